@@ -1,0 +1,331 @@
+"""The settings of a run: names, defaults, ranges and help texts, in one place.
+
+The command line, the configuration files, the Parquet footers and the table of settings in the README are
+all made from the fields of `Settings`.
+"""
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Self, TypedDict
+
+from polyframe._errors import UsageError
+
+AverageType = Literal["median", "union", "intersection", "last"]
+RepeatFilter = Literal["first", "last", "all"]
+ContourMethod = Literal["exact", "raster"]
+Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
+EngineName = Literal["auto", "shapely"]
+ExtractorKind = Literal["polygon", "bezier"]
+
+#: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
+#: or `run` (how the work is done; never what comes out).
+Affects = Literal["extract", "reduce", "contours", "run"]
+
+
+@dataclass(frozen=True, order=True)
+class DrawingTask:
+    """One drawing task to extract.
+
+    Attributes
+    ----------
+    task : str
+        The task's key, such as `T0`.
+    tools : tuple of int, or None
+        The indices of its tools; None takes all of them.
+    kind : {"polygon", "bezier"}
+        How the points are read: as the outline itself, or as control points of quadratic Bezier curves.
+    """
+
+    task: str
+    tools: tuple[int, ...] | None = None
+    kind: ExtractorKind = "polygon"
+
+
+def _setting(
+    default: Any,
+    affects: Affects,
+    text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    flag: str | None = None,
+) -> Any:
+    metadata = {"affects": affects, "help": text, "choices": choices, "flag": flag}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set; see the help text of each field.
+
+    Raises
+    ------
+    UsageError
+        Where a value is out of its range; the message names the setting, the value and the range.
+    """
+
+    workflow_id: int | None = _setting(
+        None, "extract", "the workflow to use; needed where the export holds several", flag="--workflow-id"
+    )
+    workflow_version: str | None = _setting(
+        None,
+        "extract",
+        "`13.19` exactly, `13` for all 13.x, or a range `4..13.19` with both ends included; "
+        "default: the newest, or all that a configuration names",
+        flag="--workflow-version",
+    )
+    drawing_tasks: tuple[DrawingTask, ...] = _setting(
+        (),
+        "extract",
+        "the drawing tasks of the configuration's `extractor_config`; "
+        "default: every task with polygon-like marks",
+    )
+    task: tuple[str, ...] = _setting(
+        (), "extract", "use only this task, such as `T0`; repeatable", flag="--task"
+    )
+    tool: tuple[int, ...] = _setting(
+        (), "extract", "use only the tool with this index, such as `1`; repeatable", flag="--tool"
+    )
+    filter: RepeatFilter = _setting(
+        "first",
+        "reduce",
+        "which classification counts where a volunteer classified a subject more than once",
+        choices=("first", "last", "all"),
+        flag="--filter",
+    )
+    average_type: AverageType = _setting(
+        "median",
+        "reduce",
+        "how the marks of a cluster become one polygon",
+        choices=("median", "union", "intersection", "last"),
+        flag="--average",
+    )
+    eps: float = _setting(
+        0.5,
+        "reduce",
+        "the largest IoU distance between neighbours, above 0 and up to 1 (fraction)",
+        flag="--eps",
+    )
+    min_samples: int = _setting(
+        2,
+        "reduce",
+        "how many marks (itself included) make a mark the core of a cluster; at least 1",
+        flag="--min-samples",
+    )
+    min_threshold: float = _setting(
+        0.0,
+        "reduce",
+        "drop clusters whose share of the classifications is not above this (fraction, 0 to 1)",
+        flag="--min-threshold",
+    )
+    contour_method: ContourMethod = _setting(
+        "exact",
+        "contours",
+        "contours from the outlines themselves, or from counts on a grid",
+        choices=("exact", "raster"),
+        flag="--contour-method",
+    )
+    num_grid_points: int = _setting(
+        100, "contours", "grid points along each axis for `raster`; at least 2", flag="--num-grid-points"
+    )
+    smoothing: Smoothing = _setting(
+        "minimal_sides",
+        "contours",
+        "what `raster` does to the steps of its grid",
+        choices=("minimal_sides", "rounded", "no_smoothing"),
+        flag="--smoothing",
+    )
+    collab: bool = _setting(False, "run", "accepted for Panoptes; kept for the Panoptes CSV export")
+    step_key: str = _setting("S0", "run", "accepted for Panoptes; kept for the Panoptes CSV export")
+    task_index: int = _setting(0, "run", "accepted for Panoptes; kept for the Panoptes CSV export")
+    tool_type: str = _setting(
+        "freehandLine", "run", "accepted for Panoptes; kept for the Panoptes CSV export"
+    )
+    engine: EngineName = _setting(
+        "auto",
+        "run",
+        "what computes intersection areas; the results are the same",
+        choices=("auto", "shapely"),
+        flag="--engine",
+    )
+    jobs: int = _setting(
+        0, "run", "worker processes; 0 means one for each processor; the results are the same", flag="--jobs"
+    )
+    partition_size: int = _setting(
+        64, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        _check_choices(self)
+        _require(0 < _number("eps", self.eps) <= 1, "eps", self.eps, "a fraction above 0 and up to 1")
+        _require(
+            _whole(self.min_samples) and self.min_samples >= 1,
+            "min_samples",
+            self.min_samples,
+            "a whole number from 1",
+        )
+        _require(
+            0 <= _number("min_threshold", self.min_threshold) <= 1,
+            "min_threshold",
+            self.min_threshold,
+            "a fraction from 0 to 1",
+        )
+        _require(
+            _whole(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
+            "num_grid_points",
+            self.num_grid_points,
+            "a whole number from 2 to 10000",
+        )
+        _require(_whole(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
+        _require(
+            _whole(self.partition_size) and self.partition_size >= 1,
+            "partition_size",
+            self.partition_size,
+            "a whole number from 1",
+        )
+        _require(
+            self.workflow_id is None or (_whole(self.workflow_id) and self.workflow_id >= 0),
+            "workflow_id",
+            self.workflow_id,
+            "a whole number",
+        )
+        _require(
+            all(isinstance(task, str) and task for task in self.task),
+            "task",
+            self.task,
+            "task keys such as T0",
+        )
+        _require(
+            all(_whole(tool) and tool >= 0 for tool in self.tool), "tool", self.tool, "tool indices such as 0"
+        )
+
+    def replace(self, values: Mapping[str, Any]) -> Self:
+        """Return a copy with some values changed.
+
+        Parameters
+        ----------
+        values : mapping
+            Settings by name. None means "as it is".
+
+        Returns
+        -------
+        Settings
+
+        Raises
+        ------
+        UsageError
+            Where a name is no setting (the nearest one is named) or a value is out of its range.
+        """
+        names = [f.name for f in dataclasses.fields(self)]
+        for name in values:
+            if name not in names:
+                raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
+        given = {name: value for name, value in values.items() if value is not None}
+        for name in ("task", "tool"):
+            if name in given:
+                given[name] = _as_tuple(given[name])
+        return dataclasses.replace(self, **given)
+
+    def affecting(self, *stages: Affects) -> dict[str, Any]:
+        """Return the settings that change the results of some stages, as plain JSON values.
+
+        Parameters
+        ----------
+        *stages : {"extract", "reduce", "contours", "run"}
+
+        Returns
+        -------
+        dict
+            Setting names in the order of the fields; drawing tasks as dictionaries, tuples as lists.
+        """
+        return {
+            f.name: _plain(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if f.metadata["affects"] in stages
+        }
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of the public functions: any field of `Settings`, see there."""
+
+    workflow_id: int | None
+    workflow_version: str | None
+    drawing_tasks: tuple[DrawingTask, ...] | None
+    task: str | Iterable[str] | None
+    tool: int | Iterable[int] | None
+    filter: RepeatFilter | None
+    average_type: AverageType | None
+    eps: float | None
+    min_samples: int | None
+    min_threshold: float | None
+    contour_method: ContourMethod | None
+    num_grid_points: int | None
+    smoothing: Smoothing | None
+    collab: bool | None
+    step_key: str | None
+    task_index: int | None
+    tool_type: str | None
+    engine: EngineName | None
+    jobs: int | None
+    partition_size: int | None
+
+
+DEFAULTS: Final = Settings()
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error message that names the nearest known name, or all of them.
+
+    Parameters
+    ----------
+    name : str
+        What was given.
+    known : iterable of str
+        What could have been given.
+
+    Returns
+    -------
+    str
+        `; did you mean 'eps'?`, or `; known: a, b, c` where nothing is near.
+    """
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
+
+
+def _check_choices(settings: Settings) -> None:
+    for f in dataclasses.fields(settings):
+        choices: tuple[str, ...] = f.metadata["choices"]
+        value = getattr(settings, f.name)
+        if choices and value not in choices:
+            raise UsageError(f"{f.name}: {value!r} is not one of {', '.join(choices)}")
+
+
+def _require(condition: bool, name: str, value: object, expected: str) -> None:
+    if not condition:
+        raise UsageError(f"{name}: {value!r} is not {expected}")
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise UsageError(f"{name}: {value!r} is not a number")
+    return float(value)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, (str, int)) else tuple(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, DrawingTask):
+        return {"task": value.task, "tools": _plain(value.tools), "kind": value.kind}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
