@@ -9,7 +9,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from polyframe._errors import UsageError
 
@@ -271,9 +271,6 @@ class Options(TypedDict, total=False):
     engine: EngineName | None
     jobs: int | None
     partition_size: int | None
-
-
-DEFAULTS: Final = Settings()
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
