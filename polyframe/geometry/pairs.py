@@ -1,0 +1,168 @@
+"""Which pairs of marks are worth an intersection: arithmetic on runs, boxes and areas."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+#: Pairs looked at together: bounds the memory (about 200 bytes a pair) whatever the size of a group.
+_CHUNK = 1 << 20
+
+#: Kept below the smallest useful IoU, so that rounding never loses a neighbour.
+_MARGIN = 1e-9
+
+
+def all_pairs(offsets: ArrayLike) -> Pairs:
+    """Return every pair within each run.
+
+    Parameters
+    ----------
+    offsets : array_like of int, shape (r + 1,)
+        Run i holds the positions `offsets[i]` to `offsets[i + 1] - 1`.
+
+    Returns
+    -------
+    left, right : ndarray of int64, shape (p,)
+        Positions, left < right, ordered by (left, right). Runs of one or none have no pairs.
+    """
+    bounds = np.asarray(offsets, dtype=np.int64)
+    ends = np.repeat(bounds[1:], np.diff(bounds))
+    first = np.arange(bounds[0], bounds[-1]) if len(bounds) else np.empty(0, dtype=np.int64)
+    return _enumerate(first, first + 1, ends)
+
+
+def candidate_pairs(
+    bounds: ArrayLike,
+    areas: ArrayLike,
+    group_offsets: ArrayLike,
+    classification_codes: ArrayLike,
+    eps: float,
+) -> Pairs:
+    """Return the pairs of marks whose IoU distance can be `eps` or less.
+
+    These are pairs of the same group and of different classifications whose boxes overlap so far that, with
+    these areas, the intersection (at most the smaller area, at most the overlap of the boxes) can be large
+    enough. With `eps` of 1 or more every pair of different classifications in a group counts, since marks
+    that do not overlap have distance exactly 1.
+
+    Parameters
+    ----------
+    bounds : array_like of float, shape (n, 4)
+        xmin, ymin, xmax, ymax of each mark, as `shapely.bounds` gives them; marks of one group stand
+        together.
+    areas : array_like of float, shape (n,)
+        Areas of the marks.
+    group_offsets : array_like of int, shape (g + 1,)
+        Group i holds the marks `group_offsets[i]` to `group_offsets[i + 1] - 1`.
+    classification_codes : array_like, shape (n,)
+        Equal values within a group mean the same classification.
+    eps : float
+        Largest distance of interest.
+
+    Returns
+    -------
+    left, right : ndarray of int64, shape (p,)
+        Positions of the marks, left < right, ordered by (left, right).
+    """
+    boxes = np.asarray(bounds, dtype=np.float64).reshape(-1, 4)
+    sizes = np.asarray(areas, dtype=np.float64)
+    groups = np.asarray(group_offsets, dtype=np.int64)
+    codes = np.asarray(classification_codes)
+    least_iou = 1.0 - eps - _MARGIN
+
+    if least_iou <= 0:
+        order = np.arange(len(boxes))
+        ends = np.repeat(groups[1:], np.diff(groups))
+    else:
+        order, ends = _by_left_edge(boxes, groups)
+    found: list[Pairs] = []
+    for first, second in _chunks(ends):
+        left, right = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
+        wanted = codes[left] != codes[right]
+        if least_iou > 0:
+            left, right = left[wanted], right[wanted]
+            wanted = _best_iou(boxes, sizes, left, right) >= least_iou
+        found.append((left[wanted], right[wanted]))
+    left, right = _concatenate(found)
+    if least_iou > 0:
+        by_position = np.lexsort((right, left))
+        left, right = left[by_position], right[by_position]
+    return left, right
+
+
+def box_overlaps(boxes: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the area that the boxes of each pair share.
+
+    Parameters
+    ----------
+    boxes : ndarray of float64, shape (n, 4)
+        xmin, ymin, xmax, ymax.
+    left, right : ndarray of int, shape (p,)
+        Positions in `boxes`.
+
+    Returns
+    -------
+    ndarray of float64, shape (p,)
+        0 where the boxes only touch, or are apart, or one of them is NaN (an empty polygon).
+    """
+    one, other = boxes[left], boxes[right]
+    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    return np.asarray(np.prod(np.nan_to_num(np.maximum(sides, 0.0)), axis=1), dtype=np.float64)
+
+
+def _best_iou(
+    boxes: NDArray[np.float64], areas: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return the largest IoU that boxes and areas allow for each pair."""
+    a, b = areas[left], areas[right]
+    shared = np.minimum(np.minimum(a, b), box_overlaps(boxes, left, right))
+    iou: NDArray[np.float64] = np.divide(shared, a + b - shared, out=np.zeros_like(shared), where=shared > 0)
+    return iou
+
+
+def _by_left_edge(
+    boxes: NDArray[np.float64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order the marks of each group by their left edge.
+
+    Also returns, for each mark in that order, the end of the run of marks whose left edge is not beyond its
+    right edge: only those after it and before that end can overlap it. One sort of all edges, left before
+    right on ties, gives both.
+    """
+    count = len(boxes)
+    group = np.repeat(np.arange(len(groups) - 1), np.diff(groups))
+    edges = np.concatenate([boxes[:, 0], boxes[:, 2]])
+    is_right = np.repeat([False, True], count)
+    by_edge = np.lexsort((is_right, edges, np.concatenate([group, group])))
+    order = by_edge[by_edge < count]
+    lefts_before = np.cumsum(by_edge < count)
+    ends = np.empty(count, dtype=np.int64)
+    ends[by_edge[by_edge >= count] - count] = lefts_before[by_edge >= count]
+    return order, ends[order]
+
+
+def _chunks(ends: NDArray[np.int64]) -> Iterator[Pairs]:
+    """Pair each position i with i + 1 ... ends[i] - 1, about `_CHUNK` pairs at a time."""
+    positions = np.arange(len(ends))
+    counts = np.maximum(ends - positions - 1, 0)
+    chunk = np.cumsum(counts) // _CHUNK
+    for part in np.split(positions, np.flatnonzero(np.diff(chunk)) + 1) if len(ends) else []:
+        yield _enumerate(part, part + 1, ends[part])
+
+
+def _enumerate(first: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Pairs:
+    """Pair each `first[i]` with starts[i] ... ends[i] - 1."""
+    counts = np.maximum(ends - starts, 0)
+    before = np.cumsum(counts) - counts
+    second = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    return np.repeat(first, counts), second
+
+
+def _concatenate(found: list[Pairs]) -> Pairs:
+    none = np.empty(0, dtype=np.int64)
+    left = np.concatenate([none, *(pair[0] for pair in found)])
+    right = np.concatenate([none, *(pair[1] for pair in found)])
+    return left, right

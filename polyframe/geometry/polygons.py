@@ -1,0 +1,138 @@
+"""From drawn paths to polygons: close, repair, keep the largest part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.parts import have_area, largest_parts
+from polyframe.reasons import LARGEST_COORDINATE, NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+
+
+@dataclass(frozen=True)
+class RepairedPolygons:
+    """One polygon per path, or the reason why there is none.
+
+    Attributes
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, with an area; None where the path is unusable.
+    areas : ndarray of float64, shape (n,)
+        In square pixels; 0 where the path is unusable.
+    problems : ndarray of str, shape (n,)
+        None, or `too_few_points`, `no_area` or `repair_failed` (see `polyframe.reasons`).
+    """
+
+    polygons: NDArray[Any]
+    areas: NDArray[np.float64]
+    problems: NDArray[Any]
+
+
+def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> RepairedPolygons:
+    """Make polygons from many paths that stand behind one another in flat arrays.
+
+    Unclosed paths are closed. An outline that crosses or touches itself becomes `buffer(0)`; of several
+    parts the largest is kept, the first on ties. What has no area beyond the rounding of its coordinates is
+    unusable.
+
+    Parameters
+    ----------
+    x, y : array_like of float, shape (m,)
+        Coordinates in pixels.
+    offsets : array_like of int, shape (n + 1,)
+        Path i is `x[offsets[i]:offsets[i + 1]]`.
+
+    Returns
+    -------
+    RepairedPolygons
+        Of length n. Paths with coordinates that are not finite, or beyond `reasons.LARGEST_COORDINATE`, count
+        as `repair_failed`.
+
+    Notes
+    -----
+    For a polygon of one ring `is_valid` and `is_simple` say the same (the tests check it) and cost the same;
+    valid is what every later operation needs.
+    """
+    coordinates = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    starts = np.asarray(offsets, dtype=np.int64)
+    counts = np.diff(starts)
+    polygons = np.full(len(counts), None, dtype=object)
+    problems = np.full(len(counts), None, dtype=object)
+
+    within = np.all(np.abs(coordinates) <= LARGEST_COORDINATE, axis=1)  # false for NaN too
+    before = np.concatenate([[0], np.cumsum(~within)])
+    strange = before[starts[1:]] > before[starts[:-1]]
+    problems[strange] = REPAIR_FAILED
+    problems[counts < 3] = TOO_FEW_POINTS
+
+    usable = np.flatnonzero(problems == None)  # noqa: E711 - elementwise
+    closed, closed_offsets = _close(coordinates, starts[:-1][usable], counts[usable])
+    long_enough = np.diff(closed_offsets) >= 4  # three points of which the last is the first are two
+    problems[usable[~long_enough]] = TOO_FEW_POINTS
+    if not np.all(long_enough):
+        usable = usable[long_enough]
+        closed, closed_offsets = _close(coordinates, starts[:-1][usable], counts[usable])
+    polygons[usable] = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, closed, (closed_offsets, np.arange(len(usable) + 1))
+    )
+
+    broken = usable[~shapely.is_valid(polygons[usable])]
+    polygons[broken] = apply_isolated(_repair, polygons[broken], failed=None)
+    problems[broken[shapely.is_missing(polygons[broken])]] = REPAIR_FAILED
+
+    flat = np.flatnonzero(~shapely.is_missing(polygons) & ~have_area(polygons))
+    polygons[flat] = None
+    for path in flat:
+        points = np.unique(coordinates[starts[path] : starts[path + 1]], axis=0)
+        problems[path] = TOO_FEW_POINTS if len(points) < 3 else NO_AREA
+    return RepairedPolygons(polygons, np.nan_to_num(shapely.area(polygons)), problems)
+
+
+def polygons_from_paths(xs: Sequence[ArrayLike], ys: Sequence[ArrayLike]) -> NDArray[Any]:
+    """Make polygons from paths given one by one, as `polygons_from_ragged` does.
+
+    Parameters
+    ----------
+    xs, ys : sequences of n array_like of float
+        The coordinates of each path in pixels.
+
+    Returns
+    -------
+    ndarray of shapely.Polygon, shape (n,)
+        None where a path has no area or cannot be repaired.
+
+    Raises
+    ------
+    ValueError
+        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length.
+    """
+    if len(xs) != len(ys):
+        raise ValueError(f"xs holds {len(xs)} paths, ys holds {len(ys)}")
+    x_paths = [np.asarray(x, dtype=np.float64).reshape(-1) for x in xs]
+    y_paths = [np.asarray(y, dtype=np.float64).reshape(-1) for y in ys]
+    for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):
+        if len(x) != len(y):
+            raise ValueError(f"path {index}: {len(x)} x coordinates, but {len(y)} y coordinates")
+    if not x_paths:
+        return np.empty(0, dtype=object)
+    offsets = np.concatenate([[0], np.cumsum([len(x) for x in x_paths])])
+    return polygons_from_ragged(np.concatenate(x_paths), np.concatenate(y_paths), offsets).polygons
+
+
+def _close(
+    coordinates: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Gather the paths that start at `starts`, each with its first point at its end too."""
+    open_ended = np.any(coordinates[starts] != coordinates[starts + counts - 1], axis=1)
+    offsets = np.concatenate([[0], np.cumsum(counts + open_ended)])
+    source = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts + open_ended)
+    source[offsets[1:][open_ended] - 1] = starts[open_ended]
+    return coordinates[source], offsets
+
+
+def _repair(polygons: NDArray[Any]) -> NDArray[Any]:
+    return largest_parts(shapely.buffer(polygons, 0))
