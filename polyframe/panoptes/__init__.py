@@ -1,0 +1,11 @@
+"""Everything that knows the Zooniverse export format.
+
+- `config`: the YAML files of Panoptes, as settings
+- `versions`: workflow versions, compared as versions
+- `export`: the classification export, a CSV file
+- `annotations`: the JSON of `annotations` cells, as marks (arrays over a whole partition)
+- `plain_cells`: the fast reader of cells without surprises
+- `mark_rules`: the reader of all other cells; what is a mark, and why one cannot be used
+- `coordinates`: flat coordinate arrays from the paths of many marks
+- `bezier`: Bezier curves from control points
+"""

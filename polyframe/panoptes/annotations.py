@@ -1,0 +1,209 @@
+"""The JSON of `annotations` cells, as marks: arrays over a whole partition.
+
+Nearly every cell is read by the typed decoder of `plain_cells`, which leaves the coordinates as text; the
+coordinates of all cells are parsed together. A cell with anything unusual in it goes to the general reader of
+`mark_rules`, which says why a mark cannot be used. Both give the same marks.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyframe import reasons
+from polyframe.panoptes.bezier import bezier_paths
+from polyframe.panoptes.coordinates import flat_paths, ragged_index
+from polyframe.panoptes.mark_rules import Mark, Rejection, read_cell, selection_from_settings
+from polyframe.panoptes.plain_cells import read_plain_cell
+from polyframe.settings import Settings
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The usable marks of many cells, in the order of the cells and of the marks in them.
+
+    Attributes
+    ----------
+    row : ndarray of int64, shape (n,)
+        Position of the cell among the cells.
+    mark_index : ndarray of int32, shape (n,)
+        Position of the mark among all marks of the cell, whatever their task: the entries of every list of
+        marks count, wanted or not, so the number does not depend on the settings.
+    task : list of str
+    frame : ndarray of int32, shape (n,)
+    tool_index : ndarray of int32, shape (n,)
+    tool : list of str
+        Such as `T0_toolIndex1` (classifier 2.x) or `T0_tool1` (classifier 1.x).
+    tool_type : list of str
+        Such as `freehandLine`; where the mark names none, after the form of its path.
+    details : list of (str or None)
+        JSON text of the mark's details with the answers of its sub-tasks.
+    x, y : ndarray of float64, shape (n_points,)
+        Coordinates as drawn, in image pixels, y down; Bezier curves as paths. All finite and at most
+        `reasons.LARGEST_COORDINATE`.
+    offsets : ndarray of int64, shape (n + 1,)
+        Mark i has the points `offsets[i]` to `offsets[i + 1]`, at least one.
+    """
+
+    row: NDArray[np.int64]
+    mark_index: NDArray[np.int32]
+    task: list[str]
+    frame: NDArray[np.int32]
+    tool_index: NDArray[np.int32]
+    tool: list[str]
+    tool_type: list[str]
+    details: list[str | None]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    offsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """Cells and marks that cannot be used, sorted by row and mark.
+
+    Attributes
+    ----------
+    row : ndarray of int64, shape (n,)
+        Position of the cell among the cells.
+    mark_index : ndarray of int32, shape (n,)
+        As in `Marks`; -1 where the whole cell is rejected.
+    reason : list of str
+        Codes from `polyframe.reasons`.
+    detail : list of str
+        What was found and what was expected, at most 120 characters.
+    """
+
+    row: NDArray[np.int64]
+    mark_index: NDArray[np.int32]
+    reason: list[str]
+    detail: list[str]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What `decode_annotations` found: the usable marks, and what cannot be used."""
+
+    marks: Marks
+    rejects: Rejects
+
+
+def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) -> Decoded:
+    """Read the `annotations` cells of many classifications.
+
+    Parameters
+    ----------
+    cells : iterable of str, bytes or None
+        One cell for each classification, for instance a Polars string column. Any text is taken; none raises.
+    settings : Settings
+        `drawing_tasks` says which tasks and tools to take and how to read them; without any, every mark that
+        looks like a polygon, a freehand line or a Bezier curve is taken. `task` and `tool` narrow that.
+
+    Returns
+    -------
+    Decoded
+        A cell without marks (an empty list, only answers to questions) appears in neither part.
+    """
+    selection = selection_from_settings(settings)
+    rows: list[int] = []
+    marks: list[Mark] = []
+    rejections: list[tuple[int, Rejection]] = []
+    for row, cell in enumerate(cells):
+        if cell is None:
+            rejections.append((row, Rejection(-1, reasons.ANNOTATIONS_MISSING, "the cell is empty")))
+            continue
+        found = read_plain_cell(cell, selection)
+        if found is None:
+            found, rejected = read_cell(cell, selection)
+            rejections.extend((row, rejection) for rejection in rejected)
+        marks += found
+        rows += [row] * len(found)
+    x, y, offsets = flat_paths([m.x for m in marks], [m.y for m in marks], [m.n_points for m in marks])
+    usable, bad = _check_coordinates(marks, x, y, offsets)
+    if bad:
+        rejections += [(rows[i], rejection) for i, rejection in bad]
+        rows, marks = list(compress(rows, usable)), list(compress(marks, usable))
+        x, y, offsets = _take_paths(x, y, offsets, np.flatnonzero(usable))
+    x, y, offsets = _with_curves(marks, x, y, offsets)
+    return Decoded(_as_marks(rows, marks, x, y, offsets), _as_rejects(rejections))
+
+
+def _check_coordinates(
+    marks: list[Mark], x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], list[tuple[int, Rejection]]]:
+    """Return which marks have usable coordinates, and the position and the rejection of each other mark."""
+    usable = np.ones(len(marks), dtype=bool)
+    bad: list[tuple[int, Rejection]] = []
+    # Not `>`: NaN compares false with everything.
+    point_is_bad = ~((np.abs(x) <= reasons.LARGEST_COORDINATE) & (np.abs(y) <= reasons.LARGEST_COORDINATE))
+    if not point_is_bad.any():
+        return usable, bad
+    usable = ~np.logical_or.reduceat(point_is_bad, offsets[:-1])
+    for i in np.flatnonzero(~usable).tolist():
+        path = slice(offsets[i], offsets[i + 1])
+        values = np.concatenate([x[path], y[path]])
+        finite = np.isfinite(values)
+        if finite.all():
+            reason, found = reasons.COORDINATE_TOO_LARGE, values[np.argmax(np.abs(values))]
+        else:
+            reason, found = reasons.COORDINATE_NOT_FINITE, values[np.argmin(finite)]
+        bad.append((i, Rejection(marks[i].mark_index, reason, f"a coordinate is {found:g}")))
+    return usable, bad
+
+
+def _with_curves(
+    marks: list[Mark], x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Replace the control points of Bezier marks by the curves."""
+    is_bezier = np.array([mark.is_bezier for mark in marks], dtype=bool)
+    if not is_bezier.any():
+        return x, y, offsets
+    curve_x, curve_y, curve_offsets = bezier_paths(*_take_paths(x, y, offsets, np.flatnonzero(is_bezier)))
+    starts, lengths = offsets[:-1].copy(), np.diff(offsets)
+    starts[is_bezier] = len(x) + curve_offsets[:-1]
+    lengths[is_bezier] = np.diff(curve_offsets)
+    index = ragged_index(starts, lengths)
+    both_x, both_y = np.concatenate([x, curve_x]), np.concatenate([y, curve_y])
+    return both_x[index], both_y[index], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+def _take_paths(
+    x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    lengths = np.diff(offsets)[wanted]
+    index = ragged_index(offsets[wanted], lengths)
+    return x[index], y[index], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+
+
+def _as_marks(
+    rows: list[int],
+    marks: list[Mark],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+) -> Marks:
+    return Marks(
+        row=np.array(rows, dtype=np.int64),
+        mark_index=np.array([mark.mark_index for mark in marks], dtype=np.int32),
+        task=[mark.task for mark in marks],
+        frame=np.array([mark.frame for mark in marks], dtype=np.int32),
+        tool_index=np.array([mark.tool_index for mark in marks], dtype=np.int32),
+        tool=[mark.tool for mark in marks],
+        tool_type=[mark.tool_type for mark in marks],
+        details=[mark.details for mark in marks],
+        x=x,
+        y=y,
+        offsets=offsets,
+    )
+
+
+def _as_rejects(rejections: list[tuple[int, Rejection]]) -> Rejects:
+    rejections = sorted(rejections, key=lambda item: (item[0], item[1].mark_index))
+    return Rejects(
+        row=np.array([row for row, _ in rejections], dtype=np.int64),
+        mark_index=np.array([rejection.mark_index for _, rejection in rejections], dtype=np.int32),
+        reason=[rejection.reason for _, rejection in rejections],
+        detail=[rejection.detail for _, rejection in rejections],
+    )

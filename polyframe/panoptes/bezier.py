@@ -1,0 +1,50 @@
+"""Quadratic Bezier curves from control points, for all marks of a partition at once."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Fewer control points than this make no curve.
+FEWEST_CONTROL_POINTS: Final = 3
+POINTS_PER_CURVE: Final = 10
+
+
+def bezier_paths(
+    x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return the paths that Bezier marks describe.
+
+    The control points of a mark are quadratic curves one after the other, each beginning where the one before
+    ends. An even number of points means that the path is closed: the first point is also the last. Every
+    curve becomes 10 points at equally spaced parameters from 0 to 1, so a point where two curves meet
+    appears twice.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n_control_points,)
+        Control points of all marks, one mark after the other.
+    offsets : ndarray of int64, shape (n_marks + 1,)
+        Mark i has the points `offsets[i]` to `offsets[i + 1]`.
+
+    Returns
+    -------
+    x, y : ndarray of float64, shape (n_points,)
+    offsets : ndarray of int64, shape (n_marks + 1,)
+        The paths, in the same form. A mark with fewer than three control points has an empty path.
+    """
+    n_control = np.diff(offsets)
+    # Open or closed, a mark of n points has n // 2 curves: the closing point brings an even n to n + 1.
+    n_curves = np.where(n_control >= FEWEST_CONTROL_POINTS, n_control // 2, 0)
+    first_curve = np.concatenate([[0], np.cumsum(n_curves)])
+    curve_in_mark = np.arange(first_curve[-1]) - np.repeat(first_curve[:-1], n_curves)
+    start = np.repeat(offsets[:-1], n_curves)
+    begin = start + 2 * curve_in_mark
+    # Only the last curve of a closed mark reaches beyond the points: its end wraps to the first.
+    end = start + (2 * curve_in_mark + 2) % np.repeat(n_control, n_curves)
+    t = np.linspace(0.0, 1.0, POINTS_PER_CURVE)
+    weights = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
+    path_x, path_y = (
+        (np.stack([flat[begin], flat[begin + 1], flat[end]], axis=1) @ weights).ravel() for flat in (x, y)
+    )
+    return path_x, path_y, first_curve * POINTS_PER_CURVE

@@ -1,0 +1,161 @@
+"""The fast reader of `annotations` cells, for cells without surprises: one pass of a typed decoder."""
+
+from typing import Any, Final
+
+import msgspec
+
+from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
+from polyframe.panoptes.coordinates import Path
+from polyframe.panoptes.mark_rules import (
+    DRAWN_TYPES,
+    LARGEST_INDEX,
+    Mark,
+    MarkSelection,
+    details_text,
+    kind_of,
+    takes_task,
+    tool_name,
+)
+
+
+class _Point(msgspec.Struct, gc=False):
+    x: float
+    y: float
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """An object among the values of an annotation; what costs time is left as text until it is needed."""
+
+    tool: int | None = None
+    toolIndex: int | None = None  # noqa: N815 - the names of the export
+    toolType: str | None = None  # noqa: N815
+    frame: int | None = None
+    pathX: msgspec.Raw = msgspec.Raw()  # noqa: N815
+    pathY: msgspec.Raw = msgspec.Raw()  # noqa: N815
+    points: msgspec.Raw = msgspec.Raw()
+    details: msgspec.Raw = msgspec.Raw()
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    task: str
+    value: (
+        list[_Entry | int | float | str | bool | None] | dict[str, Any] | int | float | str | bool | None
+    ) = None
+    markIndex: int | None = None  # noqa: N815
+
+
+_decode_cell: Final = msgspec.json.Decoder(list[_Annotation]).decode
+_decode_points: Final = msgspec.json.Decoder(list[_Point]).decode
+_NUMBER_BYTES: Final = b"0123456789.eE+-, \t\n\r"
+
+
+class _Unusual(Exception):  # noqa: N818 - not an error: the general reader will do
+    """Something in a cell needs the general reader."""
+
+
+def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] | None:
+    """Read a cell in which everything is as it should be.
+
+    Parameters
+    ----------
+    cell : str or bytes
+        Any text at all.
+    selection : MarkSelection
+
+    Returns
+    -------
+    list of Mark, or None
+        The same marks as `mark_rules.read_cell` gives; None where that one has to read the cell.
+    """
+    try:
+        annotations = _decode_cell(cell)
+        marks: list[Mark] = []
+        n_before = 0
+        for annotation in annotations:
+            entries = annotation.value
+            if type(entries) is not list or annotation.markIndex is not None:
+                continue
+            n_objects = sum([type(entry) is _Entry for entry in entries])
+            if n_objects == 0:
+                continue
+            if takes_task(selection, annotation.task):
+                if n_objects < len(entries):
+                    return None
+                for position, entry in enumerate(entries):
+                    mark = _plain_mark(entry, position, n_before, annotation.task, selection, annotations)
+                    if mark is not None:
+                        marks.append(mark)
+            n_before += len(entries)
+        return marks
+    except (msgspec.MsgspecError, _Unusual, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _plain_mark(
+    entry: Any,
+    position: int,
+    n_before: int,
+    task: str,
+    selection: MarkSelection,
+    annotations: list[_Annotation],
+) -> Mark | None:
+    tool_type = entry.toolType or None
+    if not selection.kinds:
+        has_path = entry.pathX or entry.pathY or entry.points
+        if tool_type not in DRAWN_TYPES if tool_type else not has_path:
+            return None
+    old = entry.tool is not None
+    tool_index = entry.tool if old else entry.toolIndex
+    frame = entry.frame or 0
+    if tool_index is None or not (0 <= tool_index <= LARGEST_INDEX and 0 <= frame <= LARGEST_INDEX):
+        raise _Unusual
+    kind = kind_of(selection, task, tool_index, tool_type)
+    if kind is None:
+        return None
+    x: Path
+    y: Path
+    if entry.points:
+        points = _decode_points(entry.points)
+        x, y, n_points = [p.x for p in points], [p.y for p in points], len(points)
+    else:
+        x, n_points = _number_text(entry.pathX)
+        y, n_other = _number_text(entry.pathY)
+        if n_points != n_other:
+            raise _Unusual
+    if n_points == 0 or (kind == "bezier" and n_points < FEWEST_CONTROL_POINTS):
+        return None
+    details = None
+    if len(entry.details) > len("[]"):
+        details = details_text(msgspec.json.decode(entry.details), position, _answers(annotations))
+    default_type = "bezier" if kind == "bezier" else "polygon" if entry.points else "freehandLine"
+    return Mark(
+        n_before + position,
+        task,
+        frame,
+        tool_index,
+        tool_name(task, tool_index, old),
+        tool_type or default_type,
+        details,
+        kind == "bezier",
+        n_points,
+        x,
+        y,
+    )
+
+
+def _number_text(path: msgspec.Raw) -> tuple[bytes, int]:
+    """Return what stands between the brackets of a JSON array of numbers, and how many numbers that is."""
+    text = bytes(path)
+    # The text is known to be JSON, so with nothing but numbers between one pair of brackets it is an array.
+    if text.translate(None, _NUMBER_BYTES) != b"[]":
+        raise _Unusual
+    numbers = text[1:-1]
+    n_commas = numbers.count(b",")
+    return numbers, n_commas + 1 if n_commas or numbers.strip() else 0
+
+
+def _answers(annotations: list[_Annotation]) -> dict[tuple[str, int], Any]:
+    answers = {(a.task, a.markIndex): a.value for a in annotations if a.markIndex is not None}
+    if any(type(value) is list and any(type(v) is _Entry for v in value) for value in answers.values()):
+        raise _Unusual  # an answer that is an object was not kept
+    return answers

@@ -1,0 +1,157 @@
+"""Workflow versions, compared as versions: 13.2 comes before 13.16.
+
+Versions are text all the way. As a number `13.10` would become 13.1, which is another version.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from polyframe._errors import UsageError
+
+_VERSION: Final = re.compile(r"\s*([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*")
+_ALL_MINORS: Final = 10**9
+_FORMS: Final = (
+    "`13.19` (exactly this version), `13` (all 13.x) "
+    "or a range `4..13.19`, `4..`, `..13` (both ends included)"
+)
+
+
+@dataclass(frozen=True)
+class VersionSpec:
+    """The workflow versions to use, from the lowest to the highest, both included.
+
+    Attributes
+    ----------
+    text : str
+        The canonical way to write it.
+    lowest, highest : tuple of (int, int)
+        Major and minor version.
+    """
+
+    text: str
+    lowest: tuple[int, int]
+    highest: tuple[int, int]
+
+
+def is_version(text: object) -> bool:
+    """Return whether something looks like a workflow version: `13` or `13.19`, spaces around allowed."""
+    return isinstance(text, str) and _VERSION.fullmatch(text) is not None
+
+
+def version_key(text: str) -> tuple[int, int]:
+    """Return what sorts versions: major and minor version as whole numbers; `13` counts as 13.0.
+
+    Raises
+    ------
+    ValueError
+        Where the text is no version; ask `is_version` first.
+    """
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no workflow version")
+    return int(match[1]), int(match[2] or 0)
+
+
+def parse_version_spec(spec: str) -> VersionSpec:
+    """Return the versions that a text such as `13.19`, `13` or `4..13.19` names.
+
+    A version without a minor part, or with the minor part 0, stands for all its minor versions; as the lower
+    end of a range it is where they begin, as the upper end it includes them all.
+
+    Raises
+    ------
+    UsageError
+        Where the text has none of these forms, or the lower end is above the upper end.
+    """
+    low, dots, high = spec.partition("..") if isinstance(spec, str) else ("", "", "")
+    ends = [end for end in (low, high) if end.strip()]
+    if not ends or not all(map(is_version, ends)):
+        raise UsageError(f"workflow_version: {spec!r} is not one of {_FORMS}")
+    if not dots:
+        text = _canonical(low)
+        return VersionSpec(text, version_key(low), _with_all_minors(low))
+    lowest = version_key(low) if low.strip() else (0, 0)
+    highest = _with_all_minors(high) if high.strip() else (_ALL_MINORS, _ALL_MINORS)
+    if lowest > highest:
+        raise UsageError(f"workflow_version: {spec!r} begins above its end; write the lower version first")
+    return VersionSpec(
+        "..".join(_canonical(end) if end.strip() else "" for end in (low, high)), lowest, highest
+    )
+
+
+def version_spec_from_config(value: Any) -> str:
+    """Return the canonical text for what a configuration gives as `workflow_version`.
+
+    Parameters
+    ----------
+    value : str, int or mapping
+        A text as for `parse_version_spec`, a whole number (a major version), or a mapping with `min`, `max`
+        or both. A float is refused, since 13.10 and 13.1 are the same float and two versions.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UsageError
+        Where the value is none of these.
+    """
+    if isinstance(value, Mapping):
+        ends = {key: end for key, end in value.items() if end is not None}
+        if not ends or not ends.keys() <= {"min", "max"}:
+            raise UsageError(f"workflow_version: {dict(value)!r} is not a mapping with `min`, `max` or both")
+        texts = {key: _version_text(end) for key, end in ends.items()}
+        for key, text in texts.items():
+            if not is_version(text):
+                raise UsageError(f"workflow_version.{key}: {text!r} is no version such as `13` or `13.19`")
+        return parse_version_spec(f"{texts.get('min', '')}..{texts.get('max', '')}").text
+    return parse_version_spec(_version_text(value)).text
+
+
+def selects(spec: str, versions: Sequence[str]) -> list[bool]:
+    """Return which versions a specification names.
+
+    Parameters
+    ----------
+    spec : str
+        As for `parse_version_spec`.
+    versions : sequence of str
+        The distinct versions of an export.
+
+    Returns
+    -------
+    list of bool
+        One for each version; False for a text that is no version.
+
+    Raises
+    ------
+    UsageError
+        Where the specification has none of the known forms.
+    """
+    wanted = parse_version_spec(spec)
+    return [
+        is_version(version) and wanted.lowest <= version_key(version) <= wanted.highest
+        for version in versions
+    ]
+
+
+def _version_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    hint = "; write it in quotes, since 13.10 as a number is 13.1" if isinstance(value, float) else ""
+    raise UsageError(f"workflow_version: {value!r} is not one of {_FORMS}{hint}")
+
+
+def _canonical(version: str) -> str:
+    major, minor = version_key(version)
+    return f"{major}.{minor}" if minor else str(major)
+
+
+def _with_all_minors(version: str) -> tuple[int, int]:
+    major, minor = version_key(version)
+    return major, minor or _ALL_MINORS
