@@ -1,3 +1,45 @@
-"""polyframe: consensus polygons and agreement contours from the drawings of Zooniverse volunteers."""
+"""polyframe: consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
+
+>>> import polyframe as pf
+>>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
+>>> pf.scan("out", "contours")  # doctest: +SKIP
+
+`run`, `extract`, `reduce`, `contours` and `scan` are in `polyframe.api`; arrays of polygons are in
+`polyframe.geometry`; exports to try things out with are made by `polyframe.synthetic`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from polyframe._errors import PolyframeError, UsageError
+
+if TYPE_CHECKING:
+    from polyframe.api import Extraction, Reduction, Summary, contours, extract, reduce, run, scan
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Extraction",
+    "PolyframeError",
+    "Reduction",
+    "Summary",
+    "UsageError",
+    "__version__",
+    "contours",
+    "extract",
+    "reduce",
+    "run",
+    "scan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Late, so that `polyframe --help` and `import polyframe` do not wait for Polars and GEOS.
+    if name in __all__:
+        from polyframe import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'polyframe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -21,8 +21,8 @@ EngineName = Literal["auto", "shapely"]
 ExtractorKind = Literal["polygon", "bezier"]
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
-#: or `run` (how the work is done; never what comes out).
-Affects = Literal["extract", "reduce", "contours", "run"]
+#: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
+Affects = Literal["extract", "reduce", "contours", "carried", "run"]
 
 
 @dataclass(frozen=True, order=True)
@@ -73,7 +73,7 @@ class Settings:
         None,
         "extract",
         "`13.19` exactly, `13` for all 13.x, or a range `4..13.19` with both ends included; "
-        "default: the newest, or all that a configuration names",
+        "default: the newest in the export",
         flag="--workflow-version",
     )
     drawing_tasks: tuple[DrawingTask, ...] = _setting(
@@ -137,11 +137,11 @@ class Settings:
         choices=("minimal_sides", "rounded", "no_smoothing"),
         flag="--smoothing",
     )
-    collab: bool = _setting(False, "run", "accepted for Panoptes; kept for the Panoptes CSV export")
-    step_key: str = _setting("S0", "run", "accepted for Panoptes; kept for the Panoptes CSV export")
-    task_index: int = _setting(0, "run", "accepted for Panoptes; kept for the Panoptes CSV export")
+    collab: bool = _setting(False, "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
+    step_key: str = _setting("S0", "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
+    task_index: int = _setting(0, "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
     tool_type: str = _setting(
-        "freehandLine", "run", "accepted for Panoptes; kept for the Panoptes CSV export"
+        "freehandLine", "carried", "accepted for Panoptes; kept for the Panoptes CSV export"
     )
     engine: EngineName = _setting(
         "auto",
@@ -154,7 +154,7 @@ class Settings:
         0, "run", "worker processes; 0 means one for each processor; the results are the same", flag="--jobs"
     )
     partition_size: int = _setting(
-        64, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
+        16, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
     )
 
     def __post_init__(self) -> None:

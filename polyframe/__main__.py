@@ -1,0 +1,5 @@
+"""`python -m polyframe` is the command `polyframe`."""
+
+from polyframe.cli import main
+
+main()

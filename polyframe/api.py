@@ -1,0 +1,264 @@
+"""The public functions: the same work as the command line, on paths or on frames in memory."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+import polars as pl
+
+from polyframe import dataset, pipeline
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.contouring import contours_table
+from polyframe.extraction import Extraction
+from polyframe.panoptes.config import read_config
+from polyframe.panoptes.versions import parse_version_spec
+from polyframe.pipeline import Progress, Say, Summary
+from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.settings import Options, Settings
+from polyframe.tables import EXTRACTIONS
+
+AnyPath = str | os.PathLike[str]
+Configs = AnyPath | Iterable[AnyPath] | None
+Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
+
+__all__ = ["Extraction", "Reduction", "Summary", "contours", "extract", "reduce", "run", "scan"]
+
+scan = dataset.scan
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The clusters of some marks.
+
+    Attributes
+    ----------
+    groups, labels, reductions : polars.DataFrame
+        The tables of these names, see `polyframe.tables`.
+    """
+
+    groups: pl.DataFrame
+    labels: pl.DataFrame
+    reductions: pl.DataFrame
+
+
+def run(
+    classifications: AnyPath,
+    output: AnyPath,
+    config: Configs = None,
+    *,
+    contours: bool = True,
+    say: Say = lambda _: None,
+    progress: Progress = lambda _done, _all: None,
+    **options: Unpack[Options],
+) -> Summary:
+    """Make all tables from a classification export, like `polyframe run`.
+
+    Parameters
+    ----------
+    classifications : path
+        The export: CSV in UTF-8, plain or gzip.
+    output : path
+        The output directory: new, empty, or made by polyframe before, then its tables are replaced.
+    config : path or paths, optional
+        Configuration files in the Panoptes form.
+    contours : bool
+        False leaves the table `contours` out.
+    say, progress : callable
+        Told what was chosen without being asked for, and partitions done and in all.
+    **options
+        Any field of `polyframe.settings.Settings`; they go over the configuration.
+
+    Returns
+    -------
+    Summary
+        Where every row and mark went.
+
+    Raises
+    ------
+    UsageError
+        Where a setting is unknown or out of its range, or settings contradict.
+    PolyframeError
+        Where the export cannot be used or the output not be written.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
+    """
+    settings = settings_from(config, options, say)
+    stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
+    return pipeline.run_export(Path(classifications), Path(output), settings, stages, say, progress)
+
+
+def extract(
+    classifications: AnyPath, config: Configs = None, *, say: Say = lambda _: None, **options: Unpack[Options]
+) -> Extraction:
+    """Read the marks of a classification export into memory.
+
+    Parameters
+    ----------
+    classifications : path
+        The export: CSV in UTF-8, plain or gzip.
+    config : path or paths, optional
+        Configuration files in the Panoptes form.
+    say : callable
+        Told what was chosen without being asked for.
+    **options
+        Any field of `polyframe.settings.Settings`; they go over the configuration.
+
+    Returns
+    -------
+    Extraction
+        With the frames `classifications`, `extractions` and `rejects`.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        As from `run`.
+    """
+    settings = settings_from(config, options, say)
+    with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
+        return pipeline.extract_frames(Path(classifications), settings, Path(work), say)
+
+
+def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
+    """Cluster marks and average each cluster.
+
+    Parameters
+    ----------
+    found : Extraction, frame or path
+        What `extract` gave; or a frame with the columns of the table `extractions`, then `n_classifications`
+        counts the classifications with a mark; or an output directory, which stays as it is.
+    config : path or paths, optional
+        Configuration files in the Panoptes form.
+    **options
+        Any field of `polyframe.settings.Settings`; they go over the configuration.
+
+    Returns
+    -------
+    Reduction
+        With the frames `groups`, `labels` and `reductions`; empty frames for no marks.
+
+    Raises
+    ------
+    UsageError
+        Where a setting is unknown or out of its range, or the frame lacks columns.
+    """
+    settings = settings_from(config, options)
+    clustered = _cluster(found, settings)
+    return Reduction(groups_table(clustered), labels_table(clustered), reductions_table(clustered, settings))
+
+
+def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -> pl.DataFrame:
+    """Cluster marks and find the agreement contours of each cluster.
+
+    Parameters
+    ----------
+    found : Extraction, frame or path
+        As for `reduce`.
+    config : path or paths, optional
+        Configuration files in the Panoptes form.
+    **options
+        Any field of `polyframe.settings.Settings`; they go over the configuration.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `contours`.
+
+    Raises
+    ------
+    UsageError
+        As from `reduce`.
+    """
+    settings = settings_from(config, options)
+    return contours_table(_cluster(found, settings), settings)
+
+
+def settings_from(config: Configs, options: Options, say: Say = lambda _: None) -> Settings:
+    """Put settings together: defaults, then configuration files, then options.
+
+    Parameters
+    ----------
+    config : path, paths or None
+        Configuration files.
+    options : mapping
+        Settings by name; None means "not given".
+    say : callable
+        Told what in the configuration is not used.
+
+    Raises
+    ------
+    UsageError
+        Where a file or an option is not valid.
+    """
+    return checked_settings(given_settings(config, options, say))
+
+
+def given_settings(config: Configs, options: Options, say: Say = lambda _: None) -> dict[str, Any]:
+    """Return the settings that configuration files and options give, by name; the options win.
+
+    Raises
+    ------
+    UsageError
+        Where a file is not valid.
+    """
+    paths = [config] if isinstance(config, (str, os.PathLike)) else list(config or ())
+    given: dict[str, Any] = {}
+    if paths:
+        read = read_config([Path(path) for path in paths])
+        for note in read.notes:
+            say(note)
+        given |= read.values
+    return given | {name: value for name, value in options.items() if value is not None}
+
+
+def checked_settings(given: Mapping[str, Any]) -> Settings:
+    """Make settings of given values and check those that need more than their own range.
+
+    Raises
+    ------
+    UsageError
+        Where a name or a value is not valid.
+    """
+    settings = Settings().replace(given)
+    if settings.workflow_version is not None:
+        parse_version_spec(settings.workflow_version)
+    configured = [drawing.task for drawing in settings.drawing_tasks]
+    unknown = [task for task in settings.task if configured and task not in configured]
+    if unknown:
+        named = ", ".join(dict.fromkeys(configured))
+        raise UsageError(f"task: {unknown[0]!r} is not among the tasks of the configuration ({named})")
+    return settings
+
+
+def _cluster(found: Found, settings: Settings) -> Clustered:
+    if isinstance(found, Extraction):
+        return cluster_marks(found.extractions, found.classifications, settings)
+    if isinstance(found, pl.LazyFrame):
+        found = found.collect()
+    if isinstance(found, pl.DataFrame):
+        return cluster_marks(_as_extractions(found), None, settings)
+    extractions, classifications = (
+        dataset.scan(found, name).collect() for name in ("extractions", "classifications")
+    )
+    return cluster_marks(extractions, classifications, settings)
+
+
+def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give a user's frame the columns, types and order of the table; optional columns may be absent."""
+    needed: dict[str, Any] = dict(EXTRACTIONS.schema)
+    optional = ("user_id", "tool_type", "gold_standard", "details", "user_name", "created_at")
+    missing = [name for name in needed if name not in frame.columns and name not in optional]
+    if missing:
+        raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
+    added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
+    try:
+        return EXTRACTIONS.conform(frame.with_columns(added))
+    except pl.exceptions.PolarsError as error:
+        raise PolyframeError(
+            f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
+        ) from None

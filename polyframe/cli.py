@@ -1,0 +1,242 @@
+"""The command line: parse, call, print."""
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from polyframe import __version__
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.settings import Settings
+
+if TYPE_CHECKING:
+    from polyframe.pipeline import Summary
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TYPES: Final = {"workflow_id": int, "tool": int}
+_SHORT_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+def _setting_options(*affected: str) -> Callable[[Command], Command]:
+    """Give a command one option for each setting that changes its results."""
+
+    def add(command: Command) -> Command:
+        for f in reversed(dataclasses.fields(Settings)):
+            if f.metadata.get("flag") and f.metadata["affects"] in (*affected, "run"):
+                command = _option(f)(command)
+        return command
+
+    return add
+
+
+def _option(f: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+    repeatable = f.default == () and f.name in ("task", "tool")
+    kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
+    if f.metadata["choices"]:
+        kind = click.Choice(f.metadata["choices"])
+    shown = "" if f.default in (None, ()) else f"  [default: {f.default}]"
+    return click.option(
+        f.metadata["flag"],
+        f.name,
+        type=kind,
+        multiple=repeatable,
+        default=None,
+        help=f.metadata["help"].replace("`", "") + shown,
+    )
+
+
+_config_option = click.option(
+    "-c",
+    "--config",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="a YAML file in the Panoptes form; repeatable",
+)
+_quiet_option = click.option("-q", "--quiet", is_flag=True, help="no progress, no notes, no summary")
+
+
+@click.group(context_settings=_SHORT_HELP)
+@click.version_option(__version__, prog_name="polyframe")
+def cli() -> None:
+    """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers."""
+
+
+@cli.command()
+@click.argument("classifications", type=click.Path(path_type=Path))
+@_config_option
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+)
+@click.option("--no-contours", is_flag=True, help="leave the table contours out")
+@_setting_options("extract", "reduce", "contours")
+@_quiet_option
+def run(
+    classifications: Path,
+    config: tuple[Path, ...],
+    output: Path,
+    no_contours: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    r"""Make all tables from the export CLASSIFICATIONS.
+
+    \b
+    Example: polyframe run data/classifications.csv -c data/config.yaml -o out
+    """
+    from polyframe import api
+
+    with _Progress(quiet) as progress:
+        summary = api.run(
+            classifications,
+            output,
+            config,
+            contours=not no_contours,
+            say=_say(quiet),
+            progress=progress,
+            **_given(options),
+        )
+    _print_summary(summary, quiet)
+
+
+@cli.command()
+@click.argument("classifications", type=click.Path(path_type=Path))
+@_config_option
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+)
+@_setting_options("extract")
+@_quiet_option
+def extract(
+    classifications: Path, config: tuple[Path, ...], output: Path, quiet: bool, **options: Any
+) -> None:
+    r"""Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS.
+
+    \b
+    Example: polyframe extract data/classifications.csv -c data/config.yaml -o out
+    """
+    from polyframe import api, pipeline
+
+    say = _say(quiet)
+    settings = api.settings_from(config, _given(options), say)
+    with _Progress(quiet) as progress:
+        summary = pipeline.run_export(classifications, output, settings, ["extract"], say, progress)
+    _print_summary(summary, quiet)
+
+
+@cli.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_config_option
+@click.option("--task", multiple=True, help="use only this task, such as T0; repeatable")
+@click.option(
+    "--tool", multiple=True, type=int, help="use only the tool with this index, such as 1; repeatable"
+)
+@_setting_options("reduce")
+@_quiet_option
+def reduce(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
+    r"""Make the tables groups, labels and reductions from the extractions in OUT.
+
+    \b
+    Example: polyframe reduce out -c data/config.yaml --average union
+    """
+    _from_extractions("reduce", output, config, quiet, options)
+
+
+@cli.command()
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_config_option
+@_setting_options("reduce", "contours")
+@_quiet_option
+def contours(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
+    r"""Make the table contours from the extractions in OUT.
+
+    \b
+    Example: polyframe contours out -c data/config.yaml
+    """
+    _from_extractions("contours", output, config, quiet, options)
+
+
+def _from_extractions(
+    stage: str, output: Path, config: tuple[Path, ...], quiet: bool, options: dict[str, Any]
+) -> None:
+    from polyframe import api, dataset, pipeline, stages
+
+    given = api.given_settings(config, _given(options), _say(quiet))
+    api.checked_settings(given)
+    settings = stages.settings_for_stage(dataset.read_manifest(output), stage, given)
+    with _Progress(quiet) as progress:
+        summary = pipeline.run_extractions(output, settings, stage, progress)
+    for note in summary.notes:
+        _say(quiet)(note)
+    _print_summary(summary, quiet)
+
+
+def _given(options: dict[str, Any]) -> Any:
+    """Drop the options that were not given."""
+    return {name: value for name, value in options.items() if value not in (None, ())}
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    def say(note: str) -> None:
+        if not quiet:
+            click.echo(f"polyframe: {note}", err=True)
+
+    return say
+
+
+class _Progress:
+    """A progress bar on standard error, only where that is a terminal."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.shown = not quiet and sys.stderr.isatty()
+        self.bar: Any = None
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __call__(self, done: int, of_all: int) -> None:
+        if not self.shown:
+            return
+        if self.bar is None:
+            self.bar = click.progressbar(length=of_all, label="partitions", file=sys.stderr)
+            self.bar.__enter__()
+        self.bar.update(done - self.bar.pos)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(None, None, None)
+
+
+def _print_summary(summary: "Summary", quiet: bool) -> None:
+    if quiet:
+        return
+    from polyframe.summary import summary_lines
+
+    for line in summary_lines(summary):
+        click.echo(line)
+
+
+def main() -> None:
+    """Run the command line; errors end in one line on standard error."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("stopped", 1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except UsageError as error:
+        _fail(str(error), 2)
+    except PolyframeError as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"polyframe: error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""From clusters of marks to agreement contours: the table contours, and its levels one by one."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import shapely
+from numpy.typing import NDArray
+
+from polyframe import ragged
+from polyframe.geometry.contours import ContourLevels, cluster_contours
+from polyframe.geometry.raster import cluster_raster_contours
+from polyframe.reduction import Clustered, cluster_keys, kept_clusters
+from polyframe.settings import Settings
+from polyframe.tables import CONTOURS
+
+
+def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
+    """Make the table `contours`: all levels of agreement for each cluster above `min_threshold`.
+
+    Parameters
+    ----------
+    clustered : Clustered
+        From `polyframe.reduction.cluster_marks`.
+    settings : Settings
+        `contour_method`, `num_grid_points`, `smoothing` and `min_threshold`.
+    """
+    kept = kept_clusters(clustered, settings)
+    polygons, offsets = _members_of(clustered, kept)
+    levels = _levels(polygons, offsets, settings)
+    coordinates, level = shapely.get_coordinates(levels.polygons, return_index=True)
+    rings = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=len(levels.polygons)))])
+    outlines = levels.polygons[levels.offsets[:-1]]
+    frame = cluster_keys(clustered, kept).with_columns(
+        pl.Series("number_of_contours", np.diff(levels.offsets)),
+        ragged.nested_list_column(
+            "contours_x", np.ascontiguousarray(coordinates[:, 0]), rings, levels.offsets
+        ),
+        ragged.nested_list_column(
+            "contours_y", np.ascontiguousarray(coordinates[:, 1]), rings, levels.offsets
+        ),
+        ragged.list_column("contours_area", shapely.area(levels.polygons), levels.offsets),
+        pl.Series("geometry", shapely.to_wkb(outlines).tolist(), pl.Binary),
+    )
+    return CONTOURS.conform(frame)
+
+
+def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
+    """Turn rows of `contours` into one row for each cluster and level, with a geometry of its own.
+
+    Parameters
+    ----------
+    contours : polars.DataFrame
+        Rows of the table `contours`.
+
+    Returns
+    -------
+    polars.DataFrame
+        The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from 1), `area` (square
+        pixels) and `geometry` (WKB polygon).
+    """
+    from polyframe.tables import GROUP_KEYS
+
+    levels = (
+        contours.select(
+            *GROUP_KEYS,
+            "cluster_label",
+            "clusters_count",
+            "consensus",
+            "contours_x",
+            "contours_y",
+            "contours_area",
+        )
+        .with_columns(pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level"))
+        .explode("contours_x", "contours_y", "contours_area", "level")
+        .filter(pl.col("level").is_not_null())
+    )
+    x, offsets = ragged.flat(levels["contours_x"])
+    y, _ = ragged.flat(levels["contours_y"])
+    rings = np.arange(len(offsets))
+    polygons = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, np.column_stack([x, y]), (offsets, rings)
+    )
+    return levels.drop("contours_x", "contours_y").select(
+        pl.exclude("contours_area"),
+        pl.col("contours_area").alias("area"),
+        pl.Series("geometry", shapely.to_wkb(polygons).tolist(), pl.Binary),
+    )
+
+
+def _members_of(clustered: Clustered, kept: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the polygons of some clusters, one cluster after the other."""
+    counts = clustered.clusters_count[kept]
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    starts = np.repeat(clustered.member_offsets[kept] - offsets[:-1], counts)
+    return clustered.polygons[clustered.members[starts + np.arange(offsets[-1])]], offsets
+
+
+def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settings) -> ContourLevels:
+    if settings.contour_method == "raster":
+        return cluster_raster_contours(
+            polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
+        )
+    return cluster_contours(polygons, offsets)

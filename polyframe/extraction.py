@@ -1,0 +1,131 @@
+"""From checked rows of an export to the tables classifications, extractions and rejects."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from polyframe import ragged
+from polyframe.geometry.polygons import RepairedPolygons, polygons_from_ragged
+from polyframe.panoptes.annotations import Decoded, decode_annotations
+from polyframe.panoptes.rows import CheckedRows
+from polyframe.reasons import REASONS
+from polyframe.settings import Settings
+from polyframe.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
+
+_STAGES: Final = {reason.code: reason.stage for reason in REASONS}
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The marks of some classifications.
+
+    Attributes
+    ----------
+    classifications, extractions, rejects : polars.DataFrame
+        The tables of these names, see `polyframe.tables`.
+    """
+
+    classifications: pl.DataFrame
+    extractions: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def extract_rows(checked: CheckedRows, settings: Settings) -> tuple[Extraction, RepairedPolygons]:
+    """Decode the annotations of checked rows and find the marks that have no area.
+
+    Parameters
+    ----------
+    checked : CheckedRows
+        From `polyframe.panoptes.export.check_rows`.
+    settings : Settings
+        Which tasks and tools to take.
+
+    Returns
+    -------
+    extraction : Extraction
+    polygons : RepairedPolygons
+        One for each row of `extraction.extractions`, in that order.
+    """
+    rows = checked.rows
+    decoded = decode_annotations(rows["annotations"], settings)
+    extractions = EXTRACTIONS.conform(_marks_frame(rows, decoded))
+    polygons = polygons_of(extractions)
+    rejects = pl.concat(
+        [
+            _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
+            _described(_undecoded(rows, decoded)),
+            _described(_without_area(extractions, rows, polygons)),
+        ]
+    )
+    read = ~np.isin(np.arange(rows.height), decoded.rejects.row[decoded.rejects.mark_index < 0])
+    n_marks = np.bincount(decoded.marks.row, minlength=rows.height)
+    classifications = rows.with_columns(pl.Series("n_marks", n_marks)).filter(pl.Series(read))
+    return Extraction(
+        CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects)
+    ), polygons
+
+
+def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
+    """Make the polygons of rows of `extractions`, in their order; None where a mark has no area."""
+    x, offsets = ragged.flat(extractions["x"])
+    y, _ = ragged.flat(extractions["y"])
+    return polygons_from_ragged(x, y, offsets)
+
+
+def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
+    marks = decoded.marks
+    plain = rows.select(
+        "workflow_id",
+        "subject_id",
+        "classification_id",
+        "created_at",
+        "user_name",
+        "user_id",
+        "gold_standard",
+    )
+    return plain[marks.row].with_columns(
+        pl.Series("task", marks.task, pl.String),
+        pl.Series("frame", marks.frame, pl.Int32),
+        pl.Series("tool", marks.tool, pl.String),
+        pl.Series("mark_index", marks.mark_index, pl.Int32),
+        pl.Series("tool_type", marks.tool_type, pl.String),
+        pl.Series("details", marks.details, pl.String),
+        ragged.list_column("x", marks.x, marks.offsets),
+        ragged.list_column("y", marks.y, marks.offsets),
+    )
+
+
+def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
+    """Rows and marks that the decoder could not use."""
+    rejects = decoded.rejects
+    whole_row = rejects.mark_index < 0
+    return rows.select("classification_id", "subject_id", "row")[rejects.row].with_columns(
+        pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),
+        pl.Series("reason", rejects.reason, pl.String),
+        pl.Series("found", rejects.detail, pl.String),
+    )
+
+
+def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame, polygons: RepairedPolygons) -> pl.DataFrame:
+    """Marks that were decoded but have no area."""
+    problems = pl.Series("reason", polygons.problems, pl.String)
+    points = pl.format("{} points", pl.col("x").list.len())
+    return (
+        extractions.with_columns(problems)
+        .filter(pl.col("reason").is_not_null())
+        .join(rows.select("classification_id", "subject_id", "row"), on=["classification_id", "subject_id"])
+        .select("classification_id", "subject_id", "row", "mark_index", "reason", points.alias("found"))
+    )
+
+
+def _described(rejects: pl.DataFrame) -> pl.DataFrame:
+    return rejects.select(
+        "classification_id",
+        "subject_id",
+        "mark_index",
+        pl.col("reason").replace_strict(_STAGES, return_dtype=pl.String).alias("stage"),
+        "reason",
+        pl.format("row {}: {}", "row", "found").alias("detail"),
+    )

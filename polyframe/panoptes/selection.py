@@ -1,0 +1,189 @@
+"""What an export holds, and what of it a run uses: one workflow, some of its versions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.panoptes import versions
+from polyframe.panoptes.cells import whole_number
+from polyframe.settings import Settings
+
+#: What a row weighs beside its annotations, roughly; for planning alone.
+_ROW_BYTES: Final = 200
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a run uses of an export.
+
+    Attributes
+    ----------
+    workflow_id : int
+        The workflow.
+    versions : tuple of str
+        The texts of `workflow_version` that are used, as the export writes them.
+    malformed : tuple of str
+        Texts of `workflow_version` in this workflow that are no versions; their rows are rejected.
+    rows_read, rows_filtered : int
+        Rows of the export, and those of other workflows and versions among them.
+    notes : tuple of str
+        What was chosen without being asked for, to be said out loud.
+    """
+
+    workflow_id: int
+    versions: tuple[str, ...]
+    malformed: tuple[str, ...]
+    rows_read: int
+    rows_filtered: int
+    notes: tuple[str, ...]
+
+
+def take_census(source: pl.LazyFrame) -> pl.DataFrame:
+    """Count rows and bytes by workflow, version and subject, in one pass over the export.
+
+    Parameters
+    ----------
+    source : polars.LazyFrame
+        From `polyframe.panoptes.export.open_export`.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workflow_id` i64, `workflow_version` text, `subject_id` i64 (missing where they cannot be read),
+        `workflow_name`, `rows`, `bytes`; sorted.
+    """
+    keys = ("workflow_id", "workflow_version", "subject_id")
+    return (
+        source.select(
+            whole_number("workflow_id"),
+            "workflow_version",
+            whole_number("subject_ids").alias("subject_id"),
+            "workflow_name",
+            pl.col("annotations").str.len_bytes().fill_null(0).cast(pl.Int64).alias("bytes"),
+        )
+        .group_by(keys)
+        .agg(pl.col("workflow_name").max(), pl.len().cast(pl.Int64).alias("rows"), pl.col("bytes").sum())
+        .with_columns(pl.col("bytes") + _ROW_BYTES * pl.col("rows"))
+        .collect(engine="streaming")
+        .sort(keys)
+    )
+
+
+def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
+    """Choose workflow and versions from what an export holds.
+
+    Parameters
+    ----------
+    census : polars.DataFrame
+        From `take_census`.
+    settings : Settings
+        `workflow_id` and `workflow_version`; without them the only workflow and its newest version.
+    path : Path
+        The export, for messages.
+
+    Raises
+    ------
+    PolyframeError
+        Where the export has no rows, or lacks the workflow or version asked for (those it holds are named).
+    UsageError
+        Where the export holds several workflows and none was asked for.
+    """
+    if census.is_empty():
+        raise PolyframeError(f"{path}: holds no classifications, only a header")
+    notes: list[str] = []
+    workflow_id = _choose_workflow(census, settings, path, notes)
+    of_workflow = census.filter(pl.col("workflow_id") == workflow_id)
+    chosen, malformed = _choose_versions(of_workflow, settings, path, workflow_id, notes)
+    filtered = census.filter(~is_used(workflow_id, [*chosen, *malformed]))
+    return Selection(
+        workflow_id=workflow_id,
+        versions=tuple(chosen),
+        malformed=tuple(malformed),
+        rows_read=int(census["rows"].sum()),
+        rows_filtered=int(filtered["rows"].sum()),
+        notes=tuple(notes),
+    )
+
+
+def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:
+    """Rows of the workflow and versions, and those that cannot be told to belong elsewhere."""
+    version = pl.col("workflow_version")
+    wanted = version.is_in(version_texts) | version.is_null()
+    return pl.col("workflow_id").is_null() | ((pl.col("workflow_id") == workflow_id) & wanted)
+
+
+def plan(census: pl.DataFrame, selection: Selection, partition_bytes: int) -> list[int]:
+    """Cut the subjects into ranges of about equal weight.
+
+    Parameters
+    ----------
+    census : polars.DataFrame
+        From `take_census`.
+    selection : Selection
+        What is used of it.
+    partition_bytes : int
+        About how many bytes a partition holds; a single subject may exceed it.
+
+    Returns
+    -------
+    list of int
+        The first subject of each partition but the first, increasing; empty for a single partition.
+    """
+    used = is_used(selection.workflow_id, [*selection.versions, *selection.malformed])
+    subjects = (
+        census.filter(used & pl.col("subject_id").is_not_null())
+        .group_by("subject_id")
+        .agg(pl.col("bytes").sum())
+        .sort("subject_id")
+    )
+    before = subjects["bytes"].cum_sum() - subjects["bytes"]
+    partition = (before // partition_bytes).to_numpy()
+    first = np.flatnonzero(np.diff(partition)) + 1
+    return [int(subject) for subject in subjects["subject_id"].gather(first)]
+
+
+def _choose_workflow(census: pl.DataFrame, settings: Settings, path: Path, notes: list[str]) -> int:
+    held = (
+        census.filter(pl.col("workflow_id").is_not_null())
+        .group_by("workflow_id")
+        .agg(pl.col("workflow_name").max(), pl.col("rows").sum())
+        .sort("workflow_id")
+    )
+    if held.is_empty():
+        raise PolyframeError(f"{path}: no row has a whole number in `workflow_id`")
+    listed = ", ".join(
+        f"{number}{f' ({name})' if name else ''} with {rows} rows" for number, name, rows in held.iter_rows()
+    )
+    if settings.workflow_id is not None:
+        if settings.workflow_id not in held["workflow_id"]:
+            raise PolyframeError(f"{path}: holds no workflow {settings.workflow_id}; it holds {listed}")
+        return settings.workflow_id
+    if held.height > 1:
+        raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
+    notes.append(f"workflow {listed}, the only one in the export")
+    return int(held["workflow_id"][0])
+
+
+def _choose_versions(
+    of_workflow: pl.DataFrame, settings: Settings, path: Path, workflow_id: int, notes: list[str]
+) -> tuple[list[str], list[str]]:
+    texts = of_workflow["workflow_version"].drop_nulls().unique().to_list()
+    held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
+    malformed = sorted(text for text in texts if not versions.is_version(text))
+    if not held:
+        raise PolyframeError(f"{path}: workflow {workflow_id} has no row with a version such as 13.19")
+    spec = settings.workflow_version
+    if spec is None:
+        newest = versions.version_key(held[-1])
+        notes.append(f"version {held[-1]}" + (f", the newest of {', '.join(held)}" if len(held) > 1 else ""))
+        return [text for text in held if versions.version_key(text) == newest], malformed
+    chosen = [text for text, selected in zip(held, versions.selects(spec, held), strict=True) if selected]
+    if not chosen:
+        raise PolyframeError(
+            f"{path}: workflow {workflow_id} holds no version {spec}; it holds {', '.join(held)}"
+        )
+    return chosen, malformed

@@ -1,0 +1,319 @@
+"""From extractions to clusters of marks: the tables groups, labels and reductions."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import shapely
+from numpy.typing import NDArray
+
+from polyframe import ragged
+from polyframe.clustering import cluster_labels
+from polyframe.extraction import polygons_of
+from polyframe.geometry.averages import cluster_intersections, cluster_unions, median_and_consensus
+from polyframe.geometry.distances import pair_distances
+from polyframe.geometry.pairs import all_pairs, candidate_pairs
+from polyframe.geometry.parts import fill_holes
+from polyframe.geometry.polygons import RepairedPolygons
+from polyframe.settings import RepeatFilter, Settings
+from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, MARK_ORDER, REDUCTIONS
+
+_SUBJECT_KEYS = ["workflow_id", "subject_id"]
+_CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """The marks that took part in a reduction, and their clusters; n marks, g groups, c clusters.
+
+    Attributes
+    ----------
+    marks : polars.DataFrame, height n
+        Keys of the marks, sorted by group and `MARK_ORDER`; without coordinates.
+    polygons : (n,) array of shapely.Polygon
+    labels : (n,) int32
+        Cluster of each mark within its group; -1 for an outlier.
+    group_offsets : (g + 1,) int64
+        Marks of each group.
+    n_classifications : (g,) int64
+        Classifications of the group's subject after the filter.
+    members : (m,) int64
+        Positions of the clustered marks, sorted by cluster.
+    member_offsets : (c + 1,) int64
+        Members of each cluster; clusters are sorted by group and label.
+    group : (c,) int64
+        The group of each cluster.
+    median : (c,) int64
+        Position of the mark with the least summed distance.
+    consensus : (c,) float64
+        Fraction from 0 to 1.
+    """
+
+    marks: pl.DataFrame
+    polygons: NDArray[Any]
+    labels: NDArray[np.int32]
+    group_offsets: Positions
+    n_classifications: Positions
+    members: Positions
+    member_offsets: Positions
+    group: Positions
+    median: Positions
+    consensus: NDArray[np.float64]
+
+    @property
+    def clusters_count(self) -> Positions:
+        """Marks in each cluster, (c,) int64."""
+        return np.diff(self.member_offsets)
+
+    @property
+    def threshold(self) -> NDArray[np.float64]:
+        """Share of the subject's classifications in each cluster, (c,) float64."""
+        return self.clusters_count / self.n_classifications[self.group]
+
+
+def cluster_marks(
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    settings: Settings,
+    repaired: RepairedPolygons | None = None,
+) -> Clustered:
+    """Cluster the marks of every group.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        The table of that name, sorted by its keys.
+    classifications : polars.DataFrame or None
+        The table of that name; None where only the marks are known, then classifications without a mark do
+        not count.
+    settings : Settings
+        `filter`, `eps`, `min_samples`, `engine`, and `task` and `tool` to take part of the marks.
+    repaired : RepairedPolygons or None
+        The polygons of `extractions` where they are known already.
+    """
+    repaired = polygons_of(extractions) if repaired is None else repaired
+    counted = counted_classifications(_known_classifications(extractions, classifications), settings.filter)
+    taking_part = _taking_part(extractions, counted, repaired, settings)
+    marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name")[taking_part]
+    polygons, areas = repaired.polygons[taking_part], repaired.areas[taking_part]
+    group_offsets = _run_offsets(marks.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
+
+    bounds = shapely.bounds(polygons).reshape(-1, 4)
+    volunteers = marks["classification_id"].to_numpy()
+    left, right = candidate_pairs(bounds, areas, group_offsets, volunteers, settings.eps)
+    distances = pair_distances(polygons, areas, bounds, left, right)
+    labels = cluster_labels(
+        group_offsets, left, right, distances, eps=settings.eps, min_samples=settings.min_samples
+    )
+
+    group_of_mark = np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
+    clustered = np.flatnonzero(labels >= 0)
+    members = clustered[np.lexsort((labels[clustered], group_of_mark[clustered]))]
+    cluster_of_member = pl.DataFrame({"group": group_of_mark[members], "label": labels[members]})
+    member_offsets = _run_offsets(
+        cluster_of_member.select(pl.struct(pl.all()).rle_id()).to_series().to_numpy()
+    )
+
+    first, second = all_pairs(member_offsets)
+    known = _Known(left, right, distances, len(polygons))
+    within = _distances_within_clusters(
+        polygons, areas, bounds, volunteers, members[first], members[second], known
+    )
+    median, consensus = median_and_consensus(member_offsets, first, second, within)
+    return Clustered(
+        marks=marks,
+        polygons=polygons,
+        labels=labels,
+        group_offsets=group_offsets,
+        n_classifications=_classifications_per_group(marks, group_offsets, counted),
+        members=members,
+        member_offsets=member_offsets,
+        group=group_of_mark[members[member_offsets[:-1]]],
+        median=members[median],
+        consensus=consensus,
+    )
+
+
+def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
+    """Choose which classifications count where a volunteer classified a subject more than once.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        Has the columns of the table of that name.
+    repeats : {"first", "last", "all"}
+        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workflow_id, subject_id, classification_id` of those that count.
+    """
+    if repeats == "all":
+        return classifications.select(_CLASSIFICATION_KEYS)
+    volunteer = [*_SUBJECT_KEYS, "user_name"]
+    ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
+    named = ordered.filter(pl.col("user_name").is_not_null()).unique(
+        volunteer, keep=repeats, maintain_order=True
+    )
+    nameless = ordered.filter(pl.col("user_name").is_null())
+    return pl.concat([named, nameless]).select(_CLASSIFICATION_KEYS)
+
+
+def groups_table(clustered: Clustered) -> pl.DataFrame:
+    """Make the table `groups`."""
+    outliers = np.add.reduceat(np.append(clustered.labels == -1, 0), clustered.group_offsets)[:-1]
+    n_groups = len(clustered.group_offsets) - 1
+    frame = _keys(clustered, clustered.group_offsets[:-1]).with_columns(
+        pl.Series("n_classifications", clustered.n_classifications),
+        pl.Series("n_marks", np.diff(clustered.group_offsets)),
+        pl.Series("n_clusters", np.bincount(clustered.group, minlength=n_groups)),
+        pl.Series("n_outliers", outliers),
+    )
+    return GROUPS.conform(frame)
+
+
+def labels_table(clustered: Clustered) -> pl.DataFrame:
+    """Make the table `labels`."""
+    return LABELS.conform(clustered.marks.with_columns(pl.Series("cluster_label", clustered.labels)))
+
+
+def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
+    """Make the table `reductions`: one averaged polygon for each cluster above `min_threshold`."""
+    kept = kept_clusters(clustered, settings)
+    averages = fill_holes(_averages(clustered, settings)[kept])
+    coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(polygon, minlength=len(averages)))])
+    frame = cluster_keys(clustered, kept).with_columns(
+        pl.Series("n_classifications", clustered.n_classifications[clustered.group[kept]]),
+        pl.Series("threshold", clustered.threshold[kept]),
+        pl.Series("average_type", [settings.average_type] * len(kept), pl.String),
+        pl.Series("area", shapely.area(averages), pl.Float64),
+        ragged.list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
+        ragged.list_column("clusters_y", np.ascontiguousarray(coordinates[:, 1]), offsets),
+        pl.Series("geometry", shapely.to_wkb(averages).tolist(), pl.Binary),
+    )
+    return REDUCTIONS.conform(frame)
+
+
+def kept_clusters(clustered: Clustered, settings: Settings) -> Positions:
+    """Return the clusters whose share of the classifications is above `min_threshold`."""
+    return np.flatnonzero(clustered.threshold > settings.min_threshold)
+
+
+def cluster_keys(clustered: Clustered, kept: Positions) -> pl.DataFrame:
+    """Return the columns that reductions and contours share, for some clusters."""
+    first = clustered.members[clustered.member_offsets[kept]]
+    return _keys(clustered, first).with_columns(
+        pl.Series("cluster_label", clustered.labels[first]),
+        pl.Series("clusters_count", clustered.clusters_count[kept]),
+        pl.Series("consensus", clustered.consensus[kept]),
+    )
+
+
+def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
+    members = clustered.polygons[clustered.members]
+    match settings.average_type:
+        case "median":
+            return clustered.polygons[clustered.median]
+        case "last":
+            return clustered.polygons[_newest(clustered)]
+        case "union":
+            return cluster_unions(members, clustered.member_offsets)
+        case "intersection":
+            return cluster_intersections(members, clustered.member_offsets)
+
+
+def _newest(clustered: Clustered) -> Positions:
+    """Return the first mark of the newest classification of each cluster; members are sorted by time."""
+    if len(clustered.members) == 0:
+        return clustered.members
+    created_at = clustered.marks["created_at"].to_physical().fill_null(-1).to_numpy()[clustered.members]
+    newest = np.repeat(created_at[clustered.member_offsets[1:] - 1], clustered.clusters_count)
+    place = np.where(created_at == newest, np.arange(len(created_at)), len(created_at))
+    return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
+
+
+def _known_classifications(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
+    columns = [*_CLASSIFICATION_KEYS, "created_at", "user_name"]
+    if classifications is not None:
+        return classifications.select(columns)
+    return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
+
+
+def _taking_part(
+    extractions: pl.DataFrame, counted: pl.DataFrame, repaired: RepairedPolygons, settings: Settings
+) -> Positions:
+    """Return the rows of `extractions` that have an area, count, and are of the chosen tasks and tools."""
+    wanted = pl.lit(value=True)
+    if settings.task:
+        wanted &= pl.col("task").is_in(settings.task)
+    if settings.tool:
+        wanted &= pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64).is_in(settings.tool)
+    return (
+        extractions.select(*_CLASSIFICATION_KEYS, wanted.alias("wanted"))
+        .with_row_index("place")
+        .with_columns(pl.Series("area", repaired.areas) > 0)
+        .filter("wanted", "area")
+        .join(counted, on=_CLASSIFICATION_KEYS, how="semi")
+        .sort("place")["place"]
+        .to_numpy()
+        .astype(np.int64)
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Distances that were computed to find the neighbours."""
+
+    left: Positions
+    right: Positions
+    distances: NDArray[np.float64]
+    n_marks: int
+
+
+def _distances_within_clusters(
+    polygons: NDArray[Any],
+    areas: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    volunteers: Positions,
+    left: Positions,
+    right: Positions,
+    known: _Known,
+) -> NDArray[np.float64]:
+    """Return the distance of every pair within a cluster; 1 for two marks of one classification."""
+    distances = np.ones(len(left))
+    known_keys = known.left * known.n_marks + known.right
+    order = np.argsort(known_keys)
+    keys = left * known.n_marks + right
+    place = np.searchsorted(known_keys[order], keys)
+    found = np.zeros(len(keys), bool)
+    inside = place < len(order)
+    found[inside] = known_keys[order[place[inside]]] == keys[inside]
+    distances[found] = known.distances[order[place[found]]]
+    missing = np.flatnonzero(~found & (volunteers[left] != volunteers[right]))
+    distances[missing] = pair_distances(polygons, areas, bounds, left[missing], right[missing])
+    return distances
+
+
+def _classifications_per_group(
+    marks: pl.DataFrame, group_offsets: Positions, counted: pl.DataFrame
+) -> Positions:
+    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications")
+    subjects = marks.select(_SUBJECT_KEYS)[group_offsets[:-1]]
+    joined = subjects.join(numbers, on=_SUBJECT_KEYS, how="left", maintain_order="left")
+    return joined["n_classifications"].to_numpy().astype(np.int64)
+
+
+def _keys(clustered: Clustered, places: Positions) -> pl.DataFrame:
+    return clustered.marks.select(GROUP_KEYS)[places]
+
+
+def _run_offsets(run_ids: NDArray[Any]) -> Positions:
+    """Return where runs of equal numbers begin, and the end."""
+    if len(run_ids) == 0:
+        return np.zeros(1, np.int64)
+    return np.concatenate([[0], np.flatnonzero(np.diff(run_ids)) + 1, [len(run_ids)]]).astype(np.int64)

@@ -1,0 +1,35 @@
+"""The short summary at the end of a run, in words."""
+
+from polyframe.accounting import Accounting
+from polyframe.pipeline import Summary
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """Return the lines that tell where every row and mark went.
+
+    Parameters
+    ----------
+    summary : Summary
+        What a run did.
+    """
+    counts = summary.accounting
+    lines = [
+        f"rows read {counts.rows_read} = {counts.rows_filtered} filtered out"
+        f" + {counts.rows_rejected} rejected + {counts.rows_used} used",
+        _marks(counts),
+        f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers",
+    ]
+    if counts.reasons:
+        listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
+        lines.append(f"rejected, see the table rejects: {listed}")
+    lines.append(f"{summary.seconds:.1f} s, tables in {summary.output}")
+    return lines
+
+
+def _marks(counts: Accounting) -> str:
+    line = (
+        f"marks decoded {counts.marks_decoded} = {counts.marks_rejected} rejected"
+        f" + {counts.marks_set_aside} set aside as repeats"
+        f" + {counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
+    )
+    return line + (f"; {counts.marks_undecoded} more could not be decoded" if counts.marks_undecoded else "")
