@@ -31,7 +31,7 @@ def all_pairs(offsets: ArrayLike) -> Pairs:
     bounds = np.asarray(offsets, dtype=np.int64)
     ends = np.repeat(bounds[1:], np.diff(bounds))
     first = np.arange(bounds[0], bounds[-1]) if len(bounds) else np.empty(0, dtype=np.int64)
-    return _enumerate(first, first + 1, ends)
+    return pair_with_runs(first, first + 1, ends)
 
 
 def candidate_pairs(
@@ -93,6 +93,24 @@ def candidate_pairs(
     return left, right
 
 
+def pair_with_runs(first: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Pairs:
+    """Pair each number with all numbers of a run of its own.
+
+    Parameters
+    ----------
+    first, starts, ends : ndarray of int64, shape (n,)
+        `first[i]` is paired with `starts[i]` to `ends[i] - 1`; with nothing where the run is empty.
+
+    Returns
+    -------
+    first, second : ndarray of int64, shape (p,)
+    """
+    counts = np.maximum(ends - starts, 0)
+    before = np.cumsum(counts) - counts
+    second = np.arange(counts.sum()) + np.repeat(starts - before, counts)
+    return np.repeat(first, counts), second
+
+
 def box_overlaps(boxes: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
     """Return the area that the boxes of each pair share.
 
@@ -150,15 +168,7 @@ def _chunks(ends: NDArray[np.int64]) -> Iterator[Pairs]:
     counts = np.maximum(ends - positions - 1, 0)
     chunk = np.cumsum(counts) // _CHUNK
     for part in np.split(positions, np.flatnonzero(np.diff(chunk)) + 1) if len(ends) else []:
-        yield _enumerate(part, part + 1, ends[part])
-
-
-def _enumerate(first: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Pairs:
-    """Pair each `first[i]` with starts[i] ... ends[i] - 1."""
-    counts = np.maximum(ends - starts, 0)
-    before = np.cumsum(counts) - counts
-    second = np.arange(counts.sum()) + np.repeat(starts - before, counts)
-    return np.repeat(first, counts), second
+        yield pair_with_runs(part, part + 1, ends[part])
 
 
 def _concatenate(found: list[Pairs]) -> Pairs:
