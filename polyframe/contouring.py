@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from polyframe import ragged
 from polyframe.geometry.contours import ContourLevels, cluster_contours
-from polyframe.geometry.raster import cluster_raster_contours
 from polyframe.reduction import Clustered, cluster_keys, kept_clusters
 from polyframe.settings import Settings
-from polyframe.tables import CONTOURS
+from polyframe.tables import CONTOURS, GROUP_KEYS
 
 
 def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
@@ -59,8 +58,6 @@ def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
         The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from 1), `area` (square
         pixels) and `geometry` (WKB polygon).
     """
-    from polyframe.tables import GROUP_KEYS
-
     levels = (
         contours.select(
             *GROUP_KEYS,
@@ -98,6 +95,8 @@ def _members_of(clustered: Clustered, kept: NDArray[np.int64]) -> tuple[NDArray[
 
 def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settings) -> ContourLevels:
     if settings.contour_method == "raster":
+        from polyframe.geometry.raster import cluster_raster_contours
+
         return cluster_raster_contours(
             polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
         )

@@ -1,0 +1,43 @@
+"""What several tests share: the real project, and the reference tool in an environment of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = "panoptes_aggregation==5.3.1"
+
+
+@pytest.fixture(scope="session")
+def cat_project() -> Path:
+    """The folder of a real project with published results; it is not part of the repository."""
+    folder = ROOT.parent / "shared" / "cat-project"
+    if not folder.is_dir():
+        pytest.skip("the real project is missing: put it into ../shared/cat-project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference_python() -> str:
+    """A Python that has the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
+    given = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
+    if given:
+        return given
+    folder = ROOT / ".venv-reference"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = folder / "ready"
+    if not ready.exists():
+        try:
+            _make_reference_environment(folder, python)
+        except (subprocess.CalledProcessError, OSError) as error:
+            pytest.skip(f"the reference tool cannot be installed ({error}); set POLYFRAME_REFERENCE_PYTHON")
+        ready.touch()
+    return str(python)
+
+
+def _make_reference_environment(folder: Path, python: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", REFERENCE], check=True, capture_output=True)

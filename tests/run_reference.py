@@ -1,0 +1,49 @@
+"""Run the reference tool on a project; executed by a Python that has it, never imported by tests.
+
+Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input, each
+`{"name": ..., "workflow_id": ..., "version": ..., "extractor_config": {...}, "reducer": ..., "keywords": {...}}`.
+Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those that do.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv
+from panoptes_aggregation.scripts.reduce_panoptes_csv import reduce_csv
+
+
+def main() -> None:
+    classifications, folder = sys.argv[1], Path(sys.argv[2])
+    failed = {}
+    extracted: dict[str, Path] = {}
+    for job in json.load(sys.stdin):
+        key = json.dumps([job["workflow_id"], job["version"], job["extractor_config"]])
+        if key not in extracted:
+            work = Path(tempfile.mkdtemp(dir=folder))
+            config = work / "extract.yaml"
+            config.write_text(
+                yaml.safe_dump(
+                    {
+                        "workflow_id": job["workflow_id"],
+                        "workflow_version": job["version"],
+                        "extractor_config": job["extractor_config"],
+                    }
+                )
+            )
+            files = extract_csv(classifications, str(config), output_dir=str(work), hide_progressbar=True)
+            extracted[key] = Path(files[0])
+        work = Path(tempfile.mkdtemp(dir=folder))
+        config = work / "reduce.yaml"
+        config.write_text(yaml.safe_dump({"reducer_config": {job["reducer"]: job["keywords"]}}))
+        try:
+            made = reduce_csv(str(extracted[key]), str(config), output_dir=str(work), hide_progressbar=True)
+            Path(made).rename(folder / f"{job['name']}.csv")
+        except Exception as error:
+            failed[job["name"]] = repr(error)
+    print(json.dumps(failed))
+
+
+main()
