@@ -1,8 +1,8 @@
 """Everything that knows the Zooniverse export format.
 
-- `config`: the YAML files of Panoptes, as settings
+- `config`: the YAML files of Panoptes, as settings (with `extractor_config`, `yaml_text`, `yaml_values`)
 - `versions`: workflow versions, compared as versions
-- `export`: the classification export, a CSV file
+- `export`: the classification export, a CSV file (with `mending`, `cells`, `rows`, `selection`)
 - `annotations`: the JSON of `annotations` cells, as marks (arrays over a whole partition)
 - `plain_cells`: the fast reader of cells without surprises
 - `mark_rules`: the reader of all other cells; what is a mark, and why one cannot be used

@@ -1,0 +1,141 @@
+"""YAML files, read strictly: mappings, lists and plain scalars, each with the way it is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from polyframe._errors import UsageError
+
+_LARGEST_FILE: Final = 1_000_000
+#: Aliases can multiply: ten of them make a few dozen copies at most, a hundred can fill the memory.
+_MOST_ALIASES: Final = 10
+_TAG: Final = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A plain value: what YAML makes of it, and the text as it is written."""
+
+    value: Any
+    text: str
+
+
+#: A value of a YAML file.
+Tree = dict[str, "Tree"] | list["Tree"] | Scalar
+
+
+def read_yaml(path: Path) -> Tree:
+    """Read a YAML file of at most a megabyte.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict, list or Scalar
+        An empty file is an empty mapping.
+
+    Raises
+    ------
+    UsageError
+        Where the file cannot be read, is no UTF-8 or no YAML, holds a key twice, or uses more of YAML than
+        plain values; the message is one line and names the file.
+    """
+    text = _read_text(path)
+    try:
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            return {} if node is None else _tree(loader, node, "", ())
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = error.problem or error.context or "malformed"
+        raise UsageError(f"{path}: not YAML{where}: {_one_line(problem)}") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML: {_one_line(str(error))}") from None
+    except _Unreadable as error:
+        raise UsageError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply for a configuration") from None
+
+
+class _Unreadable(Exception):  # noqa: N818 - becomes a UsageError with the file's name
+    """What is wrong with a file, without its name."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with a bound on aliases."""
+
+    n_aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self.n_aliases += 1
+            if self.n_aliases > _MOST_ALIASES:
+                raise _Unreadable(f"more than {_MOST_ALIASES} YAML aliases; write the values out")
+        return super().compose_node(parent, index)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+    except IsADirectoryError:
+        raise UsageError(f"{path}: is a directory, expected a YAML file") from None
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > _LARGEST_FILE:
+        raise UsageError(
+            f"{path}: larger than {_LARGEST_FILE // 1_000_000} MB, expected a YAML configuration"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}: not UTF-8 at line {line}") from None
+
+
+def _tree(loader: _Loader, node: yaml.Node, place: str, parents: tuple[yaml.Node, ...]) -> Tree:
+    if any(node is parent for parent in parents):
+        raise _Unreadable(f"line {node.start_mark.line + 1}: an alias that contains itself")
+    parents = (*parents, node)
+    if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
+        return {
+            key: _tree(loader, value, f"{place}.{key}" if place else key, parents)
+            for key, value in _distinct_keys(node, place)
+        }
+    if isinstance(node, yaml.SequenceNode) and node.tag == _TAG + "seq":
+        return [_tree(loader, value, f"{place}[{i}]", parents) for i, value in enumerate(node.value)]
+    where = f"line {node.start_mark.line + 1}"
+    if not isinstance(node, yaml.ScalarNode):
+        raise _Unreadable(f"{where}: the YAML tag {node.tag!r} is not used in configurations")
+    try:
+        return Scalar(loader.construct_object(node), node.value)
+    except ValueError as error:
+        raise _Unreadable(f"{where}: {_one_line(str(error))}") from None
+
+
+def _distinct_keys(node: yaml.MappingNode, place: str) -> Iterator[tuple[str, yaml.Node]]:
+    seen: set[str] = set()
+    for key, value in node.value:
+        where = f"line {key.start_mark.line + 1}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise _Unreadable(f"{where}: a key must be a plain word")
+        if key.value in seen:
+            name = f"{place}.{key.value}" if place else key.value
+            raise _Unreadable(f"{where}: the key {name!r} stands there twice; keep one")
+        seen.add(key.value)
+        yield key.value, value
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,102 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyframe import UsageError
+from polyframe.panoptes.versions import (
+    is_version,
+    parse_version_spec,
+    selects,
+    version_key,
+    version_spec_from_config,
+)
+
+VERSIONS = ["4.4", "4.19", "12.99", "13.1", "13.2", "13.10", "13.16", "13.19", "14.1"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("13.19", ["13.19"]),
+        ("13.1", ["13.1"]),
+        ("13.10", ["13.10"]),
+        ("13", ["13.1", "13.2", "13.10", "13.16", "13.19"]),
+        ("13.0", ["13.1", "13.2", "13.10", "13.16", "13.19"]),
+        ("4..13.2", ["4.4", "4.19", "12.99", "13.1", "13.2"]),
+        ("4.19..13", ["4.19", "12.99", "13.1", "13.2", "13.10", "13.16", "13.19"]),
+        ("13.16..", ["13.16", "13.19", "14.1"]),
+        ("..13.1", ["4.4", "4.19", "12.99", "13.1"]),
+        (" 13.2 .. 13.16 ", ["13.2", "13.10", "13.16"]),
+        ("15", []),
+    ],
+)
+def test_a_specification_selects_versions(spec, expected):
+    assert [v for v, wanted in zip(VERSIONS, selects(spec, VERSIONS), strict=True) if wanted] == expected
+
+
+def test_a_bare_major_among_the_versions_belongs_to_its_major_version():
+    assert selects("13", ["13", " 13.4 ", "130.1"]) == [True, True, False]
+
+
+def test_text_that_is_no_version_is_never_selected():
+    assert selects("0..", ["", "newest", "1.2.3", "-1", "1.", "٣", "1.2"]) == [False] * 6 + [True]
+
+
+def test_versions_sort_as_versions():
+    assert sorted(["13.16", "13.2", "4.4", "13"], key=version_key) == ["4.4", "13", "13.2", "13.16"]
+
+
+@given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1))
+def test_the_key_of_a_version_is_its_two_numbers(major, minor):
+    assert is_version(f"{major}.{minor}")
+    assert version_key(f"{major}.{minor}") == (major, minor)
+
+
+@given(st.text())
+def test_the_key_and_the_check_agree_on_any_text(text):
+    if is_version(text):
+        version_key(text)
+    else:
+        with pytest.raises(ValueError, match="no workflow version"):
+            version_key(text)
+
+
+@pytest.mark.parametrize("spec", ["", "..", "1.2.3", "13.x", "4...13", "4..5..6", "-1", "1,2", "1" * 5000])
+def test_a_malformed_specification_is_named_with_the_three_forms(spec):
+    with pytest.raises(UsageError) as caught:
+        parse_version_spec(spec)
+    assert repr(spec) in str(caught.value)
+    assert all(form in str(caught.value) for form in ("`13.19`", "`13`", "`4..13.19`"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_range_that_runs_backwards_is_refused():
+    with pytest.raises(UsageError, match=r"13\.19\.\.4.*lower version first"):
+        parse_version_spec("13.19..4")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("13.19", "13.19"),
+        (" 13.10 ", "13.10"),
+        (13, "13"),
+        ("13.0", "13"),
+        ({"min": "4", "max": "13.19"}, "4..13.19"),
+        ({"min": 4}, "4.."),
+        ({"max": "13.0"}, "..13"),
+        ({"min": None, "max": "13"}, "..13"),
+        ("4 .. 13.19", "4..13.19"),
+    ],
+)
+def test_a_configuration_gives_canonical_text(value, expected):
+    assert version_spec_from_config(value) == expected
+    assert version_spec_from_config(expected) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [13.1, True, None, [], {}, {"min": "x"}, {"minimum": "4"}, {"min": "4..5"}, {"min": 13.1}]
+)
+def test_a_configuration_of_another_form_is_refused(value):
+    with pytest.raises(UsageError, match="workflow_version"):
+        version_spec_from_config(value)
