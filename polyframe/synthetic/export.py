@@ -90,7 +90,7 @@ def write_export(
     options = options or SynthOptions()
     path = Path(path)
     size = rows = marks = 0
-    with _replacing(path) as file:
+    with replacing(path) as file:
         size += file.write((",".join(COLUMNS) + "\n").encode())
         for block in _blocks(options):
             lines: list[tuple[int, bytes]] = []
@@ -156,7 +156,7 @@ def _write_subjects(path: Path, options: SynthOptions) -> None:
     )
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    with _replacing(path) as file:
+    with replacing(path) as file:
         table.writerow(columns)
         for number in range(options.subjects):
             subject_id = options.first_subject + number
@@ -175,7 +175,7 @@ def _write_subjects(path: Path, options: SynthOptions) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     """Open a file that takes the place of `path` at the end, or leaves no trace after an error."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

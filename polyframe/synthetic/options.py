@@ -40,7 +40,9 @@ class SynthOptions:
     scribblers: float = _option(0.08, "fraction of the volunteers who always scribble", 0, 1)
     repeats: float = _option(0.06, "fraction of the volunteers who classify a subject again", 0, 1)
     empty: float = _option(0.05, "fraction of the classifications that draw nothing", 0, 1)
-    slips: float = _option(0.01, "fraction of the marks that are an accidental click of two points", 0, 1)
+    slips: float = _option(
+        0.0, "fraction of the freehand marks that are an accidental click of two points", 0, 1
+    )
     close_pairs: float = _option(0.25, "fraction of the subjects with two objects side by side", 0, 1)
     polygon_share: float = _option(
         0.3, "fraction of the objects that are angular, for the polygon tool", 0, 1

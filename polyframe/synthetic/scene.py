@@ -159,7 +159,7 @@ def make_scene(options: SynthOptions, number: int) -> Scene:
         kind[1] = kind[0]
     # Many objects have to be smaller ones, or they find no room.
     room = min(width, height) * min(1.0, (4 / options.objects) ** 0.5)
-    radius = room * np.where(kind == CELL, 0.10, 0.08) * (1 + 0.6 * uniform(bits, n))
+    radius = room * np.where(kind == CELL, 0.115, 0.09) * (1 + 0.6 * uniform(bits, n))
     shape = np.zeros((n, 2, HARMONICS))
     shape[:, 0, 0] = 1
     for k, largest in ((2, 0.17), (3, 0.08), (4, 0.045), (5, 0.025)):

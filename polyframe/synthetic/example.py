@@ -1,0 +1,125 @@
+"""The small example project that comes with the source: an export, its configuration, its pictures."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from polyframe._errors import PolyframeError
+from polyframe.synthetic.export import replacing, write_export
+from polyframe.synthetic.images import write_images
+from polyframe.synthetic.options import SynthOptions
+from polyframe.synthetic.rows import NEW_VERSION, OLD_VERSION
+from polyframe.synthetic.scene import true_outlines
+
+#: What the example is made with.
+EXAMPLE: Final = SynthOptions(
+    subjects=12, volunteers=10, seed=55, vertices=200, scribblers=0.1, old_share=0.25, close_pairs=0.3
+)
+
+_CONFIG: Final = f"""\
+workflow_id: {EXAMPLE.workflow_id}
+workflow_version: '{NEW_VERSION}'
+extractor_config:
+    polygon_extractor:
+    -   task: T0
+        tools: [0, 1]
+reducer_config:
+    polygon_reducer:
+        average_type: median
+        eps: 0.5
+        min_samples: 2
+"""
+
+_OLD_CONFIG: Final = f"""\
+workflow_id: {EXAMPLE.workflow_id}
+workflow_version: '{OLD_VERSION}'
+extractor_config:
+    polygon_extractor:
+    -   task: T0
+    bezier_extractor:
+    -   task: T3
+reducer_config:
+    polygon_reducer:
+        average_type: union
+        eps: 0.5
+        min_samples: 2
+"""
+
+_README: Final = """\
+# An example project
+
+Nobody drew these marks: polyframe made them, with seed {seed}. {volunteers} volunteers outlined the cells
+(freehand) and the crystals (polygon tool) in {images} pictures of {subjects} subjects; {truth} objects are
+really there. Of the {pool} people in the project, {scribblers} always scribble. With `config.yaml` each
+object becomes one cluster, and the scribbles are the outliers.
+
+| file | what it is |
+|---|---|
+| `classifications.csv` | the classification export: {rows} rows, {marks} marks |
+| `config.yaml` | extractor and reducer settings in the Panoptes form, for workflow version {new} |
+| `config-older.yaml` | the same for version {old}: the 1.x form of marks, Bezier curves in task T3 |
+| `subjects.csv` | the subject export |
+| `images/` | the pictures, `<subject_id>-<frame>.png` |
+
+The export holds what real ones do: freehand outlines of about {vertices} vertices that tremble, cross
+themselves or do not close; clicked polygons; Bezier curves; objects side by side; people who classify a
+subject again or draw nothing; a question (T1), remarks (T2) and a sub-task (T0.0.0)
+beside the drawing; two workflow versions, of which {new} is the newer one; subjects with two frames.
+
+Make it again, byte for byte (pictures: pixel for pixel):
+
+    python -c "from polyframe.synthetic import write_example; write_example('data')"
+
+An export of your own:
+
+    python -c "from polyframe.synthetic import *; write_export('my.csv', SynthOptions(subjects=99, seed=7))"
+
+`polyframe.synthetic.true_outlines(EXAMPLE, subject_id)` gives the outlines that the volunteers were after.
+"""
+
+
+def write_example(directory: str | os.PathLike[str]) -> Path:
+    """Write the example project: the folder `data` of the source.
+
+    Parameters
+    ----------
+    directory : path
+        Made where it does not exist; files of the same names are replaced.
+
+    Returns
+    -------
+    Path
+        The directory.
+
+    Raises
+    ------
+    PolyframeError
+        Where a file cannot be written.
+    """
+    directory = Path(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PolyframeError(f"cannot write {directory}: {error.strerror or error}") from error
+    export = write_export(directory / "classifications.csv", EXAMPLE, subjects_csv=directory / "subjects.csv")
+    images = write_images(directory / "images", EXAMPLE)
+    ids = range(EXAMPLE.first_subject, EXAMPLE.first_subject + EXAMPLE.subjects)
+    readme = _README.format(
+        seed=EXAMPLE.seed,
+        volunteers=EXAMPLE.volunteers,
+        images=images,
+        subjects=EXAMPLE.subjects,
+        truth=sum(len(true_outlines(EXAMPLE, subject_id)) for subject_id in ids),
+        pool=EXAMPLE.pool_size,
+        scribblers=round(EXAMPLE.scribblers * EXAMPLE.pool_size),
+        rows=export.rows,
+        marks=export.marks,
+        vertices=EXAMPLE.vertices,
+        new=NEW_VERSION,
+        old=OLD_VERSION,
+    )
+    texts = {"config.yaml": _CONFIG, "config-older.yaml": _OLD_CONFIG, "README.md": readme}
+    for name, text in texts.items():
+        with replacing(directory / name) as file:
+            file.write(text.encode())
+    return directory
