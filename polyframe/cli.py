@@ -65,7 +65,7 @@ def cli() -> None:
     """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers."""
 
 
-@cli.command()
+@cli.command(epilog="Example: polyframe run data/classifications.csv -c data/config.yaml -o out")
 @click.argument("classifications", type=click.Path(path_type=Path))
 @_config_option
 @click.option(
@@ -82,11 +82,7 @@ def run(
     quiet: bool,
     **options: Any,
 ) -> None:
-    r"""Make all tables from the export CLASSIFICATIONS.
-
-    \b
-    Example: polyframe run data/classifications.csv -c data/config.yaml -o out
-    """
+    """Make all tables from the export CLASSIFICATIONS."""
     from polyframe import api
 
     with _Progress(quiet) as progress:
@@ -102,7 +98,7 @@ def run(
     _print_summary(summary, quiet)
 
 
-@cli.command()
+@cli.command(epilog="Example: polyframe extract data/classifications.csv -c data/config.yaml -o out")
 @click.argument("classifications", type=click.Path(path_type=Path))
 @_config_option
 @click.option(
@@ -113,11 +109,7 @@ def run(
 def extract(
     classifications: Path, config: tuple[Path, ...], output: Path, quiet: bool, **options: Any
 ) -> None:
-    r"""Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS.
-
-    \b
-    Example: polyframe extract data/classifications.csv -c data/config.yaml -o out
-    """
+    """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
     from polyframe import api, pipeline
 
     say = _say(quiet)
@@ -127,7 +119,7 @@ def extract(
     _print_summary(summary, quiet)
 
 
-@cli.command()
+@cli.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
 @click.option("--task", multiple=True, help="use only this task, such as T0; repeatable")
@@ -137,25 +129,17 @@ def extract(
 @_setting_options("reduce")
 @_quiet_option
 def reduce(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
-    r"""Make the tables groups, labels and reductions from the extractions in OUT.
-
-    \b
-    Example: polyframe reduce out -c data/config.yaml --average union
-    """
+    """Make the tables groups, labels and reductions from the extractions in OUT."""
     _from_extractions("reduce", output, config, quiet, options)
 
 
-@cli.command()
+@cli.command(epilog="Example: polyframe contours out -c data/config.yaml")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
 @_setting_options("reduce", "contours")
 @_quiet_option
 def contours(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
-    r"""Make the table contours from the extractions in OUT.
-
-    \b
-    Example: polyframe contours out -c data/config.yaml
-    """
+    """Make the table contours from the extractions in OUT."""
     _from_extractions("contours", output, config, quiet, options)
 
 

@@ -110,7 +110,7 @@ def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 
 def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame, polygons: RepairedPolygons) -> pl.DataFrame:
     """Marks that were decoded but have no area."""
-    problems = pl.Series("reason", polygons.problems, pl.String)
+    problems = pl.Series("reason", polygons.problems.tolist(), pl.String)
     points = pl.format("{} points", pl.col("x").list.len())
     return (
         extractions.with_columns(problems)

@@ -1,7 +1,7 @@
 """Run the reference tool on a project; executed by a Python that has it, never imported by tests.
 
-Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input, each
-`{"name": ..., "workflow_id": ..., "version": ..., "extractor_config": {...}, "reducer": ..., "keywords": {...}}`.
+Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input. A job has
+`name`, `workflow_id`, `version`, `extractor_config`, `reducer` and `keywords`.
 Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those that do.
 """
 

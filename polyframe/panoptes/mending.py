@@ -175,5 +175,8 @@ def _quotes_open(line: str) -> bool:
 
 
 def _split(text: str) -> list[str]:
-    rows = list(csv.reader([text]))
-    return rows[0] if rows else []
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        # A line break outside quotes; what stands before it is all that can be told apart.
+        return next(csv.reader(text.splitlines()[:1]), [])
