@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ def paths(*marks):
     points = np.array([p for mark in marks for p in mark], dtype=float).reshape(-1, 2)
     offsets = np.cumsum([0, *map(len, marks)])
     x, y, ends = bezier_paths(points[:, 0], points[:, 1], offsets)
-    return [np.column_stack([x[a:b], y[a:b]]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [np.column_stack([x[a:b], y[a:b]]) for a, b in itertools.pairwise(ends)]
 
 
 def de_casteljau(p, q, r, t):
@@ -45,7 +47,9 @@ def test_no_marks():
 
 
 coordinates = st.floats(-1e4, 1e4)
-marks = st.lists(st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9), min_size=1, max_size=4)
+marks = st.lists(
+    st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9), min_size=1, max_size=4
+)
 
 
 @given(marks)

@@ -1,0 +1,382 @@
+import re
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polyframe import UsageError
+from polyframe.panoptes.config import read_config
+from polyframe.settings import DrawingTask, Settings
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write texts into files a.yaml, b.yaml, ... and read them together."""
+
+    def read(*texts):
+        paths = [tmp_path / f"{name}.yaml" for name, _ in zip("abcdef", texts, strict=False)]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_config(paths)
+
+    return read
+
+
+def refusal(read, *texts):
+    with pytest.raises(UsageError) as caught:
+        read(*texts)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "a.yaml" in message
+    return message
+
+
+EXTRACTOR = """
+workflow_id: 28090
+workflow_version: '13.19'
+extractor_config:
+    polygon_extractor:
+    -   task: T0
+"""
+REDUCER = "reducer_config: {polygon_reducer: {average_type: union, eps: 0.4, min_samples: 3}}"
+CONTOURS = "reducer_config: {polygon_reducer_contours: {eps: 0.4, min_samples: 3, rasterisation: true}}"
+
+
+def test_files_given_together_are_one_configuration(config):
+    assert config(EXTRACTOR, REDUCER, CONTOURS).values == {
+        "workflow_id": 28090,
+        "workflow_version": "13.19",
+        "drawing_tasks": (DrawingTask("T0", None, "polygon"),),
+        "average_type": "union",
+        "eps": 0.4,
+        "min_samples": 3,
+        "contour_method": "raster",
+    }
+
+
+def test_the_cat_project_files_work_unchanged_alone_and_together(cat_project):
+    extractor, reducer, contours = (
+        cat_project / f"cat_project_{name}config.yaml"
+        for name in ("extractor_", "reducer_", "reducer_contours_")
+    )
+    alone = [read_config([path]) for path in (extractor, reducer, contours)]
+    assert alone[0].values == {
+        "workflow_id": 28090,
+        "workflow_version": "13.19",
+        "drawing_tasks": (DrawingTask("T0"),),
+    }
+    assert alone[1].values == {"average_type": "median", "eps": 0.5, "min_samples": 2}
+    assert alone[2].values == {"eps": 0.5, "min_samples": 2, "contour_method": "exact"}
+    together = read_config([extractor, reducer, contours])
+    assert together.values == {**alone[0].values, **alone[1].values, **alone[2].values}
+    assert together.notes == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "---\n", "null", "eps:", "reducer_config: {polygon_reducer: }"]
+)
+def test_nothing_said_changes_nothing(config, text):
+    assert config(text).values == {}
+
+
+def test_no_files_at_all():
+    assert read_config([]).values == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("13.10", "13.10"),
+        ("'13.10'", "13.10"),
+        ("13", "13"),
+        ("13.0", "13"),
+        ("4..13.19", "4..13.19"),
+        ("{min: 4.10, max: 13.20}", "4.10..13.20"),
+        ("{min: '4'}", "4.."),
+    ],
+)
+def test_a_version_is_read_as_it_is_written(config, text, expected):
+    assert config(f"workflow_version: {text}").values == {"workflow_version": expected}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("workflow_version: newest", "workflow_version: 'newest'"),
+        ("workflow_version: [13, 14]", "workflow_version: a list"),
+        ("workflow_version: {minimum: 4}", "workflow_version.minimum'; did you mean 'min'"),
+        ("workflow_version: {min: x}", "workflow_version.min: 'x'"),
+    ],
+)
+def test_a_malformed_version_is_refused(config, text, place):
+    assert place in refusal(config, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{polygon_extractor: [{task: T0, tools: [1, 0]}]}", [DrawingTask("T0", (0, 1))]),
+        ("{polygon_extractor: {task: T0, tools: 2}}", [DrawingTask("T0", (2,))]),
+        (
+            "{polygon_extractor: [{task: T1}, {task: T0, tools: [0]}], "
+            "bezier_extractor: [{task: T0, tools: [1]}]}",
+            [DrawingTask("T0", (1,), "bezier"), DrawingTask("T0", (0,)), DrawingTask("T1")],
+        ),
+        (
+            "{polygon_extractor: [{task: T0, tools: [0]}, {task: T0, tools: ['3']}]}",
+            [DrawingTask("T0", (0, 3))],
+        ),
+        ("{polygon_extractor: [{task: T0, tools: [0]}, {task: T0}]}", [DrawingTask("T0")]),
+        ("{polygon_extractor: [{task: T0}, {task: T0, tools: [0]}]}", [DrawingTask("T0")]),
+    ],
+)
+def test_extractors_become_drawing_tasks(config, text, expected):
+    assert config(f"extractor_config: {text}").values["drawing_tasks"] == tuple(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{polygon_extractor: [{task: T0}], bezier_extractor: [{task: T0}]}", "all tools of task T0"),
+        (
+            "{polygon_extractor: [{task: T0, tools: [0, 1]}], bezier_extractor: [{task: T0, tools: [1]}]}",
+            "tools [1] of task T0",
+        ),
+        (
+            "{polygon_extractor: [{task: T0}], bezier_extractor: [{task: T0, tools: [2]}]}",
+            "tools [2] of task T0",
+        ),
+        ("{question_extractor: [{task: T1}], survey_extractor: []}", "question_extractor, survey_extractor"),
+        ("{}", "it holds: none"),
+        ("", "it holds: none"),
+        ("[polygon_extractor]", "extractor_config: a list is not a mapping"),
+        ("{polygn_extractor: [{task: T0}]}", "did you mean 'polygon_extractor'"),
+        ("{polygon_extractor: []}", "extractor_config.polygon_extractor: an empty list"),
+        ("{polygon_extractor: [T0]}", "extractor_config.polygon_extractor[0]: 'T0' is not a mapping"),
+        ("{polygon_extractor: [{tools: [0]}]}", "extractor_config.polygon_extractor[0]: the key `task`"),
+        (
+            "{polygon_extractor: [{task: T0}, {taks: T0}]}",
+            "'extractor_config.polygon_extractor[1].taks'; did you mean 'task'",
+        ),
+        ("{polygon_extractor: [{task: 0}]}", "[0].task: 0 is not a task key"),
+        ("{polygon_extractor: [{task: all}]}", "name a task such as T0"),
+        ("{polygon_extractor: [{task: T0, tools: []}]}", "[0].tools: [] is not a list of tool indices"),
+        ("{polygon_extractor: [{task: T0, tools: [-1]}]}", "[0].tools: [-1] is not a list of tool indices"),
+        ("{polygon_extractor: [{task: T0, tools: [x]}]}", "[0].tools[0]: 'x' is not a whole number"),
+    ],
+)
+def test_a_wrong_extractor_config_is_refused(config, text, part):
+    assert part in refusal(config, f"extractor_config: {text}")
+
+
+def test_what_is_skipped_or_ignored_is_said(config):
+    found = config(
+        "extractor_config: {polygon_extractor: [{task: T0, details: {}, pluck: {}}], "
+        "question_extractor: [{task: T1}]}\n"
+        "reducer_config: {question_reducer: {}}"
+    )
+    assert found.values == {"drawing_tasks": (DrawingTask("T0"),)}
+    for name in ("details", "pluck", "question_extractor", "question_reducer"):
+        assert sum(f".{name} is " in note for note in found.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("eps: '0.5'", {"eps": 0.5}),
+        ("eps: 1", {"eps": 1.0}),
+        ("eps: 1e-1", {"eps": 0.1}),
+        ("min_samples: '3'", {"min_samples": 3}),
+        ("min_samples: 3.0", {"min_samples": 3}),
+        ("min_threshold: 0", {"min_threshold": 0.0}),
+        ("collab: 'True'", {"collab": True}),
+        (
+            "{step_key: S1, task_index: 2, tool_type: polygon}",
+            {"step_key": "S1", "task_index": 2, "tool_type": "polygon"},
+        ),
+        ("rasterization: true", {"contour_method": "raster"}),
+        ("rasterisation: auto", {"contour_method": "exact"}),
+        ("rasterisation: 'False'", {"contour_method": "exact"}),
+        ("{num_grid_points: 50, smoothing: rounded}", {"num_grid_points": 50, "smoothing": "rounded"}),
+    ],
+)
+@pytest.mark.parametrize("reducer", ["polygon_reducer", "polygon_reducer_contours"])
+def test_reducer_options_become_settings(config, text, expected, reducer):
+    options = text if text.startswith("{") else f"{{{text}}}"
+    assert config(f"reducer_config: {{{reducer}: {options}}}").values == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("eps: true", "eps: True is not a number"),
+        ("eps: abc", "eps: 'abc' is not a number"),
+        ("eps: [0.5]", "eps: a list is not a single value"),
+        ("eps: 0", "eps: 0.0 is not a fraction above 0 and up to 1"),
+        ("eps: .nan", "eps: nan is not a number"),
+        ("eps: .inf", "eps: inf is not a number"),
+        ("min_samples: 2.5", "min_samples: 2.5 is not a whole number"),
+        ("min_samples: 0", "min_samples: 0 is not a whole number from 1"),
+        ("min_samples: 2020-01-01", "min_samples: datetime.date"),
+        ("average_type: mean", "average_type: 'mean' is not one of median, union, intersection, last"),
+        ("average_type: 3", "average_type: 3 is not a text"),
+        ("collab: 3", "collab: 3 is not true or false"),
+        ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),
+        ("epss: 1", "unknown key 'reducer_config.polygon_reducer.epss'; did you mean 'eps'?"),
+        ("filter: first", "unknown key 'reducer_config.polygon_reducer.filter'"),
+    ],
+)
+def test_a_wrong_reducer_option_is_refused_with_its_place(config, text, part):
+    message = refusal(config, f"reducer_config: {{polygon_reducer: {{{text}}}}}")
+    assert part in message
+    assert "a.yaml: " in message
+    assert "reducer_config.polygon_reducer." in message
+
+
+def test_our_own_settings_may_stand_at_the_top(config):
+    text = "{filter: all, contour_method: raster, jobs: 2, task: T0, tool: [0, 1], engine: shapely, eps: 0.3}"
+    assert config(text).values == {
+        "filter": "all",
+        "contour_method": "raster",
+        "jobs": 2,
+        "task": ("T0",),
+        "tool": (0, 1),
+        "engine": "shapely",
+        "eps": 0.3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("workflow: 3", "unknown key 'workflow'; did you mean 'workflow_id'?"),
+        ("filter: newest", "a.yaml: filter: 'newest' is not one of first, last, all"),
+        ("workflow_id: abc", "a.yaml: workflow_id: 'abc' is not a whole number"),
+        ("workflow_id: -1", "a.yaml: workflow_id: -1 is not a whole number"),
+        ("tool: [0, x]", "a.yaml: tool[1]: 'x' is not a whole number"),
+        ("task: [0]", "a.yaml: task[0]: 0 is not a text"),
+        ("drawing_tasks: []", "unknown key 'drawing_tasks'"),
+        ("reducer_config: {polygon_reducr: {}}", "did you mean 'polygon_reducer'?"),
+        ("reducer_config: [polygon_reducer]", "reducer_config: a list is not a mapping"),
+        ("reducer_config: {polygon_reducer: 3}", "reducer_config.polygon_reducer: 3 is not a mapping"),
+    ],
+)
+def test_a_wrong_key_or_value_at_the_top_is_refused(config, text, part):
+    assert part in refusal(config, text)
+
+
+def both(first, second):
+    return f"reducer_config: {{polygon_reducer: {{{first}}}, polygon_reducer_contours: {{{second}}}}}"
+
+
+@pytest.mark.parametrize("pair", [("eps: 0.5", "eps: 0.4"), ("min_samples: 2", "min_samples: 3")])
+def test_two_clusterings_need_two_output_directories(config, pair):
+    assert "two output directories" in refusal(config, both(*pair))
+
+
+def test_two_clusterings_in_two_files(config):
+    message = refusal(config, REDUCER, CONTOURS.replace("0.4", "0.3"))
+    assert "two output directories" in message
+    assert "b.yaml: reducer_config.polygon_reducer_contours.eps gives 0.3" in message
+
+
+def test_eps_of_one_reducer_holds_for_both_and_that_is_said(config):
+    found = config(both("eps: 0.3", "min_samples: 2"))
+    assert found.values == {"eps": 0.3, "min_samples": 2}
+    (note,) = found.notes
+    assert re.search(r"polygon_reducer\.eps: eps 0\.3 holds for polygon_reducer_contours too", note)
+
+
+def test_a_contradiction_names_both_files(config):
+    message = refusal(config, "workflow_id: 1", "workflow_id: 2")
+    assert "a.yaml: workflow_id gives" in message
+    assert "b.yaml: workflow_id gives 2" in message
+    assert "b.yaml" in refusal(config, EXTRACTOR, EXTRACTOR.replace("T0", "T1"))
+    assert "keep one" in refusal(config, "eps: 0.2\nreducer_config: {polygon_reducer: {eps: 0.3}}")
+    assert "keep one" in refusal(config, both("min_threshold: 0.1", "min_threshold: 0.2"))
+
+
+def test_the_same_said_twice_is_no_contradiction(config):
+    assert config(EXTRACTOR, EXTRACTOR.replace("'13.19'", "13.19")).values["workflow_version"] == "13.19"
+
+
+LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[1, 2]", "a list is not a mapping"),
+        ("just words", "'just words' is not a mapping"),
+        ("eps: 0.5\n  min_samples: 2\n", "not YAML at line 2"),
+        ("eps: [0.5", "not YAML at line 1"),
+        ("a: 1\n---\nb: 2\n", "not YAML at line 2"),
+        ("eps: 0.5\x07", "not YAML"),
+        (b"eps: 0.5\nstep_key: \xff\n", "not UTF-8 at line 2"),
+        ("eps: 0.5\nmin_samples: 2\neps: 0.5", "line 3: the key 'eps' stands there twice"),
+        (
+            "reducer_config:\n  polygon_reducer: {eps: 1, eps: 1}",
+            "the key 'reducer_config.polygon_reducer.eps' stands there twice",
+        ),
+        (LAUGHS, "aliases"),
+        ("task: &a [*a]", "contains itself"),
+        ("eps: !!python/object/apply:os.system [true]", "the YAML tag"),
+        ("eps: !!python/name:os.system", "not YAML at line 1"),
+        ("eps: !!int abc", "line 1: "),
+        ("? [a]\n: 1", "a key must be a plain word"),
+        ("task: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("#" * 1_000_001, "larger than 1 MB"),
+        ("workflow_id: " + "9" * 5000, "line 1"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_file_that_is_no_configuration_is_refused_in_one_line(config, text, part):
+    assert part in refusal(config, text)
+
+
+def test_a_few_aliases_are_fine(config):
+    text = "reducer_config: {polygon_reducer: &db {eps: 0.3}, polygon_reducer_contours: *db}"
+    assert config(text).values == {"eps": 0.3}
+
+
+def test_a_byte_order_mark_is_fine(config):
+    assert config(b"\xef\xbb\xbfeps: 0.5").values == {"eps": 0.5}
+
+
+def test_a_missing_file_and_a_directory(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.yaml: no such file"):
+        read_config([tmp_path / "none.yaml"])
+    with pytest.raises(UsageError, match="is a directory"):
+        read_config([tmp_path])
+
+
+keys = st.sampled_from(
+    [
+        "eps",
+        "min_samples",
+        "workflow_id",
+        "extractor_config",
+        "reducer_config",
+        "polygon_reducer",
+        "task",
+        "tools",
+    ]
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
+)
+
+
+@given(st.dictionaries(keys, trees, max_size=3) | trees | st.text())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+def test_any_file_gives_settings_or_a_one_line_error(config, tree):
+    text = tree if isinstance(tree, str) else yaml.safe_dump(tree)
+    message = ""
+    try:
+        found = config(text.encode("utf-8", "surrogatepass"))
+        Settings().replace(found.values)
+    except UsageError as error:
+        message = str(error)
+    assert len(message.splitlines()) <= 1
