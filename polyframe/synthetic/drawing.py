@@ -107,7 +107,7 @@ def _freehand(
         scene.radius[thing],
         shape,
         np.maximum(pace.astype(np.int64), 8),
-        outlines.tremor_tape(options.seed),
+        outlines.tremor_tape(options.seed, options.vertices),
     )
     used &= (np.arange(used.shape[1]) < 2) | (uniform(bits, len(row)) >= options.slips)[:, None]
     return _Marks(row, scene.frame[thing], np.full(len(row), FREEHAND), used.sum(axis=1), x[used], y[used])

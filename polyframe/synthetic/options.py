@@ -36,7 +36,12 @@ class SynthOptions:
     volunteers: int = _option(8, "how many volunteers classify each subject", 1, 10_000)
     seed: int = _option(1, "where all chance comes from; same seed, same bytes", 0, 2**63 - 1)
     objects: int = _option(3, "the most objects in one image", 1, 12)
-    vertices: int = _option(250, "about how many vertices a freehand mark has", 12, 3_000)
+    vertices: int = _option(
+        250,
+        "about how many vertices a freehand mark has; from 600 on many outlines cross themselves",
+        12,
+        3_000,
+    )
     scribblers: float = _option(0.08, "fraction of the volunteers who always scribble", 0, 1)
     repeats: float = _option(0.06, "fraction of the volunteers who classify a subject again", 0, 1)
     empty: float = _option(0.05, "fraction of the classifications that draw nothing", 0, 1)

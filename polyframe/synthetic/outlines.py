@@ -118,9 +118,10 @@ def _add_loop(x: Floats, y: Floats, chance: Floats, radius: float, n_vertices: i
 
 
 @cache
-def tremor_tape(seed: int) -> Floats:
+def tremor_tape(seed: int, vertices: int) -> Floats:
     """Return a hand's tremor in pixels, step by step: smooth, about half a pixel; marks take pieces of it."""
-    n, span = 1 << 16, 7
+    # As long on the way whatever the number of vertices: a finer trace is not a shakier hand.
+    n, span = 1 << 16, max(7, vertices // 36)
     steps = bell(stream(seed, TREMOR), n)
     total: Floats = np.zeros(n)
     for shift in range(span):
