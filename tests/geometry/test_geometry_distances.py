@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+from shapely import box
+
+from polyframe.geometry import consensus, iou_distance_matrix
+from polyframe.geometry import distances as distances_module
+from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
+from polyframe.geometry.pairs import all_pairs
+
+
+def distances_of(marks, **keywords):
+    marks = np.array(marks, dtype=object)
+    return pair_distances(
+        marks, shapely.area(marks), shapely.bounds(marks), *all_pairs([0, len(marks)]), **keywords
+    )
+
+
+def test_distances_worked_by_hand():
+    # Halves that overlap: 0.5 of 1.5. One inside the other: 1 of 4. Apart; touching in an edge.
+    assert distances_of([box(0, 0, 1, 1), box(0.5, 0, 1.5, 1)]) == pytest.approx([2 / 3])
+    assert distances_of([box(0, 0, 2, 2), box(0.5, 0.5, 1.5, 1.5)]) == pytest.approx([3 / 4])
+    assert distances_of([box(0, 0, 1, 1), box(5, 5, 6, 6)]).tolist() == [1.0]
+    assert distances_of([box(0, 0, 1, 1), box(1, 0, 2, 1)]).tolist() == [1.0]
+    assert distances_of([box(0, 0, 1, 1), box(0, 0, 1, 1)]).tolist() == [0.0]
+
+
+def test_boxes_overlap_but_marks_do_not():
+    lower, upper = shapely.Polygon([(0, 0), (9, 0), (0, 9)]), shapely.Polygon([(9, 9), (9, 1), (1, 9)])
+    assert distances_of([lower, upper]).tolist() == [1.0]
+
+
+def test_matrix_with_volunteers_and_missing_marks():
+    marks = [box(0, 0, 1, 1), None, box(0.5, 0, 1.5, 1), shapely.Polygon(), box(0, 0, 1, 1)]
+    matrix = iou_distance_matrix(marks, volunteers=["ann", "bob", "cid", "dan", "ann"])
+    third = pytest.approx(2 / 3)
+    assert matrix[0].tolist() == [0, 1, third, 1, np.inf]
+    assert matrix[2].tolist() == [third, 1, 0, 1, third]
+    assert np.array_equal(matrix, matrix.T)
+    assert iou_distance_matrix([]).shape == (0, 0)
+    assert iou_distance_matrix(marks)[0, 4] == 0
+    with pytest.raises(ValueError, match="5 polygons, but 1 volunteers"):
+        iou_distance_matrix(marks, volunteers=["ann"])
+
+
+def test_monte_carlo(make_cluster):
+    one, other = make_cluster(2, seed=5)
+    points = np.random.default_rng(0).uniform(150, 450, (400_000, 2))
+    in_one, in_other = (shapely.contains_xy(mark, *points.T) for mark in (one, other))
+    estimate = 1 - np.sum(in_one & in_other) / np.sum(in_one | in_other)
+    (distance,) = distances_of([one, other])
+    assert 0.02 < distance < 0.5
+    assert distance == pytest.approx(estimate, abs=0.004)  # about four standard errors
+
+
+def test_chunks_give_the_same_distances(make_cluster, monkeypatch):
+    marks = make_cluster(6)
+    whole = distances_of(marks)
+    monkeypatch.setattr(distances_module, "_CHUNK", 4)
+    assert np.array_equal(distances_of(marks), whole)
+
+
+def test_an_engine_is_a_function_of_polygons_and_pairs():
+    def engine(polygons, left, right):
+        assert (left.tolist(), right.tolist()) == ([0], [1])  # only pairs whose boxes overlap
+        return np.array([0.25])
+
+    found = distances_of([box(0, 0, 1, 1), box(0.5, 0, 1.5, 1), box(7, 7, 8, 8)], intersection_areas=engine)
+    assert found == pytest.approx([1 - 0.25 / 1.75, 1, 1])
+
+
+@pytest.mark.parametrize("refuses_repaired", [False, True])
+def test_one_impossible_pair_costs_only_itself(monkeypatch, refuses_repaired):
+    intersection = shapely.intersection
+    marks = np.array([box(k, 0, k + 2, 1) for k in range(6)], dtype=object)
+    bad, calls = marks[3], []
+
+    def fails_on_one(one, other):
+        calls.append(len(one))
+        if any(mark is bad for mark in one) or (refuses_repaired and any(m.equals(bad) for m in one)):
+            raise shapely.errors.GEOSException("TopologyException")
+        return intersection(one, other)
+
+    monkeypatch.setattr(shapely, "intersection", fails_on_one)
+    areas = shapely_intersection_areas(marks, np.arange(5), np.arange(1, 6))
+    assert areas.tolist() == [1, 1, 1, 0 if refuses_repaired else 1, 1]
+    assert calls[0] == 5
+
+
+def test_consensus_worked_by_hand():
+    inf = np.inf
+    assert consensus([[0]]) == 1.0
+    assert consensus([[0, 0.25], [0.25, 0]]) == 0.75
+    assert consensus([[0, 0.5, inf], [0.5, 0, 0.3], [inf, 0.3, 0]]) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [[], [[]], [[0, 1]], [0.5], [[0, 1], [0.5, 0]], [[0.1]], [[0, np.nan], [np.nan, 0]]],
+    ids=["empty", "no columns", "not square", "flat", "asymmetric", "diagonal", "nan"],
+)
+def test_what_is_no_distance_matrix(matrix):
+    with pytest.raises(ValueError, match="a distance matrix"):
+        consensus(matrix)
+
+
+def test_consensus_leaves_the_matrix_alone():
+    matrix = np.array([[0, np.inf], [np.inf, 0]])
+    assert consensus(matrix) == 0.0
+    assert np.isinf(matrix[0, 1])
+
+
+boxes = st.tuples(*[st.integers(0, 9)] * 2, *[st.integers(1, 9)] * 2).map(
+    lambda b: box(b[0], b[1], b[0] + b[2], b[1] + b[3])
+)
+
+
+@given(st.lists(st.tuples(boxes, st.integers(0, 2)), min_size=1, max_size=6), st.floats(0.01, 100))
+def test_consensus_is_a_fraction_whatever_the_scale(marks, scale):
+    marks, volunteers = zip(*marks, strict=True)
+    matrix = iou_distance_matrix(marks, volunteers)
+    assert 0 <= consensus(matrix) <= 1
+    scaled = shapely.transform(np.array(marks, dtype=object), lambda points: points * scale)
+    assert consensus(iou_distance_matrix(scaled, volunteers)) == pytest.approx(consensus(matrix), abs=1e-9)

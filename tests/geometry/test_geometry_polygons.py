@@ -1,0 +1,119 @@
+import itertools
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyframe.geometry import polygons_from_paths
+from polyframe.geometry.polygons import polygons_from_ragged
+from polyframe.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+
+NAN, INF = float("nan"), float("inf")
+
+#: x, y, area (None: unusable), reason
+PATHS = {
+    "open": ([0, 2, 2, 0], [0, 0, 1, 1], 2.0, None),
+    "closed": ([0, 2, 2, 0, 0], [0, 0, 1, 1, 0], 2.0, None),
+    "clockwise": ([0, 0, 2, 2], [0, 1, 1, 0], 2.0, None),
+    "repeated points": ([0, 0, 2, 2, 2, 0], [0, 0, 0, 1, 1, 1], 2.0, None),
+    "bow with unequal halves": ([0, 4, 4, 0], [0, 3, 0, 1], 4.5, None),
+    "empty": ([], [], None, TOO_FEW_POINTS),
+    "two points": ([0, 1], [0, 1], None, TOO_FEW_POINTS),
+    "there and back": ([0, 1, 0], [0, 1, 0], None, TOO_FEW_POINTS),
+    "two points, many times": ([0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 0, 1], None, TOO_FEW_POINTS),
+    "one point": ([3, 3, 3, 3], [3, 3, 3, 3], None, TOO_FEW_POINTS),
+    "on a line": ([0, 1, 2, 3], [0, 0, 0, 0], None, NO_AREA),
+    "on a slanted line": ([0.1, 0.2, 0.3, 0.7], [0.1, 0.2, 0.3, 0.7], None, NO_AREA),
+    "on a steep line": ([100.1, 100.3, 100.7], [300.3, 300.9, 302.1], None, NO_AREA),
+    "nan": ([0, 1, NAN], [0, 0, 1], None, REPAIR_FAILED),
+    "infinite": ([0, 1, INF], [0, 0, 1], None, REPAIR_FAILED),
+    "overflow": ([0, 1e200, 0], [0, 0, 1e200], None, REPAIR_FAILED),
+}
+
+
+def ragged(paths: list[tuple[list[float], list[float]]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = (
+        np.array(list(itertools.chain.from_iterable(side)), dtype=float) for side in zip(*paths, strict=True)
+    )
+    return x, y, np.cumsum([0, *(len(path[0]) for path in paths)])
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_alone(name):
+    x, y, area, reason = PATHS[name]
+    found = polygons_from_ragged(x, y, [0, len(x)])
+    assert found.problems[0] == reason
+    assert (found.polygons[0] is None) == (area is None)
+    assert found.areas[0] == pytest.approx(area or 0.0)
+
+
+def test_all_paths_together_are_as_alone():
+    found = polygons_from_ragged(*ragged([(x, y) for x, y, _, _ in PATHS.values()]))
+    assert found.problems.tolist() == [reason for *_, reason in PATHS.values()]
+    assert found.areas == pytest.approx([area or 0.0 for _, _, area, _ in PATHS.values()])
+
+
+def test_offsets_may_begin_later():
+    found = polygons_from_ragged([9, 0, 1, 1], [9, 0, 0, 1], [1, 4])
+    assert found.areas.tolist() == [0.5]
+
+
+def test_the_vertices_stay_as_drawn():
+    (mark,) = polygons_from_paths([[5, 7, 6]], [[1, 1, 4]])
+    assert shapely.get_coordinates(mark).tolist() == [[5, 1], [7, 1], [6, 4], [5, 1]]
+
+
+def test_a_scribble_keeps_its_largest_part():
+    # Two triangles that meet in a crossing, one four times as large.
+    (mark,) = polygons_from_paths([[0, 3, 3, 0]], [[0, 3, 1, 1]])
+    assert mark.is_valid
+    assert mark.area == pytest.approx(2.0)
+
+
+def test_paths_of_different_lengths_are_named():
+    with pytest.raises(ValueError, match="path 1: 2 x coordinates, but 3 y"):
+        polygons_from_paths([[0, 1, 1], [0, 1]], [[0, 0, 1], [0, 1, 2]])
+    with pytest.raises(ValueError, match="xs holds 1 paths, ys holds 2"):
+        polygons_from_paths([[0, 1, 1]], [[0, 0, 1], [0, 1, 2]])
+
+
+def test_no_paths():
+    assert len(polygons_from_paths([], [])) == 0
+
+
+def test_one_impossible_repair_costs_only_itself(monkeypatch):
+    bows = [([shift, shift + 4, shift + 4, shift], [0, 3, 0, 1]) for shift in range(5)]
+    buffer = shapely.buffer
+
+    def fails_on_the_third(geometries, distance):
+        if any(bounds[0] == 2 for bounds in shapely.bounds(geometries)):
+            raise shapely.errors.GEOSException("TopologyException")
+        return buffer(geometries, distance)
+
+    monkeypatch.setattr(shapely, "buffer", fails_on_the_third)
+    found = polygons_from_ragged(*ragged(bows))
+    assert found.problems.tolist() == [None, None, REPAIR_FAILED, None, None]
+    assert found.areas == pytest.approx([4.5, 4.5, 0, 4.5, 4.5])
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=9))
+def test_valid_and_simple_mean_the_same_for_one_ring(points):
+    # Small grids make spikes, repeated points, touching and collinear stretches all the time.
+    if len(set(points)) >= 3:
+        mark = shapely.Polygon(points)
+        assert mark.is_valid == mark.is_simple
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=0, max_size=9))
+def test_every_path_is_a_valid_polygon_or_has_a_reason(points):
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    found = polygons_from_ragged(x, y, [0, len(x)])
+    mark = found.polygons[0]
+    if mark is None:
+        assert found.problems[0] == (TOO_FEW_POINTS if len(set(points)) < 3 else NO_AREA)
+    else:
+        assert found.problems[0] is None
+        assert mark.is_valid
+        assert mark.area == found.areas[0] > 0
