@@ -3,9 +3,13 @@ import itertools
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from polyframe.panoptes.bezier import bezier_paths
+
+
+unhurried = hypothesis_settings(deadline=None)
 
 
 def paths(*marks):
@@ -52,6 +56,7 @@ marks = st.lists(
 )
 
 
+@unhurried
 @given(marks)
 def test_every_point_follows_from_the_control_points(drawn):
     for mark, path in zip(drawn, paths(*drawn), strict=True):

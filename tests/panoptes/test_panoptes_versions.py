@@ -1,5 +1,6 @@
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from polyframe import UsageError
@@ -10,6 +11,8 @@ from polyframe.panoptes.versions import (
     version_key,
     version_spec_from_config,
 )
+
+unhurried = hypothesis_settings(deadline=None)
 
 VERSIONS = ["4.4", "4.19", "12.99", "13.1", "13.2", "13.10", "13.16", "13.19", "14.1"]
 
@@ -46,12 +49,14 @@ def test_versions_sort_as_versions():
     assert sorted(["13.16", "13.2", "4.4", "13"], key=version_key) == ["4.4", "13", "13.2", "13.16"]
 
 
+@unhurried
 @given(st.integers(0, 10**9 - 1), st.integers(0, 10**9 - 1))
 def test_the_key_of_a_version_is_its_two_numbers(major, minor):
     assert is_version(f"{major}.{minor}")
     assert version_key(f"{major}.{minor}") == (major, minor)
 
 
+@unhurried
 @given(st.text())
 def test_the_key_and_the_check_agree_on_any_text(text):
     if is_version(text):
