@@ -11,6 +11,7 @@ import click
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.settings import Settings
+from polyframe.synthetic.options import SynthOptions
 
 if TYPE_CHECKING:
     from polyframe.pipeline import Summary
@@ -143,6 +144,46 @@ def contours(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any
     _from_extractions("contours", output, config, quiet, options)
 
 
+def _synth_options(command: Command) -> Command:
+    """Give a command one option for each field of `SynthOptions`."""
+    for f in reversed(dataclasses.fields(SynthOptions)):
+        kind: Any = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
+        command = click.option(
+            f"--{f.name.replace('_', '-')}",
+            type=kind,
+            default=f.default,
+            show_default=True,
+            help=f.metadata["help"],
+        )(command)
+    return command
+
+
+@cli.command(epilog="Example: polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_synth_options
+@_quiet_option
+def synth(output: Path, quiet: bool, **options: Any) -> None:
+    """Write a synthetic export to OUT.
+
+    OUT is a file where it ends in .csv or .csv.gz; else a directory, which gets classifications.csv and
+    subjects.csv. Same options, same bytes.
+    """
+    from polyframe.synthetic import write_export
+
+    chosen = SynthOptions(**options)
+    as_file = output.name.endswith((".csv", ".csv.gz"))
+    if not as_file:
+        output.mkdir(parents=True, exist_ok=True)
+    export = output if as_file else output / "classifications.csv"
+    subjects = None if as_file else output / "subjects.csv"
+    with _Progress(quiet, "subjects") as progress:
+        done = write_export(export, chosen, subjects_csv=subjects, progress=progress.advance(chosen.subjects))
+    if not quiet:
+        click.echo(
+            f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes in {done.path}"
+        )
+
+
 def _from_extractions(
     stage: str, output: Path, config: tuple[Path, ...], quiet: bool, options: dict[str, Any]
 ) -> None:
@@ -174,7 +215,8 @@ def _say(quiet: bool) -> Callable[[str], None]:
 class _Progress:
     """A progress bar on standard error, only where that is a terminal."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, label: str = "partitions") -> None:
+        self.label = label
         self.shown = not quiet and sys.stderr.isatty()
         self.bar: Any = None
 
@@ -185,9 +227,20 @@ class _Progress:
         if not self.shown:
             return
         if self.bar is None:
-            self.bar = click.progressbar(length=of_all, label="partitions", file=sys.stderr)
+            self.bar = click.progressbar(length=of_all, label=self.label, file=sys.stderr)
             self.bar.__enter__()
         self.bar.update(done - self.bar.pos)
+
+    def advance(self, of_all: int) -> Callable[[int], None]:
+        """Return a function that takes steps instead of how far it is."""
+        done = 0
+
+        def step(steps: int) -> None:
+            nonlocal done
+            done += steps
+            self(done, of_all)
+
+        return step
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:

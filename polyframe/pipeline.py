@@ -213,11 +213,8 @@ def _in_workers(tasks: Sequence[PartitionTask], workers: int) -> Iterator[Accoun
     import joblib
 
     # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
-    with (
-        _environment("POLARS_MAX_THREADS", "1"),
-        joblib.parallel_config(n_jobs=workers, inner_max_num_threads=1),
-    ):
-        parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+    with _environment("POLARS_MAX_THREADS", "1"):
+        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
         yield from parallel(joblib.delayed(process_partition)(task) for task in tasks)
 
 
