@@ -180,7 +180,7 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
         done = write_export(export, chosen, subjects_csv=subjects, progress=progress.advance(chosen.subjects))
     if not quiet:
         click.echo(
-            f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes in {done.path}"
+            f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes: {done.path}"
         )
 
 

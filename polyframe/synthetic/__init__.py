@@ -1,8 +1,8 @@
 """Synthetic exports with a known truth, and toy clusters that show what settings do.
 
-`options` says what can be chosen; `scene` makes the objects of a subject, `volunteers` the people, `outlines` and
-`drawing` their marks, `rows` and `export` the CSV; `images` the pictures, `example` the folder `data`; `toy` makes
-small clusters of regular polygons.
+`options` says what can be chosen; `scene` makes the objects of a subject, `volunteers` the people, `outlines`
+and `drawing` their marks, `rows` and `export` the CSV; `images` the pictures, `example` the folder `data`;
+`toy` makes small clusters of regular polygons.
 """
 
 from importlib import import_module
