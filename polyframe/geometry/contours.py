@@ -32,7 +32,7 @@ class ContourLevels:
     Attributes
     ----------
     polygons : ndarray of shapely.Polygon, shape (k,)
-        Sorted by cluster, then level; without holes, anticlockwise.
+        Sorted by cluster, then level; without holes, anticlockwise from the leftmost vertex.
     offsets : ndarray of int64, shape (c + 1,)
         Levels 1, 2, ... of cluster i are `polygons[offsets[i]:offsets[i + 1]]`.
     """
@@ -52,7 +52,7 @@ def contours(polygons: ArrayLike) -> list[shapely.Polygon]:
     Returns
     -------
     list of shapely.Polygon
-        Level k at index k - 1, until no area is left: the largest part (holes excluded, the first on ties)
+        Level k at index k - 1, until no area is left: the largest part (holes excluded, the leftmost on ties)
         of the region where at least k polygons overlap, then its holes filled. At most n levels; none for
         no polygons.
     """
@@ -88,7 +88,8 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
         found, owner = _contours_together(marks[taken], cluster[taken] - part[0], len(part))
         levels.append(found)
         sizes.append(np.bincount(owner, minlength=len(part)))
-    flat = shapely.orient_polygons(fill_holes(np.concatenate(levels)))
+    # In normal form the same outline has the same vertices whatever the order of the marks.
+    flat = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(levels))))
     return ContourLevels(flat, np.concatenate([[0], np.cumsum(np.concatenate(sizes))]))
 
 
@@ -103,13 +104,13 @@ def _contours_together(marks: NDArray[Any], cluster: Ints, count: int) -> tuple[
 
     solid = have_area(parts) & ~failed[owner]
     parts, owner, level, areas = parts[solid], owner[solid], level[solid], areas[solid]
-    order = np.lexsort((-areas, level, owner))
+    leftmost, lowest = shapely.bounds(parts)[:, :2].T
+    order = np.lexsort((lowest, leftmost, -areas, level, owner))
     changes = np.diff(owner[order], prepend=-1) | np.diff(level[order], prepend=-1)
     largest = order[changes != 0]
     parts, owner, level = parts[largest], owner[largest], level[largest]
     # A level whose parts are all rounding ends the stack.
-    begins = np.searchsorted(owner, owner, side="left")
-    unbroken = level == np.arange(len(level)) - begins + 1
+    unbroken = level == _rank_within(owner) + 1
     parts, owner = parts[unbroken], owner[unbroken]
 
     for lost in np.flatnonzero(failed):
@@ -134,6 +135,7 @@ def _level_parts(arrangement: Arrangement) -> tuple[NDArray[Any], Ints, Ints, Bo
     changes = (np.diff(owner, prepend=-1) != 0) | (np.diff(level, prepend=-1) != 0)
     stack = np.cumsum(changes) - 1
     owner, level = owner[changes], level[changes]
+    failed[owner[level != _rank_within(owner) + 1]] = True
 
     lines = np.full(len(owner), None, dtype=object)
     shapely.multilinestrings(arrangement.arcs[arc], indices=stack, out=lines)
@@ -146,6 +148,11 @@ def _level_parts(arrangement: Arrangement) -> tuple[NDArray[Any], Ints, Ints, Bo
     inside_is_left = (left[along] > right[along]) == (half < len(left))
     inside = (half >= 0) & (inside_is_left == shapely.is_ccw(rings))
     return parts[inside], owner[inside], level[inside], failed
+
+
+def _rank_within(owner: Ints) -> Ints:
+    """Number the members of each run of equal owners from 0."""
+    return np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
 
 
 def _leaving_arc(arrangement: Arrangement, rings: NDArray[Any], owner: Ints) -> Ints:

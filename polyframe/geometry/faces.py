@@ -41,7 +41,8 @@ def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
 def _counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
     noded = shapely.union_all(shapely.boundary(polygons))
     faces = shapely.get_parts(shapely.polygonize([noded]))
-    inside = shapely.point_on_surface(faces)
+    # The point farthest from the outlines: any other may lie where a face is thinner than rounding.
+    inside = shapely.get_point(shapely.maximum_inscribed_circle(faces), 0)
     _, face = shapely.STRtree(inside).query(polygons, predicate="contains")
     depth = np.bincount(face, minlength=len(faces))
 

@@ -146,9 +146,7 @@ def test_medians_together_are_as_one_by_one(make_cluster):
     offsets = np.cumsum([0, *sizes])
     volunteers = np.arange(len(marks))
     volunteers[offsets[3] + 1] = volunteers[offsets[3]]
-    matrices = [
-        iou_distance_matrix(marks[a:b], volunteers[a:b]) for a, b in itertools.pairwise(offsets)
-    ]
+    matrices = [iou_distance_matrix(marks[a:b], volunteers[a:b]) for a, b in itertools.pairwise(offsets)]
     assert np.isinf(matrices[3]).any()
     left, right = all_pairs(offsets)
     distances = np.concatenate([m[np.triu_indices(len(m), 1)] for m in matrices])

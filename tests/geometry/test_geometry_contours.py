@@ -1,0 +1,252 @@
+import importlib
+import itertools
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from shapely import box
+
+from polyframe.geometry import average_intersection, average_union, contours
+from polyframe.geometry.arrangement import arrange
+from polyframe.geometry.contours import cluster_contours
+from polyframe.geometry.faces import counted_levels
+from polyframe.geometry.parts import fill_holes, largest_parts
+
+contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
+
+FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
+SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
+
+#: Marks, and the areas of their contours worked by hand.
+STACKS = {
+    "nothing": ([], []),
+    "nothing but missing and empty": ([None, shapely.Polygon()], []),
+    "one": ([box(0, 0, 2, 1)], [2]),
+    "one with a hole": ([FRAME], [81]),
+    "four squares": (SQUARES, [2.25, 1.25, 0.25, 0.25]),
+    "missing marks add nothing": ([None, *SQUARES, shapely.Polygon()], [2.25, 1.25, 0.25, 0.25]),
+    "the same mark three times": ([box(0, 0, 2, 1)] * 3, [2, 2, 2]),
+    "apart: the larger": ([box(0, 0, 1, 1), box(5, 5, 7, 7)], [4]),
+    "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [2]),
+    "a part of an edge in common": ([box(0, 0, 1, 3), box(1, 1, 2, 2)], [4]),
+    "a point in common is two parts": ([box(0, 0, 1, 1), box(1, 1, 3, 3)], [4]),
+    "nested": ([box(0, 0, 9, 9), box(1, 1, 4, 4), box(2, 2, 3, 3)], [81, 9, 1]),
+    "inside a hole": ([FRAME, box(3, 3, 6, 6)], [81]),
+    "inside a hole, touching it": ([FRAME, box(2, 2, 6, 6)], [81]),
+    "larger than the frame around it": (
+        [box(0, 0, 9, 9).difference(box(0.1, 0.1, 8.9, 8.9)), box(1, 1, 8, 8)],
+        [49],
+    ),
+    "across a hole": ([FRAME, box(1, 1, 8, 8)], [81, 49]),
+    "two that close a ring": ([box(0, 0, 4, 1), box(0, 3, 4, 4), box(0, 0, 1, 4), box(3, 0, 4, 4)], [16, 1]),
+    "corners that close a ring": ([box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)], [1]),
+    "crossing in the middle of edges": ([box(0, 1, 3, 2), box(1, 0, 2, 3)], [5, 1]),
+    "same again and a shift": ([box(0, 0, 2, 1), box(0, 0, 2, 1), box(1, 0, 3, 1)], [3, 2, 1]),
+}
+
+
+def areas_by_subsets(marks):
+    """Level k as the union, over all k-subsets of the marks, of their intersections."""
+    areas = []
+    for k in range(1, len(marks) + 1):
+        common = [shapely.intersection_all(subset) for subset in itertools.combinations(marks, k)]
+        level = largest_parts(np.array([shapely.union_all(common)], dtype=object))
+        areas.append(fill_holes(level)[0].area)
+    return [area for area in areas if area > 1e-12]
+
+
+def areas_by_adding(marks):
+    """Add mark after mark: level k gains what level k - 1 has in common with the new mark."""
+    levels = []
+    for mark in marks:
+        below = [mark, *(level.intersection(mark) for level in levels)]
+        levels = [old.union(new) for old, new in zip([*levels, shapely.Polygon()], below, strict=True)]
+    areas = shapely.area(fill_holes(largest_parts(np.array(levels))))
+    return areas[areas > 1e-12]
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_stacks_worked_by_hand(name):
+    marks, areas = STACKS[name]
+    found = contours(marks)
+    assert shapely.area(found) == pytest.approx(areas)
+    assert all(level.is_valid and level.exterior.is_ccw and not level.interiors for level in found)
+
+
+@pytest.mark.parametrize("name", [name for name in STACKS if not name.startswith("nothing")])
+def test_counted_faces_give_the_same(name):
+    marks = np.array([mark for mark in STACKS[name][0] if mark], dtype=object)
+    assert shapely.area(fill_holes(counted_levels(marks))) == pytest.approx(STACKS[name][1])
+
+
+@pytest.mark.parametrize("snap", [0, 0.5, 2])
+def test_outlines_against_all_subsets(make_cluster, snap):
+    # On a grid of pixels many outlines share stretches of their ways.
+    marks = make_cluster(6, seed=3, snap=snap)
+    areas = shapely.area(contours(marks))
+    assert len(areas) == 6
+    assert areas == pytest.approx(areas_by_subsets(marks), rel=1e-9)
+    assert not arrange(marks, np.zeros(6, dtype=np.int64), 1).failed.any()
+
+
+def test_many_marks_against_counted_faces(make_cluster):
+    marks = make_cluster(25, vertices=200, snap=0.5)
+    counted = shapely.area(fill_holes(counted_levels(marks)))
+    assert shapely.area(contours(marks)) == pytest.approx(counted, rel=1e-9)
+
+
+def test_monte_carlo(make_cluster):
+    marks = make_cluster(7, seed=11)
+    points = np.random.default_rng(0).uniform(150, 450, (200_000, 2))
+    depth = sum(shapely.contains_xy(mark, *points.T) for mark in marks)
+    for k, level in enumerate(contours(marks), 1):
+        estimate = np.mean(depth >= k) * 300**2
+        assert level.area == pytest.approx(estimate, rel=0.02)
+
+
+def test_depths_on_both_sides_of_every_arc(make_cluster):
+    marks = make_cluster(5, vertices=40)
+    found = arrange(marks, np.zeros(5, dtype=np.int64), 1)
+    ends, towards = found.ends[: len(found.arcs), :2], found.ends[: len(found.arcs), 2:]
+    middle, along = (ends + towards) / 2, towards - ends
+    long = np.hypot(*along.T) > 1
+    aside = np.column_stack([-along[:, 1], along[:, 0]]) * 1e-6
+    assert long.sum() > 20
+    for depth, points in ((found.left, middle + aside), (found.right, middle - aside)):
+        inside = sum(shapely.contains_xy(mark, *points.T).astype(int) for mark in marks)
+        assert depth[long].tolist() == inside[long].tolist()
+
+
+def test_clusters_together_are_as_one_by_one(make_cluster, monkeypatch):
+    stacks = [stack for stack, _ in STACKS.values()] + [make_cluster(n, seed=n) for n in (2, 3, 9)]
+    marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
+    offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
+    alone = [contours(stack) for stack in stacks]
+    for chunk in (contours_module._CHUNK_VERTICES, 50):
+        monkeypatch.setattr(contours_module, "_CHUNK_VERTICES", chunk)
+        together = cluster_contours(marks, offsets)
+        assert np.diff(together.offsets).tolist() == [len(levels) for levels in alone]
+        for level, expected in zip(together.polygons, itertools.chain(*alone), strict=True):
+            assert level.equals_exact(expected, 0)
+
+
+def test_no_clusters():
+    found = cluster_contours(np.empty(0, dtype=object), [0])
+    assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
+
+
+@pytest.mark.parametrize("trouble", ["noding", "depths", "parts"])
+def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, trouble):
+    stacks = [SQUARES, make_cluster(4), SQUARES]
+    marks, offsets = np.concatenate([np.array(stack, dtype=object) for stack in stacks]), [0, 4, 8, 12]
+    expected = cluster_contours(marks, offsets)
+    counted = []
+
+    def arrange_badly(*arguments):
+        found = arrange(*arguments)
+        middle = found.cluster == 1
+        if trouble == "noding":
+            found.failed[1] = True
+        elif trouble == "depths":
+            found.left[middle] += 1
+            found.right[middle] += 1
+        else:
+            found.ends[np.tile(middle, 2)] += 0.5
+        return found
+
+    monkeypatch.setattr(contours_module, "arrange", arrange_badly)
+    monkeypatch.setattr(
+        contours_module, "counted_levels", lambda m: counted.append(len(m)) or counted_levels(m)
+    )
+    found = cluster_contours(marks, offsets)
+    assert counted == [4]
+    assert found.offsets.tolist() == expected.offsets.tolist()
+    assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
+
+
+def test_what_geos_refuses_altogether_has_no_levels(monkeypatch):
+    def refuses(*_, **__):
+        raise shapely.errors.GEOSException("TopologyException")
+
+    monkeypatch.setattr(shapely, "union_all", refuses)
+    assert contours(SQUARES) == []
+
+
+def bitmap(bits):
+    """The largest part of a 5 x 5 bitmap, cells that share an edge being one part."""
+    cells = (bits >> np.arange(25) & 1).reshape(5, 5)
+    label, count = ndimage.label(cells)
+    sizes = ndimage.sum_labels(cells, label, np.arange(1, count + 1))
+    return label == 1 + np.argmax(sizes) if count else cells > 0
+
+
+def area_by_cells(cells):
+    """The largest part of a bitmap, holes filled."""
+    label, count = ndimage.label(cells)
+    sizes = ndimage.sum_labels(cells, label, np.arange(1, count + 1))
+    tied = [label == k + 1 for k in np.flatnonzero(sizes == sizes.max())]
+    return [float(ndimage.binary_fill_holes(part).sum()) for part in tied]
+
+
+def as_mark(cells):
+    return shapely.union_all([box(x, y, x + 1, y + 1) for y, x in zip(*np.nonzero(cells), strict=True)])
+
+
+bitmaps = st.lists(st.integers(1, 2**25 - 1).map(bitmap), min_size=1, max_size=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(bitmaps)
+def test_marks_made_of_cells_against_counted_cells(cells):
+    # Outlines share edges, corners and whole stretches all the time, and nothing is ever rounded.
+    found = contours([as_mark(mark) for mark in cells])
+    depth = np.sum(cells, axis=0)
+    assert len(found) == depth.max()
+    for k, level in enumerate(found, 1):
+        assert level.area in area_by_cells(depth >= k)  # parts of one size may have holes of different sizes
+
+
+@settings(max_examples=60, deadline=None)
+@given(bitmaps.flatmap(lambda cells: st.tuples(st.just(cells), st.permutations(cells))), st.integers(-7, 7))
+def test_order_changes_nothing_and_scale_scales(orders, power):
+    marks, permuted = (np.array([as_mark(mark) for mark in cells], dtype=object) for cells in orders)
+    found = contours(marks)
+    for level, same in zip(found, contours(permuted), strict=True):
+        assert level.equals_exact(same, 0)
+    scaled = contours(shapely.transform(marks, lambda points: points * 2.0**power))
+    assert shapely.area(scaled).tolist() == (shapely.area(found) * 4.0**power).tolist()
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)  # overlays of overlays may fail where we do not
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_star_shapes_against_adding_one_by_one(seed, count):
+    rng = np.random.default_rng(seed)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, (count, 9)), axis=1)
+    radii, centres = rng.uniform(1, 3, (count, 9)), rng.uniform(0, 2, (count, 1, 2))
+    points = centres + radii[..., None] * np.stack([np.cos(angles), np.sin(angles)], axis=2)
+    marks = largest_parts(shapely.buffer(shapely.polygons(points), 0))
+    areas = shapely.area(contours(marks))
+    assert areas == pytest.approx(areas_by_adding(marks), rel=1e-9)
+    assert np.all(np.diff(areas) <= 1e-9)
+    assert areas[0] == pytest.approx(fill_holes(np.array([average_union(marks)]))[0].area, rel=1e-9)
+    if len(areas) == count:
+        common = fill_holes(np.array([average_intersection(marks)]))[0]
+        assert areas[-1] == pytest.approx(common.area, rel=1e-9)
+
+
+def test_outlines_that_nearly_coincide():
+    # A vertex at 1/3 lies beside the edge that it was meant to be on: the gap is thinner than rounding.
+    triangle = shapely.Polygon([(0, 0), (0, 1), (1, 3)])
+    other = shapely.Polygon([(0, 0), (1, 3), (1, 0), (0, 1), (1, 1)]).buffer(0)
+    assert shapely.area(contours([triangle, other])) == pytest.approx([1.75, 1 / 24], rel=1e-9)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(0.013, 0), (37.7, 0), (1, 12_345.6)])
+def test_drawn_outlines_scale_and_move(make_cluster, scale, shift):
+    marks = make_cluster(6)
+    moved = shapely.transform(marks, lambda points: points * scale + shift)
+    areas = shapely.area(contours(marks))
+    assert shapely.area(contours(moved)) == pytest.approx(areas * scale**2, rel=1e-9)
