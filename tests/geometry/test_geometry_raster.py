@@ -1,0 +1,82 @@
+import itertools
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import box
+
+from polyframe.geometry import contours, raster_contours
+from polyframe.geometry.raster import cluster_raster_contours
+
+
+def test_close_to_the_exact_contours(make_cluster):
+    # The line of level k runs between grid points, up to a step outside of the exact one.
+    marks = make_cluster(5)
+    step = np.ptp(shapely.total_bounds(marks).reshape(2, 2), axis=0).max() / 399
+    grid = raster_contours(marks, num_grid_points=400, smoothing="no_smoothing")
+    for exact, level in zip(contours(marks), grid, strict=True):
+        assert exact.buffer(-1.5 * step).difference(level).area < 1
+        assert level.difference(exact.buffer(1.5 * step)).area < 1
+
+
+def test_a_square_worked_by_hand():
+    # Grid points at 0, 1, ... 4; inside are 1, 2, 3 (the edge does not count). The line at count 0 runs along
+    # the points where the count is 0: through the edges, with the corners cut.
+    (level,) = raster_contours([box(0, 0, 4, 4)], num_grid_points=5, smoothing="no_smoothing")
+    assert level.area == pytest.approx(16 - 4 * 0.5)
+    assert level.bounds == (0, 0, 4, 4)
+
+
+def test_smoothing():
+    marks = [shapely.Point(0, 0).buffer(5), shapely.Point(1, 0).buffer(5)]
+    plain, fewer, round_ = (
+        raster_contours(marks, 60, smoothing) for smoothing in ("no_smoothing", "minimal_sides", "rounded")
+    )
+    for a, b, c in zip(plain, fewer, round_, strict=True):
+        assert shapely.get_num_coordinates(b) < shapely.get_num_coordinates(a)
+        assert shapely.get_num_coordinates(c) == shapely.get_num_coordinates(a)
+        assert c.length < a.length
+        assert shapely.area([b, c]) == pytest.approx(a.area, rel=0.02)
+
+
+@pytest.mark.parametrize("smoothing", ["no_smoothing", "minimal_sides", "rounded"])
+@pytest.mark.parametrize("points", [2, 3, 4])
+def test_coarse_grids_do_not_raise(points, smoothing):
+    sliver = shapely.Polygon([(0, 0), (9, 9), (9, 8.99)])
+    for marks in ([], [None, shapely.Polygon()], [box(0, 0, 1, 1)], [sliver], [sliver, box(3, 0, 9, 1)]):
+        for level in raster_contours(marks, points, smoothing):
+            assert level.geom_type == "Polygon"
+            assert level.area > 0
+
+
+def test_what_cannot_be_asked():
+    with pytest.raises(ValueError, match="num_grid_points: 1 is below 2"):
+        raster_contours([box(0, 0, 1, 1)], num_grid_points=1)
+    with pytest.raises(ValueError, match="smoothing: 'round' is not one of"):
+        raster_contours([box(0, 0, 1, 1)], smoothing="round")
+
+
+def test_clusters_together_are_as_one_by_one(make_cluster):
+    sizes = [3, 0, 1, 5]
+    marks = np.concatenate([make_cluster(size, seed=k) for k, size in enumerate(sizes)])
+    offsets = np.cumsum([0, *sizes])
+    together = cluster_raster_contours(marks, offsets, 30, "rounded")
+    alone = [raster_contours(marks[a:b], 30, "rounded") for a, b in itertools.pairwise(offsets)]
+    assert np.diff(together.offsets).tolist() == [3, 0, 1, 5] == [len(levels) for levels in alone]
+    for level, expected in zip(together.polygons, itertools.chain(*alone), strict=True):
+        assert level.equals_exact(expected, 0)
+    assert len(cluster_raster_contours(marks[:0], [0]).polygons) == 0
+
+
+triangle = st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=3, max_size=3, unique=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(triangle.map(shapely.Polygon), min_size=1, max_size=4), st.integers(2, 30))
+def test_whatever_the_marks_there_are_levels_or_none(marks, points):
+    marks = [mark for mark in marks if mark.is_valid]
+    levels = raster_contours(marks, points, "no_smoothing")
+    assert len(levels) <= len(marks)
+    assert all(level.area > 0 for level in levels)
