@@ -1,0 +1,129 @@
+"""The tables against the list in the design: names, columns, types and keys are fixed."""
+
+import polars as pl
+import pytest
+
+from polyframe.tables import TABLES, TIMESTAMP
+
+GROUP = {
+    "workflow_id": pl.Int64,
+    "subject_id": pl.Int64,
+    "task": pl.String,
+    "frame": pl.Int32,
+    "tool": pl.String,
+}
+MARK = {
+    "classification_id": pl.Int64,
+    "mark_index": pl.Int32,
+    "created_at": TIMESTAMP,
+    "user_name": pl.String,
+}
+POINTS = pl.List(pl.Float64)
+EXPECTED = {
+    "classifications": {
+        "workflow_id": pl.Int64,
+        "subject_id": pl.Int64,
+        "classification_id": pl.Int64,
+        "created_at": TIMESTAMP,
+        "user_name": pl.String,
+        "user_id": pl.Int64,
+        "workflow_version": pl.String,
+        "gold_standard": pl.Boolean,
+        "n_marks": pl.Int32,
+    },
+    "extractions": {
+        **GROUP,
+        **MARK,
+        "user_id": pl.Int64,
+        "tool_type": pl.String,
+        "gold_standard": pl.Boolean,
+        "x": POINTS,
+        "y": POINTS,
+        "details": pl.String,
+    },
+    "groups": {
+        **GROUP,
+        "n_classifications": pl.Int32,
+        "n_marks": pl.Int32,
+        "n_clusters": pl.Int32,
+        "n_outliers": pl.Int32,
+    },
+    "labels": {**GROUP, **MARK, "cluster_label": pl.Int32},
+    "reductions": {
+        **GROUP,
+        "cluster_label": pl.Int32,
+        "clusters_count": pl.Int32,
+        "n_classifications": pl.Int32,
+        "threshold": pl.Float64,
+        "consensus": pl.Float64,
+        "average_type": pl.String,
+        "area": pl.Float64,
+        "clusters_x": POINTS,
+        "clusters_y": POINTS,
+        "geometry": pl.Binary,
+    },
+    "contours": {
+        **GROUP,
+        "cluster_label": pl.Int32,
+        "clusters_count": pl.Int32,
+        "consensus": pl.Float64,
+        "number_of_contours": pl.Int32,
+        "contours_x": pl.List(POINTS),
+        "contours_y": pl.List(POINTS),
+        "contours_area": POINTS,
+        "geometry": pl.Binary,
+    },
+    "rejects": {
+        "classification_id": pl.Int64,
+        "subject_id": pl.Int64,
+        "mark_index": pl.Int32,
+        "stage": pl.String,
+        "reason": pl.String,
+        "detail": pl.String,
+    },
+}
+SORTED_BY = {
+    "extractions": (*GROUP, "created_at", "classification_id", "mark_index"),
+    "labels": (*GROUP, "created_at", "classification_id", "mark_index"),
+    "groups": tuple(GROUP),
+    "reductions": (*GROUP, "cluster_label"),
+    "contours": (*GROUP, "cluster_label"),
+}
+
+
+def test_every_table_is_there() -> None:
+    assert set(TABLES) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_columns_and_types(name: str) -> None:
+    assert list(TABLES[name].schema.items()) == list(pl.Schema(EXPECTED[name]).items())
+
+
+@pytest.mark.parametrize("name", SORTED_BY)
+def test_sort_keys(name: str) -> None:
+    assert TABLES[name].sort_by == SORTED_BY[name]
+
+
+def test_conform_orders_columns_casts_and_sorts_with_missing_first() -> None:
+    frame = pl.DataFrame(
+        {
+            "detail": ["b", "a", "c"],
+            "subject_id": [2, None, 1],
+            "classification_id": [1, 2, 3],
+            "mark_index": [0, 0, 0],
+            "stage": ["read"] * 3,
+            "reason": ["r"] * 3,
+            "more": [1, 2, 3],
+        }
+    )
+    table = TABLES["rejects"].conform(frame)
+    assert table.schema == TABLES["rejects"].schema
+    assert table["detail"].to_list() == ["a", "c", "b"]
+
+
+def test_conform_refuses_numbers_that_do_not_fit() -> None:
+    frame = TABLES["groups"].empty().cast({"frame": pl.Int64})
+    row = {name: ["T0" if dtype == pl.String else 2**40] for name, dtype in frame.schema.items()}
+    with pytest.raises(pl.exceptions.InvalidOperationError):
+        TABLES["groups"].conform(pl.DataFrame(row))
