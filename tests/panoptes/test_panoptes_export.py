@@ -1,0 +1,168 @@
+"""Opening, choosing from, and splitting an export; mending one that is not well formed."""
+
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import export_row, export_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.panoptes import cells, export, mending, rows, selection
+from polyframe.settings import Settings
+
+
+def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
+    path = tmp_path / "export.csv"
+    path.write_text(export_text(exported), encoding="utf-8")
+    return path
+
+
+def chosen(path: Path, **values: object) -> selection.Selection:
+    census = selection.take_census(export.open_export(path))
+    return selection.select(census, Settings().replace(values), path)
+
+
+def test_versions_compare_as_versions_and_the_newest_is_the_default(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, *(export_row(n, "[]", workflow_version=v) for n, v in enumerate(("3.2", "3.16", "2.9")))
+    )
+    found = chosen(path)
+    assert found.versions == ("3.16",)
+    assert (found.rows_read, found.rows_filtered) == (3, 2)
+    assert "version 3.16, the newest of 2.9, 3.2, 3.16" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("spec", "versions"),
+    [
+        ("3.2", ("3.2",)),
+        ("3", ("3.2", "3.16")),
+        ("2.9..3.2", ("2.9", "3.2")),
+        ("..2", ("2.9",)),
+        ("3.3..", ("3.16",)),
+    ],
+)
+def test_versions_asked_for(spec: str, versions: tuple[str, ...], tmp_path: Path) -> None:
+    path = written(
+        tmp_path, *(export_row(n, "[]", workflow_version=v) for n, v in enumerate(("3.2", "3.16", "2.9")))
+    )
+    assert chosen(path, workflow_version=spec).versions == versions
+
+
+def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: Path) -> None:
+    path = written(tmp_path, export_row(1, "[]"), export_row(2, "[]", workflow_id=9, workflow_name="Count"))
+    with pytest.raises(
+        PolyframeError, match=r"no workflow 5; it holds 7 \(Outline\) with 1 rows, 9 \(Count\)"
+    ):
+        chosen(path, workflow_id=5)
+    with pytest.raises(PolyframeError, match=r"no version 4\.4; it holds 3\.1"):
+        chosen(path, workflow_id=7, workflow_version="4.4")
+    with pytest.raises(UsageError, match="several workflows"):
+        chosen(path)
+
+
+def test_partitions_are_ranges_of_subjects_that_hold_every_row_once(tmp_path: Path) -> None:
+    subjects = [5, 3, None, 3, 8, 5, 1, 9, 3]
+    path = written(tmp_path, *(export_row(n, "[]" * 50, subject_ids=s) for n, s in enumerate(subjects)))
+    source = export.open_export(path)
+    census = selection.take_census(source)
+    found = selection.select(census, Settings(), path)
+    borders = selection.plan(census, found, 900)
+    files = rows.shuffle(rows.used_rows(source, found), borders, tmp_path / "rows")
+    assert len(files) == len(borders) + 1 > 2
+    parts = [pl.read_parquet(part).select("row", "subject_id") for part in files]
+    assert sorted(row for part in parts for row in part["row"]) == list(range(1, 10))
+    assert parts[0]["subject_id"].null_count() == 1
+    for low, high, part in zip([0, *borders], [*borders, 99], parts, strict=True):
+        assert part["subject_id"].drop_nulls().is_between(low, high, closed="left").all()
+
+
+def test_one_heavy_subject_makes_one_partition(tmp_path: Path) -> None:
+    heavy = [export_row(n, "[]" * 900, subject_ids=2) for n in range(9)]
+    path = written(tmp_path, export_row(20, "[]", subject_ids=1), *heavy, export_row(21, "[]", subject_ids=3))
+    census = selection.take_census(export.open_export(path))
+    found = selection.select(census, Settings(), path)
+    assert selection.plan(census, found, 2000) == [3]
+    assert selection.plan(census, found, 10**9) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("12", 12),
+        (" 12 ", 12),
+        ("12.0", 12),
+        ("12.5", None),
+        ("1e3", None),
+        ("", None),
+        ("9" * 30, None),
+        ("-3", -3),
+    ],
+)
+def test_whole_numbers(text: str, number: int | None) -> None:
+    assert pl.DataFrame({"n": [text]}).select(cells.whole_number("n")).item() == number
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2025-01-21 16:08:41 UTC", "2025-01-21 16:08:41.000000"),
+        ("2025-01-21T16:08:41.123Z", "2025-01-21 16:08:41.123000"),
+        ("2025-01-21 16:08:41", "2025-01-21 16:08:41.000000"),
+        ("yesterday", None),
+        ("2025-13-21 16:08:41 UTC", None),
+    ],
+)
+def test_times(text: str, time: str | None) -> None:
+    read = pl.DataFrame({"t": [text]}).select(cells.timestamp("t"))["t"]
+    assert read.dt.strftime("%Y-%m-%d %H:%M:%S%.6f").to_list() == [time]
+    assert read.dtype == pl.Datetime("us", "UTC")
+
+
+@pytest.mark.parametrize(
+    ("text", "truth"), [("true", True), ("T", True), ("0", False), ("", None), ("maybe", None)]
+)
+def test_truth_values(text: str, truth: bool | None) -> None:
+    assert pl.DataFrame({"b": [text]}).select(cells.boolean("b")).item() is truth
+
+
+def mended(tmp_path: Path, text: str) -> list[tuple[str | None, ...]]:
+    path = tmp_path / "broken.csv"
+    path.write_bytes(text.encode())
+    return mending.mend(path, tmp_path / "mended", ["a", "b", "c"]).drop("row").collect().rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "rows_read"),
+    [
+        ('a,b,c\n1,2,3\n4,"5', [("1", "2", "3"), ("4", "5", None)]),
+        ('a,b,c\n1,"2,3\n4,5,6\n', [("1", "2,3\n", None), ("4", "5", "6")]),
+        ('a,b,c\n1,"2\n2",3\n', [("1", "2\n2", "3")]),
+        ('a,b,c\n1,2"2,3\n4,5,6\n', [("1", '2"2', "3"), ("4", "5", "6")]),
+        ("a,b,c\r\n1,2,3\r\n", [("1", "2", "3")]),
+        ("\ufeffa,b,c\n1,2,3", [("1", "2", "3")]),
+        ("a,b,c\n1\n1,2,3,4\n", [("1", None, None), ("1", "2", "3")]),
+        ("c,b,a\n1,2,3\n", [("3", "2", "1")]),
+    ],
+)
+def test_mending(text: str, rows_read: list[tuple[str | None, ...]], tmp_path: Path) -> None:
+    assert mended(tmp_path, text) == rows_read
+
+
+CELL = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs",), exclude_characters="\r\0"), max_size=8
+)
+
+
+@given(st.lists(st.tuples(CELL, CELL, CELL), max_size=8))
+def test_mending_reads_well_formed_csv_as_it_is(
+    tmp_path_factory: pytest.TempPathFactory, table: list[tuple[str, str, str]]
+) -> None:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([("a", "b", "c"), *table])
+    expected = [tuple(cell or None for cell in row) for row in table]
+    assert mended(tmp_path_factory.mktemp("mend"), text.getvalue()) == expected
