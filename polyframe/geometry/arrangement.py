@@ -160,9 +160,14 @@ def _matched_steps(arcs: NDArray[Any], arc_cluster: Ints, rings: NDArray[Any], r
     starts, ends = starts[longest], ends[longest]
     from_, to, ring = _segments(rings)
     tolerance = _ROUNDING_STEPS * np.spacing(np.abs(from_).max(initial=0.0))
-    tree = shapely.STRtree(shapely.linestrings(np.stack([from_, to], axis=1)))
-    middles = shapely.points((starts + ends) / 2)
-    probe, segment = tree.query(middles, predicate="dwithin", distance=tolerance)
+
+    # Clusters of different subjects lie over one another: for the search they are put side by side.
+    width = 4 * np.abs(from_).max(initial=0.0) + 2
+    aside = width * np.arange(ring_cluster.max(initial=0) + 1)[:, None] * [1, 0]
+    outlines = np.stack([from_, to], axis=1) + aside[ring_cluster[ring]][:, None]
+    probes = shapely.points((starts + ends) / 2 + aside[arc_cluster])
+    tree = shapely.STRtree(shapely.linestrings(outlines))
+    probe, segment = tree.query(probes, predicate="dwithin", distance=tolerance + 4 * np.spacing(aside.max()))
     same = arc_cluster[probe] == ring_cluster[ring[segment]]
     probe, segment = probe[same], segment[same]
     along = to[segment] - from_[segment]

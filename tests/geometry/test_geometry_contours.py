@@ -121,7 +121,9 @@ def test_depths_on_both_sides_of_every_arc(make_cluster):
 
 
 def test_clusters_together_are_as_one_by_one(make_cluster, monkeypatch):
-    stacks = [stack for stack, _ in STACKS.values()] + [make_cluster(n, seed=n) for n in (2, 3, 9)]
+    stacks = [stack for stack, _ in STACKS.values()] + [
+        make_cluster(n, seed=n, snap=n % 2) for n in (2, 3, 5, 9)
+    ]
     marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
     offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
     alone = [contours(stack) for stack in stacks]
