@@ -22,6 +22,7 @@ DRAWN_TYPES: Final = frozenset({"polygon", "freehandLine", "bezier"})
 LARGEST_INDEX: Final = 2**31 - 1
 
 _DIGITS_OF_A_FLOAT: Final = 300
+_LONGEST_VALUE: Final = 50
 _shorten = Repr()
 _shorten.maxstring = _shorten.maxother = _shorten.maxlong = 40
 _shorten.maxlevel = 2
@@ -220,7 +221,7 @@ def _read_mark(
     """Read one object among the marks of a wanted task; None where it is no mark or not wanted."""
 
     def rejection(reason: str, detail: str) -> Rejection:
-        return Rejection(mark_index, reason, detail[:120])
+        return Rejection(mark_index, reason, detail)
 
     if not selection.kinds and not _looks_drawn(entry):
         return None
@@ -325,7 +326,8 @@ def _encodable(text: str) -> str:
 
 
 def _found(value: Any) -> str:
-    return "missing" if value is None else _shorten.repr(value)
+    text = "missing" if value is None else _shorten.repr(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
 def _named(value: Any) -> str:

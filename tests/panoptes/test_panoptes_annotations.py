@@ -298,6 +298,11 @@ UNUSABLE_MARKS = [
     (without(SQUARE, toolIndex=-1), reasons.TOOL_MISSING),
     (without(SQUARE, toolIndex=2**31), reasons.TOOL_MISSING),
     (without(SQUARE, tool=[]), reasons.TOOL_MISSING),
+    (without(SQUARE, tool=[{"long" * 9: "text" * 9} for _ in range(9)]), reasons.TOOL_MISSING),
+    (
+        without(SQUARE, frame=dict.fromkeys(map(str, range(10**20, 10**20 + 9)), "text" * 99)),
+        reasons.FRAME_INVALID,
+    ),
     (without(SQUARE, frame=-1), reasons.FRAME_INVALID),
     (without(SQUARE, frame="0"), reasons.FRAME_INVALID),
     (without(SQUARE, frame=0.5), reasons.FRAME_INVALID),

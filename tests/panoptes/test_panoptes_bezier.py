@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from polyframe.panoptes.bezier import bezier_paths
 
-
 unhurried = hypothesis_settings(deadline=None)
 
 
