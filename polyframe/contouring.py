@@ -29,7 +29,10 @@ def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     levels = _levels(polygons, offsets, settings)
     coordinates, level = shapely.get_coordinates(levels.polygons, return_index=True)
     rings = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=len(levels.polygons)))])
-    outlines = levels.polygons[levels.offsets[:-1]]
+    # A grid may miss a small cluster altogether; then there is no level, and the outline is empty.
+    outlines = np.full(len(kept), shapely.Polygon(), dtype=object)
+    found = np.flatnonzero(np.diff(levels.offsets))
+    outlines[found] = levels.polygons[levels.offsets[found]]
     frame = cluster_keys(clustered, kept).with_columns(
         pl.Series("number_of_contours", np.diff(levels.offsets)),
         ragged.nested_list_column(

@@ -25,7 +25,7 @@ ExtractorKind = Literal["polygon", "bezier"]
 Affects = Literal["extract", "reduce", "contours", "carried", "run"]
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class DrawingTask:
     """One drawing task to extract.
 

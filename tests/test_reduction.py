@@ -249,6 +249,17 @@ def test_raster_contours_come_near_the_exact_ones(smoothing: Any) -> None:
     assert raster["contours_area"].to_list()[0] == pytest.approx([2.25, 1.25, 0.25, 0.25], abs=0.03)
 
 
+def test_a_cluster_that_a_coarse_grid_misses_has_no_levels() -> None:
+    # Corner, edge and corner again: no grid point of 2 x 2 lies inside a mark.
+    row = pf.contours(FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=2).row(0, named=True)
+    assert (row["number_of_contours"], row["contours_x"], row["contours_area"]) == (0, [], [])
+    assert shapely.from_wkb(row["geometry"]).is_empty
+    assert (
+        explode_levels(pf.contours(FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=2)).height
+        == 0
+    )
+
+
 def test_a_frame_that_is_no_extractions_is_named() -> None:
     with pytest.raises(pf.UsageError, match=r"lacks the columns workflow_id, .*x, y"):
         pf.reduce(pl.DataFrame({"subject_id": [1]}))

@@ -1,0 +1,102 @@
+"""The command line: help, versions, exit codes, and the same settings everywhere."""
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Done
+
+import polyframe as pf
+from polyframe.settings import Settings
+from polyframe.synthetic import SynthOptions
+
+Call = Callable[..., Done]
+
+
+@pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "synth"])
+def test_help_has_an_example(command: str, polyframe: Call) -> None:
+    done = polyframe(command, "--help")
+    assert done.code == 0
+    assert f"Example: polyframe {command} " in done.out
+
+
+def test_run_has_every_flag(polyframe: Call) -> None:
+    text = polyframe("run", "--help").out
+    named = "--workflow-id --workflow-version --task --tool --average --eps --min-samples --min-threshold"
+    named += " --filter --contour-method --engine --jobs --quiet --no-contours"
+    for flag in [
+        *named.split(),
+        *(f.metadata["flag"] for f in dataclasses.fields(Settings) if f.metadata["flag"]),
+    ]:
+        assert f" {flag} " in text.replace("\n", " "), flag
+
+
+def test_synth_has_an_option_for_each_field(polyframe: Call) -> None:
+    text = polyframe("synth", "--help").out
+    for f in dataclasses.fields(SynthOptions):
+        assert f"--{f.name.replace('_', '-')} " in text
+
+
+def test_version(polyframe: Call) -> None:
+    assert pf.__version__ in polyframe("--version").out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["run"], ["run", "a.csv"], ["run", "a", "-o", "b", "--epps", "1"]]
+)
+def test_usage_errors_end_with_2(arguments: list[str], polyframe: Call) -> None:
+    done = polyframe(*arguments)
+    assert done.code == 2
+    assert "Traceback" not in done.err
+
+
+def test_summary_says_where_everything_went(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("run", small_export, "-o", tmp_path / "out")
+    lines = done.out.splitlines()
+    assert lines[0] == "rows read 10 = 0 filtered out + 0 rejected + 10 used"
+    assert lines[1] == "marks decoded 10 = 0 rejected + 0 set aside as repeats + 8 clustered + 2 outliers"
+    assert lines[2] == "2 groups, 2 clusters, 2 outliers"
+    assert lines[-1].endswith(f"tables in {tmp_path / 'out'}")
+    assert "workflow 7 (Outline)" in done.err
+    assert "%" not in done.err  # no progress bar where standard error is no terminal
+
+
+def test_quiet_says_nothing(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("run", small_export, "-o", tmp_path / "out", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_no_contours(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    assert polyframe("run", small_export, "-o", tmp_path / "out", "--no-contours").code == 0
+    assert not (tmp_path / "out" / "contours").exists()
+
+
+def test_flags_go_over_the_configuration(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("reducer_config: {polygon_reducer: {eps: 0.9, average_type: union}}")
+    done = polyframe("run", small_export, "-c", config, "--average", "last", "-o", tmp_path / "out")
+    assert done.code == 0
+    reductions = pf.scan(tmp_path / "out", "reductions").collect()
+    assert reductions["average_type"].unique().to_list() == ["last"]
+
+
+def test_synth_writes_a_file_or_a_folder(tmp_path: Path, polyframe: Call) -> None:
+    options = ("--subjects", 3, "--volunteers", 4, "--seed", 5)
+    assert polyframe("synth", tmp_path / "one.csv", *options).out.startswith("3 subjects")
+    assert polyframe("synth", tmp_path / "two", *options, "--quiet").out == ""
+    assert (tmp_path / "two" / "classifications.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+    assert (tmp_path / "two" / "subjects.csv").exists()
+    assert polyframe("run", tmp_path / "one.csv", "-o", tmp_path / "out").code == 0
+    done = polyframe("synth", tmp_path / "three.csv", "--frames", 3)
+    assert done.code == 2
+    assert "frames" in done.err
+
+
+def test_help_does_not_wait_for_the_libraries() -> None:
+    heavy = "('polars', 'shapely', 'numpy', 'sklearn', 'pyarrow', 'joblib')"
+    code = f"import sys; from polyframe import cli; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

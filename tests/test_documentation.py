@@ -1,0 +1,93 @@
+"""What the README says is so: generated parts, commands, Python; and the code is checked and typed."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Done
+
+import polyframe as pf
+from polyframe.documentation import SECTIONS, filled
+
+Call = Callable[..., Done]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    assert filled(README) == README
+    for section in SECTIONS.values():
+        assert section() in README
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    command = blocks("sh")[1].strip()
+    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_main_command_says_what_the_readme_shows(
+    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = blocks("sh")[0].split("polyframe run ")[1].split()
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    done = polyframe("run", *arguments)
+    assert done.code == 0
+    assert done.out.startswith(blocks("text")[0])
+
+
+def test_commands_of_the_table_work_on_the_example(
+    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
+    assert len(commands) == 5
+    for command in commands:
+        command = command.replace("CLASSIFICATIONS", str(ROOT / "data" / "classifications.csv"))
+        done = polyframe(*command.replace("CONFIG.yaml", str(ROOT / "data" / "config.yaml")).split())
+        assert done.code == 0, (command, done.err)
+
+
+def test_python_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "readme.py").write_text(
+        blocks("python")[0]
+        + "\nassert abs(g.consensus(g.iou_distance_matrix(squares)) - 1 / 3) < 1e-12"
+        + "\nassert [level.area for level in g.contours(squares)] == [1.5, 0.5]"
+        + "\nassert result.reductions.height == contours.height == 36\n",
+        encoding="utf-8",
+    )
+    subprocess.run([sys.executable, "readme.py"], check=True)
+
+
+@pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
+def test_code_is_linted_formatted_and_typed(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_layers_import_only_downwards() -> None:
+    for path in (ROOT / "polyframe" / "geometry").rglob("*.py"):
+        imported = re.findall(
+            r"^\s*(?:from|import) +(polars|polyframe[\w.]*)", path.read_text(), re.MULTILINE
+        )
+        assert set(imported) <= {name for name in imported if name.startswith("polyframe.geometry")} | {
+            "polyframe.reasons",
+            "polyframe._errors",
+        }, path
+
+
+def test_public_names() -> None:
+    assert {"run", "extract", "reduce", "contours", "scan"} <= set(dir(pf))
+    with pytest.raises(AttributeError):
+        _ = pf.nonsense
