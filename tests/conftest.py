@@ -1,21 +1,16 @@
 """What several tests share: the real project, and the reference tool in an environment of its own."""
 
-import csv
-import io
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from exports import ROOT, Done, drawing, export_row, export_text, square
 
 from polyframe import cli
 
-ROOT = Path(__file__).parents[1]
 REFERENCE = "panoptes_aggregation==5.3.1"
 
 
@@ -49,74 +44,6 @@ def reference_python() -> str:
 def _make_reference_environment(folder: Path, python: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
     subprocess.run([python, "-m", "pip", "install", "--quiet", REFERENCE], check=True, capture_output=True)
-
-
-HEADER = (
-    "classification_id",
-    "user_name",
-    "user_id",
-    "user_ip",
-    "workflow_id",
-    "workflow_name",
-    "workflow_version",
-    "created_at",
-    "gold_standard",
-    "expert",
-    "metadata",
-    "annotations",
-    "subject_data",
-    "subject_ids",
-)
-
-Cell = str | int | None
-
-
-def square(x: float, y: float, side: float = 10, **more: Any) -> dict[str, Any]:
-    """A mark of classifier 2.x: a square with its upper left corner at x, y."""
-    path = {"pathX": [x, x + side, x + side, x], "pathY": [y, y, y + side, y + side]}
-    return {"frame": 0, "toolIndex": 0, "toolType": "freehandLine", "details": []} | path | more
-
-
-def drawing(*marks: Any, task: str = "T0") -> str:
-    """An annotations cell with one drawing annotation."""
-    return json.dumps([{"task": task, "task_label": "Draw", "taskType": "drawing", "value": list(marks)}])
-
-
-def export_row(number: int, annotations: str | None, **cells: Cell) -> dict[str, Cell]:
-    """One row of an export; `number` makes its id, its volunteer and its time."""
-    row: dict[str, Cell] = dict.fromkeys(HEADER)
-    row |= {
-        "classification_id": 1000 + number,
-        "user_name": f"volunteer{number}",
-        "user_id": number,
-        "workflow_id": 7,
-        "workflow_name": "Outline",
-        "workflow_version": "3.1",
-        "created_at": f"2026-01-01 10:{number // 60 % 60:02d}:{number % 60:02d} UTC",
-        "metadata": "{}",
-        "annotations": annotations,
-        "subject_data": "{}",
-        "subject_ids": 1,
-    }
-    return row | cells
-
-
-def export_text(rows: Iterable[dict[str, Cell]]) -> str:
-    """An export as text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HEADER, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a call of the command line gave."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture

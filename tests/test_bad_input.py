@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import Done, drawing, export_row, export_text, square
+from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe import reasons

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Done
+from exports import Done
 
 import polyframe as pf
 from polyframe.settings import Settings

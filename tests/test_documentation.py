@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Done
+from exports import ROOT, Done
 
 import polyframe as pf
 from polyframe.documentation import SECTIONS, filled

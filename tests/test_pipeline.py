@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 import shapely
-from conftest import Done
+from exports import Done
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

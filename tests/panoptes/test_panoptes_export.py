@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import export_row, export_text
+from exports import export_row, export_text
 from hypothesis import given
 from hypothesis import strategies as st
 
