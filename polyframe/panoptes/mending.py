@@ -138,7 +138,7 @@ def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
         if line is None:
             return
         fields = _split(line)
-        if _quotes_open(line) and (width is None or len(fields) != width):
+        if _quotes_open(line):
             joined, taken = _join(line, waiting, lines, width)
             if joined is None:
                 waiting.extend(reversed(taken))
