@@ -18,7 +18,7 @@ Transactions on Graphics 9 (1990).
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import compiled
+from polyframe.geometry._compiled import compiled_inner
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ CROSS_ERROR = 3.3306690738754716e-16
 _SPLITTER = 134217729.0  # 2 ** 27 + 1
 
 
-@compiled
+@compiled_inner
 def two_sum(a: float, b: float) -> tuple[float, float]:
     """Return the rounded sum, and what rounding lost."""
     total = a + b
@@ -36,7 +36,7 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
     return total, (a - (total - virtual)) + (b - virtual)
 
 
-@compiled
+@compiled_inner
 def two_product(a: float, b: float) -> tuple[float, float]:
     """Return the rounded product, and what rounding lost."""
     product = a * b
@@ -52,7 +52,7 @@ def two_product(a: float, b: float) -> tuple[float, float]:
     return product, a_low * b_low - lost
 
 
-@compiled
+@compiled_inner
 def _add(expansion: Floats, count: int, value: float) -> int:
     """Add a number to an expansion of `count` terms, smallest first; return the new count."""
     kept = 0
@@ -67,7 +67,7 @@ def _add(expansion: Floats, count: int, value: float) -> int:
     return kept
 
 
-@compiled
+@compiled_inner
 def _add_product(expansion: Floats, count: int, a: float, b: float) -> int:
     product, lost = two_product(a, b)
     if lost != 0.0:
@@ -75,7 +75,7 @@ def _add_product(expansion: Floats, count: int, a: float, b: float) -> int:
     return _add(expansion, count, product)
 
 
-@compiled
+@compiled_inner
 def _cross_expansion(
     expansion: Floats,
     ax: float,
@@ -100,7 +100,7 @@ def _cross_expansion(
     return count
 
 
-@compiled
+@compiled_inner
 def exact_cross(
     ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float
 ) -> float:
@@ -113,7 +113,7 @@ def exact_cross(
     return total
 
 
-@compiled
+@compiled_inner
 def cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float) -> float:
     """Return (b - a) x (d - c); its sign is exact, its size rounded."""
     one = (bx - ax) * (dy - cy)
@@ -124,7 +124,7 @@ def cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: 
     return exact_cross(ax, ay, bx, by, cx, cy, dx, dy)
 
 
-@compiled
+@compiled_inner
 def shift_cross(ax: float, ay: float, bx: float, by: float) -> int:
     """Return the sign of (shift) x (b - a), the shift being to the right and far less upwards."""
     if by != ay:
@@ -132,7 +132,7 @@ def shift_cross(ax: float, ay: float, bx: float, by: float) -> int:
     return -1 if bx > ax else 1
 
 
-@compiled
+@compiled_inner
 def shifted_side(value: float, ax: float, ay: float, bx: float, by: float, line: int, point: int) -> int:
     """Return on which side of a -> b a point lies, given its cross product: 1 left, -1 right, never 0.
 
@@ -144,7 +144,7 @@ def shifted_side(value: float, ax: float, ay: float, bx: float, by: float, line:
     return side if point < line else -side
 
 
-@compiled
+@compiled_inner
 def compare_along(line: Floats, one: Floats, other: Floats) -> int:
     """Say which of two lines crosses a third first, without shifts: -1, 0 or 1.
 
@@ -170,7 +170,7 @@ def compare_along(line: Floats, one: Floats, other: Floats) -> int:
     return sign if (d1[nd1 - 1] > 0.0) == (d2[nd2 - 1] > 0.0) else -sign
 
 
-@compiled
+@compiled_inner
 def compare_shifted(line: Floats, one: Floats, other: Floats, marks: tuple[int, int, int]) -> int:
     """Break a tie of `compare_along` by the shifts of the marks that the three lines belong to.
 

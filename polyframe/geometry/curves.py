@@ -1,0 +1,356 @@
+"""The level curves of one cluster: their areas, the largest part of each level, and its outline; compiled.
+
+Curves of outlines run anticlockwise, those of holes clockwise, so signed areas add up to the area of a level.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyframe.geometry._compiled import ascending, compiled_inner
+from polyframe.geometry.arcs import Arcs
+from polyframe.geometry.outlines import Outlines
+from polyframe.geometry.parts import _ROUNDING_STEPS
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+#: Areas closer than this fraction may be a tie, and which part comes first is not for the walk to say. The
+#: second is a fraction of the areas of all marks: rounding.
+_TIE = 1e-12
+_ROUNDING = 1e-13
+
+
+class Curves(NamedTuple):
+    """The closed curves of all levels of a cluster.
+
+    Attributes
+    ----------
+    arc : ndarray of int64, shape (n,)
+        An arc of each curve.
+    level : ndarray of int64, shape (n,)
+    area : ndarray of float64, shape (n,)
+        Signed: negative for a hole.
+    """
+
+    arc: Ints
+    level: Ints
+    area: Floats
+
+
+@compiled_inner
+def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> Curves:
+    """Follow the arcs round every curve."""
+    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
+    x0 = y0 = 0.0
+    for s in range(len(x)):
+        x0 += x[s] / len(x)
+        y0 += y[s] / len(x)
+    # Twice the area that a line from the centre sweeps on the way to each vertex, so that an arc takes no
+    # longer than its two ends.
+    swept = np.empty(len(x) + 1)
+    total = 0.0
+    for s in range(len(x)):
+        swept[s] = total
+        total += (x[s] - x0) * (end_y[s] - y0) - (end_x[s] - x0) * (y[s] - y0)
+    swept[len(x)] = total
+
+    count = len(arcs.node)
+    arc, level, area = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    seen = np.zeros(count, np.bool_)
+    n = 0
+    for begin in range(count):
+        if seen[begin] or not alive[begin]:
+            continue
+        twice = 0.0
+        a = begin
+        while not seen[a]:
+            seen[a] = True
+            f = arcs.end[a]
+            px, py = arcs.points[a, 0] - x0, arcs.points[a, 1] - y0
+            qx, qy = arcs.points[f, 0] - x0, arcs.points[f, 1] - y0
+            if arcs.bends[a] == 0:
+                twice += px * qy - qx * py
+            else:
+                s, t = arcs.segment[a], arcs.segment[f]
+                twice += px * (end_y[s] - y0) - (end_x[s] - x0) * py
+                twice += swept[t] - swept[s + 1]
+                if t <= s:
+                    ring = outlines.ring[s]
+                    twice += swept[outlines.first[ring + 1]] - swept[outlines.first[ring]]
+                twice += (x[t] - x0) * qy - qx * (y[t] - y0)
+            a = arcs.following[a]
+        arc[n], level[n], area[n] = begin, arcs.level[begin], 0.5 * twice
+        n += 1
+    return Curves(arc[:n], level[:n], area[:n])
+
+
+@compiled_inner
+def adds_up(curves: Curves, area: float, marks: int) -> bool:
+    """Say whether no level is larger than the one before, and all together are as large as all marks."""
+    levels = np.zeros(marks + 2)
+    for i in range(len(curves.level)):
+        if not 1 <= curves.level[i] <= marks:
+            return False
+        levels[curves.level[i]] += curves.area[i]
+    slack = 1e-9 * area
+    for k in range(1, marks + 1):
+        if levels[k] < levels[k + 1] - slack:
+            return False
+    total = 0.0
+    for k in range(1, marks + 1):
+        total += levels[k]
+    return bool(abs(total - area) <= slack)
+
+
+@compiled_inner
+def with_room(points: Floats, n: int, more: int) -> Floats:
+    """Return the first n points in an array that has room for more."""
+    if n + more <= len(points):
+        return points
+    larger = np.empty((2 * (n + more), 2))
+    for i in range(n):
+        larger[i, 0], larger[i, 1] = points[i, 0], points[i, 1]
+    return larger
+
+
+@compiled_inner
+def write_levels(
+    outlines: Outlines,
+    arcs: Arcs,
+    curves: Curves,
+    first: int,
+    last: int,
+    points: Floats,
+    sizes: Ints,
+    areas: Floats,
+) -> tuple[int, bool]:
+    """Write the outlines of the largest parts of some levels, until no area is left.
+
+    Parameters
+    ----------
+    first, last : int
+        The levels wanted, from 1.
+    points : ndarray of float64, shape (m, 2)
+        Receives the points, ring after ring; needs `room_for_all` of them.
+    sizes, areas : ndarray of int64 and float64
+        Receive the number of points of each ring and the area that it encloses.
+
+    Returns
+    -------
+    found : int
+        How many there are; -1 where the largest part of a level is tied with another.
+    holed : bool
+        Whether one of them may have holes.
+    """
+    keys = np.empty(len(curves.level))
+    for i in range(len(keys)):
+        keys[i] = curves.level[i]
+    by_level = ascending(keys)
+    n = found = stop = 0
+    holed = False
+    for level in range(1, last + 1):
+        start = stop
+        while stop < len(by_level) and curves.level[by_level[stop]] == level:
+            stop += 1
+        if level < first:
+            continue
+        curve, holes, with_holes, tied = largest_part(outlines, arcs, curves, by_level[start:stop])
+        if curve < 0:
+            break
+        size = write_curve(outlines, arcs, curves.arc[curve], points[n:])
+        area, rounding = ring_measures(points[n : n + size])
+        if area - holes <= rounding:
+            break
+        if tied:
+            return -1, holed
+        sizes[found], areas[found] = size, area
+        holed = holed or with_holes
+        found += 1
+        n += size
+    return found, holed
+
+
+@compiled_inner
+def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> int:
+    """Write a curve into rows of points, from its leftmost point and with that again at the end.
+
+    Parameters
+    ----------
+    begin : int
+        An arc of the curve.
+    points : ndarray of float64, shape (m, 2)
+        Room enough, see `room_for_all`.
+
+    Returns
+    -------
+    int
+        How many points were written.
+    """
+    n = 0
+    a = begin
+    while True:
+        n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
+        s = arcs.segment[a]
+        first, stop = outlines.first[outlines.ring[s]], outlines.first[outlines.ring[s] + 1]
+        for _ in range(arcs.bends[a]):
+            s += 1
+            if s == stop:
+                s = first
+            n = _write_point(outlines.x[s], outlines.y[s], points, n)
+        a = arcs.following[a]
+        if a == begin:
+            break
+    if n > 1 and points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1]:
+        n -= 1
+    leftmost = 0
+    for i in range(1, n):
+        if (points[i, 0], points[i, 1]) < (points[leftmost, 0], points[leftmost, 1]):
+            leftmost = i
+    # Turned in place by three reversals.
+    _reverse(points, 0, leftmost)
+    _reverse(points, leftmost, n)
+    _reverse(points, 0, n)
+    points[n, 0], points[n, 1] = points[0, 0], points[0, 1]
+    return n + 1
+
+
+@compiled_inner
+def _write_point(x: float, y: float, points: Floats, n: int) -> int:
+    if n > 0 and points[n - 1, 0] == x and points[n - 1, 1] == y:
+        return n
+    points[n, 0], points[n, 1] = x, y
+    return n + 1
+
+
+@compiled_inner
+def _reverse(points: Floats, begin: int, stop: int) -> None:
+    while begin < stop - 1:
+        stop -= 1
+        for axis in range(2):
+            points[begin, axis], points[stop, axis] = points[stop, axis], points[begin, axis]
+        begin += 1
+
+
+@compiled_inner
+def room_for_all(arcs: Arcs) -> int:
+    """Return how many points the curves of a cluster can have, all together."""
+    room = 0
+    for a in range(len(arcs.bends)):
+        room += 2 + arcs.bends[a]
+    return room
+
+
+@compiled_inner
+def largest_part(
+    outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints
+) -> tuple[int, float, bool, bool]:
+    """Choose the largest part of a level, holes excluded.
+
+    Parameters
+    ----------
+    members : ndarray of int64, shape (m,)
+        The curves of the level.
+
+    Returns
+    -------
+    curve : int
+        Its outline; -1 where there is no outline.
+    holes : float
+        The area of its holes, where that matters.
+    holed : bool
+        Whether it may have holes.
+    tied : bool
+        Whether another part is as large, as far as rounding can tell.
+    """
+    holes = 0.0
+    best = -1
+    for i in members:
+        if curves.area[i] <= 0.0:
+            holes -= curves.area[i]
+        elif best < 0 or curves.area[i] > curves.area[best]:
+            best = i
+    if best < 0:
+        return -1, 0.0, False, False
+    second = 0.0
+    for i in members:
+        if i != best:
+            second = max(second, curves.area[i])
+    slack = _TIE * curves.area[best] + _ROUNDING * outlines.area
+    holed = False
+    for i in members:
+        holed = holed or curves.area[i] < 0.0
+    if curves.area[best] - holes > second + slack or not holed:
+        return best, holes, holed, curves.area[best] <= second + slack
+
+    net = _without_holes(outlines, arcs, curves, members)
+    best, second = -1, 0.0
+    for h in range(len(members)):
+        if curves.area[members[h]] > 0.0 and (best < 0 or net[h] > net[best]):
+            best = h
+    for h in range(len(members)):
+        if h != best and curves.area[members[h]] > 0.0:
+            second = max(second, net[h])
+    curve = members[best]
+    return curve, curves.area[curve] - net[best], True, net[best] <= second + slack
+
+
+@compiled_inner
+def _without_holes(outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints) -> Floats:
+    """Subtract each hole from the smallest outline around it; return the areas of all members."""
+    net = np.empty(len(members))
+    for h in range(len(members)):
+        net[h] = curves.area[members[h]]
+    by_size = ascending(net)
+    points = np.empty((room_for_all(arcs), 2))
+    for h in range(len(members)):
+        hole = members[h]
+        if curves.area[hole] >= 0.0:
+            continue
+        px, py = _middle_of_longest(points[: write_curve(outlines, arcs, curves.arc[hole], points)])
+        for g in by_size:
+            if curves.area[members[g]] <= -curves.area[hole]:
+                continue
+            if _is_inside(px, py, points[: write_curve(outlines, arcs, curves.arc[members[g]], points)]):
+                net[g] += curves.area[hole]
+                break
+    return net
+
+
+@compiled_inner
+def _middle_of_longest(points: Floats) -> tuple[float, float]:
+    """Return the middle of the longest edge: curves that touch this one do so elsewhere."""
+    longest, at = -1.0, 0
+    for i in range(len(points) - 1):
+        length = abs(points[i + 1, 0] - points[i, 0]) + abs(points[i + 1, 1] - points[i, 1])
+        if length > longest:
+            longest, at = length, i
+    return 0.5 * (points[at, 0] + points[at + 1, 0]), 0.5 * (points[at, 1] + points[at + 1, 1])
+
+
+@compiled_inner
+def _is_inside(px: float, py: float, points: Floats) -> bool:
+    inside = False
+    for i in range(len(points) - 1):
+        ay, by = points[i, 1], points[i + 1, 1]
+        if (ay > py) != (by > py):
+            ax, bx = points[i, 0], points[i + 1, 0]
+            if px < ax + (bx - ax) * (py - ay) / (by - ay):
+                inside = not inside
+    return inside
+
+
+@compiled_inner
+def ring_measures(points: Floats) -> tuple[float, float]:
+    """Return the signed area of a closed ring, and what rounding alone could make of it (see `parts`)."""
+    x0, y0 = points[0, 0], points[0, 1]
+    twice = length = 0.0
+    largest = max(abs(x0), abs(y0))
+    for i in range(len(points) - 1):
+        px, py, qx, qy = points[i, 0], points[i, 1], points[i + 1, 0], points[i + 1, 1]
+        twice += (px - x0) * (qy - y0) - (qx - x0) * (py - y0)
+        length += np.sqrt((qx - px) ** 2 + (qy - py) ** 2)
+        largest = max(largest, max(abs(qx), abs(qy)))
+    return 0.5 * twice, _ROUNDING_STEPS * np.spacing(largest) * length

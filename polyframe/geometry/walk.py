@@ -1,0 +1,241 @@
+"""Agreement contours, unions and intersections of many clusters by walking along outlines; compiled.
+
+Every outline runs with its interior on the left, and the number of *other* marks around a point of it changes
+by one where it crosses another outline. So the curves that bound "at least k marks" are followed along the
+outlines, changing outlines at each crossing, and no face is built. The walk of a cluster proves itself:
+depths agree where outlines cross and come back to where they began, the areas of all curves add up to those
+of all marks, and no level is larger than the one before. A cluster without proof, or with two equally large
+parts, is handed to `contours` and `averages`, which stand on GEOS.
+
+Needs the extra `fast` (numba).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from polyframe.geometry._compiled import compiled
+from polyframe.geometry.arcs import cut_into_arcs
+from polyframe.geometry.averages import cluster_intersections, cluster_unions
+from polyframe.geometry.contours import ContourLevels, cluster_contours
+from polyframe.geometry.crossings import find_crossings
+from polyframe.geometry.curves import adds_up, room_for_all, trace_curves, with_room, write_levels
+from polyframe.geometry.outlines import load_outlines
+from polyframe.geometry.touching import settle_touches
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+#: Which levels are wanted: all, the first (union), or the one with all marks (intersection).
+_ALL, _FIRST, _LAST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class WalkedContours(ContourLevels):
+    """The contours of many clusters, with their areas.
+
+    Attributes
+    ----------
+    areas : ndarray of float64, shape (k,)
+        Of each polygon.
+    proven : ndarray of bool, shape (c,)
+        Whether the walk of a cluster proved itself; where not, GEOS has answered, or (`walk_contours`) there
+        are no levels.
+    """
+
+    areas: Floats
+    proven: Flags
+
+
+def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
+    """Return the contours of many clusters, as `contours.cluster_contours` gives them.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, sorted by cluster. None and empty polygons add nothing.
+    offsets : array_like of int, shape (c + 1,)
+        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+
+    Returns
+    -------
+    WalkedContours
+        `proven` says which clusters were not handed over. The vertices are the same but for rounding.
+    """
+    walked = walk_contours(polygons, offsets)
+    if np.all(walked.proven):
+        return walked
+    members, starts, lost = _clusters(polygons, offsets, ~walked.proven)
+    answered = cluster_contours(members, starts)
+    owner = np.repeat(np.arange(len(walked.proven)), np.diff(walked.offsets))
+    owner = np.concatenate([owner, np.repeat(lost, np.diff(answered.offsets))])
+    order = np.argsort(owner, kind="stable")
+    return WalkedContours(
+        polygons=np.concatenate([walked.polygons, answered.polygons])[order],
+        offsets=np.searchsorted(owner[order], np.arange(len(walked.proven) + 1)),
+        areas=np.concatenate([walked.areas, shapely.area(answered.polygons)])[order],
+        proven=walked.proven,
+    )
+
+
+def fast_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
+    """Return `average_union` of each cluster, as `averages.cluster_unions` gives them.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, sorted by cluster.
+    offsets : array_like of int, shape (c + 1,)
+        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+
+    Returns
+    -------
+    ndarray of shapely.Polygon, shape (c,)
+        Empty where a cluster holds nothing.
+    """
+    return _averages(polygons, offsets, _FIRST)
+
+
+def fast_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
+    """Return `average_intersection` of each cluster, as `averages.cluster_intersections` gives them.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, sorted by cluster.
+    offsets : array_like of int, shape (c + 1,)
+        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+
+    Returns
+    -------
+    ndarray of shapely.Polygon, shape (c,)
+        Empty where the marks of a cluster have no area in common.
+    """
+    return _averages(polygons, offsets, _LAST)
+
+
+def walk_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
+    """Return the contours of the clusters that the walk can prove.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, sorted by cluster. None and empty polygons add nothing.
+    offsets : array_like of int, shape (c + 1,)
+        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+
+    Returns
+    -------
+    WalkedContours
+        Without levels where `proven` is False.
+    """
+    rings, counts, areas, proven, _ = _walk(polygons, offsets, _ALL)
+    return WalkedContours(rings, np.concatenate([[0], np.cumsum(counts)]), areas, proven)
+
+
+def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: int) -> NDArray[Any]:
+    starts = np.asarray(offsets, dtype=np.int64)
+    counts = np.diff(starts)
+    averages = np.full(len(counts), shapely.Polygon(), dtype=object)
+    averages[counts == 1] = polygons[starts[:-1][counts == 1]]
+    rings, levels, _, proven, holed = _walk(polygons, starts, wanted)
+    if wanted == _LAST:  # an empty mark has nothing in common with any; holes are part of what is in common
+        empty = shapely.is_missing(polygons) | shapely.is_empty(polygons)
+        proven = proven & ~holed & (np.add.reduceat(np.append(empty, False), starts)[:-1] == 0)
+    walked = proven & (counts > 1)
+    found = walked & (levels > 0)
+    averages[found] = rings[np.repeat(found, levels)]
+    if not np.all(walked | (counts <= 1)):
+        members, begins, lost = _clusters(polygons, starts, ~walked & (counts > 1))
+        answer = cluster_unions if wanted == _FIRST else cluster_intersections
+        averages[lost] = answer(members, begins)
+    return averages
+
+
+def _clusters(polygons: NDArray[Any], offsets: ArrayLike, chosen: Flags) -> tuple[NDArray[Any], Ints, Ints]:
+    """Return the members of some clusters, their offsets, and which clusters these are."""
+    bounds = np.asarray(offsets, dtype=np.int64)
+    counts = bounds[1:] - bounds[:-1]
+    starts = np.concatenate([[0], np.cumsum(counts[chosen])])
+    return polygons[np.repeat(chosen, counts)], starts, np.flatnonzero(chosen)
+
+
+def _walk(
+    polygons: NDArray[Any], offsets: ArrayLike, wanted: int
+) -> tuple[NDArray[Any], Ints, Floats, Flags, Flags]:
+    """Walk all clusters: the polygons, how many of each, areas, which are proven, which may have holes."""
+    starts = np.asarray(offsets, dtype=np.int64)
+    real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
+    if not np.all(real):
+        starts = np.concatenate([[0], np.cumsum(real)])[starts]
+        polygons = polygons[real]
+    coordinates, rings, ring_starts = _flat_rings(polygons)
+    points, sizes, counts, areas, proven, holed = _walk_clusters(
+        coordinates, rings, ring_starts, starts, wanted
+    )
+    outlines = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON,
+        points,
+        (np.concatenate([[0], np.cumsum(sizes)]), np.arange(len(sizes) + 1)),
+    )
+    return outlines, counts, areas, proven, holed
+
+
+def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
+    """Return coordinates, where each ring begins, and the first ring of each polygon, its exterior."""
+    coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
+    if not np.any(shapely.get_num_interior_rings(polygons)):
+        sizes = np.bincount(owner, minlength=len(polygons))
+        return coordinates, np.concatenate([[0], np.cumsum(sizes)]), np.arange(len(polygons) + 1)
+    rings, ring_owner = shapely.get_rings(polygons, return_index=True)
+    sizes = shapely.get_num_coordinates(rings).astype(np.int64)
+    return (
+        coordinates,
+        np.concatenate([[0], np.cumsum(sizes)]),
+        np.searchsorted(ring_owner, np.arange(len(polygons) + 1)),
+    )
+
+
+@compiled
+def _walk_clusters(
+    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, wanted: int
+) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags]:
+    """Walk one cluster after the other; the polygons as points and sizes, areas, and counts by cluster."""
+    clusters = len(starts) - 1
+    points = np.empty((len(coordinates) + 16, 2))
+    # No cluster has more levels than marks.
+    sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
+    counts = np.zeros(clusters, np.int64)
+    proven, holed = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
+    n = k = 0
+    for c in range(clusters):
+        marks = starts[c + 1] - starts[c]
+        if marks == 0:
+            proven[c] = True
+            continue
+        outlines = load_outlines(coordinates, rings, ring_starts[starts[c] : starts[c + 1] + 1])
+        if not outlines.sound:
+            continue
+        arcs = cut_into_arcs(outlines, find_crossings(outlines))
+        if not arcs.sound:
+            continue
+        alive = np.ones(len(arcs.node), np.bool_)
+        if arcs.nodes > 0 and not settle_touches(outlines, arcs, alive):
+            continue
+        curves = trace_curves(outlines, arcs, alive)
+        if not adds_up(curves, outlines.area, marks):
+            continue
+        points = with_room(points, n, room_for_all(arcs))
+        first, last = (1, 1) if wanted == _FIRST else (marks if wanted == _LAST else 1, marks)
+        found, holed[c] = write_levels(outlines, arcs, curves, first, last, points[n:], sizes[k:], areas[k:])
+        if found < 0:
+            continue
+        proven[c], counts[c] = True, found
+        for i in range(k, k + found):
+            n += sizes[i]
+        k += found
+    return points[:n], sizes[:k], counts, areas[:k], proven, holed
