@@ -13,6 +13,7 @@ from polyframe import dataset, pipeline
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction
+from polyframe.geometry.engines import engine_named
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import parse_version_spec
 from polyframe.pipeline import Progress, Say, Summary
@@ -225,6 +226,7 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
         Where a name or a value is not valid.
     """
     settings = Settings().replace(given)
+    engine_named(settings.engine)
     if settings.workflow_version is not None:
         parse_version_spec(settings.workflow_version)
     configured = [drawing.task for drawing in settings.drawing_tasks]

@@ -8,7 +8,8 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe import ragged
-from polyframe.geometry.contours import ContourLevels, cluster_contours
+from polyframe.geometry.contours import ContourLevels
+from polyframe.geometry.engines import engine_named
 from polyframe.reduction import Clustered, cluster_keys, kept_clusters
 from polyframe.settings import Settings
 from polyframe.tables import CONTOURS, GROUP_KEYS
@@ -103,4 +104,4 @@ def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settin
         return cluster_raster_contours(
             polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
         )
-    return cluster_contours(polygons, offsets)
+    return engine_named(settings.engine).contours(polygons, offsets)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from polyframe import ragged
 from polyframe.clustering import cluster_labels
 from polyframe.extraction import polygons_of
-from polyframe.geometry.averages import cluster_intersections, cluster_unions, median_and_consensus
-from polyframe.geometry.distances import pair_distances
+from polyframe.geometry.averages import median_and_consensus
+from polyframe.geometry.distances import IntersectionAreas, pair_distances
+from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
 from polyframe.geometry.parts import fill_holes
 from polyframe.geometry.polygons import RepairedPolygons
@@ -104,7 +105,8 @@ def cluster_marks(
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     volunteers = marks["classification_id"].to_numpy()
     left, right = candidate_pairs(bounds, areas, group_offsets, volunteers, settings.eps)
-    distances = pair_distances(polygons, areas, bounds, left, right)
+    intersection_areas = engine_named(settings.engine).intersection_areas
+    distances = pair_distances(polygons, areas, bounds, left, right, intersection_areas)
     labels = cluster_labels(
         group_offsets, left, right, distances, eps=settings.eps, min_samples=settings.min_samples
     )
@@ -118,7 +120,7 @@ def cluster_marks(
     )
 
     first, second = all_pairs(member_offsets)
-    known = _Known(left, right, distances, len(polygons))
+    known = _Known(left, right, distances, len(polygons), intersection_areas)
     within = _distances_within_clusters(
         polygons, areas, bounds, volunteers, members[first], members[second], known
     )
@@ -222,9 +224,9 @@ def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
         case "last":
             return clustered.polygons[_newest(clustered)]
         case "union":
-            return cluster_unions(members, clustered.member_offsets)
+            return engine_named(settings.engine).unions(members, clustered.member_offsets)
         case "intersection":
-            return cluster_intersections(members, clustered.member_offsets)
+            return engine_named(settings.engine).intersections(members, clustered.member_offsets)
 
 
 def _newest(clustered: Clustered) -> Positions:
@@ -267,12 +269,13 @@ def _taking_part(
 
 @dataclass(frozen=True)
 class _Known:
-    """Distances that were computed to find the neighbours."""
+    """Distances that were computed to find the neighbours, and what computed them."""
 
     left: Positions
     right: Positions
     distances: NDArray[np.float64]
     n_marks: int
+    intersection_areas: IntersectionAreas
 
 
 def _distances_within_clusters(
@@ -295,7 +298,9 @@ def _distances_within_clusters(
     found[inside] = known_keys[order[place[inside]]] == keys[inside]
     distances[found] = known.distances[order[place[found]]]
     missing = np.flatnonzero(~found & (volunteers[left] != volunteers[right]))
-    distances[missing] = pair_distances(polygons, areas, bounds, left[missing], right[missing])
+    distances[missing] = pair_distances(
+        polygons, areas, bounds, left[missing], right[missing], known.intersection_areas
+    )
     return distances
 
 

@@ -17,7 +17,7 @@ AverageType = Literal["median", "union", "intersection", "last"]
 RepeatFilter = Literal["first", "last", "all"]
 ContourMethod = Literal["exact", "raster"]
 Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
-EngineName = Literal["auto", "shapely"]
+EngineName = Literal["auto", "shapely", "sweep"]
 ExtractorKind = Literal["polygon", "bezier"]
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
@@ -146,8 +146,9 @@ class Settings:
     engine: EngineName = _setting(
         "auto",
         "run",
-        "what computes intersection areas; the results are the same",
-        choices=("auto", "shapely"),
+        "what computes areas and contours: GEOS (`shapely`), or compiled loops (`sweep`, the extra `fast`); "
+        "`auto` takes the faster one that is installed",
+        choices=("auto", "shapely", "sweep"),
         flag="--engine",
     )
     jobs: int = _setting(

@@ -105,9 +105,10 @@ def our_groups(frame: pl.DataFrame) -> dict[tuple[int, int, str], pl.DataFrame]:
     return {(int(subject), int(number), str(tool)): part for (subject, number, tool), part in parts.items()}
 
 
+@pytest.mark.parametrize("engine", ["shapely", "sweep"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reduction_equals_the_reference_tool(
-    name: str, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
+    name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
 ) -> None:
     folder, failed = reference
     if name in failed:
@@ -116,7 +117,7 @@ def test_reduction_equals_the_reference_tool(
     keywords = dict(REDUCTIONS[name])
     extraction = found[keywords.pop("n")]
     theirs = reference_groups(folder / f"{name}.csv")
-    result = pf.reduce(extraction, filter="all", **keywords)
+    result = pf.reduce(extraction, filter="all", engine=engine, **keywords)
     labels, reductions = our_groups(result.labels), our_groups(result.reductions)
 
     assert {key for key, group in theirs.items() if group["cluster_labels"][0]} == set(labels)
@@ -142,13 +143,14 @@ def test_reduction_equals_the_reference_tool(
                 assert_same_shape(polygon(x, y), polygon(their_x, their_y))
 
 
+@pytest.mark.parametrize("engine", ["shapely", "sweep"])
 @pytest.mark.parametrize("name", CONTOURS)
 def test_contours_equal_the_reference_tool(
-    name: str, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
+    name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
 ) -> None:
     folder, failed = reference
     keywords = dict(CONTOURS[name])
-    ours = our_groups(pf.contours(found[keywords.pop("n")], filter="all", **keywords))
+    ours = our_groups(pf.contours(found[keywords.pop("n")], filter="all", engine=engine, **keywords))
     if name in failed:
         assert name in KNOWN_FAILURES, failed[name]
         pytest.skip(f"the reference tool fails here: {failed[name]}")
