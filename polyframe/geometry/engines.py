@@ -65,5 +65,16 @@ def engine_named(name: str) -> Engine:
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
     from polyframe.geometry.sweep import sweep_intersection_areas
+    from polyframe.geometry.walk import (
+        fast_cluster_contours,
+        fast_cluster_intersections,
+        fast_cluster_unions,
+    )
 
-    return Engine("sweep", sweep_intersection_areas, cluster_contours, cluster_unions, cluster_intersections)
+    return Engine(
+        "sweep",
+        sweep_intersection_areas,
+        fast_cluster_contours,
+        fast_cluster_unions,
+        fast_cluster_intersections,
+    )
