@@ -52,17 +52,17 @@ class Levels(NamedTuple):
 
     Attributes
     ----------
-    first : (n + 1,) int64
-        Where each polygon begins in `y` and `rank`.
+    first : (n,) int64
+        Where the slabs of each polygon begin in `y` and `side_offsets`.
     slabs : (n,) int64
         Slabs of each polygon; 0 where it is empty or not finite.
     y : (v,) float64
-        From `first[i]` on, the `slabs[i] + 1` distinct y values of polygon i, rising.
+        Slab `k` of all slabs lies between `y[k]` and `y[k + 1]`. Between the slabs of two polygons there may
+        be places without a meaning.
     rank : (v,) int32
         For each vertex, the place of its y among those of its polygon.
     side_offsets : (v + 1,) int64
-        The sides of the slab between `y[k]` and `y[k + 1]` begin at `side_offsets[k]`, and end at
-        `side_offsets[k + 1]`.
+        The sides of slab `k` are numbered from `side_offsets[k]` to `side_offsets[k + 1] - 1`.
     origin : (n, 2) float64
     extent : (n,) float64
         The larger side of the polygon's box, rounded up to a power of two.
@@ -86,10 +86,13 @@ class Sides(NamedTuple):
         At the bottom of the slab.
     slope : (s,) float64
         Change of x with y.
+    shift : (n,) int64
+        Added to the number of a side of each polygon it gives the place here.
     """
 
     x: Floats
     slope: Floats
+    shift: Positions
 
 
 def outlines_of(polygons: NDArray[Any]) -> Outlines:
@@ -110,7 +113,7 @@ def levels_of(outlines: Outlines) -> Levels:
     """Return the slabs of outlines and count their sides: O(v) time for v evenly spread vertices."""
     count, vertices = len(outlines.polygon_rings) - 1, len(outlines.xy)
     levels = Levels(
-        first=outlines.ring_offsets[outlines.polygon_rings],
+        first=outlines.ring_offsets[outlines.polygon_rings[:-1]],
         slabs=np.zeros(count, np.int64),
         y=np.empty(vertices),
         rank=np.empty(vertices, np.int32),
@@ -124,10 +127,35 @@ def levels_of(outlines: Outlines) -> Levels:
 
 def sides_of(outlines: Outlines, levels: Levels) -> Sides:
     """Return the sides of outlines; 16 bytes a side."""
-    total = levels.side_offsets[-1]
-    sides = Sides(np.empty(total), np.empty(total))
+    counts = sides_per_polygon(levels)
+    places = _offsets(counts)
+    shift = places[:-1] - levels.side_offsets[levels.first] if len(counts) else counts
+    sides = Sides(np.empty(places[-1]), np.empty(places[-1]), shift)
     _fill_sides(outlines, levels, sides)
     return sides
+
+
+def sides_per_polygon(levels: Levels) -> Positions:
+    """Return how many sides each polygon has in all its slabs, (n,) int64."""
+    counts: Positions = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
+    return counts
+
+
+def halves_of(levels: Levels, polygon: int) -> tuple[Levels, Levels]:
+    """Return levels with the lower part of one polygon alone, and with its upper part alone.
+
+    It is cut where that leaves about as many sides in both; it needs two slabs at least.
+    """
+    first, slabs = levels.first[polygon], levels.slabs[polygon]
+    offsets = levels.side_offsets[first : first + slabs + 1]
+    below = int(np.searchsorted(offsets[1:-1], (offsets[0] + offsets[-1]) // 2)) + 1
+    below = min(below, slabs - 1)
+    lower = levels._replace(slabs=levels.slabs.copy())
+    upper = levels._replace(first=levels.first.copy(), slabs=levels.slabs.copy())
+    lower.slabs[polygon] = below
+    upper.first[polygon] += below
+    upper.slabs[polygon] -= below
+    return lower, upper
 
 
 def _offsets(counts: NDArray[Any]) -> Positions:
@@ -141,7 +169,7 @@ def _fill_levels(outlines: Outlines, levels: Levels) -> None:
     origin, extent = levels.origin, levels.extent
     total = 0
     for polygon in range(len(slabs)):
-        start, end = first[polygon], first[polygon + 1]
+        start, end = first[polygon], ring_offsets[polygon_rings[polygon + 1]]
         if start < end and _choose_origin(xy, start, end, origin[polygon], extent[polygon : polygon + 1]):
             slabs[polygon] = _rank(
                 xy[start:end, 1] - origin[polygon, 1], levels.y[start:end], rank[start:end]
@@ -172,7 +200,7 @@ def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Flo
         left, right = min(left, x), max(right, x)
         bottom, top = min(bottom, y), max(top, y)
     least, largest = min(right - left, top - bottom), max(right - left, top - bottom)
-    if not (finite and _LEAST_SIZE < least and largest < _LARGEST_SIZE):
+    if not (finite and least > _LEAST_SIZE and largest < _LARGEST_SIZE):
         return False
     unit_x = math.ldexp(1.0, math.frexp(right - left)[1])
     unit_y = math.ldexp(1.0, math.frexp(top - bottom)[1])
@@ -241,39 +269,40 @@ def _sort(keys: Floats, order: Ranks, reach: int) -> None:
 def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
     xy, ring_offsets, polygon_rings = outlines.xy, outlines.ring_offsets, outlines.polygon_rings
     first, slabs, y, rank, origin = levels.first, levels.slabs, levels.y, levels.rank, levels.origin
-    side_offsets = levels.side_offsets
     x, slope = sides.x, sides.slope
     for polygon in range(len(slabs)):
-        start, end = first[polygon], first[polygon] + slabs[polygon]
-        if start == end:
+        begin, end = first[polygon], first[polygon] + slabs[polygon]
+        if begin == end:
             continue
-        free = side_offsets[start:end].copy()
+        start = ring_offsets[polygon_rings[polygon]]
+        offsets = levels.side_offsets[begin : end + 1] + sides.shift[polygon]
+        free = offsets.copy()
         for ring in range(polygon_rings[polygon], polygon_rings[polygon + 1]):
             for vertex in range(ring_offsets[ring], ring_offsets[ring + 1] - 1):
                 lower, upper = vertex, vertex + 1
                 if rank[lower] > rank[upper]:
                     lower, upper = upper, lower
-                lowest, highest = rank[lower], rank[upper]
-                if lowest == highest:
+                if rank[lower] == rank[upper]:
                     continue
-                bottom = y[start + lowest]
-                at = xy[lower, 0] - origin[polygon, 0]
-                rise = (xy[upper, 0] - origin[polygon, 0] - at) / (y[start + highest] - bottom)
-                if not abs(rise) < _LARGEST_SLOPE:
-                    rise = 0.0
-                for slab in range(lowest, highest):
-                    place = free[slab]
-                    free[slab] = place + 1
-                    x[place] = at + rise * (y[start + slab] - bottom)
-                    slope[place] = rise
-        for slab in range(start, end):
-            begin, beyond = side_offsets[slab], side_offsets[slab + 1]
+                at_x, at_y = xy[lower, 0] - origin[polygon, 0], xy[lower, 1] - origin[polygon, 1]
+                rise_x = xy[upper, 0] - origin[polygon, 0] - at_x
+                rise_y = xy[upper, 1] - origin[polygon, 1] - at_y
+                lean = rise_x / rise_y
+                if not abs(lean) < _LARGEST_SLOPE:
+                    lean = 0.0
+                for slab in range(max(start + rank[lower], begin), min(start + rank[upper], end)):
+                    place = free[slab - begin]
+                    free[slab - begin] = place + 1
+                    x[place] = at_x + lean * (y[slab] - at_y)
+                    slope[place] = lean
+        for slab in range(begin, end):
+            one, beyond = offsets[slab - begin], offsets[slab - begin + 1]
             half = 0.5 * (y[slab + 1] - y[slab])
-            if beyond - begin > 2:
-                _sort_sides(x[begin:beyond], slope[begin:beyond], half)
-            elif x[begin] + slope[begin] * half > x[begin + 1] + slope[begin + 1] * half:
-                x[begin], x[begin + 1] = x[begin + 1], x[begin]
-                slope[begin], slope[begin + 1] = slope[begin + 1], slope[begin]
+            if beyond - one > 2:
+                _sort_sides(x[one:beyond], slope[one:beyond], half)
+            elif x[one] + slope[one] * half > x[one + 1] + slope[one + 1] * half:
+                x[one], x[one + 1] = x[one + 1], x[one]
+                slope[one], slope[one + 1] = slope[one + 1], slope[one]
 
 
 @compiled

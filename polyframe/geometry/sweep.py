@@ -13,8 +13,18 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled
-from polyframe.geometry.distances import shapely_intersection_areas
-from polyframe.geometry.slabs import Floats, Levels, Positions, Sides, levels_of, outlines_of, sides_of
+from polyframe.geometry.slabs import (
+    Floats,
+    Levels,
+    Outlines,
+    Positions,
+    Sides,
+    halves_of,
+    levels_of,
+    outlines_of,
+    sides_of,
+    sides_per_polygon,
+)
 
 #: Vertices of a block of polygons; a pair of blocks is worked off at a time. Small enough for the caches.
 _BLOCK = 1 << 16
@@ -43,8 +53,8 @@ def sweep_intersection_areas(
 
     Notes
     -----
-    Memory is bounded: about 20 MB for ordinary marks, and never more than `_MOST_SIDES` sides. A pair of
-    polygons of thousands of long strokes that has more by itself goes to the engine `shapely`.
+    Memory is bounded: about 20 MB for ordinary marks, and never more than `_MOST_SIDES` sides; a pair of
+    polygons of thousands of long strokes that has more is cut into bands.
     """
     areas = np.zeros(len(left))
     vertices = np.cumsum(shapely.get_num_coordinates(polygons))
@@ -60,19 +70,36 @@ def _areas_of_tile(polygons: NDArray[Any], left: NDArray[np.int64], right: NDArr
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     outlines = outlines_of(polygons[used])
     levels = levels_of(outlines)
+    one, other = places[: len(left)], places[len(left) :]
     if levels.side_offsets[-1] <= _MOST_SIDES:
-        return _shared_areas(levels, sides_of(outlines, levels), places[: len(left)], places[len(left) :])
+        return _shared_areas(levels, sides_of(outlines, levels), one, other)
     if len(left) == 1:
-        return shapely_intersection_areas(polygons, left, right)
+        return _area_in_bands(outlines, levels, one, other)
     halves = zip(np.array_split(left, 2), np.array_split(right, 2), strict=True)
-    return np.concatenate([_areas_of_tile(polygons, one, other) for one, other in halves])
+    return np.concatenate([_areas_of_tile(polygons, *half) for half in halves])
+
+
+def _area_in_bands(outlines: Outlines, levels: Levels, one: Positions, other: Positions) -> Floats:
+    """Return the area that two polygons share: cut the one with more sides in half until the rest fits."""
+    bottom, top = (
+        levels.y[levels.first] + levels.origin[:, 1],
+        levels.y[levels.first + levels.slabs] + levels.origin[:, 1],
+    )
+    if bottom.max() >= top.min():
+        return np.zeros(1)
+    sides_each = sides_per_polygon(levels)
+    heavier = int(np.argmax(sides_each))
+    if sides_each.sum() <= _MOST_SIDES or levels.slabs[heavier] < 2:
+        return _shared_areas(levels, sides_of(outlines, levels), one, other)
+    lower, upper = halves_of(levels, heavier)
+    return _area_in_bands(outlines, lower, one, other) + _area_in_bands(outlines, upper, one, other)
 
 
 @compiled
 def _shared_areas(levels: Levels, sides: Sides, one: Positions, other: Positions) -> Floats:
     starts, slabs, y, offsets = levels.first, levels.slabs, levels.y, levels.side_offsets
     origin, extent = levels.origin, levels.extent
-    x, slope = sides.x, sides.slope
+    x, slope, shift = sides.x, sides.slope, sides.shift
     areas = np.zeros(len(one))
     for pair in range(len(one)):
         a, b = one[pair], other[pair]
@@ -92,8 +119,8 @@ def _shared_areas(levels: Levels, sides: Sides, one: Positions, other: Positions
             top = min(top_a, top_b)
             height = top - bottom
             up_a, up_b = bottom - y[i], bottom - (y[j] + dy)
-            p, end_p = offsets[i], offsets[i + 1]
-            q, end_q = offsets[j], offsets[j + 1]
+            p, end_p = offsets[i] + shift[a], offsets[i + 1] + shift[a]
+            q, end_q = offsets[j] + shift[b], offsets[j + 1] + shift[b]
             if end_p - p == 2 and end_q - q == 2:  # nearly always
                 la0, lb0 = x[p] + slope[p] * up_a, x[q] + slope[q] * up_b + dx
                 ra0, rb0 = x[p + 1] + slope[p + 1] * up_a, x[q + 1] + slope[q + 1] * up_b + dx

@@ -1,0 +1,305 @@
+import itertools
+import threading
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from shapely import MultiPolygon, Polygon, box
+from shapely.affinity import rotate, scale, translate
+
+pytest.importorskip("numba", reason="the engine `sweep` needs the extra `fast` (numba)")
+
+from polyframe.geometry import slabs as slabs_module
+from polyframe.geometry import sweep as sweep_module
+from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
+from polyframe.geometry.pairs import all_pairs
+from polyframe.geometry.slabs import levels_of, outlines_of, sides_of
+from polyframe.geometry.sweep import sweep_intersection_areas
+
+UNIT = box(0, 0, 1, 1)
+TRIANGLE = Polygon([(0, 0), (4, 0), (0, 4)])
+FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
+
+#: Two polygons and the area they share, worked by hand.
+BY_HAND = {
+    "identical": (TRIANGLE, TRIANGLE, 8),
+    "quarter": (UNIT, box(0.5, 0.5, 1.5, 1.5), 0.25),
+    "inside": (box(0, 0, 9, 9), box(1, 1, 3, 3), 4),
+    "shared edge, other side": (UNIT, box(1, 0, 2, 1), 0),
+    "shared level edge, other side": (UNIT, box(0, 1, 1, 2), 0),
+    "shared edge, same side": (UNIT, box(0, 0, 0.25, 1), 0.25),
+    "touching corners": (UNIT, box(1, 1, 2, 2), 0),
+    "apart in y": (UNIT, box(0, 2, 1, 3), 0),
+    "apart in x": (UNIT, box(2, 0, 3, 1), 0),
+    "boxes overlap, outlines do not": (TRIANGLE, Polygon([(4, 4), (4, 0.5), (0.5, 4)]), 0),
+    "corner of a triangle": (TRIANGLE, box(1, 1, 9, 9), 2),
+    "sides that cross": (Polygon([(0, 0), (2, 0), (0, 2)]), Polygon([(0, 0), (2, 0), (2, 2)]), 1),
+    "sides that cross between levels": (
+        Polygon([(0, 0), (2, 3), (0, 3)]),
+        Polygon([(2, 0), (2, 3), (0, 3)]),
+        1.5,
+    ),
+    "star of two triangles": (Polygon([(0, 0), (6, 0), (3, 3)]), Polygon([(0, 2), (6, 2), (3, -1)]), 6),
+    "lens of two thin triangles": (Polygon([(0, 0), (4, 0), (2, 2)]), Polygon([(0, 2), (4, 2), (2, 0)]), 2),
+    "frame and its hole": (FRAME, box(2, 2, 7, 7), 0),
+    "frame and what crosses its hole": (FRAME, box(1, 4, 8, 5), 2),
+    "frame and itself": (FRAME, FRAME, 56),
+    "two columns and a beam": (MultiPolygon([box(0, 0, 1, 5), box(3, 0, 4, 5)]), box(0.5, 1, 3.25, 3), 1.5),
+    "teeth": (
+        Polygon([(0, 0), (6, 0), (6, 3), (5, 1), (4, 3), (3, 1), (2, 3), (1, 1), (0, 3)]),
+        box(0, 2, 6, 3),
+        1.5,
+    ),
+}
+
+
+def areas_of_all_pairs(polygons, engine=sweep_intersection_areas):
+    marks = np.array(polygons, dtype=object)
+    return engine(marks, *np.triu_indices(len(marks)))
+
+
+def assert_engines_agree(polygons, tolerance=1e-12):
+    """Compare all pairs, each polygon with itself too: areas to their smaller polygon, and IoU distances."""
+    marks = np.array(polygons, dtype=object)
+    assert np.all(shapely.is_valid(marks))
+    left, right = np.triu_indices(len(marks))
+    sizes = shapely.area(marks)
+    swept = sweep_intersection_areas(marks, left, right)
+    overlaid = shapely_intersection_areas(marks, left, right)
+    assert np.all(np.abs(swept - overlaid) <= tolerance * np.minimum(sizes[left], sizes[right]))
+    assert swept[left == right] == pytest.approx(sizes, rel=1e-14)
+    assert np.array_equal(swept, sweep_intersection_areas(marks, right, left))
+    one, other = (
+        pair_distances(marks, sizes, shapely.bounds(marks), left, right, engine)
+        for engine in (sweep_intersection_areas, shapely_intersection_areas)
+    )
+    assert one == pytest.approx(other, rel=0, abs=tolerance)
+
+
+def largest_part(polygon):
+    return max(shapely.get_parts(polygon), key=lambda part: part.area)
+
+
+def star(rng, vertices, jitter=0.4, radius=1.0):
+    angle = np.sort(rng.uniform(0, 2 * np.pi, vertices))
+    reach = radius * rng.uniform(1 - jitter, 1, vertices)
+    return largest_part(Polygon(np.column_stack([reach * np.cos(angle), reach * np.sin(angle)])).buffer(0))
+
+
+def scribble(rng, vertices, snap):
+    points = np.cumsum(rng.normal(0, 1, (vertices, 2)), axis=0)
+    return largest_part(Polygon(np.round(points) if snap else points).buffer(0))
+
+
+def zigzag(strokes, angle):
+    """A ribbon of long strokes up and down: each slab holds a piece of every stroke."""
+    x = np.arange(strokes)
+    y = 20.0 * (x % 2) + 0.01 * x
+    ribbon = Polygon(np.concatenate([np.column_stack([x, y]), np.column_stack([x, y + 1])[::-1]]))
+    return rotate(ribbon, angle, origin=(strokes / 2, 10))
+
+
+@pytest.mark.parametrize("case", BY_HAND.values(), ids=BY_HAND)
+def test_areas_worked_by_hand(case):
+    one, other, area = case
+    for turn in (0, 90, 180, 270):
+        pair = [rotate(one, turn, origin=(0, 0)), rotate(other, turn, origin=(0, 0))]
+        assert areas_of_all_pairs(pair)[1] == pytest.approx(area, rel=1e-13, abs=1e-14)
+
+
+def test_nothing_to_do():
+    none = np.array([], dtype=np.int64)
+    assert sweep_intersection_areas(np.array([], dtype=object), none, none).tolist() == []
+    found = sweep_intersection_areas(np.array([UNIT], dtype=object), none, none)
+    assert (found.dtype, found.tolist()) == (np.float64, [])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_has_no_area_shares_none():
+    marks = [
+        None,
+        Polygon(),
+        UNIT,
+        Polygon([(0, 0), (1, 0), (2, 0)]),
+        Polygon([(0, 0), (0, 1), (0, 2)]),
+        Polygon([(0, 0), (np.nan, 1), (1, 0)]),
+        Polygon([(0, 0), (np.inf, 0), (1, 1)]),
+        shapely.LineString([(0, 0), (1, 1)]),
+    ]
+    areas = areas_of_all_pairs(marks)
+    assert np.count_nonzero(areas) == 1
+    assert areas.max() == 1
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_small_and_large_coordinates(size, offset):
+    rng = np.random.default_rng(1)
+    stars = [translate(star(rng, 40), *(rng.normal(0, 0.3, 2) + offset)) for _ in range(8)]
+    assert_engines_agree([scale(mark, size, size, origin=(0, 0)) for mark in stars])
+
+
+def test_tiny_outlines_far_away_keep_their_precision():
+    # On a grid of 2 ** -30 the move by a million loses no digit, so the areas are those near the origin.
+    rng = np.random.default_rng(2)
+    near = [
+        shapely.set_precision(translate(star(rng, 30, radius=1e-3), *rng.normal(0, 2e-4, 2)), 2.0**-30)
+        for _ in range(8)
+    ]
+    far = [translate(mark, 1e6, -1e6) for mark in near]
+    exact = areas_of_all_pairs(near, shapely_intersection_areas)
+    assert areas_of_all_pairs(far) == pytest.approx(exact, rel=1e-12)
+
+
+def test_a_small_mark_in_a_large_one_keeps_its_precision():
+    small = Polygon([(0, 0), (3e-6, 1e-6), (1e-6, 2e-6)])
+    large = Polygon([(-1e6, -1e6), (1e6, -1e6), (0, 1e6)])
+    assert areas_of_all_pairs([large, small])[1] == pytest.approx(small.area, rel=1e-13)
+
+
+NASTY = {
+    "slivers": [Polygon([(0, 0), (1, 1e-9 * k), (1, 2e-9 * k), (0, 1e-9)]) for k in (1, 2, 3)],
+    "upright slivers": [Polygon([(0, 0), (1e-9 * k, 1), (2e-9 * k, 1), (1e-9, 0)]) for k in (1, 2, 3)],
+    "wide slivers": [Polygon([(-1e6, -1e-12 * k), (1e6, 0), (0, 1e-12)]) for k in (1, 2, 3)],
+    "spikes": [
+        Polygon([(0, 0), (4, 0), (4, 4), (2 + k + 2e-9, 4), (2 + k + 1e-9, 9), (2 + k, 4), (0, 4)])
+        for k in (-1, 0, 0.5e-9, 1)
+    ],
+    "nearly level": [
+        Polygon([(0, 0), (1, 1e-16 * k), (2, 0), (2, 1), (1, 1 + 4e-16 * k), (0, 1)]) for k in range(4)
+    ],
+    "steps": [Polygon([(0, 0), (3, 0), (3, k), (2, k), (2, 2), (1, 2), (1, 3), (0, 3)]) for k in (1, 0.5, 2)],
+    "boxes on a grid": [box(x, y, x + 2, y + h) for x, y, h in itertools.product((0, 1, 2), (0, 1), (1, 3))],
+    "touching holes": [
+        Polygon([(0, 0), (8, 0), (8, 8), (0, 8)], [[(2, 2), (4, 2), (4, 4)], [(4, 4), (6, 4), (6, 6)]]),
+        Polygon([(0, 0), (8, 0), (8, 8), (0, 8)], [[(0, 4), (2, 2), (2, 6)]]),
+        box(1, 1, 5, 5),
+    ],
+    "turned by next to nothing": [rotate(box(0, 0, 2, 1), turn) for turn in (0, 1e-9, 1e-6, 1e-3, 45, 90)],
+    "moved by next to nothing": [
+        translate(TRIANGLE, x, y) for x, y in ((0, 0), (1e-15, 0), (0, 1e-12), (1e-9, 1e-9))
+    ],
+}
+
+
+@pytest.mark.parametrize("marks", NASTY.values(), ids=NASTY)
+def test_nasty_marks(marks):
+    assert_engines_agree(marks)
+    assert_engines_agree([rotate(mark, 90, origin=(0, 0)) for mark in marks])
+
+
+@pytest.mark.parametrize("snap", [0, 1, 10])
+def test_drawn_outlines(make_cluster, snap):
+    assert_engines_agree(make_cluster(8, vertices=350, snap=snap))
+
+
+def test_outlines_with_holes():
+    rng = np.random.default_rng(3)
+    marks = [star(rng, 60, 0.1, 2).difference(star(rng, 20, 0.4, 0.8)) for _ in range(6)]
+    assert all(mark.interiors for mark in marks)
+    assert_engines_agree(marks)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(5, 60), st.sampled_from([0.1, 0.9]))
+def test_random_stars(seed, vertices, jitter):
+    rng = np.random.default_rng(seed)
+    assert_engines_agree([star(rng, vertices, jitter) for _ in range(4)], tolerance=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(5, 120), st.booleans())
+def test_random_scribbles(seed, vertices, snap):
+    """Snapped to whole numbers, many edges and vertices of different marks are the same."""
+    rng = np.random.default_rng(seed)
+    marks = [scribble(rng, vertices, snap) for _ in range(4)]
+    assume(all(mark.area > 0.1 for mark in marks))
+    assert_engines_agree(marks, tolerance=1e-10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.integers(-40, 40), st.integers(-1000, 1000), st.integers(-1000, 1000))
+def test_scaling_and_moving(seed, power, x, y):
+    rng = np.random.default_rng(seed)
+    marks = [shapely.set_precision(star(rng, 12), 2.0**-20) for _ in range(3)]
+    areas = areas_of_all_pairs(marks)
+    factor = 2.0**power
+    scaled = areas_of_all_pairs([scale(mark, factor, factor, origin=(0, 0)) for mark in marks])
+    assert np.array_equal(scaled, areas * factor**2)  # a power of two changes no digit
+    assert areas_of_all_pairs([translate(mark, x, y) for mark in marks]) == pytest.approx(areas, rel=1e-13)
+    mirrored = areas_of_all_pairs([scale(mark, -1, 1, origin=(0, 0)) for mark in marks])
+    assert mirrored == pytest.approx(areas, rel=1e-13)
+    turned = areas_of_all_pairs([rotate(mark, 90, origin=(0, 0)) for mark in marks])
+    assert turned == pytest.approx(areas, rel=1e-12)
+
+
+def test_a_pair_depends_on_itself_alone(make_cluster, monkeypatch):
+    marks = np.concatenate([make_cluster(5, seed=1), [None, FRAME], make_cluster(5, seed=2)])
+    left, right = all_pairs([0, len(marks)])
+    areas = sweep_intersection_areas(marks, left, right)
+    shuffled = np.random.default_rng(0).permutation(len(left))
+    assert np.array_equal(sweep_intersection_areas(marks, left[shuffled], right[shuffled]), areas[shuffled])
+    assert areas[7] == sweep_intersection_areas(marks, left[[7]], right[[7]])[0]
+    monkeypatch.setattr(sweep_module, "_BLOCK", 200)
+    assert np.array_equal(sweep_intersection_areas(marks, left, right), areas)
+
+
+def test_memory_is_bounded(monkeypatch):
+    marks = [zigzag(60, 0), zigzag(60, 0), zigzag(60, 90), zigzag(60, 30), UNIT]
+    overlaid = areas_of_all_pairs(marks, shapely_intersection_areas)
+    whole = areas_of_all_pairs(marks)
+    assert whole == pytest.approx(overlaid, rel=1e-11)
+    held = []
+
+    def counted(outlines, levels):
+        sides = sides_of(outlines, levels)
+        held.append(len(sides.x))
+        return sides
+
+    monkeypatch.setattr(sweep_module, "sides_of", counted)
+    monkeypatch.setattr(sweep_module, "_MOST_SIDES", 1000)
+    assert levels_of(outlines_of(np.array(marks[:1]))).side_offsets[-1] > 5000
+    assert areas_of_all_pairs(marks) == pytest.approx(whole, rel=1e-12)
+    assert max(held) <= 1000
+
+
+def test_slabs_of_a_frame():
+    outlines = outlines_of(np.array([None, FRAME], dtype=object))
+    levels = levels_of(outlines)
+    sides = sides_of(outlines, levels)
+    assert levels.slabs.tolist() == [0, 3]
+    first = levels.first[1]
+    assert (levels.y[first : first + 4] + levels.origin[1, 1]).tolist() == [0, 2, 7, 9]
+    assert levels.side_offsets[first : first + 4].tolist() == [0, 2, 6, 8]
+    assert (sides.x + levels.origin[1, 0]).tolist() == [0, 9, 0, 2, 7, 9, 0, 9]
+    assert not np.any(sides.slope)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.sampled_from([1.0, 30.0]))
+@settings(deadline=None)
+def test_ranks(numbers, bend):
+    # Bent, nearly all numbers fall into one bucket.
+    y = np.array([0, 1, *numbers]) ** bend
+    distinct, rank = np.empty(len(y)), np.empty(len(y), np.int32)
+    last = slabs_module._rank(y, distinct, rank)
+    expected, inverse = np.unique(y, return_inverse=True)
+    assert np.array_equal(distinct[: last + 1], expected)
+    assert np.array_equal(rank, inverse)
+
+
+def test_threads_at_the_same_time(make_cluster):
+    marks = make_cluster(6)
+    expected = areas_of_all_pairs(marks)
+    found = [None] * 4
+
+    def work(number):
+        found[number] = areas_of_all_pairs(marks)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(areas, expected) for areas in found)
