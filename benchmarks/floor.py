@@ -1,0 +1,264 @@
+"""The floor: the bare library calls on arrays that are in memory already, and nothing else.
+
+What a whole run of the same export cannot avoid: decoding the JSON, making polygons and checking them,
+intersection areas, one DBSCAN, noding and polygonizing (or the depth walk). No reading, no choosing of rows,
+no sorting, no checks, no tables, no writing. Preparation is not timed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+import ours
+import polars as pl
+import shapely
+from inputs import WORKFLOW_ID, Export
+from measuring import Bench, median
+from report import Row, seconds
+from scipy.sparse import coo_array
+from sklearn.cluster import DBSCAN
+
+import polyframe as pf
+from polyframe import ragged
+from polyframe.geometry.engines import engine_named
+from polyframe.geometry.pairs import all_pairs, candidate_pairs
+from polyframe.panoptes.coordinates import numbers_from_text
+from polyframe.reduction import cluster_marks
+from polyframe.settings import Settings
+
+
+class _Mark(msgspec.Struct, gc=False):
+    pathX: msgspec.Raw = msgspec.Raw()  # noqa: N815 - the names of the export
+    pathY: msgspec.Raw = msgspec.Raw()  # noqa: N815
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    task: str
+    value: msgspec.Raw = msgspec.Raw()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A whole export in memory, as arrays.
+
+    Attributes
+    ----------
+    cells : list of bytes
+        Its annotations.
+    coordinates, rings : ndarray
+        The marks as closed rings: points, and where each ring begins.
+    polygons, areas : ndarray
+        Those that take part, sorted by group.
+    left, right : ndarray of int64
+        The pairs whose distance a run needs.
+    graph : sparse matrix
+        Distances of neighbours.
+    members : ndarray of shapely.Polygon
+    member_offsets : ndarray of int64
+        The marks of each cluster.
+    """
+
+    cells: list[bytes]
+    coordinates: Any
+    rings: Any
+    polygons: Any
+    areas: Any
+    left: Any
+    right: Any
+    graph: Any
+    members: Any
+    member_offsets: Any
+
+
+def load_partition(export: Export) -> Partition:
+    """Prepare the arrays of an export with polyframe's own functions."""
+    found = pf.extract(export.path, workflow_id=WORKFLOW_ID)
+    settings = Settings(filter="all", eps=ours.EPS, min_samples=ours.MIN_SAMPLES)
+    clustered = cluster_marks(found.extractions, found.classifications, settings)
+    cells = pl.read_csv(export.path, columns=["annotations"])["annotations"].to_list()
+
+    x, offsets = ragged.flat(found.extractions["x"])
+    y, _ = ragged.flat(found.extractions["y"])
+    drawn = shapely.linearrings(
+        np.column_stack([x, y]), indices=np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    )
+    rings = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(drawn))])
+
+    polygons, areas = clustered.polygons, shapely.area(clustered.polygons)
+    left, right = _needed_pairs(clustered, areas)
+    shared = engine_named("auto").intersection_areas(polygons, left, right)
+    distances = 1 - shared / (areas[left] + areas[right] - shared)
+    near = distances <= ours.EPS
+    both = np.concatenate([left[near], right[near]]), np.concatenate([right[near], left[near]])
+    values = np.tile(distances[near], 2)
+    graph = coo_array((values, both), shape=(len(polygons), len(polygons))).tocsr()
+    return Partition(
+        cells=[cell.encode() for cell in cells],
+        coordinates=shapely.get_coordinates(drawn),
+        rings=rings,
+        polygons=polygons,
+        areas=areas,
+        left=left,
+        right=right,
+        graph=graph,
+        members=polygons[clustered.members],
+        member_offsets=clustered.member_offsets,
+    )
+
+
+def floor(bench: Bench) -> None:
+    """Whole runs against the floor of the same export."""
+    export = bench.inputs.project(bench.sizes.subjects)
+    partition = load_partition(export)
+    for engine in bench.engines:
+        bench.attempt(
+            f"floor, {ours.LABELS[engine]}", lambda e=engine: _against_floor(bench, export, partition, e)
+        )
+
+
+def _against_floor(bench: Bench, export: Export, partition: Partition, engine: str) -> None:
+    label = ours.LABELS[engine]
+    startup = bench.startup("run", engine)
+    steps = _steps(partition, engine)
+    for step in steps.values():
+        step()  # compiles, and finds the memory that it needs
+    whole: list[float] = []
+    each: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(bench.runs):
+        whole.append(bench.whole("run", export, "ours", engine).seconds)
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            each[name].append(time.perf_counter() - start)
+    times = {name: median(values) for name, values in each.items()}
+    lowest, mine = sum(times.values()), median(whole)
+    said = ", ".join(f"{name} {seconds(value)}" for name, value in times.items())
+    files = _file_seconds(bench, export)
+    note = f"{export.described}. {said}."
+    runs = {"polyframe": whole, **each}
+    add = bench.add
+    add(
+        Row(
+            "floor",
+            "whole run / floor",
+            label,
+            "floor",
+            lowest,
+            mine,
+            mine / lowest,
+            most=1.4,
+            note=note,
+            runs=runs,
+        )
+    )
+    add(
+        Row(
+            "floor",
+            "the same, start-up left out",
+            label,
+            "floor",
+            lowest,
+            mine - startup,
+            (mine - startup) / lowest,
+            note=f"Start-up, {label}: {seconds(startup)}.",
+        )
+    )
+    add(
+        Row(
+            "floor",
+            "the same, against the floor and bare reading and writing",
+            label,
+            "floor + files",
+            lowest + files,
+            mine - startup,
+            (mine - startup) / (lowest + files),
+            note="Files: polars.read_csv of the export, and write_parquet of the same tables, not synced.",
+        )
+    )
+    proven = getattr(
+        engine_named(engine).contours(partition.members, partition.member_offsets), "proven", None
+    )
+    if proven is not None:
+        bench.report.notes.append(
+            f"Of {len(proven):,} clusters the depth walk handed {int(np.sum(~proven)):,} to the arrangement "
+            f"({100 * np.mean(~proven):.2g} %)"
+        )
+
+
+def _steps(partition: Partition, engine: str) -> dict[str, Callable[[], Any]]:
+    p = partition
+    chosen = engine_named(engine)
+    areas = chosen.intersection_areas if engine == "sweep" else ours.bare_intersection_areas
+    ends = p.member_offsets
+
+    def contours() -> Any:
+        if engine == "sweep":
+            return chosen.contours(p.members, ends)
+        return [ours.bare_faces(p.members[a:b]) for a, b in pairwise(ends)]
+
+    return {
+        "decode": lambda: _decode(p.cells),
+        "from_ragged_array, is_valid, buffer(0)": lambda: _make_polygons(p.coordinates, p.rings),
+        "slab sweep" if engine == "sweep" else "intersection + area": lambda: areas(
+            p.polygons, p.left, p.right
+        ),
+        "DBSCAN": lambda: DBSCAN(eps=ours.EPS, min_samples=ours.MIN_SAMPLES, metric="precomputed").fit(
+            p.graph
+        ),
+        "depth walk" if engine == "sweep" else "unary_union + polygonize": contours,
+    }
+
+
+def _decode(cells: list[bytes]) -> Any:
+    """Decode all cells: find the paths with a typed decoder, read all their numbers in one go."""
+    annotations = msgspec.json.Decoder(list[_Annotation]).decode
+    marks = msgspec.json.Decoder(list[_Mark]).decode
+    x, y = [], []
+    for cell in cells:
+        for annotation in annotations(cell):
+            if annotation.task == "T0":
+                for mark in marks(annotation.value):
+                    x.append(bytes(mark.pathX)[1:-1])
+                    y.append(bytes(mark.pathY)[1:-1])
+    return [numbers_from_text(b",".join(path for path in paths if path)) for paths in (x, y)]
+
+
+def _make_polygons(coordinates: Any, rings: Any) -> Any:
+    polygons = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, coordinates, (rings, np.arange(len(rings)))
+    )
+    broken = ~shapely.is_valid(polygons)
+    polygons[broken] = shapely.buffer(polygons[broken], 0)
+    return polygons
+
+
+def _needed_pairs(clustered: Any, areas: Any) -> tuple[Any, Any]:
+    """Return the pairs that a run computes: candidates for neighbours, and the rest within clusters."""
+    classifications = clustered.marks["classification_id"].to_numpy()
+    bounds = shapely.bounds(clustered.polygons)
+    left, right = candidate_pairs(bounds, areas, clustered.group_offsets, classifications, ours.EPS)
+    first, second = all_pairs(clustered.member_offsets)
+    one, other = np.sort([clustered.members[first], clustered.members[second]], axis=0)
+    different = classifications[one] != classifications[other]
+    keys = np.unique(
+        np.concatenate([left * len(areas) + right, one[different] * len(areas) + other[different]])
+    )
+    return keys // len(areas), keys % len(areas)
+
+
+def _file_seconds(bench: Bench, export: Export) -> float:
+    """Time reading the export and writing the tables of the last run, by Polars alone."""
+    output, copies = bench.inputs.folder / "ours", bench.inputs.new_folder("copies")
+    tables = {path.parent.name: pl.read_parquet(path.parent) for path in output.glob("*/part-00000.parquet")}
+    times = []
+    for _ in range(bench.runs):
+        start = time.perf_counter()
+        pl.read_csv(export.path, infer_schema=False)
+        for name, table in tables.items():
+            table.write_parquet(copies / f"{name}.parquet")
+        times.append(time.perf_counter() - start)
+    return median(times)

@@ -1,0 +1,119 @@
+"""What all parts share: taking turns, medians, start-up times, and what to do when something goes wrong."""
+
+import statistics
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ours
+from compare import ResultsDifferError
+from inputs import Export, Inputs, Sizes
+from processes import Done, ProcessError, run_process
+from report import Report, Row, number, seconds
+
+#: Calls of a function are repeated until they took this long together.
+_LEAST_SECONDS = 0.3
+
+
+@dataclass
+class Bench:
+    """One call of the benchmark.
+
+    Attributes
+    ----------
+    inputs, sizes : Inputs, Sizes
+    engines : list of str
+        Engines of whole runs.
+    reference : str
+        A Python that has the reference tool.
+    runs : int
+        How often the sides take turns.
+    report : Report
+    quick : bool
+        Tiny input, which no target is meant for.
+    reference_is_warm : bool
+        Whether the reference has run before, so that its libraries are in memory.
+    """
+
+    inputs: Inputs
+    sizes: Sizes
+    engines: list[str]
+    reference: str
+    runs: int
+    report: Report
+    quick: bool = False
+    reference_is_warm: bool = False
+    _startups: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """Keep a row, and print it."""
+        if self.quick:
+            row.least = row.most = None
+        self.report.rows.append(row)
+        left = f"{seconds(row.ours, row.unit)} {row.engine}".strip() or "-"
+        right = f" | {row.against} {seconds(row.theirs, row.unit)}".rstrip() if row.against else ""
+        ratio = f" | ratio {number(row.ratio)}" if row.ratio is not None else ""
+        met = {None: "", True: f" ({row.target}: met)", False: f" ({row.target}: NOT MET)"}[row.met]
+        print(f"  {row.measure}: {left}{right}{ratio}{met}", flush=True)
+
+    def attempt(self, what: str, work: Callable[[], Any]) -> None:
+        """Do a piece of work; what goes wrong is said loudly, kept, and does not stop the rest."""
+        try:
+            work()
+        except ResultsDifferError as error:
+            self._problem(f"RESULTS DIFFER in {what}: {error}")
+        except ProcessError as error:
+            self._problem(f"FAILED: {what}: {error}")
+        except Exception as error:
+            traceback.print_exc()
+            self._problem(f"FAILED: {what}: {type(error).__name__}: {error}")
+
+    def startup(self, stage: str, engine: str) -> float:
+        """Return how long a command takes on an export of one subject; also warms the caches."""
+        if (stage, engine) not in self._startups:
+            export, output = self.inputs.project(1), self.inputs.folder / "startup"
+            command = ours.command(stage, export, output, engine)
+            times = [run_process(command).seconds for _ in range(1 + max(3, self.runs))]
+            self._startups[stage, engine] = statistics.median(times[1:])
+            self.report.notes.append(
+                f"`polyframe {stage}`, {ours.LABELS[engine]}, on one subject takes "
+                f"{seconds(self._startups[stage, engine])}: start-up, part of every whole run "
+                f"(the very first call took {seconds(times[0])})"
+            )
+        return self._startups[stage, engine]
+
+    def whole(self, stage: str, export: Export, name: str, engine: str, *flags: str, **options: Any) -> Done:
+        """Run a command of ours in a fresh process; its output directory is `name` in the work folder."""
+        output = self.inputs.new_folder(name)
+        command = ours.command(stage, export, output, engine, *flags, jobs=options.pop("jobs", 1))
+        return run_process(command, **options)
+
+    def _problem(self, text: str) -> None:
+        print(f"\n!!! {text}\n", flush=True)
+        self.report.problems.append(text)
+
+
+def take_turns(runs: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Let the sides work one after the other, again and again; returns the seconds of each."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(runs):
+        for name, work in sides.items():
+            taken[name].append(work())
+    return taken
+
+
+def median(values: list[float]) -> float:
+    """Return the median; of an even number the mean of the middle two."""
+    return statistics.median(values)
+
+
+def seconds_of(function: Callable[..., Any], *arguments: Any) -> float:
+    """Return how long a call takes: the median of as many calls as fit into a third of a second."""
+    times: list[float] = []
+    while not times or (sum(times) < _LEAST_SECONDS and len(times) < 1000):
+        start = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)

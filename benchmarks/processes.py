@@ -1,0 +1,150 @@
+"""Fresh processes: how long they take, and how much memory they and their children hold."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = "panoptes_aggregation==5.3.1"
+
+#: Seconds between two looks at the memory of a process and its children.
+_SAMPLING = 0.02
+
+
+class ProcessError(Exception):
+    """A process ended with an error; the message is the end of what it said."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A process that has ended.
+
+    Attributes
+    ----------
+    seconds : float
+        From its start to its end.
+    cpu_seconds : float
+        Processor time of it and its children; NaN where the system does not tell.
+    peak_mb : float
+        The largest sum of resident memory over the process and all its descendants, in MB, from samples;
+        NaN where not asked for, or without /proc.
+    peak_private_mb : float
+        The same for anonymous memory: without files that are mapped into memory, which the system may drop.
+    output : str
+        Its standard output.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    peak_private_mb: float
+    output: str
+
+
+def run_process(command: list[str], *, text: str = "", folder: Path = ROOT, memory: bool = False) -> Done:
+    """Run a command in a fresh process and wait for it."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as said:
+        given.write(text)
+        given.seek(0)
+        cpu = _children_cpu()
+        start = time.perf_counter()
+        with subprocess.Popen(
+            command, stdin=given, stdout=said, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment
+        ) as process:
+            watch = _MemoryWatch(process.pid) if memory else None
+            _, problems = process.communicate()
+            seconds = time.perf_counter() - start
+            peak = watch.stop() if watch else (float("nan"), float("nan"))
+        if process.returncode:
+            print(problems[-3000:], file=sys.stderr)
+            last = problems.strip().rpartition("\n")[2]
+            raise ProcessError(f"{Path(command[0]).name} ended with {process.returncode}: {last}")
+        said.seek(0)
+        return Done(seconds, _children_cpu() - cpu, *peak, said.read())
+
+
+def reference_python() -> str:
+    """Return a Python with the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
+    given = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
+    if given:
+        return given
+    folder = ROOT / ".venv-reference"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = folder / "ready"
+    if not ready.exists():
+        print(f"installing {REFERENCE} into {folder.name} (once)", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", REFERENCE], check=True)
+        ready.touch()
+    return str(python)
+
+
+def ask_reference(python: str, job: dict, *, memory: bool = False) -> tuple[dict, Done]:
+    """Give a job to `reference_side.py` in a fresh process of the reference's Python."""
+    script = Path(__file__).with_name("reference_side.py")
+    done = run_process([python, str(script)], text=json.dumps(job), folder=script.parent, memory=memory)
+    return json.loads(done.output.splitlines()[-1]), done
+
+
+class _MemoryWatch:
+    """Looks at the memory of a process tree until told to stop."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._stopped = threading.Event()
+        self._peak = (0.0, 0.0)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> tuple[float, float]:
+        self._stopped.set()
+        self._thread.join()
+        return self._peak if self._peak[0] else (float("nan"), float("nan"))
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_SAMPLING):
+            held = [_memory_of(pid) for pid in _tree(self._pid)]
+            total, private = (sum(column) for column in zip(*held, strict=True)) if held else (0.0, 0.0)
+            self._peak = (max(self._peak[0], total), max(self._peak[1], private))
+
+
+def _tree(pid: int) -> list[int]:
+    """Return a process and all its descendants that live."""
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        try:
+            for children in Path(f"/proc/{one}/task").glob("*/children"):
+                waiting += map(int, children.read_text().split())
+        except OSError:
+            continue
+    return found
+
+
+def _memory_of(pid: int) -> tuple[float, float]:
+    """Return resident and anonymous memory in MB; 0 for a process that is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0, 0.0
+    kilobytes = {
+        line.split(":")[0]: line.split()[1] for line in lines if line.startswith(("VmRSS", "RssAnon"))
+    }
+    return int(kilobytes.get("VmRSS", 0)) / 1000, int(kilobytes.get("RssAnon", 0)) / 1000
+
+
+def _children_cpu() -> float:
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,363 @@
+"""The results: rows of measures, as JSON, as a Markdown table, and as a plot."""
+
+import json
+import math
+import os
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from processes import ROOT
+
+TITLES = {
+    "extract": "Extract",
+    "reduce": "Extract + reduce",
+    "end_to_end": "CSV to all tables",
+    "contours": "Contours of one cluster",
+    "kernels": "Kernels",
+    "scaling": "Scaling with subjects",
+    "workers": "Workers",
+    "memory": "Peak memory",
+    "floor": "The floor: bare library calls on arrays in memory",
+}
+_PACKAGES = (
+    "polyframe",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "shapely",
+    "scikit-learn",
+    "scipy",
+    "msgspec",
+    "joblib",
+    "numba",
+)
+
+
+@dataclass
+class Row:
+    """One measure.
+
+    Attributes
+    ----------
+    part, measure : str
+        Which part of the benchmark, and what was measured.
+    engine : str
+        `fast`, `without`, or empty where that makes no difference.
+    against : str
+        What polyframe is compared with; empty where it is measured alone.
+    theirs, ours : float or None
+        Medians, in `unit`.
+    ratio : float or None
+        theirs / ours, or what `measure` says.
+    least, most : float or None
+        What has to be reached.
+    unit : str
+        `s` or `MB`.
+    note : str
+        What one has to know to read the numbers.
+    runs : dict
+        Every single measurement behind the medians, by side.
+    marks : int or None
+        Marks of the cluster, where one cluster was measured.
+    in_plot : bool
+        Whether the ratio stands in the plot.
+    """
+
+    part: str
+    measure: str
+    engine: str = ""
+    against: str = ""
+    theirs: float | None = None
+    ours: float | None = None
+    ratio: float | None = None
+    least: float | None = None
+    most: float | None = None
+    unit: str = "s"
+    note: str = ""
+    runs: dict[str, list[float]] = field(default_factory=dict)
+    marks: int | None = None
+    in_plot: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.ratio is None or (self.least is None and self.most is None):
+            return None
+        return (self.least is None or self.ratio >= self.least) and (
+            self.most is None or self.ratio <= self.most
+        )
+
+    @property
+    def target(self) -> str:
+        if self.least is not None:
+            return f"≥ {self.least:,g}"
+        return "" if self.most is None else f"≤ {self.most:,g}"
+
+
+@dataclass
+class Report:
+    """All results of one call of the benchmark."""
+
+    setup: dict[str, Any]
+    machine: dict[str, Any]
+    reference: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def save(self, folder: Path) -> None:
+        """Write results.json and results.md."""
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [{**asdict(row), "target": row.target, "met": row.met} for row in self.rows]
+        text = json.dumps(_plain({**asdict(self), "rows": rows}), indent=1, ensure_ascii=False)
+        (folder / "results.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "results.md").write_text(self.markdown(), encoding="utf-8")
+
+    def markdown(self) -> str:
+        """Return the tables, the machine above them."""
+        lines = ["# polyframe against panoptes_aggregation 5.3.1", ""]
+        lines += [f"**{problem}**\n" for problem in self.problems]
+        lines += [self.described, ""]
+        lines += [
+            "Ratio: how many times as long (or as much) the other side takes, or what the measure says. "
+            "`fast`: with the extra of that name (numba); `without`: without it. Medians.",
+            "",
+        ]
+        for part, title in TITLES.items():
+            rows = [row for row in self.rows if row.part == part]
+            if rows:
+                lines += [f"## {title}", "", *_table(rows), ""]
+        if self.notes:
+            lines += ["## Notes", "", *(f"- {note}" for note in self.notes), ""]
+        return "\n".join(lines)
+
+    @property
+    def described(self) -> str:
+        machine, reference = self.machine, self.reference
+        ours = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+        theirs = ", ".join(f"{name} {number}" for name, number in reference.items())
+        setup = ", ".join(f"{name} {value}" for name, value in self.setup.items())
+        return (
+            f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB memory, "
+            f"{machine['system']}; load at the start {machine['load']:.1f}.\n"
+            f"polyframe's side: Python {machine['python']}, {ours} (commit {machine['commit']}).\n"
+            f"Reference's side: {theirs or 'not run'}.\n"
+            f"Measured {machine['measured']}: {setup}."
+        )
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what the numbers depend on."""
+    import shapely
+
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "missing"
+    versions["GEOS"] = ".".join(map(str, shapely.geos_version))
+    return {
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": _memory_gb(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
+        "python": platform.python_version(),
+        "versions": versions,
+        "commit": _commit(),
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def number(value: float | None) -> str:
+    """Write a number with three digits that count."""
+    if value is None or math.isnan(value):
+        return ""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+
+
+def seconds(value: float | None, unit: str = "s") -> str:
+    """Write a time, small ones in ms; or an amount of memory."""
+    if value is None or math.isnan(value):
+        return ""
+    return f"{number(value * 1000)} ms" if unit == "s" and value < 0.1 else f"{number(value)} {unit}"
+
+
+def plot(report: Report, path: Path) -> None:
+    """Draw ratios against the reference, and contour times by cluster size; a message without matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("no plot: matplotlib is missing (pip install matplotlib)")
+        return
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9.6, 3.9), width_ratios=(1.25, 1), layout="constrained", facecolor="white"
+    )
+    drawn = [_plot_ratios(report, left), _plot_contours(report, right)]
+    if any(drawn):
+        machine = report.machine
+        figure.supxlabel(
+            f"{machine['cpu']}, {machine['cores']} cores; panoptes_aggregation 5.3.1; one worker; log scales",
+            fontsize=7.5,
+            color="#555555",
+        )
+        figure.savefig(path, dpi=110, pil_kwargs={"optimize": True})
+    plt.close(figure)
+
+
+# Okabe and Ito's colours, which colour-blind people can tell apart; lines differ in marker and dash too.
+_COLOURS = {"fast": "#0072B2", "without": "#E69F00", "": "#009E73"}
+_NAMES = {"fast": "polyframe with `fast`", "without": "polyframe", "": "polyframe"}
+
+
+def _plot_ratios(report: Report, axes: Any) -> bool:
+    rows = [row for row in report.rows if row.in_plot]
+    if not rows:
+        axes.set_axis_off()
+        return False
+    measures = list(dict.fromkeys(row.measure for row in rows))
+    engines = [engine for engine in _COLOURS if any(row.engine == engine for row in rows)]
+    for row in rows:
+        together = [
+            engine for engine in engines if any((r.measure, r.engine) == (row.measure, engine) for r in rows)
+        ]
+        height = 0.8 / len(together)
+        y = measures.index(row.measure) - 0.4 + height * (together.index(row.engine) + 0.5)
+        axes.barh(y, row.ratio, height * 0.92, color=_COLOURS[row.engine])
+        axes.annotate(
+            f"{float(f'{row.ratio:.2g}'):,g} x",
+            (row.ratio, y),
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
+    for engine in engines:
+        label = {"fast": "with the extra `fast`", "without": "without it", "": "either way"}[engine]
+        axes.barh(0, 0, color=_COLOURS[engine], label=label)
+    axes.set_yticks(range(len(measures)), measures, fontsize=8.5)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:,g}")
+    axes.tick_params(axis="x", labelsize=8.5)
+    axes.set_xlim(1, max(row.ratio for row in rows) * 12)
+    axes.set_title("Times faster than the reference tool", fontsize=10)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    _bare(axes)
+    return True
+
+
+def _plot_contours(report: Report, axes: Any) -> bool:
+    lines: dict[str, dict[int, float]] = {}
+    for row in report.rows:
+        if row.part == "contours" and row.marks:
+            lines.setdefault(_NAMES[row.engine], {})[row.marks] = row.ours
+            if row.theirs is not None:
+                lines.setdefault("reference tool", {})[row.marks] = row.theirs
+    if not lines:
+        axes.set_axis_off()
+        return False
+    looks = {
+        "reference tool": ("#D55E00", "s", ":"),
+        _NAMES["without"]: (_COLOURS["without"], "^", "--"),
+        _NAMES["fast"]: (_COLOURS["fast"], "o", "-"),
+    }
+    for name, (colour, marker, dash) in looks.items():
+        if name in lines:
+            points = sorted(lines[name].items())
+            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ls=dash, ms=4, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:,g}")
+    ticks = [n for n in (4, 6, 9, 15, 30, 60, 100, 200) if n <= max(max(points) for points in lines.values())]
+    axes.set_xticks(ticks, [str(n) for n in ticks])
+    axes.minorticks_off()
+    axes.set_title("Exact contours of one cluster, seconds", fontsize=10)
+    axes.set_xlabel("marks in the cluster", fontsize=8.5)
+    axes.tick_params(labelsize=8.5)
+    axes.legend(fontsize=8, frameon=False)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    _bare(axes)
+    return True
+
+
+def _bare(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _table(rows: list[Row]) -> list[str]:
+    lines = [
+        "| measure | extra | polyframe | against | there | ratio | target | met |",
+        "|---|---|--:|---|--:|--:|--:|---|",
+    ]
+    notes = list(dict.fromkeys(row.note for row in rows if row.note))
+    for row in rows:
+        mark = f" [{notes.index(row.note) + 1}]" if row.note else ""
+        met = {None: "", True: "yes", False: "**no**"}[row.met]
+        cells = (
+            row.measure + mark,
+            row.engine,
+            seconds(row.ours, row.unit),
+            row.against,
+            seconds(row.theirs, row.unit),
+            f"**{number(row.ratio)}**" if row.ratio is not None else "",
+            row.target,
+            met,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, "", *(f"[{place}] {note}  " for place, note in enumerate(notes, start=1))]
+
+
+def _plain(value: Any) -> Any:
+    """Make values fit for JSON: NaN becomes null, numbers are rounded to six digits."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    return value
+
+
+def _cpu() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _memory_gb() -> float:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (AttributeError, ValueError, OSError):
+        return math.nan
+
+
+def _commit() -> str:
+    """Return the commit that was measured, with a plus where files that are tracked were changed."""
+    try:
+        git = ["git", "-C", str(ROOT)]
+        commit = subprocess.run(
+            [*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
+        )
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "polyframe"], check=True, capture_output=True, text=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")

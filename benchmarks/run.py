@@ -1,0 +1,118 @@
+"""Measure polyframe against panoptes_aggregation 5.3.1, side by side, in one command.
+
+    python benchmarks/run.py                 # everything; the reference gets a smaller input where it is slow
+    python benchmarks/run.py --full          # the same, the reference gets the whole input: hours
+    python benchmarks/run.py --quick         # tiny input, to see that all of it works
+
+See benchmarks/README.md.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import kernels
+import ours
+import whole_runs
+from floor import floor
+from inputs import QUICK, Inputs, Sizes
+from measuring import Bench
+from processes import ROOT, ask_reference, reference_python
+from report import Report, describe_machine, plot
+
+FOLDER = Path(__file__).resolve().parent
+
+PARTS: dict[str, Callable[[Bench], None]] = {
+    "extract": whole_runs.extract,
+    "reduce": whole_runs.reduce,
+    "contours": kernels.contours,
+    "end_to_end": whole_runs.end_to_end,
+    "scaling": whole_runs.scaling,
+    "workers": whole_runs.workers,
+    "memory": whole_runs.memory,
+    "floor": floor,
+    "kernels": kernels.kernels,
+}
+
+
+def main() -> int:
+    """Run the parts asked for; 0 where all went well, 1 where results differ or something failed."""
+    arguments = _arguments()
+    sizes = _sizes(arguments)
+    python = reference_python()
+    setup = {"runs": arguments.runs, **({"size": "quick"} if arguments.quick else {})}
+    if arguments.full:
+        setup["size"] = "full"
+    report = Report(setup, describe_machine(), ask_reference(python, {"mode": "versions"})[0])
+    inputs = Inputs(FOLDER / "work", sizes)
+    engines = [engine for engine in ours.engines() if engine in arguments.engines]
+    if not engines:
+        print(f"none of the engines {', '.join(arguments.engines)} can be used here", file=sys.stderr)
+        return 2
+    bench = Bench(inputs, sizes, engines, python, arguments.runs, report, quick=arguments.quick)
+    if "sweep" not in engines:
+        report.notes.append("The extra `fast` was not measured: numba is missing, or --engines left it out.")
+    print(report.described, flush=True)
+    try:
+        for name in arguments.parts:
+            print(f"\n{name}", flush=True)
+            start = time.perf_counter()
+            bench.attempt(name, lambda part=PARTS[name]: part(bench))
+            print(f"  ({time.perf_counter() - start:.0f} s)", flush=True)
+            report.save(arguments.out)
+        plot(report, arguments.out / "ratios.png")
+    finally:
+        if not arguments.keep:
+            inputs.remove()
+    print(f"\n{report.markdown()}")
+    missed = [f"{row.measure} {row.engine}".strip() for row in report.rows if row.met is False]
+    if missed:
+        print("below target: " + "; ".join(missed))
+    for problem in report.problems:
+        print(f"!!! {problem}", file=sys.stderr)
+    return 1 if report.problems else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    listed = ",".join(PARTS)
+    parser.add_argument("--parts", default=listed, help=f"some of {listed}")
+    parser.add_argument("--runs", type=int, help="how often the sides take turns (3; with --quick 1)")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny input: shows that it works, measures nothing"
+    )
+    parser.add_argument("--full", action="store_true", help="give the reference the whole input: hours")
+    parser.add_argument("--subjects", type=int, help="subjects of the project (300)")
+    parser.add_argument("--reference-subjects", type=int, help="how many of them the reference reduces (30)")
+    parser.add_argument("--engines", default="sweep,shapely", help="some of sweep,shapely")
+    parser.add_argument("--out", type=Path, help="where results.json, results.md and ratios.png go")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the generated input and output in benchmarks/work"
+    )
+    given = parser.parse_args()
+    given.parts, given.engines = given.parts.split(","), given.engines.split(",")
+    for kind, known in (("parts", PARTS), ("engines", ours.LABELS)):
+        unknown = [name for name in getattr(given, kind) if name not in known]
+        if unknown:
+            parser.error(f"--{kind}: {unknown[0]!r} is not one of {', '.join(known)}")
+    given.runs = given.runs or (1 if given.quick else 3)
+    # A quick run must not take the place of results that were measured.
+    given.out = (given.out or FOLDER / ("results-quick" if given.quick else "results")).resolve()
+    return given
+
+
+def _sizes(arguments: argparse.Namespace) -> Sizes:
+    sizes = QUICK if arguments.quick else Sizes()
+    if arguments.subjects:
+        sizes = dataclasses.replace(sizes, subjects=arguments.subjects)
+    wanted = sizes.subjects if arguments.full else arguments.reference_subjects or sizes.reference_subjects
+    return dataclasses.replace(sizes, reference_subjects=min(wanted, sizes.subjects))
+
+
+if __name__ == "__main__":
+    if not (ROOT / "polyframe").is_dir():
+        raise SystemExit("run this from a clone of polyframe")
+    raise SystemExit(main())
