@@ -1,23 +1,19 @@
 """The one place that knows how the loops of this layer are compiled; needs the extra `fast` (numba)."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import numpy as np
 from numpy.typing import NDArray
 
-#: Without the wrappers that let Python call a function: they take a third of the time to compile.
-_INNER: dict[str, Any] = {
-    "cache": True,
-    "nogil": True,
-    "error_model": "numpy",
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}
-
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
+
+#: The newest time and the total size of the sources of this layer.
+_SOURCES = [path.stat() for path in sorted(Path(__file__).parent.glob("*.py"))]
+_STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
 
 
 def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
@@ -33,8 +29,7 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
     callable
         Takes and gives the same.
     """
-    machine_code: Callable[_Arguments, _Result] = numba.njit(cache=True, nogil=True)(function)
-    return machine_code
+    return _compile(function, {})
 
 
 def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
@@ -50,7 +45,17 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     callable
         Takes and gives the same.
     """
-    machine_code: Callable[_Arguments, _Result] = numba.njit(**_INNER)(function)
+    return _compile(function, {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
+
+
+def _compile(
+    function: Callable[_Arguments, _Result], options: dict[str, Any]
+) -> Callable[_Arguments, _Result]:
+    dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
+    # What is kept on disk holds the functions that it calls, but numba looks only at the file of the function
+    # itself to see whether it is still good. So any change in this layer makes all of it stale.
+    dispatcher._cache._cache_file._source_stamp = _STAMP
+    machine_code: Callable[_Arguments, _Result] = dispatcher
     return machine_code
 
 

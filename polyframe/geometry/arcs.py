@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import ascending, compiled_inner
+from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.crossings import Crossings
+from polyframe.geometry.ordering import join_close, number_nodes, settle_points, sort_along
 from polyframe.geometry.outlines import Outlines
-from polyframe.geometry.predicates import compare_along, compare_shifted, cross, shifted_side
+from polyframe.geometry.predicates import cross, shifted_side
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -40,6 +41,8 @@ class Arcs(NamedTuple):
         broken, so that only the crossing itself is there.
     nodes : int
         How many such numbers there are.
+    blurred : ndarray of bool, shape (e,)
+        Whether only rounding makes the point of a node (not of an event) one point.
     level : ndarray of int64, shape (e,)
     following : ndarray of int64, shape (e,)
         The arc that continues the level curve.
@@ -54,6 +57,7 @@ class Arcs(NamedTuple):
     bends: Ints
     node: Ints
     nodes: int
+    blurred: Flags
     level: Ints
     following: Ints
     sound: bool
@@ -81,16 +85,21 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
         order[filled[segment[e]]] = e
         filled[segment[e]] += 1
     same = np.arange(count - n)  # a forest that joins crossings and points to be passed at the same point
-    tied = False
+    sound, tied = True, False
     for e in range(count):
         tied = tied or sure[e]
-    sound = True
     for s in range(len(outlines.x)):
         if place[s + 1] - place[s] > 1:
             run = order[place[s] : place[s + 1]]
-            done, ties = _sort_along(run, s, outlines, crossings, along, doubt, same)
-            sound = sound and done
+            certain, ties = sort_along(run, s, outlines, crossings, along, doubt, same)
+            sound = sound and certain
             tied = tied or ties
+    near = same.copy()  # joins those as well which only rounding puts at the same point
+    blurred = np.zeros(count, np.bool_)
+    for s in range(len(outlines.x)):
+        if place[s + 1] - place[s] > 1:
+            joined = join_close(order[place[s] : place[s + 1]], points, near, blurred, n)
+            tied = tied or joined
 
     end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
     level, following = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -114,9 +123,11 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     for e in range(count):
         sound = sound and level[following[e]] == level[e]
 
-    node = np.full(count, -1, np.int64)
-    nodes = _number_nodes(same, n, sure, points, node) if tied else 0
-    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, following, sound)
+    node, nodes = np.full(count, -1, np.int64), 0
+    if tied:
+        settle_points(same, n, sure, points)
+        nodes = number_nodes(near, n, sure, points, node, blurred)
+    return Arcs(segment, points, is_vertex, end, bends, node, nodes, blurred, level, following, sound)
 
 
 @compiled_inner
@@ -167,152 +178,6 @@ def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Flo
         segment[e], points[e, 0], points[e, 1] = vertex, outlines.x[vertex], outlines.y[vertex]
         is_vertex[e], sure[e] = True, i < touched
     return segment, along, doubt, points, is_vertex, sure
-
-
-@compiled_inner
-def _sort_along(
-    run: Ints,
-    s: int,
-    outlines: Outlines,
-    crossings: Crossings,
-    along: Floats,
-    doubt: Floats,
-    same: Ints,
-) -> tuple[bool, bool]:
-    """Sort the events of one segment; join those at the same point.
-
-    Returns whether every order is certain, and whether there were events at the same point.
-    """
-    if len(run) > 24:
-        keys, given = np.empty(len(run)), np.empty(len(run), np.int64)
-        for i in range(len(run)):
-            keys[i], given[i] = along[run[i]], run[i]
-        order = ascending(keys)
-        for i in range(len(run)):
-            run[i] = given[order[i]]
-    certain, ties = True, False
-    for i in range(1, len(run)):
-        e = run[i]
-        j = i
-        while j > 0:
-            f = run[j - 1]
-            gap = along[e] - along[f]
-            if abs(gap) > doubt[e] + doubt[f]:
-                if gap > 0.0:
-                    break
-            else:
-                sign, tie, known = _compare(e, f, s, outlines, crossings)
-                certain = certain and known
-                if tie:
-                    ties = True
-                    _join(same, _site(e, len(crossings.segments)), _site(f, len(crossings.segments)))
-                if sign >= 0:
-                    break
-            run[j] = f
-            j -= 1
-        run[j] = e
-    return certain, ties
-
-
-@compiled_inner
-def _compare(e: int, f: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[int, bool, bool]:
-    """Compare two events of a segment exactly.
-
-    Returns the sign, whether their points are the same, and whether the sign is certain. Points that are only
-    passed come before crossings at the same point.
-    """
-    line = np.array([outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]])
-    one, j = _line_through(e, s, outlines, crossings)
-    other, k = _line_through(f, s, outlines, crossings)
-    sign = compare_along(line, one, other)
-    if sign != 0:
-        return sign, False, True
-    if j < 0 or k < 0:
-        return (1 if j >= 0 else 0) - (1 if k >= 0 else 0), True, True
-    sign = compare_shifted(line, one, other, (outlines.mark[outlines.ring[s]], j, k))
-    return sign, True, sign != 0
-
-
-@compiled_inner
-def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[Floats, int]:
-    """Return a line that crosses segment s at an event, as two points, and the mark it belongs to or -1."""
-    n, m = len(crossings.segments), len(crossings.touches)
-    if e < 2 * n:
-        t = crossings.segments[e // 2, 1 - e % 2]
-        found = np.array([outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]])
-        return found, outlines.mark[outlines.ring[t]]
-    vertex = crossings.touches[e - 2 * n, 1] if e < 2 * n + m else s
-    px, py = outlines.x[vertex], outlines.y[vertex]
-    # The end of the line only has to be somewhere else, and representable: far enough for any rounding.
-    far = 1.0 + abs(px) + abs(py)
-    if abs(outlines.end_x[s] - outlines.x[s]) >= abs(outlines.end_y[s] - outlines.y[s]):
-        return np.array([px, py, px, py + far]), -1
-    return np.array([px, py, px + far, py]), -1
-
-
-@compiled_inner
-def _site(e: int, crossings: int) -> int:
-    """Number what an event stands for: both events of a crossing stand for it."""
-    return e // 2 if e < 2 * crossings else e - crossings
-
-
-@compiled_inner
-def _root(same: Ints, site: int) -> int:
-    while same[site] != site:
-        same[site] = same[same[site]]
-        site = same[site]
-    return site
-
-
-@compiled_inner
-def _join(same: Ints, one: int, other: int) -> None:
-    one, other = _root(same, one), _root(same, other)
-    same[max(one, other)] = min(one, other)
-
-
-@compiled_inner
-def _number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: Ints) -> int:
-    """Number the points of tied events; give events at the same point the same coordinates."""
-    count = len(points)
-    exact, members = np.full(len(same), -1, np.int64), np.zeros(len(same), np.int64)
-    for site in range(len(same)):
-        members[_root(same, site)] += 1
-    for e in range(count):
-        root = _root(same, _site(e, crossings))
-        if sure[e] and exact[root] < 0:
-            exact[root] = e
-    # Of crossings without a vertex at a point, the leftmost as rounded stands for all.
-    chosen = np.full(len(same), -1, np.int64)
-    picked = np.empty(count, np.int64)
-    k = 0
-    for e in range(count):
-        root = _root(same, _site(e, crossings))
-        if members[root] > 1 or exact[root] >= 0:
-            picked[k] = e
-            k += 1
-            best = chosen[root]
-            if exact[root] >= 0:
-                chosen[root] = exact[root]
-            elif best < 0 or (points[e, 0], points[e, 1]) < (points[best, 0], points[best, 1]):
-                chosen[root] = e
-    for i in range(k):
-        source = chosen[_root(same, _site(picked[i], crossings))]
-        points[picked[i], 0], points[picked[i], 1] = points[source, 0], points[source, 1]
-    picked = picked[:k]
-    for axis in (1, 0):
-        keys, given = np.empty(k), picked.copy()
-        for i in range(k):
-            keys[i] = points[given[i], axis]
-        order = ascending(keys)
-        for i in range(k):
-            picked[i] = given[order[i]]
-    number = -1
-    for i in range(k):
-        e, before = picked[i], picked[i - 1]
-        if i == 0 or points[e, 0] != points[before, 0] or points[e, 1] != points[before, 1]:
-            number += 1
-        node[e] = number
-    return number + 1
 
 
 @compiled_inner

@@ -4,6 +4,7 @@ The shifts of `predicates` keep apart what touches. Without them, curves of one 
 in opposite directions, with nothing between them: such stretches go. And they may meet at a point: there each
 curve that arrives leaves along the other side of the same sector of its area, so that areas which touch in a
 point are two, and a curve that then still meets itself is cut into an outline and a hole that touches it.
+Where curves meet only as far as rounding can tell, it is not for the walk to say whether they do.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import ascending, compiled_inner
 from polyframe.geometry.arcs import Arcs
+from polyframe.geometry.ordering import are_close
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.predicates import cross
 
@@ -41,7 +43,7 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     for a in range(count):
         highest = max(highest, level[a])
         if node[end[a]] >= 0:
-            nowhere[a] = node[a] == node[end[a]] and arcs.bends[a] == 0
+            nowhere[a] = _goes_nowhere(outlines, arcs, a)
             if not nowhere[a]:
                 keys[k] = level[a] * arcs.nodes + node[end[a]]
                 k += 1
@@ -49,6 +51,8 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     affected, none_affected = np.zeros(highest + 1, np.bool_), True
     for i in range(1, k):
         if keys[order[i]] == keys[order[i - 1]]:
+            if arcs.blurred[int(keys[order[i]]) % arcs.nodes]:
+                return False
             affected[int(keys[order[i]]) // arcs.nodes] = True
             none_affected = False
     if none_affected:
@@ -68,6 +72,23 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     if not _pair_sectors(outlines, arcs, affected, alive):
         return False
     _cut_at_nodes(arcs, affected, alive)
+    return True
+
+
+@compiled_inner
+def _goes_nowhere(outlines: Outlines, arcs: Arcs, a: int) -> bool:
+    """Say whether an arc only leads from a point to the same point, as far as noding can tell."""
+    node = arcs.node[a]
+    if node < 0 or node != arcs.node[arcs.end[a]]:
+        return False
+    if not arcs.blurred[node]:
+        return bool(arcs.bends[a] == 0)
+    s = arcs.segment[a]
+    stop = outlines.first[outlines.ring[s] + 1]
+    for _ in range(arcs.bends[a]):
+        s = s + 1 if s + 1 < stop else outlines.first[outlines.ring[s]]
+        if not are_close(np.array([outlines.x[s], outlines.y[s]]), arcs.points[a]):
+            return False
     return True
 
 

@@ -22,8 +22,9 @@ from polyframe.geometry.arcs import cut_into_arcs
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.crossings import find_crossings
-from polyframe.geometry.curves import adds_up, room_for_all, trace_curves, with_room, write_levels
+from polyframe.geometry.curves import adds_up, trace_curves, write_levels
 from polyframe.geometry.outlines import load_outlines
+from polyframe.geometry.rings import room_for_all, with_room
 from polyframe.geometry.touching import settle_touches
 
 Floats = NDArray[np.float64]
