@@ -19,9 +19,8 @@ Positions = NDArray[np.int64]
 Ranks = NDArray[np.int32]
 
 #: Boxes beyond these limits have areas that no float holds; within them nothing here overflows.
-_LEAST_SIZE = 1e-290
+_LEAST_SIZE, _LARGEST_SIZE = 1e-290, 1e290
 _LARGEST_SLOPE = 1e300
-_LARGEST_SIZE = 1e300
 
 
 class Outlines(NamedTuple):
@@ -64,6 +63,7 @@ class Levels(NamedTuple):
     side_offsets : (v + 1,) int64
         The sides of slab `k` are numbered from `side_offsets[k]` to `side_offsets[k + 1] - 1`.
     origin : (n, 2) float64
+        What was subtracted from x and from y.
     extent : (n,) float64
         The larger side of the polygon's box, rounded up to a power of two.
     """
@@ -87,7 +87,7 @@ class Sides(NamedTuple):
     slope : (s,) float64
         Change of x with y.
     shift : (n,) int64
-        Added to the number of a side of each polygon it gives the place here.
+        What to add to the number of a side of each polygon to get its place here.
     """
 
     x: Floats
@@ -139,23 +139,6 @@ def sides_per_polygon(levels: Levels) -> Positions:
     """Return how many sides each polygon has in all its slabs, (n,) int64."""
     counts: Positions = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
     return counts
-
-
-def halves_of(levels: Levels, polygon: int) -> tuple[Levels, Levels]:
-    """Return levels with the lower part of one polygon alone, and with its upper part alone.
-
-    It is cut where that leaves about as many sides in both; it needs two slabs at least.
-    """
-    first, slabs = levels.first[polygon], levels.slabs[polygon]
-    offsets = levels.side_offsets[first : first + slabs + 1]
-    below = int(np.searchsorted(offsets[1:-1], (offsets[0] + offsets[-1]) // 2)) + 1
-    below = min(below, slabs - 1)
-    lower = levels._replace(slabs=levels.slabs.copy())
-    upper = levels._replace(first=levels.first.copy(), slabs=levels.slabs.copy())
-    lower.slabs[polygon] = below
-    upper.first[polygon] += below
-    upper.slabs[polygon] -= below
-    return lower, upper
 
 
 def _offsets(counts: NDArray[Any]) -> Positions:
@@ -288,27 +271,38 @@ def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
                 rise_x = xy[upper, 0] - origin[polygon, 0] - at_x
                 rise_y = xy[upper, 1] - origin[polygon, 1] - at_y
                 lean = rise_x / rise_y
-                if not abs(lean) < _LARGEST_SLOPE:
+                if not abs(lean) < _LARGEST_SLOPE:  # of no height to speak of
                     lean = 0.0
                 for slab in range(max(start + rank[lower], begin), min(start + rank[upper], end)):
                     place = free[slab - begin]
                     free[slab - begin] = place + 1
                     x[place] = at_x + lean * (y[slab] - at_y)
                     slope[place] = lean
-        for slab in range(begin, end):
-            one, beyond = offsets[slab - begin], offsets[slab - begin + 1]
-            half = 0.5 * (y[slab + 1] - y[slab])
-            if beyond - one > 2:
-                _sort_sides(x[one:beyond], slope[one:beyond], half)
-            elif x[one] + slope[one] * half > x[one + 1] + slope[one + 1] * half:
-                x[one], x[one + 1] = x[one + 1], x[one]
-                slope[one], slope[one + 1] = slope[one + 1], slope[one]
+        _order_sides(x, slope, offsets, y[begin : end + 1])
+
+
+@compiled
+def _order_sides(x: Floats, slope: Floats, offsets: Positions, y: Floats) -> None:
+    """Sort the sides of each slab of a polygon from left to right by where they are half-way up."""
+    for slab in range(len(y) - 1):
+        one, end = offsets[slab], offsets[slab + 1]
+        half = 0.5 * (y[slab + 1] - y[slab])
+        if end - one > 2:
+            _sort_sides(x[one:end], slope[one:end], half)
+        elif x[one] + slope[one] * half > x[one + 1] + slope[one + 1] * half:
+            x[one], x[one + 1] = x[one + 1], x[one]
+            slope[one], slope[one + 1] = slope[one + 1], slope[one]
 
 
 @compiled
 def _sort_sides(x: Floats, slope: Floats, half: float) -> None:
-    """Sort the sides of a slab from left to right by where they are half-way up."""
-    keys, order = x + slope * half, np.arange(len(x)).astype(np.int32)
-    _sort(keys, order, len(x))
-    x[:] = x[order]
-    slope[:] = slope[order]
+    count = len(x)
+    keys, order = np.empty(count), np.empty(count, np.int32)
+    for side in range(count):
+        keys[side] = x[side] + slope[side] * half
+        order[side] = side
+    _sort(keys, order, count)
+    old_x, old_slope = x.copy(), slope.copy()
+    for side in range(count):
+        x[side] = old_x[order[side]]
+        slope[side] = old_slope[order[side]]

@@ -19,7 +19,6 @@ from polyframe.geometry.slabs import (
     Outlines,
     Positions,
     Sides,
-    halves_of,
     levels_of,
     outlines_of,
     sides_of,
@@ -75,24 +74,41 @@ def _areas_of_tile(polygons: NDArray[Any], left: NDArray[np.int64], right: NDArr
         return _shared_areas(levels, sides_of(outlines, levels), one, other)
     if len(left) == 1:
         return _area_in_bands(outlines, levels, one, other)
-    halves = zip(np.array_split(left, 2), np.array_split(right, 2), strict=True)
-    return np.concatenate([_areas_of_tile(polygons, *half) for half in halves])
+    parts = zip(np.array_split(left, 2), np.array_split(right, 2), strict=True)
+    return np.concatenate([_areas_of_tile(polygons, *part) for part in parts])
 
 
 def _area_in_bands(outlines: Outlines, levels: Levels, one: Positions, other: Positions) -> Floats:
     """Return the area that two polygons share: cut the one with more sides in half until the rest fits."""
-    bottom, top = (
-        levels.y[levels.first] + levels.origin[:, 1],
-        levels.y[levels.first + levels.slabs] + levels.origin[:, 1],
-    )
+    if np.any(levels.slabs == 0):
+        return np.zeros(1)
+    bottom = levels.y[levels.first] + levels.origin[:, 1]
+    top = levels.y[levels.first + levels.slabs] + levels.origin[:, 1]
     if bottom.max() >= top.min():
         return np.zeros(1)
     sides_each = sides_per_polygon(levels)
     heavier = int(np.argmax(sides_each))
     if sides_each.sum() <= _MOST_SIDES or levels.slabs[heavier] < 2:
         return _shared_areas(levels, sides_of(outlines, levels), one, other)
-    lower, upper = halves_of(levels, heavier)
+    lower, upper = _halves(levels, heavier)
     return _area_in_bands(outlines, lower, one, other) + _area_in_bands(outlines, upper, one, other)
+
+
+def _halves(levels: Levels, polygon: int) -> tuple[Levels, Levels]:
+    """Return levels with the lower part of one polygon alone, and with its upper part alone.
+
+    It is cut where that leaves about as many sides in both; it needs two slabs at least.
+    """
+    first, slabs = levels.first[polygon], levels.slabs[polygon]
+    offsets = levels.side_offsets[first : first + slabs + 1]
+    below = int(np.searchsorted(offsets[1:-1], (offsets[0] + offsets[-1]) // 2)) + 1
+    below = min(below, slabs - 1)
+    lower = levels._replace(slabs=levels.slabs.copy())
+    upper = levels._replace(first=levels.first.copy(), slabs=levels.slabs.copy())
+    lower.slabs[polygon] = below
+    upper.first[polygon] += below
+    upper.slabs[polygon] -= below
+    return lower, upper
 
 
 @compiled
@@ -126,26 +142,9 @@ def _shared_areas(levels: Levels, sides: Sides, one: Positions, other: Positions
                 ra0, rb0 = x[p + 1] + slope[p + 1] * up_a, x[q + 1] + slope[q + 1] * up_b + dx
                 la1, lb1 = la0 + slope[p] * height, lb0 + slope[q] * height
                 ra1, rb1 = ra0 + slope[p + 1] * height, rb0 + slope[q + 1] * height
-                area += _overlap(la0, la1, ra0, ra1, lb0, lb1, rb0, rb1) * height
-                p = end_p
-            while p < end_p:
-                la = x[p] + slope[p] * up_a
-                ra = x[p + 1] + slope[p + 1] * up_a
-                la1, ra1 = la + slope[p] * height, ra + slope[p + 1] * height
-                k = q
-                while k < end_q:
-                    lb = x[k] + slope[k] * up_b + dx
-                    lb1 = lb + slope[k] * height
-                    if ra <= lb and ra1 <= lb1:
-                        break
-                    rb = x[k + 1] + slope[k + 1] * up_b + dx
-                    rb1 = rb + slope[k + 1] * height
-                    if rb <= la and rb1 <= la1:
-                        q = k + 2
-                    else:
-                        area += _overlap(la, la1, ra, ra1, lb, lb1, rb, rb1) * height
-                    k += 2
-                p += 2
+                area += height * _overlap(la0, la1, ra0, ra1, lb0, lb1, rb0, rb1)
+            else:
+                area += height * _overlap_of_rows(x, slope, p, end_p, q, end_q, up_a, up_b, dx, height)
             bottom = top
             i += top_a <= top
             j += top_b <= top
@@ -163,6 +162,39 @@ def _slab_at(y: Floats, first: int, last: int, shift: float, level: float) -> in
         else:
             last = middle
     return first
+
+
+@compiled
+def _overlap_of_rows(
+    x: Floats,
+    slope: Floats,
+    p: int,
+    end_p: int,
+    q: int,
+    end_q: int,
+    up_a: float,
+    up_b: float,
+    dx: float,
+    height: float,
+) -> float:
+    """Return the overlap of two rows of trapezoids; within a row they stand from left to right."""
+    total = 0.0
+    for left_a in range(p, end_p, 2):
+        la0 = x[left_a] + slope[left_a] * up_a
+        ra0 = x[left_a + 1] + slope[left_a + 1] * up_a
+        la1, ra1 = la0 + slope[left_a] * height, ra0 + slope[left_a + 1] * height
+        for left_b in range(q, end_q, 2):
+            lb0 = x[left_b] + slope[left_b] * up_b + dx
+            lb1 = lb0 + slope[left_b] * height
+            if ra0 <= lb0 and ra1 <= lb1:
+                break
+            rb0 = x[left_b + 1] + slope[left_b + 1] * up_b + dx
+            rb1 = rb0 + slope[left_b + 1] * height
+            if rb0 <= la0 and rb1 <= la1:
+                q = left_b + 2  # those to the right of a are beyond it too
+            else:
+                total += _overlap(la0, la1, ra0, ra1, lb0, lb1, rb0, rb1)
+    return total
 
 
 @compiled

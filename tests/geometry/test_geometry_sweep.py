@@ -170,6 +170,10 @@ NASTY = {
     "nearly level": [
         Polygon([(0, 0), (1, 1e-16 * k), (2, 0), (2, 1), (1, 1 + 4e-16 * k), (0, 1)]) for k in range(4)
     ],
+    "a step that is no height at all": [
+        Polygon([(0, 0), (4, 5e-324), (4, 1), (0, 1)]),
+        Polygon([(0, 5e-324), (3, 0), (3, 2), (1, 2)]),
+    ],
     "steps": [Polygon([(0, 0), (3, 0), (3, k), (2, k), (2, 2), (1, 2), (1, 3), (0, 3)]) for k in (1, 0.5, 2)],
     "boxes on a grid": [box(x, y, x + 2, y + h) for x, y, h in itertools.product((0, 1, 2), (0, 1), (1, 3))],
     "touching holes": [
@@ -247,10 +251,11 @@ def test_a_pair_depends_on_itself_alone(make_cluster, monkeypatch):
 
 
 def test_memory_is_bounded(monkeypatch):
-    marks = [zigzag(60, 0), zigzag(60, 0), zigzag(60, 90), zigzag(60, 30), UNIT]
+    marks = [zigzag(60, 0), zigzag(60, 0), zigzag(60, 90), zigzag(60, 30), UNIT, None]
     overlaid = areas_of_all_pairs(marks, shapely_intersection_areas)
     whole = areas_of_all_pairs(marks)
     assert whole == pytest.approx(overlaid, rel=1e-11)
+    assert np.count_nonzero(whole) >= 11
     held = []
 
     def counted(outlines, levels):
