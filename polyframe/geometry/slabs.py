@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import compiled
+from polyframe.geometry._compiled import compiled, compiled_inner
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -171,7 +171,7 @@ def _fill_levels(outlines: Outlines, levels: Levels) -> None:
             side_offsets[place + 1] = total
 
 
-@compiled
+@compiled_inner
 def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Floats) -> bool:
     """Set origin and extent; False where the outline is not finite or has no width or height."""
     left = right = xy[start, 0]
@@ -228,7 +228,7 @@ def _rank(y: Floats, distinct: Floats, rank: Ranks) -> int:
     return last
 
 
-@compiled
+@compiled_inner
 def _sort(keys: Floats, order: Ranks, reach: int) -> None:
     """Sort keys, and order along with them, where none is `reach` or more from its place.
 
@@ -281,7 +281,7 @@ def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
         _order_sides(x, slope, offsets, y[begin : end + 1])
 
 
-@compiled
+@compiled_inner
 def _order_sides(x: Floats, slope: Floats, offsets: Positions, y: Floats) -> None:
     """Sort the sides of each slab of a polygon from left to right by where they are half-way up."""
     for slab in range(len(y) - 1):
@@ -294,7 +294,7 @@ def _order_sides(x: Floats, slope: Floats, offsets: Positions, y: Floats) -> Non
             slope[one], slope[one + 1] = slope[one + 1], slope[one]
 
 
-@compiled
+@compiled_inner
 def _sort_sides(x: Floats, slope: Floats, half: float) -> None:
     count = len(x)
     keys, order = np.empty(count), np.empty(count, np.int32)

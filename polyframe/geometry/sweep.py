@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import compiled
+from polyframe.geometry._compiled import compiled, compiled_inner
 from polyframe.geometry.slabs import (
     Floats,
     Levels,
@@ -152,7 +152,7 @@ def _shared_areas(levels: Levels, sides: Sides, one: Positions, other: Positions
     return areas
 
 
-@compiled
+@compiled_inner
 def _slab_at(y: Floats, first: int, last: int, shift: float, level: float) -> int:
     """Return the slab from `first` to `last` - 1 that holds `level`, or the first where it lies below."""
     while last - first > 1:
@@ -164,7 +164,7 @@ def _slab_at(y: Floats, first: int, last: int, shift: float, level: float) -> in
     return first
 
 
-@compiled
+@compiled_inner
 def _overlap_of_rows(
     x: Floats,
     slope: Floats,
@@ -197,7 +197,7 @@ def _overlap_of_rows(
     return total
 
 
-@compiled
+@compiled_inner
 def _overlap(
     la0: float, la1: float, ra0: float, ra1: float, lb0: float, lb1: float, rb0: float, rb1: float
 ) -> float:
@@ -221,7 +221,7 @@ def _overlap(
     return width
 
 
-@compiled
+@compiled_inner
 def _overlap_of_crossing(
     la0: float, la1: float, ra0: float, ra1: float, lb0: float, lb1: float, rb0: float, rb1: float
 ) -> float:
