@@ -11,6 +11,7 @@ from polyframe import ragged
 from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_named
 from polyframe.reduction import Clustered, cluster_keys, kept_clusters
+from polyframe.runs import offsets_of, positions_of
 from polyframe.settings import Settings
 from polyframe.tables import CONTOURS, GROUP_KEYS
 
@@ -29,7 +30,7 @@ def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     polygons, offsets = _members_of(clustered, kept)
     levels = _levels(polygons, offsets, settings)
     coordinates, level = shapely.get_coordinates(levels.polygons, return_index=True)
-    rings = np.concatenate([[0], np.cumsum(np.bincount(level, minlength=len(levels.polygons)))])
+    rings = offsets_of(np.bincount(level, minlength=len(levels.polygons)))
     # A grid may miss a small cluster altogether; then there is no level, and the outline is empty.
     outlines = np.full(len(kept), shapely.Polygon(), dtype=object)
     found = np.flatnonzero(np.diff(levels.offsets))
@@ -92,9 +93,8 @@ def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
 def _members_of(clustered: Clustered, kept: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the polygons of some clusters, one cluster after the other."""
     counts = clustered.clusters_count[kept]
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    starts = np.repeat(clustered.member_offsets[kept] - offsets[:-1], counts)
-    return clustered.polygons[clustered.members[starts + np.arange(offsets[-1])]], offsets
+    members = clustered.members[positions_of(clustered.member_offsets[kept], counts)]
+    return clustered.polygons[members], offsets_of(counts)
 
 
 def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settings) -> ContourLevels:

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.pairs import pair_with_runs
+from polyframe.runs import offsets_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -115,8 +116,8 @@ def _node(lines: NDArray[Any]) -> NDArray[Any]:
 def _ends(arcs: NDArray[Any]) -> Floats:
     coordinates, arc = shapely.get_coordinates(arcs, return_index=True)
     coordinates += 0.0  # no negative zeros: equal points have equal bits
-    last = np.cumsum(np.bincount(arc, minlength=len(arcs))) - 1
-    first = np.concatenate([[0], last[:-1] + 1])[: len(arcs)]
+    offsets = offsets_of(np.bincount(arc, minlength=len(arcs)))
+    first, last = offsets[:-1], offsets[1:] - 1
     leaving = np.concatenate([coordinates[first], coordinates[last]])
     towards = np.concatenate([coordinates[first + 1], coordinates[last - 1]])
     return np.column_stack([leaving, towards])

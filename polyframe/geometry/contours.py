@@ -7,6 +7,7 @@ edge are one part, areas that touch in a point are two. Where a check fails, `fa
 for that cluster.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints, arrange
 from polyframe.geometry.faces import counted_levels
 from polyframe.geometry.parts import fill_holes, have_area
+from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
 _CHUNK_VERTICES = 250_000
@@ -81,16 +83,16 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     marks, cluster = polygons[real], cluster[real]
 
     vertices = np.bincount(cluster, weights=shapely.get_num_coordinates(marks), minlength=count)
-    chunk = (np.cumsum(vertices) // _CHUNK_VERTICES).astype(np.int64)
+    chunks = runs_of_equal(np.cumsum(vertices) // _CHUNK_VERTICES)
     levels, sizes = [np.empty(0, dtype=object)], [np.empty(0, dtype=np.int64)]
-    for part in np.split(np.arange(count), np.flatnonzero(np.diff(chunk)) + 1) if count else []:
-        taken = slice(*np.searchsorted(cluster, [part[0], part[-1] + 1]))
-        found, owner = _contours_together(marks[taken], cluster[taken] - part[0], len(part))
+    for first, end in itertools.pairwise(chunks.tolist()):
+        taken = slice(*np.searchsorted(cluster, [first, end]))
+        found, owner = _contours_together(marks[taken], cluster[taken] - first, end - first)
         levels.append(found)
-        sizes.append(np.bincount(owner, minlength=len(part)))
+        sizes.append(np.bincount(owner, minlength=end - first))
     # In normal form the same outline has the same vertices whatever the order of the marks.
     flat = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(levels))))
-    return ContourLevels(flat, np.concatenate([[0], np.cumsum(np.concatenate(sizes))]))
+    return ContourLevels(flat, offsets_of(np.concatenate(sizes)))
 
 
 def _contours_together(marks: NDArray[Any], cluster: Ints, count: int) -> tuple[NDArray[Any], Ints]:
@@ -127,8 +129,7 @@ def _level_parts(arrangement: Arrangement) -> tuple[NDArray[Any], Ints, Ints, Bo
     usable = np.flatnonzero(~failed[arrangement.cluster])
     bounded = np.abs(left - right)[usable]
     arc = np.repeat(usable, bounded)
-    rank = np.arange(len(arc)) - np.repeat(np.cumsum(bounded) - bounded, bounded)
-    level = np.minimum(left, right)[arc] + 1 + rank
+    level = np.minimum(left, right)[arc] + 1 + positions_of(0, bounded)
     order = np.lexsort((level, arrangement.cluster[arc]))
     arc, level = arc[order], level[order]
     owner = arrangement.cluster[arc]

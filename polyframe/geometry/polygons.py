@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.parts import have_area, largest_parts
 from polyframe.reasons import LARGEST_COORDINATE, NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+from polyframe.runs import offsets_of, positions_of
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     problems = np.full(len(counts), None, dtype=object)
 
     within = np.all(np.abs(coordinates) <= LARGEST_COORDINATE, axis=1)  # false for NaN too
-    before = np.concatenate([[0], np.cumsum(~within)])
-    strange = before[starts[1:]] > before[starts[:-1]]
+    outside_before = offsets_of(~within)
+    strange = outside_before[starts[1:]] > outside_before[starts[:-1]]
     problems[strange] = REPAIR_FAILED
     problems[counts < 3] = TOO_FEW_POINTS
 
@@ -119,7 +120,7 @@ def polygons_from_paths(xs: Sequence[ArrayLike], ys: Sequence[ArrayLike]) -> NDA
             raise ValueError(f"path {index}: {len(x)} x coordinates, but {len(y)} y coordinates")
     if not x_paths:
         return np.empty(0, dtype=object)
-    offsets = np.concatenate([[0], np.cumsum([len(x) for x in x_paths])])
+    offsets = offsets_of([len(x) for x in x_paths])
     return polygons_from_ragged(np.concatenate(x_paths), np.concatenate(y_paths), offsets).polygons
 
 
@@ -128,8 +129,8 @@ def _close(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Gather the paths that start at `starts`, each with its first point at its end too."""
     open_ended = np.any(coordinates[starts] != coordinates[starts + counts - 1], axis=1)
-    offsets = np.concatenate([[0], np.cumsum(counts + open_ended)])
-    source = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts + open_ended)
+    offsets = offsets_of(counts + open_ended)
+    source = positions_of(starts, counts + open_ended)
     source[offsets[1:][open_ended] - 1] = starts[open_ended]
     return coordinates[source], offsets
 

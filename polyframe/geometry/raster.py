@@ -5,16 +5,16 @@ are drawn through the counts.
 """
 
 import itertools
-from typing import Any, Literal
+from typing import Any, get_args
 
 import contourpy
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.choices import Smoothing
 from polyframe.geometry.contours import ContourLevels
-
-Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
+from polyframe.runs import offsets_of
 
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5
@@ -54,8 +54,8 @@ def raster_contours(
     """
     if num_grid_points < 2:
         raise ValueError(f"num_grid_points: {num_grid_points} is below 2")
-    if smoothing not in ("minimal_sides", "rounded", "no_smoothing"):
-        raise ValueError(f"smoothing: {smoothing!r} is not one of minimal_sides, rounded, no_smoothing")
+    if smoothing not in get_args(Smoothing):
+        raise ValueError(f"smoothing: {smoothing!r} is not one of {', '.join(get_args(Smoothing))}")
     marks = np.asarray(polygons, dtype=object).reshape(-1)
     marks = marks[~shapely.is_missing(marks) & ~shapely.is_empty(marks)]
     if not len(marks):
@@ -102,9 +102,7 @@ def cluster_raster_contours(
         for start, end in itertools.pairwise(bounds)
     ]
     flat = np.array([contour for stack in stacks for contour in stack], dtype=object)
-    return ContourLevels(
-        flat, np.concatenate([[0], np.cumsum([len(stack) for stack in stacks])]).astype(np.int64)
-    )
+    return ContourLevels(flat, offsets_of([len(stack) for stack in stacks]))
 
 
 def _count(marks: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:

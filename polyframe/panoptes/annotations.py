@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from polyframe import reasons
 from polyframe.panoptes.bezier import bezier_paths
-from polyframe.panoptes.coordinates import flat_paths, ragged_index
+from polyframe.panoptes.coordinates import flat_paths
 from polyframe.panoptes.mark_rules import Mark, Rejection, read_cell, selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
+from polyframe.runs import offsets_of, positions_of
 from polyframe.settings import Settings
 
 
@@ -164,17 +165,17 @@ def _with_curves(
     starts, lengths = offsets[:-1].copy(), np.diff(offsets)
     starts[is_bezier] = len(x) + curve_offsets[:-1]
     lengths[is_bezier] = np.diff(curve_offsets)
-    index = ragged_index(starts, lengths)
+    index = positions_of(starts, lengths)
     both_x, both_y = np.concatenate([x, curve_x]), np.concatenate([y, curve_y])
-    return both_x[index], both_y[index], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return both_x[index], both_y[index], offsets_of(lengths)
 
 
 def _take_paths(
     x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64], wanted: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     lengths = np.diff(offsets)[wanted]
-    index = ragged_index(offsets[wanted], lengths)
-    return x[index], y[index], np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    index = positions_of(offsets[wanted], lengths)
+    return x[index], y[index], offsets_of(lengths)
 
 
 def _as_marks(

@@ -5,6 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.runs import offsets_of, positions_of
+
 #: Fewer control points than this make no curve.
 FEWEST_CONTROL_POINTS: Final = 3
 POINTS_PER_CURVE: Final = 10
@@ -36,8 +38,7 @@ def bezier_paths(
     n_control = np.diff(offsets)
     # Open or closed, a mark of n points has n // 2 curves: the closing point brings an even n to n + 1.
     n_curves = np.where(n_control >= FEWEST_CONTROL_POINTS, n_control // 2, 0)
-    first_curve = np.concatenate([[0], np.cumsum(n_curves)])
-    curve_in_mark = np.arange(first_curve[-1]) - np.repeat(first_curve[:-1], n_curves)
+    curve_in_mark = positions_of(0, n_curves)
     start = np.repeat(offsets[:-1], n_curves)
     begin = start + 2 * curve_in_mark
     # Only the last curve of a closed mark reaches beyond the points: its end wraps to the first.
@@ -47,4 +48,4 @@ def bezier_paths(
     path_x, path_y = (
         (np.stack([flat[begin], flat[begin + 1], flat[end]], axis=1) @ weights).ravel() for flat in (x, y)
     )
-    return path_x, path_y, first_curve * POINTS_PER_CURVE
+    return path_x, path_y, offsets_of(n_curves * POINTS_PER_CURVE)

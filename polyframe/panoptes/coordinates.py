@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from polyframe.runs import offsets_of, positions_of
+
 Path = bytes | list[float]
 
 _WHITESPACE = b" \t\n\r"
@@ -37,7 +39,7 @@ def flat_paths(
         Path i has the points `offsets[i]` to `offsets[i + 1]`.
     """
     length = np.array(lengths, dtype=np.int64)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(length)])
+    offsets = offsets_of(length)
     is_text = np.array([type(path) is bytes for path in x], dtype=bool)
     flat_x, flat_y = (
         np.concatenate(
@@ -51,9 +53,10 @@ def flat_paths(
     if is_text.all():
         return flat_x, flat_y, offsets
     # The texts stand first, then the lists; bring them into the order of the paths.
-    position = np.argsort(np.argsort(~is_text, kind="stable"))
-    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(length[np.argsort(~is_text, kind="stable")])])
-    index = ragged_index(start[position], length)
+    order = np.argsort(~is_text, kind="stable")
+    start = np.empty(len(order), dtype=np.int64)
+    start[order] = offsets_of(length[order])[:-1]
+    index = positions_of(start, length)
     return flat_x[index], flat_y[index], offsets
 
 
@@ -85,11 +88,3 @@ def numbers_from_text(text: bytes) -> NDArray[np.float64]:
     strings = pa.LargeStringArray.from_buffers(len(commas) + 1, pa.py_buffer(starts), pa.py_buffer(digits))
     numbers: NDArray[np.float64] = strings.cast(pa.float64()).to_numpy()
     return numbers
-
-
-def ragged_index(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the indices `starts[0], starts[0] + 1, ...` of runs of given lengths, run after run."""
-    before = np.cumsum(lengths) - lengths
-    index: NDArray[np.int64] = np.repeat(starts - before, lengths)
-    index += np.arange(len(index), dtype=np.int64)
-    return index
