@@ -113,7 +113,6 @@ class Inputs:
         self._exports: dict[str, Export] = {}
         self._marks: Any = None
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")
 
     def project(self, subjects: int) -> Export:
         """Return an export of some subjects of the project; more subjects extend it and change none."""

@@ -55,6 +55,8 @@ class Bench:
         left = f"{seconds(row.ours, row.unit)} {row.engine}".strip() or "-"
         right = f" | {row.against} {seconds(row.theirs, row.unit)}".rstrip() if row.against else ""
         ratio = f" | ratio {number(row.ratio)}" if row.ratio is not None else ""
+        if row.working is not None:
+            ratio += f", {number(row.working)} without start-up"
         met = {None: "", True: f" ({row.target}: met)", False: f" ({row.target}: NOT MET)"}[row.met]
         print(f"  {row.measure}: {left}{right}{ratio}{met}", flush=True)
 

@@ -59,7 +59,11 @@ def run_process(command: list[str], *, text: str = "", folder: Path = ROOT, memo
             command, stdin=given, stdout=said, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment
         ) as process:
             watch = _MemoryWatch(process.pid) if memory else None
-            _, problems = process.communicate()
+            try:
+                _, problems = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
             seconds = time.perf_counter() - start
             peak = watch.stop() if watch else (float("nan"), float("nan"))
         if process.returncode:

@@ -9,6 +9,7 @@ See benchmarks/README.md.
 
 import argparse
 import dataclasses
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -56,6 +57,7 @@ def main() -> int:
     if "sweep" not in engines:
         report.notes.append("The extra `fast` was not measured: numba is missing, or --engines left it out.")
     print(report.described, flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the generated input is removed
     try:
         for name in arguments.parts:
             print(f"\n{name}", flush=True)

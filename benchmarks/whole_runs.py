@@ -19,28 +19,20 @@ def extract(bench: Bench) -> None:
     export, engine = bench.inputs.project(bench.sizes.subjects), bench.engines[0]
     bench.startup("extract", engine)
     files: dict[str, str] = {}
+    worked: list[float] = []
 
     def theirs() -> float:
         answer, done = _reference(bench, export, "extract")
         files.update(answer["files"])
+        worked.append(answer["seconds"]["extract"])
         return done.seconds
 
-    taken = take_turns(
-        bench.runs,
-        {REFERENCE: theirs, "polyframe": lambda: bench.whole("extract", export, "ours", engine).seconds},
-    )
+    sides = {REFERENCE: theirs, engine: lambda: bench.whole("extract", export, "ours", engine).seconds}
+    taken = take_turns(bench.runs, sides)
     same = compare_extractions(bench.inputs.folder / files["extract"], bench.inputs.folder / "ours")
-    _add(
-        bench,
-        "extract",
-        "extract",
-        "",
-        taken,
-        "polyframe",
-        20,
-        f"{export.described}; {same}.",
-        measure_in_plot=True,
-    )
+    row = _versus(taken, engine, worked, bench.startup("extract", engine))
+    row.part, row.measure, row.least, row.note = "extract", "extract", 20, f"{export.described}; {same}."
+    bench.add(row)
 
 
 def reduce(bench: Bench) -> None:
@@ -179,6 +171,7 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
         bench.whole("run", bench.inputs.project(1), "ours", engine, *flags)  # compiles what these flags need
     files: dict[str, str] = {}
     each: list[dict[str, float]] = []
+    worked: list[float] = []
     failures: dict[str, int] = {}
     cores: dict[str, float] = {}
 
@@ -189,6 +182,7 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
         failures.update(answer["failures"])
         cores[REFERENCE] = done.cpu_seconds / done.seconds
         working = sum(answer["seconds"].values())
+        worked.append(working * factor)
         return done.seconds - working + working * factor
 
     def mine(engine: str) -> float:
@@ -219,46 +213,26 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
             if failures.get(step):
                 note += f"Its {step} function fails on {failures[step]:,} clusters, which were passed over. "
         note += f"Cores kept busy by one worker: {busy}."
-        _add(
-            bench,
-            part,
-            measure,
-            LABELS[engine],
-            taken,
-            engine,
-            targets.get(LABELS[engine]),
-            note.strip(),
-            True,
-        )
+        row = _versus(taken, engine, worked, bench.startup("run", engine))
+        row.part, row.measure, row.engine, row.note = part, measure, LABELS[engine], note
+        row.least = targets.get(LABELS[engine])
+        bench.add(row)
 
 
-def _add(
-    bench: Bench,
-    part: str,
-    measure: str,
-    label: str,
-    taken: dict[str, list[float]],
-    side: str,
-    least: float | None,
-    note: str,
-    measure_in_plot: bool,
-) -> None:
-    theirs, mine = median(taken[REFERENCE]), median(taken[side])
-    runs = {REFERENCE: taken[REFERENCE], "polyframe": taken[side]}
-    bench.add(
-        Row(
-            part,
-            measure,
-            label,
-            REFERENCE,
-            theirs,
-            mine,
-            theirs / mine,
-            least,
-            note=note,
-            runs=runs,
-            in_plot=measure_in_plot,
-        )
+def _versus(taken: dict[str, list[float]], engine: str, worked: list[float], startup: float) -> Row:
+    """Return a row that sets an engine against the reference, whose working time is known too."""
+    theirs, mine = median(taken[REFERENCE]), median(taken[engine])
+    return Row(
+        part="",
+        measure="",
+        against=REFERENCE,
+        theirs=theirs,
+        ours=mine,
+        ratio=theirs / mine,
+        # Where hardly anything but start-up was measured, there is nothing to say.
+        working=median(worked) / (mine - startup) if mine > 1.1 * startup else None,
+        runs={REFERENCE: taken[REFERENCE], "polyframe": taken[engine]},
+        in_plot=True,
     )
 
 
