@@ -5,7 +5,7 @@ contradict another.
 """
 
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -100,7 +100,7 @@ class _Given:
     reducer: str = ""
 
 
-def read_config(paths: Sequence[Path]) -> Config:
+def read_config(paths: Sequence[Path], overridden: Collection[str] = ()) -> Config:
     """Read configuration files in the Panoptes form.
 
     Parameters
@@ -108,6 +108,9 @@ def read_config(paths: Sequence[Path]) -> Config:
     paths : sequence of pathlib.Path
         Files with `workflow_id`, `workflow_version`, `extractor_config`, `reducer_config` or the names of
         settings. They count together; none is needed.
+    overridden : collection of str
+        Names of settings that are given otherwise, such as by flags, which go over the files. Their values in
+        the files must be valid, but may contradict one another, and are left out.
 
     Returns
     -------
@@ -132,6 +135,7 @@ def read_config(paths: Sequence[Path]) -> Config:
                 given += _read_reducers(place, tree, notes, reducers)
             else:
                 given += _read_setting(key, place, tree)
+    given = [here for here in given if here.setting not in overridden]
     values = _agreed(given)
     Settings().replace(values)
     return Config(values, (*notes, *_shared_clustering(given, reducers)))

@@ -14,11 +14,11 @@ from polyframe.settings import DrawingTask, Settings
 def config(tmp_path):
     """Write texts into files a.yaml, b.yaml, ... and read them together."""
 
-    def read(*texts):
+    def read(*texts, overridden=()):
         paths = [tmp_path / f"{name}.yaml" for name, _ in zip("abcdef", texts, strict=False)]
         for path, text in zip(paths, texts, strict=True):
             path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_config(paths)
+        return read_config(paths, overridden)
 
     return read
 
@@ -279,6 +279,21 @@ def test_two_clusterings_in_two_files(config):
     message = refusal(config, REDUCER, CONTOURS.replace("0.4", "0.3"))
     assert "two output directories" in message
     assert "b.yaml: reducer_config.polygon_reducer_contours.eps gives 0.3" in message
+
+
+def test_what_a_flag_overrides_may_contradict_itself(config):
+    found = config(both("eps: 0.5, min_samples: 3", "eps: 0.4"), "eps: 0.2", overridden=["eps"])
+    assert found.values == {"min_samples": 3}
+    (note,) = found.notes
+    assert "min_samples 3 holds for" in note
+    assert config(both("eps: 0.3", "min_samples: 2"), overridden={"eps"}).notes == ()
+    assert (
+        config(EXTRACTOR, "workflow_id: 2", overridden=("workflow_id",)).values["workflow_version"] == "13.19"
+    )
+    with pytest.raises(UsageError, match="gives min_samples 2, "):
+        config(both("min_samples: 2", "min_samples: 3"), overridden=["eps"])
+    with pytest.raises(UsageError, match=r"eps: 7\.0 is not a fraction"):
+        config("eps: 7", overridden=["eps"])
 
 
 def test_eps_of_one_reducer_holds_for_both_and_that_is_said(config):
