@@ -157,7 +157,15 @@ def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
         error = 0.0
     place[0], place[1] = o3 / (o3 - o4), o1 / (o1 - o2)
     place[2], place[3] = 2.0 * error / abs(o3 - o4) + 1e-15, 2.0 * error / abs(o1 - o2) + 1e-15
-    place[4], place[5] = ax + place[0] * (bx - ax), ay + place[0] * (by - ay)
+    # From the nearest end of the shorter segment; what is upright or level stays so.
+    if one <= other:
+        place[4], place[5] = _between(ax, bx, o3, o4), _between(ay, by, o3, o4)
+    else:
+        place[4], place[5] = _between(cx, dx, o1, o2), _between(cy, dy, o1, o2)
+    if ax == bx or cx == dx:
+        place[4] = ax if ax == bx else cx
+    if ay == by or cy == dy:
+        place[5] = ay if ay == by else cy
     if o1 == 0.0:
         place[4], place[5] = cx, cy
     elif o2 == 0.0:
@@ -169,6 +177,15 @@ def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
     else:
         return False
     return True
+
+
+@compiled_inner
+def _between(begin: float, end: float, from_begin: float, from_end: float) -> float:
+    """Return the place between two coordinates that has these (signed, opposite) distances from them."""
+    whole = from_begin - from_end
+    if abs(from_begin) <= abs(from_end):
+        return begin + from_begin / whole * (end - begin)
+    return end + from_end / whole * (end - begin)
 
 
 @compiled_inner

@@ -208,7 +208,7 @@ def largest_part(
     for i in members:
         holed = holed or curves.area[i] < 0.0
     if curves.area[best] - holes > second + slack or not holed:
-        return best, holes, holed, curves.area[best] <= second + slack
+        return best, holes, holed, 0.0 < second >= curves.area[best] - slack
 
     net = _without_holes(outlines, arcs, curves, members)
     best, second = -1, 0.0
@@ -219,7 +219,7 @@ def largest_part(
         if h != best and curves.area[members[h]] > 0.0:
             second = max(second, net[h])
     curve = members[best]
-    return curve, curves.area[curve] - net[best], True, net[best] <= second + slack
+    return curve, curves.area[curve] - net[best], True, 0.0 < second >= net[best] - slack
 
 
 @compiled_inner

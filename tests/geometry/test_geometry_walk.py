@@ -1,0 +1,326 @@
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import box
+
+numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
+
+from polyframe.geometry import predicates, walk  # noqa: E402 - after the skip
+from polyframe.geometry.arcs import cut_into_arcs  # noqa: E402
+from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
+from polyframe.geometry.contours import cluster_contours  # noqa: E402
+from polyframe.geometry.crossings import Crossings, find_crossings  # noqa: E402
+from polyframe.geometry.curves import Curves, adds_up, trace_curves  # noqa: E402
+from polyframe.geometry.outlines import Outlines, load_outlines  # noqa: E402
+from polyframe.geometry.walk import (  # noqa: E402
+    fast_cluster_contours,
+    fast_cluster_intersections,
+    fast_cluster_unions,
+    walk_contours,
+)
+
+FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
+SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
+LEFT_C = shapely.Polygon([(0, 0), (4, 0), (4, 1), (1, 1), (1, 4), (4, 4), (4, 5), (0, 5)])
+RIGHT_C = shapely.affinity.scale(LEFT_C, -1, 1, origin=(4, 0))
+TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
+
+#: Marks, and the areas of their contours worked by hand.
+STACKS = {
+    "four squares": (SQUARES, [2.25, 1.25, 0.25, 0.25]),
+    "one": ([TRIANGLE], [6]),
+    "the same mark three times": ([TRIANGLE] * 3, [6, 6, 6]),
+    "the same mark from other vertices": (
+        [TRIANGLE, shapely.Polygon([(2, 3), (0, 0), (4, 0)]), shapely.Polygon([(4, 0), (0, 0), (2, 3)])],
+        [6, 6, 6],
+    ),
+    "apart: the larger": ([box(0, 0, 1, 1), box(5, 5, 7, 7)], [4]),
+    "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [2]),
+    "a part of an edge in common": ([box(0, 0, 1, 3), box(1, 1, 2, 2)], [4]),
+    "a slanted edge in common": ([TRIANGLE, shapely.Polygon([(4, 0), (4, 3), (2, 3)])], [9]),
+    "a point in common is two parts": ([box(0, 0, 1, 1), box(1, 1, 3, 3)], [4]),
+    "a vertex on an edge is two parts": ([box(0, 0, 3, 3), shapely.Polygon([(3, 1), (4, 0), (4, 2)])], [9]),
+    "nested": ([box(0, 0, 9, 9), box(1, 1, 4, 4), box(2, 2, 3, 3)], [81, 9, 1]),
+    "nested, on the edge": ([box(0, 0, 9, 9), box(0, 0, 4, 4), box(0, 2, 3, 3)], [81, 16, 3]),
+    "a hole is filled": ([FRAME], [81]),
+    "inside a hole": ([FRAME, box(3, 3, 6, 6)], [81]),
+    "a hole stopped up": ([FRAME, box(2, 2, 7, 7)], [81]),
+    "across a hole": ([FRAME, box(1, 1, 8, 8)], [81, 49]),
+    "larger than the frame around it": (
+        [box(0, 0, 9, 9).difference(box(0.1, 0.1, 8.9, 8.9)), box(1, 1, 8, 8)],
+        [49],
+    ),
+    "smaller than the frame, but larger than its box of holes": (
+        [box(0, 0, 10, 10).difference(box(1, 1, 9, 9)), box(20, 0, 26, 5)],
+        [100],
+    ),
+    "two C close a ring along edges": ([LEFT_C, RIGHT_C], [40]),
+    "two C close a ring by overlap": (
+        [LEFT_C, shapely.union(shapely.affinity.translate(RIGHT_C, -0.5), box(3, 0, 4, 1))],
+        [37.5, 1],
+    ),
+    "a C that touches itself in a corner, with a lid": (
+        [shapely.union(box(0, 0, 3, 1), box(0, 0, 1, 3)), shapely.union(box(1, 2, 3, 3), box(2, 1, 3, 3))],
+        [9],
+    ),
+    "two U give a common region of parts": (
+        [
+            shapely.Polygon([(0, 0), (5, 0), (5, 4), (4, 4), (4, 1), (1, 1), (1, 4), (0, 4)]),
+            shapely.Polygon([(0, 5), (5, 5), (5, 2), (3, 2), (3, 4), (1, 4), (1, 3), (0, 3)]),
+        ],
+        [25, 2],
+    ),
+    "crossing in the middle of edges": ([box(0, 1, 3, 2), box(1, 0, 2, 3)], [5, 1]),
+    "three lines through one point": (
+        [
+            box(-3, -1, 0, 2),
+            shapely.Polygon([(-2, -2), (2, 2), (-2, 2)]),
+            shapely.Polygon([(0, -3), (0, 3), (3, 3), (3, -3)]),
+        ],
+        None,
+    ),
+    "a spike": (
+        [shapely.Polygon([(0, 0), (4, 0), (4, 2), (2, 2), (2, 9), (1.999, 2), (0, 2)]), box(1, 1, 3, 5)],
+        None,
+    ),
+    "slivers": ([box(0, 0, 1000, 1e-5), box(0, 5e-6, 1000, 1), box(0, 0, 1e-7, 1)], None),
+    "nothing but missing and empty": ([None, shapely.Polygon()], []),
+}
+
+
+def array(marks):
+    return np.array(list(marks), dtype=object)
+
+
+def together(stacks):
+    marks = array(itertools.chain(*stacks))
+    return marks, np.cumsum([0, *(len(stack) for stack in stacks)])
+
+
+def check_equal(found, expected):
+    """Check the same contours: areas to 1e-9, and the same ground."""
+    assert found.offsets.tolist() == expected.offsets.tolist()
+    areas = shapely.area(expected.polygons)
+    np.testing.assert_allclose(found.areas, areas, rtol=1e-9)
+    np.testing.assert_allclose(shapely.area(found.polygons), areas, rtol=1e-9)
+    apart = shapely.symmetric_difference(
+        shapely.make_valid(found.polygons), shapely.make_valid(expected.polygons)
+    )
+    assert np.all(shapely.area(apart) <= 1e-9 * areas)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_stacks_worked_by_hand(name):
+    marks, areas = STACKS[name]
+    found = walk_contours(array(marks), [0, len(marks)])
+    assert found.proven.tolist() == [True]
+    expected = cluster_contours(array(marks), [0, len(marks)])
+    if areas is None:
+        assert len(found.areas) > 1
+    else:
+        np.testing.assert_allclose(found.areas, areas, rtol=1e-12)
+    check_equal(found, expected)
+    assert np.all(shapely.is_ccw(shapely.get_exterior_ring(found.polygons)))
+    assert not np.any(shapely.get_num_interior_rings(found.polygons))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6, 1 / 3])
+def test_stacks_at_other_scales(scale):
+    def scaled(marks):
+        return [mark and shapely.transform(mark, lambda points: points * scale) for mark in marks]
+
+    stacks = [scaled(marks) for marks, areas in STACKS.values() if areas is not None]
+    areas = np.concatenate([areas for _, areas in STACKS.values() if areas is not None])
+    found = fast_cluster_contours(*together(stacks))
+    np.testing.assert_allclose(found.areas, areas * scale**2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("snap", [0.0, 0.01, 0.5, 4.0])
+@pytest.mark.parametrize("vertices", [12, 120])
+def test_freehand_outlines(make_cluster, snap, vertices):
+    sizes = (2, 3, 5, 9, 14, 60) if vertices == 12 else (2, 3, 5, 9, 14)
+    marks, offsets = together([make_cluster(n, vertices, seed=n, snap=snap) for n in sizes])
+    found = walk_contours(marks, offsets)
+    assert np.all(found.proven)
+    check_equal(found, cluster_contours(marks, offsets))
+    assert np.all(shapely.is_valid(found.polygons))
+
+
+def grid_polygon(rng, size):
+    """A polygon on a small grid: boxes, triangles, holes and notches that meet in all ways."""
+    cells = [box(x, y, x + 1, y + 1) for x, y in rng.integers(0, size, (rng.integers(2, 12), 2))]
+    match rng.integers(0, 4):
+        case 0:
+            drawn = shapely.union_all(cells)
+        case 1:
+            drawn = box(0, 0, size, size).difference(shapely.union_all(cells))
+        case 2:
+            drawn = shapely.Polygon(rng.integers(0, size + 1, (6, 2))).buffer(0)
+        case _:
+            drawn = shapely.convex_hull(shapely.multipoints(rng.integers(0, size + 1, (5, 2))))
+    parts = [part for part in shapely.get_parts(drawn) if part.area]
+    return max(parts, key=lambda part: part.area, default=box(0, 0, 1, 2))
+
+
+def test_polygons_on_a_small_grid():
+    rng = np.random.default_rng(5)
+    stacks = [[grid_polygon(rng, rng.integers(2, 6)) for _ in range(rng.integers(1, 8))] for _ in range(400)]
+    marks, offsets = together(stacks)
+    found = walk_contours(marks, offsets)
+    assert np.mean(found.proven) > 0.8  # the others have two parts of the same size
+    proven = [stack for stack, sure in zip(stacks, found.proven, strict=True) if sure]
+    check_equal(walk_contours(*together(proven)), cluster_contours(*together(proven)))
+
+
+def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
+    tied = [box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)]
+    thin = [shapely.Polygon([(0, 0), (1e6, 1e6), (1e6, 1e6 + 1e-9)]), box(0, 0, 2e6, 2e6)]
+    marks, offsets = together([make_cluster(3), tied, [], SQUARES, thin, make_cluster(2, seed=4)])
+    assert walk_contours(marks, offsets).proven.tolist() == [True, False, True, True, False, True]
+    found = fast_cluster_contours(marks, offsets)
+    assert found.proven.tolist() == [True, False, True, True, False, True]
+    check_equal(found, cluster_contours(marks, offsets))
+
+
+def test_contact_that_rounding_decides_is_handed_over():
+    # The corner lies within a rounding step of the slanted edge, on its far side: one part or two?
+    slanted = shapely.Polygon([(0, 0), (3, 0), (0.1, 0.7)])
+    corner = shapely.Point(0, 0)
+    for share in np.linspace(0.3, 0.7, 400):
+        x, y = 3 + share * (0.1 - 3), share * 0.7
+        orientation = (Fraction(0.1) - 3) * Fraction(y) - Fraction(0.7) * (Fraction(x) - 3)
+        if orientation > 0:
+            corner = shapely.Polygon([(x, y), (3, 2), (2, 3)])
+            break
+    marks = array([slanted, corner])
+    assert walk_contours(marks, [0, 2]).proven.tolist() == [False]
+    check_equal(fast_cluster_contours(marks, [0, 2]), cluster_contours(marks, [0, 2]))
+
+
+def test_nothing():
+    found = fast_cluster_contours(np.empty(0, dtype=object), [0])
+    assert (len(found.polygons), found.offsets.tolist(), len(found.areas)) == (0, [0], 0)
+    assert len(fast_cluster_unions(np.empty(0, dtype=object), [0])) == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), snap=st.sampled_from([0.0, 0.01, 1.0]), count=st.integers(2, 7))
+def test_order_and_scale_change_nothing(make_cluster, seed, snap, count):
+    marks = make_cluster(count, vertices=25, seed=seed, snap=snap)
+    found = fast_cluster_contours(marks, [0, count])
+    assert np.all(np.diff(found.areas) <= 1e-9 * found.areas[0])
+    shuffled = np.random.default_rng(seed).permutation(marks)
+    again = fast_cluster_contours(shuffled, [0, count])
+    assert len(again.areas) == len(found.areas)
+    assert np.all(shapely.equals_exact(again.polygons, found.polygons, 1e-9))
+    larger = shapely.transform(marks, lambda points: points * 4)
+    np.testing.assert_allclose(fast_cluster_contours(larger, [0, count]).areas, 16 * found.areas, rtol=1e-12)
+
+
+def test_averages(make_cluster):
+    stacks = [marks for marks, _ in STACKS.values() if None not in marks]
+    stacks += [make_cluster(n, seed=n) for n in (1, 2, 8)] + [[box(0, 0, 1, 1), box(3, 0, 4, 1)], []]
+    stacks.append([FRAME, box(1, 1, 8, 8)])
+    marks, offsets = together(stacks)
+    for fast, plain in (
+        (fast_cluster_unions, cluster_unions),
+        (fast_cluster_intersections, cluster_intersections),
+    ):
+        found, expected = fast(marks, offsets), plain(marks, offsets)
+        np.testing.assert_allclose(shapely.area(found), shapely.area(expected), rtol=1e-9)
+        apart = shapely.area(shapely.symmetric_difference(found, expected))
+        assert np.all(apart <= 1e-9 * shapely.area(expected))
+
+
+def test_exact_signs():
+    sign = numba.njit(lambda p: predicates.cross(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        ax, ay, dx, dy = rng.uniform(-10, 10, 4)
+        along = rng.uniform(-1, 2)
+        near = [ax + along * dx, ay + along * dy] + rng.integers(-1, 2, 2) * 1e-16
+        points = np.array([ax, ay, ax + dx, ay + dy, ax, ay, *near])
+        f = [Fraction(value) for value in points]
+        exact = (f[2] - f[0]) * (f[7] - f[5]) - (f[3] - f[1]) * (f[6] - f[4])
+        assert np.sign(sign(points)) == np.sign(float(exact))
+
+
+def test_exact_order_along_a_line():
+    compare = numba.njit(lambda line, one, other: predicates.compare_along(line, one, other))
+    rng = np.random.default_rng(1)
+    line = np.array([0.1, 0.2, 7.3, 5.9])
+    ties = 0
+    for _ in range(300):
+        along = rng.uniform(0, 1)
+        x, y = 0.1 + along * 7.2, 0.2 + along * 5.7
+        one, other = (np.array([x, y, x + rng.normal(), y + rng.normal()]) for _ in range(2))
+        places = []
+        for ax, ay, bx, by in (map(Fraction, one), map(Fraction, other)):
+            lx, ly, mx, my = map(Fraction, line)
+            places.append(
+                ((ax - lx) * (by - ay) - (ay - ly) * (bx - ax))
+                / ((mx - lx) * (by - ay) - (my - ly) * (bx - ax))
+            )
+        expected = (places[0] > places[1]) - (places[0] < places[1])
+        assert compare(line, one, other) == expected
+        shared = np.array([one[0], one[1], one[2] - 1.5, one[3] + 1])
+        ties += compare(line, one, np.array([*line[:2], *shared[2:]])) == 0
+    assert ties == 0
+    assert compare(np.array([0.0, 0, 4, 4]), np.array([0.0, 4, 4, 0]), np.array([2.0, 0, 2, 9])) == 0
+
+
+@numba.njit
+def _depths_agree(coordinates, rings, ring_starts, lost, turned):
+    """Walk with one crossing left out, or taken for one in the other direction (-1: none)."""
+    outlines = load_outlines(coordinates, rings, ring_starts)
+    found = find_crossings(outlines)
+    kept = np.array([i for i in range(len(found.segments)) if i != lost])
+    segments = found.segments[kept]
+    if turned >= 0:
+        segments[turned, 0], segments[turned, 1] = found.segments[turned, 1], found.segments[turned, 0]
+    tampered = Crossings(segments, found.places[kept], found.at_vertex[kept], found.touches, found.touched)
+    return cut_into_arcs(outlines, tampered).sound
+
+
+@numba.njit
+def _areas_agree(coordinates, rings, ring_starts, tampering):
+    """Trace with a curve lost, at another level, or of an outline in the other direction."""
+    outlines = load_outlines(coordinates, rings, ring_starts)
+    arcs = cut_into_arcs(outlines, find_crossings(outlines))
+    curves = trace_curves(outlines, arcs, np.ones(len(arcs.node), np.bool_))
+    level, area = curves.level.copy(), curves.area.copy()
+    largest = np.argmax(area)
+    if tampering == 1:
+        area[largest] = 0.0
+    elif tampering == 2:
+        level[largest] += 1
+    elif tampering == 3:
+        area[largest] = -area[largest]
+    return adds_up(Curves(curves.arc, level, area), outlines.area, outlines.mark[-1] + 1)
+
+
+def test_the_proof_catches_a_wrong_trace(make_cluster):
+    flat = walk._flat_rings(make_cluster(5, vertices=40))
+    assert _depths_agree(*flat, -1, -1)
+    assert not any(_depths_agree(*flat, lost, -1) for lost in range(0, 40, 3))
+    assert not any(_depths_agree(*flat, -1, turned) for turned in range(0, 40, 3))
+    assert [_areas_agree(*flat, tampering) for tampering in range(4)] == [True, False, False, False]
+
+
+def test_rings_too_thin_or_too_large_are_not_sound():
+    sound = numba.njit(lambda coordinates, rings, starts: load_outlines(coordinates, rings, starts).sound)
+
+    def of(points):
+        closed = np.array([*points, points[0]], dtype=np.float64)
+        return sound(closed, np.array([0, len(closed)]), np.array([0, 1]))
+
+    assert of([(0, 0), (1, 0), (0, 1)])
+    assert not of([(0, 0), (1, 0), (2, 0)])
+    assert not of([(0, 0), (np.nan, 0), (0, 1)])
+    assert not of([(0, 0), (1e200, 0), (0, 1e200)])
+    assert Outlines._fields[-1] == "sound"
