@@ -1,10 +1,13 @@
 """Which pairs of marks are worth an intersection: arithmetic on runs, boxes and areas."""
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -46,7 +49,8 @@ def candidate_pairs(
     These are pairs of the same group and of different classifications whose boxes overlap so far that, with
     these areas, the intersection (at most the smaller area, at most the overlap of the boxes) can be large
     enough. With `eps` of 1 or more every pair of different classifications in a group counts, since marks
-    that do not overlap have distance exactly 1.
+    that do not overlap have distance exactly 1. Pairs within a classification cost nothing, however many
+    marks it has.
 
     Parameters
     ----------
@@ -70,7 +74,8 @@ def candidate_pairs(
     boxes = np.asarray(bounds, dtype=np.float64).reshape(-1, 4)
     sizes = np.asarray(areas, dtype=np.float64)
     groups = np.asarray(group_offsets, dtype=np.int64)
-    codes = np.asarray(classification_codes)
+    _, codes = np.unique(np.asarray(classification_codes), return_inverse=True)
+    of_group = codes + np.repeat(np.arange(len(groups) - 1) * (codes.max(initial=0) + 1), np.diff(groups))
     least_iou = 1.0 - eps - _MARGIN
 
     if least_iou <= 0:
@@ -79,16 +84,15 @@ def candidate_pairs(
     else:
         order, ends = _by_left_edge(boxes, groups)
     found: list[Pairs] = []
-    for first, second in _chunks(ends):
+    for first, second in _pairs_of_different(of_group[order], ends):
         left, right = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
-        wanted = codes[left] != codes[right]
         if least_iou > 0:
-            left, right = left[wanted], right[wanted]
             wanted = _best_iou(boxes, sizes, left, right) >= least_iou
-        found.append((left[wanted], right[wanted]))
+            left, right = left[wanted], right[wanted]
+        found.append((left, right))
     left, right = _concatenate(found)
     if least_iou > 0:
-        by_position = np.lexsort((right, left))
+        by_position = np.argsort(left * len(boxes) + right)
         left, right = left[by_position], right[by_position]
     return left, right
 
@@ -106,9 +110,7 @@ def pair_with_runs(first: NDArray[np.int64], starts: NDArray[np.int64], ends: ND
     first, second : ndarray of int64, shape (p,)
     """
     counts = np.maximum(ends - starts, 0)
-    before = np.cumsum(counts) - counts
-    second = np.arange(counts.sum()) + np.repeat(starts - before, counts)
-    return np.repeat(first, counts), second
+    return np.repeat(first, counts), positions_of(starts, counts)
 
 
 def box_overlaps(boxes: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
@@ -162,13 +164,35 @@ def _by_left_edge(
     return order, ends[order]
 
 
-def _chunks(ends: NDArray[np.int64]) -> Iterator[Pairs]:
-    """Pair each position i with i + 1 ... ends[i] - 1, about `_CHUNK` pairs at a time."""
-    positions = np.arange(len(ends))
-    counts = np.maximum(ends - positions - 1, 0)
-    chunk = np.cumsum(counts) // _CHUNK
-    for part in np.split(positions, np.flatnonzero(np.diff(chunk)) + 1) if len(ends) else []:
-        yield pair_with_runs(part, part + 1, ends[part])
+def _pairs_of_different(codes: NDArray[np.int64], ends: NDArray[np.int64]) -> Iterator[Pairs]:
+    """Pair each position i with those of i + 1 ... `ends[i]` - 1 that have another code, in chunks.
+
+    Between the runs of a code are gaps, and i is paired with the gaps behind its run, up to its end: work and
+    memory follow the number of pairs, however often a code is repeated.
+    """
+    bounds = runs_of_equal(codes)
+    begins, stops = bounds[:-1], bounds[1:]
+    by_code = np.argsort(codes[begins], kind="stable")
+    code = codes[begins][by_code]
+    gap_starts = stops[by_code]
+    gap_ends = np.full(len(code), len(codes))
+    followed = np.flatnonzero(code[1:] == code[:-1])
+    gap_ends[followed] = begins[by_code][followed + 1]
+
+    gap_of_run = np.empty(len(code), dtype=np.int64)
+    gap_of_run[by_code] = np.arange(len(code))
+    first_gap = np.repeat(gap_of_run, stops - begins)
+    stride = len(codes) + 1
+    end_gap = np.searchsorted(code * stride + gap_starts, codes * stride + ends)
+
+    some = np.flatnonzero(end_gap > first_gap)
+    lengths = offsets_of(gap_ends - gap_starts)
+    beyond = np.maximum(gap_ends[end_gap[some] - 1] - ends[some], 0)
+    counts = lengths[end_gap[some]] - lengths[first_gap[some]] - beyond
+    for start, end in itertools.pairwise(runs_of_equal(np.cumsum(counts) // _CHUNK)):
+        part = some[start:end]
+        position, gap = pair_with_runs(part, first_gap[part], end_gap[part])
+        yield pair_with_runs(position, gap_starts[gap], np.minimum(gap_ends[gap], ends[position]))
 
 
 def _concatenate(found: list[Pairs]) -> Pairs:

@@ -77,6 +77,27 @@ def test_a_large_group_needs_little_memory():
 
 
 @pytest.mark.parametrize("eps", [0.5, 1.0])
+@pytest.mark.parametrize("others", [0, 3])
+def test_only_pairs_of_different_classifications_are_looked_at(monkeypatch, eps, others):
+    count, looked_at = 100_000, 0
+    wanted = others * count + others * (others - 1) // 2
+    pair_with_runs = pairs_module.pair_with_runs
+
+    def counted(*arguments):
+        nonlocal looked_at
+        looked_at += np.maximum(arguments[2] - arguments[1], 0).sum()
+        assert looked_at <= 2 * wanted + count  # all pairs would be 5e9
+        return pair_with_runs(*arguments)
+
+    monkeypatch.setattr(pairs_module, "pair_with_runs", counted)
+    codes = np.random.default_rng(0).permutation([*[7] * count, *range(100, 100 + others)])
+    bounds = np.tile([0.0, 0.0, 1.0, 1.0], (len(codes), 1))
+    left, right = candidate_pairs(bounds, np.ones(len(codes)), [0, len(codes)], codes, eps)
+    assert len(left) == wanted
+    assert np.all(codes[left] != codes[right])
+
+
+@pytest.mark.parametrize("eps", [0.5, 1.0])
 def test_nothing_to_pair(eps):
     assert as_list(candidate_pairs(np.empty((0, 4)), [], [0], [], eps)) == []
     assert as_list(candidate_pairs(np.empty((0, 4)), [], [0, 0, 0], [], eps)) == []
