@@ -51,8 +51,8 @@ def end_to_end(bench: Bench) -> None:
 def scaling(bench: Bench) -> None:
     """Run time by number of subjects: whole runs of ours, and what is quadratic in the reference."""
     engine, sizes = bench.engines[0], bench.sizes.scaling
-    exports = {str(n): bench.inputs.project(n) for n in sizes}
-    startup = bench.startup("run", engine)
+    exports = {str(n): bench.inputs.project(n) for n in (1, *sizes)}
+    bench.startup("run", engine)
     taken = take_turns(
         bench.runs,
         {
@@ -60,6 +60,7 @@ def scaling(bench: Bench) -> None:
             for name, export in exports.items()
         },
     )
+    startup = median(taken["1"])
     times = [median(taken[str(n)]) for n in sizes]
     for n, time in zip(sizes, times, strict=True):
         bench.add(
