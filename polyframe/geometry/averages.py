@@ -175,7 +175,8 @@ def median_and_consensus(
     offsets : array_like of int, shape (c + 1,)
         Cluster i holds the marks at positions `offsets[i]` to `offsets[i + 1] - 1`; no cluster is empty.
     left, right : ndarray of int64, shape (p,)
-        Every pair within a cluster, as `all_pairs(offsets)` gives them.
+        Pairs within a cluster, each once. Those left out have distance 1: marks that do not overlap, and
+        marks of one classification, of which a cluster can hold too many to list their pairs.
     distances : ndarray of float64, shape (p,)
         Their IoU distances. Infinite distances count as 1.
 
@@ -197,13 +198,16 @@ def median_and_consensus(
     marks, others = np.concatenate([left, right]), np.concatenate([right, left])
     order = np.lexsort((others, marks))
     sums = np.bincount(marks[order], weights=np.tile(finite, 2)[order], minlength=starts[-1])
+    sums += (counts - 1)[cluster] - np.bincount(marks, minlength=starts[-1])
     least = np.minimum.reduceat(sums, starts[:-1])
     medians = np.flatnonzero(sums <= least[cluster] + _TIE)
     medians = medians[np.unique(cluster[medians], return_index=True)[1]]
 
-    totals = np.bincount(cluster[left], weights=finite, minlength=len(counts))
-    pairs = np.maximum(counts * (counts - 1) // 2, 1)
-    return medians, 1.0 - totals / pairs
+    of_pair = cluster[left]
+    pairs = counts * (counts - 1) // 2
+    totals = np.bincount(of_pair, weights=finite, minlength=len(counts))
+    totals += pairs - np.bincount(of_pair, minlength=len(counts))
+    return medians, 1.0 - totals / np.maximum(pairs, 1)
 
 
 def _without_missing(polygons: ArrayLike) -> NDArray[Any]:

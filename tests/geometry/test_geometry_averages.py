@@ -154,8 +154,21 @@ def test_medians_together_are_as_one_by_one(make_cluster):
     for k, (start, end) in enumerate(itertools.pairwise(offsets)):
         assert marks[medians[k]] is average_median(marks[start:end], matrices[k])
         assert agreement[k] == pytest.approx(consensus(matrices[k]), abs=1e-14)
+    near = distances < 1
+    assert not near.all()
+    fewer = median_and_consensus(offsets, left[near], right[near], distances[near])
+    assert fewer[0].tolist() == medians.tolist()
+    assert fewer[1] == pytest.approx(agreement, abs=1e-14)
     medians, agreement = median_and_consensus([0], *all_pairs([0]), np.empty(0))
     assert len(medians) == len(agreement) == 0
+
+
+def test_pairs_left_out_of_a_cluster_have_distance_one():
+    # Marks 0, 1 and 2 are of one volunteer, 3 overlaps 1 most; worked by hand.
+    pairs = np.array([0, 1, 2]), np.array([3, 3, 3])
+    medians, agreement = median_and_consensus([0, 4, 6], *pairs, np.array([0.5, 0.25, 0.75]))
+    assert medians.tolist() == [3, 4]
+    assert agreement == pytest.approx([1 - (0.5 + 0.25 + 0.75 + 3) / 6, 0])
 
 
 def test_one_impossible_cluster_costs_only_itself(monkeypatch):
