@@ -15,9 +15,16 @@ from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import engine_named
 from polyframe.panoptes.config import read_config
-from polyframe.panoptes.versions import parse_version_spec
+from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.pipeline import Progress, Say, Summary
-from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.reduction import (
+    Clustered,
+    cluster_marks,
+    groups_table,
+    labels_table,
+    reductions_table,
+    selected_marks,
+)
 from polyframe.settings import Options, Settings
 from polyframe.tables import EXTRACTIONS
 
@@ -210,11 +217,15 @@ def given_settings(config: Configs, options: Options, say: Say = lambda _: None)
     paths = [config] if isinstance(config, (str, os.PathLike)) else list(config or ())
     given: dict[str, Any] = {}
     if paths:
-        read = read_config([Path(path) for path in paths])
+        overridden = [name for name, value in options.items() if value is not None]
+        read = read_config([Path(path) for path in paths], overridden)
         for note in read.notes:
             say(note)
         given |= read.values
-    return given | {name: value for name, value in options.items() if value is not None}
+    given |= {name: value for name, value in options.items() if value is not None}
+    if given.get("workflow_version") is not None:
+        given["workflow_version"] = version_spec_from_config(given["workflow_version"])
+    return given
 
 
 def checked_settings(given: Mapping[str, Any]) -> Settings:
@@ -227,8 +238,6 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
     """
     settings = Settings().replace(given)
     engine_named(settings.engine)
-    if settings.workflow_version is not None:
-        parse_version_spec(settings.workflow_version)
     configured = [drawing.task for drawing in settings.drawing_tasks]
     unknown = [task for task in settings.task if configured and task not in configured]
     if unknown:
@@ -238,16 +247,20 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
 
 
 def _cluster(found: Found, settings: Settings) -> Clustered:
+    extractions, classifications = _frames(found)
+    return cluster_marks(selected_marks(extractions, settings), classifications, settings)
+
+
+def _frames(found: Found) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Return extractions, and classifications where they are known."""
     if isinstance(found, Extraction):
-        return cluster_marks(found.extractions, found.classifications, settings)
+        return found.extractions, found.classifications
     if isinstance(found, pl.LazyFrame):
         found = found.collect()
     if isinstance(found, pl.DataFrame):
-        return cluster_marks(_as_extractions(found), None, settings)
-    extractions, classifications = (
-        dataset.scan(found, name).collect() for name in ("extractions", "classifications")
-    )
-    return cluster_marks(extractions, classifications, settings)
+        return _as_extractions(found), None
+    output = Path(found)
+    return dataset.read_table(output, "extractions"), dataset.read_table(output, "classifications")
 
 
 def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
@@ -258,9 +271,21 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
     if missing:
         raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
     added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
+    _check_rows(frame, [name for name in needed if name not in optional])
     try:
         return EXTRACTIONS.conform(frame.with_columns(added))
     except pl.exceptions.PolarsError as error:
         raise PolyframeError(
             f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:
+    """Raise a UsageError that names the first row without a key or with x and y of different lengths."""
+    problems = {
+        **{f"has no {name}": frame[name].is_null() for name in required},
+        "has x and y of different lengths": frame["x"].list.len() != frame["y"].list.len(),
+    }
+    for problem, found in problems.items():
+        if found.any():
+            raise UsageError(f"row {found.arg_true()[0]} of the frame (from 0) {problem}")

@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -123,11 +124,7 @@ def extract(
 @cli.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
-@click.option("--task", multiple=True, help="use only this task, such as T0; repeatable")
-@click.option(
-    "--tool", multiple=True, type=int, help="use only the tool with this index, such as 1; repeatable"
-)
-@_setting_options("reduce")
+@_setting_options("extract", "reduce")
 @_quiet_option
 def reduce(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
     """Make the tables groups, labels and reductions from the extractions in OUT."""
@@ -137,7 +134,7 @@ def reduce(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) 
 @cli.command(epilog="Example: polyframe contours out -c data/config.yaml")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
-@_setting_options("reduce", "contours")
+@_setting_options("extract", "reduce", "contours")
 @_quiet_option
 def contours(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
     """Make the table contours from the extractions in OUT."""
@@ -262,9 +259,11 @@ def main() -> None:
         cli(standalone_mode=False)
     except click.exceptions.Abort:
         _fail("stopped", 1)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
     except UsageError as error:
         _fail(str(error), 2)
     except PolyframeError as error:
@@ -272,6 +271,13 @@ def main() -> None:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1)
+    except MemoryError:
+        _fail("not enough memory; try a smaller --partition-size or fewer --jobs", 1)
+    except Exception as error:
+        if os.environ.get("POLYFRAME_DEBUG"):
+            raise
+        told = f"{type(error).__name__}: {error}"
+        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {told[:300]}", 1)
 
 
 def _fail(message: str, code: int) -> None:

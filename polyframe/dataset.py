@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,8 @@ from polyframe.tables import SCHEMA_VERSION, TABLES, Table
 
 MANIFEST: Final = "polyframe.json"
 WORK: Final = ".polyframe-work"
+
+_MANIFEST_KEYS: Final = ("source", "versions", "extraction", "stages", "settings", "accounting")
 
 #: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
 _GEO: Final = {
@@ -67,14 +69,52 @@ def scan(output: str | os.PathLike[str], table: str) -> pl.LazyFrame:
     PolyframeError
         Where the directory does not hold the table.
     """
+    return pl.scan_parquet(_existing_parts(Path(output), table), glob=False)
+
+
+def read_table(output: Path, table: str) -> pl.DataFrame:
+    """Read a table of an output directory.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        As from `scan`, and where a part is damaged.
+    """
+    return read_parts(_existing_parts(output, table))
+
+
+def _existing_parts(output: Path, table: str) -> list[Path]:
     if table not in TABLES:
         raise UsageError(f"no table {table!r}{nearest(table, TABLES)}")
-    paths = part_paths(Path(output), table)
+    paths = part_paths(output, table)
     if not paths:
         raise PolyframeError(
             f"{output}: holds no table {table!r}; make it with `polyframe run ... -o {output}`"
         )
-    return pl.scan_parquet(paths)
+    return paths
+
+
+def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read Parquet files into one frame.
+
+    Raises
+    ------
+    PolyframeError
+        Where one of them is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(list(paths), glob=False)
+    except (pl.exceptions.PolarsError, FileNotFoundError):
+        damaged = next((path for path in paths if not _is_whole(path)), paths[0])
+        raise PolyframeError(f"{damaged}: is missing or damaged; run `polyframe run` again") from None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, FileNotFoundError):
+        return False
+    return True
 
 
 def write_part(frame: pl.DataFrame, path: Path, table: Table, settings: Mapping[str, Any]) -> None:
@@ -91,9 +131,13 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, settings: Mapping[
     settings : mapping
         JSON values that go into the footer.
     """
+    import pyarrow.parquet as pq
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    table.conform(frame).rechunk().write_parquet(temporary, metadata=_footer(table, settings))
+    # Not Polars' own writer: readers of whole folders look for the metadata in the Arrow schema.
+    arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    pq.write_table(arrow.replace_schema_metadata(_footer(table, settings)), temporary, compression="zstd")
     _replace_durably(temporary, path)
 
 
@@ -141,6 +185,9 @@ def read_manifest(output: Path) -> dict[str, Any]:
         raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
         raise PolyframeError(f"{path}: made by another version of polyframe; use a new output directory")
+    missing = [key for key in _MANIFEST_KEYS if key not in manifest]
+    if missing:
+        raise PolyframeError(f"{path}: lacks {missing[0]!r}; run `polyframe run` again")
     return manifest
 
 

@@ -38,7 +38,7 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> tuple[Extraction, 
     Parameters
     ----------
     checked : CheckedRows
-        From `polyframe.panoptes.export.check_rows`.
+        From `polyframe.panoptes.rows.check_rows`.
     settings : Settings
         Which tasks and tools to take.
 

@@ -11,12 +11,19 @@ import polars as pl
 
 from polyframe.accounting import Accounting
 from polyframe.contouring import contours_table
-from polyframe.dataset import part_name, write_part
+from polyframe.dataset import part_name, read_parts, write_part
 from polyframe.extraction import Extraction, extract_rows, polygons_of
 from polyframe.geometry.polygons import RepairedPolygons
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.selection import Selection
-from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.reduction import (
+    Clustered,
+    cluster_marks,
+    groups_table,
+    labels_table,
+    reductions_table,
+    selected_marks,
+)
 from polyframe.settings import Settings
 from polyframe.stages import stage_settings
 from polyframe.tables import TABLES
@@ -60,11 +67,12 @@ def process_partition(task: PartitionTask) -> Accounting:
         The partition's counts, without `rows_read` and `rows_filtered`.
     """
     if task.selection is not None:
-        checked = check_rows(pl.read_parquet(list(task.files)), task.selection)
+        checked = check_rows(read_parts(task.files), task.selection)
         extraction, polygons = extract_rows(checked, task.settings)
         _write(task, "extract", vars(extraction))
     else:
-        extractions, classifications = (pl.read_parquet(file) for file in task.files)
+        extractions, classifications = (read_parts([file]) for file in task.files)
+        extractions = selected_marks(extractions, task.settings)
         extraction = Extraction(classifications, extractions, TABLES["rejects"].empty())
         polygons = polygons_of(extractions)
     counts = count_extraction(extraction, polygons)
@@ -101,12 +109,11 @@ def count_extraction(extraction: Extraction, polygons: RepairedPolygons) -> Acco
 
 def count_clusters(counts: Accounting, clustered: Clustered) -> Accounting:
     """Add the counts of a reduction to those of its extraction."""
-    taking_part = len(clustered.labels)
     outliers = int((clustered.labels < 0).sum())
     return replace(
         counts,
-        marks_set_aside=counts.marks_decoded - counts.marks_rejected - taking_part,
-        marks_clustered=taking_part - outliers,
+        marks_set_aside=clustered.set_aside,
+        marks_clustered=len(clustered.labels) - outliers,
         marks_outliers=outliers,
         groups=len(clustered.group_offsets) - 1,
         clusters=len(clustered.group),

@@ -17,6 +17,7 @@ from polyframe.dataset import (
     check_output,
     part_paths,
     read_manifest,
+    read_parts,
     replace_tables,
     work_directory,
 )
@@ -88,7 +89,12 @@ def run_export(
     check_output(output)
     with work_directory(output) as work:
         files, chosen = _split(path, work, settings, say)
-        settings = settings.replace({"workflow_id": chosen.workflow_id})
+        settings = settings.replace(
+            {
+                "workflow_id": chosen.workflow_id,
+                "workflow_version": settings.workflow_version or chosen.versions[0].strip(),
+            }
+        )
         made = work / "made"
         tasks = [
             PartitionTask(index, tuple(stages), tuple(part), chosen, settings, made)
@@ -99,9 +105,17 @@ def run_export(
             rows_read=chosen.rows_read,
             rows_filtered=chosen.rows_filtered,
         )
-        manifest = _manifest(
-            settings, stages, counts, {"source": path.name, "versions": list(chosen.versions)}
-        )
+        _check(counts, stages)
+        if not counts.marks_decoded:
+            say(
+                "no mark of the chosen tasks and tools was found; without -c, --task and --tool all are taken"
+            )
+        origin = {
+            "source": path.name,
+            "versions": list(chosen.versions),
+            "extraction": settings.affecting("extract"),
+        }
+        manifest = _manifest(settings, stages, counts, origin)
         later = [name for stage in STAGE_TABLES if stage not in stages for name in STAGE_TABLES[stage]]
         replace_tables(output, made, manifest, drop=later)
     return Summary(output, counts, time.monotonic() - started, chosen.notes)
@@ -123,7 +137,7 @@ def extract_frames(path: Path, settings: Settings, work: Path, say: Say = lambda
     """
     one_partition = settings.replace({"partition_size": 10**9})
     files, chosen = _split(path, work, one_partition, say)
-    checked = rows.check_rows(pl.read_parquet(files[0]), chosen)
+    checked = rows.check_rows(read_parts(files[0]), chosen)
     return extract_rows(checked, settings)[0]
 
 
@@ -153,7 +167,10 @@ def run_extractions(
     """
     started = time.monotonic()
     manifest = read_manifest(output)
-    pairs = list(zip(part_paths(output, "extractions"), part_paths(output, "classifications"), strict=True))
+    extractions, classifications = (part_paths(output, name) for name in ("extractions", "classifications"))
+    if [path.name for path in extractions] != [path.name for path in classifications]:
+        raise PolyframeError(f"{output}: parts of extractions or classifications are missing; run again")
+    pairs = list(zip(extractions, classifications, strict=True))
     if not pairs:
         raise PolyframeError(
             f"{output}: holds no extractions; make them with `polyframe extract ... -o {output}`"
@@ -164,13 +181,14 @@ def run_extractions(
             PartitionTask(index, (stage,), files, None, settings, made) for index, files in enumerate(pairs)
         ]
         counts = _keep_extraction_counts(manifest, total(_process(tasks, settings.jobs, progress)))
+        _check(counts, [stage])
         stages = [name for name in STAGE_TABLES if name == stage or name in manifest["stages"]]
         outdated = stage == "reduce" and "contours" in stages and clustering_differs(manifest, settings)
         if outdated:
             stages.remove("contours")
-        kept = {key: manifest[key] for key in ("source", "versions")}
+        origin = {key: manifest[key] for key in ("source", "versions", "extraction")}
         drop = STAGE_TABLES["contours"] if outdated else ()
-        replace_tables(output, made, _manifest(settings, stages, counts, kept), drop=drop)
+        replace_tables(output, made, _manifest(settings, stages, counts, origin), drop=drop)
     notes = ("the contours rested on other settings and were removed; make them again",) if outdated else ()
     return Summary(output, counts, time.monotonic() - started, notes)
 
@@ -180,8 +198,13 @@ def _split(path: Path, work: Path, settings: Settings, say: Say) -> tuple[list[l
     try:
         return _plan_and_shuffle(export.open_export(path), path, work / "rows", settings, say)
     except (export.MalformedError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        say(f"{path}: is no well-formed CSV; read line by line, which is slower")
-    mended = export.mend_export(path, work / "mended")
+        pass
+    except OSError as error:
+        # Without a number it is no fault of the disk but a gzip file that Polars cannot unpack.
+        if error.errno is not None:
+            raise
+    mended, note = export.mend_export(path, work / "mended")
+    say(note)
     return _plan_and_shuffle(mended, path, work / "mended-rows", settings, say)
 
 
@@ -232,16 +255,23 @@ def _environment(name: str, value: str) -> Iterator[None]:
 
 
 def _manifest(
-    settings: Settings, stages: Sequence[str], counts: Accounting, source: dict[str, Any]
+    settings: Settings, stages: Sequence[str], counts: Accounting, origin: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "polyframe_version": __version__,
         "schema_version": SCHEMA_VERSION,
-        **source,
+        **origin,
         "stages": list(stages),
         "settings": settings.affecting("extract", "reduce", "contours", "carried"),
         "accounting": counts.to_dict(),
     }
+
+
+def _check(counts: Accounting, stages: Sequence[str]) -> None:
+    """Make sure that nothing was lost before anything is put into place."""
+    clustered = set(stages) != {"extract"}
+    if not counts.rows_add_up() or (clustered and not counts.marks_add_up()):
+        raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
 
 
 def _keep_extraction_counts(manifest: dict[str, Any], counts: Accounting) -> Accounting:

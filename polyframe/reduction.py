@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe import ragged
+from polyframe.choices import RepeatFilter
 from polyframe.clustering import cluster_labels
 from polyframe.extraction import polygons_of
 from polyframe.geometry.averages import median_and_consensus
@@ -17,7 +18,9 @@ from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
 from polyframe.geometry.parts import fill_holes
 from polyframe.geometry.polygons import RepairedPolygons
-from polyframe.settings import RepeatFilter, Settings
+from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.runs import offsets_of, runs_of_equal
+from polyframe.settings import Settings
 from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, MARK_ORDER, REDUCTIONS
 
 _SUBJECT_KEYS = ["workflow_id", "subject_id"]
@@ -51,6 +54,8 @@ class Clustered:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
+    set_aside : int
+        Marks of classifications that do not count because the volunteer classified the subject again.
     """
 
     marks: pl.DataFrame
@@ -63,6 +68,7 @@ class Clustered:
     group: Positions
     median: Positions
     consensus: NDArray[np.float64]
+    set_aside: int
 
     @property
     def clusters_count(self) -> Positions:
@@ -91,16 +97,18 @@ def cluster_marks(
         The table of that name; None where only the marks are known, then classifications without a mark do
         not count.
     settings : Settings
-        `filter`, `eps`, `min_samples`, `engine`, and `task` and `tool` to take part of the marks.
+        `filter`, `eps`, `min_samples` and `engine`.
     repaired : RepairedPolygons or None
         The polygons of `extractions` where they are known already.
     """
     repaired = polygons_of(extractions) if repaired is None else repaired
     counted = counted_classifications(_known_classifications(extractions, classifications), settings.filter)
-    taking_part = _taking_part(extractions, counted, repaired, settings)
+    solid = repaired.areas > 0
+    counts = _in_classifications(extractions, counted)
+    taking_part = np.flatnonzero(solid & counts)
     marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name")[taking_part]
     polygons, areas = repaired.polygons[taking_part], repaired.areas[taking_part]
-    group_offsets = _run_offsets(marks.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
+    group_offsets = runs_of_equal(marks.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
 
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     volunteers = marks["classification_id"].to_numpy()
@@ -115,7 +123,7 @@ def cluster_marks(
     clustered = np.flatnonzero(labels >= 0)
     members = clustered[np.lexsort((labels[clustered], group_of_mark[clustered]))]
     cluster_of_member = pl.DataFrame({"group": group_of_mark[members], "label": labels[members]})
-    member_offsets = _run_offsets(
+    member_offsets = runs_of_equal(
         cluster_of_member.select(pl.struct(pl.all()).rle_id()).to_series().to_numpy()
     )
 
@@ -136,7 +144,32 @@ def cluster_marks(
         group=group_of_mark[members[member_offsets[:-1]]],
         median=members[median],
         consensus=consensus,
+        set_aside=int((solid & ~counts).sum()),
     )
+
+
+def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Keep the marks of the chosen tasks and tools.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        Has the columns `task` and `tool`.
+    settings : Settings
+        `drawing_tasks`, `task` and `tool`; an empty one chooses everything.
+    """
+    index = pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64)
+    wanted = pl.lit(value=True)
+    if settings.drawing_tasks:
+        wanted &= pl.any_horizontal(
+            (pl.col("task") == drawing.task) & (True if drawing.tools is None else index.is_in(drawing.tools))
+            for drawing in settings.drawing_tasks
+        )
+    if settings.task:
+        wanted &= pl.col("task").is_in(settings.task)
+    if settings.tool:
+        wanted &= index.is_in(settings.tool)
+    return extractions.filter(wanted)
 
 
 def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
@@ -147,7 +180,8 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
     classifications : polars.DataFrame
         Has the columns of the table of that name.
     repeats : {"first", "last", "all"}
-        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one.
+        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one, and
+        so do those whose name was not UTF-8, since different names may have become the same.
 
     Returns
     -------
@@ -158,11 +192,9 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
         return classifications.select(_CLASSIFICATION_KEYS)
     volunteer = [*_SUBJECT_KEYS, "user_name"]
     ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
-    named = ordered.filter(pl.col("user_name").is_not_null()).unique(
-        volunteer, keep=repeats, maintain_order=True
-    )
-    nameless = ordered.filter(pl.col("user_name").is_null())
-    return pl.concat([named, nameless]).select(_CLASSIFICATION_KEYS)
+    is_name = ~pl.col("user_name").str.contains(REPLACEMENT, literal=True).fill_null(value=True)
+    named = ordered.filter(is_name).unique(volunteer, keep=repeats, maintain_order=True)
+    return pl.concat([named, ordered.filter(~is_name)]).select(_CLASSIFICATION_KEYS)
 
 
 def groups_table(clustered: Clustered) -> pl.DataFrame:
@@ -188,7 +220,7 @@ def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     kept = kept_clusters(clustered, settings)
     averages = fill_holes(_averages(clustered, settings)[kept])
     coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(polygon, minlength=len(averages)))])
+    offsets = offsets_of(np.bincount(polygon, minlength=len(averages)))
     frame = cluster_keys(clustered, kept).with_columns(
         pl.Series("n_classifications", clustered.n_classifications[clustered.group[kept]]),
         pl.Series("threshold", clustered.threshold[kept]),
@@ -246,25 +278,13 @@ def _known_classifications(extractions: pl.DataFrame, classifications: pl.DataFr
     return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
 
 
-def _taking_part(
-    extractions: pl.DataFrame, counted: pl.DataFrame, repaired: RepairedPolygons, settings: Settings
-) -> Positions:
-    """Return the rows of `extractions` that have an area, count, and are of the chosen tasks and tools."""
-    wanted = pl.lit(value=True)
-    if settings.task:
-        wanted &= pl.col("task").is_in(settings.task)
-    if settings.tool:
-        wanted &= pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64).is_in(settings.tool)
-    return (
-        extractions.select(*_CLASSIFICATION_KEYS, wanted.alias("wanted"))
-        .with_row_index("place")
-        .with_columns(pl.Series("area", repaired.areas) > 0)
-        .filter("wanted", "area")
-        .join(counted, on=_CLASSIFICATION_KEYS, how="semi")
-        .sort("place")["place"]
-        .to_numpy()
-        .astype(np.int64)
+def _in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> NDArray[np.bool_]:
+    """Tell which marks belong to the given classifications."""
+    marked = counted.unique().with_columns(pl.lit(value=True).alias("counts"))
+    joined = extractions.select(_CLASSIFICATION_KEYS).join(
+        marked, on=_CLASSIFICATION_KEYS, how="left", maintain_order="left"
     )
+    return joined["counts"].fill_null(value=False).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -315,10 +335,3 @@ def _classifications_per_group(
 
 def _keys(clustered: Clustered, places: Positions) -> pl.DataFrame:
     return clustered.marks.select(GROUP_KEYS)[places]
-
-
-def _run_offsets(run_ids: NDArray[Any]) -> Positions:
-    """Return where runs of equal numbers begin, and the end."""
-    if len(run_ids) == 0:
-        return np.zeros(1, np.int64)
-    return np.concatenate([[0], np.flatnonzero(np.diff(run_ids)) + 1, [len(run_ids)]]).astype(np.int64)

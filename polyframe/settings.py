@@ -7,18 +7,20 @@ all made from the fields of `Settings`.
 import dataclasses
 import difflib
 import math
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, TypedDict
 
 from polyframe._errors import UsageError
-
-AverageType = Literal["median", "union", "intersection", "last"]
-RepeatFilter = Literal["first", "last", "all"]
-ContourMethod = Literal["exact", "raster"]
-Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
-EngineName = Literal["auto", "shapely", "sweep"]
-ExtractorKind = Literal["polygon", "bezier"]
+from polyframe.choices import (
+    AverageType,
+    ContourMethod,
+    EngineName,
+    ExtractorKind,
+    RepeatFilter,
+    Smoothing,
+)
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
 #: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
@@ -92,14 +94,14 @@ class Settings:
         "first",
         "reduce",
         "which classification counts where a volunteer classified a subject more than once",
-        choices=("first", "last", "all"),
+        choices=typing.get_args(RepeatFilter),
         flag="--filter",
     )
     average_type: AverageType = _setting(
         "median",
         "reduce",
         "how the marks of a cluster become one polygon",
-        choices=("median", "union", "intersection", "last"),
+        choices=typing.get_args(AverageType),
         flag="--average",
     )
     eps: float = _setting(
@@ -124,7 +126,7 @@ class Settings:
         "exact",
         "contours",
         "contours from the outlines themselves, or from counts on a grid",
-        choices=("exact", "raster"),
+        choices=typing.get_args(ContourMethod),
         flag="--contour-method",
     )
     num_grid_points: int = _setting(
@@ -134,7 +136,7 @@ class Settings:
         "minimal_sides",
         "contours",
         "what `raster` does to the steps of its grid",
-        choices=("minimal_sides", "rounded", "no_smoothing"),
+        choices=typing.get_args(Smoothing),
         flag="--smoothing",
     )
     collab: bool = _setting(False, "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
@@ -148,7 +150,7 @@ class Settings:
         "run",
         "what computes areas and contours: GEOS (`shapely`), or compiled loops (`sweep`, the extra `fast`); "
         "`auto` takes the faster one that is installed",
-        choices=("auto", "shapely", "sweep"),
+        choices=typing.get_args(EngineName),
         flag="--engine",
     )
     jobs: int = _setting(
@@ -224,7 +226,7 @@ class Settings:
         for name in values:
             if name not in names:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
-        given = {name: value for name, value in values.items() if value is not None}
+        given = {name: _as_builtin(value) for name, value in values.items() if value is not None}
         for name in ("task", "tool"):
             if name in given:
                 given[name] = _as_tuple(given[name])
@@ -235,7 +237,7 @@ class Settings:
 
         Parameters
         ----------
-        *stages : {"extract", "reduce", "contours", "run"}
+        *stages : {"extract", "reduce", "contours", "carried", "run"}
 
         Returns
         -------
@@ -315,6 +317,11 @@ def _number(name: str, value: object) -> float:
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _as_builtin(value: Any) -> Any:
+    """Turn a number of another library, such as NumPy, into Python's own."""
+    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

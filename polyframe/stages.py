@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.panoptes import versions
 from polyframe.settings import Affects, DrawingTask, Settings
 
 #: The tables that each stage makes, in the order of the stages.
@@ -20,8 +21,6 @@ _STAGE_SETTINGS: Final[Mapping[str, tuple[Affects, ...]]] = {
 }
 #: Settings of the reduction that leave the clusters as they are.
 _NOT_CLUSTERING: Final = ("average_type",)
-#: Settings of the extraction that may also take part of what was extracted.
-_NARROWING: Final = ("task", "tool")
 
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
@@ -29,8 +28,8 @@ def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
     return settings.affecting(*_STAGE_SETTINGS[stage])
 
 
-def settings_of(manifest: Mapping[str, Any]) -> Settings:
-    """Return the settings that the manifest of an output directory records.
+def settings_of(recorded: Mapping[str, Any]) -> Settings:
+    """Return settings from the plain JSON values that `Settings.affecting` gave.
 
     Raises
     ------
@@ -38,12 +37,11 @@ def settings_of(manifest: Mapping[str, Any]) -> Settings:
         Where one of them is not valid.
     """
     try:
-        recorded = dict(manifest["settings"])
-        recorded["drawing_tasks"] = tuple(
+        tasks = tuple(
             DrawingTask(task["task"], None if task["tools"] is None else tuple(task["tools"]), task["kind"])
             for task in recorded["drawing_tasks"]
         )
-        return Settings().replace(recorded)
+        return Settings().replace({**recorded, "drawing_tasks": tasks})
     except (KeyError, TypeError, UsageError) as error:
         raise PolyframeError(f"the manifest holds settings that are not valid ({error}); run again") from None
 
@@ -52,7 +50,8 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
     """Put together the settings of a stage that starts from earlier output.
 
     Those of the extraction are taken over, and for `contours` those of the clustering too: labels and
-    contours in one directory always belong together.
+    contours in one directory always belong together. Where the extraction took every task and tool, a later
+    stage may take part of them.
 
     Parameters
     ----------
@@ -72,32 +71,56 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
     UsageError
         Where a given setting contradicts one that is taken over.
     """
-    recorded = settings_of(manifest)
-    taken_over = recorded.affecting("extract")
-    reduced = "reduce" in manifest["stages"]
-    if stage == "contours" and reduced:
-        taken_over |= {k: v for k, v in recorded.affecting("reduce").items() if k not in _NOT_CLUSTERING}
-    if stage == "reduce" or not reduced:
-        taken_over = {name: value for name, value in taken_over.items() if name not in _NARROWING}
+    follows_reduction = stage == "contours" and "reduce" in manifest["stages"]
+    recorded = settings_of(manifest["settings"] if follows_reduction else manifest["extraction"])
     wanted = Settings().replace(given)
-    plain = wanted.affecting("extract", "reduce")
-    for name, value in taken_over.items():
-        if name in given and given[name] is not None and plain[name] != value:
+    taken_over = {"workflow_id": None, "workflow_version": None, "drawing_tasks": None}
+    if follows_reduction:
+        taken_over |= dict.fromkeys(recorded.affecting("extract", "reduce"))
+        taken_over = {name: None for name in taken_over if name not in _NOT_CLUSTERING}
+    for name in taken_over:
+        if given.get(name) is not None and not _fits(name, wanted, recorded, manifest, follows_reduction):
             raise UsageError(
-                f"{name}: {plain[name]!r} contradicts {value!r}, with which this output was made; "
-                "use another output directory"
+                f"{name}: {shown(getattr(wanted, name))} contradicts {shown(getattr(recorded, name))}, with "
+                "which this output was made; use another output directory"
             )
+    carried = settings_of(manifest["settings"]).affecting("carried")
     return wanted.replace(
-        {
-            name: getattr(recorded, name)
-            for name in [*taken_over, *recorded.affecting("carried")]
-            if given.get(name) is None
-        }
+        {name: getattr(recorded, name) for name in taken_over if given.get(name) is None}
+        | {name: value for name, value in carried.items() if given.get(name) is None}
     )
+
+
+def _fits(
+    name: str, wanted: Settings, recorded: Settings, manifest: Mapping[str, Any], follows_reduction: bool
+) -> bool:
+    """Tell whether a given setting agrees with how the output was made, or takes part of what is there."""
+    asked, made = getattr(wanted, name), getattr(recorded, name)
+    if asked == made:
+        return True
+    if name == "workflow_version":
+        held = [text.strip() for text in manifest["versions"]]
+        return all(versions.selects(asked, held)) and versions.selects(made, held) == versions.selects(
+            asked, held
+        )
+    everything_taken = name == "drawing_tasks" and made == () and not follows_reduction
+    return everything_taken and all(task.kind == "polygon" for task in asked)
+
+
+def shown(value: Any) -> str:
+    """Return a setting's value as a person would write it."""
+    if value in (None, ()):
+        return "all"
+    if isinstance(value, tuple):
+        return ", ".join(map(shown, value))
+    if isinstance(value, DrawingTask):
+        tools = "" if value.tools is None else f" tools {', '.join(map(str, value.tools))}"
+        return f"{value.task}{tools} ({value.kind})"
+    return str(value)
 
 
 def clustering_differs(manifest: Mapping[str, Any], settings: Settings) -> bool:
     """Tell whether the clusters recorded in a manifest were made with other settings."""
-    before = settings_of(manifest).affecting("extract", "reduce")
+    before = settings_of(manifest["settings"]).affecting("extract", "reduce")
     now = settings.affecting("extract", "reduce")
     return any(before[name] != value for name, value in now.items() if name not in _NOT_CLUSTERING)

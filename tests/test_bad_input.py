@@ -1,6 +1,7 @@
 """Bad input through the command line: one clear line, nothing lost, never a traceback."""
 
 import gzip
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ def closes(out: Path) -> dict[str, int]:
             b"classification_id,user_name\n1,a\n",
             ["columns missing", "workflow_version", "found: classification_id"],
         ),
-        (gzip.compress(b"classification_id,user_name\n1,a\n" * 999)[:40], ["gzip"]),
+        (gzip.compress(b"classification_id,user_name\n1,a\n" * 999)[:20], ["gzip"]),
     ],
 )
 def test_files_that_are_no_export(content: bytes, words: list[str], tmp_path: Path, polyframe: Call) -> None:
@@ -154,6 +155,94 @@ def test_bytes_that_are_not_utf8_do_not_cost_the_row(
     assert polyframe("run", path, "-o", tmp_path / "out").code == 0
     counts = closes(tmp_path / "out")
     assert counts["rows_used"] == 10
+
+
+@pytest.mark.parametrize("damage", ["breaks off", "is damaged"])
+def test_gzip_that_cannot_be_read_to_the_end_is_used_as_far_as_it_goes(
+    damage: str, tmp_path: Path, polyframe: Call
+) -> None:
+    # Incompressible text, so that what is unpacked comes in many pieces.
+    rows = [
+        export_row(
+            n, drawing(square(0, 0)), subject_ids=n, user_name=hashlib.sha512(str(n).encode()).hexdigest()
+        )
+        for n in range(2000)
+    ]
+    packed = bytearray(gzip.compress(export_text(rows).encode()))
+    if damage == "breaks off":
+        packed = packed[: len(packed) * 9 // 10]
+    else:
+        place = len(packed) * 3 // 4
+        packed[place : place + 1000] = bytes(1000)
+    path = tmp_path / "export.csv.gz"
+    path.write_bytes(packed)
+    done = polyframe("run", path, "-o", tmp_path / "out", "--no-contours", "--filter", "all")
+    assert done.code == 0, done.err
+    assert f"{path}: the gzip file {damage} after row" in done.err
+    counts = closes(tmp_path / "out")
+    assert 1000 < counts["rows_used"] < 2000
+    assert counts["rows_rejected"] <= 1
+
+
+def test_names_that_are_not_utf8_are_not_taken_for_one_volunteer(tmp_path: Path, polyframe: Call) -> None:
+    rows = [export_row(n, drawing(square(0, 0)), user_name=name) for n, name in enumerate(("José", "Josè"))]
+    path = tmp_path / "latin.csv"
+    path.write_bytes(export_text(rows).encode("latin-1"))
+    done = polyframe("run", path, "-o", tmp_path / "out")
+    assert done.code == 0
+    assert "2 rows have a user_name that is not UTF-8" in done.err
+    assert closes(tmp_path / "out")["marks_clustered"] == 2
+
+
+def test_paths_with_brackets_are_no_patterns(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    folder = tmp_path / "[a]*?"
+    folder.mkdir()
+    export = folder / "small[1].csv"
+    export.write_bytes(small_export.read_bytes())
+    for arguments in (["extract", export, "-o", folder / "o[1]"], ["reduce", folder / "o[1]"]):
+        done = polyframe(*arguments)
+        assert done.code == 0, done.err
+    assert pf.scan(folder / "o[1]", "labels").collect().height == 10
+
+
+def test_damaged_output_is_named(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    def fresh(name: str) -> Path:
+        assert polyframe("extract", small_export, "-o", tmp_path / name).code == 0
+        return tmp_path / name
+
+    out = fresh("cut")
+    part = out / "extractions" / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:100])
+    failed_in_one_line(polyframe("reduce", out), str(part), "damaged")
+    out = fresh("lost")
+    (out / "classifications" / "part-00000.parquet").unlink()
+    failed_in_one_line(polyframe("reduce", out), "parts of extractions or classifications are missing")
+    for key in ("accounting", "stages", "versions", "extraction", "settings"):
+        out = fresh(key)
+        manifest = read_manifest(out)
+        del manifest[key]
+        (out / "polyframe.json").write_text(json.dumps(manifest))
+        failed_in_one_line(polyframe("reduce", out), "polyframe.json", key)
+
+
+def test_an_error_of_our_own_is_one_line_too(
+    small_export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr("polyframe.partition.cluster_marks", broken)
+    done = polyframe("run", small_export, "-o", tmp_path / "out")
+    failed_in_one_line(done, "internal error", "ZeroDivisionError: a fault")
+    assert not (tmp_path / "out").exists()
+
+
+def test_tasks_and_tools_that_hold_nothing_are_said_out_loud(
+    small_export: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    done = polyframe("run", small_export, "-o", tmp_path / "out", "--task", "T9")
+    assert done.code == 0
+    assert "no mark of the chosen tasks and tools" in done.err
 
 
 GOOD = [square(0, 0), square(1, 0)]

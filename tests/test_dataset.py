@@ -10,7 +10,10 @@ import polyframe as pf
 from polyframe.dataset import WORK, check_output, read_manifest, replace_tables, work_directory, write_part
 from polyframe.tables import GROUPS, TABLES
 
-MANIFEST = {"schema_version": 1}
+MANIFEST = {
+    "schema_version": 1,
+    **dict.fromkeys(("source", "versions", "extraction", "stages", "settings", "accounting")),
+}
 
 
 def groups(*subjects: int) -> pl.DataFrame:

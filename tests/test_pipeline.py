@@ -146,6 +146,13 @@ def test_footers_tell_how_a_part_was_made(whole: Path) -> None:
                 }
 
 
+def test_tools_that_read_whole_folders_find_the_metadata(whole: Path) -> None:
+    for name in ("reductions", "contours"):
+        schema = pq.ParquetDataset(whole / name).schema
+        assert json.loads(schema.metadata[b"geo"])["primary_column"] == "geometry"
+        assert json.loads(schema.metadata[b"polyframe"])["table"] == name
+
+
 def test_nothing_is_left_behind(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {*TABLES, "polyframe.json"}
     assert not (whole / WORK).exists()
@@ -219,6 +226,9 @@ def test_task_and_tool_take_part_of_the_marks(
     assert polyframe("extract", export, "-o", tmp_path / "two").code == 0
     assert polyframe("reduce", tmp_path / "two", "--tool", "1").code == 0
     assert pf.scan(tmp_path / "two", "labels").collect().equals(labels)
+    one, two = (read_manifest(tmp_path / out)["accounting"] for out in ("one", "two"))
+    for name in ("marks_decoded", "marks_rejected", "marks_set_aside", "marks_clustered", "marks_outliers"):
+        assert one[name] == two[name], name
 
 
 def test_the_example_project_gives_its_true_objects(tmp_path: Path, polyframe: Call) -> None:

@@ -265,3 +265,28 @@ def test_a_frame_that_is_no_extractions_is_named() -> None:
         pf.reduce(pl.DataFrame({"subject_id": [1]}))
     with pytest.raises(pf.UsageError, match="did you mean 'eps'"):
         pf.reduce(FOUR_SQUARES, epps=0.5)  # type: ignore[call-arg]
+
+
+def test_a_frame_with_a_hole_in_it_is_named() -> None:
+    shorter = FOUR_SQUARES.with_columns(
+        pl.when(pl.col("classification_id") == 2)
+        .then(pl.col("x").list.head(3))
+        .otherwise(pl.col("x"))
+        .alias("x")
+    )
+    with pytest.raises(
+        pf.UsageError, match=r"row 2 of the frame \(from 0\) has x and y of different lengths"
+    ):
+        pf.reduce(shorter)
+    for column in ("subject_id", "y", "tool"):
+        missing = FOUR_SQUARES.with_columns(pl.when(pl.col("classification_id") != 1).then(pl.col(column)))
+        with pytest.raises(pf.UsageError, match=f"row 1 of the frame .* has no {column}"):
+            pf.contours(missing)
+
+
+def test_numbers_of_numpy_and_versions_as_in_yaml_are_settings() -> None:
+    import numpy as np
+
+    assert pf.reduce(FOUR_SQUARES, eps=np.float64(0.9), min_samples=np.int64(2)).reductions.height == 1  # type: ignore[arg-type]
+    with pytest.raises(pf.UsageError, match="workflow_version"):
+        pf.reduce(FOUR_SQUARES, workflow_version=13.1)  # type: ignore[arg-type]

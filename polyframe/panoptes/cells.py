@@ -1,8 +1,13 @@
 """The plain cells of an export, read from text as Polars expressions; what cannot be read is missing."""
 
+from typing import Final
+
 import polars as pl
 
 from polyframe.tables import TIMESTAMP
+
+#: What stands in place of bytes that are no UTF-8.
+REPLACEMENT: Final = "\ufffd"
 
 
 def whole_number(name: str) -> pl.Expr:
@@ -11,14 +16,16 @@ def whole_number(name: str) -> pl.Expr:
 
 
 def timestamp(name: str) -> pl.Expr:
-    """Read a column of times in UTC, such as `2025-01-21 16:08:41 UTC` or `2025-01-21T16:08:41.123Z`."""
-    bare = pl.col(name).str.strip_chars().str.replace(r"\s*(UTC|Z|\+00:?00)$", "")
-    return (
-        bare.str.replace("T", " ", literal=True)
-        .str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
-        .dt.replace_time_zone("UTC")
-        .cast(TIMESTAMP)
+    """Read a column of times, such as `2025-01-21 16:08:41 UTC` or `2025-01-21T16:08:41.123+02:00`."""
+    bare = pl.col(name).str.strip_chars().str.replace(r"\s*(UTC|Z)$", "").str.replace("T", " ", literal=True)
+    local = bare.str.replace(r"\s*[+-]\d\d:?\d\d$", "").str.to_datetime(
+        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
     )
+    east = (
+        bare.str.extract(r"([+-]\d\d:?\d\d)$").str.replace(":", "", literal=True).cast(pl.Int64).fill_null(0)
+    )
+    minutes = east.sign() * (east.abs() // 100 * 60 + east.abs() % 100)
+    return (local - pl.duration(minutes=minutes)).dt.replace_time_zone("UTC").cast(TIMESTAMP).alias(name)
 
 
 def boolean(name: str) -> pl.Expr:

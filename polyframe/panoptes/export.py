@@ -68,7 +68,7 @@ class MalformedError(Exception):
     """An export is no well-formed CSV; `mend_export` reads it all the same."""
 
 
-def mend_export(path: Path, folder: Path) -> pl.LazyFrame:
+def mend_export(path: Path, folder: Path) -> tuple[pl.LazyFrame, str]:
     """Read a CSV that is not well formed, line by line, into a temporary copy, and open that.
 
     Parameters
@@ -80,11 +80,13 @@ def mend_export(path: Path, folder: Path) -> pl.LazyFrame:
 
     Returns
     -------
-    polars.LazyFrame
+    copy : polars.LazyFrame
         As from `open_export`. Lines that cannot be told apart stand in it as they are, to be rejected later.
+    note : str
+        What was wrong, for people.
     """
-    lazy = mending.mend(path, folder, [*REQUIRED, *OPTIONAL])
-    return _tidy(lazy, lazy.collect_schema().names())
+    lazy, note = mending.mend(path, folder, [*REQUIRED, *OPTIONAL])
+    return _tidy(lazy, lazy.collect_schema().names()), note
 
 
 def _check_columns(path: Path, found: Sequence[str]) -> None:

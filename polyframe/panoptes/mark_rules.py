@@ -13,9 +13,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from polyframe import reasons
+from polyframe.choices import ExtractorKind
 from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.coordinates import Path
-from polyframe.settings import ExtractorKind, Settings
+from polyframe.settings import Settings
 
 #: The types of tools whose marks are taken where no configuration lists the drawing tasks.
 DRAWN_TYPES: Final = frozenset({"polygon", "freehandLine", "bezier"})

@@ -4,12 +4,13 @@ A download that broke off, or one stray quote, makes a strict CSV reader give up
 here takes one line at a time and joins lines only where that gives a row with as many fields as the header.
 """
 
+import codecs
 import csv
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import polars as pl
 
@@ -25,6 +26,9 @@ _MAGIC: Final = {
 #: How many lines one row may span before it is taken for an unclosed quote.
 _LONGEST_ROW_IN_LINES: Final = 1000
 _BATCH_BYTES: Final = 32 * 1024 * 1024
+_BLOCK_BYTES: Final = 64 * 1024
+#: What zlib calls a gzip header and trailer around deflated data.
+_GZIP_FORMAT: Final = 31
 _LARGEST_FIELD: Final = 2**31 - 1
 
 
@@ -66,17 +70,17 @@ def check_readable(path: Path) -> None:
 
 def read_header(path: Path) -> list[str]:
     """Return the column names of a CSV file; empty where it has none."""
-    with _open_text(path) as file:
-        return next(_records(file, None), [])
+    return next(_records(_lines(path, []), None), [])
 
 
-def mend(path: Path, folder: Path, wanted: Sequence[str]) -> pl.LazyFrame:
+def mend(path: Path, folder: Path, wanted: Sequence[str]) -> tuple[pl.LazyFrame, str]:
     """Copy a CSV file that is not well formed to Parquet, row by row.
 
     Parameters
     ----------
     path : Path
-        CSV, plain or gzip. Bytes that are no UTF-8 become replacement characters.
+        CSV, plain or gzip. Bytes that are no UTF-8 become replacement characters. Of a gzip file that is
+        damaged or breaks off, everything before that place is read.
     folder : Path
         Where the copy goes; made.
     wanted : sequence of str
@@ -84,49 +88,69 @@ def mend(path: Path, folder: Path, wanted: Sequence[str]) -> pl.LazyFrame:
 
     Returns
     -------
-    polars.LazyFrame
+    copy : polars.LazyFrame
         `row` (from 1) and the wanted columns as text, missing where empty or where a row is too short.
-
-    Raises
-    ------
-    PolyframeError
-        Where the file ends within its compressed data.
+    note : str
+        What was wrong, for people.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    names: list[str] = []
+    damage: list[str] = []
+    lines = _lines(path, damage)
+    names = next(_records(lines, None), [])
+    kept = [name for name in wanted if name in names]
+    places = [names.index(name) for name in kept]
+    schema = {"row": pl.UInt32, **dict.fromkeys(kept, pl.String)}
     batch: list[tuple[int | str | None, ...]] = []
-    size = 0
-    parts = 0
+    size = parts = row = 0
 
     def write() -> None:
-        schema = {"row": pl.UInt32, **dict.fromkeys(kept, pl.String)}
         frame = pl.DataFrame(batch, schema=schema, orient="row")
         frame.write_parquet(folder / f"{parts:06d}.parquet", compression="lz4")
 
-    try:
-        with _open_text(path) as file:
-            names = next(_records(file, None), [])
-            kept = [name for name in wanted if name in names]
-            places = [names.index(name) for name in kept]
-            for row, fields in enumerate(_records(file, len(names)), start=1):
-                cells = (fields[place] or None if place < len(fields) else None for place in places)
-                batch.append((row, *cells))
-                size += sum(map(len, fields))
-                if size >= _BATCH_BYTES:
-                    write()
-                    batch, size, parts = [], 0, parts + 1
+    for row, fields in enumerate(_records(lines, len(names)), start=1):
+        batch.append((row, *(fields[place] or None if place < len(fields) else None for place in places)))
+        size += sum(map(len, fields))
+        if size >= _BATCH_BYTES:
             write()
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise PolyframeError(f"{path}: the gzip file breaks off; download it again") from None
-    return pl.scan_parquet(sorted(folder.glob("*.parquet")))
+            batch, size, parts = [], 0, parts + 1
+    write()
+    note = f"{path}: {damage[0]} after row {row}" if damage else f"{path}: is no well-formed CSV"
+    return pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False), f"{note}; read line by line"
 
 
-def _open_text(path: Path) -> TextIO:
+def _lines(path: Path, damage: list[str]) -> Iterator[str]:
+    """Yield the lines of a file with their ends; put into `damage` why a gzip file could not be read on."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
+    rest = ""
+    for block in _blocks(path, damage):
+        *lines, rest = (rest + decoder.decode(block)).split("\n")
+        yield from (line + "\n" for line in lines)
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+def _blocks(path: Path, damage: list[str]) -> Iterator[bytes]:
+    """Yield the bytes of a file, unpacked where it is gzip, as far as it can be read."""
     with path.open("rb") as file:
-        packed = file.read(2) == _GZIP
-    if packed:
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+        packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        unpacker = zlib.decompressobj(_GZIP_FORMAT)
+        while block := file.read(_BLOCK_BYTES):
+            if not packed:
+                yield block
+                continue
+            try:
+                yield unpacker.decompress(block)
+                while unpacker.eof and unpacker.unused_data.startswith(_GZIP):
+                    following = unpacker.unused_data
+                    unpacker = zlib.decompressobj(_GZIP_FORMAT)
+                    yield unpacker.decompress(following)
+            except zlib.error:
+                damage.append("the gzip file is damaged")
+                return
+    if packed and not unpacker.eof:
+        damage.append("the gzip file breaks off")
 
 
 def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.panoptes import versions
-from polyframe.panoptes.cells import whole_number
+from polyframe.panoptes.cells import REPLACEMENT, whole_number
 from polyframe.settings import Settings
 
 #: What a row weighs beside its annotations, roughly; for planning alone.
@@ -54,7 +54,7 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
     -------
     polars.DataFrame
         `workflow_id` i64, `workflow_version` text, `subject_id` i64 (missing where they cannot be read),
-        `workflow_name`, `rows`, `bytes`; sorted.
+        `workflow_name`, `rows`, `bytes`, `not_utf8` (rows with such bytes in the name); sorted.
     """
     keys = ("workflow_id", "workflow_version", "subject_id")
     return (
@@ -63,10 +63,18 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
             "workflow_version",
             whole_number("subject_ids").alias("subject_id"),
             "workflow_name",
+            pl.col("user_name")
+            .str.contains(REPLACEMENT, literal=True)
+            .fill_null(value=False)
+            .alias("not_utf8"),
             pl.col("annotations").str.len_bytes().fill_null(0).cast(pl.Int64).alias("bytes"),
         )
         .group_by(keys)
-        .agg(pl.col("workflow_name").max(), pl.len().cast(pl.Int64).alias("rows"), pl.col("bytes").sum())
+        .agg(
+            pl.col("workflow_name").max(),
+            pl.len().cast(pl.Int64).alias("rows"),
+            pl.col("bytes", "not_utf8").sum(),
+        )
         .with_columns(pl.col("bytes") + _ROW_BYTES * pl.col("rows"))
         .collect(engine="streaming")
         .sort(keys)
@@ -99,6 +107,9 @@ def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)
     chosen, malformed = _choose_versions(of_workflow, settings, path, workflow_id, notes)
     filtered = census.filter(~is_used(workflow_id, [*chosen, *malformed]))
+    not_utf8 = int(census["not_utf8"].sum())
+    if not_utf8:
+        notes.append(f"{not_utf8} rows have a user_name that is not UTF-8; each counts as another volunteer")
     return Selection(
         workflow_id=workflow_id,
         versions=tuple(chosen),
