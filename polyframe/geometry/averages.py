@@ -5,7 +5,7 @@ take all clusters at once, as flat arrays sorted by cluster with offsets, and gi
 """
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.distances import checked_matrix
-from polyframe.geometry.parts import fill_holes, largest_parts
+from polyframe.geometry.parts import fill_holes, largest_parts, polygon_array
 
 #: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
 _TIE = 1e-12
 
 
-def average_union(polygons: ArrayLike) -> shapely.Polygon:
+def average_union(polygons: Iterable[shapely.Polygon | None]) -> shapely.Polygon:
     """Return the largest part of the union of polygons, holes filled.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
+    polygons : iterable of n shapely.Polygon
         Valid. None and empty polygons add nothing. A single polygon is returned as it is.
 
     Returns
@@ -38,12 +38,12 @@ def average_union(polygons: ArrayLike) -> shapely.Polygon:
     return union
 
 
-def average_intersection(polygons: ArrayLike) -> shapely.Polygon:
+def average_intersection(polygons: Iterable[shapely.Polygon | None]) -> shapely.Polygon:
     """Return what all polygons have in common; of several parts the largest.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
+    polygons : iterable of n shapely.Polygon
         Valid. None is left out; an empty polygon makes the result empty. A single polygon is returned as it
         is.
 
@@ -57,12 +57,14 @@ def average_intersection(polygons: ArrayLike) -> shapely.Polygon:
     return intersection
 
 
-def average_median(polygons: ArrayLike, matrix: ArrayLike) -> shapely.Polygon:
+def average_median(
+    polygons: Iterable[shapely.Polygon | None], matrix: ArrayLike | Iterable[ArrayLike]
+) -> shapely.Polygon:
     """Return the polygon with the least summed IoU distance to the others.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
+    polygons : iterable of n shapely.Polygon
     matrix : array_like of float, shape (n, n)
         Their IoU distances, as `iou_distance_matrix` gives them. Infinite distances count as 1.
 
@@ -76,7 +78,7 @@ def average_median(polygons: ArrayLike, matrix: ArrayLike) -> shapely.Polygon:
     ValueError
         Where the matrix is no distance matrix, or not one of that many polygons.
     """
-    marks = np.asarray(polygons, dtype=object).reshape(-1)
+    marks = polygon_array(polygons)
     distances = checked_matrix(matrix)
     if len(marks) != len(distances):
         raise ValueError(f"{len(marks)} polygons, but a matrix of {len(distances)}")
@@ -85,13 +87,13 @@ def average_median(polygons: ArrayLike, matrix: ArrayLike) -> shapely.Polygon:
     return median
 
 
-def average_last(polygons: ArrayLike, created_at: Sequence[Any] | NDArray[Any]) -> shapely.Polygon:
+def average_last(polygons: Iterable[shapely.Polygon | None], created_at: Iterable[Any]) -> shapely.Polygon:
     """Return the polygon that was drawn last.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
-    created_at : sequence of n times
+    polygons : iterable of n shapely.Polygon
+    created_at : iterable of n times
         ISO strings, Zooniverse strings (`2025-01-30 09:48:51 UTC`), datetimes or NumPy datetimes. Times
         without a zone are UTC.
 
@@ -105,12 +107,10 @@ def average_last(polygons: ArrayLike, created_at: Sequence[Any] | NDArray[Any]) 
     ValueError
         Where there are no polygons, the lengths differ, or a time cannot be read (its index is named).
     """
-    marks = np.asarray(polygons, dtype=object).reshape(-1)
-    if len(marks) != len(created_at) or not len(marks):
-        raise ValueError(
-            f"{len(marks)} polygons and {len(created_at)} times; both must be the same and not 0"
-        )
+    marks = polygon_array(polygons)
     times = [_as_utc(index, time) for index, time in enumerate(created_at)]
+    if len(marks) != len(times) or not len(marks):
+        raise ValueError(f"{len(marks)} polygons and {len(times)} times; both must be the same and not 0")
     last: shapely.Polygon = marks[times.index(max(times))]
     return last
 
@@ -210,8 +210,8 @@ def median_and_consensus(
     return medians, 1.0 - totals / np.maximum(pairs, 1)
 
 
-def _without_missing(polygons: ArrayLike) -> NDArray[Any]:
-    marks = np.asarray(polygons, dtype=object).reshape(-1)
+def _without_missing(polygons: Iterable[shapely.Polygon | None]) -> NDArray[Any]:
+    marks = polygon_array(polygons)
     present: NDArray[Any] = marks[~shapely.is_missing(marks)]
     return present
 

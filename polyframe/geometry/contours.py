@@ -8,6 +8,7 @@ for that cluster.
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints, arrange
 from polyframe.geometry.faces import counted_levels
-from polyframe.geometry.parts import fill_holes, have_area
+from polyframe.geometry.parts import fill_holes, have_area, polygon_array
 from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
@@ -43,12 +44,12 @@ class ContourLevels:
     offsets: NDArray[np.int64]
 
 
-def contours(polygons: ArrayLike) -> list[shapely.Polygon]:
+def contours(polygons: Iterable[shapely.Polygon | None]) -> list[shapely.Polygon]:
     """Return the agreement contours of one cluster.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
+    polygons : iterable of n shapely.Polygon
         Valid. None and empty polygons add nothing.
 
     Returns
@@ -58,7 +59,7 @@ def contours(polygons: ArrayLike) -> list[shapely.Polygon]:
         of the region where at least k polygons overlap, then its holes filled. At most n levels; none for
         no polygons.
     """
-    marks = np.asarray(polygons, dtype=object).reshape(-1)
+    marks = polygon_array(polygons)
     return list(cluster_contours(marks, [0, len(marks)]).polygons)
 
 

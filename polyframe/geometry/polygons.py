@@ -1,6 +1,6 @@
 """From drawn paths to polygons: close, repair, keep the largest part."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,13 +93,15 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     return RepairedPolygons(polygons, np.nan_to_num(shapely.area(polygons)), problems)
 
 
-def polygons_from_paths(xs: Sequence[ArrayLike], ys: Sequence[ArrayLike]) -> NDArray[Any]:
+def polygons_from_paths(
+    xs: Iterable[ArrayLike | Iterable[float]], ys: Iterable[ArrayLike | Iterable[float]]
+) -> NDArray[Any]:
     """Make polygons from paths given one by one, as `polygons_from_ragged` does.
 
     Parameters
     ----------
-    xs, ys : sequences of n array_like of float
-        The coordinates of each path in pixels.
+    xs, ys : iterables of n iterables of float
+        The coordinates of each path in pixels; `[x]` and `[y]` for a single path.
 
     Returns
     -------
@@ -109,12 +111,13 @@ def polygons_from_paths(xs: Sequence[ArrayLike], ys: Sequence[ArrayLike]) -> NDA
     Raises
     ------
     ValueError
-        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length.
+        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length, or a path is
+        a single number.
     """
-    if len(xs) != len(ys):
-        raise ValueError(f"xs holds {len(xs)} paths, ys holds {len(ys)}")
-    x_paths = [np.asarray(x, dtype=np.float64).reshape(-1) for x in xs]
-    y_paths = [np.asarray(y, dtype=np.float64).reshape(-1) for y in ys]
+    x_paths = [_as_path("xs", index, x) for index, x in enumerate(xs)]
+    y_paths = [_as_path("ys", index, y) for index, y in enumerate(ys)]
+    if len(x_paths) != len(y_paths):
+        raise ValueError(f"xs holds {len(x_paths)} paths, ys holds {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):
         if len(x) != len(y):
             raise ValueError(f"path {index}: {len(x)} x coordinates, but {len(y)} y coordinates")
@@ -122,6 +125,16 @@ def polygons_from_paths(xs: Sequence[ArrayLike], ys: Sequence[ArrayLike]) -> NDA
         return np.empty(0, dtype=object)
     offsets = offsets_of([len(x) for x in x_paths])
     return polygons_from_ragged(np.concatenate(x_paths), np.concatenate(y_paths), offsets).polygons
+
+
+def _as_path(name: str, index: int, values: Any) -> NDArray[np.float64]:
+    path = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=np.float64)
+    if path.ndim == 0:
+        raise ValueError(
+            f"{name}[{index}] is {values!r}, not the coordinates of a path; "
+            "pass lists of paths, [x] and [y] for a single one"
+        )
+    return path.reshape(-1)
 
 
 def _close(

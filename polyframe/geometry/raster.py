@@ -5,6 +5,7 @@ are drawn through the counts.
 """
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import contourpy
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.choices import Smoothing
 from polyframe.geometry.contours import ContourLevels
+from polyframe.geometry.parts import polygon_array
 from polyframe.runs import offsets_of
 
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
@@ -22,13 +24,15 @@ _TAUBIN_WEIGHTS = (0.5, -0.5)
 
 
 def raster_contours(
-    polygons: ArrayLike, num_grid_points: int = 100, smoothing: Smoothing = "minimal_sides"
+    polygons: Iterable[shapely.Polygon | None],
+    num_grid_points: int = 100,
+    smoothing: Smoothing = "minimal_sides",
 ) -> list[shapely.Polygon]:
     """Return the agreement contours of one cluster from counts on a grid.
 
     Parameters
     ----------
-    polygons : array_like of shapely.Polygon, shape (n,)
+    polygons : iterable of n shapely.Polygon
         Valid. None and empty polygons add nothing.
     num_grid_points : int
         Grid points along each axis, spread evenly over the joint bounds; at least 2.
@@ -56,7 +60,7 @@ def raster_contours(
         raise ValueError(f"num_grid_points: {num_grid_points} is below 2")
     if smoothing not in get_args(Smoothing):
         raise ValueError(f"smoothing: {smoothing!r} is not one of {', '.join(get_args(Smoothing))}")
-    marks = np.asarray(polygons, dtype=object).reshape(-1)
+    marks = polygon_array(polygons)
     marks = marks[~shapely.is_missing(marks) & ~shapely.is_empty(marks)]
     if not len(marks):
         return []

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
-from polyframe.geometry import consensus, iou_distance_matrix
+from polyframe.geometry import average_median, consensus, iou_distance_matrix
 from polyframe.geometry import distances as distances_module
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
 from polyframe.geometry.pairs import all_pairs
@@ -43,6 +43,18 @@ def test_matrix_with_volunteers_and_missing_marks():
     assert iou_distance_matrix(marks)[0, 4] == 0
     with pytest.raises(ValueError, match="5 polygons, but 1 volunteers"):
         iou_distance_matrix(marks, volunteers=["ann"])
+
+
+@pytest.mark.parametrize("unknown", [None, np.nan, float("nan"), np.datetime64("NaT")])
+@pytest.mark.parametrize("name", ["a", 7, ("a", 1)])
+def test_nobody_known_is_nobody_else(unknown, name):
+    matrix = iou_distance_matrix([box(0, 0, 1, 1)] * 5, volunteers=[name, unknown, unknown, "c", name])
+    assert np.argwhere(np.isinf(matrix)).tolist() == [[0, 4], [4, 0]]
+
+
+def test_volunteers_as_an_array_of_numbers():
+    matrix = iou_distance_matrix([box(0, 0, 1, 1)] * 4, volunteers=np.array([3, np.nan, np.nan, 3]))
+    assert np.argwhere(np.isinf(matrix)).tolist() == [[0, 3], [3, 0]]
 
 
 def test_monte_carlo(make_cluster):
@@ -98,12 +110,25 @@ def test_consensus_worked_by_hand():
 
 @pytest.mark.parametrize(
     "matrix",
-    [[], [[]], [[0, 1]], [0.5], [[0, 1], [0.5, 0]], [[0.1]], [[0, np.nan], [np.nan, 0]]],
-    ids=["empty", "no columns", "not square", "flat", "asymmetric", "diagonal", "nan"],
+    [
+        [],
+        [[]],
+        [[0, 1]],
+        [0.5],
+        [[0, 1], [0.5, 0]],
+        [[0.1]],
+        [[0, np.nan], [np.nan, 0]],
+        [[0, 1.5], [1.5, 0]],
+        [[0, -0.1], [-0.1, 0]],
+        [[0, -np.inf], [-np.inf, 0]],
+    ],
+    ids=str,
 )
 def test_what_is_no_distance_matrix(matrix):
     with pytest.raises(ValueError, match="a distance matrix"):
         consensus(matrix)
+    with pytest.raises(ValueError, match="a distance matrix"):
+        average_median([box(0, 0, 1, 1)] * len(matrix), matrix)
 
 
 def test_consensus_leaves_the_matrix_alone():

@@ -79,6 +79,20 @@ def test_paths_of_different_lengths_are_named():
         polygons_from_paths([[0, 1, 1]], [[0, 0, 1], [0, 1, 2]])
 
 
+@pytest.mark.parametrize(
+    ("xs", "ys", "place"),
+    [
+        ([0, 1, 1], [0, 0, 1], r"xs\[0\] is 0"),
+        (np.array([0, 1.5, 1]), np.array([0, 0, 1.5]), r"xs\[0\] is .*0\.0"),
+        ([[0, 1, 1], None], [[0, 0, 1], [1, 2, 3]], r"xs\[1\] is None"),
+        ([[0, 1, 1]], [3], r"ys\[0\] is 3"),
+    ],
+)
+def test_one_flat_path_is_refused_with_what_to_pass(xs, ys, place):
+    with pytest.raises(ValueError, match=place + r".*pass lists of paths, \[x\] and \[y\]"):
+        polygons_from_paths(xs, ys)
+
+
 def test_no_paths():
     assert len(polygons_from_paths([], [])) == 0
 
