@@ -13,7 +13,7 @@ from polyframe import dataset, pipeline
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction
-from polyframe.geometry.engines import engine_named
+from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.pipeline import Progress, Say, Summary
@@ -237,7 +237,7 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
         Where a name or a value is not valid.
     """
     settings = Settings().replace(given)
-    engine_named(settings.engine)
+    check_engine(settings.engine)
     configured = [drawing.task for drawing in settings.drawing_tasks]
     unknown = [task for task in settings.task if configured and task not in configured]
     if unknown:

@@ -113,7 +113,7 @@ def cluster_marks(
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     volunteers = marks["classification_id"].to_numpy()
     left, right = candidate_pairs(bounds, areas, group_offsets, volunteers, settings.eps)
-    intersection_areas = engine_named(settings.engine).intersection_areas
+    intersection_areas = engine_named(settings.engine, polygons).intersection_areas
     distances = pair_distances(polygons, areas, bounds, left, right, intersection_areas)
     labels = cluster_labels(
         group_offsets, left, right, distances, eps=settings.eps, min_samples=settings.min_samples
@@ -256,9 +256,9 @@ def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
         case "last":
             return clustered.polygons[_newest(clustered)]
         case "union":
-            return engine_named(settings.engine).unions(members, clustered.member_offsets)
+            return engine_named(settings.engine, members).unions(members, clustered.member_offsets)
         case "intersection":
-            return engine_named(settings.engine).intersections(members, clustered.member_offsets)
+            return engine_named(settings.engine, members).intersections(members, clustered.member_offsets)
 
 
 def _newest(clustered: Clustered) -> Positions:

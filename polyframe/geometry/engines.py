@@ -1,21 +1,25 @@
 """What computes areas and contours: GEOS alone, or loops compiled by numba (the extra `fast`).
 
 Both give the same results: intersection areas to 1e-9, contours with the same areas. `auto` takes the
-compiled loops where numba is installed.
+compiled loops where numba is installed and there is enough to do: loading them takes half a second.
 """
 
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
+
+#: Vertices from which loading the compiled loops is won back.
+_WORTH_LOADING: Final = 100_000
 
 Polygons = NDArray[Any]
 Offsets = NDArray[np.int64]
@@ -44,23 +48,25 @@ class Engine:
     intersections: Callable[[Polygons, Offsets], Polygons]
 
 
-def engine_named(name: str) -> Engine:
+def engine_named(name: str, polygons: Polygons) -> Engine:
     """Return the engine of a name.
 
     Parameters
     ----------
     name : {"auto", "shapely", "sweep"}
-        `auto` is `sweep` where numba is installed, else `shapely`.
+        `auto` is `sweep` where numba is installed and the polygons have vertices enough, else `shapely`. It
+        rests on nothing else, so that the same polygons always get the same engine.
+    polygons : ndarray of shapely.Polygon
+        All that there is to do.
 
     Raises
     ------
     UsageError
         Where `sweep` is asked for and numba is missing.
     """
-    compiled = importlib.util.find_spec("numba") is not None
-    if name == "sweep" and not compiled:
-        raise UsageError("engine: 'sweep' needs numba; install it with: pip install 'polyframe[fast]'")
-    if name == "shapely" or not compiled:
+    check_engine(name)
+    small = name == "auto" and int(shapely.get_num_coordinates(polygons).sum()) < _WORTH_LOADING
+    if name == "shapely" or small or not _is_compiled():
         return Engine(
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
@@ -78,3 +84,13 @@ def engine_named(name: str) -> Engine:
         fast_cluster_unions,
         fast_cluster_intersections,
     )
+
+
+def check_engine(name: str) -> None:
+    """Raise a UsageError where an engine is asked for that is not installed."""
+    if name == "sweep" and not _is_compiled():
+        raise UsageError("engine: 'sweep' needs numba; install it with: pip install 'polyframe[fast]'")
+
+
+def _is_compiled() -> bool:
+    return importlib.util.find_spec("numba") is not None
