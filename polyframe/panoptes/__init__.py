@@ -5,7 +5,8 @@
 - `export`: the classification export, a CSV file (with `mending`, `cells`, `rows`, `selection`)
 - `annotations`: the JSON of `annotations` cells, as marks (arrays over a whole partition)
 - `plain_cells`: the fast reader of cells without surprises
-- `mark_rules`: the reader of all other cells; what is a mark, and why one cannot be used
+- `any_cells`: the reader of all other cells; why a mark cannot be used
+- `mark_rules`: what both readers share: which marks are wanted, and what they are called and hold
 - `coordinates`: flat coordinate arrays from the paths of many marks
 - `bezier`: Bezier curves from control points
 """

@@ -2,7 +2,7 @@
 
 Nearly every cell is read by the typed decoder of `plain_cells`, which leaves the coordinates as text; the
 coordinates of all cells are parsed together. A cell with anything unusual in it goes to the general reader of
-`mark_rules`, which says why a mark cannot be used. Both give the same marks.
+`any_cells`, which says why a mark cannot be used. Both give the same marks.
 """
 
 from collections.abc import Iterable
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe import reasons
+from polyframe.panoptes.any_cells import read_cell
 from polyframe.panoptes.bezier import bezier_paths
 from polyframe.panoptes.coordinates import flat_paths
-from polyframe.panoptes.mark_rules import Mark, Rejection, read_cell, selection_from_settings
+from polyframe.panoptes.mark_rules import Mark, Rejection, selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
 from polyframe.runs import offsets_of, positions_of
 from polyframe.settings import Settings
@@ -100,7 +101,9 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
         One cell for each classification, for instance a Polars string column. Any text is taken; none raises.
     settings : Settings
         `drawing_tasks` says which tasks and tools to take and how to read them; without any, every mark that
-        looks like a polygon, a freehand line or a Bezier curve is taken. `task` and `tool` narrow that.
+        looks like a polygon, a freehand line or a Bezier curve is taken. `task` and `tool` narrow that. Marks
+        without a path of tools that draw no outlines (points, circles) are passed over, unless the tool is
+        listed.
 
     Returns
     -------

@@ -1,32 +1,22 @@
-"""Which entries of an annotation are marks, and why one cannot be used.
+"""What both readers of `annotations` cells share: which marks are wanted, what they are called and hold.
 
-This is the general reader of an `annotations` cell: it takes any text and gives a reason for whatever it
-cannot use. The fast reader in `plain_cells` takes only cells without surprises and leaves all others to this.
+`plain_cells` reads the cells without surprises, `any_cells` all others.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from reprlib import Repr
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from polyframe import reasons
 from polyframe.choices import ExtractorKind
-from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.coordinates import Path
 from polyframe.settings import Settings
 
-#: The types of tools whose marks are taken where no configuration lists the drawing tasks.
+#: The types of tools that draw outlines.
 DRAWN_TYPES: Final = frozenset({"polygon", "freehandLine", "bezier"})
 LARGEST_INDEX: Final = 2**31 - 1
-
-_DIGITS_OF_A_FLOAT: Final = 300
-_LONGEST_VALUE: Final = 50
-_shorten = Repr()
-_shorten.maxstring = _shorten.maxother = _shorten.maxlong = 40
-_shorten.maxlevel = 2
 
 
 class Mark(NamedTuple):
@@ -101,35 +91,26 @@ def kind_of(
     return kinds.get(tool_index, kinds.get(None))
 
 
-def read_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark], list[Rejection]]:
-    """Read any `annotations` cell.
+def is_of_another_tool(
+    selection: MarkSelection, task: str, tool_index: int | None, tool_type: str | None
+) -> bool:
+    """Return whether a mark without a path is none that is wanted, and not a wanted one that lost its path.
 
-    Parameters
-    ----------
-    cell : str or bytes
-        Any text at all.
-    selection : MarkSelection
-
-    Returns
-    -------
-    marks : list of Mark
-        In the order of the document. Their coordinates may be infinite, NaN or too large.
-    rejections : list of Rejection
-        A single one with the mark index -1 where the whole cell cannot be used.
+    So it is where its type names a tool that draws no outlines, such as a point or a circle, unless the
+    configuration lists the index of the tool.
     """
-    if not cell.strip():
-        return [], [Rejection(-1, reasons.ANNOTATIONS_MISSING, "the cell is empty")]
-    try:
-        text = cell.decode("utf-8") if isinstance(cell, bytes) else cell
-        annotations = json.loads(text, parse_constant=float, parse_int=_integer)
-        return _read_annotations(annotations, selection)
-    except json.JSONDecodeError as error:
-        found = f"{error.msg} at character {error.pos + 1}"
-    except UnicodeDecodeError as error:
-        found = f"not UTF-8 at byte {error.start + 1}"
-    except (RecursionError, MemoryError):
-        found = "nested too deeply"
-    return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_JSON, found)]
+    is_listed = tool_index is not None and tool_index in selection.kinds.get(task, {})
+    return tool_type is not None and tool_type not in DRAWN_TYPES and not is_listed
+
+
+def tool_name(task: str, tool_index: int, old: bool) -> str:
+    """Return the name of a tool: `T0_tool1` for classifier 1.x (`old`), `T0_toolIndex1` for 2.x."""
+    return f"{task}_tool{tool_index}" if old else f"{task}_toolIndex{tool_index}"
+
+
+def tool_type_of(tool_type: str | None, kind: ExtractorKind, has_points: bool) -> str:
+    """Return the type of a mark's tool; after the form of its path where the mark names none."""
+    return tool_type or ("bezier" if kind == "bezier" else "polygon" if has_points else "freehandLine")
 
 
 def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> str | None:
@@ -154,183 +135,7 @@ def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], 
         return json.dumps(details, separators=(",", ":"))
 
 
-def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[Mark], list[Rejection]]:
-    problem = _problem_of_list(annotations)
-    if problem:
-        return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, problem)]
-    answers = {
-        (annotation["task"], index): annotation.get("value")
-        for annotation in annotations
-        if type(index := annotation.get("markIndex")) is int
-    }
-    marks: list[Mark] = []
-    rejections: list[Rejection] = []
-    n_before = 0
-    for annotation in annotations:
-        entries = annotation.get("value")
-        is_subtask = annotation.get("markIndex") is not None
-        if is_subtask or not isinstance(entries, list) or not any(isinstance(e, dict) for e in entries):
-            continue
-        if takes_task(selection, annotation["task"]):
-            for found in _read_entries(entries, n_before, annotation["task"], selection, answers):
-                if isinstance(found, Mark):
-                    marks.append(found)
-                else:
-                    rejections.append(found)
-        n_before += len(entries)
-    return marks, rejections
-
-
-def _problem_of_list(annotations: Any) -> str | None:
-    if not isinstance(annotations, list):
-        return f"found {_named(annotations)}, expected a list of objects with a `task`"
-    for i, annotation in enumerate(annotations):
-        if not isinstance(annotation, dict):
-            return f"entry {i} is {_named(annotation)}, expected an object with a `task`"
-        if not isinstance(annotation.get("task"), str):
-            return f"`task` of entry {i} is {_found(annotation.get('task'))}, expected a text such as T0"
-    return None
-
-
-def _read_entries(
-    entries: list[Any],
-    n_before: int,
-    task: str,
-    selection: MarkSelection,
-    answers: Mapping[tuple[str, int], Any],
-) -> Iterator[Mark | Rejection]:
-    # Without a configuration, a list belongs to a drawing task where at least one entry looks drawn.
-    is_drawing = bool(selection.kinds) or any(isinstance(e, dict) and _looks_drawn(e) for e in entries)
-    for position, entry in enumerate(entries):
-        if isinstance(entry, dict):
-            mark = _read_mark(entry, position, n_before + position, task, selection, answers)
-            if mark is not None:
-                yield mark
-        elif is_drawing:
-            detail = f"found {_found(entry)}, expected an object"
-            yield Rejection(n_before + position, reasons.MARK_NOT_AN_OBJECT, detail)
-
-
-def _read_mark(
-    entry: dict[str, Any],
-    position: int,
-    mark_index: int,
-    task: str,
-    selection: MarkSelection,
-    answers: Mapping[tuple[str, int], Any],
-) -> Mark | Rejection | None:
-    """Read one object among the marks of a wanted task; None where it is no mark or not wanted."""
-
-    def rejection(reason: str, detail: str) -> Rejection:
-        return Rejection(mark_index, reason, detail)
-
-    if not selection.kinds and not _looks_drawn(entry):
-        return None
-    old = entry.get("tool") is not None  # classifier 1.x
-    name = "tool" if old else "toolIndex"
-    tool_index = _index(entry.get(name))
-    if tool_index is None:
-        return rejection(
-            reasons.TOOL_MISSING, f"`{name}` is {_found(entry.get(name))}, expected a whole number"
-        )
-    tool_type = _tool_type(entry)
-    kind = kind_of(selection, task, tool_index, tool_type)
-    if kind is None:
-        return None
-    points = entry.get("points")
-    x: list[Any]
-    y: list[Any]
-    if isinstance(points, list):
-        x, y = ([p.get(axis) if isinstance(p, dict) else None for p in points] for axis in "xy")
-    elif points is None and isinstance(entry.get("pathX"), list) and isinstance(entry.get("pathY"), list):
-        x, y = entry["pathX"], entry["pathY"]
-    else:
-        found = ", ".join(f"`{key}` is {_named(entry.get(key))}" for key in ("points", "pathX", "pathY"))
-        return rejection(reasons.PATH_MISSING, found)
-    if not x and not y:
-        return None
-    frame = 0 if entry.get("frame") is None else _index(entry["frame"])
-    if frame is None:
-        return rejection(
-            reasons.FRAME_INVALID, f"`frame` is {_found(entry['frame'])}, expected a whole number"
-        )
-    if len(x) != len(y):
-        return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
-    if kind == "bezier" and len(x) < FEWEST_CONTROL_POINTS:
-        return None
-    for axis, values in (("x", x), ("y", y)):
-        for i, value in enumerate(values):
-            if type(value) is not float and type(value) is not int:
-                found = f"{axis} of point {i} is {_found(value)}, expected a number"
-                return rejection(reasons.COORDINATE_NOT_A_NUMBER, found)
-    default_type = "bezier" if kind == "bezier" else "polygon" if points is not None else "freehandLine"
-    return Mark(
-        mark_index,
-        _encodable(task),
-        frame,
-        tool_index,
-        tool_name(_encodable(task), tool_index, old),
-        _encodable(tool_type or default_type),
-        details_text(entry.get("details"), position, answers),
-        kind == "bezier",
-        len(x),
-        [float(value) for value in x],
-        [float(value) for value in y],
-    )
-
-
-def tool_name(task: str, tool_index: int, old: bool) -> str:
-    """Return the name of a tool: `T0_tool1` for classifier 1.x (`old`), `T0_toolIndex1` for 2.x."""
-    return f"{task}_tool{tool_index}" if old else f"{task}_toolIndex{tool_index}"
-
-
-def _looks_drawn(entry: dict[str, Any]) -> bool:
-    tool_type = _tool_type(entry)
-    if tool_type is not None:
-        return tool_type in DRAWN_TYPES
-    if entry.get("pathX") is not None or entry.get("pathY") is not None:
-        return True
-    points = entry.get("points")
-    return (
-        isinstance(points, list)
-        and bool(points)
-        and isinstance(points[0], dict)
-        and {*points[0]} >= {"x", "y"}
-    )
-
-
-def _tool_type(entry: dict[str, Any]) -> str | None:
-    tool_type = entry.get("toolType")
-    return tool_type if isinstance(tool_type, str) and tool_type else None
-
-
-def _index(value: Any) -> int | None:
-    """Return a whole number from 0 as an int, 2.0 included; None for anything else."""
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= LARGEST_INDEX else None
-
-
-def _integer(digits: str) -> int | float:
-    # Python refuses to convert very long integers; as floats they are infinite, as they should be.
-    return int(digits) if len(digits) <= _DIGITS_OF_A_FLOAT else float(digits)
-
-
 def _with_answer(item: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> Any:
     if isinstance(item, dict) and isinstance(item.get("task"), str) and (item["task"], position) in answers:
         return {**item, "value": answers[item["task"], position]}
     return item
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-def _found(value: Any) -> str:
-    text = "missing" if value is None else _shorten.repr(value)
-    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
-
-
-def _named(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -12,9 +12,11 @@ from polyframe.panoptes.mark_rules import (
     Mark,
     MarkSelection,
     details_text,
+    is_of_another_tool,
     kind_of,
     takes_task,
     tool_name,
+    tool_type_of,
 )
 
 
@@ -65,7 +67,7 @@ def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] |
     Returns
     -------
     list of Mark, or None
-        The same marks as `mark_rules.read_cell` gives; None where that one has to read the cell.
+        The same marks as `any_cells.read_cell` gives; None where that one has to read the cell.
     """
     try:
         annotations = _decode_cell(cell)
@@ -100,17 +102,16 @@ def _plain_mark(
     annotations: list[_Annotation],
 ) -> Mark | None:
     tool_type = entry.toolType or None
-    if not selection.kinds:
-        has_path = entry.pathX or entry.pathY or entry.points
-        if tool_type not in DRAWN_TYPES if tool_type else not has_path:
-            return None
+    has_path = bool(entry.pathX or entry.pathY or entry.points)
+    if not selection.kinds and (tool_type not in DRAWN_TYPES if tool_type else not has_path):
+        return None
     old = entry.tool is not None
     tool_index = entry.tool if old else entry.toolIndex
     frame = entry.frame or 0
     if tool_index is None or not (0 <= tool_index <= LARGEST_INDEX and 0 <= frame <= LARGEST_INDEX):
         raise _Unusual
     kind = kind_of(selection, task, tool_index, tool_type)
-    if kind is None:
+    if kind is None or (not has_path and is_of_another_tool(selection, task, tool_index, tool_type)):
         return None
     x: Path
     y: Path
@@ -127,14 +128,13 @@ def _plain_mark(
     details = None
     if len(entry.details) > len("[]"):
         details = details_text(msgspec.json.decode(entry.details), position, _answers(annotations))
-    default_type = "bezier" if kind == "bezier" else "polygon" if entry.points else "freehandLine"
     return Mark(
         n_before + position,
         task,
         frame,
         tool_index,
         tool_name(task, tool_index, old),
-        tool_type or default_type,
+        tool_type_of(tool_type, kind, has_points=bool(entry.points)),
         details,
         kind == "bezier",
         n_points,

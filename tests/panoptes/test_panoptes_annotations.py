@@ -204,6 +204,36 @@ def test_without_a_configuration_only_what_looks_drawn_is_taken():
     assert found(decoded) == []
 
 
+OTHER_TOOLS = [
+    {"toolIndex": 1, "toolType": "point", "x": 3, "y": 4},
+    {"tool": 1, "toolType": "circle", "x_center": 3, "y_center": 4, "r": 5, "points": None, "pathX": None},
+    {"toolIndex": 1, "toolType": "ellipse", "frame": "x"},
+    {"toolIndex": 1, "toolType": "rectangle", "x": 1, "y": 2, "width": 3, "height": 4, "details": [{}]},
+]
+
+
+@pytest.mark.parametrize("other", OTHER_TOOLS, ids=lambda mark: mark["toolType"])
+def test_marks_of_tools_that_draw_no_outline_are_not_meant_unless_the_tool_is_listed(other):
+    text = cell(other, SQUARE)
+    for drawing in (DrawingTask("T0"), DrawingTask("T0", None, "bezier"), DrawingTask("T0", (0,))):
+        decoded = decode(text, settings=Settings(drawing_tasks=(drawing,)))
+        assert found(decoded) == []
+        assert decoded.marks.mark_index.tolist() == [1]
+    decoded = decode(text, settings=Settings(drawing_tasks=(DrawingTask("T0", (0, 1)),)))
+    assert found(decoded) == [(0, 0, reasons.PATH_MISSING)]
+    assert decoded.marks.mark_index.tolist() == [1]
+
+
+def test_a_mark_of_another_tool_needs_no_tool_index():
+    assert found(decode(cell({"toolType": "point", "x": 1}))) == []
+    assert found(decode(cell({"toolType": "polygon", "x": 1}))) == [(0, 0, reasons.TOOL_MISSING)]
+
+
+def test_the_type_of_a_tool_does_not_matter_where_there_is_a_path():
+    assert decode(cell(without(SQUARE, toolType="point"))).marks.tool_type == ["point"]
+    assert found(decode(cell(without(SQUARE, "pathY", toolType="point")))) == [(0, 0, reasons.PATH_MISSING)]
+
+
 def test_the_mark_index_does_not_depend_on_the_settings():
     text = json.dumps(
         [
@@ -398,11 +428,14 @@ def good_marks(draw):
     n = draw(st.integers(0, 5))
     x, y = (draw(st.lists(numbers, min_size=n, max_size=n)) for _ in "xy")
     mark = {draw(st.sampled_from(["tool", "toolIndex"])): draw(st.integers(0, 3))}
-    if draw(st.booleans()):
+    form = draw(st.sampled_from(["paths", "points", "none"]))
+    if form == "paths":
         mark |= {"pathX": x, "pathY": y}
-    else:
+    elif form == "points":
         mark["points"] = [{"x": a, "y": b} for a, b in zip(x, y, strict=True)]
-    if draw(st.booleans()):
+    else:
+        mark |= {"toolType": draw(st.sampled_from(["point", "circle"])), "x": 1, "y": 2}
+    if form != "none" and draw(st.booleans()):
         mark["toolType"] = draw(st.sampled_from(["polygon", "freehandLine", "bezier", "line", None, ""]))
     if draw(st.booleans()):
         mark["frame"] = draw(st.sampled_from([0, 1, None]))
