@@ -1,6 +1,9 @@
-"""Clustering of marks by IoU distance: one DBSCAN over all groups of a partition, on arrays."""
+"""Clustering of marks by IoU distance: one DBSCAN over all groups of a partition, on arrays.
 
-from __future__ import annotations
+The neighbours are known as a list of pairs, so DBSCAN is a matter of connected components. The labels are
+those of scikit-learn's `DBSCAN(metric="precomputed")` on the same graph (the tests compare them), without the
+second that importing scikit-learn takes in every process.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +20,8 @@ def cluster_labels(
 ) -> NDArray[np.int32]:
     """Cluster the marks of many groups at once.
 
-    The distance graph is block-diagonal, one block a group, so one DBSCAN gives the same labels as one for
-    each group: scikit-learn numbers clusters by their first core mark, and no edge crosses groups.
+    The distance graph is block-diagonal, one block a group, so all groups are clustered together: clusters
+    are numbered by their first core mark, and no pair crosses groups.
 
     Parameters
     ----------
@@ -40,26 +43,39 @@ def cluster_labels(
 
     Notes
     -----
-    DBSCAN: Ester, Kriegel, Sander, Xu (1996), as in scikit-learn.
+    DBSCAN: Ester, Kriegel, Sander, Xu (1996). A cluster is a connected component of core marks; another mark
+    near a core joins its cluster, the first of them where it is near several.
     """
-    from scipy.sparse import coo_array
-    from sklearn.cluster import DBSCAN
-
-    n_marks = int(group_offsets[-1])
-    if n_marks == 0:
-        return np.zeros(0, np.int32)
     near = distances <= eps
-    left, right, distances = left[near], right[near], distances[near]
-    diagonal = np.arange(n_marks)
-    graph = coo_array(
-        (
-            np.concatenate([distances, distances, np.zeros(n_marks)]),
-            (np.concatenate([left, right, diagonal]), np.concatenate([right, left, diagonal])),
-        ),
-        shape=(n_marks, n_marks),
-    ).tocsr()
-    labels = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(graph).labels_
-    return _within_groups(np.asarray(labels, np.int64), group_offsets)
+    left, right = left[near], right[near]
+    n_marks = int(group_offsets[-1])
+    neighbours = 1 + np.bincount(left, minlength=n_marks) + np.bincount(right, minlength=n_marks)
+    core = neighbours >= min_samples
+    labels = np.where(core, _components(left, right, core), n_marks)
+    # A mark that is no core takes the least label among its core neighbours.
+    for one, other in ((left, right), (right, left)):
+        joins = core[one] & ~core[other]
+        np.minimum.at(labels, other[joins], labels[one[joins]])
+    return _within_groups(np.where(labels == n_marks, -1, labels), group_offsets)
+
+
+def _components(
+    left: NDArray[np.int64], right: NDArray[np.int64], core: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Number the connected components of core marks by their first mark; the others mean nothing."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    both = core[left] & core[right]
+    graph = coo_array((np.ones(int(both.sum()), np.int8), (left[both], right[both])), shape=(len(core),) * 2)
+    _, component = connected_components(graph, directed=False)
+    members = component[core]
+    _, first, place = np.unique(members, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbers = np.zeros(len(core), np.int64)
+    numbers[core] = rank[place]
+    return numbers
 
 
 def _within_groups(labels: NDArray[np.int64], group_offsets: NDArray[np.int64]) -> NDArray[np.int32]:

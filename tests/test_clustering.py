@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
@@ -25,6 +25,7 @@ def random_distances(rng: np.random.Generator, sizes: list[int]) -> tuple[np.nda
     return offsets, left, right, rng.integers(0, 11, len(left)) / 10
 
 
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.integers(1, 9), max_size=6),
     st.integers(0, 2**32),
