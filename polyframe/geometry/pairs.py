@@ -75,7 +75,6 @@ def candidate_pairs(
     sizes = np.asarray(areas, dtype=np.float64)
     groups = np.asarray(group_offsets, dtype=np.int64)
     _, codes = np.unique(np.asarray(classification_codes), return_inverse=True)
-    of_group = codes + np.repeat(np.arange(len(groups) - 1) * (codes.max(initial=0) + 1), np.diff(groups))
     least_iou = 1.0 - eps - _MARGIN
 
     if least_iou <= 0:
@@ -84,7 +83,7 @@ def candidate_pairs(
     else:
         order, ends = _by_left_edge(boxes, groups)
     found: list[Pairs] = []
-    for first, second in _pairs_of_different(of_group[order], ends):
+    for first, second in _pairs_of_different(codes[order], ends):
         left, right = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
         if least_iou > 0:
             wanted = _best_iou(boxes, sizes, left, right) >= least_iou
