@@ -1,5 +1,7 @@
 """Lists of numbers between frames and arrays: a list column is flat values and offsets, without a copy."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -22,9 +24,7 @@ def list_column(name: str, values: NDArray[np.float64], offsets: NDArray[np.int6
     polars.Series
         (n,) list<f64>.
     """
-    import pyarrow as pa
-
-    return pl.Series(name, pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))))
+    return pl.Series(name, pl.from_arrow(_lists(_arrow(values), offsets)))
 
 
 def nested_list_column(
@@ -48,10 +48,7 @@ def nested_list_column(
     polars.Series
         (n,) list<list<f64>>.
     """
-    import pyarrow as pa
-
-    lists = pa.LargeListArray.from_arrays(pa.array(inner), pa.array(values))
-    return pl.Series(name, pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(outer), lists)))
+    return pl.Series(name, pl.from_arrow(_lists(_lists(_arrow(values), inner), outer)))
 
 
 def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -69,6 +66,42 @@ def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         From 0.
     """
     array = column.rechunk().to_arrow()
-    offsets = array.offsets.to_numpy().astype(np.int64, copy=False)
-    values = array.values.to_numpy(zero_copy_only=False)[offsets[0] : offsets[-1]]
-    return values, offsets - offsets[0]
+    offsets = numbers_of(array.offsets)
+    return numbers_of(array.values)[offsets[0] : offsets[-1]], offsets - offsets[0]
+
+
+def numbers_of(array: Any) -> NDArray[Any]:
+    """View an Arrow array of numbers as a NumPy array.
+
+    Parameters
+    ----------
+    array : pyarrow.Array
+        Of a type that NumPy has too.
+
+    Returns
+    -------
+    ndarray
+        Without a copy; missing values as NaN, in a copy.
+    """
+    if array.null_count:
+        return np.asarray(array.to_numpy(zero_copy_only=False))
+    dtype = array.type.to_pandas_dtype()
+    if not len(array):
+        return np.empty(0, dtype)
+    # Not `to_numpy`: it imports pandas where that is installed.
+    return np.frombuffer(array.buffers()[1], dtype, len(array) + array.offset)[array.offset :]
+
+
+def _lists(values: Any, offsets: NDArray[np.int64]) -> Any:
+    import pyarrow as pa
+
+    return pa.LargeListArray.from_arrays(_arrow(offsets), values)
+
+
+def _arrow(values: NDArray[Any]) -> Any:
+    """Hand an array to Arrow as it lies in memory."""
+    # Not `pyarrow.array`: it imports pandas where that is installed.
+    import pyarrow as pa
+
+    kept = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(kept.dtype), len(kept), [None, pa.py_buffer(kept)])

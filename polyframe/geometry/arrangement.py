@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.pairs import pair_with_runs
@@ -213,6 +211,9 @@ def _walk(start: Ints, end: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]:
     Returns the depth of the westernmost sector of every node, that of the first node (the leftmost of its
     component, so that outside is west of it) being 0, and the component of every node.
     """
+    # Late: work that needs no contours need not wait for SciPy.
+    from scipy.sparse.csgraph import breadth_first_order, connected_components
+
     component = connected_components(_graph(start, end, count), directed=False)[1].astype(np.int64)
     roots = np.unique(component, return_index=True)[1]
     # One more node, joined to every root, makes one tree of all.
@@ -233,6 +234,8 @@ def _walk(start: Ints, end: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]:
 
 
 def _graph(start: Ints, end: Ints, count: int) -> Any:
+    from scipy.sparse import coo_array
+
     return coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count)).tocsr()
 
 

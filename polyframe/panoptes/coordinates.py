@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from polyframe.ragged import numbers_of
 from polyframe.runs import offsets_of, positions_of
 
 Path = bytes | list[float]
@@ -86,5 +87,4 @@ def numbers_from_text(text: bytes) -> NDArray[np.float64]:
     starts[-1] = len(text) - len(commas)
     digits = text.translate(None, b",")
     strings = pa.LargeStringArray.from_buffers(len(commas) + 1, pa.py_buffer(starts), pa.py_buffer(digits))
-    numbers: NDArray[np.float64] = strings.cast(pa.float64()).to_numpy()
-    return numbers
+    return numbers_of(strings.cast(pa.float64()))
