@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.crossings import Crossings
-from polyframe.geometry.ordering import join_close, number_nodes, settle_points, sort_along
+from polyframe.geometry.ordering import join_close, join_twins, number_nodes, settle_points, sort_along
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.predicates import cross, shifted_side
 
@@ -32,6 +32,8 @@ class Arcs(NamedTuple):
     points : ndarray of float64, shape (e, 2)
     is_vertex : ndarray of bool, shape (e,)
         Whether the event is the first vertex of its segment.
+    beside : ndarray of bool, shape (e,)
+        Whether the event is not on the outline itself but only close to it.
     end : ndarray of int64, shape (e,)
         The event that the arc ends at.
     bends : ndarray of int64, shape (e,)
@@ -53,6 +55,7 @@ class Arcs(NamedTuple):
     segment: Ints
     points: Floats
     is_vertex: Flags
+    beside: Flags
     end: Ints
     bends: Ints
     node: Ints
@@ -98,8 +101,10 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     blurred = np.zeros(count, np.bool_)
     for s in range(len(outlines.x)):
         if place[s + 1] - place[s] > 1:
-            joined = join_close(order[place[s] : place[s + 1]], points, near, blurred, n)
+            run = order[place[s] : place[s + 1]]
+            joined = join_close(run, points, outlines.reach, near, blurred, n)
             tied = tied or joined
+    join_twins(crossings, is_vertex, segment, near, blurred)
 
     end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
     level, following = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -127,7 +132,10 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     if tied:
         settle_points(same, n, sure, points)
         nodes = number_nodes(near, n, sure, points, node, blurred)
-    return Arcs(segment, points, is_vertex, end, bends, node, nodes, blurred, level, following, sound)
+    beside = np.zeros(count, np.bool_)
+    for i in range(len(crossings.touches)):
+        beside[2 * n + i] = crossings.only_close[i]
+    return Arcs(segment, points, is_vertex, beside, end, bends, node, nodes, blurred, level, following, sound)
 
 
 @compiled_inner

@@ -16,9 +16,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: Crossings this many rounding steps apart may be one where lines are noded in floating point.
-_CLOSEST = 4
-
 
 @compiled_inner
 def sort_along(
@@ -102,22 +99,39 @@ def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> t
 
 
 @compiled_inner
-def join_close(run: Ints, points: Floats, near: Ints, blurred: Flags, crossings: int) -> bool:
-    """Join events of a segment whose points may round to the same; say whether there are any."""
+def join_close(run: Ints, points: Floats, reach: float, near: Ints, blurred: Flags, crossings: int) -> bool:
+    """Join events of a segment whose points are within reach; say whether there are any."""
     found = False
     for i in range(1, len(run)):
         one, other = _site(run[i - 1], crossings), _site(run[i], crossings)
-        if are_close(points[run[i - 1]], points[run[i]]) and _root(near, one) != _root(near, other):
+        if are_close(points[run[i - 1]], points[run[i]], reach) and _root(near, one) != _root(near, other):
             blurred[one] = found = True
             _join(near, one, other)
     return found
 
 
 @compiled_inner
-def are_close(one: Floats, other: Floats) -> bool:
-    """Say whether two points are so close that noding may take them for one."""
-    room = _CLOSEST * np.spacing(max(abs(one[0]), abs(one[1])))
-    return bool(abs(one[0] - other[0]) <= room and abs(one[1] - other[1]) <= room)
+def join_twins(crossings: Crossings, is_vertex: Flags, segment: Ints, near: Ints, blurred: Flags) -> None:
+    """Join vertices within reach of each other, and mark as blurred what is only close to a segment."""
+    n, m = len(crossings.segments), len(crossings.touches)
+    for i in range(m):
+        blurred[n + i] = crossings.only_close[i]
+    if len(crossings.twins) == 0:
+        return
+    site = np.full(len(crossings.touched), -1, np.int64)
+    for e in range(2 * n + m, len(segment)):
+        if is_vertex[e]:
+            site[segment[e]] = e - n
+    for i in range(len(crossings.twins)):
+        one, other = site[crossings.twins[i, 0]], site[crossings.twins[i, 1]]
+        blurred[one] = True
+        _join(near, one, other)
+
+
+@compiled_inner
+def are_close(one: Floats, other: Floats, reach: float) -> bool:
+    """Say whether noding may take two points for one."""
+    return bool(abs(one[0] - other[0]) <= reach and abs(one[1] - other[1]) <= reach)
 
 
 @compiled_inner

@@ -19,6 +19,9 @@ _THINNEST = 1e-12
 _SMALLEST_BOX = 1e-60
 _LARGEST_COORDINATE = 1e60
 
+#: How far noding may move a point, in rounding steps of the largest coordinate.
+_ROUNDING_STEPS = 4
+
 
 class Outlines(NamedTuple):
     """The outlines of a cluster, each with the interior of its mark on the left.
@@ -37,6 +40,8 @@ class Outlines(NamedTuple):
         Ascending.
     area : float
         The areas of all marks together.
+    reach : float
+        Points this close may be taken for one where lines are noded in floating point.
     sound : bool
         False where a ring is too thin, or its coordinates too large or small, to be sure of.
     """
@@ -49,6 +54,7 @@ class Outlines(NamedTuple):
     first: Ints
     mark: Ints
     area: float
+    reach: float
     sound: bool
 
 
@@ -80,7 +86,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
     x, y, end_x, end_y = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     ring = np.empty(size, np.int64)
     first = np.zeros(count + 1, np.int64)
-    total = 0.0
+    total = reach = 0.0
     sound = True
     n = 0
     for r in range(count):
@@ -100,6 +106,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         certain = abs(area) > _THINNEST * box  # false for NaN
         if not (certain and box > _SMALLEST_BOX and largest < _LARGEST_COORDINATE):
             sound = False
+        reach = max(reach, _ROUNDING_STEPS * np.spacing(largest))
         reverse = (area > 0.0) == is_hole[r]
         total += -abs(area) if is_hole[r] else abs(area)
         start = n
@@ -117,4 +124,4 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
             follows = p + 1 if p + 1 < n else start
             end_x[p], end_y[p] = x[follows], y[follows]
         first[r + 1] = n
-    return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, sound)
+    return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, reach, sound)

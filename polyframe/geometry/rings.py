@@ -28,9 +28,14 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
         How many points were written.
     """
     n = 0
-    a = begin
+    a = previous = begin
+    while arcs.beside[a] and arcs.following[a] != begin:
+        a = arcs.following[a]
+    begin = a
     while True:
-        n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
+        # A curve that only passes a point beside it stays where it was drawn.
+        if not arcs.beside[a] or arcs.end[previous] != a:
+            n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
         s = arcs.segment[a]
         first, stop = outlines.first[outlines.ring[s]], outlines.first[outlines.ring[s] + 1]
         for _ in range(arcs.bends[a]):
@@ -38,7 +43,7 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
             if s == stop:
                 s = first
             n = _write_point(outlines.x[s], outlines.y[s], points, n)
-        a = arcs.following[a]
+        previous, a = a, arcs.following[a]
         if a == begin:
             break
     if n > 1 and points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1]:

@@ -87,7 +87,7 @@ def _goes_nowhere(outlines: Outlines, arcs: Arcs, a: int) -> bool:
     stop = outlines.first[outlines.ring[s] + 1]
     for _ in range(arcs.bends[a]):
         s = s + 1 if s + 1 < stop else outlines.first[outlines.ring[s]]
-        if not are_close(np.array([outlines.x[s], outlines.y[s]]), arcs.points[a]):
+        if not are_close(np.array([outlines.x[s], outlines.y[s]]), arcs.points[a], outlines.reach):
             return False
     return True
 

@@ -177,6 +177,35 @@ def test_polygons_on_a_small_grid():
     check_equal(walk_contours(*together(proven)), cluster_contours(*together(proven)))
 
 
+def areas_by_subsets(marks):
+    """Level k as the union, over all k-subsets of the marks, of their intersections."""
+    areas = []
+    for k in range(1, len(marks) + 1):
+        common = [shapely.intersection_all(subset) for subset in itertools.combinations(marks, k)]
+        parts = shapely.get_parts(
+            shapely.union_all([shapely.union_all(shapely.get_parts(one)) for one in common])
+        )
+        parts = parts[shapely.get_type_id(parts) == shapely.GeometryType.POLYGON]
+        if len(parts):
+            areas.append(shapely.Polygon(parts[np.argmax(shapely.area(parts))].exterior).area)
+    return [area for area in areas if area > 1e-13]
+
+
+def test_nearly_shared_edges_against_overlays_of_subsets():
+    # Thirds and tenths are rounded, so that corners lie beside slanted edges by less than a rounding step.
+    rng = np.random.default_rng(8)
+    checked = 0
+    for _ in range(150):
+        marks = [grid_polygon(rng, 4) for _ in range(rng.integers(2, 6))]
+        scale = rng.choice([1 / 3, 0.1])
+        marks = [shapely.transform(mark, lambda points, scale=scale: points * scale) for mark in marks]
+        found = walk_contours(array(marks), [0, len(marks)])
+        if found.proven[0]:
+            assert found.areas == pytest.approx(areas_by_subsets(marks), rel=1e-9)
+            checked += 1
+    assert checked > 100
+
+
 def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
     tied = [box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)]
     thin = [shapely.Polygon([(0, 0), (1e6, 1e6), (1e6, 1e6 + 1e-9)]), box(0, 0, 2e6, 2e6)]
@@ -283,7 +312,15 @@ def _depths_agree(coordinates, rings, ring_starts, lost, turned):
     segments = found.segments[kept]
     if turned >= 0:
         segments[turned, 0], segments[turned, 1] = found.segments[turned, 1], found.segments[turned, 0]
-    tampered = Crossings(segments, found.places[kept], found.at_vertex[kept], found.touches, found.touched)
+    tampered = Crossings(
+        segments,
+        found.places[kept],
+        found.at_vertex[kept],
+        found.touches,
+        found.only_close,
+        found.twins,
+        found.touched,
+    )
     return cut_into_arcs(outlines, tampered).sound
 
 
