@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-#: The newest time and the total size of the sources of this layer.
-_SOURCES = [path.stat() for path in sorted(Path(__file__).parent.glob("*.py"))]
+#: The newest time and the total size of the modules with compiled functions.
+_SOURCES = [
+    path.stat()
+    for path in sorted(Path(__file__).parent.glob("*.py"))
+    if b"_compiled import" in path.read_bytes()
+]
 _STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
 
 
@@ -53,7 +57,8 @@ def _compile(
 ) -> Callable[_Arguments, _Result]:
     dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     # What is kept on disk holds the functions that it calls, but numba looks only at the file of the function
-    # itself to see whether it is still good. So any change in this layer makes all of it stale.
+    # itself to see whether it is still good. So any change in a module with compiled functions makes all of
+    # it stale.
     dispatcher._cache._cache_file._source_stamp = _STAMP
     machine_code: Callable[_Arguments, _Result] = dispatcher
     return machine_code

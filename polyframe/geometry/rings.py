@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.arcs import Arcs
 from polyframe.geometry.outlines import Outlines
-from polyframe.geometry.parts import _ROUNDING_STEPS
 
 Floats = NDArray[np.float64]
+
+#: As in `parts`, which is not compiled: areas thinner than this are rounding, not drawing.
+_ROUNDING_STEPS = 8
 
 
 @compiled_inner

@@ -10,13 +10,13 @@ from shapely import box
 
 numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
-from polyframe.geometry import predicates, walk  # noqa: E402 - after the skip
+from polyframe.geometry import parts, predicates, rings, walk  # noqa: E402 - after the skip
 from polyframe.geometry.arcs import cut_into_arcs  # noqa: E402
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
 from polyframe.geometry.contours import cluster_contours  # noqa: E402
 from polyframe.geometry.crossings import Crossings, find_crossings  # noqa: E402
 from polyframe.geometry.curves import Curves, adds_up, trace_curves  # noqa: E402
-from polyframe.geometry.outlines import Outlines, load_outlines  # noqa: E402
+from polyframe.geometry.outlines import load_outlines  # noqa: E402
 from polyframe.geometry.walk import (  # noqa: E402
     fast_cluster_contours,
     fast_cluster_intersections,
@@ -360,4 +360,7 @@ def test_rings_too_thin_or_too_large_are_not_sound():
     assert not of([(0, 0), (1, 0), (2, 0)])
     assert not of([(0, 0), (np.nan, 0), (0, 1)])
     assert not of([(0, 0), (1e200, 0), (0, 1e200)])
-    assert Outlines._fields[-1] == "sound"
+
+
+def test_what_counts_as_an_area_is_the_same_everywhere():
+    assert rings._ROUNDING_STEPS == parts._ROUNDING_STEPS
