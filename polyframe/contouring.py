@@ -104,4 +104,4 @@ def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settin
         return cluster_raster_contours(
             polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
         )
-    return engine_named(settings.engine, polygons).contours(polygons, offsets)
+    return engine_named(settings.engine).contours(polygons, offsets)

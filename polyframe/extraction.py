@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from polyframe import ragged
-from polyframe.geometry.polygons import RepairedPolygons, polygons_from_ragged
+from polyframe.geometry.polygons import RepairedPolygons, path_problems, polygons_from_ragged
 from polyframe.panoptes.annotations import Decoded, decode_annotations
 from polyframe.panoptes.rows import CheckedRows
 from polyframe.reasons import REASONS
@@ -32,7 +32,7 @@ class Extraction:
     rejects: pl.DataFrame
 
 
-def extract_rows(checked: CheckedRows, settings: Settings) -> tuple[Extraction, RepairedPolygons]:
+def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     """Decode the annotations of checked rows and find the marks that have no area.
 
     Parameters
@@ -41,30 +41,21 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> tuple[Extraction, 
         From `polyframe.panoptes.rows.check_rows`.
     settings : Settings
         Which tasks and tools to take.
-
-    Returns
-    -------
-    extraction : Extraction
-    polygons : RepairedPolygons
-        One for each row of `extraction.extractions`, in that order.
     """
     rows = checked.rows
     decoded = decode_annotations(rows["annotations"], settings)
     extractions = EXTRACTIONS.conform(_marks_frame(rows, decoded))
-    polygons = polygons_of(extractions)
     rejects = pl.concat(
         [
             _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
             _described(_undecoded(rows, decoded)),
-            _described(_without_area(extractions, rows, polygons)),
+            _described(_without_area(extractions, rows)),
         ]
     )
     read = ~np.isin(np.arange(rows.height), decoded.rejects.row[decoded.rejects.mark_index < 0])
     n_marks = np.bincount(decoded.marks.row, minlength=rows.height)
     classifications = rows.with_columns(pl.Series("n_marks", n_marks)).filter(pl.Series(read))
-    return Extraction(
-        CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects)
-    ), polygons
+    return Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects))
 
 
 def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
@@ -108,9 +99,11 @@ def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     )
 
 
-def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame, polygons: RepairedPolygons) -> pl.DataFrame:
+def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Marks that were decoded but have no area."""
-    problems = pl.Series("reason", polygons.problems.tolist(), pl.String)
+    x, offsets = ragged.flat(extractions["x"])
+    y, _ = ragged.flat(extractions["y"])
+    problems = pl.Series("reason", path_problems(x, y, offsets).tolist(), pl.String)
     points = pl.format("{} points", pl.col("x").list.len())
     return (
         extractions.with_columns(problems)

@@ -12,8 +12,7 @@ import polars as pl
 from polyframe.accounting import Accounting
 from polyframe.contouring import contours_table
 from polyframe.dataset import part_name, read_parts, write_part
-from polyframe.extraction import Extraction, extract_rows, polygons_of
-from polyframe.geometry.polygons import RepairedPolygons
+from polyframe.extraction import Extraction, extract_rows
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.selection import Selection
 from polyframe.reduction import (
@@ -68,17 +67,16 @@ def process_partition(task: PartitionTask) -> Accounting:
     """
     if task.selection is not None:
         checked = check_rows(read_parts(task.files), task.selection)
-        extraction, polygons = extract_rows(checked, task.settings)
+        extraction = extract_rows(checked, task.settings)
         _write(task, "extract", vars(extraction))
     else:
         extractions, classifications = (read_parts([file]) for file in task.files)
         extractions = selected_marks(extractions, task.settings)
         extraction = Extraction(classifications, extractions, TABLES["rejects"].empty())
-        polygons = polygons_of(extractions)
-    counts = count_extraction(extraction, polygons)
+    counts = count_extraction(extraction)
     if task.stages == ("extract",):
         return counts
-    clustered = cluster_marks(extraction.extractions, extraction.classifications, task.settings, polygons)
+    clustered = cluster_marks(extraction.extractions, extraction.classifications, task.settings)
     if "reduce" in task.stages:
         made = {
             "groups": groups_table(clustered),
@@ -91,7 +89,7 @@ def process_partition(task: PartitionTask) -> Accounting:
     return count_clusters(counts, clustered)
 
 
-def count_extraction(extraction: Extraction, polygons: RepairedPolygons) -> Accounting:
+def count_extraction(extraction: Extraction) -> Accounting:
     """Count rows and marks of an extraction."""
     rejects = extraction.rejects
     whole_row = rejects["mark_index"].is_null()
@@ -102,7 +100,7 @@ def count_extraction(extraction: Extraction, polygons: RepairedPolygons) -> Acco
         rows_used=extraction.classifications.height,
         marks_undecoded=undecoded.height,
         marks_decoded=extraction.extractions.height,
-        marks_rejected=int((polygons.areas <= 0).sum()),
+        marks_rejected=rejects.filter(rejects["stage"] == "polygons").height,
         reasons=dict(by_reason),
     )
 
@@ -112,6 +110,7 @@ def count_clusters(counts: Accounting, clustered: Clustered) -> Accounting:
     outliers = int((clustered.labels < 0).sum())
     return replace(
         counts,
+        marks_rejected=clustered.rejected,
         marks_set_aside=clustered.set_aside,
         marks_clustered=len(clustered.labels) - outliers,
         marks_outliers=outliers,

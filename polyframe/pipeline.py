@@ -138,7 +138,7 @@ def extract_frames(path: Path, settings: Settings, work: Path, say: Say = lambda
     one_partition = settings.replace({"partition_size": 10**9})
     files, chosen = _split(path, work, one_partition, say)
     checked = rows.check_rows(read_parts(files[0]), chosen)
-    return extract_rows(checked, settings)[0]
+    return extract_rows(checked, settings)
 
 
 def run_extractions(

@@ -17,7 +17,6 @@ from polyframe.geometry.distances import IntersectionAreas, pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
 from polyframe.geometry.parts import fill_holes
-from polyframe.geometry.polygons import RepairedPolygons
 from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.runs import offsets_of, runs_of_equal
 from polyframe.settings import Settings
@@ -54,6 +53,8 @@ class Clustered:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
+    rejected : int
+        Marks without an area.
     set_aside : int
         Marks of classifications that do not count because the volunteer classified the subject again.
     """
@@ -68,6 +69,7 @@ class Clustered:
     group: Positions
     median: Positions
     consensus: NDArray[np.float64]
+    rejected: int
     set_aside: int
 
     @property
@@ -85,7 +87,6 @@ def cluster_marks(
     extractions: pl.DataFrame,
     classifications: pl.DataFrame | None,
     settings: Settings,
-    repaired: RepairedPolygons | None = None,
 ) -> Clustered:
     """Cluster the marks of every group.
 
@@ -98,10 +99,8 @@ def cluster_marks(
         not count.
     settings : Settings
         `filter`, `eps`, `min_samples` and `engine`.
-    repaired : RepairedPolygons or None
-        The polygons of `extractions` where they are known already.
     """
-    repaired = polygons_of(extractions) if repaired is None else repaired
+    repaired = polygons_of(extractions)
     counted = counted_classifications(_known_classifications(extractions, classifications), settings.filter)
     solid = repaired.areas > 0
     counts = _in_classifications(extractions, counted)
@@ -113,7 +112,7 @@ def cluster_marks(
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     volunteers = marks["classification_id"].to_numpy()
     left, right = candidate_pairs(bounds, areas, group_offsets, volunteers, settings.eps)
-    intersection_areas = engine_named(settings.engine, polygons).intersection_areas
+    intersection_areas = engine_named(settings.engine).intersection_areas
     distances = pair_distances(polygons, areas, bounds, left, right, intersection_areas)
     labels = cluster_labels(
         group_offsets, left, right, distances, eps=settings.eps, min_samples=settings.min_samples
@@ -145,6 +144,7 @@ def cluster_marks(
         median=members[median],
         consensus=consensus,
         set_aside=int((solid & ~counts).sum()),
+        rejected=int((~solid).sum()),
     )
 
 
@@ -256,9 +256,9 @@ def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
         case "last":
             return clustered.polygons[_newest(clustered)]
         case "union":
-            return engine_named(settings.engine, members).unions(members, clustered.member_offsets)
+            return engine_named(settings.engine).unions(members, clustered.member_offsets)
         case "intersection":
-            return engine_named(settings.engine, members).intersections(members, clustered.member_offsets)
+            return engine_named(settings.engine).intersections(members, clustered.member_offsets)
 
 
 def _newest(clustered: Clustered) -> Positions:

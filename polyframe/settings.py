@@ -149,7 +149,7 @@ class Settings:
         "auto",
         "run",
         "what computes areas and contours: GEOS (`shapely`), or compiled loops (`sweep`, the extra `fast`); "
-        "`auto` takes the faster one that is installed, by the size of the work",
+        "`auto` takes the faster one that is installed",
         choices=typing.get_args(EngineName),
         flag="--engine",
     )

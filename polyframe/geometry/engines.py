@@ -1,25 +1,22 @@
 """What computes areas and contours: GEOS alone, or loops compiled by numba (the extra `fast`).
 
 Both give the same results: intersection areas to 1e-9, contours with the same areas. `auto` takes the
-compiled loops where numba is installed and there is enough to do: loading them takes half a second.
+compiled loops where numba is installed, whatever the size of the work, so that a part of the marks gives the
+same numbers, to the last bit, as all of them.
 """
 
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
-
-#: Vertices from which loading the compiled loops is won back.
-_WORTH_LOADING: Final = 100_000
 
 Polygons = NDArray[Any]
 Offsets = NDArray[np.int64]
@@ -48,16 +45,13 @@ class Engine:
     intersections: Callable[[Polygons, Offsets], Polygons]
 
 
-def engine_named(name: str, polygons: Polygons) -> Engine:
+def engine_named(name: str) -> Engine:
     """Return the engine of a name.
 
     Parameters
     ----------
     name : {"auto", "shapely", "sweep"}
-        `auto` is `sweep` where numba is installed and the polygons have vertices enough, else `shapely`. It
-        rests on nothing else, so that the same polygons always get the same engine.
-    polygons : ndarray of shapely.Polygon
-        All that there is to do.
+        `auto` is `sweep` where numba is installed, else `shapely`.
 
     Raises
     ------
@@ -65,8 +59,7 @@ def engine_named(name: str, polygons: Polygons) -> Engine:
         Where `sweep` is asked for and numba is missing.
     """
     check_engine(name)
-    small = name == "auto" and int(shapely.get_num_coordinates(polygons).sum()) < _WORTH_LOADING
-    if name == "shapely" or small or not _is_compiled():
+    if name == "shapely" or not _is_compiled():
         return Engine(
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )

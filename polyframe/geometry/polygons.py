@@ -13,6 +13,9 @@ from polyframe.geometry.parts import have_area, largest_parts
 from polyframe.reasons import LARGEST_COORDINATE, NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
 from polyframe.runs import offsets_of, positions_of
 
+#: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
+_CLEAR_SHARE = 1e-3
+
 
 @dataclass(frozen=True)
 class RepairedPolygons:
@@ -91,6 +94,62 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
         points = np.unique(coordinates[starts[path] : starts[path + 1]], axis=0)
         problems[path] = TOO_FEW_POINTS if len(points) < 3 else NO_AREA
     return RepairedPolygons(polygons, np.nan_to_num(shapely.area(polygons)), problems)
+
+
+def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any]:
+    """Return why paths cannot become polygons, without making the polygons where that is clear.
+
+    The signed area of an outline, as the sum over its points gives it, is the sum of the areas of its
+    regions, each times how often the outline winds round it. Where it is far from zero, repair leaves
+    something of it.
+
+    Parameters
+    ----------
+    x, y, offsets : array_like
+        As for `polygons_from_ragged`.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        The `problems` of `polygons_from_ragged`.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    starts = np.asarray(offsets, dtype=np.int64)
+    problems = np.full(len(starts) - 1, None, dtype=object)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
+        doubtful = np.flatnonzero(~_winds_clearly(x, y, starts))
+    points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
+    among_doubtful = offsets_of(np.diff(starts)[doubtful])
+    problems[doubtful] = polygons_from_ragged(x[points], y[points], among_doubtful).problems
+    return problems
+
+
+def _winds_clearly(
+    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which paths have a signed area that is no small part of their box, and coordinates to trust."""
+    counts = np.diff(starts)
+    clear = np.zeros(len(counts), dtype=np.bool_)
+    filled = np.flatnonzero(counts >= 3)
+    if not len(filled):
+        return clear
+    points = positions_of(starts[:-1][filled], counts[filled])
+    begins = offsets_of(counts[filled])[:-1]
+    x, y = x[points], y[points]
+    size = np.maximum(np.maximum.reduceat(np.abs(x), begins), np.maximum.reduceat(np.abs(y), begins))
+    width = np.maximum.reduceat(x, begins) - np.minimum.reduceat(x, begins)
+    height = np.maximum.reduceat(y, begins) - np.minimum.reduceat(y, begins)
+    # Relative to the first point, so that a drawing far from the origin loses no digits.
+    x, y = (values - np.repeat(values[begins], counts[filled]) for values in (x, y))
+    cross = np.zeros(len(x))
+    cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
+    cross[begins[1:] - 1] = 0.0  # to the next path; back to the first point is nothing, it is the origin here
+    area = np.abs(np.add.reduceat(cross, begins)) / 2
+    reach = width + height
+    clear[filled] = (
+        (area > _CLEAR_SHARE * reach**2) & (reach > _CLEAR_SHARE * size) & (size <= LARGEST_COORDINATE)
+    )
+    return clear
 
 
 def polygons_from_paths(

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe.geometry import polygons_from_paths
-from polyframe.geometry.polygons import polygons_from_ragged
+from polyframe.geometry.polygons import path_problems, polygons_from_ragged
 from polyframe.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+from polyframe.runs import offsets_of
 
 NAN, INF = float("nan"), float("inf")
 
@@ -131,3 +132,26 @@ def test_every_path_is_a_valid_polygon_or_has_a_reason(points):
         assert found.problems[0] is None
         assert mark.is_valid
         assert mark.area == found.areas[0] > 0
+
+
+def test_problems_alone_equal_those_of_the_polygons() -> None:
+    paths = list(PATHS.values())
+    x = np.concatenate([np.asarray(path[0], np.float64) for path in paths])
+    y = np.concatenate([np.asarray(path[1], np.float64) for path in paths])
+    offsets = offsets_of([len(path[0]) for path in paths])
+    assert path_problems(x, y, offsets).tolist() == [path[3] for path in paths]
+    assert len(path_problems([], [], [0])) == 0
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=9), max_size=9),
+    st.sampled_from([1e-6, 1.0, 0.1, 1e6]),
+    st.sampled_from([0.0, 0.3, 1e6]),
+)
+def test_problems_alone_equal_those_of_random_paths(
+    paths: list[list[tuple[int, int]]], scale: float, shift: float
+) -> None:
+    points = np.array([point for path in paths for point in path], np.float64).reshape(-1, 2) * scale + shift
+    offsets = offsets_of([len(path) for path in paths])
+    full = polygons_from_ragged(points[:, 0], points[:, 1], offsets)
+    assert path_problems(points[:, 0], points[:, 1], offsets).tolist() == full.problems.tolist()
