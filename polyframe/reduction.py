@@ -15,7 +15,7 @@ from polyframe.extraction import polygons_of
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.distances import IntersectionAreas, pair_distances
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.pairs import all_pairs, candidate_pairs
+from polyframe.geometry.pairs import candidate_pairs
 from polyframe.geometry.parts import fill_holes
 from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.runs import offsets_of, runs_of_equal
@@ -126,11 +126,12 @@ def cluster_marks(
         cluster_of_member.select(pl.struct(pl.all()).rle_id()).to_series().to_numpy()
     )
 
-    first, second = all_pairs(member_offsets)
-    known = _Known(left, right, distances, len(polygons), intersection_areas)
-    within = _distances_within_clusters(
-        polygons, areas, bounds, volunteers, members[first], members[second], known
+    # With eps 1 every pair of different classifications counts; those of one classification have distance 1.
+    first, second = candidate_pairs(
+        bounds[members], areas[members], member_offsets, volunteers[members], eps=1.0
     )
+    known = _Known(left, right, distances, len(polygons), intersection_areas)
+    within = _distances_within_clusters(polygons, areas, bounds, members[first], members[second], known)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
     return Clustered(
         marks=marks,
@@ -302,12 +303,11 @@ def _distances_within_clusters(
     polygons: NDArray[Any],
     areas: NDArray[np.float64],
     bounds: NDArray[np.float64],
-    volunteers: Positions,
     left: Positions,
     right: Positions,
     known: _Known,
 ) -> NDArray[np.float64]:
-    """Return the distance of every pair within a cluster; 1 for two marks of one classification."""
+    """Return the distance of each pair of marks of one cluster; left stands before right."""
     distances = np.ones(len(left))
     known_keys = known.left * known.n_marks + known.right
     order = np.argsort(known_keys)
@@ -317,7 +317,7 @@ def _distances_within_clusters(
     inside = place < len(order)
     found[inside] = known_keys[order[place[inside]]] == keys[inside]
     distances[found] = known.distances[order[place[found]]]
-    missing = np.flatnonzero(~found & (volunteers[left] != volunteers[right]))
+    missing = np.flatnonzero(~found)
     distances[missing] = pair_distances(
         polygons, areas, bounds, left[missing], right[missing], known.intersection_areas
     )
