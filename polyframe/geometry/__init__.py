@@ -10,6 +10,11 @@
 `arrangement`             the outlines of clusters as noded arcs, with the number of marks on either side
 `faces`                   agreement contours by counting faces: the way out where a check fails
 `raster`                  agreement contours from counts on a grid
+`engines`                 GEOS or compiled loops: who computes areas, contours and averages
+`sweep`                   intersection areas without building an intersection (compiled); `slabs` prepares it
+`walk`                    contours by walking along outlines (compiled), proven cluster by cluster; its steps
+                          are `outlines`, `crossings`, `ordering`, `arcs`, `touching`, `curves`, `rings`, on
+                          the exact signs of `predicates`
 ========================  ==============================================================================
 
 The functions named here take one cluster. Their siblings that take all clusters of a partition (flat arrays

@@ -55,7 +55,12 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
 def _compile(
     function: Callable[_Arguments, _Result], options: dict[str, Any]
 ) -> Callable[_Arguments, _Result]:
-    dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
+    try:
+        dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
+    except RuntimeError:
+        # numba finds no folder that it may write to; then every process compiles for itself.
+        uncached: Callable[_Arguments, _Result] = numba.njit(nogil=True, **options)(function)
+        return uncached
     # What is kept on disk holds the functions that it calls, but numba looks only at the file of the function
     # itself to see whether it is still good. So any change in a module with compiled functions makes all of
     # it stale.

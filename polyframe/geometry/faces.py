@@ -41,8 +41,9 @@ def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
 def _counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
     noded = shapely.union_all(shapely.boundary(polygons))
     faces = shapely.get_parts(shapely.polygonize([noded]))
-    # The point farthest from the outlines: any other may lie where a face is thinner than rounding.
-    inside = shapely.get_point(shapely.maximum_inscribed_circle(faces), 0)
+    # About the point farthest from the outlines: any other may lie where a face is thinner than rounding.
+    half_as_wide = shapely.area(faces) / shapely.length(faces)
+    inside = shapely.get_point(shapely.maximum_inscribed_circle(faces, half_as_wide / 4), 0)
     _, face = shapely.STRtree(inside).query(polygons, predicate="contains")
     depth = np.bincount(face, minlength=len(faces))
 
