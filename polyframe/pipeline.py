@@ -30,6 +30,8 @@ from polyframe.stages import STAGE_TABLES, clustering_differs
 from polyframe.tables import SCHEMA_VERSION
 
 _MEGABYTE: Final = 1_000_000
+#: Up to so many partitions the workers are threads of this process.
+_PARTITIONS_FOR_THREADS: Final = 32
 
 Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
@@ -237,7 +239,11 @@ def _in_workers(tasks: Sequence[PartitionTask], workers: int) -> Iterator[Accoun
 
     # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
     with _environment("POLARS_MAX_THREADS", "1"):
-        parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+        # Nearly all the work is done without the GIL, so threads share it well, and they start at once. With
+        # more of it, processes have won back the second that each takes to start. Only a hint: a backend that
+        # the caller has chosen stays.
+        hint = "threads" if len(tasks) <= _PARTITIONS_FOR_THREADS else "processes"
+        parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
         yield from parallel(joblib.delayed(process_partition)(task) for task in tasks)
 
 

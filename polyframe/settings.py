@@ -154,10 +154,10 @@ class Settings:
         flag="--engine",
     )
     jobs: int = _setting(
-        0, "run", "worker processes; 0 means one for each processor; the results are the same", flag="--jobs"
+        0, "run", "workers; 0 means one for each processor; the results are the same", flag="--jobs"
     )
     partition_size: int = _setting(
-        16, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
+        8, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
     )
 
     def __post_init__(self) -> None:
