@@ -16,6 +16,7 @@ from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
+from polyframe.participation import selected_marks
 from polyframe.pipeline import Progress, Say, Summary
 from polyframe.reduction import (
     Clustered,
@@ -23,7 +24,6 @@ from polyframe.reduction import (
     groups_table,
     labels_table,
     reductions_table,
-    selected_marks,
 )
 from polyframe.settings import Options, Settings
 from polyframe.tables import EXTRACTIONS

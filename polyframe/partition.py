@@ -15,13 +15,13 @@ from polyframe.dataset import part_name, read_parts, write_part
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.selection import Selection
+from polyframe.participation import selected_marks
 from polyframe.reduction import (
     Clustered,
     cluster_marks,
     groups_table,
     labels_table,
     reductions_table,
-    selected_marks,
 )
 from polyframe.settings import Settings
 from polyframe.stages import stage_settings

@@ -9,7 +9,6 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe import ragged
-from polyframe.choices import RepeatFilter
 from polyframe.clustering import cluster_labels
 from polyframe.extraction import polygons_of
 from polyframe.geometry.averages import median_and_consensus
@@ -17,13 +16,15 @@ from polyframe.geometry.distances import IntersectionAreas, pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import candidate_pairs
 from polyframe.geometry.parts import fill_holes
-from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.participation import (
+    classifications_per_group,
+    counted_classifications,
+    in_classifications,
+    known_classifications,
+)
 from polyframe.runs import offsets_of, runs_of_equal
 from polyframe.settings import Settings
 from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, MARK_ORDER, REDUCTIONS
-
-_SUBJECT_KEYS = ["workflow_id", "subject_id"]
-_CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]
 
 Positions = NDArray[np.int64]
 
@@ -101,9 +102,9 @@ def cluster_marks(
         `filter`, `eps`, `min_samples` and `engine`.
     """
     repaired = polygons_of(extractions)
-    counted = counted_classifications(_known_classifications(extractions, classifications), settings.filter)
+    counted = counted_classifications(known_classifications(extractions, classifications), settings.filter)
     solid = repaired.areas > 0
-    counts = _in_classifications(extractions, counted)
+    counts = in_classifications(extractions, counted)
     taking_part = np.flatnonzero(solid & counts)
     marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name")[taking_part]
     polygons, areas = repaired.polygons[taking_part], repaired.areas[taking_part]
@@ -138,7 +139,7 @@ def cluster_marks(
         polygons=polygons,
         labels=labels,
         group_offsets=group_offsets,
-        n_classifications=_classifications_per_group(marks, group_offsets, counted),
+        n_classifications=classifications_per_group(marks, group_offsets, counted),
         members=members,
         member_offsets=member_offsets,
         group=group_of_mark[members[member_offsets[:-1]]],
@@ -147,55 +148,6 @@ def cluster_marks(
         set_aside=int((solid & ~counts).sum()),
         rejected=int((~solid).sum()),
     )
-
-
-def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Keep the marks of the chosen tasks and tools.
-
-    Parameters
-    ----------
-    extractions : polars.DataFrame
-        Has the columns `task` and `tool`.
-    settings : Settings
-        `drawing_tasks`, `task` and `tool`; an empty one chooses everything.
-    """
-    index = pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64)
-    wanted = pl.lit(value=True)
-    if settings.drawing_tasks:
-        wanted &= pl.any_horizontal(
-            (pl.col("task") == drawing.task) & (True if drawing.tools is None else index.is_in(drawing.tools))
-            for drawing in settings.drawing_tasks
-        )
-    if settings.task:
-        wanted &= pl.col("task").is_in(settings.task)
-    if settings.tool:
-        wanted &= index.is_in(settings.tool)
-    return extractions.filter(wanted)
-
-
-def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
-    """Choose which classifications count where a volunteer classified a subject more than once.
-
-    Parameters
-    ----------
-    classifications : polars.DataFrame
-        Has the columns of the table of that name.
-    repeats : {"first", "last", "all"}
-        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one, and
-        so do those whose name was not UTF-8, since different names may have become the same.
-
-    Returns
-    -------
-    polars.DataFrame
-        `workflow_id, subject_id, classification_id` of those that count.
-    """
-    if repeats == "all":
-        return classifications.select(_CLASSIFICATION_KEYS)
-    volunteer = [*_SUBJECT_KEYS, "user_name"]
-    ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
-    is_name = ~pl.col("user_name").str.contains(REPLACEMENT, literal=True).fill_null(value=True)
-    named = ordered.filter(is_name).unique(volunteer, keep=repeats, maintain_order=True)
-    return pl.concat([named, ordered.filter(~is_name)]).select(_CLASSIFICATION_KEYS)
 
 
 def groups_table(clustered: Clustered) -> pl.DataFrame:
@@ -272,22 +224,6 @@ def _newest(clustered: Clustered) -> Positions:
     return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
 
 
-def _known_classifications(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
-    columns = [*_CLASSIFICATION_KEYS, "created_at", "user_name"]
-    if classifications is not None:
-        return classifications.select(columns)
-    return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
-
-
-def _in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> NDArray[np.bool_]:
-    """Tell which marks belong to the given classifications."""
-    marked = counted.unique().with_columns(pl.lit(value=True).alias("counts"))
-    joined = extractions.select(_CLASSIFICATION_KEYS).join(
-        marked, on=_CLASSIFICATION_KEYS, how="left", maintain_order="left"
-    )
-    return joined["counts"].fill_null(value=False).to_numpy()
-
-
 @dataclass(frozen=True)
 class _Known:
     """Distances that were computed to find the neighbours, and what computed them."""
@@ -322,15 +258,6 @@ def _distances_within_clusters(
         polygons, areas, bounds, left[missing], right[missing], known.intersection_areas
     )
     return distances
-
-
-def _classifications_per_group(
-    marks: pl.DataFrame, group_offsets: Positions, counted: pl.DataFrame
-) -> Positions:
-    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications")
-    subjects = marks.select(_SUBJECT_KEYS)[group_offsets[:-1]]
-    joined = subjects.join(numbers, on=_SUBJECT_KEYS, how="left", maintain_order="left")
-    return joined["n_classifications"].to_numpy().astype(np.int64)
 
 
 def _keys(clustered: Clustered, places: Positions) -> pl.DataFrame:

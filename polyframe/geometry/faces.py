@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from polyframe.geometry._isolation import GEOMETRY_ERRORS
 from polyframe.geometry.parts import largest_parts
 
+#: A point nearer to its face's outline than this share of the face's width is not trusted.
+_CLOSE = 0.05
+
 
 def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
     """Return the largest part of every level of one cluster.
@@ -41,9 +44,7 @@ def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
 def _counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
     noded = shapely.union_all(shapely.boundary(polygons))
     faces = shapely.get_parts(shapely.polygonize([noded]))
-    # About the point farthest from the outlines: any other may lie where a face is thinner than rounding.
-    half_as_wide = shapely.area(faces) / shapely.length(faces)
-    inside = shapely.get_point(shapely.maximum_inscribed_circle(faces, half_as_wide / 4), 0)
+    inside = _points_inside(faces)
     _, face = shapely.STRtree(inside).query(polygons, predicate="contains")
     depth = np.bincount(face, minlength=len(faces))
 
@@ -53,3 +54,14 @@ def _counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
         level = shapely.coverage_union_all([*shapely.get_parts(level), *faces[depth == k]])
         levels.append(level)
     return largest_parts(np.array(levels[::-1], dtype=object))
+
+
+def _points_inside(faces: NDArray[Any]) -> NDArray[Any]:
+    """Return a point of each face that is as far from its outline as the face is wide, roughly."""
+    inside: NDArray[Any] = shapely.point_on_surface(faces)
+    width = shapely.area(faces) / shapely.length(faces)
+    # Where the face is thinner than rounding, another outline may lie between the point and the face's own.
+    close = np.flatnonzero(shapely.distance(inside, shapely.boundary(faces)) < _CLOSE * width)
+    circles = shapely.maximum_inscribed_circle(faces[close], width[close] / 4)
+    inside[close] = shapely.get_point(circles, 0)
+    return inside

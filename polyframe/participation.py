@@ -1,0 +1,88 @@
+"""Who takes part in a reduction: the marks of the chosen tools, one classification a volunteer."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe.choices import RepeatFilter
+from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.settings import Settings
+
+_SUBJECT_KEYS = ["workflow_id", "subject_id"]
+_CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]
+
+
+def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Keep the marks of the chosen tasks and tools.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        Has the columns `task` and `tool`.
+    settings : Settings
+        `drawing_tasks`, `task` and `tool`; an empty one chooses everything.
+    """
+    index = pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64)
+    wanted = pl.lit(value=True)
+    if settings.drawing_tasks:
+        wanted &= pl.any_horizontal(
+            (pl.col("task") == drawing.task) & (True if drawing.tools is None else index.is_in(drawing.tools))
+            for drawing in settings.drawing_tasks
+        )
+    if settings.task:
+        wanted &= pl.col("task").is_in(settings.task)
+    if settings.tool:
+        wanted &= index.is_in(settings.tool)
+    return extractions.filter(wanted)
+
+
+def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
+    """Choose which classifications count where a volunteer classified a subject more than once.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        Has the columns of the table of that name.
+    repeats : {"first", "last", "all"}
+        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one, and
+        so do those whose name was not UTF-8, since different names may have become the same.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workflow_id, subject_id, classification_id` of those that count.
+    """
+    if repeats == "all":
+        return classifications.select(_CLASSIFICATION_KEYS)
+    volunteer = [*_SUBJECT_KEYS, "user_name"]
+    ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
+    is_name = ~pl.col("user_name").str.contains(REPLACEMENT, literal=True).fill_null(value=True)
+    named = ordered.filter(is_name).unique(volunteer, keep=repeats, maintain_order=True)
+    return pl.concat([named, ordered.filter(~is_name)]).select(_CLASSIFICATION_KEYS)
+
+
+def known_classifications(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
+    """Return what the filter needs of the classifications; where only marks are known, of those."""
+    columns = [*_CLASSIFICATION_KEYS, "created_at", "user_name"]
+    if classifications is not None:
+        return classifications.select(columns)
+    return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
+
+
+def in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> NDArray[np.bool_]:
+    """Tell which marks belong to the given classifications."""
+    marked = counted.unique().with_columns(pl.lit(value=True).alias("counts"))
+    joined = extractions.select(_CLASSIFICATION_KEYS).join(
+        marked, on=_CLASSIFICATION_KEYS, how="left", maintain_order="left"
+    )
+    return joined["counts"].fill_null(value=False).to_numpy()
+
+
+def classifications_per_group(
+    marks: pl.DataFrame, group_offsets: NDArray[np.int64], counted: pl.DataFrame
+) -> NDArray[np.int64]:
+    """Return how many of the counted classifications the subject of each group has, (g,) int64."""
+    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications")
+    subjects = marks.select(_SUBJECT_KEYS)[group_offsets[:-1]]
+    joined = subjects.join(numbers, on=_SUBJECT_KEYS, how="left", maintain_order="left")
+    return joined["n_classifications"].to_numpy().astype(np.int64)
