@@ -19,6 +19,9 @@ from polyframe.geometry.parts import polygon_array
 #: `(polygons, left, right)` to the intersection area of each pair, float64.
 IntersectionAreas = Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
 
+#: How far the numbers of a matrix that somebody else computed may be off.
+_ROUNDING = 1e-9
+
 #: Intersections that exist at the same time; each is a geometry of hundreds of vertices until it is measured.
 _CHUNK = 8192
 
@@ -169,14 +172,14 @@ def checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> NDArray[np.float6
     if distances.ndim != 2 or distances.shape[0] != distances.shape[1] or not len(distances):
         raise ValueError(f"a distance matrix is square and not empty; this one has shape {distances.shape}")
     distances[np.isposinf(distances)] = 1.0
-    if not np.array_equal(distances, distances.T):
+    if not np.allclose(distances, distances.T, rtol=0, atol=_ROUNDING):
         raise ValueError("a distance matrix is symmetric, and holds no NaN")
-    if np.any(np.diagonal(distances) != 0):
+    if np.any(np.abs(np.diagonal(distances)) > _ROUNDING):
         raise ValueError("a distance matrix has 0 on its diagonal")
-    strange = distances[(distances < 0) | (distances > 1)]
+    strange = distances[(distances < -_ROUNDING) | (distances > 1 + _ROUNDING)]
     if len(strange):
         raise ValueError(f"a distance matrix holds 0 to 1 and infinity; this one holds {strange[0]}")
-    return distances
+    return np.clip(distances, 0.0, 1.0)
 
 
 def _numbered(volunteers: Iterable[Any]) -> NDArray[np.int64]:

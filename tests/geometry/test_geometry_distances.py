@@ -149,3 +149,8 @@ def test_consensus_is_a_fraction_whatever_the_scale(marks, scale):
     assert 0 <= consensus(matrix) <= 1
     scaled = shapely.transform(np.array(marks, dtype=object), lambda points: points * scale)
     assert consensus(iou_distance_matrix(scaled, volunteers)) == pytest.approx(consensus(matrix), abs=1e-9)
+
+
+def test_rounding_in_a_matrix_of_ones_own_is_forgiven():
+    matrix = np.array([[0.0, -2e-16, 1 + 2e-16], [0.0, 1e-17, 0.5], [1.0, 0.5 + 1e-16, 0.0]])
+    assert consensus(matrix) == pytest.approx(0.5)
