@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyframe import ragged
 from polyframe.geometry.polygons import RepairedPolygons, path_problems, polygons_from_ragged
@@ -60,9 +61,16 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
 
 def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
     """Make the polygons of rows of `extractions`, in their order; None where a mark has no area."""
+    return polygons_from_ragged(*_paths_of(extractions))
+
+
+def _paths_of(
+    extractions: pl.DataFrame,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return all x, all y, and where each mark begins."""
     x, offsets = ragged.flat(extractions["x"])
     y, _ = ragged.flat(extractions["y"])
-    return polygons_from_ragged(x, y, offsets)
+    return x, y, offsets
 
 
 def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
@@ -101,9 +109,7 @@ def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 
 def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Marks that were decoded but have no area."""
-    x, offsets = ragged.flat(extractions["x"])
-    y, _ = ragged.flat(extractions["y"])
-    problems = pl.Series("reason", path_problems(x, y, offsets).tolist(), pl.String)
+    problems = pl.Series("reason", path_problems(*_paths_of(extractions)).tolist(), pl.String)
     points = pl.format("{} points", pl.col("x").list.len())
     return (
         extractions.with_columns(problems)

@@ -90,7 +90,7 @@ def run_export(
     started = time.monotonic()
     check_output(output)
     with work_directory(output) as work:
-        files, chosen = _split(path, work, settings, say)
+        files, chosen = _split(path, work, settings.partition_size * _MEGABYTE, settings, say)
         settings = settings.replace(
             {
                 "workflow_id": chosen.workflow_id,
@@ -137,8 +137,7 @@ def extract_frames(path: Path, settings: Settings, work: Path, say: Say = lambda
     say : callable
         Told what was chosen.
     """
-    one_partition = settings.replace({"partition_size": 10**9})
-    files, chosen = _split(path, work, one_partition, say)
+    files, chosen = _split(path, work, None, settings, say)
     checked = rows.check_rows(read_parts(files[0]), chosen)
     return extract_rows(checked, settings)
 
@@ -195,10 +194,14 @@ def run_extractions(
     return Summary(output, counts, time.monotonic() - started, notes)
 
 
-def _split(path: Path, work: Path, settings: Settings, say: Say) -> tuple[list[list[Path]], Selection]:
-    """Plan the partitions of an export and write the rows of each into files of its own."""
+def _split(
+    path: Path, work: Path, partition_bytes: int | None, settings: Settings, say: Say
+) -> tuple[list[list[Path]], Selection]:
+    """Plan the partitions of an export (None: only one) and write the rows of each into files of its own."""
     try:
-        return _plan_and_shuffle(export.open_export(path), path, work / "rows", settings, say)
+        return _plan_and_shuffle(
+            export.open_export(path), path, work / "rows", partition_bytes, settings, say
+        )
     except (export.MalformedError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         pass
     except OSError as error:
@@ -207,15 +210,15 @@ def _split(path: Path, work: Path, settings: Settings, say: Say) -> tuple[list[l
             raise
     mended, note = export.mend_export(path, work / "mended")
     say(note)
-    return _plan_and_shuffle(mended, path, work / "mended-rows", settings, say)
+    return _plan_and_shuffle(mended, path, work / "mended-rows", partition_bytes, settings, say)
 
 
 def _plan_and_shuffle(
-    source: pl.LazyFrame, path: Path, folder: Path, settings: Settings, say: Say
+    source: pl.LazyFrame, path: Path, folder: Path, partition_bytes: int | None, settings: Settings, say: Say
 ) -> tuple[list[list[Path]], Selection]:
     census = selection.take_census(source)
     chosen = selection.select(census, settings, path)
-    borders = selection.plan(census, chosen, settings.partition_size * _MEGABYTE)
+    borders = [] if partition_bytes is None else selection.plan(census, chosen, partition_bytes)
     files = rows.shuffle(rows.used_rows(source, chosen), borders, folder)
     for note in chosen.notes:
         say(note)

@@ -121,11 +121,9 @@ def cluster_marks(
 
     group_of_mark = np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
     clustered = np.flatnonzero(labels >= 0)
-    members = clustered[np.lexsort((labels[clustered], group_of_mark[clustered]))]
-    cluster_of_member = pl.DataFrame({"group": group_of_mark[members], "label": labels[members]})
-    member_offsets = runs_of_equal(
-        cluster_of_member.select(pl.struct(pl.all()).rle_id()).to_series().to_numpy()
-    )
+    cluster_of_mark = group_of_mark * len(polygons) + labels
+    members = clustered[np.argsort(cluster_of_mark[clustered], kind="stable")]
+    member_offsets = runs_of_equal(cluster_of_mark[members])
 
     # With eps 1 every pair of different classifications counts; those of one classification have distance 1.
     first, second = candidate_pairs(
@@ -247,11 +245,12 @@ def _distances_within_clusters(
     distances = np.ones(len(left))
     known_keys = known.left * known.n_marks + known.right
     order = np.argsort(known_keys)
+    known_keys = known_keys[order]
     keys = left * known.n_marks + right
-    place = np.searchsorted(known_keys[order], keys)
+    place = np.searchsorted(known_keys, keys)
     found = np.zeros(len(keys), bool)
     inside = place < len(order)
-    found[inside] = known_keys[order[place[inside]]] == keys[inside]
+    found[inside] = known_keys[place[inside]] == keys[inside]
     distances[found] = known.distances[order[place[found]]]
     missing = np.flatnonzero(~found)
     distances[missing] = pair_distances(

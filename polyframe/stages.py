@@ -74,10 +74,9 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
     follows_reduction = stage == "contours" and "reduce" in manifest["stages"]
     recorded = settings_of(manifest["settings"] if follows_reduction else manifest["extraction"])
     wanted = Settings().replace(given)
-    taken_over = {"workflow_id": None, "workflow_version": None, "drawing_tasks": None}
+    taken_over = ["workflow_id", "workflow_version", "drawing_tasks"]
     if follows_reduction:
-        taken_over |= dict.fromkeys(recorded.affecting("extract", "reduce"))
-        taken_over = {name: None for name in taken_over if name not in _NOT_CLUSTERING}
+        taken_over = [n for n in recorded.affecting("extract", "reduce") if n not in _NOT_CLUSTERING]
     for name in taken_over:
         if given.get(name) is not None and not _fits(name, wanted, recorded, manifest, follows_reduction):
             raise UsageError(
@@ -100,9 +99,8 @@ def _fits(
         return True
     if name == "workflow_version":
         held = [text.strip() for text in manifest["versions"]]
-        return all(versions.selects(asked, held)) and versions.selects(made, held) == versions.selects(
-            asked, held
-        )
+        selected = versions.selects(asked, held)
+        return all(selected) and selected == versions.selects(made, held)
     everything_taken = name == "drawing_tasks" and made == () and not follows_reduction
     return everything_taken and all(task.kind == "polygon" for task in asked)
 

@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, get_args
 
-import contourpy
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
@@ -69,6 +68,8 @@ def raster_contours(
     x, y = np.linspace(x_min, x_max, num_grid_points), np.linspace(y_min, y_max, num_grid_points)
     counts = _count(marks, x, y)
     levels = []
+    import contourpy  # late: few ask for the grid
+
     lines = contourpy.contour_generator(x=x, y=y, z=counts.astype(np.float64))
     for below in range(int(counts.max())):
         line = _largest_line(lines.lines(below))

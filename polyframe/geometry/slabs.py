@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled, compiled_inner
+from polyframe.runs import offsets_of
 
 Floats = NDArray[np.float64]
 Positions = NDArray[np.int64]
@@ -104,8 +105,8 @@ def outlines_of(polygons: NDArray[Any]) -> Outlines:
         owners = owner_of_part[part]
     return Outlines(
         np.ascontiguousarray(shapely.get_coordinates(rings)),
-        _offsets(shapely.get_num_coordinates(rings)),
-        _offsets(np.bincount(owners, minlength=len(polygons))),
+        offsets_of(shapely.get_num_coordinates(rings)),
+        offsets_of(np.bincount(owners, minlength=len(polygons))),
     )
 
 
@@ -128,7 +129,7 @@ def levels_of(outlines: Outlines) -> Levels:
 def sides_of(outlines: Outlines, levels: Levels) -> Sides:
     """Return the sides of outlines; 16 bytes a side."""
     counts = sides_per_polygon(levels)
-    places = _offsets(counts)
+    places = offsets_of(counts)
     shift = places[:-1] - levels.side_offsets[levels.first] if len(counts) else counts
     sides = Sides(np.empty(places[-1]), np.empty(places[-1]), shift)
     _fill_sides(outlines, levels, sides)
@@ -139,10 +140,6 @@ def sides_per_polygon(levels: Levels) -> Positions:
     """Return how many sides each polygon has in all its slabs, (n,) int64."""
     counts: Positions = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
     return counts
-
-
-def _offsets(counts: NDArray[Any]) -> Positions:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
 @compiled

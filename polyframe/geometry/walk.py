@@ -26,6 +26,7 @@ from polyframe.geometry.curves import adds_up, trace_curves, write_levels
 from polyframe.geometry.outlines import load_outlines
 from polyframe.geometry.rings import room_for_all, with_room
 from polyframe.geometry.touching import settle_touches
+from polyframe.runs import offsets_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -135,7 +136,7 @@ def walk_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
         Without levels where `proven` is False.
     """
     rings, counts, areas, proven, _ = _walk(polygons, offsets, _ALL)
-    return WalkedContours(rings, np.concatenate([[0], np.cumsum(counts)]), areas, proven)
+    return WalkedContours(rings, offsets_of(counts), areas, proven)
 
 
 def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: int) -> NDArray[Any]:
@@ -161,7 +162,7 @@ def _clusters(polygons: NDArray[Any], offsets: ArrayLike, chosen: Flags) -> tupl
     """Return the members of some clusters, their offsets, and which clusters these are."""
     bounds = np.asarray(offsets, dtype=np.int64)
     counts = bounds[1:] - bounds[:-1]
-    starts = np.concatenate([[0], np.cumsum(counts[chosen])])
+    starts = offsets_of(counts[chosen])
     return polygons[np.repeat(chosen, counts)], starts, np.flatnonzero(chosen)
 
 
@@ -172,7 +173,7 @@ def _walk(
     starts = np.asarray(offsets, dtype=np.int64)
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     if not np.all(real):
-        starts = np.concatenate([[0], np.cumsum(real)])[starts]
+        starts = offsets_of(real)[starts]
         polygons = polygons[real]
     coordinates, rings, ring_starts = _flat_rings(polygons)
     points, sizes, counts, areas, proven, holed = _walk_clusters(
@@ -181,7 +182,7 @@ def _walk(
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
         points,
-        (np.concatenate([[0], np.cumsum(sizes)]), np.arange(len(sizes) + 1)),
+        (offsets_of(sizes), np.arange(len(sizes) + 1)),
     )
     return outlines, counts, areas, proven, holed
 
@@ -191,12 +192,12 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
     coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
     if not np.any(shapely.get_num_interior_rings(polygons)):
         sizes = np.bincount(owner, minlength=len(polygons))
-        return coordinates, np.concatenate([[0], np.cumsum(sizes)]), np.arange(len(polygons) + 1)
+        return coordinates, offsets_of(sizes), np.arange(len(polygons) + 1)
     rings, ring_owner = shapely.get_rings(polygons, return_index=True)
     sizes = shapely.get_num_coordinates(rings).astype(np.int64)
     return (
         coordinates,
-        np.concatenate([[0], np.cumsum(sizes)]),
+        offsets_of(sizes),
         np.searchsorted(ring_owner, np.arange(len(polygons) + 1)),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.runs import offsets_of
 from polyframe.synthetic import outlines
 from polyframe.synthetic.chance import DRAWING, Floats, Ints, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions
@@ -180,7 +181,7 @@ def _in_rows(
     mark = np.repeat(np.arange(len(row)), count)
     moved = np.ones(len(x), dtype=np.bool_)
     moved[1:] = (np.diff(x) != 0) | (np.diff(y) != 0) | (np.diff(mark) != 0)
-    offset = np.concatenate([[0], np.cumsum(np.bincount(mark[moved], minlength=len(row)))])
+    offset = offsets_of(np.bincount(mark[moved], minlength=len(row)))
     return Drawings(
         volunteer=volunteer,
         turn=turn,
