@@ -1,14 +1,14 @@
 """Where every row and every mark went: counts that add up."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Accounting:
-    """Counts of a run, or of one partition of it.
+    """Counts of a run.
 
     Attributes
     ----------
@@ -66,12 +66,21 @@ class Accounting:
         return counts
 
 
-def total(parts: Iterable[Accounting]) -> Accounting:
-    """Add up the counts of several partitions."""
+def total(parts: Iterable[Mapping[str, Any]], rows_read: int, rows_filtered: int) -> Accounting:
+    """Add up the counts of several partitions.
+
+    Parameters
+    ----------
+    parts : iterable of mapping
+        The counts of each partition, those of later stages over those of earlier ones.
+    rows_read, rows_filtered : int
+        What is counted before there are partitions.
+    """
     numbers: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    names = [f.name for f in fields(Accounting) if f.name != "reasons"]
     for part in parts:
-        numbers.update({name: getattr(part, name) for name in names})
-        reasons.update(part.reasons)
-    return Accounting(**numbers, reasons=dict(sorted(reasons.items())))
+        numbers.update({name: count for name, count in part.items() if name != "reasons"})
+        reasons.update(part.get("reasons", {}))
+    return Accounting(
+        **numbers, rows_read=rows_read, rows_filtered=rows_filtered, reasons=dict(sorted(reasons.items()))
+    )

@@ -17,7 +17,7 @@ from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.participation import selected_marks
-from polyframe.pipeline import Progress, Say, Summary
+from polyframe.pipeline import Progress, Summary
 from polyframe.reduction import (
     Clustered,
     cluster_marks,
@@ -27,8 +27,10 @@ from polyframe.reduction import (
 )
 from polyframe.settings import Options, Settings
 from polyframe.tables import EXTRACTIONS
+from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
+Exports = AnyPath | Iterable[AnyPath]
 Configs = AnyPath | Iterable[AnyPath] | None
 Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
 
@@ -53,11 +55,12 @@ class Reduction:
 
 
 def run(
-    classifications: AnyPath,
+    classifications: Exports,
     output: AnyPath,
     config: Configs = None,
     *,
     contours: bool = True,
+    force: bool = False,
     say: Say = lambda _: None,
     progress: Progress = lambda _done, _all: None,
     **options: Unpack[Options],
@@ -66,14 +69,18 @@ def run(
 
     Parameters
     ----------
-    classifications : path
-        The export: CSV in UTF-8, plain or gzip.
+    classifications : path or paths
+        The export: CSV in UTF-8, plain or packed with gzip or zstd, or Parquet; one file or several, or a
+        pattern such as `exports/*.csv`; `-` is standard input.
     output : path
-        The output directory: new, empty, or made by polyframe before, then its tables are replaced.
+        The output directory: new, empty, or made by polyframe before. What was made there of the same rows
+        with the same settings stays, the rest is replaced.
     config : path or paths, optional
         Configuration files in the Panoptes form.
     contours : bool
         False leaves the table `contours` out.
+    force : bool
+        Make everything anew, also what would stay.
     say, progress : callable
         Told what was chosen without being asked for, and partitions done and in all.
     **options
@@ -98,18 +105,20 @@ def run(
     """
     settings = settings_from(config, options, say)
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
-    return pipeline.run_export(Path(classifications), Path(output), settings, stages, say, progress)
+    return pipeline.run_export(
+        _paths(classifications), Path(output), settings, stages, say, progress, force=force
+    )
 
 
 def extract(
-    classifications: AnyPath, config: Configs = None, *, say: Say = lambda _: None, **options: Unpack[Options]
+    classifications: Exports, config: Configs = None, *, say: Say = lambda _: None, **options: Unpack[Options]
 ) -> Extraction:
     """Read the marks of a classification export into memory.
 
     Parameters
     ----------
-    classifications : path
-        The export: CSV in UTF-8, plain or gzip.
+    classifications : path or paths
+        The export, as for `run`.
     config : path or paths, optional
         Configuration files in the Panoptes form.
     say : callable
@@ -129,7 +138,7 @@ def extract(
     """
     settings = settings_from(config, options, say)
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
-        return pipeline.extract_frames(Path(classifications), settings, Path(work), say)
+        return pipeline.extract_frames(_paths(classifications), settings, Path(work), say)
 
 
 def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
@@ -214,11 +223,11 @@ def given_settings(config: Configs, options: Options, say: Say = lambda _: None)
     UsageError
         Where a file is not valid.
     """
-    paths = [config] if isinstance(config, (str, os.PathLike)) else list(config or ())
+    paths = _paths(config or ())
     given: dict[str, Any] = {}
     if paths:
         overridden = [name for name, value in options.items() if value is not None]
-        read = read_config([Path(path) for path in paths], overridden)
+        read = read_config(paths, overridden)
         for note in read.notes:
             say(note)
         given |= read.values
@@ -244,6 +253,10 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
         named = ", ".join(dict.fromkeys(configured))
         raise UsageError(f"task: {unknown[0]!r} is not among the tasks of the configuration ({named})")
     return settings
+
+
+def _paths(given: AnyPath | Iterable[AnyPath]) -> list[Path]:
+    return [Path(path) for path in ([given] if isinstance(given, (str, os.PathLike)) else given)]
 
 
 def _cluster(found: Found, settings: Settings) -> Clustered:

@@ -58,6 +58,12 @@ _config_option = click.option(
     type=click.Path(path_type=Path),
     help="a YAML file in the Panoptes form; repeatable",
 )
+_classifications_argument = click.argument(
+    "classifications", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+_force_option = click.option(
+    "--force", is_flag=True, help="make everything anew, also what earlier work answers"
+)
 _quiet_option = click.option("-q", "--quiet", is_flag=True, help="no progress, no notes, no summary")
 
 
@@ -68,23 +74,30 @@ def cli() -> None:
 
 
 @cli.command(epilog="Example: polyframe run data/classifications.csv -c data/config.yaml -o out")
-@click.argument("classifications", type=click.Path(path_type=Path))
+@_classifications_argument
 @_config_option
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
 )
 @click.option("--no-contours", is_flag=True, help="leave the table contours out")
 @_setting_options("extract", "reduce", "contours")
+@_force_option
 @_quiet_option
 def run(
-    classifications: Path,
+    classifications: tuple[Path, ...],
     config: tuple[Path, ...],
     output: Path,
     no_contours: bool,
+    force: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Make all tables from the export CLASSIFICATIONS."""
+    """Make all tables from the export CLASSIFICATIONS.
+
+    CLASSIFICATIONS is one file or several: CSV, plain or packed with gzip or zstd, or Parquet; a pattern in
+    quotes, such as "exports/*.csv"; or - for standard input. What an earlier run into the same directory made
+    of the same rows with the same settings stays as it is.
+    """
     from polyframe import api
 
     with _Progress(quiet) as progress:
@@ -93,6 +106,7 @@ def run(
             output,
             config,
             contours=not no_contours,
+            force=force,
             say=_say(quiet),
             progress=progress,
             **_given(options),
@@ -101,15 +115,21 @@ def run(
 
 
 @cli.command(epilog="Example: polyframe extract data/classifications.csv -c data/config.yaml -o out")
-@click.argument("classifications", type=click.Path(path_type=Path))
+@_classifications_argument
 @_config_option
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
 )
 @_setting_options("extract")
+@_force_option
 @_quiet_option
 def extract(
-    classifications: Path, config: tuple[Path, ...], output: Path, quiet: bool, **options: Any
+    classifications: tuple[Path, ...],
+    config: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
     from polyframe import api, pipeline
@@ -117,7 +137,9 @@ def extract(
     say = _say(quiet)
     settings = api.settings_from(config, _given(options), say)
     with _Progress(quiet) as progress:
-        summary = pipeline.run_export(classifications, output, settings, ["extract"], say, progress)
+        summary = pipeline.run_export(
+            classifications, output, settings, ["extract"], say, progress, force=force
+        )
     _print_summary(summary, quiet)
 
 
@@ -125,20 +147,22 @@ def extract(
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
 @_setting_options("extract", "reduce")
+@_force_option
 @_quiet_option
-def reduce(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
+def reduce(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
     """Make the tables groups, labels and reductions from the extractions in OUT."""
-    _from_extractions("reduce", output, config, quiet, options)
+    _from_extractions("reduce", output, config, force, quiet, options)
 
 
 @cli.command(epilog="Example: polyframe contours out -c data/config.yaml")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_config_option
 @_setting_options("extract", "reduce", "contours")
+@_force_option
 @_quiet_option
-def contours(output: Path, config: tuple[Path, ...], quiet: bool, **options: Any) -> None:
+def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
     """Make the table contours from the extractions in OUT."""
-    _from_extractions("contours", output, config, quiet, options)
+    _from_extractions("contours", output, config, force, quiet, options)
 
 
 def _synth_options(command: Command) -> Command:
@@ -182,15 +206,15 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
 
 
 def _from_extractions(
-    stage: str, output: Path, config: tuple[Path, ...], quiet: bool, options: dict[str, Any]
+    stage: str, output: Path, config: tuple[Path, ...], force: bool, quiet: bool, options: dict[str, Any]
 ) -> None:
-    from polyframe import api, dataset, pipeline, stages
+    from polyframe import api, manifest, pipeline, stages
 
     given = api.given_settings(config, _given(options), _say(quiet))
     api.checked_settings(given)
-    settings = stages.settings_for_stage(dataset.read_manifest(output), stage, given)
+    settings = stages.settings_for_stage(manifest.read_manifest(output), stage, given)
     with _Progress(quiet) as progress:
-        summary = pipeline.run_extractions(output, settings, stage, progress)
+        summary = pipeline.run_extractions(output, settings, stage, _say(quiet), progress, force=force)
     for note in summary.notes:
         _say(quiet)(note)
     _print_summary(summary, quiet)

@@ -50,7 +50,7 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
         [
             _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
             _described(_undecoded(rows, decoded)),
-            _described(_without_area(extractions, rows)),
+            _described(_without_area(extractions)),
         ]
     )
     read = ~np.isin(np.arange(rows.height), decoded.rejects.row[decoded.rejects.mark_index < 0])
@@ -100,22 +100,21 @@ def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     """Rows and marks that the decoder could not use."""
     rejects = decoded.rejects
     whole_row = rejects.mark_index < 0
-    return rows.select("classification_id", "subject_id", "row")[rejects.row].with_columns(
+    return rows.select("classification_id", "subject_id")[rejects.row].with_columns(
         pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),
         pl.Series("reason", rejects.reason, pl.String),
         pl.Series("found", rejects.detail, pl.String),
     )
 
 
-def _without_area(extractions: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _without_area(extractions: pl.DataFrame) -> pl.DataFrame:
     """Marks that were decoded but have no area."""
     problems = pl.Series("reason", path_problems(*_paths_of(extractions)).tolist(), pl.String)
     points = pl.format("{} points", pl.col("x").list.len())
     return (
         extractions.with_columns(problems)
         .filter(pl.col("reason").is_not_null())
-        .join(rows.select("classification_id", "subject_id", "row"), on=["classification_id", "subject_id"])
-        .select("classification_id", "subject_id", "row", "mark_index", "reason", points.alias("found"))
+        .select("classification_id", "subject_id", "mark_index", "reason", points.alias("found"))
     )
 
 
@@ -126,5 +125,5 @@ def _described(rejects: pl.DataFrame) -> pl.DataFrame:
         "mark_index",
         pl.col("reason").replace_strict(_STAGES, return_dtype=pl.String).alias("stage"),
         "reason",
-        pl.format("row {}: {}", "row", "found").alias("detail"),
+        pl.col("found").alias("detail"),
     )

@@ -4,26 +4,24 @@ A task takes paths and returns counts; no frame travels between processes, so th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from polyframe.accounting import Accounting
+from polyframe.commit import NEXT
 from polyframe.contouring import contours_table
-from polyframe.dataset import part_name, read_parts, write_part
 from polyframe.extraction import Extraction, extract_rows
-from polyframe.panoptes.rows import check_rows
+from polyframe.manifest import StageRecord
+from polyframe.panoptes.rows import check_rows, rows_schema
 from polyframe.panoptes.selection import Selection
 from polyframe.participation import selected_marks
-from polyframe.reduction import (
-    Clustered,
-    cluster_marks,
-    groups_table,
-    labels_table,
-    reductions_table,
-)
+from polyframe.parts import Origin, part_name, read_parts, write_part
+from polyframe.planning import Partition, within_range
+from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.settings import Settings
+from polyframe.shuffle import Slices, read_slices
 from polyframe.stages import stage_settings
 from polyframe.tables import TABLES
 
@@ -34,92 +32,133 @@ class PartitionTask:
 
     Attributes
     ----------
-    index : int
-        The number of the part files.
+    partition : Partition
+        Its name and its range of subjects.
     stages : tuple of str
         Some of `extract`, `reduce` and `contours`.
-    files : tuple of Path
-        Rows of the export where `extract` is among the stages; else a part of extractions and one of
-        classifications.
+    source : Slices or mapping
+        For `extract` the rows of the export; else the part files of `extractions` and `classifications`.
     selection : Selection or None
         Which rows are used; only for `extract`.
     settings : Settings
         All settings.
-    made : Path
-        The folder that gets the tables.
+    work : Path
+        The work directory, which gets the parts.
+    fingerprints : mapping
+        Of each stage.
+    places : str
+        Fingerprint of where the rows stand in the export.
     """
 
-    index: int
+    partition: Partition
     stages: tuple[str, ...]
-    files: tuple[Path, ...]
+    source: Slices | Mapping[str, Path]
     selection: Selection | None
     settings: Settings
-    made: Path
+    work: Path
+    fingerprints: Mapping[str, str]
+    places: str
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that a worker has begun with this partition and is not done."""
+        return self.work / "started" / self.partition.name
 
 
-def process_partition(task: PartitionTask) -> Accounting:
-    """Do the stages of one partition and write its part files.
+@dataclass(frozen=True)
+class PartitionResult:
+    """What was made of a partition: a record for each stage."""
 
-    Returns
-    -------
-    Accounting
-        The partition's counts, without `rows_read` and `rows_filtered`.
-    """
-    if task.selection is not None:
-        checked = check_rows(read_parts(task.files), task.selection)
-        extraction = extract_rows(checked, task.settings)
-        _write(task, "extract", vars(extraction))
-    else:
-        extractions, classifications = (read_parts([file]) for file in task.files)
-        extractions = selected_marks(extractions, task.settings)
-        extraction = Extraction(classifications, extractions, TABLES["rejects"].empty())
-    counts = count_extraction(extraction)
+    partition: Partition
+    stages: Mapping[str, StageRecord] = field(default_factory=dict)
+
+
+def process_partition(task: PartitionTask) -> PartitionResult:
+    """Do the stages of one partition and write its part files."""
+    task.marker.touch()
+    result = PartitionResult(task.partition, _make(task))
+    task.marker.unlink(missing_ok=True)
+    return result
+
+
+def _make(task: PartitionTask) -> dict[str, StageRecord]:
+    records: dict[str, StageRecord] = {}
+    extraction = _extraction(task)
+    if "extract" in task.stages:
+        # Only what has no key, or repeats one, is told by its row in the export.
+        places = task.places if (extraction.rejects["stage"] == "read").any() else None
+        records["extract"] = _write(task, "extract", vars(extraction), _extraction_counts(extraction), places)
     if task.stages == ("extract",):
-        return counts
-    clustered = cluster_marks(extraction.extractions, extraction.classifications, task.settings)
-    if "reduce" in task.stages:
-        made = {
-            "groups": groups_table(clustered),
-            "labels": labels_table(clustered),
-            "reductions": reductions_table(clustered, task.settings),
-        }
-        _write(task, "reduce", made)
-    if "contours" in task.stages:
-        _write(task, "contours", {"contours": contours_table(clustered, task.settings)})
-    return count_clusters(counts, clustered)
+        return records
+    marks = selected_marks(extraction.extractions, task.settings)
+    clustered = cluster_marks(marks, extraction.classifications, task.settings)
+    counts = _cluster_counts(marks, clustered)
+    for stage in task.stages:
+        if stage != "extract":
+            records[stage] = _write(task, stage, _tables(stage, clustered, task.settings), counts, None)
+    return records
 
 
-def count_extraction(extraction: Extraction) -> Accounting:
-    """Count rows and marks of an extraction."""
+def _extraction(task: PartitionTask) -> Extraction:
+    if isinstance(task.source, Slices):
+        assert task.selection is not None
+        subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
+        rows = read_slices(task.source, rows_schema()).filter(subjects)
+        return extract_rows(check_rows(rows, task.selection), task.settings)
+    frames = {name: read_parts([path]) for name, path in task.source.items()}
+    return Extraction(frames["classifications"], frames["extractions"], TABLES["rejects"].empty())
+
+
+def _tables(stage: str, clustered: Clustered, settings: Settings) -> dict[str, pl.DataFrame]:
+    if stage == "contours":
+        return {"contours": contours_table(clustered, settings)}
+    return {
+        "groups": groups_table(clustered),
+        "labels": labels_table(clustered),
+        "reductions": reductions_table(clustered, settings),
+    }
+
+
+def _write(
+    task: PartitionTask,
+    stage: str,
+    frames: Mapping[str, pl.DataFrame],
+    counts: Mapping[str, Any],
+    places: str | None,
+) -> StageRecord:
+    origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
+    name = part_name(task.partition.name)
+    sizes = {
+        table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
+        for table, frame in frames.items()
+    }
+    return StageRecord(origin.fingerprint, places, counts, sizes)
+
+
+def _extraction_counts(extraction: Extraction) -> dict[str, Any]:
+    """Count rows and marks of an extraction, by the names of `Accounting`."""
     rejects = extraction.rejects
     whole_row = rejects["mark_index"].is_null()
     undecoded = rejects.filter(~whole_row & (rejects["stage"] == "decode"))
-    by_reason = rejects["reason"].value_counts(name="n").rows()
-    return Accounting(
-        rows_rejected=int(whole_row.sum()),
-        rows_used=extraction.classifications.height,
-        marks_undecoded=undecoded.height,
-        marks_decoded=extraction.extractions.height,
-        marks_rejected=rejects.filter(rejects["stage"] == "polygons").height,
-        reasons=dict(by_reason),
-    )
+    return {
+        "rows_rejected": int(whole_row.sum()),
+        "rows_used": extraction.classifications.height,
+        "marks_undecoded": undecoded.height,
+        "marks_decoded": extraction.extractions.height,
+        "marks_rejected": rejects.filter(rejects["stage"] == "polygons").height,
+        "reasons": dict(sorted(rejects["reason"].value_counts(name="n").rows())),
+    }
 
 
-def count_clusters(counts: Accounting, clustered: Clustered) -> Accounting:
-    """Add the counts of a reduction to those of its extraction."""
+def _cluster_counts(marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
+    """Count what became of the marks of a reduction, by the names of `Accounting`."""
     outliers = int((clustered.labels < 0).sum())
-    return replace(
-        counts,
-        marks_rejected=clustered.rejected,
-        marks_set_aside=clustered.set_aside,
-        marks_clustered=len(clustered.labels) - outliers,
-        marks_outliers=outliers,
-        groups=len(clustered.group_offsets) - 1,
-        clusters=len(clustered.group),
-    )
-
-
-def _write(task: PartitionTask, stage: str, frames: Mapping[str, pl.DataFrame]) -> None:
-    footer = stage_settings(task.settings, stage)
-    for name, frame in frames.items():
-        write_part(frame, task.made / name / part_name(task.index), TABLES[name], footer)
+    return {
+        "marks_decoded": marks.height,
+        "marks_rejected": clustered.rejected,
+        "marks_set_aside": clustered.set_aside,
+        "marks_clustered": len(clustered.labels) - outliers,
+        "marks_outliers": outliers,
+        "groups": len(clustered.group_offsets) - 1,
+        "clusters": len(clustered.group),
+    }

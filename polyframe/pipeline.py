@@ -1,39 +1,39 @@
-"""The way through: plan, shuffle, one task for each partition, tables into place."""
+"""The way through: survey, shuffle, one task for each partition that is not current, tables into place."""
 
-import contextlib
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
+import numpy as np
 
-from polyframe import __version__
+from polyframe import planning
 from polyframe._errors import PolyframeError
 from polyframe.accounting import Accounting, total
-from polyframe.dataset import (
-    check_output,
-    part_paths,
-    read_manifest,
-    read_parts,
-    replace_tables,
-    work_directory,
-)
+from polyframe.agenda import Order, Records, current_records, kept_stages, task_for
+from polyframe.commit import put_into_place
+from polyframe.dataset import check_output, work_directory
 from polyframe.extraction import Extraction, extract_rows
-from polyframe.panoptes import export, rows, selection
-from polyframe.panoptes.selection import Selection
-from polyframe.partition import PartitionTask, process_partition
+from polyframe.manifest import (
+    PartitionRecord,
+    earlier_manifest,
+    manifest_of,
+    partition_records,
+    read_manifest,
+)
+from polyframe.panoptes.rows import check_rows
+from polyframe.panoptes.survey import Survey, survey
+from polyframe.partition import PartitionResult, PartitionTask
+from polyframe.planning import Border, Partition
+from polyframe.reuse import Earlier
 from polyframe.settings import Settings
-from polyframe.stages import STAGE_TABLES, clustering_differs
-from polyframe.tables import SCHEMA_VERSION
+from polyframe.shuffle import Shuffled, Slices, shuffle
+from polyframe.stages import STAGE_TABLES
+from polyframe.workers import Say, Split, process
 
 _MEGABYTE: Final = 1_000_000
-#: Up to so many partitions the workers are threads of this process.
-_PARTITIONS_FOR_THREADS: Final = 32
 
-Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
 
 
@@ -51,28 +51,39 @@ class Summary:
         How long it took.
     notes : tuple of str
         What was chosen or skipped without being asked for.
+    partitions, made : int
+        Partitions in all, and those of them that were not there already as they should be.
+    temporary_bytes : int
+        What was written to temporary files, which are removed.
     """
 
     output: Path
     accounting: Accounting
     seconds: float
     notes: tuple[str, ...]
+    partitions: int = 1
+    made: int = 1
+    temporary_bytes: int = 0
 
 
 def run_export(
-    path: Path,
+    named: Sequence[str | Path],
     output: Path,
     settings: Settings,
     stages: Sequence[str],
     say: Say = lambda _: None,
     progress: Progress = lambda _done, _all: None,
+    *,
+    force: bool = False,
 ) -> Summary:
     """Work through an export from its rows on.
 
+    What an earlier run made of the same rows with the same settings stays as it is.
+
     Parameters
     ----------
-    path : Path
-        The classification export.
+    named : sequence of path
+        The files of the export, see `polyframe.panoptes.sources.find_sources`.
     output : Path
         The output directory; new, empty or ours.
     settings : Settings
@@ -81,6 +92,8 @@ def run_export(
         `extract`, then also `reduce`, then also `contours`.
     say, progress : callable
         Told what was chosen, and partitions done and in all.
+    force : bool
+        Make everything anew, within the same borders.
 
     Raises
     ------
@@ -89,47 +102,64 @@ def run_export(
     """
     started = time.monotonic()
     check_output(output)
-    with work_directory(output) as work:
-        files, chosen = _split(path, work, settings.partition_size * _MEGABYTE, settings, say)
-        settings = settings.replace(
-            {
-                "workflow_id": chosen.workflow_id,
-                "workflow_version": settings.workflow_version or chosen.versions[0].strip(),
-            }
-        )
-        made = work / "made"
+    with work_directory(output, discard=force) as work:
+        export = survey(named, work / "sources", settings, say)
+        before = earlier_manifest(output)
+        partitions = _plan(export, before)
+        order = Order(tuple(stages), export.settings, export.selection, _earlier(output, work, before, force))
+        current = current_records(order, partitions)
+        shuffled = _shuffle(export, partitions, current, work / "rows")
         tasks = [
-            PartitionTask(index, tuple(stages), tuple(part), chosen, settings, made)
-            for index, part in enumerate(files)
+            task_for(order, partition, current[partition.name], slices)
+            for partition, slices in zip(partitions, shuffled.partitions, strict=True)
+            if len(current[partition.name]) < len(stages)
         ]
-        counts = replace(
-            total(_process(tasks, settings.jobs, progress)),
-            rows_read=chosen.rows_read,
-            rows_filtered=chosen.rows_filtered,
-        )
-        _check(counts, stages)
+
+        def split(task: PartitionTask) -> list[PartitionTask]:
+            pieces = planning.split(task.partition, export.subjects)
+            rows = task.source if isinstance(task.source, Slices) else None
+            return [task] if rows is None else [task_for(order, piece, {}, rows) for piece in pieces]
+
+        made = _made(tasks, export.settings.jobs, split, say, progress)
+        all_settings, kept = kept_stages(order, partitions, before)
+        records = _records(partitions, made, kept, current)
+        counts = _count(records, export.selection.rows_read, export.selection.rows_filtered)
         if not counts.marks_decoded:
             say(
                 "no mark of the chosen tasks and tools was found; without -c, --task and --tool all are taken"
             )
-        origin = {
-            "source": path.name,
-            "versions": list(chosen.versions),
-            "extraction": settings.affecting("extract"),
-        }
-        manifest = _manifest(settings, stages, counts, origin)
-        later = [name for stage in STAGE_TABLES if stage not in stages for name in STAGE_TABLES[stage]]
-        replace_tables(output, made, manifest, drop=later)
-    return Summary(output, counts, time.monotonic() - started, chosen.notes)
+        manifest = manifest_of(
+            all_settings,
+            records,
+            counts,
+            {
+                "sources": list(export.selection.sources),
+                "versions": list(export.selection.versions),
+                "extraction": export.settings.affecting("extract"),
+                "last_subject": export.subjects["subject_id"].max(),
+            },
+        )
+        put_into_place(output, work, manifest, before, anew=bool(made))
+    return Summary(
+        output,
+        counts,
+        time.monotonic() - started,
+        export.selection.notes,
+        len(records),
+        len(made),
+        export.temporary_bytes + shuffled.bytes,
+    )
 
 
-def extract_frames(path: Path, settings: Settings, work: Path, say: Say = lambda _: None) -> Extraction:
+def extract_frames(
+    named: Sequence[str | Path], settings: Settings, work: Path, say: Say = lambda _: None
+) -> Extraction:
     """Extract an export in memory, as one partition.
 
     Parameters
     ----------
-    path : Path
-        The classification export.
+    named : sequence of path
+        The files of the export.
     settings : Settings
         What to extract.
     work : Path
@@ -137,16 +167,19 @@ def extract_frames(path: Path, settings: Settings, work: Path, say: Say = lambda
     say : callable
         Told what was chosen.
     """
-    files, chosen = _split(path, work, None, settings, say)
-    checked = rows.check_rows(read_parts(files[0]), chosen)
-    return extract_rows(checked, settings)
+    export = survey(named, work, settings, say)
+    checked = check_rows(export.rows.collect(engine="streaming"), export.selection)
+    return extract_rows(checked, export.settings)
 
 
 def run_extractions(
     output: Path,
     settings: Settings,
     stage: str,
+    say: Say = lambda _: None,
     progress: Progress = lambda _done, _all: None,
+    *,
+    force: bool = False,
 ) -> Summary:
     """Reduce, or make the contours, from the extractions in an output directory.
 
@@ -158,8 +191,10 @@ def run_extractions(
         All settings; those of the extraction are taken from the directory.
     stage : {"reduce", "contours"}
         What to make.
-    progress : callable
-        Told partitions done and in all.
+    say, progress : callable
+        Told what happened, and partitions done and in all.
+    force : bool
+        Make everything anew.
 
     Raises
     ------
@@ -167,124 +202,106 @@ def run_extractions(
         Where the directory holds no extractions.
     """
     started = time.monotonic()
-    manifest = read_manifest(output)
-    extractions, classifications = (part_paths(output, name) for name in ("extractions", "classifications"))
-    if [path.name for path in extractions] != [path.name for path in classifications]:
-        raise PolyframeError(f"{output}: parts of extractions or classifications are missing; run again")
-    pairs = list(zip(extractions, classifications, strict=True))
-    if not pairs:
-        raise PolyframeError(
-            f"{output}: holds no extractions; make them with `polyframe extract ... -o {output}`"
+    read_manifest(output)
+    with work_directory(output, discard=force) as work:
+        before = read_manifest(output)
+        partitions = _recorded_partitions(before)
+        order = Order((stage,), settings, None, _earlier(output, work, before, force=False))
+        current = {} if force else current_records(order, partitions)
+        tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
+        made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
+        all_settings, kept = kept_stages(order, partitions, before)
+        records = _records(partitions, made, kept, current)
+        counts = _count(records, before["accounting"]["rows_read"], before["accounting"]["rows_filtered"])
+        origin = {key: before[key] for key in ("sources", "versions", "extraction", "last_subject")}
+        manifest = manifest_of(all_settings, records, counts, origin)
+        lost = sorted(set(before["stages"]) - set(manifest["stages"]))
+        notes = tuple(
+            f"the {name} rested on other settings and are removed; make them again" for name in lost
         )
-    with work_directory(output) as work:
-        made = work / "made"
-        tasks = [
-            PartitionTask(index, (stage,), files, None, settings, made) for index, files in enumerate(pairs)
-        ]
-        counts = _keep_extraction_counts(manifest, total(_process(tasks, settings.jobs, progress)))
-        _check(counts, [stage])
-        stages = [name for name in STAGE_TABLES if name == stage or name in manifest["stages"]]
-        outdated = stage == "reduce" and "contours" in stages and clustering_differs(manifest, settings)
-        if outdated:
-            stages.remove("contours")
-        origin = {key: manifest[key] for key in ("source", "versions", "extraction")}
-        drop = STAGE_TABLES["contours"] if outdated else ()
-        replace_tables(output, made, _manifest(settings, stages, counts, origin), drop=drop)
-    notes = ("the contours rested on other settings and were removed; make them again",) if outdated else ()
-    return Summary(output, counts, time.monotonic() - started, notes)
+        put_into_place(output, work, manifest, before, anew=bool(made))
+    return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
 
 
-def _split(
-    path: Path, work: Path, partition_bytes: int | None, settings: Settings, say: Say
-) -> tuple[list[list[Path]], Selection]:
-    """Plan the partitions of an export (None: only one) and write the rows of each into files of its own."""
-    try:
-        return _plan_and_shuffle(
-            export.open_export(path), path, work / "rows", partition_bytes, settings, say
-        )
-    except (export.MalformedError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
-        pass
-    except OSError as error:
-        # Without a number it is no fault of the disk but a gzip file that Polars cannot unpack.
-        if error.errno is not None:
-            raise
-    mended, note = export.mend_export(path, work / "mended")
-    say(note)
-    return _plan_and_shuffle(mended, path, work / "mended-rows", partition_bytes, settings, say)
+def _earlier(output: Path, work: Path, before: Mapping[str, Any] | None, force: bool) -> Earlier:
+    known = [] if before is None or force else partition_records(before)
+    return Earlier(output, work, {record.name: record for record in known})
 
 
-def _plan_and_shuffle(
-    source: pl.LazyFrame, path: Path, folder: Path, partition_bytes: int | None, settings: Settings, say: Say
-) -> tuple[list[list[Path]], Selection]:
-    census = selection.take_census(source)
-    chosen = selection.select(census, settings, path)
-    borders = [] if partition_bytes is None else selection.plan(census, chosen, partition_bytes)
-    files = rows.shuffle(rows.used_rows(source, chosen), borders, folder)
-    for note in chosen.notes:
-        say(note)
-    return files, chosen
+def _plan(export: Survey, before: Mapping[str, Any] | None) -> list[Partition]:
+    """Cut the subjects into partitions, with the borders of the output directory where it has some."""
+    kept: list[Border] = []
+    known_until = None
+    if before and before["extraction"]["workflow_id"] == export.settings.workflow_id:
+        kept = [Border(record.name, record.first_subject) for record in partition_records(before)]
+        known_until = before["last_subject"]
+    size = export.settings.partition_size * _MEGABYTE
+    borders = planning.plan_borders(export.subjects, size, kept, known_until)
+    return planning.partitions_of(export.subjects, borders)
 
 
-def _process(tasks: Sequence[PartitionTask], jobs: int, progress: Progress) -> Iterator[Accounting]:
-    """Run the tasks, in this process or in workers; yield counts as they come."""
-    import joblib
+def _recorded_partitions(before: Mapping[str, Any]) -> list[Partition]:
+    records = partition_records(before)
+    following = [*(record.first_subject for record in records[1:]), None]
+    return [
+        Partition(record.name, record.first_subject, until, record.content, places="")
+        for record, until in zip(records, following, strict=True)
+    ]
 
-    workers = min(jobs or joblib.cpu_count(), len(tasks))
+
+def _shuffle(export: Survey, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:
+    """Write the rows of those partitions to disk whose extraction has to be made."""
+    wanted = np.array(["extract" not in current[partition.name] for partition in partitions])
+    firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
+    return shuffle(export.rows, firsts, wanted, folder)
+
+
+def _made(
+    tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say, progress: Progress
+) -> list[PartitionResult]:
+    """Do the tasks; where that ends early, the error tells what is kept."""
+    made: list[PartitionResult] = []
     progress(0, len(tasks))
-    results = map(process_partition, tasks) if workers <= 1 else _in_workers(tasks, workers)
-    for done, counts in enumerate(results, start=1):
-        progress(done, len(tasks))
-        yield counts
-
-
-def _in_workers(tasks: Sequence[PartitionTask], workers: int) -> Iterator[Accounting]:
-    import joblib
-
-    # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
-    with _environment("POLARS_MAX_THREADS", "1"):
-        # Nearly all the work is done without the GIL, so threads share it well, and they start at once. With
-        # more of it, processes have won back the second that each takes to start. Only a hint: a backend that
-        # the caller has chosen stays.
-        hint = "threads" if len(tasks) <= _PARTITIONS_FOR_THREADS else "processes"
-        parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
-        yield from parallel(joblib.delayed(process_partition)(task) for task in tasks)
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+        for result in process(tasks, jobs, split, say):
+            made.append(result)
+            progress(len(made), max(len(tasks), len(made)))
+    except (PolyframeError, KeyboardInterrupt) as error:
+        if made:
+            kept = f"{len(made)} of {len(tasks)} partitions are finished and kept"
+            error.add_note(f"{kept}; the same command goes on from there")
+        raise
+    return made
 
 
-def _manifest(
-    settings: Settings, stages: Sequence[str], counts: Accounting, origin: dict[str, Any]
-) -> dict[str, Any]:
-    return {
-        "polyframe_version": __version__,
-        "schema_version": SCHEMA_VERSION,
-        **origin,
-        "stages": list(stages),
-        "settings": settings.affecting("extract", "reduce", "contours", "carried"),
-        "accounting": counts.to_dict(),
-    }
+def _records(
+    partitions: Sequence[Partition], made: Sequence[PartitionResult], *others: Records
+) -> list[PartitionRecord]:
+    """Put together what is known of each partition; one that was split is replaced by its pieces."""
+    new = {result.partition.name: result for result in made}
+    records: list[PartitionRecord] = []
+    for partition in partitions:
+        pieces = [new[name].partition for name in sorted(new) if name.startswith(f"{partition.name}-")]
+        for part in pieces or [partition]:
+            stages = {name: record for known in others for name, record in known.get(part.name, {}).items()}
+            if part.name in new:
+                stages |= new[part.name].stages
+            records.append(PartitionRecord(part.name, part.first_subject, part.content, stages))
+    return records
 
 
-def _check(counts: Accounting, stages: Sequence[str]) -> None:
-    """Make sure that nothing was lost before anything is put into place."""
-    clustered = set(stages) != {"extract"}
+def _count(records: Sequence[PartitionRecord], rows_read: int, rows_filtered: int) -> Accounting:
+    """Add up all counts, and make sure that nothing was lost before anything is put into place."""
+    counts = total((_counts_of(record) for record in records), rows_read, rows_filtered)
+    clustered = any(stage != "extract" for stage in records[0].stages)
     if not counts.rows_add_up() or (clustered and not counts.marks_add_up()):
         raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
+    return counts
 
 
-def _keep_extraction_counts(manifest: dict[str, Any], counts: Accounting) -> Accounting:
-    """Take what only the extraction knows from the manifest."""
-    before = manifest["accounting"]
-    names = ("rows_read", "rows_filtered", "rows_rejected", "rows_used", "marks_undecoded", "reasons")
-    return replace(counts, **{name: before[name] for name in names})
+def _counts_of(record: PartitionRecord) -> dict[str, Any]:
+    """Return the counts of a partition; a later stage knows better than an earlier one."""
+    counts: dict[str, Any] = {}
+    for stage in STAGE_TABLES:
+        counts |= record.stages[stage].counts if stage in record.stages else {}
+    return counts

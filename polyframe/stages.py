@@ -25,7 +25,10 @@ _NOT_CLUSTERING: Final = ("average_type",)
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:
     """Return the settings that matter to the tables of a stage, as plain JSON values."""
-    return settings.affecting(*_STAGE_SETTINGS[stage])
+    found = settings.affecting(*_STAGE_SETTINGS[stage])
+    if stage == "contours":
+        found = {name: value for name, value in found.items() if name not in _NOT_CLUSTERING}
+    return found
 
 
 def settings_of(recorded: Mapping[str, Any]) -> Settings:
@@ -115,10 +118,3 @@ def shown(value: Any) -> str:
         tools = "" if value.tools is None else f" tools {', '.join(map(str, value.tools))}"
         return f"{value.task}{tools} ({value.kind})"
     return str(value)
-
-
-def clustering_differs(manifest: Mapping[str, Any], settings: Settings) -> bool:
-    """Tell whether the clusters recorded in a manifest were made with other settings."""
-    before = settings_of(manifest["settings"]).affecting("extract", "reduce")
-    now = settings.affecting("extract", "reduce")
-    return any(before[name] != value for name, value in now.items() if name not in _NOT_CLUSTERING)

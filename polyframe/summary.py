@@ -22,8 +22,18 @@ def summary_lines(summary: Summary) -> list[str]:
     if counts.reasons:
         listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
         lines.append(f"rejected, see the table rejects: {listed}")
+    lines.append(_work(summary))
     lines.append(f"{summary.seconds:.1f} s, tables in {summary.output}")
     return lines
+
+
+def _work(summary: Summary) -> str:
+    kept = summary.partitions - summary.made
+    line = f"{summary.made} of {summary.partitions} partitions made"
+    line += f", {kept} kept as they were" if kept else ""
+    if summary.temporary_bytes:
+        line += f"; {summary.temporary_bytes / 1e6:.1f} MB of temporary files, removed"
+    return line
 
 
 def _marks(counts: Accounting) -> str:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe.dataset import WORK, read_manifest
+from polyframe.dataset import WORK
+from polyframe.manifest import read_manifest
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
 from polyframe.tables import GROUP_KEYS, TABLES
 

@@ -1,19 +1,15 @@
-"""The rows of an export: split by subjects on disk, and read into typed columns."""
+"""The rows of an export that a run uses, read into typed columns and told apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from polyframe import reasons
 from polyframe.panoptes.cells import boolean, text_or_missing, timestamp, whole_number
+from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.selection import Selection, is_used
-
-#: Small row groups keep the memory of the shuffle low: each open partition holds at most one.
-_ROWS_PER_GROUP: Final = 500
 
 
 def used_rows(source: pl.LazyFrame, selection: Selection) -> pl.LazyFrame:
@@ -25,42 +21,13 @@ def used_rows(source: pl.LazyFrame, selection: Selection) -> pl.LazyFrame:
     )
 
 
-def shuffle(rows: pl.LazyFrame, borders: Sequence[int], folder: Path) -> list[list[Path]]:
-    """Write rows into Parquet files by range of subjects.
-
-    Parameters
-    ----------
-    rows : polars.LazyFrame
-        From `used_rows`.
-    borders : sequence of int
-        From `polyframe.panoptes.selection.plan`.
-    folder : Path
-        Where the files go; made.
-
-    Returns
-    -------
-    list of list of Path
-        The files of each partition; rows without a readable subject are in the first.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if not borders:
-        single = folder / "rows.parquet"
-        rows.sink_parquet(single, compression="lz4", row_group_size=_ROWS_PER_GROUP)
-        return [[single]]
-    upper = np.asarray(borders, np.int64)
-
-    def partition_of(subjects: pl.Series) -> pl.Series:
-        return pl.Series(np.searchsorted(upper, subjects.to_numpy(), side="right").astype(np.int32))
-
-    subject = pl.col("subject_id").fill_null(borders[0] - 1)
-    partition = subject.map_batches(partition_of, return_dtype=pl.Int32, is_elementwise=True)
-    rows.with_columns(partition.alias("partition")).sink_parquet(
-        pl.PartitionBy(folder, key="partition", include_key=False),
-        compression="lz4",
-        row_group_size=_ROWS_PER_GROUP,
-        mkdir=True,
+def rows_schema() -> pl.Schema:
+    """Return the columns of what `used_rows` gives."""
+    text = dict.fromkeys((*REQUIRED, *OPTIONAL), pl.String)
+    del text["workflow_name"]
+    return pl.Schema(
+        {"source": pl.UInt16, "row": pl.UInt32, **text, "workflow_id": pl.Int64, "subject_id": pl.Int64}
     )
-    return [sorted((folder / f"partition={index}").glob("*.parquet")) for index in range(len(borders) + 1)]
 
 
 @dataclass(frozen=True)
@@ -70,10 +37,11 @@ class CheckedRows:
     Attributes
     ----------
     rows : polars.DataFrame
-        Usable rows in the order of the export: `row`, the columns of the table classifications but `n_marks`,
+        Usable rows in the order of the export: the columns of the table classifications but `n_marks`,
         and `annotations` (text).
     rejects : polars.DataFrame
-        The others: `classification_id, subject_id, row, reason, found`.
+        The others: `classification_id, subject_id, reason, found`. `found` names the row of the export, since
+        what they lack, or repeat, is their key.
     """
 
     rows: pl.DataFrame
@@ -90,7 +58,7 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
     selection : Selection
         What is used.
     """
-    typed = rows.sort("row").with_columns(
+    typed = rows.sort("source", "row").with_columns(
         whole_number("classification_id").alias("classification"),
         timestamp("created_at"),
         text_or_missing("user_name"),
@@ -108,14 +76,13 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
     )
     return CheckedRows(
         rows=judged.filter(readable)
-        .drop("classification_id", "subject_ids", "reason")
+        .drop("classification_id", "subject_ids", "reason", "source", "row")
         .rename({"classification": "classification_id"}),
         rejects=judged.filter(~readable).select(
             pl.col("classification").alias("classification_id"),
             "subject_id",
-            "row",
             "reason",
-            _found().alias("found"),
+            pl.concat_str(_place(selection.sources), pl.lit(": "), _found()).alias("found"),
         ),
     )
 
@@ -131,6 +98,14 @@ def _reason(selection: Selection) -> pl.Expr:
         .when(pl.col("subject_id").is_null())
         .then(pl.lit(reasons.BAD_SUBJECT_ID))
     )
+
+
+def _place(sources: Sequence[str]) -> pl.Expr:
+    """Name the row, and its file where there are several."""
+    row = pl.format("row {}", "row")
+    if len(sources) < 2:
+        return row
+    return pl.concat_str(pl.col("source").replace_strict(dict(enumerate(sources))), pl.lit(" "), row)
 
 
 def _found() -> pl.Expr:

@@ -1,19 +1,20 @@
 """What an export holds, and what of it a run uses: one workflow, some of its versions."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, whole_number
+from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.settings import Settings
 
 #: What a row weighs beside its annotations, roughly; for planning alone.
 _ROW_BYTES: Final = 200
+#: The columns that decide what a run makes of a row.
+_READ: Final = tuple(name for name in (*REQUIRED, *OPTIONAL) if name != "workflow_name")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Selection:
         Rows of the export, and those of other workflows and versions among them.
     notes : tuple of str
         What was chosen without being asked for, to be said out loud.
+    sources : tuple of str
+        The files of the export, as messages name them.
     """
 
     workflow_id: int
@@ -40,6 +43,7 @@ class Selection:
     rows_read: int
     rows_filtered: int
     notes: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 def take_census(source: pl.LazyFrame) -> pl.DataFrame:
@@ -48,15 +52,24 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
     Parameters
     ----------
     source : polars.LazyFrame
-        From `polyframe.panoptes.export.open_export`.
+        The `rows` of `polyframe.panoptes.sources.open_sources`.
 
     Returns
     -------
     polars.DataFrame
         `workflow_id` i64, `workflow_version` text, `subject_id` i64 (missing where they cannot be read),
-        `workflow_name`, `rows`, `bytes`, `not_utf8` (rows with such bytes in the name); sorted.
+        `workflow_name`, `rows`, `bytes`, `not_utf8` (rows with such bytes in the name), `content` and
+        `places` u64; sorted. `content` is the sum of the hashes of the rows, modulo 2**64: it changes with
+        any cell that a run reads, not with the order of the rows. `places` changes with their numbers too.
+
+    Notes
+    -----
+    The hashes are those of Polars, equal within one version of it.
     """
     keys = ("workflow_id", "workflow_version", "subject_id")
+    # The long cell by itself first: as a member of a struct it would be copied.
+    cells = [pl.col(name).hash() if name == "annotations" else pl.col(name) for name in _READ]
+    row = pl.struct(cells).hash(seed=1)
     return (
         source.select(
             whole_number("workflow_id"),
@@ -68,12 +81,14 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
             .fill_null(value=False)
             .alias("not_utf8"),
             pl.col("annotations").str.len_bytes().fill_null(0).cast(pl.Int64).alias("bytes"),
+            row.alias("content"),
+            pl.struct(row.alias("content"), "source", "row").hash(seed=2).alias("places"),
         )
         .group_by(keys)
         .agg(
             pl.col("workflow_name").max(),
             pl.len().cast(pl.Int64).alias("rows"),
-            pl.col("bytes", "not_utf8").sum(),
+            pl.col("bytes", "not_utf8", "content", "places").sum(),
         )
         .with_columns(pl.col("bytes") + _ROW_BYTES * pl.col("rows"))
         .collect(engine="streaming")
@@ -81,7 +96,31 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
+def used_subjects(census: pl.DataFrame, selection: Selection) -> pl.DataFrame:
+    """Return what a run uses of each subject.
+
+    Parameters
+    ----------
+    census : polars.DataFrame
+        From `take_census`.
+    selection : Selection
+        What is used of it.
+
+    Returns
+    -------
+    polars.DataFrame
+        `subject_id` (missing first, where it could not be read), `bytes`, `content`, `places`; sorted.
+    """
+    used = is_used(selection.workflow_id, [*selection.versions, *selection.malformed])
+    return (
+        census.filter(used)
+        .group_by("subject_id")
+        .agg(pl.col("bytes", "content", "places").sum())
+        .sort("subject_id", nulls_last=False)
+    )
+
+
+def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -> Selection:
     """Choose workflow and versions from what an export holds.
 
     Parameters
@@ -90,8 +129,8 @@ def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
         From `take_census`.
     settings : Settings
         `workflow_id` and `workflow_version`; without them the only workflow and its newest version.
-    path : Path
-        The export, for messages.
+    sources : tuple of str
+        The files of the export, for messages.
 
     Raises
     ------
@@ -100,6 +139,7 @@ def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
     UsageError
         Where the export holds several workflows and none was asked for.
     """
+    path = ", ".join(sources)
     if census.is_empty():
         raise PolyframeError(f"{path}: holds no classifications, only a header")
     notes: list[str] = []
@@ -117,6 +157,7 @@ def select(census: pl.DataFrame, settings: Settings, path: Path) -> Selection:
         rows_read=int(census["rows"].sum()),
         rows_filtered=int(filtered["rows"].sum()),
         notes=tuple(notes),
+        sources=sources,
     )
 
 
@@ -127,37 +168,7 @@ def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:
     return pl.col("workflow_id").is_null() | ((pl.col("workflow_id") == workflow_id) & wanted)
 
 
-def plan(census: pl.DataFrame, selection: Selection, partition_bytes: int) -> list[int]:
-    """Cut the subjects into ranges of about equal weight.
-
-    Parameters
-    ----------
-    census : polars.DataFrame
-        From `take_census`.
-    selection : Selection
-        What is used of it.
-    partition_bytes : int
-        About how many bytes a partition holds; a single subject may exceed it.
-
-    Returns
-    -------
-    list of int
-        The first subject of each partition but the first, increasing; empty for a single partition.
-    """
-    used = is_used(selection.workflow_id, [*selection.versions, *selection.malformed])
-    subjects = (
-        census.filter(used & pl.col("subject_id").is_not_null())
-        .group_by("subject_id")
-        .agg(pl.col("bytes").sum())
-        .sort("subject_id")
-    )
-    before = subjects["bytes"].cum_sum() - subjects["bytes"]
-    partition = (before // partition_bytes).to_numpy()
-    first = np.flatnonzero(np.diff(partition)) + 1
-    return [int(subject) for subject in subjects["subject_id"].gather(first)]
-
-
-def _choose_workflow(census: pl.DataFrame, settings: Settings, path: Path, notes: list[str]) -> int:
+def _choose_workflow(census: pl.DataFrame, settings: Settings, path: str, notes: list[str]) -> int:
     held = (
         census.filter(pl.col("workflow_id").is_not_null())
         .group_by("workflow_id")
@@ -180,7 +191,7 @@ def _choose_workflow(census: pl.DataFrame, settings: Settings, path: Path, notes
 
 
 def _choose_versions(
-    of_workflow: pl.DataFrame, settings: Settings, path: Path, workflow_id: int, notes: list[str]
+    of_workflow: pl.DataFrame, settings: Settings, path: str, workflow_id: int, notes: list[str]
 ) -> tuple[list[str], list[str]]:
     texts = of_workflow["workflow_version"].drop_nulls().unique().to_list()
     held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)

@@ -1,0 +1,128 @@
+"""What is to be done for each partition: the stages that earlier work does not answer, and where from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from polyframe.fingerprints import places_fingerprint, stage_fingerprints
+from polyframe.manifest import StageRecord
+from polyframe.panoptes.selection import Selection
+from polyframe.partition import PartitionTask
+from polyframe.planning import Partition
+from polyframe.reuse import Earlier, current_stages, finished_part
+from polyframe.settings import Affects, Settings
+from polyframe.shuffle import Slices
+from polyframe.stages import STAGE_TABLES, settings_of
+
+#: By partition and stage.
+Records = Mapping[str, Mapping[str, StageRecord]]
+
+_OWN_SETTINGS: Mapping[str, Affects] = {"extract": "extract", "reduce": "reduce", "contours": "contours"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is wanted of every partition.
+
+    Attributes
+    ----------
+    stages : tuple of str
+        Some of `extract`, `reduce` and `contours`.
+    settings : Settings
+        All settings.
+    selection : Selection or None
+        Which rows of the export are used; None where the work starts from extractions.
+    earlier : Earlier
+        Where earlier work may be found.
+    """
+
+    stages: tuple[str, ...]
+    settings: Settings
+    selection: Selection | None
+    earlier: Earlier
+
+
+def current_records(order: Order, partitions: Sequence[Partition]) -> dict[str, dict[str, StageRecord]]:
+    """Return what need not be made again, by partition and stage."""
+    return {
+        partition.name: current_stages(
+            partition.name,
+            stage_fingerprints(partition.content, order.settings),
+            _places(order, partition),
+            order.stages,
+            order.earlier,
+        )
+        for partition in partitions
+    }
+
+
+def task_for(
+    order: Order, partition: Partition, current: Mapping[str, StageRecord], rows: Slices | None
+) -> PartitionTask:
+    """Return what is to be done for a partition.
+
+    Parameters
+    ----------
+    order : Order
+        What is wanted.
+    partition : Partition
+        Of which partition.
+    current : mapping of str to StageRecord
+        Its stages that need not be made again.
+    rows : Slices or None
+        Its rows of the export; None where the work starts from its extractions.
+    """
+    parts = {t: finished_part(partition.name, t, order.earlier) for t in ("extractions", "classifications")}
+    return PartitionTask(
+        partition=partition,
+        stages=tuple(stage for stage in order.stages if stage not in current),
+        source=parts if rows is None else rows,
+        selection=order.selection,
+        settings=order.settings,
+        work=order.earlier.work,
+        fingerprints=stage_fingerprints(partition.content, order.settings),
+        places=_places(order, partition),
+    )
+
+
+def kept_stages(
+    order: Order, partitions: Sequence[Partition], before: Mapping[str, Any] | None
+) -> tuple[Settings, Records]:
+    """Find the tables of other stages in the output directory that still go with what is made now.
+
+    Parameters
+    ----------
+    order : Order
+        What is made.
+    partitions : sequence of Partition
+        All partitions.
+    before : mapping or None
+        The manifest of the output directory.
+
+    Returns
+    -------
+    settings : Settings
+        Those of all tables together.
+    records : mapping
+        By partition and stage; a stage is there for all partitions or for none.
+    """
+    if before is None:
+        return order.settings, {}
+    # Contours are made from extractions, with the clustering of the reductions where there are some.
+    own: list[Affects] = ["extract", "carried", *(_OWN_SETTINGS[stage] for stage in order.stages)]
+    if "reduce" not in before["stages"]:
+        own.append("reduce")
+    settings = settings_of({**before["settings"], **order.settings.affecting(*own)})
+    others = tuple(s for s in STAGE_TABLES if s in before["stages"] and s not in (*order.stages, "extract"))
+    found = current_records(replace(order, stages=others, settings=settings), partitions)
+    kept = [stage for stage in others if all(stage in records for records in found.values())]
+    records = {name: {stage: stages[stage] for stage in kept} for name, stages in found.items()}
+    if order.selection is None:
+        # Whatever is taken of the extractions now, they are as they were.
+        for name, record in order.earlier.records.items():
+            records[name] = {"extract": record.stages["extract"], **records[name]}
+    return (settings if kept else order.settings), records
+
+
+def _places(order: Order, partition: Partition) -> str:
+    return places_fingerprint(partition.places, order.selection.sources if order.selection else ())

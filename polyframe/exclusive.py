@@ -1,0 +1,102 @@
+"""One run at a time in an output directory: a lock that the system lifts when its holder dies."""
+
+import contextlib
+import json
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from polyframe._errors import PolyframeError
+
+_TRIES = 20
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, output: Path) -> Iterator[None]:
+    """Hold a lock file while the body runs; it is removed at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file; its folder exists.
+    output : Path
+        What is locked, for the message.
+
+    Raises
+    ------
+    PolyframeError
+        Where another process holds it; the message names the process.
+
+    Notes
+    -----
+    The lock is one of the operating system's on an open file (`flock`), not the file's being there: what a
+    dead process left behind does not block, and no clock is asked.
+    """
+    file = _open_locked(path, output)
+    try:
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps({"pid": os.getpid(), "host": platform.node()}))
+        file.flush()
+        yield
+    finally:
+        # Before it is let go, so that nobody locks a file that is about to vanish.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        file.close()
+
+
+def _open_locked(path: Path, output: Path) -> IO[str]:
+    for _ in range(_TRIES):
+        file = path.open("a+", encoding="utf-8")
+        if not _lock(file):
+            holder = _holder(file)
+            file.close()
+            raise PolyframeError(f"{output}: {holder} is working on it; wait for it, or stop it first")
+        if _is_in_place(file, path):
+            return file
+        file.close()
+    raise PolyframeError(f"{output}: other processes keep taking the lock {path.name}; try again")
+
+
+def _is_in_place(file: IO[str], path: Path) -> bool:
+    """Tell whether the locked file is still the one at its path: its last holder may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(file: IO[str]) -> str:
+    try:
+        file.seek(0)
+        told = json.loads(file.read())
+        return f"process {int(told['pid'])} on {str(told['host'])[:64]}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return _lock_on_windows(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lock_on_windows(file: IO[str]) -> bool:
+    import msvcrt
+
+    try:
+        # Far behind the text, which others may then still read.
+        os.lseek(file.fileno(), 1 << 30, os.SEEK_SET)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,82 @@
+"""The first look at an export: open its files, count what they hold, choose what of it is used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from polyframe.panoptes import selection, sources
+from polyframe.panoptes.rows import used_rows
+from polyframe.panoptes.selection import Selection
+from polyframe.settings import Settings
+
+
+@dataclass(frozen=True)
+class Survey:
+    """An export that was looked through.
+
+    Attributes
+    ----------
+    rows : polars.LazyFrame
+        The rows that are used or rejected.
+    selection : Selection
+        What is used of the export.
+    subjects : polars.DataFrame
+        What it holds of each subject, see `polyframe.panoptes.selection.used_subjects`.
+    settings : Settings
+        With the workflow and the version that were chosen.
+    temporary_bytes : int
+        What was written to open it.
+    """
+
+    rows: pl.LazyFrame
+    selection: Selection
+    subjects: pl.DataFrame
+    settings: Settings
+    temporary_bytes: int
+
+
+def survey(
+    named: Sequence[str | Path], folder: Path, settings: Settings, say: Callable[[str], None] = lambda _: None
+) -> Survey:
+    """Look through an export, in one pass over its files.
+
+    Parameters
+    ----------
+    named : sequence of path
+        Its files, see `polyframe.panoptes.sources.find_sources`.
+    folder : Path
+        For temporary files: unpacked and mended copies.
+    settings : Settings
+        Which workflow and version are wanted.
+    say : callable
+        Told what was chosen, and what had to be mended.
+
+    Raises
+    ------
+    PolyframeError
+        Where the export cannot be used.
+    """
+    paths = sources.find_sources(named)
+    opened = sources.open_sources(paths, folder)
+    try:
+        census = selection.take_census(opened.rows)
+    except (pl.exceptions.PolarsError, OSError):
+        opened = sources.mend_sources(paths, folder)
+        census = selection.take_census(opened.rows)
+    chosen = selection.select(census, settings, opened.names)
+    for note in (*opened.notes, *chosen.notes):
+        say(note)
+    return Survey(
+        used_rows(opened.rows, chosen),
+        chosen,
+        selection.used_subjects(census, chosen),
+        settings.replace(
+            {
+                "workflow_id": chosen.workflow_id,
+                "workflow_version": settings.workflow_version or chosen.versions[0].strip(),
+            }
+        ),
+        opened.temporary_bytes,
+    )

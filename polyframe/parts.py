@@ -1,0 +1,165 @@
+"""Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe import __version__
+from polyframe._errors import PolyframeError
+from polyframe.tables import SCHEMA_VERSION, Table
+
+#: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
+_GEO: Final = {
+    "version": "1.1.0",
+    "primary_column": "geometry",
+    "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
+}
+_FOOTER: Final = "polyframe"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a part was made from, and what was counted on the way.
+
+    Attributes
+    ----------
+    settings : mapping
+        Those that matter to the part, as plain JSON values.
+    fingerprint : str
+        Of rows and settings, see `polyframe.fingerprints`.
+    places : str or None
+        Of where the rows stand in the export; None where nothing in the part tells.
+    counts : mapping
+        The counts of its stage in this partition, see `polyframe.accounting`.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    places: str | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def part_name(partition: str) -> str:
+    """Return the file name of a partition's part, such as `part-00000.parquet`."""
+    return f"part-{partition}.parquet"
+
+
+def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) -> int:
+    """Write one part file, whole or not at all.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of the table, in any order.
+    path : Path
+        Where to; its folder is made.
+    table : Table
+        Gives columns, types and order.
+    origin : Origin
+        Goes into the footer.
+
+    Returns
+    -------
+    int
+        Bytes of the file.
+
+    Raises
+    ------
+    PolyframeError
+        Where it cannot be written, for instance because the disk is full.
+    """
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    # Not Polars' own writer: readers of whole folders look for the metadata in the Arrow schema.
+    arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrow = arrow.replace_schema_metadata(_footer(table, origin))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(arrow, temporary, compression="zstd")
+        replace_durably(temporary, path)
+        return path.stat().st_size
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise PolyframeError(cannot_write(path, error)) from None
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """Return the message for a file that cannot be written."""
+    told = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+    return f"{path}: cannot be written ({told})"
+
+
+def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read Parquet files into one frame.
+
+    Raises
+    ------
+    PolyframeError
+        Where one of them is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(list(paths), glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        damaged = next((path for path in paths if not _is_whole(path)), paths[0])
+        raise PolyframeError(f"{damaged}: is missing or damaged; run `polyframe run` again") from None
+
+
+def read_origin(path: Path) -> Origin | None:
+    """Return what the footer of a part file tells of its origin; None where it is no whole part of ours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        told = json.loads((pq.read_schema(path).metadata or {})[_FOOTER.encode()])
+        return Origin(told["settings"], told["fingerprint"], told["places"], told["counts"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        return None
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Put a finished file in the place of another, so that a power cut leaves the one or the other."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that renamed files keep their new names after a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True
+
+
+def _footer(table: Table, origin: Origin) -> dict[str, str]:
+    told = {
+        "table": table.name,
+        "schema_version": SCHEMA_VERSION,
+        "polyframe_version": __version__,
+        "settings": dict(origin.settings),
+        "fingerprint": origin.fingerprint,
+        "places": origin.places,
+        "counts": dict(origin.counts),
+    }
+    footer = {_FOOTER: json.dumps(told)}
+    if table.geometry:
+        footer["geo"] = json.dumps(_GEO)
+    return footer

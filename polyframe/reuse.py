@@ -1,0 +1,92 @@
+"""What of earlier work is still right: parts in place, and finished ones that a dead run left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyframe.commit import NEXT
+from polyframe.manifest import PartitionRecord, StageRecord
+from polyframe.parts import part_name, read_origin
+from polyframe.stages import STAGE_TABLES
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Where earlier work may be found.
+
+    Attributes
+    ----------
+    output, work : Path
+        The output directory and its work directory.
+    records : mapping of str to PartitionRecord
+        What the manifest of the output directory tells of each partition, by name.
+    """
+
+    output: Path
+    work: Path
+    records: Mapping[str, PartitionRecord]
+
+
+def current_stages(
+    partition: str, fingerprints: Mapping[str, str], places: str, stages: Sequence[str], earlier: Earlier
+) -> dict[str, StageRecord]:
+    """Return the records of those stages of a partition that need not be made again.
+
+    Parameters
+    ----------
+    partition : str
+        Its name.
+    fingerprints : mapping
+        What the parts of each stage must be made from.
+    places : str
+        Where the rows must stand, for parts that tell.
+    stages : sequence of str
+        Which stages are wanted.
+    earlier : Earlier
+        Where to look.
+    """
+    found: dict[str, StageRecord] = {}
+    for stage in stages:
+        for record in (_in_place(partition, stage, earlier), _waiting(partition, stage, earlier)):
+            if record and record.fingerprint == fingerprints[stage] and record.places in (None, places):
+                found[stage] = record
+                break
+    return found
+
+
+def finished_part(partition: str, table: str, earlier: Earlier) -> Path:
+    """Return the finished part of a partition that is current, where it is now."""
+    waiting = earlier.work / NEXT / table / part_name(partition)
+    return waiting if waiting.exists() else earlier.output / table / part_name(partition)
+
+
+def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
+    """Return what the manifest tells, where all part files are there in the length that it names."""
+    known = earlier.records.get(partition)
+    record = known.stages.get(stage) if known else None
+    if record is None:
+        return None
+    name = part_name(partition)
+    sizes = {table: _size(earlier.output / table / name) for table in STAGE_TABLES[stage]}
+    return record if sizes == record.sizes else None
+
+
+def _waiting(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
+    """Return what the footers of finished parts of a run that died tell, where all tables are there."""
+    paths = {table: earlier.work / NEXT / table / part_name(partition) for table in STAGE_TABLES[stage]}
+    if not all(path.exists() for path in paths.values()):
+        return None
+    origins = [read_origin(path) for path in paths.values()]
+    first = origins[0]
+    if first is None or any(origin != first for origin in origins):
+        return None
+    return StageRecord(
+        first.fingerprint, first.places, first.counts, {table: _size(path) for table, path in paths.items()}
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1

@@ -1,0 +1,119 @@
+"""Partitions shared between workers, by joblib; a worker that the system kills takes nothing else down."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from typing import Any, Final
+
+from polyframe._errors import PolyframeError
+from polyframe.partition import PartitionResult, PartitionTask, process_partition
+
+#: Up to so many partitions the workers are threads of this process.
+_PARTITIONS_FOR_THREADS: Final = 32
+
+Say = Callable[[str], None]
+Split = Callable[[PartitionTask], list[PartitionTask]]
+
+
+def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -> Iterator[PartitionResult]:
+    """Run tasks in this process or in workers; yield results as they come.
+
+    Parameters
+    ----------
+    tasks : sequence of PartitionTask
+        In any order.
+    jobs : int
+        Workers; 0 means one for each processor.
+    split : callable
+        Makes smaller tasks of one; the task alone where it cannot.
+    say : callable
+        Told when a worker was killed.
+
+    Raises
+    ------
+    PolyframeError
+        Where a partition cannot be finished. One that a worker was killed over is tried again by itself, then
+        in pieces; only when that fails too it is named, after all others were finished.
+    """
+    import joblib
+
+    workers = min(jobs or joblib.cpu_count(), len(tasks))
+    if workers <= 1:
+        yield from map(process_partition, tasks)
+        return
+    pending = {task.partition.name: task for task in tasks}
+    lost: list[PartitionTask] = []
+    while pending:
+        try:
+            for result in _in_workers(list(pending.values()), workers):
+                del pending[result.partition.name]
+                yield result
+        except BrokenExecutor:
+            suspects = [task for task in pending.values() if task.marker.exists()]
+            if not suspects:
+                raise PolyframeError("the workers could not be started; try --jobs 1") from None
+            for task in suspects:
+                del pending[task.partition.name]
+                say(f"a worker was killed by the system over {_named(task)}; trying it again by itself")
+                yield from _alone(task, split, say, lost)
+    if lost:
+        raise PolyframeError(
+            f"{_named(lost[0])}: the system killed its worker every time, most likely for want of memory"
+            f"{f' (and {len(lost) - 1} more)' * (len(lost) > 1)}; "
+            "free memory, or try --jobs 1 or a smaller --partition-size"
+        )
+
+
+def _alone(
+    task: PartitionTask, split: Split, say: Say, lost: list[PartitionTask], again: bool = True
+) -> Iterator[PartitionResult]:
+    """Run one task in a worker of its own; where that is killed, its pieces, once."""
+    try:
+        yield from _in_workers([task], 2, in_processes=True)
+    except BrokenExecutor:
+        pieces = split(task) if again else [task]
+        if len(pieces) < 2:
+            lost.append(task)
+            return
+        say(f"killed again; {_named(task)} is split into {len(pieces)}")
+        for piece in pieces:
+            yield from _alone(piece, split, say, lost, again=False)
+
+
+def _in_workers(
+    tasks: Sequence[PartitionTask], workers: int, *, in_processes: bool = False
+) -> Iterator[PartitionResult]:
+    import joblib
+
+    # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
+    with _environment("POLARS_MAX_THREADS", "1"):
+        # Nearly all the work is done without the GIL, so threads share it well, and they start at once. With
+        # more of it, processes have won back the second that each takes to start. Only a hint: a backend that
+        # the caller has chosen stays.
+        few = len(tasks) <= _PARTITIONS_FOR_THREADS and not in_processes
+        hint = "threads" if few else "processes"
+        parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
+        results: Any = parallel(joblib.delayed(process_partition)(task) for task in tasks)
+        with contextlib.closing(results):
+            yield from results
+
+
+def _named(task: PartitionTask) -> str:
+    first, following = task.partition.first_subject, task.partition.next_subject
+    begin = "the first" if first is None else str(first)
+    end = "the last" if following is None else f"before {following}"
+    return f"partition {task.partition.name} (subjects from {begin} to {end})"
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
