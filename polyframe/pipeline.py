@@ -22,7 +22,7 @@ from polyframe.dataset import (
     work_directory,
 )
 from polyframe.extraction import Extraction, extract_rows
-from polyframe.panoptes import export, rows, selection
+from polyframe.panoptes import rows, selection, sources
 from polyframe.panoptes.selection import Selection
 from polyframe.partition import PartitionTask, process_partition
 from polyframe.settings import Settings
@@ -198,19 +198,23 @@ def _split(
     path: Path, work: Path, partition_bytes: int | None, settings: Settings, say: Say
 ) -> tuple[list[list[Path]], Selection]:
     """Plan the partitions of an export (None: only one) and write the rows of each into files of its own."""
+    opened = sources.open_sources([path], work / "sources")
     try:
-        return _plan_and_shuffle(
-            export.open_export(path), path, work / "rows", partition_bytes, settings, say
-        )
-    except (export.MalformedError, pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+        for note in opened.notes:
+            say(note)
+        rows_read = opened.rows.drop("source")
+        return _plan_and_shuffle(rows_read, path, work / "rows", partition_bytes, settings, say)
+    except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         pass
     except OSError as error:
         # Without a number it is no fault of the disk but a gzip file that Polars cannot unpack.
         if error.errno is not None:
             raise
-    mended, note = export.mend_export(path, work / "mended")
-    say(note)
-    return _plan_and_shuffle(mended, path, work / "mended-rows", partition_bytes, settings, say)
+    opened = sources.mend_sources([path], work / "sources")
+    for note in opened.notes:
+        say(note)
+    rows_read = opened.rows.drop("source")
+    return _plan_and_shuffle(rows_read, path, work / "mended-rows", partition_bytes, settings, say)
 
 
 def _plan_and_shuffle(
