@@ -1,4 +1,4 @@
-"""The export as a file: open it, mend it where it is not well formed, name what is wrong with it."""
+"""The columns of a classification export, and opening one that is CSV; naming what is wrong with it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Final
 import polars as pl
 
 from polyframe._errors import PolyframeError
-from polyframe.panoptes import mending
+from polyframe.panoptes.mending import ROW_NUMBER, read_header
+from polyframe.panoptes.unpacking import Kind, blocks
 from polyframe.settings import nearest
 
 REQUIRED: Final = (
@@ -20,15 +21,26 @@ REQUIRED: Final = (
     "subject_ids",
 )
 OPTIONAL: Final = ("user_id", "gold_standard", "workflow_name")
+#: How much of the column names an error message shows.
+_MOST_NAMES: Final = 30
+_LONGEST_NAME: Final = 40
 
 
-def open_export(path: Path) -> pl.LazyFrame:
-    """Open an export as a lazy frame of text columns with the number of each row.
+class MalformedError(Exception):
+    """A CSV file is not well formed; `polyframe.panoptes.mending.mend` reads it all the same."""
+
+
+def open_csv(path: Path, kind: Kind, name: str) -> pl.LazyFrame:
+    """Open a CSV export as a lazy frame of text columns with the number of each row.
 
     Parameters
     ----------
     path : Path
-        A CSV file in UTF-8, plain or gzip; byte order mark and Windows line ends are fine.
+        A CSV file in UTF-8; byte order mark and Windows line ends are fine.
+    kind : {"csv", "gzip", "zstd"}
+        How it is packed.
+    name : str
+        What it is called in messages.
 
     Returns
     -------
@@ -39,15 +51,19 @@ def open_export(path: Path) -> pl.LazyFrame:
     Raises
     ------
     PolyframeError
-        Where the file is missing, empty, no CSV in UTF-8, or lacks columns; the message names which.
+        Where the file is empty, no CSV in UTF-8, or lacks columns; the message names which.
+    MalformedError
+        Where the first rows are enough to see that it is not well formed.
     """
-    mending.check_readable(path)
+    _check_start(path, kind, name)
+    # Before Polars sees it: of a file without line ends, Polars takes all for the header.
+    check_columns(read_header(path, kind), name)
     try:
         lazy = pl.scan_csv(
             path,
             infer_schema=False,
             encoding="utf8-lossy",
-            row_index_name="row",
+            row_index_name=ROW_NUMBER,
             row_index_offset=1,
             truncate_ragged_lines=True,
             missing_columns="insert",
@@ -55,54 +71,59 @@ def open_export(path: Path) -> pl.LazyFrame:
         )
         found = lazy.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError):
-        # Polars looks at the first rows too; the header alone may be fine.
-        lazy = None
-        found = ["row", *mending.read_header(path)]
-    _check_columns(path, found[1:])
-    if lazy is None:
-        raise MalformedError(path)
-    return _tidy(lazy, found)
+        # Polars looks at the first rows too.
+        raise MalformedError(name) from None
+    if not set(REQUIRED) <= set(found):
+        raise MalformedError(name)
+    return tidy(lazy, found)
 
 
-class MalformedError(Exception):
-    """An export is no well-formed CSV; `mend_export` reads it all the same."""
-
-
-def mend_export(path: Path, folder: Path) -> tuple[pl.LazyFrame, str]:
-    """Read a CSV that is not well formed, line by line, into a temporary copy, and open that.
+def check_columns(found: Sequence[str], name: str) -> None:
+    """Raise a PolyframeError that names the columns which an export lacks.
 
     Parameters
     ----------
-    path : Path
-        The export.
-    folder : Path
-        Where the copy goes.
-
-    Returns
-    -------
-    copy : polars.LazyFrame
-        As from `open_export`. Lines that cannot be told apart stand in it as they are, to be rejected later.
-    note : str
-        What was wrong, for people.
+    found : sequence of str
+        The columns it has.
+    name : str
+        What it is called in messages.
     """
-    lazy, note = mending.mend(path, folder, [*REQUIRED, *OPTIONAL])
-    return _tidy(lazy, lazy.collect_schema().names()), note
-
-
-def _check_columns(path: Path, found: Sequence[str]) -> None:
-    missing = [name for name in REQUIRED if name not in found]
+    missing = [column for column in REQUIRED if column not in found]
     if not missing:
         return
     if len(missing) == len(REQUIRED):
-        expected = f"expected CSV in UTF-8 with the columns {', '.join(REQUIRED)}"
-        raise PolyframeError(f"{path}: is no classification export; {expected}")
-    near = nearest(missing[0], found) if len(missing) == 1 else f"; found: {', '.join(found)}"
-    raise PolyframeError(f"{path}: column{'s'[: len(missing) - 1]} missing: {', '.join(missing)}{near}")
+        expected = f"expected CSV in UTF-8, or Parquet, with the columns {', '.join(REQUIRED)}"
+        raise PolyframeError(f"{name}: is no classification export; {expected}")
+    shown = [" ".join(column.split())[:_LONGEST_NAME] for column in found[:_MOST_NAMES]]
+    near = nearest(missing[0], shown) if len(missing) == 1 else f"; found: {', '.join(shown)}"
+    raise PolyframeError(f"{name}: column{'s'[: len(missing) - 1]} missing: {', '.join(missing)}{near}")
 
 
-def _tidy(lazy: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
-    """Select the known columns, add the optional ones that are absent, drop blank lines."""
+def tidy(lazy: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
+    """Select `row` and the known columns, add the optional ones that are absent, drop blank lines.
+
+    Parameters
+    ----------
+    lazy : polars.LazyFrame
+        `ROW_NUMBER` and columns of text.
+    found : sequence of str
+        Which columns there are.
+    """
     absent = [pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in found]
-    present = [name for name in OPTIONAL if name in found]
+    present = [pl.col(name) for name in OPTIONAL if name in found]
     blank = pl.all_horizontal(pl.col(name).is_null() for name in REQUIRED)
-    return lazy.select("row", *REQUIRED, *present, *absent).filter(~blank)
+    row = pl.col(ROW_NUMBER).alias("row")
+    text = lazy.select(row, *REQUIRED, *present, *absent).filter(~blank)
+    return text.select("row", *REQUIRED, *OPTIONAL)
+
+
+def _check_start(path: Path, kind: Kind, name: str) -> None:
+    """Raise a PolyframeError that says why a file cannot be an export, where a look at its start tells."""
+    damage: list[str] = []
+    start = next(blocks(path, kind, damage), b"")[:4096]
+    if damage and b"\n" not in start:
+        raise PolyframeError(f"{name}: {damage[0]}; download it again")
+    if not start.strip():
+        raise PolyframeError(f"{name}: is empty; expected a classification export (CSV)")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start.split(b"\n", 1)[0]:
+        raise PolyframeError(f"{name}: is not UTF-8 text; save the export as CSV in UTF-8")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.panoptes import cells, export, mending, rows, selection
+from polyframe.panoptes import cells, mending, rows, selection, sources
 from polyframe.settings import Settings
 
 
@@ -21,8 +21,12 @@ def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
     return path
 
 
+def opened(path: Path) -> pl.LazyFrame:
+    return sources.open_sources([path], path.parent / "work").rows.drop("source")
+
+
 def chosen(path: Path, **values: object) -> selection.Selection:
-    census = selection.take_census(export.open_export(path))
+    census = selection.take_census(opened(path))
     return selection.select(census, Settings().replace(values), path)
 
 
@@ -68,7 +72,7 @@ def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: 
 def test_partitions_are_ranges_of_subjects_that_hold_every_row_once(tmp_path: Path) -> None:
     subjects = [5, 3, None, 3, 8, 5, 1, 9, 3]
     path = written(tmp_path, *(export_row(n, "[]" * 50, subject_ids=s) for n, s in enumerate(subjects)))
-    source = export.open_export(path)
+    source = opened(path)
     census = selection.take_census(source)
     found = selection.select(census, Settings(), path)
     borders = selection.plan(census, found, 900)
@@ -84,7 +88,7 @@ def test_partitions_are_ranges_of_subjects_that_hold_every_row_once(tmp_path: Pa
 def test_one_heavy_subject_makes_one_partition(tmp_path: Path) -> None:
     heavy = [export_row(n, "[]" * 900, subject_ids=2) for n in range(9)]
     path = written(tmp_path, export_row(20, "[]", subject_ids=1), *heavy, export_row(21, "[]", subject_ids=3))
-    census = selection.take_census(export.open_export(path))
+    census = selection.take_census(opened(path))
     found = selection.select(census, Settings(), path)
     assert selection.plan(census, found, 2000) == [3]
     assert selection.plan(census, found, 10**9) == []
@@ -135,8 +139,8 @@ def test_truth_values(text: str, truth: bool | None) -> None:
 def mended(tmp_path: Path, text: str) -> list[tuple[str | None, ...]]:
     path = tmp_path / "broken.csv"
     path.write_bytes(text.encode())
-    copy, _ = mending.mend(path, tmp_path / "mended", ["a", "b", "c"])
-    return copy.drop("row").collect().rows()
+    mending.mend(path, "csv", tmp_path / "mended", ["a", "b", "c"])
+    return mending.open_mended(tmp_path / "mended").drop(mending.ROW_NUMBER).collect().rows()
 
 
 @pytest.mark.parametrize(

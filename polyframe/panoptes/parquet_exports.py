@@ -1,0 +1,99 @@
+"""Exports that somebody has stored as Parquet: the same columns, as the text that the CSV would have."""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polyframe._errors import PolyframeError
+from polyframe.panoptes.export import OPTIONAL, REQUIRED, check_columns, tidy
+from polyframe.panoptes.mending import ROW_NUMBER
+
+#: Polars decodes several row groups at once, so those that are larger are split first.
+_LARGEST_ROW_GROUP: Final = 64_000_000
+_ROWS_AT_ONCE: Final = 1000
+_READ_BYTES: Final = 1 << 20
+
+
+def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
+    """Open an export that is Parquet, with every column as text.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What it is called in messages.
+    copy : Path
+        Where a copy with small row groups goes, where those of the file are too large for a bounded memory.
+
+    Returns
+    -------
+    polars.LazyFrame
+        As from `polyframe.panoptes.export.open_csv`.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file is damaged, lacks columns, or a column holds what no CSV cell can.
+    """
+    if copy.exists():
+        # Made at an earlier opening.
+        path = copy
+    try:
+        metadata = pq.read_metadata(path)
+        columns = pq.read_schema(path).names
+        check_columns(columns, name)
+        groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
+        if max(groups, default=0) > _LARGEST_ROW_GROUP:
+            _split_row_groups(path, [column for column in (*REQUIRED, *OPTIONAL) if column in columns], copy)
+            path = copy
+        lazy = pl.scan_parquet(path, row_index_name=ROW_NUMBER, row_index_offset=1, glob=False)
+        schema = lazy.collect_schema()
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise damaged(path, name, error) from None
+    known = [column for column in (*REQUIRED, *OPTIONAL) if column in schema]
+    lazy = lazy.select(ROW_NUMBER, *(_as_text(column, schema[column], name) for column in known))
+    return tidy(lazy, known)
+
+
+def damaged(path: Path, name: str, error: Exception) -> PolyframeError:
+    """Return the error that says why a Parquet file could not be read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return PolyframeError(f"{name}: cannot be read ({error.strerror})")
+    if not path.exists():
+        return PolyframeError(f"{name}: vanished while it was read")
+    return PolyframeError(f"{name}: the Parquet file is damaged or incomplete; write or download it again")
+
+
+def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
+    """Copy columns of a Parquet file into small row groups, reading a page at a time."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
+        arrow = file.schema_arrow
+        schema = pa.schema([arrow.field(column) for column in columns])
+        with pq.ParquetWriter(unfinished, schema, compression="lz4", use_dictionary=False) as writer:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
+                writer.write_batch(batch.select(columns))
+    unfinished.replace(copy)
+
+
+def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
+    """Turn a column of any plain type into the text that the CSV would have, missing where empty."""
+    value = pl.col(column)
+    if dtype.is_nested() or dtype in (pl.Object, pl.Time, pl.Duration):
+        raise PolyframeError(
+            f"{name}: column {column} holds {dtype}; expected text (for annotations, the JSON as text)"
+        )
+    if isinstance(dtype, pl.Datetime):
+        if dtype.time_zone is not None:
+            value = value.dt.convert_time_zone("UTC")
+        text = value.dt.strftime("%Y-%m-%d %H:%M:%S%.f UTC")
+    elif dtype == pl.Date:
+        text = value.dt.strftime("%Y-%m-%d 00:00:00 UTC")
+    else:
+        text = value.cast(pl.String, strict=False)
+    return pl.when(text != "").then(text).alias(column)

@@ -1,0 +1,248 @@
+"""The exports that a run reads: found by name, opened as one lazy frame, mended where they are malformed."""
+
+import glob
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.panoptes import mending
+from polyframe.panoptes.export import OPTIONAL, REQUIRED, MalformedError, open_csv, tidy
+from polyframe.panoptes.parquet_exports import damaged, open_parquet
+from polyframe.panoptes.unpacking import Kind, blocks, has_skippable_start, kind_of
+
+STANDARD_INPUT: Final = Path("-")
+#: Plain CSV up to this size may be all one row to Polars without harm.
+_HARMLESS_BYTES: Final = 64_000_000
+_COPY_BYTES: Final = 1 << 20
+_MOST_SOURCES: Final = 65_535
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The exports of a run, opened.
+
+    Attributes
+    ----------
+    rows : polars.LazyFrame
+        `source` (u16: the place among the files), `row` (from 1 within its file, without the header), and the
+        columns of `polyframe.panoptes.export` as text, missing where empty; no blank lines.
+    notes : tuple of str
+        What is to be said out loud: which file was mended, and why.
+    names : tuple of str
+        The names of the files for messages.
+    temporary_bytes : int
+        What lies in the folder for temporary files.
+    """
+
+    rows: pl.LazyFrame
+    notes: tuple[str, ...]
+    names: tuple[str, ...]
+    temporary_bytes: int
+
+
+def find_sources(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Find the files that are named, each once.
+
+    Parameters
+    ----------
+    named : sequence of str or path
+        Files, patterns such as `exports/*.csv` (their files in name order), and `-` for standard input. What
+        exists under a name is no pattern.
+
+    Returns
+    -------
+    list of Path
+        In the order in which they are named first.
+
+    Raises
+    ------
+    PolyframeError
+        Where a file does not exist, or a pattern matches none.
+    UsageError
+        Where nothing is named, or standard input twice.
+    """
+    if not named:
+        raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
+    found = [path for name in named for path in _expand(name)]
+    if found.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input (-) can be read only once; name it once")
+    once = list({_identity(path): path for path in reversed(found)}.values())[::-1]
+    if len(once) > _MOST_SOURCES:
+        raise UsageError(f"{len(once)} files are named; at most {_MOST_SOURCES} can be read in one run")
+    return sorted(once, key=found.index)
+
+
+def repeats(named: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Return a note for each file that is named more than once, which `find_sources` takes once."""
+    found = [path for name in named for path in _expand(name)]
+    counts: dict[Path, int] = {}
+    for path in found:
+        counts[_identity(path)] = counts.get(_identity(path), 0) + 1
+    first = {_identity(path): path for path in reversed(found)}
+    return tuple(
+        f"{first[identity]}: named {count} times; read once"
+        for identity, count in counts.items()
+        if count > 1
+    )
+
+
+def open_sources(paths: Sequence[Path], work: Path) -> Opened:
+    """Open exports as one lazy frame.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        From `find_sources`.
+    work : Path
+        A folder for temporary files; made where it is needed. A second call with the same folder takes what
+        the first has left there: standard input can be read only once.
+
+    Raises
+    ------
+    PolyframeError
+        Where a file cannot be an export; the message names it and says why.
+    """
+    return _open_all(paths, work, thorough=False)
+
+
+def mend_sources(paths: Sequence[Path], work: Path) -> Opened:
+    """Open exports after Polars could not read them to the end: find those that are malformed, mend these.
+
+    Parameters
+    ----------
+    paths, work
+        As `open_sources` was given them.
+
+    Raises
+    ------
+    PolyframeError
+        Where a file has vanished, or a Parquet file is damaged.
+    """
+    return _open_all(paths, work, thorough=True)
+
+
+def _open_all(paths: Sequence[Path], work: Path, thorough: bool) -> Opened:
+    if not paths:
+        raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
+    frames: list[pl.LazyFrame] = []
+    notes: list[str] = []
+    for index, path in enumerate(paths):
+        rows, note = _open(path, work, index, thorough)
+        frames.append(rows.select(pl.lit(index, pl.UInt16).alias("source"), pl.all()))
+        if note:
+            notes.append(note)
+    temporary = sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) if work.exists() else 0
+    rows = pl.concat(frames) if len(frames) > 1 else frames[0]
+    return Opened(rows, tuple(notes), tuple(map(_name, paths)), temporary)
+
+
+def _open(path: Path, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
+    """Open one source; return its rows, and a note where it was mended."""
+    name = _name(path)
+    file = _spooled(path, work / f"spooled-{index}")
+    kind = kind_of(file, name)
+    if kind == "parquet":
+        rows = open_parquet(file, name, work / f"split-{index}.parquet")
+        if thorough:
+            try:
+                _read_all(rows)
+            except (pl.exceptions.PolarsError, OSError) as error:
+                raise damaged(file, name, error) from None
+        return rows, None
+    mended = work / f"mended-{index}"
+    try:
+        if mended.exists():
+            raise MalformedError(name)
+        unpacked, unpacked_kind = _known_to_polars(file, kind, work / f"unpacked-{index}.csv")
+        rows = open_csv(unpacked, unpacked_kind, name)
+        if (kind != "csv" or file.stat().st_size > _HARMLESS_BYTES) and not mending.rows_end(file, kind):
+            raise MalformedError(name)
+        if thorough:
+            _read_all(rows)
+        return rows, None
+    except (MalformedError, pl.exceptions.PolarsError):
+        pass
+    except OSError as error:
+        # Without a number it is no fault of the disk but a packed file that Polars cannot unpack.
+        if error.errno is not None:
+            raise PolyframeError(f"{name}: cannot be read ({error.strerror})") from None
+    kind_of(file, name)  # It may have vanished, which is no reason to mend it.
+    rows, note = _mend(file, kind, mended)
+    return rows, f"{name}: {note}"
+
+
+def _mend(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
+    note_file = folder / "note.txt"
+    if note_file.exists():
+        # Mended at an earlier opening.
+        lazy, note = mending.open_mended(folder), note_file.read_text(encoding="utf-8")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        note = mending.mend(file, kind, folder, [*REQUIRED, *OPTIONAL])
+        lazy = mending.open_mended(folder)
+        note_file.write_text(note, encoding="utf-8")
+    return tidy(lazy, lazy.collect_schema().names()), note
+
+
+def _read_all(rows: pl.LazyFrame) -> None:
+    """Read every cell, to see whether Polars can."""
+    rows.select(pl.all().count()).collect(engine="streaming")
+
+
+def _known_to_polars(file: Path, kind: Kind, unpacked: Path) -> tuple[Path, Kind]:
+    """Return a file and its kind that Polars can read; unpack what it cannot."""
+    if kind != "zstd" or not has_skippable_start(file):
+        return file, kind
+    damage: list[str] = []
+    if not unpacked.exists():
+        unpacked.parent.mkdir(parents=True, exist_ok=True)
+        with unpacked.open("wb") as target:
+            target.writelines(blocks(file, kind, damage))
+    return unpacked, "csv"
+
+
+def _spooled(path: Path, copy: Path) -> Path:
+    """Return a file that can be read more than once; what comes through a pipe is copied."""
+    if path != STANDARD_INPUT and (not path.exists() or path.is_file() or path.is_dir()):
+        return path
+    if copy.exists():
+        return copy
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    with unfinished.open("wb") as target:
+        if path == STANDARD_INPUT:
+            shutil.copyfileobj(sys.stdin.buffer, target, _COPY_BYTES)
+        else:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, target, _COPY_BYTES)
+    return unfinished.replace(copy)
+
+
+def _name(path: Path) -> str:
+    return "standard input" if path == STANDARD_INPUT else str(path)
+
+
+def _identity(path: Path) -> Path:
+    return path if path == STANDARD_INPUT else path.resolve()
+
+
+def _expand(named: str | os.PathLike[str]) -> list[Path]:
+    path = Path(named)
+    if path == STANDARD_INPUT or path.exists():
+        return [path]
+    pattern = os.fspath(named)
+    if not glob.has_magic(pattern):
+        raise PolyframeError(f"{named}: no such file")
+    # As a shell does it: absolute patterns too, and no hidden files, both unlike Path.glob.
+    entries = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
+    found = sorted(entry for entry in entries if entry.is_file())
+    if not found:
+        raise PolyframeError(f"{named}: matches no file")
+    return found
