@@ -165,7 +165,7 @@ def _swap(new: Path, place: Path, old: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Let two folders change places in one step, so that readers always find one; False where it cannot be."""
+    """Let two folders change places in one step, so that a reader always finds one; False if it cannot."""
     if not sys.platform.startswith("linux"):
         return False
     with contextlib.suppress(OSError, AttributeError):

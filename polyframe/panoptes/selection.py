@@ -1,6 +1,7 @@
 """What an export holds, and what of it a run uses: one workflow, some of its versions."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -34,7 +35,7 @@ class Selection:
     notes : tuple of str
         What was chosen without being asked for, to be said out loud.
     sources : tuple of str
-        The files of the export, as messages name them.
+        The names of the files of the export, without their folders.
     """
 
     workflow_id: int
@@ -157,7 +158,7 @@ def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -
         rows_read=int(census["rows"].sum()),
         rows_filtered=int(filtered["rows"].sum()),
         notes=tuple(notes),
-        sources=sources,
+        sources=tuple(Path(source).name for source in sources),
     )
 
 

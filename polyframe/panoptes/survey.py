@@ -66,7 +66,7 @@ def survey(
         opened = sources.mend_sources(paths, folder)
         census = selection.take_census(opened.rows)
     chosen = selection.select(census, settings, opened.names)
-    for note in (*opened.notes, *chosen.notes):
+    for note in (*sources.repeats(named), *opened.notes, *chosen.notes):
         say(note)
     return Survey(
         used_rows(opened.rows, chosen),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.panoptes import cells, mending, rows, selection, sources
+from polyframe.panoptes import cells, mending, selection, sources
 from polyframe.settings import Settings
 
 
@@ -22,12 +22,12 @@ def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
 
 
 def opened(path: Path) -> pl.LazyFrame:
-    return sources.open_sources([path], path.parent / "work").rows.drop("source")
+    return sources.open_sources([path], path.parent / "work").rows
 
 
 def chosen(path: Path, **values: object) -> selection.Selection:
     census = selection.take_census(opened(path))
-    return selection.select(census, Settings().replace(values), path)
+    return selection.select(census, Settings().replace(values), (str(path),))
 
 
 def test_versions_compare_as_versions_and_the_newest_is_the_default(tmp_path: Path) -> None:
@@ -67,31 +67,6 @@ def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: 
         chosen(path, workflow_id=7, workflow_version="4.4")
     with pytest.raises(UsageError, match="several workflows"):
         chosen(path)
-
-
-def test_partitions_are_ranges_of_subjects_that_hold_every_row_once(tmp_path: Path) -> None:
-    subjects = [5, 3, None, 3, 8, 5, 1, 9, 3]
-    path = written(tmp_path, *(export_row(n, "[]" * 50, subject_ids=s) for n, s in enumerate(subjects)))
-    source = opened(path)
-    census = selection.take_census(source)
-    found = selection.select(census, Settings(), path)
-    borders = selection.plan(census, found, 900)
-    files = rows.shuffle(rows.used_rows(source, found), borders, tmp_path / "rows")
-    assert len(files) == len(borders) + 1 > 2
-    parts = [pl.read_parquet(part).select("row", "subject_id") for part in files]
-    assert sorted(row for part in parts for row in part["row"]) == list(range(1, 10))
-    assert parts[0]["subject_id"].null_count() == 1
-    for low, high, part in zip([0, *borders], [*borders, 99], parts, strict=True):
-        assert part["subject_id"].drop_nulls().is_between(low, high, closed="left").all()
-
-
-def test_one_heavy_subject_makes_one_partition(tmp_path: Path) -> None:
-    heavy = [export_row(n, "[]" * 900, subject_ids=2) for n in range(9)]
-    path = written(tmp_path, export_row(20, "[]", subject_ids=1), *heavy, export_row(21, "[]", subject_ids=3))
-    census = selection.take_census(opened(path))
-    found = selection.select(census, Settings(), path)
-    assert selection.plan(census, found, 2000) == [3]
-    assert selection.plan(census, found, 10**9) == []
 
 
 @pytest.mark.parametrize(
