@@ -1,7 +1,7 @@
 """What is to be done for each partition: the stages that earlier work does not answer, and where from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from polyframe.fingerprints import places_fingerprint, stage_fingerprints
@@ -34,26 +34,33 @@ class Order:
         Which rows of the export are used; None where the work starts from extractions.
     earlier : Earlier
         Where earlier work may be found.
+    key : bytes
+        With which volunteers are hashed.
     """
 
     stages: tuple[str, ...]
     settings: Settings
     selection: Selection | None
     earlier: Earlier
+    key: bytes = field(default=b"", repr=False)
 
 
 def current_records(order: Order, partitions: Sequence[Partition]) -> dict[str, dict[str, StageRecord]]:
     """Return what need not be made again, by partition and stage."""
-    return {
+    found = {
         partition.name: current_stages(
             partition.name,
-            stage_fingerprints(partition.content, order.settings),
+            stage_fingerprints(partition.content, order.settings, order.key),
             _places(order, partition),
             order.stages,
             order.earlier,
         )
         for partition in partitions
     }
+    if order.selection is not None and order.settings.volunteers == "drop":
+        # Who classified a subject again cannot be told from extractions without names.
+        found = {name: r if len(r) == len(order.stages) else {} for name, r in found.items()}
+    return found
 
 
 def task_for(
@@ -80,8 +87,9 @@ def task_for(
         selection=order.selection,
         settings=order.settings,
         work=order.earlier.work,
-        fingerprints=stage_fingerprints(partition.content, order.settings),
+        fingerprints=stage_fingerprints(partition.content, order.settings, order.key),
         places=_places(order, partition),
+        key=order.key,
     )
 
 

@@ -14,9 +14,11 @@ from polyframe.tables import SCHEMA_VERSION
 
 #: What else decides about the bytes of a part: the program, and the hashes that stand for the rows.
 _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__version__)
+#: What is hashed to tell keys apart, without telling the key.
+_PURPOSE: Final = b"polyframe volunteers"
 
 
-def stage_fingerprints(content: str, settings: Settings) -> Mapping[str, str]:
+def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Mapping[str, str]:
     """Return the fingerprint of what each stage makes of the rows of a partition.
 
     Parameters
@@ -26,14 +28,18 @@ def stage_fingerprints(content: str, settings: Settings) -> Mapping[str, str]:
     settings : Settings
         Those that matter to a stage go into its fingerprint, and no others: another `eps` leaves that of the
         extraction as it is.
+    key : bytes
+        With which volunteers are hashed; another one gives other names, hence another fingerprint.
 
     Returns
     -------
     mapping of str to str
         32 hexadecimal digits for each stage.
     """
+    secret = hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest()).hexdigest() if key else ""
     return {
-        stage: _digest([*_MADE_BY, stage, content, stage_settings(settings, stage)]) for stage in STAGE_TABLES
+        stage: _digest([*_MADE_BY, stage, content, secret, stage_settings(settings, stage)])
+        for stage in STAGE_TABLES
     }
 
 

@@ -24,6 +24,7 @@ from polyframe.settings import Settings
 from polyframe.shuffle import Slices, read_slices
 from polyframe.stages import stage_settings
 from polyframe.tables import TABLES
+from polyframe.volunteers import as_published
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class PartitionTask:
         Of each stage.
     places : str
         Fingerprint of where the rows stand in the export.
+    key : bytes
+        With which volunteers are hashed.
     """
 
     partition: Partition
@@ -58,6 +61,7 @@ class PartitionTask:
     work: Path
     fingerprints: Mapping[str, str]
     places: str
+    key: bytes = field(default=b"", repr=False)
 
     @property
     def marker(self) -> Path:
@@ -128,6 +132,8 @@ def _write(
 ) -> StageRecord:
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
     name = part_name(task.partition.name)
+    if isinstance(task.source, Slices):
+        frames = {table: as_published(frame, task.settings, task.key) for table, frame in frames.items()}
     sizes = {
         table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
         for table, frame in frames.items()

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from polyframe import planning
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, UsageError
 from polyframe.accounting import Accounting, total
 from polyframe.agenda import Order, Records, current_records, kept_stages, task_for
 from polyframe.commit import put_into_place
@@ -30,6 +30,7 @@ from polyframe.reuse import Earlier
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import STAGE_TABLES
+from polyframe.volunteers import as_published, volunteers_key
 from polyframe.workers import Say, Split, process
 
 _MEGABYTE: Final = 1_000_000
@@ -101,12 +102,14 @@ def run_export(
         Where the export cannot be used or the output not be written; earlier output stays as it was.
     """
     started = time.monotonic()
+    key = volunteers_key(settings)
     check_output(output)
     with work_directory(output, discard=force) as work:
         export = survey(named, work / "sources", settings, say)
         before = earlier_manifest(output)
         partitions = _plan(export, before)
-        order = Order(tuple(stages), export.settings, export.selection, _earlier(output, work, before, force))
+        earlier = _earlier(output, work, before, force)
+        order = Order(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(order, partitions)
         shuffled = _shuffle(export, partitions, current, work / "rows")
         tasks = [
@@ -167,9 +170,11 @@ def extract_frames(
     say : callable
         Told what was chosen.
     """
+    key = volunteers_key(settings)
     export = survey(named, work, settings, say)
     checked = check_rows(export.rows.collect(engine="streaming"), export.selection)
-    return extract_rows(checked, export.settings)
+    found = extract_rows(checked, export.settings)
+    return Extraction(**{name: as_published(frame, settings, key) for name, frame in vars(found).items()})
 
 
 def run_extractions(
@@ -203,10 +208,16 @@ def run_extractions(
     """
     started = time.monotonic()
     read_manifest(output)
+    key = volunteers_key(settings)
+    if settings.volunteers == "drop" and settings.filter != "all":
+        raise UsageError(
+            f"{output}: has no volunteers, so who classified a subject again cannot be told; "
+            "use --filter all, or `polyframe run` from the export"
+        )
     with work_directory(output, discard=force) as work:
         before = read_manifest(output)
         partitions = _recorded_partitions(before)
-        order = Order((stage,), settings, None, _earlier(output, work, before, force=False))
+        order = Order((stage,), settings, None, _earlier(output, work, before, force=False), key)
         current = {} if force else current_records(order, partitions)
         tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
         made = _made(tasks, settings.jobs, lambda task: [task], say, progress)

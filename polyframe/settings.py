@@ -20,6 +20,7 @@ from polyframe.choices import (
     ExtractorKind,
     RepeatFilter,
     Smoothing,
+    Volunteers,
 )
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
@@ -89,6 +90,14 @@ class Settings:
     )
     tool: tuple[int, ...] = _setting(
         (), "extract", "use only the tool with this index, such as `1`; repeatable", flag="--tool"
+    )
+    volunteers: Volunteers = _setting(
+        "keep",
+        "extract",
+        "names and numbers of volunteers in what is written: as they are, hashed with the secret in the "
+        "environment variable `POLYFRAME_VOLUNTEERS_KEY`, or left out",
+        choices=typing.get_args(Volunteers),
+        flag="--volunteers",
     )
     filter: RepeatFilter = _setting(
         "first",
@@ -259,6 +268,7 @@ class Options(TypedDict, total=False):
     drawing_tasks: tuple[DrawingTask, ...] | None
     task: str | Iterable[str] | None
     tool: int | Iterable[int] | None
+    volunteers: Volunteers | None
     filter: RepeatFilter | None
     average_type: AverageType | None
     eps: float | None
