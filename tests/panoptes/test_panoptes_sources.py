@@ -119,6 +119,16 @@ def test_several_files_keep_their_order_and_their_row_numbers(plain: Path, tmp_p
     assert opened.names[1] == str(plain)
 
 
+def test_several_files_are_read_one_after_another_even_where_order_does_not_matter(
+    plain: Path, tmp_path: Path
+) -> None:
+    plan = (
+        sources.open_sources([plain, plain], tmp_path / "work").rows.group_by("workflow_id").len().explain()
+    )
+    # With "false", Polars reads all files at once.
+    assert "UNION[maintain_order: true]" in plan
+
+
 def test_parquet_columns_of_other_types_become_the_text_of_the_csv(tmp_path: Path) -> None:
     table = pl.DataFrame(
         {
