@@ -2,7 +2,8 @@
 
 - `config`: the YAML files of Panoptes, as settings (with `extractor_config`, `yaml_text`, `yaml_values`)
 - `versions`: workflow versions, compared as versions
-- `export`: the classification export, a CSV file (with `mending`, `cells`, `rows`, `selection`)
+- `sources`: the classification exports, CSV or Parquet (with `export`, `parquet_exports`, `unpacking`,
+  `mending`, `cells`, `rows`, `selection`)
 - `annotations`: the JSON of `annotations` cells, as marks (arrays over a whole partition)
 - `plain_cells`: the fast reader of cells without surprises
 - `any_cells`: the reader of all other cells; why a mark cannot be used

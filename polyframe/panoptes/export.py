@@ -122,7 +122,8 @@ def _check_start(path: Path, kind: Kind, name: str) -> None:
     damage: list[str] = []
     start = next(blocks(path, kind, damage), b"")[:4096]
     if damage and b"\n" not in start:
-        raise PolyframeError(f"{name}: {damage[0]}; download it again")
+        advice = "" if ";" in damage[0] else "; download it again"
+        raise PolyframeError(f"{name}: {damage[0]}{advice}")
     if not start.strip():
         raise PolyframeError(f"{name}: is empty; expected a classification export (CSV)")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start.split(b"\n", 1)[0]:

@@ -139,8 +139,19 @@ def _open_all(paths: Sequence[Path], work: Path, thorough: bool) -> Opened:
         if note:
             notes.append(note)
     temporary = sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) if work.exists() else 0
-    rows = pl.concat(frames) if len(frames) > 1 else frames[0]
-    return Opened(rows, tuple(notes), tuple(map(_name, paths)), temporary)
+    return Opened(_one_after_another(frames), tuple(notes), tuple(map(_name, paths)), temporary)
+
+
+def _one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    if len(frames) == 1:
+        return frames[0]
+    # Where the order of rows does not matter, as under a group_by, Polars reads all files at once and takes
+    # 300 MB for each. A function that it cannot look into keeps the order, and so one file at a time.
+    return pl.concat(frames).map_batches(_as_it_is, streamable=True, validate_output_schema=False)
+
+
+def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
 
 
 def _open(path: Path, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:

@@ -25,6 +25,7 @@ _OTHER_KINDS: Final = {
     b"7z\xbc\xaf": "a 7z archive; unpack it first",
 }
 _BLOCK_BYTES: Final = 64 * 1024
+_PLAIN_BLOCK_BYTES: Final = 1 << 20
 #: What zlib calls a gzip header and trailer around deflated data.
 _GZIP_FORMAT: Final = 31
 
@@ -96,7 +97,7 @@ def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
         yield from _from_gzip(path, damage)
     else:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK_BYTES):
+            while block := file.read(_PLAIN_BLOCK_BYTES):
                 yield block
 
 
