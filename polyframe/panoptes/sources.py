@@ -18,8 +18,6 @@ from polyframe.panoptes.parquet_exports import damaged, open_parquet
 from polyframe.panoptes.unpacking import Kind, blocks, has_skippable_start, kind_of
 
 STANDARD_INPUT: Final = Path("-")
-#: Plain CSV up to this size may be all one row to Polars without harm.
-_HARMLESS_BYTES: Final = 64_000_000
 _COPY_BYTES: Final = 1 << 20
 _MOST_SOURCES: Final = 65_535
 
@@ -173,7 +171,7 @@ def _open(path: Path, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFr
             raise MalformedError(name)
         unpacked, unpacked_kind = _known_to_polars(file, kind, work / f"unpacked-{index}.csv")
         rows = open_csv(unpacked, unpacked_kind, name)
-        if (kind != "csv" or file.stat().st_size > _HARMLESS_BYTES) and not mending.rows_end(file, kind):
+        if not mending.is_well_formed(file, kind):
             raise MalformedError(name)
         if thorough:
             _read_all(rows)

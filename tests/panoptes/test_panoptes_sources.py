@@ -244,8 +244,7 @@ def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) 
     lines[9] = lines[9].replace(b"volunteer8", b'"volunteer8')
     broken.write_bytes(b"".join(lines))
     paths = [plain, broken]
-    with pytest.raises(pl.exceptions.PolarsError):
-        sources.open_sources(paths, tmp_path / "work").rows.collect(engine="streaming")
+    with pytest.raises(pl.exceptions.PolarsError):  # gone        sources.open_sources(paths, tmp_path / "work").rows.collect(engine="streaming")
     opened = sources.mend_sources(paths, tmp_path / "work")
     assert opened.notes == (f"{broken}: is no well-formed CSV; read line by line",)
     assert opened.rows.collect().group_by("source").len().sort("source").rows() == [(0, 20), (1, 20)]
@@ -261,7 +260,6 @@ def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
     quote: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mending, "LONGEST_ROW_BYTES", 100_000)
-    monkeypatch.setattr(sources, "_HARMLESS_BYTES", 0)
     assert sources.open_sources([plain], tmp_path / "w1").notes == ()
     lines = TEXT.splitlines(keepends=True)
     endless = b"1,a,1,," + quote.encode() + b"7" * 3_000_000 + b",more\n"
@@ -361,3 +359,33 @@ def test_a_file_that_may_not_be_read(plain: Path, tmp_path: Path) -> None:
     plain.chmod(0)
     with pytest.raises(PolyframeError, match="cannot be read"):
         read(tmp_path, plain)
+
+
+@pytest.mark.parametrize(("one", "other"), [(6, 18), (3, 4), (5, 17)])
+@pytest.mark.parametrize("before", [b"volunteer", b"7.12", b"2025-"])
+def test_rows_between_two_stray_quotes_are_not_lost(
+    before: bytes, one: int, other: int, tmp_path: Path
+) -> None:
+    cells = (b"%d", b"volunteer%d", b"7", b"7.12", b"2025-01-01 00:00:00 UTC", b'"[{""task"": 1}]"', b"5")
+    header = b"classification_id,user_name,workflow_id,workflow_version,created_at,annotations,subject_ids\n"
+    rows = [b",".join(cells) % (n, n) + b"\n" for n in range(20)]
+    for row in (one, other):
+        rows[row] = rows[row].replace(before, b'"' + before, 1)
+    path = tmp_path / "export.csv"
+    path.write_bytes(header + b"".join(rows))
+    opened = sources.open_sources([path], tmp_path / "work")
+    found = opened.rows.collect()
+    assert found.height == 20
+    assert found["classification_id"].to_list() == [str(n) for n in range(20)]
+    assert "read line by line" in opened.notes[0]
+
+
+def test_cells_of_several_lines_are_no_damage(tmp_path: Path) -> None:
+    header = b"classification_id,user_name,workflow_id,workflow_version,created_at,annotations,subject_ids\n"
+    row = b'1,a,7,7.12,2025-01-01 00:00:00 UTC,"[\n{""task"":\n1}]",5'
+    for end in (b"", b"\n", b"\r\n"):
+        path = tmp_path / "export.csv"
+        path.write_bytes(header + row + b"\n" + row + end)
+        opened = sources.open_sources([path], tmp_path / "work")
+        assert opened.notes == ()
+        assert opened.rows.collect().height == 2
