@@ -79,7 +79,7 @@ def task_for(
     rows : Slices or None
         Its rows of the export; None where the work starts from its extractions.
     """
-    parts = {t: finished_part(partition.name, t, order.earlier) for t in ("extractions", "classifications")}
+    parts = {t: finished_part(partition.name, t, order.earlier) for t in STAGE_TABLES["extract"]}
     return PartitionTask(
         partition=partition,
         stages=tuple(stage for stage in order.stages if stage not in current),
@@ -133,4 +133,6 @@ def kept_stages(
 
 
 def _places(order: Order, partition: Partition) -> str:
-    return places_fingerprint(partition.places, order.selection.sources if order.selection else ())
+    if order.selection is None:
+        return order.earlier.records[partition.name].stages["extract"].places or ""
+    return places_fingerprint(partition.places, order.selection.sources)

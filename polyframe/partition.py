@@ -19,6 +19,7 @@ from polyframe.panoptes.selection import Selection
 from polyframe.participation import selected_marks
 from polyframe.parts import Origin, part_name, read_parts, write_part
 from polyframe.planning import Partition, within_range
+from polyframe.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.settings import Settings
 from polyframe.shuffle import Slices, read_slices
@@ -38,7 +39,7 @@ class PartitionTask:
     stages : tuple of str
         Some of `extract`, `reduce` and `contours`.
     source : Slices or mapping
-        For `extract` the rows of the export; else the part files of `extractions` and `classifications`.
+        For `extract` the rows of the export; else the part files that `extract` made.
     selection : Selection or None
         Which rows are used; only for `extract`.
     settings : Settings
@@ -97,9 +98,12 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     marks = selected_marks(extraction.extractions, task.settings)
     clustered = cluster_marks(marks, extraction.classifications, task.settings)
     counts = _cluster_counts(marks, clustered)
+    # Which of the rows with one id counts goes by their order in the export.
+    repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
+    places = task.places if repeated else None
     for stage in task.stages:
         if stage != "extract":
-            records[stage] = _write(task, stage, _tables(stage, clustered, task.settings), counts, None)
+            records[stage] = _write(task, stage, _tables(stage, clustered, task.settings), counts, places)
     return records
 
 
@@ -109,8 +113,7 @@ def _extraction(task: PartitionTask) -> Extraction:
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
         return extract_rows(check_rows(rows, task.selection), task.settings)
-    frames = {name: read_parts([path]) for name, path in task.source.items()}
-    return Extraction(frames["classifications"], frames["extractions"], TABLES["rejects"].empty())
+    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()})
 
 
 def _tables(stage: str, clustered: Clustered, settings: Settings) -> dict[str, pl.DataFrame]:

@@ -21,12 +21,13 @@ from polyframe.manifest import (
     manifest_of,
     partition_records,
     read_manifest,
+    tables_of,
 )
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Border, Partition
-from polyframe.reuse import Earlier
+from polyframe.reuse import Earlier, drop_unneeded
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import STAGE_TABLES
@@ -111,6 +112,7 @@ def run_export(
         earlier = _earlier(output, work, before, force)
         order = Order(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(order, partitions)
+        taken_over = drop_unneeded(current, order.earlier)
         shuffled = _shuffle(export, partitions, current, work / "rows")
         tasks = [
             task_for(order, partition, current[partition.name], slices)
@@ -142,12 +144,15 @@ def run_export(
                 "last_subject": export.subjects["subject_id"].max(),
             },
         )
-        put_into_place(output, work, manifest, before, anew=bool(made))
+        notes = _removed(before, manifest)
+        for note in notes:
+            say(note)
+        put_into_place(output, work, manifest, before, anew=bool(made) or taken_over)
     return Summary(
         output,
         counts,
         time.monotonic() - started,
-        export.selection.notes,
+        export.selection.notes + notes,
         len(records),
         len(made),
         export.temporary_bytes + shuffled.bytes,
@@ -219,6 +224,7 @@ def run_extractions(
         partitions = _recorded_partitions(before)
         order = Order((stage,), settings, None, _earlier(output, work, before, force=False), key)
         current = {} if force else current_records(order, partitions)
+        taken_over = drop_unneeded(current, order.earlier)
         tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
         made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(order, partitions, before)
@@ -226,11 +232,8 @@ def run_extractions(
         counts = _count(records, before["accounting"]["rows_read"], before["accounting"]["rows_filtered"])
         origin = {key: before[key] for key in ("sources", "versions", "extraction", "last_subject")}
         manifest = manifest_of(all_settings, records, counts, origin)
-        lost = sorted(set(before["stages"]) - set(manifest["stages"]))
-        notes = tuple(
-            f"the {name} rested on other settings and are removed; make them again" for name in lost
-        )
-        put_into_place(output, work, manifest, before, anew=bool(made))
+        notes = _removed(before, manifest)
+        put_into_place(output, work, manifest, before, anew=bool(made) or taken_over)
     return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
 
 
@@ -299,6 +302,15 @@ def _records(
                 stages |= new[part.name].stages
             records.append(PartitionRecord(part.name, part.first_subject, part.content, stages))
     return records
+
+
+def _removed(before: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a note where tables go away because what they rested on has changed."""
+    lost = [stage for stage in before["stages"] if stage not in manifest["stages"]] if before else []
+    if not lost:
+        return ()
+    tables = ", ".join(tables_of(lost))
+    return (f"the tables that rested on other rows or settings are removed, make them again: {tables}",)
 
 
 def _count(records: Sequence[PartitionRecord], rows_read: int, rows_filtered: int) -> Accounting:

@@ -60,6 +60,34 @@ def finished_part(partition: str, table: str, earlier: Earlier) -> Path:
     return waiting if waiting.exists() else earlier.output / table / part_name(partition)
 
 
+def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Earlier) -> bool:
+    """Remove what a dead run left, but for finished parts that are current; tell whether there are any.
+
+    What stays there would get into the tables, whatever rows and settings it was made from.
+
+    Parameters
+    ----------
+    current : mapping
+        By partition and stage, from `current_stages`.
+    earlier : Earlier
+        Where it looked.
+    """
+    waiting = list((earlier.work / NEXT).glob("*/*"))
+    if not waiting:
+        return False
+    needed = {
+        earlier.work / NEXT / table / part_name(partition)
+        for partition, stages in current.items()
+        for stage, record in stages.items()
+        if _in_place(partition, stage, earlier) != record
+        for table in STAGE_TABLES[stage]
+    }
+    for path in waiting:
+        if path not in needed:
+            path.unlink()
+    return bool(needed)
+
+
 def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
     """Return what the manifest tells, where all part files are there in the length that it names."""
     known = earlier.records.get(partition)

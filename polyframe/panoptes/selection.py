@@ -194,7 +194,8 @@ def _choose_workflow(census: pl.DataFrame, settings: Settings, path: str, notes:
 def _choose_versions(
     of_workflow: pl.DataFrame, settings: Settings, path: str, workflow_id: int, notes: list[str]
 ) -> tuple[list[str], list[str]]:
-    texts = of_workflow["workflow_version"].drop_nulls().unique().to_list()
+    # Sorted, so that of one version written in several ways every run takes the same first.
+    texts = of_workflow["workflow_version"].drop_nulls().unique().sort().to_list()
     held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
     malformed = sorted(text for text in texts if not versions.is_version(text))
     if not held:

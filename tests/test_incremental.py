@@ -1,0 +1,507 @@
+"""Runs on an export that changes: only what changed is made again, and the result is that of a fresh run."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from exports import Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe.dataset import WORK
+from polyframe.manifest import read_manifest
+from polyframe.stages import STAGE_TABLES
+from polyframe.tables import TABLES
+
+Call = Callable[..., Done]
+Rows = list[dict[str, Any]]
+
+#: Blanks behind every annotations cell, so that three subjects fill a partition of 1 MB.
+PADDING = " " * 80_000
+VOLUNTEERS = 4
+#: The subjects of each partition of the first export.
+PARTITIONS = {"00000": (1, 2, 3), "00001": (4, 5, 6), "00002": (7, 8)}
+
+
+def classification(subject: int, volunteer: int, shift: float | None = None, **cells: Any) -> dict[str, Any]:
+    marks = [square(volunteer if shift is None else shift, 0), square(40 + 6 * volunteer, 0)]
+    named = {"subject_ids": subject, "user_name": f"volunteer{volunteer}"} | cells
+    return export_row(100 * subject + volunteer, drawing(*marks) + PADDING, **named)
+
+
+def first_rows() -> Rows:
+    """Subjects 1 to 8 as they came in: volunteer after volunteer, hence interleaved."""
+    return [classification(subject, v) for v in range(VOLUNTEERS) for subject in range(1, 9)]
+
+
+def write(path: Path, rows: Rows) -> Path:
+    path.write_text(export_text(rows), encoding="utf-8")
+    return path
+
+
+def run(export: Any, out: Path, **options: Any) -> pf.Summary:
+    return pf.run(export, out, **{"jobs": 1, "partition_size": 1, "engine": "shapely"} | options)
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+    }
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Which files are there, each with what changes when it is written again."""
+
+    seen: dict[str, tuple[int, int, bytes]]
+
+    def rewritten(self, later: "Snapshot") -> set[str]:
+        """Part files that are new, or were written again."""
+        return {name for name, seen in later.seen.items() if self.seen.get(name) != seen}
+
+
+def snapshot(out: Path) -> Snapshot:
+    return Snapshot(
+        {
+            f"{path.parent.name}/{path.stem.removeprefix('part-')}": (
+                path.stat().st_ino,
+                path.stat().st_mtime_ns,
+                path.read_bytes(),
+            )
+            for path in out.glob("*/*.parquet")
+        }
+    )
+
+
+def parts(names: Any, *stages: str) -> set[str]:
+    """The part files that some stages (all, where none is named) make of some partitions."""
+    tables = [table for stage in stages or STAGE_TABLES for table in STAGE_TABLES[stage]]
+    return {f"{table}/{name}" for table in tables for name in names}
+
+
+def check(export: Any, out: Path, **options: Any) -> None:
+    """Compare with everything made anew within the same borders, and with a run into a new directory."""
+    copy, fresh = out.with_name("forced"), out.with_name("fresh")
+    for folder in (copy, fresh):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(out, copy)
+    forced = run(export, copy, force=True, **options)
+    assert forced.made == forced.partitions
+    assert files(copy) == files(out)
+    run(export, fresh, **options)
+    stages = read_manifest(out)["stages"]
+    assert stages == read_manifest(fresh)["stages"]
+    for name in (table for stage in stages for table in STAGE_TABLES[stage]):
+        assert pf.scan(out, name).collect().equals(pf.scan(fresh, name).collect()), name
+    assert read_manifest(out)["accounting"] == read_manifest(fresh)["accounting"]
+    assert not (out / WORK).exists()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the first export and what a run makes of it; not to be changed."""
+    folder = tmp_path_factory.mktemp("start")
+    summary = run(write(folder / "export.csv", first_rows()), folder / "out")
+    assert summary.made == summary.partitions == 3
+    return folder
+
+
+@pytest.fixture
+def export(start: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(start / "export.csv", tmp_path / "export.csv"))
+
+
+@pytest.fixture
+def out(start: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(start / "out", tmp_path / "out"))
+
+
+def test_the_first_partitions_are_as_the_tests_say(out: Path) -> None:
+    told = {p["name"]: p["first_subject"] for p in read_manifest(out)["partitions"]}
+    assert told == {"00000": None, "00001": 4, "00002": 7}
+    for name, subjects in PARTITIONS.items():
+        part = pl.read_parquet(out / "classifications" / f"part-{name}.parquet")
+        assert set(part["subject_id"]) == set(subjects)
+
+
+def test_an_unchanged_export_costs_a_scan_and_no_more(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, manifest = snapshot(out), (out / "polyframe.json").stat()
+    monkeypatch.delattr(pl.LazyFrame, "sink_batches")
+    summary = run(export, out)
+    assert (summary.made, summary.partitions, summary.temporary_bytes) == (0, 3, 0)
+    assert not before.rewritten(snapshot(out))
+    assert (out / "polyframe.json").stat().st_mtime_ns == manifest.st_mtime_ns
+    assert not (out / WORK).exists()
+
+
+def test_the_command_says_what_was_kept(export: Path, out: Path, polyframe: Call) -> None:
+    command = ("run", export, "-o", out, "--partition-size", 1, "--engine", "shapely")
+    assert "0 of 3 partitions made, 3 kept as they were" in polyframe(*command).out
+    write(export, [*first_rows(), classification(4, 9)])
+    assert "1 of 3 partitions made, 2 kept as they were" in polyframe(*command).out
+    assert "3 of 3 partitions made" in polyframe(*command, "--force").out
+
+
+def replaced(rows: Rows, subject: int, **cells: Any) -> Rows:
+    """Correct cells of the first row of a subject."""
+    position = next(i for i, row in enumerate(rows) if row["subject_ids"] == subject)
+    return [*rows[:position], rows[position] | cells, *rows[position + 1 :]]
+
+
+def without(rows: Rows, *subjects: int) -> Rows:
+    return [row for row in rows if row["subject_ids"] not in subjects]
+
+
+#: What happens to the export, and the partitions that it touches.
+CHANGES: dict[str, tuple[Callable[[Rows], Rows], set[str]]] = {
+    "new subjects behind": (
+        lambda rows: rows + [classification(s, v) for v in range(VOLUNTEERS) for s in (9, 10, 11, 12, 13)],
+        {"00002", "00003", "00004"},
+    ),
+    "a new subject in between": (
+        lambda rows: replaced([*rows, classification(5, 7)], 5, subject_ids=5),
+        {"00001"},
+    ),
+    "a new subject before": (lambda rows: [classification(0, 1), *rows], {"00000"}),
+    "new classifications of old subjects": (
+        lambda rows: [*rows, classification(1, 8), classification(7, 8)],
+        {"00000", "00002"},
+    ),
+    "a corrected mark": (
+        lambda rows: replaced(rows, 5, annotations=drawing(square(3, 3)) + PADDING),
+        {"00001"},
+    ),
+    "a corrected name": (lambda rows: replaced(rows, 5, user_name="volunteer1"), {"00001"}),
+    "a corrected number": (lambda rows: replaced(rows, 5, user_id=99), {"00001"}),
+    "a corrected time": (lambda rows: replaced(rows, 8, created_at="2026-03-01 10:00:00 UTC"), {"00002"}),
+    "a gold standard": (lambda rows: replaced(rows, 8, gold_standard="true"), {"00002"}),
+    "another version": (lambda rows: replaced(rows, 2, workflow_version="3.0"), {"00000"}),
+    "no version": (lambda rows: replaced(rows, 2, workflow_version="none"), {"00000"}),
+    "another workflow": (lambda rows: replaced(rows, 2, workflow_id="x"), {"00000"}),
+    "a row that moved to another subject": (
+        lambda rows: replaced(rows, 2, subject_ids=8, classification_id=5),
+        {"00000", "00002"},
+    ),
+    "a row that lost its subject": (lambda rows: replaced(rows, 8, subject_ids=None), {"00000", "00002"}),
+    "a deleted row": (lambda rows: rows[:-1], {"00002"}),
+    "a deleted subject": (lambda rows: without(rows, 5), {"00001"}),
+    "a partition without subjects": (lambda rows: without(rows, 4, 5, 6), {"00001"}),
+    "the last subjects deleted": (lambda rows: without(rows, 7, 8), {"00002"}),
+    "the same row twice": (lambda rows: [*rows, rows[0]], {"00000"}),
+    "all rows in another order": (lambda rows: rows[::-1], set()),
+    "cells that no run reads": (
+        lambda rows: replaced(rows, 2, metadata="{}{}", subject_data="x", user_ip="y", workflow_name="z"),
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_only_touched_partitions_are_made(change: str, export: Path, out: Path) -> None:
+    mutate, touched = CHANGES[change]
+    before = snapshot(out)
+    write(export, mutate(first_rows()))
+    # Named, since the version is one of the things that change.
+    options = {"workflow_id": 7, "workflow_version": "3.1"}
+    summary = run(export, out, **options)
+    assert before.rewritten(snapshot(out)) == parts(touched)
+    assert summary.made == len(touched)
+    check(export, out, **options)
+
+
+def test_many_changes_one_after_another(export: Path, out: Path) -> None:
+    rows = first_rows()
+    for change in ("new subjects behind", "a corrected mark", "a deleted subject", "a deleted row"):
+        rows = CHANGES[change][0](rows)
+        run(write(export, rows), out)
+    check(export, out)
+    run(write(export, first_rows()), out)
+    check(export, out)
+
+
+def test_a_partition_that_grew_to_more_than_twice_its_size_is_split(export: Path, out: Path) -> None:
+    before = snapshot(out)
+    rows = first_rows() + [classification(s, v) for v in range(10, 15) for s in (4, 5, 6)]
+    run(write(export, rows), out)
+    names = [partition["name"] for partition in read_manifest(out)["partitions"]]
+    assert names == ["00000", "00001-00", "00001-01", "00001-02", "00002"]
+    assert before.rewritten(snapshot(out)) == parts(names[1:4])
+    for name in TABLES:
+        keys = pl.scan_parquet(out / name / "*.parquet").select(TABLES[name].sort_by).collect()
+        assert keys.equals(keys.sort(pl.all(), nulls_last=False)), name
+    check(export, out)
+    assert run(export, out).made == 0
+
+
+def test_another_partition_size_keeps_the_borders_where_it_can(export: Path, out: Path) -> None:
+    before = snapshot(out)
+    assert run(export, out, partition_size=100).made == 0
+    assert not before.rewritten(snapshot(out))
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("options", "stages"),
+    [
+        ({"eps": 0.3}, ("reduce", "contours")),
+        ({"min_samples": 3}, ("reduce", "contours")),
+        ({"min_threshold": 0.6}, ("reduce", "contours")),
+        ({"average_type": "union"}, ("reduce",)),
+        ({"filter": "last"}, ("reduce", "contours")),
+        ({"contour_method": "raster"}, ("contours",)),
+        ({"tool": 0}, ("extract", "reduce", "contours")),
+        ({"collab": True}, ()),
+        ({"jobs": 2}, ()),
+    ],
+    ids=str,
+)
+def test_a_setting_remakes_the_tables_that_it_matters_to(
+    options: dict[str, Any], stages: tuple[str, ...], export: Path, out: Path
+) -> None:
+    before, bytes_before = snapshot(out), files(out)
+    run(export, out, **options)
+    assert before.rewritten(snapshot(out)) == (parts(PARTITIONS, *stages) if stages else set())
+    check(export, out, **options)
+    run(export, out)
+    assert files(out) == bytes_before
+
+
+def test_without_contours_and_then_with(export: Path, out: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    run(export, other, contours=False)
+    assert not (other / "contours").exists()
+    before = snapshot(other)
+    run(export, other)
+    assert before.rewritten(snapshot(other)) == parts(PARTITIONS, "contours")
+    assert files(other) == files(out)
+    before = snapshot(out)
+    assert run(export, out, contours=False).made == 0
+    assert not before.rewritten(snapshot(out))
+    run(export, out, contours=False, eps=0.3)
+    assert not (out / "contours").exists()
+    check(export, out, contours=False, eps=0.3)
+
+
+def test_stage_by_stage_equals_all_at_once(export: Path, tmp_path: Path, polyframe: Call) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    # A duplicate matters to all stages, so that it is the harder case.
+    rows = [*first_rows(), classification(5, 0, shift=90)]
+    run(write(export, rows), out)
+    polyframe("extract", export, "-o", other, "--partition-size", 1)
+    assert polyframe("reduce", other, "--engine", "shapely").code == 0
+    assert polyframe("contours", other, "--engine", "shapely").code == 0
+    assert files(other) == files(out)
+    for command in (("extract", export, "-o", other), ("reduce", other), ("contours", other)):
+        assert "0 of 3 partitions made" in polyframe(*command).out
+    assert files(other) == files(out)
+
+
+def test_extracting_again_keeps_what_still_fits(export: Path, out: Path, polyframe: Call) -> None:
+    before = files(out)
+    assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
+    assert files(out) == before
+    write(export, CHANGES["a corrected mark"][0](first_rows()))
+    assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
+    assert read_manifest(out)["stages"] == ["extract"]
+    assert {path.name for path in out.iterdir()} == {*STAGE_TABLES["extract"], "polyframe.json"}
+    assert polyframe("reduce", out, "--engine", "shapely").code == 0
+    assert polyframe("contours", out, "--engine", "shapely").code == 0
+    check(export, out)
+
+
+def test_what_is_removed_is_said(export: Path, out: Path, polyframe: Call) -> None:
+    write(export, CHANGES["a corrected mark"][0](first_rows()))
+    assert "contours" in polyframe("run", export, "-o", out, "--no-contours").err
+    assert "reductions" in polyframe("extract", export, "-o", out, "--tool", 0).err
+
+
+def test_a_later_stage_may_take_part_of_the_marks(export: Path, out: Path, polyframe: Call) -> None:
+    rows = [
+        row | {"annotations": drawing(square(v, 0), square(v, 9, toolIndex=1)) + PADDING}
+        for row in first_rows()
+        for v in [int(row["user_name"][-1])]
+    ]
+    run(write(export, rows), out)
+    whole = files(out)
+    assert polyframe("reduce", out, "--tool", 1).code == 0
+    assert pf.scan(out, "labels").collect()["tool"].unique().to_list() == ["T0_toolIndex1"]
+    assert not (out / "contours").exists()
+    assert run(export, out).made == 3
+    assert files(out) == whole
+
+
+# Rows that are named by their number
+
+
+def test_rejected_rows_are_named_by_where_they_are_now(export: Path, out: Path) -> None:
+    rows = replaced(replaced(first_rows(), 5, classification_id="x"), 2, subject_ids="y")
+    run(write(export, rows), out)
+    before = snapshot(out)
+    shifted = [classification(1, 1, workflow_id=8), *rows]
+    summary = run(write(export, shifted), out, workflow_id=7)
+    assert before.rewritten(snapshot(out)) == parts(["00000", "00001"], "extract")
+    assert summary.made == 2
+    details = pf.scan(out, "rejects").collect()["detail"]
+    assert [detail.split(":")[0] for detail in details] == ["row 3", "row 6"]
+    check(export, out, workflow_id=7)
+
+
+def test_which_of_two_rows_with_one_id_counts_goes_by_their_order(export: Path, out: Path) -> None:
+    twice = [classification(5, 0, shift=0), classification(5, 0, shift=90)]
+    rest = [row for row in first_rows() if row["classification_id"] != twice[0]["classification_id"]]
+    run(write(export, rest + twice), out)
+    run(write(export, rest + twice[::-1]), out)
+    check(export, out)
+
+
+def test_reducing_again_rests_on_the_row_that_counts(export: Path, out: Path, polyframe: Call) -> None:
+    twice = [classification(5, 0, shift=0), classification(5, 0, shift=90)]
+    rest = [row for row in first_rows() if row["classification_id"] != twice[0]["classification_id"]]
+    run(write(export, rest + twice), out)
+    polyframe("extract", write(export, rest + twice[::-1]), "-o", out, "--partition-size", 1)
+    polyframe("reduce", out, "--engine", "shapely")
+    polyframe("contours", out, "--engine", "shapely")
+    check(export, out)
+
+
+def test_several_files_are_one_export(export: Path, out: Path, tmp_path: Path) -> None:
+    before, rows = snapshot(out), first_rows()
+    one, two = write(tmp_path / "one.csv", rows[:9]), write(tmp_path / "two.csv", rows[9:])
+    assert run([one, two], out).made == 0
+    assert not before.rewritten(snapshot(out))
+    write(two, [*rows[9:], classification(8, 5), classification(5, 5, classification_id="x")])
+    assert run([one, two], out).made == 2
+    check([one, two], out)
+    # The rejected row is told by its file, which is another one now.
+    before = snapshot(out)
+    assert run([one, two.rename(tmp_path / "three.csv")], out).made == 1
+    assert before.rewritten(snapshot(out)) == parts(["00001"], "extract")
+    assert pf.scan(out, "rejects").collect()["detail"][0].startswith("three.csv row 25")
+
+
+def test_a_version_written_in_two_ways_is_one(export: Path, tmp_path: Path) -> None:
+    rows = [
+        classification(s, v, workflow_version="3.01" if v % 2 else " 3.1") for s in range(3) for v in range(4)
+    ]
+    write(export, rows)
+    run(export, tmp_path / "new")
+    first = files(tmp_path / "new")
+    for _ in range(6):
+        assert run(export, tmp_path / "new").made == 0
+        assert files(tmp_path / "new") == first
+
+
+# Parts that are not as they should be
+
+
+@pytest.mark.parametrize("table", ["extractions", "rejects", "labels", "contours"])
+@pytest.mark.parametrize("damage", ["vanished", "truncated", "emptied", "a folder gone"])
+def test_a_part_that_is_damaged_is_made_again(table: str, damage: str, export: Path, out: Path) -> None:
+    whole, before = files(out), snapshot(out)
+    path = out / table / "part-00001.parquet"
+    if damage == "vanished":
+        path.unlink()
+    elif damage == "a folder gone":
+        shutil.rmtree(path.parent)
+    else:
+        path.write_bytes(b"" if damage == "emptied" else path.read_bytes()[:-50])
+    summary = run(export, out)
+    assert summary.made == (3 if damage == "a folder gone" else 1)
+    assert files(out) == whole
+    stage = next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
+    made = PARTITIONS if damage == "a folder gone" else ["00001"]
+    assert before.rewritten(snapshot(out)) <= parts(made, stage)
+
+
+def test_parts_of_another_version_are_made_again(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polyframe.fingerprints._MADE_BY", ("polyframe", "0.0.1"))
+    assert run(export, out).made == 3
+
+
+def test_an_unreadable_manifest_is_as_good_as_none(export: Path, out: Path) -> None:
+    whole = files(out)
+    (out / "polyframe.json").write_text("{")
+    assert run(export, out).made == 3
+    assert files(out) == whole
+
+
+# Runs that ended before their time
+
+
+class Died(Exception):
+    pass
+
+
+def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
+    """Start a run that ends after some partitions, before anything is put into place."""
+
+    def progress(done: int, _: int) -> None:
+        if done == after:
+            raise Died
+
+    with pytest.raises(Died):
+        run(export, out, progress=progress, **options)
+    assert (out / WORK).exists()
+
+
+def test_finished_parts_are_taken_over(export: Path, out: Path) -> None:
+    die(export, out, after=2, eps=0.3)
+    assert run(export, out, eps=0.3).made == 1
+    check(export, out, eps=0.3)
+
+
+def test_an_undisturbed_run_is_not_told_from_one_that_died(export: Path, out: Path, tmp_path: Path) -> None:
+    die(export, tmp_path / "new", after=2)
+    assert run(export, tmp_path / "new").made == 1
+    assert files(tmp_path / "new") == files(out)
+
+
+def test_finished_parts_with_other_settings_never_get_in(export: Path, out: Path) -> None:
+    die(export, out, eps=0.3)
+    run(write(export, CHANGES["a corrected time"][0](first_rows())), out)
+    check(export, out)
+
+
+def test_finished_parts_of_a_table_that_is_kept_never_get_in(export: Path, out: Path) -> None:
+    die(export, out, eps=0.3)
+    run(export, out, contours=False, average_type="union")
+    assert (out / "contours").exists()
+    check(export, out, average_type="union")
+
+
+def test_finished_parts_of_other_rows_never_get_in(export: Path, out: Path) -> None:
+    original = export.read_bytes()
+    write(export, [*first_rows(), classification(1, 9)])
+    die(export, out)
+    export.write_bytes(original)
+    run(export, out, eps=0.3)
+    check(export, out, eps=0.3)
+
+
+@pytest.mark.parametrize("stage", ["reduce", "contours"])
+def test_a_later_stage_reads_what_is_in_place(stage: str, export: Path, out: Path, polyframe: Call) -> None:
+    write(export, [*first_rows(), classification(1, 9)])
+    undisturbed = out.with_name("undisturbed")
+    shutil.copytree(out, undisturbed)
+    die(export, out)
+    option = ("--average", "union") if stage == "reduce" else ("--contour-method", "raster")
+    for folder in (out, undisturbed):
+        assert polyframe(stage, folder, *option, "--engine", "shapely").code == 0
+    assert files(out) == files(undisturbed)
+
+
+def test_a_damaged_part_that_was_made_again_gets_in_also_after_a_death(export: Path, out: Path) -> None:
+    whole = files(out)
+    (out / "labels" / "part-00001.parquet").write_bytes(b"")
+    die(export, out)
+    run(export, out)
+    assert files(out) == whole
