@@ -13,7 +13,7 @@ from polyframe._errors import PolyframeError
 from polyframe.accounting import Accounting, total
 from polyframe.agenda import Order, Records, current_records, kept_stages, task_for
 from polyframe.commit import put_into_place
-from polyframe.dataset import check_output, work_directory
+from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import (
     PartitionRecord,
@@ -26,11 +26,12 @@ from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Border, Partition
-from polyframe.reuse import Earlier
+from polyframe.reuse import Earlier, drop_unused_parts
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import STAGE_TABLES
 from polyframe.workers import Say, Split, process
+from polyframe.workplace import work_directory
 
 _MEGABYTE: Final = 1_000_000
 
@@ -108,6 +109,7 @@ def run_export(
         partitions = _plan(export, before)
         order = Order(tuple(stages), export.settings, export.selection, _earlier(output, work, before, force))
         current = current_records(order, partitions)
+        drop_unused_parts(current, order.earlier)
         shuffled = _shuffle(export, partitions, current, work / "rows")
         tasks = [
             task_for(order, partition, current[partition.name], slices)
@@ -139,7 +141,7 @@ def run_export(
                 "last_subject": export.subjects["subject_id"].max(),
             },
         )
-        put_into_place(output, work, manifest, before, anew=bool(made))
+        put_into_place(output, work, manifest, before)
     return Summary(
         output,
         counts,
@@ -208,6 +210,7 @@ def run_extractions(
         partitions = _recorded_partitions(before)
         order = Order((stage,), settings, None, _earlier(output, work, before, force=False))
         current = {} if force else current_records(order, partitions)
+        drop_unused_parts(current, order.earlier)
         tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
         made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(order, partitions, before)
@@ -219,7 +222,7 @@ def run_extractions(
         notes = tuple(
             f"the {name} rested on other settings and are removed; make them again" for name in lost
         )
-        put_into_place(output, work, manifest, before, anew=bool(made))
+        put_into_place(output, work, manifest, before)
     return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
 
 
@@ -266,7 +269,7 @@ def _made(
         for result in process(tasks, jobs, split, say):
             made.append(result)
             progress(len(made), max(len(tasks), len(made)))
-    except (PolyframeError, KeyboardInterrupt) as error:
+    except (PolyframeError, OSError, KeyboardInterrupt) as error:
         if made:
             kept = f"{len(made)} of {len(tasks)} partitions are finished and kept"
             error.add_note(f"{kept}; the same command goes on from there")

@@ -60,6 +60,25 @@ def finished_part(partition: str, table: str, earlier: Earlier) -> Path:
     return waiting if waiting.exists() else earlier.output / table / part_name(partition)
 
 
+def drop_unused_parts(current: Mapping[str, Mapping[str, StageRecord]], earlier: Earlier) -> None:
+    """Remove the finished parts of a dead run that are of no use now, so that nothing takes them for current.
+
+    Parameters
+    ----------
+    current : mapping
+        What need not be made again, by partition and stage.
+    earlier : Earlier
+        Where the finished parts wait.
+    """
+    partitions = {part_name(partition): partition for partition in current}
+    for stage, tables in STAGE_TABLES.items():
+        for path in (path for table in tables for path in (earlier.work / NEXT / table).glob("*.parquet")):
+            partition = partitions.get(path.name, "")
+            record = current.get(partition, {}).get(stage)
+            if record is None or record == _in_place(partition, stage, earlier):
+                path.unlink()
+
+
 def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
     """Return what the manifest tells, where all part files are there in the length that it names."""
     known = earlier.records.get(partition)
