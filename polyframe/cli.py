@@ -5,13 +5,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.settings import Settings
+from polyframe.stopping import StoppedError, end_now, stoppable
 from polyframe.synthetic.options import SynthOptions
 
 if TYPE_CHECKING:
@@ -236,6 +237,9 @@ def _say(quiet: bool) -> Callable[[str], None]:
 class _Progress:
     """A progress bar on standard error, only where that is a terminal."""
 
+    #: Those that are done, and all, of the run that goes on.
+    partitions: ClassVar[tuple[int, int]] = (0, 0)
+
     def __init__(self, quiet: bool, label: str = "partitions") -> None:
         self.label = label
         self.shown = not quiet and sys.stderr.isatty()
@@ -245,6 +249,8 @@ class _Progress:
         return self
 
     def __call__(self, done: int, of_all: int) -> None:
+        if self.label == "partitions":
+            _Progress.partitions = (done, of_all)
         if not self.shown:
             return
         if self.bar is None:
@@ -280,9 +286,11 @@ def _print_summary(summary: "Summary", quiet: bool) -> None:
 def main() -> None:
     """Run the command line; errors end in one line on standard error."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Abort:
-        _fail("stopped", 1)
+        with stoppable(_abandon, lambda: _print_error(_stopped())):
+            cli(standalone_mode=False)
+    except (StoppedError, click.exceptions.Abort):
+        _abandon()
+        end_now(lambda: _print_error(_stopped()))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -291,7 +299,7 @@ def main() -> None:
     except UsageError as error:
         _fail(str(error), 2)
     except PolyframeError as error:
-        _fail(str(error), 1)
+        _fail("; ".join([str(error), *getattr(error, "__notes__", [])]), 1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1)
@@ -304,6 +312,26 @@ def main() -> None:
         _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {told[:300]}", 1)
 
 
+def _abandon() -> None:
+    from polyframe import workplace
+
+    workplace.abandon()
+
+
+def _stopped() -> str:
+    """Return what is to be said of a run that was asked to stop."""
+    done, of_all = _Progress.partitions
+    if not done:
+        return "stopped; the output is as it was; the same command starts again"
+    return (
+        f"stopped; {done} of {of_all} partitions are finished and kept; the same command goes on from there"
+    )
+
+
 def _fail(message: str, code: int) -> None:
-    click.echo(f"polyframe: error: {' '.join(message.split())}", err=True)
+    _print_error(message)
     sys.exit(code)
+
+
+def _print_error(message: str) -> None:
+    click.echo(f"polyframe: error: {' '.join(message.split())}", err=True)

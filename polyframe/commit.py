@@ -5,10 +5,11 @@
 2. The new manifest is written there as `commit.json`. From here on the change is decided.
 3. Each of these folders changes places with the one in the output directory, in one step of the file system
    where it can (Linux), else in two renames.
-4. The manifest moves into its place.
+4. `commit.json` is renamed to be the manifest of the output directory.
 
 A run that dies before step 2 leaves the old tables; one that dies after it is completed by the next run, and
-until then `polyframe.scan` takes every table from where its new parts are.
+until then `polyframe.scan` takes every table from where its new parts are. Steps 3 and 4 only rename, so a
+disk that is full stops a run before anything is decided.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from polyframe.manifest import (
     tables_of,
     write_manifest,
 )
-from polyframe.parts import part_name, read_origin, sync_folder
+from polyframe.parts import cannot_write, part_name, read_origin, sync_folder
 from polyframe.tables import TABLES
 
 NEXT: Final = "next"
@@ -42,7 +43,7 @@ _EXCHANGE: Final = 2
 
 
 def put_into_place(
-    output: Path, work: Path, manifest: Mapping[str, Any], before: Mapping[str, Any] | None, *, anew: bool
+    output: Path, work: Path, manifest: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> None:
     """Make the finished parts in the work directory the tables of the output directory.
 
@@ -54,23 +55,22 @@ def put_into_place(
         The new manifest: every part that it names is finished, or stands in the output directory already.
     before : mapping or None
         The present manifest. Its tables that the new one does not name go away.
-    anew : bool
-        False where no part was made, so that nothing needs to be done if the manifest is as it was.
 
     Raises
     ------
     PolyframeError
-        Where something cannot be written; before step 2 the output directory is as it was.
+        Where something cannot be written, or a part is not what the manifest tells; the output directory is
+        then as it was.
     """
-    if manifest == before and not anew:
-        shutil.rmtree(work / NEXT, ignore_errors=True)
-        return
-    tables = tables_of(manifest["stages"])
-    changed = [
-        table for table in tables if _complete_table(output, work, table, table_parts(manifest, table))
-    ]
-    dropped = [table for table in TABLES if table not in tables and (output / table).exists()]
-    write_manifest(work / DECIDED, {**manifest, "changed": changed, "dropped": dropped})
+    try:
+        changed = [_gathered(output, work, table, manifest) for table in tables_of(manifest["stages"])]
+        if manifest == before and not any(changed):
+            shutil.rmtree(work / NEXT, ignore_errors=True)
+            return
+        (work / _OLD).mkdir(exist_ok=True)
+    except OSError as error:
+        raise PolyframeError(cannot_write(Path(error.filename or output), error)) from None
+    write_manifest(work / DECIDED, manifest)
     complete(output, work)
 
 
@@ -81,17 +81,17 @@ def complete(output: Path, work: Path) -> None:
         return
     old = work / _OLD
     old.mkdir(exist_ok=True)
+    tables = tables_of(manifest["stages"])
     # What is made from a table never outlives it.
-    for table in reversed([table for table in TABLES if table in manifest["dropped"]]):
-        if (output / table).exists():
+    for table in reversed(TABLES):
+        if table not in tables and (output / table).exists():
             (output / table).rename(_unused(old, table))
-    for table in TABLES:
-        if table in manifest["changed"] and not _holds(output / table, table, manifest):
+    for table in tables:
+        if _is_waiting(output, work, table, manifest):
             _swap(work / NEXT / table, output / table, _unused(old, table))
     sync_folder(output)
-    told = {key: value for key, value in manifest.items() if key not in ("changed", "dropped")}
-    write_manifest(output / MANIFEST, told)
-    (work / DECIDED).unlink()
+    (work / DECIDED).replace(output / MANIFEST)
+    sync_folder(output)
     shutil.rmtree(work / NEXT, ignore_errors=True)
 
 
@@ -108,27 +108,46 @@ def decided(work: Path) -> dict[str, Any] | None:
 def table_folder(output: Path, work: Path, table: str) -> Path:
     """Return where the parts of a table are while a change is decided but not completed."""
     manifest = decided(work)
-    waiting = work / NEXT / table
-    if manifest is None or table not in manifest["changed"] or _holds(output / table, table, manifest):
+    if manifest is None or not _is_waiting(output, work, table, manifest):
         return output / table
-    return waiting
+    return work / NEXT / table
 
 
-def _complete_table(output: Path, work: Path, table: str, wanted: list[str]) -> bool:
+def _is_waiting(output: Path, work: Path, table: str, manifest: Mapping[str, Any]) -> bool:
+    """Tell whether a table of a change that is decided has not come into its place yet."""
+    return (work / NEXT / table).is_dir() and not _holds(output / table, table, manifest)
+
+
+def _gathered(output: Path, work: Path, table: str, manifest: Mapping[str, Any]) -> bool:
     """Gather the parts of a table in the work directory; False where those in place are all there is."""
     folder, current = work / NEXT / table, output / table
-    made = {path.name for path in folder.iterdir()} if folder.exists() else set()
-    held = {path.name for path in current.iterdir()} if current.exists() else set()
-    if held == set(wanted) and not made & set(wanted):
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in made - set(wanted):
+    wanted = set(table_parts(manifest, table))
+    waiting = _part_names(folder)
+    # A run of other settings that died may have left parts too, also of partitions that need none.
+    fitting = _fitting(folder, table, manifest)
+    for name in waiting - fitting:
         (folder / name).unlink()
-    for name in wanted:
-        if name not in made:
-            _link(current / name, folder / name)
+    if not fitting and _part_names(current) == wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    if _holds(current, table, manifest):
+        # The same parts made again: a table is the same before, between and after.
+        for name in fitting:
+            (folder / name).replace(current / name)
+        sync_folder(current)
+        folder.rmdir()
+        return True
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in wanted - fitting:
+        _link(current / name, folder / name)
+    if not _holds(folder, table, manifest):
+        raise PolyframeError(f"{folder}: holds parts that this run did not make; run again")
     sync_folder(folder)
     return True
+
+
+def _part_names(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.parquet")}
 
 
 def _link(source: Path, target: Path) -> None:
@@ -142,15 +161,21 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _holds(folder: Path, table: str, manifest: Mapping[str, Any]) -> bool:
-    """Tell whether a folder has the parts of a table that a manifest names, going by their footers."""
+    """Tell whether a folder has the parts of a table that a manifest names and no others."""
+    wanted = set(table_parts(manifest, table))
+    return _part_names(folder) == wanted and _fitting(folder, table, manifest) == wanted
+
+
+def _fitting(folder: Path, table: str, manifest: Mapping[str, Any]) -> set[str]:
+    """Return the names of those parts in a folder that a manifest names, going by their footers."""
     stage = stage_of(table)
+    found = set()
     for record in partition_records(manifest):
-        origin = read_origin(folder / part_name(record.name))
-        if origin is None or origin.fingerprint != record.stages[stage].fingerprint:
-            return False
-        if origin.places != record.stages[stage].places:
-            return False
-    return len(list(folder.iterdir())) == len(manifest["partitions"])
+        name, made = part_name(record.name), record.stages[stage]
+        origin = read_origin(folder / name)
+        if origin and (origin.fingerprint, origin.places) == (made.fingerprint, made.places):
+            found.add(name)
+    return found
 
 
 def _swap(new: Path, place: Path, old: Path) -> None:

@@ -1,22 +1,15 @@
-"""The output directory: where its tables are, and who may write there.
+"""The output directory: where its tables are, and how to open them while runs replace them.
 
 Layout of an output directory::
 
     OUT/polyframe.json                 the manifest: settings, accounting, partitions; tells that OUT is ours
     OUT/<table>/part-00000.parquet     the tables; parts in name order are sorted by the table's keys
-    OUT/.polyframe-work/               what a run needs until it is done, see below; removed at its end
-        lock                           held while a run works here
-        next/<table>/part-...          finished parts that wait for the others; a later run takes them over
-        commit.json                    the new manifest while finished tables move into place
-        rows/, sources/                temporary files
-
-A run writes its parts below the work directory and moves whole tables into place at the end, so that a run
-that fails or dies leaves what was there before.
+    OUT/.polyframe-work/               what a run needs until it is done, see `polyframe.workplace`
 """
 
 import contextlib
 import os
-import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -25,13 +18,17 @@ import polars as pl
 
 from polyframe import commit
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.exclusive import exclusive
 from polyframe.manifest import MANIFEST, read_manifest, table_parts
 from polyframe.parts import read_parts
 from polyframe.settings import nearest
 from polyframe.tables import TABLES
 
 WORK: Final = ".polyframe-work"
+
+#: So many parts are kept open for a table that was opened; systems allow a thousand or less.
+_MOST_OPEN: Final = 200
+_TRIES: Final = 20
+_PAUSE: Final = 0.02
 
 
 def part_paths(output: Path, table: str, manifest: dict[str, Any] | None = None) -> list[Path]:
@@ -63,7 +60,8 @@ def scan(output: str | os.PathLike[str], table: str) -> pl.LazyFrame:
     Returns
     -------
     polars.LazyFrame
-        Sorted by the table's keys; geometries as WKB. Collect it before another run on the directory ends.
+        Sorted by the table's keys; geometries as WKB. It is the table as it was when it was opened, also
+        where a run has replaced it since (on Windows, and above 200 parts: collect it before a run ends).
 
     Raises
     ------
@@ -72,11 +70,8 @@ def scan(output: str | os.PathLike[str], table: str) -> pl.LazyFrame:
     PolyframeError
         Where the directory does not hold the table, or one of its parts is missing.
     """
-    paths = _existing_parts(Path(output), table)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise PolyframeError(f"{missing[0]}: is missing; run `polyframe run` again")
-    return pl.scan_parquet(paths, glob=False)
+    with _opened_parts(Path(output), table) as parts:
+        return pl.scan_parquet(parts, glob=False)
 
 
 def read_table(output: Path, table: str) -> pl.DataFrame:
@@ -87,7 +82,64 @@ def read_table(output: Path, table: str) -> pl.DataFrame:
     UsageError, PolyframeError
         As from `scan`, and where a part is damaged.
     """
-    return read_parts(_existing_parts(output, table))
+    try:
+        with _opened_parts(output, table) as parts:
+            return pl.read_parquet(parts, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        # This names the part that is damaged.
+        return read_parts(_existing_parts(output, table))
+
+
+@contextlib.contextmanager
+def _opened_parts(output: Path, table: str) -> Iterator[list[Any]]:
+    """Open the parts of a table as one run left them; what is open stays, also when a run replaces it."""
+    with contextlib.ExitStack() as opened:
+        yield _open_parts(output, table, opened)
+
+
+def _open_parts(output: Path, table: str, opened: contextlib.ExitStack) -> list[Any]:
+    for left in reversed(range(_TRIES)):
+        state = _state(output)
+        paths = _existing_parts(output, table)
+        with contextlib.suppress(OSError):
+            parts = _open_all(paths, opened)
+            if state == _state(output):
+                return parts
+        missing = [path for path in paths if not path.is_file()]
+        if missing and not left:
+            raise PolyframeError(f"{missing[0]}: is missing; run `polyframe run` again")
+        # A run puts other parts into place in this moment.
+        opened.close()
+        time.sleep(_PAUSE)
+    raise PolyframeError(f"{output}: cannot be read, or is being replaced all the time; try again")
+
+
+def _open_all(paths: list[Path], opened: contextlib.ExitStack) -> list[Any]:
+    """Open files of one folder; name them where that many cannot be open at once."""
+    if os.open not in os.supports_dir_fd or len(paths) > _MOST_OPEN:
+        for path in paths:
+            path.stat()
+        return list(paths)
+    folder = os.open(paths[0].parent, os.O_RDONLY)
+    opened.callback(os.close, folder)
+
+    def within(name: str, flags: int) -> int:
+        return os.open(name, flags, dir_fd=folder)
+
+    # Not by their paths: a folder that is replaced in this moment would give some parts of each.
+    return [opened.enter_context(open(path.name, "rb", opener=within)) for path in paths]
+
+
+def _state(output: Path) -> list[tuple[int, ...] | None]:
+    """Return what changes whenever a run puts tables into place."""
+    return [_identity(path) for path in (output / MANIFEST, output / WORK / commit.DECIDED)]
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    return None
 
 
 def _existing_parts(output: Path, table: str) -> list[Path]:
@@ -123,65 +175,3 @@ def check_output(output: Path) -> None:
         raise PolyframeError(
             f"{output}: already holds something else ({strangers[0]}); name a new or empty directory"
         )
-
-
-@contextlib.contextmanager
-def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
-    """Hold an output directory for one run: lock it, bring to an end what a dead run had decided.
-
-    Yields the work directory. At the end its temporary files are removed; finished parts stay there where the
-    body failed, so that the next run goes on from them.
-
-    Parameters
-    ----------
-    output : Path
-        The output directory; made where it is missing.
-    discard : bool
-        Also remove finished parts that an earlier run left.
-
-    Raises
-    ------
-    PolyframeError
-        Where the directory cannot be written, or another run works there.
-    """
-    work = output / WORK
-    made_output = not output.exists()
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        lock = contextlib.ExitStack()
-        lock.enter_context(exclusive(work / "lock", output))
-    except OSError as error:
-        raise PolyframeError(
-            f"{output}: cannot be written ({error.strerror}); name another directory"
-        ) from None
-    try:
-        with lock:
-            commit.complete(output, work)
-            _remove_temporary(work)
-            if discard:
-                shutil.rmtree(work / commit.NEXT, ignore_errors=True)
-            (work / "started").mkdir()
-            try:
-                yield work
-            finally:
-                _remove_temporary(work)
-    finally:
-        # What is empty now was of no use; finished parts, if there are any, stay for the next run.
-        for folder in (*(work / commit.NEXT).glob("*"), work / commit.NEXT, work, *[output] * made_output):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _remove_temporary(work: Path) -> None:
-    """Remove all but the lock and the finished parts."""
-    for entry in work.iterdir():
-        if entry.name in ("lock", commit.NEXT, commit.DECIDED):
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                entry.unlink()
-    for left in (work / commit.NEXT).glob("*/.*.tmp"):
-        with contextlib.suppress(OSError):
-            left.unlink()

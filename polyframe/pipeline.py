@@ -13,7 +13,7 @@ from polyframe._errors import PolyframeError, UsageError
 from polyframe.accounting import Accounting, total
 from polyframe.agenda import Order, Records, current_records, kept_stages, task_for
 from polyframe.commit import put_into_place
-from polyframe.dataset import check_output, work_directory
+from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import (
     PartitionRecord,
@@ -33,6 +33,7 @@ from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import STAGE_TABLES
 from polyframe.volunteers import as_published, volunteers_key
 from polyframe.workers import Say, Split, process
+from polyframe.workplace import work_directory
 
 _MEGABYTE: Final = 1_000_000
 
@@ -112,7 +113,7 @@ def run_export(
         earlier = _earlier(output, work, before, force)
         order = Order(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(order, partitions)
-        taken_over = drop_unneeded(current, order.earlier)
+        drop_unneeded(current, order.earlier)
         shuffled = _shuffle(export, partitions, current, work / "rows")
         tasks = [
             task_for(order, partition, current[partition.name], slices)
@@ -147,7 +148,7 @@ def run_export(
         notes = _removed(before, manifest)
         for note in notes:
             say(note)
-        put_into_place(output, work, manifest, before, anew=bool(made) or taken_over)
+        put_into_place(output, work, manifest, before)
     return Summary(
         output,
         counts,
@@ -224,7 +225,7 @@ def run_extractions(
         partitions = _recorded_partitions(before)
         order = Order((stage,), settings, None, _earlier(output, work, before, force=False), key)
         current = {} if force else current_records(order, partitions)
-        taken_over = drop_unneeded(current, order.earlier)
+        drop_unneeded(current, order.earlier)
         tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
         made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(order, partitions, before)
@@ -233,7 +234,7 @@ def run_extractions(
         origin = {key: before[key] for key in ("sources", "versions", "extraction", "last_subject")}
         manifest = manifest_of(all_settings, records, counts, origin)
         notes = _removed(before, manifest)
-        put_into_place(output, work, manifest, before, anew=bool(made) or taken_over)
+        put_into_place(output, work, manifest, before)
     return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
 
 
@@ -280,7 +281,7 @@ def _made(
         for result in process(tasks, jobs, split, say):
             made.append(result)
             progress(len(made), max(len(tasks), len(made)))
-    except (PolyframeError, KeyboardInterrupt) as error:
+    except (PolyframeError, OSError, KeyboardInterrupt) as error:
         if made:
             kept = f"{len(made)} of {len(tasks)} partitions are finished and kept"
             error.add_note(f"{kept}; the same command goes on from there")

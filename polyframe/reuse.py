@@ -60,8 +60,8 @@ def finished_part(partition: str, table: str, earlier: Earlier) -> Path:
     return waiting if waiting.exists() else earlier.output / table / part_name(partition)
 
 
-def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Earlier) -> bool:
-    """Remove what a dead run left, but for finished parts that are current; tell whether there are any.
+def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Earlier) -> None:
+    """Remove what a dead run left, but for finished parts that are current.
 
     What stays there would get into the tables, whatever rows and settings it was made from.
 
@@ -72,9 +72,6 @@ def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Ear
     earlier : Earlier
         Where it looked.
     """
-    waiting = list((earlier.work / NEXT).glob("*/*"))
-    if not waiting:
-        return False
     needed = {
         earlier.work / NEXT / table / part_name(partition)
         for partition, stages in current.items()
@@ -82,10 +79,9 @@ def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Ear
         if _in_place(partition, stage, earlier) != record
         for table in STAGE_TABLES[stage]
     }
-    for path in waiting:
+    for path in (earlier.work / NEXT).glob("*/*"):
         if path not in needed:
             path.unlink()
-    return bool(needed)
 
 
 def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:

@@ -1,7 +1,11 @@
 """Partitions shared between workers, by joblib; a worker that the system kills takes nothing else down."""
 
 import contextlib
+import functools
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any, Final
@@ -11,6 +15,8 @@ from polyframe.partition import PartitionResult, PartitionTask, process_partitio
 
 #: Up to so many partitions the workers are threads of this process.
 _PARTITIONS_FOR_THREADS: Final = 32
+#: Seconds between two looks of a worker at whether its caller lives.
+_GLANCE: Final = 0.2
 
 Say = Callable[[str], None]
 Split = Callable[[PartitionTask], list[PartitionTask]]
@@ -44,12 +50,15 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         return
     pending = {task.partition.name: task for task in tasks}
     lost: list[PartitionTask] = []
+    broken = False
     while pending:
         try:
-            for result in _in_workers(list(pending.values()), workers):
+            # A partition that is too much for a worker must not come into this process.
+            for result in _in_workers(list(pending.values()), workers, in_processes=broken):
                 del pending[result.partition.name]
                 yield result
         except BrokenExecutor:
+            broken = True
             suspects = [task for task in pending.values() if task.marker.exists()]
             if not suspects:
                 raise PolyframeError("the workers could not be started; try --jobs 1") from None
@@ -94,9 +103,34 @@ def _in_workers(
         few = len(tasks) <= _PARTITIONS_FOR_THREADS and not in_processes
         hint = "threads" if few else "processes"
         parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
-        results: Any = parallel(joblib.delayed(process_partition)(task) for task in tasks)
+        results: Any = parallel(joblib.delayed(_process)(task, os.getpid()) for task in tasks)
         with contextlib.closing(results):
             yield from results
+
+
+def _process(task: PartitionTask, caller: int) -> PartitionResult:
+    if os.getpid() != caller:
+        _follow_the_caller()
+    return process_partition(task)
+
+
+@functools.cache
+def _follow_the_caller() -> None:
+    """Let this worker end when the process that gave it work has ended, and only then.
+
+    Ctrl-C in a terminal reaches the workers too; the caller decides. A caller that was killed can tell
+    nobody, and what its workers still write must not get between the parts of the next run.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_GLANCE)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _named(task: PartitionTask) -> str:

@@ -1,0 +1,147 @@
+"""The work directory of an output directory: one run at a time, and nothing left of it but what is of use.
+
+Layout::
+
+    OUT/.polyframe-work/               what a run needs until it is done; removed at its end
+        lock                           held while a run works here
+        next/<table>/part-...          finished parts that wait for the others; a later run takes them over
+        commit.json                    the new manifest while finished tables move into place
+        started/                       a file for each partition that a worker has begun with
+        rows/, sources/, old/          temporary files
+
+A run writes its parts below the work directory and moves whole tables into place at the end, so that a run
+that fails or dies leaves what was there before.
+"""
+
+import contextlib
+import errno
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from polyframe import commit
+from polyframe._errors import PolyframeError
+from polyframe.dataset import WORK
+from polyframe.exclusive import exclusive
+from polyframe.parts import cannot_write
+
+_TRIES: Final = 20
+_PAUSE: Final = 0.02
+_NO_PLACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+#: Work directories that runs of this process hold.
+_HELD: Final[set[Path]] = set()
+
+
+@contextlib.contextmanager
+def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
+    """Hold an output directory for one run: lock it, bring to an end what a dead run had decided.
+
+    Yields the work directory. At the end its temporary files are removed; finished parts stay there where the
+    body failed, so that the next run goes on from them.
+
+    Parameters
+    ----------
+    output : Path
+        The output directory; made where it is missing.
+    discard : bool
+        Also remove finished parts that an earlier run left.
+
+    Raises
+    ------
+    PolyframeError
+        Where the directory cannot be written, or another run works there.
+    """
+    work = output / WORK
+    made_output = not output.exists()
+    with contextlib.ExitStack() as held:
+        _lock(output, work, held)
+        try:
+            with _cleaned(work):
+                commit.complete(output, work)
+                _remove_temporary(work)
+                if discard:
+                    shutil.rmtree(work / commit.NEXT, ignore_errors=True)
+                (work / "started").mkdir()
+                yield work
+        except OSError as error:
+            if _is_below(output, error.filename) or error.errno in _NO_PLACE:
+                raise PolyframeError(cannot_write(Path(error.filename or output), error)) from None
+            raise
+        finally:
+            held.close()
+            # Finished parts, if there are any, stay for the next run.
+            for folder in (work, *[output] * made_output):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _is_below(folder: Path, name: object) -> bool:
+    return isinstance(name, str) and Path(name).is_relative_to(folder)
+
+
+def _lock(output: Path, work: Path, held: contextlib.ExitStack) -> None:
+    for left in reversed(range(_TRIES)):
+        try:
+            work.mkdir(parents=True, exist_ok=True)
+            held.enter_context(exclusive(work / "lock", output))
+            return
+        except FileNotFoundError as error:
+            # A run that ends has removed the work directory in this moment.
+            if not left:
+                raise _unwritable(output, error) from None
+            time.sleep(_PAUSE)
+        except OSError as error:
+            raise _unwritable(output, error) from None
+
+
+def _unwritable(output: Path, error: OSError) -> PolyframeError:
+    return PolyframeError(f"{output}: cannot be written ({error.strerror}); name another directory")
+
+
+@contextlib.contextmanager
+def _cleaned(work: Path) -> Iterator[None]:
+    """Remove temporary files at the end, and folders for finished parts that got none."""
+    _HELD.add(work)
+    try:
+        yield
+    finally:
+        _clean(work)
+        _HELD.discard(work)
+
+
+def _clean(work: Path) -> None:
+    _remove_temporary(work)
+    for folder in (*(work / commit.NEXT).glob("*"), work / commit.NEXT):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def abandon() -> None:
+    """Remove the temporary files of all runs of this process, which is about to end in the midst of them."""
+    for work in list(_HELD):
+        _clean(work)
+        for remove in ((work / "lock").unlink, work.rmdir):
+            with contextlib.suppress(OSError):
+                remove()
+
+
+def _remove_temporary(work: Path) -> None:
+    """Remove all but the lock and the finished parts."""
+    kept = ("lock", commit.NEXT, commit.DECIDED)
+    for name in [name for name in _names_in(work) if name not in kept]:
+        if (work / name).is_dir() and not (work / name).is_symlink():
+            shutil.rmtree(work / name, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                (work / name).unlink()
+    for left in (work / commit.NEXT).glob("*/.*.tmp"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _names_in(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [path.name for path in folder.iterdir()]
+    return []

@@ -1,0 +1,125 @@
+"""The command line with something going wrong in it, for tests that start it as a process.
+
+`python -c "import disturbed; disturbed.main()" run ...` with the environment variable DISTURBED: JSON with
+
+partition_bytes   how much goes into a partition, so that small exports have several
+backend           the joblib backend
+pause             seconds by partition: how long a worker waits before it begins with it; "*" for all others
+kill_worker       partitions (by prefix of the name) over which a worker kills itself; with "once" only the
+                  first time, which a file in that folder tells
+kill_at           the number of the change of a file name at which this process group is killed
+vanish            a file that is removed after the first look at the export
+backwards         the clocks go backwards
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from polyframe import cli, commit, partition, pipeline, workers
+
+PLAN = json.loads(os.environ.get("DISTURBED", "{}"))
+#: All ways in which a commit changes what stands under a name.
+RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
+
+_in_worker, _here = workers._process, partition.process_partition
+
+
+def in_worker(task: partition.PartitionTask, caller: int) -> partition.PartitionResult:
+    _disturb(task)
+    return _in_worker(task, caller)
+
+
+def here(task: partition.PartitionTask) -> partition.PartitionResult:
+    _disturb(task)
+    return _here(task)
+
+
+def _disturb(task: partition.PartitionTask) -> None:
+    name = task.partition.name
+    pauses = PLAN.get("pause", {})
+    if name in pauses or "*" in pauses:
+        task.marker.touch()
+        time.sleep(pauses.get(name, pauses.get("*")))
+    for killing in PLAN.get("kill_worker", ()):
+        if name.startswith(killing):
+            task.marker.touch()
+            _kill_once(PLAN.get("once"), name)
+
+
+def _kill_once(folder: str | None, name: str) -> None:
+    done = folder and Path(folder) / name
+    if done and done.exists():
+        return
+    if done:
+        done.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before_each_change(act: Callable[[], None]) -> list[tuple[Any, str, Any]]:
+    """Call a function before each change of a file name; return what was there instead."""
+
+    def wrapped(original: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            act()
+            return original(*arguments, **options)
+
+        return call
+
+    places = [*RENAMES, (commit, "_exchanged")]
+    originals = [(place, name, getattr(place, name)) for place, name in places]
+    for place, name, original in originals:
+        setattr(place, name, wrapped(original))
+    return originals
+
+
+def _kill_at(number: int) -> None:
+    left = number
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.killpg(0, signal.SIGKILL)
+
+    before_each_change(count)
+
+
+def _go_backwards() -> None:
+    now = [2e9]
+
+    def clock() -> float:
+        now[0] -= 3600
+        return now[0]
+
+    time.time = time.monotonic = clock  # type: ignore[assignment]
+
+
+def main() -> None:
+    workers._process, workers.process_partition = in_worker, here
+    pipeline._MEGABYTE = PLAN.get("partition_bytes", 1_000_000)  # type: ignore[misc]
+    if "kill_at" in PLAN:
+        _kill_at(PLAN["kill_at"])
+    if "backwards" in PLAN:
+        _go_backwards()
+    if "vanish" in PLAN:
+        first_look = pipeline.survey
+
+        def survey(*arguments: Any) -> Any:
+            found = first_look(*arguments)
+            Path(PLAN["vanish"]).unlink()
+            return found
+
+        pipeline.survey = survey
+    sys.argv[0] = "polyframe"
+    backend = PLAN.get("backend")
+    with joblib.parallel_config(backend=backend) if backend else contextlib.nullcontext():
+        cli.main()
