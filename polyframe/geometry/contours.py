@@ -16,9 +16,10 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints, arrange
+from polyframe.geometry.arrangement import Arrangement, Bools, Ints, arrange
 from polyframe.geometry.faces import counted_levels
 from polyframe.geometry.parts import fill_holes, have_area, polygon_array
+from polyframe.geometry.shared import row_hashes
 from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
@@ -165,18 +166,9 @@ def _leaving_arc(arrangement: Arrangement, rings: NDArray[Any], owner: Ints) -> 
     coordinates, ring = shapely.get_coordinates(rings, return_index=True)
     first = np.searchsorted(ring, np.arange(len(rings)))
     wanted = np.column_stack([coordinates[first], coordinates[first + 1]]) + 0.0
-    known = _hashes(arrangement.ends, np.tile(arrangement.cluster, 2))
+    known = row_hashes(arrangement.ends, np.tile(arrangement.cluster, 2))
     order = np.argsort(known)
-    found = order[np.minimum(np.searchsorted(known[order], _hashes(wanted, owner)), len(order) - 1)]
+    found = order[np.minimum(np.searchsorted(known[order], row_hashes(wanted, owner)), len(order) - 1)]
     same = np.all(arrangement.ends[found] == wanted, axis=1)
     same &= arrangement.cluster[found % len(arrangement.arcs)] == owner
     return np.where(same, found, -1)
-
-
-def _hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
-    """Mix the bits of each row and its cluster into one number; equal rows have equal numbers."""
-    mixed = cluster.astype(np.uint64)
-    for column in np.ascontiguousarray(rows).view(np.uint64).T:
-        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed
