@@ -104,7 +104,7 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
         step = shared_steps(ends, nodes, order, alone, arc_cluster, rings[there], ring_cluster[there])
     after = _turn(nodes, order, np.concatenate([step, -step]))
     rise = after[: len(arcs)] - after[len(arcs) :] - step
-    depth, component = _walk(start, end, rise, int(numbers.max(initial=-1)) + 1)
+    depth, component = _walk(nodes, order, rise, int(numbers.max(initial=-1)) + 1)
 
     roots = np.unique(component, return_index=True)[1]
     where = np.zeros((len(component), 2))
@@ -161,38 +161,42 @@ def _turn(nodes: Ints, order: Ints, steps: Ints) -> Ints:
     return after
 
 
-def _walk(start: Ints, end: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]:
+def _walk(nodes: Ints, order: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]:
     """Add up the rises from the first node of each connected component to all others.
 
     Returns the depth of the westernmost sector of every node, that of the first node (the leftmost of its
     component, so that outside is west of it) being 0, and the component of every node.
     """
     # Late: work that needs no contours need not wait for SciPy.
+    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order, connected_components
 
-    component = connected_components(_graph(start, end, count), directed=False)[1].astype(np.int64)
+    # The leaving arcs of each node, with the node at the other end: a graph that has each arc both ways. (It
+    # may join two nodes twice, and SciPy's search for strong components never ends on such graphs.)
+    beyond = np.roll(nodes, len(nodes) // 2)
+    bounds = offsets_of(np.bincount(nodes, minlength=count))
+    graph = csr_array((np.ones(len(nodes)), beyond[order], bounds), shape=(count, count))
+    component = connected_components(graph, directed=False)[1].astype(np.int64)
     roots = np.unique(component, return_index=True)[1]
-    # One more node, joined to every root, makes one tree of all.
-    begins, stops = np.concatenate([start, np.full(len(roots), count)]), np.concatenate([end, roots])
-    rises = np.concatenate([rise, np.zeros(len(roots), dtype=np.int64)])
-    parent = breadth_first_order(_graph(begins, stops, count + 1), count, directed=False)[1].astype(np.int64)
+    # One more node, from which all roots are reached, makes one tree of all.
+    graph = csr_array(
+        (
+            np.ones(len(nodes) + len(roots)),
+            np.concatenate([beyond[order], roots]),
+            np.append(bounds, len(nodes) + len(roots)),
+        ),
+        shape=(count + 1, count + 1),
+    )
+    parent = breadth_first_order(graph, count)[1].astype(np.int64)
     parent[count] = count
 
-    stride = count + 1
-    keys = np.concatenate([begins * stride + stops, stops * stride + begins, [count * stride + count]])
-    values = np.concatenate([rises, -rises, [0]])
-    order = np.argsort(keys, kind="stable")
-    depth = values[order[np.searchsorted(keys[order], parent * stride + np.arange(stride))]]
+    depth = np.zeros(count + 1, dtype=np.int64)
+    used = parent[beyond] == nodes  # where two arcs join the same nodes, either will do
+    depth[beyond[used]] = np.concatenate([rise, -rise])[used]
     while np.any(parent != count):  # each round doubles the stretch that is added up
-        depth = depth + depth[parent]
+        depth += depth[parent]
         parent = parent[parent]
     return depth[:count], component
-
-
-def _graph(start: Ints, end: Ints, count: int) -> Any:
-    from scipy.sparse import coo_array
-
-    return coo_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count)).tocsr()
 
 
 def _depth_below(
