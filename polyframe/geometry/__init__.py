@@ -6,8 +6,10 @@
 `pairs`                   which pairs of marks are worth an intersection
 `distances`               IoU distances, distance matrix, consensus; where engines are plugged in
 `averages`                one polygon for a cluster, and the consensus of many clusters at once
-`contours`                exact agreement contours, from the arcs of the `arrangement`
-`arrangement`             the outlines of clusters as noded arcs, with the number of marks on either side
+`contours`                exact agreement contours: `levels` traced along the arcs of the `arrangement`, and
+                          `polygonized` by GEOS where tracing leaves a doubt
+`arrangement`             the outlines of clusters as noded arcs, with the number of marks on either side;
+                          `shared` finds how many outlines run along an arc
 `faces`                   agreement contours by counting faces: the way out where a check fails
 `raster`                  agreement contours from counts on a grid
 `engines`                 GEOS or compiled loops: who computes areas, contours and averages

@@ -1,10 +1,8 @@
 """Agreement contours: level k is the largest part of the region where at least k marks overlap, holes filled.
 
-An arc of the arrangement with depths d and e < d on its two sides bounds the levels e + 1 to d. So the arcs
-of a level are picked by their depths, and GEOS polygonizes them into the level's parts and holes. Every arc
-is used as often as it bounds a level, which is once where no outlines share a stretch. Areas that share an
-edge are one part, areas that touch in a point are two. Where a check fails, `faces.counted_levels` answers
-for that cluster.
+The `levels` are traced along the arcs of the `arrangement`, which tells the largest part where no holes or
+ties are in the way; else GEOS polygonizes the level (`polygonized`). Areas that share an edge are one part,
+areas that touch in a point are two. Where a check fails, `faces.counted_levels` answers for that cluster.
 """
 
 import itertools
@@ -16,10 +14,12 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints, arrange
+from polyframe.geometry.arrangement import Ints, arrange
 from polyframe.geometry.faces import counted_levels
+from polyframe.geometry.levels import levels_of, trace
 from polyframe.geometry.parts import fill_holes, have_area, polygon_array
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.geometry.polygonized import largest_with_area, polygonized_parts
+from polyframe.runs import offsets_of, runs_of_equal
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
 _CHUNK_VERTICES = 250_000
@@ -99,84 +99,42 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
 def _contours_together(marks: NDArray[Any], cluster: Ints, count: int) -> tuple[NDArray[Any], Ints]:
     """Return the largest part of every level, sorted by cluster and level, and the cluster of each."""
     arrangement = arrange(marks, cluster, count)
-    parts, owner, level, failed = _level_parts(arrangement)
-    areas = shapely.area(parts)
-    drawn = np.bincount(cluster, weights=shapely.area(marks), minlength=count)
-    found = np.bincount(owner, weights=areas, minlength=count)
-    failed |= np.abs(found - drawn) > _AREA_TOLERANCE * drawn
+    levels = levels_of(arrangement)
+    traced = trace(arrangement, levels)
+    parts, areas = traced.outlines.copy(), traced.areas
+    wrong = traced.failed | (levels.level != _rank_within(levels.cluster) + 1)
 
-    solid = have_area(parts) & ~failed[owner]
-    parts, owner, level, areas = parts[solid], owner[solid], level[solid], areas[solid]
-    leftmost, lowest = shapely.bounds(parts)[:, :2].T
-    order = np.lexsort((lowest, leftmost, -areas, level, owner))
-    changes = np.diff(owner[order], prepend=-1) | np.diff(level[order], prepend=-1)
-    largest = order[changes != 0]
-    parts, owner, level = parts[largest], owner[largest], level[largest]
+    doubtful = shapely.is_missing(parts) & ~wrong
+    if np.any(doubtful):
+        found, owner, lost = polygonized_parts(arrangement, levels, doubtful)
+        areas = np.where(
+            doubtful, np.bincount(owner, weights=shapely.area(found), minlength=len(areas)), areas
+        )
+        wrong |= lost
+        found, owner = largest_with_area(found, owner)
+        parts[owner] = found
+
+    failed = arrangement.failed.copy()
+    failed[levels.cluster[wrong]] = True
+    drawn = np.bincount(cluster, weights=shapely.area(marks), minlength=count)
+    together = np.bincount(levels.cluster, weights=areas, minlength=count)
+    failed |= np.abs(together - drawn) > _AREA_TOLERANCE * drawn
+
+    sound = ~failed[levels.cluster] & ~shapely.is_missing(parts)
+    parts, owner, level = parts[sound], levels.cluster[sound], levels.level[sound]
     # A level whose parts are all rounding ends the stack.
     unbroken = level == _rank_within(owner) + 1
     parts, owner = parts[unbroken], owner[unbroken]
 
-    for lost in np.flatnonzero(failed):
-        levels = counted_levels(marks[cluster == lost])
-        levels = levels[np.logical_and.accumulate(have_area(levels))]
-        at = np.searchsorted(owner, lost)
-        parts, owner = np.insert(parts, at, levels), np.insert(owner, at, np.full(len(levels), lost))
+    for lost_cluster in np.flatnonzero(failed):
+        counted = counted_levels(marks[cluster == lost_cluster])
+        counted = counted[np.logical_and.accumulate(have_area(counted))]
+        at = np.searchsorted(owner, lost_cluster)
+        parts = np.insert(parts, at, counted)
+        owner = np.insert(owner, at, np.full(len(counted), lost_cluster))
     return parts, owner
-
-
-def _level_parts(arrangement: Arrangement) -> tuple[NDArray[Any], Ints, Ints, Bools]:
-    """Polygonize the arcs of every level; return the parts with their cluster and level, and what failed."""
-    left, right, failed = arrangement.left, arrangement.right, arrangement.failed.copy()
-    usable = np.flatnonzero(~failed[arrangement.cluster])
-    bounded = np.abs(left - right)[usable]
-    arc = np.repeat(usable, bounded)
-    level = np.minimum(left, right)[arc] + 1 + positions_of(0, bounded)
-    order = np.lexsort((level, arrangement.cluster[arc]))
-    arc, level = arc[order], level[order]
-    owner = arrangement.cluster[arc]
-    changes = (np.diff(owner, prepend=-1) != 0) | (np.diff(level, prepend=-1) != 0)
-    stack = np.cumsum(changes) - 1
-    owner, level = owner[changes], level[changes]
-    failed[owner[level != _rank_within(owner) + 1]] = True
-
-    lines = np.full(len(owner), None, dtype=object)
-    shapely.multilinestrings(arrangement.arcs[arc], indices=stack, out=lines)
-    parts, part_stack = shapely.get_parts(shapely.polygonize(lines[:, None]), return_index=True)
-    owner, level = owner[part_stack], level[part_stack]
-    rings = shapely.get_exterior_ring(parts)
-    half = _leaving_arc(arrangement, rings, owner)
-    failed[owner[half < 0]] = True
-    along = half % max(len(left), 1)
-    inside_is_left = (left[along] > right[along]) == (half < len(left))
-    inside = (half >= 0) & (inside_is_left == shapely.is_ccw(rings))
-    return parts[inside], owner[inside], level[inside], failed
 
 
 def _rank_within(owner: Ints) -> Ints:
     """Number the members of each run of equal owners from 0."""
     return np.arange(len(owner)) - np.searchsorted(owner, owner, side="left")
-
-
-def _leaving_arc(arrangement: Arrangement, rings: NDArray[Any], owner: Ints) -> Ints:
-    """Return with which row of `arrangement.ends` each ring begins; -1 where there is none.
-
-    A polygonized ring begins at a node, so its first two points are those of an arc leaving that node.
-    """
-    coordinates, ring = shapely.get_coordinates(rings, return_index=True)
-    first = np.searchsorted(ring, np.arange(len(rings)))
-    wanted = np.column_stack([coordinates[first], coordinates[first + 1]]) + 0.0
-    known = _hashes(arrangement.ends, np.tile(arrangement.cluster, 2))
-    order = np.argsort(known)
-    found = order[np.minimum(np.searchsorted(known[order], _hashes(wanted, owner)), len(order) - 1)]
-    same = np.all(arrangement.ends[found] == wanted, axis=1)
-    same &= arrangement.cluster[found % len(arrangement.arcs)] == owner
-    return np.where(same, found, -1)
-
-
-def _hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
-    """Mix the bits of each row and its cluster into one number; equal rows have equal numbers."""
-    mixed = cluster.astype(np.uint64)
-    for column in np.ascontiguousarray(rows).view(np.uint64).T:
-        mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return mixed

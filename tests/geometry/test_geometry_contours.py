@@ -13,6 +13,7 @@ from polyframe.geometry import average_intersection, average_union, contours
 from polyframe.geometry.arrangement import arrange
 from polyframe.geometry.contours import cluster_contours
 from polyframe.geometry.faces import counted_levels
+from polyframe.geometry.levels import trace
 from polyframe.geometry.parts import fill_holes, largest_parts
 
 contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
@@ -140,7 +141,7 @@ def test_no_clusters():
     assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
 
 
-@pytest.mark.parametrize("trouble", ["noding", "depths", "parts"])
+@pytest.mark.parametrize("trouble", ["noding", "depths", "curves", "parts"])
 def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, trouble):
     stacks = [SQUARES, make_cluster(4), SQUARES]
     marks, offsets = np.concatenate([np.array(stack, dtype=object) for stack in stacks]), [0, 4, 8, 12]
@@ -155,10 +156,15 @@ def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, troubl
         elif trouble == "depths":
             found.left[middle] += 1
             found.right[middle] += 1
+        elif trouble == "curves":
+            arc = np.flatnonzero(middle)[0]
+            found.left[arc], found.right[arc] = found.right[arc], found.left[arc]
         else:
             found.ends[np.tile(middle, 2)] += 0.5
         return found
 
+    if trouble == "parts":
+        monkeypatch.setattr(contours_module, "trace", trace_nothing)
     monkeypatch.setattr(contours_module, "arrange", arrange_badly)
     monkeypatch.setattr(
         contours_module, "counted_levels", lambda m: counted.append(len(m)) or counted_levels(m)
@@ -175,6 +181,31 @@ def test_what_geos_refuses_altogether_has_no_levels(monkeypatch):
 
     monkeypatch.setattr(shapely, "union_all", refuses)
     assert contours(SQUARES) == []
+
+
+def trace_nothing(arrangement, levels):
+    """Leave every level in doubt."""
+    traced = trace(arrangement, levels)
+    traced.outlines[:] = None
+    return traced
+
+
+@pytest.mark.parametrize("snap", [0, 0.5, 2])
+def test_traced_outlines_are_those_that_geos_polygonizes(make_cluster, monkeypatch, snap):
+    stacks = [
+        *(marks for marks, _ in STACKS.values()),
+        *(make_cluster(n, seed=n, snap=snap) for n in (3, 8, 20)),
+    ]
+    marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
+    offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
+    doubtful = []
+    monkeypatch.setattr(contours_module, "trace", lambda *a: doubtful.append(trace(*a)) or doubtful[0])
+    traced = cluster_contours(marks, offsets)
+    assert 0 < np.mean(shapely.is_missing(doubtful[0].outlines)) < 0.5
+    monkeypatch.setattr(contours_module, "trace", trace_nothing)
+    polygonized = cluster_contours(marks, offsets)
+    assert traced.offsets.tolist() == polygonized.offsets.tolist()
+    assert shapely.to_wkb(traced.polygons).tolist() == shapely.to_wkb(polygonized.polygons).tolist()
 
 
 def bitmap(bits):

@@ -1,0 +1,239 @@
+"""The level curves of an arrangement, traced: signed areas, and the outline of each level's largest part.
+
+An arc of the arrangement with depths d and e < d on its two sides bounds the levels e + 1 to d. Where an arc
+of a level arrives at a node, its curve goes on with the next arc of that level clockwise: along the other
+side of the same sector of the area. So areas that touch in a point are two, and areas that share an edge,
+which bounds nothing then, are one. Outlines of parts run anticlockwise and holes clockwise, so the areas of
+curves tell which part is the largest, unless holes matter, parts tie, or the curve meets itself: then the
+level is doubtful, and for `polygonized` to settle.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints
+from polyframe.runs import offsets_of, positions_of, runs_of_equal
+
+#: Areas closer than this fraction may be a tie. The second is a fraction of the whole level: rounding.
+_TIE = 1e-12
+_ROUNDING = 1e-13
+
+#: Areas thinner than this many rounding steps of the coordinates might count as rounding (see `parts`).
+_ROUNDING_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of many clusters, each bounded by arcs.
+
+    Attributes
+    ----------
+    cluster, level : ndarray of int64, shape (k,)
+        Sorted by cluster and level, from 1.
+    half : ndarray of int64, shape (b,)
+        The bounding arcs, sorted by level, as rows of `Arrangement.ends` that have the level on their left.
+    owner : ndarray of int64, shape (b,)
+        Which of the k levels they bound.
+    """
+
+    cluster: Ints
+    level: Ints
+    half: Ints
+    owner: Ints
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The largest parts of the levels.
+
+    Attributes
+    ----------
+    outlines : ndarray of shapely.Polygon, shape (k,)
+        Without holes; None where a level is doubtful.
+    areas : ndarray of float64, shape (k,)
+        Of the whole levels, holes excluded.
+    failed : ndarray of bool, shape (k,)
+        Levels whose arcs do not close; the rest means nothing then.
+    """
+
+    outlines: NDArray[Any]
+    areas: Floats
+    failed: Bools
+
+
+def levels_of(arrangement: Arrangement) -> Levels:
+    """Return the levels of all clusters that have not failed.
+
+    Parameters
+    ----------
+    arrangement : Arrangement
+
+    Returns
+    -------
+    Levels
+        An arc appears as often as it bounds a level: once, unless outlines share it.
+    """
+    left, right = arrangement.left, arrangement.right
+    usable = np.flatnonzero(~arrangement.failed[arrangement.cluster])
+    bounded = np.abs(left - right)[usable]
+    arc = np.repeat(usable, bounded)
+    level = np.minimum(left, right)[arc] + 1 + positions_of(0, bounded)
+    order = np.lexsort((level, arrangement.cluster[arc]))
+    arc, level = arc[order], level[order]
+    cluster = arrangement.cluster[arc]
+    changes = (np.diff(cluster, prepend=-1) != 0) | (np.diff(level, prepend=-1) != 0)
+    half = arc + len(left) * (left[arc] < right[arc])
+    return Levels(cluster[changes], level[changes], half, np.cumsum(changes) - 1)
+
+
+def trace(arrangement: Arrangement, levels: Levels) -> Traced:
+    """Trace the curves of all levels and choose the largest part of each.
+
+    Parameters
+    ----------
+    arrangement : Arrangement
+    levels : Levels
+
+    Returns
+    -------
+    Traced
+    """
+    count = len(levels.level)
+    if not count:
+        return Traced(np.empty(0, dtype=object), np.empty(0), np.empty(0, dtype=np.bool_))
+    following, meeting, broken = _follow(arrangement, levels)
+    failed = np.zeros(count, dtype=np.bool_)
+    failed[levels.owner[broken]] = True
+    curve = _label(following)
+    swept, rounding = _measure(arrangement, levels)
+    owner = levels.owner[np.unique(curve, return_index=True)[1]]
+    areas = np.bincount(curve, weights=swept)
+
+    order = np.lexsort((-areas, owner))
+    begins = np.searchsorted(owner[order], np.arange(count))
+    largest = order[begins]
+    next_largest = np.append(order, largest[:1])[begins + 1]
+    second = np.where(owner[next_largest] == np.arange(count), areas[next_largest], 0.0)
+    holes = np.bincount(owner, weights=np.maximum(-areas, 0.0), minlength=count)
+    parts = np.bincount(owner, weights=np.maximum(areas, 0.0), minlength=count)
+    whole = np.asarray(parts - holes, dtype=np.float64)
+    net = areas[largest] - holes
+    doubtful = failed | (net <= rounding)
+    doubtful |= (second > 0) & (net <= second + _TIE * areas[largest] + _ROUNDING * parts)
+    meets = np.flatnonzero((meeting >= 0) & (areas[curve] > 0))
+    visits = np.unique(np.column_stack([curve[meets], meeting[meets]]), axis=0, return_counts=True)
+    doubtful[owner[visits[0][visits[1] > 1, 0]]] = True
+
+    outlines = np.full(count, None, dtype=object)
+    outlines[~doubtful] = _outlines(arrangement, levels, following, curve, largest[~doubtful])
+    return Traced(outlines, whole, failed)
+
+
+def _follow(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:
+    """Find the next arc of the level for each bounding arc.
+
+    Returns
+    -------
+    following : ndarray of int64, shape (b,)
+    meeting : ndarray of int64, shape (b,)
+        A number for the node and level where the arc ends, if more than one arc of the level does; else -1.
+    broken : ndarray of int64
+        Bounding arcs that no arc follows.
+    """
+    count, halves = len(levels.half), len(arrangement.nodes)
+    place = np.empty(halves, dtype=np.int64)
+    place[arrangement.order] = np.arange(halves)
+    # Each bounding arc is a spoke of the node that it leaves, and of the node where it arrives.
+    spokes = np.concatenate([levels.half, (levels.half + halves // 2) % halves])
+    level = np.tile(levels.level[levels.owner], 2)
+    keys = arrangement.nodes[spokes] * (level.max() + 1) + level
+    order = np.argsort(keys * halves + place[spokes])
+    rounds = runs_of_equal(keys[order])
+    clockwise = np.arange(-1, 2 * count - 1)
+    clockwise[rounds[:-1]] = rounds[1:] - 1
+
+    arriving = np.flatnonzero(order >= count)
+    leaving = order[clockwise[arriving]]
+    bound = order[arriving] - count
+    following = np.empty(count, dtype=np.int64)
+    following[bound] = leaving % count
+    meeting = np.empty(count, dtype=np.int64)
+    sizes = np.diff(rounds)
+    meeting[bound] = np.repeat(np.where(sizes > 2, np.arange(len(sizes)), -1), sizes)[arriving]
+    return following, meeting, bound[leaving >= count]
+
+
+def _label(following: Ints) -> Ints:
+    """Number the closed curves."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(following)
+    graph = csr_array((np.ones(count, dtype=np.int8), following, np.arange(count + 1)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
+    """Return the signed area that each bounding arc adds, and what of each level's area might be rounding."""
+    coordinates, offsets = arrangement.coordinates, arrangement.offsets
+    first = np.searchsorted(arrangement.cluster, arrangement.cluster)
+    points = coordinates - np.repeat(coordinates[offsets[first]], np.diff(offsets), axis=0)
+    x, y = points.T
+    swept, lengths = np.zeros(len(points)), np.zeros(len(points))
+    swept[:-1] = (x[:-1] * y[1:] - x[1:] * y[:-1]) / 2
+    lengths[:-1] = np.abs(np.diff(x)) + np.abs(np.diff(y))
+    between = offsets[1:] - 1  # from the last point of an arc to the first of the next
+    swept[between] = lengths[between] = 0.0
+    of_arc, length = np.add.reduceat(swept, offsets[:-1]), np.add.reduceat(lengths, offsets[:-1])
+
+    arcs = len(of_arc)
+    arc = levels.half % arcs
+    begins = runs_of_equal(levels.owner)[:-1]
+    farthest = np.maximum.reduceat(np.abs(arrangement.ends[levels.half]).max(axis=1), begins)
+    reach = farthest + np.add.reduceat(length[arc], begins)  # no point of the level is farther
+    rounding = _ROUNDING_STEPS * np.spacing(reach) * np.add.reduceat(length[arc], begins)
+    return np.where(levels.half < arcs, of_arc[arc], -of_arc[arc]), rounding
+
+
+def _outlines(
+    arrangement: Arrangement, levels: Levels, following: Ints, curve: Ints, chosen: Ints
+) -> NDArray[Any]:
+    """Return chosen curves as polygons."""
+    if not len(chosen):
+        return np.empty(0, dtype=object)
+    number = np.full(int(curve.max()) + 1, -1, dtype=np.int64)
+    number[chosen] = np.arange(len(chosen))
+    members = np.flatnonzero(number[curve] >= 0)
+    ring = number[curve[members]]
+    place = np.empty(len(curve), dtype=np.int64)
+    place[members] = np.arange(len(members))
+
+    # How many arcs lie between an arc and the first of its curve; each round doubles the stretch.
+    first = np.unique(ring, return_index=True)[1]
+    onward, ahead = place[following[members]], np.ones(len(members), dtype=np.int64)
+    onward[first], ahead[first] = first, 0
+    for _ in range(len(members).bit_length()):
+        ahead += ahead[onward]
+        onward = onward[onward]
+    sizes = np.bincount(ring)
+    line = np.empty(len(members), dtype=np.int64)
+    line[offsets_of(sizes)[ring] + (sizes[ring] - ahead) % sizes[ring]] = levels.half[members]
+
+    arcs = len(arrangement.arcs)
+    arc, forward = line % arcs, line < arcs
+    offsets = arrangement.offsets
+    counts = np.diff(offsets)[arc] - 1
+    counts[np.cumsum(sizes) - 1] += 1  # the last arc of a ring closes it
+    starts = np.where(forward, offsets[arc], offsets[arc + 1] - 1)
+    points = np.repeat(starts, counts) + np.repeat(np.where(forward, 1, -1), counts) * positions_of(0, counts)
+    rings = offsets_of(counts)[offsets_of(sizes)]
+    polygons: NDArray[Any] = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON,
+        arrangement.coordinates[points],
+        (rings, np.arange(len(rings))),
+    )
+    return polygons

@@ -1,0 +1,97 @@
+"""Arcs that several outlines run along: depths beside them, against points tested one by one."""
+
+import importlib
+
+import numpy as np
+import pytest
+import shapely
+from shapely import box
+
+from polyframe.geometry import contours
+from polyframe.geometry.arrangement import arrange
+
+shared = importlib.import_module("polyframe.geometry.shared")
+
+TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
+CELLS = [box(x, y, x + 1, y + 1) for x in range(3) for y in range(3)]
+
+
+def on_screens(make_cluster, count, seed, scales=(0.69, 0.98, 1.02)):
+    """Outlines as browsers report them: whole pixels of screens of several sizes, to two decimals."""
+    marks = make_cluster(count, vertices=300, seed=seed)
+    scale = np.random.default_rng(seed).choice(scales, count)
+    snapped = [
+        shapely.transform(mark, lambda points, s=s: np.round(np.round(points / s) * s, 2))
+        for mark, s in zip(marks, scale, strict=True)
+    ]
+    repaired = [max(shapely.get_parts(mark.buffer(0)), key=shapely.area) for mark in snapped]
+    return np.array(repaired, dtype=object)
+
+
+def alone(marks):
+    return arrange(marks, np.zeros(len(marks), dtype=np.int64), 1)
+
+
+def check_depths(marks, found, least=1e-3):
+    """Count the marks around points on both sides of the first segment of each arc, if long and alone."""
+    start, end = found.ends[: len(found.arcs), :2], found.ends[: len(found.arcs), 2:]
+    length = np.hypot(*(end - start).T)
+    near = shapely.STRtree(found.arcs).query(
+        shapely.points((start + end) / 2), predicate="dwithin", distance=1e-6
+    )[0]
+    long = (length > least) & (np.bincount(near, minlength=len(length)) == 1)
+    assert np.mean(long) > 0.9
+    middle, along = ((start + end) / 2)[long], ((end - start) / length[:, None])[long]
+    aside = np.column_stack([-along[:, 1], along[:, 0]]) * 1e-7
+    for depth, points in ((found.left, middle + aside), (found.right, middle - aside)):
+        inside = sum(shapely.contains_xy(mark, points).astype(int) for mark in marks)
+        assert depth[long].tolist() == inside.tolist()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_outlines_drawn_on_screens(make_cluster, monkeypatch, seed):
+    # Vertices on slanted edges lie beside them by a rounding step: arcs run beside each other all the way.
+    marks = on_screens(make_cluster, 13, seed)
+    matched = []
+    match = shared._matched_steps
+    monkeypatch.setattr(shared, "_matched_steps", lambda *a: matched.append(len(a[0])) or match(*a))
+    found = alone(marks)
+    assert not found.failed.any()
+    assert sum(matched) < 0.02 * len(found.arcs)
+    check_depths(marks, found)
+    by_length = np.abs(found.left - found.right) @ shapely.length(found.arcs)
+    assert by_length == pytest.approx(shapely.length(marks).sum(), rel=1e-9)
+
+
+SHARED = {
+    "twice the same": [TRIANGLE, TRIANGLE],
+    "twice the same, crossed": [TRIANGLE, TRIANGLE, box(1, -1, 3, 1), box(-1, 0.5, 5, 1.5)],
+    "the same edge in both directions": [box(0, 0, 1, 1), box(1, 0, 2, 1)],
+    "a part of an edge": [box(0, 0, 1, 3), box(1, 1, 2, 2), box(0.5, 1.2, 1.5, 1.7)],
+    "cells": CELLS,
+    "cells, a frame round them, and all of them": [*CELLS, box(0, 0, 3, 3), box(1, 0, 3, 3)],
+    "a long edge over short ones": [box(0, 0, 3, 1), *CELLS[:4], box(0.5, 0.5, 2.5, 1.5)],
+    "a crossing at a vertex": [box(0, 0, 2, 2), box(1, 1, 3, 3), shapely.Polygon([(0, 2), (2, 0), (3, 3)])],
+}
+
+
+@pytest.mark.parametrize("scale", [1, 1 / 3, 1e6, 1e-6])
+@pytest.mark.parametrize("name", SHARED)
+def test_shared_edges(name, scale):
+    marks = shapely.transform(np.array(SHARED[name], dtype=object), lambda points: points * scale)
+    found = alone(marks)
+    assert not found.failed.any()
+    unscaled = np.array(SHARED[name], dtype=object)
+    if scale == 1:
+        check_depths(unscaled, found)
+    levels = contours(marks)
+    assert shapely.area(levels) == pytest.approx(shapely.area(contours(unscaled)) * scale**2, rel=1e-9)
+
+
+def test_chains_go_straight_on_only_where_no_outline_has_a_vertex():
+    # Both outlines bend at (1, 1), and neither goes on where the other came from.
+    one = shapely.Polygon([(0, 0), (1, 1), (0, 2), (-1, 1)])
+    other = shapely.Polygon([(2, 0), (3, 1), (2, 2), (1, 1)])
+    found = alone(np.array([one, other, one, box(0.25, 0.5, 1.75, 1.5)], dtype=object))
+    assert not found.failed.any()
+    check_depths([one, other, one, box(0.25, 0.5, 1.75, 1.5)], found)
