@@ -48,7 +48,7 @@ class _Annotation(msgspec.Struct, gc=False):
 
 _decode_cell: Final = msgspec.json.Decoder(list[_Annotation]).decode
 _decode_points: Final = msgspec.json.Decoder(list[_Point]).decode
-_NUMBER_BYTES: Final = b"0123456789.eE+-, \t\n\r"
+_NUMBER_BYTES: Final = b"0123456789.eE+- \t\n\r"
 
 
 class _Unusual(Exception):  # noqa: N818 - not an error: the general reader will do
@@ -146,12 +146,14 @@ def _plain_mark(
 def _number_text(path: msgspec.Raw) -> tuple[bytes, int]:
     """Return what stands between the brackets of a JSON array of numbers, and how many numbers that is."""
     text = bytes(path)
-    # The text is known to be JSON, so with nothing but numbers between one pair of brackets it is an array.
-    if text.translate(None, _NUMBER_BYTES) != b"[]":
+    # The text is known to be JSON, so with nothing but numbers between its brackets it is an array of them.
+    if not text.startswith(b"[") or not text.endswith(b"]"):
         raise _Unusual
     numbers = text[1:-1]
-    n_commas = numbers.count(b",")
-    return numbers, n_commas + 1 if n_commas or numbers.strip() else 0
+    commas = numbers.translate(None, _NUMBER_BYTES)
+    if commas.strip(b","):
+        raise _Unusual
+    return numbers, len(commas) + 1 if commas or numbers.strip() else 0
 
 
 def _answers(annotations: list[_Annotation]) -> dict[tuple[str, int], Any]:
