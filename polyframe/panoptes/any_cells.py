@@ -10,6 +10,7 @@ from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.mark_rules import (
     DRAWN_TYPES,
     LARGEST_INDEX,
+    DetailsTooLongError,
     Mark,
     MarkSelection,
     Rejection,
@@ -50,8 +51,11 @@ def read_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark], 
         text = cell.decode("utf-8") if isinstance(cell, bytes) else cell
         annotations = json.loads(text, parse_constant=float, parse_int=_integer)
         return _read_annotations(annotations, selection)
+    except DetailsTooLongError:
+        found = f"more than {reasons.LONGEST_DETAILS:,} characters"
+        return [], [Rejection(-1, reasons.DETAILS_TOO_LONG, found)]
     except json.JSONDecodeError as error:
-        found = f"{error.msg} at character {error.pos + 1}"
+        found = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     except UnicodeDecodeError as error:
         found = f"not UTF-8 at byte {error.start + 1}"
     except (RecursionError, MemoryError):
@@ -68,22 +72,34 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
         for annotation in annotations
         if type(index := annotation.get("markIndex")) is int
     }
+    lists = [
+        (annotation["task"], annotation["value"])
+        for annotation in annotations
+        if annotation.get("markIndex") is None and _holds_marks(annotation.get("value"))
+    ]
+    n_marks = sum(len(entries) for _, entries in lists)
+    if n_marks > reasons.MOST_MARKS:
+        found = f"{n_marks:,} marks, expected at most {reasons.MOST_MARKS:,}"
+        return [], [Rejection(-1, reasons.TOO_MANY_MARKS, found)]
     marks: list[Mark] = []
     rejections: list[Rejection] = []
-    n_before = 0
-    for annotation in annotations:
-        entries = annotation.get("value")
-        is_subtask = annotation.get("markIndex") is not None
-        if is_subtask or not isinstance(entries, list) or not any(isinstance(e, dict) for e in entries):
-            continue
-        if takes_task(selection, annotation["task"]):
-            for found in _read_entries(entries, n_before, annotation["task"], selection, answers):
-                if isinstance(found, Mark):
-                    marks.append(found)
-                else:
-                    rejections.append(found)
+    n_before = length_of_details = 0
+    for task, entries in lists:
+        if takes_task(selection, task):
+            for read in _read_entries(entries, n_before, task, selection, answers):
+                if isinstance(read, Rejection):
+                    rejections.append(read)
+                    continue
+                marks.append(read)
+                length_of_details += len(read.details or "")
+                if length_of_details > reasons.LONGEST_DETAILS:
+                    raise DetailsTooLongError
         n_before += len(entries)
     return marks, rejections
+
+
+def _holds_marks(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(entry, dict) for entry in value)
 
 
 def _problem_of_list(annotations: Any) -> str | None:
@@ -92,8 +108,11 @@ def _problem_of_list(annotations: Any) -> str | None:
     for i, annotation in enumerate(annotations):
         if not isinstance(annotation, dict):
             return f"entry {i} is {_named(annotation)}, expected an object with a `task`"
-        if not isinstance(annotation.get("task"), str):
-            return f"`task` of entry {i} is {_found(annotation.get('task'))}, expected a text such as T0"
+        task = annotation.get("task")
+        if not isinstance(task, str):
+            return f"`task` of entry {i} is {_found(task)}, expected a text such as T0"
+        if len(task) > reasons.LONGEST_TASK:
+            return f"`task` of entry {i} has {len(task):,} characters, expected a text such as T0"
     return None
 
 
@@ -166,6 +185,9 @@ def _read_mark(
         return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
     if kind == "bezier" and len(x) < FEWEST_CONTROL_POINTS:
         return None
+    if len(x) > reasons.MOST_POINTS:
+        found = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
+        return rejection(reasons.TOO_MANY_POINTS, found)
     for axis, values in (("x", x), ("y", y)):
         for i, value in enumerate(values):
             if type(value) is not float and type(value) is not int:
