@@ -1,6 +1,7 @@
 """The general reader of `annotations` cells: it takes any text, and gives a reason for what it cannot use."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from reprlib import Repr
 from typing import Any, Final
@@ -22,7 +23,8 @@ from polyframe.panoptes.mark_rules import (
     tool_type_of,
 )
 
-_DIGITS_OF_A_FLOAT: Final = 300
+#: What Python, and the reader of plain cells with it, takes for a whole number.
+_MOST_DIGITS: Final = 4300
 _LONGEST_VALUE: Final = 50
 _shorten = Repr()
 _shorten.maxstring = _shorten.maxother = _shorten.maxlong = 40
@@ -203,8 +205,8 @@ def _read_mark(
         details_text(entry.get("details"), position, answers),
         kind == "bezier",
         len(x),
-        [float(value) for value in x],
-        [float(value) for value in y],
+        [_float(value) for value in x],
+        [_float(value) for value in y],
     )
 
 
@@ -236,8 +238,14 @@ def _index(value: Any) -> int | None:
 
 
 def _integer(digits: str) -> int | float:
-    # Python refuses to convert very long integers; as floats they are infinite, as they should be.
-    return int(digits) if len(digits) <= _DIGITS_OF_A_FLOAT else float(digits)
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _encodable(text: str) -> str:

@@ -34,7 +34,7 @@ def flat_paths(
     Returns
     -------
     x, y : ndarray of float64, shape (n_points,)
-        Numbers beyond the range of float64 become infinite.
+        Numbers beyond the range of float64 become infinite; -0 is 0.
     offsets : ndarray of int64, shape (n + 1,)
         Path i has the points `offsets[i]` to `offsets[i + 1]`.
     """
@@ -47,7 +47,8 @@ def flat_paths(
         np.concatenate(
             [
                 numbers_from_text(b",".join([path for path in paths if type(path) is bytes])),
-                np.fromiter(chain.from_iterable(path for path in paths if type(path) is list), np.float64),
+                np.fromiter(chain.from_iterable(path for path in paths if type(path) is list), np.float64)
+                + 0.0,
             ]
         )
         for paths in (x, y)
@@ -72,7 +73,7 @@ def numbers_from_text(text: bytes) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64
-        Correctly rounded; empty for an empty text, infinite beyond the range of float64.
+        Correctly rounded; empty for an empty text, infinite beyond the range of float64; -0 is 0.
     """
     if any(space in text for space in (b" ", b"\n", b"\t", b"\r")):
         text = text.translate(None, _WHITESPACE)
@@ -84,4 +85,6 @@ def numbers_from_text(text: bytes) -> NDArray[np.float64]:
     frame = pl.read_csv(
         text, has_header=False, schema={"number": pl.Float64}, separator="\t", quote_char=None, eol_char=","
     )
-    return frame.to_series().to_numpy()
+    numbers = frame.to_series().to_numpy()
+    # A JSON reader makes -0 the number 0 and -0.0 the float -0.0; here both are 0, whoever read the cell.
+    return numbers + 0.0 if b"-" in text else numbers

@@ -71,7 +71,8 @@ def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] |
         The same marks as `any_cells.read_cell` gives; None where that one has to read the cell.
     """
     try:
-        annotations = _decode_cell(cell)
+        # Not the bytes themselves: what the decoder skips, it does not check for being UTF-8.
+        annotations = _decode_cell(cell.decode() if isinstance(cell, bytes) else cell)
         marks: list[Mark] = []
         answers: dict[tuple[str, int], Any] | None = None
         n_before = length_of_details = 0

@@ -142,6 +142,17 @@ def test_what_looks_hostile_and_is_none_is_taken(name, decode_in_bounds):
         (details or "").encode("utf-8")
 
 
-def test_the_sign_of_zero_stays():
-    decoded = decode_annotations([TAKEN_CELLS["minus zero"]], Settings())
-    assert str(decoded.marks.x[0]) == "-0.0"
+@pytest.mark.parametrize("zero", ["-0", "-0.0", "-0e5", "-1e-400"])
+@pytest.mark.parametrize("general", ["", '{"toolIndex":"x","pathX":[1]},'])
+def test_minus_zero_is_zero_however_it_is_written_and_read(zero, general):
+    paths = drawn(general + TINY.replace("[0,1,1]", f"[{zero},1,1]"))
+    points = drawn(general + f'{{"toolIndex":0,"points":[{{"x":{zero},"y":{zero}}}]}}')
+    decoded = decode_annotations([paths, points], Settings())
+    assert [str(x) for x in decoded.marks.x] == ["0.0", "1.0", "1.0", "0.0"]
+
+
+def test_bytes_that_are_no_utf_8_are_rejected_wherever_they_are():
+    for good in (b"task", b"T0", b"toolIndex", b"none"):
+        text = drawn(TINY[:-1] + ',"none":"none"}').encode().replace(good, good + b"\xff", 1)
+        decoded = decode_annotations([text], Settings())
+        assert decoded.rejects.reason == [reasons.ANNOTATIONS_NOT_JSON]
