@@ -28,6 +28,7 @@ FOUND_CELLS = {
     f'"task":"T0","value":[{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
     "the same beside an odd entry": "[{"
     f'"task":"T0","value":[1,{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
+    "details of one digit": f'[{{"task":"T0","value":[{MARK % ""","details":9"""}]}}]',
     "no UTF-8 in what the fast reader skips": b'[{"\xff":0,"task":"T0","value":[]}]',
     "no UTF-8 in a value that is skipped": b'[{"task":"T0","task_label":"\xe2d","value":[]}]',
 }

@@ -94,7 +94,7 @@ def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] |
                     mark = _plain_mark(entry, n_before + position, annotation.task, selection)
                     if mark is None:
                         continue
-                    if len(entry.details) > len("[]"):
+                    if entry.details and bytes(entry.details) != b"[]":
                         answers = _answers(annotations) if answers is None else answers
                         details = details_text(msgspec.json.decode(entry.details), position, answers)
                         mark = mark._replace(details=details)

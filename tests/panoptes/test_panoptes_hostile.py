@@ -3,10 +3,14 @@
 import json
 import time
 import tracemalloc
+from collections import Counter
 
 import pytest
+from exports import drawing, export_row, export_text, square
+from fuzz_rows import check_run
 
 from polyframe import reasons
+from polyframe.dataset import read_manifest
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.settings import DrawingTask, Settings
 
@@ -156,3 +160,20 @@ def test_bytes_that_are_no_utf_8_are_rejected_wherever_they_are():
         text = drawn(TINY[:-1] + ',"none":"none"}').encode().replace(good, good + b"\xff", 1)
         decoded = decode_annotations([text], Settings())
         assert decoded.rejects.reason == [reasons.ANNOTATIONS_NOT_JSON]
+
+
+def test_a_run_over_all_of_them_accounts_for_each(tmp_path):
+    rejected_marks = {name: (drawn(mark), reason) for name, (mark, reason) in REJECTED_MARKS.items()}
+    cells = [drawing(square(shift, 0)) for shift in range(4)]
+    cells += [text for text, _ in (*REJECTED_CELLS.values(), *rejected_marks.values())]
+    cells += TAKEN_CELLS.values()
+    rows = [export_row(number, text) for number, text in enumerate(cells)]
+    rows[0]["user_name"] = "=cmd|' /C calc'!A0"
+    rows[1]["user_name"] = "a" * MILLION
+    started = time.monotonic()
+    assert check_run(export_text(rows).encode(), len(rows), {"workflow_id": 7}, tmp_path) == ""
+    assert time.monotonic() - started < 60
+    counts = read_manifest(tmp_path / "out")["accounting"]
+    expected = Counter(reason for _, reason in (*REJECTED_CELLS.values(), *REJECTED_MARKS.values()))
+    assert {reason: n for reason, n in counts["reasons"].items() if reason in expected} == expected
+    assert counts["rows_rejected"] == len(REJECTED_CELLS)
