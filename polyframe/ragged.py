@@ -24,7 +24,7 @@ def list_column(name: str, values: NDArray[np.float64], offsets: NDArray[np.int6
     polars.Series
         (n,) list<f64>.
     """
-    return pl.Series(name, pl.from_arrow(_lists(_arrow(values), offsets)))
+    return _series(name, _lists(_arrow(values), offsets))
 
 
 def nested_list_column(
@@ -48,7 +48,7 @@ def nested_list_column(
     polars.Series
         (n,) list<list<f64>>.
     """
-    return pl.Series(name, pl.from_arrow(_lists(_lists(_arrow(values), inner), outer)))
+    return _series(name, _lists(_lists(_arrow(values), inner), outer))
 
 
 def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -90,6 +90,24 @@ def numbers_of(array: Any) -> NDArray[Any]:
         return np.empty(0, dtype)
     # Not `to_numpy`: it imports pandas where that is installed.
     return np.frombuffer(array.buffers()[1], dtype, len(array) + array.offset)[array.offset :]
+
+
+class _Exported:
+    """An Arrow array that shows nothing but the interface by which Arrow libraries hand arrays on.
+
+    Polars takes a PyArrow array too, but imports pyarrow.compute for it, a tenth of the start-up.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> Any:
+        return self._array.__arrow_c_array__(requested_schema)
+
+
+def _series(name: str, array: Any) -> pl.Series:
+    # Through the Arrow interface, a series comes without its name.
+    return pl.Series(_Exported(array)).alias(name)
 
 
 def _lists(values: Any, offsets: NDArray[np.int64]) -> Any:

@@ -40,11 +40,14 @@ DUPLICATE_CLASSIFICATION: Final = "duplicate_classification"
 ANNOTATIONS_MISSING: Final = "annotations_missing"
 ANNOTATIONS_NOT_JSON: Final = "annotations_not_json"
 ANNOTATIONS_NOT_A_LIST: Final = "annotations_not_a_list"
+TOO_MANY_MARKS: Final = "too_many_marks"
+DETAILS_TOO_LONG: Final = "details_too_long"
 MARK_NOT_AN_OBJECT: Final = "mark_not_an_object"
 TOOL_MISSING: Final = "tool_missing"
 FRAME_INVALID: Final = "frame_invalid"
 PATH_MISSING: Final = "path_missing"
 PATH_LENGTHS_DIFFER: Final = "path_lengths_differ"
+TOO_MANY_POINTS: Final = "too_many_points"
 COORDINATE_NOT_A_NUMBER: Final = "coordinate_not_a_number"
 COORDINATE_NOT_FINITE: Final = "coordinate_not_finite"
 COORDINATE_TOO_LARGE: Final = "coordinate_too_large"
@@ -55,6 +58,13 @@ REPAIR_FAILED: Final = "repair_failed"
 #: The largest absolute coordinate, in pixels, that is taken for a drawing. Areas (its square) keep their
 #: precision far beyond any image, and nothing overflows.
 LARGEST_COORDINATE: Final = 1e9
+#: What follows is far beyond what anybody draws by hand, and keeps a cell that is made to do harm from taking
+#: more than a small multiple of its size: a task stands in the row of each of its marks, and an answer in the
+#: details of each mark that names it.
+MOST_MARKS: Final = 10_000
+MOST_POINTS: Final = 100_000
+LONGEST_DETAILS: Final = 1_000_000
+LONGEST_TASK: Final = 100
 
 REASONS: Final[tuple[Reason, ...]] = (
     Reason(BAD_CLASSIFICATION_ID, "read", True, "`classification_id` is missing or no whole number"),
@@ -75,7 +85,15 @@ REASONS: Final[tuple[Reason, ...]] = (
         ANNOTATIONS_NOT_A_LIST,
         "decode",
         True,
-        "the `annotations` cell is JSON, but no list of objects with a `task`",
+        f"the `annotations` cell is JSON, but no list of objects with a `task` of at most {LONGEST_TASK} "
+        "characters",
+    ),
+    Reason(TOO_MANY_MARKS, "decode", True, f"a classification has more than {MOST_MARKS:,} marks"),
+    Reason(
+        DETAILS_TOO_LONG,
+        "decode",
+        True,
+        f"the details of a classification's marks have more than {LONGEST_DETAILS:,} characters",
     ),
     Reason(MARK_NOT_AN_OBJECT, "decode", False, "an entry among the marks of a drawing task is no object"),
     Reason(
@@ -89,6 +107,7 @@ REASONS: Final[tuple[Reason, ...]] = (
         "a mark has neither `points` nor `pathX` and `pathY`, or they are no lists",
     ),
     Reason(PATH_LENGTHS_DIFFER, "decode", False, "`pathX` and `pathY` of a mark have different lengths"),
+    Reason(TOO_MANY_POINTS, "decode", False, f"a mark has more than {MOST_POINTS:,} points"),
     Reason(COORDINATE_NOT_A_NUMBER, "decode", False, "a coordinate of a mark is text, null or missing"),
     Reason(COORDINATE_NOT_FINITE, "decode", False, "a coordinate of a mark is NaN or infinite"),
     Reason(

@@ -5,6 +5,7 @@ coordinates of all cells are parsed together. A cell with anything unusual in it
 `any_cells`, which says why a mark cannot be used. Both give the same marks.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
@@ -138,12 +139,11 @@ def _check_coordinates(
     marks: list[Mark], x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
 ) -> tuple[NDArray[np.bool_], list[tuple[int, Rejection]]]:
     """Return which marks have usable coordinates, and the position and the rejection of each other mark."""
-    usable = np.ones(len(marks), dtype=bool)
+    if not len(x) or max(_largest(x), _largest(y)) <= reasons.LARGEST_COORDINATE:
+        return np.ones(len(marks), dtype=bool), []
     bad: list[tuple[int, Rejection]] = []
     # Not `>`: NaN compares false with everything.
     point_is_bad = ~((np.abs(x) <= reasons.LARGEST_COORDINATE) & (np.abs(y) <= reasons.LARGEST_COORDINATE))
-    if not point_is_bad.any():
-        return usable, bad
     usable = ~np.logical_or.reduceat(point_is_bad, offsets[:-1])
     for i in np.flatnonzero(~usable).tolist():
         path = slice(offsets[i], offsets[i + 1])
@@ -155,6 +155,12 @@ def _check_coordinates(
             reason, found = reasons.COORDINATE_NOT_FINITE, values[np.argmin(finite)]
         bad.append((i, Rejection(marks[i].mark_index, reason, f"a coordinate is {found:g}")))
     return usable, bad
+
+
+def _largest(values: NDArray[np.float64]) -> float:
+    """Return the largest absolute value without a copy of all; infinite where one is NaN."""
+    largest = max(values.max(), -values.min())
+    return math.inf if np.isnan(largest) else float(largest)
 
 
 def _with_curves(

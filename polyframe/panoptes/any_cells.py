@@ -1,6 +1,7 @@
 """The general reader of `annotations` cells: it takes any text, and gives a reason for what it cannot use."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from reprlib import Repr
 from typing import Any, Final
@@ -10,6 +11,7 @@ from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.mark_rules import (
     DRAWN_TYPES,
     LARGEST_INDEX,
+    DetailsTooLongError,
     Mark,
     MarkSelection,
     Rejection,
@@ -21,7 +23,8 @@ from polyframe.panoptes.mark_rules import (
     tool_type_of,
 )
 
-_DIGITS_OF_A_FLOAT: Final = 300
+#: What Python, and the reader of plain cells with it, takes for a whole number.
+_MOST_DIGITS: Final = 4300
 _LONGEST_VALUE: Final = 50
 _shorten = Repr()
 _shorten.maxstring = _shorten.maxother = _shorten.maxlong = 40
@@ -50,8 +53,11 @@ def read_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark], 
         text = cell.decode("utf-8") if isinstance(cell, bytes) else cell
         annotations = json.loads(text, parse_constant=float, parse_int=_integer)
         return _read_annotations(annotations, selection)
+    except DetailsTooLongError:
+        found = f"more than {reasons.LONGEST_DETAILS:,} characters"
+        return [], [Rejection(-1, reasons.DETAILS_TOO_LONG, found)]
     except json.JSONDecodeError as error:
-        found = f"{error.msg} at character {error.pos + 1}"
+        found = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     except UnicodeDecodeError as error:
         found = f"not UTF-8 at byte {error.start + 1}"
     except (RecursionError, MemoryError):
@@ -68,22 +74,34 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
         for annotation in annotations
         if type(index := annotation.get("markIndex")) is int
     }
+    lists = [
+        (annotation["task"], annotation["value"])
+        for annotation in annotations
+        if annotation.get("markIndex") is None and _holds_marks(annotation.get("value"))
+    ]
+    n_marks = sum(len(entries) for _, entries in lists)
+    if n_marks > reasons.MOST_MARKS:
+        found = f"{n_marks:,} marks, expected at most {reasons.MOST_MARKS:,}"
+        return [], [Rejection(-1, reasons.TOO_MANY_MARKS, found)]
     marks: list[Mark] = []
     rejections: list[Rejection] = []
-    n_before = 0
-    for annotation in annotations:
-        entries = annotation.get("value")
-        is_subtask = annotation.get("markIndex") is not None
-        if is_subtask or not isinstance(entries, list) or not any(isinstance(e, dict) for e in entries):
-            continue
-        if takes_task(selection, annotation["task"]):
-            for found in _read_entries(entries, n_before, annotation["task"], selection, answers):
-                if isinstance(found, Mark):
-                    marks.append(found)
-                else:
-                    rejections.append(found)
+    n_before = length_of_details = 0
+    for task, entries in lists:
+        if takes_task(selection, task):
+            for read in _read_entries(entries, n_before, task, selection, answers):
+                if isinstance(read, Rejection):
+                    rejections.append(read)
+                    continue
+                marks.append(read)
+                length_of_details += len(read.details or "")
+                if length_of_details > reasons.LONGEST_DETAILS:
+                    raise DetailsTooLongError
         n_before += len(entries)
     return marks, rejections
+
+
+def _holds_marks(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(entry, dict) for entry in value)
 
 
 def _problem_of_list(annotations: Any) -> str | None:
@@ -92,8 +110,11 @@ def _problem_of_list(annotations: Any) -> str | None:
     for i, annotation in enumerate(annotations):
         if not isinstance(annotation, dict):
             return f"entry {i} is {_named(annotation)}, expected an object with a `task`"
-        if not isinstance(annotation.get("task"), str):
-            return f"`task` of entry {i} is {_found(annotation.get('task'))}, expected a text such as T0"
+        task = annotation.get("task")
+        if not isinstance(task, str):
+            return f"`task` of entry {i} is {_found(task)}, expected a text such as T0"
+        if len(task) > reasons.LONGEST_TASK:
+            return f"`task` of entry {i} has {len(task):,} characters, expected a text such as T0"
     return None
 
 
@@ -166,6 +187,9 @@ def _read_mark(
         return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
     if kind == "bezier" and len(x) < FEWEST_CONTROL_POINTS:
         return None
+    if len(x) > reasons.MOST_POINTS:
+        found = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
+        return rejection(reasons.TOO_MANY_POINTS, found)
     for axis, values in (("x", x), ("y", y)):
         for i, value in enumerate(values):
             if type(value) is not float and type(value) is not int:
@@ -181,8 +205,8 @@ def _read_mark(
         details_text(entry.get("details"), position, answers),
         kind == "bezier",
         len(x),
-        [float(value) for value in x],
-        [float(value) for value in y],
+        [_float(value) for value in x],
+        [_float(value) for value in y],
     )
 
 
@@ -214,8 +238,14 @@ def _index(value: Any) -> int | None:
 
 
 def _integer(digits: str) -> int | float:
-    # Python refuses to convert very long integers; as floats they are infinite, as they should be.
-    return int(digits) if len(digits) <= _DIGITS_OF_A_FLOAT else float(digits)
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
 
 
 def _encodable(text: str) -> str:

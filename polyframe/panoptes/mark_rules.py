@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from polyframe import reasons
 from polyframe.choices import ExtractorKind
 from polyframe.panoptes.coordinates import Path
 from polyframe.settings import Settings
@@ -113,6 +114,10 @@ def tool_type_of(tool_type: str | None, kind: ExtractorKind, has_points: bool) -
     return tool_type or ("bezier" if kind == "bezier" else "polygon" if has_points else "freehandLine")
 
 
+class DetailsTooLongError(ValueError):
+    """The details of a classification's marks are longer than `reasons.LONGEST_DETAILS`."""
+
+
 def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> str | None:
     """Return the details of a mark as JSON text; None where there are none.
 
@@ -124,15 +129,32 @@ def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], 
         The mark's position in the value of its annotation.
     answers : mapping of (sub-task, position) to JSON value
         What the sub-task annotations hold; an item that names one of them gets it as its `value`.
+
+    Raises
+    ------
+    DetailsTooLongError
+        Where the text would be longer than `reasons.LONGEST_DETAILS`. A short list can get there by naming a
+        long answer over and over.
     """
     if not details:
         return None
-    if isinstance(details, list):
-        details = [_with_answer(item, position, answers) for item in details]
+    if not isinstance(details, list):
+        return _json_text(details)
+    items: list[str] = []
+    length = 0
+    for item in details:
+        items.append(_json_text(_with_answer(item, position, answers)))
+        length += len(items[-1])
+        if length > reasons.LONGEST_DETAILS:
+            raise DetailsTooLongError
+    return f"[{','.join(items)}]"
+
+
+def _json_text(value: Any) -> str:
     try:
-        return msgspec.json.encode(details).decode()
+        return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:  # a half of a surrogate pair, which JSON can escape and UTF-8 cannot hold
-        return json.dumps(details, separators=(",", ":"))
+        return json.dumps(value, separators=(",", ":"))
 
 
 def _with_answer(item: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> Any:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from polyframe import reasons
 from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.coordinates import Path
 from polyframe.panoptes.mark_rules import (
@@ -48,7 +49,7 @@ class _Annotation(msgspec.Struct, gc=False):
 
 _decode_cell: Final = msgspec.json.Decoder(list[_Annotation]).decode
 _decode_points: Final = msgspec.json.Decoder(list[_Point]).decode
-_NUMBER_BYTES: Final = b"0123456789.eE+-, \t\n\r"
+_NUMBER_BYTES: Final = b"0123456789.eE+- \t\n\r"
 
 
 class _Unusual(Exception):  # noqa: N818 - not an error: the general reader will do
@@ -70,37 +71,45 @@ def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] |
         The same marks as `any_cells.read_cell` gives; None where that one has to read the cell.
     """
     try:
-        annotations = _decode_cell(cell)
+        # Not the bytes themselves: what the decoder skips, it does not check for being UTF-8.
+        annotations = _decode_cell(cell.decode() if isinstance(cell, bytes) else cell)
         marks: list[Mark] = []
-        n_before = 0
+        answers: dict[tuple[str, int], Any] | None = None
+        n_before = length_of_details = 0
         for annotation in annotations:
-            entries = annotation.value
+            if len(annotation.task) > reasons.LONGEST_TASK:
+                return None
+            entries: Any = annotation.value
             if type(entries) is not list or annotation.markIndex is not None:
                 continue
             n_objects = sum([type(entry) is _Entry for entry in entries])
             if n_objects == 0:
                 continue
+            if n_before + len(entries) > reasons.MOST_MARKS:
+                return None
             if takes_task(selection, annotation.task):
                 if n_objects < len(entries):
                     return None
                 for position, entry in enumerate(entries):
-                    mark = _plain_mark(entry, position, n_before, annotation.task, selection, annotations)
-                    if mark is not None:
-                        marks.append(mark)
+                    mark = _plain_mark(entry, n_before + position, annotation.task, selection)
+                    if mark is None:
+                        continue
+                    if entry.details and bytes(entry.details) != b"[]":
+                        answers = _answers(annotations) if answers is None else answers
+                        details = details_text(msgspec.json.decode(entry.details), position, answers)
+                        mark = mark._replace(details=details)
+                        length_of_details += len(details or "")
+                        if length_of_details > reasons.LONGEST_DETAILS:
+                            return None
+                    marks.append(mark)
             n_before += len(entries)
         return marks
     except (msgspec.MsgspecError, _Unusual, ValueError, RecursionError, MemoryError):
         return None
 
 
-def _plain_mark(
-    entry: Any,
-    position: int,
-    n_before: int,
-    task: str,
-    selection: MarkSelection,
-    annotations: list[_Annotation],
-) -> Mark | None:
+def _plain_mark(entry: Any, mark_index: int, task: str, selection: MarkSelection) -> Mark | None:
+    """Return a mark without its details; None where it is no mark or not wanted."""
     tool_type = entry.toolType or None
     has_path = bool(entry.pathX or entry.pathY or entry.points)
     if not selection.kinds and (tool_type not in DRAWN_TYPES if tool_type else not has_path):
@@ -125,17 +134,16 @@ def _plain_mark(
             raise _Unusual
     if n_points == 0 or (kind == "bezier" and n_points < FEWEST_CONTROL_POINTS):
         return None
-    details = None
-    if len(entry.details) > len("[]"):
-        details = details_text(msgspec.json.decode(entry.details), position, _answers(annotations))
+    if n_points > reasons.MOST_POINTS:
+        raise _Unusual
     return Mark(
-        n_before + position,
+        mark_index,
         task,
         frame,
         tool_index,
         tool_name(task, tool_index, old),
         tool_type_of(tool_type, kind, has_points=bool(entry.points)),
-        details,
+        None,
         kind == "bezier",
         n_points,
         x,
@@ -146,12 +154,14 @@ def _plain_mark(
 def _number_text(path: msgspec.Raw) -> tuple[bytes, int]:
     """Return what stands between the brackets of a JSON array of numbers, and how many numbers that is."""
     text = bytes(path)
-    # The text is known to be JSON, so with nothing but numbers between one pair of brackets it is an array.
-    if text.translate(None, _NUMBER_BYTES) != b"[]":
+    # The text is known to be JSON, so with nothing but numbers between its brackets it is an array of them.
+    if not text.startswith(b"[") or not text.endswith(b"]"):
         raise _Unusual
     numbers = text[1:-1]
-    n_commas = numbers.count(b",")
-    return numbers, n_commas + 1 if n_commas or numbers.strip() else 0
+    commas = numbers.translate(None, _NUMBER_BYTES)
+    if commas.strip(b","):
+        raise _Unusual
+    return numbers, len(commas) + 1 if commas or numbers.strip() else 0
 
 
 def _answers(annotations: list[_Annotation]) -> dict[tuple[str, int], Any]:

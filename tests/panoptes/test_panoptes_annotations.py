@@ -300,6 +300,10 @@ UNUSABLE_CELLS = [
     ('[{"task": "T0", "value": []}, null]', reasons.ANNOTATIONS_NOT_A_LIST),
     ('[{"value": []}]', reasons.ANNOTATIONS_NOT_A_LIST),
     ('[{"task": 0, "value": []}]', reasons.ANNOTATIONS_NOT_A_LIST),
+    (cell(CLICKED, task="T" * (reasons.LONGEST_TASK + 1)), reasons.ANNOTATIONS_NOT_A_LIST),
+    (cell(*[{}] * (reasons.MOST_MARKS + 1)), reasons.TOO_MANY_MARKS),
+    (cell(CLICKED, *[3] * reasons.MOST_MARKS), reasons.TOO_MANY_MARKS),
+    (cell(without(SQUARE, details="a" * reasons.LONGEST_DETAILS)), reasons.DETAILS_TOO_LONG),
 ]
 
 
@@ -346,6 +350,10 @@ UNUSABLE_MARKS = [
     (without(CLICKED, "points", toolType="polygon"), reasons.PATH_MISSING),
     (without(SQUARE, pathX=[1, 2]), reasons.PATH_LENGTHS_DIFFER),
     (without(SQUARE, pathX=[]), reasons.PATH_LENGTHS_DIFFER),
+    (
+        without(SQUARE, pathX=[1] * (reasons.MOST_POINTS + 1), pathY=[1] * (reasons.MOST_POINTS + 1)),
+        reasons.TOO_MANY_POINTS,
+    ),
     (with_x('"2"'), reasons.COORDINATE_NOT_A_NUMBER),
     (with_x('"2,3"'), reasons.COORDINATE_NOT_A_NUMBER),
     (with_x("null"), reasons.COORDINATE_NOT_A_NUMBER),

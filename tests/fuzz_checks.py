@@ -1,0 +1,227 @@
+"""What must hold of any cell, whatever is in it; written apart from the readers and in another way."""
+
+import json
+import math
+from collections.abc import Sequence
+from struct import pack
+from typing import Any, Final
+
+from polyframe import reasons
+from polyframe.panoptes.annotations import Decoded, decode_annotations
+from polyframe.panoptes.any_cells import read_cell
+from polyframe.panoptes.mark_rules import selection_from_settings
+from polyframe.panoptes.plain_cells import read_plain_cell
+from polyframe.settings import DrawingTask, Settings
+
+SETTINGS: Final = (
+    Settings(),
+    Settings(drawing_tasks=(DrawingTask("T0"),)),
+    Settings(drawing_tasks=(DrawingTask("T0", None, "bezier"),)),
+    Settings(tool=(1,)),
+    Settings(task=("T0",)),
+    Settings(drawing_tasks=(DrawingTask("T0", (0, 1)), DrawingTask("T0", (2,), "bezier"), DrawingTask("T1"))),
+)
+_DRAWN: Final = ("polygon", "freehandLine", "bezier")
+_UNKNOWN: Final = "unknown"
+
+
+def check_cells(cells: Sequence[bytes | str], settings: Settings) -> None:
+    """Decode cells together and check where every mark of each went.
+
+    Raises
+    ------
+    AssertionError
+        Where a mark is lost, or is not what it should be.
+    """
+    decoded = decode_annotations(cells, settings)
+    _check_arrays(decoded, len(cells))
+    marks: list[dict[int, int]] = [{} for _ in cells]
+    rejected: list[dict[int, str]] = [{} for _ in cells]
+    for i, (row, index) in enumerate(
+        zip(decoded.marks.row.tolist(), decoded.marks.mark_index.tolist(), strict=True)
+    ):
+        assert index not in marks[row], "a mark came twice"
+        marks[row][index] = i
+    for row, index, reason in zip(
+        decoded.rejects.row.tolist(), decoded.rejects.mark_index.tolist(), decoded.rejects.reason, strict=True
+    ):
+        assert index not in rejected[row], "a rejection came twice"
+        rejected[row][index] = reason
+    for row, cell in enumerate(cells):
+        _check_readers_agree(cell, settings)
+        _check_fates(cell, settings, decoded, marks[row], rejected[row])
+
+
+def _check_arrays(decoded: Decoded, n_cells: int) -> None:
+    marks, rejects = decoded.marks, decoded.rejects
+    lengths = marks.offsets[1:] - marks.offsets[:-1]
+    assert len(marks.x) == len(marks.y) == marks.offsets[-1]
+    assert (lengths > 0).all()
+    assert (abs(marks.x) <= reasons.LARGEST_COORDINATE * (1 + 1e-9)).all()
+    assert (abs(marks.y) <= reasons.LARGEST_COORDINATE * (1 + 1e-9)).all()
+    assert (marks.frame >= 0).all()
+    assert (marks.tool_index >= 0).all()
+    assert all(0 < len(detail) <= 120 for detail in rejects.detail)
+    for column in (marks.task, marks.tool, marks.tool_type, marks.details, rejects.detail):
+        for text in column:
+            (text or "").encode()
+    for text in marks.details:
+        json.loads(text or "[]", parse_int=float)
+    whole_row = {reason.code for reason in reasons.REASONS if reason.whole_row}
+    for index, reason in zip(rejects.mark_index.tolist(), rejects.reason, strict=True):
+        assert (index < 0) == (reason in whole_row), "a code stands for a row and for a mark"
+    for rows in (marks.row, rejects.row):
+        assert ((rows >= 0) & (rows < n_cells)).all()
+
+
+def _check_readers_agree(cell: bytes | str, settings: Settings) -> None:
+    selection = selection_from_settings(settings)
+    plain = read_plain_cell(cell, selection)
+    if plain is None:
+        return
+    general, rejections = read_cell(cell, selection)
+    if [rejection.detail for rejection in rejections] == ["nested too deeply"]:
+        return  # how deep is too deep depends on the reader, and on who calls it
+    assert rejections == [], f"only the general reader rejects: {rejections}"
+    assert len(plain) == len(general), f"{len(plain)} plain marks, {len(general)} in general"
+    for ours, theirs in zip(plain, general, strict=True):
+        assert ours._replace(x=b"", y=b"") == theirs._replace(x=b"", y=b"")
+        assert _bits(ours.x) == _bits(theirs.x)
+        assert _bits(ours.y) == _bits(theirs.y)
+
+
+def _bits(path: Any) -> list[bytes]:
+    """Return the bits of numbers, or of those in a text; as in the tables, -0 is 0."""
+    numbers = path.split(b",") if isinstance(path, bytes) else path
+    return [pack("d", float(number) + 0.0) for number in numbers]
+
+
+def _check_fates(
+    cell: bytes | str, settings: Settings, decoded: Decoded, marks: dict[int, int], rejected: dict[int, str]
+) -> None:
+    expected = _fates(cell, settings)
+    if expected == _UNKNOWN or rejected.get(-1) == reasons.DETAILS_TOO_LONG:
+        return
+    if expected is None or -1 in rejected:
+        assert expected is None, f"rejected without need: {rejected}"
+        assert list(rejected) == [-1], f"not rejected as a whole: {rejected}"
+        assert not marks, "marks of a rejected classification"
+        return
+    found = {**dict.fromkeys(marks, "mark"), **dict.fromkeys(rejected, "rejection")}
+    assert len(found) == len(marks) + len(rejected), "both used and rejected"
+    wanted = {index: fate if isinstance(fate, str) else "mark" for index, fate in expected.items()}
+    assert found == wanted, f"found {found}, expected {wanted}"
+    for index, i in marks.items():
+        path = expected[index]
+        if not isinstance(path, tuple):
+            continue
+        points = slice(decoded.marks.offsets[i], decoded.marks.offsets[i + 1])
+        assert decoded.marks.x[points].tobytes() == b"".join(_bits(path[0]))
+        assert decoded.marks.y[points].tobytes() == b"".join(_bits(path[1]))
+
+
+def _fates(cell: bytes | str, settings: Settings) -> Any:
+    """Return what becomes of each entry that is a mark or pretends to be one, by its index.
+
+    A path for a mark that stays as drawn, "mark" for a curve, "rejection"; None where the whole cell is
+    rejected, "unknown" where it is nested so deeply that it may be.
+    """
+    try:
+        text = cell.decode() if isinstance(cell, bytes) else cell
+        annotations = json.loads(text, parse_int=lambda d: int(d) if len(d) < 300 else float(d))
+    except RecursionError:
+        return _UNKNOWN
+    except ValueError:
+        return None
+    if not isinstance(annotations, list):
+        return None
+    for annotation in annotations:
+        if not isinstance(annotation, dict) or not isinstance(annotation.get("task"), str):
+            return None
+        if len(annotation["task"]) > reasons.LONGEST_TASK:
+            return None
+    fates = {}
+    before = 0
+    for annotation in annotations:
+        entries = annotation.get("value")
+        if annotation.get("markIndex") is not None or type(entries) is not list:
+            continue
+        if dict not in map(type, entries):
+            continue
+        for index, entry in enumerate(entries, start=before):
+            fate = _fate(entry, entries, annotation["task"], settings)
+            if fate is not None:
+                fates[index] = fate
+        before += len(entries)
+    return None if before > reasons.MOST_MARKS else fates
+
+
+def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
+    listed = {(d.task, tool): d.kind for d in settings.drawing_tasks for tool in d.tools or (None,)}
+    of_task = [tool for name, tool in listed if name == task]
+    if (listed and not of_task) or (settings.task and task not in settings.task):
+        return None
+    if not isinstance(entry, dict):
+        return "rejection" if listed or any(map(_drawn, entries)) else None
+    if not listed and not _drawn(entry):
+        return None
+    tool = entry.get("toolIndex") if entry.get("tool") is None else entry["tool"]
+    tool_is_whole = _whole(tool)
+    tool_type = entry.get("toolType") if isinstance(entry.get("toolType"), str) else ""
+    empty = all(entry.get(key) is None for key in ("points", "pathX", "pathY"))
+    if empty and tool_type and tool_type not in _DRAWN and not (tool_is_whole and tool in of_task):
+        return None
+    if not tool_is_whole:
+        return "rejection"
+    if settings.tool and tool not in settings.tool:
+        return None
+    kind = "bezier" if tool_type == "bezier" else "polygon"
+    if listed:
+        kind = listed.get((task, tool), listed.get((task, None), ""))
+        if not kind:
+            return None
+    path = _path(entry)
+    if path is None:
+        return "rejection"
+    x, y = path
+    if not x and not y:
+        return None
+    if entry.get("frame") is not None and not _whole(entry["frame"]):
+        return "rejection"
+    if len(x) != len(y):
+        return "rejection"
+    if kind == "bezier" and len(x) < 3:
+        return None
+    if len(x) > reasons.MOST_POINTS or not all(map(_usable, (*x, *y))):
+        return "rejection"
+    return "mark" if kind == "bezier" else path
+
+
+def _drawn(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    if isinstance(entry.get("toolType"), str) and entry["toolType"]:
+        return entry["toolType"] in _DRAWN
+    if entry.get("pathX") is not None or entry.get("pathY") is not None:
+        return True
+    points = entry.get("points")
+    first = points[0] if isinstance(points, list) and points else None
+    return isinstance(first, dict) and "x" in first and "y" in first
+
+
+def _path(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    points, x, y = (entry.get(key) for key in ("points", "pathX", "pathY"))
+    if isinstance(points, list):
+        points = [point if isinstance(point, dict) else {} for point in points]
+        return [point.get("x") for point in points], [point.get("y") for point in points]
+    if points is None and isinstance(x, list) and isinstance(y, list):
+        return x, y
+    return None
+
+
+def _whole(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 2**31 and value == math.floor(value)
+
+
+def _usable(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) <= reasons.LARGEST_COORDINATE

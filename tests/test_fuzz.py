@@ -1,0 +1,123 @@
+"""A few thousand cases of the fuzzer; `python benchmarks/fuzz.py` does as many as one likes."""
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from exports import ROOT
+from fuzz_cells import any_cell
+from fuzz_checks import SETTINGS, check_cells
+from fuzz_rows import OPTIONS, any_export, check_run
+
+from polyframe import pipeline
+from polyframe.accounting import Accounting
+from polyframe.panoptes import annotations as reader
+from polyframe.panoptes.mark_rules import Mark
+
+MARK = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]%s}'
+#: What the fuzzer found, cut down.
+FOUND_CELLS = {
+    "minus zero": '[{"task":"T0","value":[{"toolIndex":0,"pathX":[-0,1,1],"pathY":[0,-0.0,-1e-400]}]}]',
+    "minus zero beside an odd entry": f'[{{"task":"T0","value":[1,{MARK % ""},{MARK % ""}]}}]'.replace(
+        "[0,0,1]", "[-0,0,-0.0]", 1
+    ),
+    "whole numbers of 301 to 4300 digits in details": "[{"
+    f'"task":"T0","value":[{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
+    "the same beside an odd entry": "[{"
+    f'"task":"T0","value":[1,{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
+    "details of one digit": f'[{{"task":"T0","value":[{MARK % ""","details":9"""}]}}]',
+    "no UTF-8 in what the fast reader skips": b'[{"\xff":0,"task":"T0","value":[]}]',
+    "no UTF-8 in a value that is skipped": b'[{"task":"T0","task_label":"\xe2d","value":[]}]',
+}
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[list[bytes]]:
+    limit = csv.field_size_limit(2**31 - 1)
+    with (ROOT / "data" / "classifications.csv").open(encoding="utf-8", newline="") as file:
+        cells = [row["annotations"].encode() for row in csv.DictReader(file)]
+    yield [cell for cell in cells if len(cell) < 4000]
+    csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize("name", FOUND_CELLS)
+def test_what_the_fuzzer_found_stays_mended(name: str) -> None:
+    for settings in SETTINGS:
+        check_cells([FOUND_CELLS[name]], settings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_mark_of_any_cell_is_accounted_for(seed: int, real: list[bytes]) -> None:
+    random = Random(f"cells {seed}")
+    for settings in SETTINGS:
+        check_cells([any_cell(random, real) for _ in range(50)], settings)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_row_of_any_export_is_accounted_for(seed: int, real: list[bytes], tmp_path: Path) -> None:
+    random = Random(f"rows {seed}")
+    export, n_rows = any_export(random, 60, lambda: any_cell(random, real))
+    check_run(export, n_rows, OPTIONS[seed % len(OPTIONS)], tmp_path)
+
+
+def test_most_kinds_of_cells_come_up(real: list[bytes]) -> None:
+    random = Random("kinds")
+    cells = [any_cell(random, real) for _ in range(1000)]
+    decoded = reader.decode_annotations(cells, SETTINGS[1])
+    assert len({*decoded.marks.row}) > 150
+    assert len({*decoded.rejects.reason}) >= 9
+
+
+# The checks can fail
+
+
+def lost(marks: list[Mark] | None) -> list[Mark] | None:
+    return marks and marks[:-1]
+
+
+def moved(marks: list[Mark] | None) -> list[Mark] | None:
+    return marks and [mark._replace(mark_index=mark.mark_index + 1) for mark in marks]
+
+
+def misread(marks: list[Mark] | None) -> list[Mark] | None:
+    return marks and [mark._replace(x=mark.y, y=mark.x) for mark in marks]
+
+
+@pytest.mark.parametrize("harm", [lost, moved, misread])
+@pytest.mark.parametrize("name", ["read_plain_cell", "read_cell"])
+def test_a_reader_that_does_wrong_is_noticed(
+    name: str, harm: Callable[[Any], Any], real: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = Random("harm")
+    cells = [any_cell(random, real) for _ in range(300)]
+    right = getattr(reader, name)
+
+    def wrong(*arguments: Any) -> Any:
+        found = right(*arguments)
+        return harm(found) if name == "read_plain_cell" else (harm(found[0]), found[1])
+
+    check_cells(cells, SETTINGS[1])
+    monkeypatch.setattr(reader, name, wrong)
+    with pytest.raises(AssertionError):
+        check_cells(cells, SETTINGS[1])
+
+
+def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    export, n_rows = b"", None
+    for seed in range(100):
+        export, n_rows = any_export(Random(seed), 20, lambda: b"[]")
+        if n_rows is not None:
+            break
+    monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
+    total = pipeline.total
+
+    def forgetful(parts: Any) -> Accounting:
+        counts = total(parts)
+        return Accounting(**{**vars(counts), "rows_used": counts.rows_used - 1})
+
+    monkeypatch.setattr(pipeline, "total", forgetful)
+    with pytest.raises(AssertionError):
+        check_run(export, n_rows, {"workflow_id": 7}, tmp_path)
