@@ -70,7 +70,8 @@ def _settings_problems(key: str, manifest: Mapping[str, Any], affects: tuple[Aff
     try:
         understood = settings_of(recorded).affecting(*affects)
     except (PolyframeError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        yield f"{key!r} holds settings that are not valid ({str(error)[:100]})"
+        told = str(error).removesuffix("; run again")
+        yield f"{key!r} holds settings that are not valid ({told[:200]})"
         return
     for name in recorded:
         if name not in understood or understood[name] != recorded[name]:

@@ -65,7 +65,7 @@ def checked_json(output: Path, checked: Checked) -> list[str]:
     """Return what is off in an output directory as a JSON object.
 
     Its keys: `output`, `tables`, `parts` and `rows` (how many could be read), and `findings`, a list of
-    objects with the attributes of `polyframe.validation.Finding`: `check`, `file`, `problem`, `advice`, `row`.
+    objects with the attributes of `polyframe.validation.Finding`.
     """
     told: dict[str, Any] = {"output": str(output), **vars(checked)}
     told["findings"] = [finding.to_dict() for finding in checked.findings]
@@ -91,7 +91,8 @@ def _table_lines(found: Status) -> list[str]:
 
 
 def _work_lines(found: Status) -> list[str]:
-    waiting = f"{found.finished_parts} finished parts of {found.finished_partitions} partitions"
+    several = "s" * (found.finished_partitions != 1)
+    waiting = f"{found.finished_parts} finished parts of {found.finished_partitions} partition{several}"
     if found.running:
         moving = "; its tables are moving into place" if found.change_decided else ""
         return [f"{found.running} is working there now: {waiting} so far{moving}"]

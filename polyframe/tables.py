@@ -38,7 +38,8 @@ class Table:
     sort_by : tuple of str
         The keys by which the concatenated parts are sorted; missing values come first.
     key : tuple of str
-        What no two rows of the whole table have in common.
+        What no two rows of the whole table have in common. Only in `rejects`, rows of the stage `read` may:
+        what they lack or repeat is their key.
     geometry : bool
         True where the column `geometry` makes it a GeoParquet file.
     """
@@ -236,7 +237,7 @@ REJECTS: Final = Table(
         ),
     ),
     ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),
-    ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),
+    MARK_KEYS[1:],
 )
 
 #: Every table, in the order in which they are made.

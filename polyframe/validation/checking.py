@@ -143,7 +143,7 @@ class _Reader:
             return None
         try:
             frame = self._rows(expected, path)
-        except files.DAMAGE as error:
+        except files.damage() as error:
             problem = f"cannot be read ({files.cause(error)})"
             self.findings.append(Finding("readable", expected.file, problem))
             self.everything_read = False
@@ -164,7 +164,7 @@ class _Reader:
         held = [pl.DataFrame(schema={name: table.schema[name] for name in needed})]
         n_rows = 0
         seen: set[str] = set()
-        for batch in files.batches(path):
+        for batch in files.batches(path, table):
             for finding in outlines.outline_findings(expected.file, table, batch, n_rows):
                 # The first of its kind is enough for a part.
                 kind = finding.problem.split(") ", 1)[-1].split(" (and ")[0]

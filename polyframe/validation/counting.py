@@ -48,7 +48,7 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
         "marks_undecoded": int((~whole_row & (stage == "decode")).sum()),
         "marks_decoded": partition.frames["extractions"].height,
         "marks_rejected": int((stage == "polygons").sum()),
-        "reasons": dict(sorted(rejects["reason"].value_counts(name="n").rows())),
+        "reasons": dict(sorted(rejects["reason"].drop_nulls().value_counts(name="n").rows())),
     }
 
 

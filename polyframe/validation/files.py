@@ -18,8 +18,6 @@ from polyframe.stages import settings_of, stage_settings
 from polyframe.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.validation.findings import FORCE, Finding
 
-#: What a reader of damaged files raises; the errors of Arrow are among them.
-DAMAGE: Final = (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
 #: Rows that are held at once of the columns that may be long.
 _BATCH_ROWS: Final = 200
 
@@ -114,7 +112,7 @@ def open_part(path: Path) -> Any:
     Raises
     ------
     OSError, ValueError
-        Where it is missing or no whole Parquet file, and other errors of `DAMAGE`.
+        Where it is missing or no whole Parquet file, and other errors of `damage`.
     """
     import pyarrow.parquet as pq
 
@@ -134,7 +132,7 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
     try:
         with open_part(path) as file:
             schema, metadata = file.schema_arrow, file.metadata.metadata or {}
-    except DAMAGE as error:
+    except damage() as error:
         told = f"{sizes}, and " if wrong_size else ""
         return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})")]
     found = [Finding("size", expected.file, sizes)] if wrong_size else []
@@ -143,21 +141,40 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
     return found
 
 
-def batches(path: Path) -> Iterator[pl.DataFrame]:
+def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
     """Read a part some rows at a time, and look whether what is read is sound.
+
+    Parameters
+    ----------
+    path : Path
+        The part file, whose columns are those of the table.
+    table : Table
+        Which table.
 
     Raises
     ------
     OSError, ValueError
-        Where it is damaged, and other errors of `DAMAGE`.
+        Where it is damaged, and other errors of `damage`.
     """
+    import pyarrow as pa
+
     with open_part(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             # Among other things, whether text is UTF-8, which Polars takes on trust.
             batch.validate(full=True)
-            frame = pl.from_arrow(batch)
+            # Without the metadata of the file, which may be damaged as well.
+            frame = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=_arrow_schema(table)))
             assert isinstance(frame, pl.DataFrame)
             yield frame
+
+
+def damage() -> tuple[type[BaseException], ...]:
+    """Return what reading a damaged file raises."""
+    import pyarrow as pa
+
+    # Lengths and places that make no sense give any of them.
+    of_python = (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
+    return (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, *of_python)
 
 
 def cause(error: BaseException) -> str:
@@ -199,7 +216,7 @@ def fingerprint_findings(manifest: Mapping[str, Any], records: list[PartitionRec
 
 
 def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
-    wanted = expected.table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    wanted = _arrow_schema(expected.table)
     if schema.names != wanted.names:
         missing = [name for name in wanted.names if name not in schema.names]
         strange = [name for name in schema.names if name not in wanted.names]
@@ -211,6 +228,10 @@ def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
         for name, got, needed in zip(wanted.names, schema.types, wanted.types, strict=True)
         if got != needed
     ]
+
+
+def _arrow_schema(table: Table) -> Any:
+    return table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
 
 def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> list[Finding]:
