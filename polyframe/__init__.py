@@ -4,8 +4,8 @@
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours` and `scan` are in `polyframe.api`; arrays of polygons are in
-`polyframe.geometry`; exports to try things out with are made by `polyframe.synthetic`.
+`run`, `extract`, `reduce`, `contours`, `scan`, `status` and `validate` are in `polyframe.api`; arrays of
+polygons are in `polyframe.geometry`; exports to try things out with are made by `polyframe.synthetic`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,14 +13,29 @@ from typing import TYPE_CHECKING, Any
 from polyframe._errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:
-    from polyframe.api import Extraction, Reduction, Summary, contours, extract, reduce, run, scan
+    from polyframe.api import (
+        Extraction,
+        Finding,
+        Reduction,
+        Status,
+        Summary,
+        contours,
+        extract,
+        reduce,
+        run,
+        scan,
+        status,
+        validate,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Extraction",
+    "Finding",
     "PolyframeError",
     "Reduction",
+    "Status",
     "Summary",
     "UsageError",
     "__version__",
@@ -29,6 +44,8 @@ __all__ = [
     "reduce",
     "run",
     "scan",
+    "status",
+    "validate",
 ]
 
 

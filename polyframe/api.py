@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 import polars as pl
 
-from polyframe import dataset, pipeline
+from polyframe import dataset, pipeline, state, validation
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction
@@ -26,7 +26,9 @@ from polyframe.reduction import (
     reductions_table,
 )
 from polyframe.settings import Options, Settings
+from polyframe.state import Status
 from polyframe.tables import EXTRACTIONS
+from polyframe.validation import Finding
 from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
@@ -34,9 +36,23 @@ Exports = AnyPath | Iterable[AnyPath]
 Configs = AnyPath | Iterable[AnyPath] | None
 Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
 
-__all__ = ["Extraction", "Reduction", "Summary", "contours", "extract", "reduce", "run", "scan"]
+__all__ = [
+    "Extraction",
+    "Finding",
+    "Reduction",
+    "Status",
+    "Summary",
+    "contours",
+    "extract",
+    "reduce",
+    "run",
+    "scan",
+    "status",
+    "validate",
+]
 
 scan = dataset.scan
+status = state.status
 
 
 @dataclass(frozen=True)
@@ -193,6 +209,27 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     """
     settings = settings_from(config, options)
     return contours_table(_cluster(found, settings), settings)
+
+
+def validate(output: AnyPath) -> list[Finding]:
+    """Read everything in an output directory and check it, like `polyframe validate`.
+
+    Parameters
+    ----------
+    output : path
+        The output directory; nothing in it is changed.
+
+    Returns
+    -------
+    list of Finding
+        What is off; empty where nothing is.
+
+    Raises
+    ------
+    PolyframeError
+        Where the directory is no output of polyframe, has no tables yet, or changed during the check.
+    """
+    return list(validation.check(Path(output)).findings)
 
 
 def settings_from(config: Configs, options: Options, say: Say = lambda _: None) -> Settings:

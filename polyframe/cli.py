@@ -166,6 +166,41 @@ def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, *
     _from_extractions("contours", output, config, force, quiet, options)
 
 
+_json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+
+
+@cli.command(epilog="Example: polyframe status out")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_json_option
+def status(output: Path, as_json: bool) -> None:
+    """Tell what OUT holds: tables, settings, what is current, what was rejected, and who works there.
+
+    Nothing in OUT is changed, and a run that works there is not disturbed.
+    """
+    from polyframe import reports, state
+
+    found = state.status(output)
+    for line in reports.status_json(found) if as_json else reports.status_lines(found):
+        click.echo(line)
+
+
+@cli.command(epilog="Example: polyframe validate out")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_json_option
+def validate(output: Path, as_json: bool) -> None:
+    """Read everything in OUT and check it: files, columns, order, keys, counts, fingerprints, geometries.
+
+    One line for each thing that is off; the exit code is 1 if anything is.
+    """
+    from polyframe import reports, validation
+
+    checked = validation.check(output)
+    for line in reports.checked_json(output, checked) if as_json else reports.checked_lines(output, checked):
+        click.echo(line)
+    if checked.findings:
+        sys.exit(1)
+
+
 def _synth_options(command: Command) -> Command:
     """Give a command one option for each field of `SynthOptions`."""
     for f in reversed(dataclasses.fields(SynthOptions)):

@@ -48,6 +48,60 @@ def exclusive(path: Path, output: Path) -> Iterator[None]:
         file.close()
 
 
+def holder_of(path: Path) -> str | None:
+    """Name the process that holds a lock file, without taking or touching the lock; None where nobody does.
+
+    Notes
+    -----
+    Linux lists the locks that are held. Elsewhere a lock counts as held while the process that it names is
+    alive. One that names another computer cannot be judged from here, and the answer says so.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            status, named = os.fstat(file.fileno()), _holder(file)
+            file.seek(0)
+            told = json.loads(file.read())
+            pid, host = int(told["pid"]), told["host"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        # Whoever locks it writes into it at once.
+        return None
+    if host != platform.node():
+        return f"{named} (if it is still alive there)"
+    return named if _is_listed(status, pid) else None
+
+
+def _is_listed(status: os.stat_result, pid: int) -> bool:
+    """Tell whether a process of this computer holds a file locked."""
+    try:
+        listed = Path("/proc/locks").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return _is_alive(pid)
+    number = str(status.st_ino)
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{number}"
+    for fields in map(str.split, listed.splitlines()):
+        if len(fields) > 5 and fields[1] == "FLOCK":
+            # Layered file systems list the device below them, hence the second look by process.
+            by_process = fields[4] == str(pid) and fields[5].rsplit(":", 1)[-1] == number
+            if fields[5] == place or by_process:
+                return True
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        # A signal ends the process there, even number 0; and a lock file of the dead is seldom left.
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def _open_locked(path: Path, output: Path) -> IO[str]:
     for _ in range(_TRIES):
         file = path.open("a+", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from polyframe import __version__
 from polyframe._errors import PolyframeError
 from polyframe.accounting import Accounting
+from polyframe.manifest_form import form_problems
 from polyframe.parts import cannot_write, part_name, replace_durably, sync_folder
 from polyframe.settings import Settings
 from polyframe.stages import STAGE_TABLES
@@ -117,6 +118,14 @@ def partition_records(manifest: Mapping[str, Any]) -> list[PartitionRecord]:
     ]
 
 
+def counts_of(record: PartitionRecord) -> dict[str, Any]:
+    """Return the counts of a partition; a later stage knows better than an earlier one."""
+    counts: dict[str, Any] = {}
+    for stage in STAGE_TABLES:
+        counts |= record.stages[stage].counts if stage in record.stages else {}
+    return counts
+
+
 def table_parts(manifest: Mapping[str, Any], table: str) -> list[str]:
     """Return the names of the part files of a table, in order; empty where there is no such table."""
     stage = stage_of(table)
@@ -168,10 +177,10 @@ def load_manifest(path: Path) -> dict[str, Any]:
     missing = [key for key in _KEYS if key not in manifest]
     if missing:
         raise PolyframeError(f"{path}: lacks {missing[0]!r}; run `polyframe run` again")
-    try:
-        partition_records(manifest)
-    except (TypeError, KeyError, AttributeError):
-        raise PolyframeError(f"{path}: its partitions cannot be read; run `polyframe run` again") from None
+    problems = form_problems(manifest)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise PolyframeError(f"{path}: {problems[0]}{more}; run `polyframe run` again")
     return manifest
 
 

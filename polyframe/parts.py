@@ -15,12 +15,13 @@ from polyframe._errors import PolyframeError
 from polyframe.tables import SCHEMA_VERSION, Table
 
 #: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
-_GEO: Final = {
+GEO: Final = {
     "version": "1.1.0",
     "primary_column": "geometry",
     "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
 }
-_FOOTER: Final = "polyframe"
+#: The key of our metadata in a Parquet footer.
+FOOTER: Final = "polyframe"
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,21 @@ def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
 
 def read_origin(path: Path) -> Origin | None:
     """Return what the footer of a part file tells of its origin; None where it is no whole part of ours."""
+    found = read_rows_and_origin(path)
+    return found[1] if found else None
+
+
+def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
+    """Return how many rows a part file has, and its origin; None where it is no whole part of ours."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        told = json.loads((pq.read_schema(path).metadata or {})[_FOOTER.encode()])
-        return Origin(told["settings"], told["fingerprint"], told["places"], told["counts"])
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+        metadata = pq.read_metadata(path)
+        told = json.loads((metadata.metadata or {})[FOOTER.encode()])
+        origin = Origin(told["settings"], told["fingerprint"], told["places"], told["counts"])
+        return metadata.num_rows, origin
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
         return None
 
 
@@ -159,7 +168,7 @@ def _footer(table: Table, origin: Origin) -> dict[str, str]:
         "places": origin.places,
         "counts": dict(origin.counts),
     }
-    footer = {_FOOTER: json.dumps(told)}
+    footer = {FOOTER: json.dumps(told)}
     if table.geometry:
-        footer["geo"] = json.dumps(_GEO)
+        footer["geo"] = json.dumps(GEO)
     return footer

@@ -17,6 +17,7 @@ from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import (
     PartitionRecord,
+    counts_of,
     earlier_manifest,
     manifest_of,
     partition_records,
@@ -30,7 +31,6 @@ from polyframe.planning import Border, Partition
 from polyframe.reuse import Earlier, drop_unneeded
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
-from polyframe.stages import STAGE_TABLES
 from polyframe.volunteers import as_published, volunteers_key
 from polyframe.workers import Say, Split, process
 from polyframe.workplace import work_directory
@@ -316,16 +316,8 @@ def _removed(before: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> t
 
 def _count(records: Sequence[PartitionRecord], rows_read: int, rows_filtered: int) -> Accounting:
     """Add up all counts, and make sure that nothing was lost before anything is put into place."""
-    counts = total((_counts_of(record) for record in records), rows_read, rows_filtered)
+    counts = total((counts_of(record) for record in records), rows_read, rows_filtered)
     clustered = any(stage != "extract" for stage in records[0].stages)
     if not counts.rows_add_up() or (clustered and not counts.marks_add_up()):
         raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
-    return counts
-
-
-def _counts_of(record: PartitionRecord) -> dict[str, Any]:
-    """Return the counts of a partition; a later stage knows better than an earlier one."""
-    counts: dict[str, Any] = {}
-    for stage in STAGE_TABLES:
-        counts |= record.stages[stage].counts if stage in record.stages else {}
     return counts

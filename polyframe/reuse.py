@@ -47,7 +47,7 @@ def current_stages(
     """
     found: dict[str, StageRecord] = {}
     for stage in stages:
-        for record in (_in_place(partition, stage, earlier), _waiting(partition, stage, earlier)):
+        for record in (_in_place(partition, stage, earlier), _waiting(partition, stage, earlier.work)):
             if record and record.fingerprint == fingerprints[stage] and record.places in (None, places):
                 found[stage] = record
                 break
@@ -84,6 +84,21 @@ def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Ear
             path.unlink()
 
 
+def waiting_stages(work: Path) -> list[tuple[str, str]]:
+    """Return partition and stage of what a run finished and did not put into place, as far as it is whole."""
+    first, *_ = part_name("*").split("*")
+    named = {
+        path.name.removeprefix(first).removesuffix(path.suffix)
+        for path in (work / NEXT).glob(f"*/{part_name('*')}")
+    }
+    return [
+        (partition, stage)
+        for partition in sorted(named)
+        for stage in STAGE_TABLES
+        if _waiting(partition, stage, work)
+    ]
+
+
 def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
     """Return what the manifest tells, where all part files are there in the length that it names."""
     known = earlier.records.get(partition)
@@ -95,9 +110,9 @@ def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | Non
     return record if sizes == record.sizes else None
 
 
-def _waiting(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
+def _waiting(partition: str, stage: str, work: Path) -> StageRecord | None:
     """Return what the footers of finished parts of a run that died tell, where all tables are there."""
-    paths = {table: earlier.work / NEXT / table / part_name(partition) for table in STAGE_TABLES[stage]}
+    paths = {table: work / NEXT / table / part_name(partition) for table in STAGE_TABLES[stage]}
     if not all(path.exists() for path in paths.values()):
         return None
     origins = [read_origin(path) for path in paths.values()]

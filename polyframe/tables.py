@@ -37,6 +37,9 @@ class Table:
         In the order of the file.
     sort_by : tuple of str
         The keys by which the concatenated parts are sorted; missing values come first.
+    key : tuple of str
+        What no two rows of the whole table have in common. Only in `rejects`, rows of the stage `read` may:
+        what they lack or repeat is their key.
     geometry : bool
         True where the column `geometry` makes it a GeoParquet file.
     """
@@ -45,6 +48,7 @@ class Table:
     row: str
     columns: tuple[Column, ...]
     sort_by: tuple[str, ...]
+    key: tuple[str, ...]
     geometry: bool = False
 
     @property
@@ -103,6 +107,10 @@ _CONSENSUS = Column(
 GROUP_KEYS: Final = tuple(column.name for column in _GROUP)
 #: How marks are ordered within a group.
 MARK_ORDER: Final = ("created_at", "classification_id", "mark_index")
+#: What tells classifications and marks apart: an export may give one classification to several subjects.
+CLASSIFICATION_KEYS: Final = ("workflow_id", "subject_id", "classification_id")
+MARK_KEYS: Final = (*CLASSIFICATION_KEYS, "mark_index")
+_CLUSTER_KEYS: Final = (*GROUP_KEYS, "cluster_label")
 
 CLASSIFICATIONS: Final = Table(
     "classifications",
@@ -119,6 +127,7 @@ CLASSIFICATIONS: Final = Table(
         Column("n_marks", pl.Int32, "rows of this classification in `extractions`"),
     ),
     ("workflow_id", "subject_id", "created_at", "classification_id"),
+    CLASSIFICATION_KEYS,
 )
 EXTRACTIONS: Final = Table(
     "extractions",
@@ -137,6 +146,7 @@ EXTRACTIONS: Final = Table(
         Column("details", pl.String, "answers to the mark's sub-tasks, JSON; missing where there are none"),
     ),
     (*GROUP_KEYS, *MARK_ORDER),
+    MARK_KEYS,
 )
 GROUPS: Final = Table(
     "groups",
@@ -151,6 +161,7 @@ GROUPS: Final = Table(
         Column("n_outliers", pl.Int32, "marks in no cluster"),
     ),
     GROUP_KEYS,
+    GROUP_KEYS,
 )
 LABELS: Final = Table(
     "labels",
@@ -164,6 +175,7 @@ LABELS: Final = Table(
         Column("cluster_label", pl.Int32, "the cluster within its group, from 0; -1 for an outlier"),
     ),
     (*GROUP_KEYS, *MARK_ORDER),
+    MARK_KEYS,
 )
 REDUCTIONS: Final = Table(
     "reductions",
@@ -187,7 +199,8 @@ REDUCTIONS: Final = Table(
         Column("clusters_y", pl.List(pl.Float64), "the same, downwards"),
         Column("geometry", pl.Binary, "the averaged polygon, WKB"),
     ),
-    (*GROUP_KEYS, "cluster_label"),
+    _CLUSTER_KEYS,
+    _CLUSTER_KEYS,
     geometry=True,
 )
 CONTOURS: Final = Table(
@@ -206,7 +219,8 @@ CONTOURS: Final = Table(
         Column("contours_area", pl.List(pl.Float64), "area within each outline, square pixels"),
         Column("geometry", pl.Binary, "level 1, the outline of all marks together, WKB"),
     ),
-    (*GROUP_KEYS, "cluster_label"),
+    _CLUSTER_KEYS,
+    _CLUSTER_KEYS,
     geometry=True,
 )
 REJECTS: Final = Table(
@@ -223,6 +237,7 @@ REJECTS: Final = Table(
         ),
     ),
     ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),
+    MARK_KEYS[1:],
 )
 
 #: Every table, in the order in which they are made.

@@ -1,0 +1,120 @@
+"""Whether the counts that the manifest tells are those of the rows, and add up."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from polyframe.accounting import Accounting, total
+from polyframe.manifest import MANIFEST, PartitionRecord, counts_of
+from polyframe.settings import Settings
+from polyframe.tables import GROUP_KEYS
+from polyframe.validation.agreement import Partition, marks_taking_part
+from polyframe.validation.findings import Finding
+
+
+def accounting_findings(manifest: Mapping[str, Any], records: Sequence[PartitionRecord]) -> list[Finding]:
+    """Check that the accounting is the sum of its partitions, and adds up."""
+    told = manifest["accounting"]
+    summed = total((counts_of(r) for r in records), told["rows_read"], told["rows_filtered"]).to_dict()
+    found = [
+        Finding("counts", MANIFEST, f"accounting: {name} is {told[name]}, its partitions have {value}")
+        for name, value in summed.items()
+        if told.get(name) != value
+    ]
+    counts = Accounting(**told)
+    if not counts.rows_add_up():
+        problem = (
+            f"accounting: {counts.rows_read} rows read are not {counts.rows_filtered} filtered out + "
+            f"{counts.rows_rejected} rejected + {counts.rows_used} used"
+        )
+        found.append(Finding("counts", MANIFEST, problem))
+    if len(manifest["stages"]) > 1 and not counts.marks_add_up():
+        problem = (
+            f"accounting: {counts.marks_decoded} marks decoded are not {counts.marks_rejected} rejected + "
+            f"{counts.marks_set_aside} set aside + {counts.marks_clustered} clustered + "
+            f"{counts.marks_outliers} outliers"
+        )
+        found.append(Finding("counts", MANIFEST, problem))
+    return found
+
+
+def extraction_counts(partition: Partition) -> dict[str, Any]:
+    """Count what the tables of the extraction hold, by the names of `Accounting`."""
+    rejects = partition.frames["rejects"]
+    whole_row = rejects["mark_index"].is_null()
+    stage = rejects["stage"]
+    return {
+        "rows_rejected": int(whole_row.sum()),
+        "rows_used": partition.frames["classifications"].height,
+        "marks_undecoded": int((~whole_row & (stage == "decode")).sum()),
+        "marks_decoded": partition.frames["extractions"].height,
+        "marks_rejected": int((stage == "polygons").sum()),
+        "reasons": dict(sorted(rejects["reason"].drop_nulls().value_counts(name="n").rows())),
+    }
+
+
+def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
+    """Count what a reduction makes of the marks, as far as classifications, extractions and rejects tell."""
+    chosen, solid, taking_part = marks_taking_part(partition, settings)
+    return {
+        "marks_decoded": chosen.height,
+        "marks_rejected": chosen.height - solid.height,
+        "marks_set_aside": solid.height - taking_part.height,
+        "groups": taking_part.select(GROUP_KEYS).n_unique() if taking_part.height else 0,
+    }
+
+
+def labels_counts(partition: Partition) -> dict[str, Any]:
+    """Count what labels and groups hold."""
+    labels, groups = partition.frames["labels"], partition.frames["groups"]
+    outliers = int((labels["cluster_label"] < 0).sum())
+    return {
+        "marks_clustered": labels.height - outliers,
+        "marks_outliers": outliers,
+        "groups": groups.height,
+        "clusters": int(groups["n_clusters"].sum()),
+    }
+
+
+def contours_problems(partition: Partition, told: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Return what is wrong with the counts of contours that stand alone, without labels."""
+    contours = partition.frames["contours"]
+    marks = int(contours["clusters_count"].sum())
+    clusters, clustered = told.get("clusters", 0), told.get("marks_clustered", 0)
+    if contours.height == clusters and marks == clustered:
+        return []
+    if settings.min_threshold and contours.height <= clusters and marks <= clustered:
+        return []
+    return [
+        f"{clusters} clusters of {clustered} marks are counted, "
+        f"the table contours has {contours.height} of {marks}"
+    ]
+
+
+def count_findings(
+    name: str, stage: str, told: Mapping[str, Any], counted: Mapping[str, Any], pieces: Sequence[str] = ()
+) -> list[Finding]:
+    """Compare the counts of a partition with what its tables hold."""
+    where = f"partition {name}, {stage}"
+    off = [
+        f"{key} is {told.get(key, 'missing')}, the tables have {value}"
+        for key, value in counted.items()
+        if told.get(key) != value
+    ]
+    return [Finding("counts", MANIFEST, f"{where}: {problem}") for problem in (*off, *pieces)]
+
+
+def subject_findings(manifest: Mapping[str, Any], found: int | None) -> list[Finding]:
+    """Check the last subject of the export, where all of it could be read."""
+    told = manifest["last_subject"]
+    if told == found:
+        return []
+    problem = f"last_subject is {told}, classifications and rejects end with {found}"
+    return [Finding("counts", MANIFEST, problem)]
+
+
+def marks_problems(told: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong where the marks of a stage do not add up."""
+    parts = ("marks_rejected", "marks_set_aside", "marks_clustered", "marks_outliers")
+    if told.get("marks_decoded") == sum(told.get(name, 0) for name in parts):
+        return []
+    return [f"marks_decoded is {told.get('marks_decoded')}, which is not the sum of what became of them"]

@@ -1,0 +1,261 @@
+"""`polyframe status`: what is there, what of it is current, and who works there or has died."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from exports import Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe import commit, pipeline
+from polyframe.dataset import WORK
+from polyframe.exclusive import exclusive, holder_of
+from polyframe.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.parts import part_name
+from polyframe.stages import STAGE_TABLES
+from polyframe.synthetic import SynthOptions, write_export
+from polyframe.tables import TABLES
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export of about 2 MB, so that partitions of 1 MB make several."""
+    path = tmp_path_factory.mktemp("export") / "classifications.csv"
+    write_export(path, SynthOptions(subjects=60, volunteers=6, vertices=150, seed=3, slips=0.02))
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "out"
+    pf.run(export, out, partition_size=1, eps=0.6)
+    return out
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "out"))
+
+
+def test_what_is_there(made: Path) -> None:
+    found = pf.status(made)
+    manifest = read_manifest(made)
+    assert found.partitions == found.partitions_current == len(manifest["partitions"]) > 1
+    assert found.parts == found.parts_current == len(TABLES) * found.partitions
+    assert list(found.tables) == list(TABLES)
+    for name, table in found.tables.items():
+        files = list((made / name).iterdir())
+        assert table.rows == pl.scan_parquet(files).select(pl.len()).collect().item()
+        assert table.bytes == sum(path.stat().st_size for path in files)
+        assert table.parts == table.current == len(files)
+    assert found.settings["eps"] == 0.6
+    assert found.polyframe_version == pf.__version__
+    assert found.sources == ["classifications.csv"]
+    assert found.accounting == manifest["accounting"]
+    assert (found.running, found.finished_parts, found.change_decided) == (None, 0, False)
+
+
+def test_lines_tell_settings_that_are_not_the_defaults(made: Path, polyframe: Call) -> None:
+    done = polyframe("status", made)
+    assert (done.code, done.err) == (0, "")
+    assert "eps 0.6" in done.out
+    for usual in ("min_samples", "filter", "average_type", "step_key", "num_grid_points"):
+        assert usual not in done.out
+    reasons = read_manifest(made)["accounting"]["reasons"]
+    assert reasons
+    assert all(f"{reason} {number}" in done.out for reason, number in reasons.items())
+    for name, table in pf.status(made).tables.items():
+        assert f"{name}{table.rows:,}{table.bytes:,}" in done.out.replace(" ", "")
+    assert "working there" not in done.out
+    assert "ended early" not in done.out
+
+
+def test_json_is_one_object_with_stable_keys(made: Path, polyframe: Call) -> None:
+    done = polyframe("status", made, "--json")
+    told = json.loads(done.out)
+    assert (done.code, done.err) == (0, "")
+    assert told == pf.status(made).to_dict()
+    keys = "output polyframe_version schema_version sources versions stages settings extraction tables partitions"
+    keys += " partitions_current parts parts_current not_current accounting running finished_parts"
+    keys += " finished_partitions change_decided"
+    assert list(told) == keys.split()
+    assert list(told["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def lengthen(path: Path) -> None:
+    # A Parquet file is read from its end.
+    path.write_bytes(b"PAR1" + path.read_bytes())
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def as_text(path: Path) -> None:
+    path.write_text("no Parquet")
+
+
+def from_another(path: Path) -> None:
+    other = path.with_name(part_name("00001"))
+    path.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (remove, "is missing"),
+        (truncate, "cannot be read"),
+        (lengthen, "the manifest says"),
+        (empty, "cannot be read"),
+        (as_text, "cannot be read"),
+        (from_another, "the manifest says"),
+    ],
+)
+def test_parts_that_are_not_current(
+    damage: Callable[[Path], None], told: str, out: Path, polyframe: Call
+) -> None:
+    damage(out / "labels" / "part-00000.parquet")
+    found = pf.status(out)
+    assert list(found.not_current) == ["labels/part-00000.parquet"]
+    assert told in found.not_current["labels/part-00000.parquet"]
+    assert found.partitions_current == found.partitions - 1
+    assert found.parts_current == found.parts - 1
+    assert found.tables["labels"].current == found.partitions - 1
+    done = polyframe("status", out)
+    assert done.code == 0
+    assert "labels/part-00000.parquet: " in done.out
+
+
+def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
+    path = out / "labels" / "part-00000.parquet"
+    manifest = read_manifest(out)
+    manifest["partitions"][0]["stages"]["reduce"]["fingerprint"] = "0" * 32
+    write_manifest(out / MANIFEST, manifest)
+    told = {
+        f"{table}/{path.name}": "was made from other rows or settings" for table in STAGE_TABLES["reduce"]
+    }
+    assert pf.status(out).not_current == told
+
+
+def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    """Before its first commit there are no tables; its whole stages wait, half of one does not count."""
+    new = tmp_path / "new"
+    waiting = new / WORK / commit.NEXT
+    shutil.copytree(out / "classifications", waiting / "classifications")
+    for table in ("extractions", "rejects", "contours"):
+        (waiting / table).mkdir()
+        shutil.copy(out / table / "part-00001.parquet", waiting / table)
+    found = pf.status(new)
+    assert found.polyframe_version is None
+    assert (found.finished_parts, found.finished_partitions) == (4, 1)
+    assert found.running is None
+    lines = polyframe("status", new).out.splitlines()
+    assert lines[0] == f"{new}: no tables yet"
+    assert lines[1].startswith(
+        "a run ended early: 4 finished parts of 1 partition wait; run the same command"
+    )
+    assert json.loads(polyframe("status", new, "--json").out)["tables"] == {}
+    shutil.copytree(waiting, out / WORK / commit.NEXT)
+    assert pf.status(out).finished_parts == 4
+    assert "a run ended early: 4 finished parts" in polyframe("status", out).out
+
+
+def test_a_change_that_is_decided(export: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that dies while its tables move leaves the new ones to be read from where they are."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(commit, "_swap", die)
+        with pytest.raises(KeyboardInterrupt):
+            pf.run(export, out, partition_size=1, eps=0.3)
+    found = pf.status(out)
+    assert found.change_decided
+    assert found.settings["eps"] == 0.3
+    assert found.parts_current == found.parts
+    pf.run(export, out, partition_size=1, eps=0.3)
+    assert not pf.status(out).change_decided
+
+
+def test_a_run_that_works_there_now(out: Path, polyframe: Call) -> None:
+    """Its lock is seen and not taken."""
+    (out / WORK).mkdir()
+    lock = out / WORK / "lock"
+    code = "import sys\nfrom pathlib import Path\nfrom polyframe.exclusive import exclusive\n"
+    code += "with exclusive(Path(sys.argv[1]), Path('out')):\n    print('held', flush=True)\n    input()\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        before = lock.read_bytes(), lock.stat().st_mtime_ns
+        running = pf.status(out).running
+        assert running is not None
+        assert running.startswith(f"process {holder.pid} on ")
+        assert f"process {holder.pid} on " in polyframe("status", out).out
+        assert (lock.read_bytes(), lock.stat().st_mtime_ns) == before
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    assert lock.exists()
+    assert pf.status(out).running is None
+
+
+def test_a_lock_of_another_computer_is_told_with_doubt(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text(json.dumps({"pid": 1, "host": "another.example"}))
+    assert holder_of(lock) == "process 1 on another.example (if it is still alive there)"
+    lock.write_text("nonsense")
+    assert holder_of(lock) is None
+    lock.unlink()
+    assert holder_of(lock) is None
+    with exclusive(lock, tmp_path):
+        assert holder_of(lock) is not None
+
+
+def test_what_is_no_output(tmp_path: Path, polyframe: Call) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for name in ("nothing", "file", "folder"):
+        done = polyframe("status", tmp_path / name)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"polyframe: error: {tmp_path / name}: no ")
+        assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, '{"schema_version": 1}', "\x00"])
+def test_a_manifest_that_cannot_be_read(text: str, tmp_path: Path, polyframe: Call) -> None:
+    (tmp_path / MANIFEST).write_text(text)
+    done = polyframe("status", tmp_path, "--json")
+    assert (done.code, done.out) == (1, "")
+    assert len(done.err.splitlines()) == 1
+    assert MANIFEST in done.err
+
+
+def test_extractions_alone(tmp_path: Path, polyframe: Call) -> None:
+    path = tmp_path / "small.csv"
+    rows = [export_row(1, drawing(square(0, 0))), export_row(2, "nonsense"), export_row(3, None)]
+    path.write_text(export_text(rows))
+    pipeline.run_export([path], tmp_path / "out", pf.api.settings_from(None, {}), ["extract"])
+    found = pf.status(tmp_path / "out")
+    assert list(found.tables) == list(STAGE_TABLES["extract"])
+    told: dict[str, Any] = {"annotations_missing": 1, "annotations_not_json": 1}
+    assert found.accounting["reasons"] == told
+    assert "annotations_missing 1, annotations_not_json 1" in polyframe("status", tmp_path / "out").out

@@ -1,0 +1,580 @@
+"""`polyframe validate`: a fresh output is fine, and whatever is damaged in it is named, and nothing else."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from exports import Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe import api, commit, pipeline
+from polyframe.dataset import WORK
+from polyframe.manifest import MANIFEST, stage_of, write_manifest
+from polyframe.synthetic import SynthOptions, write_export
+from polyframe.tables import TABLES
+
+Call = Callable[..., Done]
+Frame = pl.DataFrame
+Change = Callable[[Frame], Frame]
+
+FIRST, SECOND = "part-00000.parquet", "part-00001.parquet"
+
+
+def small_rows() -> Iterator[dict[str, Any]]:
+    """Four subjects with an object each, repeats, and rejects of every kind; one row has no subject."""
+    for subject in (1, 2, 3, 4):
+        for place, shift in enumerate((0, 1, 2, 50)):
+            marks = [square(shift, 0), square(shift + 100, 0, toolIndex=1)]
+            yield export_row(10 * subject + place, drawing(*marks), subject_ids=subject)
+        flat = square(0, 0, pathX=[0, 1, 2], pathY=[0, 0, 0])
+        bad = [flat, 7, square(0, 3)]
+        yield export_row(10 * subject + 5, drawing(*bad), subject_ids=subject)
+        again = {"user_name": f"volunteer{10 * subject}", "subject_ids": subject}
+        yield export_row(10 * subject + 6, drawing(square(0, 0)), **again)
+        yield export_row(10 * subject + 7, "nonsense", subject_ids=subject)
+        yield export_row(10 * subject, "repeated", subject_ids=subject)
+    yield export_row(90, drawing(square(0, 0)), subject_ids="none")
+    yield export_row(91, drawing(square(0, 0)), workflow_version="2.1")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "small.csv"
+    path.write_text(export_text(small_rows()), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two partitions of two subjects each."""
+    out = tmp_path_factory.mktemp("made") / "out"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pipeline, "_MEGABYTE", 7000)
+        pf.run(small, out, partition_size=1, jobs=1)
+    assert sorted(path.name for path in (out / "labels").iterdir()) == [FIRST, SECOND]
+    return out
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "out"))
+
+
+def found(out: Path) -> set[tuple[str, str]]:
+    """What is off, by check and file."""
+    return {(finding.check, finding.file) for finding in pf.validate(out)}
+
+
+def edit_manifest(out: Path, edit: Callable[[dict[str, Any]], None]) -> None:
+    manifest = json.loads((out / MANIFEST).read_text())
+    edit(manifest)
+    (out / MANIFEST).write_text(json.dumps(manifest))
+
+
+def rewrite(
+    out: Path, table: str, change: Change, part: str = FIRST, metadata: dict[bytes, bytes] | None = None
+) -> None:
+    """Write a part anew, with another content or footer, and let the manifest tell its length."""
+    path = out / table / part
+    before = pq.read_table(path)
+    frame = pl.from_arrow(before)
+    assert isinstance(frame, Frame)
+    arrow = change(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    footer = before.schema.metadata if metadata is None else metadata
+    pq.write_table(arrow.replace_schema_metadata(footer), path, compression="zstd")
+    size = path.stat().st_size
+
+    def tell(manifest: dict[str, Any]) -> None:
+        manifest["partitions"][part == SECOND]["stages"][stage_of(table)]["sizes"][table] = size
+
+    edit_manifest(out, tell)
+
+
+def in_row(row: int, **values: Any) -> Change:
+    """Change values in one row."""
+
+    def change(frame: Frame) -> Frame:
+        return frame.with_columns(
+            pl.when(pl.int_range(pl.len()) == row)
+            .then(pl.lit(value, dtype=frame.schema[name]))
+            .otherwise(name)
+            .alias(name)
+            for name, value in values.items()
+        )
+
+    return change
+
+
+def with_geometry(geometry: bytes | None) -> Change:
+    return in_row(0, geometry=geometry)
+
+
+BOW = shapely.to_wkb(shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)]))
+POINT = shapely.to_wkb(shapely.Point(0, 0))
+OTHER = shapely.to_wkb(shapely.box(0, 0, 10, 10.5))
+SHIFTED = shapely.to_wkb(shapely.box(0, 0, 10, 10))
+
+#: Which table, what is done to its first part, and what must be told: the check, part of the problem.
+ROWS: dict[str, tuple[str, Change, str, str]] = {
+    "order": ("labels", lambda f: pl.concat([f[1], f[0], f[2:]]), "order", "row 2 "),
+    "order of rejects": ("rejects", lambda f: f.reverse(), "order", "belongs before the row above it"),
+    "workflow": ("classifications", in_row(1, workflow_id=8), "values", "not of workflow 7"),
+    "no task": ("groups", in_row(0, task=None), "values", "has no task"),
+    "no reason": ("rejects", in_row(0, reason=None), "values", "has no reason"),
+    "label": ("labels", in_row(0, cluster_label=-2), "values", "below -1"),
+    "consensus": ("reductions", in_row(0, consensus=1.5), "values", "no fraction"),
+    "average": ("reductions", in_row(0, average_type="union"), "values", "other than median"),
+    "x": ("extractions", in_row(2, x=[1.0]), "values", "row 3 "),
+    "not finite": ("extractions", in_row(2, x=[0.0, 1, float("nan"), 2]), "values", "no finite numbers"),
+    "no y": ("extractions", in_row(2, y=None), "values", "has no x or no y"),
+    "levels": ("contours", in_row(0, number_of_contours=9), "values", "number_of_contours"),
+    "level areas": ("contours", in_row(0, contours_area=[1.0]), "values", "number_of_contours"),
+    "no geometry": ("reductions", with_geometry(None), "geometry", "has no geometry"),
+    "no WKB": ("contours", with_geometry(b"\x00nonsense"), "geometry", "no polygon in WKB"),
+    "a point": ("reductions", with_geometry(POINT), "geometry", "no polygon in WKB"),
+    "a bow": ("reductions", with_geometry(BOW), "geometry", "no valid polygon"),
+    "area of geometry": ("reductions", with_geometry(OTHER), "geometry", "not that of its geometry"),
+    "outline": ("reductions", with_geometry(SHIFTED), "geometry", "other than the outline"),
+    "area": ("reductions", in_row(0, area=7.0), "geometry", "has an area that is not"),
+    "n_marks": ("classifications", in_row(0, n_marks=5), "agreement", "another n_marks than marks"),
+    "name": ("extractions", in_row(0, user_id=5), "agreement", "another user_id than its classification"),
+    "count": ("reductions", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
+    "share": ("reductions", in_row(0, threshold=0.1), "agreement", "another threshold"),
+    "marks of a group": ("groups", in_row(0, n_marks=9), "agreement", "another n_marks than its labels"),
+    "subject's count": ("groups", in_row(0, n_classifications=9), "agreement", "another n_classifications"),
+    "other consensus": ("contours", in_row(0, consensus=0.5), "agreement", "another consensus"),
+    "contour's count": ("contours", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
+    "time": ("labels", in_row(0, user_name="nobody"), "agreement", "that is not in extractions"),
+    "lost cluster": ("reductions", lambda f: f[1:], "agreement", "lacks a row for a cluster"),
+    "lost contour": ("contours", lambda f: f[:-1], "agreement", "lacks a row for a cluster"),
+    "more clusters": (
+        "reductions",
+        lambda f: pl.concat([f, in_row(0, cluster_label=5)(f[-1])]),
+        "agreement",
+        "a cluster that is not in labels",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_that_are_off(name: str, out: Path) -> None:
+    table, change, check, told = ROWS[name]
+    rewrite(out, table, change)
+    findings = [finding for finding in pf.validate(out) if finding.check == check]
+    assert f"{table}/{FIRST}" in {finding.file for finding in findings}
+    assert any(told in finding.problem for finding in findings), findings
+    # A row that is off may be missed by another table, but only within its partition.
+    assert {file for _, file in found(out)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in TABLES)}
+    if name not in ("no task", "no reason", "label", "workflow"):
+        others = {"agreement"} if name == "consensus" else set()
+        assert {what for what, _ in found(out)} <= {check, *others}
+
+
+MISSING = {
+    "classifications": {"classifications", "extractions", "groups", "labels", MANIFEST},
+    "extractions": {"classifications", "labels", MANIFEST},
+    "rejects": {MANIFEST},
+    "groups": {"groups", "reductions", "contours", MANIFEST},
+    "labels": {"labels", "groups", "reductions", "contours", MANIFEST},
+}
+
+
+@pytest.mark.parametrize("table", MISSING)
+def test_a_row_too_few(table: str, out: Path) -> None:
+    rewrite(out, table, lambda frame: frame[1:])
+    files = {file.split("/")[0] for check, file in found(out)}
+    assert MANIFEST in files
+    assert files <= MISSING[table]
+    assert {check for check, _ in found(out)} <= {"agreement", "counts"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_row_twice(table: str, out: Path) -> None:
+    place = {"rejects": 3}.get(table, 1)
+    rewrite(out, table, lambda frame: pl.concat([frame[:place], frame[place - 1 :]]), SECOND)
+    findings = [finding for finding in pf.validate(out) if finding.check == "key"]
+    assert [(finding.file, finding.row) for finding in findings] == [(f"{table}/{SECOND}", place + 1)]
+    assert not {check for check, _ in found(out)} & {"order", "range", "size", "footer", "values"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_subject_of_another_partition(table: str, out: Path) -> None:
+    rewrite(out, table, lambda frame: frame.with_columns(pl.col("subject_id") - 2), SECOND)
+    ranges = [finding for finding in pf.validate(out) if finding.check == "range"]
+    assert [finding.file for finding in ranges] == [f"{table}/{SECOND}"]
+    assert "from 3 to the last" in ranges[0].problem
+    # Behind the first part, these rows are out of order too.
+    assert ("order", f"{table}/{SECOND}") in found(out)
+
+
+SCHEMAS: dict[str, Change] = {
+    "lacks the column mark_index": lambda f: f.drop("mark_index"),
+    "unknown column 'more'": lambda f: f.with_columns(more=1),
+    "in another order": lambda f: f.select(reversed(f.columns)),
+    "has the type int32, expected int64": lambda f: f.cast({"subject_id": pl.Int32}),
+    "has the type timestamp[ms": lambda f: f.cast({"created_at": pl.Datetime("ms", "UTC")}),
+}
+
+
+@pytest.mark.parametrize("told", SCHEMAS)
+def test_columns_that_are_off(told: str, out: Path) -> None:
+    rewrite(out, "labels", SCHEMAS[told])
+    findings = pf.validate(out)
+    assert [(finding.check, finding.file) for finding in findings] == [("schema", f"labels/{FIRST}")]
+    assert told in findings[0].problem
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["table", "schema_version", "polyframe_version", "settings", "fingerprint", "places", "counts", "all"],
+)
+def test_a_footer_that_is_off(key: str, out: Path) -> None:
+    path = out / "labels" / FIRST
+    metadata = dict(pq.read_schema(path).metadata)
+    told = json.loads(metadata[b"polyframe"])
+    told[key] = 5
+    metadata[b"polyframe"] = json.dumps(told).encode() if key != "all" else b"nonsense"
+    rewrite(out, "labels", lambda frame: frame, metadata=metadata)
+    check = "fingerprint" if key == "fingerprint" else "footer"
+    assert found(out) == {(check, f"labels/{FIRST}")}
+    assert (key if key != "all" else "does not tell") in pf.validate(out)[0].problem
+
+
+@pytest.mark.parametrize("edit", [{"version": "1.1.0"}, None, {"crs": 4326}])
+def test_geoparquet_that_is_off(edit: Any, out: Path) -> None:
+    metadata = dict(pq.read_schema(out / "contours" / FIRST).metadata)
+    if edit is None:
+        del metadata[b"geo"]
+    elif "crs" in edit:
+        geo = json.loads(metadata[b"geo"])
+        geo["columns"]["geometry"] |= edit
+        metadata[b"geo"] = json.dumps(geo).encode()
+    else:
+        metadata[b"geo"] = json.dumps(edit).encode()
+    rewrite(out, "contours", lambda frame: frame, metadata=metadata)
+    assert found(out) == {("footer", f"contours/{FIRST}")}
+
+
+def swap(path: Path) -> None:
+    other = path.with_name(SECOND)
+    one, two = path.read_bytes(), other.read_bytes()
+    path.write_bytes(two)
+    other.write_bytes(one)
+
+
+def flip(path: Path) -> None:
+    """Damage the data between the magic number and the footer."""
+    data = bytearray(path.read_bytes())
+    data[4:200] = bytes(196)
+    path.write_bytes(data)
+
+
+FILES: dict[str, tuple[Callable[[Path], Any], set[str], str]] = {
+    "deleted": (Path.unlink, {"files"}, "is missing"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-20]), {"readable"}, "cannot be read"),
+    "zero bytes": (lambda path: path.write_bytes(b""), {"readable"}, "has 0 bytes"),
+    "text": (lambda path: path.write_text("text"), {"readable"}, "cannot be read"),
+    "damaged": (flip, {"readable"}, "cannot be read"),
+    "longer": (lambda path: path.write_bytes(b"PAR1" + path.read_bytes()), {"readable", "size"}, "bytes"),
+}
+
+
+@pytest.mark.parametrize("table", ["extractions", "labels", "contours"])
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_part(name: str, table: str, out: Path) -> None:
+    damage, checks, told = FILES[name]
+    damage(out / table / FIRST)
+    findings = pf.validate(out)
+    assert {finding.file for finding in findings} == {f"{table}/{FIRST}"}
+    assert {finding.check for finding in findings} <= checks
+    assert told in findings[0].problem
+
+
+def test_two_parts_swapped(out: Path) -> None:
+    swap(out / "groups" / FIRST)
+    off = found(out)
+    for check in ("fingerprint", "range"):
+        assert {file for what, file in off if what == check} == {f"groups/{FIRST}", f"groups/{SECOND}"}
+
+
+def test_files_that_do_not_belong_there(out: Path) -> None:
+    shutil.copy(out / "labels" / FIRST, out / "labels" / "part-00002.parquet")
+    (out / "groups" / ".notes").touch()
+    assert found(out) == {("files", "labels/part-00002.parquet"), ("files", "groups/.notes")}
+    assert {finding.advice for finding in pf.validate(out)} == {"remove it"}
+
+
+def test_a_table_that_is_not_told(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pf.run(small, out, contours=False)
+    assert pf.validate(out) == []
+    (out / "contours").mkdir()
+    assert found(out) == {("files", "contours")}
+
+
+def test_a_table_that_is_a_file(out: Path) -> None:
+    shutil.rmtree(out / "labels")
+    (out / "labels").touch()
+    assert found(out) == {("files", f"labels/{FIRST}"), ("files", f"labels/{SECOND}")}
+
+
+def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the numbers of a manifest are; of its partitions, of the second one."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from numbers(item, (*path, key))
+    elif isinstance(value, list):
+        for place in range(len(value))[-1:]:
+            yield from numbers(value[place], (*path, place))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield path
+
+
+def test_every_number_of_the_manifest(made: Path, tmp_path: Path) -> None:
+    """One more, and it is named: by its name, or by that of what does not follow from it."""
+    out = tmp_path / "out"
+    shutil.copytree(made, out)
+    manifest = json.loads((out / MANIFEST).read_text())
+    paths = list(numbers(manifest))
+    assert len(paths) > 45
+    for path in paths:
+        changed = json.loads(json.dumps(manifest))
+        within = changed
+        for key in path[:-1]:
+            within = within[key]
+        within[path[-1]] += 1
+        write_manifest(out / MANIFEST, changed)
+        text = "\n".join(map(str, pf.validate(out)))
+        name = path[-1]
+        named = {
+            "first_subject": "outside its partition",
+            "schema_version": "another version",
+            "rows_read": f"accounting: {within[name]} rows read are not",
+            "rows_filtered": f"are not {within[name]} filtered out",
+        }.get(name, name)
+        if path[-1] == "task_index":
+            # Only handed on to other programs: no table rests on it.
+            assert text == ""
+            continue
+        assert text, path
+        assert named in text or f"bytes, the manifest says {within[name]}" in text, (path, text)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda m: m.update(stages=5), "'stages' is 5"),
+        (lambda m: m.update(stages=["reduce"]), "'stages'"),
+        (lambda m: m.update(settings=[]), "'settings' is []"),
+        (lambda m: m["settings"].update(eps="much"), "eps"),
+        (lambda m: m["settings"].pop("eps"), "lacks eps"),
+        (lambda m: m["settings"].update(drawing_tasks=7), "'settings' holds settings that are not valid"),
+        (lambda m: m.update(accounting=None), "accounting is None"),
+        (lambda m: m["accounting"].update(rows_read=-1), "rows_read is -1"),
+        (lambda m: m["accounting"].update(reasons=[1]), "reasons is [1]"),
+        (lambda m: m.update(partitions={}), "'partitions' is {}"),
+        (lambda m: m.update(partitions=[None]), "partition 0 is None"),
+        (lambda m: m.update(partitions=[]), "'partitions' is []"),
+        (lambda m: m["partitions"].reverse(), "first_subject"),
+        (lambda m: m["partitions"][0].update(name="../../00000"), "'../../00000'"),
+        (lambda m: m["partitions"][1].update(name="00000"), "not the order of names"),
+        (lambda m: m["partitions"][0].update(content=1), "'content' is 1"),
+        (lambda m: m["partitions"][0].update(stages=[]), "its stages are []"),
+        (lambda m: m["partitions"][0]["stages"]["reduce"].update(sizes=[]), "sizes are []"),
+        (lambda m: m["partitions"][0]["stages"]["reduce"].update(counts={"rows_read": 1}), "is unknown"),
+        (lambda m: m["partitions"][0]["stages"]["reduce"].update(fingerprint=None), "fingerprint is None"),
+        (lambda m: m["partitions"][0]["stages"]["reduce"].update(places=3), "'places' is 3"),
+        (lambda m: m.pop("sources"), "lacks 'sources'"),
+        (lambda m: m.update(sources="a"), "'sources' is 'a'"),
+        (lambda m: m.update(last_subject="4"), "'last_subject' is '4'"),
+        (lambda m: m.update(schema_version=None), "another version"),
+        (lambda m: m.pop("polyframe_version"), "'polyframe_version' is None"),
+    ],
+)
+def test_a_manifest_of_another_form(
+    edit: Callable[[Any], None], told: str, out: Path, polyframe: Call
+) -> None:
+    edit_manifest(out, edit)
+    findings = pf.validate(out)
+    assert [(finding.check, finding.file) for finding in findings] == [("manifest", MANIFEST)]
+    assert told in findings[0].problem
+    done = polyframe("status", out)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+
+
+@pytest.mark.parametrize("stage", ["extract", "reduce", "contours"])
+def test_fingerprints_follow_from_content_and_settings(stage: str, out: Path) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["partitions"][1]["stages"][stage]["fingerprint"] = "0" * 32
+
+    edit_manifest(out, edit)
+    tables = [name for name in TABLES if stage_of(name) == stage]
+    assert found(out) == {
+        ("fingerprint", MANIFEST),
+        *(("fingerprint", f"{table}/{SECOND}") for table in tables),
+    }
+    assert f"partition 00001, {stage}" in pf.validate(out)[0].problem
+
+
+def test_content_is_in_the_fingerprints(out: Path) -> None:
+    edit_manifest(out, lambda manifest: manifest["partitions"][0].update(content="0" * 16))
+    assert found(out) == {("fingerprint", MANIFEST)}
+    edit_manifest(out, lambda manifest: manifest["partitions"][1].update(content="0" * 16))
+    assert found(out) == {("fingerprint", MANIFEST)}
+    assert "another version of Polars" in pf.validate(out)[0].problem
+
+
+def test_a_change_that_is_not_completed(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(commit, "_swap", die)
+        with pytest.raises(KeyboardInterrupt):
+            pf.run(small, out, eps=0.3)
+    assert found(out) == {("change", f"{WORK}/{commit.DECIDED}")}
+    pf.run(small, out, eps=0.3)
+    assert found(out) == set()
+
+
+def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*_: object) -> list[object]:
+        pf.run(small, out, eps=0.3)
+        return []
+
+    monkeypatch.setattr("polyframe.validation.files.folder_findings", run)
+    with pytest.raises(pf.PolyframeError, match="changed it during the check"):
+        pf.validate(out)
+
+
+def test_nothing_to_check(tmp_path: Path, polyframe: Call) -> None:
+    (tmp_path / "died" / WORK).mkdir(parents=True)
+    for name, told in (("nothing", "no such directory"), ("died", "no tables yet")):
+        done = polyframe("validate", tmp_path / name)
+        assert (done.code, done.out) == (1, "")
+        assert told in done.err
+
+
+def test_what_is_printed(out: Path, polyframe: Call) -> None:
+    done = polyframe("validate", out)
+    rows = sum(table.rows for table in pf.status(out).tables.values())
+    assert (done.code, done.err) == (0, "")
+    assert done.out == f"{out}: 7 tables, 14 parts, {rows} rows: nothing is off\n"
+    told = json.loads(polyframe("validate", out, "--json").out)
+    assert told == {"output": str(out), "tables": 7, "parts": 14, "rows": rows, "findings": []}
+    (out / "groups" / FIRST).unlink()
+    done = polyframe("validate", out)
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert lines[0] == f"groups/{FIRST}: is missing; run again"
+    assert lines[1].startswith(f"{out}: 7 tables, 13 parts, ")
+    assert lines[1].endswith(" rows read: 1 thing is off")
+    done = polyframe("validate", out, "--json")
+    assert done.code == 1
+    (finding,) = json.loads(done.out)["findings"]
+    assert finding == {
+        "check": "files",
+        "file": f"groups/{FIRST}",
+        "problem": "is missing",
+        "advice": "run again",
+        "row": None,
+    }
+
+
+def test_some_dozens_are_printed_and_the_rest_counted(out: Path, polyframe: Call) -> None:
+    for number in range(50):
+        (out / "labels" / f"{number}.txt").touch()
+    lines = polyframe("validate", out).out.splitlines()
+    assert len(lines) == 38
+    assert lines[36] == "... and 14 more"
+    assert lines[37].endswith("50 things are off")
+
+
+def test_text_that_is_not_utf8(out: Path) -> None:
+    """Arrow reads it, and Polars would take it on trust."""
+    path = out / "labels" / FIRST
+    table = pq.read_table(path)
+    names = table["user_name"].to_pylist()
+    raw = pa.array([None if name is None else b"\xff\xfe" for name in names], pa.large_binary())
+    place = table.schema.get_field_index("user_name")
+    text = pa.Array.from_buffers(pa.large_string(), len(raw), raw.buffers())
+    pq.write_table(table.set_column(place, table.schema.field(place), text), path)
+    assert ("readable", f"labels/{FIRST}") in found(out)
+
+
+FRESH: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "several partitions": {"partition_size": 1},
+    "union of all": {"filter": "all", "average_type": "union", "eps": 0.9},
+    "intersection": {"average_type": "intersection", "filter": "last", "eps": 0.9},
+    "dropped clusters": {"min_threshold": 0.6, "partition_size": 1},
+    "raster": {"contour_method": "raster", "num_grid_points": 20},
+    "every mark a cluster": {"min_samples": 1, "tool": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "classifications.csv"
+    write_export(path, SynthOptions(subjects=60, volunteers=6, vertices=150, seed=3, slips=0.05))
+    return path
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_a_fresh_output_is_fine(name: str, synthetic: Path, tmp_path: Path) -> None:
+    pf.run(synthetic, tmp_path / "out", **FRESH[name])
+    assert pf.validate(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("stages", [["extract"], ["extract", "contours"]])
+@pytest.mark.parametrize("min_threshold", [0, 0.4])
+def test_some_stages_are_fine(stages: list[str], min_threshold: float, small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pipeline.run_export([small], out, api.settings_from(None, {"min_threshold": min_threshold}), stages)
+    assert pf.validate(out) == []
+    if "contours" in stages:
+        # Without labels nobody knows which clusters a threshold drops.
+        rewrite(out, "contours", lambda frame: frame[1:])
+        assert found(out) == ({("counts", MANIFEST)} if min_threshold == 0 else set())
+
+
+def test_part_of_the_tools_is_fine(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    out = tmp_path / "out"
+    assert polyframe("extract", small, "-o", out).code == 0
+    assert polyframe("reduce", out, "--tool", 1).code == 0
+    assert polyframe("contours", out, "--min-threshold", 0).code == 0
+    assert pf.scan(out, "labels").collect()["tool"].unique().to_list() == ["T0_toolIndex1"]
+    assert pf.validate(out) == []
+
+
+def test_files_of_one_name_may_have_rejects_alike(small: Path, tmp_path: Path) -> None:
+    """A row without a key is told by its place, which two files of one name have in common."""
+    for folder, number in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        rows = [export_row(number, drawing(square(0, 0))), export_row(9, None, classification_id=None)]
+        (tmp_path / folder / "x.csv").write_text(export_text(rows))
+    pf.run([tmp_path / "a" / "x.csv", tmp_path / "b" / "x.csv"], tmp_path / "out")
+    assert pf.scan(tmp_path / "out", "rejects").collect().is_duplicated().all()
+    assert pf.validate(tmp_path / "out") == []
+
+
+def test_an_empty_output_is_fine(small: Path, tmp_path: Path) -> None:
+    pf.run(small, tmp_path / "out", task="T9")
+    assert pf.scan(tmp_path / "out", "labels").collect().height == 0
+    assert pf.validate(tmp_path / "out") == []
+
+
+def test_the_real_project_is_fine(cat_project: Path, tmp_path: Path) -> None:
+    export, config = (
+        cat_project / name
+        for name in ("cat-project-classifications.csv", "cat_project_extractor_config.yaml")
+    )
+    pf.run(export, tmp_path / "out", config)
+    assert pf.validate(tmp_path / "out") == []
