@@ -437,7 +437,7 @@ def test_an_unreadable_manifest_is_as_good_as_none(export: Path, out: Path) -> N
 # Runs that ended before their time
 
 
-class Died(Exception):
+class DiedError(Exception):
     pass
 
 
@@ -446,9 +446,9 @@ def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
 
     def progress(done: int, _: int) -> None:
         if done == after:
-            raise Died
+            raise DiedError
 
-    with pytest.raises(Died):
+    with pytest.raises(DiedError):
         run(export, out, progress=progress, **options)
     assert (out / WORK).exists()
 
