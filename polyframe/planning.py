@@ -184,7 +184,16 @@ def _split_if_grown(
 ) -> list[Border]:
     if len(ids) < 2 or weights.sum() <= _TOLERATED * partition_bytes:
         return [border]
-    return _pieces(border, ids, _cuts(weights, partition_bytes, most=_MOST_PIECES))
+    cuts = _cuts(weights, partition_bytes)
+    if len(cuts) >= _MOST_PIECES:
+        # More than two digits can number: large pieces first, which are then split themselves.
+        cuts = _cuts(weights, 2 * int(weights.sum()) // _MOST_PIECES, most=_MOST_PIECES)
+    pieces = zip(_pieces(border, ids, cuts), [0, *cuts], [*cuts, len(ids)], strict=True)
+    return [
+        part
+        for piece, begin, end in pieces
+        for part in _split_if_grown(piece, ids[begin:end], weights[begin:end], partition_bytes)
+    ]
 
 
 def _pieces(border: Border, ids: NDArray[Any], cuts: list[int]) -> list[Border]:

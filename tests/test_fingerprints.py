@@ -1,0 +1,101 @@
+"""Fingerprints: they change with what matters to a table, and with nothing else."""
+
+import dataclasses
+from typing import Any, get_args
+
+import pytest
+
+from polyframe import fingerprints
+from polyframe.fingerprints import places_fingerprint, stage_fingerprints
+from polyframe.settings import Affects, DrawingTask, Settings
+from polyframe.stages import STAGE_TABLES
+
+#: Another valid value for every setting; a new setting must be added here.
+OTHER: dict[str, Any] = {
+    "workflow_id": 8,
+    "workflow_version": "4..13.19",
+    "drawing_tasks": (DrawingTask("T0"),),
+    "task": ("T0",),
+    "tool": (1,),
+    "filter": "last",
+    "average_type": "union",
+    "eps": 0.4,
+    "min_samples": 3,
+    "min_threshold": 0.1,
+    "contour_method": "raster",
+    "num_grid_points": 50,
+    "smoothing": "rounded",
+    "collab": True,
+    "step_key": "S1",
+    "task_index": 1,
+    "tool_type": "polygon",
+    "engine": "shapely",
+    "jobs": 3,
+    "partition_size": 9,
+}
+#: Which stages a setting changes, by what it says that it affects.
+CHANGED: dict[str, set[str]] = {
+    "extract": {"extract", "reduce", "contours"},
+    "reduce": {"reduce", "contours"},
+    "contours": {"contours"},
+    "carried": set(),
+    "run": set(),
+}
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def changed(one: Settings, other: Settings) -> set[str]:
+    before, after = (stage_fingerprints("0" * 16, settings) for settings in (one, other))
+    assert set(before) == set(after) == set(STAGE_TABLES)
+    return {stage for stage in before if before[stage] != after[stage]}
+
+
+def test_every_setting_is_covered() -> None:
+    assert set(OTHER) == set(FIELDS)
+    assert set(CHANGED) == set(get_args(Affects))
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_changes_the_stages_that_it_affects(name: str) -> None:
+    expected = CHANGED[FIELDS[name].metadata["affects"]]
+    if name == "average_type":
+        # Contours are made from clusters, not from averages.
+        expected = {"reduce"}
+    choices = FIELDS[name].metadata["choices"]
+    others = [value for value in choices or [OTHER[name]] if value != FIELDS[name].default]
+    assert others
+    for value in others:
+        assert changed(Settings(), Settings().replace({name: value})) == expected
+
+
+@pytest.mark.parametrize(
+    "task", [DrawingTask("T1"), DrawingTask("T0", (0,)), DrawingTask("T0", kind="bezier")], ids=str
+)
+def test_every_part_of_a_drawing_task_matters(task: DrawingTask) -> None:
+    one, other = (Settings(drawing_tasks=(which,)) for which in (DrawingTask("T0"), task))
+    assert changed(one, other) == set(STAGE_TABLES)
+
+
+def test_stages_and_rows_are_told_apart() -> None:
+    one, other = (stage_fingerprints(content, Settings()) for content in ("0" * 16, "1" * 16))
+    found = [*one.values(), *other.values()]
+    assert len(set(found)) == 2 * len(STAGE_TABLES)
+    assert all(len(value) == 32 and int(value, 16) >= 0 for value in found)
+    assert stage_fingerprints("0" * 16, Settings()) == one
+
+
+@pytest.mark.parametrize("place", range(len(fingerprints._MADE_BY)))
+def test_another_program_is_told(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stage_fingerprints("0" * 16, Settings())
+    made_by = list(fingerprints._MADE_BY)
+    made_by[place] = "other"
+    monkeypatch.setattr(fingerprints, "_MADE_BY", tuple(made_by))
+    after = stage_fingerprints("0" * 16, Settings())
+    assert all(before[stage] != after[stage] for stage in STAGE_TABLES)
+
+
+def test_places_go_by_the_names_of_files_only_where_there_are_several() -> None:
+    assert places_fingerprint("0", ("a.csv",)) == places_fingerprint("0", ("b.csv",))
+    assert places_fingerprint("0", ("a.csv",)) != places_fingerprint("1", ("a.csv",))
+    several = [places_fingerprint("0", names) for names in (("a",), ("a", "b"), ("b", "a"), ("a", "c"))]
+    assert len(set(several)) == 4

@@ -1,0 +1,161 @@
+"""Part files: the same bytes for the same rows, a footer that tells, whole or not at all."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from exports import drawing, export_row, export_text, square
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import polyframe as pf
+from polyframe.parts import Origin, part_name, read_origin, read_parts, replace_durably, write_part
+from polyframe.tables import TABLES
+
+ORIGIN = Origin({"eps": 0.5, "tool": [1]}, "0123", "4567", {"rows_used": 3, "reasons": {"bad_frame": 1}})
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
+    """All tables of a small export, with rejected rows and marks."""
+    folder = tmp_path_factory.mktemp("tables")
+    rows = [
+        export_row(10 * s + v, drawing(square(v, 0), square(40 * v, 50), square(0, 0, side=0)), subject_ids=s)
+        for s in range(1, 6)
+        for v in range(1, 4)
+    ]
+    rows += [export_row(99, None), export_row(98, "[]", subject_ids="x", user_name=None)]
+    (folder / "export.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(folder / "export.csv", folder / "out", engine="shapely", jobs=1)
+    found = {name: pf.scan(folder / "out", name).collect() for name in TABLES}
+    assert all(table.height > 1 for table in found.values())
+    return found
+
+
+@pytest.mark.parametrize("name", TABLES)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 1000), pieces=st.integers(1, 5))
+def test_same_rows_same_bytes(
+    name: str, seed: int, pieces: int, tables: dict[str, pl.DataFrame], tmp_path_factory: Any
+) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    table = tables[name]
+    mixed = table.sample(fraction=1, shuffle=True, seed=seed).select(reversed(table.columns))
+    size = -(-mixed.height // pieces)
+    chunked = pl.concat([mixed[k : k + size] for k in range(0, mixed.height, size)], rechunk=False)
+    one, two = folder / "one" / "part-00000.parquet", folder / "two" / "part-00000.parquet"
+    sizes = [write_part(frame, path, TABLES[name], ORIGIN) for frame, path in ((table, one), (chunked, two))]
+    assert one.read_bytes() == two.read_bytes()
+    assert sizes == [one.stat().st_size] * 2
+    assert read_parts([two]).equals(table)
+    assert pl.read_parquet(two).schema == TABLES[name].schema
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_rows(name: str, tmp_path: Path) -> None:
+    path = tmp_path / part_name("00000")
+    write_part(TABLES[name].empty(), path, TABLES[name], Origin())
+    assert pl.read_parquet(path).equals(TABLES[name].empty())
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("origin", [ORIGIN, Origin()])
+def test_the_footer_comes_back(name: str, origin: Origin, tables: Any, tmp_path: Path) -> None:
+    path = tmp_path / part_name("00001-02")
+    write_part(tables[name], path, TABLES[name], origin)
+    assert read_origin(path) == origin
+
+
+def with_metadata(path: Path, metadata: dict[str, str] | None) -> None:
+    pq.write_table(pa.table({"x": [1]}).replace_schema_metadata(metadata), path)
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        None,
+        {"other": "{}"},
+        {"polyframe": "{"},
+        {"polyframe": "[]"},
+        {"polyframe": "1"},
+        {"polyframe": '{"settings": {}, "fingerprint": ""}'},
+    ],
+)
+def test_a_foreign_file_has_no_origin(footer: dict[str, str] | None, tmp_path: Path) -> None:
+    with_metadata(tmp_path / "part.parquet", footer)
+    assert read_origin(tmp_path / "part.parquet") is None
+
+
+@pytest.mark.parametrize("keep", [0, 1, 4, 8, 100, -1, -9])
+def test_a_damaged_file_has_no_origin(keep: int, tables: Any, tmp_path: Path) -> None:
+    path = tmp_path / part_name("00000")
+    write_part(tables["labels"], path, TABLES["labels"], ORIGIN)
+    path.write_bytes(path.read_bytes()[:keep])
+    assert read_origin(path) is None
+    assert read_origin(tmp_path / "missing.parquet") is None
+    assert read_origin(tmp_path) is None
+    with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: is missing or damaged"):
+        read_parts([path])
+
+
+@pytest.mark.parametrize("fails", ["writing", "renaming"])
+def test_a_failed_write_leaves_the_old_file(
+    fails: str, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / part_name("00000")
+    write_part(tables["labels"], path, TABLES["labels"], ORIGIN)
+    before = path.read_bytes()
+
+    def half_written(_: Any, temporary: Path, **__: Any) -> None:
+        temporary.write_bytes(b"PAR1 half")
+        raise OSError(28, "No space left on device")
+
+    def not_renamed(temporary: Path, _: Path) -> None:
+        assert temporary.exists()
+        raise OSError(28, "No space left on device")
+
+    if fails == "writing":
+        monkeypatch.setattr(pq, "write_table", half_written)
+    else:
+        monkeypatch.setattr("polyframe.parts.replace_durably", not_renamed)
+    message = r"part-00000\.parquet: cannot be written \(No space left on device\)"
+    with pytest.raises(pf.PolyframeError, match=message):
+        write_part(tables["labels"][:1], path, TABLES["labels"], Origin())
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told(tables: Any, tmp_path: Path) -> None:
+    path = tmp_path / part_name("00000")
+    (tmp_path / f".{path.name}.tmp").symlink_to("/dev/full")
+    with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: cannot be written \(No space left"):
+        write_part(tables["labels"], path, TABLES["labels"], Origin())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file(tables: Any, tmp_path: Path) -> None:
+    (tmp_path / "labels").touch()
+    with pytest.raises(pf.PolyframeError, match="cannot be written"):
+        write_part(tables["labels"], tmp_path / "labels" / "part.parquet", TABLES["labels"], Origin())
+
+
+def test_a_file_is_on_the_disk_before_it_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new").write_text("new")
+    (tmp_path / "old").write_text("old")
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.read(descriptor, 99).decode() + (tmp_path / "old").read_text())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    replace_durably(tmp_path / "new", tmp_path / "old")
+    assert synced == ["newold"]
+    assert (tmp_path / "old").read_text() == "new"
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,134 @@
+"""Rows sorted into partitions on disk: each once, in its order, where it belongs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import polyframe as pf
+from polyframe import shuffle as module
+from polyframe.shuffle import Shuffled, Slices, read_slices, shuffle
+
+SCHEMA = pl.Schema({"subject_id": pl.Int64, "row": pl.UInt32, "text": pl.String})
+
+#: Subjects in the order of the rows; None could not be read.
+subjects = st.lists(st.none() | st.integers(-3, 12), max_size=60)
+borders = st.lists(st.integers(-2, 11), max_size=5, unique=True).map(sorted)
+
+
+def rows_of(ids: list[int | None]) -> pl.DataFrame:
+    texts = [None if k % 7 == 3 else f"row {k} " * (k % 5) for k in range(len(ids))]
+    return pl.DataFrame({"subject_id": ids, "row": range(len(ids)), "text": texts}, schema=SCHEMA)
+
+
+def expected(rows: pl.DataFrame, firsts: list[int], number: int) -> pl.DataFrame:
+    """The rows of one partition, found one by one."""
+    place = [0 if s is None else sum(first <= s for first in firsts) for s in rows["subject_id"]]
+    return rows.filter(pl.Series(place, dtype=pl.Int64) == number)
+
+
+def everything(firsts: list[int]) -> np.ndarray:
+    return np.ones(len(firsts) + 1, bool)
+
+
+def read(done: Shuffled, number: int) -> pl.DataFrame:
+    slices = done.partitions[number]
+    assert slices is not None
+    return read_slices(slices, SCHEMA)
+
+
+@pytest.mark.parametrize("run_bytes", [1, 300, 64_000_000])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(ids=subjects, firsts=borders, data=st.data())
+def test_every_row_comes_back_once_and_in_order(
+    run_bytes: int, ids: list[int | None], firsts: list[int], data: Any, tmp_path_factory: Any
+) -> None:
+    rows = rows_of(ids)
+    wanted = data.draw(st.lists(st.booleans(), min_size=len(firsts) + 1, max_size=len(firsts) + 1))
+    folder = tmp_path_factory.mktemp("rows")
+    # Rows come in several batches, as from several files.
+    step = data.draw(st.integers(1, 60))
+    lazy = pl.concat([rows[k : k + step].lazy() for k in range(0, max(len(ids), 1), step)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_RUN_BYTES", run_bytes)
+        done = shuffle(lazy, firsts, np.array(wanted), folder)
+    for number, is_wanted in enumerate(wanted):
+        if is_wanted:
+            assert read(done, number).equals(expected(rows, firsts, number))
+        else:
+            assert done.partitions[number] is None
+    assert done.bytes == sum(path.stat().st_size for path in folder.iterdir())
+
+
+def test_rows_are_written_in_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RUN_BYTES", 1)
+    rows = rows_of([5, None, 1, 9] * 3)
+    lazy = pl.concat([rows[k : k + 4].lazy() for k in (0, 4, 8)])
+    done = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path)
+    assert len(list(tmp_path.iterdir())) > 1
+    assert read(done, 0)["row"].to_list() == [1, 2, 5, 6, 9, 10]
+    assert read(done, 1)["row"].to_list() == [0, 4, 8]
+    assert read(done, 2)["row"].to_list() == [3, 7, 11]
+
+
+def test_rows_in_the_order_of_their_subjects_are_one_batch_each(tmp_path: Path) -> None:
+    done = shuffle(rows_of([1, 1, 5, 5, 9]).lazy(), [4, 8], everything([4, 8]), tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert [slices.batches for slices in done.partitions if slices] == [((path, k),) for k in range(3)]
+
+
+def test_where_nothing_is_wanted_nothing_is_read(tmp_path: Path) -> None:
+    def never(_: pl.DataFrame) -> pl.DataFrame:
+        raise AssertionError("the rows were read")
+
+    lazy = rows_of([1, 2]).lazy().map_batches(never, schema=SCHEMA)
+    done = shuffle(lazy, [2], np.zeros(2, bool), tmp_path / "rows")
+    assert done == Shuffled((None, None), 0)
+    assert not (tmp_path / "rows").exists()
+    with pytest.raises(AssertionError, match="the rows were read"):
+        shuffle(lazy, [2], np.ones(2, bool), tmp_path / "rows")
+
+
+def test_a_partition_without_rows(tmp_path: Path) -> None:
+    done = shuffle(rows_of([1]).lazy(), [5], everything([5]), tmp_path)
+    assert done.partitions[1] == Slices(())
+    assert read(done, 1).schema == SCHEMA
+    assert read(done, 1).is_empty()
+
+
+def test_rows_that_cannot_be_packed_come_back_whole(tmp_path: Path) -> None:
+    """Such buffers are stored as they are, so they are read straight from the file, which is closed then."""
+    noise = np.random.default_rng(3).integers(1, 127, (400, 80)).astype(np.uint8)
+    texts = [bytes(row).decode() for row in noise]
+    rows = pl.DataFrame({"subject_id": [1] * 400, "row": range(400), "text": texts}, schema=SCHEMA)
+    found = read(shuffle(rows.lazy(), [], everything([]), tmp_path), 0)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert found.equals(rows)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("run_bytes", [1, 64_000_000])
+def test_a_full_disk_names_the_file(run_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it fills up within Polars' pass over the rows."""
+    monkeypatch.setattr(module, "_RUN_BYTES", run_bytes)
+    (tmp_path / "00000.arrow").symlink_to("/dev/full")
+    with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: cannot be written \(No space left"):
+        shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["vanished", "truncated", "emptied", "foreign"])
+def test_a_damaged_file_is_named(damage: str, tmp_path: Path) -> None:
+    done = shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path)
+    (path,) = tmp_path.iterdir()
+    if damage == "vanished":
+        path.unlink()
+    else:
+        whole = path.read_bytes()
+        path.write_bytes({"truncated": whole[:-20], "emptied": b"", "foreign": b"x" * 999}[damage])
+    with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: vanished or was damaged"):
+        read(done, 1)
