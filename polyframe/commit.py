@@ -99,12 +99,10 @@ def decided(work: Path) -> dict[str, Any] | None:
     """Return the manifest of a change that is decided but not completed; None where there is none."""
     path = work / DECIDED
     try:
-        manifest = load_manifest(path) if path.is_file() else None
+        return load_manifest(path) if path.is_file() else None
     except PolyframeError:
         # It was completed in this moment.
         return None
-    lists = manifest and all(isinstance(manifest.get(key), list) for key in ("changed", "dropped"))
-    return manifest if lists else None
 
 
 def table_folder(output: Path, work: Path, table: str) -> Path:
