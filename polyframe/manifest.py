@@ -1,5 +1,6 @@
 """The manifest of an output directory: how it was made, from what, and which part files belong to it."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -206,6 +207,8 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
         replace_durably(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise PolyframeError(cannot_write(path, error)) from None
 
 

@@ -207,8 +207,8 @@ def _last_borders(
     """Fill the last partition with new subjects, and put those that do not fit into new ones."""
     n_known = 0 if known_until is None else int(np.searchsorted(ids, known_until, side="right"))
     known = _split_if_grown(border, ids[:n_known], weights[:n_known], partition_bytes)
-    # Once split it is full: what is new begins a partition of its own.
-    filled = int(weights[:n_known].sum()) if len(known) == 1 else partition_bytes
+    # Where it had to be split it is more than full: what is new begins a partition of its own.
+    filled = int(weights[:n_known].sum())
     following = int(border.name.split("-")[0]) + 1
     cuts = _cuts(weights[n_known:], partition_bytes, filled=filled)
     return known + [Border(_numbered(following + k), int(ids[n_known + cut])) for k, cut in enumerate(cuts)]

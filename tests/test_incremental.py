@@ -1,5 +1,6 @@
 """Runs on an export that changes: only what changed is made again, and the result is that of a fresh run."""
 
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,8 +149,8 @@ def test_the_command_says_what_was_kept(export: Path, out: Path, polyframe: Call
 
 
 def replaced(rows: Rows, subject: int, **cells: Any) -> Rows:
-    """Correct cells of the first row of a subject."""
-    position = next(i for i, row in enumerate(rows) if row["subject_ids"] == subject)
+    """Correct cells of the first row of a subject; of the first row where there is none."""
+    position = next((i for i, row in enumerate(rows) if row["subject_ids"] == subject), 0)
     return [*rows[:position], rows[position] | cells, *rows[position + 1 :]]
 
 
@@ -441,15 +442,15 @@ class DiedError(Exception):
     pass
 
 
+def stop(done: int, after: int) -> None:
+    if done == after:
+        raise DiedError
+
+
 def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
     """Start a run that ends after some partitions, before anything is put into place."""
-
-    def progress(done: int, _: int) -> None:
-        if done == after:
-            raise DiedError
-
     with pytest.raises(DiedError):
-        run(export, out, progress=progress, **options)
+        run(export, out, progress=lambda done, _: stop(done, after), **options)
     assert (out / WORK).exists()
 
 
@@ -505,3 +506,40 @@ def test_a_damaged_part_that_was_made_again_gets_in_also_after_a_death(export: P
     die(export, out)
     run(export, out)
     assert files(out) == whole
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_history_shows_in_the_tables(seed: int, export: Path, out: Path, polyframe: Call) -> None:
+    """Exports, settings, commands and early ends in any order, and then one whole run."""
+    chance = random.Random(seed)
+    rows = first_rows()
+    for _ in range(6):
+        step = chance.choice(
+            ["change", "change", "back", "run", "die", "die", "extract", "reduce", "contours"]
+        )
+        options = chance.choice([{}, {}, {"eps": 0.3}, {"average_type": "union"}, {"tool": 0}])
+        if step == "change":
+            rows = CHANGES[chance.choice(list(CHANGES))][0](rows)
+        elif step == "back":
+            rows = first_rows()
+        write(export, rows)
+        try:
+            if step == "run":
+                run(export, out, workflow_id=7, contours=chance.random() < 0.6, **options)
+            elif step == "die":
+                after = chance.choice([1, 2])
+                run(
+                    export,
+                    out,
+                    workflow_id=7,
+                    progress=lambda done, _, after=after: stop(done, after),
+                    **options,
+                )
+        except DiedError:
+            pass
+        if step == "extract":
+            polyframe("extract", export, "-o", out, "--workflow-id", 7, "--partition-size", 1)
+        elif step in ("reduce", "contours"):
+            polyframe(step, out, *(("--eps", 0.3) if chance.random() < 0.3 else ()))
+    run(export, out, workflow_id=7)
+    check(export, out, workflow_id=7)

@@ -14,7 +14,9 @@ TARGET = 1000
 
 #: Subjects with their bytes, in order; some heavier than a partition.
 subject_weights = st.dictionaries(
-    st.integers(-50, 400), st.integers(1, 600) | st.integers(1, 3 * TARGET), max_size=40
+    st.integers(-50, 400),
+    st.integers(1, 600) | st.integers(1, 3 * TARGET) | st.sampled_from([TARGET // 4, TARGET // 2, TARGET]),
+    max_size=40,
 )
 
 
@@ -116,6 +118,13 @@ def test_any_change_keeps_the_borders_that_it_can(exports: list[dict[int, int]],
             assert len(inside) < 2 or sum(weights[s] for s in inside) <= 2 * target
         assert plan_borders(subjects, target, borders, last_of(weights)) == borders
         known = last_of(weights)
+
+
+def test_a_partition_may_be_exactly_full() -> None:
+    weights = dict.fromkeys(range(6), TARGET // 2)
+    for kept in ([], [Border("00000", None)]):
+        borders = plan_borders(subjects_of(weights), TARGET, kept, None)
+        assert [border.first_subject for border in borders] == [None, 2, 4]
 
 
 def test_a_grown_partition_is_split_and_keeps_its_place() -> None:
