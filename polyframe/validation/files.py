@@ -246,10 +246,21 @@ def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> lis
         for name, value in expected.footer().items():
             if name not in told or told[name] != value:
                 check = "fingerprint" if name == "fingerprint" else "footer"
-                found.append(off(f"the {name} in its footer is not that of the manifest", check))
+                differing = f" ({_differing(told.get(name), value)})" if isinstance(value, dict) else ""
+                found.append(off(f"the {name} in its footer is not that of the manifest{differing}", check))
     if expected.table.geometry and _json(metadata.get(b"geo")) != GEO:
         found.append(off("its footer lacks the metadata of GeoParquet, or has others"))
     return found
+
+
+def _differing(told: Any, expected: Mapping[str, Any]) -> str:
+    if not isinstance(told, dict):
+        return "there is none"
+    return ", ".join(
+        name
+        for name in sorted({*told, *expected})
+        if name not in told or name not in expected or told[name] != expected[name]
+    )[:100]
 
 
 def _json(text: bytes | None) -> Any:
