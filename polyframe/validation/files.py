@@ -1,5 +1,6 @@
 """The files of an output directory: those that the manifest names and no others, with its footers."""
 
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -230,6 +231,7 @@ def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
     ]
 
 
+@functools.cache
 def _arrow_schema(table: Table) -> Any:
     return table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
