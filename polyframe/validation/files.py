@@ -19,6 +19,7 @@ from polyframe.stages import settings_of, stage_settings
 from polyframe.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.validation.findings import FORCE, Finding
 
+_AGAIN: Final = "run again"
 #: Rows that are held at once of the columns that may be long.
 _BATCH_ROWS: Final = 200
 
@@ -127,7 +128,7 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
         size = path.stat().st_size
     except OSError as error:
         problem = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-        return [Finding("files", expected.file, problem, "run again")]
+        return [Finding("files", expected.file, problem, _AGAIN)]
     wrong_size = size != expected.size
     sizes = f"has {size} bytes, the manifest says {expected.size}"
     try:
@@ -135,8 +136,10 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
             schema, metadata = file.schema_arrow, file.metadata.metadata or {}
     except damage() as error:
         told = f"{sizes}, and " if wrong_size else ""
-        return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})")]
-    found = [Finding("size", expected.file, sizes)] if wrong_size else []
+        # A run sees another length by itself.
+        advice = _AGAIN if wrong_size else FORCE
+        return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})", advice)]
+    found = [Finding("size", expected.file, sizes, _AGAIN)] if wrong_size else []
     found += _schema_findings(expected, schema)
     found += _footer_findings(expected, metadata)
     return found
