@@ -16,7 +16,7 @@ from polyframe.synthetic import SynthOptions
 Call = Callable[..., Done]
 
 
-@pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "synth"])
+@pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "status", "validate", "synth"])
 def test_help_has_an_example(command: str, polyframe: Call) -> None:
     done = polyframe(command, "--help")
     assert done.code == 0

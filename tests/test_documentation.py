@@ -1,5 +1,6 @@
 """What the README says is so: generated parts, commands, Python; and the code is checked and typed."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,12 +44,31 @@ def test_the_main_command_says_what_the_readme_shows(
     assert done.out.startswith(blocks("text")[0])
 
 
+def test_the_readme_shows_what_status_and_validate_print(
+    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes may differ a little with the version of Arrow, so that they are not compared."""
+
+    def told(text: str) -> list[str]:
+        return [re.sub(r"[\d,]+(?= +1$)|\d+(?= bytes)|(?<=says )\d+", "", line) for line in text.splitlines()]
+
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    assert polyframe("run", *blocks("sh")[0].split("polyframe run ")[1].split()).code == 0
+    shown = [told(block) for block in blocks("text")]
+    assert told(polyframe("status", "out").out) in shown
+    assert told(polyframe("validate", "out").out) in shown
+    os.truncate("out/labels/part-00000.parquet", 6000)
+    Path("out/groups/notes.txt").touch()
+    assert told(polyframe("validate", "out").out) in shown
+
+
 def test_commands_of_the_table_work_on_the_example(
     tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 7
     for command in commands:
         command = command.replace("CLASSIFICATIONS", str(ROOT / "data" / "classifications.csv"))
         done = polyframe(*command.replace("CONFIG.yaml", str(ROOT / "data" / "config.yaml")).split())
@@ -90,6 +110,9 @@ def test_layers_import_only_downwards() -> None:
 
 
 def test_public_names() -> None:
-    assert {"run", "extract", "reduce", "contours", "scan"} <= set(dir(pf))
+    assert {"run", "extract", "reduce", "contours", "scan", "status", "validate"} <= set(dir(pf))
+    # A module of the name of a function would take its place once it is imported.
+    modules = {path.stem for path in (ROOT / "polyframe").iterdir()}
+    assert not modules & set(dir(pf))
     with pytest.raises(AttributeError):
         _ = pf.nonsense

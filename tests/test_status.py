@@ -84,8 +84,8 @@ def test_json_is_one_object_with_stable_keys(made: Path, polyframe: Call) -> Non
     told = json.loads(done.out)
     assert (done.code, done.err) == (0, "")
     assert told == pf.status(made).to_dict()
-    keys = "output polyframe_version schema_version sources versions stages settings extraction tables partitions"
-    keys += " partitions_current parts parts_current not_current accounting running finished_parts"
+    keys = "output polyframe_version schema_version sources versions stages settings extraction tables"
+    keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
     keys += " finished_partitions change_decided"
     assert list(told) == keys.split()
     assert list(told["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]

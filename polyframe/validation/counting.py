@@ -59,7 +59,7 @@ def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
         "marks_decoded": chosen.height,
         "marks_rejected": chosen.height - solid.height,
         "marks_set_aside": solid.height - taking_part.height,
-        "groups": taking_part.select(GROUP_KEYS).n_unique() if taking_part.height else 0,
+        "groups": taking_part.group_by(GROUP_KEYS).len().height,
     }
 
 

@@ -1,5 +1,6 @@
 """The files of an output directory: those that the manifest names and no others, with its footers."""
 
+import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from polyframe.stages import settings_of, stage_settings
 from polyframe.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.validation.findings import FORCE, Finding
 
+_AGAIN: Final = "run again"
 #: Rows that are held at once of the columns that may be long.
 _BATCH_ROWS: Final = 200
 
@@ -126,7 +128,7 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
         size = path.stat().st_size
     except OSError as error:
         problem = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-        return [Finding("files", expected.file, problem, "run again")]
+        return [Finding("files", expected.file, problem, _AGAIN)]
     wrong_size = size != expected.size
     sizes = f"has {size} bytes, the manifest says {expected.size}"
     try:
@@ -134,8 +136,10 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
             schema, metadata = file.schema_arrow, file.metadata.metadata or {}
     except damage() as error:
         told = f"{sizes}, and " if wrong_size else ""
-        return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})")]
-    found = [Finding("size", expected.file, sizes)] if wrong_size else []
+        # A run sees another length by itself.
+        advice = _AGAIN if wrong_size else FORCE
+        return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})", advice)]
+    found = [Finding("size", expected.file, sizes, _AGAIN)] if wrong_size else []
     found += _schema_findings(expected, schema)
     found += _footer_findings(expected, metadata)
     return found
@@ -230,6 +234,7 @@ def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
     ]
 
 
+@functools.cache
 def _arrow_schema(table: Table) -> Any:
     return table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
@@ -246,10 +251,21 @@ def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> lis
         for name, value in expected.footer().items():
             if name not in told or told[name] != value:
                 check = "fingerprint" if name == "fingerprint" else "footer"
-                found.append(off(f"the {name} in its footer is not that of the manifest", check))
+                differing = f" ({_differing(told.get(name), value)})" if isinstance(value, dict) else ""
+                found.append(off(f"the {name} in its footer is not that of the manifest{differing}", check))
     if expected.table.geometry and _json(metadata.get(b"geo")) != GEO:
         found.append(off("its footer lacks the metadata of GeoParquet, or has others"))
     return found
+
+
+def _differing(told: Any, expected: Mapping[str, Any]) -> str:
+    if not isinstance(told, dict):
+        return "there is none"
+    return ", ".join(
+        name
+        for name in sorted({*told, *expected})
+        if name not in told or name not in expected or told[name] != expected[name]
+    )[:100]
 
 
 def _json(text: bytes | None) -> Any:

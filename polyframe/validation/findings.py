@@ -1,5 +1,6 @@
 """What is found to be off, and how rows are named in it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -64,13 +65,32 @@ def rows_off(
     first_row : int
         How many rows of the file come before these.
     """
-    found = rows.select(off.fill_null(value=False).alias("off")).to_series().arg_true()
-    if not len(found):
+    return several_off(file, table, rows, [(check, off, problem)], first_row)
+
+
+def several_off(
+    file: str,
+    table: Table,
+    rows: pl.DataFrame,
+    checks: Sequence[tuple[str, pl.Expr, str]],
+    first_row: int = 0,
+) -> list[Finding]:
+    """Return a finding for each of several checks that some rows do not pass, see `rows_off`."""
+    if not rows.height or not checks:
         return []
-    first = int(found[0])
-    number = 1 + (int(rows["row"][first]) if "row" in rows.columns else first_row + first)
-    more = f" (and {len(found) - 1} more rows)" if len(found) > 1 else ""
-    return [Finding(check, file, f"row {number} ({key_of(table, rows, first)}) {problem}{more}", row=number)]
+    flags = rows.select(off.fill_null(value=False).alias(str(k)) for k, (_, off, _) in enumerate(checks))
+    # Nearly always there is none at all.
+    any_off = flags.select(pl.all().any()).row(0)
+    found = []
+    for k, (check, _, problem) in enumerate(checks):
+        if any_off[k]:
+            places = flags[str(k)].arg_true()
+            first = int(places[0])
+            number = 1 + (int(rows["row"][first]) if "row" in rows.columns else first_row + first)
+            more = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
+            told = f"row {number} ({key_of(table, rows, first)}) {problem}{more}"
+            found.append(Finding(check, file, told, row=number))
+    return found
 
 
 def key_of(table: Table, rows: pl.DataFrame, position: int) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polyframe import ragged
 from polyframe.runs import offsets_of
 from polyframe.tables import Table
-from polyframe.validation.findings import Finding, rows_off
+from polyframe.validation.findings import Finding, several_off
 
 _ROUNDING: Final = 1e-9
 #: The outline that belongs to the geometry; of contours it is the first one.
@@ -65,10 +65,8 @@ def outline_findings(file: str, table: Table, rows: pl.DataFrame, first_row: int
 def _off(
     check: str, file: str, table: Table, rows: pl.DataFrame, checks: Mapping[str, pl.Expr], first_row: int
 ) -> list[Finding]:
-    found: list[Finding] = []
-    for problem, off in checks.items():
-        found += rows_off(check, file, table, rows, off, problem, first_row)
-    return found
+    told = [(check, off, problem) for problem, off in checks.items()]
+    return several_off(file, table, rows, told, first_row)
 
 
 def _columns(checks: Mapping[str, NDArray[np.bool_]]) -> dict[str, pl.Expr]:

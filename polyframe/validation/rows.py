@@ -9,7 +9,7 @@ from polyframe.manifest import PartitionRecord
 from polyframe.planning import within_range
 from polyframe.settings import Settings
 from polyframe.tables import Table
-from polyframe.validation.findings import Finding, key_of, rows_off
+from polyframe.validation.findings import Finding, key_of, several_off
 
 #: Columns that no check of whole parts needs.
 _NOT_NEEDED: Final = ("details", "tool_type", "x", "y")
@@ -50,10 +50,7 @@ def row_findings(
         ("range", outside, f"has a subject outside its partition, {_range(subjects)}"),
         *(("values", off, problem) for problem, off in _value_checks(table, settings).items()),
     ]
-    found: list[Finding] = []
-    for check, off, problem in checks:
-        found += rows_off(check, file, table, rows, off, problem)
-    return found
+    return several_off(file, table, rows, checks)
 
 
 def seam_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
