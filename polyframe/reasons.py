@@ -61,7 +61,7 @@ LARGEST_COORDINATE: Final = 1e9
 #: What follows is far beyond what anybody draws by hand, and keeps a cell that is made to do harm from taking
 #: more than a small multiple of its size: a task stands in the row of each of its marks, and an answer in the
 #: details of each mark that names it.
-MOST_MARKS: Final = 10_000
+MOST_MARKS: Final = 1_000
 MOST_POINTS: Final = 100_000
 LONGEST_DETAILS: Final = 1_000_000
 LONGEST_TASK: Final = 100

@@ -233,7 +233,10 @@ REJECTS: Final = Table(
         Column("stage", pl.String, "where it was noticed: read, decode or polygons"),
         Column("reason", pl.String, "a code, see the list of reasons"),
         Column(
-            "detail", pl.String, "the row of the export (from 1, without the header) and what was found there"
+            "detail",
+            pl.String,
+            "what was found; where a key is missing or repeated also the row of the export (from 1, without the "
+            "header), and its file where there are several",
         ),
     ),
     ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),

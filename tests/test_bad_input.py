@@ -252,6 +252,8 @@ def test_tasks_and_tools_that_hold_nothing_are_said_out_loud(
 
 GOOD = [square(0, 0), square(1, 0)]
 BAD_CELLS = {
+    drawing(*[3] * reasons.MOST_MARKS, square(0, 0)): reasons.TOO_MANY_MARKS,
+    drawing(square(0, 0, details="a" * reasons.LONGEST_DETAILS)): reasons.DETAILS_TOO_LONG,
     None: reasons.ANNOTATIONS_MISSING,
     "[{": reasons.ANNOTATIONS_NOT_JSON,
     "null": reasons.ANNOTATIONS_NOT_A_LIST,
