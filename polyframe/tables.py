@@ -235,8 +235,8 @@ REJECTS: Final = Table(
         Column(
             "detail",
             pl.String,
-            "what was found; where a key is missing or repeated also the row of the export (from 1, without the "
-            "header), and its file where there are several",
+            "what was found; where a key is missing or repeated also the row of the export (from 1, without "
+            "the header), and its file where there are several",
         ),
     ),
     ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),

@@ -262,6 +262,10 @@ BAD_CELLS = {
     "[[]]": reasons.ANNOTATIONS_NOT_A_LIST,
 }
 BAD_MARKS: list[tuple[object, str]] = [
+    (
+        square(0, 0, pathX=[1] * (reasons.MOST_POINTS + 1), pathY=[1] * (reasons.MOST_POINTS + 1)),
+        reasons.TOO_MANY_POINTS,
+    ),
     ({"pathX": [0, 1, 1], "pathY": [0, 0, 1], "toolType": "polygon"}, reasons.TOOL_MISSING),
     (square(0, 0, pathX=[0, 1, 2]), reasons.PATH_LENGTHS_DIFFER),
     (square(0, 0, pathX=[0, "a", 2, 3]), reasons.COORDINATE_NOT_A_NUMBER),
