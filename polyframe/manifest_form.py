@@ -21,6 +21,8 @@ _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 _COUNTS: Final = tuple(f.name for f in dataclasses.fields(Accounting) if f.name != "reasons")
 #: What is counted before there are partitions.
 _OF_EXPORT: Final = ("rows_read", "rows_filtered")
+_PARTITION: Final = {"name", "first_subject", "content", "stages"}
+_RECORD: Final = {"fingerprint", "places", "counts", "sizes"}
 #: Which settings stand where.
 _SETTINGS: Final[Mapping[str, tuple[Affects, ...]]] = {
     "extraction": ("extract",),
@@ -104,12 +106,15 @@ def _partition_problems(position: int, partition: Any, stages: Any) -> Iterator[
         yield f"partition {position}: its name is {_shown(name)}, expected digits such as 00000"
         return
     where = f"partition {name}"
-    first = partition.get("first_subject")
+    if set(partition) != _PARTITION:
+        yield f"{where}: has the keys {_shown(sorted(partition))}, expected {', '.join(sorted(_PARTITION))}"
+        return
+    first = partition["first_subject"]
     if (first is None) != (position == 0) or not (first is None or _is_whole(first)):
         yield f"{where}: 'first_subject' is {_shown(first)}"
-    if not _matches(_CONTENT, partition.get("content")):
+    if not _matches(_CONTENT, partition["content"]):
         yield f"{where}: 'content' is {_shown(partition.get('content'))}, expected 16 hexadecimal digits"
-    records = partition.get("stages")
+    records = partition["stages"]
     if not isinstance(records, dict) or list(records) != stages:
         yield f"{where}: its stages are {_shown(records)}, expected {_shown(stages)}"
         return
@@ -121,12 +126,15 @@ def _record_problems(where: str, stage: str, record: Any) -> Iterator[str]:
     if not isinstance(record, dict):
         yield f"{where} is {_shown(record)}"
         return
-    if not _matches(_FINGERPRINT, record.get("fingerprint")):
+    if set(record) != _RECORD:
+        yield f"{where}: has the keys {_shown(sorted(record))}, expected {', '.join(sorted(_RECORD))}"
+        return
+    if not _matches(_FINGERPRINT, record["fingerprint"]):
         yield f"{where}: the fingerprint is {_shown(record.get('fingerprint'))}"
-    if not (record.get("places") is None or _matches(_FINGERPRINT, record["places"])):
+    if not (record["places"] is None or _matches(_FINGERPRINT, record["places"])):
         yield f"{where}: 'places' is {_shown(record['places'])}"
-    yield from _counts_problems(f"{where}: counts", record.get("counts"))
-    sizes = record.get("sizes")
+    yield from _counts_problems(f"{where}: counts", record["counts"])
+    sizes = record["sizes"]
     tables = STAGE_TABLES.get(stage, ())
     if not isinstance(sizes, dict) or set(sizes) != set(tables) or not all(map(_is_count, sizes.values())):
         yield f"{where}: the sizes are {_shown(sizes)}, expected one for each of {', '.join(tables)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from polyframe import commit
+from polyframe._errors import PolyframeError
 from polyframe.dataset import WORK
 from polyframe.exclusive import holder_of
 from polyframe.manifest import (
@@ -138,7 +139,13 @@ def status(output: str | os.PathLike[str]) -> Status:
     }
     if path is None:
         return Status(**now)
-    manifest = load_manifest(path)
+    try:
+        manifest = load_manifest(path)
+    except PolyframeError:
+        if path.is_file():
+            raise
+        # A change was completed in this moment.
+        manifest = load_manifest(folder / MANIFEST)
     records = partition_records(manifest)
     looked: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest["stages"])}
     for part in _parts(records, folders_of(folder, manifest)):
