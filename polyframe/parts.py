@@ -110,7 +110,9 @@ def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
         return pl.read_parquet(list(paths), glob=False)
     except (pl.exceptions.PolarsError, OSError):
         damaged = next((path for path in paths if not _is_whole(path)), paths[0])
-        raise PolyframeError(f"{damaged}: is missing or damaged; run `polyframe run` again") from None
+        raise PolyframeError(
+            f"{damaged}: is missing or damaged; make it anew with `polyframe run --force`"
+        ) from None
 
 
 def read_origin(path: Path) -> Origin | None:

@@ -17,6 +17,7 @@ OTHER: dict[str, Any] = {
     "drawing_tasks": (DrawingTask("T0"),),
     "task": ("T0",),
     "tool": (1,),
+    "volunteers": "drop",
     "filter": "last",
     "average_type": "union",
     "eps": 0.4,

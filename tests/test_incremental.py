@@ -421,6 +421,17 @@ def test_a_part_that_is_damaged_is_made_again(table: str, damage: str, export: P
     assert before.rewritten(snapshot(out)) <= parts(made, stage)
 
 
+def test_damage_that_no_footer_tells_is_named_and_can_be_mended(export: Path, out: Path) -> None:
+    """A part of the right length with the right footer: only reading its columns shows it."""
+    whole = files(out)
+    path = out / "extractions" / "part-00001.parquet"
+    path.write_bytes(whole["extractions/part-00001.parquet"][:100] + bytes(300) + path.read_bytes()[400:])
+    with pytest.raises(pf.PolyframeError, match=r"part-00001\.parquet: is missing or damaged; .* --force"):
+        run(export, out, eps=0.3)
+    run(export, out, force=True)
+    assert files(out) == whole
+
+
 def test_parts_of_another_version_are_made_again(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

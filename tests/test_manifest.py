@@ -24,15 +24,23 @@ from polyframe.manifest import (
 from polyframe.settings import DrawingTask, Settings
 from polyframe.stages import STAGE_TABLES, settings_of
 
-ORIGIN = {"sources": ["é.csv"], "versions": ["3.1"], "extraction": {"workflow_id": 7}, "last_subject": 9}
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)
+ORIGIN = {
+    "sources": ["é.csv"],
+    "versions": ["3.1"],
+    "extraction": SETTINGS.affecting("extract"),
+    "last_subject": 9,
+}
 
 
 def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
     counts = {"rows_used": 2, "reasons": {"frame_invalid": 1}}
-    places = "ab" if first else None
-    made = {stage: StageRecord(f"{name} {stage}", places, counts, {"labels": 5}) for stage in stages}
-    return PartitionRecord(name, first, "00ff", made)
+    places = "ab" * 16 if first else None
+    made = {
+        stage: StageRecord("01" * 16, places, counts, dict.fromkeys(STAGE_TABLES[stage], 5))
+        for stage in stages
+    }
+    return PartitionRecord(name, first, "00ff" * 4, made)
 
 
 RECORDS = [record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce")]
@@ -74,12 +82,16 @@ def test_a_key_that_is_missing_is_named(name: str, tmp_path: Path) -> None:
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another version": (lambda given: given | {"schema_version": 99}, "another version"),
     "a list": (lambda given: [given], "another version"),
-    "no list of partitions": (lambda given: given | {"partitions": 3}, "partitions cannot be read"),
-    "partitions of text": (lambda given: given | {"partitions": ["x"]}, "partitions cannot be read"),
-    "a partition without a name": (lambda given: given | {"partitions": [{}]}, "partitions cannot be read"),
+    "no list of partitions": (lambda given: given | {"partitions": 3}, "'partitions' is 3"),
+    "partitions of text": (lambda given: given | {"partitions": ["x"]}, "partition 0"),
+    "a partition without a name": (lambda given: given | {"partitions": [{}]}, "partition 0"),
+    "a name that is a path": (
+        lambda given: given | {"partitions": [RECORDS[0].plain() | {"name": "../00000"}]},
+        "partition 0: its name",
+    ),
     "a stage with more": (
         lambda given: given | {"partitions": [RECORDS[0].plain() | {"stages": {"extract": {"more": 1}}}]},
-        "partitions cannot be read",
+        "partition 00000: its stages",
     ),
 }
 
