@@ -83,7 +83,8 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     arrow = arrow.replace_schema_metadata(_footer(table, origin))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(arrow, temporary, compression="zstd")
+        # With checksums `validate` finds what a disk or a cable has changed.
+        pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
         replace_durably(temporary, path)
         return path.stat().st_size
     except OSError as error:

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from polyframe import planning
+from polyframe import __version__, planning
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.accounting import Accounting, total
 from polyframe.agenda import Order, Records, current_records, kept_stages, task_for
@@ -36,6 +36,8 @@ from polyframe.workers import Say, Split, process
 from polyframe.workplace import work_directory
 
 _MEGABYTE: Final = 1_000_000
+#: The names of parts number them with five digits; there is room for as many again that come later.
+_MOST_PARTITIONS: Final = 50_000
 
 Progress = Callable[[int, int], None]
 
@@ -222,6 +224,11 @@ def run_extractions(
         )
     with work_directory(output, discard=force) as work:
         before = read_manifest(output)
+        if before["polyframe_version"] != __version__:
+            raise PolyframeError(
+                f"{output}: its extractions were made by polyframe {before['polyframe_version']}, this is "
+                f"{__version__}; run `polyframe run` or `polyframe extract` again"
+            )
         partitions = _recorded_partitions(before)
         order = Order((stage,), settings, None, _earlier(output, work, before, force=False), key)
         current = {} if force else current_records(order, partitions)
@@ -250,7 +257,7 @@ def _plan(export: Survey, before: Mapping[str, Any] | None) -> list[Partition]:
     if before and before["extraction"]["workflow_id"] == export.settings.workflow_id:
         kept = [Border(record.name, record.first_subject) for record in partition_records(before)]
         known_until = before["last_subject"]
-    size = export.settings.partition_size * _MEGABYTE
+    size = max(export.settings.partition_size * _MEGABYTE, export.subjects["bytes"].sum() // _MOST_PARTITIONS)
     borders = planning.plan_borders(export.subjects, size, kept, known_until)
     return planning.partitions_of(export.subjects, borders)
 
@@ -302,7 +309,12 @@ def _records(
             if part.name in new:
                 stages |= new[part.name].stages
             records.append(PartitionRecord(part.name, part.first_subject, part.content, stages))
-    return records
+    # Pieces of a partition have no part of a stage that was not made now.
+    common = set.intersection(*(set(record.stages) for record in records))
+    return [
+        replace(record, stages={name: told for name, told in record.stages.items() if name in common})
+        for record in records
+    ]
 
 
 def _removed(before: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> tuple[str, ...]:

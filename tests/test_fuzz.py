@@ -114,8 +114,8 @@ def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
     total = pipeline.total
 
-    def forgetful(parts: Any) -> Accounting:
-        counts = total(parts)
+    def forgetful(*given: Any) -> Accounting:
+        counts = total(*given)
         return Accounting(**{**vars(counts), "rows_used": counts.rows_used - 1})
 
     monkeypatch.setattr(pipeline, "total", forgetful)

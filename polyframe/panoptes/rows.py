@@ -13,9 +13,14 @@ from polyframe.panoptes.selection import Selection, is_used
 
 
 def used_rows(source: pl.LazyFrame, selection: Selection) -> pl.LazyFrame:
-    """Keep the rows that a run uses or rejects; `workflow_id` and `subject_id` become whole numbers."""
+    """Keep the rows that a run uses or rejects; `workflow_id` and `subject_id` become whole numbers.
+
+    Rows without a readable subject are rejected whatever they hold. All of them are in one partition, so they
+    come without their annotations, which would be too much for it.
+    """
     return (
         source.with_columns(whole_number("workflow_id"), whole_number("subject_ids").alias("subject_id"))
+        .with_columns(pl.when(pl.col("subject_id").is_not_null()).then("annotations").alias("annotations"))
         .filter(is_used(selection.workflow_id, [*selection.versions, *selection.malformed]))
         .drop("workflow_name")
     )

@@ -119,7 +119,7 @@ def open_part(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     # Without it the compressed columns would all be held at once.
-    return pq.ParquetFile(path, pre_buffer=False)
+    return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
 
 
 def file_findings(expected: Expected, path: Path) -> list[Finding]:

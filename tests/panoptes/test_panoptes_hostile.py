@@ -56,7 +56,7 @@ REJECTED_CELLS = {
     ),
     "a long task at many marks": (drawn(*[TINY] * 5_000, task="T" * MILLION), reasons.ANNOTATIONS_NOT_A_LIST),
     "a long answer named ten thousand times": (answered(1, 10_000, "a" * MILLION), reasons.DETAILS_TOO_LONG),
-    "a long answer at every mark": (answered(5_000, 1, "a" * 10_000), reasons.DETAILS_TOO_LONG),
+    "a long answer at every mark": (answered(reasons.MOST_MARKS, 1, "a" * 10_000), reasons.DETAILS_TOO_LONG),
     "long details": (with_details(json.dumps(["a" * MILLION])), reasons.DETAILS_TOO_LONG),
 }
 REJECTED_MARKS = {
@@ -87,7 +87,7 @@ TAKEN_CELLS = {
     "half a surrogate pair": with_details('["\\ud800"]'),
     "keys that come twice": drawn(TINY.replace('"toolIndex":0', '"toolIndex":"x","pathX":3,"toolIndex":0')),
     "a formula": with_details("""["=cmd|' /C calc'!A0"]"""),
-    "a great many answers": answered(5_000, 1, 1),
+    "a great many answers": answered(reasons.MOST_MARKS, 1, 1),
     "as many marks as may be": drawn(*[TINY] * reasons.MOST_MARKS),
     "as many points as may be": drawn(
         f'{{"toolIndex":0,"pathX":[{",".join("1" * reasons.MOST_POINTS)}],'
