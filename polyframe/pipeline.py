@@ -257,7 +257,8 @@ def _plan(export: Survey, before: Mapping[str, Any] | None) -> list[Partition]:
     if before and before["extraction"]["workflow_id"] == export.settings.workflow_id:
         kept = [Border(record.name, record.first_subject) for record in partition_records(before)]
         known_until = before["last_subject"]
-    size = max(export.settings.partition_size * _MEGABYTE, export.subjects["bytes"].sum() // _MOST_PARTITIONS)
+    size = export.settings.partition_size * _MEGABYTE
+    size = max(size, int(export.subjects["bytes"].sum()) // _MOST_PARTITIONS)
     borders = planning.plan_borders(export.subjects, size, kept, known_until)
     return planning.partitions_of(export.subjects, borders)
 

@@ -42,12 +42,12 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         Where a partition cannot be finished. One that a worker was killed over is tried again by itself, then
         in pieces; only when that fails too it is named, after all others were finished.
     """
+    if jobs == 1 or len(tasks) <= 1:
+        yield from map(process_partition, tasks)
+        return
     import joblib
 
     workers = min(jobs or joblib.cpu_count(), len(tasks))
-    if workers <= 1:
-        yield from map(process_partition, tasks)
-        return
     pending = {task.partition.name: task for task in tasks}
     lost: list[PartitionTask] = []
     broken = False
