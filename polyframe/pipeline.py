@@ -23,6 +23,7 @@ from polyframe.manifest import (
     read_manifest,
 )
 from polyframe.panoptes.rows import check_rows
+from polyframe.panoptes.steadiness import check_unchanged, file_states
 from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Border, Partition
@@ -104,13 +105,18 @@ def run_export(
     started = time.monotonic()
     check_output(output)
     with work_directory(output, discard=force) as work:
+        files = file_states(named)
         export = survey(named, work / "sources", settings, say)
         before = earlier_manifest(output)
         partitions = _plan(export, before)
         order = Order(tuple(stages), export.settings, export.selection, _earlier(output, work, before, force))
         current = current_records(order, partitions)
         drop_unused_parts(current, order.earlier)
-        shuffled = _shuffle(export, partitions, current, work / "rows")
+        try:
+            shuffled = _shuffle(export, partitions, current, work / "rows")
+        finally:
+            # What was counted at the first look would stand for other rows.
+            check_unchanged(files)
         tasks = [
             task_for(order, partition, current[partition.name], slices)
             for partition, slices in zip(partitions, shuffled.partitions, strict=True)
@@ -145,7 +151,7 @@ def run_export(
     return Summary(
         output,
         counts,
-        time.monotonic() - started,
+        max(time.monotonic() - started, 0),
         export.selection.notes,
         len(records),
         len(made),
@@ -223,7 +229,7 @@ def run_extractions(
             f"the {name} rested on other settings and are removed; make them again" for name in lost
         )
         put_into_place(output, work, manifest, before)
-    return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
+    return Summary(output, counts, max(time.monotonic() - started, 0), notes, len(records), len(made))
 
 
 def _earlier(output: Path, work: Path, before: Mapping[str, Any] | None, force: bool) -> Earlier:
