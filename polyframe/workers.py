@@ -65,9 +65,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
                 raise PolyframeError("the workers could not be started; try --jobs 1") from None
             for task in suspects:
                 del pending[task.partition.name]
-                say(
-                    f"a worker was killed by the system, perhaps over {_named(task)}; trying it again by itself"
-                )
+                say(f"a worker was killed by the system, perhaps over {_named(task)}; trying that alone")
                 yield from _alone(task, split, say, lost)
     if lost:
         raise PolyframeError(
