@@ -272,13 +272,14 @@ def _say(quiet: bool) -> Callable[[str], None]:
 class _Progress:
     """A progress bar on standard error, only where that is a terminal."""
 
-    #: Those that are done, and all, of the run that goes on.
-    partitions: ClassVar[tuple[int, int]] = (0, 0)
+    #: Those that are done, and all, of the run that is under way.
+    partitions: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, quiet: bool, label: str = "partitions") -> None:
         self.label = label
         self.shown = not quiet and sys.stderr.isatty()
         self.bar: Any = None
+        _Progress.partitions = (0, 0) if label == "partitions" else None
 
     def __enter__(self) -> "_Progress":
         return self
@@ -355,9 +356,11 @@ def _abandon() -> None:
 
 def _stopped() -> str:
     """Return what is to be said of a run that was asked to stop."""
+    if _Progress.partitions is None:
+        return "stopped"
     done, of_all = _Progress.partitions
     if not done:
-        return "stopped; the output is as it was; the same command starts again"
+        return "stopped; the output is as it was; the same command goes on"
     return (
         f"stopped; {done} of {of_all} partitions are finished and kept; the same command goes on from there"
     )

@@ -25,6 +25,7 @@ from polyframe.manifest import (
     tables_of,
 )
 from polyframe.panoptes.rows import check_rows
+from polyframe.panoptes.steadiness import check_unchanged, file_states
 from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Border, Partition
@@ -109,6 +110,7 @@ def run_export(
     key = volunteers_key(settings)
     check_output(output)
     with work_directory(output, discard=force) as work:
+        files = file_states(named)
         export = survey(named, work / "sources", settings, say)
         before = earlier_manifest(output)
         partitions = _plan(export, before)
@@ -116,7 +118,11 @@ def run_export(
         order = Order(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(order, partitions)
         drop_unneeded(current, order.earlier)
-        shuffled = _shuffle(export, partitions, current, work / "rows")
+        try:
+            shuffled = _shuffle(export, partitions, current, work / "rows")
+        finally:
+            # What was counted at the first look would stand for other rows.
+            check_unchanged(files)
         tasks = [
             task_for(order, partition, current[partition.name], slices)
             for partition, slices in zip(partitions, shuffled.partitions, strict=True)
@@ -154,7 +160,7 @@ def run_export(
     return Summary(
         output,
         counts,
-        time.monotonic() - started,
+        max(time.monotonic() - started, 0),
         export.selection.notes + notes,
         len(records),
         len(made),
@@ -242,7 +248,7 @@ def run_extractions(
         manifest = manifest_of(all_settings, records, counts, origin)
         notes = _removed(before, manifest)
         put_into_place(output, work, manifest, before)
-    return Summary(output, counts, time.monotonic() - started, notes, len(records), len(made))
+    return Summary(output, counts, max(time.monotonic() - started, 0), notes, len(records), len(made))
 
 
 def _earlier(output: Path, work: Path, before: Mapping[str, Any] | None, force: bool) -> Earlier:

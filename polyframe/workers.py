@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import multiprocessing
 import os
 import signal
 import threading
@@ -64,7 +65,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
                 raise PolyframeError("the workers could not be started; try --jobs 1") from None
             for task in suspects:
                 del pending[task.partition.name]
-                say(f"a worker was killed by the system over {_named(task)}; trying it again by itself")
+                say(f"a worker was killed by the system, perhaps over {_named(task)}; trying that alone")
                 yield from _alone(task, split, say, lost)
     if lost:
         raise PolyframeError(
@@ -110,12 +111,12 @@ def _in_workers(
 
 def _process(task: PartitionTask, caller: int) -> PartitionResult:
     if os.getpid() != caller:
-        _follow_the_caller()
+        _follow(caller)
     return process_partition(task)
 
 
 @functools.cache
-def _follow_the_caller() -> None:
+def _follow(caller: int) -> None:
     """Let this worker end when the process that gave it work has ended, and only then.
 
     Ctrl-C in a terminal reaches the workers too; the caller decides. A caller that was killed can tell
@@ -124,6 +125,9 @@ def _follow_the_caller() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
+    if parent != caller and multiprocessing.current_process().name.startswith("Loky"):
+        # The caller has ended already. Workers of other backends may never have been its children.
+        os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:

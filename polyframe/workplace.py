@@ -30,8 +30,8 @@ from polyframe.parts import cannot_write
 _TRIES: Final = 20
 _PAUSE: Final = 0.02
 _NO_PLACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-#: Work directories that runs of this process hold.
-_HELD: Final[set[Path]] = set()
+#: Work directories that runs of this process hold, and folders that go with them where they stay empty.
+_HELD: Final[dict[Path, list[Path]]] = {}
 
 
 @contextlib.contextmanager
@@ -54,11 +54,12 @@ def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
         Where the directory cannot be written, or another run works there.
     """
     work = output / WORK
-    made_output = not output.exists()
+    # Finished parts, if there are any, stay for the next run, and then these folders do.
+    folders = [work] if output.exists() else [work, output]
     with contextlib.ExitStack() as held:
         _lock(output, work, held)
         try:
-            with _cleaned(work):
+            with _cleaned(work, folders):
                 commit.complete(output, work)
                 _remove_temporary(work)
                 if discard:
@@ -71,10 +72,7 @@ def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
             raise
         finally:
             held.close()
-            # Finished parts, if there are any, stay for the next run.
-            for folder in (work, *[output] * made_output):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+            _remove_empty(folders)
 
 
 def _is_below(folder: Path, name: object) -> bool:
@@ -101,14 +99,14 @@ def _unwritable(output: Path, error: OSError) -> PolyframeError:
 
 
 @contextlib.contextmanager
-def _cleaned(work: Path) -> Iterator[None]:
+def _cleaned(work: Path, folders: list[Path]) -> Iterator[None]:
     """Remove temporary files at the end, and folders for finished parts that got none."""
-    _HELD.add(work)
+    _HELD[work] = folders
     try:
         yield
     finally:
         _clean(work)
-        _HELD.discard(work)
+        del _HELD[work]
 
 
 def _clean(work: Path) -> None:
@@ -120,11 +118,21 @@ def _clean(work: Path) -> None:
 
 def abandon() -> None:
     """Remove the temporary files of all runs of this process, which is about to end in the midst of them."""
-    for work in list(_HELD):
-        _clean(work)
-        for remove in ((work / "lock").unlink, work.rmdir):
+    for work, folders in list(_HELD.items()):
+        # Again where threads that still work have put something there in the meantime.
+        for _ in range(_TRIES):
+            _clean(work)
             with contextlib.suppress(OSError):
-                remove()
+                (work / "lock").unlink()
+            _remove_empty(folders)
+            if not work.exists() or (work / commit.NEXT).exists():
+                break
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _remove_temporary(work: Path) -> None:

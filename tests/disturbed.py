@@ -5,19 +5,23 @@
 partition_bytes   how much goes into a partition, so that small exports have several
 backend           the joblib backend
 pause             seconds by partition: how long a worker waits before it begins with it; "*" for all others
+deaf              the same in compiled code that no signal gets through to
 kill_worker       partitions (by prefix of the name) over which a worker kills itself; with "once" only the
                   first time, which a file in that folder tells
 kill_at           the number of the change of a file name at which this process group is killed
 vanish            a file that is removed after the first look at the export
-backwards         the clocks go backwards
+backwards         the clocks go back by an hour whenever they are asked
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import sys
+import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,7 +38,7 @@ _in_worker, _here = workers._process, partition.process_partition
 
 
 def in_worker(task: partition.PartitionTask, caller: int) -> partition.PartitionResult:
-    _disturb(task)
+    workers.process_partition = here
     return _in_worker(task, caller)
 
 
@@ -49,10 +53,20 @@ def _disturb(task: partition.PartitionTask) -> None:
     if name in pauses or "*" in pauses:
         task.marker.touch()
         time.sleep(pauses.get(name, pauses.get("*")))
+    if name in PLAN.get("deaf", {}):
+        task.marker.touch()
+        _sleep_deaf(PLAN["deaf"][name])
     for killing in PLAN.get("kill_worker", ()):
         if name.startswith(killing):
             task.marker.touch()
             _kill_once(PLAN.get("once"), name)
+
+
+def _sleep_deaf(seconds: float) -> None:
+    # Unlike a sleep, which a signal cuts short, this waits on.
+    waiting = threading.Thread(target=time.sleep, args=(seconds,), daemon=True)
+    waiting.start()
+    ctypes.CDLL(None).pthread_join(ctypes.c_ulong(waiting.ident or 0), None)
 
 
 def _kill_once(folder: str | None, name: str) -> None:
@@ -100,7 +114,9 @@ def _go_backwards() -> None:
         now[0] -= 3600
         return now[0]
 
-    time.time = time.monotonic = clock  # type: ignore[assignment]
+    time.time = clock  # type: ignore[assignment]
+    # Of the steady clock only what the package itself asks: others wait by it.
+    pipeline.time = types.SimpleNamespace(monotonic=clock)  # type: ignore[assignment]
 
 
 def main() -> None:

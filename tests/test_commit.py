@@ -11,7 +11,7 @@ import disturbed
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from exports import drawing, export_row, export_text, square
+from starting import PARTITION_BYTES, files, small_export, tables_of
 
 import polyframe as pf
 from polyframe import commit, pipeline
@@ -19,26 +19,10 @@ from polyframe.dataset import WORK
 from polyframe.tables import TABLES
 
 SUBJECTS = 2
-#: About one subject of these exports.
-PARTITION_BYTES = 300
 
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing in a commit catches it."""
-
-
-def export(path: Path, subjects: int = SUBJECTS) -> Path:
-    rows = [
-        export_row(5 * (subject - 1) + place, drawing(square(shift, 0)), subject_ids=subject)
-        for subject in range(1, subjects + 1)
-        for place, shift in enumerate((0, 1, 2, 4, 50))
-    ]
-    path.write_text(export_text(rows), encoding="utf-8")
-    return path
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def settings_in(folder: Path) -> set[str]:
@@ -75,7 +59,7 @@ class Change:
 @pytest.fixture
 def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
     monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
-    small, out, ready = export(tmp_path / "export.csv"), tmp_path / "out", tmp_path / "ready"
+    small, out, ready = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out", tmp_path / "ready"
     options: dict[str, Any] = {"engine": "shapely", "jobs": 1}
     if request.param != "first":
         pf.run(small, out, **options)
@@ -86,7 +70,7 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         "fewer tables": {"eps": 0.2, "contours": False},
     }
     if request.param == "grown":
-        export(small, SUBJECTS + 1)
+        small_export(small, SUBJECTS + 1)
     old = tables(out)
     seen: list[Any] = []
     put_into_place = commit.put_into_place
@@ -182,7 +166,7 @@ def _equal(one: pl.DataFrame | None, other: pl.DataFrame | None) -> bool:
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """An export and what a run made of it, in several partitions."""
     monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
-    small, out = export(tmp_path / "export.csv"), tmp_path / "out"
+    small, out = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out"
     pf.run(small, out, engine="shapely", jobs=1)
     return small, out
 
@@ -254,7 +238,7 @@ def test_a_part_that_is_not_what_the_run_made_stops_it(
     small, out = made
     died(small, out, monkeypatch, eps=0.3)
     strange = {path.name: path.read_bytes() for path in (out / WORK / commit.NEXT / "labels").iterdir()}
-    whole = files(out)
+    whole = tables_of(out)
     put_into_place = commit.put_into_place
 
     def late(output: Path, work: Path, *arguments: Any) -> None:
@@ -265,5 +249,4 @@ def test_a_part_that_is_not_what_the_run_made_stops_it(
     monkeypatch.setattr(pipeline, "put_into_place", late)
     with pytest.raises(pf.PolyframeError, match="run again"):
         pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
-    kept = {name: content for name, content in files(out).items() if not name.startswith(WORK)}
-    assert kept == {name: content for name, content in whole.items() if not name.startswith(WORK)}
+    assert tables_of(out) == whole

@@ -1,0 +1,166 @@
+"""Kill runs at random moments, go on each time with the same command, and compare with undisturbed runs.
+
+    python benchmarks/kill.py --moments 50
+
+The whole process group gets SIGKILL. Runs take turns between one worker, two threads and two processes
+(more than 32 partitions), and between a first run into an empty directory and one that replaces its tables by
+those of another eps. After each kill every table must be of one of the two settings, by the footers of its
+parts and by `polyframe.scan`; in the end every file must be that of an undisturbed run. Exit code 1 where one
+is not.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+
+import polyframe as pf
+from polyframe.dataset import WORK
+from polyframe.synthetic import SynthOptions, write_export
+from polyframe.tables import TABLES
+
+#: Workers and partition bytes of each way; above 32 partitions the workers are processes.
+WAYS = {"one worker": (1, 60_000), "two threads": (2, 120_000), "two processes": (2, 25_000)}
+EPS = (0.5, 0.3)
+_RUN = "from polyframe import cli, pipeline; pipeline._MEGABYTE = {}; cli.main()"
+
+
+@dataclass
+class Found:
+    """What the kills have shown."""
+
+    stages: Counter[str] = field(default_factory=Counter)
+    completed: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+def command(export: Path, out: Path, way: str, eps: float) -> list[str]:
+    jobs, partition_bytes = WAYS[way]
+    code = _RUN.format(partition_bytes)
+    arguments = ["run", str(export), "-o", str(out), "--engine", "shapely", "--eps", str(eps), "--quiet"]
+    return [sys.executable, "-c", code, *arguments, "--jobs", str(jobs), "--partition-size", "1"]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def scanned(out: Path) -> dict[str, pl.DataFrame | None]:
+    """Every table as readers get it; None where it is not there."""
+    return {table: pf.scan(out, table).collect() if (out / table).exists() else None for table in TABLES}
+
+
+def stage(out: Path) -> str:
+    """How far a run came, going by what it left."""
+    work = out / WORK
+    marks = {
+        "commit decided": work / "commit.json",
+        "partitions": work / "next",
+        "shuffle": work / "rows",
+        "census": work / "lock",
+    }
+    return next((name for name, path in marks.items() if path.exists()), "before or after the work")
+
+
+def faults(out: Path, allowed: list[dict[str, pl.DataFrame]]) -> list[str]:
+    """What a reader finds wrong after a kill."""
+    found = []
+    for table in TABLES:
+        parts = list((out / table).glob("*.parquet"))
+        told = {pq.read_schema(part).metadata[b"polyframe"] for part in parts}
+        if len({json.dumps(json.loads(text)["settings"]) for text in told}) > 1:
+            found.append(f"{table}: parts of several settings")
+    seen = scanned(out)
+    for table, frame in seen.items():
+        if frame is not None and not any(frame.equals(tables[table]) for tables in allowed):
+            found.append(f"{table}: neither the old nor the new table")
+        if frame is None and len(allowed) == 2:
+            found.append(f"{table}: is gone")
+    return found
+
+
+def kill_once(call: list[str], seconds: float) -> bool:
+    """Start a run and kill it and all its processes after some seconds; False if it was done before."""
+    process = subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    try:
+        _, told = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return True
+    if process.returncode:
+        raise RuntimeError(told)
+    return False
+
+
+def chain(
+    way: str, export: Path, folder: Path, chance: random.Random, kills: int, found: Found, seconds: float
+) -> int:
+    """Kill and continue a first run, then one that replaces it; return how many kills there were."""
+    out, done = folder / "out", 0
+    shutil.rmtree(out, ignore_errors=True)
+    for turn, eps in enumerate(EPS):
+        wanted = folder / f"{way} {eps}"
+        allowed = [scanned(folder / f"{way} {EPS[k]}") for k in range(turn + 1)]
+        call = command(export, out, way, eps)
+        while done < kills and kill_once(call, chance.uniform(0, seconds)):
+            done += 1
+            found.stages[stage(out)] += 1
+            found.wrong += [f"{way}, kill {done}: {fault}" for fault in faults(out, allowed)]
+        subprocess.run(call, check=True)
+        found.completed += 1
+        if files(out) != files(wanted):
+            found.wrong.append(f"{way}, eps {eps}: not byte for byte what an undisturbed run gives")
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--moments", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--subjects", type=int, default=60)
+    options = parser.parse_args()
+    chance, found = random.Random(options.seed), Found()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="polyframe-kill-") as name:
+        folder = Path(name)
+        export = folder / "export.csv"
+        write_export(export, SynthOptions(subjects=options.subjects, volunteers=8, seed=options.seed))
+        seconds = {}
+        for way in WAYS:
+            for eps in EPS:
+                started = time.monotonic()
+                subprocess.run(command(export, folder / f"{way} {eps}", way, eps), check=True)
+                seconds[way] = time.monotonic() - started
+        left, ways = options.moments, list(WAYS)
+        while left:
+            way = ways.pop(0)
+            ways.append(way)
+            most = min(left, -(-options.moments // (2 * len(WAYS))))
+            left -= chain(way, export, folder, chance, most, found, seconds[way])
+        parts = {way: len(list((folder / f"{way} {EPS[0]}" / "labels").iterdir())) for way in WAYS}
+    print(f"{options.moments} kills in {time.monotonic() - began:.0f} s, {found.completed} runs completed")
+    print(
+        "an undisturbed run: " + ", ".join(f"{way} {seconds[way]:.1f} s, {parts[way]} parts" for way in WAYS)
+    )
+    print("killed in: " + ", ".join(f"{name} {number}" for name, number in found.stages.most_common()))
+    print(f"{len(found.wrong)} differences")
+    for fault in found.wrong:
+        print(f"  {fault}")
+    sys.exit(bool(found.wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,267 @@
+"""Faults: whatever happens, one line says what and where, and what was there before stays byte for byte."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import Done
+from starting import (
+    ENGINE,
+    PARTITION_BYTES,
+    begun,
+    error_line,
+    files,
+    leftovers,
+    outcome,
+    small_export,
+    start,
+    tables_of,
+    wait_for,
+)
+
+import polyframe as pf
+from polyframe import commit, pipeline
+from polyframe.dataset import WORK
+
+Call = Callable[..., Done]
+HERE = (*ENGINE, "--jobs", "1")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    return small_export(tmp_path / "export.csv")
+
+
+@pytest.fixture
+def made(small: Path, tmp_path: Path, polyframe: Call) -> Path:
+    """An output directory with several partitions."""
+    out = tmp_path / "out"
+    assert polyframe("run", small, "-o", out, *HERE).code == 0
+    assert len(list((out / "labels").iterdir())) == 4
+    return out
+
+
+@pytest.fixture
+def little_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.name == "nt" or os.geteuid() != 0:
+        pytest.skip("only root can mount the little file system")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk(small: Path, tmp_path: Path, little_disk: Path, polyframe: Call) -> None:
+    """With ever more room the run comes ever further; nothing changes until there is enough."""
+    out = little_disk / "out"
+    assert polyframe("run", small, "-o", out, *HERE).code == 0
+    old = files(out)
+    assert polyframe("run", small, "-o", tmp_path / "wanted", "--eps", 0.2, *HERE).code == 0
+    filling = little_disk / "filling"
+    page = 4096
+    where = []
+    for pages in range(100):
+        with filling.open("wb") as file:
+            free = shutil.disk_usage(little_disk).free
+            file.write(bytes(free - pages * page))
+        done = polyframe("run", small, "-o", out, "--eps", 0.2, "--force", *HERE)
+        filling.unlink()
+        if done.code == 0:
+            break
+        assert done.code == 1
+        line = error_line(done.err)
+        assert "No space left on device" in line
+        assert str(out) in line
+        assert tables_of(out) == old
+        assert leftovers(out) == []
+        where.append(line)
+    assert files(out) == files(tmp_path / "wanted")
+    for place in ("rows/", "part-"):
+        assert any(place in line for line in where), place
+
+
+def test_a_disk_that_is_full_when_all_is_made(
+    small: Path, little_disk: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, filling = little_disk / "out", little_disk / "filling"
+    assert polyframe("run", small, "-o", out, *HERE).code == 0
+    old = files(out)
+    put_into_place = commit.put_into_place
+
+    def without_room(*arguments: Any) -> None:
+        filling.write_bytes(bytes(shutil.disk_usage(little_disk).free))
+        put_into_place(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "put_into_place", without_room)
+        done = polyframe("run", small, "-o", out, "--eps", 0.2, *HERE)
+    assert done.code == 1
+    assert "commit.json: cannot be written (No space left on device)" in error_line(done.err)
+    assert tables_of(out) == old
+    assert leftovers(out) == []
+    filling.unlink()
+    assert "0 of 4 partitions made" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
+
+
+def test_a_read_only_file_system(small: Path, little_disk: Path, polyframe: Call) -> None:
+    out = little_disk / "out"
+    assert polyframe("run", small, "-o", out, *HERE).code == 0
+    old = files(out)
+    subprocess.run(["mount", "-o", "remount,ro", str(little_disk)], check=True)
+    for arguments in (["run", small, "-o", out, "--eps", 0.2], ["reduce", out, "--eps", 0.2]):
+        done = polyframe(*arguments, *HERE)
+        assert done.code == 1
+        assert f"{out}: cannot be written (Read-only file system)" in error_line(done.err)
+    assert files(out) == old
+    assert pf.scan(out, "labels").collect().height == 20
+
+
+def test_permission_denied(small: Path, made: Path) -> None:
+    # Root may write everywhere, unless it gives that up.
+    before = []
+    if os.name == "nt" or os.geteuid() == 0:
+        before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+        if shutil.which("setpriv") is None or subprocess.run([*before, "true"]).returncode:
+            pytest.skip("root cannot give up its rights here (setpriv)")
+    old = files(made)
+    made.chmod(0o500)
+    code, told = outcome(start("run", small, "-o", made, "--eps", 0.2, *HERE, before=before))
+    made.chmod(0o700)
+    assert code == 1
+    assert f"{made}: cannot be written (Permission denied); name another directory" in error_line(told)
+    assert files(made) == old
+
+
+def test_the_export_vanishes_during_the_run(small: Path, made: Path) -> None:
+    old = files(made)
+    small_export(small, 5)
+    code, told = outcome(start("run", small, "-o", made, *HERE, vanish=str(small)))
+    assert code == 1
+    assert f"{small}: vanished during the run; put it back and run again" in error_line(told)
+    assert files(made) == old
+
+
+def test_the_export_is_written_to_during_the_run(
+    small: Path, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = files(made)
+    small_export(small, 5)
+    first_look = pipeline.survey
+
+    def survey(*arguments: Any) -> Any:
+        found = first_look(*arguments)
+        small_export(small, 6)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "survey", survey)
+        done = polyframe("run", small, "-o", made, *HERE)
+    assert done.code == 1
+    assert f"{small}: was changed during the run; run again" in error_line(done.err)
+    assert files(made) == old
+
+
+@pytest.mark.parametrize("fault", ["vanished", "truncated"])
+def test_a_part_is_not_what_it_was(fault: str, small: Path, made: Path, polyframe: Call) -> None:
+    whole = files(made)
+    part = sorted((made / "extractions").iterdir())[1]
+    if fault == "vanished":
+        part.unlink()
+    else:
+        part.write_bytes(part.read_bytes()[:-100])
+    old = files(made)
+    done = polyframe("reduce", made, "--eps", 0.2, *HERE)
+    assert done.code == 1
+    assert f"{part}: is missing or damaged; run `polyframe run` again" in error_line(done.err)
+    assert tables_of(made) == old
+    assert leftovers(made) == []
+    assert polyframe("run", small, "-o", made, *HERE).code == 0
+    assert files(made) == whole
+
+
+def test_a_worker_is_killed_once(small: Path, made: Path, tmp_path: Path) -> None:
+    out, once = tmp_path / "killed", tmp_path / "once"
+    once.mkdir()
+    plan = {"backend": "loky", "kill_worker": ["00001"], "once": str(once)}
+    code, told = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 2, **plan))
+    assert code == 0
+    assert "killed by the system" in told
+    assert "partition 00001 (subjects from 2 to before 3)" in told
+    assert files(out) == files(made)
+
+
+def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Call) -> None:
+    small = small_export(tmp_path / "export.csv", 6)
+    out = tmp_path / "killed"
+    arguments = ("run", small, "-o", out, *ENGINE, "--jobs", 2)
+    # Two subjects in each partition.
+    plan = {"partition_bytes": 2 * PARTITION_BYTES}
+    code, told = outcome(start(*arguments, backend="loky", kill_worker=["00001"], **plan))
+    assert code == 1
+    line = error_line(told)
+    assert "is split into 2" in told
+    assert "partition 00001-00 (subjects from 3 to before 4): the system killed its worker every time" in line
+    assert "2 of 3 partitions are finished and kept; the same command goes on from there" in line
+    assert not (out / "labels").exists()
+    assert leftovers(out) == []
+    process = start(*arguments, **plan)
+    shown, _ = process.communicate()
+    assert "1 of 3 partitions made, 2 kept" in shown
+    assert outcome(start("run", small, "-o", tmp_path / "undisturbed", *HERE, **plan))[0] == 0
+    assert files(out) == files(tmp_path / "undisturbed")
+
+
+def test_two_runs_at_once(small: Path, made: Path, tmp_path: Path, polyframe: Call) -> None:
+    out = tmp_path / "shared"
+    first = start("run", small, "-o", out, *HERE, pause={"00002": 4})
+    wait_for(begun(out, "00002"))
+    for arguments in (["run", small, "-o", out], ["extract", small, "-o", out]):
+        second = polyframe(*arguments, *HERE)
+        assert second.code == 1
+        line = error_line(second.err)
+        assert f"{out}: process {first.pid} on " in line
+        assert "is working on it" in line
+    assert first.poll() is None
+    assert outcome(first)[0] == 0
+    assert files(out) == files(made)
+
+
+def test_the_lock_of_a_dead_process_does_not_block(small: Path, made: Path, polyframe: Call) -> None:
+    whole = files(made)
+    process = start("run", small, "-o", made, "--force", *HERE, pause={"00002": 60})
+    wait_for(begun(made, "00002"))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert (made / WORK / "lock").exists()
+    assert tables_of(made) == whole
+    assert polyframe("run", small, "-o", made, *HERE).code == 0
+    assert files(made) == whole
+
+
+def test_a_clock_that_goes_backwards(small: Path, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "backwards"
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", 2, backwards=True)
+    shown, _ = process.communicate()
+    assert process.returncode == 0
+    assert " -" not in shown.splitlines()[-1]
+    assert files(out) == files(made)
+
+
+def test_the_output_directory_is_removed_during_the_run(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "removed"
+    process = start("run", small, "-o", out, *HERE, pause={"00001": 1.5})
+    wait_for(begun(out, "00001"))
+    shutil.rmtree(out)
+    code, told = outcome(process)
+    assert code == 1
+    assert str(out) in error_line(told)

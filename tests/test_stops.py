@@ -1,0 +1,214 @@
+"""Runs that are killed or stopped go on from there, and readers never see the half of anything."""
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from starting import (
+    ENGINE,
+    PARTITION_BYTES,
+    Process,
+    begun,
+    error_line,
+    files,
+    leftovers,
+    outcome,
+    small_export,
+    start,
+    tables_of,
+    wait_for,
+)
+from test_commit import settings_in
+
+import polyframe as pf
+from polyframe import pipeline
+from polyframe.dataset import WORK
+from polyframe.tables import TABLES
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups as POSIX has them")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    return small_export(tmp_path / "export.csv")
+
+
+@pytest.fixture
+def wanted(small: Path, tmp_path: Path) -> dict[str, bytes]:
+    """What an undisturbed run gives."""
+    pf.run(small, tmp_path / "wanted", engine="shapely", jobs=1)
+    return files(tmp_path / "wanted")
+
+
+def kill(process: Process) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.parametrize(("backend", "jobs"), [(None, 1), ("threading", 2), ("loky", 2)])
+def test_a_run_that_is_killed_again_and_again(
+    backend: str | None, jobs: int, small: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("run", small, "-o", out, *ENGINE, "--jobs", jobs)
+    moment = random.Random(5)
+    # In the first partition, further on, and wherever it is a little later.
+    for partition in ("00000", "00002"):
+        process = start(*arguments, backend=backend, pause={partition: 60})
+        wait_for(begun(out, partition))
+        time.sleep(moment.random() / 5)
+        kill(process)
+        assert not (out / "labels").exists()
+    assert outcome(start(*arguments, backend=backend))[0] == 0
+    assert files(out) == wanted
+
+
+@pytest.mark.parametrize("number", [2, 30, 44])
+def test_a_run_that_is_killed_at_a_change_of_names(
+    number: int, small: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    code, _ = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 1, kill_at=number))
+    assert code == -signal.SIGKILL
+    pf.run(small, out, engine="shapely", jobs=1)
+    assert files(out) == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "whole_group", "backend"),
+    [
+        (signal.SIGINT, True, "loky"),
+        (signal.SIGTERM, False, "loky"),
+        (signal.SIGINT, True, "threading"),
+        (signal.SIGTERM, False, None),
+    ],
+)
+def test_a_run_that_is_asked_to_stop(
+    number: signal.Signals,
+    whole_group: bool,
+    backend: str | None,
+    small: Path,
+    wanted: dict[str, bytes],
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    jobs = 2 if backend else 1
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", jobs, backend=backend, pause={"00003": 60})
+    wait_for(begun(out, "00003"))
+    wait_for(lambda: (out / WORK / "next" / "contours" / "part-00000.parquet").exists())
+    (os.killpg if whole_group else os.kill)(process.pid, number)
+    asked = time.monotonic()
+    code, told = outcome(process)
+    assert time.monotonic() - asked < 10
+    assert code == 1
+    assert error_line(told).startswith("polyframe: error: stopped; ")
+    assert "the same command goes on" in told
+    wait_for(lambda: not workers_of(process))
+    assert leftovers(out) == []
+    done = pf.run(small, out, engine="shapely", jobs=1)
+    assert done.made < done.partitions
+    assert files(out) == wanted
+
+
+def workers_of(process: Process) -> list[int]:
+    """The processes that are left of a process group; those that have ended but were not fetched are gone."""
+    if not sys.platform.startswith("linux"):
+        return []
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if entry.name.isdigit() and int(group) == process.pid and state != "Z":
+            found.append(int(entry.name))
+    return found
+
+
+def test_code_that_does_not_listen_is_ended(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", 1, deaf={"00002": 60})
+    wait_for(begun(out, "00002"))
+    process.send_signal(signal.SIGTERM)
+    asked = time.monotonic()
+    code, told = outcome(process)
+    assert time.monotonic() - asked < 10
+    assert code == 1
+    line = error_line(told)
+    assert "stopped; 2 of 4 partitions are finished and kept; the same command goes on from there" in line
+    assert leftovers(out) == []
+
+
+def test_workers_end_when_their_run_is_killed(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", 2, backend="loky", pause={"*": 60})
+    wait_for(begun(out, "00000"))
+    assert len(workers_of(process)) > 2 or not sys.platform.startswith("linux")
+    process.kill()
+    process.wait()
+    wait_for(lambda: not workers_of(process), 10)
+    process.communicate()
+
+
+def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
+    """While runs with two settings take turns, every table is there, whole, and of one of them."""
+    out = tmp_path / "out"
+    expected = {}
+    for eps in (0.5, 0.2):
+        pf.run(small, out, engine="shapely", jobs=1, eps=eps)
+        expected[eps] = {table: pf.scan(out, table).collect() for table in TABLES}
+    assert not expected[0.5]["labels"].equals(expected[0.2]["labels"])
+    ended = threading.Event()
+    wrong: list[str] = []
+    looks = dict.fromkeys(TABLES, 0)
+
+    def read(look: Callable[[str], str | None]) -> None:
+        while not ended.is_set():
+            for table in TABLES:
+                try:
+                    fault = look(table)
+                except Exception as error:
+                    fault = repr(error)
+                if fault:
+                    wrong.append(f"{table}: {fault}")
+                looks[table] += 1
+
+    def by_scan(table: str) -> str | None:
+        lazy = pf.scan(out, table)
+        time.sleep(0.01)
+        found = lazy.collect()
+        is_one = any(found.equals(tables[table]) for tables in expected.values())
+        return None if is_one else "scan gives a mix"
+
+    def by_footers(table: str) -> str | None:
+        # One listing of one folder, whatever stands under its name by now.
+        folder = os.open(out / table, os.O_RDONLY)
+        try:
+            opened = Path(f"/proc/self/fd/{folder}")
+            settings = settings_in(opened)
+        except FileNotFoundError:
+            # It was replaced and removed between listing and opening.
+            return None
+        finally:
+            os.close(folder)
+        return None if len(settings) == 1 else f"{len(settings)} settings in one folder"
+
+    looking = [by_scan, by_footers] if sys.platform.startswith("linux") else [by_scan]
+    readers = [threading.Thread(target=read, args=(look,)) for look in looking]
+    for reader in readers:
+        reader.start()
+    for turn in range(8):
+        pf.run(small, out, engine="shapely", jobs=1, eps=(0.5, 0.2)[turn % 2])
+    ended.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong, wrong[:3]
+    assert min(looks.values()) > 8
+    assert set(tables_of(out)) == set(files(out))
