@@ -34,7 +34,7 @@ from polyframe.tables import TABLES
 #: Workers and partition bytes of each way; above 32 partitions the workers are processes.
 WAYS = {"one worker": (1, 60_000), "two threads": (2, 120_000), "two processes": (2, 25_000)}
 EPS = (0.5, 0.3)
-_RUN = "from polyframe import cli, pipeline; pipeline._MEGABYTE = {}; cli.main()"
+_RUN = "from polyframe import agenda, cli; agenda._MEGABYTE = {}; cli.main()"
 
 
 @dataclass

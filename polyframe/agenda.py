@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
+from polyframe import planning
 from polyframe.fingerprints import places_fingerprint, stage_fingerprints
-from polyframe.manifest import StageRecord
+from polyframe.manifest import StageRecord, partition_records
 from polyframe.panoptes.selection import Selection
+from polyframe.panoptes.survey import Survey
 from polyframe.partition import PartitionTask
-from polyframe.planning import Partition
+from polyframe.planning import Border, Partition
 from polyframe.reuse import Earlier, current_stages, finished_part
 from polyframe.settings import Affects, Settings
 from polyframe.shuffle import Slices
@@ -18,6 +21,11 @@ from polyframe.stages import STAGE_TABLES, settings_of
 Records = Mapping[str, Mapping[str, StageRecord]]
 
 _OWN_SETTINGS: Mapping[str, Affects] = {"extract": "extract", "reduce": "reduce", "contours": "contours"}
+
+
+_MEGABYTE: Final = 1_000_000
+#: The names of parts number them with five digits; there is room for as many again that come later.
+_MOST_PARTITIONS: Final = 50_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,35 @@ class Order:
     selection: Selection | None
     earlier: Earlier
     key: bytes = field(default=b"", repr=False)
+
+
+def earlier_work(output: Path, work: Path, before: Mapping[str, Any] | None, force: bool) -> Earlier:
+    """Return where earlier work may be found; with `force` what is in place does not count."""
+    known = [] if before is None or force else partition_records(before)
+    return Earlier(output, work, {record.name: record for record in known})
+
+
+def planned_partitions(export: Survey, before: Mapping[str, Any] | None) -> list[Partition]:
+    """Cut the subjects into partitions, with the borders of the output directory where it has some."""
+    kept: list[Border] = []
+    known_until = None
+    if before and before["extraction"]["workflow_id"] == export.settings.workflow_id:
+        kept = [Border(record.name, record.first_subject) for record in partition_records(before)]
+        known_until = before["last_subject"]
+    size = export.settings.partition_size * _MEGABYTE
+    size = max(size, int(export.subjects["bytes"].sum()) // _MOST_PARTITIONS)
+    borders = planning.plan_borders(export.subjects, size, kept, known_until)
+    return planning.partitions_of(export.subjects, borders)
+
+
+def recorded_partitions(before: Mapping[str, Any]) -> list[Partition]:
+    """Return the partitions of an output directory, from its manifest."""
+    records = partition_records(before)
+    following = [*(record.first_subject for record in records[1:]), None]
+    return [
+        Partition(record.name, record.first_subject, until, record.content, places="")
+        for record, until in zip(records, following, strict=True)
+    ]
 
 
 def current_records(order: Order, partitions: Sequence[Partition]) -> dict[str, dict[str, StageRecord]]:

@@ -14,10 +14,11 @@ from polyframe._errors import PolyframeError, UsageError
 from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
+from polyframe.outcome import Summary
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.participation import selected_marks
-from polyframe.pipeline import Progress, Summary
+from polyframe.pipeline import Progress
 from polyframe.reduction import (
     Clustered,
     cluster_marks,

@@ -16,7 +16,7 @@ from polyframe.stopping import StoppedError, end_now, stoppable
 from polyframe.synthetic.options import SynthOptions
 
 if TYPE_CHECKING:
-    from polyframe.pipeline import Summary
+    from polyframe.outcome import Summary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

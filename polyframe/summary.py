@@ -1,7 +1,7 @@
 """The short summary at the end of a run, in words."""
 
 from polyframe.accounting import Accounting
-from polyframe.pipeline import Summary
+from polyframe.outcome import Summary
 
 
 def summary_lines(summary: Summary) -> list[str]:

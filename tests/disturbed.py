@@ -28,7 +28,7 @@ from typing import Any
 
 import joblib
 
-from polyframe import cli, commit, partition, pipeline, workers
+from polyframe import agenda, cli, commit, partition, pipeline, workers
 
 PLAN = json.loads(os.environ.get("DISTURBED", "{}"))
 #: All ways in which a commit changes what stands under a name.
@@ -121,7 +121,7 @@ def _go_backwards() -> None:
 
 def main() -> None:
     workers._process, workers.process_partition = in_worker, here
-    pipeline._MEGABYTE = PLAN.get("partition_bytes", 1_000_000)  # type: ignore[misc]
+    agenda._MEGABYTE = PLAN.get("partition_bytes", 1_000_000)  # type: ignore[misc]
     if "kill_at" in PLAN:
         _kill_at(PLAN["kill_at"])
     if "backwards" in PLAN:

@@ -14,7 +14,7 @@ import pytest
 from starting import PARTITION_BYTES, files, small_export, tables_of
 
 import polyframe as pf
-from polyframe import commit, pipeline
+from polyframe import agenda, commit, pipeline
 from polyframe.dataset import WORK
 from polyframe.tables import TABLES
 
@@ -58,7 +58,7 @@ class Change:
 
 @pytest.fixture
 def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
-    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
     small, out, ready = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out", tmp_path / "ready"
     options: dict[str, Any] = {"engine": "shapely", "jobs": 1}
     if request.param != "first":
@@ -165,7 +165,7 @@ def _equal(one: pl.DataFrame | None, other: pl.DataFrame | None) -> bool:
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """An export and what a run made of it, in several partitions."""
-    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
     small, out = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out"
     pf.run(small, out, engine="shapely", jobs=1)
     return small, out

@@ -25,7 +25,7 @@ from starting import (
 )
 
 import polyframe as pf
-from polyframe import commit, pipeline
+from polyframe import agenda, commit, pipeline
 from polyframe.dataset import WORK
 
 Call = Callable[..., Done]
@@ -34,7 +34,7 @@ HERE = (*ENGINE, "--jobs", "1")
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
     return small_export(tmp_path / "export.csv")
 
 
@@ -182,7 +182,7 @@ def test_a_part_is_not_what_it_was(fault: str, small: Path, made: Path, polyfram
     old = files(made)
     done = polyframe("reduce", made, "--eps", 0.2, *HERE)
     assert done.code == 1
-    assert f"{part}: is missing or damaged; run `polyframe run` again" in error_line(done.err)
+    assert f"{part}: is missing or damaged; make it anew with `polyframe run --force`" in error_line(done.err)
     assert tables_of(made) == old
     assert leftovers(made) == []
     assert polyframe("run", small, "-o", made, *HERE).code == 0

@@ -12,7 +12,7 @@ from fuzz_cells import any_cell
 from fuzz_checks import SETTINGS, check_cells
 from fuzz_rows import OPTIONS, any_export, check_run
 
-from polyframe import pipeline
+from polyframe import outcome
 from polyframe.accounting import Accounting
 from polyframe.panoptes import annotations as reader
 from polyframe.panoptes.mark_rules import Mark
@@ -112,12 +112,12 @@ def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         if n_rows is not None:
             break
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
-    total = pipeline.total
+    total = outcome.total
 
     def forgetful(*given: Any) -> Accounting:
         counts = total(*given)
         return Accounting(**{**vars(counts), "rows_used": counts.rows_used - 1})
 
-    monkeypatch.setattr(pipeline, "total", forgetful)
+    monkeypatch.setattr(outcome, "total", forgetful)
     with pytest.raises(AssertionError):
         check_run(export, n_rows, {"workflow_id": 7}, tmp_path)

@@ -27,7 +27,7 @@ from starting import (
 from test_commit import settings_in
 
 import polyframe as pf
-from polyframe import pipeline
+from polyframe import agenda
 from polyframe.dataset import WORK
 from polyframe.tables import TABLES
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups as POSIX
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(pipeline, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
     return small_export(tmp_path / "export.csv")
 
 

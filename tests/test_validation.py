@@ -14,7 +14,7 @@ import shapely
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import api, commit, pipeline
+from polyframe import agenda, api, commit, pipeline
 from polyframe.dataset import WORK
 from polyframe.manifest import MANIFEST, stage_of, write_manifest
 from polyframe.synthetic import SynthOptions, write_export
@@ -56,7 +56,7 @@ def made(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two partitions of two subjects each."""
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pipeline, "_MEGABYTE", 7000)
+        patched.setattr(agenda, "_MEGABYTE", 7000)
         pf.run(small, out, partition_size=1, jobs=1)
     assert sorted(path.name for path in (out / "labels").iterdir()) == [FIRST, SECOND]
     return out
