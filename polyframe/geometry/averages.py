@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.distances import checked_matrix
 from polyframe.geometry.parts import fill_holes, largest_parts, polygon_array
+from polyframe.geometry.repeated import without_third_copies
 
 #: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
 _TIE = 1e-12
@@ -130,7 +131,7 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     ndarray of shapely.Polygon, shape (c,)
         Empty where a cluster holds nothing, or GEOS can unite it in no way.
     """
-    starts = np.asarray(offsets, dtype=np.int64)
+    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     unions = _first_members(polygons, starts)
     several = np.flatnonzero(counts > 1)
@@ -156,7 +157,7 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
     ndarray of shapely.Polygon, shape (c,)
         Empty where the marks of a cluster have nothing in common, or GEOS can intersect them in no way.
     """
-    starts = np.asarray(offsets, dtype=np.int64)
+    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     common = _first_members(polygons, starts)
     for member in range(1, counts.max(initial=1)):  # the next member of every cluster at once
