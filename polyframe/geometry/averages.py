@@ -195,8 +195,8 @@ def median_and_consensus(
     cluster = np.repeat(np.arange(len(counts)), counts)
     finite = np.where(np.isposinf(distances), 1.0, distances)
 
-    # Each mark's distances are added in the order of the other mark, as the columns of a matrix would be: first
-    # those to the marks before it. Pairs in order need no copies; there can be a hundred million of them.
+    # Each mark's distances are added in the order of the other mark, as the columns of a matrix would be:
+    # first those to the marks before it. Pairs in order need no copies; there can be a hundred million.
     low, high = np.minimum(left, right), np.maximum(left, right)
     if np.any((low[1:] < low[:-1]) | ((low[1:] == low[:-1]) & (high[1:] < high[:-1]))):
         order = np.lexsort((high, low))
