@@ -53,6 +53,7 @@ COORDINATE_NOT_FINITE: Final = "coordinate_not_finite"
 COORDINATE_TOO_LARGE: Final = "coordinate_too_large"
 TOO_FEW_POINTS: Final = "too_few_points"
 NO_AREA: Final = "no_area"
+TOO_MANY_CROSSINGS: Final = "too_many_crossings"
 REPAIR_FAILED: Final = "repair_failed"
 
 #: The largest absolute coordinate, in pixels, that is taken for a drawing. Areas (its square) keep their
@@ -119,6 +120,12 @@ REASONS: Final[tuple[Reason, ...]] = (
         "polygons",
         False,
         "nothing with an area is left of a mark, for instance all points on a line",
+    ),
+    Reason(
+        TOO_MANY_CROSSINGS,
+        "polygons",
+        False,
+        "the outline of a mark crosses itself, or comes near to it, more than tens of thousands of times",
     ),
     Reason(REPAIR_FAILED, "polygons", False, "GEOS could not repair the outline of a mark"),
 )

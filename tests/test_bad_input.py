@@ -268,6 +268,10 @@ BAD_MARKS: list[tuple[object, str]] = [
     ),
     ({"pathX": [0, 1, 1], "pathY": [0, 0, 1], "toolType": "polygon"}, reasons.TOOL_MISSING),
     (square(0, 0, pathX=[0, 1, 2]), reasons.PATH_LENGTHS_DIFFER),
+    (
+        square(0, 0, pathX=[0] * (reasons.MOST_POINTS + 1), pathY=[0] * (reasons.MOST_POINTS + 1)),
+        reasons.TOO_MANY_POINTS,
+    ),
     (square(0, 0, pathX=[0, "a", 2, 3]), reasons.COORDINATE_NOT_A_NUMBER),
     (square(0, 0, pathX=[0, None, 2, 3]), reasons.COORDINATE_NOT_A_NUMBER),
     (square(0, 0, pathX=[0, float("nan"), 2, 3]), reasons.COORDINATE_NOT_FINITE),
@@ -278,6 +282,11 @@ BAD_MARKS: list[tuple[object, str]] = [
     (square(0, 0, side=0), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 0, 1], pathY=[0, 1, 0, 1]), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 2, 3], pathY=[0, 1, 2, 3]), reasons.NO_AREA),
+    # Squares of the numbers below a prime, as they come modulo that prime: a scribble all over the picture.
+    (
+        square(0, 0, pathX=[n * n % 601 for n in range(600)], pathY=[n**3 % 601 for n in range(600)]),
+        reasons.TOO_MANY_CROSSINGS,
+    ),
     ("a mark", reasons.MARK_NOT_AN_OBJECT),
 ]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.pairs import pair_with_runs
-from polyframe.geometry.shared import clusters_that_share, shared_steps
+from polyframe.geometry.shared import clusters_that_share, shared_steps, weighted_steps
 from polyframe.runs import offsets_of
 
 Ints = NDArray[np.int64]
@@ -62,7 +62,7 @@ class Arrangement:
     failed: Bools
 
 
-def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
+def arrange(polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | None = None) -> Arrangement:
     """Return the arrangement of the outlines of each cluster, holes included.
 
     Parameters
@@ -73,6 +73,8 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
         The cluster of each, ascending.
     count : int
         The number of clusters.
+    weights : ndarray of int64, shape (n,), optional
+        How many marks each polygon stands for; 1 where not given.
 
     Returns
     -------
@@ -83,6 +85,7 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
     # every interior is on the left.
     rings, owner = shapely.get_rings(shapely.normalize(polygons), return_index=True)
     rings, ring_cluster = shapely.reverse(rings), cluster[owner]
+    ring_weight = np.ones(len(rings), dtype=np.int64) if weights is None else weights[owner]
     lines = np.full(count, None, dtype=object)
     shapely.multilinestrings(rings, indices=ring_cluster, out=lines)
     noded = apply_isolated(_node, lines, failed=None)
@@ -98,10 +101,17 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
     # GEOS keeps the direction of a line that it nodes: crossing it from right to left enters one mark.
     step = np.ones(len(arcs), dtype=np.int64)
     shares = clusters_that_share(arcs, arc_cluster, rings, ring_cluster, count)
+    weighs = np.bincount(ring_cluster[ring_weight > 1], minlength=count) > 0
+    shares &= ~weighs
     if np.any(shares):
         alone = (np.diff(offsets) > 2) | ~shares[arc_cluster]
         there = shares[ring_cluster]
         step = shared_steps(ends, nodes, order, alone, arc_cluster, rings[there], ring_cluster[there])
+    if np.any(weighs):
+        some, there = np.flatnonzero(weighs[arc_cluster]), weighs[ring_cluster]
+        step[some] = weighted_steps(
+            arcs[some], arc_cluster[some], rings[there], ring_cluster[there], ring_weight[there]
+        )
     after = _turn(nodes, order, np.concatenate([step, -step]))
     rise = after[: len(arcs)] - after[len(arcs) :] - step
     depth, component = _walk(nodes, order, rise, int(numbers.max(initial=-1)) + 1)
@@ -111,7 +121,10 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int) -> Arrangement:
     where[numbers] = points
     node_cluster = np.zeros(len(component), dtype=np.int64)
     node_cluster[start], node_cluster[first] = arc_cluster, ring_cluster
-    depth += _depth_below(where[roots], node_cluster[roots], rings, ring_cluster, component[first])[component]
+    below = _depth_below(
+        where[roots], node_cluster[roots], rings, ring_cluster, ring_weight, component[first]
+    )
+    depth += below[component]
     left = depth[start] + after[: len(arcs)]
     right = left - step
 
@@ -200,7 +213,12 @@ def _walk(nodes: Ints, order: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]
 
 
 def _depth_below(
-    points: Floats, cluster: Ints, rings: NDArray[Any], ring_cluster: Ints, ring_component: Ints
+    points: Floats,
+    cluster: Ints,
+    rings: NDArray[Any],
+    ring_cluster: Ints,
+    ring_weight: Ints,
+    ring_component: Ints,
 ) -> Ints:
     """Return how many marks contain each component's first point, its own outlines left out."""
     several = np.bincount(cluster)[cluster] > 1 if len(cluster) else np.empty(0, dtype=np.bool_)
@@ -211,5 +229,5 @@ def _depth_below(
     other = ring_component[ring] != component
     component, ring = component[other], ring[other]
     within = shapely.contains_xy(shapely.polygons(rings[ring]), points[component])
-    sign = np.where(shapely.is_ccw(rings[ring]), 1, -1)  # outlines of holes run clockwise
+    sign = np.where(shapely.is_ccw(rings[ring]), 1, -1) * ring_weight[ring]  # those of holes run clockwise
     return np.bincount(component, weights=within * sign, minlength=len(points)).astype(np.int64)

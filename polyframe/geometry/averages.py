@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.distances import checked_matrix
 from polyframe.geometry.parts import fill_holes, largest_parts, polygon_array
+from polyframe.geometry.repeated import without_third_copies
 
 #: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
 _TIE = 1e-12
@@ -130,7 +131,7 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     ndarray of shapely.Polygon, shape (c,)
         Empty where a cluster holds nothing, or GEOS can unite it in no way.
     """
-    starts = np.asarray(offsets, dtype=np.int64)
+    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     unions = _first_members(polygons, starts)
     several = np.flatnonzero(counts > 1)
@@ -156,7 +157,7 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
     ndarray of shapely.Polygon, shape (c,)
         Empty where the marks of a cluster have nothing in common, or GEOS can intersect them in no way.
     """
-    starts = np.asarray(offsets, dtype=np.int64)
+    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     common = _first_members(polygons, starts)
     for member in range(1, counts.max(initial=1)):  # the next member of every cluster at once
@@ -194,16 +195,25 @@ def median_and_consensus(
     cluster = np.repeat(np.arange(len(counts)), counts)
     finite = np.where(np.isposinf(distances), 1.0, distances)
 
-    # Each mark's distances are added in the order of the other mark, as the columns of a matrix would be.
-    marks, others = np.concatenate([left, right]), np.concatenate([right, left])
-    order = np.lexsort((others, marks))
-    sums = np.bincount(marks[order], weights=np.tile(finite, 2)[order], minlength=starts[-1])
-    sums += (counts - 1)[cluster] - np.bincount(marks, minlength=starts[-1])
+    # Each mark's distances are added in the order of the other mark, as the columns of a matrix would be:
+    # first those to the marks before it. Pairs in order need no copies; there can be a hundred million.
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    if np.any((low[1:] < low[:-1]) | ((low[1:] == low[:-1]) & (high[1:] < high[:-1]))):
+        order = np.lexsort((high, low))
+        low, high, finite = low[order], high[order], finite[order]
+    sums = np.zeros(starts[-1])
+    np.add.at(sums, high, finite)
+    np.add.at(sums, low, finite)
+    sums += (
+        (counts - 1)[cluster]
+        - np.bincount(low, minlength=starts[-1])
+        - np.bincount(high, minlength=starts[-1])
+    )
     least = np.minimum.reduceat(sums, starts[:-1])
     medians = np.flatnonzero(sums <= least[cluster] + _TIE)
     medians = medians[np.unique(cluster[medians], return_index=True)[1]]
 
-    of_pair = cluster[left]
+    of_pair = cluster[low]
     pairs = counts * (counts - 1) // 2
     totals = np.bincount(of_pair, weights=finite, minlength=len(counts))
     totals += pairs - np.bincount(of_pair, minlength=len(counts))

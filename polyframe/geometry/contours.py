@@ -2,7 +2,9 @@
 
 The `levels` are traced along the arcs of the `arrangement`, which tells the largest part where no holes or
 ties are in the way; else GEOS polygonizes the level (`polygonized`). Areas that share an edge are one part,
-areas that touch in a point are two. Where a check fails, `faces.counted_levels` answers for that cluster.
+areas that touch in a point are two. An outline that a cluster holds many times is worked on once, and levels
+that are equal for that reason are one polygon. Where a check fails, `faces.counted_levels` answers for that
+cluster.
 """
 
 import itertools
@@ -16,9 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry.arrangement import Ints, arrange
 from polyframe.geometry.faces import counted_levels
-from polyframe.geometry.levels import levels_of, trace
+from polyframe.geometry.levels import levels_of, ranked_depths, trace
 from polyframe.geometry.parts import fill_holes, have_area, polygon_array
 from polyframe.geometry.polygonized import largest_with_area, polygonized_parts
+from polyframe.geometry.repeated import first_of_each
 from polyframe.runs import offsets_of, runs_of_equal
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
@@ -82,23 +85,35 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     cluster = np.repeat(np.arange(count), np.diff(starts))
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     marks, cluster = polygons[real], cluster[real]
+    first_copy = first_of_each(marks, cluster)
+    kept, weights = np.unique(first_copy, return_counts=True)
+    marks, cluster = marks[kept], cluster[kept]
 
     vertices = np.bincount(cluster, weights=shapely.get_num_coordinates(marks), minlength=count)
     chunks = runs_of_equal(np.cumsum(vertices) // _CHUNK_VERTICES)
     levels, sizes = [np.empty(0, dtype=object)], [np.empty(0, dtype=np.int64)]
+    times = [np.empty(0, dtype=np.int64)]
     for first, end in itertools.pairwise(chunks.tolist()):
         taken = slice(*np.searchsorted(cluster, [first, end]))
-        found, owner = _contours_together(marks[taken], cluster[taken] - first, end - first)
+        found, owner, equal = _contours_together(
+            marks[taken], cluster[taken] - first, weights[taken], end - first
+        )
         levels.append(found)
-        sizes.append(np.bincount(owner, minlength=end - first))
+        times.append(equal)
+        sizes.append(np.bincount(owner, weights=equal, minlength=end - first).astype(np.int64))
     # In normal form the same outline has the same vertices whatever the order of the marks.
     flat = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(levels))))
-    return ContourLevels(flat, offsets_of(np.concatenate(sizes)))
+    return ContourLevels(np.repeat(flat, np.concatenate(times)), offsets_of(np.concatenate(sizes)))
 
 
-def _contours_together(marks: NDArray[Any], cluster: Ints, count: int) -> tuple[NDArray[Any], Ints]:
-    """Return the largest part of every level, sorted by cluster and level, and the cluster of each."""
-    arrangement = arrange(marks, cluster, count)
+def _contours_together(
+    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int
+) -> tuple[NDArray[Any], Ints, Ints]:
+    """Return the largest part of every level that differs from the one before, sorted by cluster and level.
+
+    Also returns the cluster of each, and how many equal levels it stands for.
+    """
+    arrangement, heights = ranked_depths(arrange(marks, cluster, count, weights), weights, count)
     levels = levels_of(arrangement)
     traced = trace(arrangement, levels)
     parts, areas = traced.outlines.copy(), traced.areas
@@ -116,23 +131,26 @@ def _contours_together(marks: NDArray[Any], cluster: Ints, count: int) -> tuple[
 
     failed = arrangement.failed.copy()
     failed[levels.cluster[wrong]] = True
-    drawn = np.bincount(cluster, weights=shapely.area(marks), minlength=count)
-    together = np.bincount(levels.cluster, weights=areas, minlength=count)
+    equal = heights(levels.cluster, levels.level)
+    drawn = np.bincount(cluster, weights=shapely.area(marks) * weights, minlength=count)
+    together = np.bincount(levels.cluster, weights=areas * equal, minlength=count)
     failed |= np.abs(together - drawn) > _AREA_TOLERANCE * drawn
 
     sound = ~failed[levels.cluster] & ~shapely.is_missing(parts)
-    parts, owner, level = parts[sound], levels.cluster[sound], levels.level[sound]
+    parts, owner, level, equal = parts[sound], levels.cluster[sound], levels.level[sound], equal[sound]
     # A level whose parts are all rounding ends the stack.
     unbroken = level == _rank_within(owner) + 1
-    parts, owner = parts[unbroken], owner[unbroken]
+    parts, owner, equal = parts[unbroken], owner[unbroken], equal[unbroken]
 
     for lost_cluster in np.flatnonzero(failed):
-        counted = counted_levels(marks[cluster == lost_cluster])
+        lost_marks = cluster == lost_cluster
+        counted = counted_levels(marks[lost_marks], weights[lost_marks])
         counted = counted[np.logical_and.accumulate(have_area(counted))]
         at = np.searchsorted(owner, lost_cluster)
         parts = np.insert(parts, at, counted)
         owner = np.insert(owner, at, np.full(len(counted), lost_cluster))
-    return parts, owner
+        equal = np.insert(equal, at, np.ones(len(counted), dtype=np.int64))
+    return parts, owner, equal
 
 
 def _rank_within(owner: Ints) -> Ints:

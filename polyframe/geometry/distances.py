@@ -25,6 +25,9 @@ _ROUNDING = 1e-9
 #: Intersections that exist at the same time; each is a geometry of hundreds of vertices until it is measured.
 _CHUNK = 8192
 
+#: Pairs whose boxes and areas are looked up at the same time, about 200 bytes each.
+_BLOCK = 1 << 20
+
 
 def shapely_intersection_areas(
     polygons: NDArray[Any], left: NDArray[np.int64], right: NDArray[np.int64]
@@ -78,6 +81,23 @@ def pair_distances(
     ndarray of float64, shape (p,)
         0..1; 1 where the boxes do not overlap.
     """
+    distances = np.empty(len(left))
+    for start in range(0, len(left), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        distances[part] = _pair_distances(
+            polygons, areas, bounds, left[part], right[part], intersection_areas
+        )
+    return distances
+
+
+def _pair_distances(
+    polygons: NDArray[Any],
+    areas: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    intersection_areas: IntersectionAreas,
+) -> NDArray[np.float64]:
     shared = np.zeros(len(left))
     near = np.flatnonzero(box_overlaps(bounds, left, right) > 0)
     shared[near] = intersection_areas(polygons, left[near], right[near])

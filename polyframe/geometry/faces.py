@@ -18,13 +18,15 @@ from polyframe.geometry.parts import largest_parts
 _CLOSE = 0.05
 
 
-def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
+def counted_levels(polygons: NDArray[Any], weights: NDArray[np.int64] | None = None) -> NDArray[Any]:
     """Return the largest part of every level of one cluster.
 
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
         Valid and not empty.
+    weights : ndarray of int64, shape (n,), optional
+        How many marks each polygon stands for; 1 where not given.
 
     Returns
     -------
@@ -35,23 +37,25 @@ def counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
     extent = float(np.ptp(shapely.total_bounds(polygons).reshape(2, 2), axis=0).max())
     for grid in (0.0, 1e-9 * extent):
         try:
-            return _counted_levels(shapely.set_precision(polygons, grid) if grid else polygons)
+            return _counted_levels(shapely.set_precision(polygons, grid) if grid else polygons, weights)
         except GEOMETRY_ERRORS:
             continue
     return np.empty(0, dtype=object)
 
 
-def _counted_levels(polygons: NDArray[Any]) -> NDArray[Any]:
+def _counted_levels(polygons: NDArray[Any], weights: NDArray[np.int64] | None) -> NDArray[Any]:
     noded = shapely.union_all(shapely.boundary(polygons))
     faces = shapely.get_parts(shapely.polygonize([noded]))
     inside = _points_inside(faces)
-    _, face = shapely.STRtree(inside).query(polygons, predicate="contains")
-    depth = np.bincount(face, minlength=len(faces))
+    mark, face = shapely.STRtree(inside).query(polygons, predicate="contains")
+    weight = None if weights is None else weights[mark]
+    depth = np.bincount(face, weights=weight, minlength=len(faces)).astype(np.int64)
 
     levels = []
     level = shapely.MultiPolygon()
     for k in range(depth.max(initial=0), 0, -1):
-        level = shapely.coverage_union_all([*shapely.get_parts(level), *faces[depth == k]])
+        if np.any(depth == k):
+            level = shapely.coverage_union_all([*shapely.get_parts(level), *faces[depth == k]])
         levels.append(level)
     return largest_parts(np.array(levels[::-1], dtype=object))
 

@@ -8,7 +8,8 @@ curves tell which part is the largest, unless holes matter, parts tie, or the cu
 level is doubtful, and for `polygonized` to settle.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,45 @@ class Traced:
     outlines: NDArray[Any]
     areas: Floats
     failed: Bools
+
+
+def ranked_depths(
+    arrangement: Arrangement, weights: Ints, count: int
+) -> tuple[Arrangement, Callable[[Ints, Ints], Ints]]:
+    """Number the depths that occur in each cluster, so that what lies between them is no level of its own.
+
+    Parameters
+    ----------
+    arrangement : Arrangement
+    weights : ndarray of int64, shape (n,)
+        How many marks each polygon of the arrangement stands for; where all stand for one nothing is done.
+    count : int
+        The number of clusters.
+
+    Returns
+    -------
+    arrangement : Arrangement
+        With ranks, from 0, for depths.
+    heights : callable
+        Takes clusters and levels of them, and returns how many equal levels each stands for.
+    """
+    if np.all(weights == 1):
+        return arrangement, lambda _, level: np.ones(len(level), dtype=np.int64)
+    usable = ~arrangement.failed[arrangement.cluster]
+    left, right = np.where(usable, arrangement.left, 0), np.where(usable, arrangement.right, 0)
+    stride = int(max(left.max(initial=0), right.max(initial=0))) + 1
+    outside = stride * np.arange(count)
+    of_arc = stride * arrangement.cluster
+    depths = np.unique(np.concatenate([outside, of_arc + left, of_arc + right]))
+    lowest = np.searchsorted(depths, outside)
+    ranks = (np.searchsorted(depths, of_arc + side) - lowest[arrangement.cluster] for side in (left, right))
+    ranked = replace(arrangement, left=next(ranks), right=next(ranks))
+
+    def heights(cluster: Ints, level: Ints) -> Ints:
+        place = lowest[cluster] + level
+        return np.asarray(depths[place] - depths[place - 1], dtype=np.int64)
+
+    return ranked, heights
 
 
 def levels_of(arrangement: Arrangement) -> Levels:

@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.parts import have_area, largest_parts
-from polyframe.reasons import LARGEST_COORDINATE, NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+from polyframe.geometry.tangles import is_tangled, may_be_tangled
+from polyframe.reasons import (
+    LARGEST_COORDINATE,
+    NO_AREA,
+    REPAIR_FAILED,
+    TOO_FEW_POINTS,
+    TOO_MANY_CROSSINGS,
+)
 from polyframe.runs import offsets_of, positions_of
 
 #: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
@@ -28,7 +35,8 @@ class RepairedPolygons:
     areas : ndarray of float64, shape (n,)
         In square pixels; 0 where the path is unusable.
     problems : ndarray of str, shape (n,)
-        None, or `too_few_points`, `no_area` or `repair_failed` (see `polyframe.reasons`).
+        None, or `too_few_points`, `no_area`, `too_many_crossings` or `repair_failed` (see
+        `polyframe.reasons`).
     """
 
     polygons: NDArray[Any]
@@ -41,7 +49,7 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
 
     Unclosed paths are closed. An outline that crosses or touches itself becomes `buffer(0)`; of several
     parts the largest is kept, the first on ties. What has no area beyond the rounding of its coordinates is
-    unusable.
+    unusable, and so is what crosses itself so often that its repair could take minutes (see `tangles`).
 
     Parameters
     ----------
@@ -84,6 +92,16 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
         shapely.GeometryType.POLYGON, closed, (closed_offsets, np.arange(len(usable) + 1))
     )
 
+    # Before anything else: for an outline that is tangled up, telling whether it is valid may take minutes.
+    suspects = np.flatnonzero(
+        may_be_tangled(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
+    )
+    tangled = usable[
+        [ring for ring in suspects if is_tangled(closed[closed_offsets[ring] : closed_offsets[ring + 1]])]
+    ]
+    polygons[tangled], problems[tangled] = None, TOO_MANY_CROSSINGS
+    usable = usable[~shapely.is_missing(polygons[usable])]
+
     broken = usable[~shapely.is_valid(polygons[usable])]
     polygons[broken] = apply_isolated(_repair, polygons[broken], failed=None)
     problems[broken[shapely.is_missing(polygons[broken])]] = REPAIR_FAILED
@@ -101,7 +119,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
 
     The signed area of an outline, as the sum over its points gives it, is the sum of the areas of its
     regions, each times how often the outline winds round it. Where it is far from zero, repair leaves
-    something of it.
+    something of it, unless the outline crosses itself too often for a repair.
 
     Parameters
     ----------
@@ -117,7 +135,9 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     starts = np.asarray(offsets, dtype=np.int64)
     problems = np.full(len(starts) - 1, None, dtype=object)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
-        doubtful = np.flatnonzero(~_winds_clearly(x, y, starts))
+        clear = _winds_clearly(x, y, starts)
+        clear &= ~may_be_tangled(x, y, starts[:-1], np.diff(starts))
+    doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
     among_doubtful = offsets_of(np.diff(starts)[doubtful])
     problems[doubtful] = polygons_from_ragged(x[points], y[points], among_doubtful).problems

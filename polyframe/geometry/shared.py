@@ -107,6 +107,32 @@ def shared_steps(
     return step
 
 
+def weighted_steps(
+    arcs: NDArray[Any], cluster: Ints, rings: NDArray[Any], ring_cluster: Ints, ring_weight: Ints
+) -> Ints:
+    """Return how many marks are entered by crossing each arc, where an outline stands for several marks.
+
+    Parameters
+    ----------
+    arcs, rings : ndarray of shapely.LineString
+        What noding made, and what of.
+    cluster, ring_cluster : ndarray of int64
+        The cluster of each.
+    ring_weight : ndarray of int64, shape (r,)
+        How many marks each ring stands for.
+
+    Returns
+    -------
+    ndarray of int64, shape (a,)
+        Every arc is matched by its longest segment; noding does not tell which outline it is of.
+    """
+    from_, to, arc = _segments(arcs)
+    by_length = np.lexsort((-np.hypot(*(to - from_).T), arc))
+    longest = by_length[np.unique(arc[by_length], return_index=True)[1]]
+    segments = np.column_stack([from_, to])[longest]
+    return _matched_steps(segments, cluster, rings, ring_cluster, ring_weight)
+
+
 def row_hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
     """Mix the bits of each row and its cluster into one number; equal rows have equal numbers.
 
@@ -196,7 +222,9 @@ def _balance(leaves: Ints, arrives: Ints, missing: Ints) -> tuple[Ints, Bools]:
         np.subtract.at(unsettled, arrives[settled], 1)
 
 
-def _matched_steps(segments: Floats, cluster: Ints, rings: NDArray[Any], ring_cluster: Ints) -> Ints:
+def _matched_steps(
+    segments: Floats, cluster: Ints, rings: NDArray[Any], ring_cluster: Ints, ring_weight: Ints | None = None
+) -> Ints:
     """Match segments of arcs, given as rows x, y, x, y, with the segments of the outlines they lie on."""
     starts, ends = segments[:, :2], segments[:, 2:]
     from_, to, ring = _segments(rings)
@@ -218,6 +246,8 @@ def _matched_steps(segments: Floats, cluster: Ints, rings: NDArray[Any], ring_cl
         np.abs(_cross(along, ends[probe] - from_[segment])),
     )
     onward = np.sign(np.sum(along * (ends[probe] - starts[probe]), axis=1)) * (beside <= tolerance)
+    if ring_weight is not None:
+        onward = onward * ring_weight[ring[segment]]
     return np.bincount(probe, weights=onward, minlength=len(segments)).astype(np.int64)
 
 

@@ -5,7 +5,7 @@ by one where it crosses another outline. So the curves that bound "at least k ma
 outlines, changing outlines at each crossing, and no face is built. The walk of a cluster proves itself:
 depths agree where outlines cross and come back to where they began, the areas of all curves add up to those
 of all marks, and no level is larger than the one before. A cluster without proof, or with two equally large
-parts, is handed to `contours` and `averages`, which stand on GEOS.
+parts, or with the same outline many times, is handed to `contours` and `averages`, which stand on GEOS.
 
 Needs the extra `fast` (numba).
 """
@@ -24,6 +24,7 @@ from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.crossings import find_crossings
 from polyframe.geometry.curves import adds_up, trace_curves, write_levels
 from polyframe.geometry.outlines import load_outlines
+from polyframe.geometry.repeated import MANY_REPEATS, first_of_each, without_third_copies
 from polyframe.geometry.rings import room_for_all, with_room
 from polyframe.geometry.touching import settle_touches
 from polyframe.runs import offsets_of
@@ -140,7 +141,7 @@ def walk_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
 
 
 def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: int) -> NDArray[Any]:
-    starts = np.asarray(offsets, dtype=np.int64)
+    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]
@@ -176,8 +177,13 @@ def _walk(
         starts = offsets_of(real)[starts]
         polygons = polygons[real]
     coordinates, rings, ring_starts = _flat_rings(polygons)
+    counts = starts[1:] - starts[:-1]
+    walkable = np.ones(len(counts), dtype=np.bool_)
+    if counts.max(initial=0) > MANY_REPEATS:
+        owner = np.repeat(np.arange(len(counts)), counts)
+        walkable[owner[first_of_each(polygons, owner) != np.arange(len(polygons))]] = False
     points, sizes, counts, areas, proven, holed = _walk_clusters(
-        coordinates, rings, ring_starts, starts, wanted
+        coordinates, rings, ring_starts, starts, walkable, wanted
     )
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
@@ -204,7 +210,7 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
 
 @compiled
 def _walk_clusters(
-    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, wanted: int
+    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, walkable: Flags, wanted: int
 ) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags]:
     """Walk one cluster after the other; the polygons as points and sizes, areas, and counts by cluster."""
     clusters = len(starts) - 1
@@ -218,6 +224,8 @@ def _walk_clusters(
         marks = starts[c + 1] - starts[c]
         if marks == 0:
             proven[c] = True
+            continue
+        if not walkable[c]:
             continue
         outlines = load_outlines(coordinates, rings, ring_starts[starts[c] : starts[c + 1] + 1])
         if not outlines.sound:

@@ -167,7 +167,7 @@ def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, troubl
         monkeypatch.setattr(contours_module, "trace", trace_nothing)
     monkeypatch.setattr(contours_module, "arrange", arrange_badly)
     monkeypatch.setattr(
-        contours_module, "counted_levels", lambda m: counted.append(len(m)) or counted_levels(m)
+        contours_module, "counted_levels", lambda m, w: counted.append(len(m)) or counted_levels(m, w)
     )
     found = cluster_contours(marks, offsets)
     assert counted == [4]

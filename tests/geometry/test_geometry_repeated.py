@@ -1,0 +1,139 @@
+import importlib
+import itertools
+import time
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shapely import box
+
+from polyframe.geometry import repeated
+from polyframe.geometry.averages import cluster_intersections, cluster_unions
+from polyframe.geometry.contours import cluster_contours
+from polyframe.geometry.engines import engine_named
+from polyframe.geometry.faces import counted_levels
+from polyframe.geometry.parts import fill_holes, largest_parts
+from polyframe.geometry.repeated import first_of_each, without_third_copies
+
+contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
+
+TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
+SAME = [TRIANGLE, shapely.Polygon([(2, 3), (4, 0), (0, 0)]), shapely.Polygon([(4, 0), (2, 3), (0, 0)])]
+FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
+
+
+@pytest.fixture
+def never_counted(monkeypatch):
+    """Fail where the arrangement's checks fail."""
+
+    def counted(*_):
+        raise AssertionError("a check of the arrangement failed")
+
+    monkeypatch.setattr(contours_module, "counted_levels", counted)
+
+
+def as_array(marks):
+    return np.array(list(marks), dtype=object)
+
+
+def test_the_first_of_each_outline(monkeypatch):
+    monkeypatch.setattr(repeated, "MANY_REPEATS", 2)
+    other = box(0, 0, 4, 3)  # the box of the triangles
+    marks, cluster = as_array([*SAME, other, *SAME[:2], other]), np.array([3] * 4 + [5] * 3)
+    assert first_of_each(marks, cluster).tolist() == [0, 0, 0, 3, 4, 5, 6]
+    assert first_of_each(marks, np.zeros(7, dtype=np.int64)).tolist() == [0, 0, 0, 3, 0, 0, 3]
+    assert first_of_each(marks[:0], cluster[:0]).tolist() == []
+
+
+def test_two_copies_are_left(monkeypatch):
+    monkeypatch.setattr(repeated, "MANY_REPEATS", 2)
+    other = box(0, 0, 1, 1)
+    marks = as_array([other, *SAME, None, *SAME[:2], other, other])
+    kept, offsets = without_third_copies(marks, np.array([0, 1, 8, 9]))
+    assert kept.tolist() == [other, *SAME[:2], None, other, other]
+    assert offsets.tolist() == [0, 1, 5, 6]
+
+
+@pytest.mark.parametrize("snap", [0, 0.5, 2])
+@pytest.mark.parametrize("engine", ["shapely", "auto"])
+def test_every_outline_twenty_times_has_every_level_twenty_times(make_cluster, never_counted, snap, engine):
+    marks = make_cluster(6, seed=3, snap=snap)
+    single = cluster_contours(marks, [0, 6]).polygons
+    mixed = np.random.default_rng(0).permutation(np.repeat(marks, 20))
+    found = engine_named(engine).contours(mixed, np.array([0, 120]))
+    assert shapely.equals_exact(found.polygons, np.repeat(single, 20)).all()
+    assert found.offsets.tolist() == [0, 120]
+    chosen = engine_named(engine)
+    for many, one in ((chosen.unions, cluster_unions), (chosen.intersections, cluster_intersections)):
+        found_areas = shapely.area(many(mixed, np.array([0, 120])))
+        assert found_areas == pytest.approx(shapely.area(one(marks, [0, 6])), rel=1e-9)
+
+
+def level_areas(marks):
+    """Level k as the union, over all k-subsets of the marks, of their intersections."""
+    areas = []
+    for k in range(1, len(marks) + 1):
+        common = [shapely.intersection_all(subset) for subset in itertools.combinations(marks, k)]
+        areas.append(fill_holes(largest_parts(np.array([shapely.union_all(common)], dtype=object)))[0].area)
+    return [area for area in areas if area > 1e-12]
+
+
+@pytest.mark.parametrize("snap", [0, 1])
+def test_weights_against_subsets_and_against_no_weights(make_cluster, never_counted, monkeypatch, snap):
+    first, second, third = make_cluster(3, seed=7, snap=snap)
+    stacks = [
+        [first] * 3 + [second] * 2 + [third],
+        [*SAME, box(1, 0, 3, 9), box(1, 0, 3, 9)],
+        [FRAME, FRAME, box(3, 3, 6, 6), box(2, 2, 7, 7), box(2, 2, 7, 7)],
+        [box(0, 0, 4, 1)] * 3 + [box(0, 1, 4, 2)] * 2 + [box(0, 0, 4, 2)],
+        [box(0, 0, 1, 1), box(1, 1, 3, 3)],
+    ]
+    marks = as_array(itertools.chain(*stacks))
+    offsets = np.cumsum([0, *map(len, stacks)])
+    plain = cluster_contours(marks, offsets)
+    monkeypatch.setattr(repeated, "MANY_REPEATS", 1)
+    weighted = cluster_contours(marks, offsets)
+    assert weighted.offsets.tolist() == plain.offsets.tolist()
+    assert shapely.equals_exact(weighted.polygons, plain.polygons).all()
+    for stack, (start, end) in zip(stacks, itertools.pairwise(plain.offsets), strict=True):
+        assert shapely.area(weighted.polygons[start:end]) == pytest.approx(level_areas(stack), rel=1e-9)
+
+
+GRID = st.tuples(*[st.integers(0, 4)] * 2, *[st.integers(1, 3)] * 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(GRID, min_size=1, max_size=5))
+def test_boxes_on_a_grid_with_and_without_weights(boxes):
+    # Outlines share edges and corners all the time, in both directions.
+    marks = as_array(itertools.chain(*([box(x, y, x + w, y + h)] * n for x, y, w, h, n in boxes)))
+    plain = cluster_contours(marks, [0, len(marks)]).polygons
+    before = repeated.MANY_REPEATS
+    try:
+        repeated.MANY_REPEATS = 1
+        weighted = cluster_contours(marks, [0, len(marks)]).polygons
+    finally:
+        repeated.MANY_REPEATS = before
+    assert len(plain) == len(weighted)
+    assert shapely.equals_exact(plain, weighted).all()
+
+
+def test_counted_faces_take_weights(make_cluster):
+    marks = make_cluster(4, seed=2)
+    repeats = np.array([1, 3, 2, 5])
+    expected = counted_levels(np.repeat(marks, repeats))
+    assert shapely.area(counted_levels(marks, repeats)) == pytest.approx(shapely.area(expected))
+
+
+@pytest.mark.parametrize("engine", ["shapely", "auto"])
+def test_thousands_of_copies_take_no_time(engine, never_counted):
+    marks = as_array([*SAME, box(1, 0, 3, 9)] * 2_500)
+    chosen = engine_named(engine)
+    chosen.contours(marks[:3], np.array([0, 3]))  # compiled
+    start = time.monotonic()
+    found = chosen.contours(marks, np.array([0, 10_000]))
+    assert time.monotonic() - start < 10
+    assert len(found.polygons) == 10_000
+    assert len({id(level) for level in found.polygons}) == 3  # both, the boxes or a triangle, the triangles

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyframe.geometry import tangles
+from polyframe.geometry.polygons import path_problems, polygons_from_ragged
+from polyframe.geometry.tangles import is_tangled, may_be_tangled
+from polyframe.reasons import TOO_MANY_CROSSINGS
+
+
+def scribble(points, seed=0, size=1000.0):
+    return np.random.default_rng(seed).uniform(0, size, (points, 2))
+
+
+def wheel(points, step):
+    """A star polygon: every corner of a regular polygon, `step` corners on each time."""
+    angle = 2 * np.pi * step * np.arange(points) / points
+    return np.column_stack([np.cos(angle), np.sin(angle)])
+
+
+def comb(teeth, turn=0.0):
+    x, y = np.arange(2 * teeth) / teeth, np.tile([0.0, 1.0], teeth)
+    points = np.vstack([np.column_stack([x, y]), [[2, -1], [0, -1]]])
+    return points @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+
+
+def problems(points):
+    found = polygons_from_ragged(*points.T, [0, len(points)]).problems.tolist()
+    assert path_problems(*points.T, [0, len(points)]).tolist() == found
+    return found
+
+
+@pytest.mark.parametrize("size", [1e-140, 1.0, 1e9])
+def test_scribbles_are_repaired_up_to_a_limit(size):
+    assert problems(scribble(200, size=size)) == [None]
+    assert problems(scribble(600, size=size)) == [TOO_MANY_CROSSINGS]
+    assert problems(scribble(100_000, size=size)) == [TOO_MANY_CROSSINGS]
+
+
+def test_valid_outlines_that_would_take_minutes_are_refused_and_others_are_not():
+    assert problems(comb(1_000, turn=0.7)) == [None]
+    assert problems(comb(40_000)) == [None]
+    assert problems(comb(40_000, turn=0.7)) == [TOO_MANY_CROSSINGS]
+
+
+def test_a_hand_that_rests_or_goes_round_again_is_no_tangle():
+    square = np.array([[0.0, 0.0], [10, 0], [10, 10], [0, 10]])
+    jitter = np.tile([[0.0, 0.0], [1, 0]], (300, 1))
+    assert problems(np.vstack([jitter, square])) == [None]
+    assert problems(np.vstack([np.repeat(square, 2_500, axis=0)])) == [None]
+    assert not is_tangled(np.zeros((9_000, 2)))
+
+
+def test_the_number_of_crossings_decides(monkeypatch):
+    # Each of the 101 segments of this star crosses all but itself and its two neighbours.
+    ring = np.vstack([wheel(101, 50), wheel(101, 50)[:1]])
+    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2)
+    assert not is_tangled(ring)
+    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2 - 1)
+    assert is_tangled(ring)
+    monkeypatch.setattr(tangles, "_ROOM", 500)  # a few segments at a time
+    assert is_tangled(ring)
+    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2)
+    assert not is_tangled(ring)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=4, max_size=40))
+def test_reversals_bound_the_crossings(points):
+    points = np.array(points, dtype=np.float64)
+    ring = np.vstack([points, points[:1]])
+    segments = shapely.linestrings(np.stack([ring[:-1], ring[1:]], axis=1))
+    crossings = len(shapely.STRtree(segments).query(segments, predicate="crosses")[0]) // 2
+    before = tangles.MOST_CROSSINGS
+    try:
+        tangles.MOST_CROSSINGS = crossings - 1
+        starts, counts = np.array([0]), np.array([len(points)])
+        assert crossings == 0 or may_be_tangled(*points.T, starts, counts)[0]
+    finally:
+        tangles.MOST_CROSSINGS = before
+
+
+def test_usual_outlines_need_no_look(make_cluster):
+    marks = make_cluster(20, vertices=200, snap=1)
+    points, mark = shapely.get_coordinates(marks, return_index=True)
+    counts = np.bincount(mark)
+    assert not may_be_tangled(*points.T, np.cumsum(counts) - counts, counts).any()
