@@ -8,6 +8,7 @@ from polyframe.geometry.arcs import Arcs
 from polyframe.geometry.outlines import Outlines
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 #: As in `parts`, which is not compiled: areas thinner than this are rounding, not drawing.
 _ROUNDING_STEPS = 8
@@ -96,6 +97,17 @@ def with_room(points: Floats, n: int, more: int) -> Floats:
     larger = np.empty((2 * (n + more), 2))
     for i in range(n):
         larger[i, 0], larger[i, 1] = points[i, 0], points[i, 1]
+    return larger
+
+
+@compiled_inner
+def with_room_for_sizes(sizes: Ints, n: int, more: int) -> Ints:
+    """Return the first n sizes in an array that has room for more."""
+    if n + more <= len(sizes):
+        return sizes
+    larger = np.empty(2 * (n + more), np.int64)
+    for i in range(n):
+        larger[i] = sizes[i]
     return larger
 
 
