@@ -207,7 +207,7 @@ def _walk(
         polygons = polygons[real]
     coordinates, rings, ring_starts = _flat_rings(polygons)
     points, sizes, level_rings, counts, areas, proven, holed = _walk_clusters(
-        coordinates, rings, ring_starts, starts, wanted
+        coordinates, rings, ring_starts, starts, wanted, _FEW
     )
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
@@ -234,7 +234,7 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
 
 @compiled
 def _walk_clusters(
-    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, wanted: int
+    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, wanted: int, few: int
 ) -> tuple[Floats, Ints, Ints, Ints, Floats, Flags, Flags]:
     """Walk one cluster after the other.
 
@@ -260,7 +260,7 @@ def _walk_clusters(
         if not arcs.sound:
             continue
         alive = np.ones(len(arcs.node), np.bool_)
-        doubts = settle_touches(outlines, arcs, alive, marks <= _FEW)
+        doubts = settle_touches(outlines, arcs, alive, marks <= few)
         curves = trace_curves(outlines, arcs, alive)
         if not adds_up(curves, outlines.area, marks):
             continue
@@ -278,7 +278,7 @@ def _walk_clusters(
             level_rings[k:],
             areas[k:],
         )
-        if marks <= _FEW and np.any(np.isnan(areas[k : k + found])):
+        if marks <= few and np.any(np.isnan(areas[k : k + found])):
             continue
         proven[c], counts[c] = True, found
         for _ in range(found):
