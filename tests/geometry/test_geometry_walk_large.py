@@ -14,6 +14,16 @@ from polyframe.geometry.walk import fast_cluster_contours, walk_contours
 
 TIED = [box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)]
 
+#: What is left of 400 marks in hundredths of a pixel: three edges through (403.21, 107.93), but for rounding.
+MEETING = np.array(
+    [
+        shapely.Polygon([(375.67, 70.16), (403.21, 106.57), (403.21, 108.35)]),
+        shapely.Polygon([(420.89, 131.91), (403.95, 108.3), (402.93, 107.79)]),
+        shapely.Polygon([(402.58, 106.67000000000002), (406.02, 113.55), (426.67, 140.39)]),
+    ],
+    dtype=object,
+)
+
 
 @pytest.fixture
 def as_large(monkeypatch):
@@ -47,6 +57,20 @@ def test_what_meets_within_rounding_meets(scale):
         parts = walk_contours(shapely.transform(marks, lambda points: points * scale), [0, len(marks)])
         assert (whole.proven[0], parts.proven[0]) == (True, True)
         np.testing.assert_allclose(parts.areas, whole.areas * scale**2, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("as_large")
+def test_three_edges_through_one_point_but_for_rounding():
+    exact = walk_contours(shapely.transform(MEETING, lambda points: np.round(points * 100)), [0, 3])
+    found = walk_contours(MEETING, [0, 3])
+    assert found.proven.tolist() == [True]
+    np.testing.assert_allclose(found.areas, exact.areas / 1e4, rtol=1e-9)
+
+
+def test_small_clusters_with_such_a_point_are_answered_by_geos():
+    assert walk_contours(MEETING, [0, 3]).proven.tolist() == [False]
+    expected = cluster_contours(MEETING, [0, 3]).polygons
+    assert np.all(shapely.equals(fast_cluster_contours(MEETING, [0, 3]).polygons, expected))
 
 
 @pytest.mark.usefixtures("as_large")
