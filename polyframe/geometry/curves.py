@@ -28,6 +28,9 @@ Flags = NDArray[np.bool_]
 _TIE = 1e-12
 _ROUNDING = 1e-13
 
+#: A closed ring of fewer points surrounds nothing.
+_LEAST_RING = 4
+
 
 class Curves(NamedTuple):
     """The closed curves of all levels of a cluster.
@@ -116,56 +119,103 @@ def write_levels(
     outlines: Outlines,
     arcs: Arcs,
     curves: Curves,
-    first: int,
-    last: int,
+    doubts: tuple[Flags, Flags],
+    wanted: tuple[int, int],
     points: Floats,
     sizes: Ints,
+    rings: Ints,
     areas: Floats,
 ) -> tuple[int, bool]:
     """Write the outlines of the largest parts of some levels, until no area is left.
 
+    Where it is in doubt which part of a level is the largest, or how far it goes, all curves of the level are
+    written.
+
     Parameters
     ----------
-    first, last : int
-        The levels wanted, from 1.
+    doubts : tuple of two ndarray of bool
+        As `settle_touches` gives them.
+    wanted : tuple of int
+        The first and last level wanted, from 1.
     points : ndarray of float64, shape (m, 2)
         Receives the points, ring after ring; needs `room_for_all` of them.
-    sizes, areas : ndarray of int64 and float64
-        Receive the number of points of each ring and the area that it encloses.
+    sizes : ndarray of int64
+        Receives the number of points of each ring; needs room for all curves.
+    rings, areas : ndarray of int64 and float64
+        Receive for each level 1 and the area of its ring, or how many rings leave it in doubt and NaN.
 
     Returns
     -------
     found : int
-        How many there are; -1 where the largest part of a level is tied with another.
+        How many levels there are.
     holed : bool
         Whether one of them may have holes.
     """
+    doubtful, meeting = doubts
     keys = np.empty(len(curves.level))
     for i in range(len(keys)):
         keys[i] = curves.level[i]
     by_level = ascending(keys)
-    n = found = stop = 0
+    n = found = stop = written = 0
     holed = False
-    for level in range(1, last + 1):
+    for level in range(1, wanted[1] + 1):
         start = stop
         while stop < len(by_level) and curves.level[by_level[stop]] == level:
             stop += 1
-        if level < first:
+        if level < wanted[0]:
             continue
-        curve, holes, with_holes, tied = largest_part(outlines, arcs, curves, by_level[start:stop])
+        members = by_level[start:stop]
+        curve, holes, with_holes, tied = largest_part(outlines, arcs, curves, members)
         if curve < 0:
             break
+        if doubtful[level]:
+            least = (1.0 - _TIE) * (curves.area[curve] - holes) - _ROUNDING * outlines.area
+            tied = tied or not _stands_apart(arcs, curves, members, meeting, curve, least)
         size = write_curve(outlines, arcs, curves.arc[curve], points[n:])
         area, rounding = ring_measures(points[n : n + size])
-        if area - holes <= rounding:
+        if area - holes <= rounding and not (tied and doubtful[level]):
             break
-        if tied:
-            return -1, holed
-        sizes[found], areas[found] = size, area
         holed = holed or with_holes
+        if tied:
+            rings[found], areas[found] = 0, np.nan
+            for i in members:
+                size = write_curve(outlines, arcs, curves.arc[i], points[n:])
+                if size >= _LEAST_RING:
+                    sizes[written] = size
+                    n += size
+                    written += 1
+                    rings[found] += 1
+        else:
+            sizes[written], rings[found], areas[found] = size, 1, area
+            n += size
+            written += 1
         found += 1
-        n += size
     return found, holed
+
+
+@compiled_inner
+def _stands_apart(
+    arcs: Arcs, curves: Curves, members: Ints, meeting: Flags, largest: int, least: float
+) -> bool:
+    """Say whether the largest part of a level meets none, and all that meet are less than it has at least.
+
+    Its holes may meet what they will: they are filled.
+    """
+    together = 0.0
+    for i in members:
+        if i != largest and curves.area[i] <= 0.0:
+            continue
+        a = begin = curves.arc[i]
+        while True:
+            if meeting[a]:
+                if i == largest:
+                    return False
+                together += curves.area[i]
+                break
+            a = arcs.following[a]
+            if a == begin:
+                break
+    return together < least
 
 
 @compiled_inner

@@ -12,7 +12,8 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.geometry._isolation import GEOMETRY_ERRORS
-from polyframe.geometry.parts import largest_parts
+from polyframe.geometry.parts import fill_holes, largest_parts
+from polyframe.geometry.polygonized import largest_with_area
 
 #: A point nearer to its face's outline than this share of the face's width is not trusted.
 _CLOSE = 0.05
@@ -41,6 +42,35 @@ def counted_levels(polygons: NDArray[Any], weights: NDArray[np.int64] | None = N
         except GEOMETRY_ERRORS:
             continue
     return np.empty(0, dtype=object)
+
+
+def part_of_rings(rings: shapely.Polygon) -> shapely.Polygon | None:
+    """Return the largest part of the region that an odd number of rings surround, its holes filled.
+
+    Parameters
+    ----------
+    rings : shapely.Polygon
+        Any rings, as exterior and interiors: they may meet, and lie anywhere.
+
+    Returns
+    -------
+    shapely.Polygon or None
+        Anticlockwise from its leftmost vertex; empty where no part has an area, None where GEOS refuses.
+    """
+    try:
+        outlines = shapely.get_rings(rings)
+        faces = shapely.get_parts(shapely.polygonize([shapely.union_all(outlines)]))
+        _, face = shapely.STRtree(_points_inside(faces)).query(
+            shapely.polygons(outlines), predicate="contains"
+        )
+        odd = np.bincount(face, minlength=len(faces)) % 2 == 1
+        parts = shapely.get_parts(shapely.coverage_union_all(faces[odd]))
+    except GEOMETRY_ERRORS:
+        return None
+    largest, _ = largest_with_area(parts, np.zeros(len(parts), dtype=np.int64))
+    if not len(largest):
+        return shapely.Polygon()
+    return shapely.orient_polygons(shapely.normalize(fill_holes(largest)))[0]
 
 
 def _counted_levels(polygons: NDArray[Any], weights: NDArray[np.int64] | None) -> NDArray[Any]:

@@ -11,7 +11,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: Outlines whose area is a smaller fraction of their box may run either way, as far as rounding can tell.
+#: Outlines whose area is a smaller fraction of their box may run either way, as far as rounding can tell. The
+#: repair of drawings that run over themselves leaves such holes; they take nothing away and are left out.
 _THINNEST = 1e-12
 
 #: Boxes of a smaller area, and larger coordinates, are beyond the exact signs: products of four lengths, and
@@ -34,6 +35,7 @@ class Outlines(NamedTuple):
     end_x, end_y : ndarray of float64, shape (v,)
         Where segment i ends.
     ring : ndarray of int64, shape (v,)
+        Holes without an area are left out.
     first : ndarray of int64, shape (r + 1,)
         Ring i holds the vertices `first[i]` to `first[i + 1] - 1`.
     mark : ndarray of int64, shape (r,)
@@ -88,7 +90,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
     first = np.zeros(count + 1, np.int64)
     total = reach = 0.0
     sound = True
-    n = 0
+    n = kept = 0
     for r in range(count):
         begin, stop = offsets[r], offsets[r + 1] - 1
         x0, y0 = coordinates[begin, 0], coordinates[begin, 1]
@@ -103,6 +105,8 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         area *= 0.5
         box = (high_x - low_x) * (high_y - low_y)
         largest = max(max(abs(low_x), abs(high_x)), max(abs(low_y), abs(high_y)))
+        if is_hole[r] and abs(area) <= _THINNEST * box and largest < _LARGEST_COORDINATE:
+            continue
         certain = abs(area) > _THINNEST * box  # false for NaN
         if not (certain and box > _SMALLEST_BOX and largest < _LARGEST_COORDINATE):
             sound = False
@@ -115,7 +119,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
             px, py = coordinates[p, 0], coordinates[p, 1]
             if n > start and x[n - 1] == px and y[n - 1] == py:
                 continue
-            x[n], y[n], ring[n] = px, py, r
+            x[n], y[n], ring[n] = px, py, kept
             n += 1
         if n > start + 1 and x[n - 1] == x[start] and y[n - 1] == y[start]:
             n -= 1
@@ -123,5 +127,8 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         for p in range(start, n):
             follows = p + 1 if p + 1 < n else start
             end_x[p], end_y[p] = x[follows], y[follows]
-        first[r + 1] = n
+        mark[kept] = mark[r]
+        kept += 1
+        first[kept] = n
+    first, mark = first[: kept + 1], mark[:kept]
     return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, reach, sound)

@@ -18,7 +18,7 @@ from polyframe.reasons import (
     TOO_FEW_POINTS,
     TOO_MANY_CROSSINGS,
 )
-from polyframe.runs import offsets_of, positions_of
+from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 #: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
 _CLEAR_SHARE = 1e-3
@@ -119,7 +119,8 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
 
     The signed area of an outline, as the sum over its points gives it, is the sum of the areas of its
     regions, each times how often the outline winds round it. Where it is far from zero, repair leaves
-    something of it, unless the outline crosses itself too often for a repair.
+    something of it, unless the outline crosses itself too often for a repair, or turns back on itself: GEOS
+    may then take an edge without an area for the side on which the interior is.
 
     Parameters
     ----------
@@ -137,6 +138,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
         clear = _winds_clearly(x, y, starts)
         clear &= ~may_be_tangled(x, y, starts[:-1], np.diff(starts))
+        clear[clear] = ~_turn_back(x, y, starts[:-1][clear], np.diff(starts)[clear])
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
     among_doubtful = offsets_of(np.diff(starts)[doubtful])
@@ -170,6 +172,29 @@ def _winds_clearly(
         (area > _CLEAR_SHARE * reach**2) & (reach > _CLEAR_SHARE * size) & (size <= LARGEST_COORDINATE)
     )
     return clear
+
+
+def _turn_back(
+    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which paths, closed, go back somewhere the way they came; they have points."""
+    points = positions_of(starts, counts)
+    path = np.repeat(np.arange(len(counts)), counts)
+    x, y = x[points], y[points]
+    before = np.arange(-1, len(points) - 1)
+    begins = offsets_of(counts)[:-1]
+    before[begins] = begins + counts - 1
+    moved = (x != x[before]) | (y != y[before])
+    x, y, path = x[moved], y[moved], path[moved]
+    offsets = runs_of_equal(path)
+    following = np.arange(1, len(x) + 1)
+    following[offsets[1:] - 1] = offsets[:-1]
+    along_x, along_y = x[following] - x, y[following] - y
+    turn = along_x * along_y[following] - along_y * along_x[following]
+    back = (turn == 0) & (along_x * along_x[following] + along_y * along_y[following] < 0)
+    found = np.zeros(len(counts), np.bool_)
+    found[path[back]] = True
+    return found
 
 
 def polygons_from_paths(
@@ -228,4 +253,8 @@ def _close(
 
 
 def _repair(polygons: NDArray[Any]) -> NDArray[Any]:
-    return largest_parts(shapely.buffer(polygons, 0))
+    repaired = largest_parts(shapely.buffer(polygons, 0))
+    # By rounding, an outline may cross itself once more; what that leaves out has no area to speak of.
+    again = ~shapely.is_valid(repaired) & ~shapely.is_missing(repaired)
+    repaired[again] = largest_parts(shapely.buffer(repaired[again], 0))
+    return repaired

@@ -4,7 +4,7 @@ The shifts of `predicates` keep apart what touches. Without them, curves of one 
 in opposite directions, with nothing between them: such stretches go. And they may meet at a point: there each
 curve that arrives leaves along the other side of the same sector of its area, so that areas which touch in a
 point are two, and a curve that then still meets itself is cut into an outline and a hole that touches it.
-Where curves meet only as far as rounding can tell, it is not for the walk to say whether they do.
+Where curves meet only as far as rounding can tell, they do, unless the caller wants that level left in doubt.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 
 @compiled_inner
-def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
+def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags, strict: bool) -> tuple[Flags, Flags]:
     """Join and cut the level curves that meet; `arcs.following` and `alive` are changed in place.
 
     Parameters
@@ -30,34 +30,46 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     arcs : Arcs
     alive : ndarray of bool, shape (e,)
         Set to False for arcs that bound nothing.
+    strict : bool
+        Whether a level is in doubt where only rounding says that curves meet.
 
     Returns
     -------
-    bool
-        False where a check failed.
+    doubtful : ndarray of bool, shape (l + 1,)
+        Levels in doubt, for that or because a check failed. Their curves stay as the shifts have them, so
+        which of them make one part is not known.
+    meeting : ndarray of bool, shape (e,)
+        Arcs of these levels that end where another of the same level does.
     """
     node, end, level = arcs.node, arcs.end, arcs.level
-    count = len(node)
-    nowhere = np.zeros(count, np.bool_)  # from a point to the same point
-    keys, highest, k = np.empty(count), 0, 0
+    count, highest = len(node), 0
     for a in range(count):
         highest = max(highest, level[a])
+    affected, none_affected = np.zeros(highest + 1, np.bool_), True
+    doubtful, meeting = np.zeros(highest + 1, np.bool_), np.zeros(count, np.bool_)
+    if arcs.nodes == 0:
+        return doubtful, meeting
+    nowhere = np.zeros(count, np.bool_)  # from a point to the same point
+    keys, arriving, k = np.empty(count), np.empty(count, np.int64), 0
+    for a in range(count):
         if node[end[a]] >= 0:
             nowhere[a] = _goes_nowhere(outlines, arcs, a)
             if not nowhere[a]:
-                keys[k] = level[a] * arcs.nodes + node[end[a]]
+                keys[k], arriving[k] = level[a] * arcs.nodes + node[end[a]], a
                 k += 1
     order = ascending(keys[:k])
-    affected, none_affected = np.zeros(highest + 1, np.bool_), True
     for i in range(1, k):
         if keys[order[i]] == keys[order[i - 1]]:
-            if arcs.blurred[int(keys[order[i]]) % arcs.nodes]:
-                return False
-            affected[int(keys[order[i]]) // arcs.nodes] = True
+            a = arriving[order[i]]
+            meeting[a] = meeting[arriving[order[i - 1]]] = affected[level[a]] = True
             none_affected = False
+            doubtful[level[a]] = doubtful[level[a]] or (strict and arcs.blurred[node[end[a]]])
     if none_affected:
-        return True
+        return doubtful, meeting
 
+    drawn = arcs.following.copy()
+    for i in range(highest + 1):
+        affected[i] = affected[i] and not doubtful[i]
     for a in range(count):
         if affected[level[a]]:
             if nowhere[a]:
@@ -67,12 +79,15 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
                 while nowhere[follows]:
                     follows = arcs.following[follows]
                 arcs.following[a] = follows
-    if not _cancel_opposites(arcs, affected, alive):
-        return False
-    if not _pair_sectors(outlines, arcs, affected, alive):
-        return False
+    _cancel_opposites(arcs, affected, alive, doubtful)
+    _pair_sectors(outlines, arcs, affected, alive, doubtful)
+    for a in range(count):
+        if affected[level[a]] and doubtful[level[a]]:
+            arcs.following[a], alive[a] = drawn[a], True
+    for i in range(highest + 1):
+        affected[i] = affected[i] and not doubtful[i]
     _cut_at_nodes(arcs, affected, alive)
-    return True
+    return doubtful, meeting
 
 
 @compiled_inner
@@ -93,7 +108,7 @@ def _goes_nowhere(outlines: Outlines, arcs: Arcs, a: int) -> bool:
 
 
 @compiled_inner
-def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
+def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags) -> None:
     """Remove pairs of straight arcs of a level that join the same two points in opposite directions."""
     node, end = arcs.node, arcs.end
     count = len(node)
@@ -117,8 +132,8 @@ def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
             else:
                 downs += 1
             j += 1
-        if abs(ups - downs) > 1:
-            return False  # an area on top of itself
+        if abs(ups - downs) > 1:  # an area on top of itself
+            doubtful[arcs.level[straight[order[i]]]] = True
         pairs_up = pairs_down = min(ups, downs)
         for h in range(i, j):
             a = straight[order[h]]
@@ -129,11 +144,10 @@ def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
                 alive[a] = pairs_down <= 0
                 pairs_down -= 1
         i = j
-    return True
 
 
 @compiled_inner
-def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags) -> bool:
+def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags) -> None:
     """Choose for each arc that arrives at a point the one that leaves along the same sector of area."""
     node, end = arcs.node, arcs.end
     count = len(node)
@@ -158,18 +172,16 @@ def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags)
         while j < k and keys[order[j]] == keys[order[i]]:
             j += 1
         around = spokes[i:j]
-        if not _sort_round(around, outlines, arcs):
-            return False
+        paired = _sort_round(around, outlines, arcs)
         for h in range(len(around)):
+            # The next one clockwise; arcs that arrive and arcs that leave take turns.
+            before = around[h - 1]
+            paired = paired and around[h] % 2 != before % 2
             if around[h] % 2 == 1:
-                leaving = around[h - 1]  # the next one clockwise
-                if leaving % 2 == 1:
-                    return False
-                arcs.following[around[h] // 2] = leaving // 2
-            elif around[h - 1] % 2 == 0:
-                return False
+                arcs.following[around[h] // 2] = before // 2
+        if not paired:
+            doubtful[arcs.level[around[0] // 2]] = True
         i = j
-    return True
 
 
 @compiled_inner

@@ -4,8 +4,11 @@ Every outline runs with its interior on the left, and the number of *other* mark
 by one where it crosses another outline. So the curves that bound "at least k marks" are followed along the
 outlines, changing outlines at each crossing, and no face is built. The walk of a cluster proves itself:
 depths agree where outlines cross and come back to where they began, the areas of all curves add up to those
-of all marks, and no level is larger than the one before. A cluster without proof, or with two equally large
-parts, or with the same outline many times, is handed to `contours` and `averages`, which stand on GEOS.
+of all marks, and no level is larger than the one before. A cluster without proof, or with the same outline
+many times, is handed to `contours` and `averages`, which stand on GEOS, and a small one also where two parts
+are equally large or only rounding says that curves meet, so that both engines answer alike. GEOS would take
+minutes and gigabytes for the outlines of hundreds of marks, which hardly ever go without such a place: there
+what meets within rounding meets, and GEOS settles a level in doubt alone, from its curves.
 
 Needs the extra `fast` (numba).
 """
@@ -23,9 +26,10 @@ from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.crossings import find_crossings
 from polyframe.geometry.curves import adds_up, trace_curves, write_levels
+from polyframe.geometry.faces import part_of_rings
 from polyframe.geometry.outlines import load_outlines
 from polyframe.geometry.repeated import MANY_REPEATS, first_of_each, without_third_copies
-from polyframe.geometry.rings import room_for_all, with_room
+from polyframe.geometry.rings import room_for_all, with_room, with_room_for_sizes
 from polyframe.geometry.touching import settle_touches
 from polyframe.runs import offsets_of
 
@@ -35,6 +39,9 @@ Flags = NDArray[np.bool_]
 
 #: Which levels are wanted: all, the first (union), or the one with all marks (intersection).
 _ALL, _FIRST, _LAST = 0, 1, 2
+
+#: Clusters of up to so many marks are handed over as they are, within a second or so.
+_FEW = 40
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,13 @@ class WalkedContours(ContourLevels):
     proven : ndarray of bool, shape (c,)
         Whether the walk of a cluster proved itself; where not, GEOS has answered, or (`walk_contours`) there
         are no levels.
+    doubts : ndarray of int64, shape (c,)
+        How many levels of a proven cluster GEOS settled, from their curves.
     """
 
     areas: Floats
     proven: Flags
+    doubts: Ints
 
 
 def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
@@ -82,6 +92,7 @@ def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedC
         offsets=np.searchsorted(owner[order], np.arange(len(walked.proven) + 1)),
         areas=np.concatenate([walked.areas, shapely.area(answered.polygons)])[order],
         proven=walked.proven,
+        doubts=walked.doubts,
     )
 
 
@@ -136,8 +147,23 @@ def walk_contours(polygons: NDArray[Any], offsets: ArrayLike) -> WalkedContours:
     WalkedContours
         Without levels where `proven` is False.
     """
-    rings, counts, areas, proven, _ = _walk(polygons, offsets, _ALL)
-    return WalkedContours(rings, offsets_of(counts), areas, proven)
+    levels, counts, areas, proven, _ = _walk(polygons, offsets, _ALL)
+    doubts = np.zeros(len(counts), np.int64)
+    if np.any(np.isnan(areas)):
+        owner = np.repeat(np.arange(len(counts)), counts)
+        kept = np.ones(len(levels), np.bool_)
+        for level in np.flatnonzero(np.isnan(areas)):
+            part = part_of_rings(levels[level])
+            levels[level], areas[level] = part, shapely.area(part)
+            doubts[owner[level]] += 1
+            if part is None:
+                proven[owner[level]] = False
+            elif shapely.is_empty(part):  # the first level without an area is the end
+                kept[level:] &= owner[level:] != owner[level]
+        kept &= proven[owner]
+        levels, areas, counts = levels[kept], areas[kept], np.bincount(owner[kept], minlength=len(counts))
+        doubts[~proven] = 0
+    return WalkedContours(levels, offsets_of(counts), areas, proven, doubts)
 
 
 def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: int) -> NDArray[Any]:
@@ -145,7 +171,8 @@ def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: int) -> NDArra
     counts = np.diff(starts)
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]
-    rings, levels, _, proven, holed = _walk(polygons, starts, wanted)
+    rings, levels, areas, proven, holed = _walk(polygons, starts, wanted)
+    proven[np.repeat(np.arange(len(counts)), levels)[np.isnan(areas)]] = False
     if wanted == _LAST:  # an empty mark has nothing in common with any; holes are part of what is in common
         empty = shapely.is_missing(polygons) | shapely.is_empty(polygons)
         proven = proven & ~holed & (np.add.reduceat(np.append(empty, False), starts)[:-1] == 0)
@@ -170,25 +197,28 @@ def _clusters(polygons: NDArray[Any], offsets: ArrayLike, chosen: Flags) -> tupl
 def _walk(
     polygons: NDArray[Any], offsets: ArrayLike, wanted: int
 ) -> tuple[NDArray[Any], Ints, Floats, Flags, Flags]:
-    """Walk all clusters: the polygons, how many of each, areas, which are proven, which may have holes."""
+    """Walk all clusters: the levels, how many of each, areas, which are proven, which may have holes.
+
+    A level in doubt has no area, and all its curves as rings of one polygon, which need not be valid.
+    """
     starts = np.asarray(offsets, dtype=np.int64)
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     if not np.all(real):
         starts = offsets_of(real)[starts]
         polygons = polygons[real]
     coordinates, rings, ring_starts = _flat_rings(polygons)
-    counts = starts[1:] - starts[:-1]
-    walkable = np.ones(len(counts), dtype=np.bool_)
-    if counts.max(initial=0) > MANY_REPEATS:
-        owner = np.repeat(np.arange(len(counts)), counts)
+    marks = starts[1:] - starts[:-1]
+    walkable = np.ones(len(marks), dtype=np.bool_)
+    if marks.max(initial=0) > MANY_REPEATS:
+        owner = np.repeat(np.arange(len(marks)), marks)
         walkable[owner[first_of_each(polygons, owner) != np.arange(len(polygons))]] = False
-    points, sizes, counts, areas, proven, holed = _walk_clusters(
-        coordinates, rings, ring_starts, starts, walkable, wanted
+    points, sizes, level_rings, counts, areas, proven, holed = _walk_clusters(
+        coordinates, rings, ring_starts, starts, walkable, wanted, _FEW
     )
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
         points,
-        (offsets_of(sizes), np.arange(len(sizes) + 1)),
+        (offsets_of(sizes), offsets_of(level_rings)),
     )
     return outlines, counts, areas, proven, holed
 
@@ -210,16 +240,20 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
 
 @compiled
 def _walk_clusters(
-    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, walkable: Flags, wanted: int
-) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags]:
-    """Walk one cluster after the other; the polygons as points and sizes, areas, and counts by cluster."""
+    coordinates: Floats, rings: Ints, ring_starts: Ints, starts: Ints, walkable: Flags, wanted: int, few: int
+) -> tuple[Floats, Ints, Ints, Ints, Floats, Flags, Flags]:
+    """Walk one cluster after the other.
+
+    Returns points, the sizes of rings, the rings and areas of levels; and for clusters how many levels they
+    have, whether they are proven, and whether they may have holes.
+    """
     clusters = len(starts) - 1
-    points = np.empty((len(coordinates) + 16, 2))
+    points, sizes = np.empty((len(coordinates) + 16, 2)), np.empty(len(ring_starts), np.int64)
     # No cluster has more levels than marks.
-    sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
+    level_rings, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
     counts = np.zeros(clusters, np.int64)
     proven, holed = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
-    n = k = 0
+    n = m = k = 0
     for c in range(clusters):
         marks = starts[c + 1] - starts[c]
         if marks == 0:
@@ -234,18 +268,30 @@ def _walk_clusters(
         if not arcs.sound:
             continue
         alive = np.ones(len(arcs.node), np.bool_)
-        if arcs.nodes > 0 and not settle_touches(outlines, arcs, alive):
-            continue
+        doubts = settle_touches(outlines, arcs, alive, marks <= few)
         curves = trace_curves(outlines, arcs, alive)
         if not adds_up(curves, outlines.area, marks):
             continue
         points = with_room(points, n, room_for_all(arcs))
-        first, last = (1, 1) if wanted == _FIRST else (marks if wanted == _LAST else 1, marks)
-        found, holed[c] = write_levels(outlines, arcs, curves, first, last, points[n:], sizes[k:], areas[k:])
-        if found < 0:
+        sizes = with_room_for_sizes(sizes, m, len(curves.arc))
+        wanted_levels = (1, 1) if wanted == _FIRST else (marks if wanted == _LAST else 1, marks)
+        found, holed[c] = write_levels(
+            outlines,
+            arcs,
+            curves,
+            doubts,
+            wanted_levels,
+            points[n:],
+            sizes[m:],
+            level_rings[k:],
+            areas[k:],
+        )
+        if marks <= few and np.any(np.isnan(areas[k : k + found])):
             continue
         proven[c], counts[c] = True, found
-        for i in range(k, k + found):
-            n += sizes[i]
-        k += found
-    return points[:n], sizes[:k], counts, areas[:k], proven, holed
+        for _ in range(found):
+            for _ in range(level_rings[k]):
+                n += sizes[m]
+                m += 1
+            k += 1
+    return points[:n], sizes[:m], level_rings[:k], counts, areas[:k], proven, holed
