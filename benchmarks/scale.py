@@ -26,6 +26,8 @@ FOLDER = Path(__file__).resolve().parent
 #: What a subject weighs: 15 volunteers, up to 3 objects, outlines of about 350 vertices.
 BYTES_PER_SUBJECT = 162_000
 GROWTH = 1.15
+#: Larger exports are only run, run again, and extracted: the other stages are what is left of a run.
+ALL_STEPS_UP_TO = 5.0
 _COMMAND = "from polyframe.cli import main; main()"
 MOST_RESIDENT = 2000.0
 
@@ -125,6 +127,8 @@ def _measure(export: Path, output: Path, jobs: int, engine: str) -> list[Line]:
         "reduce": ["reduce", str(output), *flags],
         "contours": ["contours", str(output), *flags],
     }
+    if gigabytes > ALL_STEPS_UP_TO:
+        steps = {what: steps[what] for what in ("run", "run, nothing new", "extract")}
     lines = []
     for what, arguments in steps.items():
         if what in ("run", "extract"):
