@@ -18,7 +18,7 @@ from polyframe.reasons import (
     TOO_FEW_POINTS,
     TOO_MANY_CROSSINGS,
 )
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.runs import offsets_of, positions_of
 
 #: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
 _CLEAR_SHARE = 1e-3
@@ -138,7 +138,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
         clear = _winds_clearly(x, y, starts)
         clear &= ~may_be_tangled(x, y, starts[:-1], np.diff(starts))
-        clear[clear] = ~_turn_back(x, y, starts[:-1][clear], np.diff(starts)[clear])
+        clear &= ~_turn_back(x, y, starts)
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
     among_doubtful = offsets_of(np.diff(starts)[doubtful])
@@ -175,25 +175,30 @@ def _winds_clearly(
 
 
 def _turn_back(
-    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
+    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which paths, closed, go back somewhere the way they came; they have points."""
-    points = positions_of(starts, counts)
-    path = np.repeat(np.arange(len(counts)), counts)
-    x, y = x[points], y[points]
-    before = np.arange(-1, len(points) - 1)
-    begins = offsets_of(counts)[:-1]
-    before[begins] = begins + counts - 1
-    moved = (x != x[before]) | (y != y[before])
-    x, y, path = x[moved], y[moved], path[moved]
-    offsets = runs_of_equal(path)
-    following = np.arange(1, len(x) + 1)
-    following[offsets[1:] - 1] = offsets[:-1]
-    along_x, along_y = x[following] - x, y[following] - y
-    turn = along_x * along_y[following] - along_y * along_x[following]
-    back = (turn == 0) & (along_x * along_x[following] + along_y * along_y[following] < 0)
-    found = np.zeros(len(counts), np.bool_)
-    found[path[back]] = True
+    """Tell which paths, closed, go on from a point the way they came, or stay there."""
+    found = np.zeros(len(starts) - 1, np.bool_)
+    along_x, along_y = np.diff(x), np.diff(y)
+    back = along_x[:-1] * along_y[1:] == along_y[:-1] * along_x[1:]
+    straight = np.flatnonzero(back)
+    ahead = along_x[straight] * along_x[straight + 1] + along_y[straight] * along_y[straight + 1]
+    middle = straight[ahead <= 0] + 1
+    path = np.searchsorted(starts, middle, side="right") - 1
+    inside = (middle > starts[path]) & (middle < starts[path + 1] - 1)
+    found[path[inside]] = True
+    filled = np.flatnonzero(np.diff(starts) > 2)
+    first, last = starts[filled], starts[filled + 1] - 1
+    last = last - ((x[first] == x[last]) & (y[first] == y[last]))
+    for before, top, after in ((last, first, first + 1), (last - 1, last, first)):
+        to_x, to_y, from_x, from_y = (
+            x[top] - x[before],
+            y[top] - y[before],
+            x[after] - x[top],
+            y[after] - y[top],
+        )
+        back = (to_x * from_y == to_y * from_x) & (to_x * from_x + to_y * from_y <= 0)
+        found[filled[back]] = True
     return found
 
 

@@ -20,6 +20,9 @@ Bools = NDArray[np.bool_]
 #: few tenths of a second.
 MOST_CROSSINGS = 20_000
 
+#: An outline of so many points takes half a second to repair, whatever it does; usual ones have fewer.
+FEW_POINTS = 500
+
 #: Pairs of segments of one outline whose boxes overlap; no outline of 2,000 points has more.
 MOST_OVERLAPS = 2_000_000
 
@@ -29,6 +32,8 @@ _ROOM = 1_000_000
 
 def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Bools:
     """Tell which paths turn back so often that they could have more than `MOST_CROSSINGS`.
+
+    Those of up to `FEW_POINTS` need no look: their repair is short whatever they do.
 
     Parameters
     ----------
@@ -41,8 +46,8 @@ def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Bools:
     -------
     ndarray of bool, shape (n,)
     """
-    # A path of n points has fewer than n reversals: short ones need no look.
-    long = np.flatnonzero((counts + 3) * (counts + 1) > MOST_CROSSINGS)
+    # A path of n points has fewer than n reversals.
+    long = np.flatnonzero((counts > FEW_POINTS) & ((counts + 3) * (counts + 1) > MOST_CROSSINGS))
     tangled = np.zeros(len(counts), dtype=np.bool_)
     if not len(long):
         return tangled

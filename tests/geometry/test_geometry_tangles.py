@@ -72,13 +72,13 @@ def test_reversals_bound_the_crossings(points):
     ring = np.vstack([points, points[:1]])
     segments = shapely.linestrings(np.stack([ring[:-1], ring[1:]], axis=1))
     crossings = len(shapely.STRtree(segments).query(segments, predicate="crosses")[0]) // 2
-    before = tangles.MOST_CROSSINGS
+    before = tangles.MOST_CROSSINGS, tangles.FEW_POINTS
     try:
-        tangles.MOST_CROSSINGS = crossings - 1
+        tangles.MOST_CROSSINGS, tangles.FEW_POINTS = crossings - 1, 0
         starts, counts = np.array([0]), np.array([len(points)])
         assert crossings == 0 or may_be_tangled(*points.T, starts, counts)[0]
     finally:
-        tangles.MOST_CROSSINGS = before
+        tangles.MOST_CROSSINGS, tangles.FEW_POINTS = before
 
 
 def test_usual_outlines_need_no_look(make_cluster):
