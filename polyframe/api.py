@@ -12,6 +12,8 @@ import polars as pl
 from polyframe import dataset, pipeline, state, validation
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.contouring import contours_table
+from polyframe.exporting.dispatch import export
+from polyframe.exporting.files import Exported
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
 from polyframe.outcome import Summary
@@ -38,12 +40,14 @@ Configs = AnyPath | Iterable[AnyPath] | None
 Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
 
 __all__ = [
+    "Exported",
     "Extraction",
     "Finding",
     "Reduction",
     "Status",
     "Summary",
     "contours",
+    "export",
     "extract",
     "reduce",
     "run",

@@ -11,6 +11,7 @@ import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.exporting.options import FORMATS, ExportOptions
 from polyframe.settings import Settings
 from polyframe.stopping import StoppedError, end_now, stoppable
 from polyframe.synthetic.options import SynthOptions
@@ -199,6 +200,36 @@ def validate(output: Path, as_json: bool) -> None:
         click.echo(line)
     if checked.findings:
         sys.exit(1)
+
+
+def _export_options(command: Command) -> Command:
+    """Give a command one option for each field of `ExportOptions`."""
+    for f in reversed(dataclasses.fields(ExportOptions)):
+        kind = f.metadata["kind"]
+        command = click.option(
+            f"--{f.name.replace('_', '-')}",
+            type=click.Choice(kind) if isinstance(kind, tuple) else kind,
+            default=None,
+            help=f"{', '.join(f.metadata['formats'])}: {f.metadata['help']}",
+        )(command)
+    return command
+
+
+@cli.command(epilog="Example: polyframe export out --to panoptes-csv -o csv")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
+@click.option(
+    "-o", "path", metavar="PATH", required=True, type=click.Path(path_type=Path), help="the file or folder"
+)
+@_export_options
+@_quiet_option
+def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
+    """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
+    from polyframe.exporting.dispatch import export as write
+
+    for done in write(output, to, path, say=_say(quiet), **_given(options)):
+        if not quiet:
+            click.echo(f"{done.path}: {done.written} {done.of_what}")
 
 
 def _synth_options(command: Command) -> Command:

@@ -1,0 +1,48 @@
+"""What can be chosen for an export: formats, names, defaults and help texts, in one place."""
+
+import typing
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+from polyframe._errors import UsageError
+
+#: Every format and the module that writes it; imported late, for what some of them need.
+FORMATS: Final = {"panoptes-csv": "panoptes_csv"}
+
+What = Literal["reductions", "contours"]
+
+
+def _option(text: str, kind: Any, *formats: str) -> Any:
+    """Make a field; `kind` is a type, or a tuple of the words to choose from."""
+    return field(default=None, metadata={"help": text, "kind": kind, "formats": formats})
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What can be chosen for an export; None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        Where a value is out of its range.
+    """
+
+    what: What | None = _option(
+        "the averaged polygons, or the contours  [default: reductions; a folder of CSV files gets both]",
+        typing.get_args(What),
+        "panoptes-csv",
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for f in fields(self):
+            value, kind = getattr(self, f.name), f.metadata["kind"]
+            if value is not None and isinstance(kind, tuple) and value not in kind:
+                raise UsageError(f"{f.name}: {value!r} is not one of {', '.join(kind)}")
+
+    def check_for(self, to: str) -> None:
+        """Raise a UsageError for an option that is given and that a format has no use for."""
+        for f in fields(self):
+            formats = f.metadata["formats"]
+            if getattr(self, f.name) is not None and to not in formats:
+                raise UsageError(f"{f.name} is for {', '.join(formats)}; leave it out for {to}")
