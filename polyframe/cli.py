@@ -146,14 +146,39 @@ def extract(
 
 
 @cli.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
 @_config_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="the directory, for EXTRACTIONS.csv")
 @_setting_options("extract", "reduce")
 @_force_option
 @_quiet_option
-def reduce(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
-    """Make the tables groups, labels and reductions from the extractions in OUT."""
-    _from_extractions("reduce", output, config, force, quiet, options)
+def reduce(
+    extractions: Path,
+    config: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables groups, labels and reductions from the extractions in OUT.
+
+    Or from EXTRACTIONS.csv, which panoptes_aggregation wrote: then also classifications, extractions and
+    rejects, into the directory that -o names. What that file lacks is the version of the workflow.
+    """
+    if not extractions.is_file():
+        if output is not None:
+            raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
+        _from_extractions("reduce", extractions, config, force, quiet, options)
+        return
+    if output is None:
+        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
+    from polyframe import api, takeover
+
+    say = _say(quiet)
+    settings = api.settings_from(config, _given(options), say)
+    with _Progress(quiet) as progress:
+        summary = takeover.run_extractions_csv(extractions, output, settings, say, progress, force=force)
+    _print_summary(summary, quiet)
 
 
 @cli.command(epilog="Example: polyframe contours out -c data/config.yaml")
