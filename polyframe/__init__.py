@@ -4,8 +4,8 @@
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours`, `export`, `scan`, `status` and `validate` are in `polyframe.api`;
-arrays of polygons are in `polyframe.geometry`; exports to try things out with are made by
+`run`, `extract`, `reduce`, `contours`, `export`, `config`, `scan`, `status` and `validate` are in
+`polyframe.api`; arrays of polygons are in `polyframe.geometry`; exports to try things out with are made by
 `polyframe.synthetic`.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Reduction,
         Status,
         Summary,
+        config,
         contours,
         export,
         extract,
@@ -43,6 +44,7 @@ __all__ = [
     "Summary",
     "UsageError",
     "__version__",
+    "config",
     "contours",
     "export",
     "extract",

@@ -11,6 +11,7 @@ import polars as pl
 
 from polyframe import dataset, pipeline, state, takeover, validation
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.configuring import config
 from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
 from polyframe.exporting.files import Exported
@@ -46,6 +47,7 @@ __all__ = [
     "Reduction",
     "Status",
     "Summary",
+    "config",
     "contours",
     "export",
     "extract",

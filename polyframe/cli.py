@@ -257,6 +257,26 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
             click.echo(f"{done.path}: {done.written} {done.of_what}")
 
 
+@cli.command(epilog="Example: polyframe config data/workflows.csv --workflow-id 4321 -o configs")
+@click.argument("workflows", metavar="WORKFLOWS.csv", type=click.Path(path_type=Path))
+@click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
+@click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the folder for the files"
+)
+@click.option("--force", is_flag=True, help="replace files that are there")
+@_quiet_option
+def config(
+    workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
+) -> None:
+    """Write configuration files for a workflow from the workflow export WORKFLOWS.csv."""
+    from polyframe.configuring import config as write
+
+    for path in write(workflows, output, workflow_id, version, force=force, say=_say(quiet)):
+        if not quiet:
+            click.echo(path)
+
+
 def _synth_options(command: Command) -> Command:
     """Give a command one option for each field of `SynthOptions`."""
     for f in reversed(dataclasses.fields(SynthOptions)):

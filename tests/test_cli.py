@@ -17,7 +17,7 @@ Call = Callable[..., Done]
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "extract", "reduce", "contours", "export", "status", "validate", "synth"]
+    "command", ["run", "extract", "reduce", "contours", "export", "config", "status", "validate", "synth"]
 )
 def test_help_has_an_example(command: str, polyframe: Call) -> None:
     done = polyframe(command, "--help")
