@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from polyframe._errors import UsageError
 
 #: Every format and the module that writes it; imported late, for what some of them need.
-FORMATS: Final = {"panoptes-csv": "panoptes_csv"}
+FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson"}
 
 What = Literal["reductions", "contours"]
 
@@ -31,7 +31,9 @@ class ExportOptions:
         "the averaged polygons, or the contours  [default: reductions; a folder of CSV files gets both]",
         typing.get_args(What),
         "panoptes-csv",
+        "geojson",
     )
+    level: int | None = _option("one level of the contours, from 1", int, "geojson")
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -39,6 +41,9 @@ class ExportOptions:
             value, kind = getattr(self, f.name), f.metadata["kind"]
             if value is not None and isinstance(kind, tuple) and value not in kind:
                 raise UsageError(f"{f.name}: {value!r} is not one of {', '.join(kind)}")
+        level = self.level
+        if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
+            raise UsageError(f"level: {level!r} is not a whole number from 1")
 
     def check_for(self, to: str) -> None:
         """Raise a UsageError for an option that is given and that a format has no use for."""
