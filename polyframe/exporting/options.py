@@ -1,5 +1,6 @@
 """What can be chosen for an export: formats, names, defaults and help texts, in one place."""
 
+import os
 import typing
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
@@ -7,7 +8,8 @@ from typing import Any, Final, Literal
 from polyframe._errors import UsageError
 
 #: Every format and the module that writes it; imported late, for what some of them need.
-FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson"}
+FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson", "coco": "coco"}
+_OF_IMAGES: Final = ("coco",)
 
 What = Literal["reductions", "contours"]
 
@@ -33,7 +35,16 @@ class ExportOptions:
         "panoptes-csv",
         "geojson",
     )
-    level: int | None = _option("one level of the contours, from 1", int, "geojson")
+    level: int | None = _option("one level of the contours, from 1", int, "geojson", *_OF_IMAGES)
+    classifications: str | os.PathLike[str] | None = _option(
+        "the classification export, which records the sizes of the images", str, *_OF_IMAGES
+    )
+    image_size: str | None = _option(
+        "the size of images without a recorded one, such as 1024x768", str, *_OF_IMAGES
+    )
+    image_name: str | None = _option(
+        "what an image is called  [default: {subject_id}-{frame}.png]", str, *_OF_IMAGES
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
