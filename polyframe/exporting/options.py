@@ -8,8 +8,9 @@ from typing import Any, Final, Literal
 from polyframe._errors import UsageError
 
 #: Every format and the module that writes it; imported late, for what some of them need.
-FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson", "coco": "coco"}
-_OF_IMAGES: Final = ("coco",)
+FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson", "coco": "coco", "masks": "masks"}
+_OF_IMAGES: Final = ("coco", "masks")
+_WITH_NAMES: Final = ("coco",)
 
 What = Literal["reductions", "contours"]
 
@@ -43,7 +44,7 @@ class ExportOptions:
         "the size of images without a recorded one, such as 1024x768", str, *_OF_IMAGES
     )
     image_name: str | None = _option(
-        "what an image is called  [default: {subject_id}-{frame}.png]", str, *_OF_IMAGES
+        "what an image is called  [default: {subject_id}-{frame}.png]", str, *_WITH_NAMES
     )
 
     def __post_init__(self) -> None:
