@@ -8,9 +8,15 @@ from typing import Any, Final, Literal
 from polyframe._errors import UsageError
 
 #: Every format and the module that writes it; imported late, for what some of them need.
-FORMATS: Final = {"panoptes-csv": "panoptes_csv", "geojson": "geojson", "coco": "coco", "masks": "masks"}
-_OF_IMAGES: Final = ("coco", "masks")
-_WITH_NAMES: Final = ("coco",)
+FORMATS: Final = {
+    "panoptes-csv": "panoptes_csv",
+    "geojson": "geojson",
+    "coco": "coco",
+    "masks": "masks",
+    "labelstudio": "labelstudio",
+}
+_OF_IMAGES: Final = ("coco", "masks", "labelstudio")
+_WITH_NAMES: Final = ("coco", "labelstudio")
 
 What = Literal["reductions", "contours"]
 
