@@ -4,8 +4,9 @@
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours`, `scan`, `status` and `validate` are in `polyframe.api`; arrays of
-polygons are in `polyframe.geometry`; exports to try things out with are made by `polyframe.synthetic`.
+`run`, `extract`, `reduce`, `contours`, `export`, `config`, `scan`, `status` and `validate` are in
+`polyframe.api`; arrays of polygons are in `polyframe.geometry`; exports to try things out with are made by
+`polyframe.synthetic`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,15 @@ from polyframe._errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:
     from polyframe.api import (
+        Exported,
         Extraction,
         Finding,
         Reduction,
         Status,
         Summary,
+        config,
         contours,
+        export,
         extract,
         reduce,
         run,
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Exported",
     "Extraction",
     "Finding",
     "PolyframeError",
@@ -39,7 +44,9 @@ __all__ = [
     "Summary",
     "UsageError",
     "__version__",
+    "config",
     "contours",
+    "export",
     "extract",
     "reduce",
     "run",

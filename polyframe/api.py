@@ -9,9 +9,12 @@ from typing import Any, Unpack
 
 import polars as pl
 
-from polyframe import dataset, pipeline, state, validation
+from polyframe import dataset, pipeline, state, takeover, validation
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.configuring import config
 from polyframe.contouring import contours_table
+from polyframe.exporting.dispatch import export
+from polyframe.exporting.files import Exported
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
 from polyframe.outcome import Summary
@@ -38,12 +41,15 @@ Configs = AnyPath | Iterable[AnyPath] | None
 Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
 
 __all__ = [
+    "Exported",
     "Extraction",
     "Finding",
     "Reduction",
     "Status",
     "Summary",
+    "config",
     "contours",
+    "export",
     "extract",
     "reduce",
     "run",
@@ -165,7 +171,8 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
     ----------
     found : Extraction, frame or path
         What `extract` gave; or a frame with the columns of the table `extractions`, then `n_classifications`
-        counts the classifications with a mark; or an output directory, which stays as it is.
+        counts the classifications with a mark; or an output directory, which stays as it is; or a CSV file
+        of extractions that panoptes_aggregation wrote.
     config : path or paths, optional
         Configuration files in the Panoptes form.
     **options
@@ -298,11 +305,11 @@ def _paths(given: AnyPath | Iterable[AnyPath]) -> list[Path]:
 
 
 def _cluster(found: Found, settings: Settings) -> Clustered:
-    extractions, classifications = _frames(found)
+    extractions, classifications = _frames(found, settings)
     return cluster_marks(selected_marks(extractions, settings), classifications, settings)
 
 
-def _frames(found: Found) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+def _frames(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Return extractions, and classifications where they are known."""
     if isinstance(found, Extraction):
         return found.extractions, found.classifications
@@ -311,6 +318,9 @@ def _frames(found: Found) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     if isinstance(found, pl.DataFrame):
         return _as_extractions(found), None
     output = Path(found)
+    if output.is_file():
+        extracted = takeover.extract_csv(output, settings)
+        return extracted.extractions, extracted.classifications
     return dataset.read_table(output, "extractions"), dataset.read_table(output, "classifications")
 
 

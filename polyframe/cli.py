@@ -11,6 +11,7 @@ import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.exporting.options import FORMATS, ExportOptions
 from polyframe.settings import Settings
 from polyframe.stopping import StoppedError, end_now, stoppable
 from polyframe.synthetic.options import SynthOptions
@@ -145,14 +146,39 @@ def extract(
 
 
 @cli.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
 @_config_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="the directory, for EXTRACTIONS.csv")
 @_setting_options("extract", "reduce")
 @_force_option
 @_quiet_option
-def reduce(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
-    """Make the tables groups, labels and reductions from the extractions in OUT."""
-    _from_extractions("reduce", output, config, force, quiet, options)
+def reduce(
+    extractions: Path,
+    config: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables groups, labels and reductions from the extractions in OUT.
+
+    Or from EXTRACTIONS.csv, which panoptes_aggregation wrote: then also classifications, extractions and
+    rejects, into the directory that -o names. What that file lacks is the version of the workflow.
+    """
+    if not extractions.is_file():
+        if output is not None:
+            raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
+        _from_extractions("reduce", extractions, config, force, quiet, options)
+        return
+    if output is None:
+        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
+    from polyframe import api, takeover
+
+    say = _say(quiet)
+    settings = api.settings_from(config, _given(options), say)
+    with _Progress(quiet) as progress:
+        summary = takeover.run_extractions_csv(extractions, output, settings, say, progress, force=force)
+    _print_summary(summary, quiet)
 
 
 @cli.command(epilog="Example: polyframe contours out -c data/config.yaml")
@@ -199,6 +225,56 @@ def validate(output: Path, as_json: bool) -> None:
         click.echo(line)
     if checked.findings:
         sys.exit(1)
+
+
+def _export_options(command: Command) -> Command:
+    """Give a command one option for each field of `ExportOptions`."""
+    for f in reversed(dataclasses.fields(ExportOptions)):
+        kind = f.metadata["kind"]
+        command = click.option(
+            f"--{f.name.replace('_', '-')}",
+            type=click.Choice(kind) if isinstance(kind, tuple) else kind,
+            default=None,
+            help=f"{', '.join(f.metadata['formats'])}: {f.metadata['help']}",
+        )(command)
+    return command
+
+
+@cli.command(epilog="Example: polyframe export out --to panoptes-csv -o csv")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
+@click.option(
+    "-o", "path", metavar="PATH", required=True, type=click.Path(path_type=Path), help="the file or folder"
+)
+@_export_options
+@_quiet_option
+def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
+    """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
+    from polyframe.exporting.dispatch import export as write
+
+    for done in write(output, to, path, say=_say(quiet), **_given(options)):
+        if not quiet:
+            click.echo(f"{done.path}: {done.written} {done.of_what}")
+
+
+@cli.command(epilog="Example: polyframe config data/workflows.csv --workflow-id 4321 -o configs")
+@click.argument("workflows", metavar="WORKFLOWS.csv", type=click.Path(path_type=Path))
+@click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
+@click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the folder for the files"
+)
+@click.option("--force", is_flag=True, help="replace files that are there")
+@_quiet_option
+def config(
+    workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
+) -> None:
+    """Write configuration files for a workflow from the workflow export WORKFLOWS.csv."""
+    from polyframe.configuring import config as write
+
+    for path in write(workflows, output, workflow_id, version, force=force, say=_say(quiet)):
+        if not quiet:
+            click.echo(path)
 
 
 def _synth_options(command: Command) -> Command:

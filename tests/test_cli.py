@@ -16,7 +16,9 @@ from polyframe.synthetic import SynthOptions
 Call = Callable[..., Done]
 
 
-@pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "status", "validate", "synth"])
+@pytest.mark.parametrize(
+    "command", ["run", "extract", "reduce", "contours", "export", "config", "status", "validate", "synth"]
+)
 def test_help_has_an_example(command: str, polyframe: Call) -> None:
     done = polyframe(command, "--help")
     assert done.code == 0

@@ -63,13 +63,31 @@ def test_the_readme_shows_what_status_and_validate_print(
     assert told(polyframe("validate", "out").out) in shown
 
 
+def test_exports_of_the_readme_say_what_it_shows(
+    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    assert polyframe("run", *blocks("sh")[0].split("polyframe run ")[1].split(), "-q").code == 0
+    shown = re.findall(r"```sh\n(polyframe .*?)```\n+(?:```text\n(.*?)```)?", README, re.DOTALL)
+    assert shown
+    for command, text in shown:
+        done = polyframe(*command.split()[1:])
+        assert done.code == 0, done.err
+        assert done.out == text
+
+
 def test_commands_of_the_table_work_on_the_example(
     tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 10
+    shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
+    shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
     for command in commands:
+        if "EXTRACTIONS" in command:
+            command = command.replace("OUT", "other")
         command = command.replace("CLASSIFICATIONS", str(ROOT / "data" / "classifications.csv"))
         done = polyframe(*command.replace("CONFIG.yaml", str(ROOT / "data" / "config.yaml")).split())
         assert done.code == 0, (command, done.err)
@@ -110,7 +128,9 @@ def test_layers_import_only_downwards() -> None:
 
 
 def test_public_names() -> None:
-    assert {"run", "extract", "reduce", "contours", "scan", "status", "validate"} <= set(dir(pf))
+    assert {"run", "extract", "reduce", "contours", "export", "config", "scan", "status", "validate"} <= set(
+        dir(pf)
+    )
     # A module of the name of a function would take its place once it is imported.
     modules = {path.stem for path in (ROOT / "polyframe").iterdir()}
     assert not modules & set(dir(pf))

@@ -1,5 +1,8 @@
 """The small example project that comes with the source: an export, its configuration, its pictures."""
 
+import csv
+import io
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -8,7 +11,7 @@ from polyframe._errors import PolyframeError
 from polyframe.synthetic.export import replacing, write_export
 from polyframe.synthetic.images import write_images
 from polyframe.synthetic.options import SynthOptions
-from polyframe.synthetic.rows import NEW_VERSION, OLD_VERSION
+from polyframe.synthetic.rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
 from polyframe.synthetic.scene import true_outlines
 
 #: What the example is made with.
@@ -45,6 +48,20 @@ reducer_config:
         min_samples: 2
 """
 
+_TOOLS: Final = [
+    {"type": "freehandLine", "label": "Cell", "details": [{"type": "single", "answers": []}]},
+    {"type": "polygon", "label": "Crystal", "details": []},
+]
+_QUESTION: Final = {"T1": {"type": "single", "question": "T1.question", "answers": []}}
+_TASKS: Final = {
+    OLD_VERSION: {
+        "T0": {"type": "drawing", "tools": _TOOLS},
+        "T3": {"type": "drawing", "tools": [{"type": "bezier", "label": "Cell", "details": []}]},
+        **_QUESTION,
+    },
+    NEW_VERSION: {"T0": {"type": "drawing", "tools": _TOOLS}, **_QUESTION, "T2": {"type": "text"}},
+}
+
 _README: Final = """\
 # An example project
 
@@ -59,6 +76,7 @@ object becomes one cluster, and the scribbles are the outliers.
 | `config.yaml` | extractor and reducer settings in the Panoptes form, for workflow version {new} |
 | `config-older.yaml` | the same for version {old}: the 1.x form of marks, Bezier curves in task T3 |
 | `subjects.csv` | the subject export |
+| `workflows.csv` | the workflow export, with both versions |
 | `images/` | the pictures, `<subject_id>-<frame>.png` |
 
 The export holds what real ones do: freehand outlines of about {vertices} vertices that tremble, cross
@@ -119,7 +137,19 @@ def write_example(directory: str | os.PathLike[str]) -> Path:
         old=OLD_VERSION,
     )
     texts = {"config.yaml": _CONFIG, "config-older.yaml": _OLD_CONFIG, "README.md": readme}
+    texts["workflows.csv"] = _workflows()
     for name, text in texts.items():
         with replacing(directory / name) as file:
             file.write(text.encode())
     return directory
+
+
+def _workflows() -> str:
+    """Return the workflow export, with the columns that matter."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("workflow_id", "display_name", "version", "minor_version", "active", "tasks", "strings"))
+    for version, tasks in _TASKS.items():
+        cells = (*version.split("."), "true", json.dumps(tasks), "{}")
+        table.writerow((EXAMPLE.workflow_id, WORKFLOW_NAME, *cells))
+    return text.getvalue()

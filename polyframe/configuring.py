@@ -1,0 +1,69 @@
+"""Configuration files for a workflow, written from the workflow export."""
+
+import os
+from pathlib import Path
+
+from polyframe._errors import PolyframeError
+from polyframe.panoptes.workflows import choose_workflow, config_texts, read_workflows
+from polyframe.parts import cannot_write
+from polyframe.workers import Say
+
+
+def config(
+    workflows: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    workflow_id: int | None = None,
+    version: str | None = None,
+    *,
+    force: bool = False,
+    say: Say = lambda _: None,
+) -> list[Path]:
+    """Write configuration files from a workflow export, like `polyframe config`.
+
+    Parameters
+    ----------
+    workflows : path
+        The workflow export of the project: CSV.
+    folder : path
+        Gets one file for the extractors, one for the averages and one for the contours; made where it does
+        not exist.
+    workflow_id : int, optional
+        Needed where the export holds several workflows.
+    version : str, optional
+        As the setting `workflow_version`; the tasks are those of the newest version that it names.
+    force : bool
+        Replace files that are there.
+    say : callable
+        Told what was chosen without being asked for.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        Where the workflow or the version is not there, or has no tool that draws outlines; or a file exists.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
+    """
+    path = Path(workflows)
+    chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
+    files = {Path(folder) / name: text for name, text in config_texts(chosen, version).items()}
+    there = [file for file in files if file.exists()]
+    if there and not force:
+        raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")
+    if workflow_id is None:
+        say(f"workflow {chosen.workflow_id}, the only one in the export")
+    say(f"the tasks of version {chosen.version}, the newest that was asked for")
+    for file, text in files.items():
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise PolyframeError(cannot_write(file, error)) from None
+    return list(files)

@@ -1,0 +1,68 @@
+"""Exporting in one of the formats, by its name."""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from polyframe._errors import UsageError
+from polyframe.exporting.files import Exported
+from polyframe.exporting.options import FORMATS, ExportOptions
+from polyframe.manifest import read_manifest
+from polyframe.settings import nearest
+from polyframe.workers import Say
+
+
+def export(
+    output: str | os.PathLike[str],
+    to: str,
+    path: str | os.PathLike[str],
+    *,
+    say: Say = lambda _: None,
+    **options: Any,
+) -> list[Exported]:
+    """Write what an output directory holds in the form of another program, like `polyframe export`.
+
+    Parameters
+    ----------
+    output : path
+        What a run wrote; nothing in it is changed.
+    to : str
+        One of `polyframe.exporting.options.FORMATS`, such as `panoptes-csv`.
+    path : path
+        The file to write, or the folder for formats of several files; what is there is replaced.
+    say : callable
+        Told what was chosen without being asked for.
+    **options
+        Any field of `polyframe.exporting.options.ExportOptions`.
+
+    Returns
+    -------
+    list of Exported
+        Each file that was written, or folder.
+
+    Raises
+    ------
+    UsageError
+        Where a format or an option is unknown, or does not fit.
+    PolyframeError
+        Where a table is missing, the output changes meanwhile, or a file cannot be written.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.export("out", "panoptes-csv", "reductions.csv")  # doctest: +SKIP
+    """
+    if to not in FORMATS:
+        raise UsageError(f"no format {to!r}{nearest(to, FORMATS)}")
+    known = ExportOptions.__dataclass_fields__
+    for name in options:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
+    chosen = ExportOptions(**options)
+    chosen.check_for(to)
+    # Before anything is written.
+    read_manifest(Path(output))
+    module = importlib.import_module(f"polyframe.exporting.{FORMATS[to]}")
+    written: list[Exported] = module.write(Path(output), Path(path), chosen, say)
+    return written

@@ -1,0 +1,53 @@
+"""Files that are exported: written whole or not at all."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from polyframe._errors import PolyframeError
+from polyframe.parts import cannot_write, replace_durably
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was exported.
+
+    Attributes
+    ----------
+    path : Path
+        The file, or the folder of several.
+    written : int
+        How many of what it holds.
+    of_what : str
+        What it holds, such as `features`.
+    """
+
+    path: Path
+    written: int
+    of_what: str
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[str]]:
+    """Open a text file to write; it takes its place when all is written, and its folder is made.
+
+    Raises
+    ------
+    PolyframeError
+        Where it cannot be written, for instance because the disk is full.
+    """
+    if path.is_dir():
+        raise PolyframeError(f"{path}: is a directory; name a file to write")
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        replace_durably(temporary, path)
+    except OSError as error:
+        raise PolyframeError(cannot_write(path, error)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""Averaged polygons or contours as GeoJSON, in image pixels, y downwards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from polyframe.exporting.files import Exported, written_whole
+from polyframe.exporting.opened import opened
+from polyframe.exporting.options import ExportOptions
+from polyframe.exporting.shapes import Points, Shape, shapes_by_partition
+from polyframe.workers import Say
+
+
+def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+    """Write one FeatureCollection, a feature a line.
+
+    Parameters
+    ----------
+    output : Path
+        What a run wrote.
+    path : Path
+        The file to write.
+    options : ExportOptions
+        `what` and `level`.
+    say : callable
+        Told nothing.
+    """
+    n_features = 0
+    with written_whole(path) as file, opened(output) as found:
+        file.write('{"type": "FeatureCollection", "features": [')
+        for shapes in shapes_by_partition(found, options):
+            for shape in shapes:
+                file.write(",\n" if n_features else "\n")
+                file.write(json.dumps(_feature(shape)))
+                n_features += 1
+        file.write("\n]}\n")
+    return [Exported(path, n_features, "features")]
+
+
+def _feature(shape: Shape) -> dict[str, Any]:
+    geometry = None
+    if len(shape.points):
+        geometry = {"type": "Polygon", "coordinates": [_counterclockwise(shape.points).tolist()]}
+    return {"type": "Feature", "geometry": geometry, "properties": shape.told}
+
+
+def _counterclockwise(points: Points) -> Points:
+    """Turn a ring as GeoJSON wants it: counterclockwise where y points upwards."""
+    x, y = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
+    twice_the_area = float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
+    return points if twice_the_area > 0 else points[::-1]

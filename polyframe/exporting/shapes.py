@@ -1,0 +1,106 @@
+"""The shapes that are exported: averaged polygons, or contours, and the images that they lie on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe._errors import UsageError
+from polyframe.exporting.opened import Opened
+from polyframe.exporting.options import ExportOptions
+from polyframe.tables import GROUP_KEYS
+
+Points = NDArray[np.float64]
+
+_SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
+_OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area")
+_COLUMNS: Final = {
+    "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
+    "contours": (*_SHARED, "number_of_contours", "contours_area", "contours_x", "contours_y"),
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One outline.
+
+    Attributes
+    ----------
+    told : dict
+        What the tables tell of it: keys, counts, consensus, area; of a contour also its level.
+    points : (n, 2) array
+        The outline, closed; empty where an intersection is.
+    """
+
+    told: dict[str, Any]
+    points: Points
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An image of a subject and the shapes on it.
+
+    Attributes
+    ----------
+    subject_id, frame : int
+        Which image it is.
+    shapes : list of Shape
+        Sorted by their keys; empty where no cluster was found.
+    """
+
+    subject_id: int
+    frame: int
+    shapes: list[Shape]
+
+
+def table_of(options: ExportOptions) -> str:
+    """Return the table that is exported; a level is one of the contours.
+
+    Raises
+    ------
+    UsageError
+        Where a level of something else is asked for.
+    """
+    if options.level is not None and options.what == "reductions":
+        raise UsageError("level: reductions have none; leave it out, or export contours")
+    return options.what or ("reductions" if options.level is None else "contours")
+
+
+def shapes_by_partition(found: Opened, options: ExportOptions) -> Iterator[list[Shape]]:
+    """Read the shapes of each partition, sorted by the keys of the table and their level."""
+    table = table_of(options)
+    for frames in found.partitions(**{table: list(_COLUMNS[table])}):
+        yield list(_shapes(frames[table], table, options.level))
+
+
+def images(found: Opened, options: ExportOptions) -> Iterator[Drawn]:
+    """Read the images on which anything was drawn, sorted by subject and frame within each partition."""
+    table = table_of(options)
+    keys = ["subject_id", "frame"]
+    for frames in found.partitions(groups=keys, **{table: list(_COLUMNS[table])}):
+        on_image: dict[tuple[int, int], list[Shape]] = {}
+        for shape in _shapes(frames[table], table, options.level):
+            on_image.setdefault((shape.told["subject_id"], shape.told["frame"]), []).append(shape)
+        for subject_id, frame in frames["groups"].unique().sort(keys).iter_rows():
+            yield Drawn(subject_id, frame, on_image.get((subject_id, frame), []))
+
+
+def _shapes(frame: pl.DataFrame, table: str, level: int | None) -> Iterator[Shape]:
+    for row in frame.iter_rows(named=True):
+        told = {name: row[name] for name in _SHARED}
+        if table == "reductions":
+            told |= {name: row[name] for name in _OF_REDUCTIONS}
+            yield Shape(told, _points(row["clusters_x"], row["clusters_y"]))
+            continue
+        told["number_of_contours"] = row["number_of_contours"]
+        contours = zip(row["contours_area"], row["contours_x"], row["contours_y"], strict=True)
+        for number, (area, x, y) in enumerate(contours, start=1):
+            if level in (None, number):
+                yield Shape({**told, "level": number, "area": area}, _points(x, y))
+
+
+def _points(x: list[float], y: list[float]) -> Points:
+    return np.column_stack([np.asarray(x, float), np.asarray(y, float)])

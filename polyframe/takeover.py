@@ -1,0 +1,85 @@
+"""Going on from the extractions of panoptes_aggregation: into tables, or in memory."""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from polyframe import pipeline
+from polyframe._errors import PolyframeError
+from polyframe.dataset import check_output
+from polyframe.extraction import Extraction
+from polyframe.outcome import Summary
+from polyframe.panoptes.extractions_csv import write_export
+from polyframe.panoptes.versions import parse_version_spec
+from polyframe.pipeline import Progress
+from polyframe.settings import Settings
+from polyframe.workers import Say
+
+
+def run_extractions_csv(
+    extractions: Path,
+    output: Path,
+    settings: Settings,
+    say: Say = lambda _: None,
+    progress: Progress = lambda _done, _all: None,
+    *,
+    force: bool = False,
+) -> Summary:
+    """Make all tables but `contours` of a CSV file of extractions.
+
+    Parameters
+    ----------
+    extractions : Path
+        What panoptes_aggregation wrote, see `polyframe.panoptes.extractions_csv`.
+    output : Path
+        The output directory; new, empty or ours.
+    settings : Settings
+        All settings. The version of the workflow is taken from them, since extractions have none: the lower
+        end of `workflow_version`, or `0`.
+    say, progress, force
+        As for `polyframe.pipeline.run_export`.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file cannot be used or the output not be written.
+    """
+    check_output(output)
+    with _as_export(extractions, settings, output.absolute().parent) as (export, adapted):
+        stages = ["extract", "reduce"]
+        return pipeline.run_export([export], output, adapted, stages, say, progress, force=force)
+
+
+def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None) -> Extraction:
+    """Read a CSV file of extractions into memory.
+
+    Raises
+    ------
+    PolyframeError
+        As from `run_extractions_csv`.
+    """
+    with _as_export(extractions, settings, None) as (export, adapted):
+        return pipeline.extract_frames([export], adapted, export.parent / "work", say)
+
+
+@contextlib.contextmanager
+def _as_export(extractions: Path, settings: Settings, beside: Path | None) -> Iterator[tuple[Path, Settings]]:
+    """Make a classification export for a while, of the same name; it lies beside what is made of it."""
+    if beside is not None:
+        beside.mkdir(parents=True, exist_ok=True)
+    spec = settings.workflow_version
+    major, minor = parse_version_spec(spec).lowest if spec else (0, 0)
+    # Bezier curves are paths by now.
+    tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)
+    with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
+        export = Path(folder) / extractions.name
+        try:
+            write_export(extractions, export, f"{major}.{minor}" if minor else str(major))
+            yield export, settings.replace({"drawing_tasks": tasks})
+        except PolyframeError as error:
+            told = type(error)(str(error).replace(str(export), str(extractions)))
+            for note in getattr(error, "__notes__", []):
+                told.add_note(note)
+            raise told from None

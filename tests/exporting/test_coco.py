@@ -1,0 +1,139 @@
+"""COCO: it loads in pycocotools, and the masks are the shapes of the tables."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import shapely
+from exports import ROOT, Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe.panoptes.image_sizes import read_image_sizes
+
+Call = Callable[..., Done]
+EXPORT = ROOT / "data" / "classifications.csv"
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("coco") / "out"
+    pf.run(EXPORT, folder, ROOT / "data" / "config.yaml", engine="shapely", jobs=1)
+    return folder
+
+
+def test_it_loads_in_pycocotools(out: Path, tmp_path: Path) -> None:
+    coco = pytest.importorskip("pycocotools.coco")
+    (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)
+    loaded = coco.COCO(str(done.path))
+    rows = pf.scan(out, "reductions").collect()
+    assert done.written == len(loaded.anns) == rows.height
+    assert [category["name"] for category in loaded.cats.values()] == ["T0_toolIndex0", "T0_toolIndex1"]
+    assert {image["file_name"] for image in loaded.imgs.values()} <= {
+        path.name for path in (ROOT / "data" / "images").iterdir()
+    }
+    for annotation in loaded.anns.values():
+        told = annotation["attributes"]
+        keys = ("subject_id", "frame", "tool", "cluster_label")
+        row = rows.filter(pl.all_horizontal(pl.col(key) == told[key] for key in keys)).row(0, named=True)
+        image = loaded.imgs[annotation["image_id"]]
+        assert (image["subject_id"], image["frame"]) == (row["subject_id"], row["frame"])
+        assert annotation["area"] == pytest.approx(row["area"])
+        assert told["consensus"] == row["consensus"]
+        mask = loaded.annToMask(annotation)
+        assert mask.shape == (image["height"], image["width"])
+        shape = shapely.from_wkb(row["geometry"])
+        y, x = np.indices(mask.shape) + 0.5
+        assert (mask != shapely.contains_xy(shape, x, y)).sum() < shape.length
+        left, top, width, height = annotation["bbox"]
+        assert (left, top, left + width, top + height) == pytest.approx(shape.bounds)
+
+
+def test_sizes_are_those_of_the_pictures(out: Path, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)
+    told = json.loads(done.path.read_text())
+    assert (
+        len(told["images"]) == pf.scan(out, "groups").select("subject_id", "frame").unique().collect().height
+    )
+    for entry in told["images"]:
+        with image.open(ROOT / "data" / "images" / entry["file_name"]) as picture:
+            assert picture.size == (entry["width"], entry["height"])
+
+
+def test_sizes_of_the_real_project(cat_project: Path) -> None:
+    export = cat_project / "cat-project-classifications.csv"
+    told: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    for subject, metadata in (
+        pl.read_csv(export, columns=["subject_ids", "metadata"]).select("subject_ids", "metadata").rows()
+    ):
+        for frame, size in enumerate(json.loads(metadata).get("subject_dimensions") or ()):
+            if size:
+                natural = (size["naturalWidth"], size["naturalHeight"])
+                told.setdefault((int(subject), frame), set()).add(natural)
+    sizes = read_image_sizes(export)
+    assert sizes.keys() == told.keys()
+    assert all(size in told[image] for image, size in sizes.items())
+
+
+def export_of(tmp_path: Path, **metadata: Any) -> Path:
+    """Three marks on the border of an image; the metadata of each of the three by its name."""
+    rows = [
+        export_row(place, drawing(square(place - 5, 20)), metadata=told)
+        for place, told in enumerate(metadata.values())
+    ]
+    path = tmp_path / "border.csv"
+    path.write_text(export_text(rows), encoding="utf-8")
+    pf.run(path, tmp_path / "out", engine="shapely", jobs=1)
+    return path
+
+
+def dimensions(*sizes: tuple[int, int] | None) -> str:
+    told = [s and {"clientWidth": 9.5, "naturalWidth": s[0], "naturalHeight": s[1]} for s in sizes]
+    return json.dumps({"subject_dimensions": told, "x": [1]})
+
+
+def test_the_size_that_most_browsers_tell(tmp_path: Path) -> None:
+    path = export_of(
+        tmp_path, a=dimensions((30, 40), None), b=dimensions((30, 40), None), c=dimensions((60, 80), (9, 9))
+    )
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    parquet = tmp_path / "export.parquet"
+    pl.read_csv(path).write_parquet(parquet)
+    for export in (path, packed, parquet):
+        assert read_image_sizes(export) == {(1, 0): (30, 40), (1, 1): (9, 9)}
+    for nothing in ("{}", "", "not JSON", dimensions(None), '{"subject_dimensions":[{"naturalWidth":null}]}'):
+        assert read_image_sizes(export_of(tmp_path, a=nothing, b=nothing, c=nothing)) == {}
+
+
+def test_shapes_are_cut_at_the_border_and_sizes_guessed_out_loud(tmp_path: Path, polyframe: Call) -> None:
+    path = export_of(tmp_path, a="{}", b="{}", c="{}")
+    command = ("export", tmp_path / "out", "--to", "coco", "-o", tmp_path / "c.json")
+    done = polyframe(*command, "--classifications", path)
+    assert done.code == 0
+    assert "the size of 1 images is not known" in done.err
+    told = json.loads((tmp_path / "c.json").read_text())
+    assert (told["images"][0]["width"], told["images"][0]["height"]) == (6, 30)
+    assert told["annotations"][0]["bbox"] == [0, 20, 6, 10]
+    assert told["annotations"][0]["area"] == 60
+    done = polyframe(*command, "--image-size", "25x25", "--image-name", "s{subject_id}_f{frame}.jpg")
+    assert done.err == ""
+    told = json.loads((tmp_path / "c.json").read_text())
+    assert told["images"][0]["file_name"] == "s1_f0.jpg"
+    assert told["annotations"][0]["bbox"] == [0, 20, 6, 5]
+    done = polyframe(*command, "--image-size", "25x10")
+    assert "1 shapes have no area within their image" in done.err
+    assert json.loads((tmp_path / "c.json").read_text())["annotations"] == []
+    pf.export(tmp_path / "out", "coco", tmp_path / "c.json", level=3, image_size="25,25")
+    assert json.loads((tmp_path / "c.json").read_text())["annotations"][0]["bbox"] == [0, 20, 5, 5]
+    done = polyframe(*command, "--image-size", "big")
+    assert done.code == 2
+    assert "such as 1024x768" in done.err
+    done = polyframe(*command, "--classifications", ROOT / "data" / "subjects.csv")
+    assert done.code == 1
+    assert "columns missing: subject_ids" in done.err

@@ -1,0 +1,79 @@
+"""GeoJSON: every cluster is a feature with the shape and the numbers of the tables."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import shapely
+from exports import Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def out(tmp_path: Path, small_export: Path) -> Path:
+    pf.run(small_export, tmp_path / "out", engine="shapely", jobs=1)
+    return tmp_path / "out"
+
+
+def features(path: Path) -> list[dict]:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert told["type"] == "FeatureCollection"
+    return told["features"]
+
+
+def test_averages(out: Path, tmp_path: Path) -> None:
+    (done,) = pf.export(out, "geojson", tmp_path / "a.geojson")
+    rows = pf.scan(out, "reductions").collect()
+    assert done.written == rows.height == 2
+    for feature, row in zip(features(done.path), rows.iter_rows(named=True), strict=True):
+        shape = shapely.geometry.shape(feature["geometry"])
+        assert shape.equals(shapely.from_wkb(row["geometry"]))
+        assert shape.exterior.is_ccw
+        assert feature["properties"] == {name: row[name] for name in feature["properties"]}
+        assert {"subject_id", "tool", "consensus", "clusters_count"} <= set(feature["properties"])
+
+
+def test_contours(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    path = tmp_path / "c.geojson"
+    done = polyframe("export", out, "--to", "geojson", "--what", "contours", "-o", path)
+    assert done.out == f"{path}: 8 features\n"
+    found = features(path)
+    assert [feature["properties"]["level"] for feature in found] == [1, 2, 3, 4] * 2
+    areas = pf.scan(out, "contours").select(pl.col("contours_area").explode()).collect()["contours_area"]
+    assert [feature["properties"]["area"] for feature in found] == areas.to_list()
+    for feature, area in zip(found, areas, strict=True):
+        assert shapely.geometry.shape(feature["geometry"]).area == pytest.approx(area)
+    pf.export(out, "geojson", path, level=3)
+    assert [feature["properties"]["level"] for feature in features(path)] == [3, 3]
+
+
+def test_an_empty_intersection_has_no_geometry(tmp_path: Path) -> None:
+    rows = [export_row(place, drawing(square(4 * place, 0))) for place in range(4)]
+    (tmp_path / "chain.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(
+        tmp_path / "chain.csv", tmp_path / "o", engine="shapely", jobs=1, eps=0.6, average_type="intersection"
+    )
+    (done,) = pf.export(tmp_path / "o", "geojson", tmp_path / "e.geojson")
+    (feature,) = features(done.path)
+    assert feature["geometry"] is None
+    assert feature["properties"]["area"] == 0
+
+
+def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path) -> None:
+    with pytest.raises(pf.UsageError, match="not a whole number from 1"):
+        pf.export(out, "geojson", tmp_path / "x", level=0)
+    with pytest.raises(pf.UsageError, match="reductions have none"):
+        pf.export(out, "geojson", tmp_path / "x", level=1, what="reductions")
+    with pytest.raises(pf.UsageError, match="leave it out for panoptes-csv"):
+        pf.export(out, "panoptes-csv", tmp_path / "x.csv", level=1)
+    with pytest.raises(pf.PolyframeError, match="is a directory"):
+        pf.export(out, "geojson", tmp_path)
+    pf.run(small_export, tmp_path / "none", engine="shapely", jobs=1, contours=False)
+    with pytest.raises(pf.PolyframeError, match="polyframe contours"):
+        pf.export(tmp_path / "none", "geojson", tmp_path / "x", what="contours")
+    assert not (tmp_path / "x").exists()

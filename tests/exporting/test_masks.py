@@ -1,0 +1,118 @@
+"""Pictures of labels: pixels are those whose centres lie within the shapes, and other readers read them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import shapely
+from exports import ROOT, Done, drawing, export_row, export_text, square
+from hypothesis import given
+from hypothesis import strategies as st
+
+import polyframe as pf
+from polyframe.exporting.pixels import fill, grey_png
+
+Call = Callable[..., Done]
+EXPORT = ROOT / "data" / "classifications.csv"
+image = pytest.importorskip("PIL.Image")
+
+
+def opened(path: Path) -> np.ndarray:
+    with image.open(path) as picture:
+        return np.asarray(picture)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-40, 240), st.integers(-40, 240)), min_size=3, max_size=12, unique=True)
+)
+def test_pixels_are_those_whose_centres_lie_within(corners: list[tuple[int, int]]) -> None:
+    """What lies on the outline itself is left to chance."""
+    points = np.array([*corners, corners[0]]) / 10 + 0.013
+    polygon = shapely.Polygon(points)
+    if not polygon.is_valid:
+        return
+    picture = np.zeros((20, 17), np.uint8)
+    count = fill(picture, points, 7)
+    y, x = np.indices(picture.shape) + 0.5
+    near = shapely.distance(polygon.exterior, shapely.points(x, y)) < 1e-9
+    inside = shapely.contains_xy(polygon, x, y)
+    assert ((picture == 7) == inside)[~near].all()
+    assert count == (picture == 7).sum()
+
+
+def test_neighbours_share_no_pixel_and_leave_none_out() -> None:
+    picture = np.zeros((8, 8), np.int64)
+    total = 0
+    for x, y in ((0, 0), (3.5, 0), (0, 2.5), (3.5, 2.5)):
+        corners = [(x, y), (x + 3.5, y), (x + 3.5, y + 2.5), (x, y + 2.5), (x, y)]
+        total += fill(picture, np.array(corners, float), 1)
+    assert total == picture.sum() == 7 * 5
+    assert picture[:5, :7].all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png(dtype: type, tmp_path: Path) -> None:
+    picture = (np.arange(35).reshape(5, 7) * 7 * (256 if dtype == np.uint16 else 1)).astype(dtype)
+    (tmp_path / "p.png").write_bytes(grey_png(picture))
+    assert np.array_equal(opened(tmp_path / "p.png"), picture)
+
+
+@pytest.mark.parametrize("level", [None, 2])
+def test_masks_of_the_example(level: int | None, tmp_path: Path) -> None:
+    pf.run(EXPORT, tmp_path / "out", ROOT / "data" / "config.yaml", engine="shapely", jobs=1)
+    pictures, labels = pf.export(
+        tmp_path / "out", "masks", tmp_path / "m", level=level, classifications=EXPORT
+    )
+    names = {path.name for path in (tmp_path / "m").glob("*.png")}
+    assert pictures.written == len(names) == 16
+    rows = pf.scan(tmp_path / "out", "reductions" if level is None else "contours").collect()
+    told = [json.loads(line) for line in labels.path.read_text().splitlines()]
+    assert labels.written == len(told) == rows.height
+    for name in names:
+        mask = opened(tmp_path / "m" / name)
+        with image.open(ROOT / "data" / "images" / name) as picture:
+            assert mask.shape == picture.size[::-1]
+        of_image = [entry for entry in told if entry["file"] == name]
+        assert set(np.unique(mask)) <= {0} | {entry["value"] for entry in of_image}
+        for entry in of_image:
+            keys = ("subject_id", "frame", "tool", "cluster_label")
+            row = rows.filter(pl.all_horizontal(pl.col(key) == entry[key] for key in keys)).row(0, named=True)
+            area = row["area"] if level is None else row["contours_area"][level - 1]
+            assert entry["pixels"] == (mask == entry["value"]).sum() == pytest.approx(area, rel=0.02)
+
+
+def test_a_small_shape_is_not_hidden_and_many_take_16_bits(tmp_path: Path, polyframe: Call) -> None:
+    marks = [square(0, 0, side=400), *(square(4 * i % 400, 4 * (i // 100), side=2) for i in range(300))]
+    rows = [export_row(place, drawing(*marks)) for place in range(2)]
+    (tmp_path / "many.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(tmp_path / "many.csv", tmp_path / "out", engine="shapely", jobs=1)
+    done = polyframe(
+        "export", tmp_path / "out", "--to", "masks", "-o", tmp_path / "m", "--image-size", "400x400"
+    )
+    assert done.out.splitlines() == [
+        f"{tmp_path / 'm'}: 1 pictures",
+        f"{tmp_path / 'm/labels.jsonl'}: 301 labels",
+    ]
+    mask = opened(tmp_path / "m" / "1-0.png")
+    assert np.unique(mask).tolist() == list(range(1, 302))
+    assert (mask == 2).sum() == 4
+
+
+def test_images_without_a_cluster_are_empty_pictures(
+    small_export: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    pf.run(small_export, tmp_path / "out", engine="shapely", jobs=1, min_samples=9)
+    command = ("export", tmp_path / "out", "--to", "masks", "-o", tmp_path / "m")
+    assert polyframe(*command, "--image-size", "30x20").code == 0
+    assert opened(tmp_path / "m" / "2-0.png").shape == (20, 30)
+    assert not opened(tmp_path / "m" / "2-0.png").any()
+    done = polyframe(*command, "--image-size", "900000x900000")
+    assert done.code == 1
+    assert "too many" in done.err
+    (tmp_path / "file").touch()
+    done = polyframe(*command[:-1], tmp_path / "file")
+    assert done.code == 1
+    assert "name a folder" in done.err

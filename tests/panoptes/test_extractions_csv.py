@@ -1,0 +1,148 @@
+"""Extractions of panoptes_aggregation as a way in: same results as the export, and no cell is evaluated."""
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from exports import Done
+
+import polyframe as pf
+
+Call = Callable[..., Done]
+
+SMALL = Path(__file__).with_name("extractions.csv")
+X, Y = "data.frame0.T0_toolIndex0_pathX", "data.frame0.T0_toolIndex0_pathY"
+SQUARE = "[[0, 10, 10, 0]]"
+
+
+def small_rows() -> list[dict[str, str]]:
+    with SMALL.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def written(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def test_the_published_extractions_give_what_the_export_gives(
+    cat_project: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    extractions = cat_project / "polygon_extractor_extractions.csv"
+    export = cat_project / "cat-project-classifications.csv"
+    options = ("--filter", "last", "--engine", "shapely", "--average", "union", "--jobs", 1)
+    done = polyframe("reduce", extractions, "-o", tmp_path / "in", "--workflow-version", "13.19", *options)
+    assert done.code == 0
+    assert done.out.startswith("rows read 128 = 0 filtered out + 0 rejected + 128 used")
+    assert str(tmp_path) not in done.err
+    assert polyframe("contours", tmp_path / "in", "--engine", "shapely").code == 0
+    version = ("--workflow-id", 28090, "--workflow-version", "13.19", "--task", "T0")
+    assert polyframe("run", export, "-o", tmp_path / "out", *version, *options).code == 0
+    for table in ("classifications", "rejects", "groups", "labels", "reductions", "contours"):
+        assert pf.scan(tmp_path / "in", table).collect().equals(pf.scan(tmp_path / "out", table).collect())
+    ours, theirs = (pf.scan(tmp_path / name, "extractions").collect() for name in ("in", "out"))
+    assert ours.drop("tool_type").equals(theirs.drop("tool_type"))
+    assert pf.validate(tmp_path / "in") == []
+    assert json.loads((tmp_path / "in" / "polyframe.json").read_text())["sources"] == [extractions.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+    in_memory = pf.reduce(extractions, filter="last", engine="shapely", average_type="union")
+    assert in_memory.reductions.equals(pf.scan(tmp_path / "out", "reductions").collect())
+
+
+def test_both_forms_of_tools_and_classifications_without_marks(tmp_path: Path) -> None:
+    packed = tmp_path / "extractions.csv.gz"
+    packed.write_bytes(gzip.compress(SMALL.read_bytes()))
+    for path in (SMALL, packed):
+        found = pf.reduce(path, engine="shapely")
+        assert found.groups.select("frame", "tool", "n_classifications", "n_marks").rows() == [
+            (0, "T0_toolIndex0", 3, 3),
+            (1, "T0_tool1", 3, 1),
+        ]
+        assert found.reductions["threshold"].to_list() == [2 / 3]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [
+        ("__import__('os').system('touch evaluated')", SQUARE, "path_missing"),
+        ("[[0, 10, 10, 0]", SQUARE, "path_missing"),
+        ("[" * 100_000, SQUARE, "path_missing"),
+        ("{'a': 1}", SQUARE, "path_missing"),
+        ("7", SQUARE, "path_missing"),
+        ("[7]", SQUARE, "path_missing"),
+        (SQUARE, "", "path_missing"),
+        ("[[0, 10, 10]]", SQUARE, "path_lengths_differ"),
+        ("[[0, 10, None, 0]]", SQUARE, "coordinate_not_a_number"),
+        ("[[0, 10, 'ten', 0]]", SQUARE, "path_missing"),
+        ("[[0, 10, nan, 0]]", SQUARE, "coordinate_not_finite"),
+        ("[[0, 10, -inf, 0]]", SQUARE, "coordinate_not_finite"),
+    ],
+)
+def test_bad_cells_are_rejected_and_the_others_used(
+    x: str, y: str, reason: str, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = small_rows()
+    rows[0] |= {X: x, Y: y}
+    done = polyframe("reduce", written(tmp_path / "bad.csv", rows), "-o", tmp_path / "out", "--jobs", 1)
+    assert done.code == 0, done.err
+    rejects = pf.scan(tmp_path / "out", "rejects").collect()
+    assert rejects["reason"].to_list() == [reason]
+    assert rejects["classification_id"].to_list() == [11]
+    assert pf.scan(tmp_path / "out", "labels").collect().height == 3
+    assert not (tmp_path / "evaluated").exists()
+
+
+def test_rows_of_several_tasks_are_one_classification(tmp_path: Path) -> None:
+    """The file may be sorted by task; a row that came before adds nothing."""
+    rows = small_rows()
+    more = [row | {"task": "T3"} | dict.fromkeys((X, Y), "") for row in rows]
+    for row in more[:2]:
+        row |= {
+            "data.frame0.T3_toolIndex0_pathX": SQUARE,
+            "data.frame0.T3_toolIndex0_pathY": "[[0, 0, 9, 9]]",
+        }
+    rows[0] |= {"data.frame0.T3_toolIndex0_pathX": "", "data.frame0.T3_toolIndex0_pathY": ""}
+    result = pf.reduce(written(tmp_path / "two.csv", [*rows, *more, rows[0]]), engine="shapely")
+    assert result.groups["task"].to_list() == ["T0", "T0", "T3"]
+    assert result.groups["n_classifications"].to_list() == [3, 3, 3]
+    assert result.labels.filter(pl.col("task") == "T3").height == 2
+
+
+def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Call) -> None:
+    done = polyframe("reduce", SMALL)
+    assert done.code == 2
+    assert "-o OUT" in done.err
+    done = polyframe("reduce", small_export, "-o", tmp_path / "out")
+    assert done.code == 1
+    assert "polyframe run" in done.err
+    assert polyframe("reduce", SMALL, "-o", tmp_path / "out", "-q").code == 0
+    done = polyframe("reduce", tmp_path / "out", "-o", tmp_path / "other")
+    assert done.code == 2
+    done = polyframe("reduce", SMALL, "-o", tmp_path / "out", "--workflow-id", 8)
+    assert done.code == 1
+    assert f"{SMALL}: holds no workflow 8" in done.err
+    rows = small_rows()
+    rows[1]["extractor"] = "question_extractor"
+    done = polyframe("reduce", written(tmp_path / "q.csv", rows), "-o", tmp_path / "new")
+    assert done.code == 1
+    assert "'question_extractor'" in done.err
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    done = polyframe("reduce", tmp_path / "other.csv", "-o", tmp_path / "new")
+    assert done.code == 1
+    assert "columns missing: classification_id" in done.err
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_range_of_versions_keeps_its_lower_end(tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("reduce", SMALL, "-o", tmp_path / "out", "--workflow-version", "4.2..13")
+    assert done.code == 0, done.err
+    classifications = pf.scan(tmp_path / "out", "classifications").collect()
+    assert classifications["workflow_version"].unique().to_list() == ["4.2"]

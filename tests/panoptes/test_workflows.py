@@ -1,0 +1,146 @@
+"""Configuration files from a workflow export: our reader and the reference tool take them."""
+
+import csv
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from exports import ROOT, Done
+
+import polyframe as pf
+from polyframe.panoptes.config import read_config
+from polyframe.settings import DrawingTask
+
+Call = Callable[..., Done]
+WORKFLOWS = ROOT / "data" / "workflows.csv"
+
+
+def written(path: Path, *rows: tuple[Any, ...]) -> Path:
+    """A workflow export: (workflow_id, version, minor_version, tasks)."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("workflow_id", "display_name", "version", "minor_version", "tasks", "strings"))
+        for number, version, minor, tasks in rows:
+            told = tasks if isinstance(tasks, str) else json.dumps(tasks)
+            table.writerow((number, f"Workflow {number}", version, minor, told, "{}"))
+    return path
+
+
+def drawing(*types: str) -> dict[str, Any]:
+    return {"type": "drawing", "tools": [{"type": kind, "details": []} for kind in types]}
+
+
+def test_the_files_are_a_configuration(tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("config", WORKFLOWS, "--workflow-id", 4321, "--version", "7.9", "-o", tmp_path / "new")
+    assert done.code == 0
+    files = [Path(line) for line in done.out.splitlines()]
+    assert [file.name for file in files] == [
+        "Extractor_config_workflow_4321_V7.9.yaml",
+        "Reducer_config_workflow_4321_V7.9_polygon_reducer.yaml",
+        "Reducer_config_workflow_4321_V7.9_polygon_reducer_contours.yaml",
+    ]
+    values = read_config(files).values
+    assert (values["workflow_id"], values["workflow_version"]) == (4321, "7.9")
+    assert values["drawing_tasks"] == (
+        DrawingTask("T0", (0, 1), "polygon"),
+        DrawingTask("T3", (0,), "bezier"),
+    )
+    assert (values["average_type"], values["eps"], values["min_samples"]) == ("median", 0.5, 2)
+    assert values["contour_method"] == "exact"
+
+
+def test_what_they_make_is_what_the_examples_configuration_makes(tmp_path: Path) -> None:
+    files = pf.config(WORKFLOWS, tmp_path / "configs")
+    export = ROOT / "data" / "classifications.csv"
+    pf.run(export, tmp_path / "ours", files, engine="shapely", jobs=1)
+    pf.run(export, tmp_path / "example", ROOT / "data" / "config.yaml", engine="shapely", jobs=1)
+    for table in ("extractions", "reductions", "contours"):
+        ours, example = (pf.scan(tmp_path / name, table).collect() for name in ("ours", "example"))
+        assert ours.equals(example)
+
+
+def test_the_reference_tool_takes_them(reference_python: str, tmp_path: Path) -> None:
+    extractor, reducer, contours = pf.config(WORKFLOWS, tmp_path, version="7.12")
+    code = (
+        "import sys; from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv;"
+        "from panoptes_aggregation.scripts.reduce_panoptes_csv import reduce_csv;"
+        "made = extract_csv(sys.argv[1], sys.argv[2], output_dir=sys.argv[4], hide_progressbar=True);"
+        "print(reduce_csv(made[0], sys.argv[3], output_dir=sys.argv[4], hide_progressbar=True))"
+    )
+    export = ROOT / "data" / "classifications.csv"
+    arguments = [str(path) for path in (export, extractor, reducer, tmp_path)]
+    subprocess.run([reference_python, "-c", code, *arguments], check=True, capture_output=True)
+    assert (tmp_path / "polygon_reducer_reductions.csv").stat().st_size > 1000
+    assert list(yaml.safe_load(contours.read_text())["reducer_config"]) == ["polygon_reducer_contours"]
+
+
+def test_the_newest_version_by_number_and_the_tools_that_draw_outlines(tmp_path: Path) -> None:
+    tasks = {"T0": drawing("point", "polygon", "circle", "bezier", "freehandLine"), "T1": {"type": "single"}}
+    path = written(
+        tmp_path / "w.csv",
+        (7, 3, 10, tasks),
+        (7, 3, 9, "not JSON"),
+        (7, "", 1, tasks),
+        ("x", 1, 1, tasks),
+        (7, 2, 30, {"T5": drawing("polygon")}),
+    )
+    extractor, *_ = pf.config(path, tmp_path / "a")
+    told = yaml.safe_load(extractor.read_text())
+    assert told == {
+        "workflow_id": 7,
+        "workflow_version": "3.10",
+        "extractor_config": {
+            "polygon_extractor": [{"task": "T0", "tools": [1, 4]}],
+            "bezier_extractor": [{"task": "T0", "tools": [3]}],
+        },
+    }
+    for spec, named, task in (
+        ("2", "2", "T5"),
+        ("2..3", {"min": "2", "max": "3"}, "T0"),
+        ("..2.30", {"max": "2.30"}, "T5"),
+    ):
+        files = pf.config(path, tmp_path / spec, version=spec)
+        told = yaml.safe_load(files[0].read_text())
+        assert told["workflow_version"] == named
+        assert told["extractor_config"]["polygon_extractor"][0]["task"] == task
+        assert read_config(files).values["workflow_version"] == spec
+
+
+def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
+    path = written(
+        tmp_path / "w.csv",
+        (7, 3, 1, {"T0": drawing("point"), "T1": {"type": "single"}}),
+        (8, 1, 1, "[]"),
+        (9, 1, 1, "{"),
+    )
+    for options, code, told in (
+        ((), 2, "it holds 7 (Workflow 7), 8 (Workflow 8), 9 (Workflow 9)"),
+        (("--workflow-id", 6), 1, "holds no workflow 6; it holds 7 (Workflow 7)"),
+        (("--workflow-id", 7, "--version", "4"), 1, "holds no version 4; it holds 3.1"),
+        (("--workflow-id", 7, "--version", "new"), 2, "workflow_version"),
+        (("--workflow-id", 7), 1, "it has T0 (drawing: point), T1 (single)"),
+        (("--workflow-id", 8), 1, "it has no tasks"),
+        (("--workflow-id", 9), 1, "its tasks are no JSON"),
+    ):
+        done = polyframe("config", path, *options, "-o", tmp_path / "new")
+        assert done.code == code, done.err
+        assert told in done.err
+    assert not (tmp_path / "new").exists()
+    assert polyframe("config", tmp_path / "none.csv", "-o", tmp_path / "new").code == 1
+    done = polyframe("config", ROOT / "data" / "subjects.csv", "-o", tmp_path / "new")
+    assert done.code == 1
+    assert "columns missing: version, minor_version, tasks" in done.err
+
+
+def test_files_that_are_there_stay(tmp_path: Path, polyframe: Call) -> None:
+    first = pf.config(WORKFLOWS, tmp_path)[0]
+    first.write_text("mine", encoding="utf-8")
+    done = polyframe("config", WORKFLOWS, "-o", tmp_path)
+    assert done.code == 1
+    assert "--force" in done.err
+    assert first.read_text() == "mine"
+    assert polyframe("config", WORKFLOWS, "-o", tmp_path, "--force").code == 0
+    assert first.read_text() != "mine"
