@@ -68,7 +68,7 @@ def test_commands_of_the_table_work_on_the_example(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         command = command.replace("CLASSIFICATIONS", str(ROOT / "data" / "classifications.csv"))
         done = polyframe(*command.replace("CONFIG.yaml", str(ROOT / "data" / "config.yaml")).split())

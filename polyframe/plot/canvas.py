@@ -26,6 +26,7 @@ _LETTER: Final = 0.56
 _MARGIN: Final = 0.06
 _TICKS: Final = 5
 _MOST_NAMED: Final = 8
+_SAMPLE_POINTS: Final = 32.0  # what the line before a text takes
 
 
 def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
@@ -111,13 +112,14 @@ def cluster_legend(
         What to say of a cluster, by label, in place of its consensus.
     """
     handles = []
+    letters = max(int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER)), 14)
     for cluster in group.clusters[:_MOST_NAMED]:
         said = (
             "dropped by min_threshold" if cluster.consensus is None else f"consensus {cluster.consensus:.2f}"
         )
         said = (notes or {}).get(cluster.label, said)
         text = f"cluster {cluster.label}: {numbered(cluster.n_marks, 'mark')}, {said}"
-        handles.append(_sample(cluster.label, text, on_image))
+        handles.append(_sample(cluster.label, "\n".join(broken_at(text, letters)), on_image))
     if len(group.clusters) > _MOST_NAMED:
         more = len(group.clusters) - _MOST_NAMED
         handles.append(Line2D([], [], linestyle="none", label=f"and {numbered(more, 'more cluster')}"))

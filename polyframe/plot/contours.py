@@ -1,5 +1,6 @@
 """How far the volunteers agree: all contours of a cluster as a heat map, or one level of them."""
 
+from itertools import zip_longest
 from typing import Any, Final
 
 import shapely
@@ -145,7 +146,7 @@ def _bands(levels: list[Path2D]) -> list[Any]:
     polygons = [shapely.Polygon(points) for points in levels]
     return [
         _less(polygon, inner)
-        for polygon, inner in zip(polygons, [*polygons[1:], shapely.Polygon()], strict=True)
+        for polygon, inner in zip_longest(polygons, polygons[1:], fillvalue=shapely.Polygon())
     ]
 
 

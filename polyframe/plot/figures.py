@@ -8,6 +8,7 @@ from typing import Final
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
 from polyframe._errors import PolyframeError, UsageError
@@ -30,8 +31,10 @@ FORMATS: Final = (".png", ".svg", ".pdf")
 _GAP: Final = 0.18  # inches between panels and around the picture
 _HEADER_POINTS: Final = TITLE_POINTS + 0.5
 _BOLD_LETTER: Final = 0.62  # the usual width of a letter, as a share of its size
+_BESIDE: Final = 0.5  # about what the numbers beside a panel take, in inches
+_BAR: Final = 0.65  # and a colour bar
 _MOST_ROWS: Final = 40
-_LARGEST_PIXELS: Final = 100_000_000
+_LARGEST_PIXELS: Final = 50_000_000
 _TALLEST: Final = 1.6  # times the width of a panel
 
 
@@ -230,7 +233,9 @@ def _figure(width: int) -> Figure:
 
 def _panel(figure: Figure, columns: int) -> Axes:
     """Make an axes about as wide as it will be, so that titles are broken where they must."""
-    ax = figure.add_axes((0.1, 0.1, 0.8 / columns, 0.8 / columns), label=f"panel {len(figure.axes)}")
+    inches = figure.get_figwidth()
+    size = max((inches - _BESIDE * columns - _BAR) / columns, 0.5) / inches
+    ax = figure.add_axes((0.0, 0.0, size, size), label=f"panel {len(figure.axes)}")
     ax.set_anchor("NW")
     return ax
 
@@ -247,16 +252,20 @@ def _arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns
     above = [
         _HEADER_POINTS / 72 * (0.7 + 1.25 * len(header.splitlines())) if header else 0.0 for header in headers
     ]
+    # It knows how large letters are; a renderer of the figure's own would hold all its pixels.
+    metrics = RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
     # Twice: what is written around depends a little on the size of the axes.
     for _ in range(2):
-        figure.draw_without_rendering()
-        around = [[_around(ax) for ax in row] for row in rows]
+        around = [[_around(ax, metrics) for ax in row] for row in rows]
         across = [
             [max(row[k][side] for row in around if k < len(row)) for side in (0, 1)] for k in range(columns)
         ]
         inner = (width - _GAP * (columns + 1) - sum(map(sum, across))) / columns
         if inner < 0.5:
-            raise UsageError(f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row")
+            raise UsageError(
+                f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row; "
+                "ask for more, or for fewer panels with --show"
+            )
         heights = [inner * max(_proportion(ax) for ax in row) for row in rows]
         tops = [max(left[2] for left in row) for row in around]
         bottoms = [max(left[3] for left in row) for row in around]
@@ -290,9 +299,9 @@ def _arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns
         )
 
 
-def _around(ax: Axes) -> tuple[float, float, float, float]:
+def _around(ax: Axes, metrics: RendererAgg) -> tuple[float, float, float, float]:
     """Return how far what belongs to an axes reaches beyond it: left, right, above and below, in inches."""
-    box, all_of_it = ax.get_window_extent(), ax.get_tightbbox()
+    all_of_it, box = ax.get_tightbbox(metrics), ax.get_window_extent()
     if all_of_it is None:
         return 0.0, 0.0, 0.0, 0.0
     beyond = (box.x0 - all_of_it.x0, all_of_it.x1 - box.x1, all_of_it.y1 - box.y1, box.y0 - all_of_it.y0)

@@ -60,6 +60,7 @@ object becomes one cluster, and the scribbles are the outliers.
 | `config-older.yaml` | the same for version {old}: the 1.x form of marks, Bezier curves in task T3 |
 | `subjects.csv` | the subject export |
 | `images/` | the pictures, `<subject_id>-<frame>.png` |
+| `picture.png` | what polyframe makes of one of them, see below |
 
 The export holds what real ones do: freehand outlines of about {vertices} vertices that tremble, cross
 themselves or do not close; clicked polygons; Bezier curves; objects side by side; people who classify a
@@ -73,6 +74,11 @@ Make it again, byte for byte (pictures: pixel for pixel):
 An export of your own:
 
     python -c "from polyframe.synthetic import *; write_export('my.csv', SynthOptions(subjects=99, seed=7))"
+
+The picture, from what `polyframe run data/classifications.csv -c data/config.yaml -o out` gives:
+
+    polyframe plot out --subject 1000008 --images data/images --subjects data/subjects.csv --width 1000 \\
+        -o data/picture.png
 
 `polyframe.synthetic.true_outlines(EXAMPLE, subject_id)` gives the outlines that the volunteers were after.
 """
