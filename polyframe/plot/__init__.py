@@ -11,7 +11,8 @@ are given and return it. `subject_figure`, `overview_figure` and `toy_figure` pu
 >>> pf.plot.marks(group, ax, image=pf.plot.read_image("data/images/1000003-0.png"))  # doctest: +SKIP
 
 `groups` knows the tables, `images` files and addresses of images, `palette` the colours, `canvas` axes like
-an image, titles and legends; `outlines`, `contours`, `overview` and `toys` draw; `figures` puts together.
+an image, titles and legends; `outlines`, `contours`, `overview` and `toys` draw; `layout` and `figures` put
+panels together.
 """
 
 from polyframe._errors import PolyframeError

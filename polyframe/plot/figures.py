@@ -7,35 +7,25 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.choices import AverageType
-from polyframe.plot.canvas import TITLE_POINTS, Image, broken_at, counts, heading
+from polyframe.plot.canvas import Image, counts, heading
 from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
 from polyframe.plot.contours import level as draw_level
 from polyframe.plot.groups import MarkGroup
+from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.outlines import averages, averages_title, marks
 from polyframe.plot.overview import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.toys import toy
 from polyframe.synthetic.toy import toy_cluster, toy_pair
 
-#: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
-DPI: Final = 120
 WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")
 FORMATS: Final = (".png", ".svg", ".pdf")
 
-_GAP: Final = 0.18  # inches between panels and around the picture
-_HEADER_POINTS: Final = TITLE_POINTS + 0.5
-_BOLD_LETTER: Final = 0.62  # the usual width of a letter, as a share of its size
-_BESIDE: Final = 0.5  # about what the numbers beside a panel take, in inches
-_BAR: Final = 0.65  # and a colour bar
 _MOST_ROWS: Final = 40
-_LARGEST_PIXELS: Final = 50_000_000
-_TALLEST: Final = 1.6  # times the width of a panel
 
 
 def subject_figure(
@@ -86,8 +76,8 @@ def subject_figure(
         raise PolyframeError(
             f"{len(panels)} panels are too many for one picture; choose some with --frame, --tool or --task"
         )
-    figure = _figure(width)
-    axes = [_panel(figure, columns) for _ in panels]
+    figure = empty_figure(width)
+    axes = [add_panel(figure, columns) for _ in panels]
     for (group, kind), ax in zip(panels, axes, strict=True):
         image = (images or {}).get(group.frame)
         titles = {
@@ -105,7 +95,7 @@ def subject_figure(
             )
     rows = [axes[i : i + columns] for i in range(0, len(axes), columns)]
     headers = [f"{heading(group)}: {counts(group)}" for group in groups] if beside else [""] * len(rows)
-    _arrange(figure, rows, headers)
+    arrange(figure, rows, headers)
     return figure
 
 
@@ -129,11 +119,11 @@ def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Fi
         Where OUT has no table `reductions`, or it cannot be read.
     """
     found = consensus_counts(output)
-    figure = _figure(width)
-    axes = [_panel(figure, 2), _panel(figure, 2)]
+    figure = empty_figure(width)
+    axes = [add_panel(figure, 2), add_panel(figure, 2)]
     consensus(found, axes[0])
     consensus_by_size(found, axes[1])
-    _arrange(figure, [axes], [f"All clusters of {Path(output).resolve().name}"])
+    arrange(figure, [axes], [f"All clusters of {Path(output).resolve().name}"])
     return figure
 
 
@@ -173,8 +163,8 @@ def toy_figure(
     columns = max(count for _, count in sections)
     if not columns:
         raise UsageError("toy: no value of eps, min_samples or averages to show")
-    figure = _figure(width)
-    rows = [[_panel(figure, columns) for _ in range(count)] for _, count in sections]
+    figure = empty_figure(width)
+    rows = [[add_panel(figure, columns) for _ in range(count)] for _, count in sections]
     for value, ax in zip(eps, rows[0], strict=True):
         toy(near, ax, eps=value, min_samples=4, average_type=None)
     for least, ax in zip(min_samples, rows[1], strict=True):
@@ -182,12 +172,12 @@ def toy_figure(
     for kind, ax in zip(averages, rows[2], strict=True):
         toy(one, ax, eps=0.9, average_type=kind, title=kind)
     kept = [(row, text) for row, (text, _) in zip(rows, sections, strict=True) if row]
-    _arrange(figure, [row for row, _ in kept], [text for _, text in kept], columns)
+    arrange(figure, [row for row, _ in kept], [text for _, text in kept], columns)
     return figure
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file, whole or not at all.
+    """Write a figure to a file; nothing is written where it cannot be drawn.
 
     Parameters
     ----------
@@ -224,94 +214,3 @@ def check_format(path: Path) -> str:
     if kind not in FORMATS:
         raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}")
     return kind
-
-
-def _figure(width: int) -> Figure:
-    inches = width / DPI
-    return Figure(figsize=(inches, inches), dpi=DPI, facecolor="white")
-
-
-def _panel(figure: Figure, columns: int) -> Axes:
-    """Make an axes about as wide as it will be, so that titles are broken where they must."""
-    inches = figure.get_figwidth()
-    size = max((inches - _BESIDE * columns - _BAR) / columns, 0.5) / inches
-    ax = figure.add_axes((0.0, 0.0, size, size), label=f"panel {len(figure.axes)}")
-    ax.set_anchor("NW")
-    return ax
-
-
-def _arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int = 0) -> None:
-    """Place the panels of a figure in rows, with a line above each row, and make it as high as they need.
-
-    What is written around an axes does not grow with it, so it is measured, and the axes get what is left.
-    """
-    columns = columns or max(map(len, rows))
-    width = figure.get_figwidth()
-    letters = int((width - 2 * _GAP) * 72 / (_HEADER_POINTS * _BOLD_LETTER))
-    headers = ["\n".join(broken_at(header, letters)) for header in headers]
-    above = [
-        _HEADER_POINTS / 72 * (0.7 + 1.25 * len(header.splitlines())) if header else 0.0 for header in headers
-    ]
-    # It knows how large letters are; a renderer of the figure's own would hold all its pixels.
-    metrics = RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
-    # Twice: what is written around depends a little on the size of the axes.
-    for _ in range(2):
-        around = [[_around(ax, metrics) for ax in row] for row in rows]
-        across = [
-            [max(row[k][side] for row in around if k < len(row)) for side in (0, 1)] for k in range(columns)
-        ]
-        inner = (width - _GAP * (columns + 1) - sum(map(sum, across))) / columns
-        if inner < 0.5:
-            raise UsageError(
-                f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row; "
-                "ask for more, or for fewer panels with --show"
-            )
-        heights = [inner * max(_proportion(ax) for ax in row) for row in rows]
-        tops = [max(left[2] for left in row) for row in around]
-        bottoms = [max(left[3] for left in row) for row in around]
-        total = _GAP + sum(map(sum, zip(heights, tops, bottoms, above, strict=True))) + _GAP * len(rows)
-        if width * total * DPI**2 > _LARGEST_PIXELS:
-            raise PolyframeError(
-                f"a picture of {width * DPI:,.0f} x {total * DPI:,.0f} pixels is too large; "
-                "choose a smaller width, or some of the panels with --frame, --tool or --task"
-            )
-        figure.set_size_inches(width, total)
-        y = total - _GAP
-        lines = []
-        for row, header_height, top, height, bottom in zip(rows, above, tops, heights, bottoms, strict=True):
-            lines.append(y / total)
-            y -= header_height + top + height
-            x = _GAP
-            for k, ax in enumerate(row):
-                x += across[k][0]
-                ax.set_position((x / width, y / total, inner / width, height / total))
-                x += inner + across[k][1] + _GAP
-            y -= bottom + _GAP
-    for header, line in zip(headers, lines, strict=True):
-        figure.text(
-            _GAP / width,
-            line,
-            header,
-            va="top",
-            fontsize=_HEADER_POINTS,
-            fontweight="bold",
-            parse_math=False,
-        )
-
-
-def _around(ax: Axes, metrics: RendererAgg) -> tuple[float, float, float, float]:
-    """Return how far what belongs to an axes reaches beyond it: left, right, above and below, in inches."""
-    all_of_it, box = ax.get_tightbbox(metrics), ax.get_window_extent()
-    if all_of_it is None:
-        return 0.0, 0.0, 0.0, 0.0
-    beyond = (box.x0 - all_of_it.x0, all_of_it.x1 - box.x1, all_of_it.y1 - box.y1, box.y0 - all_of_it.y0)
-    left, right, top, bottom = (max(0.0, pixels) / DPI for pixels in beyond)
-    return left, right, top, bottom
-
-
-def _proportion(ax: Axes) -> float:
-    """Return height through width of what an axes shows."""
-    if ax.get_aspect() == "auto":
-        return 0.75
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    return min(abs(top - bottom) / abs(right - left), _TALLEST)

@@ -4,11 +4,11 @@ import json
 import os
 import re
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
@@ -200,7 +200,7 @@ def fetch_image(
                     )
                 if clock() > end:
                     raise PolyframeError(f"{url}: takes longer than {LONGEST_SECONDS:.0f} seconds; try again")
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise PolyframeError(f"{url}: cannot be fetched ({reason}); use --image FILE") from None
     content.seek(0)
@@ -214,7 +214,7 @@ class _SameSchemes(urllib.request.HTTPRedirectHandler):
 
 
 def _open(url: str, seconds: float) -> Any:
-    # Without the handlers of files and FTP that the usual opener has.
+    # urllib opens files and FTP too, so the scheme is checked before, and again where an address leads on.
     opener = urllib.request.build_opener(_SameSchemes)
     request = urllib.request.Request(url, headers={"User-Agent": f"polyframe/{__version__}"})
     return opener.open(request, timeout=seconds)
