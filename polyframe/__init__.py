@@ -5,8 +5,8 @@
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
 `run`, `extract`, `reduce`, `contours`, `export`, `config`, `scan`, `status` and `validate` are in
-`polyframe.api`; arrays of polygons are in `polyframe.geometry`; exports to try things out with are made by
-`polyframe.synthetic`.
+`polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures in `polyframe.plot`; exports to try
+things out with are made by `polyframe.synthetic`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -62,6 +62,11 @@ def __getattr__(name: str) -> Any:
         from polyframe import api
 
         return getattr(api, name)
+    if name == "plot":
+        # `pf.plot` after `import polyframe as pf`; what it needs may not be installed.
+        from importlib import import_module
+
+        return import_module("polyframe.plot")
     raise AttributeError(f"module 'polyframe' has no attribute {name!r}")
 
 

@@ -11,6 +11,7 @@ import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.cli_plot import plot
 from polyframe.exporting.options import FORMATS, ExportOptions
 from polyframe.settings import Settings
 from polyframe.stopping import StoppedError, end_now, stoppable
@@ -315,6 +316,9 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
         click.echo(
             f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes: {done.path}"
         )
+
+
+cli.add_command(plot)
 
 
 def _from_extractions(

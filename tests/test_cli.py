@@ -17,7 +17,8 @@ Call = Callable[..., Done]
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "extract", "reduce", "contours", "export", "config", "status", "validate", "synth"]
+    "command",
+    ["run", "extract", "reduce", "contours", "export", "config", "status", "validate", "synth", "plot"],
 )
 def test_help_has_an_example(command: str, polyframe: Call) -> None:
     done = polyframe(command, "--help")
@@ -141,7 +142,7 @@ def test_synth_writes_a_file_or_a_folder(tmp_path: Path, polyframe: Call) -> Non
 
 
 def test_help_does_not_wait_for_the_libraries() -> None:
-    heavy = "('polars', 'shapely', 'numpy', 'sklearn', 'pyarrow', 'joblib')"
+    heavy = "('polars', 'shapely', 'numpy', 'sklearn', 'pyarrow', 'joblib', 'matplotlib')"
     code = f"import sys; from polyframe import cli; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -82,7 +82,7 @@ def test_commands_of_the_table_work_on_the_example(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
-    assert len(commands) == 10
+    assert len(commands) == 11
     shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
     shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
     for command in commands:

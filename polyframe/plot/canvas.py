@@ -1,0 +1,177 @@
+"""Axes like an image, and what is written above and below them: titles and legends."""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.transforms import ScaledTranslation
+from numpy.typing import NDArray
+
+from polyframe.plot.groups import MarkGroup
+from polyframe.plot.palette import cluster_style
+
+Image = NDArray[Any]
+
+TITLE_POINTS: Final = 9.5
+SMALL_POINTS: Final = 8.0
+
+#: The usual width of a letter, as a share of its size.
+_LETTER: Final = 0.56
+#: The white around marks without an image, as a share of their extent.
+_MARGIN: Final = 0.06
+_TICKS: Final = 5
+_MOST_NAMED: Final = 8
+_SAMPLE_POINTS: Final = 32.0  # what the line before a text takes
+
+
+def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
+    """Make an axes like an image: pixels, y downwards, equal scales; the image, or white around the marks.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    group : MarkGroup
+    image : (height, width[, 3 or 4]) array, optional
+        Its upper left corner is at 0, 0, as for the volunteers who drew on it.
+    """
+    ax.set_facecolor("white")
+    if image is not None:
+        height, width = image.shape[:2]
+        ax.imshow(image, extent=(0, width, height, 0), cmap="gray", zorder=0)
+        left, right, top, bottom = 0.0, float(width), 0.0, float(height)
+    else:
+        left, right, top, bottom = _around(group)
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.set_aspect("equal", adjustable="box")
+    ax.locator_params(nbins=_TICKS)
+    ax.tick_params(labelsize=SMALL_POINTS, colors="#444444", length=2.5, width=0.6)
+    for side in ax.spines.values():
+        side.set(color="#888888", linewidth=0.6)
+
+
+def without_ticks(ax: Axes) -> None:
+    """Take the scales away, where pixels mean nothing."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def titled(ax: Axes, lines: Sequence[str]) -> None:
+    """Give an axes a title of several lines, broken to the width of the axes."""
+    letters = int(ax.bbox.width / (_dpi(ax) / 72 * TITLE_POINTS * _LETTER))
+    broken = [part for line in lines for part in broken_at(line, max(letters, 24))]
+    # Not as mathematics: the key of a task may hold a dollar sign.
+    ax.set_title("\n".join(broken), loc="left", fontsize=TITLE_POINTS, parse_math=False)
+
+
+def broken_at(text: str, letters: int) -> list[str]:
+    """Break a text into lines of so many letters; a number stays with its noun."""
+    kept = re.sub(r"(?<=\d) (?=[a-z])", "\xa0", text)
+    return [line.replace("\xa0", " ") for line in textwrap.wrap(kept, letters)]
+
+
+def heading(group: MarkGroup) -> str:
+    """Return what a group is."""
+    return f"Subject {group.subject_id}, frame {group.frame}, {group.tool}"
+
+
+def counts(group: MarkGroup) -> str:
+    """Return how much is in a group, and how much its volunteers agree."""
+    clusters = numbered(len(group.clusters), "cluster")
+    known = sorted(c.consensus for c in group.clusters if c.consensus is not None)
+    if known and f"{known[0]:.2f}" != f"{known[-1]:.2f}":
+        clusters += f" (consensus {known[0]:.2f} to {known[-1]:.2f})"
+    elif known:
+        clusters += f" (consensus {known[0]:.2f})"
+    marks = f"{numbered(len(group.marks), 'mark')} of {numbered(group.n_volunteers, 'volunteer')}"
+    return f"{marks}, {clusters}, {numbered(group.n_outliers, 'outlier')}"
+
+
+def numbered(number: int, thing: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def cluster_legend(
+    ax: Axes, group: MarkGroup, *, on_image: bool, notes: dict[int, str] | None = None
+) -> None:
+    """Explain colours below an axes: every cluster (eight at most), then the outliers.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    group : MarkGroup
+    on_image : bool
+        Which colours are in use; on a photo the samples lie on a dark box.
+    notes : dict, optional
+        What to say of a cluster, by label, in place of its consensus.
+    """
+    handles = []
+    letters = max(int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER)), 14)
+    for cluster in group.clusters[:_MOST_NAMED]:
+        said = (
+            "dropped by min_threshold" if cluster.consensus is None else f"consensus {cluster.consensus:.2f}"
+        )
+        said = (notes or {}).get(cluster.label, said)
+        text = f"cluster {cluster.label}: {numbered(cluster.n_marks, 'mark')}, {said}"
+        handles.append(_sample(cluster.label, "\n".join(broken_at(text, letters)), on_image))
+    if len(group.clusters) > _MOST_NAMED:
+        more = len(group.clusters) - _MOST_NAMED
+        handles.append(Line2D([], [], linestyle="none", label=f"and {numbered(more, 'more cluster')}"))
+    if group.n_outliers:
+        handles.append(_sample(-1, numbered(group.n_outliers, "outlier"), on_image))
+    below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
+    legend = ax.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        fontsize=SMALL_POINTS,
+        borderaxespad=0,
+        borderpad=0.5,
+        handlelength=2.2,
+        frameon=on_image,
+    )
+    if on_image:
+        legend.get_frame().set(facecolor="#22303A", edgecolor="none", alpha=1)
+        for text_of in legend.get_texts():
+            text_of.set_color("white")
+    if not handles:
+        legend.remove()
+
+
+def remark(ax: Axes, text: str) -> Text:
+    """Write into the middle of an axes that there is nothing to see."""
+    return ax.text(
+        0.5,
+        0.5,
+        text,
+        transform=ax.transAxes,
+        ha="center",
+        va="center",
+        fontsize=TITLE_POINTS,
+        color="#333333",
+        bbox={"facecolor": "white", "edgecolor": "#888888", "alpha": 0.9, "boxstyle": "round,pad=0.5"},
+        zorder=10,
+    )
+
+
+def _sample(label: int, text: str, on_image: bool) -> Line2D:
+    style = cluster_style(label, on_image=on_image)
+    return Line2D([], [], color=style.color, linestyle=style.linestyle, linewidth=1.6, label=text)
+
+
+def _around(group: MarkGroup) -> tuple[float, float, float, float]:
+    points = np.vstack(group.marks) if group.marks else np.array([[0.0, 0.0], [1.0, 1.0]])
+    (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
+    margin = max(right - left, bottom - top) * _MARGIN or 1.0
+    return left - margin, right + margin, top - margin, bottom + margin
+
+
+def _dpi(ax: Axes) -> float:
+    return float(ax.figure.dpi)

@@ -1,0 +1,216 @@
+"""Pictures of several panels, as figures of their own: laid out to a width in pixels, without pyplot."""
+
+import os
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.choices import AverageType
+from polyframe.plot.canvas import Image, counts, heading
+from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
+from polyframe.plot.contours import level as draw_level
+from polyframe.plot.groups import MarkGroup
+from polyframe.plot.layout import add_panel, arrange, empty_figure
+from polyframe.plot.outlines import averages, averages_title, marks
+from polyframe.plot.overview import consensus, consensus_by_size, consensus_counts
+from polyframe.plot.toys import toy
+from polyframe.synthetic.toy import toy_cluster, toy_pair
+
+WIDTH: Final = 1200
+KINDS: Final = ("marks", "averages", "agreement")
+FORMATS: Final = (".png", ".svg", ".pdf")
+
+_MOST_ROWS: Final = 40
+
+
+def subject_figure(
+    groups: Sequence[MarkGroup],
+    *,
+    show: Sequence[str] = KINDS,
+    level: int | None = None,
+    images: Mapping[int, Image] | None = None,
+    width: int = WIDTH,
+) -> Figure:
+    """Put the groups of a subject side by side.
+
+    Parameters
+    ----------
+    groups : sequence of MarkGroup
+        From `read_groups`.
+    show : sequence of str
+        What is drawn of each group: `marks`, `averages`, `agreement`. Where it is more than one thing, each
+        group is a row; else the groups stand beside one another.
+    level : int, optional
+        Draw this contour level too.
+    images : mapping of int to array, optional
+        The image of each frame; frames without one are white.
+    width : int
+        Of the picture, in pixels at 120 to the inch; the height follows.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError
+        Where nothing is to be shown, or level is below 1.
+    PolyframeError
+        Where contours are to be shown and not there, or there are more than 40 rows.
+    """
+    kinds = [*dict.fromkeys(show), *(["level"] if level is not None else [])]
+    unknown = [kind for kind in kinds if kind not in (*KINDS, "level")]
+    if unknown or not kinds or not groups:
+        raise UsageError(
+            f"show: {unknown or list(groups)!r} is nothing to show; there are {', '.join(KINDS)}"
+        )
+    beside = len(kinds) > 1
+    columns = len(kinds) if beside else min(len(groups), 3)
+    panels = [(group, kind) for group in groups for kind in kinds]
+    if len(panels) > _MOST_ROWS * columns:
+        raise PolyframeError(
+            f"{len(panels)} panels are too many for one picture; choose some with --frame, --tool or --task"
+        )
+    figure = empty_figure(width)
+    axes = [add_panel(figure, columns) for _ in panels]
+    for (group, kind), ax in zip(panels, axes, strict=True):
+        image = (images or {}).get(group.frame)
+        titles = {
+            "marks": "Volunteers' outlines",
+            "averages": averages_title(group),
+            "agreement": AGREEMENT_TITLE,
+            "level": level_title(level or 1),
+        }
+        title = titles[kind] if beside else None
+        if kind == "level":
+            draw_level(group, ax, level=level or 0, image=image, title=title)
+        else:
+            {"marks": marks, "averages": averages, "agreement": agreement}[kind](
+                group, ax, image=image, title=title
+            )
+    rows = [axes[i : i + columns] for i in range(0, len(axes), columns)]
+    headers = [f"{heading(group)}: {counts(group)}" for group in groups] if beside else [""] * len(rows)
+    arrange(figure, rows, headers)
+    return figure
+
+
+def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Figure:
+    """Put the distribution of consensus over all clusters beside consensus by size.
+
+    Parameters
+    ----------
+    output : path
+        What a run wrote.
+    width : int
+        Of the picture, in pixels at 120 to the inch.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    PolyframeError
+        Where OUT has no table `reductions`, or it cannot be read.
+    """
+    found = consensus_counts(output)
+    figure = empty_figure(width)
+    axes = [add_panel(figure, 2), add_panel(figure, 2)]
+    consensus(found, axes[0])
+    consensus_by_size(found, axes[1])
+    arrange(figure, [axes], [f"All clusters of {Path(output).resolve().name}"])
+    return figure
+
+
+def toy_figure(
+    *,
+    eps: Sequence[float] = (0.1, 0.2, 0.3, 0.4),
+    min_samples: Sequence[int] = (2, 4, 6, 8),
+    averages: Sequence[AverageType] = ("median", "union", "intersection", "last"),
+    width: int = WIDTH,
+) -> Figure:
+    """Show on toy clusters what the settings do: a row each for `eps`, `min_samples` and the averages.
+
+    Parameters
+    ----------
+    eps, min_samples, averages : sequence
+        The values to compare; a row without values is left out.
+    width : int
+        Of the picture, in pixels at 120 to the inch.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError
+        Where a setting is out of its range, or there is none at all.
+    """
+    near = toy_pair(distance=0.7, spread=0.13, rotation=12, seed=2)
+    scattered = toy_pair(distance=1.5, spread=0.2, rotation=12, seed=2)
+    one = toy_cluster(n_sides=5, spread=0.16, rotation=10, noise=0.05, seed=6)
+    sections = [
+        ("eps: the largest distance between neighbours (two objects that overlap, min_samples 4)", len(eps)),
+        ("min_samples: how many make a core (scattered marks, eps 0.4)", len(min_samples)),
+        ("average: how the marks of a cluster become one polygon (one object, eps 0.9)", len(averages)),
+    ]
+    columns = max(count for _, count in sections)
+    if not columns:
+        raise UsageError("toy: no value of eps, min_samples or averages to show")
+    figure = empty_figure(width)
+    rows = [[add_panel(figure, columns) for _ in range(count)] for _, count in sections]
+    for value, ax in zip(eps, rows[0], strict=True):
+        toy(near, ax, eps=value, min_samples=4, average_type=None)
+    for least, ax in zip(min_samples, rows[1], strict=True):
+        toy(scattered, ax, eps=0.4, min_samples=least, average_type=None)
+    for kind, ax in zip(averages, rows[2], strict=True):
+        toy(one, ax, eps=0.9, average_type=kind, title=kind)
+    kept = [(row, text) for row, (text, _) in zip(rows, sections, strict=True) if row]
+    arrange(figure, [row for row, _ in kept], [text for _, text in kept], columns)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure to a file; nothing is written where it cannot be drawn.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : path
+        Ends in .png, .svg or .pdf. The same figure gives the same bytes.
+
+    Raises
+    ------
+    UsageError
+        Where the name ends in something else.
+    OSError
+        Where it cannot be written.
+    """
+    target = Path(path)
+    kind = check_format(target)
+    content = BytesIO()
+    # No dates and no random names of parts, as in the tables.
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
+        figure.savefig(content, format=kind[1:], dpi=figure.dpi, metadata=dates.get(kind))
+    target.write_bytes(content.getvalue())
+
+
+def check_format(path: Path) -> str:
+    """Return the ending of a picture's name.
+
+    Raises
+    ------
+    UsageError
+        Where pictures are not written in it.
+    """
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}")
+    return kind

@@ -1,0 +1,252 @@
+"""What the tables of an output directory know of a subject: its marks, clusters, averages and contours."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe._errors import PolyframeError
+from polyframe.dataset import part_paths, scan
+from polyframe.tables import GROUP_KEYS
+
+#: (n, 2) float64, image pixels, y downwards.
+Path2D = NDArray[np.float64]
+
+_MARK: Final = ("classification_id", "mark_index")
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One cluster of a group.
+
+    Attributes
+    ----------
+    label : int
+        From 0.
+    n_marks : int
+    consensus : float or None
+        Fraction; None where `min_threshold` has dropped the cluster from the tables.
+    average_type : str or None
+        How the average was made.
+    average : (n, 2) float64
+        Outline of the averaged polygon, closed; (0, 2) where it is empty or dropped.
+    levels : list of (n, 2) float64, or None
+        Outlines of the contours from level 1, closed; None where there is no table of contours.
+    """
+
+    label: int
+    n_marks: int
+    consensus: float | None
+    average_type: str | None
+    average: Path2D
+    levels: list[Path2D] | None
+
+
+@dataclass(frozen=True)
+class MarkGroup:
+    """The marks of one subject, task, frame and tool that took part.
+
+    Attributes
+    ----------
+    subject_id, task, frame, tool
+        The group's keys.
+    marks : list of (n, 2) float64
+        Each outline as drawn, closed, image pixels, y downwards.
+    labels : (n_marks,) int64
+        The cluster of each mark; -1 for an outlier.
+    n_volunteers : int
+        People who drew them; those without a name count once for each classification.
+    clusters : list of Cluster
+        By label.
+    """
+
+    subject_id: int
+    task: str
+    frame: int
+    tool: str
+    marks: list[Path2D]
+    labels: NDArray[np.int64]
+    n_volunteers: int
+    clusters: list[Cluster]
+
+    @property
+    def n_outliers(self) -> int:
+        """Marks in no cluster."""
+        return int((self.labels < 0).sum())
+
+
+def read_groups(
+    output: str | os.PathLike[str],
+    subject_id: int,
+    *,
+    tasks: Sequence[str] = (),
+    frames: Sequence[int] = (),
+    tools: Sequence[int] = (),
+) -> list[MarkGroup]:
+    """Read the groups of a subject from an output directory.
+
+    Parameters
+    ----------
+    output : path
+        What a run wrote. Without the table `contours` the clusters have no levels.
+    subject_id : int
+    tasks, frames, tools : sequence
+        Only these tasks (such as `"T0"`), frames and indexes of tools; all where empty.
+
+    Returns
+    -------
+    list of MarkGroup
+        Sorted by task, frame and tool; at least one.
+
+    Raises
+    ------
+    PolyframeError
+        Where OUT lacks a table or the subject, or nothing of it is chosen; the message names what there is.
+    """
+    wanted = pl.col("subject_id") == subject_id
+    labels = _rows(output, "labels", wanted)
+    if labels.is_empty():
+        raise PolyframeError(_unknown(output, subject_id))
+    # Of contours the reader can do without.
+    contours = _rows(output, "contours", wanted) if part_paths(Path(output), "contours") else None
+    groups = groups_of(
+        _rows(output, "extractions", wanted), labels, _rows(output, "reductions", wanted), contours
+    )
+    chosen = [
+        group
+        for group in groups
+        if (not tasks or group.task in tasks)
+        and (not frames or group.frame in frames)
+        and (not tools or _tool_index(group.tool) in tools)
+    ]
+    if not chosen:
+        there = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_NAMED])
+        more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+        raise PolyframeError(f"subject {subject_id} has no marks of that choice; it has {there}{more}")
+    return chosen
+
+
+def groups_of(
+    extractions: pl.DataFrame,
+    labels: pl.DataFrame,
+    reductions: pl.DataFrame,
+    contours: pl.DataFrame | None = None,
+) -> list[MarkGroup]:
+    """Put the groups of any subjects together from rows of the tables.
+
+    Parameters
+    ----------
+    extractions, labels, reductions : polars.DataFrame
+        Rows of these tables, of the same subjects.
+    contours : polars.DataFrame, optional
+        Rows of that table.
+
+    Returns
+    -------
+    list of MarkGroup
+        Sorted by the group keys; empty for no labels.
+    """
+    outlines = extractions.select(*GROUP_KEYS, *_MARK, "x", "y")
+    drawn = labels.join(outlines, on=[*GROUP_KEYS, *_MARK], maintain_order="left")
+    averaged, levelled = _by_group(reductions), {} if contours is None else _by_group(contours)
+    groups = []
+    for key, rows in _by_group(drawn).items():
+        found = rows["cluster_label"].to_numpy().astype(np.int64)
+        averages = {row["cluster_label"]: row for row in _dicts(averaged.get(key))}
+        stacks = {row["cluster_label"]: row for row in _dicts(levelled.get(key))}
+        clusters = [
+            _cluster(
+                int(label),
+                int((found == label).sum()),
+                averages.get(label),
+                stacks.get(label),
+                contours is None,
+            )
+            for label in np.unique(found[found >= 0])
+        ]
+        groups.append(
+            MarkGroup(
+                subject_id=key[1],
+                task=key[2],
+                frame=key[3],
+                tool=key[4],
+                marks=[closed(x, y) for x, y in zip(rows["x"], rows["y"], strict=True)],
+                labels=found,
+                n_volunteers=rows.select(
+                    pl.coalesce("user_name", pl.format("\0{}", "classification_id")).n_unique()
+                ).item(),
+                clusters=clusters,
+            )
+        )
+    return groups
+
+
+def closed(x: Any, y: Any) -> Path2D:
+    """Return an outline as points, the first again at its end; (0, 2) for none."""
+    points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
+    if len(points) and not np.array_equal(points[0], points[-1]):
+        points = np.vstack([points, points[:1]])
+    return points
+
+
+def _cluster(
+    label: int, n_marks: int, average: dict[str, Any] | None, stack: dict[str, Any] | None, unknown: bool
+) -> Cluster:
+    levels = [] if stack is None else list(map(closed, stack["contours_x"], stack["contours_y"]))
+    return Cluster(
+        label=label,
+        n_marks=n_marks,
+        consensus=average["consensus"] if average else None,
+        average_type=average["average_type"] if average else None,
+        average=closed(average["clusters_x"], average["clusters_y"]) if average else closed([], []),
+        levels=None if unknown else levels,
+    )
+
+
+def _rows(output: str | os.PathLike[str], table: str, wanted: pl.Expr) -> pl.DataFrame:
+    try:
+        return scan(output, table).filter(wanted).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        told = str(error).splitlines()[0]
+        raise PolyframeError(
+            f"{output}: table {table} cannot be read ({told}); see `polyframe validate`"
+        ) from None
+
+
+def _by_group(rows: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
+    return rows.partition_by(*GROUP_KEYS, as_dict=True, maintain_order=True)
+
+
+def _dicts(rows: pl.DataFrame | None) -> list[dict[str, Any]]:
+    return [] if rows is None else rows.to_dicts()
+
+
+def _tool_index(tool: str) -> int:
+    digits = tool[len(tool.rstrip("0123456789")) :]
+    return int(digits) if digits else -1
+
+
+def _unknown(output: str | os.PathLike[str], subject_id: int) -> str:
+    """Say why there is nothing to draw of a subject, and name the nearest subjects that can be drawn."""
+    seen = scan(output, "classifications").filter(pl.col("subject_id") == subject_id).select(pl.len())
+    classifications = seen.collect().item()
+    there = (
+        scan(output, "groups")
+        .select(pl.col("subject_id").unique())
+        .sort((pl.col("subject_id") - subject_id).abs(), "subject_id")
+        .head(_NAMED)
+        .collect()["subject_id"]
+    )
+    problem = (
+        f"subject {subject_id} has {classifications} classifications, but no mark that took part"
+        if classifications
+        else f"{output}: no subject {subject_id}"
+    )
+    named = ", ".join(map(str, sorted(there)))
+    return f"{problem}; there are for instance {named}" if named else f"{problem}; no subject there has marks"

@@ -1,0 +1,113 @@
+"""Panels in rows: as wide as a picture allows, as high as they need, and nothing on top of anything else."""
+
+from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.figure import Figure
+
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.plot.canvas import TITLE_POINTS, broken_at
+
+#: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
+DPI: Final = 120
+
+_GAP: Final = 0.18  # inches between panels and around the picture
+_BESIDE: Final = 0.5  # about what the numbers beside a panel take, in inches
+_BAR: Final = 0.65  # and a colour bar
+_HEADER_POINTS: Final = TITLE_POINTS + 0.5
+_BOLD_LETTER: Final = 0.62  # the usual width of a letter, as a share of its size
+_LARGEST_PIXELS: Final = 50_000_000
+_TALLEST: Final = 1.6  # times the width of a panel
+
+
+def empty_figure(width: int) -> Figure:
+    """Make a white figure of a width in pixels."""
+    inches = width / DPI
+    return Figure(figsize=(inches, inches), dpi=DPI, facecolor="white")
+
+
+def add_panel(figure: Figure, columns: int) -> Axes:
+    """Make an axes about as wide as it will be, so that titles are broken where they must."""
+    inches = figure.get_figwidth()
+    size = max((inches - _BESIDE * columns - _BAR) / columns, 0.5) / inches
+    ax = figure.add_axes((0.0, 0.0, size, size), label=f"panel {len(figure.axes)}")
+    ax.set_anchor("NW")
+    return ax
+
+
+def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int = 0) -> None:
+    """Place the panels of a figure in rows, with a line above each row, and make it as high as they need.
+
+    What is written around an axes does not grow with it, so it is measured, and the axes get what is left.
+    """
+    columns = columns or max(map(len, rows))
+    width = figure.get_figwidth()
+    letters = int((width - 2 * _GAP) * 72 / (_HEADER_POINTS * _BOLD_LETTER))
+    headers = ["\n".join(broken_at(header, letters)) for header in headers]
+    above = [
+        _HEADER_POINTS / 72 * (0.7 + 1.25 * len(header.splitlines())) if header else 0.0 for header in headers
+    ]
+    # It knows how large letters are; a renderer of the figure's own would hold all its pixels.
+    metrics = RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
+    # Twice: what is written around depends a little on the size of the axes.
+    for _ in range(2):
+        around = [[_around(ax, metrics) for ax in row] for row in rows]
+        across = [
+            [max(row[k][side] for row in around if k < len(row)) for side in (0, 1)] for k in range(columns)
+        ]
+        inner = (width - _GAP * (columns + 1) - sum(map(sum, across))) / columns
+        if inner < 0.5:
+            raise UsageError(
+                f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row; "
+                "ask for more, or for fewer panels with --show"
+            )
+        heights = [inner * max(_proportion(ax) for ax in row) for row in rows]
+        tops = [max(left[2] for left in row) for row in around]
+        bottoms = [max(left[3] for left in row) for row in around]
+        total = _GAP + sum(map(sum, zip(heights, tops, bottoms, above, strict=True))) + _GAP * len(rows)
+        if width * total * DPI**2 > _LARGEST_PIXELS:
+            raise PolyframeError(
+                f"a picture of {width * DPI:,.0f} x {total * DPI:,.0f} pixels is too large; "
+                "choose a smaller width, or some of the panels with --frame, --tool or --task"
+            )
+        figure.set_size_inches(width, total)
+        y = total - _GAP
+        lines = []
+        for row, header_height, top, height, bottom in zip(rows, above, tops, heights, bottoms, strict=True):
+            lines.append(y / total)
+            y -= header_height + top + height
+            x = _GAP
+            for k, ax in enumerate(row):
+                x += across[k][0]
+                ax.set_position((x / width, y / total, inner / width, height / total))
+                x += inner + across[k][1] + _GAP
+            y -= bottom + _GAP
+    for header, line in zip(headers, lines, strict=True):
+        figure.text(
+            _GAP / width,
+            line,
+            header,
+            va="top",
+            fontsize=_HEADER_POINTS,
+            fontweight="bold",
+            parse_math=False,
+        )
+
+
+def _around(ax: Axes, metrics: RendererAgg) -> tuple[float, float, float, float]:
+    """Return how far what belongs to an axes reaches beyond it: left, right, above and below, in inches."""
+    all_of_it, box = ax.get_tightbbox(metrics), ax.get_window_extent()
+    if all_of_it is None:
+        return 0.0, 0.0, 0.0, 0.0
+    beyond = (box.x0 - all_of_it.x0, all_of_it.x1 - box.x1, all_of_it.y1 - box.y1, box.y0 - all_of_it.y0)
+    left, right, top, bottom = (max(0.0, pixels) / DPI for pixels in beyond)
+    return left, right, top, bottom
+
+
+def _proportion(ax: Axes) -> float:
+    """Return height through width of what an axes shows."""
+    if ax.get_aspect() == "auto":
+        return 0.75
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    return min(abs(top - bottom) / abs(right - left), _TALLEST)

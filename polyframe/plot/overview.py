@@ -1,0 +1,219 @@
+"""Consensus over all clusters of an output directory, by how many marks they have.
+
+What is read are counts: clusters by consensus, in steps of a thousandth, and by size. So the memory does not
+grow with the project.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from polyframe._errors import PolyframeError
+from polyframe.dataset import scan
+from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, numbered, remark, titled
+from polyframe.plot.palette import HEAT
+
+#: Steps of consensus that are told apart.
+_STEPS: Final = 1000
+_BARS: Final = 20
+#: The least number of marks of each class of sizes.
+_CLASSES: Final = (1, 2, 3, 5, 9, 17, 33)
+
+Overview = str | os.PathLike[str] | pl.DataFrame
+
+
+def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
+    """Count the clusters of an output directory by consensus and size.
+
+    Parameters
+    ----------
+    output : path
+        What a run wrote.
+
+    Returns
+    -------
+    polars.DataFrame
+        `step` (consensus in thousandths, rounded down), `clusters_count` (marks in a cluster) and `n`
+        (clusters); no rows where there are no clusters.
+
+    Raises
+    ------
+    PolyframeError
+        Where OUT has no table `reductions`, or it cannot be read.
+    """
+    step = (pl.col("consensus").clip(0, 1) * _STEPS + 1e-9).floor().cast(pl.Int32).alias("step")
+    try:
+        return (
+            scan(output, "reductions")
+            .group_by(step, "clusters_count")
+            .agg(pl.len().cast(pl.Int64).alias("n"))
+            .sort("step", "clusters_count")
+            .collect(engine="streaming")
+        )
+    except (pl.exceptions.PolarsError, OSError) as error:
+        told = str(error).splitlines()[0]
+        raise PolyframeError(
+            f"{output}: reductions cannot be read ({told}); see `polyframe validate`"
+        ) from None
+
+
+def consensus(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
+    """Draw how consensus is distributed over all clusters, in bars stacked by the clusters' sizes.
+
+    Parameters
+    ----------
+    output : path or polars.DataFrame
+        An output directory, or what `consensus_counts` gave of it.
+    ax : matplotlib.axes.Axes
+        To draw on.
+    title : str, optional
+        Instead of what is shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same axes: consensus (fraction) to the right, clusters upwards; a line at the median.
+
+    Raises
+    ------
+    PolyframeError
+        As from `consensus_counts`.
+    """
+    counts = _counts(output)
+    bar = np.minimum(counts["step"].to_numpy() * _BARS // _STEPS, _BARS - 1)
+    height = np.zeros(_BARS)
+    left = np.arange(_BARS) / _BARS
+    for name, colour, rows in _classes(counts):
+        more = np.bincount(bar[rows], counts["n"].to_numpy()[rows], minlength=_BARS)
+        label = f"{name}: {numbered(int(more.sum()), 'cluster')}"
+        ax.bar(
+            left,
+            more,
+            1 / _BARS,
+            height,
+            align="edge",
+            color=colour,
+            edgecolor="white",
+            linewidth=0.5,
+            label=label,
+        )
+        height += more
+    _dressed(ax, "consensus", "clusters")
+    ax.set_xlim(0, 1)
+    ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    if height.any():
+        low, middle, high = _quantiles(counts, (0.25, 0.5, 0.75))
+        ax.set_ylim(0, height.max() * 1.08)
+        ax.axvline(middle, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label=f"median {middle:.2f}")
+        # The bars lie on the right more often than not.
+        ax.legend(
+            loc="upper left", title="marks in a cluster", fontsize=SMALL_POINTS, title_fontsize=SMALL_POINTS
+        )
+        spread = f"median {middle:.2f}, middle half {low:.2f} to {high:.2f}"
+    else:
+        remark(ax, "no clusters")
+        spread = "nothing to show"
+    said = [f"Consensus of {numbered(int(height.sum()), 'cluster')}{_of(output)}", spread]
+    titled(ax, said if title is None else [title])
+    return ax
+
+
+def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
+    """Draw how consensus goes with the number of marks: one box for each class of cluster sizes.
+
+    Parameters
+    ----------
+    output, ax, title
+        As for `consensus`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same axes: sizes to the right, consensus (fraction) upwards; boxes from quartile to quartile with
+        the median, whiskers from the 5th to the 95th of a hundred.
+
+    Raises
+    ------
+    PolyframeError
+        As from `consensus_counts`.
+    """
+    counts = _counts(output)
+    boxes: list[dict[str, Any]] = []
+    colours = []
+    for name, colour, rows in _classes(counts):
+        part = counts[rows]
+        if part.is_empty():
+            continue
+        low, first, middle, third, high = _quantiles(part, (0.05, 0.25, 0.5, 0.75, 0.95))
+        label = f"{name}\n({int(part['n'].sum()):,})"
+        boxes.append({"whislo": low, "q1": first, "med": middle, "q3": third, "whishi": high, "label": label})
+        colours.append(colour)
+    if boxes:
+        drawn = ax.bxp(
+            boxes,
+            showfliers=False,
+            patch_artist=True,
+            widths=0.55,
+            medianprops={"color": "black", "linewidth": 1.6},
+        )
+        for box, colour in zip(drawn["boxes"], colours, strict=True):
+            box.set(facecolor=colour, alpha=0.75, linewidth=0.8)
+    else:
+        remark(ax, "no clusters")
+    _dressed(ax, "marks in a cluster (clusters)", "consensus")
+    ax.set_ylim(0, 1.02)
+    said = ["Consensus by size of the cluster", "line: median; box: middle half; whiskers: 5 to 95 %"]
+    titled(ax, said if title is None else [title])
+    return ax
+
+
+def _counts(output: Overview) -> pl.DataFrame:
+    return output if isinstance(output, pl.DataFrame) else consensus_counts(output)
+
+
+def _of(output: Overview) -> str:
+    return "" if isinstance(output, pl.DataFrame) else f" of {Path(output).name}"
+
+
+def _classes(counts: pl.DataFrame) -> list[tuple[str, Any, NDArray[np.int64]]]:
+    """Return name, colour and rows of those classes of sizes that occur."""
+    size = counts["clusters_count"].to_numpy()
+    place = np.searchsorted(_CLASSES, size, side="right") - 1
+    occurring = np.unique(place)
+    colours = colormaps[HEAT](np.linspace(0.1, 0.9, max(len(occurring), 1)))
+    return [
+        (_class_name(int(k)), colour, np.flatnonzero(place == k))
+        for k, colour in zip(occurring, colours, strict=False)
+    ]
+
+
+def _class_name(place: int) -> str:
+    least = _CLASSES[place]
+    if place + 1 == len(_CLASSES):
+        return f"{least} or more"
+    most = _CLASSES[place + 1] - 1
+    return str(least) if most == least else f"{least} to {most}"
+
+
+def _quantiles(counts: pl.DataFrame, shares: tuple[float, ...]) -> list[float]:
+    """Return quantiles of consensus, as exact as the steps are."""
+    ordered = counts.sort("step")
+    below = ordered["n"].cum_sum().to_numpy()
+    places = np.searchsorted(below, np.asarray(shares) * below[-1])
+    return [float(step) for step in ordered["step"].to_numpy()[places] / _STEPS]
+
+
+def _dressed(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(x, fontsize=TITLE_POINTS)
+    ax.set_ylabel(y, fontsize=TITLE_POINTS)
+    ax.tick_params(labelsize=SMALL_POINTS)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)

@@ -1,0 +1,244 @@
+"""`polyframe plot` from end to end: files of the right kind and size, and errors of one line."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from exports import Done
+from made_groups import DATA, made_group
+from PIL import Image
+
+import polyframe as pf
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.plot import figures, images
+
+Call = Callable[..., Done]
+SUBJECT = ("--subject", 1000003)
+IMAGES = ("--images", DATA / "images", "--subjects", DATA / "subjects.csv")
+
+
+def one_line(done: Done, code: int) -> str:
+    assert done.code == code, done.err
+    assert done.err.startswith("polyframe: error: ")
+    assert len(done.err.splitlines()) == 1
+    return done.err
+
+
+def test_a_png_has_the_width_that_was_asked_for(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    for width in (1200, 900):
+        done = polyframe("plot", example, *SUBJECT, *IMAGES, "--width", width, "-o", tmp_path / "x.png")
+        assert (done.code, done.out, done.err) == (0, "", "")
+        with Image.open(tmp_path / "x.png") as picture:
+            assert picture.width == width
+            assert picture.height > width  # three rows of tall images
+
+
+def test_svg_and_pdf_have_the_same_size(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    for suffix in ("svg", "pdf", "PNG"):
+        done = polyframe("plot", example, *SUBJECT, "--frame", 0, "-o", tmp_path / f"x.{suffix}")
+        assert done.code == 0
+    with Image.open(tmp_path / "x.PNG") as picture:
+        size = np.array(picture.size) * 72 / 120
+    svg = (tmp_path / "x.svg").read_text(encoding="utf-8")
+    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    assert found
+    assert np.allclose([float(n) for n in found.groups()], size, atol=1)
+    pdf = (tmp_path / "x.pdf").read_bytes()
+    box = re.search(rb"/MediaBox \[ *0 0 ([\d.]+) ([\d.]+) *\]", pdf)
+    assert box
+    assert np.allclose([float(n) for n in box.groups()], size, atol=1)
+    # Parts can be found by what they are.
+    assert svg.count('id="mark"') == 2 * 15
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_the_same_call_gives_the_same_bytes(
+    suffix: str, small: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    for name in ("a", "b"):
+        assert polyframe("plot", small, "--subject", 1, "-o", tmp_path / f"{name}.{suffix}").code == 0
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_every_example_of_the_readme_works(
+    example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").symlink_to(DATA)
+    (tmp_path / "out").symlink_to(example)
+    monkeypatch.chdir(tmp_path)
+    readme = (DATA.parent / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^polyframe (plot .*)$", readme, re.MULTILINE)
+    assert len(commands) == 4
+    text = " ".join(polyframe("plot", "--help").out.split())
+    for command in [*commands, text.split("Example: polyframe ")[1]]:
+        done = polyframe(*command.split())
+        assert (done.code, done.err) == (0, ""), command
+        assert Path(command.split(" -o ")[1]).stat().st_size > 10_000
+    python = next(
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "pf.plot" in block
+    )
+    Path("readme.py").write_text(
+        "import matplotlib\nmatplotlib.use('agg')\nimport polyframe as pf\n" + python
+    )
+    subprocess.run([sys.executable, "readme.py"], check=True)
+    assert Path("both.png").exists()
+
+
+def test_the_picture_of_the_readme_is_small() -> None:
+    assert (DATA / "picture.png").stat().st_size < 150_000
+
+
+def test_what_is_shown_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    groups = pf.plot.read_groups(example, 1000003)
+    assert len(_panels(pf.plot.subject_figure(groups))) == 9
+    assert len(_panels(pf.plot.subject_figure(groups, show=["marks"]))) == 3
+    assert len(_panels(pf.plot.subject_figure(groups, show=["averages"], level=2))) == 6
+    with pytest.raises(UsageError, match="there are marks, averages, agreement"):
+        pf.plot.subject_figure(groups, show=["nothing"])
+    with pytest.raises(UsageError):
+        pf.plot.subject_figure(groups, show=[])
+
+
+def _panels(figure) -> list:
+    return [ax for ax in figure.axes if ax.get_label().startswith("panel")]
+
+
+@pytest.mark.parametrize("width", [850, 1200])
+@pytest.mark.parametrize("n_groups", [1, 2, 5])
+def test_panels_and_what_is_written_do_not_overlap(n_groups: int, width: int) -> None:
+    for show, level in ((figures.KINDS, None), (("marks",), None), ((), 2)):
+        figure = pf.plot.subject_figure([made_group(9)] * n_groups, show=show, level=level, width=width)
+        figure.draw_without_rendering()
+        boxes = [ax.get_tightbbox() for ax in _panels(figure)] + [
+            text.get_window_extent() for text in figure.texts
+        ]
+        for k, one in enumerate(boxes):
+            assert one.x0 >= 0
+            assert one.y0 >= 0
+            assert one.x1 <= figure.bbox.x1 + 1
+            assert one.y1 <= figure.bbox.y1 + 1
+            for other in boxes[k + 1 :]:
+                across = min(one.x1, other.x1) - max(one.x0, other.x0)
+                down = min(one.y1, other.y1) - max(one.y0, other.y0)
+                assert min(across, down) < 2, (show, one, other)
+
+
+def test_subjects_without_clusters_or_contours_are_drawn(
+    small: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    assert polyframe("plot", small, "--subject", 2, "-o", tmp_path / "x.png").code == 0
+    export = small.parent / "small.csv"
+    pf.run(export, tmp_path / "out", contours=False, engine="shapely", jobs=1)
+    assert polyframe("plot", tmp_path / "out", "--subject", 1, "-o", tmp_path / "y.png").code == 0
+    done = polyframe("plot", tmp_path / "out", "--subject", 1, "--level", 2, "-o", tmp_path / "z.png")
+    assert "polyframe contours OUT" in one_line(done, 1)
+    assert not (tmp_path / "z.png").exists()
+
+
+def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("plot", small, "--subject", 77, "-o", tmp_path / "x.png")
+    assert one_line(done, 1).endswith("no subject 77; there are for instance 1, 2, 4\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["OUT", "-o", "x.bmp"], "ends in .png, .svg, .pdf"),
+        (["-o", "x.png"], "name the output directory"),
+        (["OUT", "--toy", "-o", "x.png"], "--toy goes without OUT"),
+        (["OUT", "--level", "2", "-o", "x.png"], "--level goes with --subject"),
+        (["OUT", "--subject", "1", "--images", ".", "-o", "x.png"], "--images needs --subjects"),
+        (["OUT", "--subject", "1", "--fetch", "-o", "x.png"], "--fetch needs --subjects"),
+        (["OUT", "--subject", "1", "--subjects", "s.csv", "-o", "x.png"], "--subjects needs --images"),
+        (["OUT", "--subject", "1", "--image", "a", "--images", "b", "-o", "x.png"], "choose one of"),
+        (["OUT", "--subject", "4", "--image", "a.png", "-o", "x.png"], "add --frame N"),
+        (["OUT", "--subject", "1", "--level", "0", "-o", "x.png"], "--level"),
+        (["OUT", "--subject", str(2**63), "-o", "x.png"], "--subject"),
+        (["OUT", "--subject", "1", "--width", "200", "-o", "x.png"], "200 pixels are too few"),
+    ],
+)
+def test_wrong_calls_end_with_2(
+    arguments: list[str],
+    told: str,
+    small: Path,
+    tmp_path: Path,
+    polyframe: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = polyframe("plot", *[small if word == "OUT" else word for word in arguments])
+    assert told in one_line(done, 2)
+
+
+def test_a_file_that_is_missing_is_named(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("plot", small, "--subject", 1, "--image", tmp_path / "no.png", "-o", tmp_path / "x.png")
+    assert "no.png: No such file" in one_line(done, 1)
+    done = polyframe("plot", small, "--subject", 1, "-o", tmp_path / "none" / "x.png")
+    assert "No such file" in one_line(done, 1)
+    assert "holds no table" in one_line(polyframe("plot", tmp_path, "-o", tmp_path / "x.png"), 1)
+
+
+def test_a_frame_without_an_image_is_white_and_told(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    subjects = tmp_path / "subjects.csv"
+    subjects.write_text('subject_id,metadata,locations\n4,"{""image"": ""a.png""}",{}\n', encoding="utf-8")
+    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
+    where = ("--images", tmp_path, "--subjects", subjects)
+    done = polyframe("plot", small, "--subject", 4, *where, "-o", tmp_path / "x.png")
+    assert (done.code, done.err) == (0, f"polyframe: {tmp_path}: no image of frame 1, which is left white\n")
+
+
+def test_images_are_fetched_only_when_asked(
+    small: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def opened(url: str, _seconds: float):
+        asked.append(url)
+        return (DATA / "images" / "1000001-0.png").open("rb")
+
+    monkeypatch.setattr(images, "_open", opened)
+    subjects = tmp_path / "subjects.csv"
+    location = '"{""0"": ""https://example.org/1.png"", ""1"": ""https://example.org/2.png""}"'
+    subjects.write_text(f"subject_id,metadata,locations\n1,{{}},{location}\n", encoding="utf-8")
+    where = ("--subject", 1, "--subjects", subjects, "-o", tmp_path / "x.png")
+    assert polyframe("plot", small, *where, "--images", tmp_path).code == 0
+    assert asked == []
+    assert polyframe("plot", small, *where, "--fetch").code == 0
+    assert asked == ["https://example.org/1.png"]
+
+
+def test_a_picture_too_large_is_an_error() -> None:
+    with pytest.raises(PolyframeError, match="too many for one picture"):
+        pf.plot.subject_figure([made_group()] * 41)
+    with pytest.raises(PolyframeError, match="is too large; choose a smaller width"):
+        pf.plot.subject_figure([made_group()] * 20, width=10_000)
+
+
+def test_settings_of_matplotlib_stay_as_they_are(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30}):
+        assert polyframe("plot", small, "--subject", 1, "-o", tmp_path / "a.png").code == 0
+    assert polyframe("plot", small, "--subject", 1, "-o", tmp_path / "b.png").code == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_missing_extra_is_named(small: Path) -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; sys.argv = ['polyframe', 'plot', *sys.argv[1:]];"
+        "from polyframe.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(small), "--subject", "1", "-o", "x.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'\n"

@@ -1,0 +1,166 @@
+"""Images by file, by the metadata of subjects, and by address; the network is never used."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_groups import DATA
+from PIL import Image
+
+from polyframe._errors import PolyframeError
+from polyframe.plot import ImageFolder, fetch_image, images, read_image, read_subject
+
+
+def png(width: int = 4, height: int = 3, colour: Any = (10, 20, 30), mode: str = "RGB") -> bytes:
+    content = io.BytesIO()
+    Image.new(mode, (width, height), colour).save(content, "PNG")
+    return content.getvalue()
+
+
+class Response(io.BytesIO):
+    """What an address answers."""
+
+
+def subjects_csv(path: Path, metadata: Any, locations: Any, subject_id: int = 5) -> Path:
+    def cell(value: Any) -> str:
+        return '"' + (value if isinstance(value, str) else json.dumps(value)).replace('"', '""') + '"'
+
+    rows = f"{subject_id},{cell(metadata)},{cell(locations)}\n"
+    path.write_text("subject_id,metadata,locations\n" + rows, encoding="utf-8")
+    return path
+
+
+def test_a_file_becomes_an_array(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    found = read_image(tmp_path / "a.png")
+    assert (found.shape, found.dtype, found[0, 0].tolist()) == ((3, 4, 3), np.uint8, [10, 20, 30])
+    (tmp_path / "b.png").write_bytes(png(colour=(1, 2, 3, 4), mode="RGBA"))
+    assert read_image(tmp_path / "b.png").shape == (3, 4, 4)
+    (tmp_path / "c.png").write_bytes(png(colour=9, mode="L"))
+    assert read_image(tmp_path / "c.png").shape == (3, 4, 3)
+
+
+def test_photos_are_turned_upright(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=turned)
+    assert read_image(tmp_path / "a.jpg").shape == (4, 3, 3)
+
+
+def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(PolyframeError, match=r"a\.png: cannot be read as an image"):
+        read_image(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(png()[:50])
+    with pytest.raises(PolyframeError, match="cannot be read as an image"):
+        read_image(tmp_path / "b.png")
+    monkeypatch.setattr(images, "LARGEST_PIXELS", 11)
+    (tmp_path / "c.png").write_bytes(png())
+    with pytest.raises(PolyframeError, match="has 4 x 3 pixels, more than 11"):
+        read_image(tmp_path / "c.png")
+
+
+def test_the_example_has_its_images_by_metadata() -> None:
+    subject = read_subject(DATA / "subjects.csv", 1000003)
+    found = ImageFolder(DATA / "images").of(subject)
+    assert {frame: path.name for frame, path in found.items()} == {0: "1000003-0.png", 1: "1000003-1.png"}
+
+
+def test_numbers_in_keys_order_the_frames(tmp_path: Path) -> None:
+    names = [f"{k}.png" for k in range(12)]
+    for name in names:
+        (tmp_path / name).touch()
+    metadata = {f"image_{k}": names[k] for k in (10, 2, 11, *range(2), *range(3, 10))}
+    subject = images.Subject(5, {"license": "CC", "credit": 7, **metadata}, {})
+    assert [path.name for path in ImageFolder(tmp_path).of(subject).values()] == names
+
+
+def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> None:
+    (tmp_path / "f.jpeg").touch()
+    locations = {0: "https://example.org/x/missing.jpeg", 1: "https://example.org/x/f.jpeg?size=3"}
+    subject = images.Subject(5, {"name": "gone.png"}, locations)
+    assert ImageFolder(tmp_path).of(subject) == {1: tmp_path / "f.jpeg"}
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "/etc/secret.png", "a\0.png", "", "x" * 5000 + ".png", "link.png"]
+)
+def test_no_file_outside_the_folder_is_taken(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").touch()
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    assert ImageFolder(folder).of(images.Subject(5, {"a": name}, {0: name})) == {}
+
+
+def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PolyframeError, match="no such folder of images"):
+        ImageFolder(tmp_path / "none")
+    with pytest.raises(PolyframeError, match=r"subjects\.csv: has no subject 3"):
+        read_subject(DATA / "subjects.csv", 3)
+    with pytest.raises(PolyframeError, match="no subjects export with subject_id"):
+        read_subject(DATA / "classifications.csv", 3)
+    with pytest.raises(OSError, match=r"none\.csv"):
+        read_subject(tmp_path / "none.csv", 3)
+
+
+@pytest.mark.parametrize("cell", ["", "no json", "[1]", "[" * 100_000, '{"a": {"b": 1}, "0": 5}'])
+def test_strange_cells_say_nothing(cell: str, tmp_path: Path) -> None:
+    subject = read_subject(subjects_csv(tmp_path / "s.csv", cell, cell), 5)
+    assert subject.locations == {}
+    assert ImageFolder(tmp_path).of(subject) == {}
+
+
+def test_an_address_is_fetched() -> None:
+    asked: list[str] = []
+
+    def opened(url: str, _seconds: float) -> Response:
+        asked.append(url)
+        return Response(png())
+
+    assert fetch_image("https://example.org/a.png", opened=opened).shape == (3, 4, 3)
+    assert asked == ["https://example.org/a.png"]
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://example.org/a.png", "images/a.png", "data:image/png,x"]
+)
+def test_other_schemes_are_refused(url: str) -> None:
+    with pytest.raises(PolyframeError, match="is no http or https address"):
+        fetch_image(url, opened=lambda *_: pytest.fail("was opened"))
+
+
+def test_leading_on_to_another_scheme_is_refused() -> None:
+    handler = images._SameSchemes()
+    with pytest.raises(PolyframeError, match="is no http or https address"):
+        handler.redirect_request(None, None, 302, "", {}, "file:///etc/passwd")
+
+
+def test_size_and_time_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow() -> Iterator[float]:
+        yield from (0.0, 1.0)
+        while True:
+            yield 31.0
+
+    ticks = slow()
+    with pytest.raises(PolyframeError, match="takes longer than 30 seconds"):
+        fetch_image(
+            "https://example.org/a", opened=lambda *_: Response(bytes(300_000)), clock=lambda: next(ticks)
+        )
+    monkeypatch.setattr(images, "LARGEST_DOWNLOAD", 100_000)
+    with pytest.raises(PolyframeError, match="is larger than"):
+        fetch_image("https://example.org/a", opened=lambda *_: Response(bytes(300_000)))
+
+
+def test_what_does_not_answer_is_told() -> None:
+    def opened(_url: str, _seconds: float) -> Response:
+        raise TimeoutError("timed out")
+
+    with pytest.raises(PolyframeError, match=r"cannot be fetched \(timed out\); use --image FILE"):
+        fetch_image("https://example.org/a", opened=opened)
+    with pytest.raises(PolyframeError, match="cannot be read as an image"):
+        fetch_image("https://example.org/a", opened=lambda *_: Response(b"<html>"))

@@ -1,0 +1,60 @@
+"""The colours of clusters can be told apart with every kind of colour vision."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from polyframe.plot.palette import ON_IMAGE, ON_WHITE
+
+#: What people see who lack one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
+VISION = {
+    "all three": np.eye(3),
+    "no long": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "no middle": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "no short": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.3039],
+    ],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+def linear(colour: str) -> np.ndarray:
+    value = np.array(to_rgb(colour))
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    share = TO_XYZ @ np.clip(rgb, 0, 1) / (0.9505, 1, 1.089)
+    x, y, z = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def contrast(colour: str, ground: str) -> float:
+    light = sorted(TO_XYZ[1] @ linear(c) + 0.05 for c in (colour, ground))
+    return light[1] / light[0]
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("palette", [ON_WHITE, ON_IMAGE])
+def test_colours_stay_apart(palette: tuple[str, ...], vision: str) -> None:
+    assert len(palette) == 8
+    seen = [lab(np.asarray(VISION[vision]) @ linear(colour)) for colour in palette]
+    # About 2 is just noticeable side by side.
+    assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 14
+
+
+def test_colours_stand_out_from_what_lies_under_them() -> None:
+    assert min(contrast(colour, "white") for colour in ON_WHITE) > 2
+    assert min(contrast(colour, "black") for colour in ON_IMAGE) > 3
