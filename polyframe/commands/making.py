@@ -1,0 +1,149 @@
+"""The commands that make tables: run, extract, reduce, contours."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe._errors import UsageError
+from polyframe.commands.options import (
+    classifications_argument,
+    config_option,
+    force_option,
+    given,
+    quiet_option,
+    setting_options,
+)
+from polyframe.commands.telling import Progress, print_summary, say
+
+
+@click.command(epilog="Example: polyframe run data/classifications.csv -c data/config.yaml -o out")
+@classifications_argument
+@config_option
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+)
+@click.option("--no-contours", is_flag=True, help="leave the table contours out")
+@setting_options("extract", "reduce", "contours")
+@force_option
+@quiet_option
+def run(
+    classifications: tuple[Path, ...],
+    config: tuple[Path, ...],
+    output: Path,
+    no_contours: bool,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make all tables from the export CLASSIFICATIONS.
+
+    CLASSIFICATIONS is one file or several: CSV, plain or packed with gzip or zstd, or Parquet; a pattern in
+    quotes, such as "exports/*.csv"; or - for standard input. What an earlier run into the same directory made
+    of the same rows with the same settings stays as it is.
+    """
+    from polyframe import api
+
+    with Progress(quiet) as progress:
+        summary = api.run(
+            classifications,
+            output,
+            config,
+            contours=not no_contours,
+            force=force,
+            say=say(quiet),
+            progress=progress,
+            **given(options),
+        )
+    print_summary(summary, quiet)
+
+
+@click.command(epilog="Example: polyframe extract data/classifications.csv -c data/config.yaml -o out")
+@classifications_argument
+@config_option
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+)
+@setting_options("extract")
+@force_option
+@quiet_option
+def extract(
+    classifications: tuple[Path, ...],
+    config: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
+    from polyframe import api, pipeline
+
+    tell = say(quiet)
+    settings = api.settings_from(config, given(options), tell)
+    with Progress(quiet) as progress:
+        summary = pipeline.run_export(
+            classifications, output, settings, ["extract"], tell, progress, force=force
+        )
+    print_summary(summary, quiet)
+
+
+@click.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
+@config_option
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="the directory, for EXTRACTIONS.csv")
+@setting_options("extract", "reduce")
+@force_option
+@quiet_option
+def reduce(
+    extractions: Path,
+    config: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables groups, labels and reductions from the extractions in OUT.
+
+    Or from EXTRACTIONS.csv, which panoptes_aggregation wrote: then also classifications, extractions and
+    rejects, into the directory that -o names. What that file lacks is the version of the workflow.
+    """
+    if not extractions.is_file():
+        if output is not None:
+            raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
+        _from_extractions("reduce", extractions, config, force, quiet, options)
+        return
+    if output is None:
+        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
+    from polyframe import api, takeover
+
+    tell = say(quiet)
+    settings = api.settings_from(config, given(options), tell)
+    with Progress(quiet) as progress:
+        summary = takeover.run_extractions_csv(extractions, output, settings, tell, progress, force=force)
+    print_summary(summary, quiet)
+
+
+@click.command(epilog="Example: polyframe contours out -c data/config.yaml")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@config_option
+@setting_options("extract", "reduce", "contours")
+@force_option
+@quiet_option
+def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
+    """Make the table contours from the extractions in OUT."""
+    _from_extractions("contours", output, config, force, quiet, options)
+
+
+def _from_extractions(
+    stage: str, output: Path, config: tuple[Path, ...], force: bool, quiet: bool, options: dict[str, Any]
+) -> None:
+    from polyframe import api, manifest, pipeline, stages
+
+    wanted = api.given_settings(config, given(options), say(quiet))
+    api.checked_settings(wanted)
+    settings = stages.settings_for_stage(manifest.read_manifest(output), stage, wanted)
+    with Progress(quiet) as progress:
+        summary = pipeline.run_extractions(output, settings, stage, say(quiet), progress, force=force)
+    for note in summary.notes:
+        say(quiet)(note)
+    print_summary(summary, quiet)

@@ -1,0 +1,63 @@
+"""Options that several commands have, made from the settings they stand for."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from polyframe.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_TYPES: Final = {"workflow_id": int, "tool": int}
+
+
+def setting_options(*affected: str) -> Callable[[Command], Command]:
+    """Give a command one option for each setting that changes its results."""
+
+    def add(command: Command) -> Command:
+        for f in reversed(dataclasses.fields(Settings)):
+            if f.metadata.get("flag") and f.metadata["affects"] in (*affected, "run"):
+                command = _option(f)(command)
+        return command
+
+    return add
+
+
+def _option(f: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+    repeatable = f.default == () and f.name in ("task", "tool")
+    kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
+    if f.metadata["choices"]:
+        kind = click.Choice(f.metadata["choices"])
+    shown = "" if f.default in (None, ()) else f"  [default: {f.default}]"
+    return click.option(
+        f.metadata["flag"],
+        f.name,
+        type=kind,
+        multiple=repeatable,
+        default=None,
+        help=f.metadata["help"].replace("`", "") + shown,
+    )
+
+
+config_option = click.option(
+    "-c",
+    "--config",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="a YAML file in the Panoptes form; repeatable",
+)
+classifications_argument = click.argument(
+    "classifications", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+force_option = click.option(
+    "--force", is_flag=True, help="make everything anew, also what earlier work answers"
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="no progress, no notes, no summary")
+
+
+def given(options: dict[str, Any]) -> Any:
+    """Drop the options that were not given."""
+    return {name: value for name, value in options.items() if value not in (None, ())}

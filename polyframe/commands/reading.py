@@ -1,0 +1,76 @@
+"""The commands that read an output directory: status, validate, export."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe.commands.options import Command, given, quiet_option
+from polyframe.commands.telling import say
+from polyframe.exporting.options import FORMATS, ExportOptions
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+
+
+@click.command(epilog="Example: polyframe status out")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_json_option
+def status(output: Path, as_json: bool) -> None:
+    """Tell what OUT holds: tables, settings, what is current, what was rejected, and who works there.
+
+    Nothing in OUT is changed, and a run that works there is not disturbed.
+    """
+    from polyframe import reports, state
+
+    found = state.status(output)
+    for line in reports.status_json(found) if as_json else reports.status_lines(found):
+        click.echo(line)
+
+
+@click.command(epilog="Example: polyframe validate out")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@_json_option
+def validate(output: Path, as_json: bool) -> None:
+    """Read everything in OUT and check it: files, columns, order, keys, counts, fingerprints, geometries.
+
+    One line for each thing that is off; the exit code is 1 if anything is.
+    """
+    from polyframe import reports, validation
+
+    checked = validation.check(output)
+    for line in reports.checked_json(output, checked) if as_json else reports.checked_lines(output, checked):
+        click.echo(line)
+    if checked.findings:
+        sys.exit(1)
+
+
+def _export_options(command: Command) -> Command:
+    """Give a command one option for each field of `ExportOptions`."""
+    for f in reversed(dataclasses.fields(ExportOptions)):
+        kind = f.metadata["kind"]
+        command = click.option(
+            f"--{f.name.replace('_', '-')}",
+            type=click.Choice(kind) if isinstance(kind, tuple) else kind,
+            default=None,
+            help=f"{', '.join(f.metadata['formats'])}: {f.metadata['help']}",
+        )(command)
+    return command
+
+
+@click.command(epilog="Example: polyframe export out --to panoptes-csv -o csv")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
+@click.option(
+    "-o", "path", metavar="PATH", required=True, type=click.Path(path_type=Path), help="the file or folder"
+)
+@_export_options
+@quiet_option
+def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
+    """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
+    from polyframe.exporting.dispatch import export as write
+
+    for done in write(output, to, path, say=say(quiet), **given(options)):
+        if not quiet:
+            click.echo(f"{done.path}: {done.written} {done.of_what}")
