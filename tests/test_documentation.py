@@ -71,10 +71,10 @@ def test_exports_of_the_readme_say_what_it_shows(
     assert polyframe("run", *blocks("sh")[0].split("polyframe run ")[1].split(), "-q").code == 0
     shown = re.findall(r"```sh\n(polyframe .*?)```\n+(?:```text\n(.*?)```)?", README, re.DOTALL)
     assert shown
-    for command, text in shown:
-        done = polyframe(*command.split()[1:])
-        assert done.code == 0, done.err
-        assert done.out == text
+    for commands, text in shown:
+        ended = [polyframe(*command.split()[1:]) for command in commands.splitlines()]
+        assert [done.code for done in ended] == [0] * len(ended), ended
+        assert not text or "".join(done.out for done in ended) == text
 
 
 def test_commands_of_the_table_work_on_the_example(
