@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from polyframe import planning
 from polyframe.fingerprints import places_fingerprint, stage_fingerprints
@@ -19,9 +19,6 @@ from polyframe.stages import STAGE_TABLES, settings_of
 
 #: By partition and stage.
 Records = Mapping[str, Mapping[str, StageRecord]]
-
-_OWN_SETTINGS: Mapping[str, Affects] = {"extract": "extract", "reduce": "reduce", "contours": "contours"}
-
 
 _MEGABYTE: Final = 1_000_000
 #: The names of parts number them with five digits; there is room for as many again that come later.
@@ -154,7 +151,7 @@ def kept_stages(
     if before is None:
         return order.settings, {}
     # Contours are made from extractions, with the clustering of the reductions where there are some.
-    own: list[Affects] = ["extract", "carried", *(_OWN_SETTINGS[stage] for stage in order.stages)]
+    own: list[Affects] = ["extract", "carried", *(cast(Affects, stage) for stage in order.stages)]
     if "reduce" not in before["stages"]:
         own.append("reduce")
     settings = settings_of({**before["settings"], **order.settings.affecting(*own)})

@@ -106,7 +106,7 @@ def shuffle(
             if held_bytes >= _RUN_BYTES:
                 write()
         except Exception as error:
-            # Polars would wrap it into an error of its own.
+            # So that it arrives as it is, whatever Polars makes of errors in a callback.
             failures.append(error)
         return bool(failures)
 
