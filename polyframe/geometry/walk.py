@@ -6,9 +6,10 @@ outlines, changing outlines at each crossing, and no face is built. The walk of 
 depths agree where outlines cross and come back to where they began, the areas of all curves add up to those
 of all marks, and no level is larger than the one before. A cluster without proof, or with the same outline
 many times, is handed to `contours` and `averages`, which stand on GEOS, and a small one also where two parts
-are equally large or only rounding says that curves meet, so that both engines answer alike. GEOS would take
-minutes and gigabytes for the outlines of hundreds of marks, which hardly ever go without such a place: there
-what meets within rounding meets, and GEOS settles a level in doubt alone, from its curves.
+are equally large, or where an area depends on whether curves meet that do so only as far as rounding can say:
+so both engines answer alike. GEOS would take minutes and gigabytes for the outlines of hundreds of marks,
+which hardly ever go without such a place: there what meets within rounding meets, and GEOS settles a level in
+doubt alone, from its curves.
 
 Needs the extra `fast` (numba).
 """
@@ -20,7 +21,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry._compiled import compiled
+from polyframe.geometry._compiled import compiled, compiled_inner
 from polyframe.geometry.arcs import cut_into_arcs
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
@@ -42,6 +43,9 @@ _ALL, _FIRST, _LAST = 0, 1, 2
 
 #: Clusters of up to so many marks are handed over as they are, within a second or so.
 _FEW = 40
+
+#: Two readings of a level whose areas differ by less than this fraction are the same.
+_SAME = 1e-10
 
 
 @dataclass(frozen=True)
@@ -267,27 +271,32 @@ def _walk_clusters(
         arcs = cut_into_arcs(outlines, find_crossings(outlines))
         if not arcs.sound:
             continue
-        alive = np.ones(len(arcs.node), np.bool_)
+        alive, drawn = np.ones(len(arcs.node), np.bool_), arcs.following.copy()
         doubts = settle_touches(outlines, arcs, alive, marks <= few)
         curves = trace_curves(outlines, arcs, alive)
         if not adds_up(curves, outlines.area, marks):
             continue
+        wanted_levels = (1, 1) if wanted == _FIRST else (marks if wanted == _LAST else 1, marks)
         points = with_room(points, n, room_for_all(arcs))
         sizes = with_room_for_sizes(sizes, m, len(curves.arc))
-        wanted_levels = (1, 1) if wanted == _FIRST else (marks if wanted == _LAST else 1, marks)
-        found, holed[c] = write_levels(
-            outlines,
-            arcs,
-            curves,
-            doubts,
-            wanted_levels,
-            points[n:],
-            sizes[m:],
-            level_rings[k:],
-            areas[k:],
-        )
+        room = points[n:], sizes[m:], level_rings[k:], areas[k:]
+        found, holed[c] = write_levels(outlines, arcs, curves, doubts, wanted_levels, *room)
         if marks <= few and np.any(np.isnan(areas[k : k + found])):
-            continue
+            # Where rounding says that curves meet, they do or do not: it may be all the same.
+            nowhere = np.zeros_like(doubts[0]), doubts[1]
+            found, _ = write_levels(outlines, arcs, curves, nowhere, wanted_levels, *room)
+            apart = areas[k : k + found].copy()
+            arcs.following[:] = drawn
+            alive[:] = True
+            doubts = settle_touches(outlines, arcs, alive, False)
+            curves = trace_curves(outlines, arcs, alive)
+            if not adds_up(curves, outlines.area, marks):
+                continue
+            sizes = with_room_for_sizes(sizes, m, len(curves.arc))
+            room = points[n:], sizes[m:], level_rings[k:], areas[k:]
+            found, holed[c] = write_levels(outlines, arcs, curves, doubts, wanted_levels, *room)
+            if not _agree(apart, areas[k : k + found]):
+                continue
         proven[c], counts[c] = True, found
         for _ in range(found):
             for _ in range(level_rings[k]):
@@ -295,3 +304,9 @@ def _walk_clusters(
                 m += 1
             k += 1
     return points[:n], sizes[:m], level_rings[:k], counts, areas[:k], proven, holed
+
+
+@compiled_inner
+def _agree(one: Floats, other: Floats) -> bool:
+    """Say whether two readings of a cluster have the same levels, as far as areas tell; NaN is like none."""
+    return len(one) == len(other) and bool(np.all(np.abs(one - other) <= _SAME * one))

@@ -203,7 +203,7 @@ def test_nearly_shared_edges_against_overlays_of_subsets():
         if found.proven[0]:
             assert found.areas == pytest.approx(areas_by_subsets(marks), rel=1e-9)
             checked += 1
-    assert checked > 100
+    assert checked > 125  # 121 if every contact that rounding decides were handed over
 
 
 def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
