@@ -33,6 +33,7 @@ from polyframe.settings import Options, Settings
 from polyframe.state import Status
 from polyframe.tables import EXTRACTIONS
 from polyframe.validation import Finding
+from polyframe.votes import is_no_json
 from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
@@ -342,11 +343,13 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:
-    """Raise a UsageError that names the first row without a key or with x and y of different lengths."""
+    """Raise a UsageError that names the first row without a key, or with lists or details of a wrong form."""
     problems = {
         **{f"has no {name}": frame[name].is_null() for name in required},
         "has x and y of different lengths": frame["x"].list.len() != frame["y"].list.len(),
     }
+    if frame.schema.get("details") == pl.String:
+        problems["has details that are no JSON"] = is_no_json(frame["details"])
     for problem, found in problems.items():
         if found.any():
             raise UsageError(f"row {found.arg_true()[0]} of the frame (from 0) {problem}")

@@ -174,7 +174,7 @@ def load_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
-        raise PolyframeError(f"{path}: made by another version of polyframe; use a new output directory")
+        raise PolyframeError(f"{path}: made by another version of polyframe; run `polyframe run` again")
     missing = [key for key in _KEYS if key not in manifest]
     if missing:
         raise PolyframeError(f"{path}: lacks {missing[0]!r}; run `polyframe run` again")

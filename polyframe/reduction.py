@@ -25,6 +25,7 @@ from polyframe.participation import (
 from polyframe.runs import offsets_of, runs_of_equal
 from polyframe.settings import Settings
 from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, MARK_ORDER, REDUCTIONS
+from polyframe.votes import cluster_votes
 
 Positions = NDArray[np.int64]
 
@@ -36,7 +37,7 @@ class Clustered:
     Attributes
     ----------
     marks : polars.DataFrame, height n
-        Keys of the marks, sorted by group and `MARK_ORDER`; without coordinates.
+        Keys of the marks, sorted by group and `MARK_ORDER`, and their `details`; without coordinates.
     polygons : (n,) array of shapely.Polygon
     labels : (n,) int32
         Cluster of each mark within its group; -1 for an outlier.
@@ -106,7 +107,7 @@ def cluster_marks(
     solid = repaired.areas > 0
     counts = in_classifications(extractions, counted)
     taking_part = np.flatnonzero(solid & counts)
-    marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name")[taking_part]
+    marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name", "details")[taking_part]
     polygons, areas = repaired.polygons[taking_part], repaired.areas[taking_part]
     group_offsets = runs_of_equal(marks.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
 
@@ -172,6 +173,7 @@ def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     averages = fill_holes(_averages(clustered, settings)[kept])
     coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
     offsets = offsets_of(np.bincount(polygon, minlength=len(averages)))
+    votes = cluster_votes(clustered.marks["details"][clustered.members], clustered.member_offsets)
     frame = cluster_keys(clustered, kept).with_columns(
         pl.Series("n_classifications", clustered.n_classifications[clustered.group[kept]]),
         pl.Series("threshold", clustered.threshold[kept]),
@@ -180,6 +182,7 @@ def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
         ragged.list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
         ragged.list_column("clusters_y", np.ascontiguousarray(coordinates[:, 1]), offsets),
         pl.Series("geometry", shapely.to_wkb(averages).tolist(), pl.Binary),
+        votes.gather(kept),
     )
     return REDUCTIONS.conform(frame)
 

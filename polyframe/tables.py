@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 #: Goes into every Parquet footer; a change of a name, a type or a meaning raises it.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
@@ -143,7 +143,9 @@ EXTRACTIONS: Final = Table(
         _GOLD_STANDARD,
         Column("x", pl.List(pl.Float64), "as drawn, image pixels"),
         Column("y", pl.List(pl.Float64), "as drawn, image pixels, downwards"),
-        Column("details", pl.String, "answers to the mark's sub-tasks, JSON; missing where there are none"),
+        Column(
+            "details", pl.String, "the mark's sub-tasks and their answers, JSON; missing where there are none"
+        ),
     ),
     (*GROUP_KEYS, *MARK_ORDER),
     MARK_KEYS,
@@ -198,6 +200,13 @@ REDUCTIONS: Final = Table(
         ),
         Column("clusters_y", pl.List(pl.Float64), "the same, downwards"),
         Column("geometry", pl.Binary, "the averaged polygon, WKB"),
+        Column(
+            "details_votes",
+            pl.String,
+            "how many marks of the cluster gave each answer to their sub-tasks, JSON: a list with an object "
+            'for each sub-task of the tool, such as `[{"0":3,"1":1,"None":1}]`; for a dropdown a list of '
+            "such objects, one for each menu; missing where no mark has sub-tasks",
+        ),
     ),
     _CLUSTER_KEYS,
     _CLUSTER_KEYS,

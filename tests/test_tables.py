@@ -61,6 +61,7 @@ EXPECTED = {
         "clusters_x": POINTS,
         "clusters_y": POINTS,
         "geometry": pl.Binary,
+        "details_votes": pl.String,
     },
     "contours": {
         **GROUP,

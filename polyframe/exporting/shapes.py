@@ -16,7 +16,7 @@ from polyframe.tables import GROUP_KEYS
 Points = NDArray[np.float64]
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
-_OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area")
+_OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area", "details_votes")
 _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
     "contours": (*_SHARED, "number_of_contours", "contours_area", "contours_x", "contours_y"),

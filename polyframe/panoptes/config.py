@@ -67,6 +67,8 @@ _REDUCER_SETTINGS: Final = (
     "task_index",
     "tool_type",
 )
+#: Which reducer takes which sub-task; the reference tool writes it into the files that it makes.
+_DETAILS: Final = "details"
 _CLUSTERING: Final = ("eps", "min_samples")
 _TYPES: Final = typing.get_type_hints(Settings)
 _Result = TypeVar("_Result")
@@ -149,9 +151,11 @@ def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[st
             continue
         reducers.append(name)
         for key, option_place, option in known_items(
-            reducer_place, options, (*_REDUCER_SETTINGS, *_RASTERISATION)
+            reducer_place, options, (*_REDUCER_SETTINGS, *_RASTERISATION, _DETAILS)
         ):
-            if key in _RASTERISATION:
+            if key == _DETAILS:
+                notes.append(f"{option_place} is ignored; answers to all sub-tasks are counted")
+            elif key in _RASTERISATION:
                 given += _read_rasterisation(option_place, option, name)
             else:
                 given += _read_setting(key, option_place, option, name)

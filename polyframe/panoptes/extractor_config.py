@@ -32,7 +32,7 @@ _OTHER_EXTRACTORS: Final = (
     "text_extractor",
 )
 _WHY_IGNORED: Final = {
-    "details": "the details of marks are kept as they are",
+    "details": "answers to all sub-tasks are kept and counted",
     "gold_standard": "it is read from the export",
     "no_version": "no version is written into the tables",
     "pluck": "nothing is plucked from the metadata",

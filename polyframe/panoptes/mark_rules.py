@@ -139,18 +139,19 @@ def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], 
     if not details:
         return None
     if not isinstance(details, list):
-        return _json_text(details)
+        return json_text(details)
     items: list[str] = []
     length = 0
     for item in details:
-        items.append(_json_text(_with_answer(item, position, answers)))
+        items.append(json_text(_with_answer(item, position, answers)))
         length += len(items[-1])
         if length > reasons.LONGEST_DETAILS:
             raise DetailsTooLongError
     return f"[{','.join(items)}]"
 
 
-def _json_text(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """Return a JSON value as text without blanks."""
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:  # a half of a surrogate pair, which JSON can escape and UTF-8 cannot hold

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from polyframe.participation import counted_classifications, selected_marks
+from polyframe.runs import runs_of_equal
 from polyframe.settings import Settings
 from polyframe.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
 from polyframe.validation.findings import Finding, key_of, rows_off
+from polyframe.votes import cluster_votes
 
 _CLUSTER_KEYS = (*GROUP_KEYS, "cluster_label")
 _SUBJECT_KEYS = ("workflow_id", "subject_id")
@@ -168,6 +170,8 @@ def clusters_findings(partition: Partition, tables: Sequence[str], settings: Set
                 found += partition.off(table, joined, differs, problem)
         missing = kept.join(rows, on=_CLUSTER_KEYS, how="anti", maintain_order="left")
         found += partition.lacks(table, missing, "for a cluster in labels")
+    if "reductions" in tables:
+        found += _votes_findings(partition)
     if "reductions" in tables and "contours" in tables:
         both = partition.frames["contours"].join(
             partition.frames["reductions"],
@@ -179,3 +183,22 @@ def clusters_findings(partition: Partition, tables: Sequence[str], settings: Set
         differs = pl.col("consensus") != pl.col("consensus_told")
         found += partition.off("contours", both, differs, "has another consensus than in reductions")
     return found
+
+
+def _votes_findings(partition: Partition) -> list[Finding]:
+    """Check that reductions count the answers in the details of the marks of their clusters."""
+    details = partition.frames["extractions"].select(*MARK_KEYS, "details").unique(MARK_KEYS)
+    marks = (
+        partition.frames["labels"]
+        .filter(pl.col("cluster_label") >= 0)
+        .join(details, on=MARK_KEYS, how="left", maintain_order="left")
+        .sort(_CLUSTER_KEYS, maintain_order=True)
+    )
+    offsets = runs_of_equal(marks.select(pl.struct(_CLUSTER_KEYS).rle_id()).to_series().to_numpy())
+    told = marks[offsets[:-1]].select(_CLUSTER_KEYS).with_columns(cluster_votes(marks["details"], offsets))
+    joined = partition.frames["reductions"].join(
+        told, on=_CLUSTER_KEYS, how="left", maintain_order="left", suffix="_told"
+    )
+    differs = pl.col("details_votes").ne_missing(pl.col("details_votes_told"))
+    problem = "has other details_votes than the details of its marks"
+    return partition.off("reductions", joined, differs, problem)

@@ -10,9 +10,10 @@ from polyframe.planning import within_range
 from polyframe.settings import Settings
 from polyframe.tables import Table
 from polyframe.validation.findings import Finding, key_of, several_off
+from polyframe.votes import is_no_json
 
 #: Columns that no check of whole parts needs.
-_NOT_NEEDED: Final = ("details", "tool_type", "x", "y")
+_NOT_NEEDED: Final = ("tool_type", "x", "y")
 _ROUNDING: Final = 1e-9
 
 
@@ -97,6 +98,8 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
     if "average_type" in schema:
         other = pl.col("average_type") != settings.average_type
         checks[f"has an average_type other than {settings.average_type}"] = other
+    if "details" in schema:
+        checks["has details that are no JSON"] = pl.col("details").map_batches(is_no_json, pl.Boolean)
     if table.name == "rejects":
         whole_row_kept = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
         checks["rejects a whole row at the stage polygons"] = whole_row_kept
@@ -107,7 +110,10 @@ def _required(table: Table) -> list[str]:
     """Return the columns that have a value in every row."""
     if table.name == "rejects":
         return ["stage", "reason"]
-    optional = ("created_at", "user_name", "user_id", "gold_standard", "workflow_version")
+    optional = (
+        *("created_at", "user_name", "user_id", "gold_standard", "workflow_version"),
+        *("details", "details_votes"),
+    )
     return [name for name in needed_columns(table) if name not in optional]
 
 

@@ -1,0 +1,92 @@
+"""The answers to the sub-tasks of marks, counted for each cluster."""
+
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe.panoptes.answers import NO_MENU, votes_in
+
+_VOTE: Final[dict[str, Any]] = {"subtask": pl.Int32, "menu": pl.Int32, "answer": pl.String}
+
+
+def cluster_votes(details: pl.Series, offsets: NDArray[np.int64]) -> pl.Series:
+    """Count the answers of each cluster.
+
+    Every distinct text of details is read once; a mark has one vote for each answer that it gives.
+
+    Parameters
+    ----------
+    details : polars.Series of str, length m
+        The details of the marks, cluster after cluster, as in the table `extractions`. Text that is no JSON
+        has no votes.
+    offsets : (c + 1,) int64
+        The marks of each cluster.
+
+    Returns
+    -------
+    polars.Series of str, length c
+        As the column `details_votes` of the table `reductions`. The answers to a sub-task are sorted:
+        numbers first, by value, then texts.
+    """
+    n_clusters = len(offsets) - 1
+    if details.null_count() == len(details):
+        return pl.repeat(None, n_clusters, dtype=pl.String, eager=True).alias("details_votes")
+    cluster = pl.Series("cluster", np.repeat(np.arange(n_clusters), np.diff(offsets)))
+    marks = pl.DataFrame([cluster, details.alias("details")]).drop_nulls()
+    marks = marks.group_by("cluster", "details").len("votes")
+    votes = marks.join(_votes_by_text(marks["details"].unique()), on="details").drop("details")
+    texts = _as_json(votes)
+    return pl.DataFrame({"cluster": np.arange(n_clusters)}).join(
+        texts, on="cluster", how="left", maintain_order="left"
+    )["details_votes"]
+
+
+def is_no_json(details: pl.Series) -> pl.Series:
+    """Return which details can have no votes since they are no JSON: bool, of the length of the details."""
+    texts = details.drop_nulls().unique()
+    unread = [text for text in texts if text and votes_in(text) is None]
+    return details.is_in(unread).fill_null(value=False)
+
+
+def _votes_by_text(texts: pl.Series) -> pl.DataFrame:
+    """Read distinct details: a row for each vote."""
+    found = [votes_in(text) or [] for text in texts]
+    counts = np.array([len(votes) for votes in found], dtype=np.int64)
+    told = texts.gather(np.repeat(np.arange(len(found)), counts))
+    votes = pl.DataFrame(list(chain.from_iterable(found)), schema=_VOTE, orient="row")
+    return votes.with_columns(told.alias("details"))
+
+
+def _as_json(votes: pl.DataFrame) -> pl.DataFrame:
+    """Add up votes, and write those of each cluster: answers, in menus where there are some, in sub-tasks."""
+    menu, subtask = ["cluster", "subtask", "menu"], ["cluster", "subtask"]
+    # Beside answers from menus, one that names no menu, such as null, is one to the first.
+    from_menus = (pl.col("menu").max() > NO_MENU).over(subtask).alias("from_menus")
+    number = pl.col("answer").str.strip_chars('"').cast(pl.Float64, strict=False)
+    counted = (
+        votes.with_columns(from_menus)
+        .with_columns(pl.max_horizontal("menu", 0), number.alias("number"))
+        .group_by(*menu, "from_menus", "number", "answer")
+        .agg(pl.col("votes").sum())
+        .sort(*menu, "number", "answer", nulls_last=True)
+    )
+    answers = pl.concat_str("answer", pl.lit(":"), "votes").str.join(",", ignore_nulls=True)
+    joined = pl.col("text").str.join(",")
+    in_list = pl.concat_str(pl.lit("["), joined, pl.lit("]"))
+    return (
+        counted.group_by(*menu, "from_menus", maintain_order=True)
+        .agg(pl.concat_str(pl.lit("{"), answers, pl.lit("}")).alias("text"))
+        .group_by(*subtask, "from_menus", maintain_order=True)
+        .agg(joined.alias("text"))
+        .with_columns(
+            pl.when("from_menus")
+            .then(pl.concat_str(pl.lit("["), "text", pl.lit("]")))
+            .otherwise("text")
+            .alias("text")
+        )
+        .group_by("cluster", maintain_order=True)
+        .agg(in_list.alias("details_votes"))
+    )
