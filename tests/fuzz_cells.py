@@ -38,6 +38,9 @@ DETAILS: Final = (
     *words('[] null {} "" 0 [{"value":0}] [{"value":[1,"\\u00e9"]}] ["\\ud83d"] [1e400] [-0.0] [-0] [[]]'),
     *words('[{"task":"T0.0.0"}] [{"task":"T0.0.0"},{"task":"T0.0.1","value":3}] [{"task":["T0.0.0"]}]'),
     *words('{"a":{"b":[1,2.50]}} [{"task":"T0.0.0","value":1,"value":2}]'),
+    *words(
+        '[{"value":[{"value":"a"},{"value":null}]},{}] [{"task":"T0.0.7","value":{"selection":"\\ud800"}}]'
+    ),
     f"[{'9' * 400}]",
     f"[{'9' * 4301}]",
 )

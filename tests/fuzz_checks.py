@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from struct import pack
 from typing import Any, Final
 
+import numpy as np
+import polars as pl
+
 from polyframe import reasons
 from polyframe.panoptes.annotations import Decoded, decode_annotations
+from polyframe.panoptes.answers import votes_in
 from polyframe.panoptes.any_cells import read_cell
 from polyframe.panoptes.mark_rules import selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
 from polyframe.settings import DrawingTask, Settings
+from polyframe.votes import cluster_votes
 
 SETTINGS: Final = (
     Settings(),
@@ -67,11 +72,31 @@ def _check_arrays(decoded: Decoded, n_cells: int) -> None:
             (text or "").encode()
     for text in marks.details:
         json.loads(text or "[]", parse_int=float)
+    _check_votes([text for text in marks.details if text])
     whole_row = {reason.code for reason in reasons.REASONS if reason.whole_row}
     for index, reason in zip(rejects.mark_index.tolist(), rejects.reason, strict=True):
         assert (index < 0) == (reason in whole_row), "a code stands for a row and for a mark"
     for rows in (marks.row, rejects.row):
         assert ((rows >= 0) & (rows < n_cells)).all()
+
+
+def _check_votes(details: list[str]) -> None:
+    """Count the answers of all marks together; one cluster of all has what clusters of one mark have."""
+    texts = pl.Series(details, dtype=pl.String)
+    apart = cluster_votes(texts, np.arange(len(details) + 1))
+    (together,) = cluster_votes(texts, np.array([0, len(details)]))
+    assert [text is None for text in apart] == [not votes_in(text) for text in details]
+    if together is None:
+        assert apart.null_count() == len(details)
+        return
+    told = json.loads(together)
+    assert len(told) == max(len(json.loads(text)) for text in apart if text)
+    n_votes = sum(sum(answers.values()) for text in apart if text for answers in _in_menus(json.loads(text)))
+    assert n_votes == sum(sum(answers.values()) for answers in _in_menus(told))
+
+
+def _in_menus(told: list[Any]) -> list[dict[str, int]]:
+    return [menu for entry in told for menu in (entry if isinstance(entry, list) else [entry])]
 
 
 def _check_readers_agree(cell: bytes | str, settings: Settings) -> None:

@@ -15,7 +15,7 @@ import polyframe as pf
 from polyframe.dataset import WORK
 from polyframe.manifest import read_manifest
 from polyframe.stages import STAGE_TABLES
-from polyframe.tables import TABLES
+from polyframe.tables import SCHEMA_VERSION, TABLES
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -554,3 +554,25 @@ def test_no_history_shows_in_the_tables(seed: int, export: Path, out: Path, poly
             polyframe(step, out, *(("--eps", 0.3) if chance.random() < 0.3 else ()))
     run(export, out, workflow_id=7)
     check(export, out, workflow_id=7)
+
+
+def test_an_output_of_another_schema_is_made_anew(tmp_path: Path, polyframe: Call) -> None:
+    """Whatever it holds; before that, whoever reads it is told what to do."""
+    export = write(tmp_path / "export.csv", first_rows())
+    out = tmp_path / "out"
+    run(export, out)
+    expected = files(out)
+    text = (out / "polyframe.json").read_text()
+    (out / "polyframe.json").write_text(
+        text.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
+    )
+    for table in ("labels", "reductions"):
+        for path in (out / table).iterdir():
+            pl.read_parquet(path)[:, :-1].write_parquet(path)
+    shutil.copy(path, path.with_name("part-00009.parquet"))
+    for command in ("status", "reduce"):
+        done = polyframe(command, out)
+        assert (done.code, len(done.err.splitlines())) == (1, 1)
+        assert done.err.endswith("made by another version of polyframe; run `polyframe run` again\n")
+    assert run(export, out).made == 3
+    assert files(out) == expected

@@ -19,7 +19,7 @@ import polyframe as pf
 from polyframe.dataset import WORK
 from polyframe.manifest import read_manifest
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
-from polyframe.tables import GROUP_KEYS, TABLES
+from polyframe.tables import GROUP_KEYS, SCHEMA_VERSION, TABLES
 
 Call = Callable[..., Done]
 
@@ -135,7 +135,7 @@ def test_footers_tell_how_a_part_was_made(whole: Path) -> None:
             told = json.loads(metadata[b"polyframe"])
             assert told["table"] == name
             assert told["polyframe_version"] == pf.__version__
-            assert told["schema_version"] == 1
+            assert told["schema_version"] == SCHEMA_VERSION
             assert ("eps" in told["settings"]) == (name not in ("classifications", "extractions", "rejects"))
             assert (b"geo" in metadata) == (name in ("reductions", "contours"))
             if b"geo" in metadata:

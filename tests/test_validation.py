@@ -155,6 +155,8 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
     "share": ("reductions", in_row(0, threshold=0.1), "agreement", "another threshold"),
     "marks of a group": ("groups", in_row(0, n_marks=9), "agreement", "another n_marks than its labels"),
     "subject's count": ("groups", in_row(0, n_classifications=9), "agreement", "another n_classifications"),
+    "votes": ("reductions", in_row(0, details_votes='[{"0":9}]'), "agreement", "other details_votes"),
+    "details": ("extractions", in_row(0, details="[1, 2"), "values", "details that are no JSON"),
     "other consensus": ("contours", in_row(0, consensus=0.5), "agreement", "another consensus"),
     "contour's count": ("contours", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
     "time": ("labels", in_row(0, user_name="nobody"), "agreement", "that is not in extractions"),
@@ -181,6 +183,13 @@ def test_rows_that_are_off(name: str, out: Path) -> None:
     if name not in ("no task", "no reason", "label", "workflow"):
         others = {"agreement"} if name == "consensus" else set()
         assert {what for what, _ in places(findings)} <= {check, *others}
+
+
+def test_answers_that_are_not_counted(out: Path) -> None:
+    rewrite(out, "extractions", in_row(0, details='[{"value":1}]'))
+    (finding,) = pf.validate(out)
+    assert (finding.check, finding.file) == ("agreement", f"reductions/{FIRST}")
+    assert "other details_votes than the details of its marks" in finding.problem
 
 
 MISSING = {

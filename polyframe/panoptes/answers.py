@@ -57,8 +57,10 @@ def votes_in(details: str) -> list[Vote] | None:
     """
     try:
         items = _any_json(details)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
+    except RecursionError:  # it may be JSON, but no answer is nested like that
+        return []
     found: dict[Vote, None] = {}
     n_subtasks = 0
     for position, item in enumerate(items if isinstance(items, list) else ()):

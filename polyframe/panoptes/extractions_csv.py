@@ -1,6 +1,7 @@
 """The extractions that panoptes_aggregation wrote, turned back into a classification export.
 
-It has one row for each classification and task, and in it one cell for the paths of each frame and tool.
+It has one row for each classification and task, and in it one cell for the paths of each frame and tool, and
+cells for the answers to sub-tasks where they were extracted.
 The cells are parsed, never evaluated; one that cannot be read becomes a mark that cannot be used, which then
 stands in the rejects with its reason.
 """
@@ -9,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,12 +20,15 @@ import polars as pl
 
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.extracted_answers import details_of_marks
 from polyframe.panoptes.mending import read_header
 from polyframe.panoptes.unpacking import blocks, kind_of
 
 _KEYS: Final = ("classification_id", "subject_id", "workflow_id", "task", "created_at")
 _EXTRACTORS: Final = ("polygon_extractor", "bezier_extractor")
-_PATH: Final = re.compile(r"data\.frame(\d+)\.(.+)_(toolIndex|tool)(\d+)_path([XY])", re.DOTALL)
+_COLUMN: Final = re.compile(
+    r"data\.frame(\d+)\.(.+)_(toolIndex|tool)(\d+)_(pathX|pathY|details|subtask\d{1,2})", re.DOTALL
+)
 _GOLD: Final = re.compile(r"data\.frame\d+\.gold_standard")
 _EXPORT: Final[tuple[str, ...]] = tuple(name for name in (*REQUIRED, *OPTIONAL) if name != "workflow_name")
 _LARGEST_FIELD: Final = 2**31 - 1
@@ -35,12 +39,14 @@ _PYTHON_WORD: Final = re.compile(r"\b(nan|inf|None|True|False)\b")
 
 
 class _Paths(NamedTuple):
-    """Where the paths of one frame and tool stand."""
+    """Where paths of one frame and tool stand, and the answers to their sub-tasks: to all (None) or each."""
 
     task: str
+    tool: str
     mark: str
     x: int
     y: int | None
+    answers: dict[int | None, int]
 
 
 @dataclass
@@ -147,14 +153,26 @@ def _classifications(
 def _path_columns(header: Sequence[str]) -> list[_Paths]:
     columns: dict[tuple[str, ...], dict[str, int]] = {}
     for i, name in enumerate(header):
-        if match := _PATH.fullmatch(name):
-            frame, task, tool, index, axis = match.groups()
-            columns.setdefault((task, frame, tool, index), {})[axis] = i
+        if match := _COLUMN.fullmatch(name):
+            frame, task, tool, index, what = match.groups()
+            columns.setdefault((task, frame, tool, index), {})[what] = i
     return [
-        _Paths(task, f'"frame":{int(frame)},"{tool}":{int(index)}', axes["X"], axes.get("Y"))
-        for (task, frame, tool, index), axes in columns.items()
-        if "X" in axes
+        _Paths(
+            task,
+            f"{task}.{int(index)}",
+            f'"frame":{int(frame)},"{tool}":{int(index)}',
+            places["pathX"],
+            places.get("pathY"),
+            _answer_columns(places),
+        )
+        for (task, frame, tool, index), places in columns.items()
+        if "pathX" in places
     ]
+
+
+def _answer_columns(places: Mapping[str, int]) -> dict[int | None, int]:
+    found = {int(what[len("subtask") :]): i for what, i in places.items() if what.startswith("subtask")}
+    return {**({None: places["details"]} if "details" in places else {}), **dict(sorted(found.items()))}
 
 
 def _annotations(row: Sequence[str], columns: Sequence[_Paths]) -> list[str]:
@@ -163,8 +181,15 @@ def _annotations(row: Sequence[str], columns: Sequence[_Paths]) -> list[str]:
     for column in columns:
         marks = by_task.setdefault(column.task, [])
         cells = (row[column.x], "" if column.y is None else row[column.y])
-        if any(cells):
-            marks += [f"{{{column.mark},{paths}}}" for paths in _mark_paths(*cells)]
+        if not any(cells):
+            continue
+        paths = _mark_paths(*cells)
+        answers = {subtask: row[i] for subtask, i in column.answers.items() if row[i]}
+        details = details_of_marks(column.tool, answers, len(paths)) if answers else [[]] * len(paths)
+        marks += [
+            f'{{{column.mark},{path},"details":{json.dumps(items)}}}'
+            for path, items in zip(paths, details, strict=True)
+        ]
     return [f'{{"task":{json.dumps(task)},"value":[{",".join(marks)}]}}' for task, marks in by_task.items()]
 
 

@@ -35,7 +35,9 @@ def test_averages(out: Path, tmp_path: Path) -> None:
         assert shape.equals(shapely.from_wkb(row["geometry"]))
         assert shape.exterior.is_ccw
         assert feature["properties"] == {name: row[name] for name in feature["properties"]}
-        assert {"subject_id", "tool", "consensus", "clusters_count"} <= set(feature["properties"])
+        assert {"subject_id", "tool", "consensus", "clusters_count", "details_votes"} <= set(
+            feature["properties"]
+        )
 
 
 def test_contours(out: Path, tmp_path: Path, polyframe: Call) -> None:

@@ -16,7 +16,7 @@ Call = Callable[..., Done]
 
 SMALL = Path(__file__).with_name("extractions.csv")
 X, Y = "data.frame0.T0_toolIndex0_pathX", "data.frame0.T0_toolIndex0_pathY"
-SQUARE = "[[0, 10, 10, 0]]"
+SQUARE, Y_SQUARE = "[[0, 10, 10, 0]]", "[[0, 0, 10, 10]]"
 
 
 def small_rows() -> list[dict[str, str]]:
@@ -139,6 +139,68 @@ def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Ca
     assert done.code == 1
     assert "columns missing: classification_id" in done.err
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+#: As the reference tool wrote them: what it extracted of a question, of several choices, of two menus of a
+#: dropdown, of a text and a slider.
+OLD_ANSWERS = (
+    "[[{'0': 1}, {'0': 1, '1': 1}, {'value': [{'ab': 1}, {'None': 1}]}, {'text': \"it's\", 'gold_standard': "
+    "False}, {'slider_value': 4}]]"
+)
+
+
+def test_answers_of_the_old_classifier(tmp_path: Path) -> None:
+    rows = [
+        row | {X: "", Y: "", "data.frame1.T0_tool1_pathX": SQUARE, "data.frame1.T0_tool1_pathY": Y_SQUARE}
+        for row in small_rows()
+    ]
+    answers = (
+        OLD_ANSWERS,
+        OLD_ANSWERS.replace("'0': 1}, {", "'None': 1}, {", 1),
+        "[[{'0': 1}, 'No extractor']]",
+    )
+    for row, cell in zip(rows, answers, strict=True):
+        row["data.frame1.T0_tool1_details"] = cell
+    (votes,) = pf.reduce(written(tmp_path / "old.csv", rows), engine="shapely").reductions["details_votes"]
+    assert json.loads(votes) == [
+        {"0": 2, "None": 1},
+        {"0": 2, "1": 2},
+        [{"ab": 2}, {"None": 2}],
+        {"it's": 2},
+        {"4": 2},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "votes"),
+    [
+        ("[{'0': 1}]", [{}, {"0": 1, "2": 1}]),
+        ('[{"0": 1, "yes": 1}]', [{}, {"0": 1, "2": 1, "yes": 1}]),
+        ("[{}]", [{}, {"2": 1}]),
+        # Of one mark more or less than there are: whose they are is not told.
+        ("[{'0': 1}, {'0': 1}]", [{}, {"2": 1}]),
+        ("[]", [{}, {"2": 1}]),
+        ("", [{}, {"2": 1}]),
+        ("__import__('os').system('touch evaluated')", [{}, {"2": 1}]),
+        ("[{'slider_value': b'x'}]", [{}, {"2": 1, "slider_value": 1}]),
+        ("[{'0': 1}", [{}, {"2": 1}]),
+        ("[" * 100_000, [{}, {"2": 1}]),
+        ("-" * 100_000 + "1", [{}, {"2": 1}]),
+        ("['\\d', \0]", [{}, {"2": 1}]),
+        ("[{'text': nan}]", [{}, {"2": 1}]),
+        ("9" * 10_000, [{}, {"2": 1}]),
+    ],
+)
+def test_answers_of_the_new_classifier(
+    cell: str, votes: list[dict[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [row | {X: SQUARE, Y: Y_SQUARE} for row in small_rows()[:2]]
+    for row, answers in zip(rows, (cell, "[{'2': 1}]"), strict=True):
+        row["data.frame0.T0_toolIndex0_subtask1"] = answers
+    result = pf.reduce(written(tmp_path / "new.csv", rows), engine="shapely")
+    assert json.loads(result.reductions["details_votes"][0]) == votes
+    assert not (tmp_path / "evaluated").exists()
 
 
 def test_a_range_of_versions_keeps_its_lower_end(tmp_path: Path, polyframe: Call) -> None:

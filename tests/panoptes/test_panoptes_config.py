@@ -170,6 +170,14 @@ def test_a_wrong_extractor_config_is_refused(config, text, part):
     assert part in refusal(config, f"extractor_config: {text}")
 
 
+def test_the_details_of_a_reducer_as_the_reference_tool_writes_them(config):
+    found = config(
+        "reducer_config: {polygon_reducer: {details: {T0_tool0: [question_reducer, null]}, eps: 0.4}}"
+    )
+    assert found.values == {"eps": 0.4}
+    assert [".polygon_reducer.details is ignored; answers" in note for note in found.notes] == [True]
+
+
 def test_what_is_skipped_or_ignored_is_said(config):
     found = config(
         "extractor_config: {polygon_extractor: [{task: T0, details: {}, pluck: {}}], "

@@ -1,0 +1,88 @@
+"""The answers to sub-tasks in the extractions of panoptes_aggregation, turned back into details of marks.
+
+A cell has an entry for each mark of a frame and tool: for classifier 1.x a list of what was extracted for
+each sub-task, for 2.x that of one sub-task. What was extracted counts answers, such as `{'0': 1}`; it is
+written as Python shows it.
+"""
+
+import ast
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, Final
+
+from polyframe import reasons
+
+_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,17})")
+_WORDS: Final[Mapping[str, bool | None]] = {"None": None, "True": True, "False": False}
+
+
+def details_of_marks(tool: str, cells: Mapping[int | None, str], n_marks: int) -> list[list[Any]]:
+    """Return the details of each mark of a frame and tool.
+
+    Parameters
+    ----------
+    tool : str
+        Task and tool as sub-tasks name them, such as `T0.1`.
+    cells : mapping of int or None to str
+        The cell of each sub-task (2.x), or with the key None that of all of them (1.x). Any text is taken.
+    n_marks : int
+        How many marks the frame and tool have. What a cell with another number of entries tells belongs to
+        marks that cannot be told, and is left out.
+
+    Returns
+    -------
+    list of list
+        As in an export: `{"value": 1}` for each sub-task, with its `task` in 2.x.
+    """
+    details: list[list[Any]] = [[] for _ in range(n_marks)]
+    for subtask, cell in cells.items():
+        entries = _literal(cell)
+        if not isinstance(entries, list) or len(entries) != n_marks:
+            continue
+        for items, entry in zip(details, entries, strict=True):
+            if subtask is not None:
+                items.append({"task": f"{tool}.{subtask}", **_item(entry)})
+            elif isinstance(entry, list):
+                items += map(_item, entry)
+    return details
+
+
+def _literal(cell: str) -> Any:
+    """Read a cell without evaluating anything; None where it is too long or cannot be read."""
+    if len(cell) > reasons.LONGEST_DETAILS:
+        return None
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(cell)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _item(extract: Any) -> dict[str, Any]:
+    """Return the item of details from which something was extracted; one without a value where none was."""
+    if not isinstance(extract, dict):
+        return {}
+    if isinstance(menus := extract.get("value"), list):
+        return {"value": [{"value": _one(_answers(menu))} for menu in menus]}
+    for name in ("slider_value", "text"):
+        if name in extract and isinstance(extract[name], (str, int, float, NoneType)):
+            return {"value": extract[name]}
+    answers = _answers(extract)
+    return {"value": answers[0] if len(answers) == 1 else answers}
+
+
+def _answers(counted: Any) -> list[Any]:
+    names = [str(name) for name in counted] if isinstance(counted, dict) else []
+    return [int(name) if _NUMBER.fullmatch(name) else _WORDS.get(name, name) for name in names]
+
+
+def _one(answers: list[Any]) -> Any:
+    return answers[0] if answers else None
