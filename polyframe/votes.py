@@ -37,10 +37,13 @@ def cluster_votes(details: pl.Series, offsets: NDArray[np.int64]) -> pl.Series:
     cluster = pl.Series("cluster", np.repeat(np.arange(n_clusters), np.diff(offsets)))
     marks = pl.DataFrame([cluster, details.alias("details")]).drop_nulls()
     marks = marks.group_by("cluster", "details").len("votes")
-    votes = marks.join(_votes_by_text(marks["details"].unique()), on="details").drop("details")
-    texts = _as_json(votes)
+    texts = marks.select(pl.col("details").unique()).with_row_index("text")
+    votes = (
+        marks.join(texts, on="details").drop("details").join(_votes_by_text(texts), on="text").drop("text")
+    )
+    counted = _as_json(votes)
     return pl.DataFrame({"cluster": np.arange(n_clusters)}).join(
-        texts, on="cluster", how="left", maintain_order="left"
+        counted, on="cluster", how="left", maintain_order="left"
     )["details_votes"]
 
 
@@ -51,13 +54,12 @@ def is_no_json(details: pl.Series) -> pl.Series:
     return details.is_in(unread).fill_null(value=False)
 
 
-def _votes_by_text(texts: pl.Series) -> pl.DataFrame:
-    """Read distinct details: a row for each vote."""
-    found = [votes_in(text) or [] for text in texts]
+def _votes_by_text(texts: pl.DataFrame) -> pl.DataFrame:
+    """Read distinct details: a row for each vote, with the number of its text, which may be long."""
+    found = [votes_in(text) or [] for text in texts["details"]]
     counts = np.array([len(votes) for votes in found], dtype=np.int64)
-    told = texts.gather(np.repeat(np.arange(len(found)), counts))
     votes = pl.DataFrame(list(chain.from_iterable(found)), schema=_VOTE, orient="row")
-    return votes.with_columns(told.alias("details"))
+    return votes.with_columns(texts["text"].gather(np.repeat(np.arange(len(found)), counts)))
 
 
 def _as_json(votes: pl.DataFrame) -> pl.DataFrame:
@@ -73,20 +75,17 @@ def _as_json(votes: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("votes").sum())
         .sort(*menu, "number", "answer", nulls_last=True)
     )
-    answers = pl.concat_str("answer", pl.lit(":"), "votes").str.join(",", ignore_nulls=True)
-    joined = pl.col("text").str.join(",")
+    joined = pl.col("text").list.join(",", ignore_nulls=True)
     in_list = pl.concat_str(pl.lit("["), joined, pl.lit("]"))
     return (
-        counted.group_by(*menu, "from_menus", maintain_order=True)
-        .agg(pl.concat_str(pl.lit("{"), answers, pl.lit("}")).alias("text"))
+        counted.with_columns(pl.concat_str("answer", pl.lit(":"), "votes").alias("text"))
+        .group_by(*menu, "from_menus", maintain_order=True)
+        .agg("text")
+        .with_columns(pl.concat_str(pl.lit("{"), joined, pl.lit("}")).alias("text"))
         .group_by(*subtask, "from_menus", maintain_order=True)
-        .agg(joined.alias("text"))
-        .with_columns(
-            pl.when("from_menus")
-            .then(pl.concat_str(pl.lit("["), "text", pl.lit("]")))
-            .otherwise("text")
-            .alias("text")
-        )
+        .agg("text")
+        .with_columns(pl.when("from_menus").then(in_list).otherwise(joined).alias("text"))
         .group_by("cluster", maintain_order=True)
-        .agg(in_list.alias("details_votes"))
+        .agg("text")
+        .select("cluster", in_list.alias("details_votes"))
     )
