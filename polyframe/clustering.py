@@ -8,6 +8,8 @@ second that importing scikit-learn takes in every process.
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.runs import runs_of_equal
+
 
 def cluster_labels(
     group_offsets: NDArray[np.int64],
@@ -49,14 +51,59 @@ def cluster_labels(
     near = distances <= eps
     left, right = left[near], right[near]
     n_marks = int(group_offsets[-1])
-    neighbours = 1 + np.bincount(left, minlength=n_marks) + np.bincount(right, minlength=n_marks)
-    core = neighbours >= min_samples
+    core = core_marks(n_marks, left, right, min_samples)
     labels = np.where(core, _components(left, right, core), n_marks)
     # A mark that is no core takes the least label among its core neighbours.
     for one, other in ((left, right), (right, left)):
         joins = core[one] & ~core[other]
         np.minimum.at(labels, other[joins], labels[one[joins]])
     return _within_groups(np.where(labels == n_marks, -1, labels), group_offsets)
+
+
+def core_marks(
+    n_marks: int, left: NDArray[np.int64], right: NDArray[np.int64], min_samples: int
+) -> NDArray[np.bool_]:
+    """Tell which marks have `min_samples` neighbours or more, themselves included.
+
+    Parameters
+    ----------
+    n_marks : int
+    left, right : (p,) int64
+        Pairs of neighbours, each pair once.
+    min_samples : int
+
+    Returns
+    -------
+    (n,) bool
+    """
+    neighbours = 1 + np.bincount(left, minlength=n_marks) + np.bincount(right, minlength=n_marks)
+    return np.asarray(neighbours >= min_samples)
+
+
+def cluster_members(
+    labels: NDArray[np.int32], group_offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the marks of each cluster.
+
+    Parameters
+    ----------
+    labels : (n,) int32
+        From `cluster_labels`.
+    group_offsets : (g + 1,) int64
+        Marks of each group.
+
+    Returns
+    -------
+    members : (m,) int64
+        Positions of the clustered marks, sorted by group, label and position.
+    member_offsets : (c + 1,) int64
+        Members of each cluster.
+    """
+    group = np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
+    clustered = np.flatnonzero(labels >= 0)
+    cluster = group * len(labels) + labels
+    members = clustered[np.argsort(cluster[clustered], kind="stable")]
+    return members, runs_of_equal(cluster[members])
 
 
 def _components(

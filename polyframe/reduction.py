@@ -9,22 +9,14 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe import ragged
-from polyframe.clustering import cluster_labels
-from polyframe.extraction import polygons_of
+from polyframe.clustering import cluster_labels, cluster_members
 from polyframe.geometry.averages import median_and_consensus
-from polyframe.geometry.distances import IntersectionAreas, pair_distances
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.pairs import candidate_pairs
 from polyframe.geometry.parts import fill_holes
-from polyframe.participation import (
-    classifications_per_group,
-    counted_classifications,
-    in_classifications,
-    known_classifications,
-)
-from polyframe.runs import offsets_of, runs_of_equal
+from polyframe.measuring import distances_between, marks_taking_part, member_pairs, neighbour_distances
+from polyframe.runs import offsets_of
 from polyframe.settings import Settings
-from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, MARK_ORDER, REDUCTIONS
+from polyframe.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.votes import cluster_votes
 
 Positions = NDArray[np.int64]
@@ -102,50 +94,34 @@ def cluster_marks(
     settings : Settings
         `filter`, `eps`, `min_samples` and `engine`.
     """
-    repaired = polygons_of(extractions)
-    counted = counted_classifications(known_classifications(extractions, classifications), settings.filter)
-    solid = repaired.areas > 0
-    counts = in_classifications(extractions, counted)
-    taking_part = np.flatnonzero(solid & counts)
-    marks = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name", "details")[taking_part]
-    polygons, areas = repaired.polygons[taking_part], repaired.areas[taking_part]
-    group_offsets = runs_of_equal(marks.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
-
-    bounds = shapely.bounds(polygons).reshape(-1, 4)
-    volunteers = marks["classification_id"].to_numpy()
-    left, right = candidate_pairs(bounds, areas, group_offsets, volunteers, settings.eps)
-    intersection_areas = engine_named(settings.engine).intersection_areas
-    distances = pair_distances(polygons, areas, bounds, left, right, intersection_areas)
+    taking_part = marks_taking_part(extractions, classifications, settings.filter)
+    group_offsets, engine = taking_part.group_offsets, settings.engine
+    near = neighbour_distances(taking_part, settings.eps, engine)
     labels = cluster_labels(
-        group_offsets, left, right, distances, eps=settings.eps, min_samples=settings.min_samples
+        group_offsets,
+        near.left,
+        near.right,
+        near.distances,
+        eps=settings.eps,
+        min_samples=settings.min_samples,
     )
-
-    group_of_mark = np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
-    clustered = np.flatnonzero(labels >= 0)
-    cluster_of_mark = group_of_mark * len(polygons) + labels
-    members = clustered[np.argsort(cluster_of_mark[clustered], kind="stable")]
-    member_offsets = runs_of_equal(cluster_of_mark[members])
-
-    # With eps 1 every pair of different classifications counts; those of one classification have distance 1.
-    first, second = candidate_pairs(
-        bounds[members], areas[members], member_offsets, volunteers[members], eps=1.0
-    )
-    known = _Known(left, right, distances, len(polygons), intersection_areas)
-    within = _distances_within_clusters(polygons, areas, bounds, members[first], members[second], known)
+    members, member_offsets = cluster_members(labels, group_offsets)
+    first, second = member_pairs(taking_part, members, member_offsets)
+    within = distances_between(taking_part, (members[first], members[second]), near, engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
     return Clustered(
-        marks=marks,
-        polygons=polygons,
+        marks=taking_part.keys,
+        polygons=taking_part.polygons,
         labels=labels,
         group_offsets=group_offsets,
-        n_classifications=classifications_per_group(marks, group_offsets, counted),
+        n_classifications=taking_part.n_classifications,
         members=members,
         member_offsets=member_offsets,
-        group=group_of_mark[members[member_offsets[:-1]]],
+        group=taking_part.group[members[member_offsets[:-1]]],
         median=members[median],
         consensus=consensus,
-        set_aside=int((solid & ~counts).sum()),
-        rejected=int((~solid).sum()),
+        rejected=taking_part.rejected,
+        set_aside=taking_part.set_aside,
     )
 
 
@@ -223,43 +199,6 @@ def _newest(clustered: Clustered) -> Positions:
     newest = np.repeat(created_at[clustered.member_offsets[1:] - 1], clustered.clusters_count)
     place = np.where(created_at == newest, np.arange(len(created_at)), len(created_at))
     return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
-
-
-@dataclass(frozen=True)
-class _Known:
-    """Distances that were computed to find the neighbours, and what computed them."""
-
-    left: Positions
-    right: Positions
-    distances: NDArray[np.float64]
-    n_marks: int
-    intersection_areas: IntersectionAreas
-
-
-def _distances_within_clusters(
-    polygons: NDArray[Any],
-    areas: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    left: Positions,
-    right: Positions,
-    known: _Known,
-) -> NDArray[np.float64]:
-    """Return the distance of each pair of marks of one cluster; left stands before right."""
-    distances = np.ones(len(left))
-    known_keys = known.left * known.n_marks + known.right
-    order = np.argsort(known_keys)
-    known_keys = known_keys[order]
-    keys = left * known.n_marks + right
-    place = np.searchsorted(known_keys, keys)
-    found = np.zeros(len(keys), bool)
-    inside = place < len(order)
-    found[inside] = known_keys[place[inside]] == keys[inside]
-    distances[found] = known.distances[order[place[found]]]
-    missing = np.flatnonzero(~found)
-    distances[missing] = pair_distances(
-        polygons, areas, bounds, left[missing], right[missing], known.intersection_areas
-    )
-    return distances
 
 
 def _keys(clustered: Clustered, places: Positions) -> pl.DataFrame:

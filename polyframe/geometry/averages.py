@@ -213,11 +213,33 @@ def median_and_consensus(
     medians = np.flatnonzero(sums <= least[cluster] + _TIE)
     medians = medians[np.unique(cluster[medians], return_index=True)[1]]
 
-    of_pair = cluster[low]
+    return medians, cluster_consensus(counts, cluster[low], finite)
+
+
+def cluster_consensus(
+    counts: NDArray[np.int64], cluster: NDArray[np.int64], distances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the consensus of each cluster: 1 - mean IoU distance of its pairs.
+
+    Parameters
+    ----------
+    counts : (c,) int64
+        Members of each cluster.
+    cluster : (p,) int64
+        The cluster of each pair of members; pairs that are not listed have distance 1.
+    distances : (p,) float64
+        Their distances, fractions.
+
+    Returns
+    -------
+    (c,) float64
+        0..1; 1.0 for a cluster of one.
+    """
     pairs = counts * (counts - 1) // 2
-    totals = np.bincount(of_pair, weights=finite, minlength=len(counts))
-    totals += pairs - np.bincount(of_pair, minlength=len(counts))
-    return medians, 1.0 - totals / np.maximum(pairs, 1)
+    totals = np.bincount(cluster, weights=distances, minlength=len(counts))
+    totals += pairs - np.bincount(cluster, minlength=len(counts))
+    consensus: NDArray[np.float64] = 1.0 - totals / np.maximum(pairs, 1)
+    return consensus
 
 
 def _without_missing(polygons: Iterable[shapely.Polygon | None]) -> NDArray[Any]:
