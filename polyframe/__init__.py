@@ -4,7 +4,7 @@
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours`, `export`, `config`, `scan`, `status` and `validate` are in
+`run`, `extract`, `reduce`, `contours`, `tune`, `export`, `config`, `scan`, `status` and `validate` are in
 `polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures in `polyframe.plot`; exports to try
 things out with are made by `polyframe.synthetic`.
 """
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         run,
         scan,
         status,
+        tune,
         validate,
     )
 
@@ -52,6 +53,7 @@ __all__ = [
     "run",
     "scan",
     "status",
+    "tune",
     "validate",
 ]
 

@@ -29,9 +29,11 @@ from polyframe.reduction import (
     labels_table,
     reductions_table,
 )
-from polyframe.settings import Options, Settings
+from polyframe.settings import Options, Settings, TuneOptions
 from polyframe.state import Status
 from polyframe.tables import EXTRACTIONS
+from polyframe.tuning.gathering import tune_frames, tune_output
+from polyframe.tuning.values import EpsValues, MinSamplesValues, grid_of
 from polyframe.validation import Finding
 from polyframe.votes import is_no_json
 from polyframe.workers import Say
@@ -56,6 +58,7 @@ __all__ = [
     "run",
     "scan",
     "status",
+    "tune",
     "validate",
 ]
 
@@ -218,6 +221,68 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     """
     settings = settings_from(config, options)
     return contours_table(_cluster(found, settings), settings)
+
+
+def tune(
+    found: Found,
+    config: Configs = None,
+    *,
+    eps: EpsValues | None = None,
+    min_samples: MinSamplesValues | None = None,
+    say: Say = lambda _: None,
+    progress: Progress = lambda _done, _all: None,
+    **options: Unpack[TuneOptions],
+) -> pl.DataFrame:
+    """Compare what several `eps` and `min_samples` make of the same marks, like `polyframe tune`.
+
+    Distances are computed once for all settings. For each setting the numbers are those of `reduce`.
+
+    Parameters
+    ----------
+    found : path, Extraction or frame
+        An output directory, in which nothing is changed; or what `reduce` takes else.
+    config : path or paths, optional
+        Configuration files in the Panoptes form; their `eps` and `min_samples` are passed over.
+    eps : str, float or iterable of float, optional
+        The values to compare: fractions above 0 and up to 1, or text such as `"0.2:0.9:0.1"`, which has both
+        ends, or `"0.3,0.5"`. Default: 0.1 to 0.9 in steps of 0.1.
+    min_samples : str, int or iterable of int, optional
+        The same with whole numbers from 1. Default: 2, 3, 4.
+    say, progress : callable
+        Told which settings are used, and partitions done and in all.
+    **options
+        Any other field of `polyframe.settings.Settings` that changes clusters; they go over the
+        configuration. `filter`, `min_threshold`, `task` and `tool` are those of an output directory where
+        they are not given.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each setting, sorted by `eps` and `min_samples`; the columns are described in
+        `polyframe.tables.TUNING`. Without marks all counts are 0.
+
+    Raises
+    ------
+    UsageError
+        Where a value is out of its range, there are more than 1,000 settings, or a setting contradicts the
+        one with which the marks were extracted.
+    PolyframeError
+        Where the directory holds no extractions, or a run changes it meanwhile.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
+    """
+    grid = grid_of(eps, min_samples)
+    # So that different values in the configuration, which do not matter here, are no contradiction.
+    compared: Options = {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}
+    given = given_settings(config, {**options, **compared}, say)
+    settings = checked_settings(given)
+    if isinstance(found, (str, os.PathLike)) and not Path(found).is_file():
+        del given["eps"], given["min_samples"]
+        return tune_output(Path(found), given, grid, say, progress)
+    return tune_frames(*_frames(found, settings), settings, grid)
 
 
 def validate(output: AnyPath) -> list[Finding]:

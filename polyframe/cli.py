@@ -8,7 +8,7 @@ import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.commands import making, picturing, preparing, reading
+from polyframe.commands import choosing, making, picturing, preparing, reading
 from polyframe.commands.telling import Progress
 from polyframe.stopping import StoppedError, end_now, stoppable
 
@@ -26,6 +26,7 @@ for _command in (
     making.extract,
     making.reduce,
     making.contours,
+    choosing.tune,
     reading.status,
     reading.validate,
     reading.export,

@@ -286,6 +286,20 @@ class Options(TypedDict, total=False):
     partition_size: int | None
 
 
+class TuneOptions(TypedDict, total=False):
+    """The keyword arguments of `tune` beside the values to compare: fields of `Settings`, see there."""
+
+    workflow_id: int | None
+    workflow_version: str | None
+    drawing_tasks: tuple[DrawingTask, ...] | None
+    task: str | Iterable[str] | None
+    tool: int | Iterable[int] | None
+    filter: RepeatFilter | None
+    min_threshold: float | None
+    engine: EngineName | None
+    jobs: int | None
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of an error message that names the nearest known name, or all of them.
 

@@ -252,7 +252,50 @@ REJECTS: Final = Table(
     MARK_KEYS[1:],
 )
 
-#: Every table, in the order in which they are made.
+#: What `tune` makes; it is a table of its own, not one of an output directory.
+TUNING: Final = Table(
+    "tuning",
+    "setting",
+    (
+        Column("eps", pl.Float64, "the largest IoU distance between neighbours (fraction)"),
+        Column("min_samples", pl.Int32, "how many marks (itself included) make a mark the core of a cluster"),
+        Column("current", pl.Boolean, "whether OUT was made with this `eps` and `min_samples`"),
+        Column("groups", pl.Int64, "groups with a mark that took part; the same for all settings"),
+        Column("marks", pl.Int64, "marks that took part; the same for all settings"),
+        Column("clusters", pl.Int64, "clusters found, before `min_threshold`"),
+        Column("clusters_kept", pl.Int64, "those above `min_threshold`: the rows of `reductions`"),
+        Column("groups_with_clusters", pl.Int64, "groups with at least one cluster found"),
+        Column("clusters_per_group", pl.Float64, "clusters / groups; missing without groups"),
+        Column("clustered", pl.Int64, "marks in a cluster"),
+        Column("outliers", pl.Int64, "marks in no cluster"),
+        Column("outlier_share", pl.Float64, "outliers / marks (fraction); missing without marks"),
+        Column("marks_per_cluster", pl.Float64, "clustered / clusters; missing without clusters"),
+        Column("largest_cluster", pl.Int64, "marks in the largest cluster; 0 without clusters"),
+        Column(
+            "doubled_clusters",
+            pl.Int64,
+            "clusters that hold two marks or more of one classification: most likely several objects in one",
+        ),
+        Column(
+            "merged_clusters",
+            pl.Int64,
+            "how many clusters the step from the next smaller `eps` (same `min_samples`) loses by joining "
+            "them to others; missing for the smallest",
+        ),
+        Column(
+            "consensus_q1",
+            pl.Float64,
+            "first quartile of `consensus` over the clusters kept (fraction from 0 to 1, interpolated "
+            "linearly); missing without any",
+        ),
+        Column("consensus_median", pl.Float64, "their median"),
+        Column("consensus_q3", pl.Float64, "their third quartile"),
+    ),
+    ("eps", "min_samples"),
+    ("eps", "min_samples"),
+)
+
+#: Every table of an output directory, in the order in which they are made.
 TABLES: Final = {
     table.name: table
     for table in (CLASSIFICATIONS, EXTRACTIONS, REJECTS, GROUPS, LABELS, REDUCTIONS, CONTOURS)

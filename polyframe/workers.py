@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from polyframe._errors import PolyframeError
 from polyframe.partition import PartitionResult, PartitionTask, process_partition
@@ -21,6 +21,8 @@ _GLANCE: Final = 0.2
 
 Say = Callable[[str], None]
 Split = Callable[[PartitionTask], list[PartitionTask]]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -> Iterator[PartitionResult]:
@@ -55,7 +57,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
     while pending:
         try:
             # A partition that is too much for a worker must not come into this process.
-            for result in _in_workers(list(pending.values()), workers, in_processes=broken):
+            for result in _in_workers(_process, list(pending.values()), workers, in_processes=broken):
                 del pending[result.partition.name]
                 yield result
         except BrokenExecutor:
@@ -75,12 +77,43 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         )
 
 
+def each(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
+    """Do a piece of work that writes nothing with each of some tasks; yield results as they come.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, so that it can travel to other processes; and so can what it returns.
+    tasks : sequence
+        What it is called with.
+    jobs : int
+        Workers; 0 means one for each processor.
+
+    Raises
+    ------
+    PolyframeError
+        Where the system kills a worker.
+    """
+    if jobs == 1 or len(tasks) <= 1:
+        yield from map(work, tasks)
+        return
+    import joblib
+
+    try:
+        workers = min(jobs or joblib.cpu_count(), len(tasks))
+        yield from _in_workers(functools.partial(_do, work), tasks, workers)
+    except BrokenExecutor:
+        raise PolyframeError(
+            "the system killed a worker, most likely for want of memory; free memory, or try --jobs 1"
+        ) from None
+
+
 def _alone(
     task: PartitionTask, split: Split, say: Say, lost: list[PartitionTask], again: bool = True
 ) -> Iterator[PartitionResult]:
     """Run one task in a worker of its own; where that is killed, its pieces, once."""
     try:
-        yield from _in_workers([task], 2, in_processes=True)
+        yield from _in_workers(_process, [task], 2, in_processes=True)
     except BrokenExecutor:
         pieces = split(task) if again else [task]
         if len(pieces) < 2:
@@ -92,8 +125,8 @@ def _alone(
 
 
 def _in_workers(
-    tasks: Sequence[PartitionTask], workers: int, *, in_processes: bool = False
-) -> Iterator[PartitionResult]:
+    work: Callable[[Task, int], Result], tasks: Sequence[Task], workers: int, *, in_processes: bool = False
+) -> Iterator[Result]:
     import joblib
 
     # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
@@ -104,15 +137,19 @@ def _in_workers(
         few = len(tasks) <= _PARTITIONS_FOR_THREADS and not in_processes
         hint = "threads" if few else "processes"
         parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
-        results: Any = parallel(joblib.delayed(_process)(task, os.getpid()) for task in tasks)
+        results: Any = parallel(joblib.delayed(work)(task, os.getpid()) for task in tasks)
         with contextlib.closing(results):
             yield from results
 
 
 def _process(task: PartitionTask, caller: int) -> PartitionResult:
+    return _do(process_partition, task, caller)
+
+
+def _do(work: Callable[[Task], Result], task: Task, caller: int) -> Result:
     if os.getpid() != caller:
         _follow(caller)
-    return process_partition(task)
+    return work(task)
 
 
 @functools.cache

@@ -26,6 +26,18 @@ def setting_options(*affected: str) -> Callable[[Command], Command]:
     return add
 
 
+def named_setting_options(*names: str) -> Callable[[Command], Command]:
+    """Give a command one option for each setting that is named."""
+
+    def add(command: Command) -> Command:
+        for f in reversed(dataclasses.fields(Settings)):
+            if f.name in names:
+                command = _option(f)(command)
+        return command
+
+    return add
+
+
 def _option(f: dataclasses.Field[Any]) -> Callable[[Command], Command]:
     repeatable = f.default == () and f.name in ("task", "tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))

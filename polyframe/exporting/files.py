@@ -38,13 +38,25 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
     PolyframeError
         Where it cannot be written, for instance because the disk is full.
     """
+    with placed_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def placed_whole(path: Path) -> Iterator[Path]:
+    """Name a file to write that takes its place when all is written; its folder is made.
+
+    Raises
+    ------
+    PolyframeError
+        Where it cannot be written, for instance because the disk is full.
+    """
     if path.is_dir():
         raise PolyframeError(f"{path}: is a directory; name a file to write")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
+        yield temporary
         replace_durably(temporary, path)
     except OSError as error:
         raise PolyframeError(cannot_write(path, error)) from None

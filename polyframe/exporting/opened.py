@@ -67,8 +67,15 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Opened]:
+def opened(path: Path, doing: str = "export") -> Iterator[Opened]:
     """Open an output directory; what was read of it while a run replaced its tables is not to be used.
+
+    Parameters
+    ----------
+    path : Path
+        The directory.
+    doing : str
+        What is done with it, for the message.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def opened(path: Path) -> Iterator[Opened]:
     finally:
         # Also where a part was missing: then this is why.
         if _state(path) != before:
-            raise PolyframeError(f"{path}: a run changed it during the export; export it again")
+            raise PolyframeError(f"{path}: a run changed it during the {doing}; {doing} it again")
 
 
 def _state(path: Path) -> tuple[bytes, bytes]:

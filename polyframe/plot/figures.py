@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib
+import polars as pl
 from matplotlib.figure import Figure
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.choices import AverageType
-from polyframe.plot.canvas import Image, counts, heading
+from polyframe.plot.canvas import Image, counts, heading, numbered
 from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
 from polyframe.plot.contours import level as draw_level
 from polyframe.plot.groups import MarkGroup
@@ -19,6 +20,7 @@ from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.outlines import averages, averages_title, marks
 from polyframe.plot.overview import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.toys import toy
+from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend
 from polyframe.synthetic.toy import toy_cluster, toy_pair
 
 WIDTH: Final = 1200
@@ -124,6 +126,37 @@ def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Fi
     consensus(found, axes[0])
     consensus_by_size(found, axes[1])
     arrange(figure, [axes], [f"All clusters of {Path(output).resolve().name}"])
+    return figure
+
+
+def tuning_figure(table: pl.DataFrame, *, name: str | None = None, width: int = WIDTH) -> Figure:
+    """Put what many settings make of the same marks side by side: four numbers against `eps`.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        From `polyframe.tune`.
+    name : str, optional
+        What the marks are called.
+    width : int
+        Of the picture, in pixels at 120 to the inch.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UsageError
+        Where the table is none that `tune` makes.
+    """
+    figure = empty_figure(width)
+    axes = [tuning(table, add_panel(figure, 2), show=kind) for kind in TUNING_KINDS]
+    tuning_legend(axes[1])
+    of_what = f" of {name}" if name else ""
+    marks, groups = (int(table[column].max() or 0) for column in ("marks", "groups"))  # type: ignore[arg-type]
+    headers = [f"Settings for the {numbered(marks, 'mark')} in {numbered(groups, 'group')}{of_what}", ""]
+    arrange(figure, [axes[:2], axes[2:]], headers)
     return figure
 
 

@@ -1,0 +1,87 @@
+"""The command `polyframe tune`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe.commands.options import config_option, given, named_setting_options, quiet_option
+from polyframe.commands.telling import Progress, say
+
+_EXAMPLE = "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4 -o settings.csv --plot settings.png"
+
+
+@click.command(epilog=f"Example: {_EXAMPLE}")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@config_option
+@click.option(
+    "--eps",
+    metavar="VALUES",
+    help="values to try, start:stop:step with both ends, or a list such as 0.3,0.5; above 0 and up to 1  "
+    "[default: 0.1:0.9:0.1]",
+)
+@click.option(
+    "--min-samples",
+    metavar="VALUES",
+    help="values to try, a list such as 2,3,4, or start:stop; from 1  [default: 2,3,4]",
+)
+@click.option("-o", "table_file", metavar="FILE", type=click.Path(path_type=Path), help="a .csv or .parquet")
+@click.option(
+    "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
+)
+@named_setting_options(
+    "workflow_id", "workflow_version", "task", "tool", "filter", "min_threshold", "engine", "jobs"
+)
+@quiet_option
+def tune(
+    output: Path,
+    config: tuple[Path, ...],
+    eps: str | None,
+    min_samples: str | None,
+    table_file: Path | None,
+    picture: Path | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Compare many eps and min_samples on the extractions in OUT, to choose one of each.
+
+    Prints one line for each setting: clusters and outliers, clusters that hold two marks of one
+    classification (doubled) or were joined by the last step of eps (merged), and the quartiles of consensus.
+    Distances are computed once for all of them; nothing in OUT is changed. Other settings are as OUT was
+    made with, unless given.
+    """
+    if picture:
+        # Before the work: what is missing or cannot be written is said at once.
+        from polyframe import plot as pictures
+        from polyframe.plot.figures import check_format
+
+        check_format(picture)
+    from polyframe import api
+    from polyframe.tuning.gathering import check_table_format, write_table
+    from polyframe.tuning.table import tuning_lines
+
+    if table_file:
+        check_table_format(table_file)
+    with Progress(quiet, "counted") as progress:
+        table = api.tune(
+            output,
+            config,
+            eps=eps,
+            min_samples=min_samples,
+            say=say(quiet),
+            progress=progress,
+            **given(options),
+        )
+    if table_file:
+        write_table(table, table_file)
+    if picture:
+        import matplotlib
+
+        # Not as someone's matplotlibrc has it: the same call gives the same picture.
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            figure = pictures.tuning_figure(table, name=output.resolve().name)
+            pictures.save_figure(figure, picture)
+    if not quiet:
+        for line in tuning_lines(table, str(output)):
+            click.echo(line)

@@ -1,0 +1,201 @@
+"""What many settings make of the same marks: a number against `eps`, one line for each `min_samples`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from polyframe._errors import UsageError
+from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, remark, titled
+from polyframe.plot.palette import cluster_style
+
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+_CURRENT: Final = "#555555"
+_MOST_NAMED: Final = 8
+_MOST_TICKS: Final = 10
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One number to draw: how it is computed, its axis, what is said of it; a band where there is one."""
+
+    value: Callable[[pl.DataFrame], pl.Series]
+    axis: str
+    title: tuple[str, str]
+    is_share: bool = False
+    band: tuple[str, str] | None = None
+
+
+_KINDS: Final = {
+    "clusters": _Kind(
+        lambda rows: rows["clusters"],
+        "clusters",
+        ("Clusters found", "a plateau means that eps hardly matters there"),
+    ),
+    "outliers": _Kind(
+        lambda rows: rows["outlier_share"],
+        "share of the marks",
+        ("Outliers: marks in no cluster", "beyond the bend only scribbles are left"),
+        is_share=True,
+    ),
+    "consensus": _Kind(
+        lambda rows: rows["consensus_median"],
+        "consensus",
+        ("Consensus of the clusters", "line: median; band: middle half"),
+        band=("consensus_q1", "consensus_q3"),
+    ),
+    "doubled": _Kind(
+        lambda rows: rows["doubled_clusters"] / rows["clusters"],
+        "share of the clusters",
+        ("Clusters with two marks of one classification", "most likely several objects in one"),
+        is_share=True,
+    ),
+}
+
+#: What can be drawn.
+TUNING_KINDS: Final = tuple(_KINDS)
+
+
+def tuning(table: pl.DataFrame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
+    """Draw how a number changes with `eps`, in one line for each `min_samples`.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        From `polyframe.tune`.
+    ax : matplotlib.axes.Axes
+        To draw on.
+    show : {"clusters", "outliers", "consensus", "doubled"}
+        Clusters found; the share of marks in no cluster; the median of consensus with a band between its
+        quartiles; the share of clusters that hold two marks of one classification.
+    title : str, optional
+        Instead of what is shown.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same axes: `eps` (fraction) to the right; a ring around the setting of the output.
+
+    Raises
+    ------
+    UsageError
+        Where there is no such thing to show, or the table lacks its columns.
+    """
+    if show not in _KINDS:
+        raise UsageError(f"show: {show!r} is not one of {', '.join(_KINDS)}")
+    kind = _KINDS[show]
+    try:
+        _draw(table, ax, kind)
+    except pl.exceptions.ColumnNotFoundError as error:
+        told = str(error).splitlines()[0]
+        raise UsageError(f"the table is none that tune makes: column {told} is missing") from None
+    titled(ax, kind.title if title is None else [title])
+    return ax
+
+
+def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
+    highest = 0.0
+    lines = table.sort("min_samples", "eps").partition_by("min_samples", maintain_order=True)
+    # The first lies on top: where lines coincide, the others are told by their larger markers.
+    for k, rows in reversed(list(enumerate(lines))):
+        style = cluster_style(k, on_image=False)
+        eps, values = rows["eps"].to_numpy(), kind.value(rows).cast(pl.Float64).to_numpy()
+        order = len(lines) - k
+        if kind.band:
+            low, high = (rows[name].to_numpy() for name in kind.band)
+            ax.fill_between(eps, low, high, color=style.color, alpha=0.12, linewidth=0, zorder=1)
+        ax.plot(
+            eps,
+            values,
+            color=style.color,
+            linestyle=style.linestyle,
+            linewidth=1.7,
+            marker=_MARKERS[k % len(_MARKERS)],
+            markersize=4 + 1.4 * min(k, 4),
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            zorder=2 + order,
+            label=f"min_samples {rows['min_samples'][0]}",
+        )
+        highest = max([highest, *(value for value in values if value == value)])
+        current = rows.with_columns(kind.value(rows).alias("value")).filter("current")
+        if not current.is_empty():
+            _mark(ax, current["eps"][0], current["value"][0], current["min_samples"][0])
+    _dress(table, ax, kind, highest)
+
+
+def _mark(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
+    """Mark the setting of the output: a line at its eps, a ring around its value."""
+    ax.axvline(eps, color=_CURRENT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
+    if value is not None and value == value:
+        ax.plot(
+            [eps],
+            [value],
+            marker="o",
+            markersize=14,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            markeredgewidth=1.4,
+            linestyle="none",
+            zorder=20,
+            gid="current",
+            label=f"as made: eps {eps:g}, min_samples {min_samples}",
+        )
+
+
+def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
+    values = table["eps"].unique().sort().to_list()
+    ax.set_xlabel("eps", fontsize=TITLE_POINTS)
+    ax.set_ylabel(kind.axis, fontsize=TITLE_POINTS)
+    if values:
+        ticks = values if len(values) <= _MOST_TICKS else MaxNLocator(_MOST_TICKS).tick_values(0, 1)
+        margin = 0.04 * (values[-1] - values[0]) or 0.05
+        ax.set_xlim(values[0] - margin, values[-1] + margin)
+        ax.set_xticks([tick for tick in ticks if values[0] - margin <= tick <= values[-1] + margin])
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        remark(ax, "no settings")
+    if kind.band:
+        ax.set_ylim(0, 1.02)
+        if not table[kind.band[0]].drop_nulls().len():
+            remark(ax, "no clusters")
+    elif kind.is_share:
+        # Not the rounding of nothing.
+        ax.set_ylim(-0.03 * max(highest, 0.05), max(highest, 0.05) * 1.12)
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    else:
+        ax.set_ylim(-0.03 * max(highest, 1), max(highest, 1) * 1.12)
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.tick_params(labelsize=SMALL_POINTS)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
+def tuning_legend(ax: Axes) -> None:
+    """Explain the lines within an axes, where there is most room; eight of them at most.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        From `tuning`.
+    """
+    handles, labels = ax.get_legend_handles_labels()
+    # They were drawn in the opposite order.
+    ring = [pair for pair in zip(handles, labels, strict=True) if pair[1].startswith("as made")]
+    lines = [pair for pair in zip(handles, labels, strict=True) if pair not in ring][::-1]
+    named = [*lines[:_MOST_NAMED], *ring]
+    if named:
+        ax.legend(
+            [handle for handle, _ in named],
+            [label for _, label in named],
+            loc="best",
+            fontsize=SMALL_POINTS,
+            framealpha=0.85,
+            edgecolor="none",
+        )

@@ -1,0 +1,177 @@
+"""Through an output directory, partition by partition, to the table of settings; nothing in it is changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe._errors import UsageError
+from polyframe.dataset import part_paths
+from polyframe.exporting.files import placed_whole
+from polyframe.exporting.opened import opened
+from polyframe.measuring import marks_taking_part
+from polyframe.participation import selected_marks
+from polyframe.parts import read_parts
+from polyframe.settings import Settings
+from polyframe.stages import settings_for_stage, settings_of, shown
+from polyframe.tuning.counting import Tally, count_settings
+from polyframe.tuning.table import tuning_table
+from polyframe.tuning.values import Grid
+from polyframe.workers import Say, each
+
+#: Settings of the clustering, beside those that are compared, that are as in the output where not given.
+_TAKEN_OVER: Final = ("task", "tool", "filter", "min_threshold")
+
+FORMATS: Final = (".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One partition: its two part files and what to do with them."""
+
+    extractions: Path
+    classifications: Path
+    settings: Settings
+    grid: Grid
+
+
+def tune_output(
+    output: Path,
+    given: Mapping[str, Any],
+    grid: Grid,
+    say: Say,
+    progress: Callable[[int, int], None],
+) -> pl.DataFrame:
+    """Compare settings on the extractions in an output directory.
+
+    Parameters
+    ----------
+    output : Path
+        What a run wrote; nothing in it is changed.
+    given : mapping
+        Settings by name from configuration files and options; the others are those of the output.
+    grid : Grid
+        What is compared.
+    say, progress : callable
+        Told which settings are used, and partitions done and in all.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `polyframe.tables.TUNING`.
+
+    Raises
+    ------
+    PolyframeError
+        Where the directory holds no extractions, a part is damaged, or a run changes it meanwhile.
+    """
+    with opened(output, "tune") as found:
+        settings = _settings(output, found.manifest, given, say)
+        current = _current(found.manifest)
+        if current and current not in grid.settings:
+            made_with = f"eps {current[0]:g}, min_samples {current[1]}"
+            say(f"{output} was made with {made_with}, which is not among these")
+        marks, classifications = (
+            part_paths(output, name, found.manifest) for name in ("extractions", "classifications")
+        )
+        parts = [_Part(*pair, settings, grid) for pair in zip(marks, classifications, strict=True)]
+        return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
+
+
+def tune_frames(
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+) -> pl.DataFrame:
+    """Compare settings on marks in memory.
+
+    Parameters
+    ----------
+    extractions, classifications : polars.DataFrame
+        The tables of these names; None for classifications where only those with marks are known.
+    settings : Settings
+        All but `eps` and `min_samples`.
+    grid : Grid
+        What is compared.
+    """
+    return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
+
+
+def check_table_format(path: Path) -> str:
+    """Return the ending of a table's name.
+
+    Raises
+    ------
+    UsageError
+        Where tables are not written in it.
+    """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise UsageError(f"{path}: the name of a table ends in {' or '.join(FORMATS)}")
+    return ending
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        Where the name ends in something else.
+    PolyframeError
+        Where it cannot be written.
+    """
+    ending = check_table_format(path)
+    with placed_whole(path) as temporary, temporary.open("wb") as file:
+        if ending == ".csv":
+            table.write_csv(file)
+        else:
+            table.write_parquet(file)
+
+
+def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any], say: Say) -> Settings:
+    """Put the settings together, and say which are used."""
+    as_made = {name: manifest["settings"][name] for name in _TAKEN_OVER if given.get(name) is None}
+    settings = settings_for_stage(manifest, "reduce", {**as_made, **given})
+    if settings.volunteers == "drop" and settings.filter != "all":
+        raise UsageError(
+            f"{output}: has no volunteers, so who classified a subject again cannot be told; use --filter all"
+        )
+
+    def told(names: Sequence[str]) -> str:
+        return ", ".join(f"{name} {shown(getattr(settings, name))}" for name in names)
+
+    chosen = [name for name in _TAKEN_OVER if name not in as_made]
+    said = [f"as given: {told(chosen)}"] if chosen else []
+    said += [f"as in {output}: {told(list(as_made))}"] if as_made else []
+    say("; ".join(said))
+    return settings
+
+
+def _current(manifest: Mapping[str, Any]) -> tuple[float, int] | None:
+    if not {"reduce", "contours"} & set(manifest["stages"]):
+        return None
+    settings = settings_of(manifest["settings"])
+    return float(settings.eps), settings.min_samples
+
+
+def _tallies(parts: Sequence[_Part], jobs: int, progress: Callable[[int, int], None]) -> list[Tally]:
+    tallies: list[Tally] = []
+    progress(0, len(parts))
+    for tally in each(_tally_part, parts, jobs):
+        tallies.append(tally)
+        progress(len(tallies), len(parts))
+    return tallies
+
+
+def _tally_part(part: _Part) -> Tally:
+    extractions, classifications = read_parts([part.extractions]), read_parts([part.classifications])
+    return _tally(extractions, classifications, part.settings, part.grid)
+
+
+def _tally(
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+) -> Tally:
+    selected = selected_marks(extractions, settings)
+    marks = marks_taking_part(selected, classifications, settings.filter)
+    return count_settings(marks, grid, settings.min_threshold, settings.engine)
