@@ -1,5 +1,6 @@
 """What many settings make of the same marks: a number against `eps`, one line for each `min_samples`."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -38,7 +39,7 @@ _KINDS: Final = {
     "outliers": _Kind(
         lambda rows: rows["outlier_share"],
         "share of the marks",
-        ("Outliers: marks in no cluster", "beyond the bend only scribbles are left"),
+        ("Outliers: marks in no cluster", "behind the bend a larger eps wins little"),
         is_share=True,
     ),
     "consensus": _Kind(
@@ -106,7 +107,9 @@ def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
         order = len(lines) - k
         if kind.band:
             low, high = (rows[name].to_numpy() for name in kind.band)
-            ax.fill_between(eps, low, high, color=style.color, alpha=0.12, linewidth=0, zorder=1)
+            ax.fill_between(eps, low, high, color=style.color, alpha=0.1, linewidth=0, zorder=1)
+            for edge in (low, high):
+                ax.plot(eps, edge, color=style.color, alpha=0.55, linewidth=0.7, zorder=1.2)
         ax.plot(
             eps,
             values,
@@ -114,9 +117,7 @@ def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
             linestyle=style.linestyle,
             linewidth=1.7,
             marker=_MARKERS[k % len(_MARKERS)],
-            markersize=4 + 1.4 * min(k, 4),
-            markeredgecolor="white",
-            markeredgewidth=0.6,
+            markersize=4 + 1.8 * min(k, 4),
             zorder=2 + order,
             label=f"min_samples {rows['min_samples'][0]}",
         )
@@ -141,6 +142,7 @@ def _mark(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
             markeredgewidth=1.4,
             linestyle="none",
             zorder=20,
+            clip_on=False,
             gid="current",
             label=f"as made: eps {eps:g}, min_samples {min_samples}",
         )
@@ -159,8 +161,10 @@ def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
     else:
         remark(ax, "no settings")
     if kind.band:
-        ax.set_ylim(0, 1.02)
-        if not table[kind.band[0]].drop_nulls().len():
+        low = table[kind.band[0]].drop_nulls().to_list()
+        # Not down to 0 for nothing, and not so far up that all looks different.
+        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in low)]), 1.02)
+        if not low:
             remark(ax, "no clusters")
     elif kind.is_share:
         # Not the rounding of nothing.
@@ -169,7 +173,7 @@ def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     else:
         ax.set_ylim(-0.03 * max(highest, 1), max(highest, 1) * 1.12)
-        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.tick_params(labelsize=SMALL_POINTS)
     ax.spines[["top", "right"]].set_visible(False)
