@@ -1,5 +1,6 @@
 """The values of `eps` and `min_samples` that are compared: ranges, lists and numbers, checked."""
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ def _values(
     """Return the values rising and once each; `checked` raises a UsageError where one is not valid."""
     if isinstance(given, str):
         found = [
-            checked(value) for piece in given.split(",") for value in _piece(name, piece, form, least_parts)
+            checked(value)
+            for piece in given.split(",")
+            for value in _piece(name, piece, checked, form, least_parts)
         ]
     elif isinstance(given, Iterable):
         found = [checked(value) for value in given]
@@ -97,24 +100,26 @@ def _values(
     return tuple(sorted(set(found)))
 
 
-def _piece(name: str, piece: str, form: str, least_parts: int) -> list[Decimal]:
+def _piece(
+    name: str, piece: str, checked: Callable[[object], Number], form: str, least_parts: int
+) -> list[Decimal]:
     """Return the number that a piece of a list is, or those of its range."""
-    try:
+    numbers: list[Decimal] = []
+    with contextlib.suppress(InvalidOperation):
         numbers = [Decimal(part.strip()) for part in piece.split(":")]
-    except InvalidOperation:
-        numbers = []
     if len(numbers) == 1:
         return numbers
     if not least_parts <= len(numbers) <= 3 or not all(number.is_finite() for number in numbers):
         raise UsageError(f"{name}: {piece!r} is not {form}, and no number; a list is {_example(name)}")
-    start, stop, step = numbers if len(numbers) == 3 else (*numbers, Decimal(1))
-    # As floats: what is too small or too large for them is no step.
+    start, stop, step = [*numbers, Decimal(1)][:3]
+    checked(start), checked(stop)
+    # As a float: what is too small or too large for one is no step.
     if not 0 < float(step) < math.inf:
         raise UsageError(f"{name}: the step of {piece!r} is not above 0")
     if stop < start:
         raise UsageError(f"{name}: {piece!r} ends before it begins")
-    if float(stop) - float(start) >= float(step) * MOST_SETTINGS:
-        _check_number(int((float(stop) - float(start)) / float(step)) + 1, piece)
+    # Before they are made: there may be any number.
+    _check_number(int(float(stop - start) / max(float(step), 1e-12)) + 1, f"{name} {piece}")
     return [start + place * step for place in range(int((stop - start) / step) + 1)]
 
 

@@ -1,0 +1,331 @@
+"""The numbers of many settings are those of a reduction with each; each distance is computed once."""
+
+import functools
+import operator
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from exports import ROOT, drawing, export_row, export_text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sklearn.cluster import DBSCAN
+
+import polyframe as pf
+from polyframe import geometry as g
+from polyframe import measuring
+from polyframe._errors import UsageError
+from polyframe.extraction import polygons_of
+from polyframe.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
+
+EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
+MIN_SAMPLES = [1, 2, 3, 4]
+
+
+def of_reduction(found: Any, eps: float, min_samples: int, **options: Any) -> dict[str, Any]:
+    """What a full reduction with one setting makes, counted by its tables."""
+    made = pf.reduce(found, eps=eps, min_samples=min_samples, **options)
+    groups, labels = made.groups, made.labels.filter(pl.col("cluster_label") >= 0)
+    cluster = ["workflow_id", "subject_id", "task", "frame", "tool", "cluster_label"]
+    clusters = labels.group_by(cluster).agg(
+        pl.len(), pl.col("classification_id").is_duplicated().any().alias("doubled")
+    )
+    consensus = made.reductions["consensus"]
+    outliers, marks = int(groups["n_outliers"].sum()), int(groups["n_marks"].sum())
+    found_clusters = int(groups["n_clusters"].sum())
+    return {
+        "eps": eps,
+        "min_samples": min_samples,
+        "groups": groups.height,
+        "marks": marks,
+        "clusters": found_clusters,
+        "clusters_kept": made.reductions.height,
+        "groups_with_clusters": groups.filter(pl.col("n_clusters") > 0).height,
+        "clusters_per_group": found_clusters / groups.height if groups.height else None,
+        "clustered": labels.height,
+        "outliers": outliers,
+        "outlier_share": outliers / marks if marks else None,
+        "marks_per_cluster": labels.height / clusters.height if clusters.height else None,
+        "largest_cluster": clusters["len"].max() or 0,
+        "doubled_clusters": int(clusters["doubled"].sum()),
+        "consensus_q1": consensus.quantile(0.25, "linear"),
+        "consensus_median": consensus.median(),
+        "consensus_q3": consensus.quantile(0.75, "linear"),
+    }
+
+
+def check(found: Any, table: pl.DataFrame, **options: Any) -> None:
+    """Compare a table of settings with a reduction for each."""
+    assert table.schema == TUNING.schema
+    expected = [
+        of_reduction(found, eps, least, **options) for eps, least in table.select("eps", "min_samples").rows()
+    ]
+    exact = [name for name in expected[0] if "consensus" not in name]
+    assert table.select(exact).to_dicts() == [{name: row[name] for name in exact} for row in expected]
+    for name in ("consensus_q1", "consensus_median", "consensus_q3"):
+        values = [row[name] for row in expected]
+        assert [value is None for value in values] == table[name].is_null().to_list()
+        # The consensus of each cluster is the same to the last bit; quartiles are weighted differently.
+        assert table[name].to_list() == pytest.approx(values, abs=1e-15)
+
+
+@pytest.mark.parametrize("repeats", ["first", "last", "all"])
+def test_the_numbers_are_those_of_reductions_of_the_example(example: Path, repeats: Any) -> None:
+    table = pf.tune(example, eps=EPS[::2], min_samples=[1, 3], filter=repeats, jobs=1)
+    check(example, table, filter=repeats)
+
+
+def test_and_of_a_project_of_several_partitions_where_clusters_are_dropped(partitioned: Path) -> None:
+    table = pf.tune(partitioned, eps=EPS, min_samples=MIN_SAMPLES, jobs=1)
+    check(partitioned, table, min_threshold=0.3)
+    # There is something to tell apart.
+    assert (table["clusters_kept"] < table["clusters"]).any()
+    assert table["doubled_clusters"].max() > 3
+    assert table["merged_clusters"].max() > 3
+    assert table["clusters"].n_unique() > 10
+
+
+def test_and_of_the_real_project(cat_project: Path) -> None:
+    found = pf.extract(
+        cat_project / "cat-project-classifications.csv", cat_project / "cat_project_extractor_config.yaml"
+    )
+    check(found, pf.tune(found, eps=EPS[1:], min_samples=[2, 3]))
+
+
+@pytest.mark.parametrize("repeats", ["first", "all"])
+def test_the_row_as_made_is_what_the_tables_hold(partitioned: Path, repeats: Any) -> None:
+    table = pf.tune(partitioned, eps="0.5,0.6", min_samples="2:4", jobs=1)
+    current = table.filter("current").to_dicts()
+    assert [(row["eps"], row["min_samples"]) for row in current] == [(0.6, 3)]
+    groups, reductions = (pf.scan(partitioned, name).collect() for name in ("groups", "reductions"))
+    assert current[0]["clusters"] == groups["n_clusters"].sum()
+    assert current[0]["outliers"] == groups["n_outliers"].sum()
+    assert current[0]["clusters_kept"] == reductions.height
+    assert current[0]["consensus_median"] == reductions["consensus"].median()
+
+
+def test_results_are_the_same_whatever_the_workers(partitioned: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    two = pf.tune(partitioned, jobs=2, progress=lambda *step: steps.append(step))
+    assert two.equals(pf.tune(partitioned, jobs=1))
+    parts = len(list((partitioned / "extractions").iterdir()))
+    assert steps == [(done, parts) for done in range(parts + 1)]
+
+
+def test_workers_may_be_processes(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polyframe.workers._PARTITIONS_FOR_THREADS", 0)
+    found = pf.tune(partitioned, eps="0.5,0.9", jobs=2, engine="shapely")
+    assert found.equals(pf.tune(partitioned, eps="0.5,0.9", jobs=1, engine="shapely"))
+
+
+def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[tuple[int, int]]] = []
+    calls: list[int] = []
+    marks_taking_part = measuring.marks_taking_part
+    pair_distances = measuring.pair_distances
+
+    def begin(*arguments: Any) -> Any:
+        seen.append([])
+        return marks_taking_part(*arguments)
+
+    def count(polygons: Any, areas: Any, bounds: Any, left: Any, right: Any, engine: Any) -> Any:
+        calls.append(len(left))
+        seen[-1] += zip(left.tolist(), right.tolist(), strict=True)
+        return pair_distances(polygons, areas, bounds, left, right, engine)
+
+    monkeypatch.setattr(measuring, "pair_distances", count)
+    monkeypatch.setattr("polyframe.tuning.gathering.marks_taking_part", begin)
+    pf.tune(partitioned, eps="0.1:0.9:0.1", min_samples="1:5", jobs=1)
+    assert len(seen) == len(list((partitioned / "extractions").iterdir()))
+    assert len(calls) == 2 * len(seen)  # those of neighbours, and what clusters need beside
+    assert all(len(pairs) == len(set(pairs)) for pairs in seen)
+    many = sum(map(len, seen))
+    # Smaller eps, larger min_samples: no more pairs than the widest setting alone has.
+    seen.clear()
+    pf.tune(partitioned, eps=0.9, min_samples=1, jobs=1)
+    assert many == sum(map(len, seen)) > 100
+
+
+def cores_of(found: pf.Extraction, eps: float, min_samples: int) -> tuple[Any, Any]:
+    """Labels and cores of one group by scikit-learn."""
+    marks = found.extractions
+    matrix = g.iou_distance_matrix(polygons_of(marks).polygons, marks["classification_id"].to_list())
+    fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(np.minimum(matrix, 9))
+    return fitted.labels_, fitted.core_sample_indices_
+
+
+def marks_at(places: list[tuple[float, int]]) -> pf.Extraction:
+    """Squares of side 10 of one group: where each stands, and the number of its classification."""
+    ordered = sorted(places, key=lambda place: place[1])
+    marks = [
+        {
+            "workflow_id": 1,
+            "subject_id": 1,
+            "task": "T0",
+            "frame": 0,
+            "tool": "T0_toolIndex0",
+            "classification_id": number,
+            "mark_index": k,
+            "x": [x, x + 10, x + 10, x],
+            "y": [0.0, 0.0, 10.0, 10.0],
+        }
+        for k, (x, number) in enumerate(ordered)
+    ]
+    frame = pl.DataFrame(marks).with_columns(
+        pl.lit(None, EXTRACTIONS.schema[name]).alias(name)
+        for name in EXTRACTIONS.schema
+        if name not in marks[0]
+    )
+    extractions = EXTRACTIONS.conform(frame)
+    classifications = extractions.unique("classification_id").with_columns(
+        pl.lit("1.1").alias("workflow_version"), pl.lit(1).alias("n_marks")
+    )
+    return pf.Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.empty())
+
+
+def _extracted(text: str) -> pf.Extraction:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.csv"
+        path.write_text(text, encoding="utf-8")
+        return pf.extract(path)
+
+
+PLACES = st.lists(
+    st.tuples(st.integers(0, 40).map(lambda x: x / 2), st.integers(0, 7)), min_size=1, max_size=14
+)
+SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@SOME
+@given(PLACES)
+def test_any_marks_in_a_row(places: list[tuple[float, int]]) -> None:
+    """Against reductions and scikit-learn; and a larger eps never makes more outliers."""
+    found = marks_at(places)
+    table = pf.tune(found, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+    check(found, table.filter(pl.col("eps").is_in(EPS[1::2]) & (pl.col("min_samples") < 4)), engine="shapely")
+    for _, rows in table.group_by("min_samples"):
+        along = rows.sort("eps")
+        assert along["outliers"].diff().drop_nulls().le(0).all()
+        assert along["merged_clusters"].is_null().to_list() == [True] + [False] * (len(EPS) - 1)
+        for before, row in zip(along.iter_rows(named=True), along[1:].iter_rows(named=True), strict=False):
+            labels, cores = cores_of(found, before["eps"], before["min_samples"])
+            now, _ = cores_of(found, row["eps"], row["min_samples"])
+            pairs = {(labels[core], now[core]) for core in cores}
+            assert row["merged_clusters"] == len({a for a, _ in pairs}) - len({b for _, b in pairs})
+
+
+def test_numbers_worked_by_hand() -> None:
+    """Two volunteers draw two squares each, 10 wide and 8 apart, each a pixel off the other's.
+
+    Neighbours that overlap by 9 of 10 have IoU 90/110, distance 0.1818; by 3, 30/170, 0.8235.
+    """
+    found = marks_at([(0, 0), (8, 0), (1, 1), (9, 1)])
+    table = pf.tune(found, eps="0.1,0.2,0.9", min_samples=2)
+    rows = table.to_dicts()
+    assert table["clusters"].to_list() == [0, 2, 1]
+    assert table["outliers"].to_list() == [4, 0, 0]
+    assert table["outlier_share"].to_list() == [1, 0, 0]
+    assert table["marks_per_cluster"].to_list() == [None, 2, 4]
+    assert table["largest_cluster"].to_list() == [0, 2, 4]
+    assert table["doubled_clusters"].to_list() == [0, 0, 1]
+    assert table["merged_clusters"].to_list() == [None, 0, 1]
+    assert [row["consensus_median"] for row in rows[:2]] == [None, pytest.approx(90 / 110)]
+    # Six pairs: two of one classification, two near, one with 3 in common, one (0 and 9) with 1.
+    assert rows[2]["consensus_q1"] == pytest.approx((2 * 90 / 110 + 30 / 170 + 10 / 190) / 6)
+
+
+def test_without_marks_there_is_nothing_but_no_error() -> None:
+    found = _extracted(export_text([export_row(1, drawing())]))
+    table = pf.tune(found, eps="0.3,0.5", min_samples=2)
+    assert table["clusters"].to_list() == [0, 0]
+    assert table["outlier_share"].to_list() == [None, None]
+    assert table["merged_clusters"].to_list() == [None, 0]
+
+
+def test_frames_and_files_of_extractions_will_do(example: Path) -> None:
+    frame = pf.scan(example, "extractions")
+    assert pf.tune(frame, eps=0.5, min_samples=2)["clusters"].to_list() == [36]
+    extractions = ROOT / "tests" / "panoptes" / "extractions.csv"
+    check(extractions, pf.tune(extractions, eps="0.3,0.6", min_samples=2))
+
+
+def test_settings_not_given_are_those_of_the_output(partitioned: Path) -> None:
+    said: list[str] = []
+    tune = functools.partial(pf.tune, partitioned, eps=0.6, min_samples=3, jobs=1)
+    as_made = tune(say=said.append)
+    assert said == [f"as in {partitioned}: task all, tool all, filter first, min_threshold 0.3"]
+    assert tune(min_threshold=0.3).equals(as_made)
+    given = tune(min_threshold=0.0, filter="all", tool=0, say=said.append)
+    assert said[1] == f"as given: tool 0, filter all, min_threshold 0.0; as in {partitioned}: task all"
+    assert given["clusters"].item() == given["clusters_kept"].item() != as_made["clusters"].item()
+    tune = functools.partial(pf.tune, partitioned, jobs=1)
+    tune(eps=0.5, min_samples=2, say=said.append)
+    assert said[-1].endswith("was made with eps 0.6, min_samples 3, which is not among these")
+    with pytest.raises(UsageError, match="workflow_version: 13 contradicts"):
+        tune(workflow_version="13")
+    with pytest.raises(UsageError, match="did you mean 'filter'"):
+        tune(filters="all")
+
+
+def test_values_in_a_configuration_are_passed_over(example: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "reducer_config:\n  polygon_reducer: {eps: 0.2, min_samples: 3}\n---\n".replace("---\n", "")
+        + "  polygon_reducer_contours: {eps: 0.7}\n",
+        encoding="utf-8",
+    )
+    table = pf.tune(example, config, eps="0.3,0.5", min_samples=2, jobs=1)
+    assert table.equals(pf.tune(example, eps="0.3,0.5", min_samples=2, jobs=1))
+
+
+def test_an_output_without_volunteers_needs_all(tmp_path: Path, small_export: Path) -> None:
+    pf.run(small_export, tmp_path / "out", volunteers="drop", jobs=1)
+    with pytest.raises(UsageError, match="--filter all"):
+        pf.tune(tmp_path / "out")
+    assert pf.tune(tmp_path / "out", filter="all")["marks"].max() == 10
+
+
+def test_extractions_alone_will_do_and_nothing_is_marked(
+    tmp_path: Path, small_export: Path, polyframe: Callable[..., Any]
+) -> None:
+    assert polyframe("extract", small_export, "-o", tmp_path / "out", "-q").code == 0
+    before = _content(tmp_path / "out")
+    table = pf.tune(tmp_path / "out")
+    assert not table["current"].any()
+    assert table["marks"].unique().to_list() == [10]
+    assert _content(tmp_path / "out") == before
+
+
+def test_a_run_meanwhile_is_noticed(
+    tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pf.run(small_export, tmp_path / "out", jobs=1)
+    count = pf.tuning.gathering.count_settings  # type: ignore[attr-defined]
+
+    def changed(*arguments: Any) -> Any:
+        pf.run(small_export, tmp_path / "out", jobs=1, eps=0.9)
+        return count(*arguments)
+
+    monkeypatch.setattr("polyframe.tuning.gathering.count_settings", changed)
+    with pytest.raises(pf.PolyframeError, match="a run changed it during the tune; tune it again"):
+        pf.tune(tmp_path / "out")
+
+
+def test_a_damaged_part_is_named(tmp_path: Path, small_export: Path) -> None:
+    pf.run(small_export, tmp_path / "out", jobs=1)
+    part = next((tmp_path / "out" / "extractions").iterdir())
+    part.write_bytes(part.read_bytes()[:500])
+    with pytest.raises(pf.PolyframeError, match="is missing or damaged"):
+        pf.tune(tmp_path / "out")
+    with pytest.raises(pf.PolyframeError, match="no such directory"):
+        pf.tune(tmp_path / "nothing")
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return functools.reduce(operator.or_, ({str(path): path.read_bytes()} for path in files))

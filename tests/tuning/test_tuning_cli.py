@@ -1,0 +1,137 @@
+"""`polyframe tune` from end to end: what it prints and writes, and errors of one line."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from exports import ROOT, Done
+from PIL import Image
+
+import polyframe as pf
+from polyframe import cli
+
+Call = Callable[..., Done]
+
+
+def test_the_table_is_printed_and_written(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe(
+        "tune", example, "--eps", "0.2:0.4:0.1,0.5", "--min-samples", "2,4", "-o", tmp_path / "new" / "x.csv"
+    )
+    assert done.code == 0
+    assert done.err == f"polyframe: as in {example}: task all, tool all, filter first, min_threshold 0.0\n"
+    lines = done.out.splitlines()
+    assert len(lines) == 2 + 8 + 1
+    assert lines[-1] == f"* as {example} was made"
+    starred = [line for line in lines[:-1] if line.startswith("*")]
+    assert [line.split()[1:4] for line in starred] == [["0.5", "2", "36"]]
+    # Every column ends at the same place in each line.
+    ends = {tuple(m.end() for m in re.finditer(r"\S+", line.replace("*", " "))) for line in lines[2:-1]}
+    assert len(ends) == 1
+    table = pf.tune(example, eps=[0.2, 0.3, 0.4, 0.5], min_samples=[2, 4])
+    written = pl.read_csv(tmp_path / "new" / "x.csv", schema=table.schema)
+    assert written.equals(table)
+    for row, line in zip(table.iter_rows(named=True), lines[2:-1], strict=True):
+        cells = line.replace("*", " ").split()
+        assert cells[:3] == [f"{row['eps']:g}", str(row["min_samples"]), str(row["clusters"])]
+        assert cells[5:7] == [str(row["outliers"]), f"{row['outlier_share']:.1%}"]
+        assert cells[-2] == f"{row['consensus_median']:.3f}"
+
+
+def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    for name in ("a", "b"):
+        done = polyframe(
+            "tune", example, "-q", "-o", tmp_path / f"{name}.parquet", "--plot", tmp_path / f"{name}.png"
+        )
+        assert (done.code, done.out, done.err) == (0, "", "")
+    assert pl.read_parquet(tmp_path / "a.parquet").equals(pf.tune(example))
+    for ending in ("parquet", "png"):
+        assert (tmp_path / f"a.{ending}").read_bytes() == (tmp_path / f"b.{ending}").read_bytes()
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.width == 1200
+        # All three lines are there.
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    assert {(0, 0x72, 0xB2), (0xD5, 0x5E, 0), (0, 0x9E, 0x73)} <= colours
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["--eps", "0:0.5:0.1"], 2, "eps: 0.0 is not a fraction above 0 and up to 1"),
+        (["--eps", "a"], 2, "eps: 'a' is not start:stop:step"),
+        (["--min-samples", "0"], 2, "min_samples: 0 is not a whole number from 1"),
+        (["--eps", "0.0001:1:0.0001"], 2, "too many"),
+        (["-o", "x.txt"], 2, "x.txt: the name of a table ends in .csv or .parquet"),
+        (["--plot", "x.jpg"], 2, "x.jpg: the name of a picture ends in .png, .svg, .pdf"),
+        (["--workflow-id", "1"], 2, "contradicts"),
+        (["--min-threshold", "2"], 2, "min_threshold"),
+        (["--average", "union"], 2, "No such option"),
+        (["-o", "here.csv/x.csv"], 1, "cannot be written"),
+    ],
+)
+def test_wrong_calls_end_in_one_line(
+    arguments: list[str],
+    code: int,
+    told: str,
+    example: Path,
+    tmp_path: Path,
+    polyframe: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("here.csv").touch()
+    done = polyframe("tune", example, "-q", *arguments)
+    assert done.code == code
+    assert told in done.err
+    assert len(done.err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["here.csv"]
+
+
+def test_a_directory_without_extractions_is_told(tmp_path: Path, polyframe: Call) -> None:
+    for folder in (tmp_path, tmp_path / "nothing"):
+        done = polyframe("tune", folder)
+        assert done.code == 1
+        assert done.err.startswith(f"polyframe: error: {folder}: ")
+
+
+def test_without_matplotlib_only_the_plot_is_missing(
+    example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("matplotlib", "polyframe.plot"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delattr(pf, "plot", raising=False)
+    done = polyframe("tune", example, "-q", "--plot", tmp_path / "x.png", "-o", tmp_path / "x.csv")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'\n"
+    assert not list(tmp_path.iterdir())
+    assert polyframe("tune", example, "-q", "-o", tmp_path / "x.csv").code == 0
+
+
+def test_the_example_of_the_help_works(
+    example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").symlink_to(example)
+    command = " ".join(polyframe("tune", "--help").out.split()).split("Example: polyframe ")[1]
+    done = polyframe(*command.split())
+    assert done.code == 0
+    assert len(done.out.splitlines()) == 2 + 24 + 1
+    assert Path("settings.csv").exists()
+    assert Path("settings.png").stat().st_size > 10_000
+
+
+def test_tuning_does_not_load_matplotlib(example: Path) -> None:
+    code = (
+        "import sys, polyframe as pf; "
+        f"pf.tune({str(example)!r}, eps=0.5, min_samples=2, engine='shapely', jobs=1); "
+        "assert 'matplotlib' not in sys.modules and 'pandas' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_it_is_a_command() -> None:
+    assert "tune" in cli.cli.commands

@@ -1,0 +1,123 @@
+"""Values to try: ranges and lists as people write them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyframe._errors import UsageError
+from polyframe.tuning.values import grid_of
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("0.2:0.9:0.1", (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
+        ("0.1:1:0.3", (0.1, 0.4, 0.7, 1.0)),
+        ("0.1:0.9:0.3", (0.1, 0.4, 0.7)),
+        ("0.3,0.5", (0.3, 0.5)),
+        (" 0.5 , .3,0.30 ", (0.3, 0.5)),
+        ("0.5", (0.5,)),
+        ("0.4:0.4:0.1", (0.4,)),
+        ("0.2:0.4:0.1,0.35,5e-1", (0.2, 0.3, 0.35, 0.4, 0.5)),
+        (0.5, (0.5,)),
+        (1, (1.0,)),
+        ([0.5, 0.3, 0.3], (0.3, 0.5)),
+        (np.arange(0.1, 0.45, 0.1), (0.1, 0.2, 0.3, 0.4)),
+        ([3 * 0.1], (0.3,)),
+        (np.float32(0.25), (0.25,)),
+        (None, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
+    ],
+)
+def test_values_of_eps(written, values) -> None:
+    eps = grid_of(written, 2).eps
+    assert eps == values
+    assert all(type(value) is float for value in eps)
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        ("2,3,4", (2, 3, 4)),
+        ("2:5", (2, 3, 4, 5)),
+        ("2:9:3", (2, 5, 8)),
+        ("1", (1,)),
+        (3, (3,)),
+        ([4, 2], (2, 4)),
+        (np.array([2, 3]), (2, 3)),
+        (range(2, 4), (2, 3)),
+        (None, (2, 3, 4)),
+    ],
+)
+def test_values_of_min_samples(written, values) -> None:
+    assert grid_of(0.5, written).min_samples == values
+
+
+def test_settings_are_all_pairs_in_order() -> None:
+    assert grid_of("0.3,0.5", "2,3").settings == [(0.3, 2), (0.3, 3), (0.5, 2), (0.5, 3)]
+
+
+@pytest.mark.parametrize(
+    ("eps", "told"),
+    [
+        ("0", "eps: 0.0 is not a fraction above 0 and up to 1"),
+        ("1.2", "eps: 1.2 is not"),
+        ("-0.5", "eps: -0.5 is not"),
+        ("0:0.9:0.1", "eps: 0.0 is not"),
+        ("0.5:1.1:0.1", "eps: 1.1 is not"),
+        ("nan", "eps: nan is not a number"),
+        ("inf", "eps: inf is not a number"),
+        ("many", "eps: 'many' is not start:stop:step"),
+        ("", "eps: '' is not"),
+        ("0.3,,0.5", "eps: '' is not"),
+        ("0.1:0.9", "eps: '0.1:0.9' is not start:stop:step"),
+        ("0.1:0.9:0.1:3", "is not start:stop:step"),
+        ("0.1:nan:0.1", "is not start:stop:step"),
+        ("0.9:0.1:0.1", "ends before it begins"),
+        ("0.1:0.9:0", "the step of '0.1:0.9:0' is not above 0"),
+        ("0.1:0.9:-0.1", "is not above 0"),
+        ("0.1:0.9:1e-99999", "is not above 0"),
+        ("0.1:0.9:1e-9", "too many to compare, the most are 1,000"),
+        ("0.001:0.9:0.001", "2,700 settings are too many"),
+        ("0.1:0.9:1e-300", "too many"),
+        ("0.1:1e999999:0.1", "eps: inf is not a number"),
+        ([], "eps: no value to try"),
+        (["0.3"], "eps: '0.3' is not a number"),
+        ([None], "eps: None is not a number"),
+        (True, "eps: True is not a number"),
+        ([0.2, float("nan")], "is not a number"),
+    ],
+)
+def test_what_is_no_eps_is_told(eps, told: str) -> None:
+    with pytest.raises(UsageError) as error:
+        grid_of(eps)
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("least", "told"),
+    [
+        ("0", "min_samples: 0 is not a whole number from 1"),
+        ("2.5", "min_samples: '2.5' is not a whole number from 1"),
+        ("two", "min_samples: 'two' is not start:stop"),
+        ("nan", "min_samples: 'NaN' is not a whole number"),
+        ("9" * 30, "is not a whole number"),
+        (10**12, "is above 1,000,000,000"),
+        ("1:2000", "too many"),
+        ("5:2", "ends before it begins"),
+        ([2.0], "min_samples: 2.0 is not a whole number"),
+        ([], "min_samples: no value to try"),
+    ],
+)
+def test_what_is_no_min_samples_is_told(least, told: str) -> None:
+    with pytest.raises(UsageError) as error:
+        grid_of(0.5, least)
+    assert told in str(error.value)
+
+
+@given(st.integers(1, 100), st.integers(0, 100), st.integers(1, 50))
+def test_ranges_are_those_of_whole_hundredths(start: int, more: int, step: int) -> None:
+    stop = min(start + more, 100)
+    found = grid_of(f"{start / 100}:{stop / 100}:{step / 100}", 2).eps
+    assert found == tuple(k / 100 for k in range(start, stop + 1, step))
