@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from polyframe.reasons import REASONS
 from polyframe.settings import Settings
-from polyframe.tables import TABLES
+from polyframe.tables import TABLES, TUNING, Table
 
 
 def tables_section() -> str:
@@ -27,9 +27,7 @@ def tables_section() -> str:
         ]
         if table.geometry:
             lines[-1] += " GeoParquet 1.1."
-        lines += ["", "| column | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{c.name}` | {_type_name(c.dtype)} | {c.meaning} |" for c in table.columns]
-        lines.append("")
+        lines += ["", *_column_lines(table), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -48,6 +46,11 @@ def settings_section() -> str:
     return "\n".join(lines)
 
 
+def tuning_section() -> str:
+    """Describe the columns of the table of settings that `tune` makes."""
+    return "\n".join(_column_lines(TUNING))
+
+
 def reasons_section() -> str:
     """Describe every reason for rejection."""
     lines = ["| reason | stage | what is rejected | meaning |", "|---|---|---|---|"]
@@ -60,6 +63,7 @@ def reasons_section() -> str:
 SECTIONS: Final[dict[str, Callable[[], str]]] = {
     "tables": tables_section,
     "settings": settings_section,
+    "tuning": tuning_section,
     "reasons": reasons_section,
 }
 
@@ -78,6 +82,11 @@ def filled(text: str) -> str:
         made = f"{begin}\n{section()}\n{end}"
         text = made.join(pattern.split(text))
     return text
+
+
+def _column_lines(table: Table) -> list[str]:
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    return lines + [f"| `{c.name}` | {_type_name(c.dtype)} | {c.meaning} |" for c in table.columns]
 
 
 def _type_name(dtype: Any) -> str:
