@@ -29,9 +29,8 @@ _EXAMPLE = "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4 -o settings
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
 )
-@named_setting_options(
-    "workflow_id", "workflow_version", "task", "tool", "filter", "min_threshold", "engine", "jobs"
-)
+@named_setting_options("task", "tool", "filter", "min_threshold", default="as OUT was made with")
+@named_setting_options("engine", "jobs")
 @quiet_option
 def tune(
     output: Path,
@@ -48,7 +47,7 @@ def tune(
     Prints one line for each setting: clusters and outliers, clusters that hold two marks of one
     classification (doubled) or were joined by the last step of eps (merged), and the quartiles of consensus.
     Distances are computed once for all of them; nothing in OUT is changed. Other settings are as OUT was
-    made with, unless given.
+    made with, unless they are given.
     """
     if picture:
         # Before the work: what is missing or cannot be written is said at once.

@@ -26,24 +26,33 @@ def setting_options(*affected: str) -> Callable[[Command], Command]:
     return add
 
 
-def named_setting_options(*names: str) -> Callable[[Command], Command]:
-    """Give a command one option for each setting that is named."""
+def named_setting_options(*names: str, default: str | None = None) -> Callable[[Command], Command]:
+    """Give a command one option for each setting that is named.
+
+    Parameters
+    ----------
+    *names : str
+        Fields of `Settings` that have a flag.
+    default : str, optional
+        What the help says holds without the option, where that is not the default of the setting.
+    """
 
     def add(command: Command) -> Command:
         for f in reversed(dataclasses.fields(Settings)):
             if f.name in names:
-                command = _option(f)(command)
+                command = _option(f, default)(command)
         return command
 
     return add
 
 
-def _option(f: dataclasses.Field[Any]) -> Callable[[Command], Command]:
+def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[Command], Command]:
     repeatable = f.default == () and f.name in ("task", "tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
         kind = click.Choice(f.metadata["choices"])
-    shown = "" if f.default in (None, ()) else f"  [default: {f.default}]"
+    default = default or ("" if f.default in (None, ()) else str(f.default))
+    shown = f"  [default: {default}]" if default else ""
     return click.option(
         f.metadata["flag"],
         f.name,

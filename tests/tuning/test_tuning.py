@@ -239,6 +239,18 @@ def test_numbers_worked_by_hand() -> None:
     assert rows[2]["consensus_q1"] == pytest.approx((2 * 90 / 110 + 30 / 170 + 10 / 190) / 6)
 
 
+def test_a_mark_between_two_clusters_may_change_sides() -> None:
+    """Mark 10 is near 7 and 13: with 4 it belongs to the left cluster, with 5 only the right has a core."""
+    found = marks_at([(x, k) for k, x in enumerate((4.5, 4.6, 7, 10, 13, 15.5, 15.6, 15.7))])
+    table = pf.tune(found, eps=0.5, min_samples="4,5")
+    assert table.select("clusters", "clustered").rows() == [(2, 8), (1, 5)]
+    check(found, table)
+    right = [10, 13, 15.5, 15.6, 15.7]
+    shifts = [b - a for k, b in enumerate(right) for a in right[:k]]
+    expected = np.mean([(10 - shift) / (10 + shift) for shift in shifts])
+    assert table["consensus_median"][1] == pytest.approx(expected)
+
+
 def test_without_marks_there_is_nothing_but_no_error() -> None:
     found = _extracted(export_text([export_row(1, drawing())]))
     table = pf.tune(found, eps="0.3,0.5", min_samples=2)

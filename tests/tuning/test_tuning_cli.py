@@ -66,7 +66,7 @@ def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, poly
         (["--eps", "0.0001:1:0.0001"], 2, "too many"),
         (["-o", "x.txt"], 2, "x.txt: the name of a table ends in .csv or .parquet"),
         (["--plot", "x.jpg"], 2, "x.jpg: the name of a picture ends in .png, .svg, .pdf"),
-        (["--workflow-id", "1"], 2, "contradicts"),
+        (["-c", "config.yaml"], 2, "contradicts"),
         (["--min-threshold", "2"], 2, "min_threshold"),
         (["--average", "union"], 2, "No such option"),
         (["-o", "here.csv/x.csv"], 1, "cannot be written"),
@@ -83,11 +83,12 @@ def test_wrong_calls_end_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("here.csv").touch()
+    Path("config.yaml").write_text("workflow_id: 1\n", encoding="utf-8")
     done = polyframe("tune", example, "-q", *arguments)
     assert done.code == code
     assert told in done.err
     assert len(done.err.splitlines()) == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["here.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"here.csv", "config.yaml"}
 
 
 def test_a_directory_without_extractions_is_told(tmp_path: Path, polyframe: Call) -> None:
