@@ -11,7 +11,7 @@ uses pyplot. Needs the extra `plot`.
 >>> group = pf.plot.read_groups("out", 1000003)[0]  # doctest: +SKIP
 >>> pf.plot.marks(group, ax, image=pf.plot.read_image("data/images/1000003-0.png"))  # doctest: +SKIP
 
-`groups` knows the tables, `images` files and addresses of images, `palette` the colours, `canvas` axes like
+`groups` knows the tables, `images` files and addresses of images, `palette` the lines, `canvas` axes like
 an image, titles and legends; `outlines`, `contours`, `overview`, `tuned` and `toys` draw; `layout` and
 `figures` put panels together.
 """
@@ -23,10 +23,12 @@ try:
 except ImportError:
     raise PolyframeError("pictures need Matplotlib: pip install 'polyframe[plot]'") from None
 
+from polyframe.images import ImageFolder
+from polyframe.panoptes.subjects import read_subject
 from polyframe.plot.contours import agreement, level
 from polyframe.plot.figures import overview_figure, save_figure, subject_figure, toy_figure, tuning_figure
 from polyframe.plot.groups import Cluster, MarkGroup, groups_of, read_groups
-from polyframe.plot.images import ImageFolder, fetch_image, read_image, read_subject
+from polyframe.plot.images import fetch_image, read_image
 from polyframe.plot.outlines import averages, marks
 from polyframe.plot.overview import consensus, consensus_by_size
 from polyframe.plot.toys import toy

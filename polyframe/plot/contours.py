@@ -14,6 +14,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.colours import HEAT
 from polyframe.plot.canvas import (
     SMALL_POINTS,
     Image,
@@ -27,7 +28,6 @@ from polyframe.plot.canvas import (
 )
 from polyframe.plot.groups import Cluster, MarkGroup, Path2D
 from polyframe.plot.outlines import mark_lines, outline
-from polyframe.plot.palette import HEAT
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 

@@ -16,9 +16,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError
+from polyframe.colours import HEAT
 from polyframe.dataset import scan
 from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, numbered, remark, titled
-from polyframe.plot.palette import HEAT
 
 #: Steps of consensus that are told apart.
 _STEPS: Final = 1000

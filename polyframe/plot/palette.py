@@ -1,26 +1,15 @@
-"""Colours that people with any kind of colour vision can tell apart, and lines for marks and outliers."""
+"""How the lines of marks and outliers look in pictures."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
-#: Colours of clusters 0, 1, ... on white. From the palettes of Okabe and Ito and of Paul Tol, so chosen that
-#: the two nearest stay apart also for people who see two of the three basic colours (the tests measure it).
-ON_WHITE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288", "#E69F00", "#882255", "#33BBEE")
-
-#: The same on a photo, lighter: under each line lies a dark one, so that it stands out everywhere.
-ON_IMAGE: Final = ("#56B4E9", "#E69F00", "#DC267F", "#C0FFEE", "#785EF0", "#EEDD88", "#FF7F50", "#FFAABB")
-
-OUTLIER_ON_WHITE: Final = "#555555"
-OUTLIER_ON_IMAGE: Final = "#FFFFFF"
+from polyframe.colours import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
 
 #: Dashes are for outliers; further clusters take these with the same colours again.
 _LINES: Final = ("solid", "dashdot", "dotted")
 _DASHES: Final = (0, (4, 2))
-
-#: Agreement from low to high: its lightness rises steadily, so that it is read in grey too.
-HEAT: Final = "viridis"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import pytest
 from made_groups import DATA
 from PIL import Image
 
+import polyframe.images
 from polyframe._errors import PolyframeError
+from polyframe.panoptes.subjects import Subject
 from polyframe.plot import ImageFolder, fetch_image, images, read_image, read_subject
 
 
@@ -58,7 +60,7 @@ def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "b.png").write_bytes(png()[:50])
     with pytest.raises(PolyframeError, match="cannot be read as an image"):
         read_image(tmp_path / "b.png")
-    monkeypatch.setattr(images, "LARGEST_PIXELS", 11)
+    monkeypatch.setattr(polyframe.images, "LARGEST_PIXELS", 11)
     (tmp_path / "c.png").write_bytes(png())
     with pytest.raises(PolyframeError, match="has 4 x 3 pixels, more than 11"):
         read_image(tmp_path / "c.png")
@@ -75,14 +77,14 @@ def test_numbers_in_keys_order_the_frames(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).touch()
     metadata = {f"image_{k}": names[k] for k in (10, 2, 11, *range(2), *range(3, 10))}
-    subject = images.Subject(5, {"license": "CC", "credit": 7, **metadata}, {})
+    subject = Subject(5, {"license": "CC", "credit": 7, **metadata}, {})
     assert [path.name for path in ImageFolder(tmp_path).of(subject).values()] == names
 
 
 def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> None:
     (tmp_path / "f.jpeg").touch()
     locations = {0: "https://example.org/x/missing.jpeg", 1: "https://example.org/x/f.jpeg?size=3"}
-    subject = images.Subject(5, {"name": "gone.png"}, locations)
+    subject = Subject(5, {"name": "gone.png"}, locations)
     assert ImageFolder(tmp_path).of(subject) == {1: tmp_path / "f.jpeg"}
 
 
@@ -94,7 +96,7 @@ def test_no_file_outside_the_folder_is_taken(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
-    assert ImageFolder(folder).of(images.Subject(5, {"a": name}, {0: name})) == {}
+    assert ImageFolder(folder).of(Subject(5, {"a": name}, {0: name})) == {}
 
 
 def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib import colormaps
+from matplotlib.colors import to_hex, to_rgb
 
-from polyframe.plot.palette import ON_IMAGE, ON_WHITE
+from polyframe.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE
 
 #: What people see who lack one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
 VISION = {
@@ -58,3 +59,8 @@ def test_colours_stay_apart(palette: tuple[str, ...], vision: str) -> None:
 def test_colours_stand_out_from_what_lies_under_them() -> None:
     assert min(contrast(colour, "white") for colour in ON_WHITE) > 2
     assert min(contrast(colour, "black") for colour in ON_IMAGE) > 3
+
+
+def test_the_steps_of_agreement_are_those_of_matplotlib() -> None:
+    drawn = [to_hex(colormaps[HEAT](share)).upper() for share in np.linspace(0, 1, len(HEAT_STEPS))]
+    assert list(HEAT_STEPS) == drawn

@@ -1,0 +1,109 @@
+"""The subjects export: what the project's team said of each subject, and where its images are."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyframe._errors import PolyframeError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a subjects export says of one subject.
+
+    Attributes
+    ----------
+    subject_id : int
+    metadata : dict
+        As the project's team gave it, in its order.
+    locations : dict
+        Address of each frame's image, by frame.
+    """
+
+    subject_id: int
+    metadata: dict[str, Any]
+    locations: dict[int, str]
+
+
+def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
+    """Find a subject in a subjects export.
+
+    Parameters
+    ----------
+    subjects : path
+        The CSV that Zooniverse exports: with `subject_id`, `metadata` and `locations`.
+    subject_id : int
+
+    Returns
+    -------
+    Subject
+
+    Raises
+    ------
+    PolyframeError
+        Where the file is no subjects export or does not have the subject.
+    """
+    found = read_subjects(subjects, [subject_id])
+    if not found:
+        raise PolyframeError(f"{subjects}: has no subject {subject_id}; is it the export of this project?")
+    return found[subject_id]
+
+
+def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) -> dict[int, Subject]:
+    """Find some subjects in a subjects export.
+
+    Parameters
+    ----------
+    subjects : path
+        The CSV that Zooniverse exports: with `subject_id`, `metadata` and `locations`.
+    subject_ids : iterable of int
+
+    Returns
+    -------
+    dict of int to Subject
+        Those that are there; where a subject has several rows, as for several workflows, the first counts.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file is no subjects export.
+    """
+    wanted = pl.Series(list(map(str, subject_ids)), dtype=pl.String).implode()
+    try:
+        rows = (
+            pl.scan_csv(Path(subjects), infer_schema=False)
+            .select("subject_id", "metadata", "locations")
+            .filter(pl.col("subject_id").is_in(wanted))
+            .unique("subject_id", keep="first")
+            .collect()
+        )
+    except pl.exceptions.PolarsError as error:
+        told = str(error).splitlines()[0]
+        raise PolyframeError(
+            f"{subjects}: no subjects export with subject_id, metadata and locations ({told})"
+        ) from None
+    return {
+        int(number): Subject(int(number), _json_object(metadata), _locations(locations))
+        for number, metadata, locations in rows.iter_rows()
+    }
+
+
+def _locations(cell: str | None) -> dict[int, str]:
+    return {
+        int(frame): url
+        for frame, url in _json_object(cell).items()
+        if frame.isascii() and frame.isdigit() and isinstance(url, str)
+    }
+
+
+def _json_object(cell: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(cell or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
