@@ -4,9 +4,9 @@
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours`, `tune`, `export`, `config`, `scan`, `status` and `validate` are in
-`polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures in `polyframe.plot`; exports to try
-things out with are made by `polyframe.synthetic`.
+`run`, `extract`, `reduce`, `contours`, `tune`, `export`, `report`, `config`, `scan`, `status` and `validate`
+are in `polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures in `polyframe.plot`; exports
+to try things out with are made by `polyframe.synthetic`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Extraction,
         Finding,
         Reduction,
+        Reported,
         Status,
         Summary,
         config,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         export,
         extract,
         reduce,
+        report,
         run,
         scan,
         status,
@@ -41,6 +43,7 @@ __all__ = [
     "Finding",
     "PolyframeError",
     "Reduction",
+    "Reported",
     "Status",
     "Summary",
     "UsageError",
@@ -50,6 +53,7 @@ __all__ = [
     "export",
     "extract",
     "reduce",
+    "report",
     "run",
     "scan",
     "status",

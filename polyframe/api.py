@@ -29,6 +29,7 @@ from polyframe.reduction import (
     labels_table,
     reductions_table,
 )
+from polyframe.reporting.writing import Reported, report
 from polyframe.settings import Options, Settings, TuneOptions
 from polyframe.state import Status
 from polyframe.tables import EXTRACTIONS
@@ -48,6 +49,7 @@ __all__ = [
     "Extraction",
     "Finding",
     "Reduction",
+    "Reported",
     "Status",
     "Summary",
     "config",
@@ -55,6 +57,7 @@ __all__ = [
     "export",
     "extract",
     "reduce",
+    "report",
     "run",
     "scan",
     "status",

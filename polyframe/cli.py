@@ -30,6 +30,7 @@ for _command in (
     reading.status,
     reading.validate,
     reading.export,
+    reading.report,
     picturing.plot,
     preparing.config,
     preparing.synth,

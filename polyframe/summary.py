@@ -12,7 +12,15 @@ def summary_lines(summary: Summary) -> list[str]:
     summary : Summary
         What a run did.
     """
-    counts = summary.accounting
+    return [
+        *counts_lines(summary.accounting),
+        _work(summary),
+        f"{summary.seconds:.1f} s, tables in {summary.output}",
+    ]
+
+
+def counts_lines(counts: Accounting) -> list[str]:
+    """Return the lines that tell where every row and mark went, by the counts alone."""
     lines = [
         f"rows read {counts.rows_read} = {counts.rows_filtered} filtered out"
         f" + {counts.rows_rejected} rejected + {counts.rows_used} used",
@@ -22,8 +30,6 @@ def summary_lines(summary: Summary) -> list[str]:
     if counts.reasons:
         listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
         lines.append(f"rejected, see the table rejects: {listed}")
-    lines.append(_work(summary))
-    lines.append(f"{summary.seconds:.1f} s, tables in {summary.output}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The commands that read an output directory: status, validate, export."""
+"""The commands that read an output directory: status, validate, export, report."""
 
 import dataclasses
 import sys
@@ -74,3 +74,40 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
     for done in write(output, to, path, say=say(quiet), **given(options)):
         if not quiet:
             click.echo(f"{done.path}: {done.written} {done.of_what}")
+
+
+@click.command(
+    epilog="Example: polyframe report out --subjects data/subjects.csv --images data/images -o report.html"
+)
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="the HTML file")
+@click.option("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path),
+    help="a folder with the files that the metadata in --subjects name",
+)
+@click.option(
+    "--classifications",
+    type=click.Path(path_type=Path),
+    help="the classification export, which records the sizes of the images",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="show so many clusters, those with the least consensus",
+)
+@quiet_option
+def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
+    """Write one HTML file about OUT: numbers, distribution of consensus, clusters from the worst on.
+
+    It works offline, and has no names of volunteers in it. Without --images the background of the outlines is
+    white; images need Pillow: pip install 'polyframe[report]'.
+    """
+    from polyframe.reporting.writing import report as write
+
+    done = write(output, path, say=say(quiet), **options)
+    if not quiet:
+        click.echo(done)

@@ -1,0 +1,39 @@
+"use strict";
+// What the page was given, and how its clusters are named.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const CLUSTERS = DATA.clusters, GROUPS = DATA.groups, IMAGES = DATA.images;
+const COUNT = CLUSTERS.label.length;
+
+const byId = (id) => document.getElementById(id);
+const several = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+const imageOf = (cluster) => GROUPS.image[CLUSTERS.group[cluster]];
+const subjectOf = (cluster) => IMAGES.subject[imageOf(cluster)];
+const frameOf = (cluster) => IMAGES.frame[imageOf(cluster)];
+const toolOf = (cluster) => GROUPS.tool[CLUSTERS.group[cluster]];
+const taskOf = (cluster) => GROUPS.task[CLUSTERS.group[cluster]];
+
+// Text is only ever set as text, so that nothing from the data becomes a part of the page.
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function anchorOf(cluster) {
+  const parts = [subjectOf(cluster), frameOf(cluster), encodeURIComponent(toolOf(cluster)), CLUSTERS.label[cluster]];
+  return `cluster-${parts.join("-")}`;
+}
+
+const BY_ANCHOR = new Map();
+const BY_SUBJECT = new Map();
+for (let cluster = 0; cluster < COUNT; cluster++) {
+  BY_ANCHOR.set(anchorOf(cluster), cluster);
+  const subject = subjectOf(cluster);
+  if (!BY_SUBJECT.has(subject)) BY_SUBJECT.set(subject, []);
+  BY_SUBJECT.get(subject).push(cluster);
+}
+for (const clusters of BY_SUBJECT.values()) clusters.sort((a, b) => CLUSTERS.place[a] - CLUSTERS.place[b]);

@@ -1,0 +1,210 @@
+// One cluster enlarged: its picture, the row of the tables it is, its marks, and the other clusters of its subject.
+
+const DIALOG = byId("details");
+let current = null;
+
+function rowOf(cluster) {
+  return {
+    workflow_id: [GROUPS.workflow[CLUSTERS.group[cluster]]],
+    subject_id: [subjectOf(cluster)],
+    task: taskOf(cluster),
+    frame: [String(frameOf(cluster))],
+    tool: toolOf(cluster),
+    cluster_label: [String(CLUSTERS.label[cluster])],
+  };
+}
+
+// Numbers are kept as text within a list, since a browser rounds large ones.
+const isNumber = (value) => Array.isArray(value);
+
+function pythonOf(cluster) {
+  const keys = Object.entries(rowOf(cluster)).map(([name, value]) =>
+    `    ${name}=${isNumber(value) ? value[0] : JSON.stringify(value)},`);
+  return `pf.scan("out", "reductions").filter(\n${keys.join("\n")}\n).collect()`;
+}
+
+function sqlOf(cluster) {
+  const keys = Object.entries(rowOf(cluster)).map(([name, value]) =>
+    `${name} = ${isNumber(value) ? value[0] : `'${value.replaceAll("'", "''")}'`}`);
+  return `SELECT * FROM 'out/reductions/*.parquet'\nWHERE ${keys.join("\n  AND ")}`;
+}
+
+function showDetails(cluster) {
+  current = cluster;
+  byId("details-name").textContent =
+    `Subject ${subjectOf(cluster)}, cluster ${CLUSTERS.label[cluster]}: consensus ${CLUSTERS.consensus[cluster].toFixed(3)}`;
+  const place = shown.indexOf(cluster);
+  byId("previous").disabled = place <= 0;
+  byId("next").disabled = place < 0 || place + 1 >= shown.length;
+  const large = picture(cluster, "outlines", { close: true, single: true });
+  const body = byId("details-body");
+  body.replaceChildren(
+    make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),
+    make("div", { class: "columns" },
+      make("div", {}, keysBox(cluster), siblingsBox(cluster), subjectBox(cluster)),
+      make("div", {}, marksBox(cluster, large), levelsBox(cluster))));
+  fill(large);
+  if (!DIALOG.open) DIALOG.showModal();
+  DIALOG.scrollTop = 0;
+  byId("details-name").focus({ preventScroll: true });
+}
+
+function views(svg) {
+  const choices = [["outlines", "Outlines"], ...(DATA.contours ? [["contours", "Contours"]] : [])];
+  const buttons = choices.map(([kind, name]) => {
+    const button = make("button", { type: "button", "aria-pressed": String(svg.kind === kind) }, name);
+    button.addEventListener("click", () => {
+      svg.kind = kind;
+      svg.setAttribute("class", `picture ${kind}`);
+      svg.setAttribute("aria-label", described(svg.cluster, kind));
+      svg.replaceChildren();
+      fill(svg);
+      buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+    });
+    return button;
+  });
+  const close = make("button", { type: "button", "aria-pressed": "true" }, "Close-up");
+  close.addEventListener("click", () => {
+    const pressed = close.getAttribute("aria-pressed") !== "true";
+    close.setAttribute("aria-pressed", String(pressed));
+    setView(svg, pressed);
+  });
+  const scale = DATA.contours
+    ? make("p", { class: "scale" }, "one mark", make("span", { class: "key heat" }), "all marks of the cluster")
+    : null;
+  return make("div", { class: "views" }, ...buttons, close, scale);
+}
+
+function keysBox(cluster) {
+  const group = CLUSTERS.group[cluster];
+  const facts = Object.entries(rowOf(cluster)).map(([name, value]) => [name, isNumber(value) ? value[0] : value]);
+  facts.push(
+    ["clusters_count", CLUSTERS.marks[cluster]],
+    ["n_classifications", GROUPS.classifications[group]],
+    ["threshold", CLUSTERS.threshold[cluster].toFixed(3)],
+    ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
+    ["average_type", CLUSTERS.type[cluster]],
+    ["area", `${CLUSTERS.area[cluster].toLocaleString("en")} square pixels`]);
+  const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
+  return make("section", {},
+    make("h3", {}, "The row in the tables"),
+    make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...rows))),
+    make("details", {},
+      make("summary", {}, "Find it with Python or SQL"),
+      make("p", { class: "hint" }, "The same keys find it in contours; without cluster_label its group in groups, labels and extractions."),
+      copyable(pythonOf(cluster)), copyable(sqlOf(cluster))));
+}
+
+function copyable(text) {
+  const block = make("pre", { tabindex: 0 }, text);
+  const button = make("button", { type: "button", class: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      // Not every browser lets a file on disk copy; then it is at least selected.
+      getSelection().selectAllChildren(block);
+      button.textContent = "Selected";
+    }
+  });
+  return make("div", { class: "copyable" }, block, button);
+}
+
+function siblingsBox(cluster) {
+  const subject = subjectOf(cluster), of = DATA.subjects[subject].clusters;
+  const items = BY_SUBJECT.get(subject).filter((other) => other !== cluster).map((other) =>
+    make("li", {}, make("a", { href: `#${anchorOf(other)}` },
+      `frame ${frameOf(other)}, ${toolOf(other)}, cluster ${CLUSTERS.label[other]}`), `: ${CLUSTERS.consensus[other].toFixed(2)}`));
+  const left = of - items.length - 1;
+  return make("section", {},
+    make("h3", {}, "Other clusters of this subject"),
+    items.length ? make("ul", {}, ...items) : make("p", {}, left ? "None in this report." : "There are none."),
+    left ? make("p", { class: "hint" }, `${several(left, "cluster")} with more consensus ${left === 1 ? "is" : "are"} not in this report.`) : null,
+    items.length ? make("p", {}, make("a", { href: `#subject-${subject}` }, "Show them side by side")) : null);
+}
+
+function subjectBox(cluster) {
+  const subject = subjectOf(cluster), image = imageOf(cluster);
+  const told = DATA.subjects[subject].told.map(([name, value]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)));
+  const outside = { target: "_blank", rel: "noopener noreferrer" };
+  const links = [[`https://www.zooniverse.org/talk/subjects/${subject}`, "Talk about the subject"]];
+  if (IMAGES.address[image]) links.unshift([IMAGES.address[image], "The image as it was uploaded"]);
+  return make("section", {},
+    make("h3", {}, "The subject"),
+    told.length ? make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...told))) : null,
+    make("p", { class: "hint" }, "On the network, on www.zooniverse.org or where the project keeps its images: "),
+    make("ul", {}, ...links.map(([address, name]) => make("li", {}, make("a", { href: address, ...outside }, name)))));
+}
+
+function marksBox(cluster, svg) {
+  const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
+  const marks = GROUPS.labels[group].map((_, k) => k)
+    .filter((k) => GROUPS.labels[group][k] === label || GROUPS.labels[group][k] < 0)
+    .sort((a, b) => (GROUPS.labels[group][b] >= 0) - (GROUPS.labels[group][a] >= 0) || a - b);
+  const rows = marks.map((k) => {
+    const layer = GROUPS.labels[group][k] < 0 ? "outlier" : "outline";
+    const light = make("button", { type: "button", class: "light", "aria-pressed": "false" },
+      make("span", { class: `key ${layer}` }), layer === "outlier" ? "outlier" : "mark");
+    const row = make("tr", {}, make("td", {}, light),
+      make("td", {}, GROUPS.classificationIds[group][k]), make("td", {}, String(GROUPS.markIndexes[group][k])));
+    const lit = (on) => svg.querySelector(`[data-mark="${k}"]`)?.classList.toggle("lit", on || light.getAttribute("aria-pressed") === "true");
+    light.addEventListener("click", () => {
+      light.setAttribute("aria-pressed", String(light.getAttribute("aria-pressed") !== "true"));
+      lit(false);
+    });
+    row.addEventListener("mouseenter", () => lit(true));
+    row.addEventListener("mouseleave", () => lit(false));
+    return row;
+  });
+  const head = make("tr", {}, ...["", "classification_id", "mark_index"].map((name) => make("th", { scope: "col" }, name)));
+  return make("section", {},
+    make("h3", {}, "Its marks, and the outliers of its group"),
+    make("p", { class: "hint" }, "Point at a row, or press its button, to see the outline. The keys are those of extractions and labels."),
+    make("div", { class: "wide tall" }, make("table", { class: "marks" }, make("thead", {}, head), make("tbody", {}, ...rows))));
+}
+
+function levelsBox(cluster) {
+  if (!DATA.contours) return null;
+  const rows = CLUSTERS.levelAreas[cluster].map((area, k) => {
+    const key = make("span", { class: "key patch" });
+    key.style.background = heatColour((k + 1) / CLUSTERS.marks[cluster]);
+    return make("tr", {}, make("td", {}, key, String(k + 1)), make("td", {}, area.toLocaleString("en")));
+  });
+  const head = make("tr", {}, ...["at least so many marks", "area, square pixels"].map((name) => make("th", { scope: "col" }, name)));
+  return make("section", {},
+    make("h3", {}, "Contours"),
+    rows.length
+      ? make("div", { class: "wide tall" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))
+      : make("p", {}, "There are no levels."));
+}
+
+function step(by) {
+  const place = shown.indexOf(current) + by;
+  if (shown.indexOf(current) < 0 || place < 0 || place >= shown.length) return;
+  while (made <= place) moreCards();
+  history.replaceState(null, "", `#${anchorOf(shown[place])}`);
+  showDetails(shown[place]);
+}
+
+byId("previous").addEventListener("click", () => step(-1));
+byId("next").addEventListener("click", () => step(1));
+byId("close").addEventListener("click", () => DIALOG.close());
+DIALOG.addEventListener("click", (event) => {
+  if (event.target === DIALOG) DIALOG.close();
+});
+DIALOG.addEventListener("keydown", (event) => {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("pre")) return;
+  if (event.key === "ArrowLeft") step(-1);
+  if (event.key === "ArrowRight") step(1);
+});
+DIALOG.addEventListener("close", () => {
+  const closed = current;
+  current = null;
+  if (location.hash.startsWith("#cluster-")) leaveHash();
+  if (closed === null) return;
+  const there = document.getElementById(anchorOf(closed));
+  there?.scrollIntoView({ block: "nearest" });
+  there?.querySelector("h3 a").focus({ preventScroll: true });
+});

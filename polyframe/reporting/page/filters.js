@@ -1,0 +1,139 @@
+// Which clusters are shown, and in which order.
+
+const FILTERS = byId("filters");
+const BARS = [...document.querySelectorAll(".chart .bar")];
+const ORDERS = {
+  worst: (a, b) => a - b,
+  best: (a, b) => CLUSTERS.consensus[b] - CLUSTERS.consensus[a] || a - b,
+  many: (a, b) => CLUSTERS.marks[b] - CLUSTERS.marks[a] || a - b,
+  few: (a, b) => CLUSTERS.marks[a] - CLUSTERS.marks[b] || a - b,
+  area: (a, b) => CLUSTERS.area[b] - CLUSTERS.area[a] || a - b,
+  subject: (a, b) => CLUSTERS.place[a] - CLUSTERS.place[b],
+};
+// A subject that was followed to by a link: exactly this one.
+let onlySubject = null;
+
+function fillTools() {
+  const numbers = new Map();
+  for (let cluster = 0; cluster < COUNT; cluster++) {
+    const key = JSON.stringify([taskOf(cluster), toolOf(cluster)]);
+    numbers.set(key, (numbers.get(key) ?? 0) + 1);
+  }
+  for (const key of [...numbers.keys()].sort()) {
+    const [task, tool] = JSON.parse(key);
+    const name = tool.startsWith(task) ? tool : `${task}, ${tool}`;
+    byId("tool").append(make("option", { value: key }, `${name} (${numbers.get(key).toLocaleString("en")})`));
+  }
+}
+
+function chosenClusters() {
+  const [least, most] = [Number(byId("least").value), Number(byId("most").value)];
+  const fewest = byId("fewest").valueAsNumber || 0;
+  const largest = byId("largest").valueAsNumber || Infinity;
+  const tool = byId("tool").value, begins = byId("subject").value.trim();
+  const withOutliers = byId("with-outliers").checked;
+  const chosen = [];
+  for (let cluster = 0; cluster < COUNT; cluster++) {
+    const consensus = CLUSTERS.consensus[cluster], marks = CLUSTERS.marks[cluster];
+    if (consensus < least || consensus > most || marks < fewest || marks > largest) continue;
+    if (tool && tool !== JSON.stringify([taskOf(cluster), toolOf(cluster)])) continue;
+    const subject = subjectOf(cluster);
+    if (onlySubject !== null ? subject !== onlySubject : !subject.startsWith(begins)) continue;
+    if (withOutliers && !GROUPS.outliers[CLUSTERS.group[cluster]]) continue;
+    chosen.push(cluster);
+  }
+  return chosen.sort(ORDERS[byId("order").value]);
+}
+
+function apply() {
+  for (const id of ["least", "most"]) {
+    document.querySelector(`output[for=${id}]`).textContent = Number(byId(id).value).toFixed(2);
+  }
+  const chosen = chosenClusters();
+  byId("count").textContent = `${chosen.length.toLocaleString("en")} of ${several(COUNT, "cluster")} shown`;
+  byId("empty").hidden = chosen.length > 0;
+  byId("empty").textContent = COUNT
+    ? "No cluster is like that. Widen a filter, or reset them all."
+    : "No clusters were found, so there is nothing to show here.";
+  showBars(chosen);
+  showSubject();
+  showCards(chosen);
+}
+
+function showBars(chosen) {
+  const numbers = new Array(BARS.length).fill(0);
+  for (const cluster of chosen) {
+    const step = Math.floor(CLUSTERS.consensus[cluster] * BARS.length + 1e-9);
+    numbers[Math.min(Math.max(step, 0), BARS.length - 1)]++;
+  }
+  // The scale of the bars of all clusters stays.
+  const { scale, bottom } = document.querySelector(".chart").dataset;
+  BARS.forEach((bar, k) => {
+    const rect = bar.querySelector(".chosen"), height = numbers[k] * Number(scale);
+    rect.setAttribute("height", height.toFixed(1));
+    rect.setAttribute("y", (Number(bottom) - height).toFixed(1));
+  });
+}
+
+function showSubject() {
+  const box = byId("of-subject");
+  box.hidden = onlySubject === null;
+  box.replaceChildren();
+  if (onlySubject === null) return;
+  const back = make("button", { type: "button" }, "Show all subjects");
+  back.addEventListener("click", () => {
+    forgetSubject();
+    apply();
+  });
+  box.append(make("p", {}, subjectSentence(onlySubject)), back);
+}
+
+function forgetSubject() {
+  if (onlySubject === null) return;
+  onlySubject = null;
+  byId("subject").value = "";
+  leaveHash();
+}
+
+function subjectSentence(subject) {
+  const here = BY_SUBJECT.get(subject)?.length ?? 0, of = DATA.subjects[subject]?.clusters ?? 0;
+  if (!here) return `Subject ${subject} has no cluster in this report.`;
+  return `Subject ${subject} has ${several(of, "cluster")}${here < of ? `, of which ${here} are in this report` : ""}.`;
+}
+
+let waiting = 0;
+function applySoon() {
+  cancelAnimationFrame(waiting);
+  waiting = requestAnimationFrame(apply);
+}
+
+FILTERS.addEventListener("submit", (event) => event.preventDefault());
+FILTERS.addEventListener("input", (event) => {
+  if (event.target.id === "subject") {
+    const typed = byId("subject").value;
+    forgetSubject();
+    byId("subject").value = typed;
+  }
+  // Neither end goes beyond the other.
+  if (event.target.id === "least" && Number(byId("most").value) < Number(byId("least").value)) {
+    byId("most").value = byId("least").value;
+  }
+  if (event.target.id === "most" && Number(byId("least").value) > Number(byId("most").value)) {
+    byId("least").value = byId("most").value;
+  }
+  applySoon();
+});
+FILTERS.addEventListener("reset", () => {
+  forgetSubject();
+  // The fields have their first values only after this.
+  applySoon();
+});
+
+for (const box of document.querySelectorAll("[data-layer]")) {
+  box.addEventListener("change", () => {
+    document.body.classList.toggle(`without-${box.dataset.layer}`, !box.checked);
+  });
+}
+byId("closeup").addEventListener("change", () => {
+  document.querySelectorAll("#cards svg.outlines").forEach((svg) => setView(svg, byId("closeup").checked));
+});

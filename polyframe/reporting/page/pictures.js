@@ -1,0 +1,122 @@
+// Pictures of clusters: SVG that is filled when it comes into view, and emptied when it is far away.
+
+const SVG = "http://www.w3.org/2000/svg";
+const MARGIN = 0.12; // of a close-up, as a share of the outlines' extent
+
+function draw(name, attributes, parent) {
+  const element = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  if (parent) parent.append(element);
+  return element;
+}
+
+const imageAddress = (image) => byId(`image-${image}`)?.textContent;
+
+// The proportions of a picture: those of its image, within what a card can show.
+function proportions(image) {
+  const [, , width, height] = IMAGES.box[image];
+  return Math.min(Math.max(width / height, 0.75), 1.8);
+}
+
+function wholeView(image) {
+  return IMAGES.box[image];
+}
+
+// The box around the outlines of a cluster, widened to the proportions of its picture.
+function closeView(cluster) {
+  const image = imageOf(cluster), box = CLUSTERS.box[cluster];
+  if (!box) return wholeView(image);
+  const [left, top, right, bottom] = box;
+  const margin = Math.max(right - left, bottom - top, 1) * MARGIN;
+  const ratio = proportions(image);
+  const height = Math.max(bottom - top + 2 * margin, (right - left + 2 * margin) / ratio);
+  const width = height * ratio;
+  const [x, y, w, h] = wholeView(image);
+  // Within the image where the outlines are: beyond it there is nothing to see.
+  const within = (middle, size, from, length) =>
+    size >= length ? from + (length - size) / 2 : Math.min(Math.max(middle - size / 2, from), from + length - size);
+  return [within((left + right) / 2, width, x, w), within((top + bottom) / 2, height, y, h), width, height];
+}
+
+function heatColour(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (DATA.heat.length - 1);
+  const low = Math.floor(place), high = Math.min(low + 1, DATA.heat.length - 1);
+  const part = (colour, k) => parseInt(colour.slice(1 + 2 * k, 3 + 2 * k), 16);
+  const mixed = [0, 1, 2].map((k) =>
+    Math.round(part(DATA.heat[low], k) + (part(DATA.heat[high], k) - part(DATA.heat[low], k)) * (place - low)));
+  return `rgb(${mixed.join(",")})`;
+}
+
+// `kind` is "outlines" or "contours"; one path for each mark where `single`, so that one can be lit.
+function picture(cluster, kind, { close = false, single = false } = {}) {
+  const svg = draw("svg", { class: `picture ${kind}`, role: "img" });
+  svg.setAttribute("aria-label", described(cluster, kind));
+  svg.style.aspectRatio = String(proportions(imageOf(cluster)));
+  Object.assign(svg, { cluster, kind, single });
+  setView(svg, close);
+  return svg;
+}
+
+function setView(svg, close) {
+  svg.setAttribute("viewBox", (close ? closeView(svg.cluster) : wholeView(imageOf(svg.cluster))).join(" "));
+}
+
+function described(cluster, kind) {
+  const group = CLUSTERS.group[cluster];
+  if (kind === "contours") return `Contours: ${several(CLUSTERS.levels[cluster].length, "level")}`;
+  return `Outlines of ${several(CLUSTERS.marks[cluster], "mark")} and ${several(GROUPS.outliers[group], "outlier")}`;
+}
+
+function fill(svg) {
+  if (svg.childElementCount) return;
+  const { cluster, kind, single } = svg;
+  const image = imageOf(cluster), address = imageAddress(image);
+  const [x, y, width, height] = IMAGES.box[image];
+  svg.classList.toggle("on-image", Boolean(address));
+  draw("rect", { class: "paper", x, y, width, height }, svg);
+  if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
+  if (kind === "contours") fillContours(svg, cluster);
+  else fillOutlines(svg, cluster, single);
+  const average = CLUSTERS.average[cluster];
+  if (average) line(svg, "average", average);
+}
+
+function fillOutlines(svg, cluster, single) {
+  const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
+  const paths = { other: [], outlier: [], outline: [] };
+  GROUPS.labels[group].forEach((of, k) => {
+    paths[of < 0 ? "outlier" : of === label ? "outline" : "other"].push(k);
+  });
+  for (const [layer, marks] of Object.entries(paths)) {
+    if (single) for (const k of marks) line(svg, layer, GROUPS.paths[group][k]).setAttribute("data-mark", k);
+    else if (marks.length) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
+  }
+}
+
+function fillContours(svg, cluster) {
+  const heat = draw("g", { class: "heat" }, svg);
+  const levels = CLUSTERS.levels[cluster];
+  levels.forEach((path, k) => {
+    draw("path", { d: path, fill: heatColour((k + 1) / CLUSTERS.marks[cluster]), "data-level": k + 1 }, heat);
+  });
+}
+
+// A line with a rim under it, which is seen on images only.
+function line(svg, layer, path) {
+  const both = draw("g", { class: `line ${layer}` }, svg);
+  draw("path", { class: "rim", d: path }, both);
+  draw("path", { d: path }, both);
+  return both;
+}
+
+const inView = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) fill(target);
+      else target.replaceChildren();
+    }
+  },
+  { rootMargin: "900px 0px" },
+);
+
+addEventListener("beforeprint", () => document.querySelectorAll("svg.picture").forEach(fill));

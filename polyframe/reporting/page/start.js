@@ -1,0 +1,43 @@
+// Links within the page, and the first look at it.
+
+// Not by setting it, which would scroll to the top.
+function leaveHash() {
+  history.replaceState(null, "", onlySubject === null ? "#" : `#subject-${onlySubject}`);
+}
+
+function followHash() {
+  const hash = location.hash.slice(1);
+  if (BY_ANCHOR.has(hash)) {
+    showDetails(BY_ANCHOR.get(hash));
+    return;
+  }
+  if (DIALOG.open) {
+    current = null;
+    DIALOG.close();
+  }
+  if (hash.startsWith("subject-")) {
+    onlySubject = null;
+    FILTERS.reset();
+    onlySubject = hash.slice("subject-".length);
+    byId("subject").value = onlySubject;
+    apply();
+    byId("clusters").scrollIntoView();
+    byId("clusters").focus({ preventScroll: true });
+  } else if (!hash && onlySubject !== null) {
+    onlySubject = null;
+    byId("subject").value = "";
+    apply();
+  }
+}
+
+document.body.classList.add("with-script");
+const HAS_IMAGES = Boolean(document.querySelector("[id^='image-'][type='text/plain']"));
+document.body.classList.toggle("images", HAS_IMAGES);
+byId("image-layer").hidden = !HAS_IMAGES;
+document.querySelector("[data-layer=contours]").parentElement.hidden = !DATA.contours;
+// On a small screen the clusters come first.
+if (matchMedia("(max-width: 60rem)").matches) byId("controls").open = false;
+fillTools();
+apply();
+followHash();
+addEventListener("hashchange", followHash);
