@@ -128,7 +128,11 @@ def _tiles(headline: Headline) -> str:
         ("Subjects", headline.subjects, f"{headline.subjects_with_clusters:,} with a cluster"),
         ("Classifications", counts.rows_used, f"of {counts.rows_read:,} rows read"),
         ("Marks", taking_part, f"of {counts.marks_decoded:,} decoded"),
-        ("Clusters", headline.clusters, f"{dropped:,} more below min_threshold" if dropped else ""),
+        (
+            "Clusters",
+            headline.clusters,
+            f"{dropped:,} more below min_threshold" if dropped else f"in {counts.groups:,} groups",
+        ),
         ("Outliers", counts.marks_outliers, f"{_share(counts.marks_outliers, taking_part)} of the marks"),
         ("Rejected", rejected, "rows and marks, see below" if rejected else "nothing"),
         ("Median consensus", "none" if median is None else f"{median:.2f}", "from 0 to 1"),

@@ -182,7 +182,7 @@ def _notes(
     """Say what the page lacks, and how to get it."""
     if shown < in_all:
         yield (
-            f"Below are the {shown:,} clusters with the least consensus, of {in_all:,}; --limit N shows more. "
+            f"Below are the {shown:,} clusters with the least consensus, of {in_all:,}; --limit shows more. "
             "The numbers and the bars count all of them."
         )
     if not contours:

@@ -15,7 +15,8 @@ function card(cluster) {
   meter.firstChild.style.width = `${100 * Math.min(Math.max(consensus, 0), 1)}%`;
   return make("article", { class: "card", id: anchor },
     make("div", { class: "card-head" },
-      make("h3", {}, make("a", { href: `#${anchor}` }, `Subject ${subject}, cluster ${CLUSTERS.label[cluster]}`)),
+      make("h3", {}, make("a", { href: `#${anchor}` }, `Subject ${subject}, cluster ${CLUSTERS.label[cluster]}`,
+        make("span", { class: "unseen" }, `, frame ${frameOf(cluster)}, ${toolOf(cluster)}`))),
       make("p", { class: "consensus" }, make("span", { class: "unseen" }, "consensus "), consensus.toFixed(2))),
     meter,
     pictures,

@@ -36,7 +36,9 @@ function showDetails(cluster) {
   const place = shown.indexOf(cluster);
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place + 1 >= shown.length;
-  const large = picture(cluster, "outlines", { close: true, single: true });
+  const large = picture(cluster, "outlines", {
+    close: true, single: true, ratio: proportions(imageOf(cluster)),
+  });
   const body = byId("details-body");
   body.replaceChildren(
     make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),

@@ -12,23 +12,25 @@ function draw(name, attributes, parent) {
 
 const imageAddress = (image) => byId(`image-${image}`)?.textContent;
 
-// The proportions of a picture: those of its image, within what a card can show.
+// Width through height of a picture: that of its image, within what a screen can show.
 function proportions(image) {
   const [, , width, height] = IMAGES.box[image];
   return Math.min(Math.max(width / height, 0.75), 1.8);
 }
+
+// On cards all are alike, as most images of a project are.
+const USUAL = IMAGES.box.map((_, image) => proportions(image)).sort((a, b) => a - b)[IMAGES.box.length >> 1];
 
 function wholeView(image) {
   return IMAGES.box[image];
 }
 
 // The box around the outlines of a cluster, widened to the proportions of its picture.
-function closeView(cluster) {
+function closeView(cluster, ratio) {
   const image = imageOf(cluster), box = CLUSTERS.box[cluster];
   if (!box) return wholeView(image);
   const [left, top, right, bottom] = box;
   const margin = Math.max(right - left, bottom - top, 1) * MARGIN;
-  const ratio = proportions(image);
   const height = Math.max(bottom - top + 2 * margin, (right - left + 2 * margin) / ratio);
   const width = height * ratio;
   const [x, y, w, h] = wholeView(image);
@@ -48,17 +50,17 @@ function heatColour(share) {
 }
 
 // `kind` is "outlines" or "contours"; one path for each mark where `single`, so that one can be lit.
-function picture(cluster, kind, { close = false, single = false } = {}) {
+function picture(cluster, kind, { close = false, single = false, ratio = USUAL } = {}) {
   const svg = draw("svg", { class: `picture ${kind}`, role: "img" });
   svg.setAttribute("aria-label", described(cluster, kind));
-  svg.style.aspectRatio = String(proportions(imageOf(cluster)));
-  Object.assign(svg, { cluster, kind, single });
+  svg.style.aspectRatio = String(ratio);
+  Object.assign(svg, { cluster, kind, single, ratio });
   setView(svg, close);
   return svg;
 }
 
 function setView(svg, close) {
-  svg.setAttribute("viewBox", (close ? closeView(svg.cluster) : wholeView(imageOf(svg.cluster))).join(" "));
+  svg.setAttribute("viewBox", (close ? closeView(svg.cluster, svg.ratio) : wholeView(imageOf(svg.cluster))).join(" "));
 }
 
 function described(cluster, kind) {
