@@ -7,7 +7,7 @@ hash. All text from the data is escaped, or stands in JSON that cannot end its e
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from importlib import resources
 from string import Template
@@ -29,7 +29,7 @@ _MEANINGS: Final = {reason.code: reason.meaning for reason in REASONS}
 
 
 def document(
-    headline: Headline, notes: Iterable[str], data: dict[str, Any], images: Iterator[tuple[int, str]]
+    headline: Headline, notes: Iterable[str], data: dict[str, Any], images: Mapping[int, str]
 ) -> Iterator[str]:
     """Make the page, piece by piece.
 
@@ -41,8 +41,8 @@ def document(
         What is missing or left out, in words.
     data : dict
         From `polyframe.reporting.content.page_data`.
-    images : iterator of (int, str)
-        Positions among the images of `data`, and data addresses.
+    images : mapping of int to str
+        Data addresses by position among the images of `data`.
 
     Yields
     ------
@@ -84,7 +84,7 @@ def document(
         "data": _json(data),
     }
     yield Template(before).substitute(values)
-    for position, address in images:
+    for position, address in images.items():
         yield f'<script type="text/plain" id="image-{position}">{address}</script>\n'
     yield Template(after).substitute(values)
 

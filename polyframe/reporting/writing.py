@@ -141,26 +141,22 @@ def report(
     given = sources(chosen, subjects, images, classifications)
     behind = backgrounds(chosen, given, say)
     shown = chosen.clusters.height
-    # Known when the last piece of the page is made: those that are no images are left out on the way.
-    positions: list[int] = []
-
-    def pictures() -> Iterator[tuple[int, str]]:
-        for position, address in embedded(behind, say):
-            positions.append(position)
-            yield position, address
-
-    notes = list(_notes(shown, told.clusters, behind, contours=contours, asked=images is not None))
+    # Before the page is begun, which says how many there are. Some turn out to be damaged only now.
+    pictures = dict(embedded(behind, say))
+    notes = list(
+        _notes(shown, told.clusters, behind, len(pictures), contours=contours, asked=images is not None)
+    )
     data = page_data(chosen, behind, given, contours=contours)
     with written_whole(target) as file:
-        for piece in document(told, notes, data, pictures()):
+        for piece in document(told, notes, data, pictures):
             file.write(piece)
     return Reported(
         path=target,
         clusters=shown,
         clusters_of_all=told.clusters,
         subjects=chosen.clusters["subject_id"].n_unique(),
-        images=len(positions),
-        images_missing=len(behind) - len(positions),
+        images=len(pictures),
+        images_missing=len(behind) - len(pictures),
         bytes=target.stat().st_size,
     )
 
@@ -177,7 +173,7 @@ def _check_reductions(found: Opened) -> None:
 
 
 def _notes(
-    shown: int, in_all: int, behind: list[Background], *, contours: bool, asked: bool
+    shown: int, in_all: int, behind: list[Background], embedded_images: int, *, contours: bool, asked: bool
 ) -> Iterator[str]:
     """Say what the page lacks, and how to get it."""
     if shown < in_all:
@@ -187,22 +183,22 @@ def _notes(
         )
     if not contours:
         yield "There are no contours in this output; polyframe contours makes them."
-    missing = sum(one.file is None for one in behind)
+    missing = len(behind) - embedded_images
     if behind and not asked:
         yield (
             "No images were given, so the background is white; --images DIR with --subjects SUBJECTS.csv "
             "puts them behind the outlines."
         )
     elif missing:
-        yield f"The background is white where the image was not found: {missing:,} of {len(behind):,} images."
+        yield f"The background is white where no image was found: {missing:,} of {len(behind):,} images."
     guessed = sum(one.size_from == "drawn" for one in behind)
     if guessed:
         yield (
             f"The size of {guessed:,} of {len(behind):,} images is not known, so that their pictures end a "
             "little beyond what was drawn; --classifications names the export, which records sizes."
         )
-    side = largest_side(len(behind) - missing)
-    if missing < len(behind):
+    if embedded_images:
+        side = largest_side(sum(one.file is not None for one in behind))
         yield f"Images are reduced to at most {side:,} pixels on their longer side."
     yield (
         "The names of volunteers are not in this file. Marks are told apart by classification_id and "

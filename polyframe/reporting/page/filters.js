@@ -108,8 +108,8 @@ function applySoon() {
 }
 
 FILTERS.addEventListener("submit", (event) => event.preventDefault());
-FILTERS.addEventListener("input", (event) => {
-  if (event.target.id === "subject") {
+function changed(event) {
+  if (event.type === "input" && event.target.id === "subject") {
     const typed = byId("subject").value;
     forgetSubject();
     byId("subject").value = typed;
@@ -122,7 +122,10 @@ FILTERS.addEventListener("input", (event) => {
     byId("least").value = byId("most").value;
   }
   applySoon();
-});
+}
+// Browsers do not agree on which of the two a list of choices tells.
+FILTERS.addEventListener("input", changed);
+FILTERS.addEventListener("change", changed);
 FILTERS.addEventListener("reset", () => {
   forgetSubject();
   // The fields have their first values only after this.

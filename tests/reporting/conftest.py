@@ -1,0 +1,90 @@
+"""What the tests of the report share: outputs, and a browser without a window."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exports import drawing, export_row, export_text, square
+from pages import DATA, HOSTILE, IMAGES, VOLUNTEER, resize
+
+import polyframe as pf
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the folder data."""
+    out = tmp_path_factory.mktemp("reporting") / "out"
+    pf.run(DATA / "classifications.csv", out, DATA / "config.yaml", engine="shapely", jobs=1)
+    return out
+
+
+@pytest.fixture(scope="session")
+def example_page(example: Path) -> Path:
+    """The report of the example, with its images."""
+    path = example.parent / "example.html"
+    pf.report(example, path, **IMAGES)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two subjects, of a task with a hostile name: a cluster of three and an outlier, and one of two."""
+    folder = tmp_path_factory.mktemp("hostile")
+    marks = [(1, square(shift, 0)) for shift in (0, 1, 2, 50)] + [(22, square(shift, 5)) for shift in (0, 3)]
+    rows = [
+        export_row(
+            number,
+            drawing(mark, task=HOSTILE),
+            subject_ids=subject,
+            user_name=f"{VOLUNTEER} {number}",
+            classification_id=9007199254740993 + number,
+        )
+        for number, (subject, mark) in enumerate(marks)
+    ]
+    export = folder / "<b>$title&.csv"
+    export.write_text(export_text(rows), encoding="utf-8")
+    pf.run(export, folder / "out", engine="shapely", jobs=1)
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser of its own, without a window and a network."""
+    pytest.importorskip("selenium", reason="selenium is missing: pip install 'polyframe[test]'")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    chromium, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not chromedriver:
+        pytest.skip("a browser is missing: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={tmp_path_factory.mktemp('browser')}",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture
+def browser(driver: Any) -> Iterator[Any]:
+    """The browser with a large window; afterwards it must have had nothing to complain about."""
+    resize(driver, 1280, 900)
+    driver.get("about:blank")
+    driver.get_log("browser")
+    yield driver
+    assert driver.get_log("browser") == []

@@ -1,0 +1,56 @@
+"""Pages taken apart, and what a test of the report needs from the folder data."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from exports import ROOT
+
+DATA = ROOT / "data"
+IMAGES = {"subjects": DATA / "subjects.csv", "images": DATA / "images"}
+
+#: A task that would end its element, begin another one, and leave any quotes.
+HOSTILE = """</script><img src=x onerror="document.title='was run'">'"&amp;<!--$title\\n"""
+VOLUNTEER = "A Volunteer Of Some Name"
+
+
+class Page(HTMLParser):
+    """The elements of a page, with their attributes and the text directly in them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+        self.elements: list[tuple[str, dict[str, str | None], list[str]]] = []
+        self._open: list[list[str]] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs), []))
+        self._open.append(self.elements[-1][2])
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self._open[-1].append(data)
+
+    def of(self, tag: str) -> list[tuple[dict[str, str | None], str]]:
+        return [(attributes, "".join(text)) for name, attributes, text in self.elements if name == tag]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return json.loads(
+            next(text for attributes, text in self.of("script") if attributes.get("id") == "data")
+        )
+
+
+def page_of(path: Path) -> Page:
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def resize(driver: Any, width: int, height: int) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

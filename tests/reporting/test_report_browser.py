@@ -1,0 +1,364 @@
+"""The report in a real browser: it draws, filters, follows links and keys, without a complaint."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from pages import HOSTILE, resize
+
+import polyframe as pf
+from polyframe.synthetic import SynthOptions, write_export
+
+
+def reductions(output: Path) -> pl.DataFrame:
+    labels = pl.read_parquet(output / "labels" / "*.parquet")
+    group = ["subject_id", "task", "frame", "tool"]
+    outliers = labels.group_by(group).agg(n_outliers=(pl.col("cluster_label") < 0).sum())
+    return pl.read_parquet(output / "reductions" / "*.parquet").join(outliers, on=group)
+
+
+def open_page(browser: Any, path: Path, anchor: str = "") -> None:
+    browser.get("about:blank")
+    browser.get(path.as_uri() + anchor)
+
+
+def number_shown(browser: Any) -> int:
+    """What the page says, once it has drawn."""
+    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
+    return int(browser.find_element("id", "count").text.split(" of ")[0].replace(",", ""))
+
+
+def wait_for(condition: Any, seconds: float = 10) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert found
+    return found
+
+
+def js(browser: Any, script: str, *arguments: Any) -> Any:
+    return browser.execute_script(f"return {script}", *arguments)
+
+
+def keys(browser: Any, *pressed: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(*pressed).perform()
+
+
+def test_every_cluster_is_drawn(browser: Any, example: Path, example_page: Path) -> None:
+    open_page(browser, example_page)
+    rows = reductions(example)
+    assert number_shown(browser) == rows.height == len(browser.find_elements("css selector", ".card"))
+    wait_for(lambda: browser.find_elements("css selector", ".card svg path"))
+    (worst,) = rows.sort("consensus").head(1).to_dicts()
+    first = browser.find_element("css selector", ".card")
+    assert f"Subject {worst['subject_id']}, cluster {worst['cluster_label']}" in first.text
+    assert f"{worst['consensus']:.2f}" in first.text
+    pictures = js(
+        browser,
+        """[...arguments[0].querySelectorAll("svg")].map((svg) => ({
+        image: svg.querySelector("image").getAttribute("href").slice(0, 23),
+        outlines: (svg.querySelector(".outline path:not(.rim)")?.getAttribute("d").match(/M/g) ?? []).length,
+        levels: svg.querySelectorAll(".heat path").length,
+        averages: svg.querySelectorAll(".average path:not(.rim)").length}))""",
+        first,
+    )
+    levels = pl.read_parquet(example / "contours" / "*.parquet").sort("consensus")["number_of_contours"][0]
+    image = "data:image/jpeg;base64,"
+    assert pictures == [
+        {"image": image, "outlines": worst["clusters_count"], "levels": 0, "averages": 1},
+        {"image": image, "outlines": 0, "levels": levels, "averages": 1},
+    ]
+    # The images are really decoded, and nothing came from elsewhere.
+    size = (
+        "await Object.assign(new Image(), {src: document.querySelector('.card image').getAttribute('href')})"
+    )
+    assert browser.execute_async_script(
+        f"const done = arguments[0]; (async () => {{ const image = {size}; await image.decode(); "
+        "done(image.naturalWidth > 100); })()"
+    )
+    names = js(browser, "performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert all(name.startswith("data:") for name in names)
+
+
+def test_outliers_are_dashed_and_layers_can_be_hidden(
+    browser: Any, example: Path, example_page: Path
+) -> None:
+    open_page(browser, example_page)
+    browser.find_element("id", "with-outliers").click()
+    assert number_shown(browser) == reductions(example).filter(pl.col("n_outliers") > 0).height > 0
+    line = wait_for(lambda: browser.find_elements("css selector", ".card .outlier path:not(.rim)"))[0]
+    assert line.value_of_css_property("stroke-dasharray") not in ("none", "")
+    assert line.is_displayed()
+    for layer in ("outlier", "outline", "average", "image"):
+        of_layer = {"image": ".photo"}.get(layer, f".line.{layer}")
+        element = browser.find_element("css selector", f".card {of_layer}")
+        box = browser.find_element("css selector", f"[data-layer={layer}]")
+        assert js(browser, "getComputedStyle(arguments[0]).display", element) != "none"
+        box.click()
+        assert js(browser, "getComputedStyle(arguments[0]).display", element) == "none"
+    contours = browser.find_element("css selector", ".card svg.contours")
+    assert contours.is_displayed()
+    browser.find_element("css selector", "[data-layer=contours]").click()
+    assert not contours.is_displayed()
+    outlines = browser.find_element("css selector", ".card svg.outlines")
+    whole = [float(n) for n in outlines.get_dom_attribute("viewBox").split()]
+    browser.find_element("id", "closeup").click()
+    close = [float(n) for n in outlines.get_dom_attribute("viewBox").split()]
+    assert close[2] < whole[2]
+
+
+def test_filters_choose_what_the_tables_have(browser: Any, example: Path, example_page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+
+    open_page(browser, example_page)
+    rows = reductions(example)
+    find = browser.find_element
+    find("id", "least").send_keys(Keys.ARROW_RIGHT * 86)
+    assert number_shown(browser) == rows.filter(pl.col("consensus") >= 0.86).height
+    find("id", "most").send_keys(Keys.ARROW_LEFT * 11)
+    between = rows.filter(pl.col("consensus").is_between(0.86, 0.89))
+    assert 0 < number_shown(browser) == between.height < rows.height
+    bars = js(
+        browser, "[...document.querySelectorAll('.chart .chosen')].map((bar) => +bar.getAttribute('height'))"
+    )
+    scale = float(find("css selector", ".chart").get_attribute("data-scale"))
+    steps = (between["consensus"] * 20).floor().cast(int)
+    assert [round(height / scale) for height in bars] == [(steps == k).sum() for k in range(20)]
+    find("id", "fewest").send_keys("7")
+    more = between.filter(pl.col("clusters_count") >= 7)
+    assert number_shown(browser) == more.height
+    find("id", "largest").send_keys("8")
+    assert number_shown(browser) == more.filter(pl.col("clusters_count") <= 8).height
+    find("id", "largest").clear()
+    find("id", "fewest").clear()
+    of_tool = f"T0_toolIndex1 ({rows.filter(tool='T0_toolIndex1').height})"
+    Select(find("id", "tool")).select_by_visible_text(of_tool)
+    assert 0 < number_shown(browser) == between.filter(tool="T0_toolIndex1").height < between.height
+    find("css selector", "#filters button[type=reset]").click()
+    assert number_shown(browser) == rows.height
+    find("id", "subject").send_keys("100001")
+    begins = rows.filter(pl.col("subject_id").cast(str).str.starts_with("100001"))
+    assert 0 < number_shown(browser) == begins.height < rows.height
+    find("id", "subject").send_keys("x")
+    assert number_shown(browser) == 0
+    assert find("id", "empty").is_displayed()
+    assert not find("id", "more").is_displayed()
+
+
+def test_orders(browser: Any, example: Path, example_page: Path) -> None:
+    from selenium.webdriver.support.select import Select
+
+    open_page(browser, example_page)
+    named = reductions(example).with_columns(
+        anchor=pl.format("cluster-{}-{}-{}-{}", "subject_id", "frame", "tool", "cluster_label")
+    )
+    for order, by, falling in (
+        ("best", "consensus", True),
+        ("many", "clusters_count", True),
+        ("few", "clusters_count", False),
+        ("area", "area", True),
+        ("subject", "subject_id", False),
+        ("worst", "consensus", False),
+    ):
+        Select(browser.find_element("id", "order")).select_by_value(order)
+        number_shown(browser)
+        anchors = js(browser, "[...document.querySelectorAll('.card')].map((card) => card.id)")
+        shown = pl.DataFrame({"anchor": anchors}).join(named, on="anchor", maintain_order="left")[by]
+        assert shown.to_list() == sorted(named[by], reverse=falling), order
+
+
+def test_keys_alone_are_enough(browser: Any, example_page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, example_page)
+    reached: list[str] = []
+    for _ in range(40):
+        keys(browser, Keys.TAB)
+        outlined = js(browser, "getComputedStyle(document.activeElement).outlineStyle")
+        assert outlined not in ("none", "")
+        reached.append(
+            js(
+                browser,
+                "document.activeElement.id || document.activeElement.dataset.layer || "
+                "document.activeElement.className || document.activeElement.tagName",
+            )
+        )
+        if js(browser, "document.activeElement.closest('.card') !== null"):
+            break
+    wanted = ["skip", "least", "most", "fewest", "largest", "tool", "subject", "with-outliers", "order"]
+    wanted += ["outline", "average", "outlier", "other", "contours", "image", "closeup"]
+    assert [name for name in reached if name in wanted] == wanted
+    card = js(browser, "document.activeElement.closest('.card').id")
+    keys(browser, Keys.ENTER)
+    dialog = browser.find_element("id", "details")
+    wait_for(dialog.is_displayed)
+    assert js(browser, "location.hash") == f"#{card}"
+    second = browser.find_elements("css selector", ".card")[1].get_attribute("id")
+    keys(browser, Keys.ARROW_RIGHT)
+    assert js(browser, "location.hash") == f"#{second}"
+    keys(browser, Keys.ARROW_LEFT)
+    assert js(browser, "location.hash") == f"#{card}"
+    # The focus does not leave the dialog for what is behind it.
+    for _ in range(30):
+        keys(browser, Keys.TAB)
+        assert js(
+            browser,
+            "document.activeElement === document.body || document.activeElement.closest('dialog') !== null",
+        )
+    keys(browser, Keys.ESCAPE)
+    wait_for(lambda: not dialog.is_displayed())
+    assert js(browser, "document.activeElement.closest('.card').id") == card
+    assert js(browser, "location.hash") == ""
+
+
+def test_links_lead_to_clusters_subjects_and_rows(
+    browser: Any, example: Path, example_page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = reductions(example).filter(subject_id=1000003)
+    (row,) = rows.filter(frame=1, tool="T0_toolIndex0", cluster_label=0).to_dicts()
+    open_page(browser, example_page, "#cluster-1000003-1-T0_toolIndex0-0")
+    dialog = browser.find_element("id", "details")
+    assert dialog.is_displayed()
+    told = {
+        cells[0].text: cells[1].text
+        for line in dialog.find_elements("css selector", "section:first-child tr")
+        if len(cells := line.find_elements("css selector", "th, td")) == 2
+    }
+    for name in ("workflow_id", "subject_id", "task", "frame", "tool", "cluster_label", "clusters_count"):
+        assert told[name] == str(row[name])
+    # What it says to type finds the row.
+    monkeypatch.chdir(example.parent)
+    dialog.find_element("css selector", "details summary").click()
+    python, sql = [block.text for block in dialog.find_elements("css selector", "pre")]
+    found = eval(python, {"pf": pf})
+    assert found.select("subject_id", "consensus").rows() == [(1000003, row["consensus"])]
+    assert sql.startswith("SELECT * FROM 'out/reductions/*.parquet'\nWHERE workflow_id = 4321\n")
+    # Its marks, by the keys of the tables; a button lights one of them.
+    labels = pl.read_parquet(example / "labels" / "*.parquet").filter(
+        pl.col("cluster_label").is_in([0, -1]), subject_id=1000003, frame=1, tool="T0_toolIndex0"
+    )
+    shown = [line.text.split()[-2:] for line in dialog.find_elements("css selector", ".marks tbody tr")]
+    keys_of_marks = labels.select("classification_id", "mark_index").rows()
+    assert sorted(shown) == sorted([str(a), str(b)] for a, b in keys_of_marks)
+    dialog.find_element("css selector", ".light").click()
+    assert len(dialog.find_elements("css selector", ".lit")) == 1
+    # To the others of the subject, one by one and together, and back.
+    others = dialog.find_elements("css selector", "a[href^='#cluster-']")
+    assert len(others) == rows.height - 1
+    others[0].click()
+    wait_for(lambda: "#cluster-1000003-0" in js(browser, "location.hash"))
+    assert dialog.is_displayed()
+    dialog.find_element("css selector", "a[href='#subject-1000003']").click()
+    wait_for(lambda: not dialog.is_displayed())
+    assert number_shown(browser) == rows.height
+    assert "Subject 1000003 has 4 clusters" in browser.find_element("id", "of-subject").text
+    browser.find_element("css selector", ".card h3 a").click()
+    wait_for(dialog.is_displayed)
+    browser.find_element("id", "close").click()
+    assert js(browser, "location.hash") == "#subject-1000003"
+    browser.find_element("css selector", "#of-subject button").click()
+    assert number_shown(browser) == reductions(example).height
+    open_page(browser, example_page, "#subject-1000006")
+    assert number_shown(browser) == reductions(example).filter(subject_id=1000006).height
+    open_page(browser, example_page, "#subject-__proto__")
+    assert number_shown(browser) == 0
+
+
+@pytest.mark.parametrize("which", ["example", "hostile"])
+def test_a_phone_need_not_scroll_sideways(
+    which: str, browser: Any, example_page: Path, hostile: Path, tmp_path: Path
+) -> None:
+    page = example_page
+    if which == "hostile":
+        page = tmp_path / "x.html"
+        pf.report(hostile, page)
+    resize(browser, 375, 700)
+    open_page(browser, page)
+    assert not browser.find_element("css selector", "#filters").is_displayed()
+    browser.find_element("css selector", "#controls summary").click()
+    for details in browser.find_elements("css selector", "main details"):
+        browser.execute_script("arguments[0].open = true", details)
+    number_shown(browser)
+    assert js(browser, "innerWidth") == 375
+    assert js(browser, "document.documentElement.scrollWidth") == 375
+    assert all(card.rect["width"] <= 375 for card in browser.find_elements("css selector", ".card"))
+    browser.execute_script("document.querySelector('.card a').click()")
+    wait_for(browser.find_element("id", "details").is_displayed)
+    assert js(browser, "document.getElementById('details').scrollWidth") <= 375
+    assert js(browser, "document.documentElement.scrollWidth") == 375
+
+
+def test_hostile_names_do_nothing(browser: Any, hostile: Path, tmp_path: Path) -> None:
+    pf.report(hostile, tmp_path / "x.html")
+    open_page(browser, tmp_path / "x.html")
+    assert number_shown(browser) == 2
+    browser.find_element("css selector", ".card h3 a").click()
+    dialog = browser.find_element("id", "details")
+    wait_for(dialog.is_displayed)
+    cells = js(browser, "[...document.querySelectorAll('#details td')].map((cell) => cell.textContent)")
+    assert HOSTILE in cells
+    assert str(9007199254740993 + 4) in cells
+    assert js(browser, "document.querySelectorAll('main img, dialog img, main script').length") == 0
+    assert browser.title == "Consensus: Workflow 7, version 3.1"
+    python, sql = js(
+        browser, "[...document.querySelectorAll('#details pre')].map((block) => block.textContent)"
+    )
+    names = [line for line in python.splitlines() if line.strip().startswith("task=")]
+    assert eval(f"dict({''.join(names)})") == {"task": HOSTILE}
+    assert f"task = '{HOSTILE.replace(chr(39), chr(39) * 2)}'" in sql
+    # The link of a cluster with such a name leads to it.
+    anchor = js(browser, "location.hash")
+    open_page(browser, tmp_path / "x.html", anchor)
+    assert browser.find_element("id", "details").is_displayed()
+
+
+def test_without_clusters_it_says_so(browser: Any, tmp_path: Path) -> None:
+    from exports import drawing, export_row, export_text, square
+
+    export = tmp_path / "few.csv"
+    export.write_text(export_text([export_row(1, drawing(square(0, 0)))]), encoding="utf-8")
+    pf.run(export, tmp_path / "out", engine="shapely", jobs=1)
+    pf.report(tmp_path / "out", tmp_path / "x.html")
+    open_page(browser, tmp_path / "x.html")
+    assert number_shown(browser) == 0
+    assert (
+        browser.find_element("id", "empty").text
+        == "No clusters were found, so there is nothing to show here."
+    )
+
+
+def test_two_thousand_clusters_stay_smooth(browser: Any, tmp_path: Path) -> None:
+    write_export(tmp_path / "many.csv", SynthOptions(subjects=900, volunteers=4, vertices=30, seed=3))
+    out = tmp_path / "out"
+    pf.run(tmp_path / "many.csv", out, workflow_version="7.12", jobs=1)
+    begun = time.monotonic()
+    done = pf.report(out, tmp_path / "x.html")
+    assert time.monotonic() - begun < 20
+    assert done.clusters == 2000 <= done.clusters_of_all
+    begun = time.monotonic()
+    open_page(browser, tmp_path / "x.html")
+    assert number_shown(browser) == 2000
+    assert time.monotonic() - begun < 10
+    worst = reductions(out).sort("consensus").head(2000)
+    timed = "const begun = performance.now(); apply(); document.body.offsetHeight; "
+    timed += "return performance.now() - begun"
+    assert browser.execute_script(timed) < 500
+    browser.execute_script("byId('least').value = 0.7")
+    assert browser.execute_script(timed) < 500
+    assert number_shown(browser) == worst.filter(pl.col("consensus") >= 0.7).height
+    # Only what is near the window is drawn, and more cards come on the way down.
+    made = len(browser.find_elements("css selector", ".card"))
+    assert made < 500
+    for _ in range(10):
+        browser.execute_script("scrollTo(0, document.body.scrollHeight)")
+        number_shown(browser)
+    wait_for(lambda: len(browser.find_elements("css selector", ".card")) > made)
+    assert (
+        js(browser, "[...document.querySelectorAll('svg.picture')].filter((s) => s.childElementCount).length")
+        < 150
+    )
