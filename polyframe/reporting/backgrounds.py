@@ -28,8 +28,9 @@ _MANY_IMAGES: Final = 100
 _QUALITY: Final = 78
 #: The white around marks where the size is not known, as a share of their extent.
 _MARGIN: Final = 0.05
-#: Outliers may widen it by so much of the extent of the clusters on each side.
-_WIDENED: Final = 0.5
+#: Outliers may widen it by so many times the extent of the clusters on each side; what is farther away would
+#: make everything else too small to see.
+_WIDENED: Final = 4.0
 
 #: Where the size of an image is from: the classification export, the image, or what was drawn.
 SizeFrom = Literal["recorded", "image", "drawn"]

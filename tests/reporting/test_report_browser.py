@@ -32,10 +32,10 @@ def number_shown(browser: Any) -> int:
 
 def wait_for(condition: Any, seconds: float = 10) -> Any:
     end = time.monotonic() + seconds
-    while not (found := condition()) and time.monotonic() < end:
+    while not (result := condition()) and time.monotonic() < end:
         time.sleep(0.05)
-    assert found
-    return found
+    assert result
+    return result
 
 
 def js(browser: Any, script: str, *arguments: Any) -> Any:
@@ -235,8 +235,8 @@ def test_links_lead_to_clusters_subjects_and_rows(
     monkeypatch.chdir(example.parent)
     dialog.find_element("css selector", "details summary").click()
     python, sql = [block.text for block in dialog.find_elements("css selector", "pre")]
-    found = eval(python, {"pf": pf})
-    assert found.select("subject_id", "consensus").rows() == [(1000003, row["consensus"])]
+    row_found = eval(python, {"pf": pf})
+    assert row_found.select("subject_id", "consensus").rows() == [(1000003, row["consensus"])]
     assert sql.startswith("SELECT * FROM 'out/reductions/*.parquet'\nWHERE workflow_id = 4321\n")
     # Its marks, by the keys of the tables; a button lights one of them.
     labels = pl.read_parquet(example / "labels" / "*.parquet").filter(
@@ -246,6 +246,12 @@ def test_links_lead_to_clusters_subjects_and_rows(
     keys_of_marks = labels.select("classification_id", "mark_index").rows()
     assert sorted(shown) == sorted([str(a), str(b)] for a, b in keys_of_marks)
     dialog.find_element("css selector", ".light").click()
+    assert len(dialog.find_elements("css selector", ".lit")) == 1
+    outlines, contours, _ = dialog.find_elements("css selector", ".views button")
+    contours.click()
+    assert dialog.find_elements("css selector", ".heat path")
+    assert not dialog.find_elements("css selector", ".lit")
+    outlines.click()
     assert len(dialog.find_elements("css selector", ".lit")) == 1
     # To the others of the subject, one by one and together, and back.
     others = dialog.find_elements("css selector", "a[href^='#cluster-']")
@@ -297,6 +303,14 @@ def test_hostile_names_do_nothing(browser: Any, hostile: Path, tmp_path: Path) -
     pf.report(hostile, tmp_path / "x.html")
     open_page(browser, tmp_path / "x.html")
     assert number_shown(browser) == 2
+    # The size of the image is not known, and the outlier is within the picture all the same.
+    wait_for(lambda: browser.find_elements("css selector", ".card .outlier"))
+    picture, outlier = js(
+        browser,
+        "['svg.outlines', '.outlier'].map((name) => "
+        "document.querySelector(`[id^='cluster-1-'] ${name}`).getBoundingClientRect().toJSON())",
+    )
+    assert picture["left"] < outlier["left"] < outlier["right"] < picture["right"]
     browser.find_element("css selector", ".card h3 a").click()
     dialog = browser.find_element("id", "details")
     wait_for(dialog.is_displayed)

@@ -41,6 +41,7 @@ function showDetails(cluster) {
   });
   const body = byId("details-body");
   body.replaceChildren(
+    make("p", { class: "hint" }, `Frame ${frameOf(cluster)}, ${toolOf(cluster)}: ${described(cluster, "outlines").toLowerCase()}`),
     make("div", { class: "enlarged" }, make("div", { class: "stage" }, large), views(large)),
     make("div", { class: "columns" },
       make("div", {}, keysBox(cluster), siblingsBox(cluster), subjectBox(cluster)),
@@ -61,6 +62,7 @@ function views(svg) {
       svg.setAttribute("aria-label", described(svg.cluster, kind));
       svg.replaceChildren();
       fill(svg);
+      if (scale) scale.hidden = kind !== "contours";
       buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
     });
     return button;
@@ -72,7 +74,7 @@ function views(svg) {
     setView(svg, pressed);
   });
   const scale = DATA.contours
-    ? make("p", { class: "scale" }, "one mark", make("span", { class: "key heat" }), "all marks of the cluster")
+    ? make("p", { class: "scale", hidden: svg.kind !== "contours" }, "one mark", make("span", { class: "key heat" }), "all marks of the cluster")
     : null;
   return make("div", { class: "views" }, ...buttons, close, scale);
 }
@@ -151,13 +153,14 @@ function marksBox(cluster, svg) {
       make("span", { class: `key ${layer}` }), layer === "outlier" ? "outlier" : "mark");
     const row = make("tr", {}, make("td", {}, light),
       make("td", {}, GROUPS.classificationIds[group][k]), make("td", {}, String(GROUPS.markIndexes[group][k])));
-    const lit = (on) => svg.querySelector(`[data-mark="${k}"]`)?.classList.toggle("lit", on || light.getAttribute("aria-pressed") === "true");
+    const show = (lit) => svg.querySelector(`[data-mark="${k}"]`)?.classList.toggle("lit", lit);
     light.addEventListener("click", () => {
-      light.setAttribute("aria-pressed", String(light.getAttribute("aria-pressed") !== "true"));
-      lit(false);
+      if (!svg.lit.delete(k)) svg.lit.add(k);
+      light.setAttribute("aria-pressed", String(svg.lit.has(k)));
+      show(svg.lit.has(k));
     });
-    row.addEventListener("mouseenter", () => lit(true));
-    row.addEventListener("mouseleave", () => lit(false));
+    row.addEventListener("mouseenter", () => show(true));
+    row.addEventListener("mouseleave", () => show(svg.lit.has(k)));
     return row;
   });
   const head = make("tr", {}, ...["", "classification_id", "mark_index"].map((name) => make("th", { scope: "col" }, name)));

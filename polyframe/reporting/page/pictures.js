@@ -49,12 +49,12 @@ function heatColour(share) {
   return `rgb(${mixed.join(",")})`;
 }
 
-// `kind` is "outlines" or "contours"; one path for each mark where `single`, so that one can be lit.
+// `kind` is "outlines" or "contours"; one path for each mark where `single`, so that some can be lit.
 function picture(cluster, kind, { close = false, single = false, ratio = USUAL } = {}) {
   const svg = draw("svg", { class: `picture ${kind}`, role: "img" });
   svg.setAttribute("aria-label", described(cluster, kind));
   svg.style.aspectRatio = String(ratio);
-  Object.assign(svg, { cluster, kind, single, ratio });
+  Object.assign(svg, { cluster, kind, single, ratio, lit: new Set() });
   setView(svg, close);
   return svg;
 }
@@ -71,27 +71,32 @@ function described(cluster, kind) {
 
 function fill(svg) {
   if (svg.childElementCount) return;
-  const { cluster, kind, single } = svg;
+  const { cluster, kind } = svg;
   const image = imageOf(cluster), address = imageAddress(image);
   const [x, y, width, height] = IMAGES.box[image];
   svg.classList.toggle("on-image", Boolean(address));
   draw("rect", { class: "paper", x, y, width, height }, svg);
   if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
   if (kind === "contours") fillContours(svg, cluster);
-  else fillOutlines(svg, cluster, single);
+  else fillOutlines(svg, cluster);
   const average = CLUSTERS.average[cluster];
   if (average) line(svg, "average", average);
 }
 
-function fillOutlines(svg, cluster, single) {
+function fillOutlines(svg, cluster) {
   const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
   const paths = { other: [], outlier: [], outline: [] };
   GROUPS.labels[group].forEach((of, k) => {
     paths[of < 0 ? "outlier" : of === label ? "outline" : "other"].push(k);
   });
   for (const [layer, marks] of Object.entries(paths)) {
-    if (single) for (const k of marks) line(svg, layer, GROUPS.paths[group][k]).setAttribute("data-mark", k);
-    else if (marks.length) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
+    if (svg.single) {
+      for (const k of marks) {
+        const drawn = line(svg, layer, GROUPS.paths[group][k]);
+        drawn.setAttribute("data-mark", k);
+        drawn.classList.toggle("lit", svg.lit.has(k));
+      }
+    } else if (marks.length) line(svg, layer, marks.map((k) => GROUPS.paths[group][k]).join(""));
   }
 }
 
