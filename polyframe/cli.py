@@ -8,41 +8,44 @@ import click
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.commands import choosing, making, picturing, preparing, reading
+from polyframe.commands import choosing, completing, making, picturing, preparing, reading
+from polyframe.commands.helping import Group, told
 from polyframe.commands.telling import Progress
 from polyframe.stopping import StoppedError, end_now, stoppable
 
 _SHORT_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_FIRST_STEPS: Final = """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
+
+\b
+The first thing to do, in a checkout, and to see what came of it:
+  polyframe run data/classifications.csv -c data/config.yaml -o out
+  polyframe status out
+With nothing at hand, on an export that is made up:
+  polyframe synth toy
+  polyframe run toy/classifications.csv -o toy-out
+
+`polyframe COMMAND --help` shows the flags of a command, and examples.
+"""
 
 
-@click.group(context_settings=_SHORT_HELP)
+@click.group(cls=Group, help=_FIRST_STEPS, context_settings=_SHORT_HELP)
 @click.version_option(__version__, prog_name="polyframe")
 def cli() -> None:
-    """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers."""
+    """Hold the commands together."""
 
 
-for _command in (
-    making.run,
-    making.extract,
-    making.reduce,
-    making.contours,
-    choosing.tune,
-    reading.status,
-    reading.validate,
-    reading.export,
-    reading.report,
-    picturing.plot,
-    preparing.config,
-    preparing.synth,
-):
-    cli.add_command(_command)
+cli.add("Before a run", preparing.config, preparing.synth)
+cli.add("Make tables", making.run, making.extract, making.reduce, making.contours)
+cli.add("Look at them", reading.status, reading.validate, picturing.plot, reading.report, choosing.tune)
+cli.add("Hand them on", reading.export)
+cli.add("In the shell", completing.completion)
 
 
 def main() -> None:
     """Run the command line; errors end in one line on standard error."""
     try:
         with stoppable(_abandon, lambda: _print_error(_stopped())):
-            cli(standalone_mode=False)
+            cli(prog_name="polyframe", complete_var=completing.VARIABLE, standalone_mode=False)
     except (StoppedError, click.exceptions.Abort):
         _abandon()
         end_now(lambda: _print_error(_stopped()))
@@ -50,7 +53,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _fail(error.format_message(), error.exit_code)
+        _fail(told(error), error.exit_code)
     except UsageError as error:
         _fail(str(error), 2)
     except PolyframeError as error:
@@ -63,8 +66,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("POLYFRAME_DEBUG"):
             raise
-        told = f"{type(error).__name__}: {error}"
-        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {told[:300]}", 1)
+        what = f"{type(error).__name__}: {error}"
+        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {what[:300]}", 1)
 
 
 def _abandon() -> None:

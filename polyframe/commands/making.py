@@ -6,22 +6,34 @@ from typing import Any
 import click
 
 from polyframe._errors import UsageError
+from polyframe.commands import helping
+from polyframe.commands.completing import folders
 from polyframe.commands.options import (
     classifications_argument,
     config_option,
     force_option,
     given,
+    output_argument,
     quiet_option,
     setting_options,
 )
 from polyframe.commands.telling import Progress, print_summary, say
 
 
-@click.command(epilog="Example: polyframe run data/classifications.csv -c data/config.yaml -o out")
+@helping.command(
+    "polyframe run data/classifications.csv -c data/config.yaml -o out",
+    "polyframe run data/classifications.csv -c data/config.yaml -o union --average union --eps 0.4",
+    short_help="Make all tables from a classification export.",
+)
 @classifications_argument
 @config_option
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=folders,
+    help="the directory for the tables",
 )
 @click.option("--no-contours", is_flag=True, help="leave the table contours out")
 @setting_options("extract", "reduce", "contours")
@@ -58,11 +70,19 @@ def run(
     print_summary(summary, quiet)
 
 
-@click.command(epilog="Example: polyframe extract data/classifications.csv -c data/config.yaml -o out")
+@helping.command(
+    "polyframe extract data/classifications.csv -c data/config.yaml -o out",
+    short_help="Make classifications, extractions and rejects, no more.",
+)
 @classifications_argument
 @config_option
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the directory for the tables"
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=folders,
+    help="the directory for the tables",
 )
 @setting_options("extract")
 @force_option
@@ -87,10 +107,19 @@ def extract(
     print_summary(summary, quiet)
 
 
-@click.command(epilog="Example: polyframe reduce out -c data/config.yaml --average union")
+@helping.command(
+    "polyframe reduce out -c data/config.yaml --average union",
+    short_help="Make groups, labels and reductions from extractions.",
+)
 @click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
 @config_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="the directory, for EXTRACTIONS.csv")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    shell_complete=folders,
+    help="the directory, for EXTRACTIONS.csv",
+)
 @setting_options("extract", "reduce")
 @force_option
 @quiet_option
@@ -123,8 +152,11 @@ def reduce(
     print_summary(summary, quiet)
 
 
-@click.command(epilog="Example: polyframe contours out -c data/config.yaml")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@helping.command(
+    "polyframe contours out -c data/config.yaml",
+    short_help="Make contours from extractions.",
+)
+@output_argument
 @config_option
 @setting_options("extract", "reduce", "contours")
 @force_option

@@ -7,11 +7,19 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from polyframe.commands import helping
+from polyframe.commands.completing import folders
 from polyframe.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _TYPES: Final = {"workflow_id": int, "tool": int}
+_TOPICS: Final = {
+    "extract": "What is read",
+    "reduce": "Clusters and averages",
+    "contours": "Contours",
+    "run": "How it is computed",
+}
 
 
 def setting_options(*affected: str) -> Callable[[Command], Command]:
@@ -56,6 +64,8 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     return click.option(
         f.metadata["flag"],
         f.name,
+        cls=helping.Option,
+        topic=_TOPICS[f.metadata["affects"]],
         type=kind,
         multiple=repeatable,
         default=None,
@@ -72,6 +82,9 @@ config_option = click.option(
 )
 classifications_argument = click.argument(
     "classifications", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+output_argument = click.argument(
+    "output", metavar="OUT", type=click.Path(path_type=Path), shell_complete=folders
 )
 force_option = click.option(
     "--force", is_flag=True, help="make everything anew, also what earlier work answers"

@@ -1,5 +1,6 @@
 """The command `polyframe plot`."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from polyframe._errors import UsageError
+from polyframe.commands import helping
+from polyframe.commands.completing import folders
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,40 +18,42 @@ if TYPE_CHECKING:
 
 _KINDS: Final = ("marks", "averages", "agreement")
 _LARGEST_ID: Final = 2**63 - 1
-_EXAMPLE: Final = (
-    "polyframe plot out --subject 1000003 --images data/images --subjects data/subjects.csv -o x.png"
-)
+_drawn = functools.partial(click.option, cls=helping.Option, topic="What is drawn")
+_behind = functools.partial(click.option, cls=helping.Option, topic="The image behind it")
 
 
-@click.command(epilog=f"Example: {_EXAMPLE}")
-@click.argument("output", metavar="[OUT]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--subject", type=click.IntRange(0, _LARGEST_ID), help="draw this subject; else all clusters of OUT"
+@helping.command(
+    "polyframe plot out --subject 1000003 --images data/images --subjects data/subjects.csv -o subject.png",
+    "polyframe plot out -o consensus.png",
+    short_help="Draw a subject, or consensus over all clusters.",
 )
-@click.option(
-    "--toy", is_flag=True, help="draw what eps, min_samples and averages do to toy clusters, without OUT"
+@click.argument(
+    "output", metavar="[OUT]", required=False, type=click.Path(path_type=Path), shell_complete=folders
 )
+@_drawn("--subject", type=click.IntRange(0, _LARGEST_ID), help="draw this subject; else all clusters of OUT")
+@_drawn("--toy", is_flag=True, help="draw what eps, min_samples and averages do to toy clusters, without OUT")
 @click.option(
     "-o", "--output", "picture", required=True, type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
 )
-@click.option(
+@_drawn(
     "--show",
     multiple=True,
     type=click.Choice(_KINDS),
     help="volunteers' outlines, averaged polygons, or the heat map of agreement; repeatable  [default: all]",
 )
-@click.option("--level", type=click.IntRange(1), help="draw this contour level (by itself without --show)")
-@click.option("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
-@click.option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
-@click.option("--task", multiple=True, help="only this task, such as T0; repeatable")
-@click.option("--image", type=click.Path(path_type=Path), help="the image file of the frame")
-@click.option(
+@_drawn("--level", type=click.IntRange(1), help="draw this contour level (by itself without --show)")
+@_drawn("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
+@_drawn("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
+@_drawn("--task", multiple=True, help="only this task, such as T0; repeatable")
+@_behind("--image", type=click.Path(path_type=Path), help="the image file of the frame")
+@_behind(
     "--images",
     type=click.Path(path_type=Path),
+    shell_complete=folders,
     help="a folder with the files that the metadata in --subjects name",
 )
-@click.option("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
-@click.option("--fetch", is_flag=True, help="fetch images from the addresses in --subjects")
+@_behind("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
+@_behind("--fetch", is_flag=True, help="fetch images from the addresses in --subjects")
 @click.option(
     "--width",
     type=click.IntRange(200, 10_000),

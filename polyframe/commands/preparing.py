@@ -6,17 +6,27 @@ from typing import Any
 
 import click
 
+from polyframe.commands import helping
+from polyframe.commands.completing import folders
 from polyframe.commands.options import Command, quiet_option
 from polyframe.commands.telling import Progress, say
 from polyframe.synthetic.options import SynthOptions
 
 
-@click.command(epilog="Example: polyframe config data/workflows.csv --workflow-id 4321 -o configs")
+@helping.command(
+    "polyframe config data/workflows.csv --workflow-id 4321 -o configs",
+    short_help="Write configuration files from a workflow export.",
+)
 @click.argument("workflows", metavar="WORKFLOWS.csv", type=click.Path(path_type=Path))
 @click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
 @click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="the folder for the files"
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=folders,
+    help="the folder for the files",
 )
 @click.option("--force", is_flag=True, help="replace files that are there")
 @quiet_option
@@ -45,7 +55,10 @@ def _synth_options(command: Command) -> Command:
     return command
 
 
-@click.command(epilog="Example: polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7")
+@helping.command(
+    "polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7",
+    short_help="Write a synthetic export, to try things out.",
+)
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @_synth_options
 @quiet_option

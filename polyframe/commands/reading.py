@@ -7,15 +7,18 @@ from typing import Any
 
 import click
 
-from polyframe.commands.options import Command, given, quiet_option
+from polyframe.commands import helping
+from polyframe.commands.options import Command, given, output_argument, quiet_option
 from polyframe.commands.telling import say
 from polyframe.exporting.options import FORMATS, ExportOptions
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
 
 
-@click.command(epilog="Example: polyframe status out")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@helping.command(
+    "polyframe status out", short_help="Tell what a directory holds, and whether a run works there."
+)
+@output_argument
 @_json_option
 def status(output: Path, as_json: bool) -> None:
     """Tell what OUT holds: tables, settings, what is current, what was rejected, and who works there.
@@ -29,8 +32,8 @@ def status(output: Path, as_json: bool) -> None:
         click.echo(line)
 
 
-@click.command(epilog="Example: polyframe validate out")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@helping.command("polyframe validate out", short_help="Read all of a directory and tell what is off.")
+@output_argument
 @_json_option
 def validate(output: Path, as_json: bool) -> None:
     """Read everything in OUT and check it: files, columns, order, keys, counts, fingerprints, geometries.
@@ -49,18 +52,28 @@ def validate(output: Path, as_json: bool) -> None:
 def _export_options(command: Command) -> Command:
     """Give a command one option for each field of `ExportOptions`."""
     for f in reversed(dataclasses.fields(ExportOptions)):
-        kind = f.metadata["kind"]
         command = click.option(
             f"--{f.name.replace('_', '-')}",
-            type=click.Choice(kind) if isinstance(kind, tuple) else kind,
+            type=_parameter_type(f.metadata["kind"]),
             default=None,
             help=f"{', '.join(f.metadata['formats'])}: {f.metadata['help']}",
         )(command)
     return command
 
 
-@click.command(epilog="Example: polyframe export out --to panoptes-csv -o csv")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+def _parameter_type(kind: Any) -> Any:
+    if isinstance(kind, tuple):
+        return click.Choice(kind)
+    return click.Path(path_type=Path) if kind is Path else kind
+
+
+@helping.command(
+    "polyframe export out --to panoptes-csv -o csv",
+    "polyframe export out --to geojson --what contours --level 2 -o level.geojson",
+    "polyframe export out --to coco --classifications data/classifications.csv -o coco.json",
+    short_help="Write the tables in the form of another program.",
+)
+@output_argument
 @click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
 @click.option(
     "-o", "path", metavar="PATH", required=True, type=click.Path(path_type=Path), help="the file or folder"

@@ -3,6 +3,7 @@
 import os
 import typing
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from polyframe._errors import UsageError
@@ -44,7 +45,7 @@ class ExportOptions:
     )
     level: int | None = _option("one level of the contours, from 1", int, "geojson", *_OF_IMAGES)
     classifications: str | os.PathLike[str] | None = _option(
-        "the classification export, which records the sizes of the images", str, *_OF_IMAGES
+        "the classification export, which records the sizes of the images", Path, *_OF_IMAGES
     )
     image_size: str | None = _option(
         "the size of images without a recorded one, such as 1024x768", str, *_OF_IMAGES
