@@ -16,16 +16,6 @@ from polyframe.synthetic import SynthOptions
 Call = Callable[..., Done]
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["run", "extract", "reduce", "contours", "export", "config", "status", "validate", "synth", "plot"],
-)
-def test_help_has_an_example(command: str, polyframe: Call) -> None:
-    done = polyframe(command, "--help")
-    assert done.code == 0
-    assert f"Example: polyframe {command} " in done.out
-
-
 def test_run_has_every_flag(polyframe: Call) -> None:
     text = polyframe("run", "--help").out
     named = "--workflow-id --workflow-version --task --tool --average --eps --min-samples --min-threshold"

@@ -72,7 +72,7 @@ def run(
 
 @helping.command(
     "polyframe extract data/classifications.csv -c data/config.yaml -o out",
-    short_help="Make classifications, extractions and rejects, no more.",
+    short_help="Take the marks out of an export and stop there.",
 )
 @classifications_argument
 @config_option
@@ -109,7 +109,7 @@ def extract(
 
 @helping.command(
     "polyframe reduce out -c data/config.yaml --average union",
-    short_help="Make groups, labels and reductions from extractions.",
+    short_help="Cluster and average extractions: groups, labels, reductions.",
 )
 @click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
 @config_option

@@ -73,8 +73,7 @@ def test_every_example_of_the_readme_works(
     readme = (DATA.parent / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^polyframe (plot .*)$", readme, re.MULTILINE)
     assert len(commands) == 4
-    text = " ".join(polyframe("plot", "--help").out.split())
-    for command in [*commands, text.split("Example: polyframe ")[1]]:
+    for command in commands:
         done = polyframe(*command.split())
         assert (done.code, done.err) == (0, ""), command
         assert Path(command.split(" -o ")[1]).stat().st_size > 10_000

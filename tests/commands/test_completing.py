@@ -1,0 +1,119 @@
+"""Completion: what the shells ask for and get, and the scripts with which they ask."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import ROOT, Done
+
+from polyframe.cli import cli
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def completed(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Ask as bash does; each answer is its kind and its value."""
+
+    def ask(line: str) -> list[str]:
+        monkeypatch.setenv("_POLYFRAME_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", line)
+        monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+        done = polyframe()
+        assert (done.code, done.err) == (0, "")
+        return done.out.split()
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("polyframe re", ["plain,reduce"]),
+        ("polyframe ", [f"plain,{name}" for name in cli.commands]),
+        ("polyframe run --average ", ["plain,median", "plain,union", "plain,intersection", "plain,last"]),
+        ("polyframe run a.csv --no-con", ["plain,--no-contours"]),
+        ("polyframe export out --to geo", ["plain,geojson"]),
+        ("polyframe export out --what ", ["plain,reductions", "plain,contours"]),
+        ("polyframe completion ", ["plain,bash", "plain,zsh", "plain,fish"]),
+        ("polyframe run data/cl", ["file,data/cl"]),
+        ("polyframe run a.csv -c ", ["file,"]),
+        ("polyframe run a.csv -o o", ["dir,o"]),
+        ("polyframe reduce o", ["file,o"]),
+        ("polyframe contours o", ["dir,o"]),
+        ("polyframe status o", ["dir,o"]),
+        ("polyframe validate o", ["dir,o"]),
+        ("polyframe export o", ["dir,o"]),
+        ("polyframe export out --classifications d", ["file,d"]),
+        ("polyframe plot o", ["dir,o"]),
+        ("polyframe plot out --images d", ["dir,d"]),
+        ("polyframe plot out --subjects d", ["file,d"]),
+        ("polyframe nonsense --a", []),
+    ],
+)
+def test_answers(line: str, answer: list[str], completed: Callable[[str], list[str]]) -> None:
+    if line == "polyframe nonsense --a":
+        assert all(told.startswith("plain,-") for told in completed(line))
+        return
+    assert completed(line) == answer
+
+
+def test_answers_do_not_wait_for_the_libraries() -> None:
+    code = (
+        "import sys; from polyframe import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('polars', 'numpy', 'shapely', 'pyarrow', 'scipy') if m in sys.modules])"
+    )
+    asked = {"_POLYFRAME_COMPLETE": "bash_complete", "COMP_WORDS": "polyframe run --fil", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n") == ["plain,--filter", "[]", ""]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `polyframe` is a program."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "polyframe").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m polyframe "$@"\n')
+    (folder / "polyframe").chmod(0o755)
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(places)}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes(program: dict[str, str]) -> None:
+    script = (
+        'eval "$(polyframe completion bash)"\n'
+        "complete -p polyframe\n"
+        'ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); '
+        '_polyframe_completion polyframe; echo "${COMPREPLY[@]}"; }\n'
+        "ask polyframe va\n"
+        'ask polyframe run --contour-method ""\n'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script], env=program, capture_output=True, text=True, check=True
+    )
+    registered, *answers = done.stdout.splitlines()
+    assert registered.endswith("-F _polyframe_completion polyframe")
+    assert answers == ["validate", "exact raster"]
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts_ask_the_program(shell: str, polyframe: Call) -> None:
+    done = polyframe("completion", shell)
+    assert done.code == 0
+    assert f"_POLYFRAME_COMPLETE={shell}_complete" in done.out
+    assert {"bash": "complete -o nosort -F", "zsh": "#compdef polyframe", "fish": "complete --no-files"}[
+        shell
+    ] in done.out
+    if shutil.which(shell):
+        subprocess.run([shell, "-n"], input=done.out, text=True, check=True)

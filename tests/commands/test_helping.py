@@ -1,0 +1,147 @@
+"""Help: every command shows examples, and they work on `data/`; flags and commands stand in order."""
+
+import itertools
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from exports import ROOT, Done
+
+from polyframe.cli import cli
+from polyframe.commands.helping import broken
+
+Call = Callable[..., Done]
+
+FIRST = "polyframe run data/classifications.csv -c data/config.yaml -o out"
+
+
+def shown(text: str) -> list[str]:
+    """The calls that a help text shows, each on lines of its own."""
+    joined = text.replace("\\\n", " ")
+    return [" ".join(line.split()) for line in joined.splitlines() if re.match(r" +polyframe [a-z]", line)]
+
+
+def examples(name: str, width: int, monkeypatch: pytest.MonkeyPatch, polyframe: Call) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    done = polyframe(name, "--help")
+    assert done.code == 0
+    return shown(done.out[done.out.rindex("\nExample") :] if "\nExample" in done.out else "")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data/` and what the first example makes of it."""
+    folder = tmp_path_factory.mktemp("checkout")
+    (folder / "data").symlink_to(ROOT / "data")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        cli([*shlex.split(FIRST)[1:], "-q"], standalone_mode=False)
+    return folder
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_every_example_works(name: str, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = examples(name, 80, monkeypatch, polyframe)
+    assert found, f"make {name} with helping.command('polyframe {name} ...'), an example that works on data/"
+    assert examples(name, 110, monkeypatch, polyframe) == found
+    monkeypatch.chdir(made)
+    for example in found:
+        program, command, *arguments = shlex.split(example)
+        assert (program, command) == ("polyframe", name)
+        done = polyframe(command, *arguments)
+        assert done.code == 0, (example, done.err)
+        for flag, path in itertools.pairwise(arguments):
+            assert flag != "-o" or Path(path).exists(), example
+
+
+def test_the_first_steps_work(tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    steps = shown(polyframe("--help").out)
+    assert steps[0] == FIRST
+    assert len(steps) == 4
+    for step in steps:
+        done = polyframe(*shlex.split(step)[1:])
+        assert done.code == 0, (step, done.err)
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_nothing_is_cut_or_wider_than_the_terminal(
+    width: int, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width + 2))
+    for name in (None, *cli.commands):
+        text = polyframe(*filter(None, [name, "-h"])).out
+        assert text == polyframe(*filter(None, [name, "--help"])).out
+        assert max(map(len, text.splitlines())) <= width
+        assert "\b" not in text
+        assert name or "..." not in text.split("Before a run")[1]
+
+
+def test_every_command_stands_once_under_a_heading(polyframe: Call) -> None:
+    listed = re.findall(r"^  ([a-z]+) {2,}[A-Z]", polyframe("--help").out, re.MULTILINE)
+    assert listed == list(cli.commands)
+    assert listed.index("run") < listed.index("extract") < listed.index("status") < listed.index("export")
+    assert "reduce" in listed
+
+
+def test_every_flag_stands_once_and_the_settings_by_topic(polyframe: Call) -> None:
+    for name, command in cli.commands.items():
+        text = polyframe(name, "--help").out
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                flag = max(parameter.opts, key=len)
+                assert len(re.findall(rf"^  (-\w, )?{flag}\b(?!-)", text, re.MULTILINE)) == 1, (name, flag)
+    text = polyframe("run", "--help").out
+    places = [text.index(part) for part in ("Options:", "--output", "What is read:", "--task")]
+    places += [text.index(part) for part in ("Clusters and averages:", "--eps", "Contours:", "--smoothing")]
+    places += [text.index(part) for part in ("How it is computed:", "--jobs", "Examples:")]
+    assert places == sorted(places)
+
+
+def test_a_long_example_is_broken_before_a_flag() -> None:
+    example = "polyframe plot out " + " ".join(f"--flag{n} {'x' * 20}" for n in range(5)) + " -o y.png"
+    lines = broken(example)
+    assert len(lines) > 1
+    assert all(len(line) <= 78 for line in lines)
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    assert all(line.startswith("    -") for line in lines[1:])
+    assert shlex.split("\n".join(lines).replace("\\\n", "")) == shlex.split(example)
+    assert broken("polyframe status out") == ["polyframe status out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["reduec", "out"], "no command 'reduec'; did you mean 'reduce'?"),
+        (["xyzzy"], "no command 'xyzzy'; known: config, synth, run"),
+        (["run"], f"Missing argument 'CLASSIFICATIONS...'; for example: {FIRST}"),
+        (["run", "a.csv"], f"Missing option '-o' / '--output'; for example: {FIRST}"),
+        (["status"], "Missing argument 'OUT'; for example: polyframe status out"),
+        (["export", "out", "-o", "x"], "labelstudio; for example: polyframe export out --to"),
+        (["run", "a", "-o", "b", "--epps", "1"], "'--eps'"),
+        (["run", "a", "-o", "b", "--xyzzy"], "No such option '--xyzzy'; see `polyframe run --help`"),
+        (["--xyzzy"], "No such option '--xyzzy'; see `polyframe --help`"),
+        (["run", "a", "-o", "b", "--eps", "abc"], "'abc' is not a valid float; see `polyframe run --help`"),
+        (["run", "a", "-o", "b", "--average", "mean"], "'mean' is not one of 'median', 'union'"),
+        (["run", "a", "-o", "b", "--eps"], "Option '--eps' requires an argument; see `polyframe run --help`"),
+        (["status", "out", "more"], "unexpected extra argument (more); see `polyframe status --help`"),
+        (["completion"], "Choose from: bash, zsh, fish"),
+        (["completion", "cmd"], "'cmd' is not one of 'bash', 'zsh', 'fish'"),
+    ],
+)
+def test_a_wrong_call_is_told_with_the_next_step(arguments: list[str], told: str, polyframe: Call) -> None:
+    done = polyframe(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("polyframe: error: ")
+    assert len(done.err.splitlines()) == 1
+    assert told in re.sub(r"\s+", " ", done.err)
+
+
+def test_without_a_command_there_is_help(polyframe: Call) -> None:
+    done = polyframe()
+    assert done.code == 2
+    assert "The first thing to do" in done.err
