@@ -1,5 +1,9 @@
 """The errors that a user can cause, each with a one-line message that names what to do next."""
 
+import difflib
+import os
+from pathlib import Path
+
 
 class PolyframeError(Exception):
     """Something in the input or the surroundings stops the work; the message is one line.
@@ -13,3 +17,29 @@ class UsageError(PolyframeError):
 
     The command line prints the message and ends with exit code 2.
     """
+
+
+def no_such_file(named: str | os.PathLike[str]) -> str:
+    """Return the message for a file that is not there, with the one nearest to it that is.
+
+    Parameters
+    ----------
+    named : path
+        As it was given.
+
+    Returns
+    -------
+    str
+        One line without the kind of error.
+    """
+    path = Path(named)
+    try:
+        there = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"{named}: no such file, and no folder {path.parent} either; check the path"
+    # By their names without regard to case, as people mistake them.
+    by_name = {name.lower(): name for name in sorted(there)}
+    near = difflib.get_close_matches(path.name.lower(), by_name, n=1, cutoff=0.7)
+    if near:
+        return f"{named}: no such file; did you mean '{path.with_name(by_name[near[0]])}'?"
+    return f"{named}: no such file in {path.parent.resolve()}; check the name"

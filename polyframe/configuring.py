@@ -52,6 +52,8 @@ def config(
     >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
     """
     path = Path(workflows)
+    if Path(folder).is_file():
+        raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
     chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {Path(folder) / name: text for name, text in config_texts(chosen, version).items()}
     there = [file for file in files if file.exists()]

@@ -18,7 +18,7 @@ import polars as pl
 
 from polyframe import commit
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.manifest import MANIFEST, read_manifest, table_parts
+from polyframe.manifest import MANIFEST, read_manifest, stage_of, table_parts
 from polyframe.parts import read_parts
 from polyframe.settings import nearest
 from polyframe.tables import TABLES
@@ -147,8 +147,9 @@ def _existing_parts(output: Path, table: str) -> list[Path]:
         raise UsageError(f"no table {table!r}{nearest(table, TABLES)}")
     paths = part_paths(output, table)
     if not paths:
+        read_manifest(output)
         raise PolyframeError(
-            f"{output}: holds no table {table!r}; make it with `polyframe run ... -o {output}`"
+            f"{output}: holds no table {table!r}; make it with `polyframe {stage_of(table)} {output}`"
         )
     return paths
 
@@ -164,7 +165,7 @@ def check_output(output: Path) -> None:
     if not output.exists():
         return
     if not output.is_dir():
-        raise PolyframeError(f"{output}: is a file; expected a directory to write the tables into")
+        raise PolyframeError(f"{output}: is a file; name a new or empty directory for the tables")
     if (output / MANIFEST).is_file() or commit.decided(output / WORK):
         return
     try:

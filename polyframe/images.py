@@ -25,7 +25,7 @@ class ImageFolder:
 
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
-            raise PolyframeError(f"{self.folder}: no such folder of images")
+            raise PolyframeError(f"{self.folder}: no such folder of images; name one with --images")
 
     def of(self, subject: Subject) -> dict[int, Path]:
         """Return the files of a subject by frame.
@@ -86,7 +86,7 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
         what Pillow reads late is damaged.
     """
     from PIL import Image as Pillow
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     try:
         with Pillow.open(file) as image:
@@ -98,6 +98,8 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
             if about is not None:
                 image.draft(None, about)
             yield ImageOps.exif_transpose(image)
+    except UnidentifiedImageError:
+        raise PolyframeError(f"{name}: cannot be read as an image; expected PNG, JPEG or the like") from None
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         if isinstance(error, PolyframeError):
             raise

@@ -154,10 +154,15 @@ def read_manifest(output: Path) -> dict[str, Any]:
         Where the directory is missing, was not made by polyframe, or its manifest cannot be read.
     """
     if not output.exists():
-        raise PolyframeError(f"{output}: no such directory; make it with `polyframe extract ... -o {output}`")
+        raise PolyframeError(
+            f"{output}: no such directory; make it with `polyframe run CLASSIFICATIONS -o {output}`"
+        )
     path = output / MANIFEST
     if not path.is_file():
-        raise PolyframeError(f"{output}: no output of polyframe ({MANIFEST} is missing)")
+        raise PolyframeError(
+            f"{output}: no output of polyframe ({MANIFEST} is missing); "
+            "name the directory that `polyframe run` wrote"
+        )
     return load_manifest(path)
 
 
@@ -174,7 +179,9 @@ def load_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
     if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
-        raise PolyframeError(f"{path}: made by another version of polyframe; run `polyframe run` again")
+        raise PolyframeError(
+            f"{path}: made by another version of polyframe; make the tables anew with `polyframe run`"
+        )
     missing = [key for key in _KEYS if key not in manifest]
     if missing:
         raise PolyframeError(f"{path}: lacks {missing[0]!r}; run `polyframe run` again")

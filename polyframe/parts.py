@@ -1,6 +1,7 @@
 """Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -94,9 +95,14 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
 
 
 def cannot_write(path: Path, error: OSError) -> str:
-    """Return the message for a file that cannot be written."""
+    """Return the message for a file that cannot be written, and what to do about it."""
     told = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-    return f"{path}: cannot be written ({told})"
+    if isinstance(error, FileExistsError) and error.filename:
+        # What is to be a folder on the way.
+        told = f"{error.filename} is a file"
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    advice = "free some space, then try again" if full else "name another place"
+    return f"{path}: cannot be written ({told}); {advice}"
 
 
 def read_parts(paths: Sequence[Path]) -> pl.DataFrame:

@@ -45,5 +45,16 @@ def test_scan_names_tables_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(pf.UsageError, match="did you mean 'contours'"):
         pf.scan(tmp_path, "contour")
     for name in TABLES:
-        with pytest.raises(pf.PolyframeError, match=f"holds no table '{name}'"):
+        with pytest.raises(pf.PolyframeError, match="name the directory that `polyframe run` wrote"):
             pf.scan(tmp_path, name)
+        with pytest.raises(pf.PolyframeError, match="none: no such directory; make it with `polyframe run"):
+            pf.scan(tmp_path / "none", name)
+
+
+def test_a_table_that_is_not_made_yet_is_told_with_its_command(small_export: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pf.run(small_export, out, contours=False, engine="shapely", jobs=1)
+    with pytest.raises(
+        pf.PolyframeError, match=f"holds no table 'contours'; make it with `polyframe contours {out}`"
+    ):
+        pf.scan(out, "contours")

@@ -29,7 +29,7 @@ class Command(click.Command):
         self.examples = tuple(examples)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what is given; every error knows its command, which click forgets where a value is missing."""
+        """Parse what is given; errors know their command, which click forgets where a value is missing."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:

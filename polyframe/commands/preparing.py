@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from polyframe._errors import PolyframeError
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
 from polyframe.commands.options import Command, quiet_option
@@ -73,7 +74,7 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
     chosen = SynthOptions(**options)
     as_file = output.name.endswith((".csv", ".csv.gz"))
     if not as_file:
-        output.mkdir(parents=True, exist_ok=True)
+        _make_folder(output)
     export = output if as_file else output / "classifications.csv"
     subjects = None if as_file else output / "subjects.csv"
     with Progress(quiet, "subjects") as progress:
@@ -82,3 +83,14 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
         click.echo(
             f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes: {done.path}"
         )
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_file():
+        raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .csv or .csv.gz")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from polyframe.synthetic.export import cannot_write
+
+        raise cannot_write(path, error) from None

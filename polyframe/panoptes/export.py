@@ -96,6 +96,9 @@ def check_columns(found: Sequence[str], name: str) -> None:
         raise PolyframeError(f"{name}: is no classification export; {expected}")
     shown = [" ".join(column.split())[:_LONGEST_NAME] for column in found[:_MOST_NAMES]]
     near = nearest(missing[0], shown) if len(missing) == 1 else f"; found: {', '.join(shown)}"
+    # Zooniverse gives several exports of a project, which are easily mistaken for one another.
+    if len(missing) > 2:
+        near += "; name the classification export"
     raise PolyframeError(f"{name}: column{'s'[: len(missing) - 1]} missing: {', '.join(missing)}{near}")
 
 

@@ -109,7 +109,8 @@ def _check_header(header: Sequence[str], path: Path) -> None:
     missing = [name for name in _KEYS if name not in header]
     if missing:
         raise PolyframeError(
-            f"{path}: holds no extractions of panoptes_aggregation; columns missing: {', '.join(missing)}"
+            f"{path}: holds no extractions of panoptes_aggregation; columns missing: {', '.join(missing)}; "
+            "name the CSV that `panoptes_aggregation extract` wrote, or the directory of a run"
         )
 
 

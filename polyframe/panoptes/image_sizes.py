@@ -49,7 +49,10 @@ def read_image_sizes(export: Path) -> Sizes:
         )
         missing = [name for name in _COLUMNS if name not in rows.collect_schema().names()]
         if missing:
-            raise PolyframeError(f"{export}: has no image sizes; columns missing: {', '.join(missing)}")
+            raise PolyframeError(
+                f"{export}: has no image sizes; columns missing: {', '.join(missing)}; "
+                "name the classification export"
+            )
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(f"{export}: cannot be read ({str(error).splitlines()[0]})") from None

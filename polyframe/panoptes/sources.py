@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.panoptes import mending
 from polyframe.panoptes.export import OPTIONAL, REQUIRED, MalformedError, open_csv, tidy
 from polyframe.panoptes.parquet_exports import damaged, open_parquet
@@ -248,10 +248,10 @@ def _expand(named: str | os.PathLike[str]) -> list[Path]:
         return [path]
     pattern = os.fspath(named)
     if not glob.has_magic(pattern):
-        raise PolyframeError(f"{named}: no such file")
+        raise PolyframeError(no_such_file(named))
     # As a shell does it: absolute patterns too, and no hidden files, both unlike Path.glob.
     entries = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
     found = sorted(entry for entry in entries if entry.is_file())
     if not found:
-        raise PolyframeError(f"{named}: matches no file")
+        raise PolyframeError(f"{named}: matches no file; check the pattern, relative to {Path.cwd()}")
     return found

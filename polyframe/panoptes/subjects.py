@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, no_such_file
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
     Raises
     ------
     PolyframeError
-        Where the file is no subjects export.
+        Where the file is missing or no subjects export.
     """
+    if not Path(subjects).is_file():
+        raise PolyframeError(no_such_file(subjects))
     wanted = pl.Series(list(map(str, subject_ids)), dtype=pl.String).implode()
     try:
         rows = (
@@ -85,7 +87,8 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
     except pl.exceptions.PolarsError as error:
         told = str(error).splitlines()[0]
         raise PolyframeError(
-            f"{subjects}: no subjects export with subject_id, metadata and locations ({told})"
+            f"{subjects}: no subjects export with subject_id, metadata and locations ({told}); "
+            "name the subject export of Zooniverse"
         ) from None
     return {
         int(number): Subject(int(number), _json_object(metadata), _locations(locations))

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, no_such_file
 
 Kind = Literal["csv", "gzip", "zstd", "parquet"]
 
@@ -54,7 +54,7 @@ def kind_of(path: Path, name: str) -> Kind:
         with path.open("rb") as file:
             start = file.read(16)
     except FileNotFoundError:
-        raise PolyframeError(f"{name}: no such file") from None
+        raise PolyframeError(no_such_file(name)) from None
     except IsADirectoryError:
         raise PolyframeError(
             f"{name}: is a directory; name the files in it, such as '{name}/*.csv'"

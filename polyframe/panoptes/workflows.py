@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.panoptes.versions import is_version, parse_version_spec, selects, version_key
 from polyframe.settings import Settings
 
@@ -59,11 +59,18 @@ def read_workflows(path: Path) -> list[Workflow]:
             rows = csv.DictReader(file)
             missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
-                raise PolyframeError(f"{path}: is no workflow export; columns missing: {', '.join(missing)}")
+                raise PolyframeError(
+                    f"{path}: is no workflow export; columns missing: {', '.join(missing)}; "
+                    "name the workflow export of Zooniverse"
+                )
             found = [_workflow(row) for row in rows]
+    except FileNotFoundError:
+        raise PolyframeError(no_such_file(path)) from None
+    except IsADirectoryError:
+        raise PolyframeError(f"{path}: is a directory; name the workflow export, a CSV file") from None
     except (OSError, ValueError, csv.Error) as error:
         told = error.strerror if isinstance(error, OSError) else error
-        raise PolyframeError(f"{path}: cannot be read as CSV in UTF-8 ({told})") from None
+        raise PolyframeError(f"{path}: cannot be read as CSV in UTF-8 ({told}); download it again") from None
     return [workflow for workflow in found if workflow is not None]
 
 

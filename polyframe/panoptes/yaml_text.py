@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from polyframe._errors import UsageError
+from polyframe._errors import UsageError, no_such_file
 
 _LARGEST_FILE: Final = 1_000_000
 #: Aliases can multiply: ten of them make a few dozen copies at most, a hundred can fill the memory.
@@ -90,7 +90,7 @@ def _read_text(path: Path) -> str:
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, expected a YAML file") from None
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
+        raise UsageError(no_such_file(path)) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _LARGEST_FILE:
@@ -101,7 +101,9 @@ def _read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}: not UTF-8 at line {line}") from None
+        raise UsageError(
+            f"{path}: not UTF-8 at line {line}; expected a YAML configuration, saved as UTF-8"
+        ) from None
 
 
 def _tree(loader: _Loader, node: yaml.Node, place: str, parents: tuple[yaml.Node, ...]) -> Tree:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.choices import AverageType
+from polyframe.parts import cannot_write
 from polyframe.plot.canvas import Image, counts, heading, numbered
 from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
 from polyframe.plot.contours import level as draw_level
@@ -216,13 +217,13 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     ----------
     figure : matplotlib.figure.Figure
     path : path
-        Ends in .png, .svg or .pdf. The same figure gives the same bytes.
+        Ends in .png, .svg or .pdf; its folder is made. The same figure gives the same bytes.
 
     Raises
     ------
     UsageError
         Where the name ends in something else.
-    OSError
+    PolyframeError
         Where it cannot be written.
     """
     target = Path(path)
@@ -232,7 +233,11 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
         figure.savefig(content, format=kind[1:], dpi=figure.dpi, metadata=dates.get(kind))
-    target.write_bytes(content.getvalue())
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.getvalue())
+    except OSError as error:
+        raise PolyframeError(cannot_write(target, error)) from None
 
 
 def check_format(path: Path) -> str:
@@ -245,5 +250,5 @@ def check_format(path: Path) -> str:
     """
     kind = path.suffix.lower()
     if kind not in FORMATS:
-        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}")
+        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}; name such a file")
     return kind

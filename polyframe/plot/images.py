@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from polyframe import __version__
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, no_such_file
 from polyframe.images import upright_image
 from polyframe.plot.canvas import Image
 
@@ -38,12 +38,13 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises
     ------
     PolyframeError
-        Where it is no image, or has more than a hundred million pixels.
-    FileNotFoundError
-        Where it is not there.
+        Where it is missing, no image, or has more than a hundred million pixels.
     """
-    with Path(path).open("rb") as file:
-        return _decoded(file, str(path))
+    try:
+        with Path(path).open("rb") as file:
+            return _decoded(file, str(path))
+    except FileNotFoundError:
+        raise PolyframeError(no_such_file(path)) from None
 
 
 def fetch_image(

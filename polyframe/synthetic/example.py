@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from polyframe._errors import PolyframeError
-from polyframe.synthetic.export import replacing, write_export
+from polyframe.synthetic.export import cannot_write, replacing, write_export
 from polyframe.synthetic.images import write_images
 from polyframe.synthetic.options import SynthOptions
 from polyframe.synthetic.rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
@@ -124,7 +123,7 @@ def write_example(directory: str | os.PathLike[str]) -> Path:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PolyframeError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise cannot_write(directory, error) from error
     export = write_export(directory / "classifications.csv", EXAMPLE, subjects_csv=directory / "subjects.csv")
     images = write_images(directory / "images", EXAMPLE)
     ids = range(EXAMPLE.first_subject, EXAMPLE.first_subject + EXAMPLE.subjects)

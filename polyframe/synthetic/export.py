@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -180,7 +180,7 @@ def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         if path.is_dir():
-            raise PolyframeError(f"cannot write {path}: it is a directory")
+            raise PolyframeError(f"{path}: is a directory; name a file to write")
         with draft.open("wb", buffering=1 << 20) as file:
             if path.suffix == ".gz":
                 # No name and no time in the header, so that the same rows give the same bytes.
@@ -190,8 +190,17 @@ def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
                 yield file
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise PolyframeError(f"cannot write {path}: {error.strerror or error}") from error
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def cannot_write(path: Path, error: OSError) -> PolyframeError:
+    """Return the error to raise for what cannot be written."""
+    # Late, since it brings Polars, which nothing here needs.
+    from polyframe import parts
+
+    return PolyframeError(parts.cannot_write(path, error))

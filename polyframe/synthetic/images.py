@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import UsageError
 from polyframe.synthetic.chance import PICTURE, TURN, Floats, cosine, sine, stream, uniform
-from polyframe.synthetic.export import replacing
+from polyframe.synthetic.export import cannot_write, replacing
 from polyframe.synthetic.options import SynthOptions
 from polyframe.synthetic.rows import image_name
 from polyframe.synthetic.scene import CELL, Scene, make_scene, radius_at
@@ -137,7 +137,7 @@ def write_images(directory: str | os.PathLike[str], options: SynthOptions) -> in
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PolyframeError(f"cannot write {directory}: {error.strerror or error}") from error
+        raise cannot_write(directory, error) from error
     written = 0
     for subject_id in range(options.first_subject, options.first_subject + options.subjects):
         for frame in range(make_scene(options, subject_id - options.first_subject).n_frames):

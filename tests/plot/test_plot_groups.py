@@ -79,5 +79,5 @@ def test_a_subject_without_clusters_is_read(small: Path) -> None:
 
 
 def test_a_directory_without_tables_is_told(tmp_path: Path) -> None:
-    with pytest.raises(PolyframeError, match="holds no table 'labels'"):
+    with pytest.raises(PolyframeError, match="name the directory that `polyframe run` wrote"):
         read_groups(tmp_path, 1)

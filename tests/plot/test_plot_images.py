@@ -106,7 +106,7 @@ def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:
         read_subject(DATA / "subjects.csv", 3)
     with pytest.raises(PolyframeError, match="no subjects export with subject_id"):
         read_subject(DATA / "classifications.csv", 3)
-    with pytest.raises(OSError, match=r"none\.csv"):
+    with pytest.raises(PolyframeError, match=r"none\.csv: no such file"):
         read_subject(tmp_path / "none.csv", 3)
 
 

@@ -67,7 +67,7 @@ def test_a_frame_that_is_not_there_is_an_error():
 
 def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(PolyframeError, match="cannot write"):
+    with pytest.raises(PolyframeError, match="cannot be written"):
         write_example(tmp_path / "file")
 
 

@@ -1,0 +1,163 @@
+"""What people do wrong: one line that names the file and the next step, the right exit code, no traceback."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import ROOT, Done
+
+import polyframe as pf
+from polyframe._errors import no_such_file
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with tables: all of them, those without contours, those of the extraction alone."""
+    folder = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "data", folder / "data")
+    export, config = folder / "data" / "classifications.csv", folder / "data" / "config.yaml"
+    pf.run(export, folder / "out", config, engine="shapely", jobs=1)
+    pf.run(export, folder / "flat", config, engine="shapely", jobs=1, contours=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        from polyframe.cli import cli
+
+        cli(
+            ["extract", "data/classifications.csv", "-c", "data/config.yaml", "-o", "ext", "-q"],
+            standalone_mode=False,
+        )
+    shutil.copytree(folder / "ext", folder / "old")
+    manifest = folder / "old" / "polyframe.json"
+    manifest.write_text(manifest.read_text().replace('"schema_version": ', '"schema_version": 9'))
+    return folder
+
+
+EXPORT = "data/classifications.csv"
+MISSPELT = "data/clasifications.csv: no such file; did you mean 'data/classifications.csv'?"
+READING = ("reduce", "contours", "status", "export --to coco -o x", "plot -o x.png")
+NO_FOLDER = "none: no such directory; make it with `polyframe run CLASSIFICATIONS -o none`"
+OTHER_VERSION = "made by another version of polyframe; make the tables anew with `polyframe run`"
+NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run` wrote"
+
+
+@pytest.mark.parametrize(
+    ("call", "told", "code"),
+    [
+        # A file that is not there.
+        ("run data/clasifications.csv -o x", MISSPELT, 1),
+        ("run nothing.csv -o x", "nothing.csv: no such file in ", 1),
+        ("run none/a.csv -o x", "none/a.csv: no such file, and no folder none either; check the path", 1),
+        ("run none*.csv -o x", "none*.csv: matches no file; check the pattern", 1),
+        (f"run {EXPORT} -c data/confg.yaml -o x", "did you mean 'data/config.yaml'?", 2),
+        ("config data/workflow.csv -o x", "did you mean 'data/workflows.csv'?", 1),
+        ("export out --to coco --classifications data/clasifications.csv -o x", MISSPELT, 1),
+        ("plot out --subject 1000003 --frame 0 --image data/picture.pgn -o x.png", "'data/picture.png'?", 1),
+        (
+            "plot out --subject 1000003 --images data/images --subjects data/subject.csv -o x.png",
+            "data/subject.csv: no such file; did you mean 'data/subjects.csv'?",
+            1,
+        ),
+        (
+            "plot out --subject 1000003 --images none --subjects data/subjects.csv -o x.png",
+            "none: no such folder of images; name one with --images",
+            1,
+        ),
+        # A file of another kind.
+        ("run data -o x", "data: is a directory; name the files in it, such as 'data/*.csv'", 1),
+        ("run data/subjects.csv -o x", "; name the classification export", 1),
+        ("run data/picture.png -o x", "data/picture.png: is a PNG picture; expected a classification", 1),
+        (f"run {EXPORT} -c data/picture.png -o x", "expected a YAML configuration, saved as UTF-8", 2),
+        (f"run {EXPORT} -c data -o x", "data: is a directory, expected a YAML file", 2),
+        (f"config {EXPORT} -o x", "name the workflow export of Zooniverse", 1),
+        ("config data -o x", "data: is a directory; name the workflow export, a CSV file", 1),
+        (f"reduce {EXPORT} -o x", f"use `polyframe run {EXPORT} -o OUT`", 1),
+        ("reduce data/subjects.csv -o x", "name the CSV that `panoptes_aggregation extract` wrote", 1),
+        (f"reduce {EXPORT}", "name the directory for its tables with -o OUT", 2),
+        (
+            "export out --to coco --classifications data/subjects.csv -o x",
+            "has no image sizes; columns missing: subject_ids; name the classification export",
+            1,
+        ),
+        ("plot out --subject 1000003 --frame 0 --image data/config.yaml -o x.png", "expected PNG, JPEG", 1),
+        (
+            "plot out --subject 1000003 --images data/images --subjects data/config.yaml -o x.png",
+            "name the subject export of Zooniverse",
+            1,
+        ),
+        # A directory that is none of ours, or lacks what is needed.
+        *((f"{command} none", NO_FOLDER, 1) for command in (*READING, "validate")),
+        *(
+            (f"{command} data", f"data: no output of polyframe {NO_OUTPUT}", 1)
+            for command in (*READING, "validate")
+        ),
+        *((f"{command} old", OTHER_VERSION, 1) for command in READING),
+        ("status data/config.yaml", NO_OUTPUT, 1),
+        (
+            "export ext --to coco -o x",
+            "ext: holds no table 'reductions'; make it with `polyframe reduce ext`",
+            1,
+        ),
+        ("plot ext -o x.png", "ext: holds no table 'reductions'; make it with `polyframe reduce ext`", 1),
+        ("plot ext --subject 1000003 -o x.png", "make it with `polyframe reduce ext`", 1),
+        ("export flat --to masks --level 2 -o x", "make it with `polyframe contours flat`", 1),
+        ("plot flat --subject 1000003 --level 2 -o x.png", "make it with `polyframe contours OUT`", 1),
+        ("plot out --subject 7 -o x.png", "no subject 7; there are for instance 1000001", 1),
+        # What the export does not hold.
+        (f"run {EXPORT} --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
+        (f"run {EXPORT} --workflow-version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
+        ("config data/workflows.csv --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
+        ("config data/workflows.csv --version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
+        # Places that cannot be written.
+        (f"run {EXPORT} -o data", "already holds something else", 1),
+        (f"run {EXPORT} -o data/config.yaml", "is a file; name a new or empty directory for the tables", 1),
+        (f"run {EXPORT} -o data/config.yaml/x", "(Not a directory); name another directory", 1),
+        ("export out --to geojson -o data", "data: is a directory; name a file to write", 1),
+        (
+            "export out --to geojson -o data/config.yaml/x",
+            "(data/config.yaml is a file); name another place",
+            1,
+        ),
+        ("export out --to masks -o data/config.yaml", "is a file; name a folder for the pictures", 1),
+        ("plot out -o data/config.yaml/x.png", "(data/config.yaml is a file); name another place", 1),
+        ("plot out -o x.bmp", "ends in .png, .svg, .pdf; name such a file", 2),
+        (
+            "config data/workflows.csv -o data/config.yaml",
+            "is a file; name a folder for the configuration",
+            1,
+        ),
+        ("synth data/config.yaml", "is a file; name a folder, or a file that ends in .csv or .csv.gz", 1),
+        ("synth data/config.yaml/x", "(Not a directory); name another place", 1),
+        ("synth data/config.yaml/x.csv", "(Not a directory); name another place", 1),
+        # Values out of their range.
+        (f"run {EXPORT} --eps 2 -o x", "eps: 2.0", 2),
+        (f"run {EXPORT} --workflow-version newest -o x", "`13.19` (exactly this version)", 2),
+        (f"run {EXPORT} --volunteers hash -o x", "environment variable POLYFRAME_VOLUNTEERS_KEY", 2),
+        ("export out --to geojson --level 0 -o x", "level: 0 is not a whole number from 1", 2),
+        ("export out --to geojson --image-size 5x5 -o x", "leave it out for geojson", 2),
+        ("export out --to coco --image-size 5 -o x", "is not WIDTHxHEIGHT, such as 1024x768", 2),
+        ("synth x.csv --repeats 7", "repeats: 7.0 is not a fraction from 0 to 1", 2),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_next_step(
+    call: str, told: str, code: int, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made)
+    monkeypatch.delenv("POLYFRAME_VOLUNTEERS_KEY", raising=False)
+    done = polyframe(*call.split())
+    assert (done.code, done.out) == (code, "")
+    *notes, line = done.err.splitlines()
+    assert line.startswith("polyframe: error: ")
+    assert told in line
+    assert all(note.startswith("polyframe: ") and "error" not in note for note in notes)
+    assert not any((made / name).exists() for name in ("x", "x.csv", "x.png", "none"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are the same in either case there")
+def test_a_name_in_another_case_is_near(tmp_path: Path) -> None:
+    (tmp_path / "Classifications.CSV").touch()
+    assert no_such_file(tmp_path / "classifications.csv").endswith(f"'{tmp_path / 'Classifications.CSV'}'?")
+    assert no_such_file(tmp_path / "x").endswith(f"no such file in {tmp_path.resolve()}; check the name")
