@@ -122,7 +122,7 @@ def test_a_long_example_is_broken_before_a_flag() -> None:
         (["run", "a.csv"], f"Missing option '-o' / '--output'; for example: {FIRST}"),
         (["status"], "Missing argument 'OUT'; for example: polyframe status out"),
         (["export", "out", "-o", "x"], "labelstudio; for example: polyframe export out --to"),
-        (["run", "a", "-o", "b", "--epps", "1"], "'--eps'"),
+        (["run", "a", "-o", "b", "--epps", "1"], "--eps"),
         (["run", "a", "-o", "b", "--xyzzy"], "No such option '--xyzzy'; see `polyframe run --help`"),
         (["--xyzzy"], "No such option '--xyzzy'; see `polyframe --help`"),
         (["run", "a", "-o", "b", "--eps", "abc"], "'abc' is not a valid float; see `polyframe run --help`"),

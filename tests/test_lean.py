@@ -1,0 +1,103 @@
+"""`pip install polyframe` alone: all but pictures and compiled loops works, and what is missing is named."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from exports import ROOT
+from only_declared import PROJECT, modules_of, named
+
+EXPORT = str(ROOT / "data" / "classifications.csv")
+CONFIG = str(ROOT / "data" / "config.yaml")
+FORMATS = ("panoptes-csv", "geojson", "coco", "masks", "labelstudio")
+
+
+def declared(*extras: str) -> set[str]:
+    """What pyproject.toml names, without what that needs in turn."""
+    found = [*PROJECT["dependencies"]]
+    for extra in extras:
+        found += PROJECT["optional-dependencies"][extra]
+    return {named(line) for line in found}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules at the top that a file imports anywhere, but for those of Python and our own."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    tops = {name.partition(".")[0] for name in names}
+    return tops - sys.stdlib_module_names - {"polyframe"}
+
+
+def test_every_import_is_declared() -> None:
+    files = list((ROOT / "polyframe").rglob("*.py"))
+    extras = [name for name in PROJECT["optional-dependencies"] if name != "test"]
+    allowed = set(modules_of(declared(*extras)))
+    used = set().union(*map(imported, files))
+    assert used <= allowed
+    # And the other way round: nobody installs what is not used.
+    for name in declared():
+        assert set(modules_of({name})) & used, f"{name} is declared, but nothing imports it"
+
+
+def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
+    later = [
+        ["reduce", "out", "--average", "union", "-q"],
+        ["contours", "out", "--contour-method", "raster", "-q"],
+        ["status", "out"],
+        ["validate", "out"],
+        *(["export", "out", "--to", to, "-o", f"exported-{to}"] for to in FORMATS),
+        ["config", str(ROOT / "data" / "workflows.csv"), "-o", "configs"],
+        ["synth", "toy", "--subjects", "3"],
+        ["completion", "fish"],
+        ["--version"],
+    ]
+    calls = [
+        ["run", EXPORT, "-c", CONFIG, "-o", "out", "--jobs", "1", "-q"],
+        ["extract", EXPORT, "-c", CONFIG, "-o", "extracted", "--jobs", "1", "-q"],
+        *later,
+        ["plot", "out", "-o", "x.png"],
+        ["run", EXPORT, "-c", CONFIG, "-o", "swept", "--engine", "sweep"],
+    ]
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "only_declared.py"],
+        input="\n".join(map(json.dumps, calls)),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    codes = [line for line in done.stdout.splitlines() if line in ("0", "1", "2")]
+    *notes, pictures, loops = done.stderr.splitlines()
+    assert codes == [*["0"] * (len(calls) - 2), "1", "2"], (calls, done.stdout, done.stderr)
+    assert not [note for note in notes if "error" in note]
+    assert pictures == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'"
+    assert loops.endswith("engine: 'sweep' needs numba; install it with: pip install 'polyframe[fast]'")
+    assert not (tmp_path / "swept").exists()
+
+
+def test_what_is_not_declared_is_hidden_in_that_test() -> None:
+    """Otherwise it could not fail."""
+    code = (
+        "import sys, io, importlib.util, only_declared\n"
+        "sys.stdin = io.StringIO(''); only_declared.main()\n"
+        "print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])"
+    )
+    places = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "matplotlib", "numba", "PIL", "pytest", "hypothesis", "numpy", "click"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The last two are there.
+    assert done.stdout == "['numpy', 'click']\n"
