@@ -11,10 +11,11 @@ from polyframe._errors import PolyframeError
 from polyframe.exporting.files import Exported, written_whole
 from polyframe.exporting.opened import opened
 from polyframe.exporting.options import ExportOptions
-from polyframe.exporting.pixels import fill, grey_png
+from polyframe.exporting.pixels import fill
 from polyframe.exporting.shapes import Drawn, images
 from polyframe.exporting.sizes import image_sizes
 from polyframe.parts import cannot_write
+from polyframe.png import png
 from polyframe.workers import Say
 
 #: Tells what the values in the pictures stand for, a line for each.
@@ -45,7 +46,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         for image in images(found, options):
             name = f"{image.subject_id}-{image.frame}.png"
             picture, pixels = _picture(image, sizes.of(image), path / name)
-            _write(path / name, grey_png(picture))
+            _write(path / name, png(picture))
             n_images += 1
             for number, shape in enumerate(image.shapes):
                 told = {key: shape.told[key] for key in _TOLD if key in shape.told}

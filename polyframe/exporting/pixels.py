@@ -1,16 +1,16 @@
-"""Outlines as pixels, and grey pictures as PNG."""
+"""Outlines as pixels.
 
-import struct
-import zlib
-from typing import Any, Final
+By the rule of even and odd crossings along the lines through the centres of the rows, as scan-line fillers do
+it. That of Pillow rounds corners and paints the outline too, which on real outlines is up to a twentieth of a
+shape; asking GEOS of every centre gives what is found here, 25 times as slowly.
+"""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.exporting.shapes import Points
-
-_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_GREY: Final = 0
 
 
 def fill(picture: NDArray[Any], points: Points, value: int) -> int:
@@ -61,23 +61,3 @@ def _crossings(points: Points, height: int) -> tuple[NDArray[np.int64], NDArray[
     rows = first[edge] + np.arange(len(edge)) - begin[edge]
     share = (rows + 0.5 - top[edge, 1]) / (bottom[edge, 1] - top[edge, 1])
     return rows, top[edge, 0] + share * (bottom[edge, 0] - top[edge, 0])
-
-
-def grey_png(picture: NDArray[Any]) -> bytes:
-    """Return a picture of 8 or 16 bits a pixel as PNG.
-
-    Parameters
-    ----------
-    picture : (height, width) array of uint8 or uint16
-    """
-    height, width = picture.shape
-    depth = 8 * picture.itemsize
-    lines = picture.astype(f">u{picture.itemsize}").view(np.uint8).reshape(height, -1)
-    # Each line begins with the kind of its filter: none.
-    data = np.hstack([np.zeros((height, 1), np.uint8), lines]).tobytes()
-    header = struct.pack(">IIBBBBB", width, height, depth, _GREY, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(data, 6)), (b"IEND", b""))
-    return _SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polyframe.synthetic.example import EXAMPLE, write_example
     from polyframe.synthetic.export import ExportSummary, subjects_per_block, write_export
-    from polyframe.synthetic.images import png, subject_image, write_images
+    from polyframe.synthetic.images import subject_image, write_images
     from polyframe.synthetic.options import SynthOptions
     from polyframe.synthetic.scene import TrueOutline, true_outlines
     from polyframe.synthetic.toy import ToyCluster, toy_cluster, toy_pair
@@ -23,7 +23,6 @@ _MODULES = {
     "SynthOptions": "options",
     "ToyCluster": "toy",
     "TrueOutline": "scene",
-    "png": "images",
     "subject_image": "images",
     "subjects_per_block": "export",
     "toy_cluster": "toy",
@@ -40,7 +39,6 @@ __all__ = [
     "SynthOptions",
     "ToyCluster",
     "TrueOutline",
-    "png",
     "subject_image",
     "subjects_per_block",
     "toy_cluster",

@@ -1,8 +1,6 @@
 """Pictures of the subjects: what the volunteers are supposed to have seen, as PNG."""
 
 import os
-import struct
-import zlib
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
+from polyframe.png import png
 from polyframe.synthetic.chance import PICTURE, TURN, Floats, cosine, sine, stream, uniform
 from polyframe.synthetic.export import cannot_write, replacing
 from polyframe.synthetic.options import SynthOptions
@@ -145,30 +144,3 @@ def write_images(directory: str | os.PathLike[str], options: SynthOptions) -> in
                 file.write(png(subject_image(options, subject_id, frame)))
             written += 1
     return written
-
-
-def png(picture: Picture) -> bytes:
-    """Return a picture as a PNG file.
-
-    Parameters
-    ----------
-    picture : uint8 array, shape (height, width, 3)
-
-    Returns
-    -------
-    bytes
-        8 bits for each of red, green and blue. The bytes depend on the version of zlib, the pixels do not.
-    """
-    height, width, _ = picture.shape
-    # Filter 2 stores the difference from the line above.
-    lines = np.zeros((height, 1 + 3 * width), dtype=np.uint8)
-    lines[:, 0] = 2
-    flat = picture.reshape(height, 3 * width)
-    lines[:, 1:] = flat
-    lines[1:, 1:] -= flat[:-1]
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        for name, body in chunks
-    )

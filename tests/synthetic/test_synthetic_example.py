@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.synthetic import EXAMPLE, SynthOptions, png, subject_image, true_outlines, write_example
+from polyframe.png import png
+from polyframe.synthetic import EXAMPLE, SynthOptions, subject_image, true_outlines, write_example
 
 DATA = Path(__file__).parents[2] / "data"
 
