@@ -2,13 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from polyframe import __version__
 from polyframe.exporting.files import Exported, written_whole
 from polyframe.exporting.opened import opened
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Points, Shape, shapes_by_partition
 from polyframe.workers import Say
+
+#: Readers take any GeoJSON for degrees on the globe, and nothing in a file can tell them otherwise.
+_DESCRIPTION: Final = f"polyframe {__version__}: image pixels, y downwards"
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
@@ -27,7 +31,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     """
     n_features = 0
     with written_whole(path) as file, opened(output) as found:
-        file.write('{"type": "FeatureCollection", "features": [')
+        file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
         for shapes in shapes_by_partition(found, options):
             for shape in shapes:
                 file.write(",\n" if n_features else "\n")

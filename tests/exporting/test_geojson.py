@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import shapely
-from exports import Done, drawing, export_row, export_text, square
+from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 
@@ -79,3 +80,37 @@ def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path) ->
     with pytest.raises(pf.PolyframeError, match="polyframe contours"):
         pf.export(tmp_path / "none", "geojson", tmp_path / "x", what="contours")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("what", ["reductions", "contours"])
+def test_geopandas_reads_it(what: str, tmp_path: Path) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    data = ROOT / "data"
+    pf.run(data / "classifications.csv", tmp_path / "out", data / "config.yaml", engine="shapely", jobs=1)
+    (done,) = pf.export(tmp_path / "out", "geojson", tmp_path / "e.geojson", what=what)
+    assert json.loads(done.path.read_text())["description"].endswith("image pixels, y downwards")
+    # As the README says: it takes any GeoJSON for degrees.
+    frame = geopandas.read_file(done.path).set_crs(None, allow_override=True)
+    assert len(frame) == done.written
+    assert frame.geometry.is_valid.all()
+    assert (frame.geometry.geom_type == "Polygon").all()
+    assert np.allclose(frame.geometry.area, frame["area"])
+    rows = pf.scan(tmp_path / "out", what).collect()
+    if what == "contours":
+        frame = frame[frame["level"] == 1].reset_index(drop=True)
+    shapes = shapely.from_wkb(rows["geometry"].to_list())
+    assert shapely.equals(frame.geometry.to_numpy(), shapes).all()
+    for name in (
+        "workflow_id",
+        "subject_id",
+        "task",
+        "frame",
+        "tool",
+        "cluster_label",
+        "clusters_count",
+        "consensus",
+    ):
+        assert frame[name].tolist() == rows[name].to_list()
+    # Pixels, downwards: what is below in the picture has the larger y.
+    assert frame.total_bounds.min() >= 0
+    assert frame.total_bounds[2:].max() > 180
