@@ -142,7 +142,7 @@ def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -
     """
     path = ", ".join(sources)
     if census.is_empty():
-        raise PolyframeError(f"{path}: holds no classifications, only a header")
+        raise PolyframeError(f"{path}: holds no classifications, only a header; export it again")
     notes: list[str] = []
     workflow_id = _choose_workflow(census, settings, path, notes)
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)
@@ -177,7 +177,7 @@ def _choose_workflow(census: pl.DataFrame, settings: Settings, path: str, notes:
         .sort("workflow_id")
     )
     if held.is_empty():
-        raise PolyframeError(f"{path}: no row has a whole number in `workflow_id`")
+        raise PolyframeError(f"{path}: no row has a whole number in `workflow_id`; export it again")
     listed = ", ".join(
         f"{number}{f' ({name})' if name else ''} with {rows} rows" for number, name, rows in held.iter_rows()
     )
@@ -199,7 +199,9 @@ def _choose_versions(
     held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
     malformed = sorted(text for text in texts if not versions.is_version(text))
     if not held:
-        raise PolyframeError(f"{path}: workflow {workflow_id} has no row with a version such as 13.19")
+        raise PolyframeError(
+            f"{path}: workflow {workflow_id} has no row with a version such as 13.19; export it again"
+        )
     spec = settings.workflow_version
     if spec is None:
         newest = versions.version_key(held[-1])
