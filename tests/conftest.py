@@ -1,4 +1,4 @@
-"""What several tests share: the real project, and the reference tool in an environment of its own."""
+"""What several tests share: the real project, and tools in environments of their own."""
 
 import os
 import subprocess
@@ -12,6 +12,8 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 from polyframe import cli
 
 REFERENCE = "panoptes_aggregation==5.3.1"
+#: It brings the version of DuckDB that it was made for.
+SPATIAL = "duckdb-extension-spatial==1.5.5"
 
 
 @pytest.fixture(scope="session")
@@ -26,24 +28,36 @@ def cat_project() -> Path:
 @pytest.fixture(scope="session")
 def reference_python() -> str:
     """A Python that has the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
-    given = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
+    return _python_with(REFERENCE, "reference")
+
+
+@pytest.fixture(scope="session")
+def spatial_python() -> str:
+    """A Python with DuckDB's spatial extension: POLYFRAME_SPATIAL_PYTHON, or an environment made for it."""
+    return _python_with(SPATIAL, "spatial")
+
+
+def _python_with(requirement: str, name: str) -> str:
+    """Return the Python of an environment of its own, made at its first use; skip where it cannot be made."""
+    variable = f"POLYFRAME_{name.upper()}_PYTHON"
+    given = os.environ.get(variable)
     if given:
         return given
-    folder = ROOT / ".venv-reference"
+    folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = folder / "ready"
     if not ready.exists():
         try:
-            _make_reference_environment(folder, python)
+            _make_environment(folder, python, requirement)
         except (subprocess.CalledProcessError, OSError) as error:
-            pytest.skip(f"the reference tool cannot be installed ({error}); set POLYFRAME_REFERENCE_PYTHON")
+            pytest.skip(f"{requirement} cannot be installed ({error}); set {variable}")
         ready.touch()
     return str(python)
 
 
-def _make_reference_environment(folder: Path, python: Path) -> None:
+def _make_environment(folder: Path, python: Path, requirement: str) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", REFERENCE], check=True, capture_output=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", requirement], check=True, capture_output=True)
 
 
 @pytest.fixture

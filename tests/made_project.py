@@ -1,0 +1,221 @@
+"""A small project whose answers are worked out by hand, in many parts; and what a reader is to find in it."""
+
+import datetime as dt
+import json
+import struct
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import shapely
+from exports import export_row, export_text, square
+
+import polyframe as pf
+
+SUBJECTS = range(1, 13)
+
+#: What the tables of `make_project` hold, in order; geometries and outlines as (left, top, right, bottom).
+Rows = list[dict[str, Any]]
+
+
+def make_project(folder: Path) -> Path:
+    """Run polyframe on twelve subjects, each in a partition of its own, and return the output directory.
+
+    Each has three squares that shift by one pixel, the last of them by somebody without a name; an outlier by
+    somebody whose time cannot be read; and a classification that draws nothing. Subject 12 has a reject.
+    """
+    rows = []
+    for subject in SUBJECTS:
+        left, number = 100 * subject, 10 * subject
+        marks: list[list[dict[str, Any]]] = [[square(left + shift, 50)] for shift in range(3)]
+        marks += [[], [square(left + 50, 50)]]
+        if subject == 12:
+            marks[3] = [square(0, 0, pathX=[1, 2], pathY=[1, 2])]
+        for place, drawn in enumerate(marks):
+            cells: dict[str, Any] = {"subject_ids": subject}
+            if place == 2:
+                cells |= {"user_name": None, "user_id": None}
+            if place == 4:
+                cells |= {"created_at": "in the evening"}
+            # The remark makes each subject as large as a partition.
+            annotations = [
+                {"task": "T0", "taskType": "drawing", "value": drawn},
+                {"task": "T2", "taskType": "text", "value": "y" * 200_000},
+            ]
+            rows.append(export_row(number + place, json.dumps(annotations), **cells))
+    export = folder / "made.csv"
+    export.write_text(export_text(rows), encoding="utf-8")
+    pf.run(export, folder / "out", jobs=1, partition_size=1)
+    return folder / "out"
+
+
+def _keys(subject: int) -> dict[str, Any]:
+    return {"workflow_id": 7, "subject_id": subject, "task": "T0", "frame": 0, "tool": "T0_toolIndex0"}
+
+
+def expected_labels() -> Rows:
+    """Marks in order of time, the one without a time first."""
+    return [
+        _keys(subject)
+        | {
+            "classification_id": 1000 + 10 * subject + place,
+            "mark_index": 0,
+            "created_at": None if place == 4 else _time(10 * subject + place),
+            "user_name": None if place == 2 else f"volunteer{10 * subject + place}",
+            "cluster_label": -1 if place == 4 else 0,
+        }
+        for subject in SUBJECTS
+        for place in (4, 0, 1, 2)
+    ]
+
+
+def expected_extractions() -> Rows:
+    """Marks as drawn, those that cannot be used too."""
+    found = []
+    for subject in SUBJECTS:
+        for place in (4, 0, 1, 2) if subject < 12 else (4, 0, 1, 2, 3):
+            number, left = 10 * subject + place, 100 * subject + (50 if place == 4 else place)
+            found.append(
+                _keys(subject)
+                | {
+                    "classification_id": 1000 + number,
+                    "mark_index": 0,
+                    "created_at": None if place == 4 else _time(number),
+                    "user_name": None if place == 2 else f"volunteer{number}",
+                    "user_id": None if place == 2 else number,
+                    "tool_type": "freehandLine",
+                    "gold_standard": None,
+                    "x": [1.0, 2.0] if place == 3 else [left, left + 10, left + 10, left],
+                    "y": [1.0, 2.0] if place == 3 else [50, 50, 60, 60],
+                    "details": None,
+                }
+            )
+    return found
+
+
+def _time(number: int) -> dt.datetime:
+    return dt.datetime(2026, 1, 1, 10, number // 60, number % 60, tzinfo=dt.UTC)
+
+
+#: Overlaps of 9, 9 and 8 of 11, 11 and 12 columns.
+CONSENSUS = (9 / 11 + 9 / 11 + 8 / 12) / 3
+
+
+def expected_reductions() -> Rows:
+    """The median is the square in the middle."""
+    return [
+        _keys(subject)
+        | {
+            "cluster_label": 0,
+            "clusters_count": 3,
+            "n_classifications": 5,
+            "threshold": 0.6,
+            "consensus": CONSENSUS,
+            "average_type": "median",
+            "area": 100.0,
+            "outline": (100 * subject + 1, 50, 100 * subject + 11, 60),
+            "geometry": (100 * subject + 1, 50, 100 * subject + 11, 60),
+        }
+        for subject in SUBJECTS
+    ]
+
+
+def expected_contours() -> Rows:
+    """Level 1 is 12 pixels wide, level 2 is 10, level 3 is 8."""
+    return [
+        _keys(subject)
+        | {
+            "cluster_label": 0,
+            "clusters_count": 3,
+            "consensus": CONSENSUS,
+            "number_of_contours": 3,
+            "contours_area": [120.0, 100.0, 80.0],
+            "outlines": [(100 * subject + k, 50, 100 * subject + 12 - k, 60) for k in range(3)],
+            "geometry": (100 * subject, 50, 100 * subject + 12, 60),
+        }
+        for subject in SUBJECTS
+    ]
+
+
+def check_labels(found: Rows) -> None:
+    """Check what a reader made of the table `labels`, as plain Python values."""
+    assert found == expected_labels()
+
+
+def check_extractions(found: Rows) -> None:
+    """Check what a reader made of the table `extractions`."""
+    assert found == expected_extractions()
+
+
+def check_reductions(found: Rows) -> None:
+    """Check what a reader made of the table `reductions`; a geometry is WKB or of Shapely."""
+    boxes = []
+    for row in found:
+        rest = {name: value for name, value in row.items() if name not in ("clusters_x", "clusters_y")}
+        geometry = rest["geometry"]
+        assert _area(geometry) == row["area"] == 100
+        boxes.append(
+            rest | {"outline": _box(row["clusters_x"], row["clusters_y"]), "geometry": _bounds(geometry)}
+        )
+    assert boxes == [_approximate(row) for row in expected_reductions()]
+
+
+def check_contours(found: Rows) -> None:
+    """Check what a reader made of the table `contours`; a geometry is WKB or of Shapely."""
+    boxes = []
+    for row in found:
+        rest = {name: value for name, value in row.items() if name not in ("contours_x", "contours_y")}
+        levels = zip(row["contours_x"], row["contours_y"], strict=True)
+        geometry = rest["geometry"]
+        assert _area(geometry) == row["contours_area"][0]
+        boxes.append(rest | {"outlines": [_box(x, y) for x, y in levels], "geometry": _bounds(geometry)})
+    assert boxes == [_approximate(row) for row in expected_contours()]
+
+
+def _approximate(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"consensus": pytest.approx(row["consensus"], abs=1e-12)}
+
+
+def _box(x: Sequence[float], y: Sequence[float]) -> tuple[float, ...]:
+    """Return the bounds of an outline that is closed and a rectangle."""
+    points = list(zip(x, y, strict=True))
+    assert points[0] == points[-1]
+    bounds = (min(x), min(y), max(x), max(y))
+    assert abs(shoelace(points)) == (bounds[2] - bounds[0]) * (bounds[3] - bounds[1])
+    return bounds
+
+
+def _points(geometry: Any) -> list[tuple[float, float]]:
+    return wkb_points(geometry) if isinstance(geometry, bytes) else list(geometry.exterior.coords)
+
+
+def _area(geometry: Any) -> float:
+    return abs(shoelace(_points(geometry)))
+
+
+def _bounds(geometry: Any) -> tuple[float, ...]:
+    x, y = zip(*_points(geometry), strict=True)
+    assert shapely.Polygon(_points(geometry)).is_valid
+    return _box(x, y)
+
+
+def shoelace(points: Sequence[tuple[float, float]]) -> float:
+    """Return the signed area within a closed outline."""
+    return sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(points)) / 2
+
+
+def wkb_points(wkb: bytes) -> list[tuple[float, float]]:
+    """Read a polygon without holes from well-known binary, by its definition."""
+    order = "<" if wkb[0] == 1 else ">"
+    kind, rings = struct.unpack_from(f"{order}II", wkb, 1)
+    assert kind == 3
+    if rings == 0:
+        assert len(wkb) == 9
+        return []
+    assert rings == 1
+    (count,) = struct.unpack_from(f"{order}I", wkb, 9)
+    assert len(wkb) == 13 + 16 * count
+    numbers = struct.unpack_from(f"{order}{2 * count}d", wkb, 13)
+    return list(zip(numbers[::2], numbers[1::2], strict=True))

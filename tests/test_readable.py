@@ -1,0 +1,347 @@
+"""What is written can be read with the tools that people have: the same values in each of them."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import geopandas
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+import shapely
+from exports import ROOT, drawing, export_row, export_text, square
+from made_project import (
+    SUBJECTS,
+    Rows,
+    check_contours,
+    check_extractions,
+    check_labels,
+    check_reductions,
+    make_project,
+    wkb_points,
+)
+
+import polyframe as pf
+from polyframe.contouring import explode_levels
+from polyframe.tables import TABLES
+
+CHECKS: dict[str, Callable[[Rows], None]] = {
+    "labels": check_labels,
+    "extractions": check_extractions,
+    "reductions": check_reductions,
+    "contours": check_contours,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables of twelve parts each, whose values are known."""
+    out = make_project(tmp_path_factory.mktemp("project"))
+    assert len(list((out / "rejects").iterdir())) == len(SUBJECTS)
+    return out
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with tables that have no rows: no clusters are found, nothing is rejected."""
+    out = tmp_path_factory.mktemp("nothing") / "out"
+    pf.run(ROOT / "data" / "classifications.csv", out, ROOT / "data" / "config.yaml", min_samples=1000)
+    return out
+
+
+def plain(value: Any) -> Any:
+    """Turn values of pandas into those of Python."""
+    if isinstance(value, (list, np.ndarray)):
+        return [plain(one) for one in value]
+    if isinstance(value, shapely.Geometry):
+        return value
+    return None if pd.isna(value) else value
+
+
+def rows_of(frame: pd.DataFrame) -> Rows:
+    return [{name: plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def rows_from(connection: duckdb.DuckDBPyConnection, sql: str) -> Rows:
+    found = connection.execute(sql)
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def test_polars(project: Path, nothing: Path) -> None:
+    for name, check in CHECKS.items():
+        check(pl.read_parquet(f"{project}/{name}/*.parquet").to_dicts())
+        check(pl.scan_parquet(project / name).collect().to_dicts())
+        check(pf.scan(project, name).collect().to_dicts())
+    for name, table in TABLES.items():
+        assert pl.read_parquet_schema(next((project / name).iterdir())) == dict(table.schema)
+    for name in ("rejects", "reductions", "contours"):
+        assert pl.read_parquet(nothing / name).shape == (0, len(TABLES[name].columns))
+
+
+def test_pandas(project: Path, nothing: Path) -> None:
+    for name, check in CHECKS.items():
+        check(rows_of(pd.read_parquet(project / name)))
+        check(rows_of(pd.read_parquet(project / name, dtype_backend="pyarrow")))
+    times = pd.read_parquet(project / "labels")["created_at"]
+    assert str(times.dt.tz) == "UTC"
+    assert times.isna().sum() == len(SUBJECTS)
+    people = pd.read_parquet(project / "extractions", dtype_backend="pyarrow")["user_id"]
+    assert str(people.dtype) == "int64[pyarrow]"
+    for name in ("rejects", "reductions", "contours"):
+        assert pd.read_parquet(nothing / name).shape == (0, len(TABLES[name].columns))
+
+
+def test_pyarrow(project: Path, nothing: Path) -> None:
+    for name, check in CHECKS.items():
+        check(pq.read_table(project / name).to_pylist())
+        check(ds.dataset(project / name).to_table().to_pylist())
+    assert pq.read_schema(next((project / "labels").iterdir())).field("created_at").type == pa.timestamp(
+        "us", tz="UTC"
+    )
+    one = ds.dataset(project / "contours").to_table(filter=ds.field("subject_id") == 5)
+    assert one["contours_area"].to_pylist() == [[120, 100, 80]]
+    for name in ("rejects", "reductions", "contours"):
+        empty = pq.read_table(nothing / name)
+        assert (empty.num_rows, empty.column_names) == (0, list(TABLES[name].schema))
+
+
+def test_duckdb(project: Path, nothing: Path) -> None:
+    connection = duckdb.connect()
+    for name, check in CHECKS.items():
+        check(rows_from(connection, f"FROM '{project}/{name}/*.parquet'"))
+    inner = f"SELECT sum(contours_area[3]), max(list_max(contours_x[3])) FROM '{project}/contours/*.parquet'"
+    assert connection.execute(inner).fetchone() == (80 * len(SUBJECTS), 1210)
+    times = f"SELECT epoch(min(created_at)), count(created_at) FROM '{project}/labels/*.parquet'"
+    # 2026-01-01 10:00:10 UTC
+    assert connection.execute(times).fetchone() == (1767261610, 3 * len(SUBJECTS))
+    for name in ("rejects", "reductions", "contours"):
+        assert rows_from(connection, f"FROM '{nothing}/{name}/*.parquet'") == []
+
+
+def spatial(python: str, sql: str) -> list[list[Any]]:
+    done = subprocess.run(
+        [python, ROOT / "tests" / "run_spatial.py"], input=sql, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
+
+
+def test_duckdb_spatial(project: Path, nothing: Path, spatial_python: str) -> None:
+    found = spatial(
+        spatial_python,
+        f"""SELECT subject_id, ST_Area(a.geometry), ST_XMin(a.geometry), ST_YMax(a.geometry),
+            ST_Area(ST_Intersection(a.geometry, c.geometry)), ST_IsValid(c.geometry), ST_Area(c.geometry),
+            ST_GeometryType(a.geometry), ST_Area(ST_GeomFromWKB(ST_AsWKB(c.geometry)))
+        FROM '{project}/reductions/*.parquet' a JOIN '{project}/contours/*.parquet' c USING (subject_id)
+        ORDER BY subject_id""",
+    )
+    assert found == [[s, 100, 100 * s + 1, 60, 100, True, 120, "POLYGON", 120] for s in SUBJECTS]
+    for name in ("reductions", "contours"):
+        assert spatial(
+            spatial_python, f"SELECT sum(ST_Area(geometry)) FROM '{nothing}/{name}/*.parquet'"
+        ) == [[None]]
+
+
+def test_geopandas(project: Path, nothing: Path) -> None:
+    for name in ("reductions", "contours"):
+        frame = geopandas.read_parquet(project / name)
+        CHECKS[name](rows_of(frame))
+        assert frame.crs is None
+        assert frame.geometry.name == "geometry"
+        one = geopandas.read_parquet(project / name / "part-00011.parquet")
+        assert (len(one), one["subject_id"].tolist(), one.crs) == (1, [12], None)
+        assert one.equals(frame.tail(1).reset_index(drop=True))
+        empty = geopandas.read_parquet(nothing / name)
+        assert (len(empty), empty.crs, empty.area.sum()) == (0, None, 0)
+
+
+def test_levels_in_geopandas(project: Path, nothing: Path) -> None:
+    rows = explode_levels(pf.scan(project, "contours").collect()).to_pandas()
+    levels = geopandas.GeoDataFrame(rows, geometry=geopandas.GeoSeries.from_wkb(rows["geometry"]))
+    assert levels["level"].tolist() == [1, 2, 3] * len(SUBJECTS)
+    assert levels.area.tolist() == levels["area"].tolist() == [120, 100, 80] * len(SUBJECTS)
+    expected = shapely.box(np.arange(100, 103), 50, np.arange(112, 109, -1), 60)
+    assert shapely.equals(levels.geometry[:3].to_numpy(), expected).all()
+    assert explode_levels(pf.scan(nothing, "contours").collect()).is_empty()
+
+
+def test_an_empty_geometry_is_read(tmp_path: Path) -> None:
+    """The ends of a chain have nothing in common."""
+    rows = [export_row(place, drawing(square(shift, 0))) for place, shift in enumerate((0, 6, 12))]
+    (tmp_path / "chain.csv").write_text(export_text(rows), encoding="utf-8")
+    out = tmp_path / "out"
+    pf.run(tmp_path / "chain.csv", out, eps=0.8, average_type="intersection")
+    frame = geopandas.read_parquet(out / "reductions")
+    assert frame.geometry.is_empty.tolist() == [True]
+    assert (frame["area"].tolist(), list(frame["clusters_x"][0])) == ([0], [])
+    (row,) = rows_from(duckdb.connect(), f"FROM '{out}/reductions/*.parquet'")
+    assert (wkb_points(row["geometry"]), row["clusters_x"]) == ([], [])
+
+
+def test_geo_metadata_keeps_the_rules(project: Path, nothing: Path) -> None:
+    """Of GeoParquet 1.1: https://geoparquet.org/releases/v1.1.0/."""
+    paths = [path for out in (project, nothing) for path in sorted(out.rglob("*.parquet"))]
+    with_geometry = [path for path in paths if path.parent.name in ("reductions", "contours")]
+    assert [path for path in paths if b"geo" in pq.read_metadata(path).metadata] == with_geometry
+    for path in with_geometry:
+        file = pq.ParquetFile(path)
+        geo = json.loads(file.metadata.metadata[b"geo"])
+        assert geo["version"] == "1.1.0"
+        assert geo["primary_column"] in geo["columns"]
+        column = geo["columns"]["geometry"]
+        assert column["encoding"] == "WKB"
+        assert "crs" in column  # Absent would mean longitude and latitude.
+        assert column["crs"] is None
+        # Little-endian, and the number of polygons in two dimensions.
+        kinds = {wkb[:5] for wkb in file.read(["geometry"])["geometry"].to_pylist()}
+        assert kinds <= {bytes([1, 3, 0, 0, 0])}
+        assert column["geometry_types"] == ["Polygon"]
+        assert set(column) <= {
+            "encoding",
+            "geometry_types",
+            "crs",
+            "orientation",
+            "edges",
+            "bbox",
+            "epoch",
+            "covering",
+        }
+        # A column at the root, of bytes, of which none is repeated.
+        place = file.schema.names.index("geometry")
+        described = file.schema.column(place)
+        assert (described.path, described.physical_type) == ("geometry", "BYTE_ARRAY")
+        assert described.max_repetition_level == 0
+
+
+def loading() -> str:
+    """The statements of the README that fill a database."""
+    return next(sql for sql in readme_blocks("sql") if "PRIMARY KEY" in sql)
+
+
+def readme_blocks(language: str) -> list[str]:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## Read it anywhere\n")[1].split("\n## ")[0]
+    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+
+
+def run_with_eps(eps: float) -> None:
+    pf.run(
+        ROOT / "data" / "classifications.csv", "out", ROOT / "data" / "config.yaml", eps=eps, partition_size=1
+    )
+
+
+def loaded() -> dict[str, Rows]:
+    """Load the database once more, and return what is in it, as somebody else who opens it finds it."""
+    with duckdb.connect("project.duckdb") as connection:
+        connection.execute(loading())
+    return contents()
+
+
+def contents() -> dict[str, Rows]:
+    with duckdb.connect("project.duckdb", read_only=True) as connection:
+        names = [name for (name,) in connection.execute("SHOW TABLES").fetchall()]
+        return {name: rows_from(connection, f"FROM {name}") for name in names}
+
+
+def parquet() -> dict[str, Rows]:
+    return {name: pq.read_table(f"out/{name}").to_pylist() for name in ("contours", "labels", "reductions")}
+
+
+def test_loading_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_with_eps(0.5)
+    first = loaded()
+    assert first == parquet()
+    assert len(first["reductions"]) == 36
+    assert loaded() == first
+    # Fewer neighbours: first some clusters fall apart, then most of them are gone.
+    for eps, clusters in ((0.12, 38), (0.05, 5)):
+        run_with_eps(eps)
+        found = loaded()
+        assert found == parquet()
+        assert len(found["reductions"]) == clusters
+    run_with_eps(0.5)
+    assert loaded() == first
+
+
+def test_the_database_has_the_keys_of_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_with_eps(0.5)
+    loaded()
+    with duckdb.connect("project.duckdb") as connection:
+        keys = connection.execute(
+            "SELECT table_name, constraint_column_names FROM duckdb_constraints()"
+            " WHERE constraint_type = 'PRIMARY KEY'"
+        ).fetchall()
+        assert dict(keys) == {name: list(TABLES[name].key) for name in parquet()}
+        for name in parquet():
+            with pytest.raises(duckdb.ConstraintException):
+                connection.execute(f"INSERT INTO {name} FROM {name} LIMIT 1")
+
+
+def test_loading_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_with_eps(0.5)
+    first = loaded()
+    run_with_eps(0.12)
+    # The last of the tables has a row twice.
+    part = Path("out/contours/part-00000.parquet")
+    part.with_name("part-00001.parquet").write_bytes(part.read_bytes())
+    with pytest.raises(duckdb.Error, match="duplicate key"):
+        loaded()
+    assert contents() == first
+    part.unlink()
+    part.with_name("part-00001.parquet").unlink()
+    with pytest.raises(duckdb.Error, match="No files found"):
+        loaded()
+    assert contents() == first
+
+
+def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spatial_python: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_with_eps(0.5)
+    code = "\n".join(
+        [
+            "import matplotlib; matplotlib.use('agg')",
+            *readme_blocks("python"),
+            "assert 0 < agreed.height < 36",
+            "assert len(labels) == 232",
+            "assert areas.num_rows == len(averages) == 36 and averages.crs is None",
+            "assert abs(averages.area - averages['area']).max() < 1e-6",
+            "assert (levels['level'] == 1).sum() == 36",
+        ]
+    )
+    Path("readme.py").write_text(code, encoding="utf-8")
+    subprocess.run([sys.executable, "readme.py"], check=True)
+    plain_sql, with_spatial, _ = readme_blocks("sql")
+    found = duckdb.sql(plain_sql).pl()
+    contours = pf.scan("out", "contours").filter(pl.col("number_of_contours") >= 3).collect()
+    ratio = [areas[2] / areas[0] for areas in contours["contours_area"].to_list()]
+    assert found["level_3_of_all"].to_list() == sorted(ratio, reverse=True)
+    # The file of the extension is loaded as it is, where it need not be installed.
+    pairs = spatial(spatial_python, with_spatial.replace("LOAD spatial;", ""))
+    assert pairs == overlapping_averages()
+
+
+def overlapping_averages() -> list[list[Any]]:
+    frame = geopandas.read_parquet("out/reductions")
+    found = []
+    for _, group in frame.groupby(["workflow_id", "subject_id", "task", "frame"]):
+        rows = list(group.itertuples())
+        for a in rows:
+            for b in rows:
+                pixels = a.geometry.intersection(b.geometry).area
+                if (a.tool, a.cluster_label) < (b.tool, b.cluster_label) and pixels > 0:
+                    keys = [a.subject_id, a.frame, a.tool, a.cluster_label, b.tool, b.cluster_label]
+                    found.append([*keys, pytest.approx(pixels, abs=1e-6)])
+    return found
