@@ -5,14 +5,23 @@ from typing import Any
 
 import click
 
-from polyframe.commands.options import config_option, given, named_setting_options, quiet_option
+from polyframe.commands import helping
+from polyframe.commands.options import (
+    config_option,
+    given,
+    named_setting_options,
+    output_argument,
+    quiet_option,
+)
 from polyframe.commands.telling import Progress, say
 
-_EXAMPLE = "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4 -o settings.csv --plot settings.png"
 
-
-@click.command(epilog=f"Example: {_EXAMPLE}")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@helping.command(
+    "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
+    "polyframe tune out -o settings.csv --plot settings.png",
+    short_help="Compare many eps and min_samples, to choose one of each.",
+)
+@output_argument
 @config_option
 @click.option(
     "--eps",
@@ -25,7 +34,7 @@ _EXAMPLE = "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4 -o settings
     metavar="VALUES",
     help="values to try, a list such as 2,3,4, or start:stop; from 1  [default: 2,3,4]",
 )
-@click.option("-o", "table_file", metavar="FILE", type=click.Path(path_type=Path), help="a .csv or .parquet")
+@click.option("-o", "--output", "table_file", type=click.Path(path_type=Path), help="a .csv or .parquet")
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
 )

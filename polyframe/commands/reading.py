@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from polyframe.commands import helping
+from polyframe.commands.completing import folders
 from polyframe.commands.options import Command, given, output_argument, quiet_option
 from polyframe.commands.telling import say
 from polyframe.exporting.options import FORMATS, ExportOptions
@@ -76,7 +77,7 @@ def _parameter_type(kind: Any) -> Any:
 @output_argument
 @click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
 @click.option(
-    "-o", "path", metavar="PATH", required=True, type=click.Path(path_type=Path), help="the file or folder"
+    "-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="the file or folder"
 )
 @_export_options
 @quiet_option
@@ -89,15 +90,18 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
             click.echo(f"{done.path}: {done.written} {done.of_what}")
 
 
-@click.command(
-    epilog="Example: polyframe report out --subjects data/subjects.csv --images data/images -o report.html"
+@helping.command(
+    "polyframe report out -o report.html",
+    "polyframe report out --subjects data/subjects.csv --images data/images -o report.html",
+    short_help="Write one HTML file: numbers, and clusters from the worst on.",
 )
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@output_argument
 @click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="the HTML file")
 @click.option("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
+    shell_complete=folders,
     help="a folder with the files that the metadata in --subjects name",
 )
 @click.option(
