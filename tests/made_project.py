@@ -117,6 +117,7 @@ def expected_reductions() -> Rows:
             "area": 100.0,
             "outline": (100 * subject + 1, 50, 100 * subject + 11, 60),
             "geometry": (100 * subject + 1, 50, 100 * subject + 11, 60),
+            "details_votes": None,
         }
         for subject in SUBJECTS
     ]

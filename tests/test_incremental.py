@@ -573,6 +573,8 @@ def test_an_output_of_another_schema_is_made_anew(tmp_path: Path, polyframe: Cal
     for command in ("status", "reduce"):
         done = polyframe(command, out)
         assert (done.code, len(done.err.splitlines())) == (1, 1)
-        assert done.err.endswith("made by another version of polyframe; run `polyframe run` again\n")
+        assert done.err.endswith(
+            "made by another version of polyframe; make the tables anew with `polyframe run`\n"
+        )
     assert run(export, out).made == 3
     assert files(out) == expected

@@ -33,7 +33,7 @@ def completed(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
-        ("polyframe re", ["plain,reduce"]),
+        ("polyframe re", ["plain,reduce", "plain,report"]),
         ("polyframe ", [f"plain,{name}" for name in cli.commands]),
         ("polyframe run --average ", ["plain,median", "plain,union", "plain,intersection", "plain,last"]),
         ("polyframe run a.csv --no-con", ["plain,--no-contours"]),
@@ -50,6 +50,9 @@ def completed(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         ("polyframe export o", ["dir,o"]),
         ("polyframe export out --classifications d", ["file,d"]),
         ("polyframe plot o", ["dir,o"]),
+        ("polyframe report o", ["dir,o"]),
+        ("polyframe report out --images d", ["dir,d"]),
+        ("polyframe tune o", ["dir,o"]),
         ("polyframe plot out --images d", ["dir,d"]),
         ("polyframe plot out --subjects d", ["file,d"]),
         ("polyframe nonsense --a", []),

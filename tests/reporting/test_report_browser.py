@@ -266,7 +266,7 @@ def test_links_lead_to_clusters_subjects_and_rows(
     browser.find_element("css selector", ".card h3 a").click()
     wait_for(dialog.is_displayed)
     browser.find_element("id", "close").click()
-    assert js(browser, "location.hash") == "#subject-1000003"
+    wait_for(lambda: js(browser, "location.hash") == "#subject-1000003")
     browser.find_element("css selector", "#of-subject button").click()
     assert number_shown(browser) == reductions(example).height
     open_page(browser, example_page, "#subject-1000006")

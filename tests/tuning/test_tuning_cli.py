@@ -112,19 +112,6 @@ def test_without_matplotlib_only_the_plot_is_missing(
     assert polyframe("tune", example, "-q", "-o", tmp_path / "x.csv").code == 0
 
 
-def test_the_example_of_the_help_works(
-    example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "out").symlink_to(example)
-    command = " ".join(polyframe("tune", "--help").out.split()).split("Example: polyframe ")[1]
-    done = polyframe(*command.split())
-    assert done.code == 0
-    assert len(done.out.splitlines()) == 2 + 24 + 1
-    assert Path("settings.csv").exists()
-    assert Path("settings.png").stat().st_size > 10_000
-
-
 def test_tuning_does_not_load_matplotlib(example: Path) -> None:
     code = (
         "import sys, polyframe as pf; "
