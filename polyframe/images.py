@@ -2,7 +2,9 @@
 
 import contextlib
 import re
+import struct
 import urllib.parse
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,11 @@ from polyframe.panoptes.subjects import Subject
 #: Larger ones are more than a picture of a few thousand pixels can show, or are meant to fill the memory.
 LARGEST_PIXELS: Final = 100_000_000
 
+#: What Pillow raises where a file is damaged.
+_DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, struct.error)
+#: The tag in which cameras tell how they were held, and its values for a quarter turn.
+_ORIENTATION: Final = 0x0112
+_ON_ITS_SIDE: Final = (5, 6, 7, 8)
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp"})
 
 
@@ -30,8 +37,10 @@ class ImageFolder:
     def of(self, subject: Subject) -> dict[int, Path]:
         """Return the files of a subject by frame.
 
-        The names are those in its metadata that exist in the folder, in the order of the numbers in their
-        keys (`image_1`, `image_2`), else in that of the metadata; else the last parts of its addresses.
+        The names are those in its metadata, in the order of the numbers in their keys (`image_1`,
+        `image_2`), else in that of the metadata. Where there are more names than frames, those count that
+        exist in the folder. Where it cannot be told which frame has no file, the names are the last parts of
+        its addresses.
 
         Parameters
         ----------
@@ -43,23 +52,30 @@ class ImageFolder:
             Empty where none of the names is in the folder.
         """
         named = [
-            (_number(key), file)
+            (_number(key), value)
             for key, value in subject.metadata.items()
-            if isinstance(value, str) and (file := self._file(value))
+            if isinstance(value, str) and _names_an_image(value)
         ]
         named.sort(key=lambda pair: pair[0])  # stable: those without a number keep their order
-        if named:
-            return dict(enumerate(file for _, file in named))
-        last = {frame: urllib.parse.urlparse(url).path for frame, url in subject.locations.items()}
-        return {frame: file for frame, path in last.items() if (file := self._file(PurePosixPath(path).name))}
+        files = [self._file(value) for _, value in named]
+        there = [file for file in files if file]
+        if there and len(files) == len(subject.locations):
+            return {frame: file for frame, file in enumerate(files) if file}
+        if there and (len(there) == len(files) or len(there) >= len(subject.locations)):
+            return dict(enumerate(there))
+        last = {frame: _last_part(url) for frame, url in subject.locations.items()}
+        return {frame: file for frame, name in last.items() if (file := self._file(name))}
 
     def _file(self, name: str) -> Path | None:
         """Return a file of the folder; never one outside, whatever the metadata says."""
-        if not name or len(name) > 1000 or "\0" in name or Path(name).suffix.lower() not in _SUFFIXES:
+        if not _names_an_image(name):
             return None
         file = self.folder / name.lstrip("/\\")
-        inside = file.resolve().is_relative_to(self.folder.resolve())
-        return file if inside and file.is_file() else None
+        try:
+            inside = file.resolve().is_relative_to(self.folder.resolve())
+            return file if inside and file.is_file() else None
+        except (OSError, ValueError, RuntimeError):  # too long, no text, links in a circle
+            return None
 
 
 @contextlib.contextmanager
@@ -85,25 +101,64 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
         Where it is no image, or has more than a hundred million pixels; also within the `with` block, where
         what Pillow reads late is damaged.
     """
+    from PIL import ImageOps
+
+    with _opened(file, name) as image:
+        if about is not None:
+            image.draft(None, about)
+        yield ImageOps.exif_transpose(image)
+
+
+def upright_size(file: IO[bytes], name: str) -> tuple[int, int]:
+    """Return width and height of an image, turned upright; only its head is read.
+
+    Parameters
+    ----------
+    file : file
+        As for `upright_image`.
+    name : str
+        What errors call it.
+
+    Raises
+    ------
+    PolyframeError
+        Where it is no image, or has more than a hundred million pixels. Damage behind the head is not seen.
+    """
+    with _opened(file, name) as image:
+        width, height = image.size
+        return (height, width) if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE else (width, height)
+
+
+@contextlib.contextmanager
+def _opened(file: IO[bytes], name: str) -> Iterator[Any]:
+    """Open an image with Pillow; what goes wrong within, too, is told as a PolyframeError."""
     from PIL import Image as Pillow
-    from PIL import ImageOps, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
-        with Pillow.open(file) as image:
+        # What cameras add may be damaged where the image is not: Pillow warns of it.
+        with warnings.catch_warnings(action="ignore"), Pillow.open(file) as image:
             if image.width * image.height > LARGEST_PIXELS:
                 size = f"{image.width} x {image.height}"
                 raise PolyframeError(
                     f"{name}: has {size} pixels, more than {LARGEST_PIXELS:,}; make it smaller"
                 )
-            if about is not None:
-                image.draft(None, about)
-            yield ImageOps.exif_transpose(image)
+            yield image
     except UnidentifiedImageError:
         raise PolyframeError(f"{name}: cannot be read as an image; expected PNG, JPEG or the like") from None
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-        if isinstance(error, PolyframeError):
-            raise
+    except (*_DAMAGED, Pillow.DecompressionBombError) as error:
         raise PolyframeError(f"{name}: cannot be read as an image ({error})") from None
+
+
+def _names_an_image(name: str) -> bool:
+    return 0 < len(name) <= 1000 and "\0" not in name and Path(name).suffix.lower() in _SUFFIXES
+
+
+def _last_part(url: str) -> str:
+    try:
+        return PurePosixPath(urllib.parse.urlparse(url).path).name
+    except ValueError:  # no address
+        return ""
 
 
 def _number(key: str) -> int:

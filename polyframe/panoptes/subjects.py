@@ -5,11 +5,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from polyframe._errors import PolyframeError, no_such_file
+
+#: Digits of the number of a frame; more are none.
+_LONGEST_FRAME: Final = 10
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,13 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
     wanted = pl.Series(list(map(str, subject_ids)), dtype=pl.String).implode()
     try:
         rows = (
-            pl.scan_csv(Path(subjects), infer_schema=False)
+            pl.scan_csv(Path(subjects), infer_schema=False, glob=False)
             .select("subject_id", "metadata", "locations")
             .filter(pl.col("subject_id").is_in(wanted))
             .unique("subject_id", keep="first")
             .collect()
         )
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         told = str(error).splitlines()[0]
         raise PolyframeError(
             f"{subjects}: no subjects export with subject_id, metadata and locations ({told}); "
@@ -100,7 +103,7 @@ def _locations(cell: str | None) -> dict[int, str]:
     return {
         int(frame): url
         for frame, url in _json_object(cell).items()
-        if frame.isascii() and frame.isdigit() and isinstance(url, str)
+        if frame.isascii() and frame.isdigit() and len(frame) < _LONGEST_FRAME and isinstance(url, str)
     }
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 import polyframe.images
 from polyframe._errors import PolyframeError
+from polyframe.images import upright_size
 from polyframe.panoptes.subjects import Subject
 from polyframe.plot import ImageFolder, fetch_image, images, read_image, read_subject
 
@@ -66,6 +67,25 @@ def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         read_image(tmp_path / "c.png")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("exif", [b"II*\0", b"II*\0\x08\0\0\0\x01\0", b"MM", b"zz"])
+def test_what_a_camera_adds_may_be_damaged(exif: bytes, tmp_path: Path) -> None:
+    Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
+    assert read_image(tmp_path / "a.jpg").shape == (3, 4, 3)
+    with (tmp_path / "a.jpg").open("rb") as file:
+        assert upright_size(file, "a.jpg") == (4, 3)
+
+
+def test_photos_of_either_way_have_the_size_that_is_seen(tmp_path: Path) -> None:
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=exif)
+        with (tmp_path / "a.jpg").open("rb") as file:
+            width, height = upright_size(file, "a.jpg")
+        assert read_image(tmp_path / "a.jpg").shape == (height, width, 3)
+
+
 def test_the_example_has_its_images_by_metadata() -> None:
     subject = read_subject(DATA / "subjects.csv", 1000003)
     found = ImageFolder(DATA / "images").of(subject)
@@ -81,6 +101,19 @@ def test_numbers_in_keys_order_the_frames(tmp_path: Path) -> None:
     assert [path.name for path in ImageFolder(tmp_path).of(subject).values()] == names
 
 
+def test_a_file_that_is_missing_leaves_its_frame_white(tmp_path: Path) -> None:
+    (tmp_path / "b.png").touch()
+    metadata = {"image_1": "a.png", "image_2": "b.png"}
+    addresses = {0: "https://example.org/1.jpeg", 1: "https://example.org/2.jpeg"}
+    folder = ImageFolder(tmp_path)
+    assert folder.of(Subject(5, metadata, addresses)) == {1: tmp_path / "b.png"}
+    # Which of three names belong to the two frames is not known, and one file is there: whose is it?
+    assert folder.of(Subject(5, {"preview": "c.png", **metadata}, addresses)) == {}
+    (tmp_path / "a.png").touch()
+    found = folder.of(Subject(5, {"preview": "c.png", **metadata}, addresses))
+    assert found == {0: tmp_path / "a.png", 1: tmp_path / "b.png"}
+
+
 def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> None:
     (tmp_path / "f.jpeg").touch()
     locations = {0: "https://example.org/x/missing.jpeg", 1: "https://example.org/x/f.jpeg?size=3"}
@@ -89,7 +122,17 @@ def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["../secret.png", "/etc/secret.png", "a\0.png", "", "x" * 5000 + ".png", "link.png"]
+    "name",
+    [
+        "../secret.png",
+        "/etc/secret.png",
+        "a\0.png",
+        "",
+        "x" * 5000 + ".png",
+        "x" * 500 + ".png",
+        "\ud83d.png",
+        "link.png",
+    ],
 )
 def test_no_file_outside_the_folder_is_taken(name: str, tmp_path: Path) -> None:
     (tmp_path / "secret.png").touch()
@@ -108,6 +151,19 @@ def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:
         read_subject(DATA / "classifications.csv", 3)
     with pytest.raises(PolyframeError, match=r"none\.csv: no such file"):
         read_subject(tmp_path / "none.csv", 3)
+
+
+def test_the_name_of_a_subjects_export_is_no_pattern(tmp_path: Path) -> None:
+    subjects_csv(tmp_path / "s1.csv", {"which": "other"}, {})
+    named = subjects_csv(tmp_path / "s[1].csv", {"which": "this"}, {})
+    assert read_subject(named, 5).metadata == {"which": "this"}
+
+
+def test_addresses_that_are_none(tmp_path: Path) -> None:
+    locations = {"0": "https://[x/1.png", "9" * 5000: "https://example.org/a.png"}
+    subject = read_subject(subjects_csv(tmp_path / "s.csv", {}, locations), 5)
+    assert list(subject.locations) == [0]
+    assert ImageFolder(tmp_path).of(subject) == {}
 
 
 @pytest.mark.parametrize("cell", ["", "no json", "[1]", "[" * 100_000, '{"a": {"b": 1}, "0": 5}'])
