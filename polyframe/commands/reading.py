@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from polyframe import reporting
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
 from polyframe.commands.options import Command, given, output_argument, quiet_option
@@ -112,7 +113,7 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
 @click.option(
     "--limit",
     type=click.IntRange(1),
-    default=2000,
+    default=reporting.LIMIT,
     show_default=True,
     help="show so many clusters, those with the least consensus",
 )

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.images import ImageFolder, upright_image
+from polyframe.images import ImageFolder, upright_image, upright_size
 from polyframe.panoptes.image_sizes import read_image_sizes
 from polyframe.panoptes.subjects import Subject, read_subjects
 from polyframe.reporting.chosen import Chosen
@@ -191,8 +191,8 @@ def embedded(behind: list[Background], say: Say) -> Iterator[tuple[int, str]]:
 
 def _size_of(file: Path, say: Say) -> tuple[int, int] | None:
     try:
-        with file.open("rb") as opened, upright_image(opened, str(file)) as image:
-            return image.size  # type: ignore[no-any-return]
+        with file.open("rb") as opened:
+            return upright_size(opened, str(file))
     except (PolyframeError, OSError) as error:
         say(f"{error}; the background is left white")
         return None

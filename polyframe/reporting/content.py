@@ -93,6 +93,7 @@ def _clusters(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
         "consensus": rows["consensus"].to_list(),
         "type": rows["average_type"].to_list(),
         "area": rows["area"].round(2).to_list(),
+        "votes": rows["details_votes"].to_list(),
         "place": rows["place"].to_list(),
         "average": _paths(averages, image, behind).to_list(),
         "box": [

@@ -11,6 +11,7 @@ import polars as pl
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.exporting.files import written_whole
 from polyframe.exporting.opened import Opened, opened
+from polyframe.reporting import LIMIT
 from polyframe.reporting.backgrounds import (
     Background,
     backgrounds,
@@ -25,8 +26,7 @@ from polyframe.reporting.document import document
 from polyframe.reporting.headline import headline
 from polyframe.workers import Say
 
-#: So many clusters are shown, unless more are asked for.
-LIMIT: Final = 2000
+_ENDINGS: Final = (".html", ".htm")
 
 AnyPath = str | os.PathLike[str]
 
@@ -113,7 +113,7 @@ def report(
     Raises
     ------
     UsageError
-        Where the limit is below 1, or there are images without subjects.
+        Where the name does not end in `.html`, the limit is below 1, or there are images without subjects.
     PolyframeError
         Where the output has no reductions or changes meanwhile, a file cannot be read or written, or Pillow
         is missing.
@@ -126,9 +126,11 @@ def report(
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise UsageError(f"limit: {limit!r} is not a whole number from 1")
     target = Path(path)
+    if target.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"{target}: the name of a report ends in {' or '.join(_ENDINGS)}")
     subjects, images, classifications = map(_path, (subjects, images, classifications))
     check_images(subjects, images)
-    with opened(Path(output)) as found:
+    with opened(Path(output), "report") as found:
         _check_reductions(found)
         try:
             told, chosen = headline(found), choose(found, limit)
@@ -144,7 +146,15 @@ def report(
     # Before the page is begun, which says how many there are. Some turn out to be damaged only now.
     pictures = dict(embedded(behind, say))
     notes = list(
-        _notes(shown, told.clusters, behind, len(pictures), contours=contours, asked=images is not None)
+        _notes(
+            shown,
+            told.clusters,
+            behind,
+            len(pictures),
+            contours=contours,
+            asked=images is not None,
+            recorded=classifications is not None,
+        )
     )
     data = page_data(chosen, behind, given, contours=contours)
     with written_whole(target) as file:
@@ -173,7 +183,14 @@ def _check_reductions(found: Opened) -> None:
 
 
 def _notes(
-    shown: int, in_all: int, behind: list[Background], embedded_images: int, *, contours: bool, asked: bool
+    shown: int,
+    in_all: int,
+    behind: list[Background],
+    embedded_images: int,
+    *,
+    contours: bool,
+    asked: bool,
+    recorded: bool,
 ) -> Iterator[str]:
     """Say what the page lacks, and how to get it."""
     if shown < in_all:
@@ -193,9 +210,14 @@ def _notes(
         yield f"The background is white where no image was found: {missing:,} of {len(behind):,} images."
     guessed = sum(one.size_from == "drawn" for one in behind)
     if guessed:
+        cure = (
+            "the classification export that was given does not record it."
+            if recorded
+            else "--classifications names the export, which records sizes."
+        )
         yield (
             f"The size of {guessed:,} of {len(behind):,} images is not known, so that their pictures end a "
-            "little beyond what was drawn; --classifications names the export, which records sizes."
+            f"little beyond what was drawn; {cure}"
         )
     if embedded_images:
         side = largest_side(sum(one.file is not None for one in behind))

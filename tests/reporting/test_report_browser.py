@@ -231,6 +231,7 @@ def test_links_lead_to_clusters_subjects_and_rows(
     }
     for name in ("workflow_id", "subject_id", "task", "frame", "tool", "cluster_label", "clusters_count"):
         assert told[name] == str(row[name])
+    assert told["details_votes"] == row["details_votes"] is not None
     # What it says to type finds the row.
     monkeypatch.chdir(example.parent)
     dialog.find_element("css selector", "details summary").click()

@@ -253,10 +253,13 @@ def test_calls_that_cannot_work_are_told_in_one_line(
         ([example, "--subjects", DATA / "classifications.csv"], 1, "no subjects export"),
         ([example, "--classifications", subjects], 1, "has no image sizes"),
         ([example, "--limit", 0], 2, "0 is not in the range"),
+        ([example, "--subjects", DATA], 1, "is a directory; name a file in it"),
     ):
         assert told in one_line(polyframe("report", *arguments, "-o", path), code)
         assert not path.exists()
-    assert "is a directory" in one_line(polyframe("report", example, "-o", tmp_path), 1)
+    assert "ends in .html" in one_line(polyframe("report", example, "-o", example / "polyframe.json"), 2)
+    (tmp_path / "y.html").mkdir()
+    assert "is a directory" in one_line(polyframe("report", example, "-o", tmp_path / "y.html"), 1)
     with pytest.raises(pf.UsageError, match="limit: 0 is not a whole number"):
         pf.report(example, path, limit=0)
     monkeypatch.setitem(sys.modules, "PIL", None)

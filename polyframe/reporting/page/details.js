@@ -89,6 +89,8 @@ function keysBox(cluster) {
     ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
     ["average_type", CLUSTERS.type[cluster]],
     ["area", `${CLUSTERS.area[cluster].toLocaleString("en")} square pixels`]);
+  const votes = CLUSTERS.votes[cluster];
+  if (votes !== null) facts.push(["details_votes", votes]);
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
   return make("section", {},
     make("h3", {}, "The row in the tables"),
