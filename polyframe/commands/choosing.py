@@ -59,7 +59,7 @@ def tune(
     made with, unless they are given.
     """
     if picture:
-        # Before the work: what is missing or cannot be written is said at once.
+        # Before the work: an extra that is missing, or a name that says no form, is told at once.
         from polyframe import plot as pictures
         from polyframe.plot.figures import check_format
 
@@ -69,7 +69,7 @@ def tune(
     from polyframe.tuning.table import tuning_lines
 
     if table_file:
-        check_table_format(table_file)
+        check_table_format(table_file, output)
     with Progress(quiet, "counted") as progress:
         table = api.tune(
             output,
@@ -80,16 +80,13 @@ def tune(
             progress=progress,
             **given(options),
         )
-    if table_file:
-        write_table(table, table_file)
-    if picture:
-        import matplotlib
-
-        # Not as someone's matplotlibrc has it: the same call gives the same picture.
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            figure = pictures.tuning_figure(table, name=output.resolve().name)
-            pictures.save_figure(figure, picture)
+    # First of all: what comes of minutes is not lost where a file cannot be written.
     if not quiet:
         for line in tuning_lines(table, str(output)):
             click.echo(line)
+    if table_file:
+        write_table(table, table_file)
+    if picture:
+        with pictures.own_style():
+            figure = pictures.tuning_figure(table, name=output.resolve().name)
+            pictures.save_figure(figure, picture)

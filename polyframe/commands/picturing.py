@@ -80,11 +80,7 @@ def plot(
     from polyframe.plot.figures import check_format
 
     check_format(picture)
-    # Not as someone's matplotlibrc has it: the same call gives the same picture.
-    import matplotlib
-
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
+    with pictures.own_style():
         if toy:
             figure = pictures.toy_figure(width=width)
         elif subject is None:

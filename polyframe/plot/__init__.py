@@ -26,7 +26,14 @@ except ImportError:
 from polyframe.images import ImageFolder
 from polyframe.panoptes.subjects import read_subject
 from polyframe.plot.contours import agreement, level
-from polyframe.plot.figures import overview_figure, save_figure, subject_figure, toy_figure, tuning_figure
+from polyframe.plot.figures import (
+    overview_figure,
+    own_style,
+    save_figure,
+    subject_figure,
+    toy_figure,
+    tuning_figure,
+)
 from polyframe.plot.groups import Cluster, MarkGroup, groups_of, read_groups
 from polyframe.plot.images import fetch_image, read_image
 from polyframe.plot.outlines import averages, marks
@@ -47,6 +54,7 @@ __all__ = [
     "level",
     "marks",
     "overview_figure",
+    "own_style",
     "read_groups",
     "read_image",
     "read_subject",

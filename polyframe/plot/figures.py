@@ -1,7 +1,8 @@
 """Pictures of several panels, as figures of their own: laid out to a width in pixels, without pyplot."""
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -208,6 +209,14 @@ def toy_figure(
     kept = [(row, text) for row, (text, _) in zip(rows, sections, strict=True) if row]
     arrange(figure, [row for row, _ in kept], [text for _, text in kept], columns)
     return figure
+
+
+@contextlib.contextmanager
+def own_style() -> Iterator[None]:
+    """Draw as Matplotlib does of itself, not as someone's matplotlibrc has it: the same everywhere."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -43,8 +43,10 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     try:
         with Path(path).open("rb") as file:
             return _decoded(file, str(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise PolyframeError(no_such_file(path)) from None
+    except OSError as error:
+        raise PolyframeError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
 
 
 def fetch_image(

@@ -16,13 +16,14 @@ from polyframe.participation import selected_marks
 from polyframe.parts import read_parts
 from polyframe.settings import Settings
 from polyframe.stages import settings_for_stage, settings_of, shown
+from polyframe.tables import TABLES
 from polyframe.tuning.counting import Tally, count_settings
 from polyframe.tuning.table import tuning_table
 from polyframe.tuning.values import Grid
 from polyframe.workers import Say, each
 
 #: Settings of the clustering, beside those that are compared, that are as in the output where not given.
-_TAKEN_OVER: Final = ("task", "tool", "filter", "min_threshold")
+_TAKEN_OVER: Final = ("drawing_tasks", "task", "tool", "filter", "min_threshold")
 
 FORMATS: Final = (".csv", ".parquet")
 
@@ -97,15 +98,18 @@ def tune_frames(
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
 
-def check_table_format(path: Path) -> str:
+def check_table_format(path: Path, output: Path | None = None) -> str:
     """Return the ending of a table's name.
 
     Raises
     ------
     UsageError
-        Where tables are not written in it.
+        Where tables are not written in it, or the file is one of those in `output`.
     """
     ending = path.suffix.lower()
+    folder = path.resolve().parent
+    if output and folder.parent == output.resolve() and folder.name in TABLES:
+        raise UsageError(f"{path}: belongs to the tables in {output}; name another place")
     if ending not in FORMATS:
         raise UsageError(f"{path}: the name of a table ends in {' or '.join(FORMATS)}")
     return ending
@@ -131,7 +135,8 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 
 def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any], say: Say) -> Settings:
     """Put the settings together, and say which are used."""
-    as_made = {name: manifest["settings"][name] for name in _TAKEN_OVER if given.get(name) is None}
+    made = settings_of(manifest["settings"])
+    as_made = {name: getattr(made, name) for name in _TAKEN_OVER if given.get(name) is None}
     settings = settings_for_stage(manifest, "reduce", {**as_made, **given})
     if settings.volunteers == "drop" and settings.filter != "all":
         raise UsageError(
@@ -141,9 +146,10 @@ def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any
     def told(names: Sequence[str]) -> str:
         return ", ".join(f"{name} {shown(getattr(settings, name))}" for name in names)
 
-    chosen = [name for name in _TAKEN_OVER if name not in as_made]
+    named = _TAKEN_OVER[1:]  # the drawing tasks are those of any run, and long
+    chosen, kept = ([n for n in named if (n in as_made) == taken] for taken in (False, True))
     said = [f"as given: {told(chosen)}"] if chosen else []
-    said += [f"as in {output}: {told(list(as_made))}"] if as_made else []
+    said += [f"as in {output}: {told(kept)}"] if kept else []
     say("; ".join(said))
     return settings
 

@@ -119,14 +119,15 @@ def _piece(
     if stop < start:
         raise UsageError(f"{name}: {piece!r} ends before it begins")
     # Before they are made: there may be any number.
-    _check_number(int(float(stop - start) / max(float(step), 1e-12)) + 1, f"{name} {piece}")
-    return [start + place * step for place in range(int((stop - start) / step) + 1)]
+    steps = int((stop - start) / step) + 1
+    _check_number(steps, f"{name} {piece}")
+    return [start + place * step for place in range(steps)]
 
 
 def _fraction(value: object) -> float:
     number = _plain(value)
     if isinstance(number, Decimal):
-        number = float(number)
+        number = math.nan if number.is_snan() else float(number)
     if isinstance(number, float):
         number = float(f"{number:.{_DIGITS}g}")
     return float(Settings(eps=number).eps)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ import polyframe as pf
 from polyframe import geometry as g
 from polyframe import measuring
 from polyframe._errors import UsageError
+from polyframe.cli import cli
 from polyframe.extraction import polygons_of
 from polyframe.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
 
@@ -282,6 +283,23 @@ def test_settings_not_given_are_those_of_the_output(partitioned: Path) -> None:
         tune(workflow_version="13")
     with pytest.raises(UsageError, match="did you mean 'filter'"):
         tune(filters="all")
+
+
+def test_marks_are_those_of_the_reduction_where_it_took_part_of_them(tmp_path: Path) -> None:
+    found = ["extract", "data/classifications.csv", "-o", str(tmp_path / "out"), "-q"]
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "extractor_config:\n  polygon_extractor:\n  - {task: T0, tools: [0]}\n", encoding="utf-8"
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(ROOT)
+        cli(found, standalone_mode=False)
+    cli(["reduce", str(tmp_path / "out"), "-c", str(config), "-q"], standalone_mode=False)
+    row = pf.tune(tmp_path / "out", eps=0.5, min_samples=2, jobs=1).row(0, named=True)
+    labels = pf.scan(tmp_path / "out", "labels").collect()
+    assert labels["tool"].unique().to_list() == ["T0_toolIndex0"]
+    assert (row["current"], row["marks"]) == (True, labels.height)
+    assert row["outliers"] == (labels["cluster_label"] == -1).sum()
 
 
 def test_values_in_a_configuration_are_passed_over(example: Path, tmp_path: Path) -> None:

@@ -91,6 +91,22 @@ def test_wrong_calls_end_in_one_line(
     assert {path.name for path in tmp_path.iterdir()} == {"here.csv", "config.yaml"}
 
 
+def test_a_table_of_the_output_is_not_replaced(example: Path, polyframe: Call) -> None:
+    part = next((example / "labels").iterdir())
+    before = part.read_bytes()
+    done = polyframe("tune", example, "-o", part)
+    assert (done.code, part.read_bytes()) == (2, before)
+    assert "belongs to the tables" in done.err
+
+
+def test_the_table_is_printed_where_it_cannot_be_written(
+    example: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    (tmp_path / "x.csv").mkdir()
+    done = polyframe("tune", example, "--eps", "0.5", "--min-samples", "2", "-o", tmp_path / "x.csv")
+    assert (done.code, "is a directory" in done.err, "* as" in done.out) == (1, True, True)
+
+
 def test_a_directory_without_extractions_is_told(tmp_path: Path, polyframe: Call) -> None:
     for folder in (tmp_path, tmp_path / "nothing"):
         done = polyframe("tune", folder)

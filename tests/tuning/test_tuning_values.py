@@ -80,6 +80,8 @@ def test_settings_are_all_pairs_in_order() -> None:
         ("0.1:0.9:1e-9", "too many to compare, the most are 1,000"),
         ("0.001:0.9:0.001", "2,700 settings are too many"),
         ("0.1:0.9:1e-300", "too many"),
+        ("0.1:0.1000000000001:1e-30", "too many"),
+        ("snan", "eps: nan is not a number"),
         ("0.1:1e999999:0.1", "eps: inf is not a number"),
         ([], "eps: no value to try"),
         (["0.3"], "eps: '0.3' is not a number"),
