@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from polyframe import reasons
 
+_NO_VALUE: Final = object()
 _NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,17})")
 _WORDS: Final[Mapping[str, bool | None]] = {"None": None, "True": True, "False": False}
 
@@ -61,7 +62,9 @@ def _literal(cell: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.literal_eval(cell)
+            found = ast.literal_eval(cell)
+            repr(found)  # raises where a whole number has more digits than Python writes
+            return found
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
@@ -72,9 +75,11 @@ def _item(extract: Any) -> dict[str, Any]:
         return {}
     if isinstance(menus := extract.get("value"), list):
         return {"value": [{"value": _one(_answers(menu))} for menu in menus]}
-    for name in ("slider_value", "text"):
-        if name in extract and isinstance(extract[name], (str, int, float, NoneType)):
-            return {"value": extract[name]}
+    # A count is the vote of a question in which an answer has that name.
+    if isinstance(text := extract.get("text"), str):
+        return {"value": text}
+    if isinstance(value := extract.get("slider_value", _NO_VALUE), (str, int, float, NoneType)):
+        return {"value": value}
     answers = _answers(extract)
     return {"value": answers[0] if len(answers) == 1 else answers}
 

@@ -189,6 +189,12 @@ def test_answers_of_the_old_classifier(tmp_path: Path) -> None:
         ("['\\d', \0]", [{}, {"2": 1}]),
         ("[{'text': nan}]", [{}, {"2": 1}]),
         ("9" * 10_000, [{}, {"2": 1}]),
+        # Python writes no numbers as long as these, in any form.
+        ("[{0x" + "f" * 5000 + ": 1}]", [{}, {"2": 1}]),
+        ("[{'slider_value': 0x" + "f" * 5000 + "}]", [{}, {"2": 1}]),
+        # The answer to a question may be called so.
+        ("[{'text': 1, 'image': 1}]", [{}, {"2": 1, "image": 1, "text": 1}]),
+        ("[{'text': 'moss'}]", [{}, {"2": 1, "moss": 1}]),
     ],
 )
 def test_answers_of_the_new_classifier(
