@@ -20,7 +20,7 @@ class UsageError(PolyframeError):
 
 
 def no_such_file(named: str | os.PathLike[str]) -> str:
-    """Return the message for a file that is not there, with the one nearest to it that is.
+    """Return the message for a file that is not there, or is none, with the one nearest to it that is.
 
     Parameters
     ----------
@@ -33,8 +33,12 @@ def no_such_file(named: str | os.PathLike[str]) -> str:
         One line without the kind of error.
     """
     path = Path(named)
+    if path.is_dir():
+        return f"{named}: is a directory; name a file in it"
     try:
-        there = [entry.name for entry in path.parent.iterdir()]
+        there = [entry.name for entry in path.parent.iterdir() if entry.exists()]  # no links to nothing
+    except PermissionError:
+        return f"{named}: cannot be looked for, since {path.parent} cannot be read; check its permissions"
     except OSError:
         return f"{named}: no such file, and no folder {path.parent} either; check the path"
     # By their names without regard to case, as people mistake them.

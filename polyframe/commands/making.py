@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from polyframe._errors import UsageError
+from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
 from polyframe.commands.options import (
@@ -16,6 +16,7 @@ from polyframe.commands.options import (
     output_argument,
     quiet_option,
     setting_options,
+    tables_option,
 )
 from polyframe.commands.telling import Progress, print_summary, say
 
@@ -27,14 +28,7 @@ from polyframe.commands.telling import Progress, print_summary, say
 )
 @classifications_argument
 @config_option
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    shell_complete=folders,
-    help="the directory for the tables",
-)
+@tables_option
 @click.option("--no-contours", is_flag=True, help="leave the table contours out")
 @setting_options("extract", "reduce", "contours")
 @force_option
@@ -76,14 +70,7 @@ def run(
 )
 @classifications_argument
 @config_option
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    shell_complete=folders,
-    help="the directory for the tables",
-)
+@tables_option
 @setting_options("extract")
 @force_option
 @quiet_option
@@ -137,6 +124,8 @@ def reduce(
     rejects, into the directory that -o names. What that file lacks is the version of the workflow.
     """
     if not extractions.is_file():
+        if not extractions.exists() and (output is not None or extractions.suffix.lower() == ".csv"):
+            raise PolyframeError(no_such_file(extractions))
         if output is not None:
             raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
         _from_extractions("reduce", extractions, config, force, quiet, options)

@@ -86,6 +86,14 @@ classifications_argument = click.argument(
 output_argument = click.argument(
     "output", metavar="OUT", type=click.Path(path_type=Path), shell_complete=folders
 )
+tables_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=folders,
+    help="the directory for the tables",
+)
 force_option = click.option(
     "--force", is_flag=True, help="make everything anew, also what earlier work answers"
 )

@@ -54,7 +54,7 @@ def placed_whole(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise PolyframeError(f"{path}: is a directory; name a file to write")
     temporary = path.with_name(f".{path.name}.tmp")
-    made = not path.parent.exists()
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -64,7 +64,7 @@ def placed_whole(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if made:
-            # Nothing is left behind where nothing was written; a folder with something in it stays.
-            with contextlib.suppress(OSError):
-                path.parent.rmdir()
+        # Nothing is left behind where nothing was written; a folder with something in it stays.
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()

@@ -30,6 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["extract", "data/classifications.csv", "-c", "data/config.yaml", "-o", "ext", "-q"],
             standalone_mode=False,
         )
+    (folder / "gone.csv").symlink_to("nowhere.csv")
     shutil.copytree(folder / "ext", folder / "old")
     manifest = folder / "old" / "polyframe.json"
     manifest.write_text(manifest.read_text().replace('"schema_version": ', '"schema_version": 9'))
@@ -52,6 +53,10 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("run nothing.csv -o x", "nothing.csv: no such file in ", 1),
         ("run none/a.csv -o x", "none/a.csv: no such file, and no folder none either; check the path", 1),
         ("run none*.csv -o x", "none*.csv: matches no file; check the pattern", 1),
+        ("run gone.csv -o x", "gone.csv: no such file in ", 1),
+        ("reduce data/clasifications.csv", MISSPELT, 1),
+        ("reduce data/clasifications.csv -o x", MISSPELT, 1),
+        ("plot out --subject 1000003 --frame 0 --image data -o x.png", "data: is a directory", 1),
         (f"run {EXPORT} -c data/confg.yaml -o x", "did you mean 'data/config.yaml'?", 2),
         ("config data/workflow.csv -o x", "did you mean 'data/workflows.csv'?", 1),
         ("export out --to coco --classifications data/clasifications.csv -o x", MISSPELT, 1),
