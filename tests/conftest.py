@@ -46,12 +46,12 @@ def _python_with(requirement: str, name: str) -> str:
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = folder / "ready"
-    if not ready.exists():
+    if not ready.exists() or ready.read_text() != requirement:
         try:
             _make_environment(folder, python, requirement)
         except (subprocess.CalledProcessError, OSError) as error:
             pytest.skip(f"{requirement} cannot be installed ({error}); set {variable}")
-        ready.touch()
+        ready.write_text(requirement)
     return str(python)
 
 

@@ -307,7 +307,7 @@ def test_loading_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     assert contents() == first
 
 
-def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spatial_python: str) -> None:
+def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
     code = "\n".join(
@@ -323,11 +323,19 @@ def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     )
     Path("readme.py").write_text(code, encoding="utf-8")
     subprocess.run([sys.executable, "readme.py"], check=True)
-    plain_sql, with_spatial, _ = readme_blocks("sql")
+    plain_sql, _, _ = readme_blocks("sql")
     found = duckdb.sql(plain_sql).pl()
     contours = pf.scan("out", "contours").filter(pl.col("number_of_contours") >= 3).collect()
     ratio = [areas[2] / areas[0] for areas in contours["contours_area"].to_list()]
     assert found["level_3_of_all"].to_list() == sorted(ratio, reverse=True)
+
+
+def test_spatial_sql_of_the_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spatial_python: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_with_eps(0.5)
+    _, with_spatial, _ = readme_blocks("sql")
     # The file of the extension is loaded as it is, where it need not be installed.
     pairs = spatial(spatial_python, with_spatial.replace("LOAD spatial;", ""))
     assert pairs == overlapping_averages()
