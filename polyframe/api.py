@@ -9,14 +9,15 @@ from typing import Any, Unpack
 
 import polars as pl
 
-from polyframe import dataset, pipeline, state, takeover, validation
-from polyframe._errors import PolyframeError, UsageError
+from polyframe import dataset, pipeline, state, validation
+from polyframe._errors import UsageError
 from polyframe.configuring import config
 from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
 from polyframe.exporting.files import Exported
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
+from polyframe.given_marks import Found, frames_of
 from polyframe.outcome import Summary
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
@@ -32,17 +33,14 @@ from polyframe.reduction import (
 from polyframe.reporting.writing import Reported, report
 from polyframe.settings import Options, Settings, TuneOptions
 from polyframe.state import Status
-from polyframe.tables import EXTRACTIONS
 from polyframe.tuning.gathering import tune_frames, tune_output
 from polyframe.tuning.values import EpsValues, MinSamplesValues, grid_of
 from polyframe.validation import Finding
-from polyframe.votes import is_no_json
 from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
 Exports = AnyPath | Iterable[AnyPath]
 Configs = AnyPath | Iterable[AnyPath] | None
-Found = Extraction | pl.DataFrame | pl.LazyFrame | AnyPath
 
 __all__ = [
     "Exported",
@@ -285,7 +283,7 @@ def tune(
     if isinstance(found, (str, os.PathLike)) and not Path(found).is_file():
         del given["eps"], given["min_samples"]
         return tune_output(Path(found), given, grid, say, progress)
-    return tune_frames(*_frames(found, settings), settings, grid)
+    return tune_frames(*frames_of(found, settings), settings, grid)
 
 
 def validate(output: AnyPath) -> list[Finding]:
@@ -374,50 +372,5 @@ def _paths(given: AnyPath | Iterable[AnyPath]) -> list[Path]:
 
 
 def _cluster(found: Found, settings: Settings) -> Clustered:
-    extractions, classifications = _frames(found, settings)
+    extractions, classifications = frames_of(found, settings)
     return cluster_marks(selected_marks(extractions, settings), classifications, settings)
-
-
-def _frames(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return extractions, and classifications where they are known."""
-    if isinstance(found, Extraction):
-        return found.extractions, found.classifications
-    if isinstance(found, pl.LazyFrame):
-        found = found.collect()
-    if isinstance(found, pl.DataFrame):
-        return _as_extractions(found), None
-    output = Path(found)
-    if output.is_file():
-        extracted = takeover.extract_csv(output, settings)
-        return extracted.extractions, extracted.classifications
-    return dataset.read_table(output, "extractions"), dataset.read_table(output, "classifications")
-
-
-def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give a user's frame the columns, types and order of the table; optional columns may be absent."""
-    needed: dict[str, Any] = dict(EXTRACTIONS.schema)
-    optional = ("user_id", "tool_type", "gold_standard", "details", "user_name", "created_at")
-    missing = [name for name in needed if name not in frame.columns and name not in optional]
-    if missing:
-        raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
-    added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
-    _check_rows(frame, [name for name in needed if name not in optional])
-    try:
-        return EXTRACTIONS.conform(frame.with_columns(added))
-    except pl.exceptions.PolarsError as error:
-        raise PolyframeError(
-            f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
-        ) from None
-
-
-def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:
-    """Raise a UsageError that names the first row without a key, or with lists or details of a wrong form."""
-    problems = {
-        **{f"has no {name}": frame[name].is_null() for name in required},
-        "has x and y of different lengths": frame["x"].list.len() != frame["y"].list.len(),
-    }
-    if frame.schema.get("details") == pl.String:
-        problems["has details that are no JSON"] = is_no_json(frame["details"])
-    for problem, found in problems.items():
-        if found.any():
-            raise UsageError(f"row {found.arg_true()[0]} of the frame (from 0) {problem}")

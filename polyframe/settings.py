@@ -235,7 +235,7 @@ class Settings:
         for name in values:
             if name not in names:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
-        given = {name: _as_builtin(value) for name, value in values.items() if value is not None}
+        given = {name: as_builtin(value) for name, value in values.items() if value is not None}
         for name in ("task", "tool"):
             if name in given:
                 given[name] = _as_tuple(given[name])
@@ -260,32 +260,6 @@ class Settings:
         }
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments of the public functions: any field of `Settings`, see there."""
-
-    workflow_id: int | None
-    workflow_version: str | None
-    drawing_tasks: tuple[DrawingTask, ...] | None
-    task: str | Iterable[str] | None
-    tool: int | Iterable[int] | None
-    volunteers: Volunteers | None
-    filter: RepeatFilter | None
-    average_type: AverageType | None
-    eps: float | None
-    min_samples: int | None
-    min_threshold: float | None
-    contour_method: ContourMethod | None
-    num_grid_points: int | None
-    smoothing: Smoothing | None
-    collab: bool | None
-    step_key: str | None
-    task_index: int | None
-    tool_type: str | None
-    engine: EngineName | None
-    jobs: int | None
-    partition_size: int | None
-
-
 class TuneOptions(TypedDict, total=False):
     """The keyword arguments of `tune` beside the values to compare: fields of `Settings`, see there."""
 
@@ -298,6 +272,23 @@ class TuneOptions(TypedDict, total=False):
     min_threshold: float | None
     engine: EngineName | None
     jobs: int | None
+
+
+class Options(TuneOptions, total=False):
+    """The keyword arguments of the public functions: any field of `Settings`, see there."""
+
+    volunteers: Volunteers | None
+    average_type: AverageType | None
+    eps: float | None
+    min_samples: int | None
+    contour_method: ContourMethod | None
+    num_grid_points: int | None
+    smoothing: Smoothing | None
+    collab: bool | None
+    step_key: str | None
+    task_index: int | None
+    tool_type: str | None
+    partition_size: int | None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -343,7 +334,7 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _as_builtin(value: Any) -> Any:
+def as_builtin(value: Any) -> Any:
     """Turn a number of another library, such as NumPy, into Python's own."""
     return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
 

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 from polyframe._errors import UsageError
-from polyframe.settings import Settings
+from polyframe.settings import Settings, as_builtin
 
 #: One value, several, or text such as `0.2:0.9:0.1` or `0.3,0.5`.
 EpsValues = str | float | Iterable[float]
@@ -125,29 +125,24 @@ def _piece(
 
 
 def _fraction(value: object) -> float:
-    number = _plain(value)
+    number = as_builtin(value)
     if isinstance(number, Decimal):
         number = math.nan if number.is_snan() else float(number)
     if isinstance(number, float):
         number = float(f"{number:.{_DIGITS}g}")
-    return float(Settings(eps=number).eps)  # type: ignore[arg-type]
+    return float(Settings(eps=number).eps)
 
 
 def _whole(value: object) -> int:
-    number = _plain(value)
+    number = as_builtin(value)
     if isinstance(number, Decimal) and number.is_finite() and abs(number) < 1e12 and number == int(number):
         number = int(number)
     if isinstance(number, Decimal):
         number = str(number)
-    found = Settings(min_samples=number).min_samples  # type: ignore[arg-type]
+    found = Settings(min_samples=number).min_samples
     if found > _LARGEST_MIN_SAMPLES:
         raise UsageError(f"min_samples: {found} is above {_LARGEST_MIN_SAMPLES:,}")
     return found
-
-
-def _plain(value: object) -> object:
-    """Turn a number of another library, such as NumPy, into Python's own."""
-    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
 
 
 def _example(name: str) -> str:
