@@ -4,6 +4,8 @@ import contextlib
 import errno
 import json
 import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,10 @@ GEO: Final = {
     "primary_column": "geometry",
     "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
 }
+#: As many threads may write at once.
+_MOST_WRITERS: Final = 64
+_WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
+
 #: The key of our metadata in a Parquet footer.
 FOOTER: Final = "polyframe"
 
@@ -83,15 +89,32 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata(_footer(table, origin))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # With checksums `validate` finds what a disk or a cable has changed.
-        pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
-        replace_durably(temporary, path)
+        with _WRITERS:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # With checksums `validate` finds what a disk or a cable has changed.
+            pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
+            replace_durably(temporary, path)
         return path.stat().st_size
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise PolyframeError(cannot_write(path, error)) from None
+
+
+def no_more_parts(seconds: float) -> None:
+    """Let no thread of this process begin with a part any more, and wait for those that are at it.
+
+    For a process that is about to end while threads work: none leaves half a file behind.
+
+    Parameters
+    ----------
+    seconds : float
+        How long to wait at most.
+    """
+    end = time.monotonic() + seconds
+    for _ in range(_MOST_WRITERS):
+        if not _WRITERS.acquire(timeout=max(0.0, end - time.monotonic())):
+            return
 
 
 def cannot_write(path: Path, error: OSError) -> str:

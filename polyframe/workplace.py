@@ -25,10 +25,12 @@ from polyframe import commit
 from polyframe._errors import PolyframeError
 from polyframe.dataset import WORK
 from polyframe.exclusive import exclusive
-from polyframe.parts import cannot_write
+from polyframe.parts import cannot_write, no_more_parts
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02
+#: Seconds that a part which is being written has to become whole, once the process is to end.
+_LONGEST_WRITE: Final = 2.0
 _NO_PLACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 #: Work directories that runs of this process hold, and folders that go with them where they stay empty.
 _HELD: Final[dict[Path, list[Path]]] = {}
@@ -117,7 +119,11 @@ def _clean(work: Path) -> None:
 
 
 def abandon() -> None:
-    """Remove the temporary files of all runs of this process, which is about to end in the midst of them."""
+    """Remove the temporary files of all runs of this process, which is about to end in the midst of them.
+
+    No part is written in this process from then on.
+    """
+    no_more_parts(_LONGEST_WRITE)
     for work, folders in list(_HELD.items()):
         # Again where threads that still work have put something there in the meantime.
         for _ in range(_TRIES):

@@ -1,6 +1,8 @@
 """Part files: the same bytes for the same rows, a footer that tells, whole or not at all."""
 
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe.parts import Origin, part_name, read_origin, read_parts, replace_durably, write_part
+from polyframe import parts
+from polyframe.parts import (
+    Origin,
+    no_more_parts,
+    part_name,
+    read_origin,
+    read_parts,
+    replace_durably,
+    write_part,
+)
 from polyframe.tables import TABLES
 
 ORIGIN = Origin({"eps": 0.5, "tool": [1]}, "0123", "4567", {"rows_used": 3, "reasons": {"bad_frame": 1}})
@@ -136,6 +147,39 @@ def test_a_full_disk_is_told(tables: Any, tmp_path: Path) -> None:
     with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: cannot be written \(No space left"):
         write_part(tables["labels"], path, TABLES["labels"], Origin())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_ends_leaves_no_part_half_written(
+    tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_WRITERS", threading.Semaphore(parts._MOST_WRITERS))
+    begun, write = threading.Event(), pq.write_table
+
+    def slowly(*arguments: Any, **options: Any) -> None:
+        begun.set()
+        time.sleep(0.3)
+        write(*arguments, **options)
+
+    monkeypatch.setattr(pq, "write_table", slowly)
+
+    def writer(name: str) -> threading.Thread:
+        thread = threading.Thread(
+            target=write_part, args=(tables["labels"], tmp_path / name, TABLES["labels"], ORIGIN)
+        )
+        thread.start()
+        return thread
+
+    at_it = writer("a.parquet")
+    assert begun.wait(10)
+    no_more_parts(10)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+    late = writer("b.parquet")
+    late.join(0.5)
+    assert late.is_alive()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+    parts._WRITERS.release()
+    late.join()
+    at_it.join()
 
 
 def test_a_folder_that_is_a_file(tables: Any, tmp_path: Path) -> None:
