@@ -14,7 +14,7 @@ from polyframe._errors import UsageError
 from polyframe.configuring import config
 from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
-from polyframe.exporting.files import Exported
+from polyframe.exporting.exported import Exported
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
 from polyframe.given_marks import Found, frames_of

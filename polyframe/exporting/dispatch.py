@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from polyframe._errors import UsageError
-from polyframe.exporting.files import Exported
+from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import FORMATS, ExportOptions
 from polyframe.manifest import read_manifest
 from polyframe.settings import nearest

@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError
-from polyframe.exporting.files import Exported, written_whole
-from polyframe.exporting.opened import opened
+from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.pixels import fill
 from polyframe.exporting.shapes import Drawn, images
 from polyframe.exporting.sizes import image_sizes
+from polyframe.opened import opened
 from polyframe.parts import cannot_write
 from polyframe.png import png
 from polyframe.workers import Say
+from polyframe.written import written_whole
 
 #: Tells what the values in the pictures stand for, a line for each.
 KEY_FILE: Final = "labels.jsonl"

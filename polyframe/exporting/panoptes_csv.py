@@ -9,9 +9,9 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe._errors import UsageError
-from polyframe.exporting.files import Exported, written_whole
-from polyframe.exporting.opened import Opened, opened
+from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import ExportOptions
+from polyframe.opened import Opened, opened
 from polyframe.panoptes.reduction_rows import (
     CONTOURS_REDUCER,
     FIRST_COLUMNS,
@@ -28,6 +28,7 @@ from polyframe.panoptes.reduction_rows import (
 )
 from polyframe.tables import GROUP_KEYS
 from polyframe.workers import Say
+from polyframe.written import written_whole
 
 #: What a whole folder is given, in the reference tool's names.
 FILES: Final = {

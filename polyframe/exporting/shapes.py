@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
-from polyframe.exporting.opened import Opened
 from polyframe.exporting.options import ExportOptions
+from polyframe.opened import Opened
 from polyframe.tables import GROUP_KEYS
 
 Points = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.dataset import scan
-from polyframe.exporting.opened import Opened
+from polyframe.opened import Opened
 from polyframe.tables import GROUP_KEYS
 
 IMAGE_KEYS: Final = ("subject_id", "frame")

@@ -8,7 +8,7 @@ import polars as pl
 
 from polyframe.accounting import Accounting
 from polyframe.dataset import scan
-from polyframe.exporting.opened import Opened
+from polyframe.opened import Opened
 
 #: Bars of the distribution of consensus.
 BARS: Final = 20

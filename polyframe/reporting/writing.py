@@ -9,8 +9,7 @@ from typing import Final
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.exporting.files import written_whole
-from polyframe.exporting.opened import Opened, opened
+from polyframe.opened import Opened, opened
 from polyframe.reporting import LIMIT
 from polyframe.reporting.backgrounds import (
     Background,
@@ -25,6 +24,7 @@ from polyframe.reporting.content import page_data
 from polyframe.reporting.document import document
 from polyframe.reporting.headline import headline
 from polyframe.workers import Say
+from polyframe.written import written_whole
 
 _ENDINGS: Final = (".html", ".htm")
 

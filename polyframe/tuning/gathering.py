@@ -9,9 +9,8 @@ import polars as pl
 
 from polyframe._errors import UsageError
 from polyframe.dataset import part_paths
-from polyframe.exporting.files import placed_whole
-from polyframe.exporting.opened import opened
 from polyframe.measuring import marks_taking_part
+from polyframe.opened import opened
 from polyframe.participation import selected_marks
 from polyframe.parts import read_parts
 from polyframe.settings import Settings
@@ -21,6 +20,7 @@ from polyframe.tuning.counting import Tally, count_settings
 from polyframe.tuning.table import tuning_table
 from polyframe.tuning.values import Grid
 from polyframe.workers import Say, each
+from polyframe.written import placed_whole
 
 #: Settings of the clustering, beside those that are compared, that are as in the output where not given.
 _TAKEN_OVER: Final = ("drawing_tasks", "task", "tool", "filter", "min_threshold")

@@ -1,4 +1,4 @@
-"""An output directory that is exported: partition by partition, all of it as one run left it."""
+"""An output directory that is read: partition by partition, all of it as one run left it."""
 
 import contextlib
 from collections.abc import Iterator

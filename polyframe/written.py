@@ -1,32 +1,12 @@
-"""Files that are exported: written whole or not at all."""
+"""Files beside the tables, such as exports and reports: written whole or not at all."""
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from polyframe._errors import PolyframeError
 from polyframe.parts import cannot_write, replace_durably
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A file that was exported.
-
-    Attributes
-    ----------
-    path : Path
-        The file, or the folder of several.
-    written : int
-        How many of what it holds.
-    of_what : str
-        What it holds, such as `features`.
-    """
-
-    path: Path
-    written: int
-    of_what: str
 
 
 @contextlib.contextmanager
