@@ -37,7 +37,8 @@ def raster_contours(
         Grid points along each axis, spread evenly over the joint bounds; at least 2.
     smoothing : {"minimal_sides", "rounded", "no_smoothing"}
         What is done to the steps of the grid: `minimal_sides` simplifies with a tolerance of
-        `max(0.5 / num_grid_points, 0.01)` pixels, `rounded` rounds corners with Taubin's method.
+        `max(0.5 / num_grid_points, 0.01)` pixels and keeps the point at which the line begins, `rounded`
+        rounds corners with Taubin's method.
 
     Returns
     -------
@@ -128,8 +129,10 @@ def _largest_line(lines: Any) -> shapely.Polygon | None:
 
 def _smooth(contour: shapely.Polygon, num_grid_points: int, smoothing: Smoothing) -> shapely.Polygon:
     if smoothing == "minimal_sides":
-        simple: shapely.Polygon = shapely.simplify(contour, max(0.5 / num_grid_points, 0.01))
-        return simple
+        # As a line, which keeps its ends: GEOS 3.14 simplifies the first point of a ring away too, which the
+        # reference tool, with older versions, does not.
+        line = shapely.linestrings(shapely.get_coordinates(contour))
+        return shapely.Polygon(shapely.simplify(line, max(0.5 / num_grid_points, 0.01)))
     if smoothing == "rounded":
         return shapely.Polygon(_taubin(shapely.get_coordinates(contour)))
     return contour

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shapely import box
 
 from polyframe.geometry import contours, raster_contours
-from polyframe.geometry.raster import cluster_raster_contours
+from polyframe.geometry.raster import _smooth, cluster_raster_contours
 
 
 def test_close_to_the_exact_contours(make_cluster):
@@ -39,6 +39,20 @@ def test_smoothing():
         assert shapely.get_num_coordinates(c) == shapely.get_num_coordinates(a)
         assert c.length < a.length
         assert shapely.area([b, c]) == pytest.approx(a.area, rel=0.02)
+
+
+def test_simplifying_keeps_the_point_at_which_a_line_begins():
+    # In thousandths of a pixel all corners are within the tolerance of 10 of them, so that only the first one
+    # is left, and three others, without which it would be no polygon.
+    octagon = np.array([(1, 0), (2, 0), (3, 1), (3, 2), (2, 3), (1, 3), (0, 2), (0, 1), (1, 0)])
+    for size, corners in ((1.0, 8), (0.001, 4)):
+        simple = shapely.get_coordinates(_smooth(shapely.Polygon(octagon * size), 50, "minimal_sides"))
+        assert simple[0].tolist() == simple[-1].tolist() == [size, 0]
+        assert len(simple) == corners + 1
+    # A point on a straight edge stays where the line begins there, and goes elsewhere.
+    square = shapely.Polygon([(1, 0), (2, 0), (2, 1), (2, 2), (0, 2), (0, 0)])
+    simple = shapely.get_coordinates(_smooth(square, 50, "minimal_sides"))
+    assert simple.tolist() == [[1, 0], [2, 0], [2, 2], [0, 2], [0, 0], [1, 0]]
 
 
 @pytest.mark.parametrize("smoothing", ["no_smoothing", "minimal_sides", "rounded"])
