@@ -23,17 +23,18 @@ def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFram
         `drawing_tasks`, `task` and `tool`; an empty one chooses everything.
     """
     index = pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64)
-    wanted = pl.lit(value=True)
+    wanted: list[pl.Expr] = []
     if settings.drawing_tasks:
-        wanted &= pl.any_horizontal(
+        drawn = [
             (pl.col("task") == drawing.task) & (True if drawing.tools is None else index.is_in(drawing.tools))
             for drawing in settings.drawing_tasks
-        )
+        ]
+        wanted.append(pl.any_horizontal(drawn))
     if settings.task:
-        wanted &= pl.col("task").is_in(settings.task)
+        wanted.append(pl.col("task").is_in(settings.task))
     if settings.tool:
-        wanted &= index.is_in(settings.tool)
-    return extractions.filter(wanted)
+        wanted.append(index.is_in(settings.tool))
+    return extractions.filter(*wanted) if wanted else extractions
 
 
 def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:

@@ -146,11 +146,14 @@ def split(partition: Partition, subjects: pl.DataFrame, pieces: int = 2) -> list
 
 
 def within_range(column: str, first: int | None, following: int | None) -> pl.Expr:
-    """Keep the subjects of a partition; those that could not be read belong to the first one."""
-    subject = pl.col(column)
-    kept = pl.lit(value=True) if following is None else subject < following
-    kept = kept if first is None else kept & (subject >= first)
-    return kept.fill_null(value=first is None)
+    """Keep the subjects of a partition; those that could not be read belong to the first one.
+
+    True or false for every row, never a bare literal: Polars cannot filter by one in several threads.
+    """
+    lowest = int(np.iinfo(np.int64).min)
+    subject = pl.col(column).fill_null(lowest)
+    kept = subject >= (lowest if first is None else first)
+    return kept if following is None else kept & (subject < following)
 
 
 def _numbered(index: int) -> str:

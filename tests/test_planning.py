@@ -192,6 +192,14 @@ def test_rows_without_a_subject_belong_to_the_first_partition() -> None:
     assert within == [[None, -5], [1], [2], [3]]
 
 
+@pytest.mark.parametrize("first", [None, 0])
+@pytest.mark.parametrize("following", [None, 20_000])
+def test_a_range_with_open_ends_filters_any_number_of_rows(first: int | None, following: int | None) -> None:
+    subjects = pl.DataFrame({"subject_id": [None, *range(20_000)]}, schema={"subject_id": pl.Int64})
+    kept = subjects.filter(within_range("subject_id", first, following))
+    assert kept.height == 20_000 + (first is None)
+
+
 def sums(subjects: pl.DataFrame, partition: Partition) -> tuple[int, int]:
     """The hashes of the rows within a range, added up in Python."""
     own = subjects.filter(within_range("subject_id", partition.first_subject, partition.next_subject))

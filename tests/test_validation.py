@@ -211,6 +211,16 @@ def test_a_row_too_few(table: str, out: Path) -> None:
     assert {check for check, _ in off} <= {"agreement", "counts"}
 
 
+def test_all_rows_that_are_off_alike_are_counted(out: Path) -> None:
+    rewrite(out, "labels", lambda frame: frame.with_columns(mark_index=pl.col("mark_index") + 70))
+    told = [finding.problem for finding in pf.validate(out) if "not in extractions" in finding.problem]
+    n = pl.read_parquet(out / "labels" / FIRST).height
+    assert [
+        problem.endswith(f"labels a mark that is not in extractions (and {n - 1} more rows)")
+        for problem in told
+    ] == [True]
+
+
 @pytest.mark.parametrize("table", TABLES)
 def test_a_row_twice(table: str, out: Path) -> None:
     place = {"rejects": 3}.get(table, 1)

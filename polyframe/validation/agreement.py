@@ -40,7 +40,7 @@ class Partition:
 
     def all_off(self, table: str, rows: pl.DataFrame, problem: str) -> list[Finding]:
         """Return a finding for rows of a table that are all off."""
-        return self.off(table, rows, pl.lit(value=True), problem) if rows.height else []
+        return self.off(table, rows, pl.repeat(value=True, n=pl.len()), problem)
 
     def lacks(self, table: str, missing: pl.DataFrame, problem: str) -> list[Finding]:
         """Return a finding for rows that a table should have; they have the columns of its key."""
