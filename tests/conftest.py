@@ -1,12 +1,14 @@
-"""What several tests share: the real project, and tools in environments of their own."""
+"""What several tests share: marks and ids, the real project, and tools in environments of their own."""
 
+import ctypes
 import os
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
 from polyframe import cli
@@ -14,6 +16,78 @@ from polyframe import cli
 REFERENCE = "panoptes_aggregation==5.3.1"
 #: It brings the version of DuckDB that it was made for.
 SPATIAL = "duckdb-extension-spatial==1.5.5"
+
+#: Where this is set, as in CI, nothing may be missing: a test that skips fails.
+REQUIRE_ALL = "POLYFRAME_REQUIRE_ALL"
+#: But for these reasons, which nobody can do anything about.
+MAY_SKIP = ("the reference tool fails here",)
+#: What tests need that use these fixtures: they are marked with it.
+NEEDS = {
+    "reference_python": "network",
+    "spatial_python": "network",
+    "driver": "browser",
+    "little_disk": "root",
+}
+_LONGEST_ID = 60
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests by the fixtures that they use."""
+    for fixture in getattr(item, "fixturenames", ()):
+        if fixture in NEEDS:
+            item.add_marker(NEEDS[fixture])
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name values by their parameter that make no name: they may be long, or differ from run to run."""
+    if isinstance(val, bytes):
+        val = val.decode("latin-1")
+    if isinstance(val, str) and (len(val) > _LONGEST_ID or not (val.isascii() and val.isprintable())):
+        return argname
+    return None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Let a test fail that skips where nothing may be missing."""
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Iterator[None]:
+    """Let a file fail that skips where nothing may be missing."""
+    return _required((yield))
+
+
+def _required(report: Any) -> Any:
+    if os.environ.get(REQUIRE_ALL) and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+        if not any(allowed in reason for allowed in MAY_SKIP):
+            report.outcome = "failed"
+            report.longrepr = f"{REQUIRE_ALL} is set, but this did not run: {reason}"
+    return report
+
+
+@pytest.fixture
+def like_anybody() -> Iterator[None]:
+    """Take from root, in this thread, the right to read and write whatever the permissions say."""
+    if os.name == "nt":
+        pytest.skip("permissions as POSIX has them")
+    if os.geteuid() != 0:
+        yield
+        return
+    if not sys.platform.startswith("linux"):
+        pytest.skip("root cannot give up its rights here")
+    system = ctypes.CDLL(None)
+    # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, of this thread; the form is the third version of the call's.
+    version, rights = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert system.capget(version, rights) == 0
+    effective = rights[0]
+    rights[0] = effective & ~0b110
+    assert system.capset(version, rights) == 0
+    yield
+    rights[0] = effective
+    assert system.capset(version, rights) == 0
 
 
 @pytest.fixture(scope="session")
@@ -28,36 +102,13 @@ def cat_project() -> Path:
 @pytest.fixture(scope="session")
 def reference_python() -> str:
     """A Python that has the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
-    return _python_with(REFERENCE, "reference")
+    return python_with("reference", [REFERENCE])
 
 
 @pytest.fixture(scope="session")
 def spatial_python() -> str:
     """A Python with DuckDB's spatial extension: POLYFRAME_SPATIAL_PYTHON, or an environment made for it."""
-    return _python_with(SPATIAL, "spatial")
-
-
-def _python_with(requirement: str, name: str) -> str:
-    """Return the Python of an environment of its own, made at its first use; skip where it cannot be made."""
-    variable = f"POLYFRAME_{name.upper()}_PYTHON"
-    given = os.environ.get(variable)
-    if given:
-        return given
-    folder = ROOT / f".venv-{name}"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    ready = folder / "ready"
-    if not ready.exists() or ready.read_text() != requirement:
-        try:
-            _make_environment(folder, python, requirement)
-        except (subprocess.CalledProcessError, OSError) as error:
-            pytest.skip(f"{requirement} cannot be installed ({error}); set {variable}")
-        ready.write_text(requirement)
-    return str(python)
-
-
-def _make_environment(folder: Path, python: Path, requirement: str) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", requirement], check=True, capture_output=True)
+    return python_with("spatial", [SPATIAL])
 
 
 @pytest.fixture

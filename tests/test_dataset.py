@@ -1,6 +1,5 @@
 """The output directory: whole files or none, and clear words where something is off."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
     assert not (tmp_path / WORK).exists()
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("like_anybody")
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(pf.PolyframeError, match="cannot be written"), work_directory(tmp_path / "out"):

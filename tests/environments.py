@@ -1,0 +1,65 @@
+"""Environments of their own for tools that tests compare with, made at their first use."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from exports import ROOT
+
+
+def python_with(name: str, requirements: Sequence[str]) -> str:
+    """Return a Python that has some packages: POLYFRAME_<NAME>_PYTHON, or that of `.venv-<name>`.
+
+    The environment is made where it is missing or was made for other packages, by one process at a time.
+    The test skips where it cannot be made.
+    """
+    variable = f"POLYFRAME_{name.upper()}_PYTHON"
+    given = os.environ.get(variable)
+    if given:
+        return given
+    folder = ROOT / f".venv-{name}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = folder / "ready"
+    content = "\n".join([sys.version, *requirements])
+    try:
+        with _alone(ROOT / f".venv-{name}.lock"):
+            if not ready.exists() or ready.read_text(encoding="utf-8") != content:
+                _install(folder, python, requirements)
+                ready.write_text(content, encoding="utf-8")
+    except (subprocess.CalledProcessError, OSError) as error:
+        said = getattr(error, "stderr", b"") or b""
+        reason = said.decode(errors="replace").strip().rpartition("\n")[2] or error
+        pytest.skip(f"{' '.join(requirements)} cannot be installed ({reason}); set {variable}")
+    return str(python)
+
+
+def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", *requirements], check=True, capture_output=True
+    )
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Wait until no other process is here; the system opens the lock when its holder ends."""
+    with path.open("a", encoding="utf-8") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            while True:
+                with contextlib.suppress(OSError):
+                    file.seek(0)
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                    break
+                time.sleep(1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
