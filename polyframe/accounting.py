@@ -20,6 +20,11 @@ class Accounting:
         Rows that could not be used.
     rows_used : int
         Rows of the table classifications.
+    rows_set_aside : int
+        Rows used that do not count because the volunteer classified the subject again.
+    visitor_repeats : int
+        Rows by which visitors who are not logged in classified a subject again; those among the rows set
+        aside, unless `filter` is `all`.
     marks_undecoded : int
         Marks that could not be read, hence not in extractions.
     marks_decoded : int
@@ -40,6 +45,8 @@ class Accounting:
     rows_filtered: int = 0
     rows_rejected: int = 0
     rows_used: int = 0
+    rows_set_aside: int = 0
+    visitor_repeats: int = 0
     marks_undecoded: int = 0
     marks_decoded: int = 0
     marks_rejected: int = 0

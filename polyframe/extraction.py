@@ -80,6 +80,7 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         "subject_id",
         "classification_id",
         "created_at",
+        "volunteer",
         "user_name",
         "user_id",
         "gold_standard",

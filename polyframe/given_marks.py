@@ -9,6 +9,7 @@ import polars as pl
 from polyframe import dataset, takeover
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.extraction import Extraction
+from polyframe.panoptes.metadata import known_volunteer
 from polyframe.settings import Settings
 from polyframe.tables import EXTRACTIONS
 from polyframe.votes import is_no_json
@@ -41,7 +42,7 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
         Where a frame does not fit the table, or a file cannot be read.
     """
     if isinstance(found, Extraction):
-        return found.extractions, found.classifications
+        return _with_volunteers(found.extractions), _with_volunteers(found.classifications)
     if isinstance(found, pl.LazyFrame):
         found = found.collect()
     if isinstance(found, pl.DataFrame):
@@ -54,20 +55,29 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
 
 
 def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give a user's frame the columns, types and order of the table; optional columns may be absent."""
+    """Give a user's frame the columns, types and order of the table; optional columns may be absent.
+
+    Without `volunteer`, `user_name` says who drew a mark.
+    """
     needed: dict[str, Any] = dict(EXTRACTIONS.schema)
-    optional = ("user_id", "tool_type", "gold_standard", "details", "user_name", "created_at")
+    optional = ("user_id", "tool_type", "gold_standard", "details", "volunteer", "user_name", "created_at")
     missing = [name for name in needed if name not in frame.columns and name not in optional]
     if missing:
         raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
     added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
     _check_rows(frame, [name for name in needed if name not in optional])
     try:
-        return EXTRACTIONS.conform(frame.with_columns(added))
+        return _with_volunteers(EXTRACTIONS.conform(frame.with_columns(added)))
     except pl.exceptions.PolarsError as error:
         raise PolyframeError(
             f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _with_volunteers(frame: pl.DataFrame) -> pl.DataFrame:
+    """Let `user_name` say who it was where `volunteer` does not."""
+    known = [name for name in ("volunteer", "user_name") if name in frame.columns]
+    return frame.with_columns(known_volunteer(pl.coalesce(known))) if known else frame
 
 
 def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:

@@ -32,7 +32,8 @@ class Marks:
     Attributes
     ----------
     keys : polars.DataFrame, height n
-        Keys of the marks, `user_name` and `details`, sorted by group and `MARK_ORDER`; without coordinates.
+        Keys of the marks, `volunteer`, `user_name` and `details`, sorted by group and `MARK_ORDER`; without
+        coordinates.
     polygons : (n,) array of shapely.Polygon
     areas : (n,) float64
         Square pixels, all above 0.
@@ -44,8 +45,8 @@ class Marks:
         Classifications of the group's subject after the filter.
     rejected : int
         Marks without an area, which are not among these.
-    set_aside : int
-        Marks of classifications that do not count because the volunteer classified the subject again.
+    set_aside, rows_set_aside : int
+        Marks and classifications that do not count because the volunteer classified the subject again.
     """
 
     keys: pl.DataFrame
@@ -56,6 +57,7 @@ class Marks:
     n_classifications: Positions
     rejected: int
     set_aside: int
+    rows_set_aside: int
 
     @property
     def group(self) -> Positions:
@@ -101,11 +103,12 @@ def marks_taking_part(
         The setting `filter`.
     """
     repaired = polygons_of(extractions)
-    counted = counted_classifications(known_classifications(extractions, classifications), repeats)
+    known = known_classifications(extractions, classifications)
+    counted = counted_classifications(known, repeats)
     solid = repaired.areas > 0
     counts = in_classifications(extractions, counted)
     taking_part = np.flatnonzero(solid & counts)
-    keys = extractions.select(*GROUP_KEYS, *MARK_ORDER, "user_name", "details")[taking_part]
+    keys = extractions.select(*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name", "details")[taking_part]
     polygons = repaired.polygons[taking_part]
     group_offsets = runs_of_equal(keys.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
     return Marks(
@@ -117,6 +120,7 @@ def marks_taking_part(
         n_classifications=classifications_per_group(keys, group_offsets, counted),
         rejected=int((~solid).sum()),
         set_aside=int((solid & ~counts).sum()),
+        rows_set_aside=known.height - counted.height,
     )
 
 

@@ -5,7 +5,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe.choices import RepeatFilter
-from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.panoptes.metadata import is_visitor
 from polyframe.settings import Settings
 
 _SUBJECT_KEYS = ["workflow_id", "subject_id"]
@@ -45,8 +45,7 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
     classifications : polars.DataFrame
         Has the columns of the table of that name.
     repeats : {"first", "last", "all"}
-        By `created_at`, then `classification_id`. Classifications without a `user_name` count one by one, and
-        so do those whose name was not UTF-8, since different names may have become the same.
+        By `created_at`, then `classification_id`. Classifications without a `volunteer` count one by one.
 
     Returns
     -------
@@ -55,16 +54,28 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
     """
     if repeats == "all":
         return classifications.select(_CLASSIFICATION_KEYS)
-    volunteer = [*_SUBJECT_KEYS, "user_name"]
+    volunteer = [*_SUBJECT_KEYS, "volunteer"]
     ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
-    is_name = ~pl.col("user_name").str.contains(REPLACEMENT, literal=True).fill_null(value=True)
-    named = ordered.filter(is_name).unique(volunteer, keep=repeats, maintain_order=True)
-    return pl.concat([named, ordered.filter(~is_name)]).select(_CLASSIFICATION_KEYS)
+    known = pl.col("volunteer").is_not_null()
+    once = ordered.filter(known).unique(volunteer, keep=repeats, maintain_order=True)
+    return pl.concat([once, ordered.filter(~known)]).select(_CLASSIFICATION_KEYS)
+
+
+def visitor_repeats(classifications: pl.DataFrame) -> int:
+    """Return how many classifications of visitors who are not logged in are not their first of a subject.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        The table of that name, before names are hashed.
+    """
+    visits = classifications.filter(is_visitor("user_name") & pl.col("volunteer").is_not_null())
+    return visits.height - visits.n_unique([*_SUBJECT_KEYS, "volunteer"])
 
 
 def known_classifications(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
     """Return what the filter needs of the classifications; where only marks are known, of those."""
-    columns = [*_CLASSIFICATION_KEYS, "created_at", "user_name"]
+    columns = [*_CLASSIFICATION_KEYS, "created_at", "volunteer"]
     if classifications is not None:
         return classifications.select(columns)
     return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)

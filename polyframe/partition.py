@@ -16,7 +16,7 @@ from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import StageRecord
 from polyframe.panoptes.rows import check_rows, rows_schema
 from polyframe.panoptes.selection import Selection
-from polyframe.participation import selected_marks
+from polyframe.participation import selected_marks, visitor_repeats
 from polyframe.parts import Origin, part_name, read_parts, write_part
 from polyframe.planning import Partition, within_range
 from polyframe.reasons import DUPLICATE_CLASSIFICATION
@@ -152,6 +152,7 @@ def _extraction_counts(extraction: Extraction) -> dict[str, Any]:
     return {
         "rows_rejected": int(whole_row.sum()),
         "rows_used": extraction.classifications.height,
+        "visitor_repeats": visitor_repeats(extraction.classifications),
         "marks_undecoded": undecoded.height,
         "marks_decoded": extraction.extractions.height,
         "marks_rejected": rejects.filter(rejects["stage"] == "polygons").height,
@@ -163,6 +164,7 @@ def _cluster_counts(marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]
     """Count what became of the marks of a reduction, by the names of `Accounting`."""
     outliers = int((clustered.labels < 0).sum())
     return {
+        "rows_set_aside": clustered.rows_set_aside,
         "marks_decoded": marks.height,
         "marks_rejected": clustered.rejected,
         "marks_set_aside": clustered.set_aside,

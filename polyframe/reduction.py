@@ -49,8 +49,8 @@ class Clustered:
         Fraction from 0 to 1.
     rejected : int
         Marks without an area.
-    set_aside : int
-        Marks of classifications that do not count because the volunteer classified the subject again.
+    set_aside, rows_set_aside : int
+        Marks and classifications that do not count because the volunteer classified the subject again.
     """
 
     marks: pl.DataFrame
@@ -65,6 +65,7 @@ class Clustered:
     consensus: NDArray[np.float64]
     rejected: int
     set_aside: int
+    rows_set_aside: int
 
     @property
     def clusters_count(self) -> Positions:
@@ -122,6 +123,7 @@ def cluster_marks(
         consensus=consensus,
         rejected=taking_part.rejected,
         set_aside=taking_part.set_aside,
+        rows_set_aside=taking_part.rows_set_aside,
     )
 
 

@@ -20,6 +20,7 @@ from polyframe.choices import (
     ExtractorKind,
     RepeatFilter,
     Smoothing,
+    Visitors,
     Volunteers,
 )
 
@@ -98,6 +99,14 @@ class Settings:
         "environment variable `POLYFRAME_VOLUNTEERS_KEY`, or left out",
         choices=typing.get_args(Volunteers),
         flag="--volunteers",
+    )
+    visitors: Visitors = _setting(
+        "session",
+        "extract",
+        "how to distinguish visitors who are not logged in, who share one name per network address: by the "
+        "session in the metadata, where there is one, or by name only",
+        choices=typing.get_args(Visitors),
+        flag="--visitors",
     )
     filter: RepeatFilter = _setting(
         "first",
@@ -278,6 +287,7 @@ class Options(TuneOptions, total=False):
     """The keyword arguments of the public functions: any field of `Settings`, see there."""
 
     volunteers: Volunteers | None
+    visitors: Visitors | None
     average_type: AverageType | None
     eps: float | None
     min_samples: int | None

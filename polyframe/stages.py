@@ -77,7 +77,7 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
     follows_reduction = stage == "contours" and "reduce" in manifest["stages"]
     recorded = settings_of(manifest["settings"] if follows_reduction else manifest["extraction"])
     wanted = Settings().replace(given)
-    taken_over = ["workflow_id", "workflow_version", "drawing_tasks", "volunteers"]
+    taken_over = ["workflow_id", "workflow_version", "drawing_tasks", "volunteers", "visitors"]
     if follows_reduction:
         taken_over = [n for n in recorded.affecting("extract", "reduce") if n not in _NOT_CLUSTERING]
     for name in taken_over:

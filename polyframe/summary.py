@@ -26,6 +26,7 @@ def counts_lines(counts: Accounting) -> list[str]:
         f" + {counts.rows_rejected} rejected + {counts.rows_used} used",
         _marks(counts),
         f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers",
+        *_repeats(counts),
     ]
     if counts.reasons:
         listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
@@ -40,6 +41,16 @@ def _work(summary: Summary) -> str:
     if summary.temporary_bytes:
         line += f"; {summary.temporary_bytes / 1e6:.1f} MB of temporary files, removed"
     return line
+
+
+def _repeats(counts: Accounting) -> list[str]:
+    if not counts.rows_set_aside:
+        return []
+    by_visitors = f", {counts.visitor_repeats} of them by visitors who are not logged in"
+    return [
+        f"classifications set aside as repeats {counts.rows_set_aside}"
+        + by_visitors * (counts.visitor_repeats > 0)
+    ]
 
 
 def _marks(counts: Accounting) -> str:

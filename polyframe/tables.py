@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 #: Goes into every Parquet footer; a change of a name, a type or a meaning raises it.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
@@ -92,6 +92,12 @@ _MARK_INDEX = Column("mark_index", pl.Int32, "the mark's position in its classif
 _CREATED_AT = Column(
     "created_at", TIMESTAMP, "when the classification was made; missing where it could not be read"
 )
+_VOLUNTEER = Column(
+    "volunteer",
+    pl.String,
+    "who classified: `user_name`, and for visitors who are not logged in `user_name/session` where the "
+    "metadata have a session (`visitors`); missing where nobody can tell",
+)
 _USER_NAME = Column("user_name", pl.String, "the volunteer's name; missing where the export has none")
 _USER_ID = Column("user_id", pl.Int64, "the volunteer's number; missing for those not logged in")
 _GOLD_STANDARD = Column(
@@ -120,11 +126,19 @@ CLASSIFICATIONS: Final = Table(
         _SUBJECT,
         _CLASSIFICATION,
         _CREATED_AT,
+        _VOLUNTEER,
         _USER_NAME,
         _USER_ID,
         Column("workflow_version", pl.String, "the version of the workflow, such as `13.19`"),
         _GOLD_STANDARD,
         Column("n_marks", pl.Int32, "rows of this classification in `extractions`"),
+        Column(
+            "image_width",
+            pl.Int32,
+            "width of the image of frame 0 in pixels, as the volunteer's browser had it; missing where the "
+            "metadata do not tell",
+        ),
+        Column("image_height", pl.Int32, "its height"),
     ),
     ("workflow_id", "subject_id", "created_at", "classification_id"),
     CLASSIFICATION_KEYS,
@@ -137,6 +151,7 @@ EXTRACTIONS: Final = Table(
         _CLASSIFICATION,
         _MARK_INDEX,
         _CREATED_AT,
+        _VOLUNTEER,
         _USER_NAME,
         _USER_ID,
         Column("tool_type", pl.String, "the kind of tool, such as `freehandLine`, `polygon` or `bezier`"),
@@ -175,6 +190,7 @@ LABELS: Final = Table(
         _CREATED_AT,
         _USER_NAME,
         Column("cluster_label", pl.Int32, "the cluster within its group, from 0; -1 for an outlier"),
+        _VOLUNTEER,
     ),
     (*GROUP_KEYS, *MARK_ORDER),
     MARK_KEYS,

@@ -5,6 +5,7 @@ import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from polyframe import pipeline
 from polyframe._errors import PolyframeError
@@ -16,6 +17,11 @@ from polyframe.panoptes.versions import parse_version_spec
 from polyframe.pipeline import Progress
 from polyframe.settings import Settings
 from polyframe.workers import Say
+
+_NO_SESSIONS: Final = (
+    "extractions hold no sessions, so visitors who are not logged in are distinguished by name only "
+    "(visitors: name)"
+)
 
 
 def run_extractions_csv(
@@ -49,6 +55,7 @@ def run_extractions_csv(
     check_output(output)
     with _as_export(extractions, settings, output.absolute().parent) as (export, adapted):
         stages = ["extract", "reduce"]
+        say(_NO_SESSIONS)
         return pipeline.run_export([export], output, adapted, stages, say, progress, force=force)
 
 
@@ -61,6 +68,7 @@ def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None
         As from `run_extractions_csv`.
     """
     with _as_export(extractions, settings, None) as (export, adapted):
+        say(_NO_SESSIONS)
         return pipeline.extract_frames([export], adapted, export.parent / "work", say)
 
 
@@ -77,7 +85,7 @@ def _as_export(extractions: Path, settings: Settings, beside: Path | None) -> It
         export = Path(folder) / extractions.name
         try:
             write_export(extractions, export, f"{major}.{minor}" if minor else str(major))
-            yield export, settings.replace({"drawing_tasks": tasks})
+            yield export, settings.replace({"drawing_tasks": tasks, "visitors": "name"})
         except PolyframeError as error:
             told = type(error)(str(error).replace(str(export), str(extractions)))
             for note in getattr(error, "__notes__", []):

@@ -28,13 +28,18 @@ def volunteers_key(settings: Settings) -> bytes:
     """
     if settings.volunteers != "hash":
         return b""
-    key = os.environ.get(KEY_VARIABLE, "")
+    key = environment_key()
     if not key:
         raise UsageError(
             f"volunteers: hash needs a secret in the environment variable {KEY_VARIABLE}, "
             "for instance 32 random characters; the same secret gives the same hashes"
         )
-    return key.encode()
+    return key
+
+
+def environment_key() -> bytes:
+    """Return the secret that the environment has; empty where it has none."""
+    return os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape")
 
 
 def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.DataFrame:
@@ -43,7 +48,7 @@ def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.Data
     Parameters
     ----------
     frame : polars.DataFrame
-        Any table; `user_name` (text) and `user_id` (i64) are changed where it has them.
+        Any table; `volunteer` and `user_name` (text) and `user_id` (i64) are changed where it has them.
     settings : Settings
         `volunteers`: `keep`, `hash` or `drop`.
     key : bytes
@@ -56,7 +61,7 @@ def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.Data
         2104). Names that were not UTF-8 become missing: different ones may have become the same. With `drop`:
         all missing.
     """
-    columns = [name for name in ("user_name", "user_id") if name in frame.columns]
+    columns = [name for name in ("volunteer", "user_name", "user_id") if name in frame.columns]
     if settings.volunteers == "keep" or not columns:
         return frame
     if settings.volunteers == "drop":

@@ -18,7 +18,7 @@ from polyframe.panoptes.sources import open_sources
 
 Row = dict[str, Any]
 
-READ = [name for name in (*REQUIRED, *OPTIONAL) if name != "workflow_name"]
+READ = [name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")]
 
 #: Cells that look alike, so that rows have much in common.
 cells = (
@@ -32,7 +32,8 @@ rows = st.lists(st.fixed_dictionaries(dict.fromkeys(READ, cells)), min_size=1, m
 def frame_of(given_rows: list[Row]) -> pl.LazyFrame:
     schema = {"source": pl.UInt16, "row": pl.UInt32, **dict.fromkeys([*REQUIRED, *OPTIONAL], pl.String)}
     full = [
-        {"source": 0, "row": number, "workflow_name": None} | row for number, row in enumerate(given_rows, 1)
+        {"source": 0, "row": number, "workflow_name": None, "metadata": None} | row
+        for number, row in enumerate(given_rows, 1)
     ]
     return pl.DataFrame(full, schema=schema).lazy()
 
@@ -93,6 +94,30 @@ def test_cells_that_change_columns_are_noticed(one: str) -> None:
 def test_a_column_that_no_run_reads_does_not_count() -> None:
     row = dict.fromkeys(READ, "1")
     assert total("content", [row]) == total("content", [row | {"workflow_name": "x"}])
+
+
+SIZE = '"subject_dimensions": [{"naturalWidth": %d, "naturalHeight": 480}]'
+
+
+def test_of_the_metadata_only_what_a_table_shows_counts() -> None:
+    visitor = dict.fromkeys(READ, "1") | {"user_name": "not-logged-in-1"}
+
+    def of(metadata: str, **cells: str) -> int:
+        return total("content", [visitor | {"metadata": metadata} | cells])
+
+    plain = of('{"session": "a"}')
+    assert of('{"session": "b"}') != plain != of("{}")
+    assert of('{"utc_offset": "0", "session":"a", "x": {"session": "b"}}') == plain
+    assert of('{"session": "a", %s}' % (SIZE % 640)) != plain != of('{"session": "a", %s}' % (SIZE % 641))
+    # Of others than visitors no table shows the session.
+    assert of('{"session": "a"}', user_name="ann") == of('{"session": "b"}', user_name="ann")
+    by_name = {
+        take_census(frame_of([visitor | {"metadata": f'{{"session": "{session}"}}'}]), "name")[
+            "content"
+        ].item()
+        for session in "ab"
+    }
+    assert len(by_name) == 1
 
 
 def test_places_go_by_file_and_number() -> None:

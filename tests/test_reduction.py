@@ -200,7 +200,7 @@ def test_a_repeat_without_marks_still_counts_as_the_first_classification() -> No
             "subject_id": [1, 1],
             "classification_id": [1, 2],
             "created_at": [START, START + timedelta(minutes=2)],
-            "user_name": ["ann", "ann"],
+            "volunteer": ["ann", "ann"],
         }
     )
     found = pf.Extraction(

@@ -16,8 +16,8 @@ MARK = {
     "classification_id": pl.Int64,
     "mark_index": pl.Int32,
     "created_at": TIMESTAMP,
-    "user_name": pl.String,
 }
+PERSON = {"volunteer": pl.String, "user_name": pl.String}
 POINTS = pl.List(pl.Float64)
 EXPECTED = {
     "classifications": {
@@ -25,15 +25,18 @@ EXPECTED = {
         "subject_id": pl.Int64,
         "classification_id": pl.Int64,
         "created_at": TIMESTAMP,
-        "user_name": pl.String,
+        **PERSON,
         "user_id": pl.Int64,
         "workflow_version": pl.String,
         "gold_standard": pl.Boolean,
         "n_marks": pl.Int32,
+        "image_width": pl.Int32,
+        "image_height": pl.Int32,
     },
     "extractions": {
         **GROUP,
         **MARK,
+        **PERSON,
         "user_id": pl.Int64,
         "tool_type": pl.String,
         "gold_standard": pl.Boolean,
@@ -48,7 +51,7 @@ EXPECTED = {
         "n_clusters": pl.Int32,
         "n_outliers": pl.Int32,
     },
-    "labels": {**GROUP, **MARK, "cluster_label": pl.Int32},
+    "labels": {**GROUP, **MARK, "user_name": pl.String, "cluster_label": pl.Int32, "volunteer": pl.String},
     "reductions": {
         **GROUP,
         "cluster_label": pl.Int32,

@@ -159,6 +159,15 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
     "details": ("extractions", in_row(0, details="[1, 2"), "values", "details that are no JSON"),
     "other consensus": ("contours", in_row(0, consensus=0.5), "agreement", "another consensus"),
     "contour's count": ("contours", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
+    "volunteer": ("labels", in_row(0, volunteer="nobody"), "agreement", "that is not in extractions"),
+    "volunteer of a mark": (
+        *("extractions", in_row(0, volunteer="nobody"), "agreement"),
+        "has another volunteer than its classification",
+    ),
+    "volunteer of another name": (
+        *("classifications", in_row(0, volunteer="nobody"), "values"),
+        "has a volunteer that is not that of its user_name",
+    ),
     "time": ("labels", in_row(0, user_name="nobody"), "agreement", "that is not in extractions"),
     "lost cluster": ("reductions", lambda f: f[1:], "agreement", "lacks a row for a cluster"),
     "lost contour": ("contours", lambda f: f[:-1], "agreement", "lacks a row for a cluster"),
@@ -181,7 +190,7 @@ def test_rows_that_are_off(name: str, out: Path) -> None:
     # A row that is off may be missed by another table, but only within its partition.
     assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in TABLES)}
     if name not in ("no task", "no reason", "label", "workflow"):
-        others = {"agreement"} if name == "consensus" else set()
+        others = {"agreement", "counts"} if name in ("consensus", "volunteer of another name") else set()
         assert {what for what, _ in places(findings)} <= {check, *others}
 
 

@@ -17,7 +17,7 @@ from polyframe.tables import TABLES
 from polyframe.volunteers import KEY_VARIABLE, as_published
 
 Call = Callable[..., Done]
-PERSONAL = ("user_name", "user_id")
+PERSONAL = ("volunteer", "user_name", "user_id")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,7 @@ def test_the_answers_are_those_with_names(volunteers: str, export: Path, tmp_pat
     assert kept.accounting == hidden.accounting
     assert kept.accounting.marks_set_aside > 0
     assert same(impersonal(tmp_path / "keep"), impersonal(tmp_path / volunteers))
+    assert pf.validate(tmp_path / volunteers) == []
 
 
 def test_a_hash_is_that_of_the_standard_with_the_key(export: Path, tmp_path: Path, key: str) -> None:
@@ -99,8 +100,8 @@ def test_without_names_repeats_cannot_be_told_later(export: Path, tmp_path: Path
     # From the export they can, also where the extractions are there already.
     pf.run(export, tmp_path / "keep", contours=False, engine="shapely")
     pf.run(export, out, contours=False, engine="shapely", volunteers="drop")
-    kept = pf.scan(tmp_path / "keep", "labels").drop("user_name").collect()
-    assert pf.scan(out, "labels").drop("user_name").collect().equals(kept)
+    kept = pf.scan(tmp_path / "keep", "labels").drop("volunteer", "user_name").collect()
+    assert pf.scan(out, "labels").drop("volunteer", "user_name").collect().equals(kept)
 
 
 def test_another_key_makes_the_parts_anew(

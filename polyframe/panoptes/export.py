@@ -20,7 +20,7 @@ REQUIRED: Final = (
     "annotations",
     "subject_ids",
 )
-OPTIONAL: Final = ("user_id", "gold_standard", "workflow_name")
+OPTIONAL: Final = ("user_id", "gold_standard", "workflow_name", "metadata")
 #: How much of the column names an error message shows.
 _MOST_NAMES: Final = 30
 _LONGEST_NAME: Final = 40

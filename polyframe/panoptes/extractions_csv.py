@@ -30,7 +30,9 @@ _COLUMN: Final = re.compile(
     r"data\.frame(\d+)\.(.+)_(toolIndex|tool)(\d+)_(pathX|pathY|details|subtask\d{1,2})", re.DOTALL
 )
 _GOLD: Final = re.compile(r"data\.frame\d+\.gold_standard")
-_EXPORT: Final[tuple[str, ...]] = tuple(name for name in (*REQUIRED, *OPTIONAL) if name != "workflow_name")
+_EXPORT: Final[tuple[str, ...]] = tuple(
+    name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")
+)
 _LARGEST_FIELD: Final = 2**31 - 1
 _decode_paths: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 #: How Python writes what JSON writes otherwise.

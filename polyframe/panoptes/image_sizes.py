@@ -8,6 +8,7 @@ import polars as pl
 
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.cells import whole_number
+from polyframe.panoptes.metadata import NATURAL
 from polyframe.panoptes.unpacking import kind_of
 
 #: Width and height by subject and frame.
@@ -15,7 +16,6 @@ Sizes = dict[tuple[int, int], tuple[int, int]]
 
 _DIMENSIONS: Final = r'"subject_dimensions"\s*:\s*(\[[^\]]*\])'
 _FRAMES: Final = r"\{[^{}]*\}|null"
-_NATURAL: Final = r'"natural{}"\s*:\s*([0-9]{{1,6}})\b'
 _COLUMNS: Final = ("subject_ids", "metadata")
 
 
@@ -65,7 +65,7 @@ def read_image_sizes(export: Path) -> Sizes:
 
 def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
     """Return what was told of each subject, such as `640x480,640x480`, rarer ones first."""
-    natural = [pl.element().str.extract(_NATURAL.format(name)) for name in ("Width", "Height")]
+    natural = [pl.element().str.extract(NATURAL.format(name)) for name in ("Width", "Height")]
     told = (
         pl.col("metadata")
         .cast(pl.String)

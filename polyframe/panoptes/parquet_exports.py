@@ -84,6 +84,10 @@ def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
 def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
     """Turn a column of any plain type into the text that the CSV would have, missing where empty."""
     value = pl.col(column)
+    if column == "metadata" and dtype.is_nested():
+        # Somebody has parsed it; a run needs little of it.
+        is_object = isinstance(dtype, pl.Struct)
+        return (value.struct.json_encode() if is_object else pl.lit(None, pl.String)).alias(column)
     if dtype.is_nested() or dtype in (pl.Object, pl.Time, pl.Duration):
         raise PolyframeError(
             f"{name}: column {column} holds {dtype}; expected text (for annotations, the JSON as text)"

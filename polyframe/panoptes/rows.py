@@ -7,13 +7,20 @@ from typing import Final
 import polars as pl
 
 from polyframe import reasons
+from polyframe.choices import Visitors
 from polyframe.panoptes.cells import boolean, text_or_missing, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.metadata import FROM_METADATA, metadata_columns, volunteer
 from polyframe.panoptes.selection import Selection, is_used
 
+#: Columns of an export that no partition gets.
+_NOT_READ: Final = ("workflow_name", "metadata")
 
-def used_rows(source: pl.LazyFrame, selection: Selection) -> pl.LazyFrame:
+
+def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) -> pl.LazyFrame:
     """Keep the rows that a run uses or rejects; `workflow_id` and `subject_id` become whole numbers.
+
+    What a run reads of `metadata` takes its place.
 
     Rows without a readable subject are rejected whatever they hold. All of them are in one partition, so they
     come without their annotations, which would be too much for it.
@@ -22,17 +29,16 @@ def used_rows(source: pl.LazyFrame, selection: Selection) -> pl.LazyFrame:
         source.with_columns(whole_number("workflow_id"), whole_number("subject_ids").alias("subject_id"))
         .with_columns(pl.when(pl.col("subject_id").is_not_null()).then("annotations").alias("annotations"))
         .filter(is_used(selection.workflow_id, [*selection.versions, *selection.malformed]))
-        .drop("workflow_name")
+        .with_columns(metadata_columns(visitors))
+        .drop(_NOT_READ)
     )
 
 
 def rows_schema() -> pl.Schema:
     """Return the columns of what `used_rows` gives."""
-    text = dict.fromkeys((*REQUIRED, *OPTIONAL), pl.String)
-    del text["workflow_name"]
-    return pl.Schema(
-        {"source": pl.UInt16, "row": pl.UInt32, **text, "workflow_id": pl.Int64, "subject_id": pl.Int64}
-    )
+    text = {name: pl.String for name in (*REQUIRED, *OPTIONAL) if name not in _NOT_READ}
+    numbers = {"workflow_id": pl.Int64, "subject_id": pl.Int64}
+    return pl.Schema({"source": pl.UInt16, "row": pl.UInt32, **text, **numbers, **FROM_METADATA})
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,16 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
     selection : Selection
         What is used.
     """
-    typed = rows.sort("source", "row").with_columns(
-        whole_number("classification_id").alias("classification"),
-        timestamp("created_at"),
-        text_or_missing("user_name"),
-        whole_number("user_id"),
-        boolean("gold_standard"),
+    typed = (
+        rows.sort("source", "row")
+        .with_columns(
+            whole_number("classification_id").alias("classification"),
+            timestamp("created_at"),
+            text_or_missing("user_name"),
+            whole_number("user_id"),
+            boolean("gold_standard"),
+        )
+        .with_columns(volunteer())
     )
     judged = typed.with_columns(_reason(selection).alias("reason"))
     readable = pl.col("reason").is_null()
@@ -81,7 +91,7 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
     )
     return CheckedRows(
         rows=judged.filter(readable)
-        .drop("classification_id", "subject_ids", "reason", "source", "row")
+        .drop("classification_id", "subject_ids", "session", "reason", "source", "row")
         .rename({"classification": "classification_id"}),
         rejects=judged.filter(~readable).select(
             pl.col("classification").alias("classification_id"),

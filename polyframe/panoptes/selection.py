@@ -7,15 +7,17 @@ from typing import Final
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.choices import Visitors
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.metadata import metadata_columns
 from polyframe.settings import Settings
 
 #: What a row weighs beside its annotations, roughly; for planning alone.
 _ROW_BYTES: Final = 200
-#: The columns that decide what a run makes of a row.
-_READ: Final = tuple(name for name in (*REQUIRED, *OPTIONAL) if name != "workflow_name")
+#: The columns that decide what a run makes of a row, beside what it reads of the metadata.
+_READ: Final = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata"))
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,15 @@ class Selection:
     sources: tuple[str, ...] = ()
 
 
-def take_census(source: pl.LazyFrame) -> pl.DataFrame:
+def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.DataFrame:
     """Count rows and bytes by workflow, version and subject, in one pass over the export.
 
     Parameters
     ----------
     source : polars.LazyFrame
         The `rows` of `polyframe.panoptes.sources.open_sources`.
+    visitors : {"session", "name"}
+        The setting, which says what is read of the metadata.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def take_census(source: pl.LazyFrame) -> pl.DataFrame:
     keys = ("workflow_id", "workflow_version", "subject_id")
     # The long cell by itself first: as a member of a struct it would be copied.
     cells = [pl.col(name).hash() if name == "annotations" else pl.col(name) for name in _READ]
-    row = pl.struct(cells).hash(seed=1)
+    row = pl.struct(cells + metadata_columns(visitors)).hash(seed=1)
     return (
         source.select(
             whole_number("workflow_id"),

@@ -61,15 +61,15 @@ def survey(
     paths = sources.find_sources(named)
     opened = sources.open_sources(paths, folder)
     try:
-        census = selection.take_census(opened.rows)
+        census = selection.take_census(opened.rows, settings.visitors)
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.mend_sources(paths, folder)
-        census = selection.take_census(opened.rows)
+        census = selection.take_census(opened.rows, settings.visitors)
     chosen = selection.select(census, settings, opened.names)
     for note in (*sources.repeats(named), *opened.notes, *chosen.notes):
         say(note)
     return Survey(
-        used_rows(opened.rows, chosen),
+        used_rows(opened.rows, chosen, settings.visitors),
         chosen,
         selection.used_subjects(census, chosen),
         settings.replace(

@@ -179,7 +179,7 @@ def groups_of(
                 marks=[closed(x, y) for x, y in zip(rows["x"], rows["y"], strict=True)],
                 labels=found,
                 n_volunteers=rows.select(
-                    pl.coalesce("user_name", pl.format("\0{}", "classification_id")).n_unique()
+                    pl.coalesce("volunteer", pl.format("\0{}", "classification_id")).n_unique()
                 ).item(),
                 clusters=clusters,
             )

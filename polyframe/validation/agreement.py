@@ -15,8 +15,8 @@ from polyframe.votes import cluster_votes
 _CLUSTER_KEYS = (*GROUP_KEYS, "cluster_label")
 _SUBJECT_KEYS = ("workflow_id", "subject_id")
 #: What a mark has of its classification.
-_OF_CLASSIFICATION = ("created_at", "user_name", "user_id", "gold_standard")
-_MARK = (*GROUP_KEYS, *MARK_ORDER, "user_name")
+_OF_CLASSIFICATION = ("created_at", "volunteer", "user_name", "user_id", "gold_standard")
+_MARK = (*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name")
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ def marks_taking_part(
     return chosen, solid, solid.join(counted, on=CLASSIFICATION_KEYS, how="semi")
 
 
+def knows_repeats(settings: Settings) -> bool:
+    """Tell whether the tables show which classifications are repeats; without volunteers they do not."""
+    return settings.volunteers != "drop" or settings.filter == "all"
+
+
 def labels_findings(partition: Partition, taking_part: pl.DataFrame, settings: Settings) -> list[Finding]:
     """Check that labels are those of the marks that take part, and groups those of the labels."""
     labels, groups, extractions, classifications = (
@@ -102,7 +107,8 @@ def labels_findings(partition: Partition, taking_part: pl.DataFrame, settings: S
         idle = labels.join(taking_part, on=MARK_KEYS, how="anti", maintain_order="left")
         found += partition.all_off("labels", idle, "labels a mark that takes no part (a repeat, or rejected)")
     missing = taking_part.join(labels, on=MARK_KEYS, how="anti", maintain_order="left")
-    found += partition.lacks("labels", missing, "for a mark that takes part")
+    if knows_repeats(settings):
+        found += partition.lacks("labels", missing, "for a mark that takes part")
 
     clustered = pl.col("cluster_label") >= 0
     told = labels.group_by(GROUP_KEYS, maintain_order=True).agg(
@@ -127,9 +133,9 @@ def labels_findings(partition: Partition, taking_part: pl.DataFrame, settings: S
         differs = pl.col(name) != pl.col(f"{name}_told")
         found += partition.off("groups", joined, differs, f"has another {name} than its labels say")
     differs = pl.col("n_classifications") != pl.col("n_classifications_told").fill_null(0)
-    found += partition.off(
-        "groups", joined, differs, "has another n_classifications than its subject in classifications"
-    )
+    if knows_repeats(settings):
+        problem = "has another n_classifications than its subject in classifications"
+        found += partition.off("groups", joined, differs, problem)
     lost = told.join(groups, on=GROUP_KEYS, how="anti", maintain_order="left")
     return found + partition.lacks("groups", lost, "for a group in labels")
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from polyframe.accounting import Accounting, total
 from polyframe.manifest import MANIFEST, PartitionRecord, counts_of
+from polyframe.participation import counted_classifications
 from polyframe.settings import Settings
 from polyframe.tables import GROUP_KEYS
-from polyframe.validation.agreement import Partition, marks_taking_part
+from polyframe.validation.agreement import Partition, knows_repeats, marks_taking_part
 from polyframe.validation.findings import Finding
 
 
@@ -55,9 +56,13 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
 def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
     """Count what a reduction makes of the marks, as far as classifications, extractions and rejects tell."""
     chosen, solid, taking_part = marks_taking_part(partition, settings)
-    return {
-        "marks_decoded": chosen.height,
-        "marks_rejected": chosen.height - solid.height,
+    counts = {"marks_decoded": chosen.height, "marks_rejected": chosen.height - solid.height}
+    if not knows_repeats(settings):
+        return counts
+    classifications = partition.frames["classifications"]
+    counted = counted_classifications(classifications, settings.filter)
+    return counts | {
+        "rows_set_aside": classifications.height - counted.height,
         "marks_set_aside": solid.height - taking_part.height,
         "groups": taking_part.group_by(GROUP_KEYS).len().height,
     }

@@ -6,6 +6,8 @@ from typing import Final
 import polars as pl
 
 from polyframe.manifest import PartitionRecord
+from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.panoptes.metadata import is_visitor
 from polyframe.planning import within_range
 from polyframe.settings import Settings
 from polyframe.tables import Table
@@ -100,10 +102,28 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
         checks[f"has an average_type other than {settings.average_type}"] = other
     if "details" in schema:
         checks["has details that are no JSON"] = pl.col("details").map_batches(is_no_json, pl.Boolean)
+    if table.name == "classifications":  # with which extractions and labels must agree
+        checks["has a volunteer that is not that of its user_name"] = _other_volunteer(settings)
     if table.name == "rejects":
         whole_row_kept = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
         checks["rejects a whole row at the stage polygons"] = whole_row_kept
     return checks
+
+
+def _other_volunteer(settings: Settings) -> pl.Expr:
+    """Return where a volunteer cannot be the one that the name, with or without a session, stands for."""
+    name, volunteer = pl.col("user_name"), pl.col("volunteer")
+    if settings.volunteers == "drop":
+        return volunteer.is_not_null()
+    if settings.volunteers == "hash":
+        # The hash of a name with a session has nothing to do with that of the name.
+        return name.is_null() & volunteer.is_not_null()
+    same = volunteer.eq_missing(name)
+    not_utf8 = volunteer.is_null() & name.str.contains(REPLACEMENT, literal=True).fill_null(value=False)
+    if settings.visitors == "name":
+        return ~(same | not_utf8)
+    has_session = volunteer.str.starts_with(pl.concat_str(name, pl.lit("/"))).fill_null(value=False)
+    return ~(same | not_utf8 | (is_visitor("user_name") & has_session))
 
 
 def _required(table: Table) -> list[str]:
@@ -111,8 +131,8 @@ def _required(table: Table) -> list[str]:
     if table.name == "rejects":
         return ["stage", "reason"]
     optional = (
-        *("created_at", "user_name", "user_id", "gold_standard", "workflow_version"),
-        *("details", "details_votes"),
+        *("created_at", "volunteer", "user_name", "user_id", "gold_standard", "workflow_version"),
+        *("image_width", "image_height", "details", "details_votes"),
     )
     return [name for name in needed_columns(table) if name not in optional]
 

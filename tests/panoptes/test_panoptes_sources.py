@@ -159,6 +159,7 @@ def test_parquet_columns_of_other_types_become_the_text_of_the_csv(tmp_path: Pat
         "user_id": "7.0",
         "gold_standard": "true",
         "workflow_name": None,
+        "metadata": None,
     }
     assert (second["user_name"], second["created_at"], second["gold_standard"]) == (None, None, None)
     table.with_columns(annotations=[[1], [2]]).write_parquet(tmp_path / "nested.parquet")

@@ -42,9 +42,9 @@ def test_names_that_are_missing_count_one_by_one(small: Path) -> None:
         pf.scan(small, name).filter(pl.col("subject_id") == 1).collect()
         for name in ("labels", "extractions", "reductions")
     )
-    (group,) = groups_of(extractions, labels.with_columns(user_name=pl.lit(None, pl.String)), reductions)
+    (group,) = groups_of(extractions, labels.with_columns(volunteer=pl.lit(None, pl.String)), reductions)
     assert group.n_volunteers == 5
-    (group,) = groups_of(extractions, labels.with_columns(user_name=pl.lit("one")), reductions)
+    (group,) = groups_of(extractions, labels.with_columns(volunteer=pl.lit("one")), reductions)
     assert group.n_volunteers == 1
     assert group.clusters[0].levels is None
     assert groups_of(extractions, labels.clear(), reductions) == []
