@@ -192,24 +192,24 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
 def _steps(partition: Partition, engine: str) -> dict[str, Callable[[], Any]]:
     p = partition
     chosen = engine_named(engine)
-    areas = chosen.intersection_areas if engine == "sweep" else ours.bare_intersection_areas
+    areas = chosen.intersection_areas if engine == "compiled" else ours.bare_intersection_areas
     ends = p.member_offsets
 
     def contours() -> Any:
-        if engine == "sweep":
+        if engine == "compiled":
             return chosen.contours(p.members, ends)
         return [ours.bare_faces(p.members[a:b]) for a, b in pairwise(ends)]
 
     return {
         "decode": lambda: _decode(p.cells),
         "from_ragged_array, is_valid, buffer(0)": lambda: _make_polygons(p.coordinates, p.rings),
-        "slab sweep" if engine == "sweep" else "intersection + area": lambda: areas(
+        "slab sweep" if engine == "compiled" else "intersection + area": lambda: areas(
             p.polygons, p.left, p.right
         ),
         "DBSCAN": lambda: DBSCAN(eps=ours.EPS, min_samples=ours.MIN_SAMPLES, metric="precomputed").fit(
             p.graph
         ),
-        "depth walk" if engine == "sweep" else "unary_union + polygonize": contours,
+        "depth walk" if engine == "compiled" else "unary_union + polygonize": contours,
     }
 
 

@@ -111,25 +111,28 @@ def kernels(bench: Bench) -> None:
 
 
 def _intersections(bench: Bench) -> None:
-    if "sweep" not in ours.engines():
+    if "compiled" not in ours.engines():
         return
-    functions = {"sweep": engine_named("sweep").intersection_areas, "shapely": ours.bare_intersection_areas}
+    functions = {
+        "compiled": engine_named("compiled").intersection_areas,
+        "shapely": ours.bare_intersection_areas,
+    }
     partition = load_partition(bench.inputs.project(bench.sizes.subjects))
     left, right = partition.left[: bench.sizes.pairs], partition.right[: bench.sizes.pairs]
     polygons = partition.polygons
-    functions["sweep"](polygons, left[:10], right[:10])  # compiles
+    functions["compiled"](polygons, left[:10], right[:10])  # compiles
     areas = {engine: function(polygons, left, right) for engine, function in functions.items()}
     distances = {
         engine: 1 - a / (partition.areas[left] + partition.areas[right] - a) for engine, a in areas.items()
     }
-    largest = float(np.max(np.abs(distances["sweep"] - distances["shapely"])))
+    largest = float(np.max(np.abs(distances["compiled"] - distances["shapely"])))
     if largest > 1e-9:
         raise ResultsDifferError(f"IoU distances of both engines differ by {largest:.2g}")
     taken = take_turns(
         bench.runs,
         {name: lambda f=f: seconds_of(f, polygons, left, right) for name, f in reversed(functions.items())},
     )
-    bare, mine = median(taken["shapely"]), median(taken["sweep"])
+    bare, mine = median(taken["shapely"]), median(taken["compiled"])
     bench.add(
         Row(
             "kernels",
@@ -142,7 +145,7 @@ def _intersections(bench: Bench) -> None:
             least=20,
             note=f"Preparation included: {number(bare / len(left) * 1e6)} us a pair against "
             f"{number(mine / len(left) * 1e6)} us; largest difference of an IoU distance {largest:.1e}.",
-            runs={"bare": taken["shapely"], "polyframe": taken["sweep"]},
+            runs={"bare": taken["shapely"], "polyframe": taken["compiled"]},
         )
     )
 

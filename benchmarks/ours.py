@@ -15,14 +15,14 @@ from polyframe.geometry.engines import engine_named
 
 EPS, MIN_SAMPLES = 0.5, 2
 #: How the engines are called in the tables: with the extra `fast`, and without.
-LABELS = {"sweep": "fast", "shapely": "without"}
+LABELS = {"compiled": "fast", "shapely": "without"}
 
 Contours = Callable[[Any, Any], ContourLevels]
 
 
 def engines() -> list[str]:
     """Return the engines that can be used here, the compiled one first."""
-    return ["sweep", "shapely"] if importlib.util.find_spec("numba") else ["shapely"]
+    return ["compiled", "shapely"] if importlib.util.find_spec("numba") else ["shapely"]
 
 
 def command(stage: str, export: Export, output: Path, engine: str, *more: str, jobs: int = 1) -> list[str]:
@@ -33,7 +33,7 @@ def command(stage: str, export: Export, output: Path, engine: str, *more: str, j
     stage : {"extract", "run"}
     export : Export
     output : Path
-    engine : {"shapely", "sweep"}
+    engine : {"shapely", "compiled"}
     *more : str
         Further flags.
     jobs : int

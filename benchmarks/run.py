@@ -54,7 +54,7 @@ def main() -> int:
         print(f"none of the engines {', '.join(arguments.engines)} can be used here", file=sys.stderr)
         return 2
     bench = Bench(inputs, sizes, engines, python, arguments.runs, report, quick=arguments.quick)
-    if "sweep" not in engines:
+    if "compiled" not in engines:
         report.notes.append("The extra `fast` was not measured: numba is missing, or --engines left it out.")
     print(report.described, flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the generated input is removed

@@ -103,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--nights", type=int, default=10)
     parser.add_argument("--subjects", type=int, default=400, help="subjects of the last export")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", choices=["auto", "sweep", "shapely"], default="auto")
+    parser.add_argument("--engine", choices=["auto", "compiled", "shapely"], default="auto")
     given = parser.parse_args(arguments)
     failed = False
     print("night   rows      MB   partitions made   incremental s   full s")

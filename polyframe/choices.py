@@ -1,12 +1,16 @@
 """The settings that are a choice between words, as types; `typing.get_args` gives the words."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 AverageType = Literal["median", "union", "intersection", "last"]
 RepeatFilter = Literal["first", "last", "all"]
 ContourMethod = Literal["exact", "raster"]
 Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
-EngineName = Literal["auto", "shapely", "sweep"]
+EngineName = Literal["auto", "shapely", "compiled"]
 Volunteers = Literal["keep", "hash", "drop"]
 Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]
+
+#: Earlier names of an engine, which are still accepted.
+ENGINE_ALIASES: Final[Mapping[str, EngineName]] = {"sweep": "compiled", "fast": "compiled"}

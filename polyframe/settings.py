@@ -10,10 +10,12 @@ import math
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Self, TypedDict
 
 from polyframe._errors import UsageError
 from polyframe.choices import (
+    ENGINE_ALIASES,
     AverageType,
     ContourMethod,
     EngineName,
@@ -54,9 +56,10 @@ def _setting(
     text: str,
     *,
     choices: tuple[str, ...] = (),
+    aliases: Mapping[str, str] = MappingProxyType({}),
     flag: str | None = None,
 ) -> Any:
-    metadata = {"affects": affects, "help": text, "choices": choices, "flag": flag}
+    metadata = {"affects": affects, "help": text, "choices": choices, "aliases": aliases, "flag": flag}
     return field(default=default, metadata=metadata)
 
 
@@ -166,9 +169,10 @@ class Settings:
     engine: EngineName = _setting(
         "auto",
         "run",
-        "what computes areas and contours: GEOS (`shapely`), or compiled loops (`sweep`, the extra `fast`); "
-        "`auto` takes the faster one that is installed",
+        "what computes areas and contours: GEOS (`shapely`), or loops compiled by numba (`compiled`, the "
+        "extra `fast`); `auto` takes the faster one that is installed",
         choices=typing.get_args(EngineName),
+        aliases=ENGINE_ALIASES,
         flag="--engine",
     )
     jobs: int = _setting(
@@ -179,7 +183,8 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value; an earlier name of a choice becomes the one of today."""
+        _rename_choices(self)
         _check_choices(self)
         _require(0 < _number("eps", self.eps) <= 1, "eps", self.eps, "a fraction above 0 and up to 1")
         _require(
@@ -319,6 +324,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
+
+
+def _rename_choices(settings: Settings) -> None:
+    for f in dataclasses.fields(settings):
+        value = getattr(settings, f.name)
+        if isinstance(value, str) and value in f.metadata["aliases"]:
+            object.__setattr__(settings, f.name, f.metadata["aliases"][value])
 
 
 def _check_choices(settings: Settings) -> None:

@@ -1,12 +1,23 @@
 """Engines: the same tables from GEOS alone and from the compiled loops."""
 
 import importlib.util
-from typing import Any
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+import shapely
+from exports import Done
 
 import polyframe as pf
-from polyframe.geometry.engines import engine_named
+from polyframe import geometry as g
+from polyframe.api import settings_from
+from polyframe.geometry import engines
+from polyframe.geometry.engines import engine_for, engine_named
+from polyframe.settings import Settings
 from polyframe.synthetic import SynthOptions, write_export
 from polyframe.tables import EXTRACTIONS
 
@@ -27,7 +38,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> pf.Extraction:
 @pytest.mark.parametrize("eps", [0.2, 0.5, 0.95])
 def test_engines_agree_on_reductions(found: pf.Extraction, average: Any, eps: float) -> None:
     geos, compiled = (
-        pf.reduce(found, eps=eps, average_type=average, engine=engine) for engine in ("shapely", "sweep")
+        pf.reduce(found, eps=eps, average_type=average, engine=engine) for engine in ("shapely", "compiled")
     )
     assert compiled.labels.equals(geos.labels)
     assert compiled.groups.equals(geos.groups)
@@ -40,7 +51,7 @@ def test_engines_agree_on_reductions(found: pf.Extraction, average: Any, eps: fl
 @fast
 @pytest.mark.parametrize("eps", [0.5, 0.95])
 def test_engines_agree_on_contours(found: pf.Extraction, eps: float) -> None:
-    geos, compiled = (pf.contours(found, eps=eps, engine=engine) for engine in ("shapely", "sweep"))
+    geos, compiled = (pf.contours(found, eps=eps, engine=engine) for engine in ("shapely", "compiled"))
     assert compiled["number_of_contours"].equals(geos["number_of_contours"])
     for ours, theirs in zip(compiled["contours_area"], geos["contours_area"], strict=True):
         assert ours.to_list() == pytest.approx(theirs.to_list(), rel=1e-9)
@@ -48,12 +59,71 @@ def test_engines_agree_on_contours(found: pf.Extraction, eps: float) -> None:
 
 @fast
 def test_auto_is_the_compiled_engine_where_it_is_installed() -> None:
-    assert engine_named("auto").name == engine_named("sweep").name == "sweep"
+    assert engine_named("auto").name == engine_named("compiled").name == "compiled"
     assert engine_named("shapely").name == "shapely"
 
 
-def test_without_numba_auto_is_geos_and_sweep_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+@fast
+@pytest.mark.parametrize("earlier", ["sweep", "fast"])
+def test_earlier_names_of_the_compiled_engine_mean_it(
+    earlier: str, found: pf.Extraction, tmp_path: Path, polyframe: Callable[..., Done]
+) -> None:
+    assert Settings(engine=cast(Any, earlier)).engine == "compiled"
+    assert engine_named(earlier).name == "compiled"
+    assert g.contours([shapely.box(0, 0, 1, 1)], engine=cast(Any, earlier))[0].area == 1
+    few = found.extractions.head(20)
+    assert pf.reduce(few, engine=cast(Any, earlier)).reductions.equals(
+        pf.reduce(few, engine="compiled").reductions
+    )
+    config = tmp_path / "engine.yaml"
+    config.write_text(f"engine: {earlier}\n")
+    assert settings_from(config, {}).engine == "compiled"
+    missing = tmp_path / "no.csv"
+    done = polyframe("extract", "--engine", earlier, missing, "-o", tmp_path / "out")
+    assert (done.code, "no.csv: no such file" in done.err) == (1, True)
+    refused = polyframe("extract", "--engine", "other", missing, "-o", tmp_path / "out")
+    assert (refused.code, "'auto', 'shapely', 'compiled'" in refused.err) == (2, True)
+
+
+def test_without_numba_auto_is_geos_and_compiled_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert engine_named("auto").name == "shapely"
-    with pytest.raises(pf.UsageError, match=r"pip install 'polyframe\[fast\]'"):
-        pf.reduce(EXTRACTIONS.empty(), engine="sweep")
+    for name in ("compiled", "sweep"):
+        with pytest.raises(pf.UsageError, match=r"pip install 'polyframe\[fast\]'"):
+            pf.reduce(EXTRACTIONS.empty(), engine=cast(Any, name))
+        with pytest.raises(pf.UsageError, match=r"pip install 'polyframe\[fast\]'"):
+            g.contours([], engine=cast(Any, name))
+
+
+def test_a_small_cluster_compiles_nothing_unless_asked() -> None:
+    # 9 marks of 100 corners each: numba is not even imported.
+    script = """
+import sys, numpy, shapely
+from polyframe import geometry as g
+angle = numpy.linspace(0, 6.28, 100)
+marks = [shapely.Polygon(numpy.column_stack([numpy.cos(angle) + k / 99, numpy.sin(angle)])) for k in range(9)]
+matrix = g.iou_distance_matrix(marks)
+assert len(g.contours(marks)) == 9 and 0 < g.consensus(matrix) < 1
+g.average_union(marks), g.average_intersection(marks), g.average_median(marks, matrix)
+g.raster_contours(marks)
+assert "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@fast
+def test_a_large_cluster_is_compiled_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = np.array([shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(8)], dtype=object)
+    geos = g.iou_distance_matrix(marks), g.contours(marks)
+    assert engine_for("auto", marks, is_quadratic=True).name == "shapely"
+    monkeypatch.setattr(engines, "_MUCH", 8 * 8 * 5 - 1)
+    assert engine_for("auto", marks, is_quadratic=True).name == "compiled"
+    assert engine_for("auto", marks[:7], is_quadratic=True).name == "shapely"
+    # As fast with GEOS.
+    assert engine_for("auto", marks, is_quadratic=False).name == "shapely"
+    assert g.iou_distance_matrix(marks) == pytest.approx(geos[0], abs=1e-9)
+    assert shapely.area(g.contours(marks)) == pytest.approx(shapely.area(geos[1]))
+    # Worked by hand: 9 by 10 of them are shared.
+    assert g.iou_distance_matrix(marks)[0, 1] == pytest.approx(1 - 90 / (100 + 10 * (10 + 1 / 7) - 90))

@@ -63,7 +63,7 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
         ["extract", EXPORT, "-c", CONFIG, "-o", "extracted", "--jobs", "1", "-q"],
         *later,
         ["plot", "out", "-o", "x.png"],
-        ["run", EXPORT, "-c", CONFIG, "-o", "swept", "--engine", "sweep"],
+        ["run", EXPORT, "-c", CONFIG, "-o", "swept", "--engine", "compiled"],
     ]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
@@ -80,7 +80,7 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
     assert codes == [*["0"] * (len(calls) - 2), "1", "2"], (calls, done.stdout, done.stderr)
     assert not [note for note in notes if "error" in note]
     assert pictures == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'"
-    assert loops.endswith("engine: 'sweep' needs numba; install it with: pip install 'polyframe[fast]'")
+    assert loops.endswith("engine: 'compiled' needs numba; install it with: pip install 'polyframe[fast]'")
     assert not (tmp_path / "swept").exists()
 
 

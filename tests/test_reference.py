@@ -105,7 +105,7 @@ def our_groups(frame: pl.DataFrame) -> dict[tuple[int, int, str], pl.DataFrame]:
     return {(int(subject), int(number), str(tool)): part for (subject, number, tool), part in parts.items()}
 
 
-@pytest.mark.parametrize("engine", ["shapely", "sweep"])
+@pytest.mark.parametrize("engine", ["shapely", "compiled"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reduction_equals_the_reference_tool(
     name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
@@ -143,7 +143,7 @@ def test_reduction_equals_the_reference_tool(
                 assert_same_shape(polygon(x, y), polygon(their_x, their_y))
 
 
-@pytest.mark.parametrize("engine", ["shapely", "sweep"])
+@pytest.mark.parametrize("engine", ["shapely", "compiled"])
 @pytest.mark.parametrize("name", CONTOURS)
 def test_contours_equal_the_reference_tool(
     name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]

@@ -35,7 +35,7 @@ def test_options_name_every_setting() -> None:
         ("filter", "none"),
         ("contour_method", "vector"),
         ("smoothing", "strong"),
-        ("engine", "fast"),
+        ("engine", "numba"),
         ("workflow_id", "7"),
         ("task", [""]),
         ("tool", [-1]),

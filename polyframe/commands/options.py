@@ -1,7 +1,7 @@
 """Options that several commands have, made from the settings they stand for."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +20,18 @@ _TOPICS: Final = {
     "contours": "Contours",
     "run": "How it is computed",
 }
+
+
+class Choice(click.Choice[str]):
+    """A choice that also accepts earlier names, which its help does not show."""
+
+    def __init__(self, choices: tuple[str, ...], aliases: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self._aliases = aliases
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the choice that a value names."""
+        return super().convert(self._aliases.get(value, value), param, ctx)
 
 
 def setting_options(*affected: str) -> Callable[[Command], Command]:
@@ -58,7 +70,7 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     repeatable = f.default == () and f.name in ("task", "tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
-        kind = click.Choice(f.metadata["choices"])
+        kind = Choice(f.metadata["choices"], f.metadata["aliases"])
     default = default or ("" if f.default in (None, ()) else str(f.default))
     shown = f"  [default: {default}]" if default else ""
     return click.option(

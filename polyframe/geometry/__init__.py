@@ -1,11 +1,13 @@
 """The array layer: NumPy and Shapely arrays in and out; no frames, no files.
 
 ========================  ==============================================================================
+`one_cluster`             distances, averages and contours of a single cluster: what is exported here; `given`
+                          checks what callers pass
 `polygons`                drawn paths to polygons: close, repair, keep the largest part
 `parts`                   largest part, holes, what counts as an area
 `pairs`                   which pairs of marks are worth an intersection
-`distances`               IoU distances, distance matrix, consensus; where engines are plugged in
-`averages`                one polygon for a cluster, and the consensus of many clusters at once
+`distances`               IoU distances; where engines are plugged in
+`averages`                one polygon for each cluster, and its consensus
 `contours`                exact agreement contours: `levels` traced along the arcs of the `arrangement`, and
                           `polygonized` by GEOS where tracing leaves a doubt
 `arrangement`             the outlines of clusters as noded arcs, with the number of marks on either side;
@@ -19,13 +21,19 @@
                           the exact signs of `predicates`
 ========================  ==============================================================================
 
-The functions named here take one cluster. Their siblings that take all clusters of a partition (flat arrays
-sorted by cluster, with offsets) stand beside them in the modules.
+The functions exported here take one cluster. Those of the modules take all clusters of a partition (flat
+arrays sorted by cluster, with offsets).
 """
 
-from polyframe.geometry.averages import average_intersection, average_last, average_median, average_union
-from polyframe.geometry.contours import contours
-from polyframe.geometry.distances import consensus, iou_distance_matrix
+from polyframe.geometry.one_cluster import (
+    average_intersection,
+    average_last,
+    average_median,
+    average_union,
+    consensus,
+    contours,
+    iou_distance_matrix,
+)
 from polyframe.geometry.polygons import polygons_from_paths
 from polyframe.geometry.raster import raster_contours
 

@@ -1,11 +1,10 @@
-"""One polygon for a cluster: union, intersection, median or last; and its consensus.
+"""One polygon for each cluster: union, intersection or median; and its consensus.
 
-The functions named `average_...` take one cluster; those named `cluster_...` and `median_and_consensus`
-take all clusters at once, as flat arrays sorted by cluster with offsets, and give the same results.
+All functions take all clusters at once, as flat arrays sorted by cluster with offsets; those of
+`one_cluster`, named `average_...`, take one and give the same results.
 """
 
-import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,107 +12,11 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry._isolation import apply_isolated
-from polyframe.geometry.distances import checked_matrix
-from polyframe.geometry.parts import fill_holes, largest_parts, polygon_array
+from polyframe.geometry.parts import fill_holes, largest_parts
 from polyframe.geometry.repeated import without_third_copies
 
 #: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
-_TIE = 1e-12
-
-
-def average_union(polygons: Iterable[shapely.Polygon | None]) -> shapely.Polygon:
-    """Return the largest part of the union of polygons, holes filled.
-
-    Parameters
-    ----------
-    polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons add nothing. A single polygon is returned as it is.
-
-    Returns
-    -------
-    shapely.Polygon
-        Empty where there is nothing to unite.
-    """
-    marks = _without_missing(polygons)
-    union: shapely.Polygon = cluster_unions(marks, [0, len(marks)])[0]
-    return union
-
-
-def average_intersection(polygons: Iterable[shapely.Polygon | None]) -> shapely.Polygon:
-    """Return what all polygons have in common; of several parts the largest.
-
-    Parameters
-    ----------
-    polygons : iterable of n shapely.Polygon
-        Valid. None is left out; an empty polygon makes the result empty. A single polygon is returned as it
-        is.
-
-    Returns
-    -------
-    shapely.Polygon
-        Empty where the polygons have no area in common, or there are none.
-    """
-    marks = _without_missing(polygons)
-    intersection: shapely.Polygon = cluster_intersections(marks, [0, len(marks)])[0]
-    return intersection
-
-
-def average_median(
-    polygons: Iterable[shapely.Polygon | None], matrix: ArrayLike | Iterable[ArrayLike]
-) -> shapely.Polygon:
-    """Return the polygon with the least summed IoU distance to the others.
-
-    Parameters
-    ----------
-    polygons : iterable of n shapely.Polygon
-    matrix : array_like of float, shape (n, n)
-        Their IoU distances, as `iou_distance_matrix` gives them. Infinite distances count as 1.
-
-    Returns
-    -------
-    shapely.Polygon
-        The first on ties (sums within 1e-12).
-
-    Raises
-    ------
-    ValueError
-        Where the matrix is no distance matrix, or not one of that many polygons.
-    """
-    marks = polygon_array(polygons)
-    distances = checked_matrix(matrix)
-    if len(marks) != len(distances):
-        raise ValueError(f"{len(marks)} polygons, but a matrix of {len(distances)}")
-    sums = distances.sum(axis=0)
-    median: shapely.Polygon = marks[np.flatnonzero(sums <= sums.min() + _TIE)[0]]
-    return median
-
-
-def average_last(polygons: Iterable[shapely.Polygon | None], created_at: Iterable[Any]) -> shapely.Polygon:
-    """Return the polygon that was drawn last.
-
-    Parameters
-    ----------
-    polygons : iterable of n shapely.Polygon
-    created_at : iterable of n times
-        ISO strings, Zooniverse strings (`2025-01-30 09:48:51 UTC`), datetimes or NumPy datetimes. Times
-        without a zone are UTC.
-
-    Returns
-    -------
-    shapely.Polygon
-        The first on ties.
-
-    Raises
-    ------
-    ValueError
-        Where there are no polygons, the lengths differ, or a time cannot be read (its index is named).
-    """
-    marks = polygon_array(polygons)
-    times = [_as_utc(index, time) for index, time in enumerate(created_at)]
-    if len(marks) != len(times) or not len(marks):
-        raise ValueError(f"{len(marks)} polygons and {len(times)} times; both must be the same and not 0")
-    last: shapely.Polygon = marks[times.index(max(times))]
-    return last
+TIE = 1e-12
 
 
 def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
@@ -210,7 +113,7 @@ def median_and_consensus(
         - np.bincount(high, minlength=starts[-1])
     )
     least = np.minimum.reduceat(sums, starts[:-1])
-    medians = np.flatnonzero(sums <= least[cluster] + _TIE)
+    medians = np.flatnonzero(sums <= least[cluster] + TIE)
     medians = medians[np.unique(cluster[medians], return_index=True)[1]]
 
     return medians, cluster_consensus(counts, cluster[low], finite)
@@ -242,12 +145,6 @@ def cluster_consensus(
     return consensus
 
 
-def _without_missing(polygons: Iterable[shapely.Polygon | None]) -> NDArray[Any]:
-    marks = polygon_array(polygons)
-    present: NDArray[Any] = marks[~shapely.is_missing(marks)]
-    return present
-
-
 def _first_members(polygons: NDArray[Any], starts: NDArray[np.int64]) -> NDArray[Any]:
     first = np.full(len(starts) - 1, shapely.Polygon(), dtype=object)
     filled = starts[1:] > starts[:-1]
@@ -268,16 +165,3 @@ def _overlay(function: Callable[..., NDArray[Any]], *arrays: NDArray[Any]) -> ND
         results[refused] = apply_isolated(function, *repaired, failed=None)
         results[shapely.is_missing(results)] = shapely.Polygon()
     return results
-
-
-def _as_utc(index: int, time: Any) -> datetime.datetime:
-    try:
-        if isinstance(time, np.datetime64):
-            time = time.astype("datetime64[us]").item()
-        elif isinstance(time, str):
-            time = datetime.datetime.fromisoformat(time.strip().removesuffix("UTC").rstrip())
-        if time.tzinfo is None:
-            return time.replace(tzinfo=datetime.UTC)  # type: ignore[no-any-return]
-        return time.astimezone(datetime.UTC)  # type: ignore[no-any-return]
-    except (AttributeError, ValueError, TypeError) as error:
-        raise ValueError(f"created_at {index}: {time!r} is no time") from error

@@ -8,7 +8,6 @@ cluster.
 """
 
 import itertools
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.geometry.arrangement import Ints, arrange
 from polyframe.geometry.faces import counted_levels
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
-from polyframe.geometry.parts import fill_holes, have_area, polygon_array
+from polyframe.geometry.parts import fill_holes, have_area
 from polyframe.geometry.polygonized import largest_with_area, polygonized_parts
 from polyframe.geometry.repeated import first_of_each
 from polyframe.runs import offsets_of, runs_of_equal
@@ -45,25 +44,6 @@ class ContourLevels:
 
     polygons: NDArray[Any]
     offsets: NDArray[np.int64]
-
-
-def contours(polygons: Iterable[shapely.Polygon | None]) -> list[shapely.Polygon]:
-    """Return the agreement contours of one cluster.
-
-    Parameters
-    ----------
-    polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons add nothing.
-
-    Returns
-    -------
-    list of shapely.Polygon
-        Level k at index k - 1, until no area is left: the largest part (holes excluded, the leftmost on ties)
-        of the region where at least k polygons overlap, then its holes filled. At most n levels; none for
-        no polygons.
-    """
-    marks = polygon_array(polygons)
-    return list(cluster_contours(marks, [0, len(marks)]).polygons)
 
 
 def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:

@@ -1,6 +1,5 @@
 """The parts of a geometry: the largest polygon among them, without its holes, and whether it has an area."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,13 +8,6 @@ from numpy.typing import NDArray
 
 #: Areas thinner than this many rounding steps of the coordinates are rounding, not drawing.
 _ROUNDING_STEPS = 8
-
-
-def polygon_array(polygons: Iterable[shapely.Polygon | None]) -> NDArray[Any]:
-    """Return polygons from any iterable, read once, as an array of objects."""
-    if not isinstance(polygons, np.ndarray):
-        polygons = list(polygons)
-    return np.asarray(polygons, dtype=object).reshape(-1)
 
 
 def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:

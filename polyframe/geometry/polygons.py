@@ -8,7 +8,10 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.choices import EngineName
 from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.engines import engine_for
+from polyframe.geometry.given import listed
 from polyframe.geometry.parts import have_area, largest_parts
 from polyframe.geometry.tangles import is_tangled, may_be_tangled
 from polyframe.reasons import (
@@ -203,7 +206,10 @@ def _turn_back(
 
 
 def polygons_from_paths(
-    xs: Iterable[ArrayLike | Iterable[float]], ys: Iterable[ArrayLike | Iterable[float]]
+    xs: Iterable[ArrayLike | Iterable[float]],
+    ys: Iterable[ArrayLike | Iterable[float]],
+    *,
+    engine: EngineName = "auto",
 ) -> NDArray[Any]:
     """Make polygons from paths given one by one, as `polygons_from_ragged` does.
 
@@ -211,20 +217,24 @@ def polygons_from_paths(
     ----------
     xs, ys : iterables of n iterables of float
         The coordinates of each path in pixels; `[x]` and `[y]` for a single path.
+    engine : {"auto", "shapely", "compiled"}
+        As for `contours`; outlines are repaired in the same way with either.
 
     Returns
     -------
     ndarray of shapely.Polygon, shape (n,)
-        None where a path has no area or cannot be repaired.
+        Valid, each the largest part of its path. None where a path has no area, cannot be repaired, or holds
+        anything but finite numbers below `reasons.LARGEST_COORDINATE`.
 
     Raises
     ------
     ValueError
-        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length, or a path is
-        a single number.
+        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length, a path holds
+        no numbers or is a single one, or `engine` is unknown.
     """
-    x_paths = [_as_path("xs", index, x) for index, x in enumerate(xs)]
-    y_paths = [_as_path("ys", index, y) for index, y in enumerate(ys)]
+    engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
+    x_paths = [_as_path("xs", index, x) for index, x in enumerate(listed("xs", xs))]
+    y_paths = [_as_path("ys", index, y) for index, y in enumerate(listed("ys", ys))]
     if len(x_paths) != len(y_paths):
         raise ValueError(f"xs holds {len(x_paths)} paths, ys holds {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):
@@ -237,13 +247,17 @@ def polygons_from_paths(
 
 
 def _as_path(name: str, index: int, values: Any) -> NDArray[np.float64]:
-    path = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=np.float64)
-    if path.ndim == 0:
+    try:
+        path = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}[{index}] is not a list of numbers") from None
+    if path.ndim != 1:
+        kind = f"of shape {path.shape}" if path.ndim else repr(values)
         raise ValueError(
-            f"{name}[{index}] is {values!r}, not the coordinates of a path; "
+            f"{name}[{index}] is {kind}, not the coordinates of a path; "
             "pass lists of paths, [x] and [y] for a single one"
         )
-    return path.reshape(-1)
+    return path
 
 
 def _close(

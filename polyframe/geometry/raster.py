@@ -12,33 +12,40 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.choices import Smoothing
+from polyframe.choices import EngineName, Smoothing
 from polyframe.geometry.contours import ContourLevels
-from polyframe.geometry.parts import polygon_array
+from polyframe.geometry.engines import engine_for
+from polyframe.geometry.given import marks_given
 from polyframe.runs import offsets_of
 
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5
 _TAUBIN_WEIGHTS = (0.5, -0.5)
+#: As in the settings: a grid of that many points along each axis takes 2 GB.
+_MOST_POINTS = 10_000
 
 
 def raster_contours(
     polygons: Iterable[shapely.Polygon | None],
     num_grid_points: int = 100,
     smoothing: Smoothing = "minimal_sides",
+    *,
+    engine: EngineName = "auto",
 ) -> list[shapely.Polygon]:
     """Return the agreement contours of one cluster from counts on a grid.
 
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons add nothing.
+        Valid. None and empty polygons are no marks and add nothing.
     num_grid_points : int
-        Grid points along each axis, spread evenly over the joint bounds; at least 2.
+        Grid points along each axis, spread evenly over the joint bounds; 2 to 10,000.
     smoothing : {"minimal_sides", "rounded", "no_smoothing"}
         What is done to the steps of the grid: `minimal_sides` simplifies with a tolerance of
         `max(0.5 / num_grid_points, 0.01)` pixels and keeps the point at which the line begins, `rounded`
         rounds corners with Taubin's method.
+    engine : {"auto", "shapely", "compiled"}
+        As for `contours`; a grid is counted in the same way with either.
 
     Returns
     -------
@@ -50,34 +57,22 @@ def raster_contours(
     Raises
     ------
     ValueError
-        Where `num_grid_points` is below 2 or `smoothing` is unknown.
+        Where an element is a MultiPolygon, not valid, or no polygon (its index is named), `num_grid_points`
+        is out of its range, or `smoothing` or `engine` is unknown.
 
     References
     ----------
     G. Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995, pp. 852-857.
     """
-    if num_grid_points < 2:
-        raise ValueError(f"num_grid_points: {num_grid_points} is below 2")
-    if smoothing not in get_args(Smoothing):
+    marks = marks_given(polygons)
+    engine_for(engine, marks, is_quadratic=False)
+    if not isinstance(num_grid_points, (int, np.integer)) or not 2 <= num_grid_points <= _MOST_POINTS:
+        raise ValueError(
+            f"num_grid_points: {num_grid_points!r} is not a whole number from 2 to {_MOST_POINTS}"
+        )
+    if not isinstance(smoothing, str) or smoothing not in get_args(Smoothing):
         raise ValueError(f"smoothing: {smoothing!r} is not one of {', '.join(get_args(Smoothing))}")
-    marks = polygon_array(polygons)
-    marks = marks[~shapely.is_missing(marks) & ~shapely.is_empty(marks)]
-    if not len(marks):
-        return []
-
-    x_min, y_min, x_max, y_max = shapely.total_bounds(marks)
-    x, y = np.linspace(x_min, x_max, num_grid_points), np.linspace(y_min, y_max, num_grid_points)
-    counts = _count(marks, x, y)
-    levels = []
-    import contourpy  # late: few ask for the grid
-
-    lines = contourpy.contour_generator(x=x, y=y, z=counts.astype(np.float64))
-    for below in range(int(counts.max())):
-        line = _largest_line(lines.lines(below))
-        if line is None:
-            break
-        levels.append(line)
-    return [_smooth(line, num_grid_points, smoothing) for line in levels]
+    return _levels(marks, int(num_grid_points), smoothing)
 
 
 def cluster_raster_contours(
@@ -103,12 +98,32 @@ def cluster_raster_contours(
         A cluster that slips between the grid points has no levels.
     """
     bounds = np.asarray(offsets, dtype=np.int64)
+    real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     stacks = [
-        raster_contours(polygons[start:end], num_grid_points, smoothing)
+        _levels(polygons[start:end][real[start:end]], num_grid_points, smoothing)
         for start, end in itertools.pairwise(bounds)
     ]
     flat = np.array([contour for stack in stacks for contour in stack], dtype=object)
     return ContourLevels(flat, offsets_of([len(stack) for stack in stacks]))
+
+
+def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> list[shapely.Polygon]:
+    if not len(marks):
+        return []
+
+    x_min, y_min, x_max, y_max = shapely.total_bounds(marks)
+    x, y = np.linspace(x_min, x_max, num_grid_points), np.linspace(y_min, y_max, num_grid_points)
+    counts = _count(marks, x, y)
+    levels = []
+    import contourpy  # late: few ask for the grid
+
+    lines = contourpy.contour_generator(x=x, y=y, z=counts.astype(np.float64))
+    for below in range(int(counts.max())):
+        line = _largest_line(lines.lines(below))
+        if line is None:
+            break
+        levels.append(line)
+    return [_smooth(line, num_grid_points, smoothing) for line in levels]
 
 
 def _count(marks: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:

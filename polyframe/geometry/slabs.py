@@ -1,4 +1,4 @@
-"""Slab decompositions of polygons, compiled: the preparation of the engine `sweep`.
+"""Slab decompositions of polygons, compiled: the preparation of the engine `compiled`.
 
 The distinct y values of a polygon's vertices cut it into *slabs*. No vertex lies inside a slab, so its
 interior there is a row of trapezoids, each between two *sides* that do not cross; interior rings are sides

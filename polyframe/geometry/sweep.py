@@ -1,4 +1,4 @@
-"""Intersection areas by a compiled slab sweep: the engine `sweep`. Needs the extra `fast` (numba).
+"""Intersection areas by a compiled slab sweep: the engine `compiled`. Needs the extra `fast` (numba).
 
 Two polygons are cut into slabs (see `slabs`), once each. Going upwards through the slabs of both, merged by
 y, the interior of each is a row of trapezoids; the area shared by two trapezoids has a closed form, since
@@ -35,7 +35,7 @@ _MOST_SIDES = 1 << 22
 def sweep_intersection_areas(
     polygons: NDArray[Any], left: NDArray[np.int64], right: NDArray[np.int64]
 ) -> Floats:
-    """Return intersection areas by a slab sweep: the engine `sweep`.
+    """Return intersection areas by a slab sweep: the engine `compiled`.
 
     Parameters
     ----------

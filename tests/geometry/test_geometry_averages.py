@@ -88,16 +88,18 @@ def test_median_counts_infinite_distances_as_one():
     ids=["zooniverse", "iso", "datetimes", "numpy", "tie"],
 )
 def test_last_is_the_newest(times):
-    assert average_last(["a", "b", "c"], times) == "b"
+    marks = [box(0, 0, 1, 1), box(0, 0, 2, 1), box(0, 0, 3, 1)]
+    assert average_last(marks, times) is marks[1]
 
 
 def test_times_that_are_none():
+    marks = [box(0, 0, 1, 1), box(0, 0, 2, 1)]
     with pytest.raises(ValueError, match="created_at 1: 'yesterday' is no time"):
-        average_last(["a", "b"], ["2025-01-30 09:48:51 UTC", "yesterday"])
+        average_last(marks, ["2025-01-30 09:48:51 UTC", "yesterday"])
     with pytest.raises(ValueError, match="created_at 0: None is no time"):
-        average_last(["a"], [None])
-    with pytest.raises(ValueError, match="0 polygons and 0 times"):
-        average_last([], [])
+        average_last(marks[:1], [None])
+    with pytest.raises(ValueError, match="2 polygons, but 1 times"):
+        average_last(marks, ["2025-01-30 09:48:51 UTC"])
 
 
 def test_largest_part_is_the_first_on_ties_and_looks_into_collections():

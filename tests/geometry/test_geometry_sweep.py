@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shapely import MultiPolygon, Polygon, box
 from shapely.affinity import rotate, scale, translate
 
-pytest.importorskip("numba", reason="the engine `sweep` needs the extra `fast` (numba)")
+pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast` (numba)")
 
 from polyframe.geometry import slabs as slabs_module
 from polyframe.geometry import sweep as sweep_module
