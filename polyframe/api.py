@@ -18,6 +18,7 @@ from polyframe.exporting.exported import Exported
 from polyframe.extraction import Extraction
 from polyframe.geometry.engines import check_engine
 from polyframe.given_marks import Found, frames_of
+from polyframe.opened import opened
 from polyframe.outcome import Summary
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.versions import version_spec_from_config
@@ -32,6 +33,7 @@ from polyframe.reduction import (
 )
 from polyframe.reporting.writing import Reported, report
 from polyframe.settings import Options, Settings, TuneOptions
+from polyframe.stages import check_volunteers_known, settings_for_stage
 from polyframe.state import Status
 from polyframe.tuning.gathering import tune_frames, tune_output
 from polyframe.tuning.values import EpsValues, MinSamplesValues, grid_of
@@ -176,8 +178,8 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
     ----------
     found : Extraction, frame or path
         What `extract` gave; or a frame with the columns of the table `extractions`, then `n_classifications`
-        counts the classifications with a mark; or an output directory, which stays as it is; or a CSV file
-        of extractions that panoptes_aggregation wrote.
+        counts the classifications with a mark; or an output directory, which stays as it is, and whose
+        settings hold where no others are given; or a CSV file of extractions that panoptes_aggregation wrote.
     config : path or paths, optional
         Configuration files in the Panoptes form.
     **options
@@ -193,8 +195,7 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
     UsageError
         Where a setting is unknown or out of its range, or the frame lacks columns.
     """
-    settings = settings_from(config, options)
-    clustered = _cluster(found, settings)
+    settings, clustered = _cluster(found, config, options)
     return Reduction(groups_table(clustered), labels_table(clustered), reductions_table(clustered, settings))
 
 
@@ -220,8 +221,8 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     UsageError
         As from `reduce`.
     """
-    settings = settings_from(config, options)
-    return contours_table(_cluster(found, settings), settings)
+    settings, clustered = _cluster(found, config, options)
+    return contours_table(clustered, settings)
 
 
 def tune(
@@ -371,6 +372,15 @@ def _paths(given: AnyPath | Iterable[AnyPath]) -> list[Path]:
     return [Path(path) for path in ([given] if isinstance(given, (str, os.PathLike)) else given)]
 
 
-def _cluster(found: Found, settings: Settings) -> Clustered:
-    extractions, classifications = frames_of(found, settings)
-    return cluster_marks(selected_marks(extractions, settings), classifications, settings)
+def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings, Clustered]:
+    """Cluster marks; with the settings that an output directory was made with, where it is one."""
+    given = given_settings(config, options)
+    settings = checked_settings(given)
+    if isinstance(found, (str, os.PathLike)) and not Path(found).is_file():
+        with opened(Path(found), "read") as directory:
+            settings = settings_for_stage(directory.manifest, "reduce", given)
+            check_volunteers_known(settings, found)
+            extractions, classifications = frames_of(found, settings)
+    else:
+        extractions, classifications = frames_of(found, settings)
+    return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -11,6 +11,8 @@ EngineName = Literal["auto", "shapely", "compiled"]
 Volunteers = Literal["keep", "hash", "drop"]
 Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]
+#: How the version of an output directory was chosen: named, by default, or as the newest that was asked for.
+VersionChosenBy = Literal["user", "default", "newest"]
 
 #: Earlier names of an engine, which are still accepted.
 ENGINE_ALIASES: Final[Mapping[str, EngineName]] = {"sweep": "compiled", "fast": "compiled"}

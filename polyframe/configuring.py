@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from polyframe._errors import PolyframeError
+from polyframe.panoptes.versions import NEWEST
 from polyframe.panoptes.workflows import choose_workflow, config_texts, read_workflows
 from polyframe.parts import cannot_write
 from polyframe.workers import Say
@@ -54,6 +55,7 @@ def config(
     path = Path(workflows)
     if Path(folder).is_file():
         raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
+    version = None if version == NEWEST else version
     chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {Path(folder) / name: text for name, text in config_texts(chosen, version).items()}
     there = [file for file in files if file.exists()]

@@ -99,11 +99,11 @@ def _opened_parts(output: Path, table: str) -> Iterator[list[Any]]:
 
 def _open_parts(output: Path, table: str, opened: contextlib.ExitStack) -> list[Any]:
     for left in reversed(range(_TRIES)):
-        state = _state(output)
+        state = last_change(output)
         paths = _existing_parts(output, table)
         with contextlib.suppress(OSError):
             parts = _open_all(paths, opened)
-            if state == _state(output):
+            if state == last_change(output):
                 return parts
         missing = [path for path in paths if not path.is_file()]
         if missing and not left:
@@ -130,7 +130,7 @@ def _open_all(paths: list[Path], opened: contextlib.ExitStack) -> list[Any]:
     return [opened.enter_context(open(path.name, "rb", opener=within)) for path in paths]
 
 
-def _state(output: Path) -> list[tuple[int, ...] | None]:
+def last_change(output: Path) -> list[tuple[int, ...] | None]:
     """Return what changes whenever a run puts tables into place."""
     return [_identity(path) for path in (output / MANIFEST, output / WORK / commit.DECIDED)]
 

@@ -18,16 +18,9 @@ from polyframe.tables import SCHEMA_VERSION
 
 MANIFEST: Final = "polyframe.json"
 
-_KEYS: Final = (
-    "sources",
-    "versions",
-    "extraction",
-    "stages",
-    "settings",
-    "accounting",
-    "last_subject",
-    "partitions",
-)
+#: What tells of the export; stages that start from extractions leave it as it is.
+ORIGIN: Final = ("sources", "versions", "version_chosen_by", "extraction", "last_subject")
+_KEYS: Final = (*ORIGIN, "stages", "settings", "accounting", "partitions")
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,8 @@ def manifest_of(
     counts : Accounting
         Where every row and mark went.
     origin : mapping
-        `sources`, `versions`, `extraction` (its settings) and `last_subject`.
+        What `ORIGIN` names: `sources`, `versions`, `version_chosen_by` (see
+        `polyframe.panoptes.selection.Selection`), `extraction` (its settings) and `last_subject`.
     """
     return {
         "polyframe_version": __version__,

@@ -6,12 +6,14 @@ Names of partitions become file names, so that nothing is opened by a manifest t
 import dataclasses
 import itertools
 import re
+import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from polyframe import __version__
 from polyframe._errors import PolyframeError
 from polyframe.accounting import Accounting
+from polyframe.choices import VersionChosenBy
 from polyframe.settings import Affects
 from polyframe.stages import STAGE_TABLES, settings_of
 
@@ -53,6 +55,9 @@ def _head_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     for key in ("sources", "versions"):
         if not _is_texts(manifest[key]):
             yield f"{key!r} is {_shown(manifest[key])}, expected a list of texts"
+    if manifest["version_chosen_by"] not in typing.get_args(VersionChosenBy):
+        choices = ", ".join(typing.get_args(VersionChosenBy))
+        yield f"'version_chosen_by' is {_shown(manifest['version_chosen_by'])}, expected one of {choices}"
     stages = manifest["stages"]
     known = list(STAGE_TABLES)
     if not _is_texts(stages) or stages != [s for s in known if s in stages] or known[0] not in stages:

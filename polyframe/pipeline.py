@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from polyframe import __version__, planning
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError
 from polyframe.agenda import (
     Order,
     Records,
@@ -22,6 +22,8 @@ from polyframe.commit import put_into_place
 from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import (
+    MANIFEST,
+    ORIGIN,
     earlier_manifest,
     manifest_of,
     read_manifest,
@@ -33,8 +35,10 @@ from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Partition
 from polyframe.reuse import drop_unneeded
+from polyframe.safeguards import made_with
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
+from polyframe.stages import check_volunteers_known
 from polyframe.volunteers import as_published, volunteers_key
 from polyframe.workers import Say, Split, process
 from polyframe.workplace import work_directory
@@ -54,7 +58,8 @@ def run_export(
 ) -> Summary:
     """Work through an export from its rows on.
 
-    What an earlier run made of the same rows with the same settings stays as it is.
+    What an earlier run made of the same rows with the same settings stays as it is. Workflow and version are
+    those of the earlier run where the settings name none.
 
     Parameters
     ----------
@@ -81,7 +86,11 @@ def run_export(
     check_output(output)
     with work_directory(output, discard=force) as work:
         files = file_states(named)
-        export = survey(named, work / "sources", settings, say)
+        kept = made_with(output)
+        if kept is None and (output / MANIFEST).is_file():
+            chosen = "workflow and version are chosen as for a new directory"
+            say(f"{output / MANIFEST}: cannot be read; {chosen}")
+        export = survey(named, work / "sources", settings, say, kept)
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(output, work, before, force)
@@ -105,8 +114,8 @@ def run_export(
             return [task] if rows is None else [task_for(order, piece, {}, rows) for piece in pieces]
 
         made = _made(tasks, export.settings.jobs, split, say, progress)
-        all_settings, kept = kept_stages(order, partitions, before)
-        records = merged_records(partitions, made, kept, current)
+        all_settings, others = kept_stages(order, partitions, before)
+        records = merged_records(partitions, made, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         if not counts.marks_decoded:
             say(
@@ -119,6 +128,7 @@ def run_export(
             {
                 "sources": list(export.selection.sources),
                 "versions": list(export.selection.versions),
+                "version_chosen_by": export.selection.version_chosen_by,
                 "extraction": export.settings.affecting("extract"),
                 "last_subject": export.subjects["subject_id"].max(),
             },
@@ -193,11 +203,7 @@ def run_extractions(
     started = time.monotonic()
     read_manifest(output)
     key = volunteers_key(settings)
-    if settings.volunteers == "drop" and settings.filter != "all":
-        raise UsageError(
-            f"{output}: has no volunteers, so who classified a subject again cannot be told; "
-            "use --filter all, or `polyframe run` from the export"
-        )
+    check_volunteers_known(settings, output)
     with work_directory(output, discard=force) as work:
         before = read_manifest(output)
         if before["polyframe_version"] != __version__:
@@ -216,7 +222,7 @@ def run_extractions(
         counts = checked_counts(
             records, before["accounting"]["rows_read"], before["accounting"]["rows_filtered"]
         )
-        origin = {key: before[key] for key in ("sources", "versions", "extraction", "last_subject")}
+        origin = {key: before[key] for key in ORIGIN}
         manifest = manifest_of(all_settings, records, counts, origin)
         notes = removed_tables(before, manifest)
         put_into_place(output, work, manifest, before)

@@ -5,13 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe.settings import Settings
-from polyframe.stages import settings_of, shown
+from polyframe.stages import not_default, settings_of
 from polyframe.state import Status
 from polyframe.validation import Checked
 
 #: So many findings, or parts that are not current, are printed; the others are counted.
 _PRINTED: Final = 36
+#: How the version was chosen, by the names in `polyframe.choices.VersionChosenBy`.
+_CHOSEN_BY: Final = {
+    "user": "as named",
+    "default": "kept until another is named",
+    "newest": "the newest, as asked for",
+}
 
 
 def status_lines(found: Status) -> list[str]:
@@ -20,8 +25,8 @@ def status_lines(found: Status) -> list[str]:
         return [f"{found.output}: no tables yet", *_work_lines(found)]
     lines = [
         f"{found.output}: {', '.join(found.stages)} of workflow {found.settings['workflow_id']}, "
-        f"version {', '.join(text.strip() for text in found.versions)}, made by polyframe "
-        f"{found.polyframe_version}",
+        f"version {', '.join(text.strip() for text in found.versions)} "
+        f"({_CHOSEN_BY[str(found.version_chosen_by)]}), made by polyframe {found.polyframe_version}",
         f"from {', '.join(found.sources)}; {_settings(found)}",
         "",
         *_table_lines(found),
@@ -74,13 +79,7 @@ def checked_json(output: Path, checked: Checked) -> list[str]:
 
 def _settings(found: Status) -> str:
     """Tell the settings that are not the defaults; those that a run always chooses stand elsewhere."""
-    usual, used = Settings(), settings_of(found.settings)
-    named = [
-        f"{name} {shown(getattr(used, name))}"
-        for name in found.settings
-        if name != "workflow_id" and getattr(used, name) != getattr(usual, name)
-    ]
-    return f"settings: {', '.join(named)}" if named else "settings: the defaults"
+    return f"settings: {not_default(settings_of(found.settings)) or 'the defaults'}"
 
 
 def _table_lines(found: Status) -> list[str]:

@@ -74,13 +74,16 @@ class Settings:
     """
 
     workflow_id: int | None = _setting(
-        None, "extract", "the workflow to use; needed where the export holds several", flag="--workflow-id"
+        None,
+        "extract",
+        "the workflow to use; needed where the export holds several, unless OUT was made with one of them",
+        flag="--workflow-id",
     )
     workflow_version: str | None = _setting(
         None,
         "extract",
-        "`13.19` exactly, `13` for all 13.x, or a range `4..13.19` with both ends included; "
-        "default: the newest in the export",
+        "`13.19` exactly, `13` for all 13.x, a range `4..13.19` with both ends included, or `newest`; "
+        "default: as OUT was made with, or the newest for a new OUT",
         flag="--workflow-version",
     )
     drawing_tasks: tuple[DrawingTask, ...] = _setting(

@@ -1,6 +1,6 @@
 """The stages of a run, what each makes, and which settings a later stage takes over from an earlier one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from polyframe._errors import PolyframeError, UsageError
@@ -52,9 +52,9 @@ def settings_of(recorded: Mapping[str, Any]) -> Settings:
 def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[str, Any]) -> Settings:
     """Put together the settings of a stage that starts from earlier output.
 
-    Those of the extraction are taken over, and for `contours` those of the clustering too: labels and
-    contours in one directory always belong together. Where the extraction took every task and tool, a later
-    stage may take part of them.
+    They are those that the output was made with, and what is given overrides them. Which rows were extracted
+    cannot be changed any more, nor for `contours` the clustering: labels and contours in one directory always
+    belong together. Where the extraction took every task and tool, a later stage may take part of them.
 
     Parameters
     ----------
@@ -75,22 +75,38 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
         Where a given setting contradicts one that is taken over.
     """
     follows_reduction = stage == "contours" and "reduce" in manifest["stages"]
-    recorded = settings_of(manifest["settings"] if follows_reduction else manifest["extraction"])
-    wanted = Settings().replace(given)
-    taken_over = ["workflow_id", "workflow_version", "drawing_tasks", "volunteers", "visitors"]
+    made = settings_of(manifest["settings"])
+    recorded = made if follows_reduction else settings_of(manifest["extraction"])
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if chosen.get("workflow_version") == versions.NEWEST:
+        # The extractions are what there is.
+        del chosen["workflow_version"]
+    wanted = Settings().replace(chosen)
+    fixed = ["workflow_id", "workflow_version", "drawing_tasks", "volunteers", "visitors"]
     if follows_reduction:
-        taken_over = [n for n in recorded.affecting("extract", "reduce") if n not in _NOT_CLUSTERING]
-    for name in taken_over:
-        if given.get(name) is not None and not _fits(name, wanted, recorded, manifest, follows_reduction):
+        fixed = [n for n in recorded.affecting("extract", "reduce") if n not in _NOT_CLUSTERING]
+    for name in fixed:
+        if name in chosen and not _fits(name, wanted, recorded, manifest, follows_reduction):
             raise UsageError(
                 f"{name}: {shown(getattr(wanted, name))} contradicts {shown(getattr(recorded, name))}, with "
                 "which this output was made; use another output directory"
             )
-    carried = settings_of(manifest["settings"]).affecting("carried")
-    return wanted.replace(
-        {name: getattr(recorded, name) for name in taken_over if given.get(name) is None}
-        | {name: value for name, value in carried.items() if given.get(name) is None}
-    )
+    return made.replace(chosen)
+
+
+def check_volunteers_known(settings: Settings, output: object) -> None:
+    """Check that what an output directory holds of volunteers is enough to filter by them.
+
+    Raises
+    ------
+    UsageError
+        Where there are no names, and a classification is to be chosen of those that a volunteer made.
+    """
+    if settings.volunteers == "drop" and settings.filter != "all":
+        raise UsageError(
+            f"{output}: has no volunteers, so who classified a subject again cannot be told; "
+            "use --filter all, or `polyframe run` from the export"
+        )
 
 
 def _fits(
@@ -106,6 +122,29 @@ def _fits(
         return all(selected) and selected == versions.selects(made, held)
     everything_taken = name == "drawing_tasks" and made == () and not follows_reduction
     return everything_taken and all(task.kind == "polygon" for task in asked)
+
+
+def not_default(settings: Settings, without: Collection[str] = ()) -> str:
+    """Name the settings that change results and are not the defaults, with their values.
+
+    Parameters
+    ----------
+    settings : Settings
+        All settings; the workflow, which is always chosen, is not named.
+    without : collection of str
+        Others that are not named.
+
+    Returns
+    -------
+    str
+        Such as `eps 0.3, filter all`; empty where all are the defaults.
+    """
+    usual = Settings()
+    return ", ".join(
+        f"{name} {shown(getattr(settings, name))}"
+        for name in settings.affecting("extract", "reduce", "contours", "carried")
+        if name not in ("workflow_id", *without) and getattr(settings, name) != getattr(usual, name)
+    )
 
 
 def shown(value: Any) -> str:

@@ -1,14 +1,15 @@
 """What an output directory holds, and whether a run works there or has died; nothing is touched."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from polyframe import commit
 from polyframe._errors import PolyframeError
-from polyframe.dataset import WORK
+from polyframe.dataset import WORK, last_change
 from polyframe.exclusive import holder_of
 from polyframe.manifest import (
     MANIFEST,
@@ -21,6 +22,9 @@ from polyframe.manifest import (
 from polyframe.parts import part_name, read_rows_and_origin
 from polyframe.reuse import waiting_stages
 from polyframe.stages import STAGE_TABLES
+
+_TRIES: Final = 20
+_PAUSE: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Status:
         The version of their schema.
     sources, versions : list of str
         The files of the export, and the versions of the workflow that were taken.
+    version_chosen_by : {"user", "default", "newest"} or None
+        Whether somebody named the version, nobody did (later runs then keep it), or the newest was asked for.
     stages : list of str
         What was done: `extract`, `reduce`, `contours`.
     settings : dict
@@ -87,6 +93,7 @@ class Status:
     schema_version: int | None = None
     sources: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
+    version_chosen_by: str | None = None
     stages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     extraction: dict[str, Any] = field(default_factory=dict)
@@ -127,6 +134,17 @@ def status(output: str | os.PathLike[str]) -> Status:
         Where the directory is no output of polyframe, or its manifest cannot be read.
     """
     folder = Path(output)
+    for _ in range(_TRIES):
+        before = last_change(folder)
+        found = _look(folder)
+        # While a run puts tables into place, parts may seem to be missing.
+        if not found.not_current or before == last_change(folder):
+            break
+        time.sleep(_PAUSE)
+    return found
+
+
+def _look(folder: Path) -> Status:
     path = present_manifest(folder)
     work = folder / WORK
     finished = waiting_stages(work)
@@ -152,10 +170,10 @@ def status(output: str | os.PathLike[str]) -> Status:
         looked[part.table].append(part)
     off = {part.file: part.problem for parts in looked.values() for part in parts if part.problem}
     names_off = {Path(file).name for file in off}
-    copied = ("polyframe_version", "schema_version", "sources", "versions", "stages", "settings")
+    copied = ("polyframe_version", "schema_version", "sources", "versions", "version_chosen_by", "stages")
     return Status(
         **now,
-        **{key: manifest[key] for key in (*copied, "extraction", "accounting")},
+        **{key: manifest[key] for key in (*copied, "settings", "extraction", "accounting")},
         tables={table: _table(parts) for table, parts in looked.items()},
         partitions=len(records),
         partitions_current=sum(part_name(record.name) not in names_off for record in records),

@@ -13,8 +13,9 @@ from polyframe.dataset import check_output
 from polyframe.extraction import Extraction
 from polyframe.outcome import Summary
 from polyframe.panoptes.extractions_csv import write_export
-from polyframe.panoptes.versions import parse_version_spec
+from polyframe.panoptes.versions import NEWEST, parse_version_spec
 from polyframe.pipeline import Progress
+from polyframe.safeguards import made_with
 from polyframe.settings import Settings
 from polyframe.workers import Say
 
@@ -43,7 +44,7 @@ def run_extractions_csv(
         The output directory; new, empty or ours.
     settings : Settings
         All settings. The version of the workflow is taken from them, since extractions have none: the lower
-        end of `workflow_version`, or `0`.
+        end of `workflow_version`, else of what the output directory was made with, or `0`.
     say, progress, force
         As for `polyframe.pipeline.run_export`.
 
@@ -53,7 +54,9 @@ def run_extractions_csv(
         Where the file cannot be used or the output not be written.
     """
     check_output(output)
-    with _as_export(extractions, settings, output.absolute().parent) as (export, adapted):
+    kept = made_with(output)
+    version = kept.workflow_version if kept else None
+    with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
         stages = ["extract", "reduce"]
         say(_NO_SESSIONS)
         return pipeline.run_export([export], output, adapted, stages, say, progress, force=force)
@@ -73,11 +76,16 @@ def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None
 
 
 @contextlib.contextmanager
-def _as_export(extractions: Path, settings: Settings, beside: Path | None) -> Iterator[tuple[Path, Settings]]:
+def _as_export(
+    extractions: Path, settings: Settings, beside: Path | None, kept_version: str | None = None
+) -> Iterator[tuple[Path, Settings]]:
     """Make a classification export for a while, of the same name; it lies beside what is made of it."""
     if beside is not None:
         beside.mkdir(parents=True, exist_ok=True)
-    spec = settings.workflow_version
+    if settings.workflow_version == NEWEST:
+        # There are no versions to choose from.
+        settings = dataclasses.replace(settings, workflow_version=None)
+    spec = settings.workflow_version or kept_version
     major, minor = parse_version_spec(spec).lowest if spec else (0, 0)
     # Bezier curves are paths by now.
     tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)

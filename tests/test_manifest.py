@@ -28,6 +28,7 @@ SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)
 ORIGIN = {
     "sources": ["é.csv"],
     "versions": ["3.1"],
+    "version_chosen_by": "default",
     "extraction": SETTINGS.affecting("extract"),
     "last_subject": 9,
 }
@@ -88,6 +89,10 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a name that is a path": (
         lambda given: given | {"partitions": [RECORDS[0].plain() | {"name": "../00000"}]},
         "partition 0: its name",
+    ),
+    "a version that was chosen by nobody": (
+        lambda given: given | {"version_chosen_by": "me"},
+        "'version_chosen_by' is 'me', expected one of user, default, newest",
     ),
     "a stage with more": (
         lambda given: given | {"partitions": [RECORDS[0].plain() | {"stages": {"extract": {"more": 1}}}]},

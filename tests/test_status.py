@@ -14,7 +14,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import commit, pipeline
+from polyframe import commit, pipeline, state
 from polyframe.dataset import WORK
 from polyframe.exclusive import exclusive, holder_of
 from polyframe.manifest import MANIFEST, read_manifest, write_manifest
@@ -84,7 +84,8 @@ def test_json_is_one_object_with_stable_keys(made: Path, polyframe: Call) -> Non
     told = json.loads(done.out)
     assert (done.code, done.err) == (0, "")
     assert told == pf.status(made).to_dict()
-    keys = "output polyframe_version schema_version sources versions stages settings extraction tables"
+    keys = "output polyframe_version schema_version sources versions version_chosen_by stages settings"
+    keys += " extraction tables"
     keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
     keys += " finished_partitions change_decided"
     assert list(told) == keys.split()
@@ -139,8 +140,14 @@ def test_parts_that_are_not_current(
     assert found.parts_current == found.parts - 1
     assert found.tables["labels"].current == found.partitions - 1
     done = polyframe("status", out)
-    assert done.code == 0
+    assert done.code == 1
     assert "labels/part-00000.parquet: " in done.out
+    done = polyframe("status", out, "--json")
+    assert done.code == 1
+    assert list(json.loads(done.out)["not_current"]) == ["labels/part-00000.parquet"]
+    assert "exit code is 1 if a part is missing or damaged" in " ".join(
+        polyframe("status", "--help").out.split()
+    )
 
 
 def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
@@ -152,6 +159,29 @@ def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
         f"{table}/{path.name}": "was made from other rows or settings" for table in STAGE_TABLES["reduce"]
     }
     assert pf.status(out).not_current == told
+
+
+def test_tables_that_a_run_replaces_are_looked_at_again(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts that seem damaged because they change places in this moment are not."""
+    look = state._look
+    looked: list[pf.Status] = []
+
+    def changed_meanwhile(folder: Path) -> pf.Status:
+        if looked:
+            return look(folder)
+        manifest = state.load_manifest(folder / MANIFEST)
+        pf.run(export, out, partition_size=1, eps=0.3)
+        with monkeypatch.context() as patched:
+            patched.setattr(state, "load_manifest", lambda _: manifest)
+            looked.append(look(folder))
+        return looked[0]
+
+    monkeypatch.setattr(state, "_look", changed_meanwhile)
+    found = pf.status(out)
+    assert looked[0].not_current
+    assert (found.not_current, found.settings["eps"]) == ({}, 0.3)
 
 
 def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -> None:

@@ -7,6 +7,7 @@ import click
 
 from polyframe.commands import helping
 from polyframe.commands.options import (
+    AS_MADE,
     config_option,
     given,
     named_setting_options,
@@ -38,7 +39,7 @@ from polyframe.commands.telling import Progress, say
 @click.option(
     "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
 )
-@named_setting_options("task", "tool", "filter", "min_threshold", default="as OUT was made with")
+@named_setting_options("task", "tool", "filter", "min_threshold", default=AS_MADE)
 @named_setting_options("engine", "jobs")
 @quiet_option
 def tune(

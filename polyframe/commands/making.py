@@ -9,6 +9,7 @@ from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
 from polyframe.commands.options import (
+    AS_MADE,
     classifications_argument,
     config_option,
     force_option,
@@ -107,7 +108,7 @@ def extract(
     shell_complete=folders,
     help="the directory, for EXTRACTIONS.csv",
 )
-@setting_options("extract", "reduce")
+@setting_options("extract", "reduce", default=AS_MADE)
 @force_option
 @quiet_option
 def reduce(
@@ -147,7 +148,7 @@ def reduce(
 )
 @output_argument
 @config_option
-@setting_options("extract", "reduce", "contours")
+@setting_options("extract", "reduce", "contours", default=AS_MADE)
 @force_option
 @quiet_option
 def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
@@ -163,6 +164,8 @@ def _from_extractions(
     wanted = api.given_settings(config, given(options), say(quiet))
     api.checked_settings(wanted)
     settings = stages.settings_for_stage(manifest.read_manifest(output), stage, wanted)
+    taken_over = stages.not_default(settings, without=wanted)
+    say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
     with Progress(quiet) as progress:
         summary = pipeline.run_extractions(output, settings, stage, say(quiet), progress, force=force)
     for note in summary.notes:

@@ -34,13 +34,21 @@ class Choice(click.Choice[str]):
         return super().convert(self._aliases.get(value, value), param, ctx)
 
 
-def setting_options(*affected: str) -> Callable[[Command], Command]:
-    """Give a command one option for each setting that changes its results."""
+def setting_options(*affected: str, default: str | None = None) -> Callable[[Command], Command]:
+    """Give a command one option for each setting that changes its results.
+
+    Parameters
+    ----------
+    *affected : str
+        Which results, see `polyframe.settings.Affects`.
+    default : str, optional
+        What the help says holds without the option, where that is not the default of the setting.
+    """
 
     def add(command: Command) -> Command:
         for f in reversed(dataclasses.fields(Settings)):
             if f.metadata.get("flag") and f.metadata["affects"] in (*affected, "run"):
-                command = _option(f)(command)
+                command = _option(f, None if f.metadata["affects"] == "run" else default)(command)
         return command
 
     return add
@@ -84,6 +92,9 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
         help=f.metadata["help"].replace("`", "") + shown,
     )
 
+
+#: What holds where a command that works in OUT is given no other value.
+AS_MADE: Final = "as OUT was made with"
 
 config_option = click.option(
     "-c",

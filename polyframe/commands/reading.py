@@ -25,13 +25,16 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="one JSON ob
 def status(output: Path, as_json: bool) -> None:
     """Tell what OUT holds: tables, settings, what is current, what was rejected, and who works there.
 
-    Nothing in OUT is changed, and a run that works there is not disturbed.
+    Nothing in OUT is changed, and a run that works there is not disturbed. The exit code is 1 if a part is
+    missing or damaged, as far as its length and its footer tell; polyframe validate reads all of it.
     """
     from polyframe import reports, state
 
     found = state.status(output)
     for line in reports.status_json(found) if as_json else reports.status_lines(found):
         click.echo(line)
+    if found.not_current:
+        sys.exit(1)
 
 
 @helping.command("polyframe validate out", short_help="Read all of a directory and tell what is off.")

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
-from polyframe.choices import Visitors
+from polyframe.choices import VersionChosenBy, Visitors
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
@@ -38,6 +38,10 @@ class Selection:
         What was chosen without being asked for, to be said out loud.
     sources : tuple of str
         The names of the files of the export, without their folders.
+    workflow_version : str
+        What was asked for, or chosen: the setting as it is recorded.
+    version_chosen_by : {"user", "default", "newest"}
+        Whether somebody named the version, nobody did, or the newest was asked for.
     """
 
     workflow_id: int
@@ -47,6 +51,36 @@ class Selection:
     rows_filtered: int
     notes: tuple[str, ...]
     sources: tuple[str, ...] = ()
+    workflow_version: str = ""
+    version_chosen_by: VersionChosenBy = "default"
+
+
+@dataclass(frozen=True)
+class MadeWith:
+    """The workflow and version of an output directory, which a run keeps where it names no others.
+
+    Attributes
+    ----------
+    output : str
+        The directory, for messages.
+    workflow_id : int
+    workflow_version : str
+        The setting as it is recorded.
+    chosen_by : {"user", "default", "newest"}
+        As in `Selection`. A version that nobody named stands for itself alone: `13` for 13.0, not all 13.x.
+    """
+
+    output: str
+    workflow_id: int
+    workflow_version: str
+    chosen_by: VersionChosenBy
+
+    def selects(self, held: list[str]) -> list[bool]:
+        """Return which versions of an export are those of the output directory."""
+        if self.chosen_by == "user":
+            return versions.selects(self.workflow_version, held)
+        kept = versions.version_key(self.workflow_version)
+        return [versions.version_key(text) == kept for text in held]
 
 
 def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.DataFrame:
@@ -125,7 +159,9 @@ def used_subjects(census: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     )
 
 
-def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -> Selection:
+def select(
+    census: pl.DataFrame, settings: Settings, sources: tuple[str, ...], made_with: MadeWith | None = None
+) -> Selection:
     """Choose workflow and versions from what an export holds.
 
     Parameters
@@ -133,14 +169,18 @@ def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -
     census : polars.DataFrame
         From `take_census`.
     settings : Settings
-        `workflow_id` and `workflow_version`; without them the only workflow and its newest version.
+        `workflow_id` and `workflow_version`; without them those of `made_with`, or the only workflow and its
+        newest version.
     sources : tuple of str
         The files of the export, for messages.
+    made_with : MadeWith, optional
+        What the output directory was made with, where it has tables already.
 
     Raises
     ------
     PolyframeError
-        Where the export has no rows, or lacks the workflow or version asked for (those it holds are named).
+        Where the export has no rows, or lacks the workflow or version that is asked for or kept (those it
+        holds are named).
     UsageError
         Where the export holds several workflows and none was asked for.
     """
@@ -148,9 +188,22 @@ def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -
     if census.is_empty():
         raise PolyframeError(f"{path}: holds no classifications, only a header; export it again")
     notes: list[str] = []
-    workflow_id = _choose_workflow(census, settings, path, notes)
+    workflow_id = _choose_workflow(census, settings, path, made_with, notes)
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)
-    chosen, malformed = _choose_versions(of_workflow, settings, path, workflow_id, notes)
+    if made_with and made_with.workflow_id != workflow_id:
+        made_with = None
+    spec = settings.workflow_version
+    held, malformed = _held_versions(of_workflow, path, workflow_id)
+    chosen_by: VersionChosenBy = "default"
+    if spec not in (None, versions.NEWEST):
+        chosen, chosen_by = _named_versions(held, spec, path, workflow_id), "user"
+    elif spec is None and made_with:
+        chosen, spec = _kept_versions(of_workflow, held, made_with, path, notes), made_with.workflow_version
+        chosen_by = "user" if made_with.chosen_by == "user" else "default"
+    else:
+        chosen_by = "newest" if spec else "default"
+        chosen = _newest_version(held, notes)
+        spec = chosen[0].strip()
     filtered = census.filter(~is_used(workflow_id, [*chosen, *malformed]))
     not_utf8 = int(census["not_utf8"].sum())
     if not_utf8:
@@ -163,6 +216,8 @@ def select(census: pl.DataFrame, settings: Settings, sources: tuple[str, ...]) -
         rows_filtered=int(filtered["rows"].sum()),
         notes=tuple(notes),
         sources=tuple(Path(source).name for source in sources),
+        workflow_version=spec,
+        version_chosen_by=chosen_by,
     )
 
 
@@ -173,7 +228,9 @@ def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:
     return pl.col("workflow_id").is_null() | ((pl.col("workflow_id") == workflow_id) & wanted)
 
 
-def _choose_workflow(census: pl.DataFrame, settings: Settings, path: str, notes: list[str]) -> int:
+def _choose_workflow(
+    census: pl.DataFrame, settings: Settings, path: str, made_with: MadeWith | None, notes: list[str]
+) -> int:
     held = (
         census.filter(pl.col("workflow_id").is_not_null())
         .group_by("workflow_id")
@@ -189,31 +246,65 @@ def _choose_workflow(census: pl.DataFrame, settings: Settings, path: str, notes:
         if settings.workflow_id not in held["workflow_id"]:
             raise PolyframeError(f"{path}: holds no workflow {settings.workflow_id}; it holds {listed}")
         return settings.workflow_id
+    if made_with and made_with.workflow_id not in held["workflow_id"]:
+        raise PolyframeError(
+            f"{path}: holds no workflow {made_with.workflow_id}, with which {made_with.output} was made; it "
+            f"holds {listed}; name one with --workflow-id, or another output directory"
+        )
+    if made_with and held.height > 1:
+        kept = f"workflow {made_with.workflow_id}, with which {made_with.output} was made"
+        notes.append(f"{kept}; the export holds {listed}; --workflow-id chooses another")
+        return made_with.workflow_id
     if held.height > 1:
         raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
     notes.append(f"workflow {listed}, the only one in the export")
     return int(held["workflow_id"][0])
 
 
-def _choose_versions(
-    of_workflow: pl.DataFrame, settings: Settings, path: str, workflow_id: int, notes: list[str]
-) -> tuple[list[str], list[str]]:
+def _held_versions(of_workflow: pl.DataFrame, path: str, workflow_id: int) -> tuple[list[str], list[str]]:
+    """Return the versions of a workflow from the oldest on, and texts that are no versions."""
     # Sorted, so that of one version written in several ways every run takes the same first.
     texts = of_workflow["workflow_version"].drop_nulls().unique().sort().to_list()
     held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
-    malformed = sorted(text for text in texts if not versions.is_version(text))
     if not held:
         raise PolyframeError(
             f"{path}: workflow {workflow_id} has no row with a version such as 13.19; export it again"
         )
-    spec = settings.workflow_version
-    if spec is None:
-        newest = versions.version_key(held[-1])
-        notes.append(f"version {held[-1]}" + (f", the newest of {', '.join(held)}" if len(held) > 1 else ""))
-        return [text for text in held if versions.version_key(text) == newest], malformed
+    return held, sorted(text for text in texts if not versions.is_version(text))
+
+
+def _named_versions(held: list[str], spec: str, path: str, workflow_id: int) -> list[str]:
     chosen = [text for text, selected in zip(held, versions.selects(spec, held), strict=True) if selected]
     if not chosen:
         raise PolyframeError(
             f"{path}: workflow {workflow_id} holds no version {spec}; it holds {', '.join(held)}"
         )
-    return chosen, malformed
+    return chosen
+
+
+def _kept_versions(
+    of_workflow: pl.DataFrame, held: list[str], made_with: MadeWith, path: str, notes: list[str]
+) -> list[str]:
+    kept = f"version {made_with.workflow_version}, with which {made_with.output} was made"
+    chosen = [text for text, selected in zip(held, made_with.selects(held), strict=True) if selected]
+    if not chosen:
+        raise PolyframeError(
+            f"{path}: workflow {made_with.workflow_id} holds no {kept}; it holds {', '.join(held)}; name one "
+            f"with --workflow-version, or take {held[-1]} with --workflow-version {versions.NEWEST}"
+        )
+    last = versions.version_key(chosen[-1])
+    newer = [text for text in held if versions.version_key(text) > last]
+    if newer:
+        rows = of_workflow.filter(pl.col("workflow_version").is_in(newer))["rows"].sum()
+        kept += (
+            f"; the export also holds {rows} row{'s' * (rows != 1)} of newer versions, up to {newer[-1]}; "
+            f"--workflow-version {versions.NEWEST} moves on"
+        )
+    notes.append(kept)
+    return chosen
+
+
+def _newest_version(held: list[str], notes: list[str]) -> list[str]:
+    newest = versions.version_key(held[-1])
+    notes.append(f"version {held[-1]}" + (f", the newest of {', '.join(held)}" if len(held) > 1 else ""))
+    return [text for text in held if versions.version_key(text) == newest]

@@ -8,7 +8,7 @@ import polars as pl
 
 from polyframe.panoptes import selection, sources
 from polyframe.panoptes.rows import used_rows
-from polyframe.panoptes.selection import Selection
+from polyframe.panoptes.selection import MadeWith, Selection
 from polyframe.settings import Settings
 
 
@@ -38,7 +38,11 @@ class Survey:
 
 
 def survey(
-    named: Sequence[str | Path], folder: Path, settings: Settings, say: Callable[[str], None] = lambda _: None
+    named: Sequence[str | Path],
+    folder: Path,
+    settings: Settings,
+    say: Callable[[str], None] = lambda _: None,
+    made_with: MadeWith | None = None,
 ) -> Survey:
     """Look through an export, in one pass over its files.
 
@@ -52,6 +56,8 @@ def survey(
         Which workflow and version are wanted.
     say : callable
         Told what was chosen, and what had to be mended.
+    made_with : MadeWith, optional
+        What the output directory was made with, where it has tables already.
 
     Raises
     ------
@@ -65,18 +71,13 @@ def survey(
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.mend_sources(paths, folder)
         census = selection.take_census(opened.rows, settings.visitors)
-    chosen = selection.select(census, settings, opened.names)
+    chosen = selection.select(census, settings, opened.names, made_with)
     for note in (*sources.repeats(named), *opened.notes, *chosen.notes):
         say(note)
     return Survey(
         used_rows(opened.rows, chosen, settings.visitors),
         chosen,
         selection.used_subjects(census, chosen),
-        settings.replace(
-            {
-                "workflow_id": chosen.workflow_id,
-                "workflow_version": settings.workflow_version or chosen.versions[0].strip(),
-            }
-        ),
+        settings.replace({"workflow_id": chosen.workflow_id, "workflow_version": chosen.workflow_version}),
         opened.temporary_bytes,
     )

@@ -12,9 +12,11 @@ from polyframe._errors import UsageError
 
 _VERSION: Final = re.compile(r"\s*([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*")
 _ALL_MINORS: Final = 10**9
+#: What names the newest version of an export, whatever earlier runs took.
+NEWEST: Final = "newest"
 _FORMS: Final = (
     "`13.19` (exactly this version), `13` (all 13.x) "
-    "or a range `4..13.19`, `4..`, `..13` (both ends included)"
+    "or a range `4..13.19`, `4..`, `..13` (both ends included); `newest` takes the newest in the export"
 )
 
 
@@ -87,8 +89,8 @@ def version_spec_from_config(value: Any) -> str:
     Parameters
     ----------
     value : str, int or mapping
-        A text as for `parse_version_spec`, a whole number (a major version), or a mapping with `min`, `max`
-        or both. A float is refused, since 13.10 and 13.1 are the same float and two versions.
+        A text as for `parse_version_spec`, `newest`, a whole number (a major version), or a mapping with
+        `min`, `max` or both. A float is refused, since 13.10 and 13.1 are the same float and two versions.
 
     Returns
     -------
@@ -108,7 +110,8 @@ def version_spec_from_config(value: Any) -> str:
             if not is_version(text):
                 raise UsageError(f"workflow_version.{key}: {text!r} is no version such as `13` or `13.19`")
         return parse_version_spec(f"{texts.get('min', '')}..{texts.get('max', '')}").text
-    return parse_version_spec(_version_text(value)).text
+    text = _version_text(value)
+    return NEWEST if text.strip().lower() == NEWEST else parse_version_spec(text).text
 
 
 def selects(spec: str, versions: Sequence[str]) -> list[bool]:

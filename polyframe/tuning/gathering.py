@@ -14,7 +14,7 @@ from polyframe.opened import opened
 from polyframe.participation import selected_marks
 from polyframe.parts import read_parts
 from polyframe.settings import Settings
-from polyframe.stages import settings_for_stage, settings_of, shown
+from polyframe.stages import check_volunteers_known, settings_for_stage, settings_of, shown
 from polyframe.tables import TABLES
 from polyframe.tuning.counting import Tally, count_settings
 from polyframe.tuning.table import tuning_table
@@ -22,8 +22,8 @@ from polyframe.tuning.values import Grid
 from polyframe.workers import Say, each
 from polyframe.written import placed_whole
 
-#: Settings of the clustering, beside those that are compared, that are as in the output where not given.
-_TAKEN_OVER: Final = ("drawing_tasks", "task", "tool", "filter", "min_threshold")
+#: Settings of the clustering, beside those that are compared, that are named; drawing tasks are long.
+_NAMED: Final = ("task", "tool", "filter", "min_threshold")
 
 FORMATS: Final = (".csv", ".parquet")
 
@@ -135,19 +135,13 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 
 def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any], say: Say) -> Settings:
     """Put the settings together, and say which are used."""
-    made = settings_of(manifest["settings"])
-    as_made = {name: getattr(made, name) for name in _TAKEN_OVER if given.get(name) is None}
-    settings = settings_for_stage(manifest, "reduce", {**as_made, **given})
-    if settings.volunteers == "drop" and settings.filter != "all":
-        raise UsageError(
-            f"{output}: has no volunteers, so who classified a subject again cannot be told; use --filter all"
-        )
+    settings = settings_for_stage(manifest, "reduce", given)
+    check_volunteers_known(settings, output)
 
     def told(names: Sequence[str]) -> str:
         return ", ".join(f"{name} {shown(getattr(settings, name))}" for name in names)
 
-    named = _TAKEN_OVER[1:]  # the drawing tasks are those of any run, and long
-    chosen, kept = ([n for n in named if (n in as_made) == taken] for taken in (False, True))
+    chosen, kept = ([n for n in _NAMED if (given.get(n) is None) == taken] for taken in (False, True))
     said = [f"as given: {told(chosen)}"] if chosen else []
     said += [f"as in {output}: {told(kept)}"] if kept else []
     say("; ".join(said))

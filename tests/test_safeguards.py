@@ -1,0 +1,327 @@
+"""What keeps a scheduled run from quietly replacing good tables by others."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from exports import Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe.manifest import MANIFEST, read_manifest
+
+Call = Callable[..., Done]
+Rows = list[dict[str, Any]]
+
+
+def rows_of(version: str = "3.1", subjects: int = 4, first: int = 0, **cells: Any) -> Rows:
+    """Three volunteers outline one object of each subject: one cluster a subject."""
+    return [
+        export_row(
+            first + 10 * s + v, drawing(square(v, 0)), subject_ids=s, workflow_version=version, **cells
+        )
+        for s in range(1, subjects + 1)
+        for v in range(3)
+    ]
+
+
+def write(path: Path, rows: Rows) -> Path:
+    path.write_text(export_text(rows), encoding="utf-8")
+    return path
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+def clusters(out: Path) -> int:
+    return int(pf.scan(out, "reductions").select(pl.len()).collect().item())
+
+
+def error_line(done: Done) -> str:
+    lines = [line for line in done.err.splitlines() if line.startswith("polyframe: error: ")]
+    assert len(lines) == 1
+    return lines[0].removeprefix("polyframe: error: ")
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """Version 3.1 with four clusters."""
+    return write(tmp_path / "export.csv", rows_of())
+
+
+@pytest.fixture
+def out(export: Path, tmp_path: Path, polyframe: Call) -> Path:
+    assert polyframe("run", export, "-o", tmp_path / "out").code == 0
+    assert clusters(tmp_path / "out") == 4
+    return tmp_path / "out"
+
+
+# The version that OUT was made with
+
+ONE_NEWER = [export_row(900, drawing(square(0, 0)), workflow_version="3.2")]
+
+
+def test_one_row_of_a_newer_version_changes_nothing_but_what_is_said(
+    export: Path, out: Path, polyframe: Call
+) -> None:
+    tables = {name: content for name, content in files(out).items() if name != MANIFEST}
+    write(export, rows_of() + ONE_NEWER)
+    done = polyframe("run", export, "-o", out)
+    assert done.code == 0
+    assert f"version 3.1, with which {out} was made; the export also holds 1 row of newer ver" in done.err
+    assert "--workflow-version newest" in done.err
+    assert {name: content for name, content in files(out).items() if name != MANIFEST} == tables
+    assert read_manifest(out)["accounting"]["rows_filtered"] == 1
+
+
+def test_newest_moves_on_and_is_kept_from_then_on(export: Path, out: Path, polyframe: Call) -> None:
+    write(export, rows_of() + rows_of("3.2", subjects=3, first=500))
+    assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
+    assert (read_manifest(out)["versions"], clusters(out)) == (["3.2"], 3)
+    write(export, rows_of() + rows_of("3.2", subjects=3, first=500) + rows_of("4.1", first=700))
+    assert polyframe("run", export, "-o", out).code == 0
+    assert (read_manifest(out)["versions"], clusters(out)) == (["3.2"], 3)
+
+
+@pytest.mark.parametrize("way", ["the command", "extract", "python", "a configuration"])
+def test_every_way_to_make_tables_keeps_the_version(
+    way: str, export: Path, out: Path, polyframe: Call
+) -> None:
+    write(export, rows_of() + rows_of("3.2", subjects=1, first=500))
+    newest = "newest"
+    config = write(export.with_name("config.yaml"), [])
+    config.write_text("workflow_id: 7\n")
+    said: list[str] = []
+
+    def call(version: str | None) -> None:
+        if way == "python":
+            pf.run(export, out, workflow_version=version, say=said.append)
+        elif way == "a configuration":
+            config.write_text("workflow_id: 7\n" + (f"workflow_version: {version}\n" if version else ""))
+            assert polyframe("run", export, "-o", out, "-c", config).code == 0
+        else:
+            command = "run" if way == "the command" else way
+            flags = ("--workflow-version", version) if version else ()
+            assert polyframe(command, export, "-o", out, *flags).code == 0
+
+    call(None)
+    assert read_manifest(out)["versions"] == ["3.1"]
+    call(newest)
+    assert read_manifest(out)["versions"] == ["3.2"]
+    call(None)
+    assert read_manifest(out)["versions"] == ["3.2"]
+    if way == "python":
+        assert "version 3.2, the newest of 3.1, 3.2" in said
+
+
+@pytest.mark.parametrize("flags", [(), ("--force",), ("--no-contours",)])
+def test_a_kept_version_that_has_gone_is_an_error(
+    flags: tuple[str, ...], export: Path, out: Path, polyframe: Call
+) -> None:
+    before = files(out)
+    write(export, rows_of("3.0") + rows_of("4.2", first=500))
+    done = polyframe("run", export, "-o", out, *flags)
+    assert done.code == 1
+    line = error_line(done)
+    for words in ("no version 3.1, with which", str(out), "it holds 3.0, 4.2", "--workflow-version newest"):
+        assert words in line
+    assert files(out) == before
+    assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
+    assert read_manifest(out)["versions"] == ["4.2"]
+
+
+def test_a_range_that_was_named_is_kept_as_a_range(export: Path, out: Path, polyframe: Call) -> None:
+    assert polyframe("run", export, "-o", out, "--workflow-version", "3..3.5").code == 0
+    write(export, rows_of() + rows_of("3.5", subjects=2, first=500) + rows_of("3.6", first=700))
+    done = polyframe("run", export, "-o", out)
+    assert (done.code, read_manifest(out)["versions"]) == (0, ["3.1", "3.5"])
+    assert "12 rows of newer versions, up to 3.6; --workflow-version newest moves on" in done.err
+    write(export, rows_of("3.6"))
+    assert "no version 3..3.5, with which" in error_line(polyframe("run", export, "-o", out))
+
+
+def test_a_version_that_nobody_named_stands_for_itself(tmp_path: Path, polyframe: Call) -> None:
+    """As a specification `13` names all 13.x; as the newest that the export held it was 13.0."""
+    export, out = write(tmp_path / "export.csv", rows_of("13")), tmp_path / "out"
+    assert polyframe("run", export, "-o", out).code == 0
+    write(export, rows_of("13") + rows_of("13.1", subjects=2, first=500))
+    assert polyframe("run", export, "-o", out).code == 0
+    assert read_manifest(out)["versions"] == ["13"]
+    assert polyframe("run", export, "-o", out, "--workflow-version", "13").code == 0
+    assert polyframe("run", export, "-o", out).code == 0
+    assert read_manifest(out)["versions"] == ["13", "13.1"]
+
+
+def test_on_a_first_run_the_newest_is_taken(tmp_path: Path, polyframe: Call) -> None:
+    export = write(tmp_path / "export.csv", rows_of("3.2") + rows_of("3.16", subjects=2, first=500))
+    for name, flags in (("one", ()), ("two", ("--workflow-version", "newest"))):
+        done = polyframe("run", export, "-o", tmp_path / name, *flags)
+        assert "version 3.16, the newest of 3.2, 3.16" in done.err
+        assert clusters(tmp_path / name) == 2
+    found = pf.extract(export, workflow_version="newest")
+    assert found.classifications["workflow_version"].unique().to_list() == ["3.16"]
+
+
+def test_status_tells_how_the_version_was_chosen(export: Path, out: Path, polyframe: Call) -> None:
+    told = {"user": "(as named)", "default": "(kept until", "newest": "(the newest, as asked for)"}
+    calls = [((), "default"), (("3.1",), "user"), ((), "user"), (("newest",), "newest"), ((), "default")]
+    for version, expected in calls:
+        flags = ("--workflow-version", *version) if version else ()
+        assert polyframe("run", export, "-o", out, *flags).code == 0
+        assert pf.status(out).version_chosen_by == expected
+        assert f"version 3.1 {told[expected]}" in polyframe("status", out).out
+        assert json.loads(polyframe("status", out, "--json").out)["version_chosen_by"] == expected
+
+
+def test_the_tables_of_another_version_of_polyframe_keep_their_version(
+    export: Path, out: Path, polyframe: Call
+) -> None:
+    manifest = json.loads((out / MANIFEST).read_text())
+    for change in ({"schema_version": 1}, {"polyframe_version": 7}):
+        (out / MANIFEST).write_text(json.dumps(manifest | change))
+        write(export, rows_of() + ONE_NEWER)
+        assert polyframe("run", export, "-o", out).code == 0
+        assert (read_manifest(out)["versions"], clusters(out)) == (["3.1"], 4)
+    (out / MANIFEST).write_text("{")
+    done = polyframe("run", export, "-o", out)
+    assert f"{out / MANIFEST}: cannot be read; workflow and version are chosen as for a new" in done.err
+
+
+def test_a_later_stage_takes_the_configuration_that_says_newest(
+    export: Path, out: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("workflow_version: newest\n")
+    assert polyframe("run", export, "-o", out, "-c", config).code == 0
+    for stage in ("reduce", "contours"):
+        assert polyframe(stage, out, "-c", config).code == 0
+    assert pf.status(out).settings["workflow_version"] == "3.1"
+    assert pf.status(out).parts_current == pf.status(out).parts
+    assert pf.validate(out) == []
+
+
+def test_extractions_without_a_version_keep_that_of_the_tables(tmp_path: Path, polyframe: Call) -> None:
+    extracted = Path(__file__).parent / "panoptes" / "extractions.csv"
+    out = tmp_path / "out"
+    assert polyframe("reduce", extracted, "-o", out, "--workflow-version", "7.12").code == 0
+    before = files(out)
+    for flags in ((), ("--workflow-version", "newest")):
+        assert polyframe("reduce", extracted, "-o", out, *flags).code == 0
+        assert pf.status(out).versions == ["7.12"]
+    assert {n: c for n, c in files(out).items() if n != MANIFEST} == {
+        n: c for n, c in before.items() if n != MANIFEST
+    }
+
+
+# The workflow that OUT was made with
+
+
+def test_another_workflow_in_the_export_changes_nothing(export: Path, out: Path, polyframe: Call) -> None:
+    write(export, rows_of() + rows_of(first=500, workflow_id=8, workflow_name="Other"))
+    done = polyframe("run", export, "-o", out)
+    assert done.code == 0
+    listed = "7 (Outline) with 12 rows, 8 (Other) with 12 rows"
+    assert f"workflow 7, with which {out} was made; the export holds {listed}" in done.err
+    assert (pf.status(out).settings["workflow_id"], clusters(out)) == (7, 4)
+
+
+def test_a_workflow_that_has_gone_is_an_error(export: Path, out: Path, polyframe: Call) -> None:
+    before = files(out)
+    write(export, rows_of(workflow_id=8, workflow_name="Other"))
+    done = polyframe("run", export, "-o", out)
+    assert done.code == 1
+    line = error_line(done)
+    for words in ("no workflow 7, with which", str(out), "8 (Other) with 12 rows", "--workflow-id"):
+        assert words in line
+    assert files(out) == before
+
+
+def test_another_workflow_that_is_named_takes_its_own_newest_version(
+    export: Path, out: Path, polyframe: Call
+) -> None:
+    others = rows_of("3.1", 2, 500, workflow_id=8) + rows_of("5.2", 2, 700, workflow_id=8)
+    write(export, rows_of() + others)
+    assert polyframe("run", export, "-o", out, "--workflow-id", 8).code == 0
+    assert (read_manifest(out)["versions"], clusters(out)) == (["5.2"], 2)
+
+
+# The settings that OUT was made with
+
+
+@pytest.fixture
+def four(tmp_path: Path, polyframe: Call) -> tuple[Path, Path]:
+    """Squares at 0, 1, 2 and 6: distances of 2/11 to 3/4; a fifth volunteer marks the same place twice."""
+    shifts = (0, 1, 2, 6)
+    rows = [export_row(v, drawing(square(s, 0), square(s, 40, toolIndex=1))) for v, s in enumerate(shifts)]
+    rows += [export_row(v, drawing(square(0, 0)), user_name="twice") for v in (10, 11)]
+    return write(tmp_path / "export.csv", rows), tmp_path / "out"
+
+
+MADE = ("--eps", 0.2, "--min-samples", 3, "--filter", "all", "--average", "union", "--min-threshold", 0.1)
+
+
+@pytest.mark.parametrize("stage", ["reduce", "contours"])
+def test_a_later_stage_takes_over_all_settings(stage: str, four: tuple[Path, Path], polyframe: Call) -> None:
+    """Whatever they are: what it makes again is what was there."""
+    export, out = four
+    more = ("--contour-method", "raster", "--num-grid-points", 30, "--smoothing", "rounded", "--tool", 0)
+    assert polyframe("run", export, "-o", out, *MADE, *more).code == 0
+    before = files(out)
+    for flags in ((), ("--force",)):
+        done = polyframe(stage, out, *flags)
+        assert done.code == 0
+        assert files(out) == before
+        assert "eps 0.2, min_samples 3, min_threshold 0.1" in done.err
+
+
+def test_what_is_given_overrides_and_the_rest_stays(
+    four: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, out = four
+    config = tmp_path / "config.yaml"
+    config.write_text("reducer_config: {polygon_reducer: {average_type: last}}\n")
+    assert polyframe("run", export, "-o", out, *MADE).code == 0
+    assert polyframe("reduce", out, "-c", config, "--eps", 0.9).code == 0
+    expected = {"eps": 0.9, "min_samples": 3, "filter": "all", "average_type": "last", "min_threshold": 0.1}
+    settings = pf.status(out).settings
+    assert {name: settings[name] for name in expected} == expected
+    once = tmp_path / "at once"
+    command = ("run", export, "-o", once, "-c", config, *MADE, "--average", "last", "--eps", 0.9)
+    assert polyframe(*command).code == 0
+    assert pf.scan(out, "reductions").collect().equals(pf.scan(once, "reductions").collect())
+
+
+def test_what_was_configured_for_the_extraction_holds_for_the_reduction(
+    four: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, out = four
+    config = tmp_path / "config.yaml"
+    config.write_text("reducer_config: {polygon_reducer: {eps: 0.2, min_samples: 3}}\n")
+    assert polyframe("extract", export, "-o", out, "-c", config).code == 0
+    assert polyframe("reduce", out).code == 0
+    assert polyframe("run", export, "-o", tmp_path / "at once", "-c", config, "--no-contours").code == 0
+    assert files(out) == files(tmp_path / "at once")
+
+
+def test_a_directory_in_python_has_its_settings_too(four: tuple[Path, Path], polyframe: Call) -> None:
+    export, out = four
+    assert polyframe("run", export, "-o", out, *MADE, "--tool", 0).code == 0
+    for name in ("groups", "labels", "reductions"):
+        assert getattr(pf.reduce(out), name).equals(pf.scan(out, name).collect()), name
+    assert pf.contours(out).equals(pf.scan(out, "contours").collect())
+    # By hand: squares that are 1 apart have the distance 2/11, above .15; three of the six are at 0.
+    assert pf.reduce(out, eps=0.15, min_samples=2).reductions["clusters_count"].to_list() == [3]
+    with pytest.raises(pf.UsageError, match="workflow_id: 8 contradicts 7"):
+        pf.reduce(out, workflow_id=8)
+
+
+def test_a_directory_without_names_is_not_filtered_by_them(four: tuple[Path, Path], polyframe: Call) -> None:
+    export, out = four
+    assert polyframe("run", export, "-o", out, "--volunteers", "drop").code == 0
+    for function in (pf.reduce, pf.contours, pf.tune):
+        with pytest.raises(pf.UsageError, match="has no volunteers"):
+            function(out)
+        assert function(out, filter="all") is not None
