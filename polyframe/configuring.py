@@ -67,7 +67,7 @@ def config(
     for file, text in files.items():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8")
+            file.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise PolyframeError(cannot_write(file, error)) from None
     return list(files)

@@ -107,7 +107,7 @@ def _type_name(dtype: Any) -> str:
 def main() -> None:
     """Fill in the sections of the document named on the command line."""
     path = Path(sys.argv[1])
-    path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def _is_alive(pid: int) -> bool:
 
 def _open_locked(path: Path, output: Path) -> IO[str]:
     for _ in range(_TRIES):
-        file = path.open("a+", encoding="utf-8")
+        file = path.open("a+", encoding="utf-8", newline="\n")
         if not _lock(file):
             holder = _holder(file)
             file.close()

@@ -204,7 +204,7 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_text(_text(manifest), encoding="utf-8")
+        temporary.write_text(_text(manifest), encoding="utf-8", newline="\n")
         replace_durably(temporary, path)
         sync_folder(path.parent)
     except OSError as error:

@@ -1,10 +1,12 @@
 """Lists of numbers between frames and arrays: a list column is flat values and offsets, without a copy."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 def list_column(name: str, values: NDArray[np.float64], offsets: NDArray[np.int64]) -> pl.Series:
@@ -66,29 +68,18 @@ def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         From 0.
     """
     array = column.rechunk().to_arrow()
-    offsets = numbers_of(array.offsets)
-    return numbers_of(array.values)[offsets[0] : offsets[-1]], offsets - offsets[0]
+    offsets = _numbers(array.offsets, np.int64)
+    return _numbers(array.values, np.float64)[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
-def numbers_of(array: Any) -> NDArray[Any]:
-    """View an Arrow array of numbers as a NumPy array.
-
-    Parameters
-    ----------
-    array : pyarrow.Array
-        Of a type that NumPy has too.
-
-    Returns
-    -------
-    ndarray
-        Without a copy; missing values as NaN, in a copy.
-    """
+def _numbers(array: Any, dtype: type[_Number]) -> NDArray[_Number]:
+    """View an Arrow array as a NumPy array, without a copy; missing values are NaN, in a copy."""
     if array.null_count:
-        return np.asarray(array.to_numpy(zero_copy_only=False))
-    dtype = array.type.to_pandas_dtype()
+        return np.asarray(array.to_numpy(zero_copy_only=False), dtype)
     if not len(array):
         return np.empty(0, dtype)
-    # Not `to_numpy`: it imports pandas where that is installed.
+    # Not `to_numpy`: it imports pandas where that is installed. Nor the array's `to_pandas_dtype`: before
+    # version 26, it fails where pandas is not.
     return np.frombuffer(array.buffers()[1], dtype, len(array) + array.offset)[array.offset :]
 
 

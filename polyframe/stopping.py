@@ -56,15 +56,16 @@ def stoppable(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.is_set():
-            for number in heard.recv(16):
+        while numbers := heard.recv(16):
+            for number in numbers:
                 if number in _SIGNALS and not ended.wait(_PATIENCE):
                     clean_up()
                     end_now(say)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=watch, daemon=True).start()
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
     stop = _stop_once()
     for number in _SIGNALS:
         if before[number] not in (signal.SIG_IGN, None):
@@ -77,7 +78,10 @@ def stoppable(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator
             if handler not in (signal.SIG_IGN, None):
                 signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
-        told.send(b"\0")
+        # This ends what the other thread reads.
+        told.close()
+        watching.join()
+        heard.close()
 
 
 def end_now(say: Callable[[], None]) -> None:

@@ -96,7 +96,7 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | N
     numbers = _number_points(np.concatenate([arc_cluster, arc_cluster, ring_cluster]), points)
     nodes, first = np.split(numbers, [2 * len(arcs)])
     start, end = np.split(nodes, 2)
-    order = np.lexsort((np.arctan2(ends[:, 3] - ends[:, 1], ends[:, 2] - ends[:, 0]), nodes))
+    order = _around_nodes(nodes, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
 
     # GEOS keeps the direction of a line that it nodes: crossing it from right to left enters one mark.
     step = np.ones(len(arcs), dtype=np.int64)
@@ -134,6 +134,18 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | N
     failed[node_cluster[turned != 0]] = True
     failed[arc_cluster[(depth[end] - depth[start] != rise) | (left < 0) | (right < 0)]] = True
     return Arrangement(arcs, arc_cluster, left, right, coordinates, offsets, ends, nodes, order, failed)
+
+
+def _around_nodes(nodes: Ints, across: Floats, up: Floats) -> Ints:
+    """Order half-edges by node, and about a node by direction: counter-clockwise, beginning at the left.
+
+    Quotients tell directions within a quarter turn apart. `arctan2` would do all at once, but its last
+    digit depends on the processor.
+    """
+    steep = np.abs(up) > np.abs(across)
+    quarter = np.select([steep & (up < 0), steep, across >= 0, up < 0], [1, 3, 2, 0], default=4)
+    over = np.where(steep, up, np.where(across == 0, 1.0, across))
+    return np.lexsort((np.where(steep, -across, up) / over, quarter, nodes))
 
 
 def _node(lines: NDArray[Any]) -> NDArray[Any]:

@@ -96,7 +96,7 @@ def shared_steps(
     arrives, leaves = nodes[(finish + count) % (2 * count)], nodes[(begin + count) % (2 * count)]
     along, is_open = _balance(leaves, arrives, missing)
     if np.any(is_open):
-        length = np.hypot(*(ends[unknown, 2:] - ends[unknown, :2]).T)
+        length = _lengths(ends[unknown, 2:] - ends[unknown, :2])
         by_length = np.lexsort((-length, chain))
         longest = by_length[np.unique(chain[by_length], return_index=True)[1]][is_open]
         arc = unknown[longest]
@@ -127,7 +127,7 @@ def weighted_steps(
         Every arc is matched by its longest segment; noding does not tell which outline it is of.
     """
     from_, to, arc = _segments(arcs)
-    by_length = np.lexsort((-np.hypot(*(to - from_).T), arc))
+    by_length = np.lexsort((-_lengths(to - from_), arc))
     longest = by_length[np.unique(arc[by_length], return_index=True)[1]]
     segments = np.column_stack([from_, to])[longest]
     return _matched_steps(segments, cluster, rings, ring_cluster, ring_weight)
@@ -240,7 +240,7 @@ def _matched_steps(
     same = cluster[probe] == ring_cluster[ring[segment]]
     probe, segment = probe[same], segment[same]
     along = to[segment] - from_[segment]
-    along /= np.hypot(*along.T)[:, None]
+    along /= _lengths(along)[:, None]
     beside = np.maximum(
         np.abs(_cross(along, starts[probe] - from_[segment])),
         np.abs(_cross(along, ends[probe] - from_[segment])),
@@ -249,6 +249,11 @@ def _matched_steps(
     if ring_weight is not None:
         onward = onward * ring_weight[ring[segment]]
     return np.bincount(probe, weights=onward, minlength=len(segments)).astype(np.int64)
+
+
+def _lengths(vectors: Floats) -> Floats:
+    # Not `hypot`: its last digit depends on the system's library.
+    return np.sqrt(vectors[:, 0] ** 2 + vectors[:, 1] ** 2)
 
 
 def _segments(lines: NDArray[Any]) -> tuple[Floats, Floats, Ints]:

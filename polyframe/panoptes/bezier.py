@@ -44,8 +44,13 @@ def bezier_paths(
     # Only the last curve of a closed mark reaches beyond the points: its end wraps to the first.
     end = start + (2 * curve_in_mark + 2) % np.repeat(n_control, n_curves)
     t = np.linspace(0.0, 1.0, POINTS_PER_CURVE)
-    weights = np.stack([(1 - t) ** 2, 2 * t * (1 - t), t**2])
+    first, second, third = (1 - t) ** 2, 2 * t * (1 - t), t**2
+    # Term by term, not as a product of matrices: libraries sum those in an order, or with a fused operation,
+    # that the processor decides.
     path_x, path_y = (
-        (np.stack([flat[begin], flat[begin + 1], flat[end]], axis=1) @ weights).ravel() for flat in (x, y)
+        (
+            np.outer(flat[begin], first) + np.outer(flat[begin + 1], second) + np.outer(flat[end], third)
+        ).ravel()
+        for flat in (x, y)
     )
     return path_x, path_y, offsets_of(n_curves * POINTS_PER_CURVE)

@@ -196,7 +196,7 @@ def _mend(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
         shutil.rmtree(folder, ignore_errors=True)
         note = mending.mend(file, kind, folder, [*REQUIRED, *OPTIONAL])
         lazy = mending.open_mended(folder)
-        note_file.write_text(note, encoding="utf-8")
+        note_file.write_text(note, encoding="utf-8", newline="\n")
     return tidy(lazy, lazy.collect_schema().names()), note
 
 

@@ -91,8 +91,8 @@ def encode_rows(
     marks = _mark_texts(drawings)
     tools, rows = drawings.tool.tolist(), drawings.row
     first = np.searchsorted(rows, np.arange(len(slot) + 1)).tolist()
-    finished = _START + slot * _SECONDS_BETWEEN + (drawings.chance[:, 3] * 8).astype(np.int64)
-    started = finished - 15 - (drawings.chance[:, 4] * 90).astype(np.int64)
+    finished = _START + _seconds(slot * _SECONDS_BETWEEN + (drawings.chance[:, 3] * 8).astype(np.int64))
+    started = finished - _seconds(15 + (drawings.chance[:, 4] * 90).astype(np.int64))
     begins, ends = (np.datetime_as_string(t).tolist() for t in (started, finished))
     subject_data = _subject_data(subject_id, scene.n_frames)
     lines = []
@@ -234,3 +234,7 @@ def _number_tables() -> tuple[NDArray[np.uint64], NDArray[np.complex128], NDArra
     point_x = np.array([f'{{""x"":{t},'.encode() for t in texts], dtype="S16")
     point_y = np.array([f'""y"":{t}}},'.encode() for t in texts], dtype="S16")
     return path.view(np.uint64), point_x.view(np.complex128), point_y.view(np.complex128)
+
+
+def _seconds(counts: NDArray[np.int64]) -> NDArray[np.timedelta64]:
+    return counts.astype("timedelta64[s]")

@@ -1,13 +1,14 @@
 """Arcs that several outlines run along: depths beside them, against points tested one by one."""
 
 import importlib
+import math
 
 import numpy as np
 import pytest
 import shapely
 from shapely import box
 
-from polyframe.geometry import contours
+from polyframe.geometry import arrangement, contours
 from polyframe.geometry.arrangement import arrange
 
 shared = importlib.import_module("polyframe.geometry.shared")
@@ -26,6 +27,20 @@ def on_screens(make_cluster, count, seed, scales=(0.69, 0.98, 1.02)):
     ]
     repaired = [max(shapely.get_parts(mark.buffer(0)), key=shapely.area) for mark in snapped]
     return np.array(repaired, dtype=object)
+
+
+def test_half_edges_around_a_node_are_in_the_order_of_their_angles():
+    # Directions on a grid, each once: integers, whose angles are far enough apart for any `arctan2`.
+    grid = np.array([(x, y) for x in range(-9, 10) for y in range(-9, 10) if np.gcd(x, y) == 1], dtype=float)
+    grid = np.random.default_rng(1).permutation(grid)
+    order = arrangement._around_nodes(np.zeros(len(grid), dtype=np.int64), *grid.T)
+    angles = [math.atan2(y, x) for x, y in grid]
+    # Straight to the left is last, as an angle of half a turn.
+    assert order.tolist() == sorted(range(len(grid)), key=angles.__getitem__)
+    # These differ by less than an angle can tell, but are not the same.
+    near = np.array([(8, np.nextafter(7.0, 8)), (8, 7)])
+    assert math.atan2(*near[0, ::-1]) == math.atan2(*near[1, ::-1])
+    assert arrangement._around_nodes(np.zeros(2, dtype=np.int64), *near.T).tolist() == [1, 0]
 
 
 def alone(marks):

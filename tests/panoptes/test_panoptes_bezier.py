@@ -1,4 +1,5 @@
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -65,3 +66,22 @@ def test_every_point_follows_from_the_control_points(drawn):
         for k, point in enumerate(path):
             p, q, r = map(np.array, curves[k // 10])
             assert point == pytest.approx(de_casteljau(p, q, r, (k % 10) / 9), abs=1e-9)
+
+
+@unhurried
+@given(marks)
+def test_sums_are_in_one_order_on_every_processor(drawn):
+    """Each is three products and two sums, rounded one by one; a fused operation would round less often."""
+    t = [k * (1 / 9) for k in range(9)] + [1.0]
+    for mark, path in zip(drawn, paths(*drawn), strict=True):
+        control = [*mark, mark[0]] if len(mark) % 2 == 0 else mark
+        for k, point in enumerate(path.tolist()):
+            curve, s = control[2 * (k // 10) :][:3], t[k % 10]
+            weights = ((1 - s) * (1 - s), 2 * s * (1 - s), s * s)
+            exact = [(1 - Fraction(k % 10, 9)) ** 2, 2 * Fraction(k % 10, 9) * (1 - Fraction(k % 10, 9))]
+            exact.append(1 - sum(exact))
+            for axis, number in enumerate(point):
+                p, q, r = (corner[axis] for corner in curve)
+                assert number == p * weights[0] + q * weights[1] + r * weights[2]
+                wanted = sum(Fraction(value) * weight for value, weight in zip((p, q, r), exact, strict=True))
+                assert abs(Fraction(number) - wanted) <= Fraction(max(map(abs, (p, q, r)))) / 2**50
