@@ -31,24 +31,30 @@ def is_visitor(name: str) -> pl.Expr:
     return pl.col(name).str.starts_with(VISITOR).fill_null(value=False)
 
 
-def metadata_columns(visitors: Visitors) -> list[pl.Expr]:
-    """Return the columns `FROM_METADATA`, read from `user_name` and `metadata` (text).
+def read_metadata(rows: pl.LazyFrame, visitors: Visitors) -> pl.LazyFrame:
+    """Put what a run reads of the metadata in their place.
 
     Parameters
     ----------
+    rows : polars.LazyFrame
+        Has `user_name` and `metadata` (text).
     visitors : {"session", "name"}
         With `name` no session is read.
 
     Returns
     -------
-    list of polars.Expr
-        `session`: the member of that name of the outermost object, of visitors alone; missing where the
-        metadata are not valid JSON, or it is no text of at most 200 characters. `image_width` and
-        `image_height`: of frame 0, in pixels; missing where they are not whole numbers above 0.
+    polars.LazyFrame
+        The same rows without `metadata`, with the columns `FROM_METADATA`. `session`: the member of that name
+        of the outermost object, of visitors alone; missing where the metadata are not valid JSON, or it is no
+        text of at most 200 characters. `image_width` and `image_height`: of frame 0, in pixels; missing
+        where they are not whole numbers above 0.
     """
     metadata = pl.when(pl.col("metadata").str.len_bytes() <= _LONGEST).then("metadata")
-    image = metadata.str.extract(_FIRST_IMAGE)
-    return [_session(metadata, visitors), *(_side(image, side).alias(f"image_{side}") for side in _SIDES)]
+    # In two steps: Polars would look for the image once for each side of it.
+    found = rows.with_columns(
+        _session(metadata, visitors), metadata.str.extract(_FIRST_IMAGE).alias("metadata")
+    )
+    return found.with_columns(_side("width"), _side("height")).drop("metadata")
 
 
 def volunteer() -> pl.Expr:
@@ -69,9 +75,6 @@ def known_volunteer(named: pl.Expr) -> pl.Expr:
     return pl.when(~named.str.contains(REPLACEMENT, literal=True)).then(named).alias("volunteer")
 
 
-_SIDES: Final = ("width", "height")
-
-
 def _session(metadata: pl.Expr, visitors: Visitors) -> pl.Expr:
     if visitors == "name":
         return pl.lit(None, pl.String).alias("session")
@@ -79,6 +82,7 @@ def _session(metadata: pl.Expr, visitors: Visitors) -> pl.Expr:
     return of_visitors.str.json_path_match("$.session").str.extract(_SESSION).alias("session")
 
 
-def _side(image: pl.Expr, side: str) -> pl.Expr:
-    pixels = image.str.extract(NATURAL.format(side.capitalize())).cast(pl.Int32, strict=False)
-    return pl.when(pixels > 0).then(pixels)
+def _side(side: str) -> pl.Expr:
+    digits = pl.col("metadata").str.extract(NATURAL.format(side.capitalize()))
+    pixels = digits.cast(pl.Int32, strict=False)
+    return pl.when(pixels > 0).then(pixels).alias(f"image_{side}")

@@ -10,11 +10,8 @@ from polyframe import reasons
 from polyframe.choices import Visitors
 from polyframe.panoptes.cells import boolean, text_or_missing, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
-from polyframe.panoptes.metadata import FROM_METADATA, metadata_columns, volunteer
+from polyframe.panoptes.metadata import FROM_METADATA, read_metadata, volunteer
 from polyframe.panoptes.selection import Selection, is_used
-
-#: Columns of an export that no partition gets.
-_NOT_READ: Final = ("workflow_name", "metadata")
 
 
 def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) -> pl.LazyFrame:
@@ -26,17 +23,17 @@ def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) ->
     come without their annotations, which would be too much for it.
     """
     return (
-        source.with_columns(whole_number("workflow_id"), whole_number("subject_ids").alias("subject_id"))
+        read_metadata(source, visitors)
+        .with_columns(whole_number("workflow_id"), whole_number("subject_ids").alias("subject_id"))
         .with_columns(pl.when(pl.col("subject_id").is_not_null()).then("annotations").alias("annotations"))
         .filter(is_used(selection.workflow_id, [*selection.versions, *selection.malformed]))
-        .with_columns(metadata_columns(visitors))
-        .drop(_NOT_READ)
+        .drop("workflow_name")
     )
 
 
 def rows_schema() -> pl.Schema:
     """Return the columns of what `used_rows` gives."""
-    text = {name: pl.String for name in (*REQUIRED, *OPTIONAL) if name not in _NOT_READ}
+    text = {name: pl.String for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")}
     numbers = {"workflow_id": pl.Int64, "subject_id": pl.Int64}
     return pl.Schema({"source": pl.UInt16, "row": pl.UInt32, **text, **numbers, **FROM_METADATA})
 

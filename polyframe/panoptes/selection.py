@@ -11,7 +11,7 @@ from polyframe.choices import VersionChosenBy, Visitors
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
-from polyframe.panoptes.metadata import metadata_columns
+from polyframe.panoptes.metadata import FROM_METADATA, read_metadata
 from polyframe.settings import Settings
 
 #: What a row weighs beside its annotations, roughly; for planning alone.
@@ -108,9 +108,10 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
     keys = ("workflow_id", "workflow_version", "subject_id")
     # The long cell by itself first: as a member of a struct it would be copied.
     cells = [pl.col(name).hash() if name == "annotations" else pl.col(name) for name in _READ]
-    row = pl.struct(cells + metadata_columns(visitors)).hash(seed=1)
+    row = pl.struct(*cells, *FROM_METADATA).hash(seed=1)
     return (
-        source.select(
+        read_metadata(source, visitors)
+        .select(
             whole_number("workflow_id"),
             "workflow_version",
             whole_number("subject_ids").alias("subject_id"),

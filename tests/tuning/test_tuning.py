@@ -182,7 +182,7 @@ def marks_at(places: list[tuple[float, int]]) -> pf.Extraction:
     )
     extractions = EXTRACTIONS.conform(frame)
     classifications = extractions.unique("classification_id").with_columns(
-        pl.lit("1.1").alias("workflow_version"), pl.lit(1).alias("n_marks")
+        workflow_version=pl.lit("1.1"), n_marks=1, image_width=None, image_height=None
     )
     return pf.Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.empty())
 
