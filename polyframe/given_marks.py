@@ -9,9 +9,10 @@ import polars as pl
 from polyframe import dataset, takeover
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.extraction import Extraction
+from polyframe.panoptes.cells import boolean, timestamp, timestamp_from_time, whole_number
 from polyframe.panoptes.metadata import known_volunteer
 from polyframe.settings import Settings
-from polyframe.tables import EXTRACTIONS
+from polyframe.tables import EXTRACTIONS, TIMESTAMP
 from polyframe.votes import is_no_json
 
 Found = Extraction | pl.DataFrame | pl.LazyFrame | str | os.PathLike[str]
@@ -64,6 +65,7 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in needed if name not in frame.columns and name not in optional]
     if missing:
         raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
+    frame = frame.with_columns(_read_column(name, dtype) for name, dtype in frame.schema.items())
     added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
     _check_rows(frame, [name for name in needed if name not in optional])
     try:
@@ -78,6 +80,20 @@ def _with_volunteers(frame: pl.DataFrame) -> pl.DataFrame:
     """Let `user_name` say who it was where `volunteer` does not."""
     known = [name for name in ("volunteer", "user_name") if name in frame.columns]
     return frame.with_columns(known_volunteer(pl.coalesce(known))) if known else frame
+
+
+def _read_column(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Read text where the table has numbers, times or truth values; what cannot be read is missing."""
+    expected = EXTRACTIONS.schema.get(name)
+    if expected == TIMESTAMP and isinstance(dtype, pl.Datetime | pl.Date):
+        return timestamp_from_time(name, dtype)
+    if dtype != pl.String or expected is None or expected == pl.String:
+        return pl.col(name)
+    if expected == TIMESTAMP:
+        return timestamp(name)
+    if expected.is_nested():
+        return pl.col(name)
+    return boolean(name) if expected == pl.Boolean else whole_number(name)
 
 
 def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:

@@ -17,7 +17,7 @@ from polyframe.choices import VersionChosenBy
 from polyframe.settings import Affects
 from polyframe.stages import STAGE_TABLES, settings_of
 
-_NAME: Final = re.compile(r"\d{5,9}(-\d\d)*")
+_NAME: Final = re.compile(r"[0-9]{5,9}(-[0-9]{2})*")
 _CONTENT: Final = re.compile(r"[0-9a-f]{16}")
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{32}")
 _COUNTS: Final = tuple(f.name for f in dataclasses.fields(Accounting) if f.name != "reasons")

@@ -22,7 +22,7 @@ def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFram
     settings : Settings
         `drawing_tasks`, `task` and `tool`; an empty one chooses everything.
     """
-    index = pl.col("tool").str.extract(r"(\d+)$").cast(pl.Int64)
+    index = pl.col("tool").str.extract("([0-9]+)$").cast(pl.Int64, strict=False)
     wanted: list[pl.Expr] = []
     if settings.drawing_tasks:
         drawn = [
@@ -45,7 +45,8 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
     classifications : polars.DataFrame
         Has the columns of the table of that name.
     repeats : {"first", "last", "all"}
-        By `created_at`, then `classification_id`. Classifications without a `volunteer` count one by one.
+        By `created_at`, then `classification_id`; one whose time could not be read counts only where the
+        volunteer has none with a time. Classifications without a `volunteer` count one by one.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter
     if repeats == "all":
         return classifications.select(_CLASSIFICATION_KEYS)
     volunteer = [*_SUBJECT_KEYS, "volunteer"]
-    ordered = classifications.sort("created_at", "classification_id", nulls_last=False)
+    # Unreadable times stand at the end that is not taken.
+    ordered = classifications.sort("created_at", "classification_id", nulls_last=repeats == "first")
     known = pl.col("volunteer").is_not_null()
     once = ordered.filter(known).unique(volunteer, keep=repeats, maintain_order=True)
     return pl.concat([once, ordered.filter(~known)]).select(_CLASSIFICATION_KEYS)

@@ -194,12 +194,17 @@ def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
 
 
 def _newest(clustered: Clustered) -> Positions:
-    """Return the first mark of the newest classification of each cluster; members are sorted by time."""
+    """Return the first mark of the newest classification of each cluster.
+
+    Marks whose time could not be read count as older than all others.
+    """
     if len(clustered.members) == 0:
         return clustered.members
-    created_at = clustered.marks["created_at"].to_physical().fill_null(-1).to_numpy()[clustered.members]
-    newest = np.repeat(created_at[clustered.member_offsets[1:] - 1], clustered.clusters_count)
-    place = np.where(created_at == newest, np.arange(len(created_at)), len(created_at))
+    times = clustered.marks["created_at"].to_physical().fill_null(np.iinfo(np.int64).min)
+    created_at = times.to_numpy()[clustered.members]
+    newest = np.maximum.reduceat(created_at, clustered.member_offsets[:-1])
+    is_newest = created_at == np.repeat(newest, clustered.clusters_count)
+    place = np.where(is_newest, np.arange(len(created_at)), len(created_at))
     return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
 
 

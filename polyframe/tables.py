@@ -3,6 +3,7 @@
 The writers, the checks and the documentation are all made from `TABLES`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,7 +37,8 @@ class Table:
     columns : tuple of Column
         In the order of the file.
     sort_by : tuple of str
-        The keys by which the concatenated parts are sorted; missing values come first.
+        The keys by which the concatenated parts are sorted. Missing values come first, times that could not
+        be read come last.
     key : tuple of str
         What no two rows of the whole table have in common. Only in `rejects`, rows of the stage `read` may:
         what they lack or repeat is their key.
@@ -69,11 +71,16 @@ class Table:
         polars.DataFrame
         """
         typed = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
-        return typed.sort(self.sort_by, nulls_last=False, maintain_order=True)
+        return typed.sort(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
 
     def empty(self) -> pl.DataFrame:
         """Return this table without rows."""
         return pl.DataFrame(schema=self.schema)
+
+
+def missing_last(names: Iterable[str]) -> list[bool]:
+    """Return for each of some sort keys whether missing values come last, as unreadable times do."""
+    return [name == _CREATED_AT.name for name in names]
 
 
 _WORKFLOW = Column("workflow_id", pl.Int64, "the workflow")
@@ -90,7 +97,9 @@ _CLASSIFICATION = Column(
 )
 _MARK_INDEX = Column("mark_index", pl.Int32, "the mark's position in its classification, from 0")
 _CREATED_AT = Column(
-    "created_at", TIMESTAMP, "when the classification was made; missing where it could not be read"
+    "created_at",
+    TIMESTAMP,
+    "when the classification was made; missing, and sorted last, where it could not be read",
 )
 _VOLUNTEER = Column(
     "volunteer",

@@ -30,6 +30,11 @@ HEADER = (
 Cell = str | int | None
 
 
+def other_digits(text: str, zero: str = "\u0660") -> str:
+    """A text with the digits of another script, Arabic where none is named; `\\d` takes them for digits."""
+    return text.translate({ord("0") + digit: ord(zero) + digit for digit in range(10)})
+
+
 def square(x: float, y: float, side: float = 10, **more: Any) -> dict[str, Any]:
     """A mark of classifier 2.x: a square with its upper left corner at x, y."""
     path = {"pathX": [x, x + side, x + side, x], "pathY": [y, y, y + side, y + side]}

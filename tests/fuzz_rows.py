@@ -119,7 +119,11 @@ def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder
     assert sum(counts["reasons"].values()) == rejects.height
     assert {*rejects["reason"]} <= {reason.code for reason in reasons.REASONS}
     for name, table in TABLES.items():
-        assert frames[name].equals(frames[name].sort(table.sort_by, nulls_last=False, maintain_order=True))
+        assert frames[name].equals(
+            frames[name].sort(
+                table.sort_by, nulls_last=[key == "created_at" for key in table.sort_by], maintain_order=True
+            )
+        )
     return ""
 
 

@@ -56,7 +56,7 @@ def _keys(subject: int) -> dict[str, Any]:
 
 
 def expected_labels() -> Rows:
-    """Marks in order of time, the one without a time first."""
+    """Marks in order of time, the one without a time last."""
     return [
         _keys(subject)
         | {
@@ -67,7 +67,7 @@ def expected_labels() -> Rows:
             "cluster_label": -1 if place == 4 else 0,
         }
         for subject in SUBJECTS
-        for place in (4, 0, 1, 2)
+        for place in (0, 1, 2, 4)
     ]
 
 
@@ -75,7 +75,7 @@ def expected_extractions() -> Rows:
     """Marks as drawn, those that cannot be used too."""
     found = []
     for subject in SUBJECTS:
-        for place in (4, 0, 1, 2) if subject < 12 else (4, 0, 1, 2, 3):
+        for place in (0, 1, 2, 4) if subject < 12 else (0, 1, 2, 3, 4):
             number, left = 10 * subject + place, 100 * subject + (50 if place == 4 else place)
             found.append(
                 _keys(subject)

@@ -220,6 +220,18 @@ def test_a_row_too_few(table: str, out: Path) -> None:
     assert {check for check, _ in off} <= {"agreement", "counts"}
 
 
+@pytest.mark.parametrize("missing", [0, -1])
+def test_a_missing_time_belongs_behind_the_others(missing: int, out: Path) -> None:
+    def change(frame: Frame) -> Frame:
+        row = frame.filter(subject_id=1, tool="T0_toolIndex0")["classification_id"].to_list()[missing]
+        off = pl.when(pl.col("classification_id") != row).then("created_at")
+        return frame.with_columns(off.alias("created_at"))
+
+    rewrite(out, "labels", change)
+    order = [finding for finding in pf.validate(out) if finding.check == "order"]
+    assert [finding.row for finding in order] == ([2] if missing == 0 else [])
+
+
 def test_all_rows_that_are_off_alike_are_counted(out: Path) -> None:
     rewrite(out, "labels", lambda frame: frame.with_columns(mark_index=pl.col("mark_index") + 70))
     told = [finding.problem for finding in pf.validate(out) if "not in extractions" in finding.problem]

@@ -17,7 +17,7 @@ from polyframe.panoptes.mark_rules import json_text
 #: The menu of an answer that was not chosen from a dropdown.
 NO_MENU: Final = -1
 #: Where a task's key tells which sub-task of its tool it is. Two digits are more than any tool has.
-_SUBTASK: Final = re.compile(r".+\.\d+\.(\d{1,2})", re.DOTALL)
+_SUBTASK: Final = re.compile(r".+\.[0-9]+\.([0-9]{1,2})", re.DOTALL)
 #: Floats below it that are whole are written as whole numbers.
 _LARGEST_WHOLE: Final = 2.0**53
 _decode: Final = msgspec.json.Decoder().decode

@@ -1,11 +1,16 @@
 """The plain cells of an export, read from text as Polars expressions; what cannot be read is missing."""
 
+from datetime import date, datetime
 from typing import Final
 
 import polars as pl
 
-from polyframe.tables import TIMESTAMP
-
+#: How Zooniverse writes times.
+_USUAL: Final = "%Y-%m-%d %H:%M:%S UTC"
+#: A year of four digits, as it stands; `16` would be the year 16.
+_YEAR: Final = r"^\s*[0-9]{4}-"
+#: How far a time is ahead of UTC: hours and minutes.
+_OFFSET: Final = "[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
 #: What stands in place of bytes that are no UTF-8.
 REPLACEMENT: Final = "\ufffd"
 
@@ -17,15 +22,39 @@ def whole_number(name: str) -> pl.Expr:
 
 def timestamp(name: str) -> pl.Expr:
     """Read a column of times, such as `2025-01-21 16:08:41 UTC` or `2025-01-21T16:08:41.123+02:00`."""
-    bare = pl.col(name).str.strip_chars().str.replace(r"\s*(UTC|Z)$", "").str.replace("T", " ", literal=True)
-    local = bare.str.replace(r"\s*[+-]\d\d:?\d\d$", "").str.to_datetime(
+    text = pl.when(pl.col(name).str.contains(_YEAR)).then(pl.col(name))
+    # Nearly every cell has this form. Only the others take part in the slower steps below.
+    usual = text.str.to_datetime(_USUAL, time_unit="us", strict=False)
+    bare = (
+        pl.when(usual.is_null())
+        .then(text)
+        .str.strip_chars()
+        .str.replace(r"\s*(UTC|Z)$", "")
+        .str.replace("T", " ", literal=True)
+    )
+    local = bare.str.replace(rf"\s*{_OFFSET}$", "").str.to_datetime(
         "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
     )
-    east = (
-        bare.str.extract(r"([+-]\d\d:?\d\d)$").str.replace(":", "", literal=True).cast(pl.Int64).fill_null(0)
-    )
+    offset = bare.str.extract(rf"({_OFFSET})$").str.replace(":", "", literal=True)
+    east = offset.cast(pl.Int64, strict=False).fill_null(0)
     minutes = east.sign() * (east.abs() // 100 * 60 + east.abs() % 100)
-    return (local - pl.duration(minutes=minutes)).dt.replace_time_zone("UTC").cast(TIMESTAMP).alias(name)
+    times = pl.coalesce(usual, local - pl.duration(minutes=minutes))
+    return python_times(times).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)
+
+
+def timestamp_from_time(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Read a column that holds dates or times already; times without a zone are UTC."""
+    times = pl.col(name)
+    if dtype == pl.Date:
+        times = pl.when(times.is_between(date.min, date.max)).then(times)
+    elif isinstance(dtype, pl.Datetime) and dtype.time_zone is not None:
+        times = times.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return python_times(times).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)
+
+
+def python_times(times: pl.Expr) -> pl.Expr:
+    """Keep the times that Python can hold, those of the years 1 to 9999; others are missing."""
+    return pl.when(times.is_between(datetime.min, datetime.max)).then(times)
 
 
 def boolean(name: str) -> pl.Expr:

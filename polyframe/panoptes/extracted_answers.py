@@ -16,7 +16,7 @@ from typing import Any, Final
 from polyframe import reasons
 
 _NO_VALUE: Final = object()
-_NUMBER: Final = re.compile(r"-?(0|[1-9]\d{0,17})")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _WORDS: Final[Mapping[str, bool | None]] = {"None": None, "True": True, "False": False}
 
 

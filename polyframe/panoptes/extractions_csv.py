@@ -27,9 +27,9 @@ from polyframe.panoptes.unpacking import blocks, kind_of
 _KEYS: Final = ("classification_id", "subject_id", "workflow_id", "task", "created_at")
 _EXTRACTORS: Final = ("polygon_extractor", "bezier_extractor")
 _COLUMN: Final = re.compile(
-    r"data\.frame(\d+)\.(.+)_(toolIndex|tool)(\d+)_(pathX|pathY|details|subtask\d{1,2})", re.DOTALL
+    r"data\.frame([0-9]+)\.(.+)_(toolIndex|tool)([0-9]+)_(pathX|pathY|details|subtask[0-9]{1,2})", re.DOTALL
 )
-_GOLD: Final = re.compile(r"data\.frame\d+\.gold_standard")
+_GOLD: Final = re.compile(r"data\.frame[0-9]+\.gold_standard")
 _EXPORT: Final[tuple[str, ...]] = tuple(
     name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")
 )
@@ -162,8 +162,8 @@ def _path_columns(header: Sequence[str]) -> list[_Paths]:
     return [
         _Paths(
             task,
-            f"{task}.{int(index)}",
-            f'"frame":{int(frame)},"{tool}":{int(index)}',
+            f"{task}.{_json_number(index)}",
+            f'"frame":{_json_number(frame)},"{tool}":{_json_number(index)}',
             places["pathX"],
             places.get("pathY"),
             _answer_columns(places),
@@ -171,6 +171,11 @@ def _path_columns(header: Sequence[str]) -> list[_Paths]:
         for (task, frame, tool, index), places in columns.items()
         if "pathX" in places
     ]
+
+
+def _json_number(digits: str) -> str:
+    """Return digits without zeros before them; there may be more than Python turns into a number."""
+    return digits.lstrip("0") or "0"
 
 
 def _answer_columns(places: Mapping[str, int]) -> dict[int | None, int]:

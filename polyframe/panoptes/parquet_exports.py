@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polyframe._errors import PolyframeError
+from polyframe.panoptes.cells import timestamp_from_time
 from polyframe.panoptes.export import OPTIONAL, REQUIRED, check_columns, tidy
 from polyframe.panoptes.mending import ROW_NUMBER
 
@@ -83,21 +84,23 @@ def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
 
 def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
     """Turn a column of any plain type into the text that the CSV would have, missing where empty."""
-    value = pl.col(column)
+    if column == "workflow_version" and (dtype.is_float() or dtype.is_decimal()):
+        raise PolyframeError(
+            f"{name}: column workflow_version holds numbers ({dtype}), in which 7.10 and 7.1 are the same; "
+            "name the CSV, or read it with workflow_version as text before you store it as Parquet: "
+            "pandas.read_csv(..., dtype={'workflow_version': str}), "
+            "polars.read_csv(..., schema_overrides={'workflow_version': str})"
+        )
     if column == "metadata" and dtype.is_nested():
         # Somebody has parsed it; a run needs little of it.
         is_object = isinstance(dtype, pl.Struct)
-        return (value.struct.json_encode() if is_object else pl.lit(None, pl.String)).alias(column)
+        return (pl.col(column).struct.json_encode() if is_object else pl.lit(None, pl.String)).alias(column)
     if dtype.is_nested() or dtype in (pl.Object, pl.Time, pl.Duration):
         raise PolyframeError(
             f"{name}: column {column} holds {dtype}; expected text (for annotations, the JSON as text)"
         )
-    if isinstance(dtype, pl.Datetime):
-        if dtype.time_zone is not None:
-            value = value.dt.convert_time_zone("UTC")
-        text = value.dt.strftime("%Y-%m-%d %H:%M:%S%.f UTC")
-    elif dtype == pl.Date:
-        text = value.dt.strftime("%Y-%m-%d 00:00:00 UTC")
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        text = timestamp_from_time(column, dtype).dt.strftime("%Y-%m-%d %H:%M:%S%.f UTC")
     else:
-        text = value.cast(pl.String, strict=False)
+        text = pl.col(column).cast(pl.String, strict=False)
     return pl.when(text != "").then(text).alias(column)

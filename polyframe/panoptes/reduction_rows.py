@@ -22,7 +22,7 @@ FIRST_COLUMNS: Final = ("subject_id", "workflow_id", "task", "reducer")
 #: In contours these are whole numbers where every row has them, else they have a decimal point.
 _NUMBERS: Final = ("cluster_label_for_contours", "number_of_contours")
 _VERSION: Final = f"polyframe {__version__}"
-_TOOL: Final = re.compile(r"(.*)_tool(?:Index)?(\d+)", re.DOTALL)
+_TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]+)", re.DOTALL)
 #: What makes a spreadsheet take a text for a formula.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 

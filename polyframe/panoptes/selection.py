@@ -9,7 +9,7 @@ import polars as pl
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.choices import VersionChosenBy, Visitors
 from polyframe.panoptes import versions
-from polyframe.panoptes.cells import REPLACEMENT, whole_number
+from polyframe.panoptes.cells import REPLACEMENT, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.metadata import FROM_METADATA, read_metadata
 from polyframe.settings import Settings
@@ -97,9 +97,10 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
     -------
     polars.DataFrame
         `workflow_id` i64, `workflow_version` text, `subject_id` i64 (missing where they cannot be read),
-        `workflow_name`, `rows`, `bytes`, `not_utf8` (rows with such bytes in the name), `content` and
-        `places` u64; sorted. `content` is the sum of the hashes of the rows, modulo 2**64: it changes with
-        any cell that a run reads, not with the order of the rows. `places` changes with their numbers too.
+        `workflow_name`, `rows`, `bytes`, `not_utf8` and `no_time` (rows with such bytes in the name, and
+        without a readable `created_at`), `content` and `places` u64; sorted. `content` is the sum of the
+        hashes of the rows, modulo 2**64: it changes with any cell that a run reads, not with the order of the
+        rows. `places` changes with their numbers too.
 
     Notes
     -----
@@ -120,6 +121,7 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
             .str.contains(REPLACEMENT, literal=True)
             .fill_null(value=False)
             .alias("not_utf8"),
+            timestamp("created_at").is_null().alias("no_time"),
             pl.col("annotations").str.len_bytes().fill_null(0).cast(pl.Int64).alias("bytes"),
             row.alias("content"),
             pl.struct(row.alias("content"), "source", "row").hash(seed=2).alias("places"),
@@ -128,7 +130,7 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
         .agg(
             pl.col("workflow_name").max(),
             pl.len().cast(pl.Int64).alias("rows"),
-            pl.col("bytes", "not_utf8", "content", "places").sum(),
+            pl.col("bytes", "not_utf8", "no_time", "content", "places").sum(),
         )
         .with_columns(pl.col("bytes") + _ROW_BYTES * pl.col("rows"))
         .collect(engine="streaming")
@@ -209,6 +211,13 @@ def select(
     not_utf8 = int(census["not_utf8"].sum())
     if not_utf8:
         notes.append(f"{not_utf8} rows have a user_name that is not UTF-8; each counts as another volunteer")
+    readable = pl.col("workflow_version").is_in(chosen) & pl.col("subject_id").is_not_null()
+    no_time = int(of_workflow.filter(readable)["no_time"].sum())
+    if no_time:
+        notes.append(
+            f"{no_time} rows have no readable created_at; they sort last, and where a volunteer classified a "
+            "subject again, one with a time counts instead"
+        )
     return Selection(
         workflow_id=workflow_id,
         versions=tuple(chosen),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ _EXTRACTORS: Final = {
     "polygon": "polygon_extractor",
     "bezier": "bezier_extractor",
 }
+_NUMBER: Final = re.compile("[0-9]{1,18}")
 _LARGEST_FIELD: Final = 2**31 - 1
 _MOST_LISTED: Final = 20
 
@@ -195,7 +197,7 @@ def _as_panoptes(version: str) -> str | dict[str, str]:
 def _workflow(row: dict[str, str | None]) -> Workflow | None:
     cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "display_name")}
     version = f"{cells['version']}.{cells['minor_version'] or 0}"
-    if not (cells["workflow_id"].isdecimal() and is_version(version)):
+    if not (_NUMBER.fullmatch(cells["workflow_id"]) and is_version(version)):
         return None
     return Workflow(int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"])
 

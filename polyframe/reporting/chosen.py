@@ -7,7 +7,7 @@ import polars as pl
 
 from polyframe.dataset import scan
 from polyframe.opened import Opened
-from polyframe.tables import GROUP_KEYS
+from polyframe.tables import GROUP_KEYS, MARK_ORDER, missing_last
 
 IMAGE_KEYS: Final = ("subject_id", "frame")
 
@@ -114,7 +114,7 @@ def _marks(found: Opened, places: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         labels.join(drawn, on=_MARK)
-        .sort("group", "created_at", "classification_id", "mark_index")
+        .sort("group", *MARK_ORDER, nulls_last=[False, *missing_last(MARK_ORDER)])
         .select("group", "image", "cluster_label", "classification_id", "mark_index", "x", "y")
     )
 

@@ -10,7 +10,7 @@ from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.panoptes.metadata import is_visitor
 from polyframe.planning import within_range
 from polyframe.settings import Settings
-from polyframe.tables import Table
+from polyframe.tables import Table, missing_last
 from polyframe.validation.findings import Finding, key_of, several_off
 from polyframe.votes import is_no_json
 
@@ -67,11 +67,13 @@ def seam_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFram
 
 
 def _stands_before(table: Table) -> pl.Expr:
-    """Tell for each row whether it belongs before the one above it; missing values come first."""
+    """Tell for each row whether it belongs before the one above it."""
     before: pl.Expr = pl.lit(value=False)
-    for name in reversed(table.sort_by):
+    for name, last in reversed(list(zip(table.sort_by, missing_last(table.sort_by), strict=True))):
         above, value = pl.col(name).shift(1), pl.col(name)
-        smaller = above.is_not_null() & (value.is_null() | (value < above))
+        # Missing values come first or last.
+        early, late = (above, value) if last else (value, above)
+        smaller = late.is_not_null() & (early.is_null() | (value < above))
         before = smaller | (value.eq_missing(above) & before)
     return before & (pl.int_range(pl.len()) > 0)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from exports import Done
+from exports import Done, other_digits
 
 import polyframe as pf
+from polyframe.settings import Settings
+from polyframe.takeover import extract_csv
 
 Call = Callable[..., Done]
 
@@ -218,3 +220,28 @@ def test_a_range_of_versions_keeps_its_lower_end(tmp_path: Path, polyframe: Call
     assert done.code == 0, done.err
     classifications = pf.scan(tmp_path / "out", "classifications").collect()
     assert classifications["workflow_version"].unique().to_list() == ["4.2"]
+
+
+def test_times_and_columns_with_digits_of_other_scripts(tmp_path: Path) -> None:
+    rows = small_rows()
+    rows[0]["created_at"] = f"2026-01-01 10:00:00 +{other_digits('0100')}"
+    zero = other_digits("0")
+    foreign = {
+        f"data.frame{zero}.T0_toolIndex0_pathX": SQUARE,
+        f"data.frame0.T0_toolIndex{zero}_pathX": SQUARE,
+    }
+    extractions = written(tmp_path / "extractions.csv", [row | foreign for row in rows])
+    found = pf.reduce(extractions, engine="shapely")
+    assert found.groups.equals(pf.reduce(SMALL, engine="shapely").groups)
+    assert found.labels["created_at"].null_count() == 1
+
+
+def test_an_index_of_thousands_of_digits_is_rejected_with_its_marks(tmp_path: Path) -> None:
+    far = {f"data.frame{'9' * 5000}.T0_toolIndex0_pathX": SQUARE, f"{X[:-6]}{'9' * 5000}_pathX": ""}
+    far[f"data.frame{'9' * 5000}.T0_toolIndex0_pathY"] = Y_SQUARE
+    rows = [row | far for row in small_rows()]
+    extractions = written(tmp_path / "extractions.csv", rows)
+    found = extract_csv(extractions, Settings())
+    before = extract_csv(SMALL, Settings())
+    assert found.extractions.equals(before.extractions)
+    assert found.rejects.filter(reason="frame_invalid").height == len(rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from exports import ROOT, Done
+from exports import ROOT, Done, other_digits
 
 import polyframe as pf
 from polyframe.panoptes.config import read_config
@@ -144,3 +144,16 @@ def test_files_that_are_there_stay(tmp_path: Path, polyframe: Call) -> None:
     assert first.read_text() == "mine"
     assert polyframe("config", WORKFLOWS, "-o", tmp_path, "--force").code == 0
     assert first.read_text() != "mine"
+
+
+def test_numbers_in_digits_of_other_scripts_are_passed_over(tmp_path: Path, polyframe: Call) -> None:
+    tasks = {"T0": drawing("polygon")}
+    rows = [
+        (other_digits("2"), 1, 1, tasks),
+        ("9" * 5000, 1, 1, tasks),
+        ("\u00b2", 1, 1, tasks),
+        (3, other_digits("7"), 1, tasks),
+    ]
+    path = written(tmp_path / "workflows.csv", *rows, (4, 1, 2, tasks))
+    done = polyframe("config", path, "-o", tmp_path / "new")
+    assert (done.code, "workflow 4, the only one" in done.err) == (0, True)
