@@ -35,7 +35,7 @@ from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Partition
 from polyframe.reuse import drop_unneeded
-from polyframe.safeguards import made_with
+from polyframe.safeguards import check_shrinkage, made_with, recorded_manifest
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import check_volunteers_known
@@ -86,7 +86,8 @@ def run_export(
     check_output(output)
     with work_directory(output, discard=force) as work:
         files = file_states(named)
-        kept = made_with(output)
+        recorded = recorded_manifest(output)
+        kept = made_with(output, recorded)
         if kept is None and (output / MANIFEST).is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{output / MANIFEST}: cannot be read; {chosen}")
@@ -134,6 +135,7 @@ def run_export(
             },
         )
         notes = removed_tables(before, manifest)
+        check_shrinkage(output, recorded, manifest, settings.max_shrink)
         for note in notes:
             say(note)
         put_into_place(output, work, manifest, before)
@@ -225,6 +227,7 @@ def run_extractions(
         origin = {key: before[key] for key in ORIGIN}
         manifest = manifest_of(all_settings, records, counts, origin)
         notes = removed_tables(before, manifest)
+        check_shrinkage(output, before, manifest, settings.max_shrink)
         put_into_place(output, work, manifest, before)
     return Summary(output, counts, max(time.monotonic() - started, 0), notes, len(records), len(made))
 

@@ -1,21 +1,30 @@
-"""Keep a run from quietly replacing good tables: the workflow and version that it keeps."""
+"""Keep a run from quietly replacing good tables: the version that it keeps, how far tables may shrink."""
 
+import dataclasses
 import json
 import typing
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from polyframe._errors import UsageError
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.accounting import Accounting, total
 from polyframe.choices import VersionChosenBy
 from polyframe.manifest import MANIFEST
 from polyframe.panoptes.selection import MadeWith
 from polyframe.panoptes.versions import parse_version_spec
+from polyframe.settings import Settings
+
+#: Settings that change tables, but neither how many marks there are nor how many clusters.
+_NO_COUNTS: Final = ("volunteers", "average_type", "min_threshold")
 
 
-def made_with(output: Path) -> MadeWith | None:
-    """Return the workflow and version that an output directory was made with.
+def recorded_manifest(output: Path) -> dict[str, Any]:
+    """Return what the manifest of an output directory holds, whatever its form.
 
-    The manifest of another version of polyframe tells it too, although nothing else there can be reused.
+    That of another version of polyframe is good enough to know what the tables were made with, although
+    nothing else can be reused.
 
     Parameters
     ----------
@@ -24,10 +33,31 @@ def made_with(output: Path) -> MadeWith | None:
 
     Returns
     -------
+    dict
+        Empty where there is no manifest, or no JSON object in it.
+    """
+    try:
+        recorded = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return recorded if isinstance(recorded, dict) else {}
+
+
+def made_with(output: Path, recorded: Mapping[str, Any]) -> MadeWith | None:
+    """Return the workflow and version that an output directory was made with.
+
+    Parameters
+    ----------
+    output : Path
+        The output directory, for messages.
+    recorded : mapping
+        From `recorded_manifest`.
+
+    Returns
+    -------
     MadeWith or None
         None where there are no tables yet, or the manifest does not tell.
     """
-    recorded = _recorded(output)
     extraction = recorded.get("extraction")
     if not isinstance(extraction, dict):
         return None
@@ -44,10 +74,101 @@ def made_with(output: Path) -> MadeWith | None:
     return MadeWith(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
 
 
-def _recorded(output: Path) -> dict[str, Any]:
-    """Return what the manifest holds, whatever its form; nothing where it is no JSON object."""
+def check_shrinkage(
+    output: Path, recorded: Mapping[str, Any], manifest: Mapping[str, Any], max_shrink: float
+) -> None:
+    """Check that marks and clusters do not fall too far while the settings stay as they are.
+
+    Parameters
+    ----------
+    output : Path
+        The output directory, for the message.
+    recorded : mapping
+        Its manifest so far, from `recorded_manifest`.
+    manifest : mapping
+        The manifest of the tables that would take the place of those in the output directory.
+    max_shrink : float
+        The largest share by which they may fall.
+
+    Raises
+    ------
+    PolyframeError
+        Where they fall by more; it says from what to what, and what else changed. Settings that were changed
+        are no reason: marks are compared where those of the extraction are the same, clusters where those of
+        the clustering are the same too.
+    """
+    before, after = _extracted(recorded), _extracted(manifest)
+    compared: list[tuple[str, int, int]] = []
+    if _alike(recorded, manifest, "extraction", ("extract",)):
+        compared.append(("marks", _marks(before), _marks(after)))
+    if _clustered(recorded) and _clustered(manifest):
+        before, after = _counts(recorded.get("accounting")), _counts(manifest["accounting"])
+        if compared and _alike(recorded, manifest, "settings", ("extract", "reduce")):
+            compared.append(("clusters", before.clusters, after.clusters))
+    allowed = Fraction(repr(max_shrink))
+    fallen = [f"{name} from {old} to {new}" for name, old, new in compared if old - new > allowed * old]
+    if fallen:
+        raise PolyframeError(
+            f"{output}: {' and '.join(fallen)} would be a fall of more than {float(100 * allowed):g}%, with "
+            f"the settings that it was made with, so its tables stay as they were; what else changed: "
+            f"{', '.join(_changes(before, after)) or 'nothing that is counted'}; look at the export, or take "
+            "the new tables all the same with --max-shrink 100%, which finds them finished"
+        )
+
+
+def _alike(
+    recorded: Mapping[str, Any], manifest: Mapping[str, Any], key: str, stages: tuple[Any, ...]
+) -> bool:
+    """Tell whether those settings are the same that decide how many marks or clusters there are."""
+    old, new = recorded.get(key), manifest[key]
+    if not isinstance(old, dict):
+        return False
+    passed_over = set(_NO_COUNTS)
+    if recorded.get("version_chosen_by") == manifest["version_chosen_by"] == "newest":
+        # Asked for again, whichever it is by now.
+        passed_over.add("workflow_version")
+    # Another version of polyframe may have other settings.
+    names = (set(Settings().affecting(*stages)) & old.keys()) - passed_over
+    return bool(names) and all(old[name] == new[name] for name in names)
+
+
+def _clustered(manifest: Mapping[str, Any]) -> bool:
+    stages = manifest.get("stages")
+    return isinstance(stages, list) and any(stage in stages for stage in ("reduce", "contours"))
+
+
+def _extracted(manifest: Mapping[str, Any]) -> Accounting:
+    """Return the counts of the extraction alone, which may have taken more marks than later stages."""
+    whole = _counts(manifest.get("accounting"))
     try:
-        recorded = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return recorded if isinstance(recorded, dict) else {}
+        parts = [partition["stages"]["extract"]["counts"] for partition in manifest["partitions"]]
+        return total(parts, whole.rows_read, whole.rows_filtered)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return whole
+
+
+def _counts(recorded: object) -> Accounting:
+    """Return counts as far as they are known by the same names."""
+    if not isinstance(recorded, dict):
+        return Accounting()
+    known = {f.name: recorded[f.name] for f in dataclasses.fields(Accounting) if f.name in recorded}
+    reasons = known.pop("reasons", {})
+    numbers = {name: count for name, count in known.items() if isinstance(count, int)}
+    return Accounting(**numbers, reasons=reasons if isinstance(reasons, dict) else {})
+
+
+def _marks(counts: Accounting) -> int:
+    return counts.marks_decoded - counts.marks_rejected
+
+
+def _changes(before: Accounting, after: Accounting) -> Iterator[str]:
+    """Name every count that is another one now; rejected rows and marks by reason too."""
+    old, new = before.to_dict(), after.to_dict()
+    reasons: tuple[dict[str, int], dict[str, int]] = old.pop("reasons"), new.pop("reasons")
+    for name in new:
+        if old[name] != new[name]:
+            yield f"{name.replace('_', ' ')} {old[name]} -> {new[name]}"
+    for reason in sorted({*reasons[0], *reasons[1]}):
+        counts = [told.get(reason, 0) for told in reasons]
+        if counts[0] != counts[1]:
+            yield f"rejected as {reason} {counts[0]} -> {counts[1]}"

@@ -10,6 +10,7 @@ import math
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Literal, Self, TypedDict
 
@@ -184,6 +185,13 @@ class Settings:
     partition_size: int = _setting(
         8, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
     )
+    max_shrink: float = _setting(
+        0.5,
+        "run",
+        "stop where marks or clusters would fall by more than this share of those in OUT, such as `50%` or "
+        "`0.5`, with the settings that OUT was made with; `100%` never stops",
+        flag="--max-shrink",
+    )
 
     def __post_init__(self) -> None:
         """Check every value; an earlier name of a choice becomes the one of today."""
@@ -214,6 +222,13 @@ class Settings:
             "partition_size",
             self.partition_size,
             "a whole number from 1",
+        )
+        share = self.max_shrink
+        _require(
+            isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share <= 1,
+            "max_shrink",
+            share,
+            "a share from 0 to 100%, such as 50% or 0.5",
         )
         _require(
             self.workflow_id is None or (_whole(self.workflow_id) and self.workflow_id >= 0),
@@ -256,6 +271,8 @@ class Settings:
         for name in ("task", "tool"):
             if name in given:
                 given[name] = _as_tuple(given[name])
+        if "max_shrink" in given:
+            given["max_shrink"] = _as_share(given["max_shrink"])
         return dataclasses.replace(self, **given)
 
     def affecting(self, *stages: Affects) -> dict[str, Any]:
@@ -307,6 +324,7 @@ class Options(TuneOptions, total=False):
     task_index: int | None
     tool_type: str | None
     partition_size: int | None
+    max_shrink: float | str | None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -366,6 +384,18 @@ def as_builtin(value: Any) -> Any:
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
     return (value,) if isinstance(value, (str, int)) else tuple(value)
+
+
+def _as_share(value: Any) -> Any:
+    """Turn a text such as `50%` or `0.5` into a fraction; leave what is no such text as it is."""
+    if not isinstance(value, str):
+        return value
+    number, percent, rest = value.strip().partition("%")
+    try:
+        share = Decimal(number.strip())
+    except InvalidOperation:
+        return value
+    return value if rest or not share.is_finite() else float(share / 100 if percent else share)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from polyframe.outcome import Summary
 from polyframe.panoptes.extractions_csv import write_export
 from polyframe.panoptes.versions import NEWEST, parse_version_spec
 from polyframe.pipeline import Progress
-from polyframe.safeguards import made_with
+from polyframe.safeguards import made_with, recorded_manifest
 from polyframe.settings import Settings
 from polyframe.workers import Say
 
@@ -54,7 +54,7 @@ def run_extractions_csv(
         Where the file cannot be used or the output not be written.
     """
     check_output(output)
-    kept = made_with(output)
+    kept = made_with(output, recorded_manifest(output))
     version = kept.workflow_version if kept else None
     with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
         stages = ["extract", "reduce"]

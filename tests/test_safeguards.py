@@ -10,7 +10,10 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.manifest import MANIFEST, read_manifest
+from polyframe import safeguards
+from polyframe.dataset import WORK
+from polyframe.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.settings import Settings
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -325,3 +328,189 @@ def test_a_directory_without_names_is_not_filtered_by_them(four: tuple[Path, Pat
         with pytest.raises(pf.UsageError, match="has no volunteers"):
             function(out)
         assert function(out, filter="all") is not None
+
+
+# How far tables may shrink
+
+
+def broken(good: int) -> Rows:
+    """All marks are lines without an area, but for those of the first subjects."""
+    rows = rows_of()
+    for row in rows:
+        if int(row["subject_ids"]) > good:
+            row["annotations"] = drawing(square(0, 0, pathY=[5, 5, 5, 5]))
+    return rows
+
+
+def test_tables_that_would_shrink_stay(export: Path, out: Path, polyframe: Call) -> None:
+    """Twelve marks and four clusters become three and one."""
+    before = files(out)
+    write(export, broken(1))
+    for flags in ((), ("--force",), ("--no-contours",), ("--max-shrink", "74.9%")):
+        done = polyframe("run", export, "-o", out, *flags)
+        assert done.code == 1
+        line = error_line(done)
+        for words in (
+            f"{out}: marks from 12 to 3 and clusters from 4 to 1 would be a fall of more than",
+            "marks rejected 0 -> 9",
+            "clusters 4 -> 1",
+            "rejected as too_few_points 0 -> 9",
+            "--max-shrink 100%",
+        ):
+            assert words in line
+        assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+    done = polyframe("run", export, "-o", out, "--max-shrink", "100%")
+    assert done.code == 0
+    # What the refused run has finished is taken over.
+    assert "0 of 1 partitions made" in done.out
+    assert clusters(out) == 1
+    assert not (out / WORK).exists()
+    assert pf.validate(out) == []
+
+
+def test_good_rows_that_come_back_make_the_tables_that_were_there(
+    export: Path, out: Path, polyframe: Call
+) -> None:
+    before = files(out)
+    good = export.read_bytes()
+    write(export, broken(0))
+    assert polyframe("run", export, "-o", out).code == 1
+    export.write_bytes(good)
+    assert polyframe("run", export, "-o", out).code == 0
+    assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    ("good", "share", "code"),
+    [(2, "50%", 0), (2, "0.49", 1), (1, "0.75", 0), (1, None, 1), (3, "0", 1), (4, "0", 0), (3, "25%", 0)],
+)
+def test_a_fall_by_the_share_itself_is_none(
+    good: int, share: str | None, code: int, export: Path, out: Path, polyframe: Call
+) -> None:
+    write(export, broken(good))
+    flags = ("--max-shrink", share) if share else ()
+    assert polyframe("run", export, "-o", out, *flags).code == code
+    assert clusters(out) == (4 if code else good)
+
+
+def test_shares_are_compared_as_they_are_written(tmp_path: Path) -> None:
+    """As floats, 29% of 100 is less than 29."""
+    recorded = made(tmp_path, marks_decoded=100)
+    safeguards.check_shrinkage(tmp_path, recorded, made(tmp_path, marks_decoded=71), 0.29)
+    with pytest.raises(pf.PolyframeError, match="marks from 100 to 70 would be a fall of more than 29%"):
+        safeguards.check_shrinkage(tmp_path, recorded, made(tmp_path, marks_decoded=70), 0.29)
+
+
+def made(output: Path, **counts: int) -> dict[str, Any]:
+    """A manifest of an extraction."""
+    settings = Settings(workflow_id=7, workflow_version="3.1").affecting("extract")
+    return {
+        "accounting": counts,
+        "extraction": settings,
+        "settings": settings,
+        "stages": ["extract"],
+        "version_chosen_by": "user",
+    }
+
+
+def test_rows_that_are_filtered_out_are_named(export: Path, out: Path, polyframe: Call) -> None:
+    rows = rows_of()
+    for row in rows[2:]:
+        row["workflow_version"] = "4.0"
+    write(export, rows)
+    line = error_line(polyframe("run", export, "-o", out))
+    assert "marks from 12 to 2 and clusters from 4 to 1" in line
+    assert "rows filtered 0 -> 10, rows used 12 -> 2" in line
+
+
+def test_clusters_may_fall_alone(export: Path, out: Path, polyframe: Call) -> None:
+    """One volunteer did it all: every mark is there, but two of three are repeats."""
+    write(export, rows_of(user_name="one"))
+    line = error_line(polyframe("run", export, "-o", out))
+    assert f"{out}: clusters from 4 to 0 would be" in line
+    assert "marks set aside 0 -> 8" in line
+    assert polyframe("run", export, "-o", out, "--filter", "all").code == 0
+    assert clusters(out) == 4
+
+
+def test_settings_that_are_changed_are_no_reason(export: Path, out: Path, polyframe: Call) -> None:
+    assert polyframe("run", export, "-o", out, "--eps", 0.01).code == 0
+    assert clusters(out) == 0
+    assert polyframe("run", export, "-o", out).code == 0
+    write(export, rows_of() + ONE_NEWER)
+    assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
+    assert clusters(out) == 0
+    # Another eps explains fewer clusters, but not fewer marks.
+    write(export, rows_of("3.1"))
+    assert polyframe("run", export, "-o", out, "--workflow-version", "3.1").code == 0
+    write(export, broken(0))
+    line = error_line(polyframe("run", export, "-o", out, "--eps", 0.9))
+    assert f"{out}: marks from 12 to 0 would be" in line
+
+
+def test_a_configuration_that_always_takes_the_newest_is_guarded_too(
+    export: Path, out: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("workflow_version: newest\n")
+    assert polyframe("run", export, "-o", out, "-c", config).code == 0
+    write(export, rows_of() + ONE_NEWER)
+    line = error_line(polyframe("run", export, "-o", out, "-c", config))
+    assert "marks from 12 to 1 and clusters from 4 to 0" in line
+    config.write_text("workflow_version: newest\nmax_shrink: 100%\n")
+    assert polyframe("run", export, "-o", out, "-c", config).code == 0
+    assert pf.status(out).versions == ["3.2"]
+
+
+def test_an_extraction_alone_is_guarded(export: Path, out: Path, polyframe: Call) -> None:
+    before = files(out)
+    write(export, broken(1))
+    line = error_line(polyframe("extract", export, "-o", out))
+    assert f"{out}: marks from 12 to 3 would be" in line
+    assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+    assert polyframe("extract", export, "-o", out, "--max-shrink", 1).code == 0
+
+
+@pytest.mark.parametrize("stage", ["reduce", "contours"])
+def test_later_stages_are_guarded(stage: str, out: Path, polyframe: Call) -> None:
+    """Were there more clusters before, whatever the reason."""
+    manifest = read_manifest(out)
+    manifest["accounting"]["clusters"] = 9
+    write_manifest(out / MANIFEST, manifest)
+    before = files(out)
+    line = error_line(polyframe(stage, out, "--force"))
+    assert f"{out}: clusters from 9 to 4 would be a fall of more than 50%" in line
+    assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+    assert polyframe(stage, out, "--force", "--eps", 0.9).code == (0 if stage == "reduce" else 2)
+    assert polyframe(stage, out, "--max-shrink", "100%").code == 0
+    assert read_manifest(out)["accounting"]["clusters"] == 4
+
+
+def test_the_tables_of_another_version_of_polyframe_are_guarded(
+    export: Path, out: Path, polyframe: Call
+) -> None:
+    """Where it counted the same things, and whatever else it had."""
+    manifest = json.loads((out / MANIFEST).read_text())
+    manifest["accounting"] |= {"something": 5, "reasons": {}}
+    manifest |= {"schema_version": 1, "partitions": [{}]}
+    (out / MANIFEST).write_text(json.dumps(manifest))
+    write(export, broken(1))
+    assert "marks from 12 to 3 and clusters from 4 to 1" in error_line(polyframe("run", export, "-o", out))
+
+
+def test_python_is_guarded_too(export: Path, out: Path) -> None:
+    write(export, broken(1))
+    with pytest.raises(pf.PolyframeError, match="clusters from 4 to 1"):
+        pf.run(export, out)
+    pf.run(export, out, max_shrink="75%")
+    assert clusters(out) == 1
+
+
+def test_extractions_of_another_tool_are_guarded(tmp_path: Path, polyframe: Call) -> None:
+    extracted = Path(__file__).parent / "panoptes" / "extractions.csv"
+    small, out = tmp_path / "extractions.csv", tmp_path / "out"
+    small.write_bytes(extracted.read_bytes())
+    assert polyframe("reduce", small, "-o", out).code == 0
+    header, first, *_ = small.read_text().splitlines(keepends=True)
+    small.write_text(header + first)
+    assert "would be a fall of more than 50%" in error_line(polyframe("reduce", small, "-o", out))

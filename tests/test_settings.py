@@ -30,6 +30,14 @@ def test_options_name_every_setting() -> None:
         ("min_threshold", 1.1),
         ("num_grid_points", 1),
         ("jobs", -1),
+        ("max_shrink", 50),
+        ("max_shrink", "50"),
+        ("max_shrink", "101%"),
+        ("max_shrink", "-1%"),
+        ("max_shrink", "50%%"),
+        ("max_shrink", "half"),
+        ("max_shrink", "nan"),
+        ("max_shrink", True),
         ("partition_size", 0),
         ("average_type", "mean"),
         ("filter", "none"),
@@ -64,6 +72,13 @@ def test_a_single_task_or_tool_is_a_list_of_one() -> None:
 def test_values_in_range_are_kept(eps: float, min_samples: int) -> None:
     settings = Settings(eps=eps, min_samples=min_samples)
     assert (settings.eps, settings.min_samples) == (eps, min_samples)
+
+
+@pytest.mark.parametrize(
+    ("given", "share"), [("50%", 0.5), (" 33.3 % ", 0.333), ("0.5", 0.5), (0, 0), ("100%", 1), (1, 1)]
+)
+def test_a_share_is_a_fraction_or_a_percentage(given: object, share: float) -> None:
+    assert Settings().replace({"max_shrink": given}).max_shrink == share
 
 
 def test_settings_of_a_stage_are_plain_json_values() -> None:

@@ -13,7 +13,7 @@ from polyframe.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_TYPES: Final = {"workflow_id": int, "tool": int}
+_TYPES: Final = {"workflow_id": int, "tool": int, "max_shrink": str}
 _TOPICS: Final = {
     "extract": "What is read",
     "reduce": "Clusters and averages",

@@ -175,10 +175,14 @@ def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> lis
     """Read the value of one setting; nothing where the value is null."""
     if isinstance(tree, Scalar) and tree.value is None:
         return []
+    value: Any
     if name == "workflow_version":
         # As written: `13.10` without quotes is the version 13.10, not the number 13.1.
         written = tree.text if isinstance(tree, Scalar) else _version_ends(place, tree)
         value = _at(place, name, lambda: version_spec_from_config(written))
+    elif name == "max_shrink":
+        share = scalar(place, tree).value
+        value = _at(place, name, lambda: Settings().replace({name: share}).max_shrink)
     else:
         value = _typed(_TYPES[name], place, tree)
     _at(place, name, lambda: Settings().replace({name: value}))
