@@ -103,7 +103,7 @@ def test_a_version_is_read_as_it_is_written(config, text, expected):
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("workflow_version: newest", "workflow_version: 'newest'"),
+        ("workflow_version: latest", "workflow_version: 'latest'"),
         ("workflow_version: [13, 14]", "workflow_version: a list"),
         ("workflow_version: {minimum: 4}", "workflow_version.minimum'; did you mean 'min'"),
         ("workflow_version: {min: x}", "workflow_version.min: 'x'"),

@@ -92,6 +92,7 @@ def test_a_range_that_runs_backwards_is_refused():
         ({"max": "13.0"}, "..13"),
         ({"min": None, "max": "13"}, "..13"),
         ("4 .. 13.19", "4..13.19"),
+        (" Newest ", "newest"),
     ],
 )
 def test_a_configuration_gives_canonical_text(value, expected):
