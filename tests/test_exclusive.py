@@ -1,0 +1,213 @@
+"""The lock of an output directory: held by one, told truly, also where a file system has no locks."""
+
+import errno
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+from exports import Done
+from starting import small_export
+
+import polyframe as pf
+from polyframe._errors import PolyframeError
+from polyframe.dataset import WORK
+from polyframe.exclusive import exclusive, holder_of, soft_lock_of
+
+Call = Callable[..., Done]
+WITHOUT_LOCKS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL]
+HERE = f"process {os.getpid()} on {platform.node()}"
+
+
+@pytest.fixture(params=WITHOUT_LOCKS, ids=errno.errorcode.__getitem__)
+def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that answers as Lustre, NFS, SMB or FUSE may."""
+
+    def lock_descriptor(*_: Any, **__: Any) -> bool:
+        raise OSError(request.param, os.strerror(request.param))
+
+    monkeypatch.setattr(filelock, "lock_descriptor", lock_descriptor)
+
+
+def ended() -> int:
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_one_at_a_time_and_nothing_is_left(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    for _ in range(2):
+        with exclusive(lock, tmp_path):
+            assert holder_of(lock) == HERE
+            with pytest.raises(PolyframeError, match=f"{HERE} is working on it"), exclusive(lock, tmp_path):
+                pass
+            assert holder_of(lock) == HERE
+        assert list(tmp_path.iterdir()) == []
+        assert holder_of(lock) is None
+
+
+def test_a_lock_file_that_its_last_holder_removed_is_not_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last holder removes it between our opening it and our locking it."""
+    lock = tmp_path / "lock"
+    lock_descriptor = filelock.lock_descriptor
+    opened: list[int] = []
+
+    def late(descriptor: int, **more: Any) -> bool:
+        opened.append(descriptor)
+        if len(opened) == 1:
+            lock.unlink()
+        return lock_descriptor(descriptor, **more)
+
+    monkeypatch.setattr(filelock, "lock_descriptor", late)
+    with exclusive(lock, tmp_path):
+        assert len(opened) == 2
+        with pytest.raises(PolyframeError, match="is working on it"), exclusive(lock, tmp_path):
+            pass
+
+
+def test_a_lock_file_that_is_removed_all_the_time_ends_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: Any, **__: Any) -> bool:
+        (tmp_path / "lock").unlink()
+        return True
+
+    monkeypatch.setattr(filelock, "lock_descriptor", late)
+    with (
+        pytest.raises(PolyframeError, match="other processes keep taking the lock"),
+        exclusive(tmp_path / "lock", tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_file_system_without_locks(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    for _ in range(2):
+        with exclusive(lock, tmp_path):
+            assert holder_of(lock) == HERE
+            with (
+                pytest.raises(PolyframeError, match=rf"{HERE} is working on it.* remove {soft_lock_of(lock)}"),
+                exclusive(lock, tmp_path),
+            ):
+                pass
+            assert holder_of(lock) == HERE
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_a_dead_process_does_not_block(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    code = "import errno, os, sys, filelock\nfrom pathlib import Path\nfrom polyframe.exclusive import exclusive\n"
+    code += "def none(*_, **__):\n    raise OSError(errno.ENOSYS, 'none')\nfilelock.lock_descriptor = none\n"
+    code += "with exclusive(Path(sys.argv[1]), Path('out')):\n    os._exit(3)\n"
+    assert subprocess.run([sys.executable, "-c", code, str(lock)], check=False).returncode == 3
+    assert lock.exists()
+    assert soft_lock_of(lock).exists()
+    assert holder_of(lock) is None
+    with exclusive(lock, tmp_path):
+        assert holder_of(lock) == HERE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_without_locks_another_computer_keeps_its_own(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text(json.dumps({"pid": 1, "host": "another.example", "lock": "file"}))
+    soft_lock_of(lock).write_text("1\nanother.example\n")
+    assert holder_of(lock) == "process 1 on another.example (if it is still alive there)"
+    with (
+        pytest.raises(PolyframeError, match="process 1 on another.example is working on it"),
+        exclusive(lock, tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.usefixtures("without_locks")
+def test_a_run_where_the_file_system_has_no_locks(tmp_path: Path, polyframe: Call) -> None:
+    export = small_export(tmp_path / "export.csv")
+    assert polyframe("run", export, "-o", tmp_path / "out", "--jobs", 1).code == 0
+    assert not (tmp_path / "out" / WORK).exists()
+    (tmp_path / "out" / WORK).mkdir()
+    with exclusive(tmp_path / "out" / WORK / "lock", tmp_path / "out"):
+        assert pf.status(tmp_path / "out").running == HERE
+        done = polyframe("run", export, "-o", tmp_path / "out", "--jobs", 1)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert f"{HERE} is working on it" in done.err
+    assert pf.status(tmp_path / "out").running is None
+
+
+def test_another_fault_of_the_disk_is_no_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
+) -> None:
+    def lock_descriptor(*_: Any, **__: Any) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(filelock, "lock_descriptor", lock_descriptor)
+    done = polyframe("run", small_export(tmp_path / "export.csv"), "-o", tmp_path / "out", "--jobs", 1)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert "cannot be written (Input/output error)" in done.err
+    assert "working" not in done.err
+
+
+def test_where_an_open_file_stays_it_is_removed_once_it_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where nothing that is open can be removed."""
+    lock = tmp_path / "lock"
+    unlink, lock_descriptor = Path.unlink, filelock.lock_descriptor
+    held: list[int] = []
+
+    def keep(descriptor: int, **more: Any) -> bool:
+        held.append(descriptor)
+        return lock_descriptor(descriptor, **more)
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        try:
+            os.fstat(held[0])
+        except OSError:
+            unlink(path, missing_ok)
+        else:
+            raise PermissionError(errno.EACCES, "is open")
+
+    monkeypatch.setattr(filelock, "lock_descriptor", keep)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with exclusive(lock, tmp_path):
+        assert lock.exists()
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x", "host": 1}', "\xff", "[" * 5000])
+def test_what_is_no_record_names_nobody(text: str, tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text(text, encoding="latin-1")
+    assert holder_of(tmp_path / "lock") is None
+
+
+def test_a_record_of_a_dead_process_names_nobody(tmp_path: Path) -> None:
+    for kind in ("file", "system"):
+        record = {"pid": ended(), "host": platform.node(), "lock": kind}
+        (tmp_path / "lock").write_text(json.dumps(record))
+        soft_lock_of(tmp_path / "lock").touch()
+        assert holder_of(tmp_path / "lock") is None
+
+
+def test_a_lock_file_that_is_a_link_or_a_pipe_is_not_written_to(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.txt"
+    foreign.write_text("precious")
+    (tmp_path / "link").symlink_to(foreign)
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        assert holder_of(tmp_path / name) is None
+        with pytest.raises(PolyframeError, match=f"{name}: is "), exclusive(tmp_path / name, tmp_path):
+            pass
+    assert foreign.read_text() == "precious"
