@@ -31,12 +31,12 @@ from polyframe.manifest import (
     tables_of,
     write_manifest,
 )
+from polyframe.own_files import REPLACED, is_part_name, remove_own, return_strangers
 from polyframe.parts import cannot_write, part_name, read_origin, sync_folder
 from polyframe.tables import TABLES
 
 NEXT: Final = "next"
 DECIDED: Final = "commit.json"
-_OLD: Final = "old"
 
 _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
@@ -65,9 +65,9 @@ def put_into_place(
     try:
         changed = [_gathered(output, work, table, manifest) for table in tables_of(manifest["stages"])]
         if manifest == before and not any(changed):
-            shutil.rmtree(work / NEXT, ignore_errors=True)
+            _remove_next(work)
             return
-        (work / _OLD).mkdir(exist_ok=True)
+        (work / REPLACED).mkdir(exist_ok=True)
     except OSError as error:
         raise PolyframeError(cannot_write(Path(error.filename or output), error)) from None
     write_manifest(work / DECIDED, manifest)
@@ -79,7 +79,7 @@ def complete(output: Path, work: Path) -> None:
     manifest = decided(work)
     if manifest is None:
         return
-    old = work / _OLD
+    old = work / REPLACED
     old.mkdir(exist_ok=True)
     tables = tables_of(manifest["stages"])
     # What is made from a table never outlives it.
@@ -92,7 +92,14 @@ def complete(output: Path, work: Path) -> None:
     sync_folder(output)
     (work / DECIDED).replace(output / MANIFEST)
     sync_folder(output)
-    shutil.rmtree(work / NEXT, ignore_errors=True)
+    return_strangers(output, work)
+    _remove_next(work)
+
+
+def _remove_next(work: Path, table: str = "") -> None:
+    """Remove the parts of a table that wait, or all of them, and the folders for them."""
+    place = f"{NEXT}/{table}" if table else NEXT
+    remove_own(work, keep=lambda name: name != place and not name.startswith(f"{place}/"))
 
 
 def decided(work: Path) -> dict[str, Any] | None:
@@ -128,14 +135,14 @@ def _gathered(output: Path, work: Path, table: str, manifest: Mapping[str, Any])
     for name in waiting - fitting:
         (folder / name).unlink()
     if not fitting and _part_names(current) == wanted:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_next(work, table)
         return False
     if _holds(current, table, manifest):
         # The same parts made again: a table is the same before, between and after.
         for name in fitting:
             (folder / name).replace(current / name)
         sync_folder(current)
-        folder.rmdir()
+        _remove_next(work, table)
         return True
     folder.mkdir(parents=True, exist_ok=True)
     for name in wanted - fitting:
@@ -147,7 +154,7 @@ def _gathered(output: Path, work: Path, table: str, manifest: Mapping[str, Any])
 
 
 def _part_names(folder: Path) -> set[str]:
-    return {path.name for path in folder.glob("*.parquet")}
+    return {path.name for path in folder.glob("*.parquet") if is_part_name(path.name)}
 
 
 def _link(source: Path, target: Path) -> None:

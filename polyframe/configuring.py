@@ -6,8 +6,8 @@ from pathlib import Path
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.versions import NEWEST
 from polyframe.panoptes.workflows import choose_workflow, config_texts, read_workflows
-from polyframe.parts import cannot_write
 from polyframe.workers import Say
+from polyframe.written import written_whole
 
 
 def config(
@@ -58,16 +58,13 @@ def config(
     version = None if version == NEWEST else version
     chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {Path(folder) / name: text for name, text in config_texts(chosen, version).items()}
-    there = [file for file in files if file.exists()]
+    there = [file for file in files if os.path.lexists(file)]
     if there and not force:
         raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")
     if workflow_id is None:
         say(f"workflow {chosen.workflow_id}, the only one in the export")
     say(f"the tasks of version {chosen.version}, the newest that was asked for")
     for file, text in files.items():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise PolyframeError(cannot_write(file, error)) from None
+        with written_whole(file) as opened:
+            opened.write(text)
     return list(files)

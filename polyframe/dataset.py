@@ -19,6 +19,7 @@ import polars as pl
 from polyframe import commit
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.manifest import MANIFEST, read_manifest, stage_of, table_parts
+from polyframe.own_files import is_system_file
 from polyframe.parts import read_parts
 from polyframe.settings import nearest
 from polyframe.tables import TABLES
@@ -169,7 +170,8 @@ def check_output(output: Path) -> None:
     if (output / MANIFEST).is_file() or commit.decided(output / WORK):
         return
     try:
-        strangers = sorted(entry.name for entry in output.iterdir() if entry.name != WORK)
+        names = (entry.name for entry in output.iterdir())
+        strangers = sorted(name for name in names if name != WORK and not is_system_file(name))
     except OSError as error:
         raise PolyframeError(f"{output}: cannot be read ({error.strerror})") from None
     if strangers:

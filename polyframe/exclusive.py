@@ -28,6 +28,7 @@ _LONGEST_TAKEOVER: Final = 0.5
 #: Windows keeps others from reading the byte that is locked, which is the first.
 _LOCKED_BYTES: Final = 1
 _LONGEST_RECORD: Final = 4096
+_RECORD_BEGINS: Final = '{"pid":'
 
 
 @contextlib.contextmanager
@@ -58,11 +59,13 @@ def exclusive(path: Path, output: Path) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         file, soft = _open_locked(path, output, held)
         record = {"pid": os.getpid(), "host": platform.node(), "lock": "file" if soft else "system"}
-        file.seek(0)
-        file.truncate()
-        file.write(" " * _LOCKED_BYTES + json.dumps(record))
-        file.flush()
+        if not _is_ours(file):
+            raise PolyframeError(f"{path}: was not written by polyframe; move it elsewhere, then run again")
         try:
+            file.seek(0)
+            file.truncate()
+            file.write(" " * _LOCKED_BYTES + json.dumps(record))
+            file.flush()
             yield
         finally:
             _remove(path, file)
@@ -170,7 +173,7 @@ def _open(path: Path) -> IO[str]:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise PolyframeError(f"{path}: is no file; remove it")
-    return open(descriptor, "r+", encoding="utf-8", newline="\n")
+    return os.fdopen(descriptor, "r+", encoding="utf-8", newline="\n")
 
 
 def _lock(file: IO[str], path: Path, output: Path) -> bool:
@@ -230,6 +233,15 @@ def _remove(path: Path, file: IO[str]) -> None:
         pass
 
 
+def _is_ours(file: IO[str]) -> bool:
+    """Tell whether a lock file holds what we write into it, or the beginning of that, or nothing."""
+    try:
+        begins = file.read(_LOCKED_BYTES + len(_RECORD_BEGINS)).strip()
+    except UnicodeDecodeError:
+        return False
+    return begins.startswith(_RECORD_BEGINS) or _RECORD_BEGINS.startswith(begins)
+
+
 def _is_in_place(file: IO[str], path: Path) -> bool:
     """Tell whether the locked file is still the one at its path: its last holder may have removed it."""
     try:
@@ -251,7 +263,7 @@ def _named(pid: int, host: str) -> str:
 
 
 def _record(path: Path) -> tuple[int, str, bool] | None:
-    """Return process, computer, and whether a second file is the lock; None where that is not written there."""
+    """Return process, computer, and whether a second file is the lock; None where it is not written."""
     try:
         with path.open("rb", buffering=0) as file:
             try:

@@ -4,18 +4,20 @@ Layout::
 
     OUT/.polyframe-work/               what a run needs until it is done; removed at its end
         lock                           held while a run works here
+        lock.held                      the lock where the file system has none
         next/<table>/part-...          finished parts that wait for the others; a later run takes them over
         commit.json                    the new manifest while finished tables move into place
         started/                       a file for each partition that a worker has begun with
         rows/, sources/, old/          temporary files
 
 A run writes its parts below the work directory and moves whole tables into place at the end, so that a run
-that fails or dies leaves what was there before.
+that fails or dies leaves what was there before. Only what has the form of our own files is removed or written
+over, and nothing through a link (`polyframe.own_files`); somebody who puts links there while a run works is
+not guarded against.
 """
 
 import contextlib
 import errno
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,13 @@ from polyframe import commit
 from polyframe._errors import PolyframeError
 from polyframe.dataset import WORK
 from polyframe.exclusive import exclusive
+from polyframe.own_files import (
+    refuse_links,
+    refuse_other_place,
+    refuse_strangers,
+    remove_own,
+    return_strangers,
+)
 from polyframe.parts import cannot_write, no_more_parts
 
 _TRIES: Final = 20
@@ -53,19 +62,28 @@ def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
     Raises
     ------
     PolyframeError
-        Where the directory cannot be written, or another run works there.
+        Where the directory cannot be written, another run works there, or something is in the way that
+        polyframe did not write.
     """
     work = output / WORK
+    refuse_other_place(work)
     # Finished parts, if there are any, stay for the next run, and then these folders do.
     folders = [work] if output.exists() else [work, output]
     with contextlib.ExitStack() as held:
         _lock(output, work, held)
         try:
+            refuse_links(output)
+            refuse_strangers(work)
+            if (work / commit.DECIDED).exists() and commit.decided(work) is None:
+                raise PolyframeError(
+                    f"{work / commit.DECIDED}: was not written by this version of polyframe, or is damaged; "
+                    "move it elsewhere, then run again"
+                )
             with _cleaned(work, folders):
                 commit.complete(output, work)
                 _remove_temporary(work)
                 if discard:
-                    shutil.rmtree(work / commit.NEXT, ignore_errors=True)
+                    remove_own(work, keep=lambda name: not _is_finished(name))
                 (work / "started").mkdir()
                 yield work
         except OSError as error:
@@ -142,20 +160,15 @@ def _remove_empty(folders: list[Path]) -> None:
 
 
 def _remove_temporary(work: Path) -> None:
-    """Remove all but the lock and the finished parts."""
-    kept = ("lock", commit.NEXT, commit.DECIDED)
-    for name in [name for name in _names_in(work) if name not in kept]:
-        if (work / name).is_dir() and not (work / name).is_symlink():
-            shutil.rmtree(work / name, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                (work / name).unlink()
-    for left in (work / commit.NEXT).glob("*/.*.tmp"):
-        with contextlib.suppress(OSError):
-            left.unlink()
+    """Remove all of ours but the lock and the finished parts."""
+    return_strangers(work.parent, work)
+    remove_own(work, keep=_is_kept)
 
 
-def _names_in(folder: Path) -> list[str]:
-    with contextlib.suppress(OSError):
-        return [path.name for path in folder.iterdir()]
-    return []
+def _is_kept(name: str) -> bool:
+    return name.startswith("lock") or name == commit.DECIDED or _is_finished(name)
+
+
+def _is_finished(name: str) -> bool:
+    """Tell whether a file or folder of the work directory is a finished part, or has to do with them."""
+    return name.split("/")[0] == commit.NEXT and not name.endswith(".tmp")

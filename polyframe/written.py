@@ -1,6 +1,7 @@
 """Files beside the tables, such as exports and reports: written whole or not at all."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -23,22 +24,32 @@ def written_whole(path: Path) -> Iterator[IO[str]]:
 
 
 @contextlib.contextmanager
-def placed_whole(path: Path) -> Iterator[Path]:
+def placed_whole(path: Path, *, durably: bool = True) -> Iterator[Path]:
     """Name a file to write that takes its place when all is written; its folder is made.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is a link, the file takes the place of the link; what it leads to stays as it is.
+    durably : bool
+        Whether it must be whole after a power cut too.
 
     Raises
     ------
     PolyframeError
         Where it cannot be written, for instance because the disk is full.
     """
-    if path.is_dir():
-        raise PolyframeError(f"{path}: is a directory; name a file to write")
+    check_place(path)
     temporary = path.with_name(f".{path.name}.tmp")
     made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        make_empty(temporary)
         yield temporary
-        replace_durably(temporary, path)
+        if durably:
+            replace_durably(temporary, path)
+        else:
+            temporary.replace(path)
     except OSError as error:
         raise PolyframeError(cannot_write(path, error)) from None
     finally:
@@ -48,3 +59,23 @@ def placed_whole(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             for folder in made:
                 folder.rmdir()
+
+
+def check_place(path: Path) -> None:
+    """Check that a file can go to a place: nothing is there, or a file, which is replaced.
+
+    Raises
+    ------
+    PolyframeError
+        Where a directory is there, or a device or a pipe.
+    """
+    if path.is_dir():
+        raise PolyframeError(f"{path}: is a directory; name a file to write")
+    if path.exists() and not path.is_file():
+        raise PolyframeError(f"{path}: is a device or a pipe, which a file cannot replace; name a file")
+
+
+def make_empty(temporary: Path) -> None:
+    """Make an empty file to write to, in the place of one that was left there, or of a link to elsewhere."""
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))

@@ -16,7 +16,8 @@ def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
         raise RuntimeError
     assert not out.exists()
     (tmp_path / WORK).mkdir()
-    (tmp_path / WORK / "left over").touch()
+    (tmp_path / WORK / "rows").mkdir()
+    (tmp_path / WORK / "rows" / "00000.arrow").touch()
     with work_directory(tmp_path) as work:
         assert sorted(entry.name for entry in work.iterdir()) == ["lock", "started"]
     assert not (tmp_path / WORK).exists()

@@ -97,7 +97,9 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
         with exclusive(lock, tmp_path):
             assert holder_of(lock) == HERE
             with (
-                pytest.raises(PolyframeError, match=rf"{HERE} is working on it.* remove {soft_lock_of(lock)}"),
+                pytest.raises(
+                    PolyframeError, match=rf"{HERE} is working on it.* remove {soft_lock_of(lock)}"
+                ),
                 exclusive(lock, tmp_path),
             ):
                 pass
@@ -108,7 +110,8 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("without_locks")
 def test_without_locks_a_dead_process_does_not_block(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
-    code = "import errno, os, sys, filelock\nfrom pathlib import Path\nfrom polyframe.exclusive import exclusive\n"
+    code = "import errno, os, sys, filelock\nfrom pathlib import Path\n"
+    code += "from polyframe.exclusive import exclusive\n"
     code += "def none(*_, **__):\n    raise OSError(errno.ENOSYS, 'none')\nfilelock.lock_descriptor = none\n"
     code += "with exclusive(Path(sys.argv[1]), Path('out')):\n    os._exit(3)\n"
     assert subprocess.run([sys.executable, "-c", code, str(lock)], check=False).returncode == 3
@@ -127,7 +130,7 @@ def test_without_locks_another_computer_keeps_its_own(tmp_path: Path) -> None:
     soft_lock_of(lock).write_text("1\nanother.example\n")
     assert holder_of(lock) == "process 1 on another.example (if it is still alive there)"
     with (
-        pytest.raises(PolyframeError, match="process 1 on another.example is working on it"),
+        pytest.raises(PolyframeError, match=r"process 1 on another\.example is working on it"),
         exclusive(lock, tmp_path),
     ):
         pass

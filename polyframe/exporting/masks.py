@@ -14,10 +14,9 @@ from polyframe.exporting.pixels import fill
 from polyframe.exporting.shapes import Drawn, images
 from polyframe.exporting.sizes import image_sizes
 from polyframe.opened import opened
-from polyframe.parts import cannot_write
 from polyframe.png import png
 from polyframe.workers import Say
-from polyframe.written import written_whole
+from polyframe.written import placed_whole, written_whole
 
 #: Tells what the values in the pictures stand for, a line for each.
 KEY_FILE: Final = "labels.jsonl"
@@ -47,7 +46,8 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         for image in images(found, options):
             name = f"{image.subject_id}-{image.frame}.png"
             picture, pixels = _picture(image, sizes.of(image), path / name)
-            _write(path / name, png(picture))
+            with placed_whole(path / name, durably=False) as temporary:
+                temporary.write_bytes(png(picture))
             n_images += 1
             for number, shape in enumerate(image.shapes):
                 told = {key: shape.told[key] for key in _TOLD if key in shape.told}
@@ -71,13 +71,3 @@ def _picture(image: Drawn, size: tuple[int, int], path: Path) -> tuple[NDArray[A
     for number in sorted(range(n), key=lambda number: (-image.shapes[number].told["area"], number)):
         fill(picture, image.shapes[number].points, number + 1)
     return picture, np.bincount(picture.ravel(), minlength=n + 1)[1:].tolist()
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise PolyframeError(cannot_write(path, error)) from None

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.choices import AverageType
-from polyframe.parts import cannot_write
 from polyframe.plot.canvas import Image, counts, heading, numbered
 from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
 from polyframe.plot.contours import level as draw_level
@@ -24,6 +23,7 @@ from polyframe.plot.overview import consensus, consensus_by_size, consensus_coun
 from polyframe.plot.toys import toy
 from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend
 from polyframe.synthetic.toy import toy_cluster, toy_pair
+from polyframe.written import placed_whole
 
 WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")
@@ -242,11 +242,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
         figure.savefig(content, format=kind[1:], dpi=figure.dpi, metadata=dates.get(kind))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content.getvalue())
-    except OSError as error:
-        raise PolyframeError(cannot_write(target, error)) from None
+    with placed_whole(target) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def check_format(path: Path) -> str:

@@ -181,7 +181,10 @@ def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     try:
         if path.is_dir():
             raise PolyframeError(f"{path}: is a directory; name a file to write")
-        with draft.open("wb", buffering=1 << 20) as file:
+        if path.exists() and not path.is_file():
+            raise PolyframeError(f"{path}: is a device or a pipe, which a file cannot replace; name a file")
+        draft.unlink(missing_ok=True)
+        with draft.open("xb", buffering=1 << 20) as file:
             if path.suffix == ".gz":
                 # No name and no time in the header, so that the same rows give the same bytes.
                 with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as compressed:

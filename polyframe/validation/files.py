@@ -13,6 +13,7 @@ import polars as pl
 from polyframe import __version__
 from polyframe.fingerprints import stage_fingerprints
 from polyframe.manifest import MANIFEST, PartitionRecord, stage_of, table_parts, tables_of
+from polyframe.own_files import is_system_file
 from polyframe.parts import FOOTER, GEO, part_name
 from polyframe.settings import Settings
 from polyframe.stages import settings_of, stage_settings
@@ -104,7 +105,7 @@ def folder_findings(output: Path, manifest: Mapping[str, Any], folders: Mapping[
         found += [
             Finding("files", f"{table}/{name}", "is no part that the manifest names", "remove it")
             for name in _names(folders[table])
-            if name not in named
+            if name not in named and not is_system_file(name)
         ]
     return found
 

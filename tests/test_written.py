@@ -1,0 +1,78 @@
+"""Files beside the tables: whole or not at all, and never through a link."""
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import ROOT, Done
+
+import polyframe as pf
+from polyframe._errors import PolyframeError
+from polyframe.written import placed_whole, written_whole
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("example") / "out"
+    pf.run(ROOT / "data" / "classifications.csv", out, config=ROOT / "data" / "config.yaml", jobs=1)
+    return out
+
+
+#: What writes a file, how, and under which name while it is not whole.
+WRITERS = {
+    "export": (["export", "OUT", "--to", "geojson", "-o", "x.geojson"], "x.geojson"),
+    "csv": (["export", "OUT", "--to", "panoptes-csv", "-o", "x.csv"], "x.csv"),
+    "masks": (["export", "OUT", "--to", "masks", "-o", "."], "1000001-0.png"),
+    "report": (["report", "OUT", "-o", "x.html"], "x.html"),
+    "plot": (["plot", "OUT", "--subject", "1000001", "-o", "x.png"], "x.png"),
+    "tune": (["tune", "OUT", "--eps", "0.3,0.5", "-o", "x.csv", "-q"], "x.csv"),
+    "config": (["config", str(ROOT / "data" / "workflows.csv"), "-o", ".", "--force"], ""),
+    "synth": (["synth", "x.csv", "--subjects", "2", "-q"], "x.csv"),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_link_is_written_through(
+    writer: str, example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where the file goes, nor where it is written until it is whole."""
+    arguments, name = WRITERS[writer]
+    monkeypatch.chdir(tmp_path)
+    call = [str(example) if part == "OUT" else part for part in arguments]
+    first = polyframe(*call)
+    assert first.code == 0, first.err
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    name = name or min(written)
+    foreign = tmp_path.parent / f"{tmp_path.name}-foreign.txt"
+    for link in (name, f".{name}.tmp", f".{name}.{os.getpid()}.part"):
+        foreign.write_text("precious")
+        (tmp_path / link).unlink(missing_ok=True)
+        (tmp_path / link).symlink_to(foreign)
+        again = polyframe(*call)
+        assert again.code == 0, again.err
+        assert foreign.read_text() == "precious"
+        assert not (tmp_path / name).is_symlink()
+        (tmp_path / link).unlink(missing_ok=link != name)
+
+
+def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".a.txt.tmp").write_text("half of an earlier, longer one")
+    with written_whole(tmp_path / "a.txt") as file:
+        file.write("whole")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "whole"}
+
+
+def test_devices_and_pipes_stay(tmp_path: Path, example: Path, polyframe: Call) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(PolyframeError, match=r"pipe\.csv: is a device or a pipe"), placed_whole(pipe):
+        pass
+    for arguments in (["synth", pipe, "--subjects", "2"], ["tune", example, "-o", pipe]):
+        done = polyframe(*arguments, "-q")
+        assert (done.code, len(done.err.splitlines())) == (1, 1)
+        assert "is a device or a pipe" in done.err
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
