@@ -16,11 +16,15 @@ from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
 from polyframe.exporting.exported import Exported
 from polyframe.extraction import Extraction
+from polyframe.frames import FRAMES, is_frame, lazy_frame
 from polyframe.geometry.engines import check_engine
-from polyframe.given_marks import Found, frames_of
+from polyframe.given_marks import Found, directory_of, frames_of
+from polyframe.local_paths import listed, local_path
 from polyframe.opened import opened
 from polyframe.outcome import Summary
 from polyframe.panoptes.config import read_config
+from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.sources import GivenFrame, Named
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.participation import selected_marks
 from polyframe.pipeline import Progress
@@ -41,8 +45,10 @@ from polyframe.validation import Finding
 from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
-Exports = AnyPath | Iterable[AnyPath]
-Configs = AnyPath | Iterable[AnyPath] | None
+#: Also frames of pandas and Arrow, which a type that needs none of them can only call Any.
+Exports = AnyPath | pl.DataFrame | pl.LazyFrame | Iterable[AnyPath | pl.DataFrame | pl.LazyFrame] | Any
+Config = AnyPath | Mapping[str, Any]
+Configs = Config | Iterable[Config] | None
 
 __all__ = [
     "Exported",
@@ -99,14 +105,15 @@ def run(
 
     Parameters
     ----------
-    classifications : path or paths
+    classifications : path, paths or frame
         The export: CSV in UTF-8, plain or packed with gzip or zstd, or Parquet; one file or several, or a
-        pattern such as `exports/*.csv`; `-` is standard input.
+        pattern such as `exports/*.csv`; `-` is standard input. Or a frame with the columns of an export:
+        of Polars, eager or lazy, of pandas, or of what hands over Arrow, such as pyarrow and DuckDB.
     output : path
         The output directory: new, empty, or made by polyframe before. What was made there of the same rows
         with the same settings stays, the rest is replaced.
-    config : path or paths, optional
-        Configuration files in the Panoptes form.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings of what would stand in one.
     contours : bool
         False leaves the table `contours` out.
     force : bool
@@ -136,7 +143,7 @@ def run(
     settings = settings_from(config, options, say)
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     return pipeline.run_export(
-        _paths(classifications), Path(output), settings, stages, say, progress, force=force
+        _named(classifications), local_path(output, "output"), settings, stages, say, progress, force=force
     )
 
 
@@ -147,10 +154,10 @@ def extract(
 
     Parameters
     ----------
-    classifications : path or paths
+    classifications : path, paths or frame
         The export, as for `run`.
-    config : path or paths, optional
-        Configuration files in the Panoptes form.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings of what would stand in one.
     say : callable
         Told what was chosen without being asked for.
     **options
@@ -168,7 +175,7 @@ def extract(
     """
     settings = settings_from(config, options, say)
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
-        return pipeline.extract_frames(_paths(classifications), settings, Path(work), say)
+        return pipeline.extract_frames(_named(classifications), settings, Path(work), say)
 
 
 def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
@@ -180,8 +187,8 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
         What `extract` gave; or a frame with the columns of the table `extractions`, then `n_classifications`
         counts the classifications with a mark; or an output directory, which stays as it is, and whose
         settings hold where no others are given; or a CSV file of extractions that panoptes_aggregation wrote.
-    config : path or paths, optional
-        Configuration files in the Panoptes form.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings of what would stand in one.
     **options
         Any field of `polyframe.settings.Settings`; they go over the configuration.
 
@@ -206,8 +213,8 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     ----------
     found : Extraction, frame or path
         As for `reduce`.
-    config : path or paths, optional
-        Configuration files in the Panoptes form.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings of what would stand in one.
     **options
         Any field of `polyframe.settings.Settings`; they go over the configuration.
 
@@ -243,8 +250,9 @@ def tune(
     ----------
     found : path, Extraction or frame
         An output directory, in which nothing is changed; or what `reduce` takes else.
-    config : path or paths, optional
-        Configuration files in the Panoptes form; their `eps` and `min_samples` are passed over.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings of what would stand in one; their `eps` and
+        `min_samples` are passed over.
     eps : str, float or iterable of float, optional
         The values to compare: fractions above 0 and up to 1, or text such as `"0.2:0.9:0.1"`, which has both
         ends, or `"0.3,0.5"`. Default: 0.1 to 0.9 in steps of 0.1.
@@ -281,9 +289,10 @@ def tune(
     compared: Options = {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}
     given = given_settings(config, {**options, **compared}, say)
     settings = checked_settings(given)
-    if isinstance(found, (str, os.PathLike)) and not Path(found).is_file():
+    directory = directory_of(found)
+    if directory is not None:
         del given["eps"], given["min_samples"]
-        return tune_output(Path(found), given, grid, say, progress)
+        return tune_output(directory, given, grid, say, progress)
     return tune_frames(*frames_of(found, settings), settings, grid)
 
 
@@ -305,7 +314,7 @@ def validate(output: AnyPath) -> list[Finding]:
     PolyframeError
         Where the directory is no output of polyframe, has no tables yet, or changed during the check.
     """
-    return list(validation.check(Path(output)).findings)
+    return list(validation.check(local_path(output, "output")).findings)
 
 
 def settings_from(config: Configs, options: Options, say: Say = lambda _: None) -> Settings:
@@ -313,8 +322,8 @@ def settings_from(config: Configs, options: Options, say: Say = lambda _: None) 
 
     Parameters
     ----------
-    config : path, paths or None
-        Configuration files.
+    config : path, mapping, several or None
+        Configuration files, or mappings of what would stand in one.
     options : mapping
         Settings by name; None means "not given".
     say : callable
@@ -336,11 +345,11 @@ def given_settings(config: Configs, options: Options, say: Say = lambda _: None)
     UsageError
         Where a file is not valid.
     """
-    paths = _paths(config or ())
+    sources = _sources(config)
     given: dict[str, Any] = {}
-    if paths:
+    if sources:
         overridden = [name for name, value in options.items() if value is not None]
-        read = read_config(paths, overridden)
+        read = read_config(sources, overridden)
         for note in read.notes:
             say(note)
         given |= read.values
@@ -368,19 +377,38 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def _paths(given: AnyPath | Iterable[AnyPath]) -> list[Path]:
-    return [Path(path) for path in ([given] if isinstance(given, (str, os.PathLike)) else given)]
+def _named(given: Any) -> list[Named]:
+    """Return an export as the pipeline takes it: paths, and frames that are handed over as lazy ones."""
+    several = [given] if is_frame(given) else listed(given)
+    return [
+        GivenFrame(lazy_frame(one, (*REQUIRED, *OPTIONAL)))
+        if is_frame(one)
+        else local_path(one, "classifications", expected=f"a path, several, or {FRAMES}")
+        for one in several
+    ]
+
+
+def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:
+    """Return configurations one by one: paths of files, and mappings of what would stand in one."""
+    if config is None:
+        return []
+    expected = "a YAML file, a mapping, or a list of them"
+    return [
+        one if isinstance(one, Mapping) else local_path(one, "config", expected=expected)
+        for one in listed(config)
+    ]
 
 
 def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings, Clustered]:
     """Cluster marks; with the settings that an output directory was made with, where it is one."""
     given = given_settings(config, options)
     settings = checked_settings(given)
-    if isinstance(found, (str, os.PathLike)) and not Path(found).is_file():
-        with opened(Path(found), "read") as directory:
+    output = directory_of(found)
+    if output is not None:
+        with opened(output, "read") as directory:
             settings = settings_for_stage(directory.manifest, "reduce", given)
-            check_volunteers_known(settings, found)
-            extractions, classifications = frames_of(found, settings)
+            check_volunteers_known(settings, output)
+            extractions, classifications = frames_of(output, settings)
     else:
         extractions, classifications = frames_of(found, settings)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

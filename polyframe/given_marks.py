@@ -2,20 +2,28 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from polyframe import dataset, takeover
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.extraction import Extraction
+from polyframe.frames import FRAMES, clean_name, data_frame, is_frame
+from polyframe.local_paths import local_path
 from polyframe.panoptes.cells import boolean, timestamp, timestamp_from_time, whole_number
 from polyframe.panoptes.metadata import known_volunteer
 from polyframe.settings import Settings
 from polyframe.tables import EXTRACTIONS, TIMESTAMP
 from polyframe.votes import is_no_json
 
-Found = Extraction | pl.DataFrame | pl.LazyFrame | str | os.PathLike[str]
+#: Also frames of pandas and Arrow, which a type that needs none of them can only call Any.
+Found = Extraction | pl.DataFrame | pl.LazyFrame | str | os.PathLike[str] | Any
+_EXPECTED: Final = (
+    f"what extract gave, {FRAMES} with the columns of the table extractions, an output directory, or a CSV "
+    "file of extractions"
+)
+_LISTS: Final = (pl.List, pl.Array)
 
 
 def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame | None]:
@@ -23,9 +31,9 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
 
     Parameters
     ----------
-    found : Extraction, polars.DataFrame, polars.LazyFrame or path
-        What `extract` gave; a frame with the columns of the table extractions; an output directory; or a CSV
-        file of extractions that panoptes_aggregation wrote.
+    found : Extraction, frame or path
+        What `extract` gave; a frame of Polars, pandas or Arrow with the columns of the table extractions; an
+        output directory; or a CSV file of extractions that panoptes_aggregation wrote.
     settings : Settings
         For that CSV file, which does not say the version of the workflow.
 
@@ -44,15 +52,21 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
     """
     if isinstance(found, Extraction):
         return _with_volunteers(found.extractions), _with_volunteers(found.classifications)
-    if isinstance(found, pl.LazyFrame):
-        found = found.collect()
-    if isinstance(found, pl.DataFrame):
-        return _as_extractions(found), None
-    output = Path(found)
+    if is_frame(found):
+        return _as_extractions(data_frame(found, "the marks", (*EXTRACTIONS.schema, "annotations"))), None
+    output = local_path(found, "the marks", expected=_EXPECTED)
     if output.is_file():
         extracted = takeover.extract_csv(output, settings)
         return extracted.extractions, extracted.classifications
     return dataset.read_table(output, "extractions"), dataset.read_table(output, "classifications")
+
+
+def directory_of(found: Found) -> Path | None:
+    """Return the output directory that holds the marks; None where they are in a file or in memory."""
+    if isinstance(found, Extraction) or is_frame(found):
+        return None
+    path = local_path(found, "the marks", expected=_EXPECTED)
+    return None if path.is_file() else path
 
 
 def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
@@ -62,10 +76,13 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
     """
     needed: dict[str, Any] = dict(EXTRACTIONS.schema)
     optional = ("user_id", "tool_type", "gold_standard", "details", "volunteer", "user_name", "created_at")
+    frame = frame.rename({name: clean_name(name) for name in frame.columns if clean_name(name) in needed})
     missing = [name for name in needed if name not in frame.columns and name not in optional]
     if missing:
-        raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions")
+        hint = "; these are rows of an export: pass them to extract first" if _is_export(frame) else ""
+        raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions{hint}")
     frame = frame.with_columns(_read_column(name, dtype) for name, dtype in frame.schema.items())
+    frame = _with_known_types(frame)
     added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]
     _check_rows(frame, [name for name in needed if name not in optional])
     try:
@@ -74,6 +91,28 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
         raise PolyframeError(
             f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _is_export(frame: pl.DataFrame) -> bool:
+    return "annotations" in map(clean_name, frame.columns)
+
+
+def _with_known_types(frame: pl.DataFrame) -> pl.DataFrame:
+    """Turn coordinates into lists of numbers, and the numbers that other libraries put for none into none."""
+    for name in ("x", "y"):
+        dtype = frame.schema[name]
+        if dtype == pl.Null or not isinstance(dtype, _LISTS) or not _holds_numbers(dtype.inner):
+            raise UsageError(f"the column {name} of the frame holds {dtype}, expected lists of numbers")
+    times = frame.schema.get("created_at", pl.Null())
+    if not isinstance(times, (pl.Datetime, pl.Date, pl.Null)):
+        raise UsageError(f"the column created_at of the frame holds {times}, expected times")
+    numbers = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    lists = [pl.col(name).cast(pl.List(pl.Float64)) for name in ("x", "y")]
+    return frame.with_columns(pl.col(numbers).fill_nan(None), *lists)
+
+
+def _holds_numbers(dtype: Any) -> bool:
+    return bool(dtype == pl.Null or dtype.is_numeric())
 
 
 def _with_volunteers(frame: pl.DataFrame) -> pl.DataFrame:
@@ -102,6 +141,9 @@ def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:
         **{f"has no {name}": frame[name].is_null() for name in required},
         "has x and y of different lengths": frame["x"].list.len() != frame["y"].list.len(),
     }
+    for name, dtype in EXTRACTIONS.schema.items():
+        if dtype.is_integer() and frame.schema.get(name, dtype).is_float():
+            problems[f"has no whole number as {name}"] = frame[name] != frame[name].floor()
     if frame.schema.get("details") == pl.String:
         problems["has details that are no JSON"] = is_no_json(frame["details"])
     for problem, found in problems.items():

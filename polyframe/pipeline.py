@@ -30,6 +30,7 @@ from polyframe.manifest import (
 )
 from polyframe.outcome import Summary, checked_counts, merged_records, removed_tables
 from polyframe.panoptes.rows import check_rows
+from polyframe.panoptes.sources import Named
 from polyframe.panoptes.steadiness import check_unchanged, file_states
 from polyframe.panoptes.survey import Survey, survey
 from polyframe.partition import PartitionResult, PartitionTask
@@ -47,7 +48,7 @@ Progress = Callable[[int, int], None]
 
 
 def run_export(
-    named: Sequence[str | Path],
+    named: Sequence[Named],
     output: Path,
     settings: Settings,
     stages: Sequence[str],
@@ -63,7 +64,7 @@ def run_export(
 
     Parameters
     ----------
-    named : sequence of path
+    named : sequence of path or frame
         The files of the export, see `polyframe.panoptes.sources.find_sources`.
     output : Path
         The output directory; new, empty or ours.
@@ -151,13 +152,13 @@ def run_export(
 
 
 def extract_frames(
-    named: Sequence[str | Path], settings: Settings, work: Path, say: Say = lambda _: None
+    named: Sequence[Named], settings: Settings, work: Path, say: Say = lambda _: None
 ) -> Extraction:
     """Extract an export in memory, as one partition.
 
     Parameters
     ----------
-    named : sequence of path
+    named : sequence of path or frame
         The files of the export.
     settings : Settings
         What to extract.

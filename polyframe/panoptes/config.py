@@ -5,7 +5,7 @@ contradict another.
 """
 
 import typing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from polyframe._errors import UsageError
 from polyframe.panoptes.extractor_config import drawing_tasks
 from polyframe.panoptes.versions import version_spec_from_config
-from polyframe.panoptes.yaml_text import Scalar, Tree, read_yaml
+from polyframe.panoptes.yaml_text import Scalar, Tree, read_yaml, tree_of
 from polyframe.panoptes.yaml_values import (
     Place,
     boolean,
@@ -102,14 +102,14 @@ class _Given:
     reducer: str = ""
 
 
-def read_config(paths: Sequence[Path], overridden: Collection[str] = ()) -> Config:
-    """Read configuration files in the Panoptes form.
+def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collection[str] = ()) -> Config:
+    """Read configurations in the Panoptes form.
 
     Parameters
     ----------
-    paths : sequence of pathlib.Path
-        Files with `workflow_id`, `workflow_version`, `extractor_config`, `reducer_config` or the names of
-        settings. They count together; none is needed.
+    sources : sequence of pathlib.Path or mapping
+        Files, or what would stand in one as a mapping, with `workflow_id`, `workflow_version`,
+        `extractor_config`, `reducer_config` or the names of settings. They count together; none is needed.
     overridden : collection of str
         Names of settings that are given otherwise, such as by flags, which go over the files. Their values in
         the files must be valid, but may contradict one another, and are left out.
@@ -122,14 +122,15 @@ def read_config(paths: Sequence[Path], overridden: Collection[str] = ()) -> Conf
     ------
     UsageError
         Where a file cannot be read, holds an unknown key or a value out of its range, or contradicts itself
-        or another file. The message is one line and names the file and the key.
+        or another file. The message is one line and names the file and the key; a mapping is called
+        `config`, or `config[1]` in a list of several.
     """
     given: list[_Given] = []
     notes: list[str] = []
     reducers: list[str] = []
-    for path in dict.fromkeys(map(Path, paths)):
+    for source, content in _contents(sources):
         for key, place, tree in known_items(
-            Place(path), read_yaml(path), ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
+            source, content, ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
         ):
             if key == "extractor_config":
                 given.append(_Given("drawing_tasks", drawing_tasks(place, tree, notes), place))
@@ -141,6 +142,19 @@ def read_config(paths: Sequence[Path], overridden: Collection[str] = ()) -> Conf
     values = _agreed(given)
     Settings().replace(values)
     return Config(values, (*notes, *_shared_clustering(given, reducers)))
+
+
+def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Place, Tree]]:
+    """Yield each configuration once, with the place that messages name."""
+    read: set[Path] = set()
+    for index, source in enumerate(sources):
+        if isinstance(source, Path):
+            if source not in read:
+                yield Place(source), read_yaml(source)
+            read.add(source)
+        else:
+            name = "config" if len(sources) == 1 else f"config[{index}]"
+            yield Place(Path(name)), tree_of(source, name)
 
 
 def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[str]) -> list[_Given]:
@@ -178,7 +192,7 @@ def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> lis
     value: Any
     if name == "workflow_version":
         # As written: `13.10` without quotes is the version 13.10, not the number 13.1.
-        written = tree.text if isinstance(tree, Scalar) else _version_ends(place, tree)
+        written = _as_written(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
         value = _at(place, name, lambda: version_spec_from_config(written))
     elif name == "max_shrink":
         share = scalar(place, tree).value
@@ -189,9 +203,13 @@ def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> lis
     return [_Given(name, value, place, reducer)]
 
 
-def _version_ends(place: Place, tree: Tree) -> dict[str, str]:
+def _as_written(scalar: Scalar) -> Any:
+    return scalar.value if scalar.text is None else scalar.text
+
+
+def _version_ends(place: Place, tree: Tree) -> dict[str, Any]:
     ends = [(key, scalar(end_place, end)) for key, end_place, end in known_items(place, tree, ("min", "max"))]
-    return {key: end.text for key, end in ends if end.value is not None}
+    return {key: _as_written(end) for key, end in ends if end.value is not None}
 
 
 def _at(place: Place, name: str, check: Callable[[], _Result]) -> _Result:

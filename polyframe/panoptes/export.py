@@ -1,12 +1,13 @@
 """The columns of a classification export, and opening one that is CSV; naming what is wrong with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
 from polyframe._errors import PolyframeError
+from polyframe.frames import clean_name
 from polyframe.panoptes.mending import ROW_NUMBER, read_header
 from polyframe.panoptes.unpacking import Kind, blocks
 from polyframe.settings import nearest
@@ -69,16 +70,31 @@ def open_csv(path: Path, kind: Kind, name: str) -> pl.LazyFrame:
             missing_columns="insert",
             glob=False,
         )
-        found = lazy.collect_schema().names()
+        names = known_columns(lazy.collect_schema().names())
     except (pl.exceptions.PolarsError, OSError):
         # Polars looks at the first rows too.
         raise MalformedError(name) from None
-    if not set(REQUIRED) <= set(found):
+    if not set(REQUIRED) <= names.keys():
         raise MalformedError(name)
-    return tidy(lazy, found)
+    return tidy(lazy.select(ROW_NUMBER, **names), list(names))
 
 
-def check_columns(found: Sequence[str], name: str) -> None:
+def known_columns(found: Iterable[str]) -> dict[str, str]:
+    """Return the columns of an export that a file has: what they are called in it, by their names here.
+
+    Parameters
+    ----------
+    found : iterable of str
+        The columns of the file. Blanks and byte order marks around a name do not matter, where none is
+        without.
+    """
+    by_name: dict[str, str] = {}
+    for column in sorted(found, key=len):
+        by_name.setdefault(clean_name(column), column)
+    return {name: by_name[name] for name in (*REQUIRED, *OPTIONAL) if name in by_name}
+
+
+def check_columns(found: Sequence[str], name: str, form: str = "CSV in UTF-8, or Parquet,") -> None:
     """Raise a PolyframeError that names the columns which an export lacks.
 
     Parameters
@@ -87,12 +103,15 @@ def check_columns(found: Sequence[str], name: str) -> None:
         The columns it has.
     name : str
         What it is called in messages.
+    form : str
+        What it is expected to be.
     """
+    found = list(map(clean_name, found))
     missing = [column for column in REQUIRED if column not in found]
     if not missing:
         return
     if len(missing) == len(REQUIRED):
-        expected = f"expected CSV in UTF-8, or Parquet, with the columns {', '.join(REQUIRED)}"
+        expected = f"expected {form} with the columns {', '.join(REQUIRED)}"
         raise PolyframeError(f"{name}: is no classification export; {expected}")
     shown = [" ".join(column.split())[:_LONGEST_NAME] for column in found[:_MOST_NAMES]]
     near = nearest(missing[0], shown) if len(missing) == 1 else f"; found: {', '.join(shown)}"

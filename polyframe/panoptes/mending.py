@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyframe.frames import clean_name
 from polyframe.panoptes.unpacking import Kind, blocks
 
 #: How many lines one row may span before it is taken for an unclosed quote.
@@ -91,8 +92,8 @@ def _line_ends(
 
 
 def read_header(path: Path, kind: Kind) -> list[str]:
-    """Return the column names of a CSV file; empty where it has none."""
-    return next(_records(_lines(path, kind, []), None), [])
+    """Return the column names of a CSV file, without blanks around them; empty where it has none."""
+    return list(map(clean_name, next(_records(_lines(path, kind, []), None), [])))
 
 
 def mend(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
@@ -120,7 +121,7 @@ def mend(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     damage: list[str] = []
     lines = _lines(path, kind, damage)
-    names = next(_records(lines, None), [])
+    names = list(map(clean_name, next(_records(lines, None), [])))
     kept = [name for name in wanted if name in names]
     places = [names.index(name) for name in kept]
     schema = {ROW_NUMBER: pl.UInt32, **dict.fromkeys(kept, pl.String)}

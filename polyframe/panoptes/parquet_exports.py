@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.cells import timestamp_from_time
-from polyframe.panoptes.export import OPTIONAL, REQUIRED, check_columns, tidy
+from polyframe.panoptes.export import check_columns, known_columns, tidy
 from polyframe.panoptes.mending import ROW_NUMBER
 
 #: Polars decodes several row groups at once, so those that are larger are split first.
@@ -47,17 +47,18 @@ def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
         metadata = pq.read_metadata(path)
         columns = pq.read_schema(path).names
         check_columns(columns, name)
+        names = known_columns(columns)
         groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
         if max(groups, default=0) > _LARGEST_ROW_GROUP:
-            _split_row_groups(path, [column for column in (*REQUIRED, *OPTIONAL) if column in columns], copy)
+            _split_row_groups(path, list(names.values()), copy)
             path = copy
         lazy = pl.scan_parquet(path, row_index_name=ROW_NUMBER, row_index_offset=1, glob=False)
+        lazy = lazy.select(ROW_NUMBER, **names)
         schema = lazy.collect_schema()
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
         raise damaged(path, name, error) from None
-    known = [column for column in (*REQUIRED, *OPTIONAL) if column in schema]
-    lazy = lazy.select(ROW_NUMBER, *(_as_text(column, schema[column], name) for column in known))
-    return tidy(lazy, known)
+    lazy = lazy.select(ROW_NUMBER, *(_as_text(column, schema[column], name) for column in names))
+    return tidy(lazy, list(names))
 
 
 def damaged(path: Path, name: str, error: Exception) -> PolyframeError:

@@ -189,7 +189,7 @@ def select(
     """
     path = ", ".join(sources)
     if census.is_empty():
-        raise PolyframeError(f"{path}: holds no classifications, only a header; export it again")
+        raise PolyframeError(f"{path}: holds no classifications, only the names of columns; export it again")
     notes: list[str] = []
     workflow_id = _choose_workflow(census, settings, path, made_with, notes)
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)

@@ -13,13 +13,44 @@ import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.panoptes import mending
-from polyframe.panoptes.export import OPTIONAL, REQUIRED, MalformedError, open_csv, tidy
+from polyframe.panoptes.export import (
+    OPTIONAL,
+    REQUIRED,
+    MalformedError,
+    check_columns,
+    known_columns,
+    open_csv,
+    tidy,
+)
+from polyframe.panoptes.line_ends import ends_lines_with_returns, write_with_feeds
 from polyframe.panoptes.parquet_exports import damaged, open_parquet
 from polyframe.panoptes.unpacking import Kind, blocks, has_skippable_start, kind_of
 
 STANDARD_INPUT: Final = Path("-")
+#: What messages, and the list of sources of an output directory, call a frame.
+_FRAME_NAME: Final = "the frame"
+#: A frame is written in row groups of so many rows, about 20 MB.
+_FRAME_ROWS: Final = 5_000
 _COPY_BYTES: Final = 1 << 20
 _MOST_SOURCES: Final = 65_535
+
+
+@dataclass(frozen=True, eq=False)
+class GivenFrame:
+    """An export that somebody has in memory, or that Polars has yet to read.
+
+    Attributes
+    ----------
+    rows : polars.LazyFrame
+        The columns of an export, of any plain types.
+    """
+
+    rows: pl.LazyFrame
+
+
+#: What a caller names: a path, a pattern, `-` for standard input, or a frame.
+Named = str | os.PathLike[str] | GivenFrame
+Source = Path | GivenFrame
 
 
 @dataclass(frozen=True)
@@ -45,18 +76,18 @@ class Opened:
     temporary_bytes: int
 
 
-def find_sources(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
+def find_sources(named: Sequence[Named]) -> list[Source]:
     """Find the files that are named, each once.
 
     Parameters
     ----------
-    named : sequence of str or path
+    named : sequence of str, path or GivenFrame
         Files, patterns such as `exports/*.csv` (their files in name order), and `-` for standard input. What
         exists under a name is no pattern.
 
     Returns
     -------
-    list of Path
+    list of Path or GivenFrame
         In the order in which they are named first.
 
     Raises
@@ -77,26 +108,26 @@ def find_sources(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
     return sorted(once, key=found.index)
 
 
-def repeats(named: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+def repeats(named: Sequence[Named]) -> tuple[str, ...]:
     """Return a note for each file that is named more than once, which `find_sources` takes once."""
     found = [path for name in named for path in _expand(name)]
-    counts: dict[Path, int] = {}
+    counts: dict[Source, int] = {}
     for path in found:
         counts[_identity(path)] = counts.get(_identity(path), 0) + 1
     first = {_identity(path): path for path in reversed(found)}
     return tuple(
-        f"{first[identity]}: named {count} times; read once"
+        f"{_name(first[identity])}: named {count} times; read once"
         for identity, count in counts.items()
         if count > 1
     )
 
 
-def open_sources(paths: Sequence[Path], work: Path) -> Opened:
+def open_sources(paths: Sequence[Source], work: Path) -> Opened:
     """Open exports as one lazy frame.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or GivenFrame
         From `find_sources`.
     work : Path
         A folder for temporary files; made where it is needed. A second call with the same folder takes what
@@ -110,7 +141,7 @@ def open_sources(paths: Sequence[Path], work: Path) -> Opened:
     return _open_all(paths, work, thorough=False)
 
 
-def mend_sources(paths: Sequence[Path], work: Path) -> Opened:
+def mend_sources(paths: Sequence[Source], work: Path) -> Opened:
     """Open exports after Polars could not read them to the end: find those that are malformed, mend these.
 
     Parameters
@@ -126,7 +157,7 @@ def mend_sources(paths: Sequence[Path], work: Path) -> Opened:
     return _open_all(paths, work, thorough=True)
 
 
-def _open_all(paths: Sequence[Path], work: Path, thorough: bool) -> Opened:
+def _open_all(paths: Sequence[Source], work: Path, thorough: bool) -> Opened:
     if not paths:
         raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
     frames: list[pl.LazyFrame] = []
@@ -152,10 +183,13 @@ def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _open(path: Path, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
+def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
     """Open one source; return its rows, and a note where it was mended."""
     name = _name(path)
-    file = _spooled(path, work / f"spooled-{index}")
+    if isinstance(path, GivenFrame):
+        file = _written(path, work / f"frame-{index}.parquet")
+    else:
+        file = _spooled(path, work / f"spooled-{index}")
     kind = kind_of(file, name)
     if kind == "parquet":
         rows = open_parquet(file, name, work / f"split-{index}.parquet")
@@ -165,6 +199,8 @@ def _open(path: Path, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFr
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise damaged(file, name, error) from None
         return rows, None
+    if ends_lines_with_returns(file, kind):
+        file, kind = write_with_feeds(file, kind, work / f"lines-{index}.csv", name), "csv"
     mended = work / f"mended-{index}"
     try:
         if mended.exists():
@@ -234,15 +270,41 @@ def _spooled(path: Path, copy: Path) -> Path:
     return unfinished.replace(copy)
 
 
-def _name(path: Path) -> str:
+def _written(given: GivenFrame, copy: Path) -> Path:
+    """Write the columns of an export that a frame has, as somebody might have stored them."""
+    if copy.exists():
+        return copy
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    try:
+        schema = given.rows.collect_schema()
+        check_columns(schema.names(), _FRAME_NAME, "a frame")
+        known = list(known_columns(schema).values())
+        # Parquet has no place for Python's objects.
+        for column in known:
+            if schema[column] == pl.Object:
+                raise PolyframeError(f"{_FRAME_NAME}: column {column} holds Object; expected text")
+        given.rows.select(known).sink_parquet(unfinished, compression="lz4", row_group_size=_FRAME_ROWS)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PolyframeError(
+            f"{_FRAME_NAME}: cannot be computed: {next(iter(str(error).splitlines()), 'no reason is known')}"
+        ) from None
+    return unfinished.replace(copy)
+
+
+def _name(path: Source) -> str:
+    if isinstance(path, GivenFrame):
+        return _FRAME_NAME
     return "standard input" if path == STANDARD_INPUT else str(path)
 
 
-def _identity(path: Path) -> Path:
-    return path if path == STANDARD_INPUT else path.resolve()
+def _identity(path: Source) -> Source:
+    return path if isinstance(path, GivenFrame) or path == STANDARD_INPUT else path.resolve()
 
 
-def _expand(named: str | os.PathLike[str]) -> list[Path]:
+def _expand(named: Named) -> Sequence[Source]:
+    if isinstance(named, GivenFrame):
+        return [named]
     path = Path(named)
     if path == STANDARD_INPUT or path.exists():
         return [path]

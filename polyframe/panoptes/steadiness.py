@@ -4,21 +4,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyframe._errors import PolyframeError
-from polyframe.panoptes.sources import find_sources
+from polyframe.panoptes.sources import Named, find_sources
 
 FileStates = Mapping[Path, tuple[int, int]]
 
 
-def file_states(named: Sequence[str | Path]) -> FileStates:
+def file_states(named: Sequence[Named]) -> FileStates:
     """Return size and time of change of each file of an export.
 
     Parameters
     ----------
-    named : sequence of str or path
-        See `polyframe.panoptes.sources.find_sources`. Standard input and other pipes are copied when they are
-        read first, and left out here.
+    named : sequence of str, path or frame
+        See `polyframe.panoptes.sources.find_sources`. Frames, standard input and other pipes are copied when
+        they are read first, and left out here.
     """
-    return {path: _state(path) for path in find_sources(named) if path.is_file()}
+    return {path: _state(path) for path in find_sources(named) if isinstance(path, Path) and path.is_file()}
 
 
 def check_unchanged(before: FileStates) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 from polyframe.panoptes import selection, sources
 from polyframe.panoptes.rows import used_rows
 from polyframe.panoptes.selection import MadeWith, Selection
+from polyframe.panoptes.sources import Named
 from polyframe.settings import Settings
 
 
@@ -38,7 +39,7 @@ class Survey:
 
 
 def survey(
-    named: Sequence[str | Path],
+    named: Sequence[Named],
     folder: Path,
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
@@ -48,7 +49,7 @@ def survey(
 
     Parameters
     ----------
-    named : sequence of path
+    named : sequence of path or frame
         Its files, see `polyframe.panoptes.sources.find_sources`.
     folder : Path
         For temporary files: unpacked and mended copies.

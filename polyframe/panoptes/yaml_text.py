@@ -1,6 +1,6 @@
 """YAML files, read strictly: mappings, lists and plain scalars, each with the way it is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +8,8 @@ from typing import Any, Final
 import yaml
 
 from polyframe._errors import UsageError, no_such_file
+from polyframe.local_paths import shown_kind
+from polyframe.settings import as_builtin
 
 _LARGEST_FILE: Final = 1_000_000
 #: Aliases can multiply: ten of them make a few dozen copies at most, a hundred can fill the memory.
@@ -17,10 +19,10 @@ _TAG: Final = "tag:yaml.org,2002:"
 
 @dataclass(frozen=True)
 class Scalar:
-    """A plain value: what YAML makes of it, and the text as it is written."""
+    """A plain value: what YAML makes of it, and the text as it is written; None where nobody wrote it."""
 
     value: Any
-    text: str
+    text: str | None
 
 
 #: A value of a YAML file.
@@ -64,6 +66,41 @@ def read_yaml(path: Path) -> Tree:
         raise UsageError(f"{path}: {error}") from None
     except RecursionError:
         raise UsageError(f"{path}: nested too deeply for a configuration") from None
+
+
+def tree_of(value: Any, place: str) -> Tree:
+    """Return a configuration that is there as Python values, as `read_yaml` returns one of a file.
+
+    Parameters
+    ----------
+    value : mapping, list, tuple, text, number, bool or None
+    place : str
+        Where it stands, for messages.
+
+    Raises
+    ------
+    UsageError
+        Where it holds anything else, or a key that is no text.
+    """
+    try:
+        return _tree_of(value, place)
+    except RecursionError:
+        raise UsageError(f"{place}: nested too deeply for a configuration") from None
+
+
+def _tree_of(value: Any, place: str) -> Tree:
+    value = as_builtin(value)
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise UsageError(f"{place}: the key {key!r} is not text")
+        return {key: _tree_of(one, f"{place}: {key}") for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_tree_of(one, f"{place}[{index}]") for index, one in enumerate(value)]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        # Of a number nobody knows how it was written: 13.10 and 13.1 are the same.
+        return Scalar(value, value if isinstance(value, str) else None)
+    raise UsageError(f"{place}: expected text, a number, a list or a mapping, got {shown_kind(value)}")
 
 
 class _Unreadable(Exception):  # noqa: N818 - becomes a UsageError with the file's name

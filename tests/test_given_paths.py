@@ -1,0 +1,126 @@
+"""Paths and configurations that callers give: what they may be, and what is said of everything else."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exports import ROOT
+
+import polyframe as pf
+from polyframe.api import settings_from
+from polyframe.local_paths import local_path
+from polyframe.settings import DrawingTask, Settings
+
+CONFIG = ROOT / "data" / "config.yaml"
+NESTED: dict[str, Any] = {
+    "workflow_id": 4321,
+    "workflow_version": "7.10",
+    "extractor_config": {
+        "polygon_extractor": [{"task": "T0", "tools": [0, 1]}],
+        "bezier_extractor": {"task": "T3"},
+    },
+    "reducer_config": {"polygon_reducer": {"eps": 0.4, "average_type": "union"}},
+}
+
+
+def test_a_configuration_as_a_mapping() -> None:
+    assert settings_from({"eps": 0.3, "task": ["T0"]}, {}) == Settings(eps=0.3, task=("T0",))
+    assert settings_from(NESTED, {}) == Settings(
+        workflow_id=4321,
+        workflow_version="7.10",
+        drawing_tasks=(DrawingTask("T0", (0, 1)), DrawingTask("T3", None, "bezier")),
+        eps=0.4,
+        average_type="union",
+    )
+    assert settings_from({}, {}) == settings_from(None, {}) == settings_from([], {}) == Settings()
+    assert settings_from({"eps": np.float64(0.3), "min_samples": None}, {}) == Settings(eps=0.3)
+    # Options go over it, as over a file.
+    assert settings_from({"eps": 0.3}, {"eps": 0.7}) == Settings(eps=0.7)
+
+
+def test_files_and_mappings_together(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("min_samples: 3\n", encoding="utf-8")
+    assert settings_from([file, {"eps": 0.3}], {}) == Settings(eps=0.3, min_samples=3)
+    with pytest.raises(
+        pf.UsageError, match=r"a\.yaml: min_samples gives .* 3, config\[1\]: min_samples gives 2"
+    ):
+        settings_from([file, {"min_samples": 2}], {})
+
+
+def test_a_mapping_says_the_same_as_its_file(tmp_path: Path) -> None:
+    export = ROOT / "data" / "classifications.csv"
+    found = pf.extract(export, {"extractor_config": {"polygon_extractor": [{"task": "T0"}]}})
+    file = tmp_path / "a.yaml"
+    file.write_text("extractor_config: {polygon_extractor: [{task: T0}]}", encoding="utf-8")
+    assert found.extractions.equals(pf.extract(export, file).extractions)
+    assert pf.reduce(found, {"eps": 0.2}, engine="shapely").labels.equals(
+        pf.reduce(found, eps=0.2, engine="shapely").labels
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"eps": 2}, "config: eps: 2.0 is not a fraction above 0 and up to 1"),
+        ({"epsilon": 0.5}, "config: unknown key 'epsilon'; did you mean 'eps'?"),
+        ([{}, {"eps": "x"}], "config[1]: eps: 'x' is not a number"),
+        ({"eps": {0.5}}, "config: eps: expected text, a number, a list or a mapping, got set"),
+        ({1: 2}, "config: the key 1 is not text"),
+        ({"extractor_config": {"polygon_extractor": [{"tools": [0]}]}}, "the key `task` is missing"),
+        # 7.10 as a number is 7.1.
+        ({"workflow_version": 7.1}, "config: workflow_version: 7.1 is not one of"),
+        ({"workflow_version": {"min": 7.1}}, "write it in quotes, since 13.10 as a number is 13.1"),
+        (5, "config: expected a YAML file, a mapping, or a list of them, got 5"),
+        (b"x", "config: expected a YAML file, a mapping, or a list of them, got bytes"),
+        ([None], "config: expected a YAML file, a mapping, or a list of them, got None"),
+        (Settings(), "config: expected a YAML file, a mapping, or a list of them, got Settings"),
+        ("no such.yaml", "no such.yaml: no such file"),
+    ],
+    ids=str,
+)
+def test_what_is_no_configuration(config: Any, message: str) -> None:
+    with pytest.raises(pf.UsageError) as caught:
+        settings_from(config, {})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_version_as_a_whole_number_is_a_major_version() -> None:
+    assert settings_from({"workflow_version": 7}, {}).workflow_version == "7"
+
+
+ADDRESSES = [
+    "s3://bucket/export.csv",
+    "gs://bucket/export.csv",
+    "https://www.zooniverse.org/export.csv",
+    "abfs://container@account/export.csv",
+    "S3://bucket/export.csv",
+    Path("s3://bucket/export.csv"),  # in which one slash is left
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES, ids=str)
+def test_addresses_are_told_apart_from_files(address: Any) -> None:
+    with pytest.raises(
+        pf.UsageError, match=r"://? addresses are not supported yet; name a local path, and copy"
+    ):
+        local_path(address, "output")
+
+
+def test_what_looks_like_an_address_but_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        pf.UsageError, match=r"file:///tmp/x.csv: is an address; name the path alone, without file://"
+    ):
+        local_path("file:///tmp/x.csv", "output")
+    assert local_path("C:/data/x.csv", "output") == Path("C:/data/x.csv")
+    monkeypatch.chdir(tmp_path)
+    Path("ab:").mkdir()
+    assert local_path("ab:/", "output") == Path("ab:")
+
+
+@pytest.mark.parametrize("bad", [None, 5, b"out", ["out"], {"out": 1}, "", "a\0b"], ids=str)
+def test_what_is_no_path(bad: Any) -> None:
+    with pytest.raises(pf.UsageError, match=r"^output: "):
+        local_path(bad, "output")
