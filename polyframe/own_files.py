@@ -31,7 +31,8 @@ _FOLDERS: Final = re.compile(
 _FILES: Final = re.compile(
     rf"lock(?:\.held(?:\..+)?)?|commit\.json|\.commit\.json\.tmp|started/{_PARTITION}|rows/[0-9]+\.arrow"
     rf"|next/{_TABLE}/(?:{_PART}|\.{_PART}\.tmp)|old/{_TABLE}-[0-9]+/{_PART}"
-    r"|sources/(?:spooled-[0-9]+|split-[0-9]+\.parquet)(?:\.unfinished)?|sources/unpacked-[0-9]+\.csv"
+    r"|sources/(?:spooled-[0-9]+|(?:split|frame)-[0-9]+\.parquet|lines-[0-9]+\.csv)(?:\.unfinished)?"
+    r"|sources/unpacked-[0-9]+\.csv"
     r"|sources/mended-[0-9]+/(?:[0-9]+\.parquet|note\.txt)"
 )
 #: The tables that a run has replaced; what others had put there goes back.
