@@ -123,7 +123,6 @@ def task_for(
         work=order.earlier.work,
         fingerprints=stage_fingerprints(partition.content, order.settings, order.key),
         places=_places(order, partition),
-        key=order.key,
     )
 
 

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from polyframe import ragged
 from polyframe.geometry.polygons import RepairedPolygons, path_problems, polygons_from_ragged
 from polyframe.panoptes.annotations import Decoded, decode_annotations
+from polyframe.panoptes.hidden_cells import without_cells
 from polyframe.panoptes.rows import CheckedRows
 from polyframe.reasons import REASONS
 from polyframe.settings import Settings
 from polyframe.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
+from polyframe.volunteers import shows_cells
 
 _STAGES: Final = {reason.code: reason.stage for reason in REASONS}
 
@@ -49,7 +51,7 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     rejects = pl.concat(
         [
             _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
-            _described(_undecoded(rows, decoded)),
+            _described(_undecoded(rows, decoded, show_cells=shows_cells(settings))),
             _described(_without_area(extractions)),
         ]
     )
@@ -97,14 +99,15 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
     )
 
 
-def _undecoded(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
+def _undecoded(rows: pl.DataFrame, decoded: Decoded, *, show_cells: bool) -> pl.DataFrame:
     """Rows and marks that the decoder could not use."""
     rejects = decoded.rejects
+    found = rejects.detail if show_cells else [without_cells(detail) for detail in rejects.detail]
     whole_row = rejects.mark_index < 0
     return rows.select("classification_id", "subject_id")[rejects.row].with_columns(
         pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),
         pl.Series("reason", rejects.reason, pl.String),
-        pl.Series("found", rejects.detail, pl.String),
+        pl.Series("found", found, pl.String),
     )
 
 

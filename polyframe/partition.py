@@ -10,9 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from polyframe._errors import PolyframeError
 from polyframe.commit import NEXT
 from polyframe.contouring import contours_table
 from polyframe.extraction import Extraction, extract_rows
+from polyframe.fingerprints import stage_fingerprints
 from polyframe.manifest import StageRecord
 from polyframe.panoptes.rows import check_rows, rows_schema
 from polyframe.panoptes.selection import Selection
@@ -25,7 +27,7 @@ from polyframe.settings import Settings
 from polyframe.shuffle import Slices, read_slices
 from polyframe.stages import stage_settings
 from polyframe.tables import TABLES
-from polyframe.volunteers import as_published
+from polyframe.volunteers import KEY_VARIABLE, as_published, shows_cells, volunteers_key
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,6 @@ class PartitionTask:
         Of each stage.
     places : str
         Fingerprint of where the rows stand in the export.
-    key : bytes
-        With which volunteers are hashed.
     """
 
     partition: Partition
@@ -62,7 +62,6 @@ class PartitionTask:
     work: Path
     fingerprints: Mapping[str, str]
     places: str
-    key: bytes = field(default=b"", repr=False)
 
     @property
     def marker(self) -> Path:
@@ -107,12 +106,30 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     return records
 
 
+def _key(task: PartitionTask) -> bytes:
+    """Return the secret with which volunteers are hashed, from the environment: it does not travel in tasks.
+
+    Raises
+    ------
+    PolyframeError
+        Where a worker has another one than the process that made the task.
+    """
+    key = volunteers_key(task.settings)
+    if key and stage_fingerprints(task.partition.content, task.settings, key) != task.fingerprints:
+        raise PolyframeError(
+            f"the environment variable {KEY_VARIABLE} of a worker is not that of the run; set it for all "
+            "workers, and start them again"
+        )
+    return key
+
+
 def _extraction(task: PartitionTask) -> Extraction:
     if isinstance(task.source, Slices):
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
-        return extract_rows(check_rows(rows, task.selection), task.settings)
+        checked = check_rows(rows, task.selection, show_cells=shows_cells(task.settings))
+        return extract_rows(checked, task.settings)
     return Extraction(**{name: read_parts([path]) for name, path in task.source.items()})
 
 
@@ -136,7 +153,8 @@ def _write(
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
     name = part_name(task.partition.name)
     if isinstance(task.source, Slices):
-        frames = {table: as_published(frame, task.settings, task.key) for table, frame in frames.items()}
+        key = _key(task)
+        frames = {table: as_published(frame, task.settings, key) for table, frame in frames.items()}
     sizes = {
         table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
         for table, frame in frames.items()

@@ -40,7 +40,7 @@ from polyframe.safeguards import check_shrinkage, made_with, recorded_manifest
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import check_volunteers_known
-from polyframe.volunteers import as_published, volunteers_key
+from polyframe.volunteers import as_published, shows_cells, volunteers_key
 from polyframe.workers import Say, Split, process
 from polyframe.workplace import work_directory
 
@@ -169,7 +169,8 @@ def extract_frames(
     """
     key = volunteers_key(settings)
     export = survey(named, work, settings, say)
-    checked = check_rows(export.rows.collect(engine="streaming"), export.selection)
+    rows = export.rows.collect(engine="streaming")
+    checked = check_rows(rows, export.selection, show_cells=shows_cells(settings))
     found = extract_rows(checked, export.settings)
     return Extraction(**{name: as_published(frame, settings, key) for name, frame in vars(found).items()})
 

@@ -42,6 +42,11 @@ def environment_key() -> bytes:
     return os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape")
 
 
+def shows_cells(settings: Settings) -> bool:
+    """Tell whether `rejects` may show cells as they are; one that cannot be read may hold a name."""
+    return settings.volunteers == "keep"
+
+
 def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.DataFrame:
     """Return a table with its volunteers as `volunteers` says.
 

@@ -13,11 +13,15 @@ from typing import Any, Final, TypeVar
 
 from polyframe._errors import PolyframeError
 from polyframe.partition import PartitionResult, PartitionTask, process_partition
+from polyframe.volunteers import volunteers_key
 
 #: Up to so many partitions the workers are threads of this process.
 _PARTITIONS_FOR_THREADS: Final = 32
 #: Seconds between two looks of a worker at whether its caller lives.
 _GLANCE: Final = 0.2
+
+#: The hash of the secret in the environment of the workers that joblib keeps.
+_key_of_workers: int | None = None
 
 Say = Callable[[str], None]
 Split = Callable[[PartitionTask], list[PartitionTask]]
@@ -50,6 +54,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         return
     import joblib
 
+    _let_go_of_old_workers(volunteers_key(tasks[0].settings))
     workers = min(jobs or joblib.cpu_count(), len(tasks))
     pending = {task.partition.name: task for task in tasks}
     lost: list[PartitionTask] = []
@@ -75,6 +80,16 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
             f"{f' (and {len(lost) - 1} more)' * (len(lost) > 1)}; "
             "free memory, or try --jobs 1 or a smaller --partition-size"
         )
+
+
+def _let_go_of_old_workers(key: bytes) -> None:
+    """Let worker processes of earlier runs go, which joblib keeps, where they have another secret."""
+    global _key_of_workers
+    if key and hash(key) != _key_of_workers:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor(reuse=True).shutdown(wait=True)
+        _key_of_workers = hash(key)
 
 
 def each(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:

@@ -2,15 +2,21 @@
 
 import hashlib
 import hmac
+import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
-from exports import Done
+from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
+from polyframe import workers
 from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.panoptes.hidden_cells import NOT_SHOWN, without_cells
+from polyframe.partition import PartitionTask
 from polyframe.settings import Settings
 from polyframe.synthetic import SynthOptions, write_export
 from polyframe.tables import TABLES
@@ -133,3 +139,152 @@ def test_names_that_were_not_utf8_are_not_taken_for_one_volunteer() -> None:
     hashed = as_published(frame, Settings(volunteers="hash"), b"k")["user_name"].to_list()
     assert hashed[1:3] == [None, None]
     assert hashed[0] == hashed[3] != "a"
+
+
+#: Stands in cells where it does not belong; digits too, since a number may be somebody's.
+NAME = "Jane Doe 5550123"
+#: Rows that are rejected, each with what `rejects` tells of it where volunteers are not to be seen.
+HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
+    "id": (
+        {"classification_id": NAME},
+        "row 1: classification_id 16 characters, subject_ids 1 characters, workflow_id 1 characters, "
+        "workflow_version 3 characters",
+    ),
+    "subject": (
+        {"subject_ids": NAME, "classification_id": None},
+        "row 1: classification_id missing, subject_ids 16 characters, workflow_id 1 characters, "
+        "workflow_version 3 characters",
+    ),
+    "workflow": (
+        {"workflow_id": NAME},
+        "row 1: classification_id 4 characters, subject_ids 1 characters, workflow_id missing, "
+        "workflow_version 3 characters",
+    ),
+    "version": (
+        {"workflow_version": NAME},
+        "row 1: classification_id 4 characters, subject_ids 1 characters, workflow_id 1 characters, "
+        "workflow_version 16 characters",
+    ),
+    "no JSON": ({"annotations": NAME}, "not JSON at character 1"),
+    "cut": ({"annotations": f'[{{"task": "{NAME}'}, "not JSON at character 11"),
+    "a text": ({"annotations": json.dumps(NAME)}, "found a text, expected a list of objects with a `task`"),
+    "an entry": ({"annotations": json.dumps([NAME])}, "entry 0 is a text, expected an object with a `task`"),
+    "a task": (
+        {"annotations": json.dumps([{"task": [NAME]}])},
+        "`task` of entry 0 is a list, expected a text such as T0",
+    ),
+    "a mark": ({"annotations": drawing(square(0, 0), NAME)}, "found a text, expected an object"),
+    "a list": ({"annotations": drawing(square(0, 0), [NAME])}, "found a list, expected an object"),
+    "a tool": (
+        {"annotations": drawing(square(0, 0, toolIndex=NAME))},
+        "`toolIndex` is a text, expected a whole number",
+    ),
+    "an old tool": (
+        {"annotations": drawing(square(0, 0, tool={"name": NAME}))},
+        "`tool` is an object, expected a whole number",
+    ),
+    "a frame": (
+        {"annotations": drawing(square(0, 0, frame=f"', expected an object {NAME}"))},
+        "`frame` is a text, expected a whole number",
+    ),
+    "a number": (
+        {"annotations": drawing(square(0, 0, frame=-5550123))},
+        "`frame` is a number, expected a whole number",
+    ),
+    "a coordinate": (
+        {"annotations": drawing(square(0, 0, pathX=[1, NAME, 2, 3]))},
+        "x of point 1 is a text, expected a number",
+    ),
+    "a coordinate too large": (
+        {"annotations": drawing(square(0, 0, pathX=[1, 5550123e9, 2, 3]))},
+        "a coordinate is a number",
+    ),
+    "lengths": (
+        {"annotations": drawing(square(0, 0, pathX=[1, NAME]))},
+        "`pathX` has 2 numbers, `pathY` has 4",
+    ),
+}
+
+
+WITHOUT_VALUES = ("workflow", "no JSON", "cut", "a text", "an entry", "lengths")
+
+
+@pytest.mark.parametrize("volunteers", ["hash", "drop", "keep"])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_rejects_tell_nothing_of_cells_that_may_hold_a_name(
+    name: str, volunteers: str, tmp_path: Path, key: str
+) -> None:
+    cells, told = HOSTILE[name]
+    hostile = export_row(1, drawing(square(0, 0))) | cells
+    path = tmp_path / "export.csv"
+    path.write_text(export_text([hostile, export_row(2, drawing(square(0, 0)))]), encoding="utf-8")
+    pf.run(path, tmp_path / "out", contours=False, volunteers=volunteers, engine="shapely")
+    in_memory = pf.extract(path, volunteers=volunteers).rejects
+    for rejects in (in_memory, pf.scan(tmp_path / "out", "rejects").collect()):
+        (detail,) = rejects["detail"]
+        if volunteers == "keep":
+            assert any(part in detail for part in ("Jane", "55")) == (name not in WITHOUT_VALUES)
+            continue
+        assert detail == told
+        assert not any(part in rejects.write_csv() for part in ("Jane", "Doe", "555"))
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        NAME,
+        f"`keys` are {NAME}",
+        f"the cell is empty {NAME}",
+        f"{NAME} points",
+        f"4 points\n{NAME}",
+        "",
+        "\n",
+    ],
+)
+def test_details_of_an_unknown_form_are_not_shown(detail: str) -> None:
+    assert without_cells(detail) == NOT_SHOWN
+
+
+def test_answers_of_copies_are_not_shown() -> None:
+    assert without_cells(f"copy of mark 3; its answers [{NAME}] are lost, none are kept") == (
+        "copy of mark 3; its answers are lost"
+    )
+    assert without_cells("copy of mark 3") == "copy of mark 3"
+
+
+def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks: list[PartitionTask] = []
+    monkeypatch.setenv(KEY_VARIABLE, "s3cret")
+    process = workers.process_partition
+    monkeypatch.setattr(workers, "process_partition", lambda task: (tasks.append(task), process(task))[1])
+    pf.run(export, tmp_path / "out", volunteers="hash", engine="shapely", jobs=1)
+    (task,) = tasks
+    assert b"s3cret" not in pickle.dumps(task)
+    assert "s3cret" not in repr(task)
+    # A worker with another one would give other names to the same people.
+    task.work.mkdir(parents=True)
+    (task.work / "started").mkdir()
+    for other, told in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
+        monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
+        monkeypatch.setattr("polyframe.partition._extraction", lambda _: pf.extract(export))
+        with pytest.raises(pf.PolyframeError, match=told) as raised:
+            process(task)
+        assert "s3cret" not in str(raised.value)
+
+
+def test_workers_take_the_secret_of_this_run(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They inherit it when they start, and joblib keeps them from one run to the next."""
+    monkeypatch.setattr(workers, "_PARTITIONS_FOR_THREADS", 0)
+    monkeypatch.setattr("polyframe.agenda._MEGABYTE", 100_000)
+    for secret in ("one", "two"):
+        monkeypatch.setenv(KEY_VARIABLE, secret)
+        out = tmp_path / secret
+        summary = pf.run(
+            export, out, contours=False, volunteers="hash", engine="shapely", jobs=2, partition_size=1
+        )
+        assert summary.partitions > 1
+        names = pf.extract(export).classifications["user_name"]
+        expected = [hmac.new(secret.encode(), n.encode(), hashlib.sha256).hexdigest()[:32] for n in names]
+        assert people(out, "user_name") == expected

@@ -56,7 +56,7 @@ class CheckedRows:
     rejects: pl.DataFrame
 
 
-def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
+def check_rows(rows: pl.DataFrame, selection: Selection, *, show_cells: bool = True) -> CheckedRows:
     """Read the plain cells of rows, and set aside the rows that lack a key.
 
     Parameters
@@ -65,6 +65,8 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
         One partition of what `used_rows` gives.
     selection : Selection
         What is used.
+    show_cells : bool
+        False tells only the lengths of the cells of a rejected row.
     """
     typed = (
         rows.sort("source", "row")
@@ -94,7 +96,7 @@ def check_rows(rows: pl.DataFrame, selection: Selection) -> CheckedRows:
             pl.col("classification").alias("classification_id"),
             "subject_id",
             "reason",
-            pl.concat_str(_place(selection.sources), pl.lit(": "), _found()).alias("found"),
+            pl.concat_str(_place(selection.sources), pl.lit(": "), _found(show_cells)).alias("found"),
         ),
     )
 
@@ -120,10 +122,16 @@ def _place(sources: Sequence[str]) -> pl.Expr:
     return pl.concat_str(pl.col("source").replace_strict(dict(enumerate(sources))), pl.lit(" "), row)
 
 
-def _found() -> pl.Expr:
-    """Show the keys of a rejected row as they stand in the export, cut short."""
-    cells = [pl.col(name).cast(pl.String).str.slice(0, 40).fill_null("missing") for name in _SHOWN]
+def _found(show_cells: bool) -> pl.Expr:
+    """Show the keys of a rejected row as they stand in the export, cut short, or only their lengths."""
+    texts = [pl.col(name).cast(pl.String) for name in _SHOWN]
+    told = [text.str.slice(0, 40) if show_cells else _length(text) for text in texts]
+    cells = [cell.fill_null("missing") for cell in told]
     return pl.format(", ".join(f"{name} {{}}" for name in _SHOWN), *cells)
+
+
+def _length(text: pl.Expr) -> pl.Expr:
+    return pl.format("{} characters", text.str.len_chars())
 
 
 _SHOWN: Final = ("classification_id", "subject_ids", "workflow_id", "workflow_version")
