@@ -46,11 +46,14 @@ MARK_NOT_AN_OBJECT: Final = "mark_not_an_object"
 TOOL_MISSING: Final = "tool_missing"
 FRAME_INVALID: Final = "frame_invalid"
 PATH_MISSING: Final = "path_missing"
+PATH_EMPTY: Final = "path_empty"
+OUTLINE_UNKNOWN: Final = "outline_unknown"
 PATH_LENGTHS_DIFFER: Final = "path_lengths_differ"
 TOO_MANY_POINTS: Final = "too_many_points"
 COORDINATE_NOT_A_NUMBER: Final = "coordinate_not_a_number"
 COORDINATE_NOT_FINITE: Final = "coordinate_not_finite"
 COORDINATE_TOO_LARGE: Final = "coordinate_too_large"
+DUPLICATE_MARK: Final = "duplicate_mark"
 TOO_FEW_POINTS: Final = "too_few_points"
 NO_AREA: Final = "no_area"
 TOO_MANY_CROSSINGS: Final = "too_many_crossings"
@@ -105,7 +108,16 @@ REASONS: Final[tuple[Reason, ...]] = (
         PATH_MISSING,
         "decode",
         False,
-        "a mark has neither `points` nor `pathX` and `pathY`, or they are no lists",
+        "a mark of a tool that draws outlines has none of `points`, `pathX` and `pathY`, and `path`, or they "
+        "are not lists (`path`: not text)",
+    ),
+    Reason(PATH_EMPTY, "decode", False, "the outline of a mark has no point, a fault of the classifier"),
+    Reason(
+        OUTLINE_UNKNOWN,
+        "decode",
+        False,
+        "a mark has an outline in a form that is not known, or a `path` that is not one outline as SVG text "
+        "without arcs",
     ),
     Reason(PATH_LENGTHS_DIFFER, "decode", False, "`pathX` and `pathY` of a mark have different lengths"),
     Reason(TOO_MANY_POINTS, "decode", False, f"a mark has more than {MOST_POINTS:,} points"),
@@ -114,7 +126,18 @@ REASONS: Final[tuple[Reason, ...]] = (
     Reason(
         COORDINATE_TOO_LARGE, "decode", False, "a coordinate of a mark is beyond a thousand million pixels"
     ),
-    Reason(TOO_FEW_POINTS, "polygons", False, "a mark has fewer than three distinct points"),
+    Reason(
+        DUPLICATE_MARK,
+        "decode",
+        False,
+        "an exact copy of a mark in the same classification, task, frame and tool; the first one is kept",
+    ),
+    Reason(
+        TOO_FEW_POINTS,
+        "polygons",
+        False,
+        "a mark has fewer than three distinct points, or a Bezier mark fewer than three control points",
+    ),
     Reason(
         NO_AREA,
         "polygons",

@@ -19,6 +19,7 @@ from polyframe.choices import (
     ENGINE_ALIASES,
     AverageType,
     ContourMethod,
+    DuplicateMarks,
     EngineName,
     ExtractorKind,
     RepeatFilter,
@@ -98,6 +99,20 @@ class Settings:
     )
     tool: tuple[int, ...] = _setting(
         (), "extract", "use only the tool with this index, such as `1`; repeatable", flag="--tool"
+    )
+    bezier_tool: tuple[str, ...] = _setting(
+        (),
+        "extract",
+        "read the marks of the tool with this index as Bezier curves, such as `1`, or `T0:1` for that of one "
+        "task; repeatable. Classifier 1.x does not say which marks are curves",
+        flag="--bezier-tool",
+    )
+    duplicate_marks: DuplicateMarks = _setting(
+        "reject",
+        "extract",
+        "what becomes of an exact copy of a mark in the same classification, task, frame and tool",
+        choices=typing.get_args(DuplicateMarks),
+        flag="--duplicate-marks",
     )
     volunteers: Volunteers = _setting(
         "keep",
@@ -245,6 +260,8 @@ class Settings:
         _require(
             all(_whole(tool) and tool >= 0 for tool in self.tool), "tool", self.tool, "tool indices such as 0"
         )
+        for tool in self.bezier_tool:
+            split_tool(tool)
 
     def replace(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with some values changed.
@@ -268,11 +285,13 @@ class Settings:
             if name not in names:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
         given = {name: as_builtin(value) for name, value in values.items() if value is not None}
-        for name in ("task", "tool"):
+        for name in ("task", "tool", "bezier_tool"):
             if name in given:
                 given[name] = _as_tuple(given[name])
         if "max_shrink" in given:
             given["max_shrink"] = _as_share(given["max_shrink"])
+        if "bezier_tool" in given:
+            given["bezier_tool"] = tuple(str(tool) for tool in given["bezier_tool"])
         return dataclasses.replace(self, **given)
 
     def affecting(self, *stages: Affects) -> dict[str, Any]:
@@ -311,6 +330,8 @@ class TuneOptions(TypedDict, total=False):
 class Options(TuneOptions, total=False):
     """The keyword arguments of the public functions: any field of `Settings`, see there."""
 
+    bezier_tool: int | str | Iterable[int | str] | None
+    duplicate_marks: DuplicateMarks | None
     volunteers: Volunteers | None
     visitors: Visitors | None
     average_type: AverageType | None
@@ -325,6 +346,20 @@ class Options(TuneOptions, total=False):
     tool_type: str | None
     partition_size: int | None
     max_shrink: float | str | None
+
+
+def split_tool(tool: str) -> tuple[str | None, int]:
+    """Return task and index of a tool that is named as `1` or `T0:1`; without a task, None.
+
+    Raises
+    ------
+    UsageError
+        Where it has another form.
+    """
+    task, colon, index = str(tool).strip().rpartition(":")
+    if not (index.isascii() and index.isdecimal()) or len(index) > len("2147483647") or (colon and not task):
+        raise UsageError(f"bezier_tool: {tool!r} is not the index of a tool, such as 1 or T0:1")
+    return task or None, int(index)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

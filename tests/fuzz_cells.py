@@ -32,7 +32,21 @@ WHOLE: Final = (
     "9" * 30,
 )
 TOOL_TYPES: Final = (
-    *words('"freehandLine" "polygon" "bezier" "point" "circle" "" null 3 "\\ud800" "a\\u0000b" "=1+2" "é"'),
+    *words('"freehandLine" "polygon" "bezier" "point" "circle" "freehandSegmentShape" "lasso"'),
+    *words('"" null 3 "\\ud800" "a\\u0000b" "=1+2" "é"'),
+)
+#: Outlines as SVG text, right and wrong.
+SVG: Final = (
+    *('"M 1,2 L 3,4 L 5,7"', '"m1 2 3-4.5 5,6z"', '"M0 0H9V9H0Z"', '"M0,0C1,2,3,4,5,6S7 8 9 9Q1 2 3 4T5,6"'),
+    *('"M 1 2"', '""', '" "', '"M1,2L3,4M5,6L7,8"', '"M0 0A1 1 0 0 0 1 1"', '"a.png"', '"M 1e999,0 1,1 0,1"'),
+    *('"M 0,0 1"', '"L 1,2 3,4"', "null", "[]", "3", "[[1,2],[3,4],[5,6]]"),
+)
+#: What may be an outline, in a form that nobody knows.
+OTHER_FORMS: Final = (
+    *('"outline":[[1,2],[3,4],[5,6]]', '"xs":[1,2,3],"ys":[4,5,6]', '"mask":"1,2 3,4 5,6"', '"outline":[]'),
+    *('"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}', '"x":1,"y":2,"rgb":[1,2,3]'),
+    *('"x":1,"y":2,"r":3', '"x1":1,"y1":2,"x2":3,"y2":4', '"points":[[1,2],[3,4],[5,6]]', '"points":[1,2]'),
+    *('"at":"2024-03-01 10:01:00"', '"text":"1 2 3 4 5 6"', '"big":[' + "9" * 400 + ",1,2,3,4,5]"),
 )
 DETAILS: Final = (
     *words('[] null {} "" 0 [{"value":0}] [{"value":[1,"\\u00e9"]}] ["\\ud83d"] [1e400] [-0.0] [-0] [[]]'),
@@ -144,6 +158,11 @@ def _annotation(random: Random, space: str, odds: float) -> str:
     else:
         value = f"[{','.join(random.choices((*NUMBERS, *ANSWERS), k=3))}]"
     task = random.choice(TASKS) if random.random() < odds else random.choice(TASKS[:5])
+    if random.random() < 0.05 * odds:
+        # Of a combo task, or something that looks like one.
+        inner = [_annotation(random, space, odds) for _ in range(random.choice((0, 1, 2)))]
+        inner += [_mark(random, space, odds)] * (random.random() < 0.3)
+        value = f"[{f',{space}'.join(inner)}]"
     parts = [f'"task":"{task}"', f'"value":{value}']
     if random.random() < 0.1:
         parts.append(random.choice(('"markIndex":null', '"task_label":"x"', '"taskType":3', '"value":[]')))
@@ -167,10 +186,16 @@ def _mark(random: Random, space: str, odds: float) -> str:
     elif form < 0.9:
         points = [_point(random, space, odds) for _ in range(random.choice((0, 1, 2, 3, 4, 5, 6)))]
         parts.append(f'"points":[{f",{space}".join(points)}]')
+    elif form < 0.93:
+        parts.append(f'"path":{random.choice(SVG)}')
+    elif form < 0.96:
+        parts.append(random.choice(OTHER_FORMS))
     else:
         parts.append(
             random.choice(('"x":1,"y":2', '"pathX":null', '"points":{}', '"pathX":[1]', '"pathY":"[1]"'))
         )
+    if random.random() < 0.03 * odds:
+        parts.append(random.choice((*OTHER_FORMS, '"path":"M0 0 1 1 2 0"', '"task":"T1"', '"task":null')))
     if random.random() < 0.5:
         parts.append(f'"frame":{whole()}')
     if random.random() < 0.6:

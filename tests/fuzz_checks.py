@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from struct import pack
 from typing import Any, Final
@@ -26,7 +27,11 @@ SETTINGS: Final = (
     Settings(task=("T0",)),
     Settings(drawing_tasks=(DrawingTask("T0", (0, 1)), DrawingTask("T0", (2,), "bezier"), DrawingTask("T1"))),
 )
-_DRAWN: Final = ("polygon", "freehandLine", "bezier")
+_NOT_DRAWN: Final = ("point", "circle")
+_FORMS: Final = ("points", "pathX", "pathY", "path")
+#: Marks of which it takes more than these checks to say what becomes of them: a mark or a rejection.
+_NUMBERS_AS_TEXT: Final = r'[a-zA-Z]{0,20}[-+0-9.,;()\[\]{}"\sxyeEMLHVCSQTAZmlhvcsqtaz]*'
+_EITHER: Final = "mark or rejection"
 _UNKNOWN: Final = "unknown"
 
 
@@ -135,6 +140,10 @@ def _check_fates(
     found = {**dict.fromkeys(marks, "mark"), **dict.fromkeys(rejected, "rejection")}
     assert len(found) == len(marks) + len(rejected), "both used and rejected"
     wanted = {index: fate if isinstance(fate, str) else "mark" for index, fate in expected.items()}
+    for index, fate in wanted.items():
+        copy = rejected.get(index) == reasons.DUPLICATE_MARK
+        if index in found and (fate == _EITHER or (copy and fate == "mark")):
+            wanted[index] = found[index]
     assert found == wanted, f"found {found}, expected {wanted}"
     for index, i in marks.items():
         path = expected[index]
@@ -167,24 +176,52 @@ def _fates(cell: bytes | str, settings: Settings) -> Any:
             return None
     fates = {}
     before = 0
+    try:
+        annotations = [inner for annotation in annotations for inner in _with_inner(annotation)]
+    except RecursionError:
+        return _UNKNOWN
+    if any(len(annotation["task"]) > reasons.LONGEST_TASK for annotation in annotations):
+        return None
     for annotation in annotations:
         entries = annotation.get("value")
         if annotation.get("markIndex") is not None or type(entries) is not list:
             continue
-        if dict not in map(type, entries):
+        if not any(isinstance(entry, dict) and not _is_inner(entry) for entry in entries):
             continue
         for index, entry in enumerate(entries, start=before):
-            fate = _fate(entry, entries, annotation["task"], settings)
+            try:
+                fate = _fate(entry, entries, annotation["task"], settings)
+            except RecursionError:
+                return _UNKNOWN
             if fate is not None:
                 fates[index] = fate
         before += len(entries)
     return None if before > reasons.MOST_MARKS else fates
 
 
+def _is_inner(entry: Any) -> bool:
+    """Return whether an entry is an annotation of a combo task."""
+    others = ("tool", "toolIndex", *_FORMS)
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("task"), str)
+        and all(entry.get(key) is None for key in others)
+    )
+
+
+def _with_inner(annotation: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [annotation]
+    if annotation.get("markIndex") is None and isinstance(annotation.get("value"), list):
+        for entry in annotation["value"]:
+            if _is_inner(entry):
+                found += _with_inner(entry)
+    return found
+
+
 def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
     listed = {(d.task, tool): d.kind for d in settings.drawing_tasks for tool in d.tools or (None,)}
     of_task = [tool for name, tool in listed if name == task]
-    if (listed and not of_task) or (settings.task and task not in settings.task):
+    if (listed and not of_task) or (settings.task and task not in settings.task) or _is_inner(entry):
         return None
     if not isinstance(entry, dict):
         return "rejection" if listed or any(map(_drawn, entries)) else None
@@ -193,53 +230,80 @@ def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
     tool = entry.get("toolIndex") if entry.get("tool") is None else entry["tool"]
     tool_is_whole = _whole(tool)
     tool_type = entry.get("toolType") if isinstance(entry.get("toolType"), str) else ""
-    empty = all(entry.get(key) is None for key in ("points", "pathX", "pathY"))
-    if empty and tool_type and tool_type not in _DRAWN and not (tool_is_whole and tool in of_task):
-        return None
+    empty = all(entry.get(key) is None for key in _FORMS)
+    if empty and not _outlines(tool_type) and not (tool_is_whole and tool in of_task):
+        if tool_type in _NOT_DRAWN:
+            return None
+        has_place = any(type(entry.get(key)) in (int, float) for key in ("x", "x1"))
+        if (tool_type or has_place) and not _unknown_outline(entry):
+            return None
     if not tool_is_whole:
         return "rejection"
     if settings.tool and tool not in settings.tool:
         return None
+    if listed and not listed.get((task, tool), listed.get((task, None), "")):
+        return None
     kind = "bezier" if tool_type == "bezier" else "polygon"
-    if listed:
-        kind = listed.get((task, tool), listed.get((task, None), ""))
-        if not kind:
-            return None
+    kind = listed.get((task, tool), listed.get((task, None), kind))
     path = _path(entry)
     if path is None:
-        return "rejection"
+        return _EITHER if isinstance(entry.get("path"), str) else "rejection"
     x, y = path
-    if not x and not y:
-        return None
     if entry.get("frame") is not None and not _whole(entry["frame"]):
         return "rejection"
-    if len(x) != len(y):
+    if not x or len(x) != len(y):
         return "rejection"
-    if kind == "bezier" and len(x) < 3:
-        return None
     if len(x) > reasons.MOST_POINTS or not all(map(_usable, (*x, *y))):
         return "rejection"
-    return "mark" if kind == "bezier" else path
+    return "mark" if kind == "bezier" and len(x) > 2 else path
+
+
+def _outlines(tool_type: str) -> bool:
+    return any(word in tool_type.lower() for word in ("freehand", "polygon", "bezier"))
 
 
 def _drawn(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return False
-    if isinstance(entry.get("toolType"), str) and entry["toolType"]:
-        return entry["toolType"] in _DRAWN
+    tool_type = entry.get("toolType") if isinstance(entry.get("toolType"), str) else ""
+    if tool_type in _NOT_DRAWN or _outlines(tool_type):
+        return tool_type not in _NOT_DRAWN
     if entry.get("pathX") is not None or entry.get("pathY") is not None:
         return True
     points = entry.get("points")
     first = points[0] if isinstance(points, list) and points else None
-    return isinstance(first, dict) and "x" in first and "y" in first
+    if isinstance(first, dict) and "x" in first and "y" in first:
+        return True
+    if entry.get("tool") is None and entry.get("toolIndex") is None:
+        return False
+    return points == [] or isinstance(entry.get("path"), str) or _unknown_outline(entry)
+
+
+def _unknown_outline(entry: dict[str, Any]) -> bool:
+    """Return whether three points or more may be in lists, or in text, of which nobody knows the form."""
+    never = ("details", "color", "frame", "label", "text", "tool_label", "toolType")
+    return sum(_numbers(value, False) for key, value in entry.items() if key not in never) > 5
+
+
+def _numbers(value: Any, inside: bool) -> int:
+    if isinstance(value, str):
+        numbers = re.findall(r"[0-9]+\.?[0-9]*", value)
+        return len(numbers) * bool(re.fullmatch(_NUMBERS_AS_TEXT, value, re.ASCII))
+    if isinstance(value, dict):
+        return sum(_numbers(inner, inside) for inner in value.values())
+    if isinstance(value, list):
+        return sum(_numbers(inner, inside or len(value) > 2) for inner in value)
+    return inside and type(value) in (int, float)
 
 
 def _path(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | None:
     points, x, y = (entry.get(key) for key in ("points", "pathX", "pathY"))
-    if isinstance(points, list):
+    if isinstance(points, list) and points:
+        if not any(isinstance(point, dict) for point in points):
+            return [None], [None]
         points = [point if isinstance(point, dict) else {} for point in points]
         return [point.get("x") for point in points], [point.get("y") for point in points]
-    if points is None and isinstance(x, list) and isinstance(y, list):
+    if isinstance(x, list) and isinstance(y, list) and (x or y):
         return x, y
     return None
 

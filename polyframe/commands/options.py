@@ -75,7 +75,7 @@ def named_setting_options(*names: str, default: str | None = None) -> Callable[[
 
 
 def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[Command], Command]:
-    repeatable = f.default == () and f.name in ("task", "tool")
+    repeatable = f.default == () and f.name in ("task", "tool", "bezier_tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
         kind = Choice(f.metadata["choices"], f.metadata["aliases"])

@@ -9,18 +9,22 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe import reasons
 from polyframe.panoptes.any_cells import read_cell
-from polyframe.panoptes.bezier import bezier_paths
+from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS, bezier_paths
 from polyframe.panoptes.coordinates import flat_paths
+from polyframe.panoptes.copies import alike_at_first, exact_copies
 from polyframe.panoptes.mark_rules import Mark, Rejection, selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
 from polyframe.runs import offsets_of, positions_of
 from polyframe.settings import Settings
+
+_LONGEST_ANSWERS: Final = 32
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
         `drawing_tasks` says which tasks and tools to take and how to read them; without any, every mark that
         looks like a polygon, a freehand line or a Bezier curve is taken. `task` and `tool` narrow that. Marks
         without a path of tools that draw no outlines (points, circles) are passed over, unless the tool is
-        listed.
+        listed. Of an exact copy of a mark in the same cell, task, frame and tool the first is taken, unless
+        `duplicate_marks` says otherwise.
 
     Returns
     -------
@@ -127,6 +132,10 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
         rows += [row] * len(found)
     x, y, offsets = flat_paths([m.x for m in marks], [m.y for m in marks], [m.n_points for m in marks])
     usable, bad = _check_coordinates(marks, x, y, offsets)
+    if settings.duplicate_marks == "reject":
+        copies = _copies(rows, marks, x, y, offsets, usable)
+        usable[[i for i, _ in copies]] = False
+        bad += copies
     if bad:
         rejections += [(rows[i], rejection) for i, rejection in bad]
         rows, marks = list(compress(rows, usable)), list(compress(marks, usable))
@@ -157,6 +166,46 @@ def _check_coordinates(
     return usable, bad
 
 
+def _copies(
+    rows: list[int],
+    marks: list[Mark],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+) -> list[tuple[int, Rejection]]:
+    """Return the position and the rejection of each usable mark that is an exact copy of one before it."""
+    of_cell = np.array(rows, dtype=np.int64)
+    alike = alike_at_first(of_cell, x, y, offsets)
+    if not len(alike):
+        return []
+    # The same control points make another outline where they are not of a curve.
+    tools: dict[tuple[str, bool], int] = {}
+    keys = [
+        (mark.frame, tools.setdefault((mark.tool, mark.is_bezier), len(tools)))
+        for mark in map(marks.__getitem__, alike.tolist())
+    ]
+    frame, tool = np.array(keys, dtype=np.int64).T
+    copies, firsts = exact_copies(alike, (of_cell[alike], frame, tool), x, y, offsets)
+    return [
+        (i, Rejection(marks[i].mark_index, reasons.DUPLICATE_MARK, _what_is_copied(marks[first], marks[i])))
+        for i, first in zip(copies.tolist(), firsts.tolist(), strict=True)
+        if usable[i]
+    ]
+
+
+def _what_is_copied(first: Mark, copy: Mark) -> str:
+    told = f"copy of mark {first.mark_index}"
+    if first.details == copy.details:
+        return told
+    ours, kept = (_short(mark.details or "none") for mark in (copy, first))
+    return f"{told}; its answers {ours} are lost, {kept} are kept"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_ANSWERS else f"{text[: _LONGEST_ANSWERS - 3]}..."
+
+
 def _largest(values: NDArray[np.float64]) -> float:
     """Return the largest absolute value without a copy of all; infinite where one is NaN."""
     largest = max(values.max(), -values.min())
@@ -168,6 +217,8 @@ def _with_curves(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Replace the control points of Bezier marks by the curves."""
     is_bezier = np.array([mark.is_bezier for mark in marks], dtype=bool)
+    # With fewer control points there is no curve, and no area: the mark is rejected further on.
+    is_bezier &= np.diff(offsets) >= FEWEST_CONTROL_POINTS
     if not is_bezier.any():
         return x, y, offsets
     curve_x, curve_y, curve_offsets = bezier_paths(*_take_paths(x, y, offsets, np.flatnonzero(is_bezier)))

@@ -2,30 +2,37 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from reprlib import Repr
 from typing import Any, Final
 
 from polyframe import reasons
-from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS
 from polyframe.panoptes.mark_rules import (
-    DRAWN_TYPES,
     LARGEST_INDEX,
+    NO_OUTLINE_TYPES,
+    OUTLINE_KEYS,
+    Answers,
     DetailsTooLongError,
     Mark,
     MarkSelection,
     Rejection,
     details_text,
-    is_of_another_tool,
+    draws_outlines,
+    is_listed,
     kind_of,
+    occurrences,
     takes_task,
     tool_name,
     tool_type_of,
+    unknown_outline_keys,
 )
+from polyframe.panoptes.svg_paths import SvgPathError, outline_from_svg
 
 #: What Python, and the reader of plain cells with it, takes for a whole number.
 _MOST_DIGITS: Final = 4300
 _LONGEST_VALUE: Final = 50
+_LONGEST_KEY: Final = 30
+_LONGEST_KEYS: Final = 60
 _shorten = Repr()
 _shorten.maxstring = _shorten.maxother = _shorten.maxlong = 40
 _shorten.maxlevel = 2
@@ -69,26 +76,33 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     problem = _problem_of_list(annotations)
     if problem:
         return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, problem)]
-    answers = {
-        (annotation["task"], index): annotation.get("value")
-        for annotation in annotations
-        if type(index := annotation.get("markIndex")) is int
-    }
-    lists = [
-        (annotation["task"], annotation["value"])
-        for annotation in annotations
-        if annotation.get("markIndex") is None and _holds_marks(annotation.get("value"))
-    ]
-    n_marks = sum(len(entries) for _, entries in lists)
+    every = list(_with_nested(annotations))
+    if any(len(annotation["task"]) > reasons.LONGEST_TASK for annotation in every):
+        found = f"a nested `task` has more than {reasons.LONGEST_TASK} characters"
+        return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, found)]
+    answers = occurrences(
+        (annotation["task"], index, annotation.get("value"))
+        for annotation in every
+        if (index := annotation.get("markIndex")) is None or type(index) is int
+    )
+    lists: list[tuple[str, int, list[Any]]] = []
+    seen: dict[str, int] = {}
+    for annotation in every:
+        if annotation.get("markIndex") is None:
+            task = annotation["task"]
+            if _holds_marks(annotation.get("value")):
+                lists.append((task, seen.get(task, 0), annotation["value"]))
+            seen[task] = seen.get(task, 0) + 1
+    n_marks = sum(len(entries) for _, _, entries in lists)
     if n_marks > reasons.MOST_MARKS:
         found = f"{n_marks:,} marks, expected at most {reasons.MOST_MARKS:,}"
         return [], [Rejection(-1, reasons.TOO_MANY_MARKS, found)]
     marks: list[Mark] = []
     rejections: list[Rejection] = []
     n_before = length_of_details = 0
-    for task, entries in lists:
+    for task, occurrence, entries in lists:
         if takes_task(selection, task):
-            for read in _read_entries(entries, n_before, task, selection, answers):
+            for read in _read_entries(entries, n_before, task, selection, occurrence, answers):
                 if isinstance(read, Rejection):
                     rejections.append(read)
                     continue
@@ -100,8 +114,33 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     return marks, rejections
 
 
+def _with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield annotations in their order, behind each those that are its value: it is of a combo task."""
+    waiting = [iter(annotations)]
+    while waiting:
+        annotation = next(waiting[-1], None)
+        if annotation is None:
+            waiting.pop()
+            continue
+        yield annotation
+        value = annotation.get("value")
+        if isinstance(value, list) and annotation.get("markIndex") is None:
+            waiting.append(iter([entry for entry in value if _is_annotation(entry)]))
+
+
+def _is_annotation(entry: Any) -> bool:
+    """Return whether an entry in the value of an annotation is an annotation itself, and not a mark."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("task"), str)
+        and all(entry.get(key) is None for key in ("tool", "toolIndex", *OUTLINE_KEYS))
+    )
+
+
 def _holds_marks(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(entry, dict) for entry in value)
+    return isinstance(value, list) and any(
+        isinstance(entry, dict) and not _is_annotation(entry) for entry in value
+    )
 
 
 def _problem_of_list(annotations: Any) -> str | None:
@@ -123,13 +162,17 @@ def _read_entries(
     n_before: int,
     task: str,
     selection: MarkSelection,
-    answers: Mapping[tuple[str, int], Any],
+    occurrence: int,
+    answers: Answers,
 ) -> Iterator[Mark | Rejection]:
     # Without a configuration, a list belongs to a drawing task where at least one entry looks drawn.
     is_drawing = bool(selection.kinds) or any(isinstance(e, dict) and _looks_drawn(e) for e in entries)
     for position, entry in enumerate(entries):
         if isinstance(entry, dict):
-            mark = _read_mark(entry, position, n_before + position, task, selection, answers)
+            mark = _read_mark(entry, n_before + position, task, selection)
+            if isinstance(mark, Mark):
+                details = details_text(entry.get("details"), position, occurrence, answers)
+                mark = mark._replace(details=details)
             if mark is not None:
                 yield mark
         elif is_drawing:
@@ -138,46 +181,32 @@ def _read_entries(
 
 
 def _read_mark(
-    entry: dict[str, Any],
-    position: int,
-    mark_index: int,
-    task: str,
-    selection: MarkSelection,
-    answers: Mapping[tuple[str, int], Any],
+    entry: dict[str, Any], mark_index: int, task: str, selection: MarkSelection
 ) -> Mark | Rejection | None:
-    """Read one object among the marks of a wanted task; None where it is no mark or not wanted."""
+    """Read an object among the marks of a wanted task, but its details; None where it is not wanted."""
 
     def rejection(reason: str, detail: str) -> Rejection:
         return Rejection(mark_index, reason, detail)
 
-    if not selection.kinds and not _looks_drawn(entry):
+    if _is_annotation(entry) or (not selection.kinds and not _looks_drawn(entry)):
         return None
     old = entry.get("tool") is not None  # classifier 1.x
     name = "tool" if old else "toolIndex"
     tool_index = _index(entry.get(name))
-    tool_type = _tool_type(entry)
-    has_path = any(entry.get(key) is not None for key in ("points", "pathX", "pathY"))
-    if not has_path and is_of_another_tool(selection, task, tool_index, tool_type):
+    if _draws_something_else(entry, selection, task, tool_index):
         return None
     if tool_index is None:
         return rejection(
             reasons.TOOL_MISSING, f"`{name}` is {_found(entry.get(name))}, expected a whole number"
         )
+    tool_type = _tool_type(entry)
     kind = kind_of(selection, task, tool_index, tool_type)
     if kind is None:
         return None
-    points = entry.get("points")
-    x: list[Any]
-    y: list[Any]
-    if isinstance(points, list):
-        x, y = ([p.get(axis) if isinstance(p, dict) else None for p in points] for axis in "xy")
-    elif points is None and isinstance(entry.get("pathX"), list) and isinstance(entry.get("pathY"), list):
-        x, y = entry["pathX"], entry["pathY"]
-    else:
-        found = ", ".join(f"`{key}` is {_named(entry.get(key))}" for key in ("points", "pathX", "pathY"))
-        return rejection(reasons.PATH_MISSING, found)
-    if not x and not y:
-        return None
+    outline = _outline(entry)
+    if isinstance(outline[0], str):
+        return rejection(*outline)
+    x, y = outline
     frame = 0 if entry.get("frame") is None else _index(entry["frame"])
     if frame is None:
         return rejection(
@@ -185,8 +214,6 @@ def _read_mark(
         )
     if len(x) != len(y):
         return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
-    if kind == "bezier" and len(x) < FEWEST_CONTROL_POINTS:
-        return None
     if len(x) > reasons.MOST_POINTS:
         found = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
         return rejection(reasons.TOO_MANY_POINTS, found)
@@ -201,8 +228,8 @@ def _read_mark(
         frame,
         tool_index,
         tool_name(_encodable(task), tool_index, old),
-        _encodable(tool_type_of(tool_type, kind, has_points=points is not None)),
-        details_text(entry.get("details"), position, answers),
+        _encodable(tool_type_of(tool_type, kind, has_points=_has_points(entry))),
+        None,
         kind == "bezier",
         len(x),
         [_float(value) for value in x],
@@ -211,18 +238,94 @@ def _read_mark(
 
 
 def _looks_drawn(entry: dict[str, Any]) -> bool:
+    """Return whether an object is an outline, without a configuration that says so."""
     tool_type = _tool_type(entry)
-    if tool_type is not None:
-        return tool_type in DRAWN_TYPES
-    if entry.get("pathX") is not None or entry.get("pathY") is not None:
+    if tool_type in NO_OUTLINE_TYPES:
+        return False
+    if draws_outlines(tool_type) or entry.get("pathX") is not None or entry.get("pathY") is not None:
         return True
     points = entry.get("points")
+    if _is_list_of_points(points):
+        return True
+    # Objects of other tasks may hold anything, but not the index of a tool.
+    has_tool = entry.get("tool") is not None or entry.get("toolIndex") is not None
+    return has_tool and (
+        points == [] or isinstance(entry.get("path"), str) or bool(unknown_outline_keys(entry))
+    )
+
+
+def _draws_something_else(
+    entry: dict[str, Any], selection: MarkSelection, task: str, tool_index: int | None
+) -> bool:
+    """Return whether a mark without an outline is not meant, rather than a wanted one that lost its outline.
+
+    So it is where its type names a tool that draws no outlines, such as a point or a circle, or where it has
+    no type but the coordinates of one; unless the configuration lists the index of the tool.
+    """
+    tool_type = _tool_type(entry)
+    if _has_outline(entry) or draws_outlines(tool_type) or is_listed(selection, task, tool_index):
+        return False
+    if tool_type is None and not any(type(entry.get(key)) in (int, float) for key in ("x", "x1")):
+        return False
+    return tool_type in NO_OUTLINE_TYPES or not unknown_outline_keys(entry)
+
+
+def _has_outline(entry: dict[str, Any]) -> bool:
+    return any(entry.get(key) is not None for key in OUTLINE_KEYS)
+
+
+def _has_points(entry: dict[str, Any]) -> bool:
+    return isinstance(entry.get("points"), list) and bool(entry["points"])
+
+
+def _is_list_of_points(points: Any) -> bool:
     return (
         isinstance(points, list)
         and bool(points)
         and isinstance(points[0], dict)
         and {*points[0]} >= {"x", "y"}
     )
+
+
+def _outline(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | tuple[str, str]:
+    """Return the x and the y of an outline, in whichever known form it is; or a reason and what was found."""
+    points, path_x, path_y, path = map(entry.get, OUTLINE_KEYS)
+    if isinstance(points, list) and points:
+        if any(isinstance(point, dict) for point in points):
+            every = [point if isinstance(point, dict) else {} for point in points]
+            return [point.get("x") for point in every], [point.get("y") for point in every]
+        return reasons.OUTLINE_UNKNOWN, f"`points` has {_found(points[0])}, expected objects with x and y"
+    if isinstance(path_x, list) and isinstance(path_y, list):
+        if path_x or path_y:
+            return path_x, path_y
+        points = []
+    if isinstance(path, str):
+        try:
+            x, y = outline_from_svg(path, reasons.MOST_POINTS)
+        except SvgPathError as error:
+            return reasons.OUTLINE_UNKNOWN, str(error)
+        if x:
+            return x, y
+    if points == [] or path == [] or isinstance(path, str):
+        keys = [f"`{key}`" for key in OUTLINE_KEYS if entry.get(key) is not None]
+        return reasons.PATH_EMPTY, f"{' and '.join(keys)} without a point"
+    return _without_outline(entry)
+
+
+def _without_outline(entry: dict[str, Any]) -> tuple[str, str]:
+    unknown = [] if _has_outline(entry) else unknown_outline_keys(entry)
+    if unknown:
+        expected = "points, pathX and pathY, or path"
+        return reasons.OUTLINE_UNKNOWN, f"its keys are {_keys(entry, unknown)}; expected {expected}"
+    found = ", ".join(f"`{key}` is {_named(entry.get(key))}" for key in OUTLINE_KEYS)
+    return reasons.PATH_MISSING, found
+
+
+def _keys(entry: dict[str, Any], first: list[str]) -> str:
+    """Return the keys of an object, some of them first, cut short."""
+    names = [key[:_LONGEST_KEY] for key in (*first, *sorted({*entry} - {*first}))]
+    text = _encodable(", ".join(names))
+    return text if len(text) <= _LONGEST_KEYS else text[: _LONGEST_KEYS - 3] + "..."
 
 
 def _tool_type(entry: dict[str, Any]) -> str | None:

@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -13,11 +14,33 @@ import msgspec
 from polyframe import reasons
 from polyframe.choices import ExtractorKind
 from polyframe.panoptes.coordinates import Path
-from polyframe.settings import Settings
+from polyframe.settings import Settings, split_tool
 
-#: The types of tools that draw outlines.
-DRAWN_TYPES: Final = frozenset({"polygon", "freehandLine", "bezier"})
+#: The keys under which the classifiers store an outline.
+OUTLINE_KEYS: Final = ("points", "pathX", "pathY", "path")
+#: What a tool that draws outlines has in the name of its type, such as `freehandSegmentShape`.
+_OUTLINE_WORDS: Final = ("freehand", "polygon", "bezier")
+#: The types of tools that draw something else.
+NO_OUTLINE_TYPES: Final = frozenset(
+    {
+        *("circle", "column", "ellipse", "fan", "fullHeightLine", "fullWidthLine", "graph2dRangeX", "grid"),
+        *("line", "point", "pointGrid", "polyline", "rectangle", "rotateRectangle", "temporalPoint"),
+        *("temporalRotateRectangle", "transcriptionLine", "triangle"),
+    }
+)
 LARGEST_INDEX: Final = 2**31 - 1
+#: Keys whose values are never an outline, whatever they hold.
+_NEVER_AN_OUTLINE: Final = frozenset({"details", "color", "frame", "label", "text", "tool_label", "toolType"})
+#: Three points have six numbers.
+_FEWEST_NUMBERS: Final = 6
+_FEWEST_ITEMS: Final = 3
+_NUMBERS_AS_TEXT: Final = re.compile(
+    r"[A-Za-z]{0,20}[-+0-9.,;()\[\]{}\"\sxyeEMLHVCSQTAZmlhvcsqtaz]*", re.ASCII
+)
+_NUMBER: Final = re.compile(r"[0-9]+\.?[0-9]*", re.ASCII)
+
+#: The answers to sub-tasks, by sub-task, position of the mark in its annotation, and occurrence of the task.
+Answers = Mapping[tuple[str, int, int], Any]
 
 
 class Mark(NamedTuple):
@@ -57,20 +80,24 @@ class MarkSelection:
         Only these tasks; empty means all.
     tools : frozenset of int
         Only these tools; empty means all.
+    bezier : frozenset of (str or None, int)
+        Task and index of tools that draw Bezier curves, whatever else is said of them; None means any task.
     """
 
     kinds: Mapping[str, Mapping[int | None, ExtractorKind]]
     tasks: frozenset[str]
     tools: frozenset[int]
+    bezier: frozenset[tuple[str | None, int]] = frozenset()
 
 
 def selection_from_settings(settings: Settings) -> MarkSelection:
-    """Return the marks that `drawing_tasks`, `task` and `tool` of the settings select."""
+    """Return the marks that `drawing_tasks`, `task`, `tool` and `bezier_tool` of the settings select."""
     kinds: dict[str, dict[int | None, ExtractorKind]] = {}
     for drawing in settings.drawing_tasks:
         tools = (None,) if drawing.tools is None else drawing.tools
         kinds.setdefault(drawing.task, {}).update(dict.fromkeys(tools, drawing.kind))
-    return MarkSelection(kinds, frozenset(settings.task), frozenset(settings.tool))
+    bezier = frozenset(split_tool(tool) for tool in settings.bezier_tool)
+    return MarkSelection(kinds, frozenset(settings.task), frozenset(settings.tool), bezier)
 
 
 def takes_task(selection: MarkSelection, task: str) -> bool:
@@ -86,22 +113,67 @@ def kind_of(
     """Return how to read a mark of a wanted task; None where the tool is not wanted."""
     if selection.tools and tool_index not in selection.tools:
         return None
-    if not selection.kinds:
-        return "bezier" if tool_type == "bezier" else "polygon"
-    kinds = selection.kinds[task]
-    return kinds.get(tool_index, kinds.get(None))
+    if selection.kinds:
+        kinds = selection.kinds[task]
+        kind = kinds.get(tool_index, kinds.get(None))
+    else:
+        kind = "bezier" if tool_type == "bezier" else "polygon"
+    if (
+        kind
+        and selection.bezier
+        and not selection.bezier.isdisjoint({(task, tool_index), (None, tool_index)})
+    ):
+        return "bezier"
+    return kind
 
 
-def is_of_another_tool(
-    selection: MarkSelection, task: str, tool_index: int | None, tool_type: str | None
-) -> bool:
-    """Return whether a mark without a path is none that is wanted, and not a wanted one that lost its path.
+def draws_outlines(tool_type: str | None) -> bool:
+    """Return whether the name of a tool's type says that it draws outlines."""
+    return tool_type is not None and any(word in tool_type.lower() for word in _OUTLINE_WORDS)
 
-    So it is where its type names a tool that draws no outlines, such as a point or a circle, unless the
-    configuration lists the index of the tool.
+
+def is_listed(selection: MarkSelection, task: str, tool_index: int | None) -> bool:
+    """Return whether the configuration lists the index of a tool."""
+    return tool_index is not None and tool_index in selection.kinds.get(task, {})
+
+
+def unknown_outline_keys(entry: Mapping[str, Any]) -> list[str]:
+    """Return the keys under which a mark may hold an outline in a form that is not known.
+
+    Parameters
+    ----------
+    entry : mapping
+        A mark, of which the known keys of outlines hold none.
+
+    Returns
+    -------
+    list of str
+        Those with long lists of numbers, or with text of numbers: together at least three points. Empty where
+        there are fewer, as in a point or a circle.
     """
-    is_listed = tool_index is not None and tool_index in selection.kinds.get(task, {})
-    return tool_type is not None and tool_type not in DRAWN_TYPES and not is_listed
+    counts = {
+        key: _numbers_of_an_outline(value) for key, value in entry.items() if key not in _NEVER_AN_OUTLINE
+    }
+    return [key for key, count in counts.items() if count] if sum(counts.values()) >= _FEWEST_NUMBERS else []
+
+
+def _numbers_of_an_outline(value: Any) -> int:
+    """Count the numbers in lists of three items or more, or in text that is nothing but numbers."""
+    if isinstance(value, str):
+        text = value[: 100 * _FEWEST_NUMBERS]
+        return len(_NUMBER.findall(text)) if _NUMBERS_AS_TEXT.fullmatch(text) else 0
+    count = 0
+    waiting = [(value, False)]
+    while waiting and count < _FEWEST_NUMBERS:
+        item, counts = waiting.pop()
+        if isinstance(item, list):
+            counts = counts or len(item) >= _FEWEST_ITEMS
+            waiting += [(inner, counts) for inner in item[:_FEWEST_NUMBERS]]
+        elif isinstance(item, dict):
+            waiting += [(inner, counts) for inner in item.values()]
+        else:
+            count += counts and type(item) in (int, float)
+    return count
 
 
 def tool_name(task: str, tool_index: int, old: bool) -> str:
@@ -118,7 +190,26 @@ class DetailsTooLongError(ValueError):
     """The details of a classification's marks are longer than `reasons.LONGEST_DETAILS`."""
 
 
-def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> str | None:
+def occurrences(annotations: Iterable[tuple[str, int | None, Any]]) -> Answers:
+    """Return the answers to sub-tasks, each with the occurrence of its task that it belongs to.
+
+    Parameters
+    ----------
+    annotations : iterable of (task, markIndex, value)
+        The annotations of a classification, in order; without a `markIndex` they are not answers. A task may
+        occur several times, and the answers that stand behind an occurrence belong to its marks.
+    """
+    answers: dict[tuple[str, int, int], Any] = {}
+    seen: dict[str, int] = {}
+    for task, mark_index, value in annotations:
+        if mark_index is None:
+            seen[task] = seen.get(task, -1) + 1
+        else:
+            answers[task, mark_index, seen.get(task.rsplit(".", 2)[0], 0)] = value
+    return answers
+
+
+def details_text(details: Any, position: int, occurrence: int, answers: Answers) -> str | None:
     """Return the details of a mark as JSON text; None where there are none.
 
     Parameters
@@ -127,7 +218,9 @@ def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], 
         As it stands in the mark. Items `{"task": "T0.0.0"}` (classifier 2.x) only name a sub-task.
     position : int
         The mark's position in the value of its annotation.
-    answers : mapping of (sub-task, position) to JSON value
+    occurrence : int
+        How often its task occurs before in the same classification.
+    answers : mapping of (sub-task, position, occurrence) to JSON value
         What the sub-task annotations hold; an item that names one of them gets it as its `value`.
 
     Raises
@@ -143,7 +236,7 @@ def details_text(details: Any, position: int, answers: Mapping[tuple[str, int], 
     items: list[str] = []
     length = 0
     for item in details:
-        items.append(json_text(_with_answer(item, position, answers)))
+        items.append(json_text(_with_answer(item, position, occurrence, answers)))
         length += len(items[-1])
         if length > reasons.LONGEST_DETAILS:
             raise DetailsTooLongError
@@ -158,7 +251,9 @@ def json_text(value: Any) -> str:
         return json.dumps(value, separators=(",", ":"))
 
 
-def _with_answer(item: Any, position: int, answers: Mapping[tuple[str, int], Any]) -> Any:
-    if isinstance(item, dict) and isinstance(item.get("task"), str) and (item["task"], position) in answers:
-        return {**item, "value": answers[item["task"], position]}
+def _with_answer(item: Any, position: int, occurrence: int, answers: Answers) -> Any:
+    if isinstance(item, dict) and isinstance(item.get("task"), str):
+        key = (item["task"], position, occurrence)
+        if key in answers:
+            return {**item, "value": answers[key]}
     return item

@@ -28,6 +28,7 @@ SQUARE = {
     "pathX": [0, 2, 2, 0],
     "pathY": [0, 0, 2, 2.5],
 }
+FAR = SQUARE | {"pathX": [90, 92, 92, 90]}
 CLICKED = {"tool": 1, "frame": 0, "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4.5}, {"x": 5, "y": 0}]}
 
 
@@ -133,9 +134,6 @@ def test_an_even_number_of_control_points_is_a_closed_curve():
         cell("a", None, True),
         cell(),
         cell([1, 2], [3]),
-        cell(without(SQUARE, pathX=[], pathY=[])),
-        cell(without(SQUARE, pathX=[], pathY=[], frame="x")),
-        cell(without(CLICKED, points=[])),
         '[{"task": "T0", "value": "yes"}, {"task": "T1", "value": null}, {"task": "T2", "value": 3}]',
         '[{"task": "T0", "value": {"pathX": [1]}}, {"task": "T0"}]',
         '[{"task": "T0", "value": 1e999}]',
@@ -153,10 +151,42 @@ def test_cells_without_marks_are_normal(text):
         assert found(decoded) == []
 
 
-def test_fewer_than_three_control_points_are_no_mark():
-    short = without(CLICKED, points=CLICKED["points"][:2])
-    decoded = decode(cell(short), settings=BEZIER)
-    assert len(decoded.marks.row) == len(decoded.rejects.row) == 0
+EMPTY = [
+    without(SQUARE, pathX=[], pathY=[]),
+    without(SQUARE, pathX=[], pathY=[], frame="x"),
+    without(SQUARE, "toolType", pathX=[], pathY=[]),
+    without(CLICKED, points=[]),
+    without(CLICKED, points=[], pathX=[], pathY=[], path=""),
+    without(CLICKED, "points", path=" "),
+    without(CLICKED, points=[], toolType="freehandSegmentShape"),
+]
+
+
+@pytest.mark.parametrize("settings", [T0, AUTOMATIC, BEZIER])
+def test_an_outline_without_a_point_is_rejected(settings):
+    for empty in EMPTY:
+        decoded = decode(cell(SQUARE, empty), settings=settings)
+        assert found(decoded) == [(0, 1, reasons.PATH_EMPTY)], empty
+        assert decoded.marks.mark_index.tolist() == [0]
+    assert decode(cell(EMPTY[0])).rejects.detail == ["`pathX` and `pathY` without a point"]
+    assert found(decode(cell(EMPTY[0], EMPTY[0]), settings=Settings(tool=(7,)))) == []
+
+
+def test_an_empty_form_leaves_the_others():
+    for entry, points in (
+        (without(CLICKED, points=[], pathX=[1, 2, 3], pathY=[4, 5, 6]), [(1, 4), (2, 5), (3, 6)]),
+        (without(SQUARE, pathX=[], pathY=[], path="M1 2 3 4 5 7"), [(1, 2), (3, 4), (5, 7)]),
+    ):
+        assert paths(decode(cell(entry), settings=AUTOMATIC).marks) == [points]
+
+
+def test_a_bezier_mark_of_fewer_than_three_control_points_stays_as_drawn_for_the_next_stage_to_reject():
+    for n in (1, 2):
+        short = without(CLICKED, points=CLICKED["points"][:n])
+        decoded = decode(cell(CLICKED, short, without(CLICKED, frame=1)), settings=BEZIER)
+        assert [len(path) for path in paths(decoded.marks)] == [10, n, 10]
+        assert paths(decoded.marks)[1] == [(1, 2), (3, 4.5)][:n]
+        assert found(decoded) == []
 
 
 # Which marks are taken
@@ -247,6 +277,124 @@ def test_the_mark_index_does_not_depend_on_the_settings():
         assert decode(text, settings=settings).marks.mark_index.tolist() == [3]
 
 
+# Outlines in other forms
+
+TRIANGLE = [(1, 2), (3, 4), (5, 0)]
+
+
+@pytest.mark.parametrize("tool_type", ["freehandShape", "freehandSegmentShape", "lasso", None])
+def test_outlines_of_tools_that_nobody_knows_are_read(tool_type):
+    for mark in (without(SQUARE, toolType=tool_type), without(CLICKED, toolType=tool_type)):
+        for settings in (T0, AUTOMATIC):
+            decoded = decode(cell(mark), settings=settings)
+            assert len(decoded.marks.row) == 1
+            assert found(decoded) == []
+
+
+@pytest.mark.parametrize("settings", [T0, AUTOMATIC])
+def test_an_outline_as_svg_text(settings):
+    marks = decode(cell({"tool": 2, "path": "M 1,2 L 3,4 L 5,0 Z", "details": []}), settings=settings).marks
+    assert paths(marks) == [TRIANGLE]
+    assert (marks.tool, marks.tool_type) == (["T0_tool2"], ["freehandLine"])
+    many = "M0,0" + "L1,1" * reasons.MOST_POINTS
+    assert decode(cell({"tool": 2, "path": many}), settings=settings).rejects.reason == ["too_many_points"]
+
+
+UNKNOWN = {
+    "pairs": {"outline": [[1, 2], [3, 4], [5, 6]]},
+    "objects": {"outline": [{"left": 1, "top": 2}, {"left": 3, "top": 4}, {"left": 5, "top": 6}]},
+    "flat": {"toolType": "lasso", "x": 1, "y": 2, "mask": [1, 2, 3, 4, 5, 6]},
+    "GeoJSON": {"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}},
+    "two lists": {"xs": [1, 2, 3, 1], "ys": [4, 5, 6, 4]},
+    "text": {"polygon": "1,2 3,4 5,6"},
+    "well-known text": {"polygon": "POLYGON((0 0, 1 0, 1 1, 0 0))"},
+    "points that are pairs": {"points": [[1, 2], [3, 4], [5, 6]]},
+    "an arc": {"path": "M 0 0 A 1 1 0 0 1 2 2 L 0 0"},
+    "two outlines": {"path": "M 0 0 L 1 0 1 1 Z M 5 5 L 6 5 6 6 Z"},
+    "no path": {"path": "drawing.svg"},
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("settings", [T0, AUTOMATIC, Settings(drawing_tasks=(DrawingTask("T0", (0, 3)),))])
+def test_an_outline_in_an_unknown_form_is_rejected_by_its_keys(name, settings):
+    entry = {"toolIndex": 3, "details": [], "frame": 0, **UNKNOWN[name]}
+    decoded = decode(cell(SQUARE, entry), settings=settings)
+    assert found(decoded) == [(0, 1, reasons.OUTLINE_UNKNOWN)]
+    assert any(key in decoded.rejects.detail[0] for key in UNKNOWN[name])
+    assert len(decoded.marks.row) == 1
+    unwanted = Settings(drawing_tasks=(DrawingTask("T0", (0,)),))
+    assert found(decode(cell(SQUARE, entry), settings=unwanted)) == []
+
+
+def test_the_keys_of_an_unknown_outline_are_named():
+    entry = {"toolIndex": 3, "toolType": "lasso", "outline": [[1, 2], [3, 4], [5, 6]], "k" * 99: 1}
+    (detail,) = decode(cell(entry), settings=AUTOMATIC).rejects.detail
+    assert detail.startswith("its keys are outline, kkk")
+    assert detail.endswith("toolIndex, toolType; expected points, pathX and pathY, or path")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tool": 0, "x": 3, "y": 4},
+        {"tool": 0, "x1": 3, "y1": 4, "x2": 5, "y2": 6},
+        {"toolIndex": 0, "toolType": "circle", "x": 3, "y": 4, "r": 5},
+        {"toolIndex": 0, "toolType": "lasso", "x": 3, "y": 4, "size": [1, 2], "at": "2024-03-01 10:01:00"},
+        {"toolIndex": 0, "toolType": "line", "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4}], "x1": 3},
+        {"tool": 1, "x": 3, "details": [{"value": [1, 2, 3, 4, 5, 6, 7]}], "tool_label": "1 2 3 4 5 6"},
+    ],
+)
+def test_points_circles_and_lines_are_passed_over(other):
+    assert found(decode(cell(other), settings=AUTOMATIC)) == []
+    if "points" not in other:
+        assert found(decode(cell(other, SQUARE), settings=T0)) == []
+
+
+# Combo tasks
+
+
+def test_marks_inside_combo_tasks_are_read_however_deep():
+    inner = {"task": "T0", "value": [SQUARE, without(SQUARE, toolIndex=1)]}
+    text = json.dumps(
+        [
+            {"task": "T3", "value": [CLICKED]},
+            {"task": "T5", "value": [{"task": "T1", "value": "yes"}, {"task": "T6", "value": [inner]}]},
+            {"task": "T0", "value": [without(SQUARE, toolIndex=2)]},
+        ]
+    )
+    for settings in (T0, AUTOMATIC):
+        marks = decode(text, settings=settings).marks
+        tools = ["T0_toolIndex0", "T0_toolIndex1", "T0_toolIndex2"]
+        assert marks.tool == ["T3_tool1"] * (settings is AUTOMATIC) + tools
+        assert marks.mark_index.tolist() == [0] * (settings is AUTOMATIC) + [1, 2, 3]
+    bad = {"task": "T5", "value": [{"task": "T" * (reasons.LONGEST_TASK + 1), "value": [SQUARE]}]}
+    assert found(decode(json.dumps([bad]))) == [(0, -1, reasons.ANNOTATIONS_NOT_A_LIST)]
+    deep = '[{"task":"T5","value":' * 300 + json.dumps([inner]) + "}]" * 300
+    assert len(decode(deep).marks.row) == 2
+
+
+# Bezier tools without a configuration
+
+
+def test_tools_that_are_said_to_draw_curves():
+    def lengths(*tools, **values):
+        settings = Settings(bezier_tool=tools, **values)
+        return [len(path) for path in paths(decode(text, settings=settings).marks)]
+
+    text = json.dumps(
+        [json.loads(cell(CLICKED, without(CLICKED, tool=2), task=task))[0] for task in ("T0", "T1")]
+    )
+    assert lengths() == [3, 3, 3, 3]
+    assert lengths("1") == [10, 3, 10, 3]
+    assert lengths("T1:1", "2") == [3, 10, 10, 10]
+    assert lengths("T0:1", drawing_tasks=(DrawingTask("T0", (1,)), DrawingTask("T1"))) == [10, 3, 3]
+    assert decode(text, settings=Settings(bezier_tool=("T0:1",))).marks.tool_type == [
+        "bezier",
+        *["polygon"] * 3,
+    ]
+
+
 # Details
 
 
@@ -261,10 +409,31 @@ def test_details_get_the_answers_of_their_sub_tasks(answer):
     asked = [{"task": "T0.0.0"}, {"task": "T0.0.1"}]
     assert details_of(
         {"task": "T3", "value": [{"x": 1}]},
-        {"task": "T0", "value": [without(SQUARE, details=[]), without(SQUARE, details=asked), SQUARE]},
+        {"task": "T0", "value": [without(SQUARE, details=[]), without(SQUARE, frame=1, details=asked), FAR]},
         {"task": "T0.0.0", "markIndex": 0, "value": "of another mark"},
         {"task": "T0.0.0", "markIndex": 1, "value": answer},
     ) == [None, [{"task": "T0.0.0", "value": answer}, {"task": "T0.0.1"}], None]
+
+
+def test_answers_belong_to_the_marks_of_the_same_occurrence_of_their_task():
+    asked = [{"task": "T0.0.0"}]
+    drawn = {"task": "T0", "value": [without(SQUARE, details=asked)]}
+    other = {"task": "T0", "value": [without(SQUARE, details=asked, frame=1)]}
+
+    def answer(value):
+        return {"task": "T0.0.0", "markIndex": 0, "value": value}
+
+    def answers(*annotations):
+        return [item.get("value", "none") for (item,) in details_of(*annotations)]
+
+    between = {"task": "T1", "value": 1}
+    assert answers(drawn, answer(0), between, other, answer(1)) == [0, 1]
+    assert answers(drawn, other, answer(1)) == ["none", 1]
+    assert answers(drawn, answer(0), other) == [0, "none"]
+    assert answers(answer(0), drawn, other) == [0, "none"]
+    # The general reader gives the same.
+    odd = {"task": "T0", "value": [3]}
+    assert answers(drawn, answer(0), other, answer(1), odd, answer(2)) == [0, 1]
 
 
 def test_details_of_the_old_classifier_stay_as_they_are():
@@ -370,6 +539,9 @@ UNUSABLE_MARKS = [
     (with_x("1000000001"), reasons.COORDINATE_TOO_LARGE),
     (with_x("-1e300"), reasons.COORDINATE_TOO_LARGE),
     (with_x("9" * 100), reasons.COORDINATE_TOO_LARGE),
+    (without(SQUARE, pathX=[], pathY=[]), reasons.PATH_EMPTY),
+    (without(CLICKED, "points", outline=[[1, 2], [3, 4], [5, 6]]), reasons.OUTLINE_UNKNOWN),
+    (SQUARE, reasons.DUPLICATE_MARK),
 ]
 
 
@@ -402,7 +574,7 @@ def test_the_largest_coordinate_is_still_taken():
 
 def test_bad_control_points_are_rejected_before_the_curve_is_made():
     bad = without(CLICKED, points=[{"x": 1, "y": 2}, {"x": 1e10, "y": 2}, {"x": 1, "y": 2}])
-    decoded = decode(cell(CLICKED, bad, CLICKED), settings=BEZIER)
+    decoded = decode(cell(CLICKED, bad, without(CLICKED, frame=1)), settings=BEZIER)
     assert found(decoded) == [(0, 1, reasons.COORDINATE_TOO_LARGE)]
     assert [len(path) for path in paths(decoded.marks)] == [10, 10]
 
@@ -433,7 +605,7 @@ json_values = st.recursive(
 
 @st.composite
 def good_marks(draw):
-    n = draw(st.integers(0, 5))
+    n = draw(st.integers(1, 5))
     x, y = (draw(st.lists(numbers, min_size=n, max_size=n)) for _ in "xy")
     mark = {draw(st.sampled_from(["tool", "toolIndex"])): draw(st.integers(0, 3))}
     form = draw(st.sampled_from(["paths", "points", "none"]))
