@@ -25,12 +25,19 @@ class Accounting:
     visitor_repeats : int
         Rows by which visitors who are not logged in classified a subject again; those among the rows set
         aside, unless `filter` is `all`.
+    marks_seen : int
+        Marks of the chosen tasks and tools in the rows used: those in extractions, and those that are not.
     marks_undecoded : int
-        Marks that could not be read, hence not in extractions.
+        Marks that could not be read, or are copies of another, hence not in extractions.
     marks_decoded : int
         Rows of the table extractions.
     marks_rejected : int
-        Decoded marks without an area.
+        Marks in rejects: those that are not in extractions, and those in it that have no area.
+    marks_not_selected : int
+        Marks in extractions of tasks and tools that a later stage left out.
+    marks_assumed_polygons : int
+        Marks in extractions that were taken as polygons since neither they nor a configuration say whether
+        they are Bezier curves.
     marks_set_aside : int
         Marks of classifications that do not count because the volunteer classified the subject again.
     marks_clustered, marks_outliers : int
@@ -47,9 +54,12 @@ class Accounting:
     rows_used: int = 0
     rows_set_aside: int = 0
     visitor_repeats: int = 0
+    marks_seen: int = 0
     marks_undecoded: int = 0
     marks_decoded: int = 0
     marks_rejected: int = 0
+    marks_not_selected: int = 0
+    marks_assumed_polygons: int = 0
     marks_set_aside: int = 0
     marks_clustered: int = 0
     marks_outliers: int = 0
@@ -61,10 +71,26 @@ class Accounting:
         """Tell whether rows read = filtered out + rejected + used."""
         return self.rows_read == self.rows_filtered + self.rows_rejected + self.rows_used
 
-    def marks_add_up(self) -> bool:
-        """Tell whether marks decoded = rejected + set aside + clustered + outliers."""
-        parts = self.marks_rejected + self.marks_set_aside + self.marks_clustered + self.marks_outliers
-        return self.marks_decoded == parts
+    @property
+    def marks_extracted(self) -> int:
+        """Marks that are not rejected: what a reduction can take."""
+        return self.marks_seen - self.marks_rejected
+
+    def marks_add_up(self, clustered: bool) -> bool:
+        """Tell whether marks seen = undecoded + decoded, and what became of them adds up to as many.
+
+        Parameters
+        ----------
+        clustered : bool
+            Whether there are clusters. Then marks seen = rejected + not selected + set aside + clustered +
+            outliers; after an extraction alone, nothing has become of the marks that are not rejected.
+        """
+        parts = self.marks_not_selected + self.marks_set_aside + self.marks_clustered + self.marks_outliers
+        return (
+            self.marks_seen == self.marks_undecoded + self.marks_decoded
+            and self.marks_undecoded <= self.marks_rejected <= self.marks_seen
+            and parts == (self.marks_extracted if clustered else 0)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON values."""

@@ -61,6 +61,25 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     return Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects))
 
 
+def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
+    """Count the marks that were taken as polygons without being told so.
+
+    Marks of classifier 1.x do not say the type of their tool, and polygons, freehand lines and Bezier curves
+    look alike.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        The table of that name.
+    settings : Settings
+        With which it was made; `drawing_tasks` and `bezier_tool` say which marks are Bezier curves.
+    """
+    if settings.drawing_tasks or settings.bezier_tool:
+        return 0
+    of_old_tools = extractions["tool"].str.contains(r"_tool[0-9]+$") & (extractions["tool_type"] == "polygon")
+    return int(of_old_tools.sum())
+
+
 def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
     """Make the polygons of rows of `extractions`, in their order; None where a mark has no area."""
     return polygons_from_ragged(*_paths_of(extractions))

@@ -31,6 +31,8 @@ class Summary:
         Partitions in all, and those of them that were not there already as they should be.
     temporary_bytes : int
         What was written to temporary files, which are removed.
+    stages : tuple of str
+        What the tables hold: `extract`, and perhaps `reduce` and `contours`.
     """
 
     output: Path
@@ -40,6 +42,7 @@ class Summary:
     partitions: int = 1
     made: int = 1
     temporary_bytes: int = 0
+    stages: tuple[str, ...] = ("extract", "reduce", "contours")
 
 
 def merged_records(
@@ -83,7 +86,7 @@ def checked_counts(records: Sequence[PartitionRecord], rows_read: int, rows_filt
     """
     counts = total((counts_of(record) for record in records), rows_read, rows_filtered)
     clustered = any(stage != "extract" for stage in records[0].stages)
-    if not counts.rows_add_up() or (clustered and not counts.marks_add_up()):
+    if not counts.rows_add_up() or not counts.marks_add_up(clustered):
         raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
     return counts
 

@@ -13,7 +13,7 @@ import polars as pl
 from polyframe._errors import PolyframeError
 from polyframe.commit import NEXT
 from polyframe.contouring import contours_table
-from polyframe.extraction import Extraction, extract_rows
+from polyframe.extraction import Extraction, assumed_polygons, extract_rows
 from polyframe.fingerprints import stage_fingerprints
 from polyframe.manifest import StageRecord
 from polyframe.panoptes.rows import check_rows, rows_schema
@@ -91,12 +91,14 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     if "extract" in task.stages:
         # Only what has no key, or repeats one, is told by its row in the export.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
-        records["extract"] = _write(task, "extract", vars(extraction), _extraction_counts(extraction), places)
+        records["extract"] = _write(
+            task, "extract", vars(extraction), _extraction_counts(extraction, task.settings), places
+        )
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
     clustered = cluster_marks(marks, extraction.classifications, task.settings)
-    counts = _cluster_counts(marks, clustered)
+    counts = _cluster_counts(extraction, marks, clustered)
     # Which of the rows with one id counts goes by their order in the export.
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
     places = task.places if repeated else None
@@ -162,29 +164,36 @@ def _write(
     return StageRecord(origin.fingerprint, places, counts, sizes)
 
 
-def _extraction_counts(extraction: Extraction) -> dict[str, Any]:
+def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, Any]:
     """Count rows and marks of an extraction, by the names of `Accounting`."""
     rejects = extraction.rejects
     whole_row = rejects["mark_index"].is_null()
-    undecoded = rejects.filter(~whole_row & (rejects["stage"] == "decode"))
+    undecoded = _undecoded(rejects)
     return {
         "rows_rejected": int(whole_row.sum()),
         "rows_used": extraction.classifications.height,
         "visitor_repeats": visitor_repeats(extraction.classifications),
-        "marks_undecoded": undecoded.height,
+        "marks_seen": undecoded + extraction.extractions.height,
+        "marks_undecoded": undecoded,
         "marks_decoded": extraction.extractions.height,
-        "marks_rejected": rejects.filter(rejects["stage"] == "polygons").height,
+        "marks_rejected": int((~whole_row).sum()),
+        "marks_assumed_polygons": assumed_polygons(extraction.extractions, settings),
         "reasons": dict(sorted(rejects["reason"].value_counts(name="n").rows())),
     }
 
 
-def _cluster_counts(marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
+def _undecoded(rejects: pl.DataFrame) -> int:
+    """Count the marks that are not in extractions."""
+    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
+
+
+def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
     """Count what became of the marks of a reduction, by the names of `Accounting`."""
     outliers = int((clustered.labels < 0).sum())
     return {
         "rows_set_aside": clustered.rows_set_aside,
-        "marks_decoded": marks.height,
-        "marks_rejected": clustered.rejected,
+        "marks_rejected": _undecoded(extraction.rejects) + clustered.rejected,
+        "marks_not_selected": extraction.extractions.height - marks.height,
         "marks_set_aside": clustered.set_aside,
         "marks_clustered": len(clustered.labels) - outliers,
         "marks_outliers": outliers,

@@ -148,6 +148,7 @@ def run_export(
         len(records),
         len(made),
         export.temporary_bytes + shuffled.bytes,
+        tuple(manifest["stages"]),
     )
 
 
@@ -231,7 +232,15 @@ def run_extractions(
         notes = removed_tables(before, manifest)
         check_shrinkage(output, before, manifest, settings.max_shrink)
         put_into_place(output, work, manifest, before)
-    return Summary(output, counts, max(time.monotonic() - started, 0), notes, len(records), len(made))
+    return Summary(
+        output,
+        counts,
+        max(time.monotonic() - started, 0),
+        notes,
+        len(records),
+        len(made),
+        stages=tuple(manifest["stages"]),
+    )
 
 
 def _shuffle(export: Survey, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:

@@ -82,7 +82,10 @@ def settings_for_stage(manifest: Mapping[str, Any], stage: str, given: Mapping[s
         # The extractions are what there is.
         del chosen["workflow_version"]
     wanted = Settings().replace(chosen)
-    fixed = ["workflow_id", "workflow_version", "drawing_tasks", "volunteers", "visitors"]
+    fixed = [
+        *("workflow_id", "workflow_version", "drawing_tasks", "bezier_tool", "duplicate_marks"),
+        *("volunteers", "visitors"),
+    ]
     if follows_reduction:
         fixed = [n for n in recorded.affecting("extract", "reduce") if n not in _NOT_CLUSTERING]
     for name in fixed:

@@ -13,21 +13,30 @@ def summary_lines(summary: Summary) -> list[str]:
         What a run did.
     """
     return [
-        *counts_lines(summary.accounting),
+        *counts_lines(summary.accounting, clustered=summary.stages != ("extract",)),
         _work(summary),
         f"{summary.seconds:.1f} s, tables in {summary.output}",
     ]
 
 
-def counts_lines(counts: Accounting) -> list[str]:
-    """Return the lines that tell where every row and mark went, by the counts alone."""
+def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
+    """Return the lines that tell where every row and mark went, by the counts alone.
+
+    Parameters
+    ----------
+    counts : Accounting
+        What was counted.
+    clustered : bool
+        False where marks were extracted and nothing else.
+    """
     lines = [
         f"rows read {counts.rows_read} = {counts.rows_filtered} filtered out"
         f" + {counts.rows_rejected} rejected + {counts.rows_used} used",
-        _marks(counts),
-        f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers",
-        *_repeats(counts),
+        _marks(counts, clustered),
     ]
+    if clustered:
+        lines.append(f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers")
+        lines += _repeats(counts)
     if counts.reasons:
         listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
         lines.append(f"rejected, see the table rejects: {listed}")
@@ -53,10 +62,13 @@ def _repeats(counts: Accounting) -> list[str]:
     ]
 
 
-def _marks(counts: Accounting) -> str:
-    line = (
-        f"marks decoded {counts.marks_decoded} = {counts.marks_rejected} rejected"
-        f" + {counts.marks_set_aside} set aside as repeats"
+def _marks(counts: Accounting, clustered: bool) -> str:
+    line = f"marks seen {counts.marks_seen} = {counts.marks_rejected} rejected"
+    if not clustered:
+        return f"{line} + {counts.marks_extracted} extracted"
+    if counts.marks_not_selected:
+        line += f" + {counts.marks_not_selected} of other tasks or tools"
+    return (
+        f"{line} + {counts.marks_set_aside} set aside as repeats"
         f" + {counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
     )
-    return line + (f"; {counts.marks_undecoded} more could not be decoded" if counts.marks_undecoded else "")

@@ -89,6 +89,7 @@ def _as_export(
     major, minor = parse_version_spec(spec).lowest if spec else (0, 0)
     # Bezier curves are paths by now.
     tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)
+    settings = dataclasses.replace(settings, bezier_tool=())
     with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
         export = Path(folder) / extractions.name
         try:

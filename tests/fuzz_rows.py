@@ -110,10 +110,11 @@ def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder
     assert counts["rows_used"] == frames["classifications"].height
     assert counts["rows_rejected"] == whole_row.sum()
     assert counts["marks_undecoded"] == (~whole_row & (rejects["stage"] == "decode")).sum()
-    assert counts["marks_rejected"] == (rejects["stage"] == "polygons").sum()
+    assert counts["marks_rejected"] == (~whole_row).sum()
+    assert counts["marks_seen"] == counts["marks_undecoded"] + counts["marks_decoded"]
     assert counts["marks_decoded"] == marks.height == frames["classifications"]["n_marks"].sum()
     fates = ("rejected", "set_aside", "clustered", "outliers")
-    assert counts["marks_decoded"] == sum(counts[f"marks_{name}"] for name in fates)
+    assert counts["marks_seen"] == sum(counts[f"marks_{name}"] for name in fates)
     assert counts["marks_clustered"] + counts["marks_outliers"] == frames["labels"].height
     assert counts["groups"] == frames["groups"].height
     assert sum(counts["reasons"].values()) == rejects.height

@@ -38,8 +38,9 @@ def closes(out: Path) -> dict[str, int]:
     assert counts["rows_used"] == tables["classifications"].height
     assert counts["rows_rejected"] == rejects["mark_index"].is_null().sum()
     assert counts["marks_decoded"] == tables["extractions"].height
-    assert counts["marks_rejected"] == (rejects["stage"] == "polygons").sum()
-    assert counts["marks_decoded"] == sum(
+    assert counts["marks_rejected"] == rejects["mark_index"].is_not_null().sum()
+    assert counts["marks_seen"] == counts["marks_undecoded"] + counts["marks_decoded"]
+    assert counts["marks_seen"] == sum(
         counts[f"marks_{name}"] for name in ("rejected", "set_aside", "clustered", "outliers")
     )
     assert tables["labels"].height == counts["marks_clustered"] + counts["marks_outliers"]
@@ -279,6 +280,9 @@ BAD_MARKS: list[tuple[object, str]] = [
     (square(0, 0, pathX=[0, 1e300, 2, 3]), reasons.COORDINATE_TOO_LARGE),
     (square(0, 0, frame="first"), reasons.FRAME_INVALID),
     ({"toolIndex": 0, "toolType": "polygon"}, reasons.PATH_MISSING),
+    (square(0, 0, pathX=[], pathY=[]), reasons.PATH_EMPTY),
+    ({"toolIndex": 0, "outline": [[0, 0], [1, 0], [1, 1]]}, reasons.OUTLINE_UNKNOWN),
+    (square(2, 0), reasons.DUPLICATE_MARK),
     (square(0, 0, side=0), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 0, 1], pathY=[0, 1, 0, 1]), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 2, 3], pathY=[0, 1, 2, 3]), reasons.NO_AREA),

@@ -51,7 +51,7 @@ def test_summary_says_where_everything_went(small_export: Path, tmp_path: Path, 
     done = polyframe("run", small_export, "-o", tmp_path / "out")
     lines = done.out.splitlines()
     assert lines[0] == "rows read 10 = 0 filtered out + 0 rejected + 10 used"
-    assert lines[1] == "marks decoded 10 = 0 rejected + 0 set aside as repeats + 8 clustered + 2 outliers"
+    assert lines[1] == "marks seen 10 = 0 rejected + 0 set aside as repeats + 8 clustered + 2 outliers"
     assert lines[2] == "2 groups, 2 clusters, 2 outliers"
     assert lines[-1].endswith(f"tables in {tmp_path / 'out'}")
     assert "workflow 7 (Outline)" in done.err

@@ -120,14 +120,14 @@ def _colours() -> str:
 
 def _tiles(headline: Headline) -> str:
     counts = headline.accounting
-    rejected = counts.rows_rejected + counts.marks_rejected + counts.marks_undecoded
+    rejected = counts.rows_rejected + counts.marks_rejected
     taking_part = counts.marks_clustered + counts.marks_outliers
     dropped = counts.clusters - headline.clusters
     median = headline.median_consensus
     tiles = (
         ("Subjects", headline.subjects, f"{headline.subjects_with_clusters:,} with a cluster"),
         ("Classifications", counts.rows_used, f"of {counts.rows_read:,} rows read"),
-        ("Marks", taking_part, f"of {counts.marks_decoded:,} decoded"),
+        ("Marks", taking_part, f"of {counts.marks_seen:,} seen"),
         (
             "Clusters",
             headline.clusters,

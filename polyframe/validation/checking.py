@@ -200,7 +200,7 @@ def _partition_findings(
     )
     for stage in later:
         counted = counting.marks_counts(partition, settings[stage])
-        problems = counting.marks_problems(told[stage])
+        problems = counting.marks_problems(told["extract"].get("marks_seen", 0), told[stage])
         if "labels" in frames and "groups" in frames:
             counted |= counting.labels_counts(partition)
         elif "reduce" not in later and "contours" in frames:

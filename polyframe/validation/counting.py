@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from polyframe.accounting import Accounting, total
 from polyframe.manifest import MANIFEST, PartitionRecord, counts_of
 from polyframe.participation import counted_classifications
@@ -28,11 +30,12 @@ def accounting_findings(manifest: Mapping[str, Any], records: Sequence[Partition
             f"{counts.rows_rejected} rejected + {counts.rows_used} used"
         )
         found.append(Finding("counts", MANIFEST, problem))
-    if len(manifest["stages"]) > 1 and not counts.marks_add_up():
+    if not counts.marks_add_up(clustered=len(manifest["stages"]) > 1):
         problem = (
-            f"accounting: {counts.marks_decoded} marks decoded are not {counts.marks_rejected} rejected + "
-            f"{counts.marks_set_aside} set aside + {counts.marks_clustered} clustered + "
-            f"{counts.marks_outliers} outliers"
+            f"accounting: {counts.marks_seen} marks seen are not {counts.marks_undecoded} not decoded + "
+            f"{counts.marks_decoded} decoded, or not {counts.marks_rejected} rejected + "
+            f"{counts.marks_not_selected} not selected + {counts.marks_set_aside} set aside + "
+            f"{counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
         )
         found.append(Finding("counts", MANIFEST, problem))
     return found
@@ -42,21 +45,29 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
     """Count what the tables of the extraction hold, by the names of `Accounting`."""
     rejects = partition.frames["rejects"]
     whole_row = rejects["mark_index"].is_null()
-    stage = rejects["stage"]
+    undecoded = _undecoded(rejects)
     return {
         "rows_rejected": int(whole_row.sum()),
         "rows_used": partition.frames["classifications"].height,
-        "marks_undecoded": int((~whole_row & (stage == "decode")).sum()),
+        "marks_seen": undecoded + partition.frames["extractions"].height,
+        "marks_undecoded": undecoded,
         "marks_decoded": partition.frames["extractions"].height,
-        "marks_rejected": int((stage == "polygons").sum()),
+        "marks_rejected": int((~whole_row).sum()),
         "reasons": dict(sorted(rejects["reason"].drop_nulls().value_counts(name="n").rows())),
     }
+
+
+def _undecoded(rejects: pl.DataFrame) -> int:
+    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
 
 
 def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
     """Count what a reduction makes of the marks, as far as classifications, extractions and rejects tell."""
     chosen, solid, taking_part = marks_taking_part(partition, settings)
-    counts = {"marks_decoded": chosen.height, "marks_rejected": chosen.height - solid.height}
+    counts = {
+        "marks_rejected": _undecoded(partition.frames["rejects"]) + chosen.height - solid.height,
+        "marks_not_selected": partition.frames["extractions"].height - chosen.height,
+    }
     if not knows_repeats(settings):
         return counts
     classifications = partition.frames["classifications"]
@@ -117,9 +128,9 @@ def subject_findings(manifest: Mapping[str, Any], found: int | None) -> list[Fin
     return [Finding("counts", MANIFEST, problem)]
 
 
-def marks_problems(told: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong where the marks of a stage do not add up."""
-    parts = ("marks_rejected", "marks_set_aside", "marks_clustered", "marks_outliers")
-    if told.get("marks_decoded") == sum(told.get(name, 0) for name in parts):
+def marks_problems(seen: int, told: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong where the marks of a stage do not add up to those that the extraction saw."""
+    parts = ("rejected", "not_selected", "set_aside", "clustered", "outliers")
+    if seen == sum(told.get(f"marks_{name}", 0) for name in parts):
         return []
-    return [f"marks_decoded is {told.get('marks_decoded')}, which is not the sum of what became of them"]
+    return [f"marks_seen is {seen}, which is not the sum of what became of them"]
