@@ -1,6 +1,7 @@
 """The image files that volunteers saw: which of a folder belong to a subject, and how they are opened."""
 
 import contextlib
+import os
 import re
 import struct
 import urllib.parse
@@ -13,11 +14,19 @@ from typing import IO, Any, Final
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.subjects import Subject
 
-#: Larger ones are more than a picture of a few thousand pixels can show, or are meant to fill the memory.
-LARGEST_PIXELS: Final = 100_000_000
+#: What is opened, whatever the name of a file says: other readers of Pillow start programs (Ghostscript for
+#: EPS), or are seldom used and little looked at.
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
+#: Far more than a report or a picture can show. A decoded pixel has four bytes, and up to three copies are
+#: made, while a file of some hundred kilobytes can hold any number of pixels.
+LARGEST_PIXELS: Final = 50_000_000
+#: An image without compression of so many pixels, and what cameras write beside it.
+LARGEST_BYTES: Final = 250_000_000
 
 #: What Pillow raises where a file is damaged.
 _DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, struct.error)
+#: The tags in which TIFF gives the sides of the tiles that are decoded at once.
+_TILE_SIDES: Final = (322, 323)
 #: The tag in which cameras tell how they were held, and its values for a quarter turn.
 _ORIENTATION: Final = 0x0112
 _ON_ITS_SIDE: Final = (5, 6, 7, 8)
@@ -85,7 +94,7 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
     Parameters
     ----------
     file : file
-        PNG, JPEG, GIF (the first picture) or what else Pillow reads.
+        PNG, JPEG, WebP, GIF, TIFF or BMP; of several pictures the first.
     name : str
         What errors call it.
     about : (int, int), optional
@@ -98,15 +107,16 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
     Raises
     ------
     PolyframeError
-        Where it is no image, or has more than a hundred million pixels; also within the `with` block, where
-        what Pillow reads late is damaged.
+        Where it is no image of these kinds, or is too large (`LARGEST_PIXELS`, `LARGEST_BYTES`); also within
+        the `with` block, where what Pillow reads late is damaged.
     """
     from PIL import ImageOps
 
     with _opened(file, name) as image:
         if about is not None:
             image.draft(None, about)
-        yield ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        yield image
 
 
 def upright_size(file: IO[bytes], name: str) -> tuple[int, int]:
@@ -122,7 +132,8 @@ def upright_size(file: IO[bytes], name: str) -> tuple[int, int]:
     Raises
     ------
     PolyframeError
-        Where it is no image, or has more than a hundred million pixels. Damage behind the head is not seen.
+        Where it is no image of these kinds, or is too large, as from `upright_image`. Damage behind the head
+        is not seen.
     """
     with _opened(file, name) as image:
         width, height = image.size
@@ -137,17 +148,38 @@ def _opened(file: IO[bytes], name: str) -> Iterator[Any]:
 
     try:
         # What cameras add may be damaged where the image is not: Pillow warns of it.
-        with warnings.catch_warnings(action="ignore"), Pillow.open(file) as image:
-            if image.width * image.height > LARGEST_PIXELS:
-                size = f"{image.width} x {image.height}"
-                raise PolyframeError(
-                    f"{name}: has {size} pixels, more than {LARGEST_PIXELS:,}; make it smaller"
-                )
-            yield image
+        with warnings.catch_warnings(action="ignore"):
+            _check_bytes(file, name)
+            with Pillow.open(file, formats=FORMATS) as image:
+                _check_pixels(image, name)
+                yield image
     except UnidentifiedImageError:
-        raise PolyframeError(f"{name}: cannot be read as an image; expected PNG, JPEG or the like") from None
-    except (*_DAMAGED, Pillow.DecompressionBombError) as error:
-        raise PolyframeError(f"{name}: cannot be read as an image ({error})") from None
+        expected = "expected PNG, JPEG, WebP, GIF, TIFF or BMP"
+        raise PolyframeError(f"{name}: cannot be read as an image; {expected}") from None
+    except (*_DAMAGED, Pillow.DecompressionBombError, MemoryError) as error:
+        told = " ".join(str(error).split()) or "not enough memory"
+        raise PolyframeError(f"{name}: cannot be read as an image ({told})") from None
+
+
+def _check_bytes(file: IO[bytes], name: str) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size > LARGEST_BYTES:
+        raise PolyframeError(f"{name}: has {size:,} bytes, more than {LARGEST_BYTES:,}; make it smaller")
+
+
+def _check_pixels(image: Any, name: str) -> None:
+    """Check the size that the head of an image tells; nothing is decoded yet."""
+    sizes = [(image.width, image.height)]
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None and all(side in tags for side in _TILE_SIDES):
+        width, height = (int(tags[side]) for side in _TILE_SIDES)
+        sizes.append((width, height))
+    for width, height in sizes:
+        if width * height > LARGEST_PIXELS:
+            raise PolyframeError(
+                f"{name}: has {width} x {height} pixels, more than {LARGEST_PIXELS:,}; make it smaller"
+            )
 
 
 def _names_an_image(name: str) -> bool:

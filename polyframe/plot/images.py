@@ -1,23 +1,26 @@
 """Images as arrays: from a file, or from an address to fetch."""
 
 import os
+import threading
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path
+from queue import Empty, Queue
 from typing import IO, Any, Final
 
 import numpy as np
 
-from polyframe import __version__
 from polyframe._errors import PolyframeError, no_such_file
 from polyframe.images import upright_image
+from polyframe.plot import addresses
+from polyframe.plot.addresses import check_scheme, shown
 from polyframe.plot.canvas import Image
 
+#: Zooniverse takes images of up to 1 MB, and some projects have larger ones.
 LARGEST_DOWNLOAD: Final = 30_000_000
+#: For all of an image: looking up the name, being led on, and every byte.
 LONGEST_SECONDS: Final = 30.0
 
 _CHUNK: Final = 1 << 16
@@ -29,7 +32,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Parameters
     ----------
     path : path
-        PNG, JPEG, GIF (the first picture) or what else Pillow reads.
+        PNG, JPEG, WebP, GIF, TIFF or BMP; of several pictures the first.
 
     Returns
     -------
@@ -38,7 +41,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises
     ------
     PolyframeError
-        Where it is missing, no image, or has more than a hundred million pixels.
+        Where it is missing, no image, or has more than fifty million pixels.
     """
     try:
         with Path(path).open("rb") as file:
@@ -60,7 +63,8 @@ def fetch_image(
     Parameters
     ----------
     url : str
-        http or https only, also where it leads on to another address.
+        http or https only, also where it leads on to another address; it is led on to addresses that are
+        loopback or private only where it is one itself.
     opened : callable, optional
         Opens an address within some seconds; takes the place of the network in tests.
     clock : callable
@@ -73,47 +77,63 @@ def fetch_image(
     Raises
     ------
     PolyframeError
-        Where it has another scheme, does not answer, takes more than 30 seconds or has more than 30 MB.
+        Where it has another scheme, does not answer, is led on to where it must not, takes more than 30
+        seconds in all or has more than 30 MB.
     """
-    _check_scheme(url)
+    check_scheme(url)
+    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or addresses.opened, clock))
+    return _decoded(BytesIO(content), shown(url))
+
+
+def _downloaded(url: str, opened: Callable[[str, float], Any], clock: Callable[[], float]) -> bytes:
     end = clock() + LONGEST_SECONDS
     content = BytesIO()
     try:
-        with (opened or _open)(url, LONGEST_SECONDS / 3) as response:
+        with opened(url, LONGEST_SECONDS) as response:
             # Piece by piece: the time that the system is given is for one piece, and a length may be a lie.
             while piece := response.read1(_CHUNK):
                 content.write(piece)
                 if content.tell() > LARGEST_DOWNLOAD:
                     raise PolyframeError(
-                        f"{url}: is larger than {LARGEST_DOWNLOAD // 10**6} MB; use --image FILE"
+                        f"{shown(url)}: is larger than {LARGEST_DOWNLOAD // 10**6} MB; use --image FILE"
                     )
                 if clock() > end:
-                    raise PolyframeError(f"{url}: takes longer than {LONGEST_SECONDS:.0f} seconds; try again")
-    except (OSError, ValueError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise PolyframeError(f"{url}: cannot be fetched ({reason}); use --image FILE") from None
-    content.seek(0)
-    return _decoded(content, url)
+                    raise _too_slow(url, LONGEST_SECONDS)
+    except (OSError, ValueError, OverflowError, HTTPException) as error:
+        reason = str(getattr(error, "reason", None) or error) or type(error).__name__
+        raise PolyframeError(f"{shown(url)}: cannot be fetched ({shown(reason)}); use --image FILE") from None
+    return content.getvalue()
 
 
-class _SameSchemes(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        _check_scheme(newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+def _within(seconds: float, url: str, work: Callable[[], bytes]) -> bytes:
+    """Do something in a thread, which is left to itself where it takes longer.
+
+    No time limit of a socket holds for all of it: not for looking up a name, nor for an answer that comes
+    byte by byte.
+    """
+    done: Queue[bytes | BaseException] = Queue()
+
+    def run() -> None:
+        try:
+            done.put(work())
+        except BaseException as error:
+            done.put(error)
+
+    threading.Thread(target=run, daemon=True, name="polyframe-fetch").start()
+    try:
+        result = done.get(timeout=seconds)
+    except Empty:
+        raise _too_slow(url, seconds) from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
-def _open(url: str, seconds: float) -> Any:
-    # urllib opens files and FTP too, so the scheme is checked before, and again where an address leads on.
-    opener = urllib.request.build_opener(_SameSchemes)
-    request = urllib.request.Request(url, headers={"User-Agent": f"polyframe/{__version__}"})
-    return opener.open(request, timeout=seconds)
-
-
-def _check_scheme(url: str) -> None:
-    if urllib.parse.urlparse(url).scheme.lower() not in ("http", "https"):
-        raise PolyframeError(f"{url[:200]}: is no http or https address; use --images DIR for files")
+def _too_slow(url: str, seconds: float) -> PolyframeError:
+    return PolyframeError(f"{shown(url)}: takes longer than {seconds:.0f} seconds; try again")
 
 
 def _decoded(file: IO[bytes], name: str) -> Image:
     with upright_image(file, name) as image:
-        return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        return np.asarray(image if image.mode == mode else image.convert(mode))

@@ -203,13 +203,14 @@ def _reduced(file: Path, side: int) -> bytes:
 
     content = BytesIO()
     with file.open("rb") as opened, upright_image(opened, str(file), about=(side, side)) as image:
-        if image.has_transparency_data:
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        reduced = image if image.mode == mode else image.convert(mode)
+        reduced.thumbnail((side, side))
+        if mode == "RGBA":
             # As a browser shows it on a white page.
-            coloured = image.convert("RGBA")
-            image = Pillow.alpha_composite(Pillow.new("RGBA", coloured.size, "white"), coloured)
-        image = image.convert("RGB")
-        image.thumbnail((side, side))
-        image.save(content, "JPEG", quality=_QUALITY)
+            white = Pillow.new("RGBA", reduced.size, "white")
+            reduced = Pillow.alpha_composite(white, reduced).convert("RGB")
+        reduced.save(content, "JPEG", quality=_QUALITY)
     return content.getvalue()
 
 

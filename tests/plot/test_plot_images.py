@@ -2,6 +2,11 @@
 
 import io
 import json
+import os
+import struct
+import subprocess
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 from made_groups import DATA
-from PIL import Image
+from PIL import EpsImagePlugin, Image, ImageFile
 
 import polyframe.images
 from polyframe._errors import PolyframeError
 from polyframe.images import upright_size
 from polyframe.panoptes.subjects import Subject
-from polyframe.plot import ImageFolder, fetch_image, images, read_image, read_subject
+from polyframe.plot import ImageFolder, addresses, fetch_image, images, read_image, read_subject
 
 
 def png(width: int = 4, height: int = 3, colour: Any = (10, 20, 30), mode: str = "RGB") -> bytes:
@@ -65,6 +70,92 @@ def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "c.png").write_bytes(png())
     with pytest.raises(PolyframeError, match="has 4 x 3 pixels, more than 11"):
         read_image(tmp_path / "c.png")
+
+
+def saved(form: str, path: Path, **options: Any) -> Path:
+    Image.new("RGB", (4, 3), (10, 20, 30)).save(path, form, **options)
+    return path
+
+
+def test_the_kinds_that_are_meant_are_opened(tmp_path: Path) -> None:
+    for form in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"):
+        assert read_image(saved(form, tmp_path / "a.png")).shape == (3, 4, 3)
+    more = [Image.new("RGB", (4, 3))]
+    assert read_image(saved("MPO", tmp_path / "a.jpg", save_all=True, append_images=more)).shape == (3, 4, 3)
+
+
+@pytest.mark.parametrize("form", ["EPS", "PDF", "PPM", "ICO", "TGA", "PCX", "SGI", "DDS", "ICNS"])
+def test_other_kinds_are_not_whatever_their_name(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For EPS Pillow starts Ghostscript."""
+    monkeypatch.setattr(
+        EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
+    )
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    with pytest.raises(PolyframeError, match=r"a\.png: cannot be read as an image; expected PNG, JPEG, WebP"):
+        read_image(saved(form, tmp_path / "a.png"))
+    with (tmp_path / "a.png").open("rb") as file, pytest.raises(PolyframeError, match="expected PNG"):
+        upright_size(file, "a.png")
+
+
+def packed_png(width: int, height: int) -> bytes:
+    """A PNG of any size (RGBA), packed a thousand times without ever being whole in memory."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        checked = kind + content
+        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(4 * width + 1)) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.png").write_bytes(packed_png(10_000, 10_000))
+    assert (tmp_path / "a.png").stat().st_size < 400_000
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("was decoded"))
+    refused = r"a\.png: has 10000 x 10000 pixels, more than 50,000,000; make it smaller"
+    with pytest.raises(PolyframeError, match=refused):
+        read_image(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("rb") as file, pytest.raises(PolyframeError, match=refused):
+        upright_size(file, str(tmp_path / "a.png"))
+
+
+def test_as_many_pixels_as_may_be_are_read_in_bounded_memory(tmp_path: Path) -> None:
+    """Four bytes for a pixel, and at most three copies of it."""
+    (tmp_path / "a.png").write_bytes(packed_png(10_000, 5_000))
+    code = (
+        "import resource, sys\nfrom pathlib import Path\n"
+        "from polyframe.plot import read_image\nfrom polyframe.reporting.backgrounds import _reduced\n"
+        "assert len(_reduced(Path(sys.argv[1]), 100)) > 100\n"
+        "assert read_image(sys.argv[1]).shape == (5000, 10000, 4)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "a.png"], capture_output=True, text=True, check=True
+    ).stdout
+    assert int(shown) < 300 + 4 * 200
+
+
+def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    os.truncate(tmp_path / "a.png", 250_000_001)
+    with pytest.raises(PolyframeError, match=r"a\.png: has 250,000,001 bytes, more than 250,000,000"):
+        read_image(tmp_path / "a.png")
+
+
+def test_a_small_image_of_a_large_tile_is_refused(tmp_path: Path) -> None:
+    side = 65_536
+    tags = {256: 4, 257: 3, 258: 8, 259: 5, 262: 1, 277: 1, 322: side, 323: side, 324: 200, 325: 9}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8) + struct.pack("<H", len(tags))
+    (tmp_path / "a.tif").write_bytes(head + entries + bytes(100))
+    with pytest.raises(PolyframeError, match="has 65536 x 65536 pixels, more than"):
+        read_image(tmp_path / "a.tif")
 
 
 @pytest.mark.filterwarnings("error")
@@ -193,9 +284,9 @@ def test_other_schemes_are_refused(url: str) -> None:
 
 
 def test_leading_on_to_another_scheme_is_refused() -> None:
-    handler = images._SameSchemes()
+    handler = addresses.LeadingOn(addresses.Guard(0.0))
     with pytest.raises(PolyframeError, match="is no http or https address"):
-        handler.redirect_request(None, None, 302, "", {}, "file:///etc/passwd")
+        handler.redirect_request(None, io.BytesIO(), 302, "", {}, "file:///etc/passwd")
 
 
 def test_size_and_time_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
