@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,11 @@ __all__ = [
     "validate",
 ]
 
+
+def _silent(_note: str) -> None:
+    """Say nothing; what of a configuration is not used is then a warning."""
+
+
 scan = dataset.scan
 status = state.status
 
@@ -97,7 +103,7 @@ def run(
     *,
     contours: bool = True,
     force: bool = False,
-    say: Say = lambda _: None,
+    say: Say = _silent,
     progress: Progress = lambda _done, _all: None,
     **options: Unpack[Options],
 ) -> Summary:
@@ -113,7 +119,8 @@ def run(
         The output directory: new, empty, or made by polyframe before. What was made there of the same rows
         with the same settings stays, the rest is replaced.
     config : path, mapping or several, optional
-        Configuration files in the Panoptes form, or mappings of what would stand in one.
+        Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
+        used is said, or a warning.
     contours : bool
         False leaves the table `contours` out.
     force : bool
@@ -148,7 +155,7 @@ def run(
 
 
 def extract(
-    classifications: Exports, config: Configs = None, *, say: Say = lambda _: None, **options: Unpack[Options]
+    classifications: Exports, config: Configs = None, *, say: Say = _silent, **options: Unpack[Options]
 ) -> Extraction:
     """Read the marks of a classification export into memory.
 
@@ -157,7 +164,8 @@ def extract(
     classifications : path, paths or frame
         The export, as for `run`.
     config : path, mapping or several, optional
-        Configuration files in the Panoptes form, or mappings of what would stand in one.
+        Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
+        used is said, or a warning.
     say : callable
         Told what was chosen without being asked for.
     **options
@@ -188,7 +196,8 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
         counts the classifications with a mark; or an output directory, which stays as it is, and whose
         settings hold where no others are given; or a CSV file of extractions that panoptes_aggregation wrote.
     config : path, mapping or several, optional
-        Configuration files in the Panoptes form, or mappings of what would stand in one.
+        Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
+        used is said, or a warning.
     **options
         Any field of `polyframe.settings.Settings`; they go over the configuration.
 
@@ -214,7 +223,8 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     found : Extraction, frame or path
         As for `reduce`.
     config : path, mapping or several, optional
-        Configuration files in the Panoptes form, or mappings of what would stand in one.
+        Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
+        used is said, or a warning.
     **options
         Any field of `polyframe.settings.Settings`; they go over the configuration.
 
@@ -238,7 +248,7 @@ def tune(
     *,
     eps: EpsValues | None = None,
     min_samples: MinSamplesValues | None = None,
-    say: Say = lambda _: None,
+    say: Say = _silent,
     progress: Progress = lambda _done, _all: None,
     **options: Unpack[TuneOptions],
 ) -> pl.DataFrame:
@@ -317,7 +327,7 @@ def validate(output: AnyPath) -> list[Finding]:
     return list(validation.check(local_path(output, "output")).findings)
 
 
-def settings_from(config: Configs, options: Options, say: Say = lambda _: None) -> Settings:
+def settings_from(config: Configs, options: Options, say: Say = _silent) -> Settings:
     """Put settings together: defaults, then configuration files, then options.
 
     Parameters
@@ -337,7 +347,7 @@ def settings_from(config: Configs, options: Options, say: Say = lambda _: None) 
     return checked_settings(given_settings(config, options, say))
 
 
-def given_settings(config: Configs, options: Options, say: Say = lambda _: None) -> dict[str, Any]:
+def given_settings(config: Configs, options: Options, say: Say = _silent) -> dict[str, Any]:
     """Return the settings that configuration files and options give, by name; the options win.
 
     Raises
@@ -351,7 +361,7 @@ def given_settings(config: Configs, options: Options, say: Say = lambda _: None)
         overridden = [name for name, value in options.items() if value is not None]
         read = read_config(sources, overridden)
         for note in read.notes:
-            say(note)
+            (_warn if say is _silent else say)(note)
         given |= read.values
     given |= {name: value for name, value in options.items() if value is not None}
     if given.get("workflow_version") is not None:
@@ -412,3 +422,8 @@ def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings,
     else:
         extractions, classifications = frames_of(found, settings)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)
+
+
+def _warn(note: str) -> None:
+    """Warn the caller of a public function of what in its configuration is not used."""
+    warnings.warn(note, UserWarning, stacklevel=5)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Final, Literal, Self, TypedDict
 
 from polyframe._errors import UsageError
 from polyframe.choices import (
@@ -31,6 +31,8 @@ from polyframe.choices import (
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
 #: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
 Affects = Literal["extract", "reduce", "contours", "carried", "run"]
+#: The largest index of a tool or a frame: tables hold them as i32.
+LARGEST_INDEX: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -257,8 +259,18 @@ class Settings:
             self.task,
             "task keys such as T0",
         )
+        tools = [tool for drawing in self.drawing_tasks for tool in drawing.tools or ()]
         _require(
-            all(_whole(tool) and tool >= 0 for tool in self.tool), "tool", self.tool, "tool indices such as 0"
+            all(_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
+            "drawing_tasks",
+            tools,
+            "tool indices such as 0",
+        )
+        _require(
+            all(_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
+            "tool",
+            self.tool,
+            "tool indices such as 0",
         )
         for tool in self.bezier_tool:
             split_tool(tool)
@@ -378,8 +390,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
         `; did you mean 'eps'?`, or `; known: a, b, c` where nothing is near.
     """
     names = list(known)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"
+    return did_you_mean(name, names) or f"; known: {', '.join(names)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'eps'?` where a known name is near, else an empty text."""
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _rename_choices(settings: Settings) -> None:

@@ -347,8 +347,8 @@ def test_every_bad_cell_and_mark_stands_in_rejects_and_the_others_are_used(
 @pytest.mark.parametrize(
     ("yaml", "words"),
     [
-        ("workflow_id: 7\nepps: 0.5\n", ["epps", "did you mean 'eps'?"]),
-        ("reducer_config:\n  polygon_reducer:\n    esp: 0.5\n", ["esp", "'eps'"]),
+        ("epps: 0.5\n", ["epps", "did you mean 'eps'?"]),
+        ("reducer_config:\n  polygn_reducer:\n    eps: 0.5\n", ["polygn_reducer", "'polygon_reducer'"]),
         ("reducer_config:\n  polygon_reducer:\n    eps: 1.5\n", ["eps", "1.5"]),
         ("reducer_config:\n  polygon_reducer:\n    eps: 0\n", ["eps"]),
         ("reducer_config:\n  polygon_reducer:\n    average_type: mean\n", ["mean", "median"]),

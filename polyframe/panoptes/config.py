@@ -73,6 +73,8 @@ _CLUSTERING: Final = ("eps", "min_samples")
 _TYPES: Final = typing.get_type_hints(Settings)
 _Result = TypeVar("_Result")
 _PLAIN_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.name != "drawing_tasks")
+#: The keys that a file may have at its top.
+_TOP_KEYS: Final = ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,17 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
     Raises
     ------
     UsageError
-        Where a file cannot be read, holds an unknown key or a value out of its range, or contradicts itself
-        or another file. The message is one line and names the file and the key; a mapping is called
-        `config`, or `config[1]` in a list of several.
+        Where a file cannot be read, names an unknown reducer, holds a value out of its range, or contradicts
+        itself or another file; or no key of it is known. The message is one line and names the file and the
+        key; a mapping is called `config`, or `config[1]` in a list of several.
     """
     given: list[_Given] = []
     notes: list[str] = []
     reducers: list[str] = []
     for source, content in _contents(sources):
-        for key, place, tree in known_items(
-            source, content, ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
-        ):
+        # A file without any key that is known is none that Panoptes could use either.
+        lenient = isinstance(content, dict) and not content.keys().isdisjoint(_TOP_KEYS)
+        for key, place, tree in known_items(source, content, _TOP_KEYS, notes if lenient else None):
             if key == "extractor_config":
                 given.append(_Given("drawing_tasks", drawing_tasks(place, tree, notes), place))
             elif key == "reducer_config":
@@ -165,7 +167,7 @@ def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[st
             continue
         reducers.append(name)
         for key, option_place, option in known_items(
-            reducer_place, options, (*_REDUCER_SETTINGS, *_RASTERISATION, _DETAILS)
+            reducer_place, options, (*_REDUCER_SETTINGS, *_RASTERISATION, _DETAILS), notes
         ):
             if key == _DETAILS:
                 notes.append(f"{option_place} is ignored; answers to all sub-tasks are counted")

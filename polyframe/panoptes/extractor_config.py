@@ -6,7 +6,7 @@ from polyframe._errors import UsageError
 from polyframe.choices import ExtractorKind
 from polyframe.panoptes.yaml_text import Scalar, Tree
 from polyframe.panoptes.yaml_values import Place, known_items, scalar, whole_number
-from polyframe.settings import DrawingTask
+from polyframe.settings import LARGEST_INDEX, DrawingTask, nearest
 
 _EXTRACTORS: Final[dict[str, ExtractorKind]] = {"polygon_extractor": "polygon", "bezier_extractor": "bezier"}
 #: The other extractors that Panoptes has; a file may hold them beside ours.
@@ -26,11 +26,14 @@ _OTHER_EXTRACTORS: Final = (
     "shortcut_extractor",
     "slider_extractor",
     "survey_extractor",
+    "survey_whitelist_extractor",
     "sw_extractor",
     "sw_graphic_extractor",
     "sw_variant_extractor",
     "text_extractor",
 )
+#: In the name of an extractor for a shape, such as `shape_extractor_rectangle`.
+_SHAPE_EXTRACTOR: Final = "shape_extractor"
 _WHY_IGNORED: Final = {
     "details": "answers to all sub-tasks are kept and counted",
     "gold_standard": "it is read from the export",
@@ -50,9 +53,10 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
         Where it stands, for messages.
     tree : dict, list or Scalar
         `polygon_extractor` and `bezier_extractor`, each with a list of `{task: T0, tools: [0, 1]}`; without
-        `tools` all tools of the task. Other extractors of Panoptes may stand beside them.
+        `tools` all tools of the task. Other extractors of Panoptes may stand beside them, and keys that
+        Panoptes ignores.
     notes : list of str
-        What is skipped is added here.
+        What is skipped or ignored is added here.
 
     Returns
     -------
@@ -62,15 +66,14 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
     Raises
     ------
     UsageError
-        Where it names no polygon or Bezier extractor, has unknown keys or wrong values, or gives a tool to
-        both.
+        Where it names no polygon or Bezier extractor, has wrong values, or gives a tool to both.
     """
     claims: dict[tuple[str, ExtractorKind], set[int] | None] = {}
-    skipped: list[str] = []
     found = False
-    for name, extractor_place, entries in known_items(place, tree, (*_EXTRACTORS, *_OTHER_EXTRACTORS)):
-        if name in _OTHER_EXTRACTORS:
-            skipped.append(name)
+    shapes = [name for name in tree if _SHAPE_EXTRACTOR in name] if isinstance(tree, dict) else []
+    known = (*_EXTRACTORS, *_OTHER_EXTRACTORS, *shapes)
+    for name, extractor_place, entries in known_items(place, tree, known, notes):
+        if name not in _EXTRACTORS:
             notes.append(f"{extractor_place} is skipped; polyframe has {' and '.join(_EXTRACTORS)}")
             continue
         found = True
@@ -83,8 +86,10 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
             both = None if tools is None or claimed is None else claimed | tools
             claims[task, _EXTRACTORS[name]] = both
     if not found:
-        names = ", ".join(skipped) or "none"
-        raise UsageError(f"{place} holds no {' or '.join(_EXTRACTORS)}; it holds: {names}")
+        names = list(tree) if isinstance(tree, dict) else []
+        near = next((nearest(name, _EXTRACTORS) for name in names if name not in known), "")
+        held = ", ".join(names) or "none"
+        raise UsageError(f"{place} holds no {' or '.join(_EXTRACTORS)}; it holds: {held}{near}")
     _refuse_double_claims(place, claims)
     return tuple(
         DrawingTask(task, None if tools is None else tuple(sorted(tools)), kind)
@@ -95,7 +100,7 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
 def _read_entry(place: Place, tree: Tree, notes: list[str]) -> tuple[str, set[int] | None]:
     task: str | None = None
     tools: set[int] | None = None
-    for key, key_place, value in known_items(place, tree, ("task", "tools", *_WHY_IGNORED)):
+    for key, key_place, value in known_items(place, tree, ("task", "tools", *_WHY_IGNORED), notes):
         if key == "task":
             task = _read_task(key_place, value)
         elif key == "tools":
@@ -123,7 +128,7 @@ def _read_tools(place: Place, tree: Tree) -> set[int] | None:
         return None
     items = tree if isinstance(tree, list) else [tree]
     tools = [whole_number(place.item(i), scalar(place.item(i), item).value) for i, item in enumerate(items)]
-    if not tools or min(tools) < 0:
+    if not tools or min(tools) < 0 or max(tools) > LARGEST_INDEX:
         raise UsageError(
             f"{place}: {tools} is not a list of tool indices such as [0, 1]; leave out for all tools"
         )

@@ -169,6 +169,10 @@ def _distinct_keys(node: yaml.MappingNode, place: str) -> Iterator[tuple[str, ya
         where = f"line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
             raise _Unreadable(f"{where}: a key must be a plain word")
+        if key.tag == _TAG + "merge":
+            raise _Unreadable(
+                f"{where}: the merge key '<<' is not used in configurations; write the values out"
+            )
         if key.value in seen:
             name = f"{place}.{key.value}" if place else key.value
             raise _Unreadable(f"{where}: the key {name!r} stands there twice; keep one")

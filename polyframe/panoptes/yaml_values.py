@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from polyframe._errors import UsageError
 from polyframe.panoptes.yaml_text import Scalar, Tree
-from polyframe.settings import nearest
+from polyframe.settings import did_you_mean, nearest
 
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
@@ -33,7 +33,9 @@ class Place:
         return f"{self.file}: {self.keys}" if self.keys else str(self.file)
 
 
-def known_items(place: Place, tree: Tree, known: Sequence[str]) -> Iterator[tuple[str, Place, Tree]]:
+def known_items(
+    place: Place, tree: Tree, known: Sequence[str], notes: list[str] | None = None
+) -> Iterator[tuple[str, Place, Tree]]:
     """Yield the keys of a mapping, their places and their values.
 
     Parameters
@@ -43,6 +45,8 @@ def known_items(place: Place, tree: Tree, known: Sequence[str]) -> Iterator[tupl
         Null counts as an empty mapping.
     known : sequence of str
         The keys that may be there.
+    notes : list of str, optional
+        Gets a note on each unknown key, as panoptes_aggregation ignores it too; without, they are refused.
 
     Raises
     ------
@@ -54,9 +58,14 @@ def known_items(place: Place, tree: Tree, known: Sequence[str]) -> Iterator[tupl
     if not isinstance(tree, dict):
         raise UsageError(f"{place}: {shown(tree)} is not a mapping with keys such as {', '.join(known[:4])}")
     for key, value in tree.items():
-        if key not in known:
+        if key in known:
+            yield key, place.key(key), value
+        elif notes is None:
             raise UsageError(f"{place.file}: unknown key {place.key(key).keys!r}{nearest(key, known)}")
-        yield key, place.key(key), value
+        else:
+            notes.append(
+                f"{place.file}: unknown key {place.key(key).keys!r} is ignored{did_you_mean(key, known)}"
+            )
 
 
 def scalar(place: Place, tree: Tree) -> Scalar:

@@ -1,13 +1,17 @@
+import json
 import re
+import subprocess
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import polyframe as pf
 from polyframe import UsageError
 from polyframe.panoptes.config import read_config
 from polyframe.settings import DrawingTask, Settings
+from polyframe.tables import EXTRACTIONS
 
 
 @pytest.fixture
@@ -151,14 +155,12 @@ def test_extractors_become_drawing_tasks(config, text, expected):
         ("{}", "it holds: none"),
         ("", "it holds: none"),
         ("[polygon_extractor]", "extractor_config: a list is not a mapping"),
-        ("{polygn_extractor: [{task: T0}]}", "did you mean 'polygon_extractor'"),
+        ("{polygn_extractor: [{task: T0}]}", "holds: polygn_extractor; did you mean 'polygon_extractor'"),
         ("{polygon_extractor: []}", "extractor_config.polygon_extractor: an empty list"),
         ("{polygon_extractor: [T0]}", "extractor_config.polygon_extractor[0]: 'T0' is not a mapping"),
         ("{polygon_extractor: [{tools: [0]}]}", "extractor_config.polygon_extractor[0]: the key `task`"),
-        (
-            "{polygon_extractor: [{task: T0}, {taks: T0}]}",
-            "'extractor_config.polygon_extractor[1].taks'; did you mean 'task'",
-        ),
+        ("{polygon_extractor: [{task: T0}, {taks: T0}]}", "polygon_extractor[1]: the key `task` is missing"),
+        (f"{{polygon_extractor: [{{task: T0, tools: [0, {2**31}]}}]}}", "is not a list of tool indices"),
         ("{polygon_extractor: [{task: 0}]}", "[0].task: 0 is not a task key"),
         ("{polygon_extractor: [{task: all}]}", "name a task such as T0"),
         ("{polygon_extractor: [{task: T0, tools: []}]}", "[0].tools: [] is not a list of tool indices"),
@@ -187,6 +189,132 @@ def test_what_is_skipped_or_ignored_is_said(config):
     assert found.values == {"drawing_tasks": (DrawingTask("T0"),)}
     for name in ("details", "pluck", "question_extractor", "question_reducer"):
         assert sum(f".{name} is " in note for note in found.notes) == 1
+
+
+#: From its registry, without the two that polyframe has: facts of panoptes_aggregation 5.3.1.
+OTHER_EXTRACTORS = [
+    "all_tasks_empty_extractor",
+    "dropdown_extractor",
+    "i2a_extractor",
+    "line_text_extractor",
+    "nfn_extractor",
+    "pluck_and_split_extractor",
+    "point_extractor",
+    "point_extractor_by_frame",
+    "poly_line_text_extractor",
+    "question_extractor",
+    "rectangle_extractor",
+    "shape_extractor",
+    "shortcut_extractor",
+    "slider_extractor",
+    "survey_extractor",
+    "sw_extractor",
+    "sw_graphic_extractor",
+    "sw_variant_extractor",
+    "text_extractor",
+    "survey_whitelist_extractor",
+    "shape_extractor_rectangle",
+    "shape_extractor_rotateRectangle",
+    "shape_extractor_circle",
+    "shape_extractor_ellipse",
+    "shape_extractor_line",
+    "shape_extractor_column",
+    "shape_extractor_fullWidthLine",
+    "shape_extractor_fullHeightLine",
+    "shape_extractor_triangle",
+    "shape_extractor_fan",
+]
+OTHER_REDUCERS = [
+    "dropdown_reducer",
+    "first_n_false_reducer",
+    "first_n_true_reducer",
+    "optics_line_text_reducer",
+    "point_reducer",
+    "point_reducer_dbscan",
+    "point_reducer_hdbscan",
+    "poly_line_text_reducer",
+    "question_consensus_reducer",
+    "question_reducer",
+    "rectangle_reducer",
+    "shape_reducer_dbscan",
+    "shape_reducer_hdbscan",
+    "shape_reducer_optics",
+    "shortcut_reducer",
+    "slider_reducer",
+    "subject_difficulty_reducer",
+    "survey_reducer",
+    "sw_variant_reducer",
+    "temporal_point_reducer_dbscan",
+    "temporal_point_reducer_hdbscan",
+    "tess_gold_standard_reducer",
+    "tess_reducer_column",
+    "text_reducer",
+    "user_skill_reducer",
+]
+
+
+def test_all_other_extractors_and_reducers_are_skipped_with_a_note(config):
+    others = "".join(f", {name}: [{{task: T1, shape: x, any_key: 1}}]" for name in OTHER_EXTRACTORS)
+    reducers = "".join(f", {name}: {{any_key: 1}}" for name in OTHER_REDUCERS)
+    found = config(
+        f"extractor_config: {{polygon_extractor: [{{task: T0}}]{others}}}\n"
+        f"reducer_config: {{polygon_reducer: {{eps: 0.4}}{reducers}}}"
+    )
+    assert found.values == {"drawing_tasks": (DrawingTask("T0"),), "eps": 0.4}
+    assert len(found.notes) == len(OTHER_EXTRACTORS) + len(OTHER_REDUCERS)
+    for name in (*OTHER_EXTRACTORS, *OTHER_REDUCERS):
+        assert sum(f".{name} is skipped; polyframe has polygon_" in note for note in found.notes) == 1
+
+
+def test_the_registry_of_the_reference_tool_holds_no_others(reference_python):
+    asked = (
+        "import json; from panoptes_aggregation import extractors, reducers;"
+        "print(json.dumps([sorted(extractors.extractors), sorted(reducers.reducers)]))"
+    )
+    done = subprocess.run([reference_python, "-c", asked], check=True, capture_output=True, text=True)
+    extractors, reducers = json.loads(done.stdout.splitlines()[-1])
+    assert set(extractors) - {"polygon_extractor", "bezier_extractor"} <= set(OTHER_EXTRACTORS)
+    assert set(reducers) - {"polygon_reducer", "polygon_reducer_contours"} <= set(OTHER_REDUCERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("epps: 0.5", "unknown key 'epps' is ignored; did you mean 'eps'?"),
+        ("workflow: 3", "unknown key 'workflow' is ignored; did you mean 'workflow_id'?"),
+        ("anything: [1, {a: b}]", "unknown key 'anything' is ignored"),
+        (
+            "reducer_config: {polygon_reducer: {esp: 0.3}}",
+            "unknown key 'reducer_config.polygon_reducer.esp' is ignored; did you mean 'eps'?",
+        ),
+        (
+            "reducer_config: {polygon_reducer_contours: {mode: x}}",
+            "unknown key 'reducer_config.polygon_reducer_contours.mode' is ignored",
+        ),
+        (
+            "extractor_config: {polygon_extractor: [{task: T0, toolz: [1]}]}",
+            "unknown key 'extractor_config.polygon_extractor[0].toolz' is ignored; did you mean 'tools'?",
+        ),
+        (
+            "extractor_config: {bezier_extractor: [{task: T0}], polygn_extractor: [{task: T1}]}",
+            "unknown key 'extractor_config.polygn_extractor' is ignored; did you mean 'polygon_extractor'?",
+        ),
+    ],
+)
+def test_keys_that_the_reference_tool_ignores_are_a_note_with_the_nearest_name(config, text, note):
+    found = config(f"{text}\nworkflow_id: 7\n")
+    assert {key: value for key, value in found.values.items() if key != "drawing_tasks"} == {"workflow_id": 7}
+    assert [said.split("a.yaml: ")[1] for said in found.notes] == [note]
+
+
+def test_in_memory_a_note_is_a_warning(tmp_path):
+    (tmp_path / "config.yaml").write_text("eps: 0.5\nmin_sample: 2\n")
+    with pytest.warns(UserWarning, match=r"'min_sample' is ignored; did you mean 'min_samples'") as caught:
+        pf.reduce(EXTRACTIONS.empty(), tmp_path / "config.yaml")
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"'min_sample' is ignored") as caught:
+        pf.contours(EXTRACTIONS.empty(), tmp_path / "config.yaml")
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize(
@@ -231,8 +359,6 @@ def test_reducer_options_become_settings(config, text, expected, reducer):
         ("average_type: 3", "average_type: 3 is not a text"),
         ("collab: 3", "collab: 3 is not true or false"),
         ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),
-        ("epss: 1", "unknown key 'reducer_config.polygon_reducer.epss'; did you mean 'eps'?"),
-        ("filter: first", "unknown key 'reducer_config.polygon_reducer.filter'"),
     ],
 )
 def test_a_wrong_reducer_option_is_refused_with_its_place(config, text, part):
@@ -337,6 +463,7 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)
         ("a: 1\n---\nb: 2\n", "not YAML at line 2"),
         ("eps: 0.5\x07", "not YAML"),
         (b"eps: 0.5\nstep_key: \xff\n", "not UTF-8 at line 2"),
+        ("reducer_config: {polygon_reducer: {<<: {eps: 0.3}}}", "line 1: the merge key '<<'"),
         ("eps: 0.5\nmin_samples: 2\neps: 0.5", "line 3: the key 'eps' stands there twice"),
         (
             "reducer_config:\n  polygon_reducer: {eps: 1, eps: 1}",
