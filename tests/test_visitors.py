@@ -264,22 +264,22 @@ def test_extractions_hold_no_sessions_and_a_note_says_so(tmp_path: Path, polyfra
 
 
 def test_a_changed_session_makes_a_partition_again_and_other_metadata_do_not(tmp_path: Path) -> None:
-    rows = visits({"session": "a", "utc_offset": "0"}, {"session": "b"})
+    rows = visits({"session": "a", "utc_offset": "0"}, {"session": "b"}, {"session": "x"}, {"session": "x"})
     out = tmp_path / "out"
 
     def run(**options: Any) -> tuple[int, int]:
         made = pf.run(written(tmp_path, rows), out, engine="shapely", **options).made
         return made, table(out, "labels").height
 
-    assert run() == (1, 2)
+    assert run() == (1, 3)
     rows[0]["metadata"] = json.dumps({"utc_offset": "3600", "session": "a", "screen": {"session": "b"}})
-    assert run() == (0, 2)
+    assert run() == (0, 3)
     rows[0]["metadata"] = json.dumps({"session": "b"})
-    assert run() == (1, 1)
+    assert run() == (1, 2)
     assert run(visitors="name") == (1, 1)
     rows[0]["metadata"] = json.dumps({"session": "c"})
     assert run(visitors="name") == (0, 1)
-    assert run() == (1, 2)
+    assert run() == (1, 3)
     with pytest.raises(UsageError, match="visitors: 'both' is not one of session, name"):
         run(visitors="both")
 

@@ -21,6 +21,7 @@ _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
     "contours": (*_SHARED, "number_of_contours", "contours_area", "contours_x", "contours_y"),
 }
+_SIZE: Final = ("image_width", "image_height")
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,14 @@ class Drawn:
         Which image it is.
     shapes : list of Shape
         Sorted by their keys; empty where no cluster was found.
+    size : (int, int) or None
+        Width and height in the table classifications, which has them of frame 0 alone.
     """
 
     subject_id: int
     frame: int
     shapes: list[Shape]
+    size: tuple[int, int] | None = None
 
 
 def table_of(options: ExportOptions) -> str:
@@ -80,12 +84,23 @@ def images(found: Opened, options: ExportOptions) -> Iterator[Drawn]:
     """Read the images on which anything was drawn, sorted by subject and frame within each partition."""
     table = table_of(options)
     keys = ["subject_id", "frame"]
-    for frames in found.partitions(groups=keys, **{table: list(_COLUMNS[table])}):
+    wanted = {"groups": keys, "classifications": ["subject_id", *_SIZE], table: list(_COLUMNS[table])}
+    for frames in found.partitions(**wanted):
+        sizes = _sizes(frames["classifications"])
         on_image: dict[tuple[int, int], list[Shape]] = {}
         for shape in _shapes(frames[table], table, options.level):
             on_image.setdefault((shape.told["subject_id"], shape.told["frame"]), []).append(shape)
         for subject_id, frame in frames["groups"].unique().sort(keys).iter_rows():
-            yield Drawn(subject_id, frame, on_image.get((subject_id, frame), []))
+            size = sizes.get(subject_id) if frame == 0 else None
+            yield Drawn(subject_id, frame, on_image.get((subject_id, frame), []), size)
+
+
+def _sizes(classifications: pl.DataFrame) -> dict[int, tuple[int, int]]:
+    """Return the size that most classifications of a subject have, by subject."""
+    counted = classifications.drop_nulls().group_by("subject_id", *_SIZE).len()
+    # The last one stays: the most frequent.
+    rows = counted.sort("len", *_SIZE).iter_rows()
+    return {subject_id: (width, height) for subject_id, width, height, _ in rows}
 
 
 def _shapes(frame: pl.DataFrame, table: str, level: int | None) -> Iterator[Shape]:

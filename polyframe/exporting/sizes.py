@@ -26,9 +26,9 @@ class ImageSizes:
     recorded : dict
         What a classification export tells.
     given : (int, int) or None
-        What holds for all others.
+        What holds for all others; without it, what the table classifications has.
     guessed : set
-        The images of which neither tells the size.
+        The images of which nothing tells the size.
     """
 
     recorded: Sizes
@@ -38,7 +38,7 @@ class ImageSizes:
     def of(self, image: Drawn) -> tuple[int, int]:
         """Return width and height of an image; at worst those of the box around its shapes."""
         key = (image.subject_id, image.frame)
-        known = self.recorded.get(key, self.given)
+        known = self.recorded.get(key, self.given) or image.size
         if known:
             return known
         self.guessed.add(key)

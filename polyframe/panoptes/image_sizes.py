@@ -1,5 +1,6 @@
 """The sizes of the images, which a classification export records with every classification."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -56,15 +57,15 @@ def read_image_sizes(export: Path) -> Sizes:
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(f"{export}: cannot be read ({str(error).splitlines()[0]})") from None
-    sizes: Sizes = {}
-    # The last one stays: the most frequent.
-    for subject, told in counted.select("subject_id", "told").iter_rows():
-        sizes |= {(subject, frame): size for frame, size in _sizes(told)}
-    return sizes
+    numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
+    for subject, told, number in counted.iter_rows():
+        for frame, size in _sizes(told):
+            numbers.setdefault((subject, frame), Counter())[size] += number
+    return {image: max(sizes, key=lambda size: (sizes[size], size)) for image, sizes in numbers.items()}
 
 
 def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
-    """Return what was told of each subject, such as `640x480,640x480`, rarer ones first."""
+    """Return what was told of each subject, such as `640x480,640x480`, and how often."""
     natural = [pl.element().str.extract(NATURAL.format(name)) for name in ("Width", "Height")]
     told = (
         pl.col("metadata")
@@ -81,7 +82,7 @@ def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
         .group_by("subject_id", "told")
         .len()
         .collect(engine="streaming")
-        .sort("subject_id", "len", "told")
+        .sort("subject_id", "told")
     )
 
 
