@@ -105,14 +105,15 @@ def total(parts: Iterable[Mapping[str, Any]], rows_read: int, rows_filtered: int
     Parameters
     ----------
     parts : iterable of mapping
-        The counts of each partition, those of later stages over those of earlier ones.
+        The counts of each partition, those of later stages over those of earlier ones. Which `tools` there
+        are is not counted.
     rows_read, rows_filtered : int
         What is counted before there are partitions.
     """
     numbers: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for part in parts:
-        numbers.update({name: count for name, count in part.items() if name != "reasons"})
+        numbers.update({name: count for name, count in part.items() if name not in ("reasons", "tools")})
         reasons.update(part.get("reasons", {}))
     return Accounting(
         **numbers, rows_read=rows_read, rows_filtered=rows_filtered, reasons=dict(sorted(reasons.items()))

@@ -26,6 +26,7 @@ from polyframe.outcome import Summary
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.sources import GivenFrame, Named
+from polyframe.panoptes.tools import tools_of
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.participation import selected_marks
 from polyframe.pipeline import Progress
@@ -37,6 +38,7 @@ from polyframe.reduction import (
     reductions_table,
 )
 from polyframe.reporting.writing import Reported, report
+from polyframe.safeguards import check_named
 from polyframe.settings import Options, Settings, TuneOptions
 from polyframe.stages import check_volunteers_known, settings_for_stage
 from polyframe.state import Status
@@ -150,7 +152,14 @@ def run(
     settings = settings_from(config, options, say)
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     return pipeline.run_export(
-        _named(classifications), local_path(output, "output"), settings, stages, say, progress, force=force
+        _named(classifications),
+        local_path(output, "output"),
+        settings,
+        stages,
+        say,
+        progress,
+        force=force,
+        flagged=flagged(options),
     )
 
 
@@ -183,7 +192,7 @@ def extract(
     """
     settings = settings_from(config, options, say)
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
-        return pipeline.extract_frames(_named(classifications), settings, Path(work), say)
+        return pipeline.extract_frames(_named(classifications), settings, Path(work), say, flagged(options))
 
 
 def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
@@ -302,8 +311,10 @@ def tune(
     directory = directory_of(found)
     if directory is not None:
         del given["eps"], given["min_samples"]
-        return tune_output(directory, given, grid, say, progress)
-    return tune_frames(*frames_of(found, settings), settings, grid)
+        return tune_output(directory, given, grid, say, progress, flagged(options))
+    extractions, classifications = frames_of(found, settings)
+    check_named(_name_of(found), tools_of(extractions), settings, flagged(options), say)
+    return tune_frames(extractions, classifications, settings, grid)
 
 
 def validate(output: AnyPath) -> list[Finding]:
@@ -384,7 +395,26 @@ def checked_settings(given: Mapping[str, Any]) -> Settings:
     if unknown:
         named = ", ".join(dict.fromkeys(configured))
         raise UsageError(f"task: {unknown[0]!r} is not among the tasks of the configuration ({named})")
+    of_tasks = [
+        drawing for drawing in settings.drawing_tasks if drawing.task in (settings.task or configured)
+    ]
+    known = [tool for drawing in of_tasks for tool in drawing.tools or ()]
+    listed = bool(of_tasks) and all(drawing.tools is not None for drawing in of_tasks)
+    unlisted = [tool for tool in settings.tool if listed and tool not in known]
+    if unlisted:
+        named = ", ".join(map(str, sorted(set(known))))
+        raise UsageError(f"tool: {unlisted[0]} is not among the tools of the configuration ({named})")
     return settings
+
+
+def flagged(options: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the settings that flags or arguments give."""
+    return frozenset(name for name, value in options.items() if value is not None)
+
+
+def _name_of(found: Found) -> str:
+    """Name marks in a message."""
+    return str(found) if isinstance(found, (str, os.PathLike)) else f"the {type(found).__name__}"
 
 
 def _named(given: Any) -> list[Named]:
@@ -421,6 +451,7 @@ def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings,
             extractions, classifications = frames_of(output, settings)
     else:
         extractions, classifications = frames_of(found, settings)
+    check_named(_name_of(found), tools_of(extractions), settings, flagged(options))
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)
 
 

@@ -65,7 +65,7 @@ def put_into_place(
     try:
         changed = [_gathered(output, work, table, manifest) for table in tables_of(manifest["stages"])]
         if manifest == before and not any(changed):
-            _remove_next(work)
+            remove_waiting(work)
             return
         (work / REPLACED).mkdir(exist_ok=True)
     except OSError as error:
@@ -93,10 +93,10 @@ def complete(output: Path, work: Path) -> None:
     (work / DECIDED).replace(output / MANIFEST)
     sync_folder(output)
     return_strangers(output, work)
-    _remove_next(work)
+    remove_waiting(work)
 
 
-def _remove_next(work: Path, table: str = "") -> None:
+def remove_waiting(work: Path, table: str = "") -> None:
     """Remove the parts of a table that wait, or all of them, and the folders for them."""
     place = f"{NEXT}/{table}" if table else NEXT
     remove_own(work, keep=lambda name: name != place and not name.startswith(f"{place}/"))
@@ -135,14 +135,14 @@ def _gathered(output: Path, work: Path, table: str, manifest: Mapping[str, Any])
     for name in waiting - fitting:
         (folder / name).unlink()
     if not fitting and _part_names(current) == wanted:
-        _remove_next(work, table)
+        remove_waiting(work, table)
         return False
     if _holds(current, table, manifest):
         # The same parts made again: a table is the same before, between and after.
         for name in fitting:
             (folder / name).replace(current / name)
         sync_folder(current)
-        _remove_next(work, table)
+        remove_waiting(work, table)
         return True
     folder.mkdir(parents=True, exist_ok=True)
     for name in wanted - fitting:

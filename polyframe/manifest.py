@@ -11,6 +11,7 @@ from polyframe import __version__
 from polyframe._errors import PolyframeError
 from polyframe.accounting import Accounting
 from polyframe.manifest_form import form_problems
+from polyframe.panoptes.tools import Tools, tools_named
 from polyframe.parts import cannot_write, part_name, replace_durably, sync_folder
 from polyframe.settings import Settings
 from polyframe.stages import STAGE_TABLES
@@ -34,7 +35,8 @@ class StageRecord:
     places : str or None
         Of where the rows stand in the export; None where nothing in the parts tells.
     counts : mapping
-        What was counted, see `polyframe.accounting`.
+        What was counted, see `polyframe.accounting`; for the extraction also `tools`, see
+        `polyframe.panoptes.tools.tools_there`.
     sizes : mapping of str to int
         Bytes of the part file of each table.
     """
@@ -111,6 +113,16 @@ def partition_records(manifest: Mapping[str, Any]) -> list[PartitionRecord]:
         )
         for told in manifest["partitions"]
     ]
+
+
+def tools_in(records: Iterable[PartitionRecord]) -> Tools | None:
+    """Return the tools of all partitions; None where one of them does not tell."""
+    names: set[str] = set()
+    for record in records:
+        if "tools" not in record.stages["extract"].counts:
+            return None
+        names.update(record.stages["extract"].counts["tools"])
+    return tools_named(names)
 
 
 def counts_of(record: PartitionRecord) -> dict[str, Any]:

@@ -93,7 +93,10 @@ def _counts_problems(where: str, counts: object, needed: tuple[str, ...] = ()) -
         return
     yield from (f"{where}: lacks {name}" for name in needed if name not in counts)
     for name, count in counts.items():
-        if name == "reasons":
+        if name == "tools" and not needed:
+            if not _is_texts(count):
+                yield f"{where}: tools is {_shown(count)}, expected a list of texts"
+        elif name == "reasons":
             if not isinstance(count, dict) or not all(_is_count(number) for number in count.values()):
                 yield f"{where}: reasons is {_shown(count)}, expected counts"
         elif name not in _COUNTS or (name in _OF_EXPORT and not needed):

@@ -18,6 +18,7 @@ from polyframe.fingerprints import stage_fingerprints
 from polyframe.manifest import StageRecord
 from polyframe.panoptes.rows import check_rows, rows_schema
 from polyframe.panoptes.selection import Selection
+from polyframe.panoptes.tools import tools_there
 from polyframe.participation import selected_marks, visitor_repeats
 from polyframe.parts import Origin, part_name, read_parts, write_part
 from polyframe.planning import Partition, within_range
@@ -87,13 +88,12 @@ def process_partition(task: PartitionTask) -> PartitionResult:
 
 def _make(task: PartitionTask) -> dict[str, StageRecord]:
     records: dict[str, StageRecord] = {}
-    extraction = _extraction(task)
+    extraction, tools = _extraction(task)
     if "extract" in task.stages:
         # Only what has no key, or repeats one, is told by its row in the export.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
-        records["extract"] = _write(
-            task, "extract", vars(extraction), _extraction_counts(extraction, task.settings), places
-        )
+        counts = {**_extraction_counts(extraction, task.settings), "tools": tools}
+        records["extract"] = _write(task, "extract", vars(extraction), counts, places)
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
@@ -125,14 +125,16 @@ def _key(task: PartitionTask) -> bytes:
     return key
 
 
-def _extraction(task: PartitionTask) -> Extraction:
+def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
+    """Return the marks of a partition, and which tools there are where they are extracted now."""
     if isinstance(task.source, Slices):
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
         checked = check_rows(rows, task.selection, show_cells=shows_cells(task.settings))
-        return extract_rows(checked, task.settings)
-    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()})
+        extraction = extract_rows(checked, task.settings)
+        return extraction, tools_there(extraction.extractions, checked.rows["annotations"], task.settings)
+    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), []
 
 
 def _tables(stage: str, clustered: Clustered, settings: Settings) -> dict[str, pl.DataFrame]:

@@ -1,7 +1,8 @@
 """The way through: survey, shuffle, one task for each partition that is not current, tables into place."""
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from polyframe.agenda import (
     recorded_partitions,
     task_for,
 )
-from polyframe.commit import put_into_place
+from polyframe.commit import put_into_place, remove_waiting
 from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, extract_rows
 from polyframe.manifest import (
@@ -27,16 +28,24 @@ from polyframe.manifest import (
     earlier_manifest,
     manifest_of,
     read_manifest,
+    tools_in,
 )
 from polyframe.outcome import Summary, checked_counts, merged_records, removed_tables
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.sources import Named
 from polyframe.panoptes.steadiness import check_unchanged, file_states
 from polyframe.panoptes.survey import Survey, survey
+from polyframe.panoptes.tools import tools_named, tools_there
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Partition
 from polyframe.reuse import drop_unneeded
-from polyframe.safeguards import check_shrinkage, made_with, recorded_manifest
+from polyframe.safeguards import (
+    check_named,
+    check_shrinkage,
+    extracted_tools,
+    made_with,
+    recorded_manifest,
+)
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import check_volunteers_known
@@ -56,6 +65,7 @@ def run_export(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
+    flagged: Collection[str] = (),
 ) -> Summary:
     """Work through an export from its rows on.
 
@@ -76,6 +86,8 @@ def run_export(
         Told what was chosen, and partitions done and in all.
     force : bool
         Make everything anew, within the same borders.
+    flagged : collection of str
+        The settings that were given by flags or arguments: tasks and tools that they name must be there.
 
     Raises
     ------
@@ -119,6 +131,8 @@ def run_export(
         all_settings, others = kept_stages(order, partitions, before)
         records = merged_records(partitions, made, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
+        with _discarded_where_refused(work):
+            check_named(", ".join(export.names), tools_in(records), export.settings, flagged, say)
         if not counts.marks_decoded:
             say(
                 "no mark of the chosen tasks and tools was found; without -c, --task and --tool all are taken"
@@ -153,7 +167,11 @@ def run_export(
 
 
 def extract_frames(
-    named: Sequence[Named], settings: Settings, work: Path, say: Say = lambda _: None
+    named: Sequence[Named],
+    settings: Settings,
+    work: Path,
+    say: Say = lambda _: None,
+    flagged: Collection[str] = (),
 ) -> Extraction:
     """Extract an export in memory, as one partition.
 
@@ -167,12 +185,16 @@ def extract_frames(
         A folder for temporary files.
     say : callable
         Told what was chosen.
+    flagged : collection of str
+        As for `run_export`.
     """
     key = volunteers_key(settings)
     export = survey(named, work, settings, say)
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=shows_cells(settings))
     found = extract_rows(checked, export.settings)
+    tools = tools_there(found.extractions, checked.rows["annotations"], export.settings)
+    check_named(", ".join(export.names), tools_named(tools), export.settings, flagged, say)
     return Extraction(**{name: as_published(frame, settings, key) for name, frame in vars(found).items()})
 
 
@@ -184,6 +206,7 @@ def run_extractions(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
+    flagged: Collection[str] = (),
 ) -> Summary:
     """Reduce, or make the contours, from the extractions in an output directory.
 
@@ -199,6 +222,8 @@ def run_extractions(
         Told what happened, and partitions done and in all.
     force : bool
         Make everything anew.
+    flagged : collection of str
+        As for `run_export`.
 
     Raises
     ------
@@ -216,6 +241,7 @@ def run_extractions(
                 f"{output}: its extractions were made by polyframe {before['polyframe_version']}, this is "
                 f"{__version__}; run `polyframe run` or `polyframe extract` again"
             )
+        check_named(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
         order = Order((stage,), settings, None, earlier_work(output, work, before, force=False), key)
         current = {} if force else current_records(order, partitions)
@@ -241,6 +267,16 @@ def run_extractions(
         len(made),
         stages=tuple(manifest["stages"]),
     )
+
+
+@contextlib.contextmanager
+def _discarded_where_refused(work: Path) -> Iterator[None]:
+    """Remove finished parts where they cannot be of use, since the command has to be another one."""
+    try:
+        yield
+    except PolyframeError:
+        remove_waiting(work)
+        raise
 
 
 def _shuffle(export: Survey, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:

@@ -1,9 +1,9 @@
-"""Keep a run from quietly replacing good tables: the version that it keeps, how far tables may shrink."""
+"""Keep a run from quietly replacing good tables: what it keeps, what must be there, how far it may shrink."""
 
 import dataclasses
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +11,14 @@ from typing import Any, Final
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.accounting import Accounting, total
 from polyframe.choices import VersionChosenBy
-from polyframe.manifest import MANIFEST
+from polyframe.manifest import MANIFEST, partition_records, tools_in
 from polyframe.panoptes.selection import MadeWith
+from polyframe.panoptes.tools import NAMING, Tools
 from polyframe.panoptes.versions import parse_version_spec
 from polyframe.settings import Settings
+from polyframe.stages import settings_of
+
+Say = Callable[[str], None]
 
 #: Settings that change tables, but neither how many marks there are nor how many clusters.
 _NO_COUNTS: Final = ("volunteers", "average_type", "min_threshold")
@@ -72,6 +76,52 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> MadeWith | None:
     choices: tuple[VersionChosenBy, ...] = typing.get_args(VersionChosenBy)
     chosen_by: VersionChosenBy = next((choice for choice in choices if choice == told), choices[0])
     return MadeWith(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
+
+
+def extracted_tools(manifest: Mapping[str, Any]) -> Tools | None:
+    """Return the tools of the extractions in an output directory; None where its manifest does not tell."""
+    tools = tools_in(partition_records(manifest))
+    return None if tools is None else tools.chosen(settings_of(manifest["extraction"]))
+
+
+def check_named(
+    where: str, tools: Tools | None, settings: Settings, flagged: Collection[str], say: Say = lambda _: None
+) -> None:
+    """Check that the tasks and tools that the settings name are there.
+
+    Parameters
+    ----------
+    where : str
+        The export, the output directory or the frame, for messages.
+    tools : Tools or None
+        The tools that there are; None where that is not known.
+    settings : Settings
+        All settings.
+    flagged : collection of str
+        The settings that were given by flags or arguments. What they name must be there; a configuration may
+        name what nobody has used so far, unless nothing that it names is there.
+    say : callable
+        Told what a configuration names in vain.
+
+    Raises
+    ------
+    PolyframeError
+        Where something that is named is not there; it says what is.
+    """
+    if tools is None:
+        return
+    asked = tools.lacking(settings, [name for name in NAMING if name in flagged])
+    if asked:
+        raise PolyframeError(f"{where}: holds no outline of {' and of '.join(asked)}; it holds {tools}")
+    lacking = tools.lacking(settings)
+    if not lacking or tools == Tools():
+        return
+    if tools.chosen(settings) == Tools():
+        raise PolyframeError(
+            f"{where}: holds no outline of what the configuration names ({', '.join(lacking)}); "
+            f"it holds {tools}"
+        )
+    say(f"the configuration names {', '.join(lacking)}, of which there is no outline so far")
 
 
 def check_shrinkage(
@@ -158,6 +208,9 @@ def _counts(recorded: object) -> Accounting:
 
 
 def _marks(counts: Accounting) -> int:
+    if counts.marks_seen:
+        return counts.marks_extracted
+    # Earlier versions counted as rejected only what was decoded.
     return counts.marks_decoded - counts.marks_rejected
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +33,7 @@ def run_extractions_csv(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
+    flagged: Collection[str] = (),
 ) -> Summary:
     """Make all tables but `contours` of a CSV file of extractions.
 
@@ -45,7 +46,7 @@ def run_extractions_csv(
     settings : Settings
         All settings. The version of the workflow is taken from them, since extractions have none: the lower
         end of `workflow_version`, else of what the output directory was made with, or `0`.
-    say, progress, force
+    say, progress, force, flagged
         As for `polyframe.pipeline.run_export`.
 
     Raises
@@ -59,7 +60,9 @@ def run_extractions_csv(
     with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
         stages = ["extract", "reduce"]
         say(_NO_SESSIONS)
-        return pipeline.run_export([export], output, adapted, stages, say, progress, force=force)
+        return pipeline.run_export(
+            [export], output, adapted, stages, say, progress, force=force, flagged=flagged
+        )
 
 
 def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None) -> Extraction:

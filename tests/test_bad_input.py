@@ -246,6 +246,8 @@ def test_an_error_of_our_own_is_one_line_too(
 def test_tasks_and_tools_that_hold_nothing_are_said_out_loud(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
+    rows = [export_row(1, '[{"task": "T9", "value": []}]'), export_row(2, drawing(square(0, 0)))]
+    small_export.write_text(export_text(rows))
     done = polyframe("run", small_export, "-o", tmp_path / "out", "--task", "T9")
     assert done.code == 0
     assert "no mark of the chosen tasks and tools" in done.err

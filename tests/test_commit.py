@@ -190,7 +190,7 @@ def test_parts_of_other_settings_that_a_dead_run_left_are_not_taken(
 ) -> None:
     small, out = made
     died(small, out, monkeypatch, eps=0.2)
-    died(small, out, monkeypatch, task=["T9"], eps=0.2)
+    died(small, out, monkeypatch, visitors="name", eps=0.2)
     assert len(list((out / WORK / commit.NEXT / "extractions").iterdir())) >= SUBJECTS
     # One partition has to be made, the other is in place.
     text = small.read_text().replace("volunteer9", "somebody")
@@ -205,7 +205,7 @@ def test_a_later_stage_starts_from_the_extractions_in_place(
 ) -> None:
     small, out = made
     shutil.copytree(out, tmp_path / "other")
-    died(small, out, monkeypatch, task=["T9"])
+    died(small, out, monkeypatch, visitors="name")
     for folder in (out, tmp_path / "other"):
         assert polyframe("reduce", folder, "--eps", 0.3, "--engine", "shapely", "--jobs", 1).code == 0
     assert files(out) == files(tmp_path / "other")

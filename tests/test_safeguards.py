@@ -10,10 +10,12 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import safeguards
+from polyframe import agenda, safeguards
 from polyframe.dataset import WORK
 from polyframe.manifest import MANIFEST, read_manifest, write_manifest
-from polyframe.settings import Settings
+from polyframe.panoptes.tools import Tools, tools_named, tools_there
+from polyframe.settings import DrawingTask, Settings
+from polyframe.tables import EXTRACTIONS
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -514,3 +516,241 @@ def test_extractions_of_another_tool_are_guarded(tmp_path: Path, polyframe: Call
     header, first, *_ = small.read_text().splitlines(keepends=True)
     small.write_text(header + first)
     assert "would be a fall of more than 50%" in error_line(polyframe("reduce", small, "-o", out))
+
+
+# Tasks and tools that are named
+
+
+def two_tasks() -> Rows:
+    """Tools 0 and 2 of T0, tool 1 of T1; T2 is a question, T3 a drawing task in which nobody drew."""
+    rows = rows_of()
+    for row in rows:
+        annotations = json.loads(drawing(square(0, 0), square(40, 0, toolIndex=2)))
+        annotations += json.loads(drawing(square(0, 40, toolIndex=1), task="T1"))
+        annotations += [{"task": "T2", "value": "Yes"}, {"task": "T3", "value": []}]
+        row["annotations"] = json.dumps(annotations)
+    return rows
+
+
+@pytest.fixture
+def many(tmp_path: Path, polyframe: Call) -> tuple[Path, Path]:
+    export, out = write(tmp_path / "many.csv", two_tasks()), tmp_path / "tables"
+    assert polyframe("run", export, "-o", out).code == 0
+    assert clusters(out) == 12
+    return export, out
+
+
+HELD = "it holds T0 (tools 0, 2), T1 (tool 1)"
+#: Flags, and what they name that is not there.
+SLIPS = [
+    ("--task T9", "task T9"),
+    ("--task T2", "task T2"),
+    ("--task T0 --task T9", "task T9"),
+    ("--tool 5", "tool 5"),
+    ("--tool 0 --tool 5", "tool 5"),
+    ("--task T1 --tool 0", "tool 0 of task T1"),
+    ("--task T9 --tool 5", "task T9 and of tool 5 of task T9"),
+]
+
+
+@pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "tune"])
+@pytest.mark.parametrize(("flags", "missing"), SLIPS)
+def test_a_slip_is_an_error_that_names_what_is_there(
+    flags: str, missing: str, command: str, many: tuple[Path, Path], polyframe: Call
+) -> None:
+    export, out = many
+    if command == "contours":
+        assert polyframe("extract", export, "-o", out.with_name("new")).code == 0
+        out = out.with_name("new")
+    before = files(out)
+    named = (export, "-o", out) if command in ("run", "extract") else (out,)
+    done = polyframe(command, *named, *flags.split())
+    assert done.code == 1
+    line = error_line(done)
+    assert f"{named[0]}: holds no outline of {missing}; {HELD}" in line
+    assert files(out) == before
+
+
+def test_a_slip_on_a_first_run_leaves_nothing(
+    many: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, _ = many
+    done = polyframe("run", export, "-o", tmp_path / "new", "--task", "T9")
+    assert f"{export}: holds no outline of task T9; {HELD}" in error_line(done)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_there_may_be_named(many: tuple[Path, Path], tmp_path: Path, polyframe: Call) -> None:
+    export, _ = many
+    for flags, expected in (
+        ("--task T0", 8),
+        ("--tool 1", 4),
+        ("--task T0 --task T1 --tool 0 --tool 1", 8),
+        ("--task T3", 0),  # a young project: the task is there, and nobody has drawn so far
+        ("--task T3 --task T1", 4),
+    ):
+        assert polyframe("run", export, "-o", tmp_path / flags, *flags.split()).code == 0
+        assert clusters(tmp_path / flags) == expected
+    # Kept as they were: what they hold is known without a second look.
+    done = polyframe("run", export, "-o", tmp_path / "--task T0", "--task", "T0")
+    assert (done.code, "0 of 1 partitions made" in done.out) == (0, True)
+
+
+def test_a_tool_of_which_all_marks_are_rejected_is_there(tmp_path: Path, polyframe: Call) -> None:
+    rows = rows_of()
+    for row in rows:
+        row["annotations"] = drawing(square(0, 0), square(0, 0, toolIndex=1, pathX=["a"] * 4))
+    export = write(tmp_path / "export.csv", rows)
+    for _ in range(2):
+        assert polyframe("run", export, "-o", tmp_path / "out", "--tool", 1).code == 0
+        assert pf.status(tmp_path / "out").accounting["reasons"] == {"coordinate_not_a_number": 12}
+
+
+@pytest.mark.parametrize("partitions", ["one", "several"])
+def test_a_tool_is_found_in_whichever_partition_it_is(
+    partitions: str, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if partitions == "several":
+        monkeypatch.setattr(agenda, "_MEGABYTE", 60)
+    rows = rows_of()
+    for row in rows[-3:]:
+        row["annotations"] = drawing(square(0, 0, toolIndex=4))
+    export, out = write(tmp_path / "export.csv", rows), tmp_path / "out"
+    assert polyframe("run", export, "-o", out, "--tool", 4).code == 0
+    assert pf.status(out).partitions == (1 if partitions == "one" else 4)
+    rows[0]["user_id"] = 99
+    write(export, rows)
+    assert polyframe("run", export, "-o", out, "--tool", 4).code == 0
+    line = error_line(polyframe("run", export, "-o", out, "--tool", 4, "--tool", 5))
+    assert "no outline of tool 5; it holds T0 (tools 0, 4)" in line
+
+
+def configured(path: Path, *entries: str) -> Path:
+    path.write_text(f"extractor_config: {{polygon_extractor: [{', '.join(entries)}]}}\n")
+    return path
+
+
+def test_a_configuration_may_name_what_nobody_has_used(
+    many: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, out = many
+    config = configured(tmp_path / "c.yaml", "{task: T0, tools: [0, 1, 2]}", "{task: T9}")
+    for command in (("run", export, "-o", out), ("extract", export, "-o", out)):
+        done = polyframe(*command, "-c", config)
+        assert done.code == 0
+        assert "names tool 1 of task T0, task T9, of which there is no outline so far" in done.err
+    assert pf.extract(export, config).extractions.height == 24
+    config.write_text("task: [T0, T9]\n")
+    done = polyframe("run", export, "-o", out, "-c", config)
+    assert (done.code, "names task T9, of which" in done.err) == (0, True)
+
+
+@pytest.mark.parametrize("text", ["task: T9", "tool: [7, 8]", None])
+def test_a_configuration_of_which_nothing_is_there_is_an_error(
+    text: str | None, many: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, out = many
+    before = files(out)
+    config = configured(tmp_path / "c.yaml", "{task: T0, tools: [1]}", "{task: T9}")
+    if text:
+        config.write_text(text + "\n")
+    for command in (
+        ("run", export, "-o", out),
+        ("extract", export, "-o", out),
+        ("reduce", out),
+        ("tune", out),
+    ):
+        done = polyframe(*command, "-c", config)
+        assert done.code == 1
+        line = error_line(done)
+        assert ": holds no outline of what the configuration names (" in line
+        assert HELD in line
+    assert files(out) == before
+    with pytest.raises(pf.PolyframeError, match="what the configuration names"):
+        pf.extract(export, config)
+
+
+def test_a_project_without_a_mark_so_far_is_no_slip(tmp_path: Path, polyframe: Call) -> None:
+    export = write(tmp_path / "young.csv", [export_row(1, '[{"task": "T0", "value": []}]')])
+    config = configured(tmp_path / "c.yaml", "{task: T0, tools: [0, 1]}")
+    for flags in (("-c", config), ("--task", "T0"), ()):
+        assert polyframe("run", export, "-o", tmp_path / "out", *flags).code == 0
+    line = error_line(polyframe("run", export, "-o", tmp_path / "out", "--task", "T1"))
+    assert "holds no outline of task T1; it holds none of any task" in line
+
+
+def test_arguments_in_python_are_flags(many: tuple[Path, Path]) -> None:
+    export, out = many
+    found = pf.extract(export)
+    for function in (
+        lambda **named: pf.run(export, out, **named),
+        lambda **named: pf.extract(export, **named),
+        lambda **named: pf.reduce(found, **named),
+        lambda **named: pf.contours(found.extractions, **named),
+        lambda **named: pf.tune(found, **named),
+        lambda **named: pf.reduce(out, **named),
+        lambda **named: pf.contours(out, **named),
+        lambda **named: pf.tune(out, **named),
+    ):
+        with pytest.raises(pf.PolyframeError, match=r"no outline of task T9; it holds T0 \(tools 0, 2\), T1"):
+            function(task="T9")
+        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 5; it holds T0"):
+            function(tool=[0, 5])
+        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 1 of task T0; it holds T0"):
+            function(drawing_tasks=(DrawingTask("T0", (0, 1)),))
+
+
+def test_a_tool_that_the_configuration_leaves_out_is_a_contradiction(
+    many: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    export, out = many
+    config = configured(tmp_path / "c.yaml", "{task: T0, tools: [0]}", "{task: T1, tools: [1]}")
+    done = polyframe("run", export, "-o", out, "-c", config, "--tool", 2)
+    assert (done.code, "tool: 2 is not among the tools of the configuration (0, 1)" in done.err) == (2, True)
+    assert polyframe("run", export, "-o", out, "-c", config, "--tool", 1).code == 0
+
+
+def test_a_subject_is_drawn_with_all_that_is_named(many: tuple[Path, Path]) -> None:
+    _, out = many
+    for named, what in (({"tasks": ["T0", "T9"]}, "task T9"), ({"tools": [0, 5, 6]}, "tool 5, 6")):
+        with pytest.raises(pf.PolyframeError, match=f"subject 1 has no marks of {what}; it has frame 0 T0_"):
+            pf.plot.read_groups(out, 1, **named)
+    assert len(pf.plot.read_groups(out, 1, tasks=["T0"], tools=[0, 2])) == 2
+
+
+def test_tools_of_combo_tasks_and_of_odd_cells_are_seen() -> None:
+    """By hand: what is no outline, no tool or no JSON is passed over."""
+    nested = {"task": "T5", "value": json.loads(drawing(square(0, 0, toolIndex=3), task="T6"))}
+    odd = [
+        {"task": "T7", "value": [{"toolIndex": 1, "toolType": "point", "x": 1, "y": 2}]},
+        {"task": "T8", "value": [square(0, 0, toolIndex=2.0), square(0, 0, toolIndex="x"), 5, None]},
+        {"task": "T8", "value": [square(0, 0, tool=9, toolIndex=None)]},
+        {"task": "T8.0.0", "value": [square(0, 0)], "markIndex": 0},
+        {"task": 5, "value": [square(0, 0)]},
+        {"value": [square(0, 0)]},
+        7,
+    ]
+    cells = [
+        json.dumps([nested]),
+        json.dumps(odd),
+        None,
+        "",
+        "[",
+        "5",
+        "[" * 100_000,
+        '[{"task": "T1", "value": NaN}]',
+    ]
+    nothing = EXTRACTIONS.empty()
+    there = tools_there(nothing, cells, Settings(task=("T9",)))
+    assert there == ["T6_toolIndex3", "T8_toolIndex2", "T8_toolIndex9"]
+    assert tools_named(there) == Tools(frozenset({("T6", 3), ("T8", 2), ("T8", 9)}))
+    # Nothing is looked for where nothing is named.
+    assert tools_there(nothing, cells, Settings()) == []
+
+
+def test_any_number_of_tools_is_remembered_up_to_a_bound() -> None:
+    cells = [drawing(*(square(0, 0, toolIndex=k) for k in range(500)))]
+    named = Settings(tool=(499, 600))
+    there = tools_there(EXTRACTIONS.empty(), cells, named)
+    assert len(there) == 100
+    assert tools_named(there).lacking(named) == ["tool 600"]

@@ -90,7 +90,14 @@ def extract(
     settings = api.settings_from(config, given(options), tell)
     with Progress(quiet) as progress:
         summary = pipeline.run_export(
-            classifications, output, settings, ["extract"], tell, progress, force=force
+            classifications,
+            output,
+            settings,
+            ["extract"],
+            tell,
+            progress,
+            force=force,
+            flagged=given(options),
         )
     print_summary(summary, quiet)
 
@@ -138,7 +145,9 @@ def reduce(
     tell = say(quiet)
     settings = api.settings_from(config, given(options), tell)
     with Progress(quiet) as progress:
-        summary = takeover.run_extractions_csv(extractions, output, settings, tell, progress, force=force)
+        summary = takeover.run_extractions_csv(
+            extractions, output, settings, tell, progress, force=force, flagged=given(options)
+        )
     print_summary(summary, quiet)
 
 
@@ -167,7 +176,9 @@ def _from_extractions(
     taken_over = stages.not_default(settings, without=wanted)
     say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
     with Progress(quiet) as progress:
-        summary = pipeline.run_extractions(output, settings, stage, say(quiet), progress, force=force)
+        summary = pipeline.run_extractions(
+            output, settings, stage, say(quiet), progress, force=force, flagged=given(options)
+        )
     for note in summary.notes:
         say(quiet)(note)
     print_summary(summary, quiet)

@@ -29,6 +29,8 @@ class Survey:
         With the workflow and the version that were chosen.
     temporary_bytes : int
         What was written to open it.
+    names : tuple of str
+        Its files, for messages.
     """
 
     rows: pl.LazyFrame
@@ -36,6 +38,7 @@ class Survey:
     subjects: pl.DataFrame
     settings: Settings
     temporary_bytes: int
+    names: tuple[str, ...]
 
 
 def survey(
@@ -81,4 +84,5 @@ def survey(
         selection.used_subjects(census, chosen),
         settings.replace({"workflow_id": chosen.workflow_id, "workflow_version": chosen.workflow_version}),
         opened.temporary_bytes,
+        opened.names,
     )

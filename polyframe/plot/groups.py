@@ -107,7 +107,8 @@ def read_groups(
     Raises
     ------
     PolyframeError
-        Where OUT lacks a table or the subject, or nothing of it is chosen; the message names what there is.
+        Where OUT lacks a table or the subject, or the subject has no marks of a task, frame or tool that is
+        named; the message names what there is.
     """
     wanted = pl.col("subject_id") == subject_id
     labels = _rows(output, "labels", wanted)
@@ -125,11 +126,24 @@ def read_groups(
         and (not frames or group.frame in frames)
         and (not tools or _tool_index(group.tool) in tools)
     ]
+    for what, named, held in (
+        ("task", tasks, {group.task for group in chosen}),
+        ("frame", frames, {group.frame for group in chosen}),
+        ("tool", tools, {_tool_index(group.tool) for group in chosen}),
+    ):
+        missing = [str(value) for value in named if value not in held]
+        # Where nothing is chosen, it may be that no value is wrong by itself.
+        if missing and chosen:
+            raise PolyframeError(_not_there(subject_id, f"of {what} {', '.join(missing)}", groups))
     if not chosen:
-        there = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_NAMED])
-        more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
-        raise PolyframeError(f"subject {subject_id} has no marks of that choice; it has {there}{more}")
+        raise PolyframeError(_not_there(subject_id, "of that choice", groups))
     return chosen
+
+
+def _not_there(subject_id: int, what: str, groups: list[MarkGroup]) -> str:
+    there = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_NAMED])
+    more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
+    return f"subject {subject_id} has no marks {what}; it has {there}{more}"
 
 
 def groups_of(

@@ -1,6 +1,6 @@
 """Through an output directory, partition by partition, to the table of settings; nothing in it is changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from polyframe.measuring import marks_taking_part
 from polyframe.opened import opened
 from polyframe.participation import selected_marks
 from polyframe.parts import read_parts
+from polyframe.safeguards import check_named, extracted_tools
 from polyframe.settings import Settings
 from polyframe.stages import check_volunteers_known, settings_for_stage, settings_of, shown
 from polyframe.tables import TABLES
@@ -44,6 +45,7 @@ def tune_output(
     grid: Grid,
     say: Say,
     progress: Callable[[int, int], None],
+    flagged: Collection[str] = (),
 ) -> pl.DataFrame:
     """Compare settings on the extractions in an output directory.
 
@@ -57,6 +59,8 @@ def tune_output(
         What is compared.
     say, progress : callable
         Told which settings are used, and partitions done and in all.
+    flagged : collection of str
+        The settings that were given by flags or arguments: tasks and tools that they name must be there.
 
     Returns
     -------
@@ -70,6 +74,7 @@ def tune_output(
     """
     with opened(output, "tune") as found:
         settings = _settings(output, found.manifest, given, say)
+        check_named(str(output), extracted_tools(found.manifest), settings, flagged, say)
         current = _current(found.manifest)
         if current and current not in grid.settings:
             made_with = f"eps {current[0]:g}, min_samples {current[1]}"
