@@ -580,6 +580,14 @@ def test_a_slip_on_a_first_run_leaves_nothing(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_bezier_tool_that_is_named_must_be_there(many: tuple[Path, Path], polyframe: Call) -> None:
+    export, out = many
+    for named, missing in (("T0:1", "tool 1 of task T0"), ("5", "tool 5")):
+        done = polyframe("run", export, "-o", out, "--bezier-tool", named)
+        assert f"{export}: holds no outline of {missing}; {HELD}" in error_line(done)
+    assert polyframe("run", export, "-o", out, "--bezier-tool", "T0:2", "--bezier-tool", "1").code == 0
+
+
 def test_what_is_there_may_be_named(many: tuple[Path, Path], tmp_path: Path, polyframe: Call) -> None:
     export, _ = many
     for flags, expected in (
