@@ -143,6 +143,12 @@ def test_names_that_were_not_utf8_are_not_taken_for_one_volunteer() -> None:
 
 #: Stands in cells where it does not belong; digits too, since a number may be somebody's.
 NAME = "Jane Doe 5550123"
+
+
+def svg(path: str) -> dict[str, Any]:
+    return {"toolIndex": 0, "toolType": "freehandLine", "path": path}
+
+
 #: Rows that are rejected, each with what `rejects` tells of it where volunteers are not to be seen.
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "id": (
@@ -199,6 +205,27 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
         {"annotations": drawing(square(0, 0, pathX=[1, 5550123e9, 2, 3]))},
         "a coordinate is a number",
     ),
+    "keys": (
+        {"annotations": drawing({"toolIndex": 0, "toolType": "freehandLine", NAME: [1, 2, 3, 4, 5, 6]})},
+        "its keys are not those of an outline",
+    ),
+    "no point": (
+        {"annotations": drawing(square(0, 0, pathX=[], pathY=[]))},
+        "`pathX` and `pathY` without a point",
+    ),
+    "a path": ({"annotations": drawing(svg(f"M 1,1 #{NAME}"))}, "`path` is not an SVG path at character 7"),
+    "a command": (
+        {"annotations": drawing(svg("M 1,1 L 5550123"))},
+        "`path` is not an SVG path of one outline",
+    ),
+    "two outlines": (
+        {"annotations": drawing(svg("M 1,1 L 5,1 5,5 Z M 8,8 L 9,8 9,9 Z"))},
+        "`path` draws 2 outlines, expected one",
+    ),
+    "points": (
+        {"annotations": drawing({"toolIndex": 0, "toolType": "polygon", "points": [NAME, 1]})},
+        "`points` has a text, expected objects with x and y",
+    ),
     "lengths": (
         {"annotations": drawing(square(0, 0, pathX=[1, NAME]))},
         "`pathX` has 2 numbers, `pathY` has 4",
@@ -206,7 +233,10 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-WITHOUT_VALUES = ("workflow", "no JSON", "cut", "a text", "an entry", "lengths")
+WITHOUT_VALUES = (
+    *("workflow", "no JSON", "cut", "a text", "an entry", "lengths"),
+    *("no point", "a path", "a command", "two outlines"),
+)
 
 
 @pytest.mark.parametrize("volunteers", ["hash", "drop", "keep"])

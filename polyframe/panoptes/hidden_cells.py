@@ -10,6 +10,7 @@ from typing import Final
 NOT_SHOWN: Final = "not shown, as volunteers are not"
 
 _NUMBER: Final = r"[0-9][0-9,]*"
+_KEY: Final = "`(?:points|pathX|pathY|path)`"
 _TYPES: Final = ("an object", "a list", "a text", "true or false", "null", "a number", "missing")
 _TYPE: Final = rf"(?:{'|'.join(_TYPES)})"
 #: Details without a value of the cell, whole.
@@ -22,6 +23,8 @@ _OWN_WORDS: Final = re.compile(
     rf"|{_NUMBER} (?:marks|points), expected at most {_NUMBER}"
     rf"|`points` is {_TYPE}, `pathX` is {_TYPE}, `pathY` is {_TYPE}(?:, `path` is {_TYPE})?"
     rf"|`pathX` has {_NUMBER} numbers, `pathY` has {_NUMBER}|copy of mark {_NUMBER}"
+    rf"|{_KEY}(?: and {_KEY})* without a point|`path` draws {_NUMBER} outlines, expected one"
+    rf"|`path` is not an SVG path at character {_NUMBER}"
 )
 #: Details with one value, between words of ours.
 _ONE_VALUE: Final = re.compile(
@@ -30,6 +33,12 @@ _ONE_VALUE: Final = re.compile(
     r"|objects with x and y))?",
     re.DOTALL,
 )
+#: Details of which the beginning is ours, and what is told instead of them.
+_BEGINNINGS_OF_OURS: Final = {
+    "its keys are ": "its keys are not those of an outline",
+    "`path` has ": "`path` is not an SVG path of one outline",
+    "`path` begins with ": "`path` is not an SVG path of one outline",
+}
 _ANSWERS: Final = re.compile(rf"(copy of mark {_NUMBER}; its answers).*", re.DOTALL)
 _NOT_JSON: Final = re.compile(rf".* at character ({_NUMBER})", re.DOTALL)
 #: How a value begins, as Python shows it.
@@ -56,6 +65,9 @@ def without_cells(detail: str) -> str:
         return f"{found[1]}{_type_of(found[2])}{found[3] or ''}"
     if found := _ANSWERS.fullmatch(detail):
         return f"{found[1]} are lost"
+    for beginning, told in _BEGINNINGS_OF_OURS.items():
+        if detail.startswith(beginning):
+            return told
     if found := _NOT_JSON.fullmatch(detail):
         return f"not JSON at character {found[1]}"
     return NOT_SHOWN
