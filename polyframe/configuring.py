@@ -5,7 +5,13 @@ from pathlib import Path
 
 from polyframe._errors import PolyframeError
 from polyframe.panoptes.versions import NEWEST
-from polyframe.panoptes.workflows import choose_workflow, config_texts, read_workflows
+from polyframe.panoptes.workflows import (
+    choose_workflow,
+    config_texts,
+    drawing_tools,
+    notes_on_tools,
+    read_workflows,
+)
 from polyframe.workers import Say
 from polyframe.written import written_whole
 
@@ -26,7 +32,8 @@ def config(
     workflows : path
         The workflow export of the project: CSV.
     folder : path
-        Gets one file for the extractors, one for the averages and one for the contours; made where it does
+        Gets a file for the extractors, one for the averages of each of them, one for the contours and one
+        with the texts of the tasks, under the names that panoptes_aggregation gives them; made where it does
         not exist.
     workflow_id : int, optional
         Needed where the export holds several workflows.
@@ -35,7 +42,7 @@ def config(
     force : bool
         Replace files that are there.
     say : callable
-        Told what was chosen without being asked for.
+        Told what was chosen without being asked for, and which tools and tasks are skipped.
 
     Returns
     -------
@@ -64,6 +71,8 @@ def config(
     if workflow_id is None:
         say(f"workflow {chosen.workflow_id}, the only one in the export")
     say(f"the tasks of version {chosen.version}, the newest that was asked for")
+    for note in notes_on_tools(drawing_tools(chosen)):
+        say(note)
     for file, text in files.items():
         with written_whole(file) as opened:
             opened.write(text)

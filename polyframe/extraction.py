@@ -61,6 +61,11 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     return Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects))
 
 
+def undecoded_marks(rejects: pl.DataFrame) -> int:
+    """Count the marks in rejects that are not in extractions."""
+    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
+
+
 def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
     """Count the marks that were taken as polygons without being told so.
 

@@ -13,7 +13,7 @@ import polars as pl
 from polyframe._errors import PolyframeError
 from polyframe.commit import NEXT
 from polyframe.contouring import contours_table
-from polyframe.extraction import Extraction, assumed_polygons, extract_rows
+from polyframe.extraction import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.fingerprints import stage_fingerprints
 from polyframe.manifest import StageRecord
 from polyframe.panoptes.rows import check_rows, rows_schema
@@ -170,7 +170,7 @@ def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, 
     """Count rows and marks of an extraction, by the names of `Accounting`."""
     rejects = extraction.rejects
     whole_row = rejects["mark_index"].is_null()
-    undecoded = _undecoded(rejects)
+    undecoded = undecoded_marks(rejects)
     return {
         "rows_rejected": int(whole_row.sum()),
         "rows_used": extraction.classifications.height,
@@ -184,17 +184,12 @@ def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, 
     }
 
 
-def _undecoded(rejects: pl.DataFrame) -> int:
-    """Count the marks that are not in extractions."""
-    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
-
-
 def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
     """Count what became of the marks of a reduction, by the names of `Accounting`."""
     outliers = int((clustered.labels < 0).sum())
     return {
         "rows_set_aside": clustered.rows_set_aside,
-        "marks_rejected": _undecoded(extraction.rejects) + clustered.rejected,
+        "marks_rejected": undecoded_marks(extraction.rejects) + clustered.rejected,
         "marks_not_selected": extraction.extractions.height - marks.height,
         "marks_set_aside": clustered.set_aside,
         "marks_clustered": len(clustered.labels) - outliers,

@@ -21,7 +21,7 @@ from polyframe.agenda import (
 )
 from polyframe.commit import put_into_place, remove_waiting
 from polyframe.dataset import check_output
-from polyframe.extraction import Extraction, extract_rows
+from polyframe.extraction import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.manifest import (
     MANIFEST,
     ORIGIN,
@@ -31,6 +31,7 @@ from polyframe.manifest import (
     tools_in,
 )
 from polyframe.outcome import Summary, checked_counts, merged_records, removed_tables
+from polyframe.panoptes.contents import nothing_found
 from polyframe.panoptes.rows import check_rows
 from polyframe.panoptes.sources import Named
 from polyframe.panoptes.steadiness import check_unchanged, file_states
@@ -133,10 +134,11 @@ def run_export(
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         with _discarded_where_refused(work):
             check_named(", ".join(export.names), tools_in(records), export.settings, flagged, say)
-        if not counts.marks_decoded:
-            say(
-                "no mark of the chosen tasks and tools was found; without -c, --task and --tool all are taken"
-            )
+        on_marks = _notes_on_marks(
+            counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
+        )
+        for note in on_marks:
+            say(note)
         manifest = manifest_of(
             all_settings,
             records,
@@ -158,7 +160,7 @@ def run_export(
         output,
         counts,
         max(time.monotonic() - started, 0),
-        export.selection.notes + notes,
+        (*export.selection.notes, *on_marks, *notes),
         len(records),
         len(made),
         export.temporary_bytes + shuffled.bytes,
@@ -195,6 +197,10 @@ def extract_frames(
     found = extract_rows(checked, export.settings)
     tools = tools_there(found.extractions, checked.rows["annotations"], export.settings)
     check_named(", ".join(export.names), tools_named(tools), export.settings, flagged, say)
+    decoded = found.extractions.height
+    assumed = assumed_polygons(found.extractions, export.settings)
+    for note in _notes_on_marks(decoded + undecoded_marks(found.rejects), decoded, assumed, export):
+        say(note)
     return Extraction(**{name: as_published(frame, settings, key) for name, frame in vars(found).items()})
 
 
@@ -277,6 +283,21 @@ def _discarded_where_refused(work: Path) -> Iterator[None]:
     except PolyframeError:
         remove_waiting(work)
         raise
+
+
+def _notes_on_marks(seen: int, decoded: int, assumed: int, export: Survey) -> tuple[str, ...]:
+    """Say so where no mark can be used, or where it is not known how to read them."""
+    if not seen:
+        return (nothing_found(export.rows, export.settings),)
+    if not decoded:
+        return (f"none of the {seen} marks can be used; the table rejects says why",)
+    if not assumed:
+        return ()
+    return (
+        f"{assumed} marks do not say whether they are polygons or Bezier curves (classifier 1.x) and were "
+        "taken as polygons; name the tools that draw Bezier curves with --bezier-tool, or use the "
+        "configuration that `polyframe config` writes",
+    )
 
 
 def _shuffle(export: Survey, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:

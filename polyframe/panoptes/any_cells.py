@@ -76,7 +76,7 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     problem = _problem_of_list(annotations)
     if problem:
         return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, problem)]
-    every = list(_with_nested(annotations))
+    every = list(with_nested(annotations))
     if any(len(annotation["task"]) > reasons.LONGEST_TASK for annotation in every):
         found = f"a nested `task` has more than {reasons.LONGEST_TASK} characters"
         return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, found)]
@@ -114,7 +114,7 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     return marks, rejections
 
 
-def _with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield annotations in their order, behind each those that are its value: it is of a combo task."""
     waiting = [iter(annotations)]
     while waiting:
@@ -125,10 +125,10 @@ def _with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield annotation
         value = annotation.get("value")
         if isinstance(value, list) and annotation.get("markIndex") is None:
-            waiting.append(iter([entry for entry in value if _is_annotation(entry)]))
+            waiting.append(iter([entry for entry in value if is_annotation(entry)]))
 
 
-def _is_annotation(entry: Any) -> bool:
+def is_annotation(entry: Any) -> bool:
     """Return whether an entry in the value of an annotation is an annotation itself, and not a mark."""
     return (
         isinstance(entry, dict)
@@ -139,7 +139,7 @@ def _is_annotation(entry: Any) -> bool:
 
 def _holds_marks(value: Any) -> bool:
     return isinstance(value, list) and any(
-        isinstance(entry, dict) and not _is_annotation(entry) for entry in value
+        isinstance(entry, dict) and not is_annotation(entry) for entry in value
     )
 
 
@@ -188,7 +188,7 @@ def _read_mark(
     def rejection(reason: str, detail: str) -> Rejection:
         return Rejection(mark_index, reason, detail)
 
-    if _is_annotation(entry) or (not selection.kinds and not _looks_drawn(entry)):
+    if is_annotation(entry) or (not selection.kinds and not _looks_drawn(entry)):
         return None
     old = entry.get("tool") is not None  # classifier 1.x
     name = "tool" if old else "toolIndex"

@@ -11,16 +11,12 @@ from typing import Any, Final
 import yaml
 
 from polyframe._errors import PolyframeError, UsageError, no_such_file
+from polyframe.panoptes.config import TASK_LABELS
+from polyframe.panoptes.mark_rules import NO_OUTLINE_TYPES, draws_outlines
 from polyframe.panoptes.versions import is_version, parse_version_spec, selects, version_key
 from polyframe.settings import Settings
 
 _COLUMNS: Final = ("workflow_id", "version", "minor_version", "tasks")
-#: The tools that draw outlines, and the extractor of each.
-_EXTRACTORS: Final = {
-    "freehandLine": "polygon_extractor",
-    "polygon": "polygon_extractor",
-    "bezier": "bezier_extractor",
-}
 _NUMBER: Final = re.compile("[0-9]{1,18}")
 _LARGEST_FIELD: Final = 2**31 - 1
 _MOST_LISTED: Final = 20
@@ -39,12 +35,15 @@ class Workflow:
         Such as `13.19`.
     tasks : str
         JSON.
+    strings : str
+        The texts of the tasks by their keys, JSON; empty where the export does not say.
     """
 
     workflow_id: int
     name: str
     version: str
     tasks: str
+    strings: str = ""
 
 
 def read_workflows(path: Path) -> list[Workflow]:
@@ -120,35 +119,76 @@ def choose_workflow(
     return [found for found, yes in zip(versions, chosen, strict=True) if yes][-1]
 
 
-def drawing_tools(workflow: Workflow) -> dict[str, dict[str, list[int]]]:
-    """Return the tools that draw outlines: extractor -> task -> tool indices.
+@dataclass(frozen=True)
+class DrawingTools:
+    """The tools of a workflow.
+
+    Attributes
+    ----------
+    outlines : dict
+        The tools that draw outlines: extractor -> task -> tool indices.
+    skipped : tuple of str
+        Other tools and tasks, such as `T0 tool 2 (point)` and `T1 (single)`.
+    unknown : tuple of str
+        Tools of types that are not known, such as `T0 tool 3 (lasso)`.
+    """
+
+    outlines: dict[str, dict[str, list[int]]]
+    skipped: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def drawing_tools(workflow: Workflow) -> DrawingTools:
+    """Return the tools of a workflow by what they draw.
 
     Raises
     ------
     PolyframeError
-        Where the tasks are no JSON, or have no such tool; the message lists what they have.
+        Where the tasks are no JSON, or have no tool that draws outlines; the message lists what they have.
     """
     name = f"workflow {workflow.workflow_id} version {workflow.version}"
     try:
         tasks = json.loads(workflow.tasks)
     except (ValueError, RecursionError) as error:
         raise PolyframeError(f"{name}: its tasks are no JSON ({error}); export the workflows again") from None
-    found: dict[str, dict[str, list[int]]] = {}
+    outlines: dict[str, dict[str, list[int]]] = {}
     held: list[str] = []
+    skipped: list[str] = []
+    unknown: list[str] = []
     for key, task in tasks.items() if isinstance(tasks, dict) else ():
         kind = task.get("type") if isinstance(task, dict) else None
-        tools = task.get("tools") if kind == "drawing" else None
-        types = [tool.get("type") if isinstance(tool, dict) else None for tool in _as_list(tools)]
+        tools = _as_list(task.get("tools")) if isinstance(task, dict) else []
+        types = [tool.get("type") if isinstance(tool, dict) else None for tool in tools]
         held.append(f"{key} ({kind}{': ' if types else ''}{', '.join(map(str, types))})")
+        if kind != "drawing":
+            skipped.append(f"{key} ({kind})")
+            continue
         for index, of_tool in enumerate(types):
-            if isinstance(of_tool, str) and of_tool in _EXTRACTORS:
-                found.setdefault(_EXTRACTORS[of_tool], {}).setdefault(key, []).append(index)
-    if not found:
+            if isinstance(of_tool, str) and draws_outlines(of_tool):
+                extractor = "bezier_extractor" if "bezier" in of_tool.lower() else "polygon_extractor"
+                outlines.setdefault(extractor, {}).setdefault(key, []).append(index)
+            else:
+                others = skipped if of_tool in NO_OUTLINE_TYPES else unknown
+                others.append(f"{key} tool {index} ({of_tool})")
+    if not outlines:
         raise PolyframeError(
-            f"{name}: has no drawing task with a tool of the type {', '.join(_EXTRACTORS)}; "
-            f"it has {', '.join(held) or 'no tasks'}"
+            f"{name}: has no drawing task with a tool that draws outlines, such as freehandLine, polygon or "
+            f"bezier; it has {', '.join(held) or 'no tasks'}"
         )
-    return found
+    return DrawingTools(outlines, tuple(skipped), tuple(unknown))
+
+
+def notes_on_tools(tools: DrawingTools) -> list[str]:
+    """Say which tools are not in the configuration, and why."""
+    notes = []
+    if tools.skipped:
+        notes.append(f"skipped, since no outlines are drawn there: {', '.join(tools.skipped)}")
+    if tools.unknown:
+        notes.append(
+            f"skipped, since the type of tool is not known: {', '.join(tools.unknown)}; where it draws "
+            "outlines, add its index to the tools of polygon_extractor"
+        )
+    return notes
 
 
 def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
@@ -163,27 +203,47 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
     """
     extractors = {
         extractor: [{"task": task, "tools": tools} for task, tools in of_tasks.items()]
-        for extractor, of_tasks in sorted(drawing_tools(workflow).items(), reverse=True)
+        for extractor, of_tasks in sorted(drawing_tools(workflow).outlines.items(), reverse=True)
     }
     settings = Settings()
     clustering = {"eps": settings.eps, "min_samples": settings.min_samples}
     average = {"average_type": settings.average_type, **clustering}
     contours = {**clustering, "rasterisation": False}
-    of_workflow = f"config_workflow_{workflow.workflow_id}_V{workflow.version}"
+    suffix = f"workflow_{workflow.workflow_id}_V{workflow.version}"
     files: dict[str, dict[str, Any]] = {
-        f"Extractor_{of_workflow}.yaml": {
+        f"Extractor_config_{suffix}.yaml": {
             "workflow_id": workflow.workflow_id,
             "workflow_version": _as_panoptes(version) if version else workflow.version,
             "extractor_config": extractors,
         },
-        f"Reducer_{of_workflow}_polygon_reducer.yaml": {"reducer_config": {"polygon_reducer": average}},
-        f"Reducer_{of_workflow}_polygon_reducer_contours.yaml": {
+        # The reference tool names a reducer after the extractor that it follows.
+        **{
+            f"Reducer_config_{suffix}_{extractor}.yaml": {"reducer_config": {"polygon_reducer": average}}
+            for extractor in extractors
+        },
+        f"Reducer_config_{suffix}_polygon_reducer_contours.yaml": {
             "reducer_config": {"polygon_reducer_contours": contours}
         },
+        f"{TASK_LABELS}{suffix}.yaml": _task_labels(workflow),
     }
     return {
         name: yaml.safe_dump(told, sort_keys=False, default_flow_style=False, indent=4, allow_unicode=True)
         for name, told in files.items()
+    }
+
+
+def _task_labels(workflow: Workflow) -> dict[str, str]:
+    """Return the texts of the tasks of a workflow by their keys, such as `T0.tools.0.label`, sorted."""
+    try:
+        tasks, strings = json.loads(workflow.tasks), json.loads(workflow.strings or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(tasks, dict) or not isinstance(strings, dict):
+        return {}
+    return {
+        key: text
+        for key, text in sorted(strings.items())
+        if isinstance(text, str) and key.partition(".")[0] in tasks
     }
 
 
@@ -195,11 +255,11 @@ def _as_panoptes(version: str) -> str | dict[str, str]:
 
 
 def _workflow(row: dict[str, str | None]) -> Workflow | None:
-    cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "display_name")}
+    cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "display_name", "strings")}
     version = f"{cells['version']}.{cells['minor_version'] or 0}"
     if not (_NUMBER.fullmatch(cells["workflow_id"]) and is_version(version)):
         return None
-    return Workflow(int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"])
+    return Workflow(int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"], cells["strings"])
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
 from polyframe.accounting import Accounting, total
+from polyframe.extraction import undecoded_marks
 from polyframe.manifest import MANIFEST, PartitionRecord, counts_of
 from polyframe.participation import counted_classifications
 from polyframe.settings import Settings
@@ -45,7 +44,7 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
     """Count what the tables of the extraction hold, by the names of `Accounting`."""
     rejects = partition.frames["rejects"]
     whole_row = rejects["mark_index"].is_null()
-    undecoded = _undecoded(rejects)
+    undecoded = undecoded_marks(rejects)
     return {
         "rows_rejected": int(whole_row.sum()),
         "rows_used": partition.frames["classifications"].height,
@@ -57,15 +56,11 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
     }
 
 
-def _undecoded(rejects: pl.DataFrame) -> int:
-    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
-
-
 def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
     """Count what a reduction makes of the marks, as far as classifications, extractions and rejects tell."""
     chosen, solid, taking_part = marks_taking_part(partition, settings)
     counts = {
-        "marks_rejected": _undecoded(partition.frames["rejects"]) + chosen.height - solid.height,
+        "marks_rejected": undecoded_marks(partition.frames["rejects"]) + chosen.height - solid.height,
         "marks_not_selected": partition.frames["extractions"].height - chosen.height,
     }
     if not knows_repeats(settings):
