@@ -54,6 +54,8 @@ _OTHER_REDUCERS: Final = (
     "text_reducer",
     "user_skill_reducer",
 )
+#: What the file with the texts of the tasks is called, before the workflow.
+TASK_LABELS: Final = "Task_labels_"
 _RASTERISATION: Final = ("rasterisation", "rasterization")
 _REDUCER_SETTINGS: Final = (
     "average_type",
@@ -152,11 +154,22 @@ def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Pla
     for index, source in enumerate(sources):
         if isinstance(source, Path):
             if source not in read:
-                yield Place(source), read_yaml(source)
+                content = read_yaml(source)
+                if not _holds_task_labels(source, content):
+                    yield Place(source), content
             read.add(source)
         else:
             name = "config" if len(sources) == 1 else f"config[{index}]"
             yield Place(Path(name)), tree_of(source, name)
+
+
+def _holds_task_labels(path: Path, content: Tree) -> bool:
+    """Tell whether a file beside the configuration holds the texts of the tasks, and no settings."""
+    return (
+        path.name.startswith(TASK_LABELS)
+        and isinstance(content, dict)
+        and content.keys().isdisjoint(_TOP_KEYS)
+    )
 
 
 def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[str]) -> list[_Given]:

@@ -161,7 +161,8 @@ def drawing_tools(workflow: Workflow) -> DrawingTools:
         types = [tool.get("type") if isinstance(tool, dict) else None for tool in tools]
         held.append(f"{key} ({kind}{': ' if types else ''}{', '.join(map(str, types))})")
         if kind != "drawing":
-            skipped.append(f"{key} ({kind})")
+            # What a combo task holds stands beside it.
+            skipped += [f"{key} ({kind})"] * (kind != "combo")
             continue
         for index, of_tool in enumerate(types):
             if isinstance(of_tool, str) and draws_outlines(of_tool):
@@ -259,7 +260,9 @@ def _workflow(row: dict[str, str | None]) -> Workflow | None:
     version = f"{cells['version']}.{cells['minor_version'] or 0}"
     if not (_NUMBER.fullmatch(cells["workflow_id"]) and is_version(version)):
         return None
-    return Workflow(int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"], cells["strings"])
+    return Workflow(
+        int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"], cells["strings"]
+    )
 
 
 def _as_list(value: Any) -> list[Any]:

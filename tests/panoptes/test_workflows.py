@@ -39,9 +39,12 @@ def test_the_files_are_a_configuration(tmp_path: Path, polyframe: Call) -> None:
     files = [Path(line) for line in done.out.splitlines()]
     assert [file.name for file in files] == [
         "Extractor_config_workflow_4321_V7.9.yaml",
-        "Reducer_config_workflow_4321_V7.9_polygon_reducer.yaml",
+        "Reducer_config_workflow_4321_V7.9_polygon_extractor.yaml",
+        "Reducer_config_workflow_4321_V7.9_bezier_extractor.yaml",
         "Reducer_config_workflow_4321_V7.9_polygon_reducer_contours.yaml",
+        "Task_labels_workflow_4321_V7.9.yaml",
     ]
+    assert "skipped, since no outlines are drawn there: T1 (single)" in done.err
     values = read_config(files).values
     assert (values["workflow_id"], values["workflow_version"]) == (4321, "7.9")
     assert values["drawing_tasks"] == (
@@ -63,7 +66,7 @@ def test_what_they_make_is_what_the_examples_configuration_makes(tmp_path: Path)
 
 
 def test_the_reference_tool_takes_them(reference_python: str, tmp_path: Path) -> None:
-    extractor, reducer, contours = pf.config(WORKFLOWS, tmp_path, version="7.12")
+    extractor, reducer, contours, _ = pf.config(WORKFLOWS, tmp_path, version="7.12")
     code = (
         "import sys; from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv;"
         "from panoptes_aggregation.scripts.reduce_panoptes_csv import reduce_csv;"
@@ -75,6 +78,67 @@ def test_the_reference_tool_takes_them(reference_python: str, tmp_path: Path) ->
     subprocess.run([reference_python, "-c", code, *arguments], check=True, capture_output=True)
     assert (tmp_path / "polygon_reducer_reductions.csv").stat().st_size > 1000
     assert list(yaml.safe_load(contours.read_text())["reducer_config"]) == ["polygon_reducer_contours"]
+
+
+def with_texts(path: Path) -> Path:
+    """A workflow with all kinds of tools, and texts."""
+    tools: list[dict[str, Any]] = [
+        {"type": kind, "label": f"T0.tools.{index}.label", "details": []}
+        for index, kind in enumerate(("freehandLine", "bezier", "point", "polygon", "line"))
+    ]
+    tasks = {"T0": {"type": "drawing", "tools": tools, "instruction": "T0.instruction"}}
+    tasks |= {"T1": {"type": "single", "question": "T1.question", "answers": []}}
+    strings = {"T1.question": "Sûr?", "T0.tools.1.label": "No", "T0.instruction": "a: b", "T9.help": "x"}
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("workflow_id", "display_name", "version", "minor_version", "tasks", "strings"))
+        table.writerow((5, "W", 3, 4, json.dumps(tasks), json.dumps(strings)))
+    return path
+
+
+def test_names_texts_and_tools_are_those_of_the_reference_tool(reference_python: str, tmp_path: Path) -> None:
+    path = with_texts(tmp_path / "workflows.csv")
+    ours = {file.name: yaml.safe_load(file.read_text("utf-8")) for file in pf.config(path, tmp_path / "ours")}
+    code = (
+        "import sys; from panoptes_aggregation.scripts.config_workflow_panoptes import config_workflow;"
+        "config_workflow(sys.argv[1], 5, version='3.4', output_dir=sys.argv[2])"
+    )
+    (tmp_path / "theirs").mkdir()
+    subprocess.run(
+        [reference_python, "-c", code, str(path), str(tmp_path / "theirs")], check=True, capture_output=True
+    )
+    theirs = {file.name: yaml.safe_load(file.read_text("utf-8")) for file in (tmp_path / "theirs").iterdir()}
+    contours = "Reducer_config_workflow_5_V3.4_polygon_reducer_contours.yaml"
+    assert ours.keys() - theirs.keys() == {contours}
+    assert {name for name in theirs if "polygon" in name or "bezier" in name} <= ours.keys()
+    labels = "Task_labels_workflow_5_V3.4.yaml"
+    assert list(ours[labels].items()) == list(theirs[labels].items())
+    extractors = [
+        told["Extractor_config_workflow_5_V3.4.yaml"]["extractor_config"] for told in (ours, theirs)
+    ]
+    for name, entries in extractors[0].items():
+        assert [{key: entry[key] for key in ("task", "tools")} for entry in extractors[1][name]] == entries
+
+
+def test_every_outline_tool_is_taken_and_every_other_named(tmp_path: Path, polyframe: Call) -> None:
+    kinds = ("freehandSegmentShape", "point", "lasso", "freehandShape", "freehandSegmentLine", "circle")
+    tasks = {"T0": drawing(*kinds), "T1": {"type": "single"}, "T5": {"type": "combo", "tasks": ["T0"]}}
+    done = polyframe("config", written(tmp_path / "w.csv", (7, 3, 1, tasks)), "-o", tmp_path / "new")
+    assert done.code == 0
+    told = yaml.safe_load((tmp_path / "new" / "Extractor_config_workflow_7_V3.1.yaml").read_text())
+    assert told["extractor_config"] == {"polygon_extractor": [{"task": "T0", "tools": [0, 3, 4]}]}
+    assert "no outlines are drawn there: T0 tool 1 (point), T0 tool 5 (circle), T1 (single)\n" in done.err
+    assert "the type of tool is not known: T0 tool 2 (lasso)" in done.err
+
+
+def test_the_texts_of_tasks_are_not_settings(tmp_path: Path) -> None:
+    files = pf.config(with_texts(tmp_path / "workflows.csv"), tmp_path)
+    assert files[-1].name == "Task_labels_workflow_5_V3.4.yaml"
+    assert read_config(files[-1:]).values == {}
+    assert "drawing_tasks" in read_config(files).values
+    # Whatever a file of settings is called.
+    files[-1].write_text("eps: 0.25\n")
+    assert read_config(files[-1:]).values == {"eps": 0.25}
 
 
 def test_the_newest_version_by_number_and_the_tools_that_draw_outlines(tmp_path: Path) -> None:
