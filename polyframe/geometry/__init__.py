@@ -10,9 +10,8 @@
 `averages`                one polygon for each cluster, and its consensus
 `contours`                exact agreement contours: `levels` traced along the arcs of the `arrangement`, and
                           `polygonized` by GEOS where tracing leaves a doubt
-`arrangement`             the outlines of clusters as noded arcs, with the number of marks on either side;
-                          `shared` finds how many outlines run along an arc
-`faces`                   agreement contours by counting faces: the way out where a check fails
+`arrangement`             the outlines of clusters as arcs, with the number of marks on either side; `noding`
+                          finds where outlines meet
 `raster`                  agreement contours from counts on a grid
 `engines`                 GEOS or compiled loops: who computes areas, contours and averages
 `sweep`                   intersection areas without building an intersection (compiled); `slabs` prepares it

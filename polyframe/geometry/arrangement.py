@@ -1,11 +1,11 @@
 """The planar arrangement of the outlines of clusters: noded arcs, and how many marks lie on either side.
 
-The outlines of a cluster, each with its interior on the left, are noded by GEOS into arcs that meet only at
-their ends. Crossing an arc from right to left enters the marks whose outline runs along it: usually one, more
+The outlines of a cluster, each with its interior on the left, are cut into arcs that meet only at their ends
+(`noding`). Crossing an arc from right to left enters the marks whose outline runs along it: usually one, more
 where outlines share a stretch, none where two run along it in opposite directions. Turning once round a node
 crosses each arc there, so the depths of all sectors of a node follow from one of them, and those of the next
-node through the arc between: one breadth-first walk over the nodes gives every depth, and no point is ever
-tested against a mark. All clusters are worked on together, as flat arrays.
+node through the arc between: one breadth-first walk over the nodes gives every depth, and no point is tested
+against a mark but one for each component. All clusters are worked on together, as flat arrays.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.noding import REACH, node
 from polyframe.geometry.pairs import pair_with_runs
-from polyframe.geometry.shared import clusters_that_share, shared_steps, weighted_steps
 from polyframe.runs import offsets_of
 
 Ints = NDArray[np.int64]
@@ -31,7 +30,6 @@ class Arrangement:
 
     Attributes
     ----------
-    arcs : ndarray of shapely.LineString, shape (a,)
     cluster : ndarray of int64, shape (a,)
     left, right : ndarray of int64, shape (a,)
         How many marks of the cluster contain the points just left and just right of the arc.
@@ -50,7 +48,6 @@ class Arrangement:
         Clusters in which a check failed; their depths mean nothing.
     """
 
-    arcs: NDArray[Any]
     cluster: Ints
     left: Ints
     right: Ints
@@ -62,7 +59,9 @@ class Arrangement:
     failed: Bools
 
 
-def arrange(polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | None = None) -> Arrangement:
+def arrange(
+    polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | None = None, reach: float = REACH
+) -> Arrangement:
     """Return the arrangement of the outlines of each cluster, holes included.
 
     Parameters
@@ -75,65 +74,63 @@ def arrange(polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | N
         The number of clusters.
     weights : ndarray of int64, shape (n,), optional
         How many marks each polygon stands for; 1 where not given.
+    reach : float
+        What is nearer than this fraction of the largest coordinate of a cluster is one point.
 
     Returns
     -------
     Arrangement
-        A cluster that GEOS cannot node has no arcs and counts as failed.
     """
     # In normal form a ring starts at its smallest point (by x, then y) and shells run clockwise; reversed,
     # every interior is on the left.
     rings, owner = shapely.get_rings(shapely.normalize(polygons), return_index=True)
     rings, ring_cluster = shapely.reverse(rings), cluster[owner]
     ring_weight = np.ones(len(rings), dtype=np.int64) if weights is None else weights[owner]
-    lines = np.full(count, None, dtype=object)
-    shapely.multilinestrings(rings, indices=ring_cluster, out=lines)
-    noded = apply_isolated(_node, lines, failed=None)
-    arcs, arc_cluster = shapely.get_parts(noded, return_index=True)
-
-    coordinates, offsets, ends = _coordinates(arcs)
-    points = np.concatenate([ends[:, :2], shapely.get_coordinates(shapely.get_point(rings, 0)) + 0.0])
-    numbers = _number_points(np.concatenate([arc_cluster, arc_cluster, ring_cluster]), points)
-    nodes, first = np.split(numbers, [2 * len(arcs)])
+    ring_offsets = offsets_of(shapely.get_num_coordinates(rings))
+    drawn = shapely.get_coordinates(rings)
+    arcs = node(
+        drawn,
+        ring_offsets,
+        ring_cluster,
+        ring_weight,
+        reach * _scales(drawn, ring_offsets, ring_cluster, count),
+    )
+    offsets, step = arcs.offsets, arcs.step
+    coordinates = arcs.points[arcs.nodes]
+    ends = _ends(coordinates, offsets)
+    used, nodes = np.unique(
+        np.concatenate([arcs.nodes[offsets[:-1]], arcs.nodes[offsets[1:] - 1]]), return_inverse=True
+    )
     start, end = np.split(nodes, 2)
     order = _around_nodes(nodes, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
-
-    # GEOS keeps the direction of a line that it nodes: crossing it from right to left enters one mark.
-    step = np.ones(len(arcs), dtype=np.int64)
-    shares = clusters_that_share(arcs, arc_cluster, rings, ring_cluster, count)
-    weighs = np.bincount(ring_cluster[ring_weight > 1], minlength=count) > 0
-    shares &= ~weighs
-    if np.any(shares):
-        alone = (np.diff(offsets) > 2) | ~shares[arc_cluster]
-        there = shares[ring_cluster]
-        step = shared_steps(ends, nodes, order, alone, arc_cluster, rings[there], ring_cluster[there])
-    if np.any(weighs):
-        some, there = np.flatnonzero(weighs[arc_cluster]), weighs[ring_cluster]
-        step[some] = weighted_steps(
-            arcs[some], arc_cluster[some], rings[there], ring_cluster[there], ring_weight[there]
-        )
     after = _turn(nodes, order, np.concatenate([step, -step]))
-    rise = after[: len(arcs)] - after[len(arcs) :] - step
-    depth, component = _walk(nodes, order, rise, int(numbers.max(initial=-1)) + 1)
-
-    roots = np.unique(component, return_index=True)[1]
-    where = np.zeros((len(component), 2))
-    where[numbers] = points
-    node_cluster = np.zeros(len(component), dtype=np.int64)
-    node_cluster[start], node_cluster[first] = arc_cluster, ring_cluster
+    rise = after[: len(step)] - after[len(step) :] - step
+    first = np.searchsorted(used, arcs.first[arcs.first >= 0])
+    drawn_rings, drawn_cluster, drawn_weight = (
+        values[arcs.first >= 0] for values in (rings, ring_cluster, ring_weight)
+    )
+    component = _components(nodes, len(used))
+    # The leftmost node of each component is the first of a ring, and west of it is outside.
+    x, y = arcs.points[used[first]].T
+    leftmost = np.lexsort((y, x, component[first]))
+    leftmost = leftmost[np.unique(component[first][leftmost], return_index=True)[1]]
+    roots = first[leftmost]
+    depth = _walk(nodes, order, rise, roots, len(used))
     below = _depth_below(
-        where[roots], node_cluster[roots], rings, ring_cluster, ring_weight, component[first]
+        arcs.points[used[roots]],
+        drawn_cluster[leftmost],
+        drawn_rings,
+        drawn_cluster,
+        drawn_weight,
+        component[first],
     )
     depth += below[component]
-    left = depth[start] + after[: len(arcs)]
+    left = depth[start] + after[: len(step)]
     right = left - step
 
     failed = np.zeros(count, dtype=np.bool_)
-    failed[ring_cluster[np.bincount(nodes, minlength=len(depth))[first] == 0]] = True
-    turned = np.bincount(nodes, weights=np.concatenate([step, -step]), minlength=len(depth))
-    failed[node_cluster[turned != 0]] = True
-    failed[arc_cluster[(depth[end] - depth[start] != rise) | (left < 0) | (right < 0)]] = True
-    return Arrangement(arcs, arc_cluster, left, right, coordinates, offsets, ends, nodes, order, failed)
+    failed[arcs.cluster[(depth[end] - depth[start] != rise) | (left < 0) | (right < 0)]] = True
+    return Arrangement(arcs.cluster, left, right, coordinates, offsets, ends, nodes, order, failed)
 
 
 def _around_nodes(nodes: Ints, across: Floats, up: Floats) -> Ints:
@@ -148,28 +145,21 @@ def _around_nodes(nodes: Ints, across: Floats, up: Floats) -> Ints:
     return np.lexsort((np.where(steep, -across, up) / over, quarter, nodes))
 
 
-def _node(lines: NDArray[Any]) -> NDArray[Any]:
-    return np.asarray(shapely.union_all(lines[:, None], axis=1))
+def _scales(coordinates: Floats, offsets: Ints, cluster: Ints, count: int) -> Floats:
+    """Return the power of two above the largest coordinate of each cluster."""
+    farthest = np.zeros(count)
+    if len(cluster):
+        of_ring = np.maximum.reduceat(np.abs(coordinates).max(axis=1), offsets[:-1])
+        np.maximum.at(farthest, cluster, of_ring)
+    return np.asarray(np.ldexp(1.0, np.frexp(farthest)[1]))
 
 
-def _coordinates(arcs: NDArray[Any]) -> tuple[Floats, Ints, Floats]:
-    """Return the points of all arcs, where each begins, and the ends of `Arrangement`."""
-    coordinates, arc = shapely.get_coordinates(arcs, return_index=True)
-    coordinates += 0.0  # no negative zeros: equal points have equal bits
-    offsets = offsets_of(np.bincount(arc, minlength=len(arcs)))
+def _ends(coordinates: Floats, offsets: Ints) -> Floats:
+    """Return the ends of `Arrangement`."""
     first, last = offsets[:-1], offsets[1:] - 1
     leaving = np.concatenate([coordinates[first], coordinates[last]])
     towards = np.concatenate([coordinates[first + 1], coordinates[last - 1]])
-    return coordinates, offsets, np.column_stack([leaving, towards])
-
-
-def _number_points(cluster: Ints, points: Floats) -> Ints:
-    """Number the distinct points, ascending by cluster, x and y."""
-    order = np.lexsort((points[:, 1], points[:, 0], cluster))
-    keys = np.column_stack([cluster, points])[order]
-    numbers = np.empty(len(order), dtype=np.int64)
-    numbers[order] = np.cumsum(np.any(np.diff(keys, axis=0, prepend=keys[:1]) != 0, axis=1))
-    return numbers
+    return np.column_stack([leaving, towards])
 
 
 def _turn(nodes: Ints, order: Ints, steps: Ints) -> Ints:
@@ -186,24 +176,29 @@ def _turn(nodes: Ints, order: Ints, steps: Ints) -> Ints:
     return after
 
 
-def _walk(nodes: Ints, order: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]:
-    """Add up the rises from the first node of each connected component to all others.
-
-    Returns the depth of the westernmost sector of every node, that of the first node (the leftmost of its
-    component, so that outside is west of it) being 0, and the component of every node.
-    """
+def _components(nodes: Ints, count: int) -> Ints:
+    """Number the connected components of the nodes."""
     # Late: work that needs no contours need not wait for SciPy.
     from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order, connected_components
+    from scipy.sparse.csgraph import connected_components
 
-    # The leaving arcs of each node, with the node at the other end: a graph that has each arc both ways. (It
-    # may join two nodes twice, and SciPy's search for strong components never ends on such graphs.)
+    start, end = np.split(nodes, 2)
+    graph = csr_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _walk(nodes: Ints, order: Ints, rise: Ints, roots: Ints, count: int) -> Ints:
+    """Add up the rises from the root of each connected component to all other nodes.
+
+    Returns the depth of the westernmost sector of every node, that of the roots being 0.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import breadth_first_order
+
+    # The leaving arcs of each node, with the node at the other end: a graph that has each arc both ways, and
+    # one more node, from which all roots are reached.
     beyond = np.roll(nodes, len(nodes) // 2)
     bounds = offsets_of(np.bincount(nodes, minlength=count))
-    graph = csr_array((np.ones(len(nodes)), beyond[order], bounds), shape=(count, count))
-    component = connected_components(graph, directed=False)[1].astype(np.int64)
-    roots = np.unique(component, return_index=True)[1]
-    # One more node, from which all roots are reached, makes one tree of all.
     graph = csr_array(
         (
             np.ones(len(nodes) + len(roots)),
@@ -221,7 +216,7 @@ def _walk(nodes: Ints, order: Ints, rise: Ints, count: int) -> tuple[Ints, Ints]
     while np.any(parent != count):  # each round doubles the stretch that is added up
         depth += depth[parent]
         parent = parent[parent]
-    return depth[:count], component
+    return depth[:count]
 
 
 def _depth_below(

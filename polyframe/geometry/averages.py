@@ -12,11 +12,15 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry._isolation import apply_isolated
-from polyframe.geometry.parts import fill_holes, largest_parts
+from polyframe.geometry.contours import cluster_contours
+from polyframe.geometry.parts import fill_holes, largest_parts, polygons_of
 from polyframe.geometry.repeated import without_third_copies
 
 #: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
 TIE = 1e-12
+
+#: Areas that differ by less than this fraction are the same.
+_SAME = 1e-10
 
 
 def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
@@ -41,7 +45,7 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     if len(several):
         together = np.full(len(counts), None, dtype=object)
         shapely.multipolygons(polygons, indices=np.repeat(np.arange(len(counts)), counts), out=together)
-        unions[several] = fill_holes(largest_parts(_overlay(_unite, together[several])))
+        unions[several] = _settle(_overlay(_unite, together[several]), fill_holes)
     return unions
 
 
@@ -66,6 +70,8 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
     for member in range(1, counts.max(initial=1)):  # the next member of every cluster at once
         larger = np.flatnonzero((counts > member) & ~shapely.is_empty(common))
         common[larger] = _overlay(shapely.intersection, common[larger], polygons[starts[larger] + member])
+    several = np.flatnonzero(counts > 1)
+    common[several] = _settle(common[several], lambda parts: parts)
     return largest_parts(common)
 
 
@@ -150,6 +156,23 @@ def _first_members(polygons: NDArray[Any], starts: NDArray[np.int64]) -> NDArray
     filled = starts[1:] > starts[:-1]
     first[filled] = polygons[starts[:-1][filled]]
     return first
+
+
+def _settle(geometries: NDArray[Any], finish: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """Return the largest part of each geometry, finished; what meets within rounding meets, as in contours.
+
+    To GEOS, parts that were meant to share an edge, or to touch in a point, may be apart or one part, as
+    rounding has it.
+    """
+    finished = finish(largest_parts(geometries))
+    parts, owner = polygons_of(geometries)
+    levels = cluster_contours(parts, np.searchsorted(owner, np.arange(len(geometries) + 1)))
+    some = np.flatnonzero(np.diff(levels.offsets))
+    first = levels.polygons[levels.offsets[some]]
+    same = np.abs(shapely.area(first) - shapely.area(fill_holes(finished[some])))
+    differs = same > _SAME * shapely.area(first)
+    finished[some[differs]] = first[differs]
+    return finished
 
 
 def _unite(collections: NDArray[Any]) -> NDArray[Any]:

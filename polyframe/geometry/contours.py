@@ -1,10 +1,10 @@
 """Agreement contours: level k is the largest part of the region where at least k marks overlap, holes filled.
 
-The `levels` are traced along the arcs of the `arrangement`, which tells the largest part where no holes or
-ties are in the way; else GEOS polygonizes the level (`polygonized`). Areas that share an edge are one part,
-areas that touch in a point are two. An outline that a cluster holds many times is worked on once, and levels
-that are equal for that reason are one polygon. Where a check fails, `faces.counted_levels` answers for that
-cluster.
+Areas that share an edge are one part, areas that touch in a point are two; what would meet but for rounding
+meets (see `noding`). The `levels` are traced along the arcs of the `arrangement`, which tells the largest
+part where no holes or ties are in the way; else GEOS polygonizes the level (`polygonized`). An outline that a
+cluster holds many times is worked on once, and levels that are equal for that reason are one polygon. A
+cluster in which a check fails is worked on again with a longer reach.
 """
 
 import itertools
@@ -16,9 +16,9 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry.arrangement import Ints, arrange
-from polyframe.geometry.faces import counted_levels
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
-from polyframe.geometry.parts import fill_holes, have_area
+from polyframe.geometry.noding import REACH
+from polyframe.geometry.parts import fill_holes
 from polyframe.geometry.polygonized import largest_with_area, polygonized_parts
 from polyframe.geometry.repeated import first_of_each
 from polyframe.runs import offsets_of, runs_of_equal
@@ -28,6 +28,9 @@ _CHUNK_VERTICES = 250_000
 
 #: The areas of all levels add up to the areas of all marks, up to this fraction of them.
 _AREA_TOLERANCE = 1e-9
+
+#: How much longer the reach is where a check failed, and where that ends (a ten-thousandth of a pixel or so).
+_LONGER, _LONGEST = 2.0**6, 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,13 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
 
 
 def _contours_together(
-    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int
+    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int, reach: float = REACH
 ) -> tuple[NDArray[Any], Ints, Ints]:
     """Return the largest part of every level that differs from the one before, sorted by cluster and level.
 
     Also returns the cluster of each, and how many equal levels it stands for.
     """
-    arrangement, heights = ranked_depths(arrange(marks, cluster, count, weights), weights, count)
+    arrangement, heights = ranked_depths(arrange(marks, cluster, count, weights, reach), weights, count)
     levels = levels_of(arrangement)
     traced = trace(arrangement, levels)
     parts, areas = traced.outlines.copy(), traced.areas
@@ -122,14 +125,17 @@ def _contours_together(
     unbroken = level == _rank_within(owner) + 1
     parts, owner, equal = parts[unbroken], owner[unbroken], equal[unbroken]
 
-    for lost_cluster in np.flatnonzero(failed):
-        lost_marks = cluster == lost_cluster
-        counted = counted_levels(marks[lost_marks], weights[lost_marks])
-        counted = counted[np.logical_and.accumulate(have_area(counted))]
-        at = np.searchsorted(owner, lost_cluster)
-        parts = np.insert(parts, at, counted)
-        owner = np.insert(owner, at, np.full(len(counted), lost_cluster))
-        equal = np.insert(equal, at, np.ones(len(counted), dtype=np.int64))
+    if np.any(failed) and reach < _LONGEST:
+        again = np.flatnonzero(failed)
+        there = failed[cluster]
+        among_lost = np.searchsorted(again, cluster[there])
+        found, of_lost, times = _contours_together(
+            marks[there], among_lost, weights[there], len(again), reach * _LONGER
+        )
+        parts, equal = np.concatenate([parts, found]), np.concatenate([equal, times])
+        owner = np.concatenate([owner, again[of_lost]])
+        order = np.argsort(owner, kind="stable")
+        parts, owner, equal = parts[order], owner[order], equal[order]
     return parts, owner, equal
 
 

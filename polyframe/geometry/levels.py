@@ -263,7 +263,7 @@ def _outlines(
     line = np.empty(len(members), dtype=np.int64)
     line[offsets_of(sizes)[ring] + (sizes[ring] - ahead) % sizes[ring]] = levels.half[members]
 
-    arcs = len(arrangement.arcs)
+    arcs = len(arrangement.cluster)
     arc, forward = line % arcs, line < arcs
     offsets = arrangement.offsets
     counts = np.diff(offsets)[arc] - 1

@@ -1,11 +1,13 @@
 """The outlines of one cluster, directed, as the depth walk takes them; compiled."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled_inner
+from polyframe.geometry.noding import REACH
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,9 +21,6 @@ _THINNEST = 1e-12
 #: what rounding them loses, must neither underflow nor overflow.
 _SMALLEST_BOX = 1e-60
 _LARGEST_COORDINATE = 1e60
-
-#: How far noding may move a point, in rounding steps of the largest coordinate.
-_ROUNDING_STEPS = 4
 
 
 class Outlines(NamedTuple):
@@ -88,7 +87,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
     x, y, end_x, end_y = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     ring = np.empty(size, np.int64)
     first = np.zeros(count + 1, np.int64)
-    total = reach = 0.0
+    total = farthest = 0.0
     sound = True
     n = kept = 0
     for r in range(count):
@@ -110,7 +109,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         certain = abs(area) > _THINNEST * box  # false for NaN
         if not (certain and box > _SMALLEST_BOX and largest < _LARGEST_COORDINATE):
             sound = False
-        reach = max(reach, _ROUNDING_STEPS * np.spacing(largest))
+        farthest = max(farthest, largest)
         reverse = (area > 0.0) == is_hole[r]
         total += -abs(area) if is_hole[r] else abs(area)
         start = n
@@ -131,4 +130,5 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         kept += 1
         first[kept] = n
     first, mark = first[: kept + 1], mark[:kept]
+    reach = math.ldexp(REACH, math.frexp(farthest)[1])
     return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, reach, sound)

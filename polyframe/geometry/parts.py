@@ -30,16 +30,33 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     if not len(others):
         return largest
     largest[others] = shapely.Polygon()
-    parts, owners = shapely.get_parts(geometries[others], return_index=True)
-    while np.any(shapely.get_type_id(parts) > shapely.GeometryType.POLYGON):
-        parts, inner = shapely.get_parts(parts, return_index=True)
-        owners = owners[inner]
-    is_polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
-    parts, owners = parts[is_polygon], owners[is_polygon]
+    parts, owners = polygons_of(geometries[others])
     order = np.lexsort((-shapely.area(parts), owners))  # stable: the first stays first on ties
     with_parts, first = np.unique(owners[order], return_index=True)
     largest[others[with_parts]] = parts[order[first]]
     return largest
+
+
+def polygons_of(geometries: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the polygons that geometries consist of.
+
+    Parameters
+    ----------
+    geometries : ndarray of shapely geometries, shape (n,)
+        Of any type, nested collections included; None has no parts.
+
+    Returns
+    -------
+    parts : ndarray of shapely.Polygon, shape (p,)
+    owners : ndarray of int64, shape (p,)
+        Which geometry each belongs to, ascending.
+    """
+    parts, owners = shapely.get_parts(geometries, return_index=True)
+    while np.any(shapely.get_type_id(parts) > shapely.GeometryType.POLYGON):
+        parts, inner = shapely.get_parts(parts, return_index=True)
+        owners = owners[inner]
+    is_polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    return parts[is_polygon], owners[is_polygon]
 
 
 def fill_holes(polygons: NDArray[Any]) -> NDArray[Any]:

@@ -27,8 +27,8 @@ from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.crossings import find_crossings
 from polyframe.geometry.curves import adds_up, trace_curves, write_levels
-from polyframe.geometry.faces import part_of_rings
 from polyframe.geometry.outlines import load_outlines
+from polyframe.geometry.polygonized import part_of_rings
 from polyframe.geometry.repeated import MANY_REPEATS, first_of_each, without_third_copies
 from polyframe.geometry.rings import room_for_all, with_room, with_room_for_sizes
 from polyframe.geometry.touching import settle_touches

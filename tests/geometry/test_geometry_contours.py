@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 import shapely
+from counted_faces import counted_levels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -12,8 +13,8 @@ from shapely import box
 from polyframe.geometry import average_intersection, average_union, contours
 from polyframe.geometry.arrangement import arrange
 from polyframe.geometry.contours import cluster_contours
-from polyframe.geometry.faces import counted_levels
 from polyframe.geometry.levels import trace
+from polyframe.geometry.noding import REACH
 from polyframe.geometry.parts import fill_holes, largest_parts
 
 contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
@@ -77,12 +78,6 @@ def test_stacks_worked_by_hand(name):
     assert all(level.is_valid and level.exterior.is_ccw and not level.interiors for level in found)
 
 
-@pytest.mark.parametrize("name", [name for name in STACKS if not name.startswith("nothing")])
-def test_counted_faces_give_the_same(name):
-    marks = np.array([mark for mark in STACKS[name][0] if mark], dtype=object)
-    assert shapely.area(fill_holes(counted_levels(marks))) == pytest.approx(STACKS[name][1])
-
-
 @pytest.mark.parametrize("snap", [0, 0.5, 2])
 def test_outlines_against_all_subsets(make_cluster, snap):
     # On a grid of pixels many outlines share stretches of their ways.
@@ -111,7 +106,7 @@ def test_monte_carlo(make_cluster):
 def test_depths_on_both_sides_of_every_arc(make_cluster):
     marks = make_cluster(5, vertices=40)
     found = arrange(marks, np.zeros(5, dtype=np.int64), 1)
-    ends, towards = found.ends[: len(found.arcs), :2], found.ends[: len(found.arcs), 2:]
+    ends, towards = np.split(found.ends[: len(found.cluster)], 2, axis=1)
     middle, along = (ends + towards) / 2, towards - ends
     long = np.hypot(*along.T) > 1
     aside = np.column_stack([-along[:, 1], along[:, 0]]) * 1e-6
@@ -141,17 +136,20 @@ def test_no_clusters():
     assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
 
 
-@pytest.mark.parametrize("trouble", ["noding", "depths", "curves", "parts"])
-def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, trouble):
+@pytest.mark.parametrize("trouble", ["failed", "depths", "curves", "parts"])
+def test_where_a_check_fails_the_reach_is_longer(monkeypatch, make_cluster, trouble):
     stacks = [SQUARES, make_cluster(4), SQUARES]
     marks, offsets = np.concatenate([np.array(stack, dtype=object) for stack in stacks]), [0, 4, 8, 12]
     expected = cluster_contours(marks, offsets)
-    counted = []
+    arranged = []
 
-    def arrange_badly(*arguments):
-        found = arrange(*arguments)
+    def arrange_badly(marks, cluster, count, weights, reach):
+        found = arrange(marks, cluster, count, weights, reach)
+        arranged.append((count, reach))
+        if reach > REACH:
+            return found
         middle = found.cluster == 1
-        if trouble == "noding":
+        if trouble == "failed":
             found.failed[1] = True
         elif trouble == "depths":
             found.left[middle] += 1
@@ -166,21 +164,11 @@ def test_where_a_check_fails_faces_are_counted(monkeypatch, make_cluster, troubl
     if trouble == "parts":
         monkeypatch.setattr(contours_module, "trace", trace_nothing)
     monkeypatch.setattr(contours_module, "arrange", arrange_badly)
-    monkeypatch.setattr(
-        contours_module, "counted_levels", lambda m, w: counted.append(len(m)) or counted_levels(m, w)
-    )
     found = cluster_contours(marks, offsets)
-    assert counted == [4]
+    assert [count for count, _ in arranged] == [3, 1]
+    assert REACH < arranged[1][1] < 2.0**-30
     assert found.offsets.tolist() == expected.offsets.tolist()
     assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
-
-
-def test_what_geos_refuses_altogether_has_no_levels(monkeypatch):
-    def refuses(*_, **__):
-        raise shapely.errors.GEOSException("TopologyException")
-
-    monkeypatch.setattr(shapely, "union_all", refuses)
-    assert contours(SQUARES) == []
 
 
 def trace_nothing(arrangement, levels):

@@ -9,7 +9,7 @@ pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numb
 
 from polyframe.geometry import walk
 from polyframe.geometry.contours import cluster_contours
-from polyframe.geometry.faces import part_of_rings
+from polyframe.geometry.polygonized import part_of_rings
 from polyframe.geometry.walk import fast_cluster_contours, walk_contours
 
 TIED = [box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)]

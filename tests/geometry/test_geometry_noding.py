@@ -1,17 +1,15 @@
 """Arcs that several outlines run along: depths beside them, against points tested one by one."""
 
-import importlib
 import math
 
 import numpy as np
 import pytest
 import shapely
+from counted_faces import lines_of
 from shapely import box
 
 from polyframe.geometry import arrangement, contours
 from polyframe.geometry.arrangement import arrange
-
-shared = importlib.import_module("polyframe.geometry.shared")
 
 TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
 CELLS = [box(x, y, x + 1, y + 1) for x in range(3) for y in range(3)]
@@ -49,9 +47,9 @@ def alone(marks):
 
 def check_depths(marks, found, least=1e-3):
     """Count the marks around points on both sides of the first segment of each arc, if long and alone."""
-    start, end = found.ends[: len(found.arcs), :2], found.ends[: len(found.arcs), 2:]
+    start, end = np.split(found.ends[: len(found.cluster)], 2, axis=1)
     length = np.hypot(*(end - start).T)
-    near = shapely.STRtree(found.arcs).query(
+    near = shapely.STRtree(lines_of(found)).query(
         shapely.points((start + end) / 2), predicate="dwithin", distance=1e-6
     )[0]
     long = (length > least) & (np.bincount(near, minlength=len(length)) == 1)
@@ -64,17 +62,13 @@ def check_depths(marks, found, least=1e-3):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_outlines_drawn_on_screens(make_cluster, monkeypatch, seed):
+def test_outlines_drawn_on_screens(make_cluster, seed):
     # Vertices on slanted edges lie beside them by a rounding step: arcs run beside each other all the way.
     marks = on_screens(make_cluster, 13, seed)
-    matched = []
-    match = shared._matched_steps
-    monkeypatch.setattr(shared, "_matched_steps", lambda *a: matched.append(len(a[0])) or match(*a))
     found = alone(marks)
     assert not found.failed.any()
-    assert sum(matched) < 0.02 * len(found.arcs)
     check_depths(marks, found)
-    by_length = np.abs(found.left - found.right) @ shapely.length(found.arcs)
+    by_length = np.abs(found.left - found.right) @ shapely.length(lines_of(found))
     assert by_length == pytest.approx(shapely.length(marks).sum(), rel=1e-9)
 
 
@@ -103,7 +97,7 @@ def test_shared_edges(name, scale):
     assert shapely.area(levels) == pytest.approx(shapely.area(contours(unscaled)) * scale**2, rel=1e-9)
 
 
-def test_chains_go_straight_on_only_where_no_outline_has_a_vertex():
+def test_outlines_that_bend_at_the_same_point():
     # Both outlines bend at (1, 1), and neither goes on where the other came from.
     one = shapely.Polygon([(0, 0), (1, 1), (0, 2), (-1, 1)])
     other = shapely.Polygon([(2, 0), (3, 1), (2, 2), (1, 1)])

@@ -1,0 +1,249 @@
+"""What overlapping outlines give, in rational arithmetic: an oracle for both engines, independent of both.
+
+The plane is cut into vertical slabs at every vertex and every crossing, and each slab by the edges that span
+it into cells. No edge ends or crosses another inside a slab, so a cell is a trapezoid with one depth, and its
+area is exact. Cells that share a piece of edge of positive length are neighbours; cells that touch in a point
+are not. So regions that touch only in a point are different parts, and what is cut off from the outside but
+for a point is a hole.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import shapely
+
+Point = tuple[Fraction, Fraction]
+Ring = list[Point]
+Mark = list[Ring]
+Segment = tuple[Point, Point]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A trapezoid between two edges, over one slab; unbounded ones have no area.
+
+    Attributes
+    ----------
+    depth : int
+        How many marks contain it.
+    area : Fraction
+    left, right : pair of Fraction
+        Where it begins and ends on the left and on the right side of its slab; None is infinity.
+    """
+
+    depth: int
+    area: Fraction | None
+    left: tuple[Fraction | None, Fraction | None]
+    right: tuple[Fraction | None, Fraction | None]
+
+
+class Overlay:
+    """The cells of some marks, each mark a list of rings of which an odd number surround its inside."""
+
+    def __init__(self, marks: Sequence[Mark]) -> None:
+        self.count = len(marks)
+        edges = [
+            (*sorted(pair), number)
+            for number, mark in enumerate(marks)
+            for ring in mark
+            for pair in itertools.pairwise([*ring, ring[0]])
+        ]
+        sides = [edge for edge in edges if edge[0][0] != edge[1][0]]
+        cuts = {point[0] for edge in edges for point in edge[:2]}
+        cuts |= {
+            crossing[0]
+            for one, other in itertools.combinations(sides, 2)
+            if (crossing := crossing_of(one[:2], other[:2]))
+        }
+        self.cells: list[Cell] = []
+        self.neighbours: list[tuple[int, int]] = []
+        before = self._add_slab(Fraction(0), Fraction(0), [])  # all that is farther to the left
+        for start, end in itertools.pairwise(sorted(cuts)):
+            slab = self._add_slab(start, end, [side for side in sides if side[0][0] <= start < side[1][0]])
+            self._join(before, slab)
+            before = slab
+        self._join(before, self._add_slab(Fraction(0), Fraction(0), []))
+
+    def _add_slab(
+        self, start: Fraction, end: Fraction, sides: Iterable[tuple[Point, Point, int]]
+    ) -> list[int]:
+        middle = (start + end) / 2
+        rows: dict[Fraction, list[tuple[Point, Point, int]]] = defaultdict(list)
+        for side in sides:
+            rows[_height(side, middle)].append(side)
+        inside: set[int] = set()
+        left: Fraction | None = None
+        right: Fraction | None = None
+        first = len(self.cells)
+        for _, row in sorted(rows.items()):
+            top_left, top_right = _height(row[0], start), _height(row[0], end)
+            area = None
+            if left is not None and right is not None:
+                area = (top_left - left + top_right - right) * (end - start) / 2
+            self.cells.append(Cell(len(inside), area, (left, top_left), (right, top_right)))
+            for *_, mark in row:
+                inside ^= {mark}
+            left, right = top_left, top_right
+        assert not inside
+        self.cells.append(Cell(0, None, (left, None), (right, None)))
+        numbers = list(range(first, len(self.cells)))
+        self.neighbours += itertools.pairwise(numbers)
+        return numbers
+
+    def _join(self, before: list[int], slab: list[int]) -> None:
+        i = j = 0
+        while i < len(before) and j < len(slab):
+            one, other = self.cells[before[i]].right, self.cells[slab[j]].left
+            low = max((y for y in (one[0], other[0]) if y is not None), default=None)
+            high = min((y for y in (one[1], other[1]) if y is not None), default=None)
+            if low is None or high is None or low < high:
+                self.neighbours.append((before[i], slab[j]))
+            ends = high is None or one[1] == high, high is None or other[1] == high
+            i, j = i + ends[0], j + ends[1]
+
+    def parts(self, level: int) -> list[list[int]]:
+        """Return the parts of the region where at least so many marks overlap, as cells."""
+        components = self._components(lambda cell: self.cells[cell].depth >= level)
+        return [part for part in components if self.area(part) > 0]
+
+    def area(self, cells: Iterable[int]) -> Fraction:
+        """Return the area of some cells."""
+        return sum((self.cells[cell].area or Fraction(0) for cell in cells), Fraction(0))
+
+    def filled_area(self, part: list[int]) -> Fraction:
+        """Return the area of a part, what it cuts off from the outside included."""
+        cells = set(part)
+        others = self._components(lambda cell: cell not in cells)
+        holes = [hole for hole in others if all(self.cells[cell].area is not None for cell in hole)]
+        return self.area(part) + sum((self.area(hole) for hole in holes), Fraction(0))
+
+    def largest_parts(self, level: int) -> list[list[int]]:
+        """Return the largest part of a level; several where they are equally large, none without an area."""
+        parts = self.parts(level)
+        most = max((self.area(part) for part in parts), default=Fraction(0))
+        return [part for part in parts if self.area(part) == most]
+
+    @cached_property
+    def contour_areas(self) -> list[list[Fraction]]:
+        """Areas of the contours of all levels, holes filled: for each level those of equally large parts."""
+        levels = [
+            [self.filled_area(part) for part in self.largest_parts(level)]
+            for level in range(1, self.count + 1)
+        ]
+        return list(itertools.takewhile(bool, levels))
+
+    @cached_property
+    def common_areas(self) -> list[Fraction]:
+        """Areas of the average `intersection`, holes excluded: 0, or those of equally large parts."""
+        return [self.area(part) for part in self.largest_parts(self.count)] or [Fraction(0)]
+
+    def area_from_depth(self, level: int) -> Fraction:
+        """Return the area of the whole level."""
+        return self.area(cell for cell, known in enumerate(self.cells) if known.depth >= level)
+
+    def _components(self, chosen: Callable[[int], bool]) -> list[list[int]]:
+        root = {cell: cell for cell in range(len(self.cells)) if chosen(cell)}
+
+        def find(cell: int) -> int:
+            while root[cell] != cell:
+                root[cell] = root[root[cell]]
+                cell = root[cell]
+            return cell
+
+        for one, other in self.neighbours:
+            if one in root and other in root:
+                root[find(one)] = find(other)
+        members = defaultdict(list)
+        for cell in root:
+            members[find(cell)].append(cell)
+        return list(members.values())
+
+
+def crossing_of(one: Segment, other: Segment) -> Point | None:
+    """Return the point that two segments which are not parallel have in common."""
+    (ax, ay), (bx, by) = one
+    (cx, cy), (dx, dy) = other
+    if max(ax, bx) < min(cx, dx) or max(cx, dx) < min(ax, bx):
+        return None
+    if max(ay, by) < min(cy, dy) or max(cy, dy) < min(ay, by):
+        return None
+    whole = (bx - ax) * (dy - cy) - (by - ay) * (dx - cx)
+    if whole == 0:
+        return None
+    along = Fraction((cx - ax) * (dy - cy) - (cy - ay) * (dx - cx)) / whole
+    across = Fraction((cx - ax) * (by - ay) - (cy - ay) * (bx - ax)) / whole
+    if not (0 <= along <= 1 and 0 <= across <= 1):
+        return None
+    return ax + along * (bx - ax), ay + along * (by - ay)
+
+
+def marks_of(polygons: Iterable[shapely.Polygon]) -> list[Mark]:
+    """Return polygons as they are, to the last bit."""
+    return [
+        [
+            [(Fraction(x), Fraction(y)) for x, y in ring.coords[:-1]]
+            for ring in (polygon.exterior, *polygon.interiors)
+        ]
+        for polygon in polygons
+    ]
+
+
+def snapped(marks: Sequence[Mark], grid: Fraction) -> list[Mark]:
+    """Return marks with what lies within a grid step drawn together: snap rounding, exact.
+
+    Every vertex and crossing moves to the nearest point of the grid, and every edge that passes through the
+    square around such a point goes through the point. So edges that coincide but for rounding do, and so do
+    crossings.
+
+    References
+    ----------
+    J. D. Hobby, "Practical segment intersection with finite precision output", Computational Geometry 13
+    (1999).
+    """
+    edges = [pair for mark in marks for ring in mark for pair in itertools.pairwise([*ring, ring[0]])]
+    points = {point for edge in edges for point in edge}
+    points |= {
+        crossing for one, other in itertools.combinations(edges, 2) if (crossing := crossing_of(one, other))
+    }
+    pixels = {(round(x / grid) * grid, round(y / grid) * grid) for x, y in points}
+    return [[_routed(ring, pixels, grid / 2) for ring in mark] for mark in marks]
+
+
+def _routed(ring: Ring, pixels: Iterable[Point], half: Fraction) -> Ring:
+    route = []
+    for begin, end in itertools.pairwise([*ring, ring[0]]):
+        passed = []
+        low_x, high_x = min(begin[0], end[0]) - half, max(begin[0], end[0]) + half
+        low_y, high_y = min(begin[1], end[1]) - half, max(begin[1], end[1]) + half
+        for x, y in pixels:
+            if not (low_x <= x <= high_x and low_y <= y <= high_y):
+                continue
+            where = _first_inside(begin, end, (x - half, x + half), (y - half, y + half))
+            if where is not None:
+                passed.append((where, (x, y)))
+        route += [pixel for _, pixel in sorted(passed)]
+    kept = [point for point, before in zip(route, [route[-1], *route[:-1]], strict=True) if point != before]
+    return kept or route[:1]
+
+
+def _first_inside(begin: Point, end: Point, *bounds: tuple[Fraction, Fraction]) -> Fraction | None:
+    """Return where a segment comes into a square, as a fraction of it."""
+    first, last = Fraction(0), Fraction(1)
+    for at, to, (low, high) in zip(begin, end, bounds, strict=True):
+        step = to - at
+        if step == 0:
+            if not low <= at <= high:
+                return None
+            continue
+        one, other = sorted(((low - at) / step, (high - at) / step))
+        first, last = max(first, one), min(last, other)
+    return first if first <= last else None
+
+
+def _height(side: tuple[Point, Point, int], x: Fraction) -> Fraction:
+    (ax, ay), (bx, by) = side[:2]
+    return ay + (by - ay) * (x - ax) / (bx - ax)
