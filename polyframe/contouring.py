@@ -74,7 +74,7 @@ def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
             "contours_area",
         )
         .with_columns(pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level"))
-        .explode("contours_x", "contours_y", "contours_area", "level")
+        .explode("contours_x", "contours_y", "contours_area", "level", empty_as_null=False)
         .filter(pl.col("level").is_not_null())
     )
     x, offsets = ragged.flat(levels["contours_x"])

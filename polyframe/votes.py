@@ -70,7 +70,7 @@ def _as_json(votes: pl.DataFrame) -> pl.DataFrame:
     number = pl.col("answer").str.strip_chars('"').cast(pl.Float64, strict=False)
     counted = (
         votes.with_columns(from_menus)
-        .with_columns(pl.max_horizontal("menu", 0), number.alias("number"))
+        .with_columns(pl.max_horizontal("menu", pl.lit(0)), number.alias("number"))
         .group_by(*menu, "from_menus", "number", "answer")
         .agg(pl.col("votes").sum())
         .sort(*menu, "number", "answer", nulls_last=True)

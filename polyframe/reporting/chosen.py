@@ -133,5 +133,5 @@ def _levels(found: Opened, worst: pl.DataFrame) -> pl.DataFrame:
         .sort("cluster")
         .select("cluster", x="contours_x", y="contours_y", area="contours_area")
         .filter(pl.col("area").list.len() > 0)
-        .explode("x", "y", "area")
+        .explode("x", "y", "area", empty_as_null=False)
     )
