@@ -25,6 +25,7 @@ MAY_SKIP = ("the reference tool fails here",)
 NEEDS = {
     "reference_python": "network",
     "spatial_python": "network",
+    "lowest": "network",
     "driver": "browser",
     "little_disk": "root",
 }

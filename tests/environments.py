@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,11 +39,26 @@ def python_with(name: str, requirements: Sequence[str]) -> str:
     return str(python)
 
 
+def lowest_versions(*extras: str) -> list[str]:
+    """Return what pyproject.toml declares, and some extras, each in the lowest version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"]]
+    for extra in extras:
+        declared += project["optional-dependencies"][extra]
+    declared = [line for line in declared if not line.startswith(project["name"])]
+    return sorted({line.replace(">=", "==") for line in declared})
+
+
+def is_lowest_python() -> bool:
+    """Whether this is the lowest Python that pyproject.toml declares, for which the lowest versions were."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["requires-python"] == f">={sys.version_info.major}.{sys.version_info.minor}"
+
+
 def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True, capture_output=True)
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", *requirements], check=True, capture_output=True
-    )
+    install = [python, "-m", "pip", "install", "--quiet", *requirements]
+    subprocess.run(install, check=True, capture_output=True)
 
 
 @contextlib.contextmanager

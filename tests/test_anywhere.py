@@ -1,18 +1,13 @@
 """The same bytes on every processor and system, and no warning anywhere."""
 
 import ast
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from everything import CONFIG, EXPORT, everything, run_python
 from exports import ROOT
 
-CONFIG = ROOT / "data" / "config.yaml"
-OLDER = ROOT / "data" / "config-older.yaml"
-EXPORT = ROOT / "data" / "classifications.csv"
 SOURCES = sorted((ROOT / "polyframe").rglob("*.py"))
 #: Processors of long ago, for NumPy, its BLAS, and the C library; unknown names do nothing.
 OLD_PROCESSOR = {
@@ -33,41 +28,6 @@ ALLOWED = {
     "polyframe/synthetic/images.py",  # rounded to 16384th parts of a turn
     "polyframe/synthetic/toy.py",  # for pictures in the guide; nothing is written
 }
-
-
-def run_python(*arguments: object, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with our modules at hand."""
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places), **variables},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-
-
-def everything(folder: Path, **variables: str) -> dict[str, bytes]:
-    """Make tables, exports, a report and made-up data; return all files by name."""
-    folder.mkdir()
-    calls = [
-        ["run", EXPORT, "-c", CONFIG, "-o", "out", "--engine", "shapely", "--jobs", "1", "-q"],
-        ["run", EXPORT, "-c", OLDER, "-o", "older", "--engine", "shapely", "--jobs", "1", "-q"],
-        ["export", "out", "--to", "geojson", "-o", "geojson", "-q"],
-        ["export", "out", "--to", "panoptes-csv", "-o", "csv", "-q"],
-        ["report", "older", "-o", "report.html", "-q"],
-        ["synth", "made", "--subjects", "3", "-q"],
-    ]
-    code = (
-        "import sys\nfrom polyframe import cli\n"
-        f"for call in {[[str(argument) for argument in call] for call in calls]!r}:\n"
-        "    sys.argv = ['polyframe', *call]\n    cli.main()\n"
-    )
-    done = run_python("-c", code, cwd=folder, **variables)
-    assert done.returncode == 0, done.stderr
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_bytes_are_those_of_any_processor(tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""The lowest versions that are declared, without pandas: the same values, and the core tests pass."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+from environments import is_lowest_python, lowest_versions, python_with
+from everything import CONFIG, EXPORT, everything, run_python
+from exports import ROOT
+from polars.testing import assert_frame_equal
+
+from polyframe.tables import TABLES
+
+CORE = (
+    *("test_ragged.py", "test_pipeline.py", "test_reduction.py", "test_tables.py", "test_manifest.py"),
+    *("panoptes/test_panoptes_sources.py", "panoptes/test_panoptes_export.py"),
+    *("geometry/test_geometry_contours.py", "geometry/test_geometry_averages.py"),
+)
+#: Of the extra `test`, what the tests above use; and DuckDB, which reads the tables.
+TOOLS = ("pytest", "hypothesis", "duckdb")
+
+
+@pytest.fixture(scope="module")
+def lowest() -> str:
+    """A Python with the lowest versions: POLYFRAME_LOWEST_PYTHON, or an environment made for it."""
+    if not is_lowest_python():
+        pytest.skip("the lowest versions are tried with the lowest Python")
+    tools = [line for line in lowest_versions("test") if line.split("==")[0] in TOOLS]
+    return python_with("lowest", [*lowest_versions("fast", "plot", "report"), *tools])
+
+
+def test_that_environment_is_what_it_says(lowest: str) -> None:
+    done = subprocess.run(
+        [lowest, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
+    )
+    there = {entry["name"].lower(): entry["version"] for entry in json.loads(done.stdout)}
+    assert "pandas" not in there
+    for line in lowest_versions("fast", "plot", "report"):
+        name, _, version = line.partition("==")
+        found = [int(number) for number in there[name.lower()].split(".")]
+        wanted = [int(number) for number in version.split(".")]
+        assert found == wanted + [0] * (len(found) - len(wanted)), line
+
+
+@pytest.fixture(scope="module")
+def there(lowest: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that is made with the lowest versions."""
+    folder = tmp_path_factory.mktemp("lowest") / "there"
+    everything(folder, lowest)
+    return folder
+
+
+def test_the_lowest_versions_make_the_same_tables(there: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    assert {str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()} == set(
+        everything(here)
+    )
+    for output in ("out", "older"):
+        for table in TABLES:
+            ours, theirs = (pl.read_parquet(side / output / table) for side in (here, there))
+            # The versions of GEOS round differently.
+            binary = {"geometry"} & set(ours.columns)
+            assert_frame_equal(ours.drop(binary), theirs.drop(binary), abs_tol=1e-6)
+
+
+def test_duckdb_of_the_lowest_version_reads_the_tables(lowest: str, there: Path) -> None:
+    code = (
+        "import duckdb, json, sys\n"
+        "for table in sys.argv[1:]:\n"
+        "    duckdb.sql(f\"CREATE TABLE {table} AS FROM 'out/{table}/*.parquet'\")\n"
+        "    print(json.dumps([table, duckdb.sql(f'SELECT count(*) FROM {table}').fetchone()[0]]))\n"
+    )
+    done = run_python("-c", code, *TABLES, cwd=there, python=lowest)
+    assert done.returncode == 0, done.stderr
+    counts = dict(json.loads(line) for line in done.stdout.splitlines())
+    assert counts == {table: pl.read_parquet(there / "out" / table).height for table in TABLES}
+
+
+@pytest.mark.slow
+def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, there: Path) -> None:
+    """Of numba, Matplotlib and Pillow."""
+    calls = (
+        ["run", EXPORT, "-c", CONFIG, "-o", "compiled", "--engine", "compiled", "--jobs", "1", "-q"],
+        ["validate", "compiled"],
+        ["plot", "compiled", "-o", "overview.png"],
+    )
+    for call in calls:
+        done = run_python("-m", "polyframe", *call, cwd=there, python=lowest)
+        assert done.returncode == 0, done.stdout + done.stderr
+    areas = [
+        pl.read_parquet(there / output / "contours")["contours_area"].explode()
+        for output in ("out", "compiled")
+    ]
+    assert areas[0].to_list() == pytest.approx(areas[1].to_list(), abs=1e-6)
+    assert len(areas[0]) > 50
+    assert (there / "overview.png").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_core_tests_pass_with_the_lowest_versions(lowest: str, tmp_path: Path) -> None:
+    chosen = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not network and not browser"]
+    done = run_python(
+        *("-m", "pytest", *chosen, "--basetemp", tmp_path / "tests"),
+        *(ROOT / "tests" / name for name in CORE),
+        cwd=ROOT,
+        python=lowest,
+        POLYFRAME_REQUIRE_ALL="",
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout.splitlines()[-1]
