@@ -1,6 +1,6 @@
 """What is to be done for each partition: the stages that earlier work does not answer, and where from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -127,9 +127,15 @@ def task_for(
 
 
 def kept_stages(
-    order: Order, partitions: Sequence[Partition], before: Mapping[str, Any] | None
+    order: Order,
+    partitions: Sequence[Partition],
+    before: Mapping[str, Any] | None,
+    given: Collection[str] = (),
 ) -> tuple[Settings, Records]:
     """Find the tables of other stages in the output directory that still go with what is made now.
+
+    The settings of stages that are not made now stay as they are recorded, so that a later stage can take
+    them over, also where its tables go away in between.
 
     Parameters
     ----------
@@ -139,6 +145,8 @@ def kept_stages(
         All partitions.
     before : mapping or None
         The manifest of the output directory.
+    given : collection of str
+        The settings that were given; where no other tables are kept, they replace those that are recorded.
 
     Returns
     -------
@@ -150,8 +158,10 @@ def kept_stages(
     if before is None:
         return order.settings, {}
     # Contours are made from extractions, with the clustering of the reductions where there are some.
-    own: list[Affects] = ["extract", "carried", *(cast(Affects, stage) for stage in order.stages)]
-    if "reduce" not in before["stages"]:
+    own: list[Affects] = ["extract", *(cast(Affects, stage) for stage in order.stages)]
+    if order.stages != ("extract",):
+        own.append("carried")
+    if "contours" in order.stages and "reduce" not in before["stages"]:
         own.append("reduce")
     settings = settings_of({**before["settings"], **order.settings.affecting(*own)})
     others = tuple(s for s in STAGE_TABLES if s in before["stages"] and s not in (*order.stages, "extract"))
@@ -162,7 +172,12 @@ def kept_stages(
         # Whatever is taken of the extractions now, they are as they were.
         for name, record in order.earlier.records.items():
             records[name] = {"extract": record.stages["extract"], **records[name]}
-    return (settings if kept else order.settings), records
+    if not kept and order.selection is None:
+        # They were put together from those that are recorded and those that were given.
+        return order.settings, records
+    carried = order.settings.affecting("carried")
+    taken = [name for name in given if not kept or name in carried]
+    return settings.replace({name: getattr(order.settings, name) for name in taken}), records
 
 
 def _places(order: Order, partition: Partition) -> str:

@@ -149,7 +149,8 @@ def run(
     >>> import polyframe as pf
     >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
     """
-    settings = settings_from(config, options, say)
+    given = given_settings(config, options, say)
+    settings = checked_settings(given)
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     return pipeline.run_export(
         _named(classifications),
@@ -159,6 +160,7 @@ def run(
         say,
         progress,
         force=force,
+        given=given,
         flagged=flagged(options),
     )
 

@@ -66,6 +66,7 @@ def run_export(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
+    given: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
     """Work through an export from its rows on.
@@ -87,6 +88,8 @@ def run_export(
         Told what was chosen, and partitions done and in all.
     force : bool
         Make everything anew, within the same borders.
+    given : collection of str
+        The settings that were given in any way; those of stages that are not wanted are recorded.
     flagged : collection of str
         The settings that were given by flags or arguments: tasks and tools that they name must be there.
 
@@ -129,7 +132,7 @@ def run_export(
             return [task] if rows is None else [task_for(order, piece, {}, rows) for piece in pieces]
 
         made = _made(tasks, export.settings.jobs, split, say, progress)
-        all_settings, others = kept_stages(order, partitions, before)
+        all_settings, others = kept_stages(order, partitions, before, given)
         records = merged_records(partitions, made, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         with _discarded_where_refused(work):

@@ -33,6 +33,7 @@ def run_extractions_csv(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
+    given: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
     """Make all tables but `contours` of a CSV file of extractions.
@@ -46,7 +47,7 @@ def run_extractions_csv(
     settings : Settings
         All settings. The version of the workflow is taken from them, since extractions have none: the lower
         end of `workflow_version`, else of what the output directory was made with, or `0`.
-    say, progress, force, flagged
+    say, progress, force, given, flagged
         As for `polyframe.pipeline.run_export`.
 
     Raises
@@ -61,7 +62,7 @@ def run_extractions_csv(
         stages = ["extract", "reduce"]
         say(_NO_SESSIONS)
         return pipeline.run_export(
-            [export], output, adapted, stages, say, progress, force=force, flagged=flagged
+            [export], output, adapted, stages, say, progress, force=force, given=given, flagged=flagged
         )
 
 

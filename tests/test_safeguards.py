@@ -311,6 +311,50 @@ def test_what_was_configured_for_the_extraction_holds_for_the_reduction(
     assert files(out) == files(tmp_path / "at once")
 
 
+def test_an_extraction_leaves_the_settings_of_later_stages(
+    four: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
+    """Stage by stage on a schedule: new rows take the reductions away, not how they were made."""
+    export, out = four
+    config = tmp_path / "config.yaml"
+    raster = ("--contour-method", "raster", "--num-grid-points", 30)
+    config.write_text("reducer_config: {polygon_reducer: {collab: true}}\n")
+    assert polyframe("run", export, "-o", out, "-c", config, *MADE, *raster).code == 0
+    for number in (20, 21):
+        text = export.read_text() + export_text([export_row(number, drawing(square(0, 1)))]).split("\n", 1)[1]
+        export.write_text(text)
+        assert polyframe("extract", export, "-o", out).code == 0
+        assert read_manifest(out)["stages"] == ["extract"]
+    assert polyframe("reduce", out).code == 0
+    assert polyframe("contours", out).code == 0
+    assert polyframe("run", export, "-o", tmp_path / "once", "-c", config, *MADE, *raster).code == 0
+    assert files(out) == files(tmp_path / "once")
+    # Nor does one of the same rows change what is said of tables that stay, but for what is only carried.
+    config.write_text("reducer_config: {polygon_reducer: {eps: 0.7, step_key: S1}}\n")
+    assert polyframe("extract", export, "-o", out, "-c", config).code == 0
+    settings = pf.status(out).settings
+    assert (settings["eps"], settings["step_key"], settings["collab"]) == (0.2, "S1", True)
+    assert pf.validate(out) == []
+    # What is configured for them is recorded, as on a first extraction.
+    config.write_text("reducer_config: {polygon_reducer: {eps: 0.5}}\n")
+    assert polyframe("extract", export, "-o", out, "-c", config, "--tool", 0).code == 0
+    assert {name: pf.status(out).settings[name] for name in ("eps", "min_samples")} == {
+        "eps": 0.5,
+        "min_samples": 3,
+    }
+
+
+def test_contours_alone_survive_an_extraction_of_the_same_rows(
+    four: tuple[Path, Path], polyframe: Call
+) -> None:
+    export, out = four
+    assert polyframe("extract", export, "-o", out).code == 0
+    assert polyframe("contours", out, "--eps", 0.2).code == 0
+    before = files(out)
+    assert polyframe("extract", export, "-o", out).code == 0
+    assert files(out) == before
+
+
 def test_a_directory_in_python_has_its_settings_too(four: tuple[Path, Path], polyframe: Call) -> None:
     export, out = four
     assert polyframe("run", export, "-o", out, *MADE, "--tool", 0).code == 0

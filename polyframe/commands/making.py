@@ -87,7 +87,8 @@ def extract(
     from polyframe import api, pipeline
 
     tell = say(quiet)
-    settings = api.settings_from(config, given(options), tell)
+    wanted = api.given_settings(config, given(options), tell)
+    settings = api.checked_settings(wanted)
     with Progress(quiet) as progress:
         summary = pipeline.run_export(
             classifications,
@@ -97,6 +98,7 @@ def extract(
             tell,
             progress,
             force=force,
+            given=wanted,
             flagged=given(options),
         )
     print_summary(summary, quiet)
@@ -143,10 +145,18 @@ def reduce(
     from polyframe import api, takeover
 
     tell = say(quiet)
-    settings = api.settings_from(config, given(options), tell)
+    wanted = api.given_settings(config, given(options), tell)
+    settings = api.checked_settings(wanted)
     with Progress(quiet) as progress:
         summary = takeover.run_extractions_csv(
-            extractions, output, settings, tell, progress, force=force, flagged=given(options)
+            extractions,
+            output,
+            settings,
+            tell,
+            progress,
+            force=force,
+            given=wanted,
+            flagged=given(options),
         )
     print_summary(summary, quiet)
 
