@@ -9,9 +9,10 @@ import shapely
 
 from polyframe import __version__
 from polyframe.exporting.exported import Exported
+from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Shape, images, table_of
-from polyframe.exporting.sizes import image_name, image_sizes, within_image
+from polyframe.exporting.sizes import image_name, image_sizes, why_left_out, within_image
 from polyframe.opened import Opened, opened
 from polyframe.workers import Say
 from polyframe.written import written_whole
@@ -32,10 +33,11 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         `level`, `classifications`, `image_size` and `image_name`.
     say : callable
-        Told where the size of an image is a guess, and what had no area within its image.
+        Told where the size of an image is a guess, and which shapes are left out.
     """
     sizes = image_sizes(options)
-    n_annotations = n_left_out = 0
+    n_annotations = 0
+    left_out = LeftOut()
     with written_whole(path) as file, opened(output) as found:
         categories = _categories(found, options)
         head = {"description": f"polyframe {__version__}", "version": __version__}
@@ -43,7 +45,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         file.write(json.dumps(list(categories.values())))
         # Twice through the parts, since the images stand before the annotations.
         file.write(',\n"images": [')
-        for number, image in enumerate(images(found, options), start=1):
+        for number, image in enumerate(images(found, options, left_out), start=1):
             width, height = sizes.of(image)
             told = {
                 "id": number,
@@ -55,11 +57,11 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
             }
             file.write(f"{',' if number > 1 else ''}\n{json.dumps(told)}")
         file.write('\n],\n"annotations": [')
-        for number, image in enumerate(images(found, options), start=1):
+        for number, image in enumerate(images(found, options, LeftOut()), start=1):
             for shape in image.shapes:
                 annotation = _annotation(shape, sizes.of(image))
                 if annotation is None:
-                    n_left_out += 1
+                    left_out.add(why_left_out(shape.points), shape.told)
                     continue
                 n_annotations += 1
                 category = categories[shape.told["tool"]]["id"]
@@ -67,8 +69,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
                 file.write(f"{',' if n_annotations > 1 else ''}\n{json.dumps(ids | annotation)}")
         file.write("\n]}\n")
     sizes.tell(say)
-    if n_left_out:
-        say(f"{n_left_out} shapes have no area within their image, and are left out")
+    left_out.tell(say)
     return [Exported(path, n_annotations, "annotations")]
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from polyframe import __version__
 from polyframe.exporting.exported import Exported
+from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Points, Shape, shapes_by_partition
 from polyframe.opened import opened
@@ -28,17 +29,19 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         `what` and `level`.
     say : callable
-        Told nothing.
+        Told which clusters have no such level.
     """
     n_features = 0
+    left_out = LeftOut()
     with written_whole(path) as file, opened(output) as found:
         file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
-        for shapes in shapes_by_partition(found, options):
+        for shapes in shapes_by_partition(found, options, left_out):
             for shape in shapes:
                 file.write(",\n" if n_features else "\n")
                 file.write(json.dumps(_feature(shape)))
                 n_features += 1
         file.write("\n]}\n")
+    left_out.tell(say)
     return [Exported(path, n_features, "features")]
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from polyframe import __version__
 from polyframe.exporting.exported import Exported
+from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Drawn, Shape, images
-from polyframe.exporting.sizes import image_name, image_sizes, within_image
+from polyframe.exporting.sizes import image_name, image_sizes, why_left_out, within_image
 from polyframe.opened import opened
 from polyframe.workers import Say
 from polyframe.written import written_whole
@@ -33,23 +34,30 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         `level`, `classifications`, `image_size` and `image_name`.
     say : callable
-        Told where the size of an image is a guess.
+        Told where the size of an image is a guess, and which shapes are left out.
     """
     sizes = image_sizes(options)
     n_tasks = 0
+    left_out = LeftOut()
     with written_whole(path) as file, opened(output) as found:
         file.write("[")
-        for image in images(found, options):
+        for image in images(found, options, left_out):
             file.write(",\n" if n_tasks else "\n")
-            file.write(json.dumps(_task(image, sizes.of(image), image_name(image, options))))
+            file.write(json.dumps(_task(image, sizes.of(image), image_name(image, options), left_out)))
             n_tasks += 1
         file.write("\n]\n")
     sizes.tell(say)
+    left_out.tell(say)
     return [Exported(path, n_tasks, "tasks")]
 
 
-def _task(image: Drawn, size: tuple[int, int], name: str) -> dict[str, Any]:
-    results = [result for shape in image.shapes for result in _results(shape, size)]
+def _task(image: Drawn, size: tuple[int, int], name: str, left_out: LeftOut) -> dict[str, Any]:
+    results: list[dict[str, Any]] = []
+    for shape in image.shapes:
+        of_shape = _results(shape, size)
+        results += of_shape
+        if not of_shape:
+            left_out.add(why_left_out(shape.points), shape.told)
     prediction: dict[str, Any] = {"model_version": f"polyframe {__version__}", "result": results}
     if results:
         prediction["score"] = float(np.mean([result["score"] for result in results]))

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError
 from polyframe.exporting.exported import Exported
+from polyframe.exporting.left_out import COVERED, NO_PIXEL, LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.pixels import fill
-from polyframe.exporting.shapes import Drawn, images
-from polyframe.exporting.sizes import image_sizes
+from polyframe.exporting.shapes import Drawn, Shape, images
+from polyframe.exporting.sizes import image_sizes, why_left_out, within_image
 from polyframe.opened import opened
 from polyframe.png import png
 from polyframe.workers import Say
@@ -36,16 +37,17 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         `level`, `classifications` and `image_size`.
     say : callable
-        Told where the size of an image is a guess.
+        Told where the size of an image is a guess, and which shapes no pixel shows.
     """
     if path.is_file():
         raise PolyframeError(f"{path}: is a file; name a folder for the pictures")
     sizes = image_sizes(options)
     n_images = n_labels = 0
+    left_out = LeftOut()
     with written_whole(path / KEY_FILE) as file, opened(output) as found:
-        for image in images(found, options):
+        for image in images(found, options, left_out):
             name = f"{image.subject_id}-{image.frame}.png"
-            picture, pixels = _picture(image, sizes.of(image), path / name)
+            picture, pixels = _picture(image, sizes.of(image), path / name, left_out)
             with placed_whole(path / name, durably=False) as temporary:
                 temporary.write_bytes(png(picture))
             n_images += 1
@@ -55,10 +57,13 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
                 file.write(f"{json.dumps(counted | told)}\n")
                 n_labels += 1
     sizes.tell(say)
+    left_out.tell(say)
     return [Exported(path, n_images, "pictures"), Exported(path / KEY_FILE, n_labels, "labels")]
 
 
-def _picture(image: Drawn, size: tuple[int, int], path: Path) -> tuple[NDArray[Any], list[int]]:
+def _picture(
+    image: Drawn, size: tuple[int, int], path: Path, left_out: LeftOut
+) -> tuple[NDArray[Any], list[int]]:
     """Return a picture of labels from 1, 0 where nothing is; and how many pixels each label has."""
     width, height = size
     if width * height > _MOST_PIXELS:
@@ -67,7 +72,16 @@ def _picture(image: Drawn, size: tuple[int, int], path: Path) -> tuple[NDArray[A
     if n > np.iinfo(np.uint16).max:
         raise PolyframeError(f"{path}: {n} shapes are more than 16 bits can tell apart")
     picture = np.zeros((height, width), np.uint8 if n <= np.iinfo(np.uint8).max else np.uint16)
+    painted = [0] * n
     # The largest first, so that none hides behind another that is larger.
     for number in sorted(range(n), key=lambda number: (-image.shapes[number].told["area"], number)):
-        fill(picture, image.shapes[number].points, number + 1)
-    return picture, np.bincount(picture.ravel(), minlength=n + 1)[1:].tolist()
+        painted[number] = fill(picture, image.shapes[number].points, number + 1)
+    pixels: list[int] = np.bincount(picture.ravel(), minlength=n + 1)[1:].tolist()
+    for shape, number, seen in zip(image.shapes, painted, pixels, strict=True):
+        if not seen:
+            left_out.add(COVERED if number else _why_no_pixel(shape, size), shape.told)
+    return picture, pixels
+
+
+def _why_no_pixel(shape: Shape, size: tuple[int, int]) -> str:
+    return NO_PIXEL if within_image(shape.points, size) else why_left_out(shape.points)

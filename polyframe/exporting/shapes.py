@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
+from polyframe.exporting.left_out import NO_LEVEL, LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.opened import Opened
 from polyframe.tables import GROUP_KEYS
@@ -73,22 +74,28 @@ def table_of(options: ExportOptions) -> str:
     return options.what or ("reductions" if options.level is None else "contours")
 
 
-def shapes_by_partition(found: Opened, options: ExportOptions) -> Iterator[list[Shape]]:
-    """Read the shapes of each partition, sorted by the keys of the table and their level."""
+def shapes_by_partition(found: Opened, options: ExportOptions, left_out: LeftOut) -> Iterator[list[Shape]]:
+    """Read the shapes of each partition, sorted by the keys of the table and their level.
+
+    Clusters without the level that is asked for go to `left_out`.
+    """
     table = table_of(options)
     for frames in found.partitions(**{table: list(_COLUMNS[table])}):
-        yield list(_shapes(frames[table], table, options.level))
+        yield list(_shapes(frames[table], table, options.level, left_out))
 
 
-def images(found: Opened, options: ExportOptions) -> Iterator[Drawn]:
-    """Read the images on which anything was drawn, sorted by subject and frame within each partition."""
+def images(found: Opened, options: ExportOptions, left_out: LeftOut) -> Iterator[Drawn]:
+    """Read the images on which anything was drawn, sorted by subject and frame within each partition.
+
+    Clusters without the level that is asked for go to `left_out`.
+    """
     table = table_of(options)
     keys = ["subject_id", "frame"]
     wanted = {"groups": keys, "classifications": ["subject_id", *_SIZE], table: list(_COLUMNS[table])}
     for frames in found.partitions(**wanted):
         sizes = _sizes(frames["classifications"])
         on_image: dict[tuple[int, int], list[Shape]] = {}
-        for shape in _shapes(frames[table], table, options.level):
+        for shape in _shapes(frames[table], table, options.level, left_out):
             on_image.setdefault((shape.told["subject_id"], shape.told["frame"]), []).append(shape)
         for subject_id, frame in frames["groups"].unique().sort(keys).iter_rows():
             size = sizes.get(subject_id) if frame == 0 else None
@@ -103,7 +110,7 @@ def _sizes(classifications: pl.DataFrame) -> dict[int, tuple[int, int]]:
     return {subject_id: (width, height) for subject_id, width, height, _ in rows}
 
 
-def _shapes(frame: pl.DataFrame, table: str, level: int | None) -> Iterator[Shape]:
+def _shapes(frame: pl.DataFrame, table: str, level: int | None, left_out: LeftOut) -> Iterator[Shape]:
     for row in frame.iter_rows(named=True):
         told = {name: row[name] for name in _SHARED}
         if table == "reductions":
@@ -115,6 +122,8 @@ def _shapes(frame: pl.DataFrame, table: str, level: int | None) -> Iterator[Shap
         for number, (area, x, y) in enumerate(contours, start=1):
             if level in (None, number):
                 yield Shape({**told, "level": number, "area": area}, _points(x, y))
+        if level is not None and level > len(row["contours_area"]):
+            left_out.add(NO_LEVEL, {**told, "level": level})
 
 
 def _points(x: list[float], y: list[float]) -> Points:

@@ -9,11 +9,13 @@ import numpy as np
 import shapely
 
 from polyframe._errors import UsageError
+from polyframe.exporting.left_out import NO_AREA, OUTSIDE
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Drawn, Points
 from polyframe.panoptes.image_sizes import Sizes, read_image_sizes
 from polyframe.workers import Say
 
+_MOST_NAMED: Final = 5
 _SIZE: Final = re.compile(r"\s*([1-9][0-9]{0,5})\s*[x,]\s*([1-9][0-9]{0,5})\s*", re.IGNORECASE)
 
 
@@ -27,12 +29,15 @@ class ImageSizes:
         What a classification export tells.
     given : (int, int) or None
         What holds for all others; without it, what the table classifications has.
+    has_export : bool
+        Whether a classification export was named.
     guessed : set
         The images of which nothing tells the size.
     """
 
     recorded: Sizes
     given: tuple[int, int] | None
+    has_export: bool = False
     guessed: set[tuple[int, int]] = field(default_factory=set)
 
     def of(self, image: Drawn) -> tuple[int, int]:
@@ -49,11 +54,17 @@ class ImageSizes:
 
     def tell(self, say: Say) -> None:
         """Say of how many images the size is a guess."""
-        if self.guessed:
-            say(
-                f"the size of {len(self.guessed)} images is not known, so that it is taken from the box "
-                "around what was drawn; name the export with --classifications, or give --image-size"
-            )
+        if not self.guessed:
+            return
+        number, first = len(self.guessed), sorted(self.guessed)[:_MOST_NAMED]
+        named = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
+        more = f", and {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
+        neither = ", not even from the export" if self.has_export else ""
+        advice = "" if self.has_export else "name the export with --classifications, or "
+        say(
+            f"the size of {number} images is not known{neither}, so that it is taken from the box around what "
+            f"was drawn ({named}{more}); {advice}give --image-size"
+        )
 
 
 def image_sizes(options: ExportOptions) -> ImageSizes:
@@ -71,7 +82,8 @@ def image_sizes(options: ExportOptions) -> ImageSizes:
             raise UsageError(f"image_size: {options.image_size!r} is not WIDTHxHEIGHT, such as 1024x768")
         given = (int(match[1]), int(match[2]))
     export = options.classifications
-    return ImageSizes(read_image_sizes(Path(export)) if export is not None else {}, given)
+    recorded = read_image_sizes(Path(export)) if export is not None else {}
+    return ImageSizes(recorded, given, export is not None)
 
 
 def image_name(image: Drawn, options: ExportOptions) -> str:
@@ -81,6 +93,11 @@ def image_name(image: Drawn, options: ExportOptions) -> str:
     for name, number in named.items():
         pattern = pattern.replace(name, number)
     return pattern
+
+
+def why_left_out(points: Points) -> str:
+    """Return why nothing of an outline is within its image: it has no area at all, or none there."""
+    return OUTSIDE if len(points) >= 4 and shapely.Polygon(points).area else NO_AREA
 
 
 def within_image(points: Points, size: tuple[int, int]) -> list[Points]:
@@ -106,5 +123,6 @@ def within_image(points: Points, size: tuple[int, int]) -> list[Points]:
         return [points] if polygon.area else []
     valid = polygon if polygon.is_valid else shapely.make_valid(polygon)
     cut: Any = shapely.intersection(valid, shapely.box(0, 0, *size))
-    parts = [part for part in shapely.get_parts(cut, return_index=False) if part.geom_type == "Polygon"]
+    # Twice, for several polygons within a collection.
+    parts = [part for part in shapely.get_parts(shapely.get_parts(cut)) if part.geom_type == "Polygon"]
     return [shapely.get_coordinates(part.exterior) for part in parts if part.area]
