@@ -194,6 +194,19 @@ def test_rows_that_are_off(name: str, out: Path) -> None:
         assert {what for what, _ in places(findings)} <= {check, *others}
 
 
+def test_an_exact_copy_of_a_mark_that_is_there(out: Path) -> None:
+    def with_a_copy(frame: Frame) -> Frame:
+        return pl.concat([frame.head(1), frame.head(1).with_columns(pl.col("mark_index") + 1), frame[1:]])
+
+    rewrite(out, "extractions", with_a_copy)
+    copies = [finding for finding in pf.validate(out) if "is an exact copy of a mark" in finding.problem]
+    assert [(finding.check, finding.row) for finding in copies] == [("agreement", 2)]
+    # Where copies are kept, they are right.
+    for key in ("settings", "extraction"):
+        edit_manifest(out, lambda manifest, key=key: manifest[key].update(duplicate_marks="keep"))  # type: ignore[misc]
+    assert not [finding for finding in pf.validate(out) if "is an exact copy" in finding.problem]
+
+
 def test_answers_that_are_not_counted(out: Path) -> None:
     rewrite(out, "extractions", in_row(0, details='[{"value":1}]'))
     (finding,) = pf.validate(out)

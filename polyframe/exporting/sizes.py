@@ -62,8 +62,8 @@ class ImageSizes:
         neither = ", not even from the export" if self.has_export else ""
         advice = "" if self.has_export else "name the export with --classifications, or "
         say(
-            f"the size of {number} images is not known{neither}, so that it is taken from the box around what "
-            f"was drawn ({named}{more}); {advice}give --image-size"
+            f"the size of {number} images is not known{neither}, so that it is taken from the box around "
+            f"what was drawn ({named}{more}); {advice}give --image-size"
         )
 
 

@@ -10,6 +10,7 @@ from polyframe.runs import runs_of_equal
 from polyframe.settings import Settings
 from polyframe.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
 from polyframe.validation.findings import Finding, key_of, rows_off
+from polyframe.validation.rows import PATH_HASH
 from polyframe.votes import cluster_votes
 
 _CLUSTER_KEYS = (*GROUP_KEYS, "cluster_label")
@@ -51,8 +52,12 @@ class Partition:
         return [Finding("agreement", self.files[table], f"lacks a row {problem} ({named}){more}")]
 
 
-def marks_findings(partition: Partition) -> list[Finding]:
-    """Check that extractions, classifications and rejects agree."""
+def marks_findings(partition: Partition, settings: Settings) -> list[Finding]:
+    """Check that extractions, classifications and rejects agree, and that no mark is there twice.
+
+    Without exact copies, a cluster has more marks than there are classifications only where one of them has
+    several different marks in it.
+    """
     extractions, classifications, rejects = (
         partition.frames[name] for name in ("extractions", "classifications", "rejects")
     )
@@ -74,6 +79,10 @@ def marks_findings(partition: Partition) -> list[Finding]:
     for name in _OF_CLASSIFICATION:
         other = ~unknown & pl.col(name).ne_missing(pl.col(f"{name}_told"))
         found += partition.off("extractions", joined, other, f"has another {name} than its classification")
+    if settings.duplicate_marks == "reject":
+        copy = ~pl.struct(*GROUP_KEYS, "classification_id", PATH_HASH).is_first_distinct()
+        problem = "is an exact copy of a mark of the same classification, task, frame and tool"
+        found += partition.off("extractions", extractions, copy, problem)
     strangers = rejects.filter(stage="polygons").join(extractions, on=MARK_KEYS[1:], how="anti")
     return found + partition.all_off("rejects", strangers, "names a mark that is not in extractions")
 

@@ -160,8 +160,8 @@ class _Reader:
     def _rows(self, expected: files.Expected, path: Path) -> pl.DataFrame:
         """Read a part, with its long columns looked at and let go."""
         table = expected.table
-        needed = rows.needed_columns(table)
-        held = [pl.DataFrame(schema={name: table.schema[name] for name in needed})]
+        held_columns = rows.held_columns(table)
+        held = [pl.DataFrame(schema=table.schema).select(held_columns)]
         n_rows = 0
         seen: set[str] = set()
         for batch in files.batches(path, table):
@@ -171,7 +171,7 @@ class _Reader:
                 if kind not in seen:
                     seen.add(kind)
                     self.findings.append(finding)
-            held.append(batch.select(needed))
+            held.append(batch.select(held_columns))
             n_rows += batch.height
         return pl.concat(held)
 
@@ -194,7 +194,7 @@ def _partition_findings(
     if any(name not in frames for name in STAGE_TABLES["extract"]):
         return []
     told = {stage: record.stages[stage].counts for stage in settings}
-    found = agreement.marks_findings(partition)
+    found = agreement.marks_findings(partition, settings["extract"])
     found += counting.count_findings(
         record.name, "extract", told["extract"], counting.extraction_counts(partition)
     )

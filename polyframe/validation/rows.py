@@ -17,6 +17,8 @@ from polyframe.votes import is_no_json
 #: Columns that no check of whole parts needs.
 _NOT_NEEDED: Final = ("tool_type", "x", "y")
 _ROUNDING: Final = 1e-9
+#: What the hash of the path of a mark is called.
+PATH_HASH: Final = "path_hash"
 
 
 def needed_columns(table: Table) -> list[str]:
@@ -26,6 +28,14 @@ def needed_columns(table: Table) -> list[str]:
         for name, dtype in table.schema.items()
         if name not in _NOT_NEEDED and not dtype.is_nested() and dtype != pl.Binary
     ]
+
+
+def held_columns(table: Table) -> list[pl.Expr]:
+    """Return what is held of each row of a part: the needed columns, and of a path a hash."""
+    columns = [pl.col(name) for name in needed_columns(table)]
+    if table.name == "extractions":
+        columns.append(pl.struct("x", "y").hash(seed=1).alias(PATH_HASH))
+    return columns
 
 
 def row_findings(
