@@ -106,7 +106,8 @@ def _advice(cells: list[str | None], settings: Settings) -> str:
     n_marks = len(decode_annotations(cells, everything).marks.row) if narrowing else 0
     if n_marks:
         flags = " and ".join(text.split(" ", 1)[0] for text in narrowing)
-        return f"{', '.join(narrowing)}; without {flags} there are {n_marks} marks"
+        marks = "is 1 mark" if n_marks == 1 else f"are {n_marks} marks"
+        return f"{', '.join(narrowing)}; without {flags} there {marks}"
     return "outlines are read from the keys points, pathX and pathY, and path"
 
 
