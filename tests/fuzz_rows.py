@@ -45,12 +45,24 @@ ODD: Final = {
     "workflow_version": VERSIONS,
     "created_at": TIMES,
     "gold_standard": ("true", "FALSE", "maybe", "1", ""),
-    "metadata": ('{"a":"' + "b" * 999, "\0"),
+    "metadata": (
+        *(
+            '{"a":"' + "b" * 999,
+            "\0",
+            '{"session": "a"}',
+            '{"session": "b"}',
+            '{"session": {"session": "a"}}',
+        ),
+        *('{"session": "\ufffd"}', '{"session": ' + "[" * 999, '{"session": "a" "b"}', '["session"]'),
+        *(f'{{"subject_dimensions": [{size}]}}' for size in ("null", '{"naturalWidth": 9e9}', "[]")),
+        '{"session": 5, "subject_dimensions": [{"naturalWidth": 64, "naturalHeight": 48}]}',
+    ),
 }
 OPTIONS: Final[tuple[dict[str, Any], ...]] = (
     {},
     {"workflow_id": 7},
     {"workflow_id": 7, "workflow_version": "3.1", "filter": "all", "eps": 0.9},
+    {"workflow_id": 7, "visitors": "name"},
     {"workflow_id": 7, "workflow_version": "3", "filter": "last", "average_type": "union", "min_samples": 1},
     {"workflow_id": 7, "average_type": "intersection", "engine": "shapely"},
 )

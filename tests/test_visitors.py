@@ -64,6 +64,14 @@ def test_a_school_class_behind_one_address(
     assert pf.validate(out) == []
 
 
+def test_a_configuration_may_say_how_visitors_are_distinguished(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("visitors: name\n")
+    found = pf.extract(CLASS, config)
+    assert found.classifications["volunteer"].equals(found.classifications["user_name"])
+    assert pf.extract(CLASS, config, visitors="session").classifications["volunteer"].n_unique() == 15
+
+
 def test_a_school_class_in_python() -> None:
     found = pf.extract(CLASS)
     pupils = [f"{NAME}/s{n}" for n in range(1, 15)]
