@@ -11,6 +11,7 @@ to try things out with are made by `polyframe.synthetic`.
 
 from typing import TYPE_CHECKING, Any
 
+from polyframe import _forked  # noqa: F401 - from now on it notices forks
 from polyframe._errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:

@@ -43,6 +43,7 @@ cli.add("In the shell", completing.completion)
 
 def main() -> None:
     """Run the command line; errors end in one line on standard error."""
+    _fill_closed_streams()
     try:
         with stoppable(_abandon, lambda: _print_error(_stopped())):
             cli(prog_name="polyframe", complete_var=completing.VARIABLE, standalone_mode=False)
@@ -63,11 +64,23 @@ def main() -> None:
         _fail(f"{where}{error.strerror or error}", 1)
     except MemoryError:
         _fail("not enough memory; try a smaller --partition-size or fewer --jobs", 1)
-    except Exception as error:
-        if os.environ.get("POLYFRAME_DEBUG"):
+    except BaseException as error:
+        # A panic in the Rust code of Polars is no Exception.
+        is_fault = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+        if not is_fault or os.environ.get("POLYFRAME_DEBUG"):
             raise
         what = f"{type(error).__name__}: {error}"
         _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {what[:300]}", 1)
+
+
+def _fill_closed_streams() -> None:
+    """Put the null device where standard streams are closed, lest a file of ours takes the place of one."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free is this one.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 def _abandon() -> None:

@@ -18,6 +18,7 @@ import polars as pl
 
 from polyframe import commit
 from polyframe._errors import PolyframeError, UsageError
+from polyframe._forked import use_polars
 from polyframe.manifest import MANIFEST, read_manifest, stage_of, table_parts
 from polyframe.own_files import is_system_file
 from polyframe.parts import read_parts
@@ -94,6 +95,7 @@ def read_table(output: Path, table: str) -> pl.DataFrame:
 @contextlib.contextmanager
 def _opened_parts(output: Path, table: str) -> Iterator[list[Any]]:
     """Open the parts of a table as one run left them; what is open stays, also when a run replaces it."""
+    use_polars()
     with contextlib.ExitStack() as opened:
         yield _open_parts(output, table, opened)
 

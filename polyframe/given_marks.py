@@ -8,6 +8,7 @@ import polars as pl
 
 from polyframe import dataset, takeover
 from polyframe._errors import PolyframeError, UsageError
+from polyframe._forked import use_polars
 from polyframe.extraction import Extraction
 from polyframe.frames import FRAMES, clean_name, data_frame, is_frame
 from polyframe.local_paths import local_path
@@ -50,6 +51,7 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
     PolyframeError
         Where a frame does not fit the table, or a file cannot be read.
     """
+    use_polars()
     if isinstance(found, Extraction):
         return _with_volunteers(found.extractions), _with_volunteers(found.classifications)
     if is_frame(found):

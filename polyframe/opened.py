@@ -10,6 +10,7 @@ import polars as pl
 
 from polyframe import commit
 from polyframe._errors import PolyframeError
+from polyframe._forked import use_polars
 from polyframe.dataset import WORK, part_paths
 from polyframe.manifest import MANIFEST, read_manifest, stage_of
 from polyframe.parts import read_parts
@@ -82,6 +83,7 @@ def opened(path: Path, doing: str = "export") -> Iterator[Opened]:
     PolyframeError
         Where it is no output of polyframe, or changed meanwhile.
     """
+    use_polars()
     before = _state(path)
     decided = commit.decided(path / WORK)
     manifest = decided or read_manifest(path)

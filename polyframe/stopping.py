@@ -89,8 +89,9 @@ def end_now(say: Callable[[], None]) -> None:
     if _ending.acquire(blocking=False):
         with contextlib.suppress(OSError, ValueError):
             say()
-            sys.stderr.flush()
-            sys.stdout.flush()
+            for stream in (sys.stderr, sys.stdout):
+                if stream is not None:  # closed by the caller
+                    stream.flush()
         os._exit(1)
     # The other thread is about to end the process.
     threading.Event().wait()

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any, Final, TypeVar
@@ -50,7 +51,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         in pieces; only when that fails too it is named, after all others were finished.
     """
     if jobs == 1 or len(tasks) <= 1:
-        yield from map(process_partition, tasks)
+        yield from map(_in_memory, tasks)
         return
     import joblib
 
@@ -150,15 +151,44 @@ def _in_workers(
         # more of it, processes have won back the second that each takes to start. Only a hint: a backend that
         # the caller has chosen stays.
         few = len(tasks) <= _PARTITIONS_FOR_THREADS and not in_processes
-        hint = "threads" if few else "processes"
-        parallel = joblib.Parallel(n_jobs=workers, prefer=hint, return_as="generator_unordered", batch_size=1)
+        parallel = _parallel(workers, "threads" if few else "processes")
         results: Any = parallel(joblib.delayed(work)(task, os.getpid()) for task in tasks)
         with contextlib.closing(results):
             yield from results
 
 
+def _parallel(workers: int, hint: str) -> Any:
+    """Return how joblib shares work: by the backend of the caller, or by loky where that one is of no use."""
+    import joblib
+
+    options = {"n_jobs": workers, "return_as": "generator_unordered", "batch_size": 1}
+    try:
+        return joblib.Parallel(prefer=hint, **options)
+    except ValueError as error:
+        # `multiprocessing` is such a backend; besides, it forks, which the threads of Polars do not survive.
+        refused = error
+    try:
+        parallel = joblib.Parallel(backend="loky", **options)
+    except ValueError as error:
+        raise PolyframeError(
+            f"joblib cannot share the work: {error}; use another backend, or jobs=1"
+        ) from None
+    warnings.warn(f"joblib: {refused}; loky is used instead", RuntimeWarning, stacklevel=2)
+    return parallel
+
+
 def _process(task: PartitionTask, caller: int) -> PartitionResult:
-    return _do(process_partition, task, caller)
+    return _do(_in_memory, task, caller)
+
+
+def _in_memory(task: PartitionTask) -> PartitionResult:
+    """Process a partition; where memory is too small for it, the error names it."""
+    try:
+        return process_partition(task)
+    except MemoryError:
+        raise PolyframeError(
+            f"{_named(task)}: not enough memory; free memory, or try --jobs 1 or a smaller --partition-size"
+        ) from None
 
 
 def _do(work: Callable[[Task], Result], task: Task, caller: int) -> Result:

@@ -25,6 +25,7 @@ from typing import Final
 
 from polyframe import commit
 from polyframe._errors import PolyframeError
+from polyframe._forked import use_polars
 from polyframe.dataset import WORK
 from polyframe.exclusive import exclusive
 from polyframe.own_files import (
@@ -65,6 +66,7 @@ def work_directory(output: Path, *, discard: bool = False) -> Iterator[Path]:
         Where the directory cannot be written, another run works there, or something is in the way that
         polyframe did not write.
     """
+    use_polars()
     work = output / WORK
     refuse_other_place(work)
     # Finished parts, if there are any, stay for the next run, and then these folders do.

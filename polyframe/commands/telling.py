@@ -28,7 +28,7 @@ class Progress:
 
     def __init__(self, quiet: bool, label: str = "partitions") -> None:
         self.label = label
-        self.shown = not quiet and sys.stderr.isatty()
+        self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self.bar: Any = None
         Progress.partitions = (0, 0) if label == "partitions" else None
 

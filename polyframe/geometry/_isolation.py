@@ -33,7 +33,10 @@ def apply_isolated(
     count = len(arrays[0])
     try:
         return function(*arrays)
-    except GEOMETRY_ERRORS:
+    except GEOMETRY_ERRORS as error:
+        if "bad_alloc" in str(error):
+            # No geometry is to blame for that.
+            raise MemoryError(str(error)) from None
         if count == 0:
             raise
         if count == 1:

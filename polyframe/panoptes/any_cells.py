@@ -67,7 +67,7 @@ def read_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark], 
         found = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     except UnicodeDecodeError as error:
         found = f"not UTF-8 at byte {error.start + 1}"
-    except (RecursionError, MemoryError):
+    except RecursionError:
         found = "nested too deeply"
     return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_JSON, found)]
 

@@ -139,7 +139,7 @@ def read_plain_cell(cell: str | bytes, selection: MarkSelection) -> list[Mark] |
                 return None
             n_before += len(entries)
         return None if unsure and _hold_outlines(cell, unsure, bool(selection.kinds)) else marks
-    except (msgspec.MsgspecError, _Unusual, ValueError, RecursionError, MemoryError):
+    except (msgspec.MsgspecError, _Unusual, ValueError, RecursionError):
         return None
 
 

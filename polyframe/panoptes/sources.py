@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import polars as pl
 
@@ -263,11 +263,29 @@ def _spooled(path: Path, copy: Path) -> Path:
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     with unfinished.open("wb") as target:
         if path == STANDARD_INPUT:
-            shutil.copyfileobj(sys.stdin.buffer, target, _COPY_BYTES)
+            _copy_standard_input(target)
         else:
             with path.open("rb") as source:
                 shutil.copyfileobj(source, target, _COPY_BYTES)
     return unfinished.replace(copy)
+
+
+def _copy_standard_input(target: IO[bytes]) -> None:
+    if sys.stdin is None:
+        raise PolyframeError("standard input: is closed; name a file, or send the export through a pipe")
+    # In a notebook or a test, what stands there may hold text only.
+    source = getattr(sys.stdin, "buffer", None)
+    if source is None:
+        raise PolyframeError("standard input: holds no bytes here; name a file")
+    while True:
+        try:
+            block = source.read(_COPY_BYTES)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PolyframeError(f"standard input: cannot be read ({reason}); name a file") from None
+        if not block:
+            return
+        target.write(block)
 
 
 def _written(given: GivenFrame, copy: Path) -> Path:

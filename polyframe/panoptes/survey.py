@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from polyframe._forked import use_polars
 from polyframe.panoptes import selection, sources
 from polyframe.panoptes.rows import used_rows
 from polyframe.panoptes.selection import MadeWith, Selection
@@ -68,6 +69,7 @@ def survey(
     PolyframeError
         Where the export cannot be used.
     """
+    use_polars()
     paths = sources.find_sources(named)
     opened = sources.open_sources(paths, folder)
     try:

@@ -9,6 +9,7 @@ import polars as pl
 
 from polyframe import commit
 from polyframe._errors import PolyframeError
+from polyframe._forked import use_polars
 from polyframe.dataset import WORK
 from polyframe.exclusive import holder_of
 from polyframe.manifest import MANIFEST, PartitionRecord, load_manifest, partition_records, tables_of
@@ -53,6 +54,7 @@ def check(output: Path) -> Checked:
     PolyframeError
         Where it is no output of polyframe, holds no tables yet, or changed during the check.
     """
+    use_polars()
     before = _state(output)
     checked = _check(output)
     if _state(output) != before:

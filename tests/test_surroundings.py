@@ -1,0 +1,185 @@
+"""Closed streams, too little memory, faults below Python: it works, or one line says what is wrong."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import polars as pl
+import pytest
+import shapely
+from exports import ROOT, Done, drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe import agenda, partition
+from polyframe.geometry._isolation import apply_isolated
+from polyframe.panoptes import any_cells
+from polyframe.panoptes.annotations import decode_annotations
+from polyframe.settings import Settings
+
+Call = Callable[..., Done]
+
+posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+
+
+@pytest.fixture
+def partitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An export of eight subjects, which is cut into several partitions."""
+    monkeypatch.setattr(agenda, "_MEGABYTE", 1000)
+    rows = [export_row(k, drawing(square(k % 3, 0)), subject_ids=1 + k // 3) for k in range(24)]
+    path = tmp_path / "export.csv"
+    path.write_text(export_text(rows), encoding="utf-8")
+    return path
+
+
+def in_shell(redirected: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Call the command line in a shell, which redirects or closes its standard streams."""
+    return subprocess.run(
+        [
+            "sh",
+            "-c",
+            f'exec "$@" {redirected}',
+            "sh",
+            sys.executable,
+            "-m",
+            "polyframe",
+            *map(str, arguments),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@posix
+@pytest.mark.parametrize("redirected", ["<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_run_does_not_need_open_streams(redirected: str, small_export: Path, tmp_path: Path) -> None:
+    done = in_shell(redirected, "run", small_export, "-o", tmp_path / "out", "--engine", "shapely")
+    assert done.returncode == 0
+    assert ("Traceback" in done.stderr, "error" in done.stderr) == (False, False)
+    assert pf.validate(tmp_path / "out") == []
+    assert pf.scan(tmp_path / "out", "labels").collect().height == 10
+
+
+@posix
+def test_no_file_of_ours_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """What a library prints as an error would stand in it."""
+    script = "import sys; from polyframe import cli; cli._fill_closed_streams(); f = open(sys.argv[1], 'w')"
+    look = "print(f.fileno(), file=f)"
+    path = tmp_path / "file"
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", f"{script}; {look}", str(path)]
+    subprocess.run(shell, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert int(path.read_text()) > 2
+
+
+@posix
+@pytest.mark.parametrize("redirected", ["2>&-", "<&- >&- 2>&-"])
+def test_an_error_with_closed_streams_is_an_exit_code(redirected: str, tmp_path: Path) -> None:
+    done = in_shell(redirected, "run", tmp_path / "none.csv", "-o", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@posix
+@pytest.mark.parametrize(
+    ("redirected", "words"),
+    [
+        ("<&-", "standard input: is closed; name a file"),
+        ("0>/dev/null", "standard input: cannot be read (Bad file descriptor)"),
+        ("</dev/null", "standard input: is empty"),
+    ],
+)
+def test_a_standard_input_that_cannot_be_read_is_one_line(
+    redirected: str, words: str, tmp_path: Path
+) -> None:
+    done = in_shell(redirected, "run", "-", "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"polyframe: error: {words}")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_standard_input_without_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "stdin", object())
+    with pytest.raises(pf.PolyframeError, match="standard input: holds no bytes here; name a file"):
+        pf.run("-", tmp_path / "out")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_too_little_memory_names_the_partition(
+    jobs: int, partitions: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    works = partition.extract_rows
+
+    def extract_rows(checked: Any, settings: Settings) -> Any:
+        if 4 in checked.rows["subject_id"]:
+            raise MemoryError
+        return works(checked, settings)
+
+    monkeypatch.setattr(partition, "extract_rows", extract_rows)
+    run = ("run", partitions, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", jobs)
+    done = polyframe(*run, "--partition-size", 1, "-q")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory; free memory, or try"
+    assert pl.Series([done.err]).str.contains(f"^{words}").all()
+    monkeypatch.setattr(partition, "extract_rows", works)
+    assert polyframe(*run, "--partition-size", 1, "-q") == Done(0, "", "")
+    assert pf.validate(tmp_path / "out") == []
+
+
+def test_too_little_memory_is_no_fault_of_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a cell must not stand in rejects: it is one to be used."""
+
+    def loads(*_: object, **__: object) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(any_cells.json, "loads", loads)
+    with pytest.raises(MemoryError):
+        decode_annotations(['[{"task": "T0", "value": [7, {}]}]'], Settings())
+
+
+def test_too_little_memory_is_no_fault_of_a_geometry() -> None:
+    def union(_: Any) -> Any:
+        raise shapely.errors.GEOSException("std::bad_alloc")
+
+    with pytest.raises(MemoryError):
+        apply_isolated(union, np.array([None, None]), failed=None)
+
+
+def test_a_panic_below_python_is_one_line(
+    small_export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def panic(*_: object) -> Any:
+        raise PanicException("invalid or out-of-range datetime")
+
+    monkeypatch.delenv("POLYFRAME_DEBUG", raising=False)
+    monkeypatch.setattr(partition, "extract_rows", panic)
+    done = polyframe("run", small_export, "-o", tmp_path / "out", "-q")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "internal error" in done.err
+    assert "PanicException: invalid or out-of-range" in done.err
+
+
+def test_a_backend_of_joblib_that_forks_gives_way(partitions: Path, tmp_path: Path) -> None:
+    pf.run(partitions, tmp_path / "alone", jobs=1, partition_size=1, engine="shapely")
+    told = "MultiprocessingBackend.*loky is used instead"
+    with joblib.parallel_config(backend="multiprocessing"):
+        with pytest.warns(RuntimeWarning, match=told):
+            pf.run(partitions, tmp_path / "out", jobs=2, partition_size=1, engine="shapely")
+        with pytest.warns(RuntimeWarning, match=told):
+            tuned = pf.tune(tmp_path / "out", eps=[0.5], min_samples=[2], engine="shapely", jobs=2)
+    assert tuned["clusters"].to_list() == [8]
+    for table in ("extractions", "labels", "reductions", "contours"):
+        alone = sorted((tmp_path / "alone" / table).iterdir())
+        assert [path.read_bytes() for path in alone] == [
+            path.read_bytes() for path in sorted((tmp_path / "out" / table).iterdir())
+        ]
