@@ -6,6 +6,7 @@ many fields as the header.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,14 @@ from polyframe.panoptes.unpacking import Kind, blocks
 
 #: How many lines one row may span before it is taken for an unclosed quote.
 _LONGEST_ROW_IN_LINES: Final = 1000
+#: A row of fewer bytes, with its line end, cannot be used: the columns that are needed take more.
+_SHORTEST_ROW_BYTES: Final = 20
+#: So many of them, blank lines and those that a spreadsheet leaves below a table included, are left to
+#: Polars, which takes three hundred bytes for each however short it is.
+_MOST_SHORT_ROWS: Final = 100_000
+#: More rows that are not blank and yet of no subject are no damaged export: a spreadsheet has 1,048,576
+#: rows. All of them are rejected in one partition, which takes about 700 bytes of memory for each.
+MOST_NONSENSE_ROWS: Final = 1_200_000
 #: How many bytes one row may have; the drawings of a classification have a thousandth of it.
 LONGEST_ROW_BYTES: Final = 32 * 1024 * 1024
 #: What the row numbers are called while they are read; no export has a column of this name.
@@ -31,8 +40,17 @@ _LARGEST_FIELD: Final = 2**31 - 1
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _QUOTE: Final = ord('"')
 _LINE_END: Final = ord("\n")
+_RETURN: Final = ord("\r")
 #: Stands in the cells that a row which is too long has lost, so that no cell that was cut passes for whole.
 _CUT_CELL: Final = "[cut: the row is too long]"
+
+
+#: So many blank lines behind one another are handed on as one piece.
+_BLANK_LINES: Final = re.compile(rb"(?:\r?\n){16,}")
+
+
+class NonsenseError(Exception):
+    """A file has more lines that cannot be rows of an export than any that was damaged."""
 
 
 class _Cut(str):
@@ -41,13 +59,28 @@ class _Cut(str):
     __slots__ = ()
 
 
+class _BlankLines(str):
+    """Many blank lines behind one another, with their ends."""
+
+    __slots__ = ()
+
+
+class _BlankRows(list[str]):
+    """What many blank lines are: rows without fields, `count` of them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count_of_rows = count
+
+
 def is_well_formed(path: Path, kind: Kind) -> bool:
     """Tell whether a strict reader finds every row of a CSV file, in memory that does not grow with it.
 
     After a stray quote everything up to the next one is a single cell to a strict reader: it says nothing of
     the rows in it, and where the next quote is far, Polars takes six times the size of all that in memory.
     So the lines that end within quotes are counted first, a third of a second for a gigabyte; an export has
-    none. Where there are some, the tolerant reader tells cells of several lines from lost rows.
+    none. Where there are some, the tolerant reader tells cells of several lines from lost rows. It also reads
+    files with very many blank lines and rows of a few bytes, which Polars makes three hundred times as large.
 
     Parameters
     ----------
@@ -55,9 +88,14 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         The file.
     kind : {"csv", "gzip", "zstd"}
         How it is packed; one that is damaged is not well formed.
+
+    Raises
+    ------
+    NonsenseError
+        Where it has more lines than `MOST_NONSENSE_ROWS` that are neither blank nor long enough to be rows.
     """
     damage: list[str] = []
-    rows = since = 0
+    rows = since = blank = short = 0
     within = in_quotes = False
     last = b"\n"
     for block in blocks(path, kind, damage):
@@ -65,16 +103,28 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         row_ends = line_ends[outside]
         rows += len(row_ends)
         within |= len(row_ends) < len(line_ends)
+        lengths = np.diff(row_ends, prepend=-1 - since)
+        # Lines of a carriage return alone are blank too; block[-1] stands for what was before the block.
+        returns = (lengths == 2) & (np.frombuffer(block, np.uint8)[row_ends - 1] == _RETURN)
+        blank_here = int(np.count_nonzero(lengths == 1) + np.count_nonzero(returns))
+        blank += blank_here
+        short += int(np.count_nonzero(lengths < _SHORTEST_ROW_BYTES)) - blank_here
+        if short > MOST_NONSENSE_ROWS:
+            raise NonsenseError
         since = len(block) - int(row_ends[-1]) if len(row_ends) else since + len(block)
         if since > LONGEST_ROW_BYTES:
             return False
         last = block[-1:] or last
-    if damage or in_quotes:
+    if damage or in_quotes or blank + short > _MOST_SHORT_ROWS:
         return False
     if not within:
         return True
     width = len(read_header(path, kind))
-    return sum(1 for _ in _records(_lines(path, kind, []), width)) == rows + (last != b"\n")
+    return sum(map(_count, _records(_lines(path, kind, []), width))) == rows + (last != b"\n")
+
+
+def _count(fields: list[str]) -> int:
+    return fields.count_of_rows if isinstance(fields, _BlankRows) else 1
 
 
 def _line_ends(
@@ -117,6 +167,11 @@ def mend(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
     -------
     str
         What was wrong, for people.
+
+    Raises
+    ------
+    NonsenseError
+        As from `is_well_formed`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     damage: list[str] = []
@@ -126,20 +181,32 @@ def mend(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
     places = [names.index(name) for name in kept]
     schema = {ROW_NUMBER: pl.UInt32, **dict.fromkeys(kept, pl.String)}
     batch: list[tuple[int | str | None, ...]] = []
-    size = parts = row = 0
+    size = parts = row = blank = short = 0
 
     def write() -> None:
         frame = pl.DataFrame(batch, schema=schema, orient="row")
         frame.write_parquet(folder / f"{parts:06d}.parquet", compression="lz4")
 
-    for row, fields in enumerate(_records(lines, len(names)), start=1):
+    for fields in _records(lines, len(names)):
+        row += _count(fields)
+        if not fields:
+            blank += _count(fields)
+            continue
+        row_size = sum(map(len, fields))
+        if row_size + len(fields) < _SHORTEST_ROW_BYTES:
+            short += 1
+            if short > MOST_NONSENSE_ROWS:
+                raise NonsenseError
         batch.append((row, *(fields[place] or None if place < len(fields) else None for place in places)))
-        size += _ROW_BYTES + sum(map(len, fields))
+        size += _ROW_BYTES + row_size
         if size >= _BATCH_BYTES:
             write()
             batch, size, parts = [], 0, parts + 1
     write()
-    note = f"{damage[0]} after row {row}" if damage else "is no well-formed CSV"
+    if damage:
+        note = f"{damage[0]} after row {row}"
+    else:
+        note = f"has {blank:,} blank lines" if blank > _MOST_SHORT_ROWS else "is no well-formed CSV"
     return f"{note}; read line by line"
 
 
@@ -154,21 +221,37 @@ def _lines(path: Path, kind: Kind, damage: list[str]) -> Iterator[str]:
     size = 0
     first = True
     for block in chain(blocks(path, kind, damage), [b""]):
-        *lines, rest = block.split(b"\n")
-        if not block and pieces:
-            lines = [b""]
-        for line in lines:
-            end = b"\n" if block else b""
-            if size + len(line) > LONGEST_ROW_BYTES:
-                start = b"".join([*pieces, line])[:LONGEST_ROW_BYTES]
-                yield _Cut(_decoded(start, first))
-            else:
-                yield _decoded(b"".join([*pieces, line, end]), first)
-            pieces, size, first = [], 0, False
-        # What is beyond the longest row is read, but not kept.
-        if rest and size <= LONGEST_ROW_BYTES:
-            pieces.append(rest)
-        size += len(rest)
+        for stretch, is_blank in _stretches(block):
+            if is_blank and not size and not first:
+                yield _BlankLines(_decoded(stretch, False))
+                continue
+            *lines, rest = stretch.split(b"\n")
+            if not block and pieces:
+                lines = [b""]
+            for line in lines:
+                end = b"\n" if block else b""
+                if size + len(line) > LONGEST_ROW_BYTES:
+                    start = b"".join([*pieces, line])[:LONGEST_ROW_BYTES]
+                    yield _Cut(_decoded(start, first))
+                else:
+                    yield _decoded(b"".join([*pieces, line, end]), first)
+                pieces, size, first = [], 0, False
+            # What is beyond the longest row is read, but not kept.
+            if rest and size <= LONGEST_ROW_BYTES:
+                pieces.append(rest)
+            size += len(rest)
+
+
+def _stretches(block: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Cut a block into blank lines, where there are many behind one another, and all the rest."""
+    start = 0
+    for blank in _BLANK_LINES.finditer(block):
+        # The first line end is that of the line before.
+        begin = block.index(b"\n", blank.start()) + 1
+        yield block[start:begin], False
+        yield block[begin : blank.end()], True
+        start = blank.end()
+    yield block[start:], False
 
 
 def _decoded(line: bytes, first: bool) -> str:
@@ -183,6 +266,9 @@ def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
         line = waiting.pop() if waiting else next(lines, None)
         if line is None:
             return
+        if isinstance(line, _BlankLines):
+            yield _BlankRows(line.count("\n"))
+            continue
         fields = _split(line)
         if isinstance(line, _Cut):
             whole = fields[:-1]
@@ -204,15 +290,16 @@ def _join(
     Returns the fields and nothing, or None and the lines that were read in vain.
     """
     taken: list[str] = []
-    size = len(line)
+    n_lines, size = 0, len(line)
     still_open = True
-    while still_open and len(taken) < _LONGEST_ROW_IN_LINES and size <= LONGEST_ROW_BYTES:
+    while still_open and n_lines < _LONGEST_ROW_IN_LINES and size <= LONGEST_ROW_BYTES:
         following = waiting.pop() if waiting else next(lines, None)
         if following is None:
             break
         taken.append(following)
         if isinstance(following, _Cut):
             break
+        n_lines += following.count("\n") if isinstance(following, _BlankLines) else 1
         size += len(following)
         still_open ^= _quotes_open(following)
     if still_open:

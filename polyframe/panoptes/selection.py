@@ -11,6 +11,7 @@ from polyframe.choices import VersionChosenBy, Visitors
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.mending import MOST_NONSENSE_ROWS
 from polyframe.panoptes.metadata import FROM_METADATA, read_metadata
 from polyframe.settings import Settings
 
@@ -190,6 +191,9 @@ def select(
     path = ", ".join(sources)
     if census.is_empty():
         raise PolyframeError(f"{path}: holds no classifications, only the names of columns; export it again")
+    lost = int(census.filter(pl.col("subject_id").is_null())["rows"].sum())
+    if lost > MOST_NONSENSE_ROWS:
+        raise PolyframeError(f"{path}: {lost:,} rows have no readable subject_ids; download it again")
     notes: list[str] = []
     workflow_id = _choose_workflow(census, settings, path, made_with, notes)
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)

@@ -212,6 +212,8 @@ def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.Lazy
         if thorough:
             _read_all(rows)
         return rows, None
+    except mending.NonsenseError:
+        raise _nonsense(name) from None
     except (MalformedError, pl.exceptions.PolarsError):
         pass
     except OSError as error:
@@ -219,8 +221,18 @@ def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.Lazy
         if error.errno is not None:
             raise PolyframeError(f"{name}: cannot be read ({error.strerror})") from None
     kind_of(file, name)  # It may have vanished, which is no reason to mend it.
-    rows, note = _mend(file, kind, mended)
+    try:
+        rows, note = _mend(file, kind, mended)
+    except mending.NonsenseError:
+        raise _nonsense(name) from None
     return rows, f"{name}: {note}"
+
+
+def _nonsense(name: str) -> PolyframeError:
+    return PolyframeError(
+        f"{name}: has more than {mending.MOST_NONSENSE_ROWS:,} lines that are too short to be rows of an "
+        "export; download it again"
+    )
 
 
 def _mend(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:

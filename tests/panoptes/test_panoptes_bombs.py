@@ -1,0 +1,223 @@
+"""Files that unpack to far more than they are, and lines without end: time and memory stay bounded."""
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from exports import Done, drawing, export_row, export_text, square
+
+from polyframe._errors import PolyframeError
+from polyframe.panoptes import mending, selection, sources
+from polyframe.panoptes.unpacking import blocks
+
+Call = Callable[..., Done]
+HEADER, *ROWS = export_text(
+    export_row(n, drawing(square(n, 0)), subject_ids=n, user_name=f"user {n}") for n in range(3)
+).splitlines(keepends=True)
+TEXT = "".join([HEADER, *ROWS]).encode()
+MILLION = 1_000_000
+
+
+def opened(path: Path, work: Path) -> sources.Opened:
+    return sources.open_sources(sources.find_sources([path]), work)
+
+
+def read(path: Path, tmp_path: Path) -> list[tuple[int, str | None]]:
+    """The numbers and names of the rows of a file."""
+    rows = opened(path, tmp_path / f"work {path.name}").rows.collect()
+    return rows.select("row", "user_name").rows()
+
+
+@pytest.fixture(params=["as it is", "line by line"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file to write to, which Polars reads, or the tolerant reader."""
+    if request.param == "line by line":
+        monkeypatch.setattr(mending, "_MOST_SHORT_ROWS", -1)
+    return tmp_path / "export.csv"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("blank", [0, 1, 15, 16, 17, 1000, 200_000])
+def test_blank_lines_are_no_rows_and_count_as_lines(blank: int, end: str, path: Path, tmp_path: Path) -> None:
+    text = HEADER + ROWS[0] + "\n" * blank + ROWS[1] + "\n" * blank + ROWS[2] + "\n" * blank
+    expected = [(1, "user 0"), (2 + blank, "user 1"), (3 + 2 * blank, "user 2")]
+    path.write_bytes(text.replace("\n", end).encode())
+    assert read(path, tmp_path) == expected
+    packed = path.with_suffix(".gz")
+    packed.write_bytes(gzip.compress(text.replace("\n", end).encode()))
+    assert read(packed, tmp_path) == expected
+
+
+@pytest.mark.parametrize("blank", [1, 15, 16, 40, 900])
+def test_blank_lines_within_a_cell_belong_to_it(blank: int, path: Path, tmp_path: Path) -> None:
+    name = "a" + "\n" * blank + "b"
+    row = export_row(7, "[]", user_name=name)
+    path.write_text(HEADER + ROWS[0] + export_text([row]).partition("\n")[2] + ROWS[1])
+    assert read(path, tmp_path) == [(1, "user 0"), (2, name), (3, "user 1")]
+
+
+@pytest.mark.parametrize(("more", "joined"), [(0, True), (1, False)])
+@pytest.mark.parametrize("line", ["", "text"])
+def test_a_row_of_more_than_a_thousand_lines_is_an_open_quote(
+    line: str, more: int, joined: bool, tmp_path: Path
+) -> None:
+    """One line and a thousand others are a row; one more, and each line is taken for itself."""
+    name = f"\n{line}" * (mending._LONGEST_ROW_IN_LINES + more)
+    assert name.count("\n") == 1000 + more
+    path = tmp_path / "export.csv"
+    row = export_row(7, "[]", user_name=name)
+    path.write_text(HEADER + ROWS[0] + export_text([row]).partition("\n")[2] + ROWS[1])
+    found = read(path, tmp_path)
+    assert found[0] == (1, "user 0")
+    if joined:
+        assert found[1:] == [(2, name), (3, "user 1")]
+    else:
+        # The first of its lines is row 2, the last is row 1003; behind it comes the next row.
+        assert found[-1] == (1004, "user 1")
+        assert name not in [told for _, told in found]
+
+
+def test_a_thousand_lines_are_joined_by_the_tolerant_reader_too(tmp_path: Path) -> None:
+    cell = "a" + "\n" * 1000 + "b"
+    rows = [f'1,"{cell}"\n', f'3,"a\n{cell[1:]}"\n', "4,d\n"]
+    (tmp_path / "a.csv").write_text("x,y\n" + "".join(rows))
+    mending.mend(tmp_path / "a.csv", "csv", tmp_path / "mended", ["x", "y"])
+    found = mending.open_mended(tmp_path / "mended").collect()
+    by_x = dict(found.select("x", "y").rows())
+    assert by_x["1"] == cell
+    assert by_x["3"] == "a\n"
+    assert by_x["4"] == "d"
+    assert found[mending.ROW_NUMBER][-1] == 1 + 1002 + 1
+
+
+def test_very_many_blank_lines_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mending, "_MOST_SHORT_ROWS", 99)
+    path = tmp_path / "export.csv"
+    for blank, notes in ((99, ()), (100, (f"{path}: has 100 blank lines; read line by line",))):
+        path.write_text(HEADER + ROWS[0] + "\n" * blank)
+        found = opened(path, tmp_path / f"work-{blank}")
+        assert found.notes == notes
+        assert found.rows.collect()["user_name"].to_list() == ["user 0"]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_lines_that_can_be_no_rows_are_bounded(
+    quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
+) -> None:
+    for module in (mending, selection):
+        monkeypatch.setattr(module, "MOST_NONSENSE_ROWS", 1000)
+    path = tmp_path / "export.csv"
+    path.write_text(HEADER + ROWS[0] + f"{quote}a\n" + "b\n" * 999)
+    assert polyframe("run", path, "-o", tmp_path / "out", "--jobs", 1).code == 0
+    path.write_text(HEADER + ROWS[0] + f"{quote}a\n" + "b\n" * 1000)
+    done = polyframe("run", path, "-o", tmp_path / "out", "--jobs", 1)
+    assert (done.code, len(done.err.splitlines())) == (1, 1)
+    assert f"{path}: has more than 1,000 lines that are too short to be rows" in done.err
+    path.write_text(HEADER + ROWS[0] + f"{quote}a{'-' * 30}\n" + f"b{'-' * 30}\n" * 1000)
+    done = polyframe("run", path, "-o", tmp_path / "out", "--jobs", 1)
+    assert (done.code, len(done.err.splitlines()[-1:])) == (1, 1)
+    assert f"{path}: 1,001 rows have no readable subject_ids" in done.err
+
+
+def newlines(path: Path) -> None:
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(TEXT)
+        for _ in range(100):
+            file.write(b"\n" * MILLION)
+
+
+def newlines_behind_a_quote(path: Path) -> None:
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(TEXT + b'"')
+        for _ in range(20):
+            file.write(b"\n" * MILLION)
+
+
+def newlines_in_zstd(path: Path) -> None:
+    with pa.CompressedOutputStream(str(path), "zstd") as file:
+        file.write(TEXT)
+        for _ in range(50):
+            file.write(b"\n" * MILLION)
+
+
+def an_endless_line(path: Path) -> None:
+    with gzip.open(path, "wb", compresslevel=9) as file:
+        file.write(TEXT)
+        for _ in range(500):
+            file.write(b"a" * MILLION)
+
+
+def many_members(path: Path) -> None:
+    path.write_bytes(gzip.compress(TEXT) + gzip.compress(b"") * 200_000)
+
+
+def zeros_behind(path: Path) -> None:
+    with path.open("wb") as file:
+        file.write(gzip.compress(TEXT))
+        file.truncate(200 * MILLION)
+
+
+BOMBS = (newlines, newlines_behind_a_quote, newlines_in_zstd, an_endless_line, many_members, zeros_behind)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="memory is asked for as POSIX has it")
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_memory_does_not_grow_with_what_is_unpacked(bomb: Callable[[Path], None], tmp_path: Path) -> None:
+    """A file of some hundred kilobytes, a hundred megabytes unpacked; 3.4 GB where Polars read the lines."""
+    path = tmp_path / "export.csv"
+    bomb(path)
+    code = (
+        "import resource, sys\nimport polyframe as pf\n"
+        "pf.run(sys.argv[1], sys.argv[2], jobs=1, engine='shapely')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, tmp_path / "out"], capture_output=True, text=True, check=True
+    )
+    # Linux counts kilobytes, macOS bytes.
+    assert int(done.stdout) / (1 if sys.platform == "darwin" else 1 / 1024) < 700 * MILLION
+    assert pl.read_parquet(tmp_path / "out" / "classifications").height == 3
+
+
+def unpacked(path: Path) -> tuple[bytes, list[str]]:
+    damage: list[str] = []
+    return b"".join(blocks(path, "gzip", damage)), damage
+
+
+@pytest.mark.parametrize("zeros", [1, 2, 1000, 64 * 1024, 300_000])
+def test_zeros_behind_a_gzip_file_are_padding(zeros: int, tmp_path: Path) -> None:
+    """As `gzip` itself takes them: tapes and disks fill up blocks with them."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"first") + bytes(zeros))
+    assert unpacked(path) == (b"first", [])
+    path.write_bytes(gzip.compress(b"first") + bytes(zeros) + gzip.compress(b"second") + bytes(zeros))
+    assert unpacked(path) == (b"firstsecond", [])
+
+
+def test_padding_is_zeros_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    for behind in (b"\x00\x01\x02", b"  ", b"\x00 \x00"):
+        path.write_bytes(gzip.compress(b"first") + behind)
+        assert unpacked(path) == (b"first", ["the gzip file is damaged"])
+    path.write_bytes(gzip.compress(b"first") + b"\x00\x1f\x8b")
+    assert unpacked(path) == (b"first", ["the gzip file breaks off"])
+
+
+def test_what_unpacks_to_much_comes_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes(10 * MILLION)))
+    assert max(map(len, blocks(path, "gzip", []))) <= 64 * 1024
+
+
+def test_rows_without_a_subject_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "MOST_NONSENSE_ROWS", 4)
+    columns: dict[str, Any] = {"subject_id": [None, 1, None], "rows": [2, 9, 3]}
+    with pytest.raises(PolyframeError, match=r"a\.csv: 5 rows have no readable subject_ids"):
+        selection.select(pl.DataFrame(columns), None, ("a.csv",))  # type: ignore[arg-type]
