@@ -189,11 +189,11 @@ def mend(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
 
     for fields in _records(lines, len(names)):
         row += _count(fields)
-        if not fields:
-            blank += _count(fields)
+        blank += 0 if fields else _count(fields)
+        if isinstance(fields, _BlankRows):
             continue
         row_size = sum(map(len, fields))
-        if row_size + len(fields) < _SHORTEST_ROW_BYTES:
+        if fields and row_size + len(fields) < _SHORTEST_ROW_BYTES:
             short += 1
             if short > MOST_NONSENSE_ROWS:
                 raise NonsenseError

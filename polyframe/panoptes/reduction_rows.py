@@ -6,6 +6,7 @@ shows them: `[1.0, 2.5]`.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,8 +24,12 @@ FIRST_COLUMNS: Final = ("subject_id", "workflow_id", "task", "reducer")
 _NUMBERS: Final = ("cluster_label_for_contours", "number_of_contours")
 _VERSION: Final = f"polyframe {__version__}"
 _TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]+)", re.DOTALL)
-#: What makes a spreadsheet take a text for a formula.
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+#: What makes a spreadsheet take a text for a formula, also in the wider forms of East Asian scripts.
+_FORMULA_SIGNS: Final = ("=", "+", "-", "@")
+#: What some of them pass over before it: white space, control characters and what cannot be seen.
+_PASSED_OVER: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*")
+#: Where a text is not quoted, the cell begins behind these.
+_CELL_ENDS: Final = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,9 @@ def with_gaps(column: str) -> bool:
 
 def harmless(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula: with an apostrophe before it where it might."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    begin = _PASSED_OVER.match(text)
+    first = unicodedata.normalize("NFKC", text[begin.end() :][:1]) if begin else ""
+    return f"'{text}" if first in _FORMULA_SIGNS or text.startswith(_CELL_ENDS) else text
 
 
 def _parameters(values: dict[str, Any]) -> Row:

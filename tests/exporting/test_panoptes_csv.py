@@ -2,6 +2,7 @@
 
 import csv
 import json
+import string
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -254,7 +255,23 @@ def test_whole_numbers_of_contours_have_no_point_where_no_row_lacks_them(
     assert {row["data.frame0.T0_toolIndex0_number_of_contours"] for row in rows} == {"3.0", ""}
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\n=", "\r\n=", " =", "\u00a0-", "\u3000@", "\v+"]
+SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66")
+#: Wider and smaller forms of the signs, and what cannot be seen before them.
+FORMULA_STARTS += [
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+    "\ufe66",
+    "\ufeff=",
+    "\u200b=",
+    "\x01=",
+    "\n\uff1d",
+]
+
+
+@pytest.mark.parametrize("start", FORMULA_STARTS)
 def test_no_cell_becomes_a_formula(start: str, tmp_path: Path) -> None:
     task = f"{start}cmd|' /C calc'!A0"
     rows = [export_row(place, drawing(square(place, 0), task=task)) for place in range(3)]
@@ -272,8 +289,16 @@ def test_no_cell_becomes_a_formula(start: str, tmp_path: Path) -> None:
         columns, rows_ = read(done.path)
         assert len(rows_) == 1
         for cell in [*columns, *rows_[0].values()]:
-            assert harmless(cell) == cell
+            assert cell.lstrip(f"{string.whitespace}\u00a0\u3000\x01\u200b\ufeff")[:1] not in SIGNS
         assert rows_[0]["task"] == f"'{task}"
+        if done.path.name.startswith("polygon_reducer_reductions"):
+            assert rows_[0]["data.parameters.step_key"] == f"'{start}1"
+            assert rows_[0]["data.parameters.tool_type"] == f"'{start}2"
+
+
+@pytest.mark.parametrize("text", ["", " ", "T0", "1=1", "a\n=1", "'=1", "(-1)", "[-1]", "\u2014", "\u200b"])
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert harmless(text) == text
 
 
 def test_a_change_meanwhile_is_no_export(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
