@@ -119,7 +119,8 @@ def run(
         of Polars, eager or lazy, of pandas, or of what hands over Arrow, such as pyarrow and DuckDB.
     output : path
         The output directory: new, empty, or made by polyframe before. What was made there of the same rows
-        with the same settings stays, the rest is replaced.
+        with the same settings stays, the rest is replaced; where no workflow or version is given, it is that
+        with which the directory was made.
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
         used is said, or a warning.
@@ -142,7 +143,8 @@ def run(
     UsageError
         Where a setting is unknown or out of its range, or settings contradict.
     PolyframeError
-        Where the export cannot be used or the output not be written.
+        Where the export cannot be used or the output not be written, a task or tool that is named has no
+        outline, or marks or clusters would fall by more than `max_shrink`.
 
     Examples
     --------
