@@ -3,6 +3,10 @@
 import difflib
 import os
 from pathlib import Path
+from typing import Final
+
+#: How much of a value messages show.
+_LONGEST: Final = 80
 
 
 class PolyframeError(Exception):
@@ -47,3 +51,11 @@ def no_such_file(named: str | os.PathLike[str]) -> str:
     if near:
         return f"{named}: no such file; did you mean '{path.with_name(by_name[near[0]])}'?"
     return f"{named}: no such file in {path.parent.resolve()}; check the name"
+
+
+def in_short(value: object) -> str:
+    """Return a value as a message names it: in one line, and not too long."""
+    text = repr(value)
+    if "\n" in text:
+        return f"a {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -17,7 +17,7 @@ from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
 from polyframe.exporting.exported import Exported
 from polyframe.extraction import Extraction
-from polyframe.frames import FRAMES, is_frame, lazy_frame
+from polyframe.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.geometry.engines import check_engine
 from polyframe.given_marks import Found, directory_of, frames_of
 from polyframe.local_paths import listed, local_path
@@ -48,8 +48,7 @@ from polyframe.validation import Finding
 from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
-#: Also frames of pandas and Arrow, which a type that needs none of them can only call Any.
-Exports = AnyPath | pl.DataFrame | pl.LazyFrame | Iterable[AnyPath | pl.DataFrame | pl.LazyFrame] | Any
+Exports = AnyPath | Frame | Iterable[AnyPath | Frame]
 Config = AnyPath | Mapping[str, Any]
 Configs = Config | Iterable[Config] | None
 

@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
-from polyframe._errors import PolyframeError
-from polyframe.panoptes.versions import NEWEST
+from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe.local_paths import local_path
+from polyframe.panoptes.versions import NEWEST, version_spec_from_config
 from polyframe.panoptes.workflows import (
     choose_workflow,
     config_texts,
@@ -12,6 +13,7 @@ from polyframe.panoptes.workflows import (
     notes_on_tools,
     read_workflows,
 )
+from polyframe.settings import as_builtin, is_whole
 from polyframe.workers import Say
 from polyframe.written import written_whole
 
@@ -59,12 +61,17 @@ def config(
     >>> import polyframe as pf
     >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
     """
-    path = Path(workflows)
-    if Path(folder).is_file():
+    path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
+    workflow_id = as_builtin(workflow_id)
+    if workflow_id is not None and not is_whole(workflow_id):
+        raise UsageError(f"workflow_id: {in_short(workflow_id)} is not a whole number")
+    if folder.is_file():
         raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
+    if version is not None and not isinstance(version, str):
+        version = version_spec_from_config(version)
     version = None if version == NEWEST else version
     chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
-    files = {Path(folder) / name: text for name, text in config_texts(chosen, version).items()}
+    files = {folder / name: text for name, text in config_texts(chosen, version).items()}
     there = [file for file in files if os.path.lexists(file)]
     if there and not force:
         raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")

@@ -8,6 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe import ragged
+from polyframe.frames import Frame, columns_of
 from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_named
 from polyframe.reduction import Clustered, cluster_keys, kept_clusters
@@ -49,13 +50,13 @@ def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     return CONTOURS.conform(frame)
 
 
-def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
+def explode_levels(contours: Frame) -> pl.DataFrame:
     """Turn rows of `contours` into one row for each cluster and level, with a geometry of its own.
 
     Parameters
     ----------
-    contours : polars.DataFrame
-        Rows of the table `contours`.
+    contours : frame
+        Rows of the table `contours`; of Polars, pandas or Arrow.
 
     Returns
     -------
@@ -63,16 +64,17 @@ def explode_levels(contours: pl.DataFrame) -> pl.DataFrame:
         The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from 1), `area` (square
         pixels) and `geometry` (WKB polygon).
     """
+    needed = (
+        *GROUP_KEYS,
+        "cluster_label",
+        "clusters_count",
+        "consensus",
+        "contours_x",
+        "contours_y",
+        "contours_area",
+    )
     levels = (
-        contours.select(
-            *GROUP_KEYS,
-            "cluster_label",
-            "clusters_count",
-            "consensus",
-            "contours_x",
-            "contours_y",
-            "contours_area",
-        )
+        columns_of(contours, "contours", CONTOURS.schema, needed)
         .with_columns(pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level"))
         .explode("contours_x", "contours_y", "contours_area", "level", empty_as_null=False)
         .filter(pl.col("level").is_not_null())

@@ -17,8 +17,9 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe import commit
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, in_short
 from polyframe._forked import use_polars
+from polyframe.local_paths import local_path
 from polyframe.manifest import MANIFEST, read_manifest, stage_of, table_parts
 from polyframe.own_files import is_system_file
 from polyframe.parts import read_parts
@@ -72,7 +73,7 @@ def scan(output: str | os.PathLike[str], table: str) -> pl.LazyFrame:
     PolyframeError
         Where the directory does not hold the table, or one of its parts is missing.
     """
-    with _opened_parts(Path(output), table) as parts:
+    with _opened_parts(local_path(output, "output"), table) as parts:
         return pl.scan_parquet(parts, glob=False)
 
 
@@ -146,8 +147,8 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 
 def _existing_parts(output: Path, table: str) -> list[Path]:
-    if table not in TABLES:
-        raise UsageError(f"no table {table!r}{nearest(table, TABLES)}")
+    if not isinstance(table, str) or table not in TABLES:
+        raise UsageError(f"no table {in_short(table)}{nearest(table, TABLES)}")
     paths = part_paths(output, table)
     if not paths:
         read_manifest(output)

@@ -5,8 +5,8 @@ None of these libraries is needed: what a frame is tells its type, and the Arrow
 """
 
 import string
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -19,6 +19,16 @@ FRAMES: Final = "a frame of Polars, pandas or Arrow"
 _COLUMNS: Final = ("Series", "Index", "ChunkedArray", "Array")
 #: What may stand around the name of a column unseen: blanks, and marks of the encoding.
 _UNSEEN: Final = string.whitespace + "\u00a0\ufeff\u200b"
+
+
+class ArrowStream(Protocol):
+    """What hands over its columns as Arrow: frames of pandas, tables of pyarrow, relations of DuckDB."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a PyCapsule of an Arrow stream."""
+
+
+Frame = pl.DataFrame | pl.LazyFrame | ArrowStream
 
 
 def is_frame(value: Any) -> bool:
@@ -80,6 +90,39 @@ def data_frame(value: Any, name: str, wanted: Collection[str] | None = None) -> 
         return lazy_frame(value, wanted).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(f"{name}: the frame cannot be computed: {_first_line(error)}") from None
+
+
+def columns_of(
+    value: Any, name: str, schema: Mapping[str, pl.DataType], needed: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Return those columns of a frame that are needed, with their types.
+
+    Parameters
+    ----------
+    value, name
+        As for `data_frame`.
+    schema : mapping of str to polars.DataType
+        The columns of a table.
+    needed : collection of str, optional
+        Some of them; all where not given.
+
+    Raises
+    ------
+    UsageError
+        Where it is no frame, lacks a column, or one holds another type.
+    PolyframeError
+        As from `data_frame`.
+    """
+    needed = list(schema if needed is None else needed)
+    frame = data_frame(value, name, needed)
+    names = {clean_name(column): column for column in reversed(frame.columns)}
+    missing = [column for column in needed if column not in names]
+    if missing:
+        raise UsageError(f"{name}: the frame lacks the columns {', '.join(missing)}")
+    try:
+        return frame.select(pl.col(names[column]).cast(schema[column]).alias(column) for column in needed)
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(f"{name}: the frame has columns of other types: {_first_line(error)}") from None
 
 
 def clean_name(column: object) -> str:

@@ -10,7 +10,7 @@ from polyframe import dataset, takeover
 from polyframe._errors import PolyframeError, UsageError
 from polyframe._forked import use_polars
 from polyframe.extraction import Extraction
-from polyframe.frames import FRAMES, clean_name, data_frame, is_frame
+from polyframe.frames import FRAMES, Frame, clean_name, data_frame, is_frame
 from polyframe.local_paths import local_path
 from polyframe.panoptes.cells import boolean, timestamp, timestamp_from_time, whole_number
 from polyframe.panoptes.metadata import known_volunteer
@@ -18,8 +18,7 @@ from polyframe.settings import Settings
 from polyframe.tables import EXTRACTIONS, TIMESTAMP
 from polyframe.votes import is_no_json
 
-#: Also frames of pandas and Arrow, which a type that needs none of them can only call Any.
-Found = Extraction | pl.DataFrame | pl.LazyFrame | str | os.PathLike[str] | Any
+Found = Extraction | Frame | str | os.PathLike[str]
 _EXPECTED: Final = (
     f"what extract gave, {FRAMES} with the columns of the table extractions, an output directory, or a CSV "
     "file of extractions"

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
 from polyframe._errors import PolyframeError
+from polyframe.local_paths import local_path
 from polyframe.panoptes.subjects import Subject
 
 #: What is opened, whatever the name of a file says: other readers of Pillow start programs (Ghostscript for
@@ -40,6 +41,7 @@ class ImageFolder:
     folder: Path
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", local_path(self.folder, "folder"))
         if not self.folder.is_dir():
             raise PolyframeError(f"{self.folder}: no such folder of images; name one with --images")
 

@@ -12,7 +12,7 @@ from polyframe._errors import UsageError
 AnyPath = str | os.PathLike[str]
 
 #: `s3://bucket/x`, or `s3:/bucket/x`, which is left of it in a pathlib.Path. One letter is a drive.
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+[^/]?")
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 #: How much of a text that is no path messages show.
 _SHOWN: Final = 40
 
@@ -58,22 +58,23 @@ def check_local(text: str) -> None:
     found = _ADDRESS.match(text)
     if found is None:
         return
-    scheme = found[1].lower()
+    scheme, rest = found[1].lower(), found[2]
     if scheme == "file":
-        raise UsageError(f"{text}: is an address; name the path alone, without file://")
+        raise UsageError(f"file:///{rest}: is an address; name the path alone, /{rest}")
     raise UsageError(
-        f"{text}: {scheme}:// addresses are not supported yet; name a local path, and copy the files from or "
-        "to that address yourself"
+        f"{scheme}://{rest}: {scheme}:// addresses are not supported yet; name a local path, and copy the "
+        "files from or to that address yourself"
     )
 
 
 def listed(values: Any) -> list[Any]:
     """Return several values as they are, and a single one as a list of one.
 
-    An open file, a mapping and text can be iterated over, but are single values.
+    An open file, a mapping, a frame and text can be iterated over, but are single values.
     """
     single = (str, bytes, bytearray, memoryview, Mapping, os.PathLike)
-    if isinstance(values, single) or hasattr(values, "read") or not isinstance(values, Iterable):
+    is_single = isinstance(values, single) or hasattr(values, "read") or hasattr(values, "columns")
+    if is_single or not isinstance(values, Iterable):
         return [values]
     return list(values)
 

@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Final, Literal, Self, TypedDict
 
-from polyframe._errors import UsageError
+from polyframe._errors import UsageError, in_short
 from polyframe.choices import (
     ENGINE_ALIASES,
     AverageType,
@@ -27,6 +27,7 @@ from polyframe.choices import (
     Visitors,
     Volunteers,
 )
+from polyframe.local_paths import listed
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
 #: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
@@ -216,7 +217,7 @@ class Settings:
         _check_choices(self)
         _require(0 < _number("eps", self.eps) <= 1, "eps", self.eps, "a fraction above 0 and up to 1")
         _require(
-            _whole(self.min_samples) and self.min_samples >= 1,
+            is_whole(self.min_samples) and self.min_samples >= 1,
             "min_samples",
             self.min_samples,
             "a whole number from 1",
@@ -228,14 +229,18 @@ class Settings:
             "a fraction from 0 to 1",
         )
         _require(
-            _whole(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
+            is_whole(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
             "num_grid_points",
             self.num_grid_points,
             "a whole number from 2 to 10000",
         )
-        _require(_whole(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
+        _require(isinstance(self.collab, bool), "collab", self.collab, "true or false")
+        for name in ("step_key", "tool_type"):
+            _require(isinstance(getattr(self, name), str), name, getattr(self, name), "a text")
+        _require(is_whole(self.task_index), "task_index", self.task_index, "a whole number")
+        _require(is_whole(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
         _require(
-            _whole(self.partition_size) and self.partition_size >= 1,
+            is_whole(self.partition_size) and self.partition_size >= 1,
             "partition_size",
             self.partition_size,
             "a whole number from 1",
@@ -248,7 +253,7 @@ class Settings:
             "a share from 0 to 100%, such as 50% or 0.5",
         )
         _require(
-            self.workflow_id is None or (_whole(self.workflow_id) and self.workflow_id >= 0),
+            self.workflow_id is None or (is_whole(self.workflow_id) and self.workflow_id >= 0),
             "workflow_id",
             self.workflow_id,
             "a whole number",
@@ -259,15 +264,26 @@ class Settings:
             self.task,
             "task keys such as T0",
         )
+        _require(
+            all(
+                isinstance(drawing, DrawingTask)
+                and isinstance(drawing.task, str)
+                and (drawing.tools is None or isinstance(drawing.tools, tuple))
+                for drawing in self.drawing_tasks
+            ),
+            "drawing_tasks",
+            self.drawing_tasks,
+            "several DrawingTask, such as DrawingTask('T0', (0, 1))",
+        )
         tools = [tool for drawing in self.drawing_tasks for tool in drawing.tools or ()]
         _require(
-            all(_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
+            all(is_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
             "drawing_tasks",
             tools,
             "tool indices such as 0",
         )
         _require(
-            all(_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
+            all(is_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
             "tool",
             self.tool,
             "tool indices such as 0",
@@ -297,7 +313,7 @@ class Settings:
             if name not in names:
                 raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
         given = {name: as_builtin(value) for name, value in values.items() if value is not None}
-        for name in ("task", "tool", "bezier_tool"):
+        for name in ("drawing_tasks", "task", "tool", "bezier_tool"):
             if name in given:
                 given[name] = _as_tuple(given[name])
         if "max_shrink" in given:
@@ -370,7 +386,7 @@ def split_tool(tool: str) -> tuple[str | None, int]:
     """
     task, colon, index = str(tool).strip().rpartition(":")
     if not (index.isascii() and index.isdecimal()) or len(index) > len("2147483647") or (colon and not task):
-        raise UsageError(f"bezier_tool: {tool!r} is not the index of a tool, such as 1 or T0:1")
+        raise UsageError(f"bezier_tool: {in_short(tool)} is not the index of a tool, such as 1 or T0:1")
     return task or None, int(index)
 
 
@@ -395,6 +411,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'eps'?` where a known name is near, else an empty text."""
+    if not isinstance(name, str):
+        return ""
     close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
@@ -410,22 +428,23 @@ def _check_choices(settings: Settings) -> None:
     for f in dataclasses.fields(settings):
         choices: tuple[str, ...] = f.metadata["choices"]
         value = getattr(settings, f.name)
-        if choices and value not in choices:
-            raise UsageError(f"{f.name}: {value!r} is not one of {', '.join(choices)}")
+        if choices and not (isinstance(value, str) and value in choices):
+            raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(choices)}")
 
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
-        raise UsageError(f"{name}: {value!r} is not {expected}")
+        raise UsageError(f"{name}: {in_short(value)} is not {expected}")
 
 
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UsageError(f"{name}: {value!r} is not a number")
+        raise UsageError(f"{name}: {in_short(value)} is not a number")
     return float(value)
 
 
-def _whole(value: object) -> bool:
+def is_whole(value: object) -> bool:
+    """Tell whether a value is a whole number, which True and False are not."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -435,7 +454,7 @@ def as_builtin(value: Any) -> Any:
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return (value,) if isinstance(value, (str, int)) else tuple(value)
+    return tuple(map(as_builtin, listed(value)))
 
 
 def _as_share(value: Any) -> Any:

@@ -11,6 +11,7 @@ from polyframe import commit
 from polyframe._errors import PolyframeError
 from polyframe.dataset import WORK, last_change
 from polyframe.exclusive import holder_of
+from polyframe.local_paths import local_path
 from polyframe.manifest import (
     MANIFEST,
     PartitionRecord,
@@ -133,7 +134,7 @@ def status(output: str | os.PathLike[str]) -> Status:
     PolyframeError
         Where the directory is no output of polyframe, or its manifest cannot be read.
     """
-    folder = Path(output)
+    folder = local_path(output, "output")
     for _ in range(_TRIES):
         before = last_change(folder)
         found = _look(folder)

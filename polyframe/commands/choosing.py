@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from polyframe.commands import helping
+from polyframe.commands.kinds import LOCAL_PATH
 from polyframe.commands.options import (
     AS_MADE,
     config_option,
@@ -35,10 +36,8 @@ from polyframe.commands.telling import Progress, say
     metavar="VALUES",
     help="values to try, a list such as 2,3,4, or start:stop; from 1  [default: 2,3,4]",
 )
-@click.option("-o", "--output", "table_file", type=click.Path(path_type=Path), help="a .csv or .parquet")
-@click.option(
-    "--plot", "picture", metavar="FILE", type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
-)
+@click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="a .csv or .parquet")
+@click.option("--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="a .png, .svg or .pdf")
 @named_setting_options("task", "tool", "filter", "min_threshold", default=AS_MADE)
 @named_setting_options("engine", "jobs")
 @quiet_option

@@ -8,6 +8,7 @@ import click
 from polyframe._errors import PolyframeError, UsageError, no_such_file
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
+from polyframe.commands.kinds import LOCAL_PATH
 from polyframe.commands.options import (
     AS_MADE,
     classifications_argument,
@@ -108,12 +109,12 @@ def extract(
     "polyframe reduce out -c data/config.yaml --average union",
     short_help="Cluster and average extractions: groups, labels, reductions.",
 )
-@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=click.Path(path_type=Path))
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=LOCAL_PATH)
 @config_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     shell_complete=folders,
     help="the directory, for EXTRACTIONS.csv",
 )

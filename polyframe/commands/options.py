@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
 
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
+from polyframe.commands.kinds import LOCAL_PATH
 from polyframe.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -100,20 +100,16 @@ config_option = click.option(
     "-c",
     "--config",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     help="a YAML file in the Panoptes form; repeatable",
 )
-classifications_argument = click.argument(
-    "classifications", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
-output_argument = click.argument(
-    "output", metavar="OUT", type=click.Path(path_type=Path), shell_complete=folders
-)
+classifications_argument = click.argument("classifications", nargs=-1, required=True, type=LOCAL_PATH)
+output_argument = click.argument("output", metavar="OUT", type=LOCAL_PATH, shell_complete=folders)
 tables_option = click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     shell_complete=folders,
     help="the directory for the tables",
 )

@@ -10,6 +10,7 @@ import click
 from polyframe._errors import UsageError
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
+from polyframe.commands.kinds import LOCAL_PATH, SUBJECT_ID
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from polyframe.plot.groups import MarkGroup
 
 _KINDS: Final = ("marks", "averages", "agreement")
-_LARGEST_ID: Final = 2**63 - 1
 _drawn = functools.partial(click.option, cls=helping.Option, topic="What is drawn")
 _behind = functools.partial(click.option, cls=helping.Option, topic="The image behind it")
 
@@ -27,14 +27,10 @@ _behind = functools.partial(click.option, cls=helping.Option, topic="The image b
     "polyframe plot out -o consensus.png",
     short_help="Draw a subject, or consensus over all clusters.",
 )
-@click.argument(
-    "output", metavar="[OUT]", required=False, type=click.Path(path_type=Path), shell_complete=folders
-)
-@_drawn("--subject", type=click.IntRange(0, _LARGEST_ID), help="draw this subject; else all clusters of OUT")
+@click.argument("output", metavar="[OUT]", required=False, type=LOCAL_PATH, shell_complete=folders)
+@_drawn("--subject", type=SUBJECT_ID, help="draw this subject; else all clusters of OUT")
 @_drawn("--toy", is_flag=True, help="draw what eps, min_samples and averages do to toy clusters, without OUT")
-@click.option(
-    "-o", "--output", "picture", required=True, type=click.Path(path_type=Path), help="a .png, .svg or .pdf"
-)
+@click.option("-o", "--output", "picture", required=True, type=LOCAL_PATH, help="a .png, .svg or .pdf")
 @_drawn(
     "--show",
     multiple=True,
@@ -45,14 +41,14 @@ _behind = functools.partial(click.option, cls=helping.Option, topic="The image b
 @_drawn("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
 @_drawn("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
 @_drawn("--task", multiple=True, help="only this task, such as T0; repeatable")
-@_behind("--image", type=click.Path(path_type=Path), help="the image file of the frame")
+@_behind("--image", type=LOCAL_PATH, help="the image file of the frame")
 @_behind(
     "--images",
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     shell_complete=folders,
     help="a folder with the files that the metadata in --subjects name",
 )
-@_behind("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
+@_behind("--subjects", type=LOCAL_PATH, help="the subjects export, CSV")
 @_behind("--fetch", is_flag=True, help="fetch images from the addresses in --subjects")
 @click.option(
     "--width",

@@ -9,6 +9,7 @@ import click
 from polyframe._errors import PolyframeError
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
+from polyframe.commands.kinds import LOCAL_PATH
 from polyframe.commands.options import Command, quiet_option
 from polyframe.commands.telling import Progress, say
 from polyframe.synthetic.options import SynthOptions
@@ -18,14 +19,14 @@ from polyframe.synthetic.options import SynthOptions
     "polyframe config data/workflows.csv --workflow-id 4321 -o configs",
     short_help="Write configuration files from a workflow export.",
 )
-@click.argument("workflows", metavar="WORKFLOWS.csv", type=click.Path(path_type=Path))
+@click.argument("workflows", metavar="WORKFLOWS.csv", type=LOCAL_PATH)
 @click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
 @click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     shell_complete=folders,
     help="the folder for the files",
 )
@@ -60,7 +61,7 @@ def _synth_options(command: Command) -> Command:
     "polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7",
     short_help="Write a synthetic export, to try things out.",
 )
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=LOCAL_PATH)
 @_synth_options
 @quiet_option
 def synth(output: Path, quiet: bool, **options: Any) -> None:

@@ -10,6 +10,7 @@ import click
 from polyframe import reporting
 from polyframe.commands import helping
 from polyframe.commands.completing import folders
+from polyframe.commands.kinds import LOCAL_PATH
 from polyframe.commands.options import Command, given, output_argument, quiet_option
 from polyframe.commands.telling import say
 from polyframe.exporting.options import FORMATS, ExportOptions
@@ -69,7 +70,7 @@ def _export_options(command: Command) -> Command:
 def _parameter_type(kind: Any) -> Any:
     if isinstance(kind, tuple):
         return click.Choice(kind)
-    return click.Path(path_type=Path) if kind is Path else kind
+    return LOCAL_PATH if kind is Path else kind
 
 
 @helping.command(
@@ -80,9 +81,7 @@ def _parameter_type(kind: Any) -> Any:
 )
 @output_argument
 @click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
-@click.option(
-    "-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="the file or folder"
-)
+@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="the file or folder")
 @_export_options
 @quiet_option
 def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
@@ -100,17 +99,17 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
     short_help="Write one HTML file: numbers, and clusters from the worst on.",
 )
 @output_argument
-@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path), help="the HTML file")
-@click.option("--subjects", type=click.Path(path_type=Path), help="the subjects export, CSV")
+@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="the HTML file")
+@click.option("--subjects", type=LOCAL_PATH, help="the subjects export, CSV")
 @click.option(
     "--images",
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     shell_complete=folders,
     help="a folder with the files that the metadata in --subjects name",
 )
 @click.option(
     "--classifications",
-    type=click.Path(path_type=Path),
+    type=LOCAL_PATH,
     help="the classification export, which records the sizes of the images",
 )
 @click.option(

@@ -2,12 +2,12 @@
 
 import importlib
 import os
-from pathlib import Path
 from typing import Any
 
-from polyframe._errors import UsageError
+from polyframe._errors import UsageError, in_short
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import FORMATS, ExportOptions
+from polyframe.local_paths import local_path
 from polyframe.manifest import read_manifest
 from polyframe.settings import nearest
 from polyframe.workers import Say
@@ -53,8 +53,9 @@ def export(
     >>> import polyframe as pf
     >>> pf.export("out", "panoptes-csv", "reductions.csv")  # doctest: +SKIP
     """
-    if to not in FORMATS:
-        raise UsageError(f"no format {to!r}{nearest(to, FORMATS)}")
+    folder, target = local_path(output, "output"), local_path(path, "path")
+    if not isinstance(to, str) or to not in FORMATS:
+        raise UsageError(f"no format {in_short(to)}{nearest(to, FORMATS)}")
     known = ExportOptions.__dataclass_fields__
     for name in options:
         if name not in known:
@@ -62,7 +63,7 @@ def export(
     chosen = ExportOptions(**options)
     chosen.check_for(to)
     # Before anything is written.
-    read_manifest(Path(output))
+    read_manifest(folder)
     module = importlib.import_module(f"polyframe.exporting.{FORMATS[to]}")
-    written: list[Exported] = module.write(Path(output), Path(path), chosen, say)
+    written: list[Exported] = module.write(folder, target, chosen, say)
     return written

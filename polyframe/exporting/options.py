@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from polyframe._errors import UsageError
+from polyframe._errors import UsageError, in_short
+from polyframe.local_paths import local_path
 
 #: Every format and the module that writes it; imported late, for what some of them need.
 FORMATS: Final = {
@@ -58,11 +59,17 @@ class ExportOptions:
         """Check every value."""
         for f in fields(self):
             value, kind = getattr(self, f.name), f.metadata["kind"]
-            if value is not None and isinstance(kind, tuple) and value not in kind:
-                raise UsageError(f"{f.name}: {value!r} is not one of {', '.join(kind)}")
+            if value is None:
+                continue
+            if isinstance(kind, tuple) and not (isinstance(value, str) and value in kind):
+                raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(kind)}")
+            if kind is str and not isinstance(value, str):
+                raise UsageError(f"{f.name}: {in_short(value)} is not a text")
+            if kind is Path:
+                local_path(value, f.name)
         level = self.level
         if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
-            raise UsageError(f"level: {level!r} is not a whole number from 1")
+            raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
 
     def check_for(self, to: str) -> None:
         """Raise a UsageError for an option that is given and that a format has no use for."""

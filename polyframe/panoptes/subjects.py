@@ -4,15 +4,19 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, no_such_file
+from polyframe._errors import PolyframeError, UsageError, in_short, no_such_file
+from polyframe.frames import clean_name
+from polyframe.local_paths import local_path
+from polyframe.panoptes.line_ends import ends_lines_with_returns
+from polyframe.settings import as_builtin, is_whole
 
 #: Digits of the number of a frame; more are none.
 _LONGEST_FRAME: Final = 10
+_COLUMNS: Final = ("subject_id", "metadata", "locations")
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,14 @@ def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
 
     Raises
     ------
+    UsageError
+        Where `subject_id` is no whole number.
     PolyframeError
         Where the file is no subjects export or does not have the subject.
     """
+    subject_id = as_builtin(subject_id)
+    if not is_whole(subject_id):
+        raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
     found = read_subjects(subjects, [subject_id])
     if not found:
         raise PolyframeError(f"{subjects}: has no subject {subject_id}; is it the export of this project?")
@@ -76,19 +85,23 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
     PolyframeError
         Where the file is missing or no subjects export.
     """
-    if not Path(subjects).is_file():
+    subjects = local_path(subjects, "subjects")
+    if not subjects.is_file():
         raise PolyframeError(no_such_file(subjects))
     wanted = pl.Series(list(map(str, subject_ids)), dtype=pl.String).implode()
     try:
+        lazy = pl.scan_csv(subjects, infer_schema=False, glob=False)
+        names = {clean_name(name): name for name in reversed(lazy.collect_schema().names())}
         rows = (
-            pl.scan_csv(Path(subjects), infer_schema=False, glob=False)
-            .select("subject_id", "metadata", "locations")
+            lazy.select(pl.col(names.get(column, column)).alias(column) for column in _COLUMNS)
             .filter(pl.col("subject_id").is_in(wanted))
             .unique("subject_id", keep="first")
             .collect()
         )
     except (pl.exceptions.PolarsError, OSError) as error:
         told = str(error).splitlines()[0]
+        if ends_lines_with_returns(subjects, "csv"):
+            told = "its lines end with carriage returns alone; save it with line feeds"
         raise PolyframeError(
             f"{subjects}: no subjects export with subject_id, metadata and locations ({told}); "
             "name the subject export of Zooniverse"

@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from polyframe._errors import PolyframeError, UsageError, no_such_file
+from polyframe.frames import clean_name
 from polyframe.panoptes.config import TASK_LABELS
 from polyframe.panoptes.mark_rules import NO_OUTLINE_TYPES, draws_outlines
 from polyframe.panoptes.versions import is_version, parse_version_spec, selects, version_key
@@ -58,6 +59,7 @@ def read_workflows(path: Path) -> list[Workflow]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
+            rows.fieldnames = list(map(clean_name, rows.fieldnames or ()))
             missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise PolyframeError(

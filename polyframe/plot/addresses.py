@@ -14,7 +14,8 @@ import urllib.request
 from typing import Any, Final
 
 from polyframe import __version__
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.local_paths import shown_kind
 
 #: IPv6 addresses that stand for an IPv4 address in their last 32 bits.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -62,6 +63,8 @@ def check_scheme(url: str) -> None:
     PolyframeError
         Where it is not.
     """
+    if not isinstance(url, str):
+        raise UsageError(f"url: expected an address, got {shown_kind(url)}")
     try:
         scheme = urllib.parse.urlsplit(url).scheme.lower()
     except ValueError:

@@ -12,6 +12,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
+from polyframe._errors import UsageError
+from polyframe.local_paths import shown_kind
 from polyframe.plot.groups import MarkGroup
 from polyframe.plot.palette import cluster_style
 
@@ -38,7 +40,16 @@ def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
     group : MarkGroup
     image : (height, width[, 3 or 4]) array, optional
         Its upper left corner is at 0, 0, as for the volunteers who drew on it.
+
+    Raises
+    ------
+    UsageError
+        Where one of these is something else.
     """
+    check_group(group)
+    check_axes(ax)
+    if image is not None and not (isinstance(image, np.ndarray) and image.ndim in (2, 3)):
+        raise UsageError(f"image: expected an array such as read_image gives, got {shown_kind(image)}")
     ax.set_facecolor("white")
     if image is not None:
         height, width = image.shape[:2]
@@ -53,6 +64,21 @@ def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
     ax.tick_params(labelsize=SMALL_POINTS, colors="#444444", length=2.5, width=0.6)
     for side in ax.spines.values():
         side.set(color="#888888", linewidth=0.6)
+
+
+def check_group(group: MarkGroup) -> None:
+    """Raise a UsageError where something else than a group is to be drawn."""
+    if not isinstance(group, MarkGroup):
+        hint = "; take one of them, such as groups[0]" if isinstance(group, list) else ""
+        raise UsageError(
+            f"group: expected a MarkGroup, such as read_groups gives several, got {shown_kind(group)}{hint}"
+        )
+
+
+def check_axes(ax: Axes) -> None:
+    """Raise a UsageError where something else than an axes is to be drawn on."""
+    if not isinstance(ax, Axes):
+        raise UsageError(f"ax: expected an axes of Matplotlib, got {shown_kind(ax)}")
 
 
 def without_ticks(ax: Axes) -> None:

@@ -13,7 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, in_short
 from polyframe.colours import HEAT
 from polyframe.plot.canvas import (
     SMALL_POINTS,
@@ -28,6 +28,7 @@ from polyframe.plot.canvas import (
 )
 from polyframe.plot.groups import Cluster, MarkGroup, Path2D
 from polyframe.plot.outlines import mark_lines, outline
+from polyframe.settings import as_builtin, is_whole
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 
@@ -107,8 +108,7 @@ def level(
     PolyframeError
         Where the output directory has no table of contours.
     """
-    if level < 1:
-        raise UsageError(f"level: {level} is not a whole number from 1")
+    level = check_level(level)
     on_image = image is not None
     like_image(ax, group, image)
     mark_lines(ax, group, on_image=on_image, faint=True)
@@ -128,6 +128,14 @@ def level(
     cluster_legend(ax, group, on_image=on_image, notes=notes)
     titled(ax, [level_title(level), heading(group), counts(group)] if title is None else [title])
     return ax
+
+
+def check_level(level: int) -> int:
+    """Return a level as a number of Python's own; a UsageError where it is none."""
+    level = as_builtin(level)
+    if not is_whole(level) or level < 1:
+        raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
+    return level
 
 
 def level_title(level: int) -> str:

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Final
 
 import matplotlib
-import polars as pl
 from matplotlib.figure import Figure
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, in_short
 from polyframe.choices import AverageType
-from polyframe.plot.canvas import Image, counts, heading, numbered
-from polyframe.plot.contours import AGREEMENT_TITLE, agreement, level_title
+from polyframe.frames import Frame
+from polyframe.local_paths import listed, local_path, shown_kind
+from polyframe.plot.canvas import Image, check_group, counts, heading, numbered
+from polyframe.plot.contours import AGREEMENT_TITLE, agreement, check_level, level_title
 from polyframe.plot.contours import level as draw_level
 from polyframe.plot.groups import MarkGroup
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.outlines import averages, averages_title, marks
 from polyframe.plot.overview import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.toys import toy
-from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend
+from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend, tuning_table
 from polyframe.synthetic.toy import toy_cluster, toy_pair
 from polyframe.written import placed_whole
 
@@ -67,11 +68,19 @@ def subject_figure(
     PolyframeError
         Where contours are to be shown and not there, or there are more than 40 rows.
     """
-    kinds = [*dict.fromkeys(show), *(["level"] if level is not None else [])]
+    groups = [groups] if isinstance(groups, MarkGroup) else listed(groups)
+    for group in groups:
+        check_group(group)
+    kinds = [*dict.fromkeys(map(str, listed(show))), *(["level"] if level is not None else [])]
+    if level is not None:
+        level = check_level(level)
+    images = {} if images is None else images
+    if not isinstance(images, Mapping):
+        raise UsageError(f"images: expected a mapping of frames to images, got {shown_kind(images)}")
     unknown = [kind for kind in kinds if kind not in (*KINDS, "level")]
     if unknown or not kinds or not groups:
         raise UsageError(
-            f"show: {unknown or list(groups)!r} is nothing to show; there are {', '.join(KINDS)}"
+            f"show: {in_short(unknown or list(groups))} is nothing to show; there are {', '.join(KINDS)}"
         )
     beside = len(kinds) > 1
     columns = len(kinds) if beside else min(len(groups), 3)
@@ -83,7 +92,7 @@ def subject_figure(
     figure = empty_figure(width)
     axes = [add_panel(figure, columns) for _ in panels]
     for (group, kind), ax in zip(panels, axes, strict=True):
-        image = (images or {}).get(group.frame)
+        image = images.get(group.frame)
         titles = {
             "marks": "Volunteers' outlines",
             "averages": averages_title(group),
@@ -122,22 +131,23 @@ def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Fi
     PolyframeError
         Where OUT has no table `reductions`, or it cannot be read.
     """
+    output = local_path(output, "output")
     found = consensus_counts(output)
     figure = empty_figure(width)
     axes = [add_panel(figure, 2), add_panel(figure, 2)]
     consensus(found, axes[0])
     consensus_by_size(found, axes[1])
-    arrange(figure, [axes], [f"All clusters of {Path(output).resolve().name}"])
+    arrange(figure, [axes], [f"All clusters of {output.resolve().name}"])
     return figure
 
 
-def tuning_figure(table: pl.DataFrame, *, name: str | None = None, width: int = WIDTH) -> Figure:
+def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) -> Figure:
     """Put what many settings make of the same marks side by side: four numbers against `eps`.
 
     Parameters
     ----------
-    table : polars.DataFrame
-        From `polyframe.tune`.
+    table : frame
+        From `polyframe.tune`; of Polars, pandas or Arrow.
     name : str, optional
         What the marks are called.
     width : int
@@ -152,6 +162,7 @@ def tuning_figure(table: pl.DataFrame, *, name: str | None = None, width: int = 
     UsageError
         Where the table is none that `tune` makes.
     """
+    table = tuning_table(table)
     figure = empty_figure(width)
     axes = [tuning(table, add_panel(figure, 2), show=kind) for kind in TUNING_KINDS]
     tuning_legend(axes[1])
@@ -187,6 +198,7 @@ def toy_figure(
     UsageError
         Where a setting is out of its range, or there is none at all.
     """
+    eps, min_samples, averages = map(listed, (eps, min_samples, averages))
     near = toy_pair(distance=0.7, spread=0.13, rotation=12, seed=2)
     scattered = toy_pair(distance=1.5, spread=0.2, rotation=12, seed=2)
     one = toy_cluster(n_sides=5, spread=0.16, rotation=10, noise=0.05, seed=6)
@@ -235,8 +247,10 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     PolyframeError
         Where it cannot be written.
     """
-    target = Path(path)
+    target = local_path(path, "path")
     kind = check_format(target)
+    if not isinstance(figure, Figure):
+        raise UsageError(f"figure: expected a figure of Matplotlib, got {shown_kind(figure)}")
     content = BytesIO()
     # No dates and no random names of parts, as in the tables.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

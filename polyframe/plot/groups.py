@@ -1,7 +1,7 @@
 """What the tables of an output directory know of a subject: its marks, clusters, averages and contours."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +10,25 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, UsageError, in_short
 from polyframe.dataset import part_paths, scan
-from polyframe.tables import GROUP_KEYS
+from polyframe.frames import Frame, columns_of
+from polyframe.local_paths import listed, local_path
+from polyframe.settings import as_builtin, is_whole
+from polyframe.tables import GROUP_KEYS, TABLES
 
 #: (n, 2) float64, image pixels, y downwards.
 Path2D = NDArray[np.float64]
 
 _MARK: Final = ("classification_id", "mark_index")
 _NAMED: Final = 5
+#: What is drawn of each table, beside the group keys.
+_COLUMNS: Final = {
+    "extractions": (*_MARK, "x", "y"),
+    "labels": (*_MARK, "volunteer", "cluster_label"),
+    "reductions": ("cluster_label", "consensus", "average_type", "clusters_x", "clusters_y"),
+    "contours": ("cluster_label", "contours_x", "contours_y"),
+}
 
 
 @dataclass(frozen=True)
@@ -85,9 +95,9 @@ def read_groups(
     output: str | os.PathLike[str],
     subject_id: int,
     *,
-    tasks: Sequence[str] = (),
-    frames: Sequence[int] = (),
-    tools: Sequence[int] = (),
+    tasks: str | Iterable[str] = (),
+    frames: int | Iterable[int] = (),
+    tools: int | Iterable[int] = (),
 ) -> list[MarkGroup]:
     """Read the groups of a subject from an output directory.
 
@@ -96,7 +106,7 @@ def read_groups(
     output : path
         What a run wrote. Without the table `contours` the clusters have no levels.
     subject_id : int
-    tasks, frames, tools : sequence
+    tasks, frames, tools : text or number, or several
         Only these tasks (such as `"T0"`), frames and indexes of tools; all where empty.
 
     Returns
@@ -106,10 +116,22 @@ def read_groups(
 
     Raises
     ------
+    UsageError
+        Where one of these is of another type.
     PolyframeError
         Where OUT lacks a table or the subject, or the subject has no marks of a task, frame or tool that is
         named; the message names what there is.
     """
+    output = local_path(output, "output")
+    subject_id = as_builtin(subject_id)
+    if not is_whole(subject_id):
+        raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
+    tasks, frames, tools = map(listed, (tasks, frames, tools))
+    if not all(isinstance(task, str) for task in tasks):
+        raise UsageError(f"tasks: {in_short(tasks)} are not task keys such as T0")
+    for name, numbers in (("frames", frames), ("tools", tools)):
+        if not all(is_whole(as_builtin(number)) for number in numbers):
+            raise UsageError(f"{name}: {in_short(numbers)} are not whole numbers")
     wanted = pl.col("subject_id") == subject_id
     labels = _rows(output, "labels", wanted)
     if labels.is_empty():
@@ -147,25 +169,35 @@ def _not_there(subject_id: int, what: str, groups: list[MarkGroup]) -> str:
 
 
 def groups_of(
-    extractions: pl.DataFrame,
-    labels: pl.DataFrame,
-    reductions: pl.DataFrame,
-    contours: pl.DataFrame | None = None,
+    extractions: Frame,
+    labels: Frame,
+    reductions: Frame,
+    contours: Frame | None = None,
 ) -> list[MarkGroup]:
     """Put the groups of any subjects together from rows of the tables.
 
     Parameters
     ----------
-    extractions, labels, reductions : polars.DataFrame
-        Rows of these tables, of the same subjects.
-    contours : polars.DataFrame, optional
+    extractions, labels, reductions : frame
+        Rows of these tables, of the same subjects; of Polars, pandas or Arrow.
+    contours : frame, optional
         Rows of that table.
 
     Returns
     -------
     list of MarkGroup
         Sorted by the group keys; empty for no labels.
+
+    Raises
+    ------
+    UsageError
+        Where one is no frame, or lacks columns of its table.
     """
+    extractions, labels, reductions = (
+        _columns(table, name)
+        for name, table in (("extractions", extractions), ("labels", labels), ("reductions", reductions))
+    )
+    contours = None if contours is None else _columns(contours, "contours")
     outlines = extractions.select(*GROUP_KEYS, *_MARK, "x", "y")
     drawn = labels.join(outlines, on=[*GROUP_KEYS, *_MARK], maintain_order="left")
     averaged, levelled = _by_group(reductions), {} if contours is None else _by_group(contours)
@@ -207,6 +239,10 @@ def closed(x: Any, y: Any) -> Path2D:
     if len(points) and not np.array_equal(points[0], points[-1]):
         points = np.vstack([points, points[:1]])
     return points
+
+
+def _columns(table: Frame, name: str) -> pl.DataFrame:
+    return columns_of(table, name, TABLES[name].schema, (*GROUP_KEYS, *_COLUMNS[name]))
 
 
 def _cluster(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from http.client import HTTPException
 from io import BytesIO
-from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, Any, Final
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from polyframe._errors import PolyframeError, no_such_file
 from polyframe.images import upright_image
+from polyframe.local_paths import local_path
 from polyframe.plot import addresses
 from polyframe.plot.addresses import check_scheme, shown
 from polyframe.plot.canvas import Image
@@ -43,8 +43,9 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     PolyframeError
         Where it is missing, no image, or has more than fifty million pixels.
     """
+    path = local_path(path, "path")
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             return _decoded(file, str(path))
     except (FileNotFoundError, IsADirectoryError):
         raise PolyframeError(no_such_file(path)) from None

@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, in_short
 from polyframe.plot.canvas import TITLE_POINTS, broken_at
+from polyframe.settings import as_builtin, is_whole
 
 #: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
 DPI: Final = 120
@@ -18,11 +19,25 @@ _BAR: Final = 0.65  # and a colour bar
 _HEADER_POINTS: Final = TITLE_POINTS + 0.5
 _BOLD_LETTER: Final = 0.62  # the usual width of a letter, as a share of its size
 _LARGEST_PIXELS: Final = 50_000_000
+#: Of a picture, in pixels.
+LEAST_WIDTH: Final = 200
+LARGEST_WIDTH: Final = 10_000
 _TALLEST: Final = 1.6  # times the width of a panel
 
 
 def empty_figure(width: int) -> Figure:
-    """Make a white figure of a width in pixels."""
+    """Make a white figure of a width in pixels.
+
+    Raises
+    ------
+    UsageError
+        Where it is no width of a picture.
+    """
+    width = as_builtin(width)
+    if not is_whole(width) or not LEAST_WIDTH <= width <= LARGEST_WIDTH:
+        raise UsageError(
+            f"width: {in_short(width)} is not a whole number from {LEAST_WIDTH} to {LARGEST_WIDTH}"
+        )
     inches = width / DPI
     return Figure(figsize=(inches, inches), dpi=DPI, facecolor="white")
 

@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from polyframe._errors import PolyframeError
 from polyframe.colours import HEAT
 from polyframe.dataset import scan
-from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, numbered, remark, titled
+from polyframe.frames import FRAMES, Frame, columns_of, data_frame, is_frame
+from polyframe.local_paths import local_path
+from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
+from polyframe.tables import REDUCTIONS
 
 #: Steps of consensus that are told apart.
 _STEPS: Final = 1000
@@ -26,7 +29,12 @@ _BARS: Final = 20
 #: The least number of marks of each class of sizes.
 _CLASSES: Final = (1, 2, 3, 5, 9, 17, 33)
 
-Overview = str | os.PathLike[str] | pl.DataFrame
+_READ: Final = ("consensus", "clusters_count")
+_COUNTS: Final = {"step": pl.Int32(), "clusters_count": pl.Int64(), "n": pl.Int64()}
+_EXPECTED: Final = f"an output directory, or {FRAMES} with rows of the table reductions"
+
+#: An output directory, or what is known of its clusters.
+Overview = str | os.PathLike[str] | Frame
 
 
 def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
@@ -48,15 +56,8 @@ def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
     PolyframeError
         Where OUT has no table `reductions`, or it cannot be read.
     """
-    step = (pl.col("consensus").clip(0, 1) * _STEPS + 1e-9).floor().cast(pl.Int32).alias("step")
     try:
-        return (
-            scan(output, "reductions")
-            .group_by(step, "clusters_count")
-            .agg(pl.len().cast(pl.Int64).alias("n"))
-            .sort("step", "clusters_count")
-            .collect(engine="streaming")
-        )
+        return _counted(scan(output, "reductions")).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
         told = str(error).splitlines()[0]
         raise PolyframeError(
@@ -64,13 +65,20 @@ def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
         ) from None
 
 
+def _counted(reductions: pl.LazyFrame) -> pl.LazyFrame:
+    step = (pl.col("consensus").clip(0, 1) * _STEPS + 1e-9).floor().cast(pl.Int32).alias("step")
+    counts = reductions.group_by(step, "clusters_count").agg(pl.len().cast(pl.Int64).alias("n"))
+    return counts.sort("step", "clusters_count")
+
+
 def consensus(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
     """Draw how consensus is distributed over all clusters, in bars stacked by the clusters' sizes.
 
     Parameters
     ----------
-    output : path or polars.DataFrame
-        An output directory, or what `consensus_counts` gave of it.
+    output : path or frame
+        An output directory; or a frame of Polars, pandas or Arrow with rows of the table `reductions`, or
+        what `consensus_counts` gave.
     ax : matplotlib.axes.Axes
         To draw on.
     title : str, optional
@@ -86,6 +94,7 @@ def consensus(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
     PolyframeError
         As from `consensus_counts`.
     """
+    check_axes(ax)
     counts = _counts(output)
     bar = np.minimum(counts["step"].to_numpy() * _BARS // _STEPS, _BARS - 1)
     height = np.zeros(_BARS)
@@ -144,6 +153,7 @@ def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -
     PolyframeError
         As from `consensus_counts`.
     """
+    check_axes(ax)
     counts = _counts(output)
     boxes: list[dict[str, Any]] = []
     colours = []
@@ -175,11 +185,16 @@ def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -
 
 
 def _counts(output: Overview) -> pl.DataFrame:
-    return output if isinstance(output, pl.DataFrame) else consensus_counts(output)
+    if not is_frame(output):
+        return consensus_counts(local_path(output, "output", expected=_EXPECTED))
+    frame = data_frame(output, "output")
+    if "step" in frame.columns:
+        return columns_of(frame, "output", _COUNTS)
+    return _counted(columns_of(frame, "output", REDUCTIONS.schema, _READ).lazy()).collect()
 
 
 def _of(output: Overview) -> str:
-    return "" if isinstance(output, pl.DataFrame) else f" of {Path(output).name}"
+    return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
 
 
 def _classes(counts: pl.DataFrame) -> list[tuple[str, Any, NDArray[np.int64]]]:

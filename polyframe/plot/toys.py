@@ -7,10 +7,13 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from polyframe import api
+from polyframe._errors import UsageError
 from polyframe.choices import AverageType
+from polyframe.local_paths import shown_kind
 from polyframe.plot.canvas import like_image, numbered, titled, without_ticks
 from polyframe.plot.groups import MarkGroup, groups_of
 from polyframe.plot.outlines import mark_lines, outline
+from polyframe.settings import Settings
 from polyframe.synthetic.toy import ToyCluster
 
 #: Pixels for one unit of the toys.
@@ -49,6 +52,8 @@ def toy(
     UsageError
         Where a setting is out of its range.
     """
+    eps = Settings().eps if eps is None else eps
+    min_samples = Settings().min_samples if min_samples is None else min_samples
     group = toy_group(cluster, eps=eps, min_samples=min_samples, average_type=average_type or "median")
     like_image(ax, group, None)
     without_ticks(ax)
@@ -82,6 +87,10 @@ def toy_group(
     UsageError
         Where a setting is out of its range.
     """
+    if not isinstance(cluster, ToyCluster):
+        raise UsageError(
+            f"cluster: expected a ToyCluster such as toy_cluster gives, got {shown_kind(cluster)}"
+        )
     extractions = pl.DataFrame(
         {
             "workflow_id": 1,

@@ -9,9 +9,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from polyframe._errors import UsageError
-from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, remark, titled
+from polyframe._errors import UsageError, in_short
+from polyframe.frames import Frame, clean_name, columns_of, data_frame
+from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
 from polyframe.plot.palette import cluster_style
+from polyframe.tables import TUNING
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CURRENT: Final = "#555555"
@@ -60,13 +62,13 @@ _KINDS: Final = {
 TUNING_KINDS: Final = tuple(_KINDS)
 
 
-def tuning(table: pl.DataFrame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
+def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
     """Draw how a number changes with `eps`, in one line for each `min_samples`.
 
     Parameters
     ----------
-    table : polars.DataFrame
-        From `polyframe.tune`.
+    table : frame
+        From `polyframe.tune`; of Polars, pandas or Arrow.
     ax : matplotlib.axes.Axes
         To draw on.
     show : {"clusters", "outliers", "consensus", "doubled"}
@@ -83,18 +85,32 @@ def tuning(table: pl.DataFrame, ax: Axes, *, show: str = "clusters", title: str 
     Raises
     ------
     UsageError
-        Where there is no such thing to show, or the table lacks its columns.
+        Where there is no such thing to show, or the table is none that `tune` makes.
     """
-    if show not in _KINDS:
-        raise UsageError(f"show: {show!r} is not one of {', '.join(_KINDS)}")
+    if not isinstance(show, str) or show not in _KINDS:
+        raise UsageError(f"show: {in_short(show)} is not one of {', '.join(_KINDS)}")
     kind = _KINDS[show]
+    check_axes(ax)
     try:
-        _draw(table, ax, kind)
+        _draw(tuning_table(table), ax, kind)
     except pl.exceptions.ColumnNotFoundError as error:
         told = str(error).splitlines()[0]
         raise UsageError(f"the table is none that tune makes: column {told} is missing") from None
     titled(ax, kind.title if title is None else [title])
     return ax
+
+
+def tuning_table(table: Frame) -> pl.DataFrame:
+    """Return what a frame of whatever library has of the columns that `tune` makes.
+
+    Raises
+    ------
+    UsageError
+        Where it is no frame, or a column holds another type.
+    """
+    frame = data_frame(table, "table")
+    known = [column for column in TUNING.schema if column in map(clean_name, frame.columns)]
+    return columns_of(frame, "table", TUNING.schema, known)
 
 
 def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
@@ -189,6 +205,7 @@ def tuning_legend(ax: Axes) -> None:
     ax : matplotlib.axes.Axes
         From `tuning`.
     """
+    check_axes(ax)
     handles, labels = ax.get_legend_handles_labels()
     # They were drawn in the opposite order.
     ring = [pair for pair in zip(handles, labels, strict=True) if pair[1].startswith("as made")]

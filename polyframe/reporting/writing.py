@@ -8,7 +8,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe.local_paths import local_path
 from polyframe.opened import Opened, opened
 from polyframe.reporting import LIMIT
 from polyframe.reporting.backgrounds import (
@@ -23,10 +24,13 @@ from polyframe.reporting.chosen import choose
 from polyframe.reporting.content import page_data
 from polyframe.reporting.document import document
 from polyframe.reporting.headline import headline
+from polyframe.settings import is_whole
 from polyframe.workers import Say
 from polyframe.written import written_whole
 
 _ENDINGS: Final = (".html", ".htm")
+#: No output has more clusters.
+_MOST_SHOWN: Final = 2**31
 
 AnyPath = str | os.PathLike[str]
 
@@ -123,17 +127,20 @@ def report(
     >>> import polyframe as pf
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise UsageError(f"limit: {limit!r} is not a whole number from 1")
-    target = Path(path)
+    if not is_whole(limit) or limit < 1:
+        raise UsageError(f"limit: {in_short(limit)} is not a whole number from 1")
+    folder, target = local_path(output, "output"), local_path(path, "path")
     if target.suffix.lower() not in _ENDINGS:
         raise UsageError(f"{target}: the name of a report ends in {' or '.join(_ENDINGS)}")
-    subjects, images, classifications = map(_path, (subjects, images, classifications))
+    subjects, images, classifications = (
+        None if given is None else local_path(given, name)
+        for name, given in (("subjects", subjects), ("images", images), ("classifications", classifications))
+    )
     check_images(subjects, images)
-    with opened(Path(output), "report") as found:
+    with opened(folder, "report") as found:
         _check_reductions(found)
         try:
-            told, chosen = headline(found), choose(found, limit)
+            told, chosen = headline(found), choose(found, min(limit, _MOST_SHOWN))
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise PolyframeError(
@@ -169,10 +176,6 @@ def report(
         images_missing=len(behind) - len(pictures),
         bytes=target.stat().st_size,
     )
-
-
-def _path(given: AnyPath | None) -> Path | None:
-    return None if given is None else Path(given)
 
 
 def _check_reductions(found: Opened) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from polyframe.local_paths import local_path
 from polyframe.synthetic.export import cannot_write, replacing, write_export
 from polyframe.synthetic.images import write_images
 from polyframe.synthetic.options import SynthOptions
@@ -119,7 +120,7 @@ def write_example(directory: str | os.PathLike[str]) -> Path:
     PolyframeError
         Where a file cannot be written.
     """
-    directory = Path(directory)
+    directory = local_path(directory, "directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

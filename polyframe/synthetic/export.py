@@ -14,7 +14,8 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, UsageError
+from polyframe.local_paths import local_path, shown_kind
 from polyframe.synthetic.chance import INTERLEAVING, stream, whole
 from polyframe.synthetic.drawing import draw_subject
 from polyframe.synthetic.options import SynthOptions
@@ -87,8 +88,10 @@ def write_export(
     PolyframeError
         Where a file cannot be written.
     """
-    options = options or SynthOptions()
-    path = Path(path)
+    options = SynthOptions() if options is None else options
+    if not isinstance(options, SynthOptions):
+        raise UsageError(f"options: expected SynthOptions, got {shown_kind(options)}")
+    path = local_path(path, "path")
     size = rows = marks = 0
     with replacing(path) as file:
         size += file.write((",".join(COLUMNS) + "\n").encode())
@@ -107,7 +110,7 @@ def write_export(
             for _, line in lines:
                 size += file.write(line)
     if subjects_csv is not None:
-        _write_subjects(Path(subjects_csv), options)
+        _write_subjects(local_path(subjects_csv, "subjects_csv"), options)
     return ExportSummary(path, options.subjects, rows, marks, size)
 
 

@@ -1,13 +1,13 @@
 """Pictures of the subjects: what the volunteers are supposed to have seen, as PNG."""
 
 import os
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
+from polyframe.local_paths import local_path
 from polyframe.png import png
 from polyframe.synthetic.chance import PICTURE, TURN, Floats, cosine, sine, stream, uniform
 from polyframe.synthetic.export import cannot_write, replacing
@@ -132,7 +132,7 @@ def write_images(directory: str | os.PathLike[str], options: SynthOptions) -> in
     PolyframeError
         Where a file cannot be written.
     """
-    directory = Path(directory)
+    directory = local_path(directory, "directory")
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,12 +1,18 @@
 """Clusters of regular polygons, to see what averages, `eps` and `min_samples` do."""
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import UsageError
+from polyframe._errors import UsageError, in_short
+from polyframe.settings import is_whole
 from polyframe.synthetic.chance import TOY, Floats, bell, stream
+
+#: Sides, and marks, of a cluster.
+_MOST: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,14 @@ def toy_cluster(
     UsageError
         Where a value is out of its range.
     """
-    _require(n_sides >= 3, "n_sides", n_sides, "a whole number from 3")
-    _require(n_marks >= 0, "n_marks", n_marks, "a whole number from 0")
-    _require(radius > 0, "radius", radius, "a number above 0")
+    _require(
+        is_whole(n_sides) and 3 <= n_sides <= _MOST, "n_sides", n_sides, f"a whole number from 3 to {_MOST}"
+    )
+    _require(is_whole(n_marks) and 0 <= n_marks <= _MOST, "n_marks", n_marks, f"a whole number to {_MOST}")
+    _require(is_whole(seed) and seed >= 0, "seed", seed, "a whole number from 0")
+    _require(_is_number(radius) and radius > 0, "radius", radius, "a number above 0")
     for name, value in (("spread", spread), ("rotation", rotation), ("noise", noise)):
-        _require(0 <= value < float("inf"), name, value, "a number from 0")
+        _require(_is_number(value) and value >= 0, name, value, "a number from 0")
     bits = stream(seed, TOY)
     moved, turned = bell(bits, n_marks, 2), bell(bits, n_marks)
     shaken = bell(bits, n_marks, n_sides, 2)
@@ -147,6 +156,10 @@ def toy_pair(
     )
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
-        raise UsageError(f"{name}: {value!r} is not {expected}")
+        raise UsageError(f"{name}: {in_short(value)} is not {expected}")

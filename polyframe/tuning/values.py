@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 from polyframe._errors import UsageError
+from polyframe.local_paths import listed
 from polyframe.settings import Settings, as_builtin
 
 #: One value, several, or text such as `0.2:0.9:0.1` or `0.3,0.5`.
@@ -91,10 +92,8 @@ def _values(
             for piece in given.split(",")
             for value in _piece(name, piece, checked, form, least_parts)
         ]
-    elif isinstance(given, Iterable):
-        found = [checked(value) for value in given]
     else:
-        found = [checked(given)]
+        found = [checked(value) for value in listed(given)]
     if not found:
         raise UsageError(f"{name}: no value to try; expected {form} or a list such as {_example(name)}")
     return tuple(sorted(set(found)))
