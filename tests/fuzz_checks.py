@@ -25,6 +25,8 @@ SETTINGS: Final = (
     Settings(drawing_tasks=(DrawingTask("T0", None, "bezier"),)),
     Settings(tool=(1,)),
     Settings(task=("T0",)),
+    Settings(bezier_tool=("1", "T0:2")),
+    Settings(duplicate_marks="keep"),
     Settings(drawing_tasks=(DrawingTask("T0", (0, 1)), DrawingTask("T0", (2,), "bezier"), DrawingTask("T1"))),
 )
 _NOT_DRAWN: Final = ("point", "circle")
@@ -245,6 +247,8 @@ def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
         return None
     kind = "bezier" if tool_type == "bezier" else "polygon"
     kind = listed.get((task, tool), listed.get((task, None), kind))
+    if str(int(tool)) in settings.bezier_tool or f"{task}:{int(tool)}" in settings.bezier_tool:
+        kind = "bezier"
     path = _path(entry)
     if path is None:
         return _EITHER if isinstance(entry.get("path"), str) else "rejection"
