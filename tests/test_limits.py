@@ -1,0 +1,38 @@
+"""The limits that the README names are those of the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+from exports import ROOT
+
+from polyframe import images, reasons
+from polyframe.panoptes import mending, yaml_text
+from polyframe.plot import images as fetched
+
+MEBIBYTE = 1024 * 1024
+LIMITS = {
+    "one row of an export": f"{mending.LONGEST_ROW_BYTES // MEBIBYTE} MiB",
+    "lines of one row": f"{mending._LONGEST_ROW_IN_LINES:,}",
+    "rows without a subject, or too short for a row": f"{mending.MOST_NONSENSE_ROWS:,}",
+    "marks of a classification, points of a mark": f"{reasons.MOST_MARKS:,}, {reasons.MOST_POINTS:,}",
+    "a configuration": f"{yaml_text._LARGEST_FILE // 10**6} MB",
+    "pixels of an image": f"{images.LARGEST_PIXELS:,}",
+    "bytes of an image file": f"{images.LARGEST_BYTES:,}",
+    "bytes of an image that is fetched": f"{fetched.LARGEST_DOWNLOAD:,}",
+    "seconds to fetch an image": f"{fetched.LONGEST_SECONDS:.0f}",
+}
+
+
+def told(readme: Path) -> dict[str, str]:
+    table = readme.read_text(encoding="utf-8").partition("| limit | value | why |")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", table, re.MULTILINE))
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_limits_of_the_readme(limit: str) -> None:
+    assert told(ROOT / "README.md")[limit] == LIMITS[limit]
+
+
+def test_all_limits_of_the_readme_are_looked_at() -> None:
+    assert told(ROOT / "README.md").keys() == LIMITS.keys()
