@@ -15,6 +15,7 @@ from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe import agenda
+from polyframe.plot.overview import consensus_counts
 from polyframe.settings import DrawingTask
 
 Call = Callable[..., Done]
@@ -91,6 +92,14 @@ def test_tune(made: Path) -> None:
 def test_status_and_validate(made: Path) -> None:
     assert pf.status(made).not_current == {}
     assert pf.validate(made) == []
+
+
+def test_pictures_and_reports(made: Path, tmp_path: Path) -> None:
+    counts = consensus_counts(made)
+    assert counts["n"].to_list() == [SUBJECTS]
+    (group,) = pf.plot.read_groups(made, SUBJECTS)
+    assert (len(group.marks), group.n_volunteers, len(group.clusters)) == (4, 4, 1)
+    assert pf.report(made, tmp_path / "report.html", limit=10).clusters_of_all == SUBJECTS
 
 
 @pytest.mark.parametrize("to", ["panoptes-csv", "geojson", "coco", "labelstudio"])

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from polyframe import reasons
 from polyframe.panoptes.mark_rules import (
-    LARGEST_INDEX,
     NO_OUTLINE_TYPES,
     OUTLINE_KEYS,
     Answers,
@@ -27,6 +26,7 @@ from polyframe.panoptes.mark_rules import (
     unknown_outline_keys,
 )
 from polyframe.panoptes.svg_paths import SvgPathError, outline_from_svg
+from polyframe.settings import LARGEST_INDEX
 
 #: What Python, and the reader of plain cells with it, takes for a whole number.
 _MOST_DIGITS: Final = 4300

@@ -28,7 +28,6 @@ NO_OUTLINE_TYPES: Final = frozenset(
         *("temporalRotateRectangle", "transcriptionLine", "triangle"),
     }
 )
-LARGEST_INDEX: Final = 2**31 - 1
 #: Keys whose values are never an outline, whatever they hold.
 _NEVER_AN_OUTLINE: Final = frozenset({"details", "color", "frame", "label", "text", "tool_label", "toolType"})
 #: Three points have six numbers.

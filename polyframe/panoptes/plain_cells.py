@@ -7,7 +7,6 @@ import msgspec
 from polyframe import reasons
 from polyframe.panoptes.coordinates import Path
 from polyframe.panoptes.mark_rules import (
-    LARGEST_INDEX,
     NO_OUTLINE_TYPES,
     Answers,
     Mark,
@@ -22,6 +21,7 @@ from polyframe.panoptes.mark_rules import (
     tool_type_of,
     unknown_outline_keys,
 )
+from polyframe.settings import LARGEST_INDEX
 
 
 class _Point(msgspec.Struct, gc=False):

@@ -214,13 +214,15 @@ def select(
     filtered = census.filter(~is_used(workflow_id, [*chosen, *malformed]))
     not_utf8 = int(census["not_utf8"].sum())
     if not_utf8:
-        notes.append(f"{not_utf8} rows have a user_name that is not UTF-8; each counts as another volunteer")
+        notes.append(
+            f"{_rows_have(not_utf8)} a user_name that is not UTF-8; each counts as another volunteer"
+        )
     readable = pl.col("workflow_version").is_in(chosen) & pl.col("subject_id").is_not_null()
     no_time = int(of_workflow.filter(readable)["no_time"].sum())
     if no_time:
         notes.append(
-            f"{no_time} rows have no readable created_at; they sort last, and where a volunteer classified a "
-            "subject again, one with a time counts instead"
+            f"{_rows_have(no_time)} no readable created_at; such rows sort last, and where a volunteer "
+            "classified a subject again, one with a time counts instead"
         )
     return Selection(
         workflow_id=workflow_id,
@@ -233,6 +235,10 @@ def select(
         workflow_version=spec,
         version_chosen_by=chosen_by,
     )
+
+
+def _rows_have(number: int) -> str:
+    return f"{number} row has" if number == 1 else f"{number} rows have"
 
 
 def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:

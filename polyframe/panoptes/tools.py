@@ -10,14 +10,13 @@ import msgspec
 import polars as pl
 
 from polyframe.panoptes.mark_rules import (
-    LARGEST_INDEX,
     OUTLINE_KEYS,
     draws_outlines,
     tool_name,
     unknown_outline_keys,
 )
 from polyframe.reasons import LONGEST_TASK
-from polyframe.settings import Settings, split_tool
+from polyframe.settings import LARGEST_INDEX, Settings, split_tool
 
 #: The settings that name tasks and tools.
 NAMING: Final = ("drawing_tasks", "task", "tool", "bezier_tool")

@@ -113,7 +113,7 @@ def test_only_rows_that_are_used_are_counted(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(export_text(rows), encoding="utf-8")
     notes: list[str] = []
     pf.extract(tmp_path / "export.csv", workflow_id=7, say=notes.append)
-    assert [note[:30] for note in notes if "created_at" in note] == ["1 rows have no readable create"]
+    assert [note[:30] for note in notes if "created_at" in note] == ["1 row has no readable created_"]
 
 
 @pytest.mark.parametrize("cell", [text for text in UNREADABLE if text])
