@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError
+from polyframe._forked import use_polars
 from polyframe.local_paths import shown_kind
 
 #: What messages name.
@@ -55,6 +56,7 @@ def lazy_frame(value: Any, wanted: Collection[str] | None = None) -> pl.LazyFram
     PolyframeError
         Where a column holds what Arrow cannot, or the other library cannot compute its frame.
     """
+    use_polars()
     if isinstance(value, (pl.DataFrame, pl.LazyFrame)):
         return value.lazy()
     if _is_pandas(value):

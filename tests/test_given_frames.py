@@ -203,6 +203,15 @@ def test_frames_that_are_no_exports(from_file: pf.Extraction) -> None:
             pf.extract(frame)
 
 
+def test_versions_as_numbers_are_refused() -> None:
+    # In read_csv's own types 7.10 is 7.1.
+    for frame in (_pandas(), pl.read_csv(EXPORT), pl.scan_csv(EXPORT)):
+        with pytest.raises(
+            pf.PolyframeError, match=r"the frame: column workflow_version .* 7\.10 and 7\.1 are"
+        ):
+            pf.extract(frame)
+
+
 def test_frames_of_pandas_that_cannot_be_read() -> None:
     frame = _pandas(dtype=str)
     mixed = frame.assign(user_name=[1, "a", *[None] * (len(frame) - 2)])

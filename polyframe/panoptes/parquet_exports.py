@@ -88,7 +88,7 @@ def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
     if column == "workflow_version" and (dtype.is_float() or dtype.is_decimal()):
         raise PolyframeError(
             f"{name}: column workflow_version holds numbers ({dtype}), in which 7.10 and 7.1 are the same; "
-            "name the CSV, or read it with workflow_version as text before you store it as Parquet: "
+            "name the CSV, or read it with workflow_version as text: "
             "pandas.read_csv(..., dtype={'workflow_version': str}), "
             "polars.read_csv(..., schema_overrides={'workflow_version': str})"
         )
