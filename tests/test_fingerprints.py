@@ -36,6 +36,7 @@ OTHER: dict[str, Any] = {
     "engine": "shapely",
     "jobs": 3,
     "partition_size": 9,
+    "max_shrink": 0.9,
 }
 #: Which stages a setting changes, by what it says that it affects.
 CHANGED: dict[str, set[str]] = {
