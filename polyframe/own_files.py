@@ -79,7 +79,8 @@ def refuse_other_place(work: Path) -> None:
     PolyframeError
         Where it is a link, which could lead anywhere, or a file.
     """
-    with contextlib.suppress(FileNotFoundError):
+    # A folder above it that is a file is for the making of the work directory to report.
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if _is_link(work) or not stat.S_ISDIR(work.lstat().st_mode):
             raise PolyframeError(
                 f"{work}: is a link or a file, where a run needs a folder of its own; remove it"

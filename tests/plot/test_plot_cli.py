@@ -203,7 +203,7 @@ def test_images_are_fetched_only_when_asked(
         asked.append(url)
         return (DATA / "images" / "1000001-0.png").open("rb")
 
-    monkeypatch.setattr(images, "_open", opened)
+    monkeypatch.setattr(images.addresses, "opened", opened)
     subjects = tmp_path / "subjects.csv"
     location = '"{""0"": ""https://example.org/1.png"", ""1"": ""https://example.org/2.png""}"'
     subjects.write_text(f"subject_id,metadata,locations\n1,{{}},{location}\n", encoding="utf-8")

@@ -214,7 +214,7 @@ def test_no_clusters_no_marks_and_rejects(tmp_path: Path) -> None:
     cells = [text for _, text in page.of("td")]
     for reason in ("too_few_points", "annotations_not_json"):
         assert cells[cells.index(reason) + 1] == "1"
-    assert "a mark has fewer than three distinct points" in cells
+    assert any(cell.startswith("a mark has fewer than three distinct points") for cell in cells)
     empty = tmp_path / "none.csv"
     empty.write_text(export_text([export_row(1, drawing())]), encoding="utf-8")
     pf.run(empty, tmp_path / "none", engine="shapely", jobs=1)
