@@ -132,12 +132,7 @@ REASONS: Final[tuple[Reason, ...]] = (
         False,
         "an exact copy of a mark in the same classification, task, frame and tool; the first one is kept",
     ),
-    Reason(
-        TOO_FEW_POINTS,
-        "polygons",
-        False,
-        "a mark has fewer than three distinct points, or a Bezier mark fewer than three control points",
-    ),
+    Reason(TOO_FEW_POINTS, "polygons", False, "a mark has fewer than three distinct points"),
     Reason(
         NO_AREA,
         "polygons",
