@@ -15,6 +15,7 @@ from polyframe.tables import TABLES
 
 CORE = (
     *("test_ragged.py", "test_pipeline.py", "test_reduction.py", "test_tables.py", "test_manifest.py"),
+    "test_given_frames.py",
     *("panoptes/test_panoptes_sources.py", "panoptes/test_panoptes_export.py"),
     *("geometry/test_geometry_contours.py", "geometry/test_geometry_averages.py"),
 )
