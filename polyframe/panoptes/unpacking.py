@@ -16,13 +16,18 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 #: `zstd` may put frames of other content in front: 0x184D2A50 to 0x184D2A5F, little-endian.
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _PARQUET: Final = b"PAR1"
+_ZIP: Final = b"PK\x03\x04"
+#: Workbooks are zip archives too.
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
 _OTHER_KINDS: Final = {
-    b"PK\x03\x04": "a zip archive; unpack it first",
+    _ZIP: "a zip archive; unpack it first",
     b"\x89PNG": "a PNG picture",
     b"%PDF": "a PDF document",
     b"BZh": "packed with bzip2; unpack it first",
     b"\xfd7zXZ": "packed with xz; unpack it first",
     b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV in UTF-8",
+    b"ARROW1": "an Arrow file; write it as Parquet, or pass it as a frame",
 }
 _BLOCK_BYTES: Final = 64 * 1024
 _PLAIN_BLOCK_BYTES: Final = 1 << 20
@@ -63,6 +68,8 @@ def kind_of(path: Path, name: str) -> Kind:
         raise PolyframeError(f"{name}: cannot be read ({error.strerror or error})") from None
     for magic, kind in _OTHER_KINDS.items():
         if start.startswith(magic):
+            if magic == _ZIP and Path(name).suffix.lower() in _WORKBOOKS:
+                kind = "a workbook; save it as CSV in UTF-8"
             raise PolyframeError(f"{name}: is {kind}; expected a classification export (CSV or Parquet)")
     if start.startswith(_PARQUET):
         return "parquet"

@@ -310,6 +310,8 @@ def parquet_without(column: str) -> bytes:
         (gzip.compress(b"", mtime=0), "is empty"),
         (b"PK\x03\x04rest", "zip archive"),
         (b"%PDF-1.7", "PDF"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an Excel workbook; save it as CSV in UTF-8"),
+        (b"ARROW1" + bytes(9), "is an Arrow file; write it as Parquet"),
         (b"BZh91AY", "bzip2"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 99, "the zstd file is damaged; download it again"),
         (b"\x28\xb5\x2f\xfd", "the zstd file breaks off; download it again"),
@@ -333,6 +335,14 @@ def test_what_is_no_export_is_named_in_one_short_line(
     assert words in message
     assert "\n" not in message
     assert len(message) < 2000
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".XLSX", ".ods"])
+def test_a_workbook_is_no_archive_to_unpack(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"export{ending}"
+    path.write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(PolyframeError, match="is a workbook; save it as CSV in UTF-8"):
+        sources.open_sources([path], tmp_path / "work")
 
 
 def test_damaged_pages_of_parquet_are_told_when_all_is_read(tmp_path: Path) -> None:
