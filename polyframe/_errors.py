@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,23 @@ class UsageError(PolyframeError):
 
     The command line prints the message and ends with exit code 2.
     """
+
+
+def check_name(path: str | os.PathLike[str]) -> None:
+    """Check that a file or folder can be named to Polars, which takes names as UTF-8.
+
+    Raises
+    ------
+    PolyframeError
+        Where its name is other bytes, or where Python takes names for something else.
+    """
+    name = os.fspath(path)
+    if sys.getfilesystemencoding() != "utf-8" and not name.isascii():
+        raise PolyframeError(f"{name}: names with such letters need UTF-8; set PYTHONUTF8=1 and run again")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise PolyframeError(f"{name}: this name is not text in UTF-8; rename it, or its folder") from None
 
 
 def no_such_file(named: str | os.PathLike[str]) -> str:

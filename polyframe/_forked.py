@@ -50,7 +50,10 @@ def _polars_has_threads() -> bool:
     if "polars" not in sys.modules:
         return False
     try:
-        names = [(thread / "comm").read_text() for thread in Path("/proc/self/task").iterdir()]
+        names = [
+            (thread / "comm").read_text(encoding="utf-8", errors="replace")
+            for thread in Path("/proc/self/task").iterdir()
+        ]
     except OSError:
         # Nobody can tell here.
         return True

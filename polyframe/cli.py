@@ -1,5 +1,7 @@
 """The command line: the commands together, and how they end."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import Final
@@ -44,6 +46,7 @@ cli.add("In the shell", completing.completion)
 def main() -> None:
     """Run the command line; errors end in one line on standard error."""
     _fill_closed_streams()
+    _write_what_has_no_character()
     try:
         with stoppable(_abandon, lambda: _print_error(_stopped())):
             cli(prog_name="polyframe", complete_var=completing.VARIABLE, standalone_mode=False)
@@ -59,6 +62,13 @@ def main() -> None:
         _fail(str(error), 2)
     except PolyframeError as error:
         _fail("; ".join([str(error), *getattr(error, "__notes__", [])]), 1)
+    except BrokenPipeError:
+        # The reader, such as `head`, has gone. Python flushes both streams at the end: that goes nowhere.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(nowhere, stream.fileno())
+        sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1)
@@ -81,6 +91,13 @@ def _fill_closed_streams() -> None:
         except OSError:
             # The lowest number that is free is this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _write_what_has_no_character() -> None:
+    """Write what the encoding of a stream cannot express, as names of files may hold, by its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _abandon() -> None:

@@ -17,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe import commit
-from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe._errors import PolyframeError, UsageError, check_name, in_short
 from polyframe._forked import use_polars
 from polyframe.local_paths import local_path
 from polyframe.manifest import MANIFEST, read_manifest, stage_of, table_parts
@@ -164,8 +164,9 @@ def check_output(output: Path) -> None:
     Raises
     ------
     PolyframeError
-        Where it is a file, or holds something that polyframe did not write.
+        Where it is a file, holds something that polyframe did not write, or its name cannot be used.
     """
+    check_name(output)
     if not output.exists():
         return
     if not output.is_dir():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyframe import __version__
-from polyframe._errors import PolyframeError
+from polyframe._errors import PolyframeError, check_name
 from polyframe.accounting import Accounting
 from polyframe.manifest_form import form_problems
 from polyframe.panoptes.tools import Tools, tools_named
@@ -159,6 +159,7 @@ def read_manifest(output: Path) -> dict[str, Any]:
     PolyframeError
         Where the directory is missing, was not made by polyframe, or its manifest cannot be read.
     """
+    check_name(output)
     if not output.exists():
         raise PolyframeError(
             f"{output}: no such directory; make it with `polyframe run CLASSIFICATIONS -o {output}`"

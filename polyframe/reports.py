@@ -49,7 +49,7 @@ def status_json(found: Status) -> list[str]:
     is wrong by file; `accounting` is that of `polyframe.json`. Where there are no tables yet,
     `polyframe_version` is null and all that depends on it is empty or 0.
     """
-    return [json.dumps(found.to_dict(), indent=2, ensure_ascii=False)]
+    return [json.dumps(found.to_dict(), indent=2)]
 
 
 def checked_lines(output: Path, checked: Checked) -> list[str]:
@@ -74,7 +74,7 @@ def checked_json(output: Path, checked: Checked) -> list[str]:
     """
     told: dict[str, Any] = {"output": str(output), **vars(checked)}
     told["findings"] = [finding.to_dict() for finding in checked.findings]
-    return [json.dumps(told, indent=2, ensure_ascii=False)]
+    return [json.dumps(told, indent=2)]
 
 
 def _settings(found: Status) -> str:

@@ -1,6 +1,11 @@
-"""The same bytes on every processor and system, and no warning anywhere."""
+"""The same bytes on every processor and system, names and output in any encoding, and no warning anywhere."""
 
 import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,3 +90,84 @@ def test_python_has_nothing_to_warn_of(call: list[object], tmp_path: Path) -> No
     done = run_python("-X", "dev", "-W", "error", "-m", "polyframe", *call, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+
+
+NAMED = "Кошки ☃ 😀"
+READING = ("status", "validate", "export --to geojson -o OUT/../x.geojson", "report -o OUT/../x.html")
+
+
+def call_in(folder: bytes, line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Call the command line with an output directory and an export of that folder."""
+    command, *options = (word.replace(b"OUT", folder + b"/out") for word in line.encode().split(b" "))
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(places), **variables}
+    what = [folder + b"/x.csv", b"-o"] if command == b"run" else []
+    call = [os.fsencode(sys.executable), b"-m", b"polyframe", command, *what, folder + b"/out", *options]
+    return subprocess.run(call, env=variables, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8:strict"])
+def test_what_is_said_fits_into_any_encoding(encoding: str, tmp_path: Path) -> None:
+    folder = tmp_path / NAMED
+    folder.mkdir()
+    shutil.copy(EXPORT, folder / "x.csv")
+    place = os.fsencode(folder)
+    run = f"run -c {CONFIG} --engine shapely --jobs 1 --workflow-version 7.12"
+    for line in (run, *READING):
+        done = call_in(place, line, PYTHONIOENCODING=encoding)
+        assert done.returncode == 0, done.stderr
+    name = encoding.partition(":")[0]
+    told = json.loads(call_in(place, "status --json", PYTHONIOENCODING=encoding).stdout.decode(name))
+    assert Path(told["output"]) == folder / "out"
+    assert told["sources"] == ["x.csv"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text there, in Unicode")
+@pytest.mark.parametrize(
+    ("name", "variables", "words"),
+    [
+        (b"caf\xe9", {}, "not text in UTF-8; rename it"),
+        (NAMED.encode(), {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "set PYTHONUTF8=1"),
+    ],
+    ids=["other bytes", "other encoding"],
+)
+def test_names_that_polars_cannot_be_told_are_named_in_one_line(
+    name: bytes, variables: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    folder = os.fsencode(tmp_path) + b"/" + name
+    Path(os.fsdecode(folder)).mkdir()
+    shutil.copy(EXPORT, folder + b"/x.csv")
+    for line in ("run", *READING):
+        done = call_in(folder, line, **variables)
+        told = done.stderr.decode()
+        assert done.returncode == 1
+        assert told.startswith("polyframe: error: ")
+        assert words in told
+        assert told.count("\n") == 1
+    # An export by its name alone, and a pattern.
+    for pattern in (b"/x.csv", b"/*.csv"):
+        call = [os.fsencode(sys.executable), b"-m", b"polyframe", b"run", folder + pattern, b"-o", b"out"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+        done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, check=False)
+        assert done.returncode == 1
+        assert words in done.stderr.decode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_reader_that_has_gone_ends_the_command_without_a_word(closed: str, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    call = ["run", EXPORT, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", "1"]
+    other = "stderr" if closed == "stdout" else "stdout"
+    done = subprocess.run(
+        [sys.executable, "-m", "polyframe", *call],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        **{closed: writer, other: subprocess.PIPE},
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 1
+    if closed == "stdout":
+        assert all(line.startswith(b"polyframe: ") for line in done.stderr.splitlines())
+        assert b"error" not in done.stderr

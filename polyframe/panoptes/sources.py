@@ -11,7 +11,7 @@ from typing import IO, Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError, no_such_file
+from polyframe._errors import PolyframeError, UsageError, check_name, no_such_file
 from polyframe.panoptes import mending
 from polyframe.panoptes.export import (
     OPTIONAL,
@@ -93,13 +93,16 @@ def find_sources(named: Sequence[Named]) -> list[Source]:
     Raises
     ------
     PolyframeError
-        Where a file does not exist, or a pattern matches none.
+        Where a file does not exist or its name cannot be used, or a pattern matches none.
     UsageError
         Where nothing is named, or standard input twice.
     """
     if not named:
         raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
     found = [path for name in named for path in _expand(name)]
+    for path in found:
+        if isinstance(path, Path):
+            check_name(path)
     if found.count(STANDARD_INPUT) > 1:
         raise UsageError("standard input (-) can be read only once; name it once")
     once = list({_identity(path): path for path in reversed(found)}.values())[::-1]
