@@ -65,6 +65,7 @@ def expected_labels() -> Rows:
             "created_at": None if place == 4 else _time(10 * subject + place),
             "user_name": None if place == 2 else f"volunteer{10 * subject + place}",
             "cluster_label": -1 if place == 4 else 0,
+            "volunteer": None if place == 2 else f"volunteer{10 * subject + place}",
         }
         for subject in SUBJECTS
         for place in (0, 1, 2, 4)
@@ -83,6 +84,7 @@ def expected_extractions() -> Rows:
                     "classification_id": 1000 + number,
                     "mark_index": 0,
                     "created_at": None if place == 4 else _time(number),
+                    "volunteer": None if place == 2 else f"volunteer{number}",
                     "user_name": None if place == 2 else f"volunteer{number}",
                     "user_id": None if place == 2 else number,
                     "tool_type": "freehandLine",

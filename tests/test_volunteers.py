@@ -296,7 +296,7 @@ def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: p
     (task.work / "started").mkdir()
     for other, told in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
-        monkeypatch.setattr("polyframe.partition._extraction", lambda _: pf.extract(export))
+        monkeypatch.setattr("polyframe.partition._extraction", lambda _: (pf.extract(export), []))
         with pytest.raises(pf.PolyframeError, match=told) as raised:
             process(task)
         assert "s3cret" not in str(raised.value)
