@@ -92,9 +92,24 @@ def end_now(say: Callable[[], None]) -> None:
             for stream in (sys.stderr, sys.stdout):
                 if stream is not None:  # closed by the caller
                     stream.flush()
+        _remove_semaphores()
         os._exit(1)
     # The other thread is about to end the process.
     threading.Event().wait()
+
+
+def _remove_semaphores() -> None:
+    """Remove the named semaphores of pools of threads; Python warns of those that are left.
+
+    A pool has them where new processes do not inherit those without names: everywhere but on Linux, and there
+    from Python 3.14 on.
+    """
+    finalizers = getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", {})
+    for finalizer in list(finalizers.values()):
+        # Others may wait for what still works.
+        if getattr(getattr(finalizer, "_callback", None), "__qualname__", "") == "SemLock._cleanup":
+            with contextlib.suppress(Exception):
+                finalizer()
 
 
 _ending: Final = threading.Lock()

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -115,6 +116,19 @@ def test_a_run_that_is_asked_to_stop(
     done = pf.run(small, out, engine="shapely", jobs=1)
     assert done.made < done.partitions
     assert files(out) == wanted
+
+
+def test_nothing_is_left_of_a_pool_of_threads_when_the_process_ends() -> None:
+    """As Python tells at the end where processes are not forked: on a Mac, or from Python 3.14 on."""
+    code = (
+        "import multiprocessing, multiprocessing.pool\n"
+        "from polyframe import stopping\n"
+        "multiprocessing.set_start_method('spawn')\n"
+        "pool = multiprocessing.pool.ThreadPool(2)\n"
+        "stopping.end_now(lambda: print('stopped'))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "stopped\n", "")
 
 
 def workers_of(process: Process) -> list[int]:

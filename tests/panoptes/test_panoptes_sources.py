@@ -40,7 +40,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 def test_columns_and_row_numbers(plain: Path, tmp_path: Path) -> None:
-    rows = read(tmp_path, plain, plain.with_name("./plain.csv"))
+    rows = read(tmp_path, plain, plain.parent / ".." / plain.parent.name / "plain.csv")
     assert rows.columns == ["source", "row", *REQUIRED, *OPTIONAL]
     assert rows["row"].to_list() == list(range(1, 21))
     assert rows.schema["source"] == pl.UInt16
