@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
@@ -16,6 +17,10 @@ from polyframe import cli
 REFERENCE = "panoptes_aggregation==5.3.1"
 #: It brings the version of DuckDB that it was made for.
 SPATIAL = "duckdb-extension-spatial==1.5.5"
+
+#: A machine that has much to do is no fault of what is tested.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 #: Where this is set, as in CI, nothing may be missing: a test that skips fails.
 REQUIRE_ALL = "POLYFRAME_REQUIRE_ALL"

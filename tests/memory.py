@@ -1,7 +1,6 @@
 """The peak memory of a process, for tests that bound it."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,8 @@ def peak_bytes() -> int:
         # Not `ru_maxrss`: on Linux a new process inherits that of the process that started it.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

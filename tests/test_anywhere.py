@@ -35,6 +35,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.slow
 def test_the_bytes_are_those_of_any_processor(tmp_path: Path) -> None:
     here, there = everything(tmp_path / "here"), everything(tmp_path / "there", **OLD_PROCESSOR)
     assert len(here) > 15
@@ -106,6 +107,7 @@ def call_in(folder: bytes, line: str, **variables: str) -> subprocess.CompletedP
     return subprocess.run(call, env=variables, capture_output=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8:strict"])
 def test_what_is_said_fits_into_any_encoding(encoding: str, tmp_path: Path) -> None:
     folder = tmp_path / NAMED
@@ -122,6 +124,7 @@ def test_what_is_said_fits_into_any_encoding(encoding: str, tmp_path: Path) -> N
     assert told["sources"] == ["x.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text there, in Unicode")
 @pytest.mark.parametrize(
     ("name", "variables", "words"),

@@ -106,6 +106,7 @@ def test_python_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     subprocess.run([sys.executable, "readme.py"], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
 def test_code_is_linted_formatted_and_typed(command: list[str]) -> None:
     done = subprocess.run(

@@ -189,6 +189,7 @@ def test_a_part_is_not_what_it_was(fault: str, small: Path, made: Path, polyfram
     assert files(made) == whole
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_once(small: Path, made: Path, tmp_path: Path) -> None:
     out, once = tmp_path / "killed", tmp_path / "once"
     once.mkdir()
@@ -200,6 +201,7 @@ def test_a_worker_is_killed_once(small: Path, made: Path, tmp_path: Path) -> Non
     assert files(out) == files(made)
 
 
+@pytest.mark.slow
 def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Call) -> None:
     small = small_export(tmp_path / "export.csv", 6)
     out = tmp_path / "killed"

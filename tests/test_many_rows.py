@@ -54,6 +54,7 @@ def check(reductions: pl.DataFrame, contours: pl.DataFrame) -> None:
     assert contours["contours_area"].unique().to_list() == [LEVELS]
 
 
+@pytest.mark.slow
 def test_a_run(made: Path) -> None:
     check(pf.scan(made, "reductions").collect(), pf.scan(made, "contours").collect())
 
@@ -66,6 +67,7 @@ def test_stage_after_stage(many: Path, tmp_path: Path, polyframe: Call) -> None:
     check(pf.scan(out, "reductions").collect(), pf.scan(out, "contours").collect())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "chosen", [{}, {"drawing_tasks": (DrawingTask("T0"),), "task": "T0", "tool": 0}], ids=["all", "chosen"]
 )

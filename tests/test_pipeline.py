@@ -59,6 +59,7 @@ def test_workers_do_not_change_a_byte(export: Path, whole: Path, tmp_path: Path)
     assert files(tmp_path / "out") == files(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_the_backend_does_not_change_a_byte(backend: str, export: Path, whole: Path, tmp_path: Path) -> None:
     with joblib.parallel_config(backend=backend):

@@ -175,6 +175,7 @@ def test_the_known_failures_are_still_failures(reference: tuple[Path, dict[str, 
     assert set(reference[1]) >= KNOWN_FAILURES
 
 
+@pytest.mark.slow
 def test_published_tables_come_out_with_the_projects_own_files(cat_project: Path, tmp_path: Path) -> None:
     configs = [
         argument

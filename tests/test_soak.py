@@ -25,6 +25,7 @@ def soak() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_three_nights(soak: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert soak.main(["--nights", "3", "--subjects", "12", "--engine", "shapely"]) == 0
     table = capsys.readouterr().out.splitlines()

@@ -53,6 +53,7 @@ def kill(process: Process) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_a_run_that_is_killed_again_and_again(
     backend: str, small: Path, wanted: dict[str, bytes], tmp_path: Path
@@ -171,6 +172,7 @@ def test_workers_end_when_their_run_is_killed(small: Path, tmp_path: Path) -> No
     process.communicate()
 
 
+@pytest.mark.slow
 def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
     """While runs with two settings take turns, every table is there, whole, and of one of them."""
     out = tmp_path / "out"

@@ -23,6 +23,8 @@ def pytest_collection():
     for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):
         sys.modules[name] = None
 """
+#: By filelock, where there is no lock of the system.
+ITS_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
 
 
 def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -42,7 +44,7 @@ def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Pop
 def test_tests_are_collected_anywhere_under_the_same_names(tmp_path: Path) -> None:
     (tmp_path / "elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
     here = pytest_in(tmp_path, "--collect-only", PYTHONHASHSEED="1")
-    there = pytest_in(tmp_path, "--collect-only", "-p", "elsewhere", PYTHONHASHSEED="2")
+    there = pytest_in(tmp_path, "--collect-only", "-p", "elsewhere", *ITS_WARNING, PYTHONHASHSEED="2")
     names = []
     for process in (here, there):
         told, _ = process.communicate(timeout=300)

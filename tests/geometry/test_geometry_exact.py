@@ -140,6 +140,7 @@ small_grid = st.tuples(st.integers(0, 5), st.integers(0, 5))
 larger_grid = st.tuples(st.integers(0, 20), st.integers(0, 20))
 
 
+@pytest.mark.slow
 @bounded(60)
 @given(clusters(st.one_of(small_grid, larger_grid)))
 def test_whole_numbers(paths):
@@ -149,18 +150,21 @@ def test_whole_numbers(paths):
     check(marks, [lambda: overlay])
 
 
+@pytest.mark.slow
 @bounded(60)
 @given(clusters(st.one_of(small_grid, larger_grid)))
 def test_repaired_outlines(paths):
     check_repaired(polygons_of(paths))
 
 
+@pytest.mark.slow
 @bounded(25)
 @given(clusters(small_grid), st.sampled_from([0.1, 1 / 3, 0.01, 2.54]))
 def test_fractions_of_a_pixel(paths, scale):
     check_repaired(polygons_of([[(x * scale, y * scale) for x, y in path] for path in paths]))
 
 
+@pytest.mark.slow
 @bounded(25)
 @given(clusters(small_grid), st.sampled_from([0.02, 1e-4, 1e-6]), st.randoms(use_true_random=False))
 def test_slivers(paths, width, random):
@@ -172,6 +176,7 @@ def test_slivers(paths, width, random):
     )
 
 
+@pytest.mark.slow
 @bounded(40)
 @given(
     st.lists(

@@ -64,6 +64,7 @@ def test_small_chunks_give_the_same_pairs(monkeypatch):
     assert as_list(candidate_pairs(*arguments)) == whole
 
 
+@pytest.mark.slow
 def test_a_large_group_needs_little_memory():
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 1000, (20_000, 2))

@@ -52,6 +52,7 @@ def test_two_copies_are_left(monkeypatch):
     assert offsets.tolist() == [0, 1, 5, 6]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snap", [0, 0.5, 2])
 @pytest.mark.parametrize("engine", ["shapely", "auto"])
 def test_every_outline_twenty_times_has_every_level_twenty_times(make_cluster, once, snap, engine):

@@ -39,6 +39,7 @@ def test_scribbles_are_repaired_up_to_a_limit(size):
     assert problems(scribble(100_000, size=size)) == [TOO_MANY_CROSSINGS]
 
 
+@pytest.mark.slow
 def test_valid_outlines_that_would_take_minutes_are_refused_and_others_are_not():
     assert problems(comb(1_000, turn=0.7)) == [None]
     assert problems(comb(40_000)) == [None]

@@ -341,6 +341,7 @@ def _areas_agree(coordinates, rings, ring_starts, tampering):
     return adds_up(Curves(curves.arc, level, area), outlines.area, outlines.mark[-1] + 1)
 
 
+@pytest.mark.slow
 def test_the_proof_catches_a_wrong_trace(make_cluster):
     flat = walk._flat_rings(make_cluster(5, vertices=40))
     assert _depths_agree(*flat, -1, -1)

@@ -119,6 +119,7 @@ def test_a_hole_without_an_area_is_left_out():
     np.testing.assert_allclose(found.areas, [87, 14], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_hundreds_of_marks(make_cluster):
     marks = make_cluster(450, vertices=60, seed=2, snap=0.05)
     found = walk_contours(marks, [0, len(marks)])

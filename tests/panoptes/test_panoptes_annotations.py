@@ -664,6 +664,7 @@ def as_plain(decoded):
     ]
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.lists(good_cells(), max_size=4), any_settings)
 def test_the_fast_and_the_general_reader_agree(cells, settings):

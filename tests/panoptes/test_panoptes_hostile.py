@@ -121,6 +121,7 @@ def decode_in_bounds(request):
     return decode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REJECTED_CELLS)
 def test_a_hostile_cell_is_rejected(name, decode_in_bounds):
     text, reason = REJECTED_CELLS[name]
@@ -131,6 +132,7 @@ def test_a_hostile_cell_is_rejected(name, decode_in_bounds):
     assert decoded.rejects.reason == [reason]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REJECTED_MARKS)
 def test_a_hostile_mark_is_rejected_alone(name, decode_in_bounds):
     mark, reason = REJECTED_MARKS[name]
@@ -164,6 +166,7 @@ def test_bytes_that_are_no_utf_8_are_rejected_wherever_they_are():
         assert decoded.rejects.reason == [reasons.ANNOTATIONS_NOT_JSON]
 
 
+@pytest.mark.slow
 def test_a_run_over_all_of_them_accounts_for_each(tmp_path):
     rejected_marks = {name: (drawn(mark), reason) for name, (mark, reason) in REJECTED_MARKS.items()}
     cells = [drawing(square(shift, 0)) for shift in range(4)]

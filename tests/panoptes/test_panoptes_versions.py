@@ -56,6 +56,7 @@ def test_the_key_of_a_version_is_its_two_numbers(major, minor):
     assert version_key(f"{major}.{minor}") == (major, minor)
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.text())
 def test_the_key_and_the_check_agree_on_any_text(text):

@@ -64,6 +64,7 @@ def test_the_same_call_gives_the_same_bytes(
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_example_of_the_readme_works(
     example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
