@@ -1,12 +1,19 @@
-"""The one place that knows how the loops of this layer are compiled; needs the extra `fast` (numba)."""
+"""The one place that knows how the loops of this layer are compiled: by numba, the extra `fast`.
+
+Without it they are interpreted.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import numpy as np
 from numpy.typing import NDArray
+
+try:
+    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ImportError:
+    numba = None  # type: ignore[assignment, unused-ignore]
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -55,6 +62,8 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
 def _compile(
     function: Callable[_Arguments, _Result], options: dict[str, Any]
 ) -> Callable[_Arguments, _Result]:
+    if numba is None:
+        return function
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:

@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.crossings import Crossings
-from polyframe.geometry.ordering import join_close, join_twins, number_nodes, settle_points, sort_along
+from polyframe.geometry.ordering import are_same, number_nodes, settle_points, sort_along
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.predicates import cross, shifted_side
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+
+#: Points that are no more than so many rounding steps apart are close.
+_CLOSE_STEPS = 16
 
 
 class Arcs(NamedTuple):
@@ -32,8 +36,6 @@ class Arcs(NamedTuple):
     points : ndarray of float64, shape (e, 2)
     is_vertex : ndarray of bool, shape (e,)
         Whether the event is the first vertex of its segment.
-    beside : ndarray of bool, shape (e,)
-        Whether the event is not on the outline itself but only close to it.
     end : ndarray of int64, shape (e,)
         The event that the arc ends at.
     bends : ndarray of int64, shape (e,)
@@ -43,11 +45,11 @@ class Arcs(NamedTuple):
         broken, so that only the crossing itself is there.
     nodes : int
         How many such numbers there are.
-    blurred : ndarray of bool, shape (e,)
-        Whether only rounding makes the point of a node (not of an event) one point.
     level : ndarray of int64, shape (e,)
     following : ndarray of int64, shape (e,)
         The arc that continues the level curve.
+    tight : bool
+        Whether points that are not the same are so close that rounding may have moved one past the other.
     sound : bool
         False where a check failed.
     """
@@ -55,14 +57,13 @@ class Arcs(NamedTuple):
     segment: Ints
     points: Floats
     is_vertex: Flags
-    beside: Flags
     end: Ints
     bends: Ints
     node: Ints
     nodes: int
-    blurred: Flags
     level: Ints
     following: Ints
+    tight: bool
     sound: bool
 
 
@@ -97,14 +98,8 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
             certain, ties = sort_along(run, s, outlines, crossings, along, doubt, same)
             sound = sound and certain
             tied = tied or ties
-    near = same.copy()  # joins those as well which only rounding puts at the same point
-    blurred = np.zeros(count, np.bool_)
-    for s in range(len(outlines.x)):
-        if place[s + 1] - place[s] > 1:
-            run = order[place[s] : place[s + 1]]
-            joined = join_close(run, points, outlines.reach, near, blurred, n)
-            tied = tied or joined
-    join_twins(crossings, is_vertex, segment, near, blurred)
+
+    tight = _is_tight(outlines, crossings, place, order, points, same)
 
     end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
     level, following = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -131,11 +126,38 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     node, nodes = np.full(count, -1, np.int64), 0
     if tied:
         settle_points(same, n, sure, points)
-        nodes = number_nodes(near, n, sure, points, node, blurred)
-    beside = np.zeros(count, np.bool_)
-    for i in range(len(crossings.touches)):
-        beside[2 * n + i] = crossings.only_close[i]
-    return Arcs(segment, points, is_vertex, beside, end, bends, node, nodes, blurred, level, following, sound)
+        nodes = number_nodes(same, n, sure, points, node)
+    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, following, tight, sound)
+
+
+@compiled_inner
+def _is_tight(
+    outlines: Outlines, crossings: Crossings, place: Ints, order: Ints, points: Floats, same: Ints
+) -> bool:
+    """Say whether neighbours along a segment, its ends included, nearly are at the same point."""
+    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
+    largest = 0.0
+    for s in range(len(x)):
+        largest = max(largest, max(abs(x[s]), abs(y[s])))
+    close = _CLOSE_STEPS * np.spacing(largest)
+    n = len(crossings.segments)
+    for i in range(n):
+        if crossings.at_vertex[i]:
+            continue
+        px, py = crossings.places[i, 4], crossings.places[i, 5]
+        for side in range(2):
+            s = crossings.segments[i, side]
+            if abs(px - x[s]) <= close and abs(py - y[s]) <= close:
+                return True
+            if abs(px - end_x[s]) <= close and abs(py - end_y[s]) <= close:
+                return True
+    for s in range(len(x)):
+        for i in range(place[s] + 1, place[s + 1]):
+            e, f = order[i - 1], order[i]
+            near = abs(points[e, 0] - points[f, 0]) <= close and abs(points[e, 1] - points[f, 1]) <= close
+            if near and not are_same(e, f, same, n):
+                return True
+    return False
 
 
 @compiled_inner

@@ -44,6 +44,10 @@ class Arrangement:
         The number of the point that each of them leaves.
     order : ndarray of int64, shape (2 a,)
         All of them sorted by node, and anticlockwise from due west round each node.
+    blurred : ndarray of bool, shape (n,)
+        Which nodes are only nearly one point (see `noding`).
+    doubtful : ndarray of bool, shape (c,)
+        Clusters in which outlines run along each other in opposite directions, but for rounding.
     failed : ndarray of bool, shape (c,)
         Clusters in which a check failed; their depths mean nothing.
     """
@@ -56,6 +60,8 @@ class Arrangement:
     ends: Floats
     nodes: Ints
     order: Ints
+    blurred: Bools
+    doubtful: Bools
     failed: Bools
 
 
@@ -130,7 +136,12 @@ def arrange(
 
     failed = np.zeros(count, dtype=np.bool_)
     failed[arcs.cluster[(depth[end] - depth[start] != rise) | (left < 0) | (right < 0)]] = True
-    return Arrangement(arcs.cluster, left, right, coordinates, offsets, ends, nodes, order, failed)
+    blurred = arcs.blurred[used]
+    doubtful = np.zeros(count, dtype=np.bool_)
+    doubtful[arcs.cluster[arcs.cancelled & (blurred[start] | blurred[end])]] = True
+    return Arrangement(
+        arcs.cluster, left, right, coordinates, offsets, ends, nodes, order, blurred, doubtful, failed
+    )
 
 
 def _around_nodes(nodes: Ints, across: Floats, up: Floats) -> Ints:

@@ -12,15 +12,13 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.geometry._isolation import apply_isolated
-from polyframe.geometry.contours import cluster_contours
-from polyframe.geometry.parts import fill_holes, largest_parts, polygons_of
+from polyframe.geometry.contours import cluster_contours, uncertain_parts
+from polyframe.geometry.parts import TIE, fill_holes, largest_parts, largest_with_area, polygons_of
 from polyframe.geometry.repeated import without_third_copies
+from polyframe.runs import offsets_of, positions_of
 
-#: Summed distances closer than this are a tie, so that rounding in an engine does not choose the median.
-TIE = 1e-12
-
-#: Areas that differ by less than this fraction are the same.
-_SAME = 1e-10
+#: The largest part is all of a union but for rounding where it is smaller by no more than this fraction.
+_SAME = 1e-9
 
 
 def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
@@ -45,7 +43,17 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     if len(several):
         together = np.full(len(counts), None, dtype=object)
         shapely.multipolygons(polygons, indices=np.repeat(np.arange(len(counts)), counts), out=together)
-        unions[several] = _settle(_overlay(_unite, together[several]), fill_holes)
+        united = _overlay(_unite, together[several])
+        largest = largest_parts(united)
+        unions[several] = fill_holes(largest)
+        whole = shapely.area(largest) >= (1 - _SAME) * shapely.area(united)
+        doubtful = several[~(whole & _are_one_part(polygons, starts, several))]
+        if len(doubtful):
+            members = positions_of(starts[:-1][doubtful], counts[doubtful])
+            levels = cluster_contours(polygons[members], offsets_of(counts[doubtful]))
+            unions[doubtful] = shapely.Polygon()
+            filled = np.diff(levels.offsets) > 0
+            unions[doubtful[filled]] = levels.polygons[levels.offsets[:-1][filled]]
     return unions
 
 
@@ -71,7 +79,7 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
         larger = np.flatnonzero((counts > member) & ~shapely.is_empty(common))
         common[larger] = _overlay(shapely.intersection, common[larger], polygons[starts[larger] + member])
     several = np.flatnonzero(counts > 1)
-    common[several] = _settle(common[several], lambda parts: parts)
+    common[several] = _settle(common[several], polygons, starts, several)
     return largest_parts(common)
 
 
@@ -158,21 +166,52 @@ def _first_members(polygons: NDArray[Any], starts: NDArray[np.int64]) -> NDArray
     return first
 
 
-def _settle(geometries: NDArray[Any], finish: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
-    """Return the largest part of each geometry, finished; what meets within rounding meets, as in contours.
+def _are_one_part(
+    polygons: NDArray[Any], starts: NDArray[np.int64], clusters: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Say of which clusters the union is one part beyond doubt: each mark overlaps the first one.
 
-    To GEOS, parts that were meant to share an edge, or to touch in a point, may be apart or one part, as
-    rounding has it.
+    A mark overlaps another that contains a point of its inside. Elsewhere marks may only touch, and GEOS may
+    unite what is apart, or not what overlaps, by a rounding step.
     """
-    finished = finish(largest_parts(geometries))
+    counts = np.diff(starts)[clusters]
+    members, first = positions_of(starts[:-1][clusters], counts), np.repeat(starts[:-1][clusters], counts)
+    inside = shapely.point_on_surface(polygons[members])
+    of_first = np.repeat(inside[offsets_of(counts)[:-1]], counts)
+    overlaps = shapely.contains_properly(polygons[members], of_first)
+    rest = np.flatnonzero(~overlaps)
+    overlaps[rest] = shapely.contains_properly(polygons[first[rest]], inside[rest])
+    return np.logical_and.reduceat(overlaps, offsets_of(counts)[:-1])
+
+
+def _settle(
+    geometries: NDArray[Any],
+    polygons: NDArray[Any],
+    starts: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+) -> NDArray[Any]:
+    """Return the largest part of what GEOS says that the marks of some clusters have in common.
+
+    The leftmost on ties. Where only rounding says what is one part, the outlines are walked along instead,
+    which is exact.
+    """
     parts, owner = polygons_of(geometries)
-    levels = cluster_contours(parts, np.searchsorted(owner, np.arange(len(geometries) + 1)))
-    some = np.flatnonzero(np.diff(levels.offsets))
-    first = levels.polygons[levels.offsets[some]]
-    same = np.abs(shapely.area(first) - shapely.area(fill_holes(finished[some])))
-    differs = same > _SAME * shapely.area(first)
-    finished[some[differs]] = first[differs]
-    return finished
+    largest, of = largest_with_area(parts, owner)
+    settled = np.full(len(geometries), shapely.Polygon(), dtype=object)
+    settled[of] = largest
+    uncertain = uncertain_parts(parts, owner, len(geometries))
+    if np.any(uncertain):
+        from polyframe.geometry.walk import walk_contours  # late: loads the compiler
+
+        counts = np.where(uncertain, np.diff(starts)[clusters], 0)
+        members = positions_of(starts[:-1][clusters], counts)
+        walked = walk_contours(polygons[members], offsets_of(counts), "last")
+        exact = np.flatnonzero(uncertain & walked.proven & ~walked.holed)
+        levels = np.diff(walked.offsets)
+        settled[exact] = shapely.Polygon()
+        exact = exact[levels[exact] > 0]
+        settled[exact] = walked.polygons[walked.offsets[exact]]
+    return settled
 
 
 def _unite(collections: NDArray[Any]) -> NDArray[Any]:

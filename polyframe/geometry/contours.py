@@ -8,26 +8,32 @@ cluster in which a check fails is worked on again with a longer reach.
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry.arrangement import Ints, arrange
+from polyframe.geometry.arrangement import Arrangement, Bools, Ints, arrange
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
 from polyframe.geometry.noding import REACH
-from polyframe.geometry.parts import fill_holes
-from polyframe.geometry.polygonized import largest_with_area, polygonized_parts
+from polyframe.geometry.parts import fill_holes, largest_with_area, with_valid_outlines
+from polyframe.geometry.polygonized import polygonized_parts
 from polyframe.geometry.repeated import first_of_each
 from polyframe.runs import offsets_of, runs_of_equal
+
+if TYPE_CHECKING:
+    from polyframe.geometry.walk import WalkedLevels
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
 _CHUNK_VERTICES = 250_000
 
 #: The areas of all levels add up to the areas of all marks, up to this fraction of them.
 _AREA_TOLERANCE = 1e-9
+
+#: Which levels of a cluster are wanted: all, the first (its union), or that of all marks (its intersection).
+Wanted = Literal["all", "first", "last"]
 
 #: How much longer the reach is where a check failed, and where that ends (a ten-thousandth of a pixel or so).
 _LONGER, _LONGEST = 2.0**6, 2.0**-20
@@ -125,18 +131,71 @@ def _contours_together(
     unbroken = level == _rank_within(owner) + 1
     parts, owner, equal = parts[unbroken], owner[unbroken], equal[unbroken]
 
-    if np.any(failed) and reach < _LONGEST:
-        again = np.flatnonzero(failed)
-        there = failed[cluster]
+    rounded = np.isin(owner, _blurred_clusters(arrangement))
+    parts[rounded] = with_valid_outlines(fill_holes(parts[rounded]))
+
+    uncertain = arrangement.doubtful | failed
+    uncertain[levels.cluster[traced.blurred]] = True
+    if not np.any(uncertain):
+        return parts, owner, equal
+    walked = _walk_some(marks, cluster, weights, uncertain)
+    answered = walked.proven | ~failed
+    kept = ~walked.proven[owner]
+    parts = np.concatenate([parts[kept], walked.polygons])
+    equal = np.concatenate([equal[kept], np.ones(len(walked.polygons), dtype=np.int64)])
+    owner = np.concatenate([owner[kept], np.repeat(np.arange(count), np.diff(walked.offsets))])
+    if not np.all(answered) and reach < _LONGEST:
+        again = np.flatnonzero(~answered)
+        there = ~answered[cluster]
         among_lost = np.searchsorted(again, cluster[there])
         found, of_lost, times = _contours_together(
             marks[there], among_lost, weights[there], len(again), reach * _LONGER
         )
         parts, equal = np.concatenate([parts, found]), np.concatenate([equal, times])
         owner = np.concatenate([owner, again[of_lost]])
-        order = np.argsort(owner, kind="stable")
-        parts, owner, equal = parts[order], owner[order], equal[order]
-    return parts, owner, equal
+    order = np.argsort(owner, kind="stable")
+    return parts[order], owner[order], equal[order]
+
+
+def _blurred_clusters(arrangement: Arrangement) -> Ints:
+    half = np.flatnonzero(arrangement.blurred[arrangement.nodes])
+    return np.unique(arrangement.cluster[half % max(len(arrangement.cluster), 1)])
+
+
+def _walk_some(marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Bools) -> "WalkedLevels":
+    """Walk along the outlines of some clusters; the others, and those with weights, are not proven."""
+    from polyframe.geometry.walk import walk_contours  # late: loads the compiler, which few clusters need
+
+    count = len(chosen)
+    walkable = chosen & (np.bincount(cluster, weights=weights > 1, minlength=count) == 0)
+    there = walkable[cluster]
+    walked = walk_contours(marks[there], np.searchsorted(cluster[there], np.arange(count + 1)))
+    return replace(walked, proven=walked.proven & walkable)
+
+
+def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Bools:
+    """Say of which geometries only rounding says what is one part.
+
+    Parameters
+    ----------
+    parts : ndarray of shapely.Polygon, shape (p,)
+        Of geometries that GEOS has made.
+    owner : ndarray of int64, shape (p,)
+        The geometry that each belongs to, ascending.
+    count : int
+        The number of geometries.
+
+    Returns
+    -------
+    ndarray of bool, shape (count,)
+    """
+    filled = ~shapely.is_empty(parts)
+    arrangement = arrange(parts[filled], owner[filled], count)
+    levels = levels_of(arrangement)
+    uncertain = arrangement.doubtful | arrangement.failed
+    traced = trace(arrangement, levels)
+    uncertain[levels.cluster[traced.blurred | traced.failed]] = True
+    return uncertain
 
 
 def _rank_within(owner: Ints) -> Ints:

@@ -2,8 +2,8 @@
 
 Segments are sorted into the cells of a grid, and those that share a cell are compared. Signs come from
 `predicates`, so what counts as a crossing is exact, with each mark shifted as described there: a vertex on
-another outline makes two crossings or none. Where the shifts decided, or could have but for rounding, the
-point is noted as well, because areas that are apart by nothing else may have to be joined (see `touching`).
+another outline makes two crossings or none. Where the shifts decided, the point is noted as well, because
+areas that are apart by nothing else may have to be joined (see `touching`).
 """
 
 from typing import NamedTuple
@@ -41,20 +41,14 @@ class Crossings(NamedTuple):
         Whether the crossing is at a vertex: then x and y are exact.
     touches : ndarray of int64, shape (m, 2)
         A segment and a vertex of another ring that lies on it, between its ends.
-    only_close : ndarray of bool, shape (m,)
-        Whether that vertex does not lie on the segment, but within reach of it.
-    twins : ndarray of int64, shape (k, 2)
-        Vertices of different rings within reach of each other, but not the same.
     touched : ndarray of bool, shape (v,)
-        Whether a vertex lies on another ring, or within reach of it.
+        Whether a vertex lies on another ring.
     """
 
     segments: Ints
     places: Floats
     at_vertex: Flags
     touches: Ints
-    only_close: Flags
-    twins: Ints
     touched: Flags
 
 
@@ -63,11 +57,11 @@ def find_crossings(outlines: Outlines) -> Crossings:
     """Return all crossings of outlines of different marks, and all touches of different rings."""
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     ring, mark = outlines.ring, outlines.mark
-    v, reach = len(x), outlines.reach
+    v = len(x)
     boxes = np.empty((v, 4))
     for s in range(v):
-        boxes[s, 0], boxes[s, 2] = min(x[s], end_x[s]) - reach, max(x[s], end_x[s]) + reach
-        boxes[s, 1], boxes[s, 3] = min(y[s], end_y[s]) - reach, max(y[s], end_y[s]) + reach
+        boxes[s, 0], boxes[s, 2] = min(x[s], end_x[s]), max(x[s], end_x[s])
+        boxes[s, 1], boxes[s, 3] = min(y[s], end_y[s]), max(y[s], end_y[s])
     meetings, segments = np.empty((16, 2), np.int64), np.empty((v // 2 + 16, 2), np.int64)
     m = n = 0
 
@@ -83,7 +77,6 @@ def find_crossings(outlines: Outlines) -> Crossings:
                 others += 1
             ax, ay, bx, by = x[s], y[s], end_x[s], end_y[s]
             left, low, right, high = boxes[s, 0], boxes[s, 1], boxes[s, 2], boxes[s, 3]
-            beside_s = reach * (abs(bx - ax) + abs(by - ay))  # the cross product of a point within reach
             for q in range(others, stop):
                 t = items[q]
                 if boxes[t, 0] > right or boxes[t, 2] < left or boxes[t, 1] > high or boxes[t, 3] < low:
@@ -94,13 +87,12 @@ def find_crossings(outlines: Outlines) -> Crossings:
                     continue
                 cx, cy, dx, dy = x[t], y[t], end_x[t], end_y[t]
                 o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
-                if (o1 > beside_s and o2 > beside_s) or (o1 < -beside_s and o2 < -beside_s):
+                if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
                     continue
                 o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
-                beside_t = reach * (abs(dx - cx) + abs(dy - cy))
-                if (o3 > beside_t and o4 > beside_t) or (o3 < -beside_t and o4 < -beside_t):
+                if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
                     continue
-                if abs(o1) <= beside_s or abs(o3) <= beside_t:
+                if o1 == 0.0 or o3 == 0.0:
                     if m == len(meetings):
                         meetings = _more(meetings)
                     meetings[m, 0], meetings[m, 1] = s, t
@@ -123,42 +115,33 @@ def find_crossings(outlines: Outlines) -> Crossings:
     places, at_vertex = np.empty((n, 6)), np.empty(n, np.bool_)
     for k in range(n):
         at_vertex[k] = _place(outlines, segments[k, 0], segments[k, 1], places[k])
-    touches, only_close, twins, touched = _find_touches(outlines, meetings[:m])
-    return Crossings(segments[:n], places, at_vertex, touches, only_close, twins, touched)
+    touches, touched = _find_touches(outlines, meetings[:m])
+    return Crossings(segments[:n], places, at_vertex, touches, touched)
 
 
 @compiled_inner
-def _find_touches(outlines: Outlines, meetings: Ints) -> tuple[Ints, Flags, Ints, Flags]:
-    """Return touches, which of them are only close, twins and touched vertices, given segments that may meet.
+def _find_touches(outlines: Outlines, meetings: Ints) -> tuple[Ints, Flags]:
+    """Return touches and touched vertices, given segments that may meet.
 
     Every vertex begins one segment, so beginnings are enough; where it ends one, it is found with the next.
     """
-    x, y, end_x, end_y, reach = outlines.x, outlines.y, outlines.end_x, outlines.end_y, outlines.reach
+    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     touched = np.zeros(len(x), np.bool_)
-    touches, only_close = np.empty((2 * len(meetings), 2), np.int64), np.empty(2 * len(meetings), np.bool_)
-    twins = np.empty((len(meetings), 2), np.int64)
-    m = k = 0
+    touches, m = np.empty((2 * len(meetings), 2), np.int64), 0
     for i in range(len(meetings)):
         s, t = meetings[i, 0], meetings[i, 1]
-        if abs(x[s] - x[t]) <= reach and abs(y[s] - y[t]) <= reach:
+        if x[s] == x[t] and y[s] == y[t]:
             touched[s] = touched[t] = True
-            if x[s] != x[t] or y[s] != y[t]:
-                twins[k, 0], twins[k, 1] = s, t
-                k += 1
         for _ in range(2):
             ax, ay, bx, by, px, py = x[s], y[s], end_x[s], end_y[s], x[t], y[t]
-            beside = cross(ax, ay, bx, by, ax, ay, px, py)
             level = abs(bx - ax) >= abs(by - ay)
             between = min(ax, bx) < px < max(ax, bx) if level else min(ay, by) < py < max(ay, by)
-            close = abs(beside) <= reach * (abs(bx - ax) + abs(by - ay))
-            at_end = abs(px - ax) <= reach and abs(py - ay) <= reach
-            at_end = at_end or (abs(px - bx) <= reach and abs(py - by) <= reach)
-            if between and (beside == 0.0 or (close and not at_end)):
+            if between and cross(ax, ay, bx, by, ax, ay, px, py) == 0.0:
                 touched[t] = True
-                touches[m, 0], touches[m, 1], only_close[m] = s, t, beside != 0.0
+                touches[m, 0], touches[m, 1] = s, t
                 m += 1
             s, t = t, s
-    return touches[:m], only_close[:m], twins[:k], touched
+    return touches[:m], touched
 
 
 @compiled_inner

@@ -23,13 +23,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-#: Areas closer than this fraction may be a tie, and which part comes first is not for the walk to say. The
-#: second is a fraction of the areas of all marks: rounding.
+#: Areas closer than this fraction are a tie, so that rounding does not choose; the second is a fraction of
+#: the areas of all marks.
 _TIE = 1e-12
 _ROUNDING = 1e-13
-
-#: A closed ring of fewer points surrounds nothing.
-_LEAST_RING = 4
 
 
 class Curves(NamedTuple):
@@ -119,30 +116,21 @@ def write_levels(
     outlines: Outlines,
     arcs: Arcs,
     curves: Curves,
-    doubts: tuple[Flags, Flags],
     wanted: tuple[int, int],
     points: Floats,
     sizes: Ints,
-    rings: Ints,
     areas: Floats,
 ) -> tuple[int, bool]:
     """Write the outlines of the largest parts of some levels, until no area is left.
 
-    Where it is in doubt which part of a level is the largest, or how far it goes, all curves of the level are
-    written.
-
     Parameters
     ----------
-    doubts : tuple of two ndarray of bool
-        As `settle_touches` gives them.
     wanted : tuple of int
         The first and last level wanted, from 1.
     points : ndarray of float64, shape (m, 2)
         Receives the points, ring after ring; needs `room_for_all` of them.
-    sizes : ndarray of int64
-        Receives the number of points of each ring; needs room for all curves.
-    rings, areas : ndarray of int64 and float64
-        Receive for each level 1 and the area of its ring, or how many rings leave it in doubt and NaN.
+    sizes, areas : ndarray of int64 and float64
+        Receive for each level the number of points of its outline, and the area.
 
     Returns
     -------
@@ -151,12 +139,11 @@ def write_levels(
     holed : bool
         Whether one of them may have holes.
     """
-    doubtful, meeting = doubts
     keys = np.empty(len(curves.level))
     for i in range(len(keys)):
         keys[i] = curves.level[i]
     by_level = ascending(keys)
-    n = found = stop = written = 0
+    n = found = stop = 0
     holed = False
     for level in range(1, wanted[1] + 1):
         start = stop
@@ -164,65 +151,23 @@ def write_levels(
             stop += 1
         if level < wanted[0]:
             continue
-        members = by_level[start:stop]
-        curve, holes, with_holes, tied = largest_part(outlines, arcs, curves, members)
+        curve, holes, with_holes = largest_part(outlines, arcs, curves, by_level[start:stop])
         if curve < 0:
             break
-        if doubtful[level]:
-            least = (1.0 - _TIE) * (curves.area[curve] - holes) - _ROUNDING * outlines.area
-            tied = tied or not _stands_apart(arcs, curves, members, meeting, curve, least)
         size = write_curve(outlines, arcs, curves.arc[curve], points[n:])
         area, rounding = ring_measures(points[n : n + size])
-        if area - holes <= rounding and not (tied and doubtful[level]):
+        if area - holes <= rounding:
             break
         holed = holed or with_holes
-        if tied:
-            rings[found], areas[found] = 0, np.nan
-            for i in members:
-                size = write_curve(outlines, arcs, curves.arc[i], points[n:])
-                if size >= _LEAST_RING:
-                    sizes[written] = size
-                    n += size
-                    written += 1
-                    rings[found] += 1
-        else:
-            sizes[written], rings[found], areas[found] = size, 1, area
-            n += size
-            written += 1
+        sizes[found], areas[found] = size, area
+        n += size
         found += 1
     return found, holed
 
 
 @compiled_inner
-def _stands_apart(
-    arcs: Arcs, curves: Curves, members: Ints, meeting: Flags, largest: int, least: float
-) -> bool:
-    """Say whether the largest part of a level meets none, and all that meet are less than it has at least.
-
-    Its holes may meet what they will: they are filled.
-    """
-    together = 0.0
-    for i in members:
-        if i != largest and curves.area[i] <= 0.0:
-            continue
-        a = begin = curves.arc[i]
-        while True:
-            if meeting[a]:
-                if i == largest:
-                    return False
-                together += curves.area[i]
-                break
-            a = arcs.following[a]
-            if a == begin:
-                break
-    return together < least
-
-
-@compiled_inner
-def largest_part(
-    outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints
-) -> tuple[int, float, bool, bool]:
-    """Choose the largest part of a level, holes excluded.
+def largest_part(outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints) -> tuple[int, float, bool]:
+    """Choose the largest part of a level, holes excluded; of parts that are as large the leftmost.
 
     Parameters
     ----------
@@ -237,39 +182,65 @@ def largest_part(
         The area of its holes, where that matters.
     holed : bool
         Whether it may have holes.
-    tied : bool
-        Whether another part is as large, as far as rounding can tell.
     """
+    net = np.empty(len(members))
     holes = 0.0
-    best = -1
-    for i in members:
-        if curves.area[i] <= 0.0:
-            holes -= curves.area[i]
-        elif best < 0 or curves.area[i] > curves.area[best]:
-            best = i
-    if best < 0:
-        return -1, 0.0, False, False
-    second = 0.0
-    for i in members:
-        if i != best:
-            second = max(second, curves.area[i])
-    slack = _TIE * curves.area[best] + _ROUNDING * outlines.area
     holed = False
-    for i in members:
-        holed = holed or curves.area[i] < 0.0
-    if curves.area[best] - holes > second + slack or not holed:
-        return best, holes, holed, 0.0 < second >= curves.area[best] - slack
+    for h in range(len(members)):
+        net[h] = curves.area[members[h]]
+        if net[h] <= 0.0:
+            holes -= net[h]
+            holed = holed or net[h] < 0.0
+    best = _largest(net)
+    if best < 0:
+        return -1, 0.0, False
+    slack = _TIE * net[best] + _ROUNDING * outlines.area
+    if _runner_up(net, best) < net[best] - holes - slack:
+        return members[best], holes, holed
+    if holed:
+        net = _without_holes(outlines, arcs, curves, members)
+        best = _largest(net)
+    if _runner_up(net, best) >= net[best] - slack:
+        best = _leftmost(outlines, arcs, curves, members, net, net[best] - slack)
+    return members[best], curves.area[members[best]] - net[best], holed
 
-    net = _without_holes(outlines, arcs, curves, members)
-    best, second = -1, 0.0
-    for h in range(len(members)):
-        if curves.area[members[h]] > 0.0 and (best < 0 or net[h] > net[best]):
+
+@compiled_inner
+def _largest(areas: Floats) -> int:
+    best = -1
+    for h in range(len(areas)):
+        if areas[h] > 0.0 and (best < 0 or areas[h] > areas[best]):
             best = h
+    return best
+
+
+@compiled_inner
+def _runner_up(areas: Floats, best: int) -> float:
+    second = 0.0
+    for h in range(len(areas)):
+        if h != best:
+            second = max(second, areas[h])
+    return second
+
+
+@compiled_inner
+def _leftmost(
+    outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints, areas: Floats, least: float
+) -> int:
+    """Choose the leftmost (then the lowest) of the curves that have an area at least."""
+    points = np.empty((room_for_all(arcs), 2))
+    best = -1
+    best_x = best_y = 0.0
     for h in range(len(members)):
-        if h != best and curves.area[members[h]] > 0.0:
-            second = max(second, net[h])
-    curve = members[best]
-    return curve, curves.area[curve] - net[best], True, 0.0 < second >= net[best] - slack
+        if areas[h] <= 0.0 or areas[h] < least:
+            continue
+        size = write_curve(outlines, arcs, curves.arc[members[h]], points)
+        x, y = points[0, 0], points[0, 1]
+        for i in range(size):
+            x, y = min(x, points[i, 0]), min(y, points[i, 1])
+        if best < 0 or (x, y) < (best_x, best_y):
+            best, best_x, best_y = h, x, y
+    return best
 
 
 @compiled_inner

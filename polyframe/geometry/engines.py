@@ -69,12 +69,12 @@ def engine_named(name: str) -> Engine:
         return Engine(
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
-    from polyframe.geometry.sweep import sweep_intersection_areas
-    from polyframe.geometry.walk import (
+    from polyframe.geometry.fast import (
         fast_cluster_contours,
         fast_cluster_intersections,
         fast_cluster_unions,
     )
+    from polyframe.geometry.sweep import sweep_intersection_areas
 
     return Engine(
         "compiled",

@@ -59,11 +59,14 @@ class Traced:
         Of the whole levels, holes excluded.
     failed : ndarray of bool, shape (k,)
         Levels whose arcs do not close; the rest means nothing then.
+    blurred : ndarray of bool, shape (k,)
+        Levels with curves that meet, but for rounding: they may be one part, or several.
     """
 
     outlines: NDArray[Any]
     areas: Floats
     failed: Bools
+    blurred: Bools
 
 
 def ranked_depths(
@@ -144,7 +147,8 @@ def trace(arrangement: Arrangement, levels: Levels) -> Traced:
     """
     count = len(levels.level)
     if not count:
-        return Traced(np.empty(0, dtype=object), np.empty(0), np.empty(0, dtype=np.bool_))
+        none = np.empty(0, dtype=np.bool_)
+        return Traced(np.empty(0, dtype=object), np.empty(0), none, none)
     following, meeting, broken = _follow(arrangement, levels)
     failed = np.zeros(count, dtype=np.bool_)
     failed[levels.owner[broken]] = True
@@ -170,7 +174,11 @@ def trace(arrangement: Arrangement, levels: Levels) -> Traced:
 
     outlines = np.full(count, None, dtype=object)
     outlines[~doubtful] = _outlines(arrangement, levels, following, curve, largest[~doubtful])
-    return Traced(outlines, whole, failed)
+    met = np.flatnonzero(meeting >= 0)
+    arrival = (levels.half[met] + len(arrangement.cluster)) % len(arrangement.nodes)
+    blurred = np.zeros(count, dtype=np.bool_)
+    blurred[levels.owner[met[arrangement.blurred[arrangement.nodes[arrival]]]]] = True
+    return Traced(outlines, whole, failed, blurred)
 
 
 def _follow(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:

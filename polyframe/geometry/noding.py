@@ -1,8 +1,8 @@
 """Node the outlines of many clusters: where they cross and touch, and the arcs between such points.
 
 Points within reach of one another, a little more than rounding, are one node, and an outline that passes a
-vertex within reach runs through it. So edges that coincide but for rounding are shared edges, and lines that
-meet in one point but for rounding meet there. What comes after counts nodes and compares no coordinates.
+vertex within reach runs through it. What comes after counts nodes and compares no coordinates. Where that
+draws together what is not exactly the same, the node is *blurred*: nothing that hangs on it is certain.
 
 Equal segments, of which outlines on whole pixels have many, are worked on once.
 
@@ -16,6 +16,7 @@ Artificial Intelligence 37 (1988): vertex shifting and edge cracking.
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,11 @@ class Arcs:
         Where each node is: at its first vertex (by x, then y), or else at its first crossing.
     first : ndarray of int64, shape (r,)
         The node at which each ring begins, and an arc does; -1 where all of the ring is one node.
+    blurred : ndarray of bool, shape (n,)
+        Whether points that are not exactly the same are one node, or an outline runs through a node that is
+        not exactly on it.
+    cancelled : ndarray of bool, shape (a,)
+        Whether outlines run along the arc in opposite directions.
     """
 
     cluster: Ints
@@ -66,12 +72,18 @@ class Arcs:
     offsets: Ints
     points: Floats
     first: Ints
+    blurred: Bools
+    cancelled: Bools
 
 
 @dataclass(frozen=True)
 class _Segments:
-    """Different segments between numbered vertices, with the coordinates of both ends."""
+    """Different segments between numbered vertices, with the coordinates of both ends.
 
+    `ring` is the only ring that a segment is in, or -1.
+    """
+
+    ring: Ints
     begin: Ints
     end: Ints
     cluster: Ints
@@ -91,7 +103,11 @@ class _Meetings:
         A segment, and a vertex or (numbered behind all vertices) a crossing on it, between its ends.
     along : ndarray of float64, shape (k,)
         How far along the segment, as a fraction of it.
+    certain : ndarray of bool, shape (k,)
+        Whether the point is exactly on the segment.
     crossings : ndarray of float64, shape (x, 2)
+    rounded : ndarray of bool, shape (x,)
+        Whether the coordinates of a crossing are not exact.
     twins : ndarray of int64, shape (t, 2)
         Vertices within reach of each other.
     """
@@ -99,7 +115,9 @@ class _Meetings:
     segment: Ints
     point: Ints
     along: Floats
+    certain: Bools
     crossings: Floats
+    rounded: Bools
     twins: Ints
 
 
@@ -128,25 +146,19 @@ def node(coordinates: Floats, offsets: Ints, cluster: Ints, weight: Ints, reach:
     moves[offsets[1:-1] - 1] = False  # from one ring to the next
     begins = np.flatnonzero(moves)
     ring = np.repeat(np.arange(len(cluster)), np.diff(offsets))[begins]
-    vertices, one = _number_points(cluster[ring], coordinates[begins])
+    drawn = coordinates[begins]
+    kept, one = _different(row_hashes(drawn, cluster[ring]))
+    vertices = drawn[kept]
     follows = np.arange(1, len(ring) + 1)
     bounds = runs_of_equal(ring)
     follows[bounds[1:] - 1] = bounds[:-1]
     other = one[follows]
     low, high = np.minimum(one, other), np.maximum(one, other)
-    segment = np.arange(len(one))
-    kept = segment
-    if len(vertices) < len(one):
-        _, kept, segment = np.unique(low * len(vertices) + high, return_index=True, return_inverse=True)
-    owner = cluster[ring[kept]]
-    order = np.argsort(owner, kind="stable") if len(vertices) < len(one) else None
-    if order is not None:
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        kept, segment, owner = kept[order], rank[segment], owner[order]
+    kept, segment = _different(low * len(vertices) + high)
+    alone = np.where(np.bincount(segment) == 1, ring[kept], -1)
     x, y = np.ascontiguousarray(vertices.T)
     begin, end = low[kept], high[kept]
-    segments = _Segments(begin, end, owner, x[begin], y[begin], x[end], y[end])
+    segments = _Segments(alone, begin, end, cluster[ring[kept]], x[begin], y[begin], x[end], y[end])
     met = _meet(segments, len(vertices), reach)
 
     points = np.concatenate([vertices, met.crossings])
@@ -154,6 +166,13 @@ def node(coordinates: Floats, offsets: Ints, cluster: Ints, weight: Ints, reach:
     on, point = met.segment[order], met.point[order]
     near = np.concatenate([met.twins, _near_along(segments, on, point, points, reach)])
     node_of = _merge(points, near, len(vertices))
+    blurred = np.zeros(len(points), dtype=np.bool_)
+    blurred[node_of[met.point[~met.certain]]] = True
+    rounded = np.concatenate([np.zeros(len(vertices), dtype=np.bool_), met.rounded])
+    one_point, other_point = near.T
+    differ = np.any(points[one_point] != points[other_point], axis=1)
+    differ |= rounded[one_point] | rounded[other_point]
+    blurred[node_of[one_point[differ]]] = True
 
     # What each segment of each ring visits: its first vertex, then what lies on it.
     events = np.bincount(on, minlength=len(kept))
@@ -167,17 +186,23 @@ def node(coordinates: Floats, offsets: Ints, cluster: Ints, weight: Ints, reach:
     start = first_event[segment[some]] + np.where(turned, number - 1, 0)
     source = np.repeat(start, number) + np.repeat(np.where(turned, -1, 1), number) * positions_of(0, number)
     visits[positions_of(at[some] + 1, number)] = point[source]
-    return _cut(node_of[visits], np.repeat(ring, counts + 1), cluster, weight, points)
+    return _cut(node_of[visits], np.repeat(ring, counts + 1), cluster, weight, points, blurred)
 
 
-def _number_points(cluster: Ints, points: Floats) -> tuple[Floats, Ints]:
-    """Number the different points of each cluster; also return where they are."""
-    keys = row_hashes(points, cluster)
+def _different(keys: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Return where each different key first occurs, and which of these each key is."""
     in_order = np.sort(keys)
-    if not np.any(in_order[1:] == in_order[:-1]):
-        return points, np.arange(len(points))
-    _, kept, numbers = np.unique(keys, return_index=True, return_inverse=True)
-    return points[kept], numbers
+    repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    first = np.arange(len(keys))
+    if len(repeated):
+        place = np.minimum(np.searchsorted(repeated, keys), len(repeated) - 1)
+        again = np.flatnonzero(repeated[place] == keys)
+        _, index, inverse = np.unique(keys[again], return_index=True, return_inverse=True)
+        first[again] = again[index][inverse]
+    kept = np.flatnonzero(first == np.arange(len(keys)))
+    number = np.empty(len(keys), dtype=np.int64)
+    number[kept] = np.arange(len(kept))
+    return kept, number[first]
 
 
 def row_hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
@@ -212,6 +237,7 @@ def _meet(segments: _Segments, vertices: int, reach: Floats) -> _Meetings:
     beside = near * length  # the cross product of a point within reach
     none = np.empty(0, dtype=np.int64)
     met, point, along, crossings = [none], [none], [np.empty(0)], [np.empty((0, 2))]
+    certain, rounded = [np.empty(0, dtype=np.bool_)], [np.empty(0, dtype=np.bool_)]
     twins, beside_each_other = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 2), dtype=np.int64)]
     count = vertices
     for i, j in _overlapping(segments, near):
@@ -252,6 +278,7 @@ def _meet(segments: _Segments, vertices: int, reach: Floats) -> _Meetings:
             met.append(s[on])
             point.append(vertex[on])
             along.append(share[on])
+            certain.append(_exactly_on(segments, s[on], px[on], py[on]))
             beside_each_other.append(np.column_stack([s, t])[on & level[close]])
             for corner, cx, cy in ((segments.begin, ax, ay), (segments.end, bx, by)):
                 same = ~own & (np.abs(px - cx[s]) <= near[s]) & (np.abs(py - cy[s]) <= near[s])
@@ -265,7 +292,12 @@ def _meet(segments: _Segments, vertices: int, reach: Floats) -> _Meetings:
         share = np.where(length[s] <= length[t], on_s, on_t)
         x = np.where(share <= 0.5, ax[short] + share * dx[short], bx[short] - (1 - share) * dx[short])
         y = np.where(share <= 0.5, ay[short] + share * dy[short], by[short] - (1 - share) * dy[short])
+        # What is upright or level stays so.
+        x = np.where(dx[s] == 0, ax[s], np.where(dx[t] == 0, ax[t], x))
+        y = np.where(dy[s] == 0, ay[s], np.where(dy[t] == 0, ay[t], y))
         crossings.append(np.column_stack([x, y]) + 0.0)
+        rounded.append(~(((dx[s] == 0) & (dy[t] == 0)) | ((dy[s] == 0) & (dx[t] == 0))))
+        certain.append(np.ones(2 * len(across), dtype=np.bool_))
         met += [s, t]
         point += [count + np.arange(len(across))] * 2
         along += [on_s, on_t]
@@ -274,7 +306,9 @@ def _meet(segments: _Segments, vertices: int, reach: Floats) -> _Meetings:
         np.concatenate(met),
         np.concatenate(point),
         np.concatenate(along),
+        np.concatenate(certain),
         np.concatenate(crossings),
+        np.concatenate(rounded),
         np.concatenate(twins),
     )
     return _with_third_segments(found, segments, np.concatenate(beside_each_other), vertices, near)
@@ -307,16 +341,54 @@ def _with_third_segments(
         np.concatenate([found.segment, segment[~known]]),
         np.concatenate([found.point, point[~known]]),
         np.concatenate([found.along, share[~known]]),
+        np.concatenate([found.certain, np.zeros(np.count_nonzero(~known), dtype=np.bool_)]),
         found.crossings,
+        found.rounded,
         found.twins,
     )
 
 
+def _exactly_on(segments: _Segments, segment: Ints, x: Floats, y: Floats) -> Bools:
+    """Say which points are certain to lie exactly on the lines of segments.
+
+    References
+    ----------
+    J. R. Shewchuk, "Adaptive precision floating-point arithmetic and fast robust geometric predicates",
+    Discrete & Computational Geometry 18 (1997).
+    """
+    ax, ay = segments.ax[segment], segments.ay[segment]
+    across, lost_across = _difference(segments.bx[segment], ax)
+    up, lost_up = _difference(segments.by[segment], ay)
+    right, lost_right = _difference(x, ax)
+    over, lost_over = _difference(y, ay)
+    one, lost_one = _product(across, over)
+    other, lost_other = _product(up, right)
+    exact = (lost_across == 0) & (lost_up == 0) & (lost_right == 0) & (lost_over == 0)
+    return np.asarray(exact & (one == other) & (lost_one == lost_other))
+
+
+def _difference(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Return a - b rounded, and what rounding lost."""
+    difference = a - b
+    virtual = a - difference
+    return difference, (a - (difference + virtual)) + (virtual - b)
+
+
+def _product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+    """Return a * b rounded, and what rounding lost."""
+    product = a * b
+    wide_a, wide_b = 134217729.0 * a, 134217729.0 * b  # 2 ** 27 + 1
+    high_a, high_b = wide_a - (wide_a - a), wide_b - (wide_b - b)
+    low_a, low_b = a - high_a, b - high_b
+    return product, low_a * low_b - (((product - high_a * high_b) - low_a * high_b) - high_a * low_b)
+
+
 def _overlapping(segments: _Segments, near: Floats) -> Iterator[tuple[Ints, Ints]]:
-    """Yield pairs of segments of the same cluster whose boxes overlap, each pair once.
+    """Yield pairs of segments of the same cluster, but not the same ring, whose boxes overlap, each once.
 
     Segments are sorted into the cells of a grid for each cluster; those that share a cell are compared.
     """
+    ring = segments.ring
     begins = runs_of_equal(segments.cluster)[:-1]
     if not len(begins):
         return
@@ -351,8 +423,7 @@ def _overlapping(segments: _Segments, near: Floats) -> Iterator[tuple[Ints, Ints
     item = np.repeat(np.arange(len(left)), cells)
     row, column = np.divmod(positions_of(0, cells), wide[item])
     key = (place + first_y * columns + first_x)[item] + row * columns[item] + column
-    order = np.argsort(key, kind="stable")
-    key, item = key[order], item[order]
+    key, item = np.divmod(np.sort(key * len(left) + item), len(left))
     bounds = runs_of_equal(key)
     ends = np.repeat(bounds[1:], np.diff(bounds))
     others = np.cumsum(ends - np.arange(len(key)) - 1)
@@ -360,6 +431,8 @@ def _overlapping(segments: _Segments, near: Floats) -> Iterator[tuple[Ints, Ints
         part = np.arange(start, stop)
         one, other = pair_with_runs(part, part + 1, ends[part])
         i, j = item[one], item[other]
+        elsewhere = np.flatnonzero((ring[i] != ring[j]) | (ring[i] < 0))
+        i, j, one = i[elsewhere], j[elsewhere], one[elsewhere]
         corner_x, corner_y = np.maximum(left[i], left[j]), np.maximum(low[i], low[j])
         there = (corner_x <= np.minimum(right[i], right[j])) & (corner_y <= np.minimum(high[i], high[j]))
         # A pair that shares several cells counts where the lower left corner of what they share is.
@@ -405,7 +478,7 @@ def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
     return merged
 
 
-def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats) -> Arcs:
+def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, blurred: Bools) -> Arcs:
     """Cut rings, given by the nodes that they visit, where they begin and at nodes that are visited twice."""
     bounds = runs_of_equal(ring)
     before = np.arange(-1, len(ring) - 1)
@@ -442,6 +515,8 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats) 
     sign = np.where(one < other, 1, -1)
     together = np.bincount(same, weights=sign * step[short]).astype(np.int64)
     step[short[kept]] = together * sign[kept]
+    cancelled = np.zeros(len(step), dtype=np.bool_)
+    cancelled[short[kept]] = np.abs(together) < np.bincount(same, weights=weight[arc_ring[short]])
     chosen = length > 2
     chosen[short[kept]] = True
     picked = np.flatnonzero(chosen)
@@ -452,4 +527,6 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats) 
         offsets_of(length[picked]),
         points,
         first,
+        blurred,
+        cancelled[picked],
     )

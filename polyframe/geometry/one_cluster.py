@@ -13,11 +13,11 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.choices import EngineName
-from polyframe.geometry.averages import TIE
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.given import listed, marks_given, polygons_given
 from polyframe.geometry.pairs import all_pairs
+from polyframe.geometry.parts import TIE
 
 #: How far the numbers of a matrix that somebody else computed may be off.
 _ROUNDING = 1e-9

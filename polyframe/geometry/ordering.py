@@ -99,39 +99,9 @@ def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> t
 
 
 @compiled_inner
-def join_close(run: Ints, points: Floats, reach: float, near: Ints, blurred: Flags, crossings: int) -> bool:
-    """Join events of a segment whose points are within reach; say whether there are any."""
-    found = False
-    for i in range(1, len(run)):
-        one, other = _site(run[i - 1], crossings), _site(run[i], crossings)
-        if are_close(points[run[i - 1]], points[run[i]], reach) and _root(near, one) != _root(near, other):
-            blurred[one] = found = True
-            _join(near, one, other)
-    return found
-
-
-@compiled_inner
-def join_twins(crossings: Crossings, is_vertex: Flags, segment: Ints, near: Ints, blurred: Flags) -> None:
-    """Join vertices within reach of each other, and mark as blurred what is only close to a segment."""
-    n, m = len(crossings.segments), len(crossings.touches)
-    for i in range(m):
-        blurred[n + i] = crossings.only_close[i]
-    if len(crossings.twins) == 0:
-        return
-    site = np.full(len(crossings.touched), -1, np.int64)
-    for e in range(2 * n + m, len(segment)):
-        if is_vertex[e]:
-            site[segment[e]] = e - n
-    for i in range(len(crossings.twins)):
-        one, other = site[crossings.twins[i, 0]], site[crossings.twins[i, 1]]
-        blurred[one] = True
-        _join(near, one, other)
-
-
-@compiled_inner
-def are_close(one: Floats, other: Floats, reach: float) -> bool:
-    """Say whether noding may take two points for one."""
-    return bool(abs(one[0] - other[0]) <= reach and abs(one[1] - other[1]) <= reach)
+def are_same(e: int, f: int, same: Ints, crossings: int) -> bool:
+    """Say whether two events are known to be at the same point."""
+    return _root(same, _site(e, crossings)) == _root(same, _site(f, crossings))
 
 
 @compiled_inner
@@ -153,14 +123,22 @@ def settle_points(same: Ints, crossings: int, sure: Flags, points: Floats) -> No
 
 
 @compiled_inner
-def number_nodes(near: Ints, crossings: int, sure: Flags, points: Floats, node: Ints, blurred: Flags) -> int:
-    """Number the points where ties were broken; turn `blurred` from a flag of sites into one of nodes."""
-    members = np.zeros(len(near), np.int64)
-    for site in range(len(near)):
-        members[_root(near, site)] += 1
+def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: Ints) -> int:
+    """Number the points where ties were broken.
+
+    Outlines with a vertex in common need not have a segment in common along which their events were sorted;
+    vertices are known exactly, so those with the same coordinates are the same point.
+    """
+    members, exact = np.zeros(len(same), np.int64), np.zeros(len(same), np.bool_)
+    for site in range(len(same)):
+        members[_root(same, site)] += 1
+    for e in range(len(points)):
+        if sure[e]:
+            exact[_root(same, _site(e, crossings))] = True
     picked, k = np.empty(len(points), np.int64), 0
     for e in range(len(points)):
-        if sure[e] or members[_root(near, _site(e, crossings))] > 1:
+        root = _root(same, _site(e, crossings))
+        if exact[root] or members[root] > 1:
             picked[k] = e
             k += 1
     for axis in (1, 0):
@@ -170,23 +148,25 @@ def number_nodes(near: Ints, crossings: int, sure: Flags, points: Floats, node: 
         order = ascending(keys)
         for i in range(k):
             picked[i] = given[order[i]]
-    for i in range(1, k):
-        e, before = picked[i], picked[i - 1]
-        if points[e, 0] == points[before, 0] and points[e, 1] == points[before, 1]:
-            _join(near, _site(e, crossings), _site(before, crossings))
-
-    number, nodes = np.full(len(near), -1, np.int64), 0
-    site_blurred = blurred.copy()
-    for i in range(len(blurred)):
-        blurred[i] = False
+    last = -1
     for i in range(k):
-        site = _site(picked[i], crossings)
-        root = _root(near, site)
+        e = picked[i]
+        root = _root(same, _site(e, crossings))
+        if not exact[root]:
+            continue
+        if last >= 0 and points[e, 0] == points[last, 0] and points[e, 1] == points[last, 1]:
+            other = _root(same, _site(last, crossings))
+            _join(same, root, other)
+            exact[_root(same, root)] = True
+        last = e
+
+    number, nodes = np.full(len(same), -1, np.int64), 0
+    for i in range(k):
+        root = _root(same, _site(picked[i], crossings))
         if number[root] < 0:
             number[root] = nodes
             nodes += 1
         node[picked[i]] = number[root]
-        blurred[number[root]] = blurred[number[root]] or site_blurred[site]
     return nodes
 
 

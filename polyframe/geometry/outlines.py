@@ -1,13 +1,11 @@
 """The outlines of one cluster, directed, as the depth walk takes them; compiled."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import compiled_inner
-from polyframe.geometry.noding import REACH
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,8 +39,6 @@ class Outlines(NamedTuple):
         Ascending.
     area : float
         The areas of all marks together.
-    reach : float
-        Points this close may be taken for one where lines are noded in floating point.
     sound : bool
         False where a ring is too thin, or its coordinates too large or small, to be sure of.
     """
@@ -55,7 +51,6 @@ class Outlines(NamedTuple):
     first: Ints
     mark: Ints
     area: float
-    reach: float
     sound: bool
 
 
@@ -87,7 +82,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
     x, y, end_x, end_y = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     ring = np.empty(size, np.int64)
     first = np.zeros(count + 1, np.int64)
-    total = farthest = 0.0
+    total = 0.0
     sound = True
     n = kept = 0
     for r in range(count):
@@ -109,7 +104,6 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         certain = abs(area) > _THINNEST * box  # false for NaN
         if not (certain and box > _SMALLEST_BOX and largest < _LARGEST_COORDINATE):
             sound = False
-        farthest = max(farthest, largest)
         reverse = (area > 0.0) == is_hole[r]
         total += -abs(area) if is_hole[r] else abs(area)
         start = n
@@ -130,5 +124,4 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         kept += 1
         first[kept] = n
     first, mark = first[: kept + 1], mark[:kept]
-    reach = math.ldexp(REACH, math.frexp(farthest)[1])
-    return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, reach, sound)
+    return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, sound)

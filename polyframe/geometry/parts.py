@@ -9,6 +9,12 @@ from numpy.typing import NDArray
 #: Areas thinner than this many rounding steps of the coordinates are rounding, not drawing.
 _ROUNDING_STEPS = 8
 
+#: How far an outline that rounding makes cross itself is moved, as a fraction of its largest coordinate.
+_ASIDE = 2.0**-50
+
+#: Areas closer than this fraction are a tie, so that rounding does not choose the larger one.
+TIE = 1e-12
+
 
 def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     """Return the largest polygon of each geometry.
@@ -35,6 +41,34 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     with_parts, first = np.unique(owners[order], return_index=True)
     largest[others[with_parts]] = parts[order[first]]
     return largest
+
+
+def largest_with_area(
+    parts: NDArray[Any], owner: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the largest part of each owner, holes excluded: the leftmost on ties (areas within 1e-12).
+
+    Parameters
+    ----------
+    parts : ndarray of shapely.Polygon, shape (p,)
+    owner : ndarray of int64, shape (p,)
+
+    Returns
+    -------
+    parts : ndarray of shapely.Polygon, shape (q,)
+    owner : ndarray of int64, shape (q,)
+        Ascending; those without a part that has an area are left out.
+    """
+    solid = have_area(parts)
+    parts, owner = parts[solid], owner[solid]
+    areas = shapely.area(parts)
+    most = np.zeros(int(owner.max(initial=-1)) + 1)
+    np.maximum.at(most, owner, areas)
+    smaller = areas < (1 - TIE) * most[owner]
+    leftmost, lowest = shapely.bounds(parts)[:, :2].T
+    order = np.lexsort((lowest, leftmost, smaller, owner))
+    largest = order[np.diff(owner[order], prepend=-1) != 0]
+    return parts[largest], owner[largest]
 
 
 def polygons_of(geometries: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -75,6 +109,36 @@ def fill_holes(polygons: NDArray[Any]) -> NDArray[Any]:
     holed = shapely.get_num_interior_rings(filled) > 0
     filled[holed] = shapely.polygons(shapely.get_exterior_ring(filled[holed]))
     return filled
+
+
+def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
+    """Return polygons whose outlines do not touch or cross themselves by rounding.
+
+    Where a part hangs together by a neck thinner than rounding, or a gap is that thin, the outline runs over
+    itself once its points are rounded. It is drawn a few rounding steps farther out, or else farther in.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Without holes.
+
+    Returns
+    -------
+    ndarray of shapely.Polygon, shape (n,)
+        What is valid as it is, and what cannot be mended so, stays as it is.
+    """
+    mended: NDArray[Any] = polygons.copy()
+    for place in np.flatnonzero(~shapely.is_valid(polygons)):
+        outline = polygons[place]
+        aside = _ASIDE * np.abs(outline.bounds).max()
+        for farther in (aside, -aside):
+            with np.errstate(all="ignore"):  # at such distances GEOS divides by lengths of 0
+                other = shapely.buffer(shapely.make_valid(outline), farther, join_style="mitre")
+            is_alike = other.geom_type == "Polygon" and not len(other.interiors) and other.is_valid
+            if is_alike and abs(other.area - outline.area) <= 2 * aside * outline.length:
+                mended[place] = shapely.orient_polygons(shapely.normalize(other))
+                break
+    return mended
 
 
 def rounding_areas(geometries: NDArray[Any]) -> NDArray[np.float64]:

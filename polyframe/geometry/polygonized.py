@@ -10,15 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.geometry._isolation import GEOMETRY_ERRORS
 from polyframe.geometry.arrangement import Arrangement, Bools, Ints
 from polyframe.geometry.levels import Levels
 from polyframe.geometry.noding import row_hashes
-from polyframe.geometry.parts import fill_holes, have_area
 from polyframe.runs import positions_of
-
-#: A point nearer to its face's outline than this share of the face's width is not trusted.
-_CLOSE = 0.05
 
 
 def polygonized_parts(
@@ -60,57 +55,6 @@ def polygonized_parts(
     return parts[inside], owner[inside], failed
 
 
-def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], Ints]:
-    """Return the largest part of each owner: holes excluded, the leftmost on ties, none without an area.
-
-    Parameters
-    ----------
-    parts : ndarray of shapely.Polygon, shape (p,)
-    owner : ndarray of int64, shape (p,)
-
-    Returns
-    -------
-    parts : ndarray of shapely.Polygon, shape (q,)
-    owner : ndarray of int64, shape (q,)
-        Ascending.
-    """
-    solid = have_area(parts)
-    parts, owner = parts[solid], owner[solid]
-    leftmost, lowest = shapely.bounds(parts)[:, :2].T
-    order = np.lexsort((lowest, leftmost, -shapely.area(parts), owner))
-    largest = order[np.diff(owner[order], prepend=-1) != 0]
-    return parts[largest], owner[largest]
-
-
-def part_of_rings(rings: shapely.Polygon) -> shapely.Polygon | None:
-    """Return the largest part of the region that an odd number of rings surround, its holes filled.
-
-    Parameters
-    ----------
-    rings : shapely.Polygon
-        Any rings, as exterior and interiors: they may meet, and lie anywhere.
-
-    Returns
-    -------
-    shapely.Polygon or None
-        Anticlockwise from its leftmost vertex; empty where no part has an area, None where GEOS refuses.
-    """
-    try:
-        outlines = shapely.get_rings(rings)
-        faces = shapely.get_parts(shapely.polygonize([shapely.union_all(outlines)]))
-        _, face = shapely.STRtree(_points_inside(faces)).query(
-            shapely.polygons(outlines), predicate="contains"
-        )
-        odd = np.bincount(face, minlength=len(faces)) % 2 == 1
-        parts = shapely.get_parts(shapely.coverage_union_all(faces[odd]))
-    except GEOMETRY_ERRORS:
-        return None
-    largest, _ = largest_with_area(parts, np.zeros(len(parts), dtype=np.int64))
-    if not len(largest):
-        return shapely.Polygon()
-    return shapely.orient_polygons(shapely.normalize(fill_holes(largest)))[0]
-
-
 def _leaving_arc(arrangement: Arrangement, rings: NDArray[Any], cluster: Ints) -> Ints:
     """Return with which row of `arrangement.ends` each ring begins; -1 where there is none.
 
@@ -125,14 +69,3 @@ def _leaving_arc(arrangement: Arrangement, rings: NDArray[Any], cluster: Ints) -
     same = np.all(arrangement.ends[found] == wanted, axis=1)
     same &= arrangement.cluster[found % len(arrangement.cluster)] == cluster
     return np.where(same, found, -1)
-
-
-def _points_inside(faces: NDArray[Any]) -> NDArray[Any]:
-    """Return a point of each face that is as far from its outline as the face is wide, roughly."""
-    inside: NDArray[Any] = shapely.point_on_surface(faces)
-    width = shapely.area(faces) / shapely.length(faces)
-    # Where the face is thinner than rounding, another outline may lie between the point and the face's own.
-    close = np.flatnonzero(shapely.distance(inside, shapely.boundary(faces)) < _CLOSE * width)
-    circles = shapely.maximum_inscribed_circle(faces[close], width[close] / 4)
-    inside[close] = shapely.get_point(circles, 0)
-    return inside

@@ -30,22 +30,10 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
     int
         How many points were written.
     """
-    n, at = 0, -1
-    a = previous = begin
-    while arcs.beside[a] and arcs.following[a] != begin:
-        a = arcs.following[a]
-    begin = a
+    n = 0
+    a = begin
     while True:
-        # A curve that only passes a point beside it stays where it was drawn, and what is one point but for
-        # rounding is written once: to and fro between such points it would run over itself.
-        here = arcs.node[a]
-        if here < 0 or here != at:
-            at = -1
-            if not arcs.beside[a] or arcs.end[previous] != a:
-                n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
-                at = here
-        if arcs.bends[a] > 0:
-            at = -1
+        n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
         s = arcs.segment[a]
         first, stop = outlines.first[outlines.ring[s]], outlines.first[outlines.ring[s] + 1]
         for _ in range(arcs.bends[a]):
@@ -53,11 +41,10 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
             if s == stop:
                 s = first
             n = _write_point(outlines.x[s], outlines.y[s], points, n)
-        previous, a = a, arcs.following[a]
+        a = arcs.following[a]
         if a == begin:
             break
-    returned = at >= 0 and at == arcs.node[begin]
-    if n > 1 and (returned or (points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1])):
+    if n > 1 and points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1]:
         n -= 1
     leftmost = 0
     for i in range(1, n):
@@ -105,17 +92,6 @@ def with_room(points: Floats, n: int, more: int) -> Floats:
     larger = np.empty((2 * (n + more), 2))
     for i in range(n):
         larger[i, 0], larger[i, 1] = points[i, 0], points[i, 1]
-    return larger
-
-
-@compiled_inner
-def with_room_for_sizes(sizes: Ints, n: int, more: int) -> Ints:
-    """Return the first n sizes in an array that has room for more."""
-    if n + more <= len(sizes):
-        return sizes
-    larger = np.empty(2 * (n + more), np.int64)
-    for i in range(n):
-        larger[i] = sizes[i]
     return larger
 
 

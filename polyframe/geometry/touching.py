@@ -4,7 +4,6 @@ The shifts of `predicates` keep apart what touches. Without them, curves of one 
 in opposite directions, with nothing between them: such stretches go. And they may meet at a point: there each
 curve that arrives leaves along the other side of the same sector of its area, so that areas which touch in a
 point are two, and a curve that then still meets itself is cut into an outline and a hole that touches it.
-Where curves meet only as far as rounding can tell, they do, unless the caller wants that level left in doubt.
 """
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from polyframe.geometry._compiled import ascending, compiled_inner
 from polyframe.geometry.arcs import Arcs
-from polyframe.geometry.ordering import are_close
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.predicates import cross
 
@@ -21,7 +19,7 @@ Flags = NDArray[np.bool_]
 
 
 @compiled_inner
-def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags, strict: bool) -> tuple[Flags, Flags]:
+def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     """Join and cut the level curves that meet; `arcs.following` and `alive` are changed in place.
 
     Parameters
@@ -30,46 +28,35 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags, strict: bool) -
     arcs : Arcs
     alive : ndarray of bool, shape (e,)
         Set to False for arcs that bound nothing.
-    strict : bool
-        Whether a level is in doubt where only rounding says that curves meet.
 
     Returns
     -------
-    doubtful : ndarray of bool, shape (l + 1,)
-        Levels in doubt, for that or because a check failed. Their curves stay as the shifts have them, so
-        which of them make one part is not known.
-    meeting : ndarray of bool, shape (e,)
-        Arcs of these levels that end where another of the same level does.
+    bool
+        False where a check failed.
     """
     node, end, level = arcs.node, arcs.end, arcs.level
     count, highest = len(node), 0
     for a in range(count):
         highest = max(highest, level[a])
     affected, none_affected = np.zeros(highest + 1, np.bool_), True
-    doubtful, meeting = np.zeros(highest + 1, np.bool_), np.zeros(count, np.bool_)
     if arcs.nodes == 0:
-        return doubtful, meeting
+        return True
     nowhere = np.zeros(count, np.bool_)  # from a point to the same point
     keys, arriving, k = np.empty(count), np.empty(count, np.int64), 0
     for a in range(count):
         if node[end[a]] >= 0:
-            nowhere[a] = _goes_nowhere(outlines, arcs, a)
+            nowhere[a] = node[a] == node[end[a]] and arcs.bends[a] == 0
             if not nowhere[a]:
                 keys[k], arriving[k] = level[a] * arcs.nodes + node[end[a]], a
                 k += 1
     order = ascending(keys[:k])
     for i in range(1, k):
         if keys[order[i]] == keys[order[i - 1]]:
-            a = arriving[order[i]]
-            meeting[a] = meeting[arriving[order[i - 1]]] = affected[level[a]] = True
+            affected[level[arriving[order[i]]]] = True
             none_affected = False
-            doubtful[level[a]] = doubtful[level[a]] or (strict and arcs.blurred[node[end[a]]])
     if none_affected:
-        return doubtful, meeting
+        return True
 
-    drawn = arcs.following.copy()
-    for i in range(highest + 1):
-        affected[i] = affected[i] and not doubtful[i]
     for a in range(count):
         if affected[level[a]]:
             if nowhere[a]:
@@ -79,37 +66,18 @@ def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags, strict: bool) -
                 while nowhere[follows]:
                     follows = arcs.following[follows]
                 arcs.following[a] = follows
-    _cancel_opposites(arcs, affected, alive, doubtful)
-    _pair_sectors(outlines, arcs, affected, alive, doubtful)
-    for a in range(count):
-        if affected[level[a]] and doubtful[level[a]]:
-            arcs.following[a], alive[a] = drawn[a], True
-    for i in range(highest + 1):
-        affected[i] = affected[i] and not doubtful[i]
-    _cut_at_nodes(arcs, affected, alive)
-    return doubtful, meeting
-
-
-@compiled_inner
-def _goes_nowhere(outlines: Outlines, arcs: Arcs, a: int) -> bool:
-    """Say whether an arc only leads from a point to the same point, as far as noding can tell."""
-    node = arcs.node[a]
-    if node < 0 or node != arcs.node[arcs.end[a]]:
+    if not (_cancel_opposites(arcs, affected, alive) and _pair_sectors(outlines, arcs, affected, alive)):
         return False
-    if not arcs.blurred[node]:
-        return bool(arcs.bends[a] == 0)
-    s = arcs.segment[a]
-    stop = outlines.first[outlines.ring[s] + 1]
-    for _ in range(arcs.bends[a]):
-        s = s + 1 if s + 1 < stop else outlines.first[outlines.ring[s]]
-        if not are_close(np.array([outlines.x[s], outlines.y[s]]), arcs.points[a], outlines.reach):
-            return False
+    _cut_at_nodes(arcs, affected, alive)
     return True
 
 
 @compiled_inner
-def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags) -> None:
-    """Remove pairs of straight arcs of a level that join the same two points in opposite directions."""
+def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
+    """Remove pairs of straight arcs of a level that join the same two points in opposite directions.
+
+    Returns False where an area would lie on top of itself.
+    """
     node, end = arcs.node, arcs.end
     count = len(node)
     straight, keys = np.empty(count, np.int64), np.empty(count)
@@ -132,8 +100,8 @@ def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags
             else:
                 downs += 1
             j += 1
-        if abs(ups - downs) > 1:  # an area on top of itself
-            doubtful[arcs.level[straight[order[i]]]] = True
+        if abs(ups - downs) > 1:
+            return False
         pairs_up = pairs_down = min(ups, downs)
         for h in range(i, j):
             a = straight[order[h]]
@@ -144,11 +112,15 @@ def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags
                 alive[a] = pairs_down <= 0
                 pairs_down -= 1
         i = j
+    return True
 
 
 @compiled_inner
-def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags, doubtful: Flags) -> None:
-    """Choose for each arc that arrives at a point the one that leaves along the same sector of area."""
+def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags) -> bool:
+    """Choose for each arc that arrives at a point the one that leaves along the same sector of area.
+
+    Returns False where arcs that arrive and arcs that leave do not take turns.
+    """
     node, end = arcs.node, arcs.end
     count = len(node)
     # Spokes: arc a leaving as 2 a, arriving as 2 a + 1.
@@ -172,16 +144,16 @@ def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags,
         while j < k and keys[order[j]] == keys[order[i]]:
             j += 1
         around = spokes[i:j]
-        paired = _sort_round(around, outlines, arcs)
+        if not _sort_round(around, outlines, arcs):
+            return False
         for h in range(len(around)):
-            # The next one clockwise; arcs that arrive and arcs that leave take turns.
-            before = around[h - 1]
-            paired = paired and around[h] % 2 != before % 2
+            before = around[h - 1]  # the next one clockwise
+            if around[h] % 2 == before % 2:
+                return False
             if around[h] % 2 == 1:
                 arcs.following[around[h] // 2] = before // 2
-        if not paired:
-            doubtful[arcs.level[around[0] // 2]] = True
         i = j
+    return True
 
 
 @compiled_inner

@@ -122,10 +122,13 @@ class Overlay:
         return self.area(part) + sum((self.area(hole) for hole in holes), Fraction(0))
 
     def largest_parts(self, level: int) -> list[list[int]]:
-        """Return the largest part of a level; several where they are equally large, none without an area."""
+        """Return the largest part of a level; several where they are equally large, none without an area.
+
+        Marks are rounded, so equally large is what does not differ by more than 1e-12.
+        """
         parts = self.parts(level)
         most = max((self.area(part) for part in parts), default=Fraction(0))
-        return [part for part in parts if self.area(part) == most]
+        return [part for part in parts if self.area(part) >= most * (1 - Fraction(1, 10**12))]
 
     @cached_property
     def contour_areas(self) -> list[list[Fraction]]:
@@ -190,58 +193,6 @@ def marks_of(polygons: Iterable[shapely.Polygon]) -> list[Mark]:
         ]
         for polygon in polygons
     ]
-
-
-def snapped(marks: Sequence[Mark], grid: Fraction) -> list[Mark]:
-    """Return marks with what lies within a grid step drawn together: snap rounding, exact.
-
-    Every vertex and crossing moves to the nearest point of the grid, and every edge that passes through the
-    square around such a point goes through the point. So edges that coincide but for rounding do, and so do
-    crossings.
-
-    References
-    ----------
-    J. D. Hobby, "Practical segment intersection with finite precision output", Computational Geometry 13
-    (1999).
-    """
-    edges = [pair for mark in marks for ring in mark for pair in itertools.pairwise([*ring, ring[0]])]
-    points = {point for edge in edges for point in edge}
-    points |= {
-        crossing for one, other in itertools.combinations(edges, 2) if (crossing := crossing_of(one, other))
-    }
-    pixels = {(round(x / grid) * grid, round(y / grid) * grid) for x, y in points}
-    return [[_routed(ring, pixels, grid / 2) for ring in mark] for mark in marks]
-
-
-def _routed(ring: Ring, pixels: Iterable[Point], half: Fraction) -> Ring:
-    route = []
-    for begin, end in itertools.pairwise([*ring, ring[0]]):
-        passed = []
-        low_x, high_x = min(begin[0], end[0]) - half, max(begin[0], end[0]) + half
-        low_y, high_y = min(begin[1], end[1]) - half, max(begin[1], end[1]) + half
-        for x, y in pixels:
-            if not (low_x <= x <= high_x and low_y <= y <= high_y):
-                continue
-            where = _first_inside(begin, end, (x - half, x + half), (y - half, y + half))
-            if where is not None:
-                passed.append((where, (x, y)))
-        route += [pixel for _, pixel in sorted(passed)]
-    kept = [point for point, before in zip(route, [route[-1], *route[:-1]], strict=True) if point != before]
-    return kept or route[:1]
-
-
-def _first_inside(begin: Point, end: Point, *bounds: tuple[Fraction, Fraction]) -> Fraction | None:
-    """Return where a segment comes into a square, as a fraction of it."""
-    first, last = Fraction(0), Fraction(1)
-    for at, to, (low, high) in zip(begin, end, bounds, strict=True):
-        step = to - at
-        if step == 0:
-            if not low <= at <= high:
-                return None
-            continue
-        one, other = sorted(((low - at) / step, (high - at) / step))
-        first, last = max(first, one), min(last, other)
-    return first if first <= last else None
 
 
 def _height(side: tuple[Point, Point, int], x: Fraction) -> Fraction:

@@ -136,8 +136,11 @@ def test_no_clusters():
     assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
 
 
+@pytest.mark.parametrize("proven", [True, False])
 @pytest.mark.parametrize("trouble", ["failed", "depths", "curves", "parts"])
-def test_where_a_check_fails_the_reach_is_longer(monkeypatch, make_cluster, trouble):
+def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
+    monkeypatch, make_cluster, trouble, proven
+):
     stacks = [SQUARES, make_cluster(4), SQUARES]
     marks, offsets = np.concatenate([np.array(stack, dtype=object) for stack in stacks]), [0, 4, 8, 12]
     expected = cluster_contours(marks, offsets)
@@ -163,10 +166,18 @@ def test_where_a_check_fails_the_reach_is_longer(monkeypatch, make_cluster, trou
 
     if trouble == "parts":
         monkeypatch.setattr(contours_module, "trace", trace_nothing)
+    walk, walked = contours_module._walk_some, []
+
+    def walk_some(marks, cluster, weights, chosen):
+        walked.append(chosen.tolist())
+        return walk(marks, cluster, weights, chosen & proven)
+
+    monkeypatch.setattr(contours_module, "_walk_some", walk_some)
     monkeypatch.setattr(contours_module, "arrange", arrange_badly)
     found = cluster_contours(marks, offsets)
-    assert [count for count, _ in arranged] == [3, 1]
-    assert REACH < arranged[1][1] < 2.0**-30
+    assert walked == [[False, True, False]]
+    assert [count for count, _ in arranged] == ([3] if proven else [3, 1])
+    assert all(REACH < reach < 2.0**-30 for _, reach in arranged[1:])
     assert found.offsets.tolist() == expected.offsets.tolist()
     assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
 
