@@ -1,30 +1,45 @@
 """The one place that knows how the loops of this layer are compiled: by numba, the extra `fast`.
 
-Without it they are interpreted.
+Compiling takes half a minute, so loops are interpreted until the compiled engine is asked for: the walk of a
+cluster in which rounding could decide takes a tenth of a second so.
 """
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-try:
-    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
-except ImportError:
-    numba = None  # type: ignore[assignment, unused-ignore]
-
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-#: The newest time and the total size of the modules with compiled functions.
+#: The modules with compiled functions.
 _SOURCES = [
-    path.stat()
-    for path in sorted(Path(__file__).parent.glob("*.py"))
-    if b"_compiled import" in path.read_bytes()
+    path
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py"))
+    if b"_compiled import compiled" in path.read_bytes()
 ]
-_STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
+#: Their newest time and total size.
+_STAMP = (
+    max(path.stat().st_mtime for path in _SOURCES),
+    sum(path.stat().st_size for path in _SOURCES),
+)
+
+_is_wanted = False
+
+
+def compile_loops() -> bool:
+    """Compile the functions of this layer from now on; say whether numba is installed, so that they are.
+
+    Modules that were loaded before, and so are interpreted, are loaded again where they are next imported.
+    """
+    global _is_wanted
+    if _is_wanted or importlib.util.find_spec("numba") is None:
+        return _is_wanted
+    _is_wanted = True
+    for path in _SOURCES:
+        sys.modules.pop(f"polyframe.geometry.{path.stem}", None)
+    return True
 
 
 def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
@@ -62,8 +77,10 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
 def _compile(
     function: Callable[_Arguments, _Result], options: dict[str, Any]
 ) -> Callable[_Arguments, _Result]:
-    if numba is None:
+    if not _is_wanted:
         return function
+    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:
@@ -76,38 +93,3 @@ def _compile(
     dispatcher._cache._cache_file._source_stamp = _STAMP
     machine_code: Callable[_Arguments, _Result] = dispatcher
     return machine_code
-
-
-@compiled_inner
-def ascending(keys: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the order that sorts numbers, equal ones in the order they have.
-
-    A merge sort of its own: NumPy's sorts take seconds to compile.
-
-    Parameters
-    ----------
-    keys : ndarray of float64, shape (n,)
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-    """
-    count = len(keys)
-    order, other = np.empty(count, np.int64), np.empty(count, np.int64)
-    for i in range(count):
-        order[i] = i
-    width = 1
-    while width < count:
-        for begin in range(0, count, 2 * width):
-            middle, stop = min(begin + width, count), min(begin + 2 * width, count)
-            i, j = begin, middle
-            for k in range(begin, stop):
-                if i < middle and (j >= stop or keys[order[i]] <= keys[order[j]]):
-                    other[k] = order[i]
-                    i += 1
-                else:
-                    other[k] = order[j]
-                    j += 1
-        order, other = other, order
-        width *= 2
-    return order

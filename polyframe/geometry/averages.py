@@ -11,6 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.geometry._compiled import compile_loops
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.contours import cluster_contours, uncertain_parts
 from polyframe.geometry.parts import TIE, fill_holes, largest_parts, largest_with_area, polygons_of
@@ -19,6 +20,9 @@ from polyframe.runs import offsets_of, positions_of
 
 #: The largest part is all of a union but for rounding where it is smaller by no more than this fraction.
 _SAME = 1e-9
+
+#: Clusters of more marks times vertices take seconds to walk along where that is interpreted.
+_MOST_INTERPRETED = 1_000_000
 
 
 def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
@@ -200,10 +204,15 @@ def _settle(
     settled = np.full(len(geometries), shapely.Polygon(), dtype=object)
     settled[of] = largest
     uncertain = uncertain_parts(parts, owner, len(geometries))
+    counts = np.diff(starts)[clusters]
+    vertices = offsets_of(shapely.get_num_coordinates(polygons))[starts]
+    large = counts * np.diff(vertices)[clusters] > _MOST_INTERPRETED
+    if np.any(uncertain & large) and not compile_loops():
+        uncertain &= ~large
     if np.any(uncertain):
-        from polyframe.geometry.walk import walk_contours  # late: loads the compiler
+        from polyframe.geometry.walk import walk_contours  # late: few clusters need it
 
-        counts = np.where(uncertain, np.diff(starts)[clusters], 0)
+        counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)
         walked = walk_contours(polygons[members], offsets_of(counts), "last")
         exact = np.flatnonzero(uncertain & walked.proven & ~walked.holed)

@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.geometry._compiled import compile_loops
 from polyframe.geometry.arrangement import Arrangement, Bools, Ints, arrange
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
 from polyframe.geometry.noding import REACH
@@ -31,6 +32,9 @@ _CHUNK_VERTICES = 250_000
 
 #: The areas of all levels add up to the areas of all marks, up to this fraction of them.
 _AREA_TOLERANCE = 1e-9
+
+#: A cluster of so many arcs takes seconds to walk along where that is interpreted.
+_MOST_INTERPRETED = 50_000
 
 #: Which levels of a cluster are wanted: all, the first (its union), or that of all marks (its intersection).
 Wanted = Literal["all", "first", "last"]
@@ -138,7 +142,7 @@ def _contours_together(
     uncertain[levels.cluster[traced.blurred]] = True
     if not np.any(uncertain):
         return parts, owner, equal
-    walked = _walk_some(marks, cluster, weights, uncertain)
+    walked = _walk_some(marks, cluster, weights, uncertain, np.bincount(arrangement.cluster, minlength=count))
     answered = walked.proven | ~failed
     kept = ~walked.proven[owner]
     parts = np.concatenate([parts[kept], walked.polygons])
@@ -162,12 +166,20 @@ def _blurred_clusters(arrangement: Arrangement) -> Ints:
     return np.unique(arrangement.cluster[half % max(len(arrangement.cluster), 1)])
 
 
-def _walk_some(marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Bools) -> "WalkedLevels":
-    """Walk along the outlines of some clusters; the others, and those with weights, are not proven."""
-    from polyframe.geometry.walk import walk_contours  # late: loads the compiler, which few clusters need
+def _walk_some(
+    marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Bools, arcs: Ints
+) -> "WalkedLevels":
+    """Walk along the outlines of some clusters, given how many arcs they have; the others are not proven.
 
+    Nor are those in which outlines stand for several marks, and large ones where numba is not installed.
+    """
     count = len(chosen)
     walkable = chosen & (np.bincount(cluster, weights=weights > 1, minlength=count) == 0)
+    large = walkable & (arcs > _MOST_INTERPRETED)
+    if np.any(large) and not compile_loops():
+        walkable &= ~large
+    from polyframe.geometry.walk import walk_contours  # late: few clusters need it
+
     there = walkable[cluster]
     walked = walk_contours(marks[there], np.searchsorted(cluster[there], np.arange(count + 1)))
     return replace(walked, proven=walked.proven & walkable)

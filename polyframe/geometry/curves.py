@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import ascending, compiled_inner
+from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.arcs import Arcs
+from polyframe.geometry.ordering import ascending
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.rings import (
     is_inside,

@@ -21,6 +21,9 @@ IntersectionAreas = Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.int64]
 #: Intersections that exist at the same time; each is a geometry of hundreds of vertices until it is measured.
 _CHUNK = 8192
 
+#: Pairs this many times as far from the origin as they are large lose digits there that matter.
+_FAR = 1024.0
+
 #: Pairs whose boxes and areas are looked up at the same time, about 200 bytes each.
 _BLOCK = 1 << 20
 
@@ -40,12 +43,13 @@ def shapely_intersection_areas(
     -------
     ndarray of float64, shape (p,)
         0 where a polygon is empty or None. A pair that GEOS cannot intersect is tried again after
-        `make_valid`; where that fails too, its area is 0 (distance 1).
+        `make_valid`; where that fails too, its area is 0 (distance 1). Pairs far from the origin are moved
+        there first, so that the coordinates of crossings keep their digits.
     """
     areas = np.zeros(len(left))
     for start in range(0, len(left), _CHUNK):
         part = slice(start, start + _CHUNK)
-        areas[part] = _areas_of(polygons[left[part]], polygons[right[part]])
+        areas[part] = _areas_of(*_near_origin(polygons[left[part]], polygons[right[part]]))
     return areas
 
 
@@ -100,6 +104,25 @@ def _pair_distances(
     union = areas[left] + areas[right] - shared
     iou = np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
     return np.clip(1.0 - iou, 0.0, 1.0)
+
+
+def _near_origin(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Move pairs that are far from the origin for their size to it; exactly, since they are so far."""
+    bounds = np.stack([shapely.bounds(one), shapely.bounds(other)])
+    low, high = bounds[:, :, :2].min(axis=0), bounds[:, :, 2:].max(axis=0)
+    # False where one is empty or None: its bounds are NaN.
+    far = np.flatnonzero(np.maximum(np.abs(low), np.abs(high)).max(axis=1) > _FAR * (high - low).max(axis=1))
+    if not len(far):
+        return one, other
+    moved = []
+    for polygons in (one, other):
+        here = polygons[far]
+        coordinates, owner = shapely.get_coordinates(here, return_index=True)
+        shapely.set_coordinates(here, coordinates - low[far][owner])
+        polygons = polygons.copy()
+        polygons[far] = here
+        moved.append(polygons)
+    return moved[0], moved[1]
 
 
 def _areas_of(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:

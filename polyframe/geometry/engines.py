@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from polyframe._errors import UsageError
 from polyframe.choices import ENGINE_ALIASES, EngineName
+from polyframe.geometry._compiled import compile_loops
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
@@ -69,6 +70,7 @@ def engine_named(name: str) -> Engine:
         return Engine(
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
+    compile_loops()
     from polyframe.geometry.fast import (
         fast_cluster_contours,
         fast_cluster_intersections,

@@ -9,8 +9,9 @@ point are two, and a curve that then still meets itself is cut into an outline a
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.geometry._compiled import ascending, compiled_inner
+from polyframe.geometry._compiled import compiled_inner
 from polyframe.geometry.arcs import Arcs
+from polyframe.geometry.ordering import ascending
 from polyframe.geometry.outlines import Outlines
 from polyframe.geometry.predicates import cross
 

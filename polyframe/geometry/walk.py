@@ -9,8 +9,7 @@ meet in a point or share an edge. Only the coordinates of crossings are rounded,
 The walk of a cluster proves itself: depths agree where outlines cross and come back to where they began, the
 areas of all curves add up to those of all marks, and no level is larger than the one before.
 
-Compiled where the extra `fast` (numba) is installed, else interpreted: the same numbers, a hundred times
-slower.
+Compiled where the compiled engine is in use, else interpreted: the same numbers, some twenty times slower.
 """
 
 from dataclasses import dataclass

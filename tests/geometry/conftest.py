@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 import shapely
 
+from polyframe.geometry._compiled import compile_loops
+
+compile_loops()  # before any test imports what is compiled
+
 
 def outline(rng: np.random.Generator, vertices: int, snap: float) -> shapely.Polygon:
     """One freehand-like outline near (300, 300), about 100 pixels in radius."""

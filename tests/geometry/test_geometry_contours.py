@@ -168,9 +168,9 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
         monkeypatch.setattr(contours_module, "trace", trace_nothing)
     walk, walked = contours_module._walk_some, []
 
-    def walk_some(marks, cluster, weights, chosen):
+    def walk_some(marks, cluster, weights, chosen, arcs):
         walked.append(chosen.tolist())
-        return walk(marks, cluster, weights, chosen & proven)
+        return walk(marks, cluster, weights, chosen & proven, arcs)
 
     monkeypatch.setattr(contours_module, "_walk_some", walk_some)
     monkeypatch.setattr(contours_module, "arrange", arrange_badly)
@@ -180,6 +180,25 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
     assert all(REACH < reach < 2.0**-30 for _, reach in arranged[1:])
     assert found.offsets.tolist() == expected.offsets.tolist()
     assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch, compiles):
+    # Three edges through (1/3, 1/3), where two parts of level 2 touch: only rounding says so.
+    marks = [
+        shapely.Polygon([(0, 0), (1, 1), (1, 0)]),
+        shapely.Polygon([(0, 1 / 3), (1, 1 / 3), (1, 1), (0, 1)]),
+        shapely.Polygon([(1 / 3, 0), (2 / 3, -1), (1 / 3, 1), (0, -1)]),
+        shapely.Polygon([(0, 2 / 3), (2 / 3, 0), (1, 1)]),
+    ]
+    marks = largest_parts(shapely.buffer(np.array(marks, dtype=object), 0))
+    asked = []
+    monkeypatch.setattr(contours_module, "_MOST_INTERPRETED", 0)
+    monkeypatch.setattr(contours_module, "compile_loops", lambda: asked.append(1) or compiles)
+    found = contours_module._walk_some(
+        marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([9])
+    )
+    assert (asked, found.proven.tolist()) == ([1], [compiles])
 
 
 def trace_nothing(arrangement, levels):

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from shapely import box
 
 from polyframe.geometry import polygons_from_paths
+from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.walk import walk_contours
+from polyframe.reasons import LARGEST_COORDINATE
 
 ENGINES = ["shapely", "sweep"] if importlib.util.find_spec("numba") else ["shapely"]
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
@@ -203,6 +205,37 @@ def test_what_engines_disagreed_about(name, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_distances_at_the_largest_coordinates(engine):
+    rng = np.random.default_rng(2)
+    triangles = [shapely.Polygon(corners) for corners in rng.integers(0, 12, (40, 3, 2))]
+    near = np.array([triangle for triangle in triangles if triangle.area], dtype=object)
+    far_away = np.array([LARGEST_COORDINATE - 12, 12 - LARGEST_COORDINATE])
+    far = shapely.transform(near, lambda points: points + far_away)
+    left, right = np.arange(len(near) - 1), np.arange(1, len(near))
+    found = pair_distances(
+        far, shapely.area(far), shapely.bounds(far), left, right, engine_named(engine).intersection_areas
+    )
+    exact = [
+        1 - overlay.area_from_depth(2) / overlay.area_from_depth(1)
+        for overlay in (Overlay(marks_of(near[i : i + 2])) for i in left)
+    ]
+    assert found.tolist() == pytest.approx([float(distance) for distance in exact], abs=1e-12)
+    assert sum(distance < 1 for distance in exact) > 0
+
+
+def test_the_direction_of_an_outline_may_change_what_repair_leaves():
+    # As in panoptes_aggregation, which repairs with `buffer(0)` too: the larger part is another one.
+    ring = [(2, 4), (4, 2), (2, 0), (2, 4), (2, 0), (4, 4), (1, 4)]
+    for path in (ring, ring[::-1]):
+        (mark,) = polygons_from_paths([[x for x, _ in path]], [[y for _, y in path]])
+        parts = shapely.get_parts(shapely.Polygon(path).buffer(0))
+        assert mark.equals(parts[np.argmax(shapely.area(parts))])
+    (mark,) = polygons_from_paths([[0, 2, 2, 0, 0.5]], [[0, 0, 1, 1, 0.5]])
+    (turned,) = polygons_from_paths([[0.5, 0, 2, 2, 0]], [[0.5, 1, 1, 0, 0]])
+    assert mark.equals(turned)  # what needs no repair is the same either way
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_outlines_stay_valid_where_necks_are_thinner_than_rounding(engine):
     rng = np.random.default_rng(5)
     for _ in range(150):
@@ -221,6 +254,7 @@ import sys
 sys.modules["numba"] = None
 import numpy as np, shapely
 from polyframe.geometry.walk import walk_contours
+from polyframe.reasons import LARGEST_COORDINATE
 marks = shapely.from_wkb(sys.argv[1:])
 walked = walk_contours(marks, [0, len(marks)])
 print(walked.proven.all(), [level.wkt for level in walked.polygons])
