@@ -197,8 +197,9 @@ triangles = st.lists(
 def test_intersection_inside_every_mark_inside_union(marks):
     # A millionth of a pixel absorbs the rounding of crossing points.
     common, united = average_intersection(marks), average_union(marks).buffer(1e-6)
-    everything = shapely.union_all(marks)
+    # Marks that only touch in a point are two parts, which GEOS may join by rounding.
+    overlapping = shapely.union_all(shapely.buffer(marks, -1e-7)).geom_type == "Polygon"
     for mark in marks:
         assert common.difference(mark.buffer(1e-6)).area < 1e-9
-        if everything.geom_type == "Polygon":
+        if overlapping:
             assert mark.difference(united).area < 1e-9
