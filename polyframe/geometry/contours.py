@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from polyframe.geometry.walk import WalkedLevels
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
-_CHUNK_VERTICES = 250_000
+_CHUNK_VERTICES = 100_000
 
 #: The areas of all levels add up to the areas of all marks, up to this fraction of them.
 _AREA_TOLERANCE = 1e-9
