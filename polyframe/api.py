@@ -12,6 +12,7 @@ import polars as pl
 
 from polyframe import dataset, pipeline, state, validation
 from polyframe._errors import UsageError
+from polyframe.callbacks import Progress, Say
 from polyframe.configuring import config
 from polyframe.contouring import contours_table
 from polyframe.exporting.dispatch import export
@@ -29,7 +30,6 @@ from polyframe.panoptes.sources import GivenFrame, Named
 from polyframe.panoptes.tools import tools_of
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.participation import selected_marks
-from polyframe.pipeline import Progress
 from polyframe.reduction import (
     Clustered,
     cluster_marks,
@@ -45,7 +45,6 @@ from polyframe.state import Status
 from polyframe.tuning.gathering import tune_frames, tune_output
 from polyframe.tuning.values import EpsValues, MinSamplesValues, grid_of
 from polyframe.validation import Finding
-from polyframe.workers import Say
 
 AnyPath = str | os.PathLike[str]
 Exports = AnyPath | Frame | Iterable[AnyPath | Frame]

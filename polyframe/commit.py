@@ -32,8 +32,9 @@ from polyframe.manifest import (
     write_manifest,
 )
 from polyframe.own_files import REPLACED, is_part_name, remove_own, return_strangers
-from polyframe.parts import cannot_write, part_name, read_origin, sync_folder
+from polyframe.parts import part_name, read_origin
 from polyframe.tables import TABLES
+from polyframe.written import cannot_write, sync_folder
 
 NEXT: Final = "next"
 DECIDED: Final = "commit.json"

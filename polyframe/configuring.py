@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe.callbacks import Say
 from polyframe.local_paths import local_path
 from polyframe.panoptes.versions import NEWEST, version_spec_from_config
 from polyframe.panoptes.workflows import (
@@ -14,7 +15,6 @@ from polyframe.panoptes.workflows import (
     read_workflows,
 )
 from polyframe.settings import as_builtin, is_whole
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 

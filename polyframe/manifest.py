@@ -12,10 +12,11 @@ from polyframe._errors import PolyframeError, check_name
 from polyframe.accounting import Accounting
 from polyframe.manifest_form import form_problems
 from polyframe.panoptes.tools import Tools, tools_named
-from polyframe.parts import cannot_write, part_name, replace_durably, sync_folder
+from polyframe.parts import part_name
 from polyframe.settings import Settings
 from polyframe.stages import STAGE_TABLES
 from polyframe.tables import SCHEMA_VERSION
+from polyframe.written import cannot_write, replace_durably, sync_folder
 
 MANIFEST: Final = "polyframe.json"
 

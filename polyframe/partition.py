@@ -21,12 +21,13 @@ from polyframe.panoptes.selection import Selection
 from polyframe.panoptes.tools import tools_there
 from polyframe.participation import selected_marks, visitor_repeats
 from polyframe.parts import Origin, part_name, read_parts, write_part
-from polyframe.planning import Partition, within_range
+from polyframe.planning import Partition
 from polyframe.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.reduction import Clustered, cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.settings import Settings
 from polyframe.shuffle import Slices, read_slices
 from polyframe.stages import stage_settings
+from polyframe.subject_ranges import within_range
 from polyframe.tables import TABLES
 from polyframe.volunteers import KEY_VARIABLE, as_published, shows_cells, volunteers_key
 

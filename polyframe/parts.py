@@ -1,9 +1,7 @@
 """Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
 
 import contextlib
-import errno
 import json
-import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +14,7 @@ import polars as pl
 from polyframe import __version__
 from polyframe._errors import PolyframeError
 from polyframe.tables import SCHEMA_VERSION, Table
+from polyframe.written import cannot_write, replace_durably
 
 #: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
 GEO: Final = {
@@ -117,17 +116,6 @@ def no_more_parts(seconds: float) -> None:
             return
 
 
-def cannot_write(path: Path, error: OSError) -> str:
-    """Return the message for a file that cannot be written, and what to do about it."""
-    told = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-    if isinstance(error, FileExistsError) and error.filename:
-        # What is to be a folder on the way.
-        told = f"{error.filename} is a file"
-    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
-    advice = "free some space, then try again" if full else "name another place"
-    return f"{path}: cannot be written ({told}); {advice}"
-
-
 def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
     """Read Parquet files into one frame.
 
@@ -163,23 +151,6 @@ def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
         return metadata.num_rows, origin
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
         return None
-
-
-def replace_durably(temporary: Path, path: Path) -> None:
-    """Put a finished file in the place of another, so that a power cut leaves the one or the other."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make sure that renamed files keep their new names after a power cut, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _is_whole(path: Path) -> bool:

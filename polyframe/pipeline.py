@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from polyframe.agenda import (
     recorded_partitions,
     task_for,
 )
+from polyframe.callbacks import Progress, Say
 from polyframe.commit import put_into_place, remove_waiting
 from polyframe.dataset import check_output
 from polyframe.extraction import Extraction, assumed_polygons, extract_rows, undecoded_marks
@@ -40,21 +41,13 @@ from polyframe.panoptes.tools import tools_named, tools_there
 from polyframe.partition import PartitionResult, PartitionTask
 from polyframe.planning import Partition
 from polyframe.reuse import drop_unneeded
-from polyframe.safeguards import (
-    check_named,
-    check_shrinkage,
-    extracted_tools,
-    made_with,
-    recorded_manifest,
-)
+from polyframe.safeguards import check_named, check_shrinkage, extracted_tools, made_with, recorded_manifest
 from polyframe.settings import Settings
 from polyframe.shuffle import Shuffled, Slices, shuffle
 from polyframe.stages import check_volunteers_known
 from polyframe.volunteers import as_published, shows_cells, volunteers_key
-from polyframe.workers import Say, Split, process
+from polyframe.workers import Split, process
 from polyframe.workplace import work_directory
-
-Progress = Callable[[int, int], None]
 
 
 def run_export(

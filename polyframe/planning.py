@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyframe.subject_ranges import within_range
+
 #: A partition is split when it has grown to more than so many times its size.
 _TOLERATED: Final = 2
 #: The most pieces of one split: two digits number them.
@@ -143,17 +145,6 @@ def split(partition: Partition, subjects: pl.DataFrame, pieces: int = 2) -> list
         *found[:-1],
         Partition(last.name, last.first_subject, partition.next_subject, last.content, last.places),
     ]
-
-
-def within_range(column: str, first: int | None, following: int | None) -> pl.Expr:
-    """Keep the subjects of a partition; those that could not be read belong to the first one.
-
-    True or false for every row, never a bare literal: Polars cannot filter by one in several threads.
-    """
-    lowest = int(np.iinfo(np.int64).min)
-    subject = pl.col(column).fill_null(lowest)
-    kept = subject >= (lowest if first is None else first)
-    return kept if following is None else kept & (subject < following)
 
 
 def _numbered(index: int) -> str:

@@ -3,13 +3,14 @@
 import dataclasses
 import json
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
 from polyframe._errors import PolyframeError, UsageError
 from polyframe.accounting import Accounting, total
+from polyframe.callbacks import Say
 from polyframe.choices import VersionChosenBy
 from polyframe.manifest import MANIFEST, partition_records, tools_in
 from polyframe.panoptes.selection import MadeWith
@@ -17,8 +18,6 @@ from polyframe.panoptes.tools import NAMING, Tools
 from polyframe.panoptes.versions import parse_version_spec
 from polyframe.settings import Settings
 from polyframe.stages import settings_of
-
-Say = Callable[[str], None]
 
 #: Settings that change tables, but neither how many marks there are nor how many clusters.
 _NO_COUNTS: Final = ("volunteers", "average_type", "min_threshold")

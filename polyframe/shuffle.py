@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError
-from polyframe.parts import cannot_write
 from polyframe.runs import runs_of_equal
+from polyframe.written import cannot_write
 
 #: How much of the rows is held in memory before it is written.
 _RUN_BYTES: Final = 64_000_000

@@ -9,15 +9,14 @@ from typing import Final
 
 from polyframe import pipeline
 from polyframe._errors import PolyframeError
+from polyframe.callbacks import Progress, Say
 from polyframe.dataset import check_output
 from polyframe.extraction import Extraction
 from polyframe.outcome import Summary
 from polyframe.panoptes.extractions_csv import write_export
 from polyframe.panoptes.versions import NEWEST, parse_version_spec
-from polyframe.pipeline import Progress
 from polyframe.safeguards import made_with, recorded_manifest
 from polyframe.settings import Settings
-from polyframe.workers import Say
 
 _NO_SESSIONS: Final = (
     "extractions hold no sessions, so visitors who are not logged in are distinguished by name only "

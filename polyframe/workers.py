@@ -13,6 +13,7 @@ from concurrent.futures import BrokenExecutor
 from typing import Any, Final, TypeVar
 
 from polyframe._errors import PolyframeError
+from polyframe.callbacks import Say
 from polyframe.partition import PartitionResult, PartitionTask, process_partition
 from polyframe.volunteers import volunteers_key
 
@@ -24,7 +25,6 @@ _GLANCE: Final = 0.2
 #: The hash of the secret in the environment of the workers that joblib keeps.
 _key_of_workers: int | None = None
 
-Say = Callable[[str], None]
 Split = Callable[[PartitionTask], list[PartitionTask]]
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -35,7 +35,8 @@ from polyframe.own_files import (
     remove_own,
     return_strangers,
 )
-from polyframe.parts import cannot_write, no_more_parts
+from polyframe.parts import no_more_parts
+from polyframe.written import cannot_write
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02

@@ -1,13 +1,13 @@
 """Files beside the tables, such as exports and reports: written whole or not at all."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from polyframe._errors import PolyframeError
-from polyframe.parts import cannot_write, replace_durably
 
 
 @contextlib.contextmanager
@@ -79,3 +79,31 @@ def make_empty(temporary: Path) -> None:
     """Make an empty file to write to, in the place of one that was left there, or of a link to elsewhere."""
     temporary.unlink(missing_ok=True)
     os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """Return the message for a file that cannot be written, and what to do about it."""
+    told = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+    if isinstance(error, FileExistsError) and error.filename:
+        # What is to be a folder on the way.
+        told = f"{error.filename} is a file"
+    full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    advice = "free some space, then try again" if full else "name another place"
+    return f"{path}: cannot be written ({told}); {advice}"
+
+
+def replace_durably(temporary: Path, path: Path) -> None:
+    """Put a finished file in the place of another, so that a power cut leaves the one or the other."""
+    with temporary.open("rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make sure that renamed files keep their new names after a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -16,16 +16,9 @@ from hypothesis import strategies as st
 
 import polyframe as pf
 from polyframe import parts
-from polyframe.parts import (
-    Origin,
-    no_more_parts,
-    part_name,
-    read_origin,
-    read_parts,
-    replace_durably,
-    write_part,
-)
+from polyframe.parts import Origin, no_more_parts, part_name, read_origin, read_parts, write_part
 from polyframe.tables import TABLES
+from polyframe.written import replace_durably
 
 ORIGIN = Origin({"eps": 0.5, "tool": [1]}, "0123", "4567", {"rows_used": 3, "reasons": {"bad_frame": 1}})
 

@@ -8,13 +8,13 @@ from typing import Any
 import shapely
 
 from polyframe import __version__
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Shape, images, table_of
 from polyframe.exporting.sizes import image_name, image_sizes, why_left_out, within_image
 from polyframe.opened import Opened, opened
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 #: What is told of an instance beside what COCO has.

@@ -5,12 +5,12 @@ import os
 from typing import Any
 
 from polyframe._errors import UsageError, in_short
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import FORMATS, ExportOptions
 from polyframe.local_paths import local_path
 from polyframe.manifest import read_manifest
 from polyframe.settings import nearest
-from polyframe.workers import Say
 
 
 def export(

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyframe import __version__
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Points, Shape, shapes_by_partition
 from polyframe.opened import opened
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 #: Readers take any GeoJSON for degrees on the globe, and nothing in a file can tell them otherwise.

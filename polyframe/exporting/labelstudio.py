@@ -7,13 +7,13 @@ from typing import Any, Final
 import numpy as np
 
 from polyframe import __version__
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.left_out import LeftOut
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Drawn, Shape, images
 from polyframe.exporting.sizes import image_name, image_sizes, why_left_out, within_image
 from polyframe.opened import opened
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 #: What the polygons and the image are called in the labelling configuration.

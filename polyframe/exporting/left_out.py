@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from polyframe.workers import Say
+from polyframe.callbacks import Say
 
 _MOST_NAMED: Final = 5
 

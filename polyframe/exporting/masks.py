@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.left_out import COVERED, NO_PIXEL, LeftOut
 from polyframe.exporting.options import ExportOptions
@@ -16,7 +17,6 @@ from polyframe.exporting.shapes import Drawn, Shape, images
 from polyframe.exporting.sizes import image_sizes, why_left_out, within_image
 from polyframe.opened import opened
 from polyframe.png import png
-from polyframe.workers import Say
 from polyframe.written import placed_whole, written_whole
 
 #: Tells what the values in the pictures stand for, a line for each.

@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe._errors import UsageError
+from polyframe.callbacks import Say
 from polyframe.exporting.exported import Exported
 from polyframe.exporting.options import ExportOptions
 from polyframe.opened import Opened, opened
@@ -27,7 +28,6 @@ from polyframe.panoptes.reduction_rows import (
     with_gaps,
 )
 from polyframe.tables import GROUP_KEYS
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 #: What a whole folder is given, in the reference tool's names.

@@ -9,11 +9,11 @@ import numpy as np
 import shapely
 
 from polyframe._errors import UsageError
+from polyframe.callbacks import Say
 from polyframe.exporting.left_out import NO_AREA, OUTSIDE
 from polyframe.exporting.options import ExportOptions
 from polyframe.exporting.shapes import Drawn, Points
 from polyframe.panoptes.image_sizes import Sizes, read_image_sizes
-from polyframe.workers import Say
 
 _MOST_NAMED: Final = 5
 _SIZE: Final = re.compile(r"\s*([1-9][0-9]{0,5})\s*[x,]\s*([1-9][0-9]{0,5})\s*", re.IGNORECASE)

@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from polyframe import api
 from polyframe._errors import UsageError
 from polyframe.choices import AverageType
+from polyframe.given_marks import frames_of
 from polyframe.local_paths import shown_kind
 from polyframe.plot.canvas import like_image, numbered, titled, without_ticks
 from polyframe.plot.groups import MarkGroup, groups_of
 from polyframe.plot.outlines import mark_lines, outline
+from polyframe.reduction import cluster_marks, labels_table, reductions_table
 from polyframe.settings import Settings
 from polyframe.synthetic.toy import ToyCluster
 
@@ -107,7 +108,9 @@ def toy_group(
     if extractions.is_empty():
         return MarkGroup(1, "T0", 0, "T0_toolIndex0", [], np.zeros(0, np.int64), 0, [])
     # With GEOS: for so few marks, compiling the loops would take longer than all the work.
-    found = api.reduce(
-        extractions, eps=eps, min_samples=min_samples, average_type=average_type, engine="shapely"
+    settings = Settings().replace(
+        {"eps": eps, "min_samples": min_samples, "average_type": average_type, "engine": "shapely"}
     )
-    return groups_of(extractions, found.labels, found.reductions)[0]
+    marks, classifications = frames_of(extractions, settings)
+    clustered = cluster_marks(marks, classifications, settings)
+    return groups_of(extractions, labels_table(clustered), reductions_table(clustered, settings))[0]

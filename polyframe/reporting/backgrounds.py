@@ -13,11 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe._errors import PolyframeError, UsageError
+from polyframe.callbacks import Say
 from polyframe.images import ImageFolder, upright_image, upright_size
 from polyframe.panoptes.image_sizes import read_image_sizes
 from polyframe.panoptes.subjects import Subject, read_subjects
 from polyframe.reporting.chosen import Chosen
-from polyframe.workers import Say
 
 #: The longer side of an embedded image, in pixels: as many as fit on a screen, fewer where there are many
 #: images, so that the page does not grow beyond what a browser opens at once.

@@ -9,6 +9,7 @@ from typing import Final
 import polars as pl
 
 from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe.callbacks import Say
 from polyframe.local_paths import local_path
 from polyframe.opened import Opened, opened
 from polyframe.reporting import LIMIT
@@ -25,7 +26,6 @@ from polyframe.reporting.content import page_data
 from polyframe.reporting.document import document
 from polyframe.reporting.headline import headline
 from polyframe.settings import is_whole
-from polyframe.workers import Say
 from polyframe.written import written_whole
 
 _ENDINGS: Final = (".html", ".htm")

@@ -207,6 +207,6 @@ def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
 def cannot_write(path: Path, error: OSError) -> PolyframeError:
     """Return the error to raise for what cannot be written."""
     # Late, since it brings Polars, which nothing here needs.
-    from polyframe import parts
+    from polyframe import written
 
-    return PolyframeError(parts.cannot_write(path, error))
+    return PolyframeError(written.cannot_write(path, error))

@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe._errors import UsageError
+from polyframe.callbacks import Say
 from polyframe.dataset import part_paths
 from polyframe.measuring import marks_taking_part
 from polyframe.opened import opened
@@ -20,7 +21,7 @@ from polyframe.tables import TABLES
 from polyframe.tuning.counting import Tally, count_settings
 from polyframe.tuning.table import tuning_table
 from polyframe.tuning.values import Grid
-from polyframe.workers import Say, each
+from polyframe.workers import each
 from polyframe.written import placed_whole
 
 #: Settings of the clustering, beside those that are compared, that are named; drawing tasks are long.

@@ -8,8 +8,8 @@ import polars as pl
 from polyframe.manifest import PartitionRecord
 from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.panoptes.metadata import is_visitor
-from polyframe.planning import within_range
 from polyframe.settings import Settings
+from polyframe.subject_ranges import within_range
 from polyframe.tables import Table, missing_last
 from polyframe.validation.findings import Finding, key_of, several_off
 from polyframe.votes import is_no_json
