@@ -23,12 +23,12 @@ from scipy.sparse import coo_array
 from sklearn.cluster import DBSCAN
 
 import polyframe as pf
-from polyframe import ragged
+from polyframe.consensus.reduce import cluster_marks
+from polyframe.core import ragged
+from polyframe.core.settings import Settings
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
 from polyframe.panoptes.coordinates import numbers_from_text
-from polyframe.reduction import cluster_marks
-from polyframe.settings import Settings
 
 
 class _Mark(msgspec.Struct, gc=False):

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 import polyframe as pf
-from polyframe.reduction import cluster_marks
-from polyframe.settings import Settings
+from polyframe.consensus.reduce import cluster_marks
+from polyframe.core.settings import Settings
 from polyframe.synthetic import SynthOptions, write_export
 
 WORKFLOW_ID = 4321

@@ -27,14 +27,14 @@ import polars as pl
 import pyarrow.parquet as pq
 
 import polyframe as pf
-from polyframe.dataset import WORK
+from polyframe.core.tables import TABLES
+from polyframe.store.dataset import WORK
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import TABLES
 
 #: Workers and partition bytes of each way; above 32 partitions the workers are processes.
 WAYS = {"one worker": (1, 60_000), "two threads": (2, 120_000), "two processes": (2, 25_000)}
 EPS = (0.5, 0.3)
-_RUN = "from polyframe import agenda, cli; agenda._MEGABYTE = {}; cli.main()"
+_RUN = "from polyframe.cli import app; from polyframe.pipeline import plan; plan._MEGABYTE = {}; app.main()"
 
 
 @dataclass

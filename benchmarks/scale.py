@@ -28,7 +28,7 @@ BYTES_PER_SUBJECT = 162_000
 GROWTH = 1.15
 #: Larger exports are only run, run again, and extracted: the other stages are what is left of a run.
 ALL_STEPS_UP_TO = 5.0
-_COMMAND = "from polyframe.cli import main; main()"
+_COMMAND = "from polyframe.cli.app import main; main()"
 MOST_RESIDENT = 2000.0
 
 

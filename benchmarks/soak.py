@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import polyframe as pf
+from polyframe.core.tables import TABLES
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import TABLES
 
 Row = dict[str, str]
 

@@ -9,10 +9,11 @@ are in `polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures
 to try things out with are made by `polyframe.synthetic`.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from polyframe import _forked  # noqa: F401 - from now on it notices forks
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core import forks  # noqa: F401 - from now on it notices forks
+from polyframe.core.errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:
     from polyframe.api import (
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
         tune,
         validate,
     )
+
+# The folder first: imported later, it would take the place of the function `polyframe.export`.
+importlib.import_module("polyframe.export")
+del globals()["export"]
 
 __version__ = "0.1.0"
 
@@ -71,9 +76,7 @@ def __getattr__(name: str) -> Any:
         return getattr(api, name)
     if name == "plot":
         # `pf.plot` after `import polyframe as pf`; what it needs may not be installed.
-        from importlib import import_module
-
-        return import_module("polyframe.plot")
+        return importlib.import_module("polyframe.plot")
     raise AttributeError(f"module 'polyframe' has no attribute {name!r}")
 
 

@@ -1,5 +1,5 @@
 """`python -m polyframe` is the command `polyframe`."""
 
-from polyframe.cli import main
+from polyframe.cli.app import main
 
 main()

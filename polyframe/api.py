@@ -10,41 +10,43 @@ from typing import Any, Unpack
 
 import polars as pl
 
-from polyframe import dataset, pipeline, state, validation
-from polyframe._errors import UsageError
-from polyframe.callbacks import Progress, Say
-from polyframe.configuring import config
-from polyframe.contouring import contours_table
-from polyframe.exporting.dispatch import export
-from polyframe.exporting.exported import Exported
-from polyframe.extraction import Extraction
-from polyframe.frames import FRAMES, Frame, is_frame, lazy_frame
-from polyframe.geometry.engines import check_engine
-from polyframe.given_marks import Found, directory_of, frames_of
-from polyframe.local_paths import listed, local_path
-from polyframe.opened import opened
-from polyframe.outcome import Summary
-from polyframe.panoptes.config import read_config
-from polyframe.panoptes.export import OPTIONAL, REQUIRED
-from polyframe.panoptes.sources import GivenFrame, Named
-from polyframe.panoptes.tools import tools_of
-from polyframe.panoptes.versions import version_spec_from_config
-from polyframe.participation import selected_marks
-from polyframe.reduction import (
+from polyframe.consensus.contours import contours_table
+from polyframe.consensus.extract import Extraction
+from polyframe.consensus.participation import selected_marks
+from polyframe.consensus.reduce import (
     Clustered,
     cluster_marks,
     groups_table,
     labels_table,
     reductions_table,
 )
-from polyframe.reporting.writing import Reported, report
-from polyframe.safeguards import check_named
-from polyframe.settings import Options, Settings, TuneOptions
-from polyframe.stages import check_volunteers_known, settings_for_stage
-from polyframe.state import Status
-from polyframe.tuning.gathering import tune_frames, tune_output
-from polyframe.tuning.values import EpsValues, MinSamplesValues, grid_of
-from polyframe.validation import Finding
+from polyframe.consensus.tune.values import EpsValues, MinSamplesValues, grid_of
+from polyframe.core.callbacks import Progress, Say
+from polyframe.core.errors import UsageError
+from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
+from polyframe.core.local_paths import listed, local_path
+from polyframe.core.settings import Options, Settings, TuneOptions
+from polyframe.export.dispatch import export
+from polyframe.export.exported import Exported
+from polyframe.export.report.writing import Reported, report
+from polyframe.geometry.engines import check_engine
+from polyframe.panoptes.config import read_config
+from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.sources import GivenFrame, Named
+from polyframe.panoptes.tools import tools_of
+from polyframe.panoptes.versions import version_spec_from_config
+from polyframe.panoptes.write_config import config
+from polyframe.pipeline.given_marks import Found, directory_of, frames_of
+from polyframe.pipeline.result import Summary
+from polyframe.pipeline.run import extract_frames, run_export
+from polyframe.pipeline.safeguards import check_named
+from polyframe.pipeline.tune import tune_frames, tune_output
+from polyframe.store import validation
+from polyframe.store.dataset import scan
+from polyframe.store.opened import opened
+from polyframe.store.stages import check_volunteers_known, settings_for_stage
+from polyframe.store.status import Status, status
+from polyframe.store.validation import Finding
 
 AnyPath = str | os.PathLike[str]
 Exports = AnyPath | Frame | Iterable[AnyPath | Frame]
@@ -77,10 +79,6 @@ def _silent(_note: str) -> None:
     """Say nothing; what of a configuration is not used is then a warning."""
 
 
-scan = dataset.scan
-status = state.status
-
-
 @dataclass(frozen=True)
 class Reduction:
     """The clusters of some marks.
@@ -88,7 +86,7 @@ class Reduction:
     Attributes
     ----------
     groups, labels, reductions : polars.DataFrame
-        The tables of these names, see `polyframe.tables`.
+        The tables of these names, see `polyframe.core.tables`.
     """
 
     groups: pl.DataFrame
@@ -129,7 +127,7 @@ def run(
     say, progress : callable
         Told what was chosen without being asked for, and partitions done and in all.
     **options
-        Any field of `polyframe.settings.Settings`; they go over the configuration.
+        Any field of `polyframe.core.settings.Settings`; they go over the configuration.
 
     Returns
     -------
@@ -152,7 +150,7 @@ def run(
     given = given_settings(config, options, say)
     settings = checked_settings(given)
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
-    return pipeline.run_export(
+    return run_export(
         _named(classifications),
         local_path(output, "output"),
         settings,
@@ -180,7 +178,7 @@ def extract(
     say : callable
         Told what was chosen without being asked for.
     **options
-        Any field of `polyframe.settings.Settings`; they go over the configuration.
+        Any field of `polyframe.core.settings.Settings`; they go over the configuration.
 
     Returns
     -------
@@ -194,7 +192,7 @@ def extract(
     """
     settings = settings_from(config, options, say)
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
-        return pipeline.extract_frames(_named(classifications), settings, Path(work), say, flagged(options))
+        return extract_frames(_named(classifications), settings, Path(work), say, flagged(options))
 
 
 def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
@@ -210,7 +208,7 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
         Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
         used is said, or a warning.
     **options
-        Any field of `polyframe.settings.Settings`; they go over the configuration.
+        Any field of `polyframe.core.settings.Settings`; they go over the configuration.
 
     Returns
     -------
@@ -237,7 +235,7 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
         Configuration files in the Panoptes form, or mappings of what would stand in one. What of it is not
         used is said, or a warning.
     **options
-        Any field of `polyframe.settings.Settings`; they go over the configuration.
+        Any field of `polyframe.core.settings.Settings`; they go over the configuration.
 
     Returns
     -------
@@ -282,7 +280,7 @@ def tune(
     say, progress : callable
         Told which settings are used, and partitions done and in all.
     **options
-        Any other field of `polyframe.settings.Settings` that changes clusters; they go over the
+        Any other field of `polyframe.core.settings.Settings` that changes clusters; they go over the
         configuration. `filter`, `min_threshold`, `task` and `tool` are those of an output directory where
         they are not given.
 
@@ -290,7 +288,7 @@ def tune(
     -------
     polars.DataFrame
         One row for each setting, sorted by `eps` and `min_samples`; the columns are described in
-        `polyframe.tables.TUNING`. Without marks all counts are 0.
+        `polyframe.core.tables.TUNING`. Without marks all counts are 0.
 
     Raises
     ------

@@ -12,7 +12,7 @@ import pytest
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
-from polyframe import cli
+from polyframe.cli import app
 
 REFERENCE = "panoptes_aggregation==5.3.1"
 #: It brings the version of DuckDB that it was made for.
@@ -125,7 +125,7 @@ def polyframe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("sys.argv", ["polyframe", *map(str, arguments)])
         code = 0
         try:
-            cli.main()
+            app.main()
         except SystemExit as stop:
             code = int(stop.code or 0)
         captured = capsys.readouterr()

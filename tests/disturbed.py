@@ -28,26 +28,28 @@ from typing import Any
 
 import joblib
 
-from polyframe import agenda, cli, commit, partition, pipeline, workers
+from polyframe.cli import app
+from polyframe.pipeline import partition_task, plan, run, workers
+from polyframe.store import commit
 
 PLAN = json.loads(os.environ.get("DISTURBED", "{}"))
 #: All ways in which a commit changes what stands under a name.
 RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
 
-_in_worker, _here = workers._process, partition.process_partition
+_in_worker, _here = workers._process, partition_task.process_partition
 
 
-def in_worker(task: partition.PartitionTask, caller: int) -> partition.PartitionResult:
+def in_worker(task: partition_task.PartitionTask, caller: int) -> partition_task.PartitionResult:
     workers.process_partition = here
     return _in_worker(task, caller)
 
 
-def here(task: partition.PartitionTask) -> partition.PartitionResult:
+def here(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
     _disturb(task)
     return _here(task)
 
 
-def _disturb(task: partition.PartitionTask) -> None:
+def _disturb(task: partition_task.PartitionTask) -> None:
     name = task.partition.name
     pauses = PLAN.get("pause", {})
     if name in pauses or "*" in pauses:
@@ -116,26 +118,26 @@ def _go_backwards() -> None:
 
     time.time = clock  # type: ignore[assignment]
     # Of the steady clock only what the package itself asks: others wait by it.
-    pipeline.time = types.SimpleNamespace(monotonic=clock)  # type: ignore[assignment]
+    run.time = types.SimpleNamespace(monotonic=clock)  # type: ignore[assignment]
 
 
 def main() -> None:
     workers._process, workers.process_partition = in_worker, here
-    agenda._MEGABYTE = PLAN.get("partition_bytes", 1_000_000)  # type: ignore[misc]
+    plan._MEGABYTE = PLAN.get("partition_bytes", 1_000_000)  # type: ignore[misc]
     if "kill_at" in PLAN:
         _kill_at(PLAN["kill_at"])
     if "backwards" in PLAN:
         _go_backwards()
     if "vanish" in PLAN:
-        first_look = pipeline.survey
+        first_look = run.survey
 
         def survey(*arguments: Any) -> Any:
             found = first_look(*arguments)
             Path(PLAN["vanish"]).unlink()
             return found
 
-        pipeline.survey = survey
+        run.survey = survey
     sys.argv[0] = "polyframe"
     backend = PLAN.get("backend")
     with joblib.parallel_config(backend=backend) if backend else contextlib.nullcontext():
-        cli.main()
+        app.main()

@@ -40,9 +40,9 @@ def everything(folder: Path, python: str = sys.executable, **variables: str) -> 
         ["synth", "made", "--subjects", "3", "-q"],
     ]
     code = (
-        "import sys\nfrom polyframe import cli\n"
+        "import sys\nfrom polyframe.cli import app\n"
         f"for call in {[[str(argument) for argument in call] for call in calls]!r}:\n"
-        "    sys.argv = ['polyframe', *call]\n    cli.main()\n"
+        "    sys.argv = ['polyframe', *call]\n    app.main()\n"
     )
     done = run_python("-c", code, cwd=folder, python=python, **variables)
     assert done.returncode == 0, done.stderr

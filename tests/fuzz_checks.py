@@ -10,14 +10,14 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from polyframe import reasons
+from polyframe.consensus.votes import cluster_votes
+from polyframe.core import reasons
+from polyframe.core.settings import DrawingTask, Settings
 from polyframe.panoptes.annotations import Decoded, decode_annotations
 from polyframe.panoptes.answers import votes_in
 from polyframe.panoptes.any_cells import read_cell
 from polyframe.panoptes.mark_rules import selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
-from polyframe.settings import DrawingTask, Settings
-from polyframe.votes import cluster_votes
 
 SETTINGS: Final = (
     Settings(),

@@ -10,9 +10,9 @@ from exports import HEADER, Cell, export_row, export_text
 from fuzz_cells import mutated, words
 
 import polyframe as pf
-from polyframe import reasons
-from polyframe.dataset import read_manifest
-from polyframe.tables import TABLES
+from polyframe.core import reasons
+from polyframe.core.tables import TABLES
+from polyframe.store.dataset import read_manifest
 
 IDS: Final = (
     *words("abc -5 0 12.0 1e3 9223372036854775807 9223372036854775808 1;2 NaN '7 0x7 \uff11\uff12"),

@@ -62,12 +62,12 @@ def main() -> None:
     declared = with_their_own({named(line) for line in PROJECT["dependencies"]})
     hidden = set(BROUGHT) - {"polyframe", *modules_of(declared)}
     sys.meta_path[:] = [Without(finder, hidden) for finder in sys.meta_path]
-    from polyframe import cli
+    from polyframe.cli import app
 
     for line in sys.stdin:
         sys.argv = ["polyframe", *json.loads(line)]
         try:
-            cli.main()
+            app.main()
             code = 0
         except SystemExit as stop:
             code = int(stop.code or 0)

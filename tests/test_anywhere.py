@@ -28,7 +28,7 @@ DEPENDS = {
 }
 #: Where that does no harm, and why.
 ALLOWED = {
-    "polyframe/reporting/backgrounds.py",  # rounded down to a power of ten
+    "polyframe/export/report/backgrounds.py",  # rounded down to a power of ten
     "polyframe/synthetic/chance.py",  # rounded to 30 binary places
     "polyframe/synthetic/images.py",  # rounded to 16384th parts of a turn
     "polyframe/synthetic/toy.py",  # for pictures in the guide; nothing is written

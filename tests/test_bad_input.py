@@ -11,9 +11,9 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import reasons
-from polyframe.dataset import WORK
-from polyframe.manifest import read_manifest
+from polyframe.core import reasons
+from polyframe.store.dataset import WORK
+from polyframe.store.manifest import read_manifest
 
 Call = Callable[..., Done]
 
@@ -233,7 +233,7 @@ def test_an_error_of_our_own_is_one_line_too(
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("polyframe.partition.cluster_marks", broken)
+    monkeypatch.setattr("polyframe.pipeline.partition_task.cluster_marks", broken)
     done = polyframe("run", small_export, "-o", tmp_path / "out")
     failed_in_one_line(done, "internal error", "ZeroDivisionError: a fault")
     # What was finished before waits for the next run; nothing of it is seen as a table.

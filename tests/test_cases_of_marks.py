@@ -17,7 +17,7 @@ import yaml
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.dataset import read_manifest
+from polyframe.store.dataset import read_manifest
 
 Call = Callable[..., Done]
 CASES = Path(__file__).parent / "cases"

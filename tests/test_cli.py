@@ -10,7 +10,7 @@ import pytest
 from exports import Done
 
 import polyframe as pf
-from polyframe.settings import Settings
+from polyframe.core.settings import Settings
 from polyframe.synthetic import SynthOptions
 
 Call = Callable[..., Done]
@@ -129,6 +129,6 @@ def test_synth_writes_a_file_or_a_folder(tmp_path: Path, polyframe: Call) -> Non
 
 def test_help_does_not_wait_for_the_libraries() -> None:
     heavy = "('polars', 'shapely', 'numpy', 'sklearn', 'pyarrow', 'joblib', 'matplotlib')"
-    code = f"import sys; from polyframe import cli; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys; from polyframe.cli import app; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

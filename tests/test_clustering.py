@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from polyframe.clustering import cluster_labels
+from polyframe.consensus.clustering import cluster_labels
 
 
 def random_distances(rng: np.random.Generator, sizes: list[int]) -> tuple[np.ndarray, ...]:

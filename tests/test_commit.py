@@ -14,9 +14,10 @@ import pytest
 from starting import PARTITION_BYTES, files, small_export, tables_of
 
 import polyframe as pf
-from polyframe import agenda, commit, pipeline
-from polyframe.dataset import WORK
-from polyframe.tables import TABLES
+from polyframe.core.tables import TABLES
+from polyframe.pipeline import plan, run
+from polyframe.store import commit
+from polyframe.store.dataset import WORK
 
 SUBJECTS = 2
 
@@ -60,7 +61,7 @@ class Change:
 
 @pytest.fixture
 def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Change:
-    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     small, out, ready = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out", tmp_path / "ready"
     options: dict[str, Any] = {"engine": "shapely", "jobs": 1}
     if request.param != "first":
@@ -85,9 +86,9 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     def again(output: Path) -> Any:
         return pf.run(small, output, **options, **changed[request.param])
 
-    monkeypatch.setattr(pipeline, "put_into_place", keep_copy)
+    monkeypatch.setattr(run, "put_into_place", keep_copy)
     again(out)
-    monkeypatch.setattr(pipeline, "put_into_place", put_into_place)
+    monkeypatch.setattr(run, "put_into_place", put_into_place)
     assert len(list((out / "groups").iterdir())) >= SUBJECTS
     return Change(ready, tuple(seen), again, old, tables(out), files(out))
 
@@ -167,7 +168,7 @@ def _equal(one: pl.DataFrame | None, other: pl.DataFrame | None) -> bool:
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """An export and what a run made of it, in several partitions."""
-    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     small, out = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out"
     pf.run(small, out, engine="shapely", jobs=1)
     return small, out
@@ -180,7 +181,7 @@ def died(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "put_into_place", die)
+        patched.setattr(run, "put_into_place", die)
         with pytest.raises(Killed):
             pf.run(small, out, engine="shapely", jobs=1, **options)
 
@@ -248,7 +249,7 @@ def test_a_part_that_is_not_what_the_run_made_stops_it(
         (work / commit.NEXT / "labels" / name).write_bytes(strange[name])
         put_into_place(output, work, *arguments)
 
-    monkeypatch.setattr(pipeline, "put_into_place", late)
+    monkeypatch.setattr(run, "put_into_place", late)
     with pytest.raises(pf.PolyframeError, match="run again"):
         pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
     assert tables_of(out) == whole

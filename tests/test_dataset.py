@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import polyframe as pf
-from polyframe.dataset import WORK, check_output
-from polyframe.tables import TABLES
-from polyframe.workplace import work_directory
+from polyframe.core.tables import TABLES
+from polyframe.store.dataset import WORK, check_output
+from polyframe.store.workplace import work_directory
 
 
 def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ from exports import Done
 import polyframe as pf
 from polyframe import geometry as g
 from polyframe.api import settings_from
+from polyframe.core.settings import Settings
+from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
 from polyframe.geometry.engines import engine_for, engine_named
-from polyframe.settings import Settings
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import EXTRACTIONS
 
 fast = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: the extra `fast`"

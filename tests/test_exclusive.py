@@ -16,9 +16,9 @@ from exports import Done
 from starting import small_export
 
 import polyframe as pf
-from polyframe._errors import PolyframeError
-from polyframe.dataset import WORK
-from polyframe.exclusive import exclusive, holder_of, soft_lock_of
+from polyframe.core.errors import PolyframeError
+from polyframe.store.dataset import WORK
+from polyframe.store.lock import exclusive, holder_of, soft_lock_of
 
 Call = Callable[..., Done]
 WITHOUT_LOCKS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL]
@@ -111,7 +111,7 @@ def test_a_file_system_without_locks(tmp_path: Path) -> None:
 def test_without_locks_a_dead_process_does_not_block(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     code = "import errno, os, sys, filelock\nfrom pathlib import Path\n"
-    code += "from polyframe.exclusive import exclusive\n"
+    code += "from polyframe.store.lock import exclusive\n"
     code += "def none(*_, **__):\n    raise OSError(errno.ENOSYS, 'none')\nfilelock.lock_descriptor = none\n"
     code += "with exclusive(Path(sys.argv[1]), Path('out')):\n    os._exit(3)\n"
     assert subprocess.run([sys.executable, "-c", code, str(lock)], check=False).returncode == 3

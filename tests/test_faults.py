@@ -25,8 +25,9 @@ from starting import (
 )
 
 import polyframe as pf
-from polyframe import agenda, commit, pipeline
-from polyframe.dataset import WORK
+from polyframe.pipeline import plan, run
+from polyframe.store import commit
+from polyframe.store.dataset import WORK
 
 Call = Callable[..., Done]
 HERE = (*ENGINE, "--jobs", "1")
@@ -34,7 +35,7 @@ HERE = (*ENGINE, "--jobs", "1")
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     return small_export(tmp_path / "export.csv")
 
 
@@ -103,7 +104,7 @@ def test_a_disk_that_is_full_when_all_is_made(
         put_into_place(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "put_into_place", without_room)
+        patched.setattr(run, "put_into_place", without_room)
         done = polyframe("run", small, "-o", out, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert "commit.json: cannot be written (No space left on device)" in error_line(done.err)
@@ -156,7 +157,7 @@ def test_the_export_is_written_to_during_the_run(
 ) -> None:
     old = files(made)
     small_export(small, 5)
-    first_look = pipeline.survey
+    first_look = run.survey
 
     def survey(*arguments: Any) -> Any:
         found = first_look(*arguments)
@@ -164,7 +165,7 @@ def test_the_export_is_written_to_during_the_run(
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline, "survey", survey)
+        patched.setattr(run, "survey", survey)
         done = polyframe("run", small, "-o", made, *HERE)
     assert done.code == 1
     assert f"{small}: was changed during the run; run again" in error_line(done.err)

@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from polyframe import fingerprints
-from polyframe.fingerprints import places_fingerprint, stage_fingerprints
-from polyframe.settings import Affects, DrawingTask, Settings
-from polyframe.stages import STAGE_TABLES
+from polyframe.core.settings import Affects, DrawingTask, Settings
+from polyframe.store import fingerprints
+from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
+from polyframe.store.stages import STAGE_TABLES
 
 #: Another valid value for every setting; a new setting must be added here.
 OTHER: dict[str, Any] = {

@@ -12,10 +12,10 @@ from fuzz_cells import any_cell
 from fuzz_checks import SETTINGS, check_cells
 from fuzz_rows import OPTIONS, any_export, check_run
 
-from polyframe import outcome
-from polyframe.accounting import Accounting
 from polyframe.panoptes import annotations as reader
 from polyframe.panoptes.mark_rules import Mark
+from polyframe.pipeline import result
+from polyframe.store.accounting import Accounting
 
 MARK = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]%s}'
 #: What the fuzzer found, cut down.
@@ -112,12 +112,12 @@ def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         if n_rows is not None:
             break
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
-    total = outcome.total
+    total = result.total
 
     def forgetful(*given: Any) -> Accounting:
         counts = total(*given)
         return Accounting(**{**vars(counts), "rows_used": counts.rows_used - 1})
 
-    monkeypatch.setattr(outcome, "total", forgetful)
+    monkeypatch.setattr(result, "total", forgetful)
     with pytest.raises(AssertionError):
         check_run(export, n_rows, {"workflow_id": 7}, tmp_path)

@@ -9,8 +9,8 @@ from exports import ROOT
 
 import polyframe as pf
 from polyframe.api import settings_from
-from polyframe.local_paths import local_path
-from polyframe.settings import DrawingTask, Settings
+from polyframe.core.local_paths import local_path
+from polyframe.core.settings import DrawingTask, Settings
 
 CONFIG = ROOT / "data" / "config.yaml"
 NESTED: dict[str, Any] = {

@@ -12,10 +12,10 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.dataset import WORK
-from polyframe.manifest import read_manifest
-from polyframe.stages import STAGE_TABLES
-from polyframe.tables import SCHEMA_VERSION, TABLES
+from polyframe.core.tables import SCHEMA_VERSION, TABLES
+from polyframe.store.dataset import WORK
+from polyframe.store.manifest import read_manifest
+from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -437,7 +437,7 @@ def test_damage_that_no_footer_tells_is_named_and_can_be_mended(export: Path, ou
 def test_parts_of_another_version_are_made_again(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("polyframe.fingerprints._MADE_BY", ("polyframe", "0.0.1"))
+    monkeypatch.setattr("polyframe.store.fingerprints._MADE_BY", ("polyframe", "0.0.1"))
     assert run(export, out).made == 3
 
 

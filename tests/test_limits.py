@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from exports import ROOT
 
-from polyframe import images, reasons
-from polyframe.panoptes import mending, yaml_text
+from polyframe.core import reasons
+from polyframe.panoptes import images, mending, yaml_text
 from polyframe.plot import images as fetched
 
 MEBIBYTE = 1024 * 1024

@@ -11,7 +11,7 @@ from everything import CONFIG, EXPORT, everything, run_python
 from exports import ROOT
 from polars.testing import assert_frame_equal
 
-from polyframe.tables import TABLES
+from polyframe.core.tables import TABLES
 
 CORE = (
     *("test_ragged.py", "test_pipeline.py", "test_reduction.py", "test_tables.py", "test_manifest.py"),

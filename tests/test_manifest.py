@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 import polyframe as pf
-from polyframe import manifest as module
-from polyframe.accounting import Accounting
-from polyframe.manifest import (
+from polyframe.core.settings import DrawingTask, Settings
+from polyframe.store import manifest as module
+from polyframe.store.accounting import Accounting
+from polyframe.store.manifest import (
     MANIFEST,
     PartitionRecord,
     StageRecord,
@@ -21,8 +22,7 @@ from polyframe.manifest import (
     table_parts,
     write_manifest,
 )
-from polyframe.settings import DrawingTask, Settings
-from polyframe.stages import STAGE_TABLES, settings_of
+from polyframe.store.stages import STAGE_TABLES, settings_of
 
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)
 ORIGIN = {

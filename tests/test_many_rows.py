@@ -14,9 +14,9 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import agenda
+from polyframe.core.settings import DrawingTask
+from polyframe.pipeline import plan
 from polyframe.plot.overview import consensus_counts
-from polyframe.settings import DrawingTask
 
 Call = Callable[..., Done]
 
@@ -40,7 +40,7 @@ def made(request: pytest.FixtureRequest, many: Path, tmp_path_factory: pytest.Te
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patched:
         # A partition takes a little more than its share of the bytes that the plan counts.
-        patched.setattr(agenda, "_MEGABYTE", 16_000_000 if request.param == 1 else 11_000_000)
+        patched.setattr(plan, "_MEGABYTE", 16_000_000 if request.param == 1 else 11_000_000)
         pf.run(many, out, jobs=1, partition_size=1 if request.param == 2 else 2, engine="shapely")
     assert len(list((out / "labels").glob("*.parquet"))) == request.param
     return out

@@ -10,9 +10,10 @@ from exports import Done
 from starting import PARTITION_BYTES, error_line, files, small_export
 
 import polyframe as pf
-from polyframe import agenda, commit
-from polyframe.dataset import WORK
-from polyframe.own_files import is_system_file
+from polyframe.pipeline import plan
+from polyframe.store import commit
+from polyframe.store.dataset import WORK
+from polyframe.store.own_files import is_system_file
 
 Call = Callable[..., Done]
 HERE = ("--engine", "shapely", "--jobs", "1")
@@ -21,7 +22,7 @@ SYSTEM_FILES = [".DS_Store", "._part-00000.parquet", "Thumbs.db", "desktop.ini",
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     return small_export(tmp_path / "export.csv")
 
 

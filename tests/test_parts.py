@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe import parts
-from polyframe.parts import Origin, no_more_parts, part_name, read_origin, read_parts, write_part
-from polyframe.tables import TABLES
-from polyframe.written import replace_durably
+from polyframe.core.atomic_files import replace_durably
+from polyframe.core.tables import TABLES
+from polyframe.store import parts
+from polyframe.store.parts import Origin, no_more_parts, part_name, read_origin, read_parts, write_part
 
 ORIGIN = Origin({"eps": 0.5, "tool": [1]}, "0123", "4567", {"rows_used": 3, "reasons": {"bad_frame": 1}})
 
@@ -125,7 +125,7 @@ def test_a_failed_write_leaves_the_old_file(
     if fails == "writing":
         monkeypatch.setattr(pq, "write_table", half_written)
     else:
-        monkeypatch.setattr("polyframe.parts.replace_durably", not_renamed)
+        monkeypatch.setattr("polyframe.store.parts.replace_durably", not_renamed)
     message = r"part-00000\.parquet: cannot be written \(No space left on device\)"
     with pytest.raises(pf.PolyframeError, match=message):
         write_part(tables["labels"][:1], path, TABLES["labels"], Origin())

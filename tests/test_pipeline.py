@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe.dataset import WORK
-from polyframe.manifest import read_manifest
+from polyframe.core.tables import GROUP_KEYS, SCHEMA_VERSION, TABLES
+from polyframe.store.dataset import WORK
+from polyframe.store.manifest import read_manifest
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
-from polyframe.tables import GROUP_KEYS, SCHEMA_VERSION, TABLES
 
 Call = Callable[..., Done]
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe.planning import Border, Partition, partitions_of, plan_borders, split
-from polyframe.subject_ranges import within_range
+from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders, split
+from polyframe.store.subject_ranges import within_range
 
 TARGET = 1000
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from polyframe.png import png
+from polyframe.core.png import png
 
 image = pytest.importorskip("PIL.Image")
 

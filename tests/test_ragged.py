@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe import ragged
-from polyframe.runs import offsets_of
+from polyframe.core import ragged
+from polyframe.core.runs import offsets_of
 
 LISTS = st.lists(st.lists(st.floats(allow_nan=False), max_size=4), max_size=6)
 
@@ -45,7 +45,7 @@ def test_missing_numbers_are_nan() -> None:
 
 def test_pandas_is_not_imported_where_it_is_installed() -> None:
     code = (
-        "import sys, numpy as np; from polyframe import ragged;"
+        "import sys, numpy as np; from polyframe.core import ragged;"
         "ragged.flat(ragged.list_column('x', np.zeros(3), np.array([0, 1, 3])));"
         "print('pandas' in sys.modules)"
     )

@@ -31,8 +31,8 @@ from made_project import (
 )
 
 import polyframe as pf
-from polyframe.contouring import explode_levels
-from polyframe.tables import TABLES
+from polyframe.consensus.contours import explode_levels
+from polyframe.core.tables import TABLES
 
 CHECKS: dict[str, Callable[[Rows], None]] = {
     "labels": check_labels,

@@ -8,8 +8,8 @@ import pytest
 import shapely
 
 import polyframe as pf
-from polyframe.contouring import explode_levels
-from polyframe.tables import CLASSIFICATIONS, CONTOURS, EXTRACTIONS, GROUPS, LABELS, REDUCTIONS, REJECTS
+from polyframe.consensus.contours import explode_levels
+from polyframe.core.tables import CLASSIFICATIONS, CONTOURS, EXTRACTIONS, GROUPS, LABELS, REDUCTIONS, REJECTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
 
 counts = st.lists(st.integers(0, 4), max_size=8)
 

@@ -10,12 +10,12 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import agenda, safeguards
-from polyframe.dataset import WORK
-from polyframe.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.tools import Tools, tools_named, tools_there
-from polyframe.settings import DrawingTask, Settings
-from polyframe.tables import EXTRACTIONS
+from polyframe.pipeline import plan, safeguards
+from polyframe.store.dataset import WORK
+from polyframe.store.manifest import MANIFEST, read_manifest, write_manifest
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -663,7 +663,7 @@ def test_a_tool_is_found_in_whichever_partition_it_is(
     partitions: str, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if partitions == "several":
-        monkeypatch.setattr(agenda, "_MEGABYTE", 60)
+        monkeypatch.setattr(plan, "_MEGABYTE", 60)
     rows = rows_of()
     for row in rows[-3:]:
         row["annotations"] = drawing(square(0, 0, toolIndex=4))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe._errors import UsageError
-from polyframe.settings import DrawingTask, Options, Settings, nearest
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import DrawingTask, Options, Settings, nearest
 
 
 def test_options_name_every_setting() -> None:

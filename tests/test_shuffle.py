@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe import shuffle as module
-from polyframe.shuffle import Shuffled, Slices, read_slices, shuffle
+from polyframe.pipeline import shuffle as module
+from polyframe.pipeline.shuffle import Shuffled, Slices, read_slices, shuffle
 
 SCHEMA = pl.Schema({"subject_id": pl.Int64, "row": pl.UInt32, "text": pl.String})
 

@@ -14,14 +14,15 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import commit, pipeline, state
-from polyframe.dataset import WORK
-from polyframe.exclusive import exclusive, holder_of
-from polyframe.manifest import MANIFEST, read_manifest, write_manifest
-from polyframe.parts import part_name
-from polyframe.stages import STAGE_TABLES
+from polyframe.core.tables import TABLES
+from polyframe.pipeline import run
+from polyframe.store import commit, status
+from polyframe.store.dataset import WORK
+from polyframe.store.lock import exclusive, holder_of
+from polyframe.store.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.store.parts import part_name
+from polyframe.store.stages import STAGE_TABLES
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import TABLES
 
 Call = Callable[..., Done]
 
@@ -165,20 +166,20 @@ def test_tables_that_a_run_replaces_are_looked_at_again(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts that seem damaged because they change places in this moment are not."""
-    look = state._look
+    look = status._look
     looked: list[pf.Status] = []
 
     def changed_meanwhile(folder: Path) -> pf.Status:
         if looked:
             return look(folder)
-        manifest = state.load_manifest(folder / MANIFEST)
+        manifest = status.load_manifest(folder / MANIFEST)
         pf.run(export, out, partition_size=1, eps=0.3)
         with monkeypatch.context() as patched:
-            patched.setattr(state, "load_manifest", lambda _: manifest)
+            patched.setattr(status, "load_manifest", lambda _: manifest)
             looked.append(look(folder))
         return looked[0]
 
-    monkeypatch.setattr(state, "_look", changed_meanwhile)
+    monkeypatch.setattr(status, "_look", changed_meanwhile)
     found = pf.status(out)
     assert looked[0].not_current
     assert (found.not_current, found.settings["eps"]) == ({}, 0.3)
@@ -229,7 +230,7 @@ def test_a_run_that_works_there_now(out: Path, polyframe: Call) -> None:
     """Its lock is seen and not taken."""
     (out / WORK).mkdir()
     lock = out / WORK / "lock"
-    code = "import sys\nfrom pathlib import Path\nfrom polyframe.exclusive import exclusive\n"
+    code = "import sys\nfrom pathlib import Path\nfrom polyframe.store.lock import exclusive\n"
     code += "with exclusive(Path(sys.argv[1]), Path('out')):\n    print('held', flush=True)\n    input()\n"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -283,7 +284,7 @@ def test_extractions_alone(tmp_path: Path, polyframe: Call) -> None:
     path = tmp_path / "small.csv"
     rows = [export_row(1, drawing(square(0, 0))), export_row(2, "nonsense"), export_row(3, None)]
     path.write_text(export_text(rows))
-    pipeline.run_export([path], tmp_path / "out", pf.api.settings_from(None, {}), ["extract"])
+    run.run_export([path], tmp_path / "out", pf.api.settings_from(None, {}), ["extract"])
     found = pf.status(tmp_path / "out")
     assert list(found.tables) == list(STAGE_TABLES["extract"])
     told: dict[str, Any] = {"annotations_missing": 1, "annotations_not_json": 1}

@@ -28,16 +28,16 @@ from starting import (
 from test_commit import settings_in
 
 import polyframe as pf
-from polyframe import agenda
-from polyframe.dataset import WORK
-from polyframe.tables import TABLES
+from polyframe.core.tables import TABLES
+from polyframe.pipeline import plan
+from polyframe.store.dataset import WORK
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups as POSIX has them")
 
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(agenda, "_MEGABYTE", PARTITION_BYTES)
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     return small_export(tmp_path / "export.csv")
 
 
@@ -123,7 +123,7 @@ def test_nothing_is_left_of_a_pool_of_threads_when_the_process_ends() -> None:
     """As Python tells at the end where processes are not forked: on a Mac, or from Python 3.14 on."""
     code = (
         "import multiprocessing, multiprocessing.pool\n"
-        "from polyframe import stopping\n"
+        "from polyframe.cli import stopping\n"
         "multiprocessing.set_start_method('spawn')\n"
         "pool = multiprocessing.pool.ThreadPool(2)\n"
         "stopping.end_now(lambda: print('stopped'))\n"

@@ -15,11 +15,11 @@ import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import agenda, partition
+from polyframe.core.settings import Settings
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.panoptes import any_cells
 from polyframe.panoptes.annotations import decode_annotations
-from polyframe.settings import Settings
+from polyframe.pipeline import partition_task, plan
 
 Call = Callable[..., Done]
 
@@ -29,7 +29,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 @pytest.fixture
 def partitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An export of eight subjects, which is cut into several partitions."""
-    monkeypatch.setattr(agenda, "_MEGABYTE", 1000)
+    monkeypatch.setattr(plan, "_MEGABYTE", 1000)
     rows = [export_row(k, drawing(square(k % 3, 0)), subject_ids=1 + k // 3) for k in range(24)]
     path = tmp_path / "export.csv"
     path.write_text(export_text(rows), encoding="utf-8")
@@ -70,7 +70,8 @@ def test_a_run_does_not_need_open_streams(redirected: str, small_export: Path, t
 @posix
 def test_no_file_of_ours_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """What a library prints as an error would stand in it."""
-    script = "import sys; from polyframe import cli; cli._fill_closed_streams(); f = open(sys.argv[1], 'w')"
+    fill = "from polyframe.cli import app; app._fill_closed_streams()"
+    script = f"import sys; {fill}; f = open(sys.argv[1], 'w')"
     look = "print(f.fileno(), file=f)"
     path = tmp_path / "file"
     shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", f"{script}; {look}", str(path)]
@@ -115,20 +116,20 @@ def test_a_standard_input_without_bytes(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_too_little_memory_names_the_partition(
     jobs: int, partitions: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works = partition.extract_rows
+    works = partition_task.extract_rows
 
     def extract_rows(checked: Any, settings: Settings) -> Any:
         if 4 in checked.rows["subject_id"]:
             raise MemoryError
         return works(checked, settings)
 
-    monkeypatch.setattr(partition, "extract_rows", extract_rows)
+    monkeypatch.setattr(partition_task, "extract_rows", extract_rows)
     run = ("run", partitions, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", jobs)
     done = polyframe(*run, "--partition-size", 1, "-q")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory; free memory, or try"
     assert pl.Series([done.err]).str.contains(f"^{words}").all()
-    monkeypatch.setattr(partition, "extract_rows", works)
+    monkeypatch.setattr(partition_task, "extract_rows", works)
     assert polyframe(*run, "--partition-size", 1, "-q") == Done(0, "", "")
     assert pf.validate(tmp_path / "out") == []
 
@@ -162,7 +163,7 @@ def test_a_panic_below_python_is_one_line(
         raise PanicException("invalid or out-of-range datetime")
 
     monkeypatch.delenv("POLYFRAME_DEBUG", raising=False)
-    monkeypatch.setattr(partition, "extract_rows", panic)
+    monkeypatch.setattr(partition_task, "extract_rows", panic)
     done = polyframe("run", small_export, "-o", tmp_path / "out", "-q")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "internal error" in done.err

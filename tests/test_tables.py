@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from polyframe.tables import TABLES, TIMESTAMP
+from polyframe.core.tables import TABLES, TIMESTAMP
 
 GROUP = {
     "workflow_id": pl.Int64,

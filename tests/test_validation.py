@@ -14,11 +14,13 @@ import shapely
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import agenda, api, commit, pipeline
-from polyframe.dataset import WORK
-from polyframe.manifest import MANIFEST, stage_of, write_manifest
+from polyframe import api
+from polyframe.core.tables import TABLES
+from polyframe.pipeline import plan, run
+from polyframe.store import commit
+from polyframe.store.dataset import WORK
+from polyframe.store.manifest import MANIFEST, stage_of, write_manifest
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import TABLES
 
 Call = Callable[..., Done]
 Frame = pl.DataFrame
@@ -56,7 +58,7 @@ def made(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two partitions of two subjects each."""
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(agenda, "_MEGABYTE", 7000)
+        patched.setattr(plan, "_MEGABYTE", 7000)
         pf.run(small, out, partition_size=1, jobs=1)
     assert sorted(path.name for path in (out / "labels").iterdir()) == [FIRST, SECOND]
     return out
@@ -514,7 +516,7 @@ def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: p
         pf.run(small, out, eps=0.3)
         return []
 
-    monkeypatch.setattr("polyframe.validation.files.folder_findings", run)
+    monkeypatch.setattr("polyframe.store.validation.files.folder_findings", run)
     with pytest.raises(pf.PolyframeError, match="changed it during the check"):
         pf.validate(out)
 
@@ -615,7 +617,7 @@ def test_a_fresh_output_is_fine(name: str, synthetic: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("min_threshold", [0, 0.4])
 def test_some_stages_are_fine(stages: list[str], min_threshold: float, small: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    pipeline.run_export([small], out, api.settings_from(None, {"min_threshold": min_threshold}), stages)
+    run.run_export([small], out, api.settings_from(None, {"min_threshold": min_threshold}), stages)
     assert pf.validate(out) == []
     if "contours" in stages:
         # Without labels nobody knows which clusters a threshold drops.

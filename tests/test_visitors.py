@@ -14,8 +14,8 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe._errors import UsageError
-from polyframe.volunteers import KEY_VARIABLE
+from polyframe.consensus.volunteer_names import KEY_VARIABLE
+from polyframe.core.errors import UsageError
 
 Call = Callable[..., Done]
 

@@ -13,14 +13,14 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import workers
+from polyframe.consensus.volunteer_names import KEY_VARIABLE, as_published
+from polyframe.core.settings import Settings
+from polyframe.core.tables import TABLES
 from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.panoptes.hidden_cells import NOT_SHOWN, without_cells
-from polyframe.partition import PartitionTask
-from polyframe.settings import Settings
+from polyframe.pipeline import workers
+from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import TABLES
-from polyframe.volunteers import KEY_VARIABLE, as_published
 
 Call = Callable[..., Done]
 PERSONAL = ("volunteer", "user_name", "user_id")
@@ -296,7 +296,9 @@ def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: p
     (task.work / "started").mkdir()
     for other, told in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
-        monkeypatch.setattr("polyframe.partition._extraction", lambda _: (pf.extract(export), []))
+        monkeypatch.setattr(
+            "polyframe.pipeline.partition_task._extraction", lambda _: (pf.extract(export), [])
+        )
         with pytest.raises(pf.PolyframeError, match=told) as raised:
             process(task)
         assert "s3cret" not in str(raised.value)
@@ -307,7 +309,7 @@ def test_workers_take_the_secret_of_this_run(
 ) -> None:
     """They inherit it when they start, and joblib keeps them from one run to the next."""
     monkeypatch.setattr(workers, "_PARTITIONS_FOR_THREADS", 0)
-    monkeypatch.setattr("polyframe.agenda._MEGABYTE", 100_000)
+    monkeypatch.setattr("polyframe.pipeline.plan._MEGABYTE", 100_000)
     for secret in ("one", "two"):
         monkeypatch.setenv(KEY_VARIABLE, secret)
         out = tmp_path / secret

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import polyframe as pf
+from polyframe.consensus.votes import cluster_votes
+from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS
 from polyframe.synthetic import SynthOptions, write_export
-from polyframe.tables import CLASSIFICATION_KEYS, GROUP_KEYS
-from polyframe.votes import cluster_votes
 
 
 def votes(*details: Any) -> Any:

@@ -9,8 +9,8 @@ import pytest
 from exports import ROOT, Done
 
 import polyframe as pf
-from polyframe._errors import PolyframeError
-from polyframe.written import placed_whole, written_whole
+from polyframe.core.atomic_files import placed_whole, written_whole
+from polyframe.core.errors import PolyframeError
 
 Call = Callable[..., Done]
 

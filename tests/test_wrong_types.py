@@ -12,7 +12,7 @@ from exports import ROOT
 
 import polyframe as pf
 from polyframe import synthetic
-from polyframe.settings import Settings
+from polyframe.core.settings import Settings
 
 EXPORT = ROOT / "data" / "classifications.csv"
 
@@ -214,7 +214,7 @@ def test_pictures_of_frames_of_other_libraries(made: Path, marks: pl.DataFrame) 
     pandas = pytest.importorskip("pandas", reason="pandas is missing")
     from matplotlib.figure import Figure
 
-    from polyframe.contouring import explode_levels
+    from polyframe.consensus.contours import explode_levels
 
     tables = {name: pf.scan(made, name) for name in ("extractions", "labels", "reductions", "contours")}
     expected = pf.plot.groups_of(**{name: table.collect() for name, table in tables.items()})
@@ -243,7 +243,7 @@ def test_pictures_of_frames_of_other_libraries(made: Path, marks: pl.DataFrame) 
 
 
 def test_help_shows_no_range_that_nobody_reads(polyframe: Callable[..., Any]) -> None:
-    from polyframe.cli import cli
+    from polyframe.cli.app import cli
 
     for name in cli.commands:
         assert "9223372036854775807" not in polyframe(name, "--help").out

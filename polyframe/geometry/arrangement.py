@@ -15,9 +15,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.runs import offsets_of
 from polyframe.geometry.noding import REACH, node
 from polyframe.geometry.pairs import pair_with_runs
-from polyframe.runs import offsets_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

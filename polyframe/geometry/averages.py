@@ -11,12 +11,12 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry._compiled import compile_loops
+from polyframe.core.runs import offsets_of, positions_of
 from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.contours import cluster_contours, uncertain_parts
 from polyframe.geometry.parts import TIE, fill_holes, largest_parts, largest_with_area, polygons_of
 from polyframe.geometry.repeated import without_third_copies
-from polyframe.runs import offsets_of, positions_of
 
 #: The largest part is all of a union but for rounding where it is smaller by no more than this fraction.
 _SAME = 1e-9
@@ -210,7 +210,7 @@ def _settle(
     if np.any(uncertain & large) and not compile_loops():
         uncertain &= ~large
     if np.any(uncertain):
-        from polyframe.geometry.walk import walk_contours  # late: few clusters need it
+        from polyframe.geometry.compiled.walk import walk_contours  # late: few clusters need it
 
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)

@@ -15,17 +15,17 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.geometry._compiled import compile_loops
+from polyframe.core.runs import offsets_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement, Bools, Ints, arrange
+from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
 from polyframe.geometry.noding import REACH
 from polyframe.geometry.parts import fill_holes, largest_with_area, with_valid_outlines
 from polyframe.geometry.polygonized import polygonized_parts
 from polyframe.geometry.repeated import first_of_each
-from polyframe.runs import offsets_of, runs_of_equal
 
 if TYPE_CHECKING:
-    from polyframe.geometry.walk import WalkedLevels
+    from polyframe.geometry.compiled.walk import WalkedLevels
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
 _CHUNK_VERTICES = 100_000
@@ -178,7 +178,7 @@ def _walk_some(
     large = walkable & (arcs > _MOST_INTERPRETED)
     if np.any(large) and not compile_loops():
         walkable &= ~large
-    from polyframe.geometry.walk import walk_contours  # late: few clusters need it
+    from polyframe.geometry.compiled.walk import walk_contours  # late: few clusters need it
 
     there = walkable[cluster]
     walked = walk_contours(marks[there], np.searchsorted(cluster[there], np.arange(count + 1)))

@@ -14,10 +14,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe._errors import UsageError
-from polyframe.choices import ENGINE_ALIASES, EngineName
-from polyframe.geometry._compiled import compile_loops
+from polyframe.core.choices import ENGINE_ALIASES, EngineName
+from polyframe.core.errors import UsageError
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
+from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
 
@@ -71,12 +71,12 @@ def engine_named(name: str) -> Engine:
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
     compile_loops()
-    from polyframe.geometry.fast import (
+    from polyframe.geometry.compiled.fast import (
         fast_cluster_contours,
         fast_cluster_intersections,
         fast_cluster_unions,
     )
-    from polyframe.geometry.sweep import sweep_intersection_areas
+    from polyframe.geometry.compiled.sweep import sweep_intersection_areas
 
     return Engine(
         "compiled",

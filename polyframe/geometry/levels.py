@@ -16,8 +16,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 #: Areas closer than this fraction may be a tie. The second is a fraction of the whole level: rounding.
 _TIE = 1e-12

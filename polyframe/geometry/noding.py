@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.pairs import pair_with_runs
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.choices import EngineName
+from polyframe.core.choices import EngineName
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.given import listed, marks_given, polygons_given

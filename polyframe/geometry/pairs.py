@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 

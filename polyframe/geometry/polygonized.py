@@ -10,10 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.runs import positions_of
 from polyframe.geometry.arrangement import Arrangement, Bools, Ints
 from polyframe.geometry.levels import Levels
 from polyframe.geometry.noding import row_hashes
-from polyframe.runs import positions_of
 
 
 def polygonized_parts(

@@ -8,20 +8,20 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.choices import EngineName
-from polyframe.geometry._isolation import apply_isolated
-from polyframe.geometry.engines import engine_for
-from polyframe.geometry.given import listed
-from polyframe.geometry.parts import have_area, largest_parts
-from polyframe.geometry.tangles import is_tangled, may_be_tangled
-from polyframe.reasons import (
+from polyframe.core.choices import EngineName
+from polyframe.core.reasons import (
     LARGEST_COORDINATE,
     NO_AREA,
     REPAIR_FAILED,
     TOO_FEW_POINTS,
     TOO_MANY_CROSSINGS,
 )
-from polyframe.runs import offsets_of, positions_of
+from polyframe.core.runs import offsets_of, positions_of
+from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.engines import engine_for
+from polyframe.geometry.given import listed
+from polyframe.geometry.parts import have_area, largest_parts
+from polyframe.geometry.tangles import is_tangled, may_be_tangled
 
 #: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
 _CLEAR_SHARE = 1e-3
@@ -39,7 +39,7 @@ class RepairedPolygons:
         In square pixels; 0 where the path is unusable.
     problems : ndarray of str, shape (n,)
         None, or `too_few_points`, `no_area`, `too_many_crossings` or `repair_failed` (see
-        `polyframe.reasons`).
+        `polyframe.core.reasons`).
     """
 
     polygons: NDArray[Any]

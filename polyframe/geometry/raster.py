@@ -12,11 +12,11 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.choices import EngineName, Smoothing
+from polyframe.core.choices import EngineName, Smoothing
+from polyframe.core.runs import offsets_of
 from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.given import marks_given
-from polyframe.runs import offsets_of
 
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.runs import offsets_of
+from polyframe.core.runs import offsets_of
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

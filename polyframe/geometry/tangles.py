@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.runs import positions_of
+from polyframe.core.runs import positions_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

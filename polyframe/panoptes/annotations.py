@@ -14,15 +14,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe import reasons
+from polyframe.core import reasons
+from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.settings import Settings
 from polyframe.panoptes.any_cells import read_cell
 from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS, bezier_paths
 from polyframe.panoptes.coordinates import flat_paths
 from polyframe.panoptes.copies import alike_at_first, exact_copies
 from polyframe.panoptes.mark_rules import Mark, Rejection, selection_from_settings
 from polyframe.panoptes.plain_cells import read_plain_cell
-from polyframe.runs import offsets_of, positions_of
-from polyframe.settings import Settings
 
 _LONGEST_ANSWERS: Final = 32
 
@@ -78,7 +78,7 @@ class Rejects:
     mark_index : ndarray of int32, shape (n,)
         As in `Marks`; -1 where the whole cell is rejected.
     reason : list of str
-        Codes from `polyframe.reasons`.
+        Codes from `polyframe.core.reasons`.
     detail : list of str
         What was found and what was expected, at most 120 characters.
     """

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from reprlib import Repr
 from typing import Any, Final
 
-from polyframe import reasons
+from polyframe.core import reasons
+from polyframe.core.settings import LARGEST_INDEX
 from polyframe.panoptes.mark_rules import (
     NO_OUTLINE_TYPES,
     OUTLINE_KEYS,
@@ -26,7 +27,6 @@ from polyframe.panoptes.mark_rules import (
     unknown_outline_keys,
 )
 from polyframe.panoptes.svg_paths import SvgPathError, outline_from_svg
-from polyframe.settings import LARGEST_INDEX
 
 #: What Python, and the reader of plain cells with it, takes for a whole number.
 _MOST_DIGITS: Final = 4300

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.runs import offsets_of, positions_of
+from polyframe.core.runs import offsets_of, positions_of
 
 #: Fewer control points than this make no curve.
 FEWEST_CONTROL_POINTS: Final = 3

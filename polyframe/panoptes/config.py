@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import Settings
 from polyframe.panoptes.extractor_config import drawing_tasks
 from polyframe.panoptes.versions import version_spec_from_config
 from polyframe.panoptes.yaml_text import Scalar, Tree, read_yaml, tree_of
@@ -23,7 +24,6 @@ from polyframe.panoptes.yaml_values import (
     shown,
     whole_number,
 )
-from polyframe.settings import Settings
 
 _REDUCERS: Final = ("polygon_reducer", "polygon_reducer_contours")
 #: The other reducers that Panoptes has; a file may hold them beside ours.

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from polyframe.core.settings import DrawingTask, Settings
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.panoptes.any_cells import is_annotation, with_nested
-from polyframe.settings import DrawingTask, Settings
 
 _MOST_ROWS: Final = 2_000
 _MOST_KINDS: Final = 4

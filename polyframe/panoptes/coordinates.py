@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyframe.runs import offsets_of, positions_of
+from polyframe.core.runs import offsets_of, positions_of
 
 Path = bytes | list[float]
 

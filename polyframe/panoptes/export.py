@@ -6,11 +6,11 @@ from typing import Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError
-from polyframe.frames import clean_name
+from polyframe.core.errors import PolyframeError
+from polyframe.core.frames import clean_name
+from polyframe.core.settings import nearest
 from polyframe.panoptes.mending import ROW_NUMBER, read_header
 from polyframe.panoptes.unpacking import Kind, blocks
-from polyframe.settings import nearest
 
 REQUIRED: Final = (
     "classification_id",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, Final
 
-from polyframe import reasons
+from polyframe.core import reasons
 
 _NO_VALUE: Final = object()
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")

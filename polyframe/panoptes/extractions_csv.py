@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import polars as pl
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.extracted_answers import details_of_marks
 from polyframe.panoptes.mending import read_header

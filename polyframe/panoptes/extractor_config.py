@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from polyframe._errors import UsageError
-from polyframe.choices import ExtractorKind
+from polyframe.core.choices import ExtractorKind
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import LARGEST_INDEX, DrawingTask, nearest
 from polyframe.panoptes.yaml_text import Scalar, Tree
 from polyframe.panoptes.yaml_values import Place, known_items, scalar, whole_number
-from polyframe.settings import LARGEST_INDEX, DrawingTask, nearest
 
 _EXTRACTORS: Final[dict[str, ExtractorKind]] = {"polygon_extractor": "polygon", "bezier_extractor": "bezier"}
 #: The other extractors that Panoptes has; a file may hold them beside ours.

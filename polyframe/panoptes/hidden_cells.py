@@ -51,7 +51,7 @@ def without_cells(detail: str) -> str:
     Parameters
     ----------
     detail : str
-        From `polyframe.panoptes.annotations` or `polyframe.extraction`.
+        From `polyframe.panoptes.annotations` or `polyframe.consensus.extract`.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.cells import whole_number
 from polyframe.panoptes.metadata import NATURAL
 from polyframe.panoptes.unpacking import kind_of

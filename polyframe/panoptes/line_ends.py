@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.unpacking import Kind, blocks
 
 _RETURN, _FEED = b"\r", b"\n"

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from polyframe import reasons
-from polyframe.choices import ExtractorKind
+from polyframe.core import reasons
+from polyframe.core.choices import ExtractorKind
+from polyframe.core.settings import Settings, split_tool
 from polyframe.panoptes.coordinates import Path
-from polyframe.settings import Settings, split_tool
 
 #: The keys under which the classifiers store an outline.
 OUTLINE_KEYS: Final = ("points", "pathX", "pathY", "path")

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyframe.frames import clean_name
+from polyframe.core.frames import clean_name
 from polyframe.panoptes.unpacking import Kind, blocks
 
 #: How many lines one row may span before it is taken for an unclosed quote.

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.choices import Visitors
+from polyframe.core.choices import Visitors
 from polyframe.panoptes.cells import REPLACEMENT
 
 #: How the names of visitors who are not logged in begin; a hash of their address follows.

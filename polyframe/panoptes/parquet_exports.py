@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.cells import timestamp_from_time
 from polyframe.panoptes.export import check_columns, known_columns, tidy
 from polyframe.panoptes.mending import ROW_NUMBER

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from polyframe import reasons
+from polyframe.core import reasons
+from polyframe.core.settings import LARGEST_INDEX
 from polyframe.panoptes.coordinates import Path
 from polyframe.panoptes.mark_rules import (
     NO_OUTLINE_TYPES,
@@ -21,7 +22,6 @@ from polyframe.panoptes.mark_rules import (
     tool_type_of,
     unknown_outline_keys,
 )
-from polyframe.settings import LARGEST_INDEX
 
 
 class _Point(msgspec.Struct, gc=False):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from polyframe import __version__
-from polyframe.settings import Settings
+from polyframe.core.settings import Settings
 
 #: A cell by the name of its column.
 Row = dict[str, str]

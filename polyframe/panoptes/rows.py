@@ -6,8 +6,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe import reasons
-from polyframe.choices import Visitors
+from polyframe.core import reasons
+from polyframe.core.choices import Visitors
 from polyframe.panoptes.cells import boolean, text_or_missing, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.metadata import FROM_METADATA, read_metadata, volunteer

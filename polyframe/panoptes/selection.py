@@ -6,14 +6,14 @@ from typing import Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError
-from polyframe.choices import VersionChosenBy, Visitors
+from polyframe.core.choices import VersionChosenBy, Visitors
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.settings import Settings
 from polyframe.panoptes import versions
 from polyframe.panoptes.cells import REPLACEMENT, timestamp, whole_number
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 from polyframe.panoptes.mending import MOST_NONSENSE_ROWS
 from polyframe.panoptes.metadata import FROM_METADATA, read_metadata
-from polyframe.settings import Settings
 
 #: What a row weighs beside its annotations, roughly; for planning alone.
 _ROW_BYTES: Final = 200

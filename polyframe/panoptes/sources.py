@@ -11,7 +11,7 @@ from typing import IO, Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError, check_name, no_such_file
+from polyframe.core.errors import PolyframeError, UsageError, check_name, no_such_file
 from polyframe.panoptes import mending
 from polyframe.panoptes.export import (
     OPTIONAL,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.sources import Named, find_sources
 
 FileStates = Mapping[Path, tuple[int, int]]

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe._errors import PolyframeError, UsageError, in_short, no_such_file
-from polyframe.frames import clean_name
-from polyframe.local_paths import local_path
+from polyframe.core.errors import PolyframeError, UsageError, in_short, no_such_file
+from polyframe.core.frames import clean_name
+from polyframe.core.local_paths import local_path
+from polyframe.core.settings import as_builtin, is_whole
 from polyframe.panoptes.line_ends import ends_lines_with_returns
-from polyframe.settings import as_builtin, is_whole
 
 #: Digits of the number of a frame; more are none.
 _LONGEST_FRAME: Final = 10

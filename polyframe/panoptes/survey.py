@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 
-from polyframe._forked import use_polars
+from polyframe.core.forks import use_polars
+from polyframe.core.settings import Settings
 from polyframe.panoptes import selection, sources
 from polyframe.panoptes.rows import used_rows
 from polyframe.panoptes.selection import MadeWith, Selection
 from polyframe.panoptes.sources import Named
-from polyframe.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
+from polyframe.core.reasons import LONGEST_TASK
+from polyframe.core.settings import LARGEST_INDEX, Settings, split_tool
 from polyframe.panoptes.mark_rules import (
     OUTLINE_KEYS,
     draws_outlines,
     tool_name,
     unknown_outline_keys,
 )
-from polyframe.reasons import LONGEST_TASK
-from polyframe.settings import LARGEST_INDEX, Settings, split_tool
 
 #: The settings that name tasks and tools.
 NAMING: Final = ("drawing_tasks", "task", "tool", "bezier_tool")

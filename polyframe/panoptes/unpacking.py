@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-from polyframe._errors import PolyframeError, no_such_file
+from polyframe.core.errors import PolyframeError, no_such_file
 
 Kind = Literal["csv", "gzip", "zstd", "parquet"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from polyframe._errors import UsageError, in_short
+from polyframe.core.errors import UsageError, in_short
 
 _VERSION: Final = re.compile(r"\s*([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*")
 _ALL_MINORS: Final = 10**9

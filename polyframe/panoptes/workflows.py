@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import yaml
 
-from polyframe._errors import PolyframeError, UsageError, no_such_file
-from polyframe.frames import clean_name
+from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+from polyframe.core.frames import clean_name
+from polyframe.core.settings import Settings
 from polyframe.panoptes.config import TASK_LABELS
 from polyframe.panoptes.mark_rules import NO_OUTLINE_TYPES, draws_outlines
 from polyframe.panoptes.versions import is_version, parse_version_spec, selects, version_key
-from polyframe.settings import Settings
 
 _COLUMNS: Final = ("workflow_id", "version", "minor_version", "tasks")
 _NUMBER: Final = re.compile("[0-9]{1,18}")

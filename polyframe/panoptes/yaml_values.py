@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import did_you_mean, nearest
 from polyframe.panoptes.yaml_text import Scalar, Tree
-from polyframe.settings import did_you_mean, nearest
 
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")

@@ -16,14 +16,14 @@ an image, titles and legends; `outlines`, `contours`, `overview`, `tuned` and `t
 `figures` put panels together.
 """
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 
 try:
     import matplotlib as _matplotlib  # noqa: F401
 except ImportError:
     raise PolyframeError("pictures need Matplotlib: pip install 'polyframe[plot]'") from None
 
-from polyframe.images import ImageFolder
+from polyframe.panoptes.images import ImageFolder
 from polyframe.panoptes.subjects import read_subject
 from polyframe.plot.contours import agreement, level
 from polyframe.plot.figures import (

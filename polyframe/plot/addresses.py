@@ -14,8 +14,8 @@ import urllib.request
 from typing import Any, Final
 
 from polyframe import __version__
-from polyframe._errors import PolyframeError, UsageError
-from polyframe.local_paths import shown_kind
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.local_paths import shown_kind
 
 #: IPv6 addresses that stand for an IPv4 address in their last 32 bits.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")

@@ -12,8 +12,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
-from polyframe._errors import UsageError
-from polyframe.local_paths import shown_kind
+from polyframe.core.errors import UsageError
+from polyframe.core.local_paths import shown_kind
 from polyframe.plot.groups import MarkGroup
 from polyframe.plot.palette import cluster_style
 

@@ -13,8 +13,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
-from polyframe._errors import PolyframeError, UsageError, in_short
-from polyframe.colours import HEAT
+from polyframe.core.colours import HEAT
+from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.settings import as_builtin, is_whole
 from polyframe.plot.canvas import (
     SMALL_POINTS,
     Image,
@@ -28,7 +29,6 @@ from polyframe.plot.canvas import (
 )
 from polyframe.plot.groups import Cluster, MarkGroup, Path2D
 from polyframe.plot.outlines import mark_lines, outline
-from polyframe.settings import as_builtin, is_whole
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 

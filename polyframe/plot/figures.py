@@ -10,10 +10,11 @@ from typing import Final
 import matplotlib
 from matplotlib.figure import Figure
 
-from polyframe._errors import PolyframeError, UsageError, in_short
-from polyframe.choices import AverageType
-from polyframe.frames import Frame
-from polyframe.local_paths import listed, local_path, shown_kind
+from polyframe.core.atomic_files import placed_whole
+from polyframe.core.choices import AverageType
+from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.frames import Frame
+from polyframe.core.local_paths import listed, local_path, shown_kind
 from polyframe.plot.canvas import Image, check_group, counts, heading, numbered
 from polyframe.plot.contours import AGREEMENT_TITLE, agreement, check_level, level_title
 from polyframe.plot.contours import level as draw_level
@@ -24,7 +25,6 @@ from polyframe.plot.overview import consensus, consensus_by_size, consensus_coun
 from polyframe.plot.toys import toy
 from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend, tuning_table
 from polyframe.synthetic.toy import toy_cluster, toy_pair
-from polyframe.written import placed_whole
 
 WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")

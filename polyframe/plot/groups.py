@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError, UsageError, in_short
-from polyframe.dataset import part_paths, scan
-from polyframe.frames import Frame, columns_of
-from polyframe.local_paths import listed, local_path
-from polyframe.settings import as_builtin, is_whole
-from polyframe.tables import GROUP_KEYS, TABLES
+from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.frames import Frame, columns_of
+from polyframe.core.local_paths import listed, local_path
+from polyframe.core.settings import as_builtin, is_whole
+from polyframe.core.tables import GROUP_KEYS, TABLES
+from polyframe.store.dataset import part_paths, scan
 
 #: (n, 2) float64, image pixels, y downwards.
 Path2D = NDArray[np.float64]

@@ -11,9 +11,9 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from polyframe._errors import PolyframeError, no_such_file
-from polyframe.images import upright_image
-from polyframe.local_paths import local_path
+from polyframe.core.errors import PolyframeError, no_such_file
+from polyframe.core.local_paths import local_path
+from polyframe.panoptes.images import upright_image
 from polyframe.plot import addresses
 from polyframe.plot.addresses import check_scheme, shown
 from polyframe.plot.canvas import Image

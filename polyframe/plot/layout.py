@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from polyframe._errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.settings import as_builtin, is_whole
 from polyframe.plot.canvas import TITLE_POINTS, broken_at
-from polyframe.settings import as_builtin, is_whole
 
 #: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
 DPI: Final = 120

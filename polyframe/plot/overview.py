@@ -15,13 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError
-from polyframe.colours import HEAT
-from polyframe.dataset import scan
-from polyframe.frames import FRAMES, Frame, columns_of, data_frame, is_frame
-from polyframe.local_paths import local_path
+from polyframe.core.colours import HEAT
+from polyframe.core.errors import PolyframeError
+from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
+from polyframe.core.local_paths import local_path
+from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
-from polyframe.tables import REDUCTIONS
+from polyframe.store.dataset import scan
 
 #: Steps of consensus that are told apart.
 _STEPS: Final = 1000

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
-from polyframe.colours import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
+from polyframe.core.colours import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
 
 #: Dashes are for outliers; further clusters take these with the same colours again.
 _LINES: Final = ("solid", "dashdot", "dotted")

@@ -6,15 +6,15 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from polyframe._errors import UsageError
-from polyframe.choices import AverageType
-from polyframe.given_marks import frames_of
-from polyframe.local_paths import shown_kind
+from polyframe.consensus.reduce import cluster_marks, labels_table, reductions_table
+from polyframe.core.choices import AverageType
+from polyframe.core.errors import UsageError
+from polyframe.core.local_paths import shown_kind
+from polyframe.core.settings import Settings
+from polyframe.pipeline.given_marks import frames_of
 from polyframe.plot.canvas import like_image, numbered, titled, without_ticks
 from polyframe.plot.groups import MarkGroup, groups_of
 from polyframe.plot.outlines import mark_lines, outline
-from polyframe.reduction import cluster_marks, labels_table, reductions_table
-from polyframe.settings import Settings
 from polyframe.synthetic.toy import ToyCluster
 
 #: Pixels for one unit of the toys.

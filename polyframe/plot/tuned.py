@@ -9,11 +9,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from polyframe._errors import UsageError, in_short
-from polyframe.frames import Frame, clean_name, columns_of, data_frame
+from polyframe.core.errors import UsageError, in_short
+from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
+from polyframe.core.tables import TUNING
 from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
 from polyframe.plot.palette import cluster_style
-from polyframe.tables import TUNING
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CURRENT: Final = "#555555"

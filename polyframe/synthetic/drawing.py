@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.runs import offsets_of
+from polyframe.core.runs import offsets_of
 from polyframe.synthetic import outlines
 from polyframe.synthetic.chance import DRAWING, Floats, Ints, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from polyframe.local_paths import local_path
+from polyframe.core.local_paths import local_path
 from polyframe.synthetic.export import cannot_write, replacing, write_export
 from polyframe.synthetic.images import write_images
 from polyframe.synthetic.options import SynthOptions

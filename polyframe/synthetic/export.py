@@ -14,8 +14,8 @@ from typing import BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import PolyframeError, UsageError
-from polyframe.local_paths import local_path, shown_kind
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.local_paths import local_path, shown_kind
 from polyframe.synthetic.chance import INTERLEAVING, stream, whole
 from polyframe.synthetic.drawing import draw_subject
 from polyframe.synthetic.options import SynthOptions
@@ -207,6 +207,6 @@ def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
 def cannot_write(path: Path, error: OSError) -> PolyframeError:
     """Return the error to raise for what cannot be written."""
     # Late, since it brings Polars, which nothing here needs.
-    from polyframe import written
+    from polyframe.core import atomic_files
 
-    return PolyframeError(written.cannot_write(path, error))
+    return PolyframeError(atomic_files.cannot_write(path, error))

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import UsageError
-from polyframe.local_paths import local_path
-from polyframe.png import png
+from polyframe.core.errors import UsageError
+from polyframe.core.local_paths import local_path
+from polyframe.core.png import png
 from polyframe.synthetic.chance import PICTURE, TURN, Floats, cosine, sine, stream, uniform
 from polyframe.synthetic.export import cannot_write, replacing
 from polyframe.synthetic.options import SynthOptions

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from polyframe._errors import UsageError, in_short
+from polyframe.core.errors import UsageError, in_short
 
 RowOrder = Literal["time", "subject"]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
 from polyframe.synthetic.chance import SCENE, TURN, Floats, Ints, cosine, sine, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions
 

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe._errors import UsageError, in_short
-from polyframe.settings import is_whole
+from polyframe.core.errors import UsageError, in_short
+from polyframe.core.settings import is_whole
 from polyframe.synthetic.chance import TOY, Floats, bell, stream
 
 #: Sides, and marks, of a cluster.

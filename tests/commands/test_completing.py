@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from exports import ROOT, Done
 
-from polyframe.cli import cli
+from polyframe.cli.app import cli
 
 Call = Callable[..., Done]
 
@@ -63,8 +63,8 @@ def test_answers(line: str, answer: list[str], completed: Callable[[str], list[s
 
 def test_answers_do_not_wait_for_the_libraries() -> None:
     code = (
-        "import sys; from polyframe import cli\n"
-        "try: cli.main()\n"
+        "import sys; from polyframe.cli import app\n"
+        "try: app.main()\n"
         "except SystemExit: pass\n"
         "print([m for m in ('polars', 'numpy', 'shapely', 'pyarrow', 'scipy') if m in sys.modules])"
     )

@@ -9,7 +9,7 @@ import pytest
 from exports import ROOT, Done
 
 import polyframe as pf
-from polyframe._errors import no_such_file
+from polyframe.core.errors import no_such_file
 
 Call = Callable[..., Done]
 
@@ -24,7 +24,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pf.run(export, folder / "flat", config, engine="shapely", jobs=1, contours=False)
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
-        from polyframe.cli import cli
+        from polyframe.cli.app import cli
 
         cli(
             ["extract", "data/classifications.csv", "-c", "data/config.yaml", "-o", "ext", "-q"],

@@ -10,8 +10,8 @@ import click
 import pytest
 from exports import ROOT, Done
 
-from polyframe.cli import cli
-from polyframe.commands.helping import broken
+from polyframe.cli.app import cli
+from polyframe.cli.helping import broken
 
 Call = Callable[..., Done]
 

@@ -302,7 +302,7 @@ def test_other_texts_stay_as_they_are(text: str) -> None:
 
 
 def test_a_change_meanwhile_is_no_export(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from polyframe.exporting import panoptes_csv
+    from polyframe.export import panoptes_csv
 
     def changing(*_: object) -> list[str]:
         (out / "polyframe.json").write_text("{}", encoding="utf-8")

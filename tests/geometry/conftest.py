@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe.geometry._compiled import compile_loops
+from polyframe.geometry.compiled.numba_jit import compile_loops
 
 compile_loops()  # before any test imports what is compiled
 

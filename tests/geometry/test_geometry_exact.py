@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from shapely import box
 
+from polyframe.core.reasons import LARGEST_COORDINATE
 from polyframe.geometry import polygons_from_paths
+from polyframe.geometry.compiled.walk import walk_contours
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.walk import walk_contours
-from polyframe.reasons import LARGEST_COORDINATE
 
 ENGINES = ["shapely", "sweep"] if importlib.util.find_spec("numba") else ["shapely"]
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
@@ -253,8 +253,8 @@ def test_walks_are_the_same_where_they_are_interpreted():
 import sys
 sys.modules["numba"] = None
 import numpy as np, shapely
-from polyframe.geometry.walk import walk_contours
-from polyframe.reasons import LARGEST_COORDINATE
+from polyframe.geometry.compiled.walk import walk_contours
+from polyframe.core.reasons import LARGEST_COORDINATE
 marks = shapely.from_wkb(sys.argv[1:])
 walked = walk_contours(marks, [0, len(marks)])
 print(walked.proven.all(), [level.wkt for level in walked.polygons])

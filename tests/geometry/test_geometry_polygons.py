@@ -6,10 +6,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyframe.core.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
+from polyframe.core.runs import offsets_of
 from polyframe.geometry import polygons_from_paths
 from polyframe.geometry.polygons import path_problems, polygons_from_ragged
-from polyframe.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
-from polyframe.runs import offsets_of
 
 NAN, INF = float("nan"), float("inf")
 

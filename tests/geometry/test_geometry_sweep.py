@@ -13,10 +13,10 @@ pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast
 
 from polyframe.geometry import slabs as slabs_module
 from polyframe.geometry import sweep as sweep_module
+from polyframe.geometry.compiled.slabs import levels_of, outlines_of, sides_of
+from polyframe.geometry.compiled.sweep import sweep_intersection_areas
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
 from polyframe.geometry.pairs import all_pairs
-from polyframe.geometry.slabs import levels_of, outlines_of, sides_of
-from polyframe.geometry.sweep import sweep_intersection_areas
 
 UNIT = box(0, 0, 1, 1)
 TRIANGLE = Polygon([(0, 0), (4, 0), (0, 4)])

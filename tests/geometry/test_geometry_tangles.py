@@ -4,10 +4,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyframe.core.reasons import TOO_MANY_CROSSINGS
 from polyframe.geometry import tangles
 from polyframe.geometry.polygons import path_problems, polygons_from_ragged
 from polyframe.geometry.tangles import is_tangled, may_be_tangled
-from polyframe.reasons import TOO_MANY_CROSSINGS
 
 
 def scribble(points, seed=0, size=1000.0):

@@ -12,18 +12,18 @@ from shapely import box
 numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
 from polyframe.geometry import parts, predicates, rings, walk  # noqa: E402 - after the skip
-from polyframe.geometry.arcs import cut_into_arcs  # noqa: E402
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
-from polyframe.geometry.contours import cluster_contours  # noqa: E402
-from polyframe.geometry.crossings import Crossings, find_crossings  # noqa: E402
-from polyframe.geometry.curves import Curves, adds_up, trace_curves  # noqa: E402
-from polyframe.geometry.fast import (  # noqa: E402
+from polyframe.geometry.compiled.arcs import cut_into_arcs  # noqa: E402
+from polyframe.geometry.compiled.crossings import Crossings, find_crossings  # noqa: E402
+from polyframe.geometry.compiled.curves import Curves, adds_up, trace_curves  # noqa: E402
+from polyframe.geometry.compiled.fast import (  # noqa: E402
     fast_cluster_contours,
     fast_cluster_intersections,
     fast_cluster_unions,
 )
-from polyframe.geometry.outlines import load_outlines  # noqa: E402
-from polyframe.geometry.walk import walk_contours  # noqa: E402
+from polyframe.geometry.compiled.outlines import load_outlines  # noqa: E402
+from polyframe.geometry.compiled.walk import walk_contours  # noqa: E402
+from polyframe.geometry.contours import cluster_contours  # noqa: E402
 
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]

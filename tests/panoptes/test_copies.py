@@ -6,10 +6,10 @@ from random import Random
 import numpy as np
 import pytest
 
-from polyframe import reasons
+from polyframe.core import reasons
+from polyframe.core.settings import DrawingTask, Settings
 from polyframe.panoptes import copies
 from polyframe.panoptes.annotations import decode_annotations
-from polyframe.settings import DrawingTask, Settings
 
 SQUARE = {"toolIndex": 0, "pathX": [12, 112, 112, 12], "pathY": [10, 10, 110, 110]}
 CLICKED = {"tool": 0, "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4.5}, {"x": 5, "y": 0}]}

@@ -11,8 +11,8 @@ import pytest
 from exports import Done, other_digits
 
 import polyframe as pf
-from polyframe.settings import Settings
-from polyframe.takeover import extract_csv
+from polyframe.core.settings import Settings
+from polyframe.pipeline.from_extractions import extract_csv
 
 Call = Callable[..., Done]
 

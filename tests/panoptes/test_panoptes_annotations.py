@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from polyframe import reasons
+from polyframe.core import reasons
+from polyframe.core.settings import DrawingTask, Settings
 from polyframe.panoptes import annotations as reader
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.panoptes.coordinates import numbers_from_text
-from polyframe.settings import DrawingTask, Settings
 
 unhurried = hypothesis_settings(deadline=None)
 

@@ -12,7 +12,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 from memory import run_apart
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes import mending, selection, sources
 from polyframe.panoptes.unpacking import blocks
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import polyframe as pf
 from polyframe import UsageError
+from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.config import read_config
-from polyframe.settings import DrawingTask, Settings
-from polyframe.tables import EXTRACTIONS
 
 
 @pytest.fixture

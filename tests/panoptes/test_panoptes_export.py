@@ -10,9 +10,9 @@ from exports import export_row, export_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.settings import Settings
 from polyframe.panoptes import cells, mending, selection, sources
-from polyframe.settings import Settings
 
 
 def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:

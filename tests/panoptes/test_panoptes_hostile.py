@@ -9,10 +9,10 @@ import pytest
 from exports import drawing, export_row, export_text, square
 from fuzz_rows import check_run
 
-from polyframe import reasons
-from polyframe.dataset import read_manifest
+from polyframe.core import reasons
+from polyframe.core.settings import DrawingTask, Settings
 from polyframe.panoptes.annotations import decode_annotations
-from polyframe.settings import DrawingTask, Settings
+from polyframe.store.dataset import read_manifest
 
 TINY = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]}'
 MILLION = 1_000_000

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from exports import drawing, export_row, export_text, square
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.panoptes import mending, parquet_exports, sources
 from polyframe.panoptes.export import OPTIONAL, REQUIRED
 

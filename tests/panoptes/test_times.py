@@ -10,7 +10,7 @@ import pytest
 from exports import ROOT, Done, drawing, export_row, export_text, other_digits, square
 
 import polyframe as pf
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.cells import timestamp, timestamp_from_time
 
 Call = Callable[..., Done]

@@ -11,8 +11,8 @@ import yaml
 from exports import ROOT, Done, other_digits
 
 import polyframe as pf
+from polyframe.core.settings import DrawingTask
 from polyframe.panoptes.config import read_config
-from polyframe.settings import DrawingTask
 
 Call = Callable[..., Done]
 WORKFLOWS = ROOT / "data" / "workflows.csv"

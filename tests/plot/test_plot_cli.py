@@ -13,7 +13,7 @@ from made_groups import DATA, made_group
 from PIL import Image
 
 import polyframe as pf
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.plot import figures, images
 
 Call = Callable[..., Done]
@@ -236,7 +236,7 @@ def test_settings_of_matplotlib_stay_as_they_are(small: Path, tmp_path: Path, po
 def test_a_missing_extra_is_named(small: Path) -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None; sys.argv = ['polyframe', 'plot', *sys.argv[1:]];"
-        "from polyframe.cli import main; main()"
+        "from polyframe.cli.app import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(small), "--subject", "1", "-o", "x.png"],

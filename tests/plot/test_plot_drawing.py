@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import polyframe as pf
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.plot.palette import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE, cluster_style
 
 IMAGE = np.zeros((80, 120, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.plot import addresses, fetch_image, images
 
 #: Loopback as well, but here it stands for an address of the public network.

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import polyframe as pf
-from polyframe._errors import PolyframeError
+from polyframe.core.errors import PolyframeError
 from polyframe.plot import groups_of, read_groups
 
 

@@ -16,9 +16,9 @@ from made_groups import DATA
 from memory import run_apart
 from PIL import EpsImagePlugin, Image, ImageFile
 
-import polyframe.images
-from polyframe._errors import PolyframeError
-from polyframe.images import upright_size
+import polyframe.panoptes.images
+from polyframe.core.errors import PolyframeError
+from polyframe.panoptes.images import upright_size
 from polyframe.panoptes.subjects import Subject
 from polyframe.plot import ImageFolder, addresses, fetch_image, images, read_image, read_subject
 
@@ -66,7 +66,7 @@ def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "b.png").write_bytes(png()[:50])
     with pytest.raises(PolyframeError, match="cannot be read as an image"):
         read_image(tmp_path / "b.png")
-    monkeypatch.setattr(polyframe.images, "LARGEST_PIXELS", 11)
+    monkeypatch.setattr(polyframe.panoptes.images, "LARGEST_PIXELS", 11)
     (tmp_path / "c.png").write_bytes(png())
     with pytest.raises(PolyframeError, match="has 4 x 3 pixels, more than 11"):
         read_image(tmp_path / "c.png")
@@ -130,7 +130,7 @@ def test_as_many_pixels_as_may_be_are_read_in_bounded_memory(tmp_path: Path) -> 
     (tmp_path / "a.png").write_bytes(packed_png(10_000, 5_000))
     code = (
         "import sys\nfrom pathlib import Path\nimport memory\n"
-        "from polyframe.plot import read_image\nfrom polyframe.reporting.backgrounds import _reduced\n"
+        "from polyframe.plot import read_image\nfrom polyframe.export.report.backgrounds import _reduced\n"
         "assert len(_reduced(Path(sys.argv[1]), 100)) > 100\n"
         "assert read_image(sys.argv[1]).shape == (5000, 10000, 4)\n"
         "print(memory.peak_bytes() // 10**6)"

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polyframe as pf
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
 from polyframe.plot.overview import consensus_counts
 from polyframe.synthetic import toy_cluster, toy_pair
 

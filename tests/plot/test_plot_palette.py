@@ -7,7 +7,7 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
 
-from polyframe.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE
+from polyframe.core.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE
 
 #: What people see who lack one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
 VISION = {

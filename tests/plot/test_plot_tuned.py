@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polyframe as pf
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
 from polyframe.plot.palette import cluster_style
 from polyframe.plot.tuned import TUNING_KINDS
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from polyframe._errors import PolyframeError, UsageError
-from polyframe.png import png
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.png import png
 from polyframe.synthetic import EXAMPLE, SynthOptions, subject_image, true_outlines, write_example
 
 DATA = Path(__file__).parents[2] / "data"

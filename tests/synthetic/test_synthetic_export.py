@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe._errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.synthetic import EXAMPLE, SynthOptions, export, subjects_per_block, true_outlines, write_export
 
 COLUMNS = (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe._errors import UsageError
+from polyframe.core.errors import UsageError
 from polyframe.synthetic import toy_cluster, toy_pair
 
 

@@ -6,7 +6,7 @@ import pytest
 from exports import ROOT
 
 import polyframe as pf
-from polyframe import agenda
+from polyframe.pipeline import plan
 from polyframe.synthetic import write_export
 from polyframe.synthetic.options import SynthOptions
 
@@ -29,7 +29,7 @@ def partitioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_export(folder / "export.csv", chosen)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(agenda, "_MEGABYTE", 5_000)
+        patch.setattr(plan, "_MEGABYTE", 5_000)
         pf.run(
             folder / "export.csv",
             folder / "out",

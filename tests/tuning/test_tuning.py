@@ -16,11 +16,11 @@ from sklearn.cluster import DBSCAN
 
 import polyframe as pf
 from polyframe import geometry as g
-from polyframe import measuring
-from polyframe._errors import UsageError
-from polyframe.cli import cli
-from polyframe.extraction import polygons_of
-from polyframe.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
+from polyframe.cli.app import cli
+from polyframe.consensus import marks
+from polyframe.consensus.extract import polygons_of
+from polyframe.core.errors import UsageError
+from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
 
 EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
 MIN_SAMPLES = [1, 2, 3, 4]
@@ -117,7 +117,7 @@ def test_results_are_the_same_whatever_the_workers(partitioned: Path) -> None:
 
 
 def test_workers_may_be_processes(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polyframe.workers._PARTITIONS_FOR_THREADS", 0)
+    monkeypatch.setattr("polyframe.pipeline.workers._PARTITIONS_FOR_THREADS", 0)
     found = pf.tune(partitioned, eps="0.5,0.9", jobs=2, engine="shapely")
     assert found.equals(pf.tune(partitioned, eps="0.5,0.9", jobs=1, engine="shapely"))
 
@@ -125,8 +125,8 @@ def test_workers_may_be_processes(partitioned: Path, monkeypatch: pytest.MonkeyP
 def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[tuple[int, int]]] = []
     calls: list[int] = []
-    marks_taking_part = measuring.marks_taking_part
-    pair_distances = measuring.pair_distances
+    marks_taking_part = marks.marks_taking_part
+    pair_distances = marks.pair_distances
 
     def begin(*arguments: Any) -> Any:
         seen.append([])
@@ -137,8 +137,8 @@ def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.M
         seen[-1] += zip(left.tolist(), right.tolist(), strict=True)
         return pair_distances(polygons, areas, bounds, left, right, engine)
 
-    monkeypatch.setattr(measuring, "pair_distances", count)
-    monkeypatch.setattr("polyframe.tuning.gathering.marks_taking_part", begin)
+    monkeypatch.setattr(marks, "pair_distances", count)
+    monkeypatch.setattr("polyframe.pipeline.tune.marks_taking_part", begin)
     pf.tune(partitioned, eps="0.1:0.9:0.1", min_samples="1:5", jobs=1)
     assert len(seen) == len(list((partitioned / "extractions").iterdir()))
     assert len(calls) == 2 * len(seen)  # those of neighbours, and what clusters need beside
@@ -341,7 +341,7 @@ def test_a_run_meanwhile_is_noticed(
         pf.run(small_export, tmp_path / "out", jobs=1, eps=0.9)
         return count(*arguments)
 
-    monkeypatch.setattr("polyframe.tuning.gathering.count_settings", changed)
+    monkeypatch.setattr("polyframe.pipeline.tune.count_settings", changed)
     with pytest.raises(pf.PolyframeError, match="a run changed it during the tune; tune it again"):
         pf.tune(tmp_path / "out")
 

@@ -12,7 +12,7 @@ from exports import ROOT, Done
 from PIL import Image
 
 import polyframe as pf
-from polyframe import cli
+from polyframe.cli import app
 
 Call = Callable[..., Done]
 
@@ -138,4 +138,4 @@ def test_tuning_does_not_load_matplotlib(example: Path) -> None:
 
 
 def test_it_is_a_command() -> None:
-    assert "tune" in cli.cli.commands
+    assert "tune" in app.cli.commands

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe._errors import UsageError
-from polyframe.tuning.values import grid_of
+from polyframe.consensus.tune.values import grid_of
+from polyframe.core.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""How commands look in their help: examples, flags by topic, commands in the order of work."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+
+from polyframe.core.settings import nearest
+
+Function = Callable[..., Any]
+
+#: Narrower than any terminal on which an example is to stand on lines of its own.
+_WIDEST: Final = 76
+
+
+class Option(click.Option):
+    """An option that stands under a topic in the help."""
+
+    def __init__(self, *arguments: Any, topic: str | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.topic = topic
+
+
+class Command(click.Command):
+    """A command whose help has examples that work on `data/`, and its flags by topic."""
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what is given; errors know their command, which click forgets where a value is missing."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the flags, those without a topic first."""
+        topics: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                topic = getattr(parameter, "topic", None) or "Options"
+                topics.setdefault(topic, []).append(record)
+        for topic, records in topics.items():
+            with formatter.section(topic):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each as it is to be typed."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
+                for example in self.examples:
+                    formatter.write("".join(f"  {line}\n" for line in broken(example)))
+
+
+class Group(click.Group):
+    """Commands under headings, in the order in which they were added."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.headings: dict[str, list[str]] = {}
+
+    def add(self, heading: str, *commands: click.Command) -> None:
+        """Add commands under a heading."""
+        for command in commands:
+            self.add_command(command)
+            self.headings.setdefault(heading, []).append(str(command.name))
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands in the order in which people work."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings."""
+        longest = max(map(len, self.commands))
+        width = formatter.width - longest - 6
+        for heading, names in self.headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(
+                    # All in one column, also where the names under a heading are short.
+                    [(name.ljust(longest), self.commands[name].get_short_help_str(width)) for name in names]
+                )
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is meant; a wrong name is told with the nearest one."""
+        if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+def command(*examples: str, **settings: Any) -> Callable[[Function], Command]:
+    """Make a command of a function, like `click.command`.
+
+    Parameters
+    ----------
+    *examples : str
+        Calls such as `polyframe status out`, which work in a checkout on `data/` and on the directory `out`
+        that the first example of `polyframe run` makes. A test calls each of them.
+    **settings
+        What `click.command` takes.
+    """
+    return click.command(cls=Command, examples=examples, **settings)
+
+
+def broken(example: str) -> list[str]:
+    """Break an example that is too long for a line before one of its flags, as a shell takes it."""
+    lines = [""]
+    for word in example.replace(" -", "\n-").split("\n"):
+        if lines[-1] and len(lines[-1]) + len(word) > _WIDEST - 2:
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
+def told(error: click.ClickException) -> str:
+    """Return what is wrong with a call, and what to do next."""
+    message = error.format_message().rstrip(".")
+    ctx = getattr(error, "ctx", None)
+    if ctx is None or "?" in message:
+        return message
+    examples = getattr(ctx.command, "examples", ())
+    if isinstance(error, click.MissingParameter) and examples:
+        return f"{message}; for example: {examples[0]}"
+    return f"{message}; see `{ctx.command_path} --help`"

@@ -1,0 +1,199 @@
+"""The commands that make tables: run, extract, reduce, contours."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe.cli import helping
+from polyframe.cli.completing import folders
+from polyframe.cli.kinds import LOCAL_PATH
+from polyframe.cli.options import (
+    AS_MADE,
+    classifications_argument,
+    config_option,
+    force_option,
+    given,
+    output_argument,
+    quiet_option,
+    setting_options,
+    tables_option,
+)
+from polyframe.cli.telling import Progress, print_summary, say
+from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+
+
+@helping.command(
+    "polyframe run data/classifications.csv -c data/config.yaml -o out",
+    "polyframe run data/classifications.csv -c data/config.yaml -o union --average union --eps 0.4",
+    short_help="Make all tables from a classification export.",
+)
+@classifications_argument
+@config_option
+@tables_option
+@click.option("--no-contours", is_flag=True, help="leave the table contours out")
+@setting_options("extract", "reduce", "contours")
+@force_option
+@quiet_option
+def run(
+    classifications: tuple[Path, ...],
+    config: tuple[Path, ...],
+    output: Path,
+    no_contours: bool,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make all tables from the export CLASSIFICATIONS.
+
+    CLASSIFICATIONS is one file or several: CSV, plain or packed with gzip or zstd, or Parquet; a pattern in
+    quotes, such as "exports/*.csv"; or - for standard input. What an earlier run into the same directory made
+    of the same rows with the same settings stays as it is.
+    """
+    from polyframe import api
+
+    with Progress(quiet) as progress:
+        summary = api.run(
+            classifications,
+            output,
+            config,
+            contours=not no_contours,
+            force=force,
+            say=say(quiet),
+            progress=progress,
+            **given(options),
+        )
+    print_summary(summary, quiet)
+
+
+@helping.command(
+    "polyframe extract data/classifications.csv -c data/config.yaml -o out",
+    short_help="Take the marks out of an export and stop there.",
+)
+@classifications_argument
+@config_option
+@tables_option
+@setting_options("extract")
+@force_option
+@quiet_option
+def extract(
+    classifications: tuple[Path, ...],
+    config: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
+    from polyframe import api
+    from polyframe.pipeline.run import run_export
+
+    tell = say(quiet)
+    wanted = api.given_settings(config, given(options), tell)
+    settings = api.checked_settings(wanted)
+    with Progress(quiet) as progress:
+        summary = run_export(
+            classifications,
+            output,
+            settings,
+            ["extract"],
+            tell,
+            progress,
+            force=force,
+            given=wanted,
+            flagged=given(options),
+        )
+    print_summary(summary, quiet)
+
+
+@helping.command(
+    "polyframe reduce out -c data/config.yaml --average union",
+    short_help="Cluster and average extractions: groups, labels, reductions.",
+)
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=LOCAL_PATH)
+@config_option
+@click.option(
+    "-o",
+    "--output",
+    type=LOCAL_PATH,
+    shell_complete=folders,
+    help="the directory, for EXTRACTIONS.csv",
+)
+@setting_options("extract", "reduce", default=AS_MADE)
+@force_option
+@quiet_option
+def reduce(
+    extractions: Path,
+    config: tuple[Path, ...],
+    output: Path | None,
+    force: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Make the tables groups, labels and reductions from the extractions in OUT.
+
+    Or from EXTRACTIONS.csv, which panoptes_aggregation wrote: then also classifications, extractions and
+    rejects, into the directory that -o names. What that file lacks is the version of the workflow.
+    """
+    if not extractions.is_file():
+        if not extractions.exists() and (output is not None or extractions.suffix.lower() == ".csv"):
+            raise PolyframeError(no_such_file(extractions))
+        if output is not None:
+            raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
+        _from_extractions("reduce", extractions, config, force, quiet, options)
+        return
+    if output is None:
+        raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
+    from polyframe import api
+    from polyframe.pipeline import from_extractions
+
+    tell = say(quiet)
+    wanted = api.given_settings(config, given(options), tell)
+    settings = api.checked_settings(wanted)
+    with Progress(quiet) as progress:
+        summary = from_extractions.run_extractions_csv(
+            extractions,
+            output,
+            settings,
+            tell,
+            progress,
+            force=force,
+            given=wanted,
+            flagged=given(options),
+        )
+    print_summary(summary, quiet)
+
+
+@helping.command(
+    "polyframe contours out -c data/config.yaml",
+    short_help="Make contours from extractions.",
+)
+@output_argument
+@config_option
+@setting_options("extract", "reduce", "contours", default=AS_MADE)
+@force_option
+@quiet_option
+def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
+    """Make the table contours from the extractions in OUT."""
+    _from_extractions("contours", output, config, force, quiet, options)
+
+
+def _from_extractions(
+    stage: str, output: Path, config: tuple[Path, ...], force: bool, quiet: bool, options: dict[str, Any]
+) -> None:
+    from polyframe import api
+    from polyframe.pipeline.run import run_extractions
+    from polyframe.store import manifest, stages
+
+    wanted = api.given_settings(config, given(options), say(quiet))
+    api.checked_settings(wanted)
+    settings = stages.settings_for_stage(manifest.read_manifest(output), stage, wanted)
+    taken_over = stages.not_default(settings, without=wanted)
+    say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
+    with Progress(quiet) as progress:
+        summary = run_extractions(
+            output, settings, stage, say(quiet), progress, force=force, flagged=given(options)
+        )
+    for note in summary.notes:
+        say(quiet)(note)
+    print_summary(summary, quiet)

@@ -1,0 +1,97 @@
+"""The commands that come before a run: configuration files, and exports to try things out with."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe.cli import helping
+from polyframe.cli.completing import folders
+from polyframe.cli.kinds import LOCAL_PATH
+from polyframe.cli.options import Command, quiet_option
+from polyframe.cli.telling import Progress, say
+from polyframe.core.errors import PolyframeError
+from polyframe.synthetic.options import SynthOptions
+
+
+@helping.command(
+    "polyframe config data/workflows.csv --workflow-id 4321 -o configs",
+    short_help="Write configuration files from a workflow export.",
+)
+@click.argument("workflows", metavar="WORKFLOWS.csv", type=LOCAL_PATH)
+@click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
+@click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=LOCAL_PATH,
+    shell_complete=folders,
+    help="the folder for the files",
+)
+@click.option("--force", is_flag=True, help="replace files that are there")
+@quiet_option
+def config(
+    workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
+) -> None:
+    """Write configuration files for a workflow from the workflow export WORKFLOWS.csv."""
+    from polyframe.panoptes.write_config import config as write
+
+    for path in write(workflows, output, workflow_id, version, force=force, say=say(quiet)):
+        if not quiet:
+            click.echo(path)
+
+
+def _synth_options(command: Command) -> Command:
+    """Give a command one option for each field of `SynthOptions`."""
+    for f in reversed(dataclasses.fields(SynthOptions)):
+        kind: Any = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
+        command = click.option(
+            f"--{f.name.replace('_', '-')}",
+            type=kind,
+            default=f.default,
+            show_default=True,
+            help=f.metadata["help"],
+        )(command)
+    return command
+
+
+@helping.command(
+    "polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7",
+    short_help="Write a synthetic export, to try things out.",
+)
+@click.argument("output", metavar="OUT", type=LOCAL_PATH)
+@_synth_options
+@quiet_option
+def synth(output: Path, quiet: bool, **options: Any) -> None:
+    """Write a synthetic export to OUT.
+
+    OUT is a file where it ends in .csv or .csv.gz; else a directory, which gets classifications.csv and
+    subjects.csv. Same options, same bytes.
+    """
+    from polyframe.synthetic import write_export
+
+    chosen = SynthOptions(**options)
+    as_file = output.name.endswith((".csv", ".csv.gz"))
+    if not as_file:
+        _make_folder(output)
+    export = output if as_file else output / "classifications.csv"
+    subjects = None if as_file else output / "subjects.csv"
+    with Progress(quiet, "subjects") as progress:
+        done = write_export(export, chosen, subjects_csv=subjects, progress=progress.advance(chosen.subjects))
+    if not quiet:
+        click.echo(
+            f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes: {done.path}"
+        )
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_file():
+        raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .csv or .csv.gz")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        from polyframe.synthetic.export import cannot_write
+
+        raise cannot_write(path, error) from None

@@ -1,0 +1,1 @@
+"""Frames in, frames out: marks, clusters, averages, contours."""

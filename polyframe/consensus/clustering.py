@@ -1,0 +1,135 @@
+"""Clustering of marks by IoU distance: one DBSCAN over all groups of a partition, on arrays.
+
+The neighbours are known as a list of pairs, so DBSCAN is a matter of connected components. The labels are
+those of scikit-learn's `DBSCAN(metric="precomputed")` on the same graph (the tests compare them), without the
+second that importing scikit-learn takes in every process.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyframe.core.runs import runs_of_equal
+
+
+def cluster_labels(
+    group_offsets: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    *,
+    eps: float,
+    min_samples: int,
+) -> NDArray[np.int32]:
+    """Cluster the marks of many groups at once.
+
+    The distance graph is block-diagonal, one block a group, so all groups are clustered together: clusters
+    are numbered by their first core mark, and no pair crosses groups.
+
+    Parameters
+    ----------
+    group_offsets : (g + 1,) int64
+        Marks of group k stand at `group_offsets[k]:group_offsets[k + 1]`.
+    left, right : (p,) int64
+        Positions of the marks of a pair; each pair once. Pairs that are not listed are no neighbours.
+    distances : (p,) float64
+        IoU distance of each pair (fraction).
+    eps : float
+        The largest distance between neighbours, inclusive.
+    min_samples : int
+        Marks within `eps`, itself included, that make a mark a core of a cluster.
+
+    Returns
+    -------
+    (n,) int32
+        Label of each mark within its group: 0, 1, ... or -1 for an outlier. Empty without marks.
+
+    Notes
+    -----
+    DBSCAN: Ester, Kriegel, Sander, Xu (1996). A cluster is a connected component of core marks; another mark
+    near a core joins its cluster, the first of them where it is near several.
+    """
+    near = distances <= eps
+    left, right = left[near], right[near]
+    n_marks = int(group_offsets[-1])
+    core = core_marks(n_marks, left, right, min_samples)
+    labels = np.where(core, _components(left, right, core), n_marks)
+    # A mark that is no core takes the least label among its core neighbours.
+    for one, other in ((left, right), (right, left)):
+        joins = core[one] & ~core[other]
+        np.minimum.at(labels, other[joins], labels[one[joins]])
+    return _within_groups(np.where(labels == n_marks, -1, labels), group_offsets)
+
+
+def core_marks(
+    n_marks: int, left: NDArray[np.int64], right: NDArray[np.int64], min_samples: int
+) -> NDArray[np.bool_]:
+    """Tell which marks have `min_samples` neighbours or more, themselves included.
+
+    Parameters
+    ----------
+    n_marks : int
+    left, right : (p,) int64
+        Pairs of neighbours, each pair once.
+    min_samples : int
+
+    Returns
+    -------
+    (n,) bool
+    """
+    neighbours = 1 + np.bincount(left, minlength=n_marks) + np.bincount(right, minlength=n_marks)
+    return np.asarray(neighbours >= min_samples)
+
+
+def cluster_members(
+    labels: NDArray[np.int32], group_offsets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the marks of each cluster.
+
+    Parameters
+    ----------
+    labels : (n,) int32
+        From `cluster_labels`.
+    group_offsets : (g + 1,) int64
+        Marks of each group.
+
+    Returns
+    -------
+    members : (m,) int64
+        Positions of the clustered marks, sorted by group, label and position.
+    member_offsets : (c + 1,) int64
+        Members of each cluster.
+    """
+    group = np.repeat(np.arange(len(group_offsets) - 1), np.diff(group_offsets))
+    clustered = np.flatnonzero(labels >= 0)
+    cluster = group * len(labels) + labels
+    members = clustered[np.argsort(cluster[clustered], kind="stable")]
+    return members, runs_of_equal(cluster[members])
+
+
+def _components(
+    left: NDArray[np.int64], right: NDArray[np.int64], core: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Number the connected components of core marks by their first mark; the others mean nothing."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    both = core[left] & core[right]
+    graph = coo_array((np.ones(int(both.sum()), np.int8), (left[both], right[both])), shape=(len(core),) * 2)
+    _, component = connected_components(graph, directed=False)
+    members = component[core]
+    _, first, place = np.unique(members, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbers = np.zeros(len(core), np.int64)
+    numbers[core] = rank[place]
+    return numbers
+
+
+def _within_groups(labels: NDArray[np.int64], group_offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Number the clusters of each group from 0; outliers stay -1."""
+    sizes = np.diff(group_offsets)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    clustered = labels >= 0
+    first = np.full(len(sizes), np.iinfo(np.int64).max)
+    np.minimum.at(first, group[clustered], labels[clustered])
+    return np.where(clustered, labels - first[group], -1).astype(np.int32)

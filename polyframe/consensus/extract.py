@@ -1,0 +1,157 @@
+"""From checked rows of an export to the tables classifications, extractions and rejects."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe.consensus.volunteer_names import shows_cells
+from polyframe.core import ragged
+from polyframe.core.reasons import REASONS
+from polyframe.core.settings import Settings
+from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
+from polyframe.geometry.polygons import RepairedPolygons, path_problems, polygons_from_ragged
+from polyframe.panoptes.annotations import Decoded, decode_annotations
+from polyframe.panoptes.hidden_cells import without_cells
+from polyframe.panoptes.rows import CheckedRows
+
+_STAGES: Final = {reason.code: reason.stage for reason in REASONS}
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The marks of some classifications.
+
+    Attributes
+    ----------
+    classifications, extractions, rejects : polars.DataFrame
+        The tables of these names, see `polyframe.core.tables`.
+    """
+
+    classifications: pl.DataFrame
+    extractions: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
+    """Decode the annotations of checked rows and find the marks that have no area.
+
+    Parameters
+    ----------
+    checked : CheckedRows
+        From `polyframe.panoptes.rows.check_rows`.
+    settings : Settings
+        Which tasks and tools to take.
+    """
+    rows = checked.rows
+    decoded = decode_annotations(rows["annotations"], settings)
+    extractions = EXTRACTIONS.conform(_marks_frame(rows, decoded))
+    rejects = pl.concat(
+        [
+            _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
+            _described(_undecoded(rows, decoded, show_cells=shows_cells(settings))),
+            _described(_without_area(extractions)),
+        ]
+    )
+    read = ~np.isin(np.arange(rows.height), decoded.rejects.row[decoded.rejects.mark_index < 0])
+    n_marks = np.bincount(decoded.marks.row, minlength=rows.height)
+    classifications = rows.with_columns(pl.Series("n_marks", n_marks)).filter(pl.Series(read))
+    return Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects))
+
+
+def undecoded_marks(rejects: pl.DataFrame) -> int:
+    """Count the marks in rejects that are not in extractions."""
+    return int((rejects["mark_index"].is_not_null() & (rejects["stage"] == "decode")).sum())
+
+
+def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
+    """Count the marks that were taken as polygons without being told so.
+
+    Marks of classifier 1.x do not say the type of their tool, and polygons, freehand lines and Bezier curves
+    look alike.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        The table of that name.
+    settings : Settings
+        With which it was made; `drawing_tasks` and `bezier_tool` say which marks are Bezier curves.
+    """
+    if settings.drawing_tasks or settings.bezier_tool:
+        return 0
+    of_old_tools = extractions["tool"].str.contains(r"_tool[0-9]+$") & (extractions["tool_type"] == "polygon")
+    return int(of_old_tools.sum())
+
+
+def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
+    """Make the polygons of rows of `extractions`, in their order; None where a mark has no area."""
+    return polygons_from_ragged(*_paths_of(extractions))
+
+
+def _paths_of(
+    extractions: pl.DataFrame,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return all x, all y, and where each mark begins."""
+    x, offsets = ragged.flat(extractions["x"])
+    y, _ = ragged.flat(extractions["y"])
+    return x, y, offsets
+
+
+def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
+    marks = decoded.marks
+    plain = rows.select(
+        "workflow_id",
+        "subject_id",
+        "classification_id",
+        "created_at",
+        "volunteer",
+        "user_name",
+        "user_id",
+        "gold_standard",
+    )
+    return plain[marks.row].with_columns(
+        pl.Series("task", marks.task, pl.String),
+        pl.Series("frame", marks.frame, pl.Int32),
+        pl.Series("tool", marks.tool, pl.String),
+        pl.Series("mark_index", marks.mark_index, pl.Int32),
+        pl.Series("tool_type", marks.tool_type, pl.String),
+        pl.Series("details", marks.details, pl.String),
+        ragged.list_column("x", marks.x, marks.offsets),
+        ragged.list_column("y", marks.y, marks.offsets),
+    )
+
+
+def _undecoded(rows: pl.DataFrame, decoded: Decoded, *, show_cells: bool) -> pl.DataFrame:
+    """Rows and marks that the decoder could not use."""
+    rejects = decoded.rejects
+    found = rejects.detail if show_cells else [without_cells(detail) for detail in rejects.detail]
+    whole_row = rejects.mark_index < 0
+    return rows.select("classification_id", "subject_id")[rejects.row].with_columns(
+        pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),
+        pl.Series("reason", rejects.reason, pl.String),
+        pl.Series("found", found, pl.String),
+    )
+
+
+def _without_area(extractions: pl.DataFrame) -> pl.DataFrame:
+    """Marks that were decoded but have no area."""
+    problems = pl.Series("reason", path_problems(*_paths_of(extractions)).tolist(), pl.String)
+    points = pl.format("{} points", pl.col("x").list.len())
+    return (
+        extractions.with_columns(problems)
+        .filter(pl.col("reason").is_not_null())
+        .select("classification_id", "subject_id", "mark_index", "reason", points.alias("found"))
+    )
+
+
+def _described(rejects: pl.DataFrame) -> pl.DataFrame:
+    return rejects.select(
+        "classification_id",
+        "subject_id",
+        "mark_index",
+        pl.col("reason").replace_strict(_STAGES, return_dtype=pl.String).alias("stage"),
+        "reason",
+        pl.col("found").alias("detail"),
+    )

@@ -1,0 +1,186 @@
+"""What many settings make of the marks of one partition, on distances that are computed once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
+from polyframe.consensus.marks import (
+    Distances,
+    Marks,
+    distances_between,
+    member_pairs,
+    neighbour_distances,
+)
+from polyframe.consensus.tune.values import Grid
+from polyframe.core.runs import offsets_of, positions_of
+from polyframe.geometry.averages import cluster_consensus
+from polyframe.geometry.pairs import Pairs
+
+Positions = NDArray[np.int64]
+
+#: What is counted for each setting, by the names of the columns.
+COUNTED: Final = (
+    "clusters",
+    "clusters_kept",
+    "groups_with_clusters",
+    "clustered",
+    "doubled_clusters",
+    "merged_clusters",
+)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was counted in a partition; s settings, in the order of `Grid.settings`.
+
+    Attributes
+    ----------
+    groups, marks : int
+        Those that took part.
+    counts : mapping of str to (s,) int64
+        By the names in `COUNTED`.
+    largest : (s,) int64
+        Marks in the largest cluster.
+    consensus : tuple of s arrays of float64
+        Of each cluster above `min_threshold`.
+    """
+
+    groups: int
+    marks: int
+    counts: Mapping[str, Positions]
+    largest: Positions
+    consensus: tuple[NDArray[np.float64], ...]
+
+
+@dataclass(frozen=True)
+class _Clustering:
+    """One setting's clusters; n marks, m clustered marks, c clusters.
+
+    Attributes
+    ----------
+    cluster : (n,) int32
+        The cluster of each mark, numbered from 0 over all groups; -1 for an outlier.
+    members, member_offsets : (m,) int64 and (c + 1,) int64
+        The marks of each cluster.
+    cores : (k,) int64
+        Positions of the core marks.
+    """
+
+    cluster: NDArray[np.int32]
+    members: Positions
+    member_offsets: Positions
+    cores: Positions
+
+    @property
+    def sizes(self) -> Positions:
+        """Marks in each cluster, (c,) int64."""
+        return np.diff(self.member_offsets)
+
+
+def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) -> Tally:
+    """Cluster marks with every setting and count what comes of it.
+
+    Neighbours are found once, for the largest `eps`; the distances within clusters are computed once for all
+    pairs that any setting puts into one cluster. What remains for each setting is array arithmetic.
+
+    Parameters
+    ----------
+    marks : Marks
+    grid : Grid
+        The settings.
+    min_threshold : float
+        Share of the classifications above which a cluster is kept (fraction).
+    engine : str
+        See `polyframe.geometry.engines.engine_named`.
+    """
+    near = neighbour_distances(marks, max(grid.eps), engine)
+    clusterings = {setting: _clustering(marks, near, *setting) for setting in grid.settings}
+    # Small `eps` and large `min_samples` leave little that the others do not hold.
+    widest_first = [clusterings[eps, least] for least in grid.min_samples for eps in reversed(grid.eps)]
+    pairs = _pairs_of_any(marks, widest_first)
+    within = Distances(*pairs, distances_between(marks, pairs, near, engine))
+    counts = {name: np.zeros(len(clusterings), np.int64) for name in COUNTED}
+    largest = np.zeros(len(clusterings), np.int64)
+    consensus = []
+    group = marks.group
+    smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
+    for k, ((eps, least), found) in enumerate(clusterings.items()):
+        sizes = found.sizes
+        group_of_cluster = group[found.members[found.member_offsets[:-1]]]
+        kept = sizes / marks.n_classifications[group_of_cluster] > min_threshold
+        of_pair, distances = _pairs_of(found, within)
+        consensus.append(cluster_consensus(sizes, of_pair, distances)[kept])
+        # Only pairs of one classification are not among them.
+        doubled = np.bincount(of_pair, minlength=len(sizes)) < sizes * (sizes - 1) // 2
+        counts["clusters"][k] = len(sizes)
+        counts["clusters_kept"][k] = kept.sum()
+        counts["groups_with_clusters"][k] = len(np.unique(group_of_cluster))
+        counts["clustered"][k] = len(found.members)
+        counts["doubled_clusters"][k] = doubled.sum()
+        if eps in smaller_eps:
+            counts["merged_clusters"][k] = _merged(clusterings[smaller_eps[eps], least], found)
+        largest[k] = sizes.max(initial=0)
+    return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
+
+
+def _clustering(marks: Marks, near: Distances, eps: float, min_samples: int) -> _Clustering:
+    close = near.distances <= eps
+    left, right = near.left[close], near.right[close]
+    labels = cluster_labels(
+        marks.group_offsets, left, right, near.distances[close], eps=eps, min_samples=min_samples
+    )
+    members, member_offsets = cluster_members(labels, marks.group_offsets)
+    cluster = np.full(len(labels), -1, np.int32)
+    cluster[members] = np.repeat(np.arange(len(member_offsets) - 1), np.diff(member_offsets))
+    cores = np.flatnonzero(core_marks(len(labels), left, right, min_samples))
+    return _Clustering(cluster, members, member_offsets, cores)
+
+
+def _pairs_of_any(marks: Marks, clusterings: Sequence[_Clustering]) -> Pairs:
+    """Return the pairs, of different classifications, that are in one cluster in any of the clusterings.
+
+    The pairs of a clustering are listed only where a cluster is not part of one of the first clustering.
+    """
+    n_marks = len(marks.polygons)
+    listed = np.full(n_marks, -1, np.int32)
+    found = []
+    for clustering in clusterings:
+        members, offsets = _not_part_of(listed, clustering)
+        first, second = member_pairs(marks, members, offsets)
+        found.append(members[first] * n_marks + members[second])
+        if clustering is clusterings[0]:
+            listed = clustering.cluster
+    keys = np.unique(np.concatenate(found))
+    return keys // max(n_marks, 1), keys % max(n_marks, 1)
+
+
+def _not_part_of(cluster: NDArray[np.int32], clustering: _Clustering) -> tuple[Positions, Positions]:
+    """Return members and offsets of those clusters that are not part of one cluster of another clustering."""
+    if not len(clustering.members):
+        return clustering.members, clustering.member_offsets
+    there, starts = cluster[clustering.members], clustering.member_offsets[:-1]
+    least, most = np.minimum.reduceat(there, starts), np.maximum.reduceat(there, starts)
+    torn = np.flatnonzero((least < 0) | (least < most))
+    sizes = clustering.sizes[torn]
+    return clustering.members[positions_of(starts[torn], sizes)], offsets_of(sizes)
+
+
+def _pairs_of(clustering: _Clustering, within: Distances) -> tuple[Positions, NDArray[np.float64]]:
+    """Return the cluster and the distance of those pairs that are in one cluster."""
+    left, right = clustering.cluster[within.left], clustering.cluster[within.right]
+    together = np.flatnonzero((left == right) & (left >= 0))
+    return left[together].astype(np.int64), within.distances[together]
+
+
+def _merged(smaller: _Clustering, larger: _Clustering) -> int:
+    """Count how many clusters are lost where those of a smaller `eps` become part of others.
+
+    All cores of a cluster stay cores, and together, so any of them tells where it is now.
+    """
+    clusters, place = np.unique(smaller.cluster[smaller.cores], return_index=True)
+    now = larger.cluster[smaller.cores[place]]
+    return len(clusters) - len(np.unique(now))

@@ -1,0 +1,112 @@
+"""The table of settings: the numbers of all partitions together, as a frame and as lines for people."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from polyframe.consensus.tune.counts import COUNTED, Tally
+from polyframe.consensus.tune.values import Grid
+from polyframe.core.tables import TUNING
+
+
+def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int] | None) -> pl.DataFrame:
+    """Put the numbers of all partitions together.
+
+    Parameters
+    ----------
+    tallies : sequence of Tally
+        In any order.
+    grid : Grid
+        The settings that they were made with.
+    current : (float, int) or None
+        `eps` and `min_samples` of the output; None where there is no reduction.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `polyframe.core.tables.TUNING`: one row for each setting.
+    """
+    settings = grid.settings
+    zeros = np.zeros(len(settings), np.int64)
+    counts = {name: sum((tally.counts[name] for tally in tallies), zeros) for name in COUNTED}
+    groups, marks = sum(tally.groups for tally in tallies), sum(tally.marks for tally in tallies)
+    largest = np.max([zeros, *(tally.largest for tally in tallies)], axis=0)
+    quartiles = [_quartiles([tally.consensus[k] for tally in tallies]) for k in range(len(settings))]
+    smallest = pl.col("eps") == grid.eps[0]
+    frame = pl.DataFrame(settings, schema={"eps": pl.Float64, "min_samples": pl.Int64}, orient="row")
+    frame = frame.with_columns(
+        pl.Series("current", [setting == current for setting in settings], pl.Boolean),
+        pl.Series("groups", np.full(len(settings), groups)),
+        pl.Series("marks", np.full(len(settings), marks)),
+        *(pl.Series(name, values) for name, values in counts.items()),
+        pl.Series("largest_cluster", largest),
+        *(
+            pl.Series(name, [found[k] for found in quartiles], pl.Float64)
+            for k, name in enumerate(("consensus_q1", "consensus_median", "consensus_q3"))
+        ),
+    ).with_columns(
+        (pl.col("marks") - pl.col("clustered")).alias("outliers"),
+        pl.when(~smallest).then("merged_clusters").alias("merged_clusters"),
+    )
+    return TUNING.conform(
+        frame.with_columns(
+            _ratio("clusters", "groups").alias("clusters_per_group"),
+            _ratio("outliers", "marks").alias("outlier_share"),
+            _ratio("clustered", "clusters").alias("marks_per_cluster"),
+        )
+    )
+
+
+def _ratio(above: str, below: str) -> pl.Expr:
+    return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
+
+
+def _quartiles(parts: list[NDArray[np.float64]]) -> list[float | None]:
+    values = np.concatenate([np.empty(0), *parts])
+    if not len(values):
+        return [None, None, None]
+    return [float(quartile) for quartile in np.quantile(values, (0.25, 0.5, 0.75))]
+
+
+#: Headings of the printed columns, above one another; the column; how it is written.
+_PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
+    ("", "eps", "eps", "{:g}".format),
+    ("min_", "samples", "min_samples", "{}".format),
+    ("", "clusters", "clusters", "{:,}".format),
+    ("clusters", "a group", "clusters_per_group", "{:.2f}".format),
+    ("marks", "a cluster", "marks_per_cluster", "{:.1f}".format),
+    ("", "outliers", "outliers", "{:,}".format),
+    ("of all", "marks", "outlier_share", "{:.1%}".format),
+    ("", "doubled", "doubled_clusters", "{:,}".format),
+    ("", "merged", "merged_clusters", "{:,}".format),
+    ("consensus", "quartile", "consensus_q1", "{:.3f}".format),
+    ("", "median", "consensus_median", "{:.3f}".format),
+    ("", "quartile", "consensus_q3", "{:.3f}".format),
+)
+
+
+def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
+    """Return the table as aligned lines, the setting of the output marked with a star.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        From `tuning_table`.
+    output : str
+        What the output is called.
+    """
+    columns = [[above, below] for above, below, _, _ in _PRINTED]
+    for column, (_, _, name, written) in zip(columns, _PRINTED, strict=True):
+        column += ["-" if value is None else written(value) for value in table[name]]
+    widths = [max(map(len, column)) for column in columns]
+    marks = ["", "", *("*" if current else "" for current in table["current"])]
+    lines = []
+    for mark, cells in zip(marks, zip(*columns, strict=True), strict=True):
+        padded = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"{mark:<2}{padded}".rstrip())
+    if table["current"].any():
+        lines.append(f"* as {output} was made")
+    return lines

@@ -1,0 +1,1 @@
+"""Errors, settings, tables and other definitions that every layer shares."""

@@ -1,0 +1,59 @@
+"""Averaged polygons or contours as GeoJSON, in image pixels, y downwards."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from polyframe import __version__
+from polyframe.core.atomic_files import written_whole
+from polyframe.core.callbacks import Say
+from polyframe.export.exported import Exported
+from polyframe.export.left_out import LeftOut
+from polyframe.export.options import ExportOptions
+from polyframe.export.shapes import Points, Shape, shapes_by_partition
+from polyframe.store.opened import opened
+
+#: Readers take any GeoJSON for degrees on the globe, and nothing in a file can tell them otherwise.
+_DESCRIPTION: Final = f"polyframe {__version__}: image pixels, y downwards"
+
+
+def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+    """Write one FeatureCollection, a feature a line.
+
+    Parameters
+    ----------
+    output : Path
+        What a run wrote.
+    path : Path
+        The file to write.
+    options : ExportOptions
+        `what` and `level`.
+    say : callable
+        Told which clusters have no such level.
+    """
+    n_features = 0
+    left_out = LeftOut()
+    with written_whole(path) as file, opened(output) as found:
+        file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
+        for shapes in shapes_by_partition(found, options, left_out):
+            for shape in shapes:
+                file.write(",\n" if n_features else "\n")
+                file.write(json.dumps(_feature(shape)))
+                n_features += 1
+        file.write("\n]}\n")
+    left_out.tell(say)
+    return [Exported(path, n_features, "features")]
+
+
+def _feature(shape: Shape) -> dict[str, Any]:
+    geometry = None
+    if len(shape.points):
+        geometry = {"type": "Polygon", "coordinates": [_counterclockwise(shape.points).tolist()]}
+    return {"type": "Feature", "geometry": geometry, "properties": shape.told}
+
+
+def _counterclockwise(points: Points) -> Points:
+    """Turn a ring as GeoJSON wants it: counterclockwise where y points upwards."""
+    x, y = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
+    twice_the_area = float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
+    return points if twice_the_area > 0 else points[::-1]

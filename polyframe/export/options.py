@@ -1,0 +1,79 @@
+"""What can be chosen for an export: formats, names, defaults and help texts, in one place."""
+
+import os
+import typing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from polyframe.core.errors import UsageError, in_short
+from polyframe.core.local_paths import local_path
+
+#: Every format and the module that writes it; imported late, for what some of them need.
+FORMATS: Final = {
+    "panoptes-csv": "panoptes_csv",
+    "geojson": "geojson",
+    "coco": "coco",
+    "masks": "masks",
+    "labelstudio": "labelstudio",
+}
+_OF_IMAGES: Final = ("coco", "masks", "labelstudio")
+_WITH_NAMES: Final = ("coco", "labelstudio")
+
+What = Literal["reductions", "contours"]
+
+
+def _option(text: str, kind: Any, *formats: str) -> Any:
+    """Make a field; `kind` is a type, or a tuple of the words to choose from."""
+    return field(default=None, metadata={"help": text, "kind": kind, "formats": formats})
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What can be chosen for an export; None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        Where a value is out of its range.
+    """
+
+    what: What | None = _option(
+        "the averaged polygons, or the contours  [default: reductions; a folder of CSV files gets both]",
+        typing.get_args(What),
+        "panoptes-csv",
+        "geojson",
+    )
+    level: int | None = _option("one level of the contours, from 1", int, "geojson", *_OF_IMAGES)
+    classifications: str | os.PathLike[str] | None = _option(
+        "the classification export, which records the sizes of the images", Path, *_OF_IMAGES
+    )
+    image_size: str | None = _option(
+        "the size of images without a recorded one, such as 1024x768", str, *_OF_IMAGES
+    )
+    image_name: str | None = _option(
+        "what an image is called  [default: {subject_id}-{frame}.png]", str, *_WITH_NAMES
+    )
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for f in fields(self):
+            value, kind = getattr(self, f.name), f.metadata["kind"]
+            if value is None:
+                continue
+            if isinstance(kind, tuple) and not (isinstance(value, str) and value in kind):
+                raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(kind)}")
+            if kind is str and not isinstance(value, str):
+                raise UsageError(f"{f.name}: {in_short(value)} is not a text")
+            if kind is Path:
+                local_path(value, f.name)
+        level = self.level
+        if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
+            raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
+
+    def check_for(self, to: str) -> None:
+        """Raise a UsageError for an option that is given and that a format has no use for."""
+        for f in fields(self):
+            formats = f.metadata["formats"]
+            if getattr(self, f.name) is not None and to not in formats:
+                raise UsageError(f"{f.name} is for {', '.join(formats)}; leave it out for {to}")

@@ -1,0 +1,145 @@
+"""Reductions and contours as CSV in the very columns of panoptes_aggregation, for notebooks that read it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe.core.atomic_files import written_whole
+from polyframe.core.callbacks import Say
+from polyframe.core.errors import UsageError
+from polyframe.core.tables import GROUP_KEYS
+from polyframe.export.exported import Exported
+from polyframe.export.options import ExportOptions
+from polyframe.panoptes.reduction_rows import (
+    CONTOURS_REDUCER,
+    FIRST_COLUMNS,
+    REDUCER,
+    Cluster,
+    Contours,
+    Group,
+    Row,
+    contour_cells,
+    first_cells,
+    in_order,
+    reduction_cells,
+    with_gaps,
+)
+from polyframe.store.opened import Opened, opened
+
+#: What a whole folder is given, in the reference tool's names.
+FILES: Final = {
+    "reductions": f"{REDUCER}_reductions.csv",
+    "contours": f"{CONTOURS_REDUCER}_reductions.csv",
+}
+_QUOTE: Final = '"'
+_SPECIAL: Final = re.compile(r'[",\r\n]')
+_SUBJECT: Final = ["workflow_id", "subject_id"]
+_WANTED: Final = {
+    "reductions": ["clusters_count", "threshold", "clusters_x", "clusters_y", "consensus"],
+    "contours": ["cluster_label", "contours_x", "contours_y", "consensus"],
+}
+
+
+def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+    """Write one CSV file, or a folder of the two of them.
+
+    Parameters
+    ----------
+    output : Path
+        What a run wrote.
+    path : Path
+        A file that ends in `.csv` gets what `options.what` says; a folder gets both in the names of the
+        reference tool, contours only where they were made.
+    options : ExportOptions
+        `what`.
+    say : callable
+        Told nothing.
+    """
+    if path.suffix.lower() == ".csv":
+        return [_write(output, path, options.what or "reductions")]
+    if path.is_file():
+        raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
+    with opened(output) as found:
+        tables = [options.what] if options.what else [table for table in FILES if found.holds(table)]
+    return [_write(output, path / FILES[table], table) for table in tables or ["reductions"]]
+
+
+def _write(output: Path, path: Path, table: str) -> Exported:
+    with written_whole(path) as file, opened(output) as found:
+        tasks = _tasks(found)
+        # The header names every column that any row has, so that the keys are read first.
+        columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))
+        n_rows = 0
+        for row in _rows(found, table, tasks, whole=False):
+            columns.update(row.keys())
+            n_rows += 1
+        gaps = [name for name, rows in columns.items() if with_gaps(name) and rows < n_rows]
+        file.write(_line(columns))
+        for row in _rows(found, table, tasks, whole=True):
+            row |= {name: f"{row[name]}.0" for name in gaps if name in row}
+            file.write(_line(row.get(name, "") for name in columns))
+    return Exported(path, n_rows, "rows")
+
+
+def _line(cells: Iterable[str]) -> str:
+    # Not csv.writer: before Python 3.13 it leaves a carriage return in a cell without quotes.
+    quoted = (f'"{cell.replace(_QUOTE, 2 * _QUOTE)}"' if _SPECIAL.search(cell) else cell for cell in cells)
+    return f"{','.join(quoted)}\n"
+
+
+def _tasks(found: Opened) -> list[str]:
+    """Return the tasks that were reduced; a subject has a row for each, with marks or not."""
+    settings = found.settings
+    named = [drawing.task for drawing in settings.drawing_tasks] or list(settings.task)
+    if named:
+        return sorted({task for task in named if not settings.task or task in settings.task})
+    parts = found.partitions(labels=["task"])
+    return sorted({task for frames in parts for task in frames["labels"]["task"].unique()})
+
+
+def _rows(found: Opened, table: str, tasks: list[str], *, whole: bool) -> Iterator[Row]:
+    """Make the rows; those that are not whole have the right columns, and nothing in their cells."""
+    keys = list(GROUP_KEYS)
+    more = _WANTED[table] if whole else []
+    wanted = {"labels": [*keys, "cluster_label"] if whole else keys, table: [*keys, *more]}
+    for frames in found.partitions(classifications=_SUBJECT, **wanted):
+        groups = _groups(frames, table, whole)
+        subjects = frames["classifications"].unique().sort(_SUBJECT)
+        for workflow, subject in subjects.iter_rows():
+            for task in tasks:
+                of_task = in_order(groups.get((workflow, subject, task), ()))
+                if table == "reductions":
+                    cells = reduction_cells(of_task, found.settings)
+                    yield first_cells(REDUCER, workflow, subject, task) | cells
+                    continue
+                for group in of_task:
+                    for cells in contour_cells(group, found.settings):
+                        yield first_cells(CONTOURS_REDUCER, workflow, subject, task) | cells
+
+
+def _groups(
+    frames: dict[str, pl.DataFrame], table: str, whole: bool
+) -> dict[tuple[int, int, str], list[Group]]:
+    """Return the groups of each subject and task, with their clusters."""
+    clusters: dict[tuple[Any, ...], list[Cluster | Contours]] = {}
+    n_keys = len(GROUP_KEYS)
+    for row in frames[table].iter_rows():
+        clusters.setdefault(row[:n_keys], []).append(_cluster(table, row[n_keys:]))
+    labels = frames["labels"].group_by(GROUP_KEYS, maintain_order=True)
+    marks = labels.agg("cluster_label") if whole else labels.agg(pl.lit([]).alias("cluster_label"))
+    found: dict[tuple[int, int, str], list[Group]] = {}
+    for row in marks.iter_rows():
+        workflow, subject, task, frame, tool, of_marks = row
+        group = Group(frame, tool, of_marks, clusters.get(row[:n_keys], ()))
+        found.setdefault((workflow, subject, task), []).append(group)
+    return found
+
+
+def _cluster(table: str, values: tuple[Any, ...]) -> Cluster | Contours:
+    if table == "reductions":
+        return Cluster(*values) if values else Cluster(0, 0.0, [], [], 0.0)
+    return Contours(*values) if values else Contours(0, [], [], 0.0)

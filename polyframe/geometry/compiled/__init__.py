@@ -1,0 +1,1 @@
+"""The compiled engine: loops over coordinates, compiled by numba."""

@@ -1,0 +1,237 @@
+"""The outlines of one cluster cut into arcs, each with its level and the arc that follows, compiled.
+
+An arc runs along one outline from one event to the next. Events are crossings (two events, one on each
+outline) and points to be passed: vertices that lie on another outline, and the places where they lie. At a
+depth of d, which is how many *other* marks contain an arc, it bounds level d + 1. Depth changes by one at
+each crossing. Where two outlines cross, the level curve that arrives on one leaves on the other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyframe.geometry.compiled.crossings import Crossings
+from polyframe.geometry.compiled.numba_jit import compiled_inner
+from polyframe.geometry.compiled.ordering import are_same, number_nodes, settle_points, sort_along
+from polyframe.geometry.compiled.outlines import Outlines
+from polyframe.geometry.compiled.predicates import cross, shifted_side
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+#: Points that are no more than so many rounding steps apart are close.
+_CLOSE_STEPS = 16
+
+
+class Arcs(NamedTuple):
+    """The arcs of a cluster; arc i begins at event i.
+
+    Attributes
+    ----------
+    segment : ndarray of int64, shape (e,)
+        The segment that the event is on.
+    points : ndarray of float64, shape (e, 2)
+    is_vertex : ndarray of bool, shape (e,)
+        Whether the event is the first vertex of its segment.
+    end : ndarray of int64, shape (e,)
+        The event that the arc ends at.
+    bends : ndarray of int64, shape (e,)
+        How many vertices lie between its ends.
+    node : ndarray of int64, shape (e,)
+        A number for the point where the event is, equal for events at the same point; -1 where no ties were
+        broken, so that only the crossing itself is there.
+    nodes : int
+        How many such numbers there are.
+    level : ndarray of int64, shape (e,)
+    following : ndarray of int64, shape (e,)
+        The arc that continues the level curve.
+    tight : bool
+        Whether points that are not the same are so close that rounding may have moved one past the other.
+    sound : bool
+        False where a check failed.
+    """
+
+    segment: Ints
+    points: Floats
+    is_vertex: Flags
+    end: Ints
+    bends: Ints
+    node: Ints
+    nodes: int
+    level: Ints
+    following: Ints
+    tight: bool
+    sound: bool
+
+
+@compiled_inner
+def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
+    """Order the events along every outline, and find depths and what follows what.
+
+    Events 2 i and 2 i + 1 are those of crossing i.
+    """
+    first = outlines.first
+    n = len(crossings.segments)
+    segment, along, doubt, points, is_vertex, sure = _events(outlines, crossings)
+    count = len(segment)
+
+    place = np.zeros(len(outlines.x) + 1, np.int64)  # where the events of each segment begin
+    for e in range(count):
+        place[segment[e] + 1] += 1
+    for s in range(len(outlines.x)):
+        place[s + 1] += place[s]
+    order = np.empty(count, np.int64)
+    filled = place[:-1].copy()
+    for e in range(count):
+        order[filled[segment[e]]] = e
+        filled[segment[e]] += 1
+    same = np.arange(count - n)  # a forest that joins crossings and points to be passed at the same point
+    sound, tied = True, False
+    for e in range(count):
+        tied = tied or sure[e]
+    for s in range(len(outlines.x)):
+        if place[s + 1] - place[s] > 1:
+            run = order[place[s] : place[s + 1]]
+            certain, ties = sort_along(run, s, outlines, crossings, along, doubt, same)
+            sound = sound and certain
+            tied = tied or ties
+
+    tight = _is_tight(outlines, crossings, place, order, points, same)
+
+    end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
+    level, following = np.empty(count, np.int64), np.empty(count, np.int64)
+    for r in range(len(outlines.mark)):
+        depth = start = _depth_at_start(outlines, r)
+        begin, stop = place[first[r]], place[first[r + 1]]
+        size = first[r + 1] - first[r]
+        for i in range(begin, stop):
+            e = order[i]
+            last = i + 1 == stop
+            f = order[begin] if last else order[i + 1]
+            end[e] = f
+            steps = segment[f] - segment[e] + (size if last else 0)
+            bends[e] = steps - 1 if is_vertex[f] else steps
+            if e < 2 * n:
+                depth += 1 - 2 * (e % 2)
+            level[e] = depth + 1
+            following[e] = f ^ 1 if f < 2 * n else f
+            sound = sound and depth >= 0
+        sound = sound and depth == start
+    for e in range(count):
+        sound = sound and level[following[e]] == level[e]
+
+    node, nodes = np.full(count, -1, np.int64), 0
+    if tied:
+        settle_points(same, n, sure, points)
+        nodes = number_nodes(same, n, sure, points, node)
+    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, following, tight, sound)
+
+
+@compiled_inner
+def _is_tight(
+    outlines: Outlines, crossings: Crossings, place: Ints, order: Ints, points: Floats, same: Ints
+) -> bool:
+    """Say whether neighbours along a segment, its ends included, nearly are at the same point."""
+    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
+    largest = 0.0
+    for s in range(len(x)):
+        largest = max(largest, max(abs(x[s]), abs(y[s])))
+    close = _CLOSE_STEPS * np.spacing(largest)
+    n = len(crossings.segments)
+    for i in range(n):
+        if crossings.at_vertex[i]:
+            continue
+        px, py = crossings.places[i, 4], crossings.places[i, 5]
+        for side in range(2):
+            s = crossings.segments[i, side]
+            if abs(px - x[s]) <= close and abs(py - y[s]) <= close:
+                return True
+            if abs(px - end_x[s]) <= close and abs(py - end_y[s]) <= close:
+                return True
+    for s in range(len(x)):
+        for i in range(place[s] + 1, place[s + 1]):
+            e, f = order[i - 1], order[i]
+            near = abs(points[e, 0] - points[f, 0]) <= close and abs(points[e, 1] - points[f, 1]) <= close
+            if near and not are_same(e, f, same, n):
+                return True
+    return False
+
+
+@compiled_inner
+def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Floats, Floats, Flags, Flags]:
+    """List the events: crossings, touches, touched vertices, and a first vertex for rings without any."""
+    n, m = len(crossings.segments), len(crossings.touches)
+    rings, v = len(outlines.mark), len(outlines.x)
+    vertices = np.empty(v, np.int64)
+    met = np.zeros(rings, np.bool_)
+    for i in range(n):
+        met[outlines.ring[crossings.segments[i, 0]]] = True
+        met[outlines.ring[crossings.segments[i, 1]]] = True
+    k = 0
+    for i in range(v):
+        if crossings.touched[i]:
+            vertices[k] = i
+            k += 1
+            met[outlines.ring[i]] = True
+    touched = k
+    for i in range(m):
+        met[outlines.ring[crossings.touches[i, 0]]] = True
+    for r in range(rings):
+        if not met[r]:
+            vertices[k] = outlines.first[r]
+            k += 1
+
+    count = 2 * n + m + k
+    segment, points = np.empty(count, np.int64), np.empty((count, 2))
+    along, doubt = np.zeros(count), np.zeros(count)
+    is_vertex, sure = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    for i in range(n):
+        for side in range(2):
+            e = 2 * i + side
+            segment[e], sure[e] = crossings.segments[i, side], crossings.at_vertex[i]
+            along[e], doubt[e] = crossings.places[i, side], crossings.places[i, 2 + side]
+            points[e, 0], points[e, 1] = crossings.places[i, 4], crossings.places[i, 5]
+    for i in range(m):
+        e = 2 * n + i
+        s, vertex = crossings.touches[i, 0], crossings.touches[i, 1]
+        ax, ay, bx, by = outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]
+        px, py = outlines.x[vertex], outlines.y[vertex]
+        segment[e], points[e, 0], points[e, 1], sure[e] = s, px, py, True
+        along[e] = (px - ax) / (bx - ax) if abs(bx - ax) >= abs(by - ay) else (py - ay) / (by - ay)
+        doubt[e] = 1e-15
+    for i in range(k):
+        e = 2 * n + m + i
+        vertex = vertices[i]
+        segment[e], points[e, 0], points[e, 1] = vertex, outlines.x[vertex], outlines.y[vertex]
+        is_vertex[e], sure[e] = True, i < touched
+    return segment, along, doubt, points, is_vertex, sure
+
+
+@compiled_inner
+def _depth_at_start(outlines: Outlines, r: int) -> int:
+    """Count the other marks that contain the first vertex of a ring, shifts included."""
+    x, y, first, mark = outlines.x, outlines.y, outlines.first, outlines.mark
+    px, py, own = x[first[r]], y[first[r]], mark[r]
+    depth = 0
+    for q in range(len(mark)):
+        if mark[q] == own:
+            continue
+        raised = mark[q] < own  # where y is the same, the shift decides which is higher
+        begin, stop = first[q], first[q + 1]
+        above = y[stop - 1] > py or (raised and y[stop - 1] == py)
+        for k in range(begin, stop):
+            was_above = above
+            above = y[k] > py or (raised and y[k] == py)
+            if above != was_above:
+                s = k - 1 if k > begin else stop - 1
+                ax, ay, bx, by = x[s], y[s], x[k], y[k]
+                side = cross(ax, ay, bx, by, ax, ay, px, py)
+                left = shifted_side(side, ax, ay, bx, by, mark[q], own) > 0
+                if above and left:
+                    depth += 1
+                elif not above and not left:
+                    depth -= 1
+    return depth

@@ -1,0 +1,305 @@
+"""Slab decompositions of polygons, compiled: the preparation of the engine `compiled`.
+
+The distinct y values of a polygon's vertices cut it into *slabs*. No vertex lies inside a slab, so its
+interior there is a row of trapezoids, each between two *sides* that do not cross; interior rings are sides
+like any others. All polygons stand behind one another in flat arrays.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from polyframe.core.runs import offsets_of
+from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.int64]
+Ranks = NDArray[np.int32]
+
+#: Boxes beyond these limits have areas that no float holds; within them nothing here overflows.
+_LEAST_SIZE, _LARGEST_SIZE = 1e-290, 1e290
+_LARGEST_SLOPE = 1e300
+
+
+class Outlines(NamedTuple):
+    """The rings of n polygons.
+
+    Attributes
+    ----------
+    xy : (v, 2) float64
+        Vertices; the last one of each ring repeats its first.
+    ring_offsets : (r + 1,) int64
+        Where each ring begins in `xy`.
+    polygon_rings : (n + 1,) int64
+        Where each polygon begins in the rings.
+    """
+
+    xy: Floats
+    ring_offsets: Positions
+    polygon_rings: Positions
+
+
+class Levels(NamedTuple):
+    """Where the slabs of n polygons lie, and how many sides they have.
+
+    Coordinates are relative to an origin of each polygon's own, so that a small outline far away keeps its
+    precision. Origins are multiples of a power of two above the polygon's width or height, which makes the
+    subtraction, and the shift from one polygon to another, exact nearly always: vertices with the same y
+    stay level.
+
+    Attributes
+    ----------
+    first : (n,) int64
+        Where the slabs of each polygon begin in `y` and `side_offsets`.
+    slabs : (n,) int64
+        Slabs of each polygon; 0 where it is empty or not finite.
+    y : (v,) float64
+        Slab `k` of all slabs lies between `y[k]` and `y[k + 1]`. Between the slabs of two polygons there may
+        be places without a meaning.
+    rank : (v,) int32
+        For each vertex, the place of its y among those of its polygon.
+    side_offsets : (v + 1,) int64
+        The sides of slab `k` are numbered from `side_offsets[k]` to `side_offsets[k + 1] - 1`.
+    origin : (n, 2) float64
+        What was subtracted from x and from y.
+    extent : (n,) float64
+        The larger side of the polygon's box, rounded up to a power of two.
+    """
+
+    first: Positions
+    slabs: Positions
+    y: Floats
+    rank: Ranks
+    side_offsets: Positions
+    origin: Floats
+    extent: Floats
+
+
+class Sides(NamedTuple):
+    """The sides of n polygons, from left to right in each slab.
+
+    Attributes
+    ----------
+    x : (s,) float64
+        At the bottom of the slab.
+    slope : (s,) float64
+        Change of x with y.
+    shift : (n,) int64
+        What to add to the number of a side of each polygon to get its place here.
+    """
+
+    x: Floats
+    slope: Floats
+    shift: Positions
+
+
+def outlines_of(polygons: NDArray[Any]) -> Outlines:
+    """Return the rings of polygons or multipolygons; whatever else, missing or empty has none."""
+    rings, owners = shapely.get_rings(polygons, return_index=True)
+    if np.any(shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON):
+        parts, owner_of_part = shapely.get_parts(polygons, return_index=True)
+        rings, part = shapely.get_rings(parts, return_index=True)
+        owners = owner_of_part[part]
+    return Outlines(
+        np.ascontiguousarray(shapely.get_coordinates(rings)),
+        offsets_of(shapely.get_num_coordinates(rings)),
+        offsets_of(np.bincount(owners, minlength=len(polygons))),
+    )
+
+
+def levels_of(outlines: Outlines) -> Levels:
+    """Return the slabs of outlines and count their sides: O(v) time for v evenly spread vertices."""
+    count, vertices = len(outlines.polygon_rings) - 1, len(outlines.xy)
+    levels = Levels(
+        first=outlines.ring_offsets[outlines.polygon_rings[:-1]],
+        slabs=np.zeros(count, np.int64),
+        y=np.empty(vertices),
+        rank=np.empty(vertices, np.int32),
+        side_offsets=np.zeros(vertices + 1, np.int64),
+        origin=np.zeros((count, 2)),
+        extent=np.ones(count),
+    )
+    _fill_levels(outlines, levels)
+    return levels
+
+
+def sides_of(outlines: Outlines, levels: Levels) -> Sides:
+    """Return the sides of outlines; 16 bytes a side."""
+    counts = sides_per_polygon(levels)
+    places = offsets_of(counts)
+    shift = places[:-1] - levels.side_offsets[levels.first] if len(counts) else counts
+    sides = Sides(np.empty(places[-1]), np.empty(places[-1]), shift)
+    _fill_sides(outlines, levels, sides)
+    return sides
+
+
+def sides_per_polygon(levels: Levels) -> Positions:
+    """Return how many sides each polygon has in all its slabs, (n,) int64."""
+    counts: Positions = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
+    return counts
+
+
+@compiled
+def _fill_levels(outlines: Outlines, levels: Levels) -> None:
+    xy, ring_offsets, polygon_rings = outlines.xy, outlines.ring_offsets, outlines.polygon_rings
+    first, slabs, rank, side_offsets = levels.first, levels.slabs, levels.rank, levels.side_offsets
+    origin, extent = levels.origin, levels.extent
+    total = 0
+    for polygon in range(len(slabs)):
+        start, end = first[polygon], ring_offsets[polygon_rings[polygon + 1]]
+        if start < end and _choose_origin(xy, start, end, origin[polygon], extent[polygon : polygon + 1]):
+            slabs[polygon] = _rank(
+                xy[start:end, 1] - origin[polygon, 1], levels.y[start:end], rank[start:end]
+            )
+            # Each edge adds a side from the slab above its lower end to the slab below its upper end.
+            for ring in range(polygon_rings[polygon], polygon_rings[polygon + 1]):
+                for vertex in range(ring_offsets[ring], ring_offsets[ring + 1] - 1):
+                    lower = min(rank[vertex], rank[vertex + 1])
+                    upper = max(rank[vertex], rank[vertex + 1])
+                    side_offsets[start + lower + 1] += 1
+                    side_offsets[start + upper + 1] -= 1
+        sides = 0
+        for place in range(start, end):
+            sides += side_offsets[place + 1]
+            total += sides
+            side_offsets[place + 1] = total
+
+
+@compiled_inner
+def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Floats) -> bool:
+    """Set origin and extent; False where the outline is not finite or has no width or height."""
+    left = right = xy[start, 0]
+    bottom = top = xy[start, 1]
+    finite = True
+    for vertex in range(start, end):
+        x, y = xy[vertex, 0], xy[vertex, 1]
+        finite &= math.isfinite(x) and math.isfinite(y)
+        left, right = min(left, x), max(right, x)
+        bottom, top = min(bottom, y), max(top, y)
+    least, largest = min(right - left, top - bottom), max(right - left, top - bottom)
+    if not (finite and least > _LEAST_SIZE and largest < _LARGEST_SIZE):
+        return False
+    unit_x = math.ldexp(1.0, math.frexp(right - left)[1])
+    unit_y = math.ldexp(1.0, math.frexp(top - bottom)[1])
+    origin[0], origin[1] = np.floor(left / unit_x) * unit_x, np.floor(bottom / unit_y) * unit_y
+    extent[0] = max(unit_x, unit_y)
+    return True
+
+
+@compiled
+def _rank(y: Floats, distinct: Floats, rank: Ranks) -> int:
+    """Sort y into `distinct`, set the rank of each value in it, and return the largest rank.
+
+    A bucket sort: with as many equal buckets as values, most buckets hold about one, and the sort within
+    them moves little.
+    """
+    count = len(y)
+    bottom = top = y[0]
+    for vertex in range(count):
+        bottom, top = min(bottom, y[vertex]), max(top, y[vertex])
+    scale = count / (top - bottom)
+    ends = np.zeros(count + 1, np.int32)
+    for vertex in range(count):
+        ends[min(int((y[vertex] - bottom) * scale), count - 1) + 1] += 1
+    fullest = 0
+    for bucket in range(count):
+        fullest = max(fullest, ends[bucket + 1])
+        ends[bucket + 1] += ends[bucket]
+    keys, order = np.empty(count), np.empty(count, np.int32)
+    for vertex in range(count):
+        bucket = min(int((y[vertex] - bottom) * scale), count - 1)
+        place = ends[bucket]
+        ends[bucket] = place + 1
+        keys[place] = y[vertex]
+        order[place] = vertex
+    _sort(keys, order, fullest)
+    last = 0
+    distinct[0] = keys[0]
+    for place in range(count):
+        last += keys[place] != distinct[last]
+        distinct[last] = keys[place]
+        rank[order[place]] = last
+    return last
+
+
+@compiled_inner
+def _sort(keys: Floats, order: Ranks, reach: int) -> None:
+    """Sort keys, and order along with them, where none is `reach` or more from its place.
+
+    An insertion sort for small reaches, a Shell sort for large ones.
+    """
+    gap = max(reach // 8, 1)
+    while gap > 0:
+        for place in range(gap, len(keys)):
+            key, companion = keys[place], order[place]
+            free = place
+            while free >= gap and keys[free - gap] > key:
+                keys[free] = keys[free - gap]
+                order[free] = order[free - gap]
+                free -= gap
+            keys[free] = key
+            order[free] = companion
+        gap = max(gap * 5 // 11, 1) if gap > 1 else 0
+
+
+@compiled
+def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
+    xy, ring_offsets, polygon_rings = outlines.xy, outlines.ring_offsets, outlines.polygon_rings
+    first, slabs, y, rank, origin = levels.first, levels.slabs, levels.y, levels.rank, levels.origin
+    x, slope = sides.x, sides.slope
+    for polygon in range(len(slabs)):
+        begin, end = first[polygon], first[polygon] + slabs[polygon]
+        if begin == end:
+            continue
+        start = ring_offsets[polygon_rings[polygon]]
+        offsets = levels.side_offsets[begin : end + 1] + sides.shift[polygon]
+        free = offsets.copy()
+        for ring in range(polygon_rings[polygon], polygon_rings[polygon + 1]):
+            for vertex in range(ring_offsets[ring], ring_offsets[ring + 1] - 1):
+                lower, upper = vertex, vertex + 1
+                if rank[lower] > rank[upper]:
+                    lower, upper = upper, lower
+                if rank[lower] == rank[upper]:
+                    continue
+                at_x, at_y = xy[lower, 0] - origin[polygon, 0], xy[lower, 1] - origin[polygon, 1]
+                rise_x = xy[upper, 0] - origin[polygon, 0] - at_x
+                rise_y = xy[upper, 1] - origin[polygon, 1] - at_y
+                lean = rise_x / rise_y
+                if not abs(lean) < _LARGEST_SLOPE:  # of no height to speak of
+                    lean = 0.0
+                for slab in range(max(start + rank[lower], begin), min(start + rank[upper], end)):
+                    place = free[slab - begin]
+                    free[slab - begin] = place + 1
+                    x[place] = at_x + lean * (y[slab] - at_y)
+                    slope[place] = lean
+        _order_sides(x, slope, offsets, y[begin : end + 1])
+
+
+@compiled_inner
+def _order_sides(x: Floats, slope: Floats, offsets: Positions, y: Floats) -> None:
+    """Sort the sides of each slab of a polygon from left to right by where they are half-way up."""
+    for slab in range(len(y) - 1):
+        one, end = offsets[slab], offsets[slab + 1]
+        half = 0.5 * (y[slab + 1] - y[slab])
+        if end - one > 2:
+            _sort_sides(x[one:end], slope[one:end], half)
+        elif x[one] + slope[one] * half > x[one + 1] + slope[one + 1] * half:
+            x[one], x[one + 1] = x[one + 1], x[one]
+            slope[one], slope[one + 1] = slope[one + 1], slope[one]
+
+
+@compiled_inner
+def _sort_sides(x: Floats, slope: Floats, half: float) -> None:
+    count = len(x)
+    keys, order = np.empty(count), np.empty(count, np.int32)
+    for side in range(count):
+        keys[side] = x[side] + slope[side] * half
+        order[side] = side
+    _sort(keys, order, count)
+    old_x, old_slope = x.copy(), slope.copy()
+    for side in range(count):
+        x[side] = old_x[order[side]]
+        slope[side] = old_slope[order[side]]

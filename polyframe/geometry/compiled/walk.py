@@ -1,0 +1,168 @@
+"""Agreement contours, unions and intersections of many clusters by walking along outlines, exactly.
+
+Every outline runs with its interior on the left, and the number of *other* marks around a point of it changes
+by one where it crosses another outline. So the curves that bound "at least k marks" are followed along the
+outlines, changing outlines at each crossing, and no face is built. All that decides which way a curve goes is
+exact, for the coordinates as they are: whether outlines cross, in which order along an outline, whether they
+meet in a point or share an edge. Only the coordinates of crossings are rounded, and the areas.
+
+The walk of a cluster proves itself: depths agree where outlines cross and come back to where they began, the
+areas of all curves add up to those of all marks, and no level is larger than the one before.
+
+Compiled where the compiled engine is in use, else interpreted: the same numbers, some twenty times slower.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from polyframe.core.runs import offsets_of
+from polyframe.geometry.compiled.arcs import cut_into_arcs
+from polyframe.geometry.compiled.crossings import find_crossings
+from polyframe.geometry.compiled.curves import adds_up, trace_curves, write_levels
+from polyframe.geometry.compiled.numba_jit import compiled
+from polyframe.geometry.compiled.outlines import load_outlines
+from polyframe.geometry.compiled.rings import room_for_all, with_room
+from polyframe.geometry.compiled.touching import settle_touches
+from polyframe.geometry.contours import Wanted
+from polyframe.geometry.parts import with_valid_outlines
+from polyframe.geometry.repeated import MANY_REPEATS, first_of_each
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class WalkedLevels:
+    """The levels of many clusters.
+
+    Attributes
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (k,)
+        Sorted by cluster, then level; without holes, anticlockwise from the leftmost vertex.
+    offsets : ndarray of int64, shape (c + 1,)
+        The levels of cluster i are `polygons[offsets[i]:offsets[i + 1]]`; none where it is not proven.
+    areas : ndarray of float64, shape (k,)
+        Of each polygon.
+    proven : ndarray of bool, shape (c,)
+        Whether the walk of a cluster proved itself. With one outline many times it is not tried.
+    holed : ndarray of bool, shape (c,)
+        Whether a level may have holes.
+    """
+
+    polygons: NDArray[Any]
+    offsets: Ints
+    areas: Floats
+    proven: Flags
+    holed: Flags
+
+
+def walk_contours(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted = "all") -> WalkedLevels:
+    """Return the largest part of some levels of each cluster, holes filled.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Valid, sorted by cluster. None and empty polygons add nothing.
+    offsets : array_like of int, shape (c + 1,)
+        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+    wanted : {"all", "first", "last"}
+        All levels, or at most one: the first, or the one with all marks that are there.
+
+    Returns
+    -------
+    WalkedLevels
+    """
+    starts = np.asarray(offsets, dtype=np.int64)
+    real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
+    if not np.all(real):
+        starts = offsets_of(real)[starts]
+        polygons = polygons[real]
+    coordinates, rings, ring_starts = _flat_rings(polygons)
+    marks = starts[1:] - starts[:-1]
+    walkable = np.ones(len(marks), dtype=np.bool_)
+    if marks.max(initial=0) > MANY_REPEATS:
+        owner = np.repeat(np.arange(len(marks)), marks)
+        walkable[owner[first_of_each(polygons, owner) != np.arange(len(polygons))]] = False
+    with np.errstate(all="ignore"):  # as in compiled code
+        points, sizes, counts, areas, proven, holed, tight = _walk_clusters(
+            coordinates, rings, ring_starts, starts, walkable, wanted == "first", wanted == "last"
+        )
+    outlines = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, points, (offsets_of(sizes), np.arange(len(sizes) + 1))
+    )
+    if np.any(tight):
+        rounded = np.flatnonzero(np.repeat(tight, counts))
+        outlines[rounded] = with_valid_outlines(outlines[rounded])
+    return WalkedLevels(outlines, offsets_of(counts), areas, proven, holed)
+
+
+def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
+    """Return coordinates, where each ring begins, and the first ring of each polygon, its exterior."""
+    coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
+    if not np.any(shapely.get_num_interior_rings(polygons)):
+        sizes = np.bincount(owner, minlength=len(polygons))
+        return coordinates, offsets_of(sizes), np.arange(len(polygons) + 1)
+    rings, ring_owner = shapely.get_rings(polygons, return_index=True)
+    sizes = shapely.get_num_coordinates(rings).astype(np.int64)
+    return (
+        coordinates,
+        offsets_of(sizes),
+        np.searchsorted(ring_owner, np.arange(len(polygons) + 1)),
+    )
+
+
+@compiled
+def _walk_clusters(
+    coordinates: Floats,
+    rings: Ints,
+    ring_starts: Ints,
+    starts: Ints,
+    walkable: Flags,
+    first: bool,
+    last: bool,
+) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags, Flags]:
+    """Walk one cluster after the other.
+
+    Returns points, the sizes and areas of levels; for clusters how many levels they have, whether they are
+    proven, whether they may have holes, and whether rounding may have made an outline cross itself.
+    """
+    clusters = len(starts) - 1
+    points = np.empty((len(coordinates) + 16, 2))
+    # No cluster has more levels than marks.
+    sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
+    counts = np.zeros(clusters, np.int64)
+    proven, holed = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
+    tight = np.zeros(clusters, np.bool_)
+    n = k = 0
+    for c in range(clusters):
+        marks = starts[c + 1] - starts[c]
+        if marks == 0:
+            proven[c] = True
+            continue
+        if not walkable[c]:
+            continue
+        outlines = load_outlines(coordinates, rings, ring_starts[starts[c] : starts[c + 1] + 1])
+        if not outlines.sound:
+            continue
+        arcs = cut_into_arcs(outlines, find_crossings(outlines))
+        if not arcs.sound:
+            continue
+        alive = np.ones(len(arcs.node), np.bool_)
+        if not settle_touches(outlines, arcs, alive):
+            continue
+        curves = trace_curves(outlines, arcs, alive)
+        if not adds_up(curves, outlines.area, marks):
+            continue
+        levels = (1, 1) if first else (marks if last else 1, marks)
+        points = with_room(points, n, room_for_all(arcs))
+        counts[c], holed[c] = write_levels(outlines, arcs, curves, levels, points[n:], sizes[k:], areas[k:])
+        proven[c], tight[c] = True, arcs.tight
+        for _ in range(counts[c]):
+            n += sizes[k]
+            k += 1
+    return points[:n], sizes[:k], counts, areas[:k], proven, holed, tight

@@ -1,0 +1,1 @@
+"""Run the stages over all partitions of an export."""

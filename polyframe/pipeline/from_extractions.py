@@ -1,0 +1,105 @@
+"""Going on from the extractions of panoptes_aggregation: into tables, or in memory."""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from polyframe.consensus.extract import Extraction
+from polyframe.core.callbacks import Progress, Say
+from polyframe.core.errors import PolyframeError
+from polyframe.core.settings import Settings
+from polyframe.panoptes.extractions_csv import write_export
+from polyframe.panoptes.versions import NEWEST, parse_version_spec
+from polyframe.pipeline import run
+from polyframe.pipeline.result import Summary
+from polyframe.pipeline.safeguards import made_with, recorded_manifest
+from polyframe.store.dataset import check_output
+
+_NO_SESSIONS: Final = (
+    "extractions hold no sessions, so visitors who are not logged in are distinguished by name only "
+    "(visitors: name)"
+)
+
+
+def run_extractions_csv(
+    extractions: Path,
+    output: Path,
+    settings: Settings,
+    say: Say = lambda _: None,
+    progress: Progress = lambda _done, _all: None,
+    *,
+    force: bool = False,
+    given: Collection[str] = (),
+    flagged: Collection[str] = (),
+) -> Summary:
+    """Make all tables but `contours` of a CSV file of extractions.
+
+    Parameters
+    ----------
+    extractions : Path
+        What panoptes_aggregation wrote, see `polyframe.panoptes.extractions_csv`.
+    output : Path
+        The output directory; new, empty or ours.
+    settings : Settings
+        All settings. The version of the workflow is taken from them, since extractions have none: the lower
+        end of `workflow_version`, else of what the output directory was made with, or `0`.
+    say, progress, force, given, flagged
+        As for `polyframe.pipeline.run.run_export`.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file cannot be used or the output not be written.
+    """
+    check_output(output)
+    kept = made_with(output, recorded_manifest(output))
+    version = kept.workflow_version if kept else None
+    with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
+        stages = ["extract", "reduce"]
+        say(_NO_SESSIONS)
+        return run.run_export(
+            [export], output, adapted, stages, say, progress, force=force, given=given, flagged=flagged
+        )
+
+
+def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None) -> Extraction:
+    """Read a CSV file of extractions into memory.
+
+    Raises
+    ------
+    PolyframeError
+        As from `run_extractions_csv`.
+    """
+    with _as_export(extractions, settings, None) as (export, adapted):
+        say(_NO_SESSIONS)
+        return run.extract_frames([export], adapted, export.parent / "work", say)
+
+
+@contextlib.contextmanager
+def _as_export(
+    extractions: Path, settings: Settings, beside: Path | None, kept_version: str | None = None
+) -> Iterator[tuple[Path, Settings]]:
+    """Make a classification export for a while, of the same name; it lies beside what is made of it."""
+    if beside is not None:
+        beside.mkdir(parents=True, exist_ok=True)
+    if settings.workflow_version == NEWEST:
+        # There are no versions to choose from.
+        settings = dataclasses.replace(settings, workflow_version=None)
+    spec = settings.workflow_version or kept_version
+    major, minor = parse_version_spec(spec).lowest if spec else (0, 0)
+    # Bezier curves are paths by now.
+    tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)
+    settings = dataclasses.replace(settings, bezier_tool=())
+    with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
+        export = Path(folder) / extractions.name
+        try:
+            write_export(extractions, export, f"{major}.{minor}" if minor else str(major))
+            yield export, settings.replace({"drawing_tasks": tasks, "visitors": "name"})
+        except PolyframeError as error:
+            told = type(error)(str(error).replace(str(export), str(extractions)))
+            for note in getattr(error, "__notes__", []):
+                told.add_note(note)
+            raise told from None

@@ -1,0 +1,200 @@
+"""What is done with one partition: files in, one part file for each table out.
+
+A task takes paths and returns counts; no frame travels between processes, so that any joblib backend works.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyframe.consensus.contours import contours_table
+from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
+from polyframe.consensus.participation import selected_marks, visitor_repeats
+from polyframe.consensus.reduce import Clustered, cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.consensus.volunteer_names import KEY_VARIABLE, as_published, shows_cells, volunteers_key
+from polyframe.core.errors import PolyframeError
+from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
+from polyframe.core.settings import Settings
+from polyframe.core.tables import TABLES
+from polyframe.panoptes.rows import check_rows, rows_schema
+from polyframe.panoptes.selection import Selection
+from polyframe.panoptes.tools import tools_there
+from polyframe.pipeline.partitions import Partition
+from polyframe.pipeline.shuffle import Slices, read_slices
+from polyframe.store.commit import NEXT
+from polyframe.store.fingerprints import stage_fingerprints
+from polyframe.store.manifest import StageRecord
+from polyframe.store.parts import Origin, part_name, read_parts, write_part
+from polyframe.store.stages import stage_settings
+from polyframe.store.subject_ranges import within_range
+
+
+@dataclass(frozen=True)
+class PartitionTask:
+    """One partition and what to do with it.
+
+    Attributes
+    ----------
+    partition : Partition
+        Its name and its range of subjects.
+    stages : tuple of str
+        Some of `extract`, `reduce` and `contours`.
+    source : Slices or mapping
+        For `extract` the rows of the export; else the part files that `extract` made.
+    selection : Selection or None
+        Which rows are used; only for `extract`.
+    settings : Settings
+        All settings.
+    work : Path
+        The work directory, which gets the parts.
+    fingerprints : mapping
+        Of each stage.
+    places : str
+        Fingerprint of where the rows stand in the export.
+    """
+
+    partition: Partition
+    stages: tuple[str, ...]
+    source: Slices | Mapping[str, Path]
+    selection: Selection | None
+    settings: Settings
+    work: Path
+    fingerprints: Mapping[str, str]
+    places: str
+
+    @property
+    def marker(self) -> Path:
+        """The file that says that a worker has begun with this partition and is not done."""
+        return self.work / "started" / self.partition.name
+
+
+@dataclass(frozen=True)
+class PartitionResult:
+    """What was made of a partition: a record for each stage."""
+
+    partition: Partition
+    stages: Mapping[str, StageRecord] = field(default_factory=dict)
+
+
+def process_partition(task: PartitionTask) -> PartitionResult:
+    """Do the stages of one partition and write its part files."""
+    task.marker.touch()
+    result = PartitionResult(task.partition, _make(task))
+    task.marker.unlink(missing_ok=True)
+    return result
+
+
+def _make(task: PartitionTask) -> dict[str, StageRecord]:
+    records: dict[str, StageRecord] = {}
+    extraction, tools = _extraction(task)
+    if "extract" in task.stages:
+        # Only what has no key, or repeats one, is told by its row in the export.
+        places = task.places if (extraction.rejects["stage"] == "read").any() else None
+        counts = {**_extraction_counts(extraction, task.settings), "tools": tools}
+        records["extract"] = _write(task, "extract", vars(extraction), counts, places)
+    if task.stages == ("extract",):
+        return records
+    marks = selected_marks(extraction.extractions, task.settings)
+    clustered = cluster_marks(marks, extraction.classifications, task.settings)
+    counts = _cluster_counts(extraction, marks, clustered)
+    # Which of the rows with one id counts goes by their order in the export.
+    repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
+    places = task.places if repeated else None
+    for stage in task.stages:
+        if stage != "extract":
+            records[stage] = _write(task, stage, _tables(stage, clustered, task.settings), counts, places)
+    return records
+
+
+def _key(task: PartitionTask) -> bytes:
+    """Return the secret with which volunteers are hashed, from the environment: it does not travel in tasks.
+
+    Raises
+    ------
+    PolyframeError
+        Where a worker has another one than the process that made the task.
+    """
+    key = volunteers_key(task.settings)
+    if key and stage_fingerprints(task.partition.content, task.settings, key) != task.fingerprints:
+        raise PolyframeError(
+            f"the environment variable {KEY_VARIABLE} of a worker is not that of the run; set it for all "
+            "workers, and start them again"
+        )
+    return key
+
+
+def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
+    """Return the marks of a partition, and which tools there are where they are extracted now."""
+    if isinstance(task.source, Slices):
+        assert task.selection is not None
+        subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
+        rows = read_slices(task.source, rows_schema()).filter(subjects)
+        checked = check_rows(rows, task.selection, show_cells=shows_cells(task.settings))
+        extraction = extract_rows(checked, task.settings)
+        return extraction, tools_there(extraction.extractions, checked.rows["annotations"], task.settings)
+    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), []
+
+
+def _tables(stage: str, clustered: Clustered, settings: Settings) -> dict[str, pl.DataFrame]:
+    if stage == "contours":
+        return {"contours": contours_table(clustered, settings)}
+    return {
+        "groups": groups_table(clustered),
+        "labels": labels_table(clustered),
+        "reductions": reductions_table(clustered, settings),
+    }
+
+
+def _write(
+    task: PartitionTask,
+    stage: str,
+    frames: Mapping[str, pl.DataFrame],
+    counts: Mapping[str, Any],
+    places: str | None,
+) -> StageRecord:
+    origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
+    name = part_name(task.partition.name)
+    if isinstance(task.source, Slices):
+        key = _key(task)
+        frames = {table: as_published(frame, task.settings, key) for table, frame in frames.items()}
+    sizes = {
+        table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
+        for table, frame in frames.items()
+    }
+    return StageRecord(origin.fingerprint, places, counts, sizes)
+
+
+def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, Any]:
+    """Count rows and marks of an extraction, by the names of `Accounting`."""
+    rejects = extraction.rejects
+    whole_row = rejects["mark_index"].is_null()
+    undecoded = undecoded_marks(rejects)
+    return {
+        "rows_rejected": int(whole_row.sum()),
+        "rows_used": extraction.classifications.height,
+        "visitor_repeats": visitor_repeats(extraction.classifications),
+        "marks_seen": undecoded + extraction.extractions.height,
+        "marks_undecoded": undecoded,
+        "marks_decoded": extraction.extractions.height,
+        "marks_rejected": int((~whole_row).sum()),
+        "marks_assumed_polygons": assumed_polygons(extraction.extractions, settings),
+        "reasons": dict(sorted(rejects["reason"].value_counts(name="n").rows())),
+    }
+
+
+def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
+    """Count what became of the marks of a reduction, by the names of `Accounting`."""
+    outliers = int((clustered.labels < 0).sum())
+    return {
+        "rows_set_aside": clustered.rows_set_aside,
+        "marks_rejected": undecoded_marks(extraction.rejects) + clustered.rejected,
+        "marks_not_selected": extraction.extractions.height - marks.height,
+        "marks_set_aside": clustered.set_aside,
+        "marks_clustered": len(clustered.labels) - outliers,
+        "marks_outliers": outliers,
+        "groups": len(clustered.group_offsets) - 1,
+        "clusters": len(clustered.group),
+    }

@@ -1,0 +1,1 @@
+"""An output directory: its manifest, its part files, and how a run publishes them."""

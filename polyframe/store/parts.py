@@ -1,0 +1,177 @@
+"""Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe import __version__
+from polyframe.core.atomic_files import cannot_write, replace_durably
+from polyframe.core.errors import PolyframeError
+from polyframe.core.tables import SCHEMA_VERSION, Table
+
+#: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
+GEO: Final = {
+    "version": "1.1.0",
+    "primary_column": "geometry",
+    "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
+}
+#: As many threads may write at once.
+_MOST_WRITERS: Final = 64
+_WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
+
+#: The key of our metadata in a Parquet footer.
+FOOTER: Final = "polyframe"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a part was made from, and what was counted on the way.
+
+    Attributes
+    ----------
+    settings : mapping
+        Those that matter to the part, as plain JSON values.
+    fingerprint : str
+        Of rows and settings, see `polyframe.store.fingerprints`.
+    places : str or None
+        Of where the rows stand in the export; None where nothing in the part tells.
+    counts : mapping
+        The counts of its stage in this partition, see `polyframe.store.accounting`.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
+    places: str | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def part_name(partition: str) -> str:
+    """Return the file name of a partition's part, such as `part-00000.parquet`."""
+    return f"part-{partition}.parquet"
+
+
+def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) -> int:
+    """Write one part file, whole or not at all.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        Rows of the table, in any order.
+    path : Path
+        Where to; its folder is made.
+    table : Table
+        Gives columns, types and order.
+    origin : Origin
+        Goes into the footer.
+
+    Returns
+    -------
+    int
+        Bytes of the file.
+
+    Raises
+    ------
+    PolyframeError
+        Where it cannot be written, for instance because the disk is full.
+    """
+    import pyarrow.parquet as pq
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    # Not Polars' own writer: readers of whole folders look for the metadata in the Arrow schema.
+    arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    arrow = arrow.replace_schema_metadata(_footer(table, origin))
+    try:
+        with _WRITERS:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # With checksums `validate` finds what a disk or a cable has changed.
+            pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
+            replace_durably(temporary, path)
+        return path.stat().st_size
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise PolyframeError(cannot_write(path, error)) from None
+
+
+def no_more_parts(seconds: float) -> None:
+    """Let no thread of this process begin with a part any more, and wait for those that are at it.
+
+    For a process that is about to end while threads work: none leaves half a file behind.
+
+    Parameters
+    ----------
+    seconds : float
+        How long to wait at most.
+    """
+    end = time.monotonic() + seconds
+    for _ in range(_MOST_WRITERS):
+        if not _WRITERS.acquire(timeout=max(0.0, end - time.monotonic())):
+            return
+
+
+def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read Parquet files into one frame.
+
+    Raises
+    ------
+    PolyframeError
+        Where one of them is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(list(paths), glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        damaged = next((path for path in paths if not _is_whole(path)), paths[0])
+        raise PolyframeError(
+            f"{damaged}: is missing or damaged; make it anew with `polyframe run --force`"
+        ) from None
+
+
+def read_origin(path: Path) -> Origin | None:
+    """Return what the footer of a part file tells of its origin; None where it is no whole part of ours."""
+    found = read_rows_and_origin(path)
+    return found[1] if found else None
+
+
+def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
+    """Return how many rows a part file has, and its origin; None where it is no whole part of ours."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_metadata(path)
+        told = json.loads((metadata.metadata or {})[FOOTER.encode()])
+        origin = Origin(told["settings"], told["fingerprint"], told["places"], told["counts"])
+        return metadata.num_rows, origin
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        pl.read_parquet(path, glob=False)
+    except (pl.exceptions.PolarsError, OSError):
+        return False
+    return True
+
+
+def _footer(table: Table, origin: Origin) -> dict[str, str]:
+    told = {
+        "table": table.name,
+        "schema_version": SCHEMA_VERSION,
+        "polyframe_version": __version__,
+        "settings": dict(origin.settings),
+        "fingerprint": origin.fingerprint,
+        "places": origin.places,
+        "counts": dict(origin.counts),
+    }
+    footer = {FOOTER: json.dumps(told)}
+    if table.geometry:
+        footer["geo"] = json.dumps(GEO)
+    return footer

@@ -1,0 +1,216 @@
+"""The way through an output directory that is validated: its manifest, its files, partition by partition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polyframe.core.errors import PolyframeError
+from polyframe.core.forks import use_polars
+from polyframe.core.settings import Settings
+from polyframe.core.tables import TABLES
+from polyframe.store import commit
+from polyframe.store.dataset import WORK
+from polyframe.store.lock import holder_of
+from polyframe.store.manifest import MANIFEST, PartitionRecord, load_manifest, partition_records, tables_of
+from polyframe.store.parts import part_name
+from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.status import folders_of, present_manifest
+from polyframe.store.validation import agreement, counting, files, outlines, rows
+from polyframe.store.validation.agreement import Partition
+from polyframe.store.validation.findings import Finding
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An output directory that was looked through.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        What is off, in the order of the partitions.
+    tables, parts, rows : int
+        What was looked at.
+    """
+
+    findings: tuple[Finding, ...]
+    tables: int = 0
+    parts: int = 0
+    rows: int = 0
+
+
+def check(output: Path) -> Checked:
+    """Read everything in an output directory and check it.
+
+    Parameters
+    ----------
+    output : Path
+        The output directory; nothing in it is changed.
+
+    Raises
+    ------
+    PolyframeError
+        Where it is no output of polyframe, holds no tables yet, or changed during the check.
+    """
+    use_polars()
+    before = _state(output)
+    checked = _check(output)
+    if _state(output) != before:
+        holder = holder_of(output / WORK / "lock") or "a run"
+        raise PolyframeError(f"{output}: {holder} changed it during the check; validate it again afterwards")
+    return checked
+
+
+def _state(output: Path) -> tuple[bytes, bytes]:
+    def content(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
+
+    return content(output / MANIFEST), content(output / WORK / commit.DECIDED)
+
+
+def _check(output: Path) -> Checked:
+    manifest, folders, found = _opened(output)
+    if manifest is None:
+        return Checked(tuple(found))
+    records = partition_records(manifest)
+    settings = files.settings_by_stage(manifest)
+    found += files.folder_findings(output, manifest, folders)
+    found += files.fingerprint_findings(manifest, records)
+    found += counting.accounting_findings(manifest, records)
+    reader = _Reader(manifest, folders, settings, rows.ranges(records))
+    for record in records:
+        frames = {table: reader.read(table, record) for table in tables_of(manifest["stages"])}
+        known = {name: frame for name, frame in frames.items() if frame is not None}
+        found += reader.findings
+        reader.findings.clear()
+        found += _partition_findings(record, known, settings)
+    if reader.everything_read:
+        found += counting.subject_findings(manifest, reader.last_subject)
+    return Checked(tuple(found), len(reader.tables), reader.n_parts, reader.n_rows)
+
+
+def _opened(output: Path) -> tuple[dict[str, Any] | None, dict[str, Path], list[Finding]]:
+    """Return the manifest, where it has the right form; where the tables are; what is off with both."""
+    found: list[Finding] = []
+    path = present_manifest(output)
+    if path is None:
+        raise PolyframeError(f"{output}: no tables yet; run the same command to continue")
+    name = str(path.relative_to(output))
+    if path.name != MANIFEST:
+        problem = "a run died while its finished tables moved into place"
+        advice = "run the same command again, which completes it"
+        found.append(Finding("change", name, problem, advice))
+    try:
+        manifest = load_manifest(path)
+    except PolyframeError as error:
+        problem, _, advice = str(error).removeprefix(f"{path}: ").rpartition("; ")
+        return None, {}, [*found, Finding("manifest", name, problem, advice)]
+    return manifest, folders_of(output, manifest), found
+
+
+class _Reader:
+    """Reads the parts of an output directory in order, and remembers what the next one needs."""
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        folders: Mapping[str, Path],
+        settings: Mapping[str, Settings],
+        ranges: Mapping[str, tuple[int | None, int | None]],
+    ) -> None:
+        self.version = manifest["polyframe_version"]
+        self.folders, self.settings, self.ranges = folders, settings, ranges
+        self.last_rows: dict[str, pl.DataFrame] = {}
+        self.findings: list[Finding] = []
+        self.tables: set[str] = set()
+        self.n_parts = self.n_rows = 0
+        self.last_subject: int | None = None
+        self.everything_read = True
+
+    def read(self, name: str, record: PartitionRecord) -> pl.DataFrame | None:
+        """Check a part by itself; return what the checks of its partition need, None where it is damaged."""
+        table = TABLES[name]
+        stage = next(stage for stage in self.settings if name in STAGE_TABLES[stage])
+        expected = files.Expected(table, record, self.version, self.settings[stage])
+        path = self.folders[name] / part_name(record.name)
+        found = files.file_findings(expected, path)
+        self.findings += found
+        if any(finding.check in ("files", "readable", "schema") for finding in found):
+            self.everything_read = False
+            return None
+        try:
+            frame = self._rows(expected, path)
+        except files.damage() as error:
+            problem = f"cannot be read ({files.cause(error)})"
+            self.findings.append(Finding("readable", expected.file, problem))
+            self.everything_read = False
+            return None
+        ours = rows.row_findings(expected.file, table, frame, self.ranges[record.name], expected.settings)
+        if frame.height:
+            if name in self.last_rows:
+                ours += rows.seam_findings(expected.file, table, self.last_rows[name], frame)
+            self.last_rows[name] = frame.tail(1)
+        self.findings += ours
+        self._count(name, frame)
+        return frame.with_row_index("row")
+
+    def _rows(self, expected: files.Expected, path: Path) -> pl.DataFrame:
+        """Read a part, with its long columns looked at and let go."""
+        table = expected.table
+        held_columns = rows.held_columns(table)
+        held = [pl.DataFrame(schema=table.schema).select(held_columns)]
+        n_rows = 0
+        seen: set[str] = set()
+        for batch in files.batches(path, table):
+            for finding in outlines.outline_findings(expected.file, table, batch, n_rows):
+                # The first of its kind is enough for a part.
+                kind = finding.problem.split(") ", 1)[-1].split(" (and ")[0]
+                if kind not in seen:
+                    seen.add(kind)
+                    self.findings.append(finding)
+            held.append(batch.select(held_columns))
+            n_rows += batch.height
+        return pl.concat(held)
+
+    def _count(self, name: str, frame: pl.DataFrame) -> None:
+        self.tables.add(name)
+        self.n_parts += 1
+        self.n_rows += frame.height
+        if name in ("classifications", "rejects"):
+            last = frame["subject_id"].max()
+            known = [value for value in (last, self.last_subject) if isinstance(value, int)]
+            self.last_subject = max(known, default=None)
+
+
+def _partition_findings(
+    record: PartitionRecord, frames: dict[str, pl.DataFrame], settings: Mapping[str, Settings]
+) -> list[Finding]:
+    """Check what several tables of a partition tell together, as far as they could be read."""
+    partition = Partition(frames, {name: f"{name}/{part_name(record.name)}" for name in frames})
+    later = [stage for stage in settings if stage != "extract"]
+    if any(name not in frames for name in STAGE_TABLES["extract"]):
+        return []
+    told = {stage: record.stages[stage].counts for stage in settings}
+    found = agreement.marks_findings(partition, settings["extract"])
+    found += counting.count_findings(
+        record.name, "extract", told["extract"], counting.extraction_counts(partition)
+    )
+    for stage in later:
+        counted = counting.marks_counts(partition, settings[stage])
+        problems = counting.marks_problems(told["extract"].get("marks_seen", 0), told[stage])
+        if "labels" in frames and "groups" in frames:
+            counted |= counting.labels_counts(partition)
+        elif "reduce" not in later and "contours" in frames:
+            problems += counting.contours_problems(partition, told[stage], settings[stage])
+        found += counting.count_findings(record.name, stage, told[stage], counted, problems)
+    if "labels" in frames and "groups" in frames:
+        _, _, taking_part = agreement.marks_taking_part(partition, settings["reduce"])
+        found += agreement.labels_findings(partition, taking_part, settings["reduce"])
+        tables = [name for name in ("reductions", "contours") if name in frames]
+        found += agreement.clusters_findings(partition, tables, settings["reduce"])
+    return found

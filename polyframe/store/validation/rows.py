@@ -1,0 +1,161 @@
+"""The rows of one part: their order, their keys, the range of their subjects, the values in them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import polars as pl
+
+from polyframe.consensus.votes import is_no_json
+from polyframe.core.settings import Settings
+from polyframe.core.tables import Table, missing_last
+from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.panoptes.metadata import is_visitor
+from polyframe.store.manifest import PartitionRecord
+from polyframe.store.subject_ranges import within_range
+from polyframe.store.validation.findings import Finding, key_of, several_off
+
+#: Columns that no check of whole parts needs.
+_NOT_NEEDED: Final = ("tool_type", "x", "y")
+_ROUNDING: Final = 1e-9
+#: What the hash of the path of a mark is called.
+PATH_HASH: Final = "path_hash"
+
+
+def needed_columns(table: Table) -> list[str]:
+    """Return the columns that are held for a whole part: all but the long ones."""
+    return [
+        name
+        for name, dtype in table.schema.items()
+        if name not in _NOT_NEEDED and not dtype.is_nested() and dtype != pl.Binary
+    ]
+
+
+def held_columns(table: Table) -> list[pl.Expr]:
+    """Return what is held of each row of a part: the needed columns, and of a path a hash."""
+    columns = [pl.col(name) for name in needed_columns(table)]
+    if table.name == "extractions":
+        columns.append(pl.struct("x", "y").hash(seed=1).alias(PATH_HASH))
+    return columns
+
+
+def row_findings(
+    file: str, table: Table, rows: pl.DataFrame, subjects: tuple[int | None, int | None], settings: Settings
+) -> list[Finding]:
+    """Check the rows of one part by themselves.
+
+    Parameters
+    ----------
+    file : str
+        For the findings.
+    table : Table
+        Which table.
+    rows : polars.DataFrame
+        Its columns `needed_columns`.
+    subjects : (int or None, int or None)
+        The first subject of the partition, and that of the next.
+    settings : Settings
+        Those of the stage.
+    """
+    outside = ~within_range("subject_id", *subjects)
+    checks = [
+        ("order", _stands_before(table), f"belongs before the row above it, by {', '.join(table.sort_by)}"),
+        ("key", _repeats_a_key(table), "repeats the key of a row before it"),
+        ("range", outside, f"has a subject outside its partition, {_range(subjects)}"),
+        *(("values", off, problem) for problem, off in _value_checks(table, settings).items()),
+    ]
+    return several_off(file, table, rows, checks)
+
+
+def seam_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
+    """Check that the first row of a part comes after the last one of the parts before it."""
+    names = list(dict.fromkeys((*table.sort_by, *table.key)))
+    both = pl.concat([last.select(names), rows.head(1).select(names)])
+    if not both.select(_stands_before(table)).to_series()[1]:
+        return []
+    problem = f"row 1 ({key_of(table, both, 1)}) does not come after the last row of the parts before it"
+    return [Finding("order", file, problem, row=1)]
+
+
+def _stands_before(table: Table) -> pl.Expr:
+    """Tell for each row whether it belongs before the one above it."""
+    before: pl.Expr = pl.lit(value=False)
+    for name, last in reversed(list(zip(table.sort_by, missing_last(table.sort_by), strict=True))):
+        above, value = pl.col(name).shift(1), pl.col(name)
+        # Missing values come first or last.
+        early, late = (above, value) if last else (value, above)
+        smaller = late.is_not_null() & (early.is_null() | (value < above))
+        before = smaller | (value.eq_missing(above) & before)
+    return before & (pl.int_range(pl.len()) > 0)
+
+
+def _repeats_a_key(table: Table) -> pl.Expr:
+    first = pl.struct(table.key).is_first_distinct()
+    if table.name != "rejects":
+        return ~first
+    without_key = pl.col("stage") == "read"
+    return ~without_key & ~first.over(without_key)
+
+
+def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
+    """Return what must not be true of a row, by what is wrong then."""
+    schema = table.schema
+    checks = {f"has no {name}": pl.col(name).is_null() for name in _required(table)}
+    if "workflow_id" in schema:
+        checks[f"is not of workflow {settings.workflow_id}"] = pl.col("workflow_id") != settings.workflow_id
+    if "cluster_label" in schema:
+        lowest = -1 if table.name == "labels" else 0
+        checks[f"has a cluster_label below {lowest}"] = pl.col("cluster_label") < lowest
+    if "consensus" in schema:
+        consensus = pl.col("consensus")
+        sound = consensus.is_between(-_ROUNDING, 1 + _ROUNDING)
+        checks["has a consensus that is no fraction from 0 to 1"] = ~sound
+    if "average_type" in schema:
+        other = pl.col("average_type") != settings.average_type
+        checks[f"has an average_type other than {settings.average_type}"] = other
+    if "details" in schema:
+        checks["has details that are no JSON"] = pl.col("details").map_batches(is_no_json, pl.Boolean)
+    if table.name == "classifications":  # with which extractions and labels must agree
+        checks["has a volunteer that is not that of its user_name"] = _other_volunteer(settings)
+    if table.name == "rejects":
+        whole_row_kept = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
+        checks["rejects a whole row at the stage polygons"] = whole_row_kept
+    return checks
+
+
+def _other_volunteer(settings: Settings) -> pl.Expr:
+    """Return where a volunteer cannot be the one that the name, with or without a session, stands for."""
+    name, volunteer = pl.col("user_name"), pl.col("volunteer")
+    if settings.volunteers == "drop":
+        return volunteer.is_not_null()
+    if settings.volunteers == "hash":
+        # The hash of a name with a session has nothing to do with that of the name.
+        return name.is_null() & volunteer.is_not_null()
+    same = volunteer.eq_missing(name)
+    not_utf8 = volunteer.is_null() & name.str.contains(REPLACEMENT, literal=True).fill_null(value=False)
+    if settings.visitors == "name":
+        return ~(same | not_utf8)
+    has_session = volunteer.str.starts_with(pl.concat_str(name, pl.lit("/"))).fill_null(value=False)
+    return ~(same | not_utf8 | (is_visitor("user_name") & has_session))
+
+
+def _required(table: Table) -> list[str]:
+    """Return the columns that have a value in every row."""
+    if table.name == "rejects":
+        return ["stage", "reason"]
+    optional = (
+        *("created_at", "volunteer", "user_name", "user_id", "gold_standard", "workflow_version"),
+        *("image_width", "image_height", "details", "details_votes"),
+    )
+    return [name for name in needed_columns(table) if name not in optional]
+
+
+def _range(subjects: tuple[int | None, int | None]) -> str:
+    first, following = subjects
+    begin = "from the first" if first is None else f"from {first}"
+    return f"{begin} to the last" if following is None else f"{begin} to before {following}"
+
+
+def ranges(records: list[PartitionRecord]) -> dict[str, tuple[int | None, int | None]]:
+    """Return the first subject of each partition and that of the next, by name."""
+    following = [*(record.first_subject for record in records[1:]), None]
+    return {r.name: (r.first_subject, until) for r, until in zip(records, following, strict=True)}
