@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from exports import ROOT, Done
 
 import polyframe as pf
 from polyframe.core.documentation import SECTIONS, filled
+from polyframe.core.extras import DISTRIBUTION
 
 Call = Callable[..., Done]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -132,3 +134,15 @@ def test_functions_keep_their_names_after_every_import() -> None:
         "assert all(callable(getattr(pf, name)) for name in pf.__all__ if not name.startswith('__'))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_extras_are_those_of_our_distribution() -> None:
+    """On PyPI `polyframe` is somebody else's: no message or page may advise to install that."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["name"] == DISTRIBUTION
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    texts = [ROOT / name for name in names.splitlines() if name.endswith((".py", ".md", ".ipynb", ".toml"))]
+    for path in texts:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not re.search(r"(?<!panoptes-)polyframe\[[a-z]", line), (path, line)
+            assert not re.search(r"pip install (--\S+ )*['\"]?polyframe\b", line), (path, line)

@@ -79,8 +79,10 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
     *notes, pictures, loops = done.stderr.splitlines()
     assert codes == [*["0"] * (len(calls) - 2), "1", "2"], (calls, done.stdout, done.stderr)
     assert not [note for note in notes if "error" in note]
-    assert pictures == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'"
-    assert loops.endswith("engine: 'compiled' needs numba; install it with: pip install 'polyframe[fast]'")
+    assert pictures == "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'"
+    assert loops.endswith(
+        "engine: 'compiled' needs numba; install it with: pip install 'panoptes-polyframe[fast]'"
+    )
     assert not (tmp_path / "swept").exists()
 
 

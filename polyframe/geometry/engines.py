@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.choices import ENGINE_ALIASES, EngineName
 from polyframe.core.errors import UsageError
+from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.contours import ContourLevels, cluster_contours
@@ -118,7 +119,7 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
 def check_engine(name: str) -> None:
     """Raise a UsageError where an engine is asked for that is not installed."""
     if ENGINE_ALIASES.get(name, name) == "compiled" and not is_compiled():
-        raise UsageError(f"engine: {name!r} needs numba; install it with: pip install 'polyframe[fast]'")
+        raise UsageError(f"engine: {name!r} needs numba; install it with: {install_command('fast')}")
 
 
 def is_compiled() -> bool:

@@ -17,11 +17,12 @@ an image, titles and legends; `outlines`, `contours`, `overview`, `tuned` and `t
 """
 
 from polyframe.core.errors import PolyframeError
+from polyframe.core.extras import install_command
 
 try:
     import matplotlib as _matplotlib  # noqa: F401
 except ImportError:
-    raise PolyframeError("pictures need Matplotlib: pip install 'polyframe[plot]'") from None
+    raise PolyframeError(f"pictures need Matplotlib: {install_command('plot')}") from None
 
 from polyframe.panoptes.images import ImageFolder
 from polyframe.panoptes.subjects import read_subject

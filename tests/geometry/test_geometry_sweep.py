@@ -11,8 +11,8 @@ from shapely.affinity import rotate, scale, translate
 
 pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast` (numba)")
 
-from polyframe.geometry import slabs as slabs_module
-from polyframe.geometry import sweep as sweep_module
+from polyframe.geometry.compiled import slabs as slabs_module
+from polyframe.geometry.compiled import sweep as sweep_module
 from polyframe.geometry.compiled.slabs import levels_of, outlines_of, sides_of
 from polyframe.geometry.compiled.sweep import sweep_intersection_areas
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas

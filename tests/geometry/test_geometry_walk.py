@@ -11,8 +11,9 @@ from shapely import box
 
 numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
-from polyframe.geometry import parts, predicates, rings, walk  # noqa: E402 - after the skip
+from polyframe.geometry import parts  # noqa: E402 - after the skip
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
+from polyframe.geometry.compiled import predicates, rings, walk  # noqa: E402
 from polyframe.geometry.compiled.arcs import cut_into_arcs  # noqa: E402
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings  # noqa: E402
 from polyframe.geometry.compiled.curves import Curves, adds_up, trace_curves  # noqa: E402

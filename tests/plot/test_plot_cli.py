@@ -245,4 +245,6 @@ def test_a_missing_extra_is_named(small: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'\n"
+    assert (
+        done.stderr == "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'\n"
+    )

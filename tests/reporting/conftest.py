@@ -52,7 +52,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A browser of its own, without a window and a network."""
-    pytest.importorskip("selenium", reason="selenium is missing: pip install 'polyframe[test]'")
+    pytest.importorskip("selenium", reason="selenium is missing: pip install 'panoptes-polyframe[test]'")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
 

@@ -264,7 +264,7 @@ def test_calls_that_cannot_work_are_told_in_one_line(
         pf.report(example, path, limit=0)
     monkeypatch.setitem(sys.modules, "PIL", None)
     done = polyframe("report", example, "--images", images, "--subjects", subjects, "-o", path)
-    assert "pip install 'polyframe[report]'" in one_line(done, 1)
+    assert "pip install 'panoptes-polyframe[report]'" in one_line(done, 1)
     assert polyframe("report", example, "-q", "-o", path) == Done(0, "", "")
 
 

@@ -123,7 +123,7 @@ def test_without_matplotlib_only_the_plot_is_missing(
     monkeypatch.delattr(pf, "plot", raising=False)
     done = polyframe("tune", example, "-q", "--plot", tmp_path / "x.png", "-o", tmp_path / "x.csv")
     assert (done.code, done.out) == (1, "")
-    assert done.err == "polyframe: error: pictures need Matplotlib: pip install 'polyframe[plot]'\n"
+    assert done.err == "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'\n"
     assert not list(tmp_path.iterdir())
     assert polyframe("tune", example, "-q", "-o", tmp_path / "x.csv").code == 0
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.extras import install_command
 from polyframe.export.report.chosen import Chosen
 from polyframe.panoptes.image_sizes import read_image_sizes
 from polyframe.panoptes.images import ImageFolder, upright_image, upright_size
@@ -107,7 +108,7 @@ def check_images(subjects: Path | None, images: Path | None) -> None:
     try:
         import PIL  # noqa: F401
     except ImportError:
-        raise PolyframeError("images in a report need Pillow: pip install 'polyframe[report]'") from None
+        raise PolyframeError(f"images in a report need Pillow: {install_command('report')}") from None
 
 
 def sources(
