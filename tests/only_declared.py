@@ -1,4 +1,4 @@
-"""The command line where nothing can be imported but what `pip install polyframe` brings.
+"""The command line where nothing can be imported but what the plain install brings.
 
 Reads calls from standard input, JSON lists of arguments, one a line; prints the exit code of each.
 """
