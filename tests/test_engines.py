@@ -91,9 +91,9 @@ def test_without_numba_auto_is_geos_and_compiled_says_what_to_install(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert engine_named("auto").name == "shapely"
     for name in ("compiled", "sweep"):
-        with pytest.raises(pf.UsageError, match=r"pip install 'polyframe\[fast\]'"):
+        with pytest.raises(pf.UsageError, match=r"pip install 'panoptes-polyframe\[fast\]'"):
             pf.reduce(EXTRACTIONS.empty(), engine=cast(Any, name))
-        with pytest.raises(pf.UsageError, match=r"pip install 'polyframe\[fast\]'"):
+        with pytest.raises(pf.UsageError, match=r"pip install 'panoptes-polyframe\[fast\]'"):
             g.contours([], engine=cast(Any, name))
 
 

@@ -1,0 +1,66 @@
+"""Configuration of the documentation site (Sphinx, MyST, pydata theme)."""
+
+import sys
+import tomllib
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+import polyframe  # noqa: E402 - from this checkout, installed or not
+
+_about = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+project = _about["name"]
+author = _about["authors"][0]["name"]
+copyright = f"2026, {author}"
+release = version = polyframe.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+    "generate",
+]
+
+# Pages
+exclude_patterns = ["_build", "_templates", "reference/_generated/*"]
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+myst_heading_anchors = 3
+# The guide is stored with its outputs, and a test executes it.
+nb_execution_mode = "off"
+nb_merge_streams = True
+
+# API reference; docstrings have names of code in single backticks.
+default_role = "code"
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_preserve_defaults = True
+templates_path = ["_templates"]
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+# The inventories are not needed to build: CI has no network.
+intersphinx_mapping: dict[str, tuple[str, None]] = {}
+
+# HTML
+html_theme = "pydata_sphinx_theme"
+html_title = "polyframe"
+html_static_path = ["_static"]
+html_css_files = ["polyframe.css"]
+html_show_sourcelink = False
+# Pages that stand for themselves have no section to navigate.
+html_sidebars = {"index": [], "glossary": [], "contributing": []}
+html_theme_options = {
+    "header_links_before_dropdown": 7,
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+}
+copybutton_exclude = ".linenos, .gp, .go"
