@@ -69,7 +69,9 @@ def plot(
 
     A subject is drawn with one row for each frame and tool: the volunteers' outlines coloured by cluster
     (outliers dashed), the averaged polygons, and the contours as a heat map of agreement. Behind it is the
-    image where it is given, else white. Needs the extra plot: pip install 'panoptes-polyframe[plot]'.
+    image where it is given, else white.
+
+    Needs the extra panoptes-polyframe[plot].
     """
     _check(output, subject, toy, chosen)
     from polyframe import plot as pictures

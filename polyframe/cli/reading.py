@@ -126,7 +126,9 @@ def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
     """Write one HTML file about OUT: numbers, distribution of consensus, clusters from the worst on.
 
     It works offline, and has no names of volunteers in it. Without --images the background of the outlines is
-    white; images need Pillow: pip install 'panoptes-polyframe[report]'.
+    white.
+
+    Images need the extra panoptes-polyframe[report].
     """
     from polyframe.export.report.writing import report as write
 
