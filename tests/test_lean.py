@@ -1,4 +1,4 @@
-"""`pip install polyframe` alone: all but pictures and compiled loops works, and what is missing is named."""
+"""The plain install: all but pictures and compiled loops works, and what is missing is named."""
 
 import ast
 import json

@@ -21,6 +21,7 @@ from polyframe.consensus import marks
 from polyframe.consensus.extract import polygons_of
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
+from polyframe.pipeline import tune as tune_module
 
 EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
 MIN_SAMPLES = [1, 2, 3, 4]
@@ -335,7 +336,7 @@ def test_a_run_meanwhile_is_noticed(
     tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pf.run(small_export, tmp_path / "out", jobs=1)
-    count = pf.tuning.gathering.count_settings  # type: ignore[attr-defined]
+    count = tune_module.count_settings
 
     def changed(*arguments: Any) -> Any:
         pf.run(small_export, tmp_path / "out", jobs=1, eps=0.9)
