@@ -45,7 +45,7 @@ def test_matrix_with_volunteers_and_missing_marks():
         iou_distance_matrix(marks, volunteers=["ann"])
 
 
-@pytest.mark.parametrize("unknown", [None, np.nan, float("nan"), np.datetime64("NaT")])
+@pytest.mark.parametrize("unknown", [None, np.nan, float("nan"), np.datetime64("NaT", "s")])
 @pytest.mark.parametrize("name", ["a", 7, ("a", 1)])
 def test_nobody_known_is_nobody_else(unknown, name):
     matrix = iou_distance_matrix([box(0, 0, 1, 1)] * 5, volunteers=[name, unknown, unknown, "c", name])
