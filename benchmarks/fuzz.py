@@ -22,7 +22,7 @@ from random import Random
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from fuzz_cells import any_cell  # noqa: E402 - the folder of the tests comes first
 from fuzz_checks import SETTINGS, check_cells  # noqa: E402

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from exports import drawing, export_row, export_text, square
-from made_groups import DATA
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from plotted_groups import DATA
 
 import polyframe as pf
 

@@ -9,8 +9,8 @@ import duckdb
 import matplotlib as mpl
 import pytest
 from exports import ROOT, Done
+from layers import LAYERS
 from matplotlib import pyplot
-from test_layers import LAYERS
 
 DOCS = ROOT / "docs"
 RUN = ("sh", "python", "sql")

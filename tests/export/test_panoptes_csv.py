@@ -60,7 +60,7 @@ def run_reference(
         for reducer, of_reducer in reducers.items()
         for name, keywords in of_reducer.items()
     ]
-    script = ROOT / "tests" / "run_reference.py"
+    script = ROOT / "tests" / "support" / "run_reference.py"
     done = subprocess.run(
         [python, str(script), str(export), str(folder)],
         input=json.dumps(jobs),

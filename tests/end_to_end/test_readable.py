@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 from exports import ROOT, drawing, export_row, export_text, square
-from made_project import (
+from hand_made_project import (
     SUBJECTS,
     Rows,
     check_contours,
@@ -130,7 +130,11 @@ def test_duckdb(project: Path, nothing: Path) -> None:
 
 def spatial(python: str, sql: str) -> list[list[Any]]:
     done = subprocess.run(
-        [python, ROOT / "tests" / "run_spatial.py"], input=sql, capture_output=True, text=True, check=False
+        [python, ROOT / "tests" / "support" / "run_spatial.py"],
+        input=sql,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout))

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_groups import box, made_group
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from plotted_groups import box, made_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError

@@ -14,10 +14,10 @@ from polars.testing import assert_frame_equal
 from polyframe.core.tables import TABLES
 
 CORE = (
-    *("test_ragged.py", "test_pipeline.py", "test_reduction.py", "test_tables.py", "test_manifest.py"),
-    "test_given_frames.py",
-    *("panoptes/test_panoptes_sources.py", "panoptes/test_panoptes_export.py"),
-    *("geometry/test_geometry_contours.py", "geometry/test_geometry_averages.py"),
+    *("core/test_ragged.py", "core/test_tables.py", "core/test_frames.py"),
+    *("store/test_manifest.py", "consensus/test_reduction.py", "pipeline/test_run.py"),
+    *("panoptes/test_sources.py", "panoptes/test_export.py"),
+    *("geometry/test_contours.py", "geometry/test_averages.py"),
 )
 #: Of the extra `test`, what the tests above use; and DuckDB, which reads the tables.
 TOOLS = ("pytest", "hypothesis", "duckdb")

@@ -66,7 +66,7 @@ def reference(
             "keywords": keywords,
         }
         jobs.append(job)
-    script = Path(__file__).with_name("run_reference.py")
+    script = Path(__file__).parents[1] / "support" / "run_reference.py"
     export = cat_project / "cat-project-classifications.csv"
     done = subprocess.run(
         [reference_python, str(script), str(export), str(folder)],

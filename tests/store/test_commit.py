@@ -1,6 +1,5 @@
 """Tables come into place all or none: every step of a commit is cut short once, then the next run goes on."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,8 +8,8 @@ from typing import Any
 
 import disturbed
 import polars as pl
-import pyarrow.parquet as pq
 import pytest
+from footers import settings_in
 from starting import PARTITION_BYTES, files, small_export, tables_of
 
 import polyframe as pf
@@ -24,12 +23,6 @@ SUBJECTS = 2
 
 class Killed(BaseException):
     """Stands for the end of the process: nothing in a commit catches it."""
-
-
-def settings_in(folder: Path) -> set[str]:
-    """The settings that the footers of the parts in a folder tell."""
-    told = (json.loads(pq.read_schema(path).metadata[b"polyframe"]) for path in folder.glob("*.parquet"))
-    return {json.dumps(footer["settings"], sort_keys=True) for footer in told}
 
 
 def tables(out: Path) -> dict[str, pl.DataFrame | None]:

@@ -209,7 +209,7 @@ def test_a_later_stage_takes_the_configuration_that_says_newest(
 
 
 def test_extractions_without_a_version_keep_that_of_the_tables(tmp_path: Path, polyframe: Call) -> None:
-    extracted = Path(__file__).parent / "panoptes" / "extractions.csv"
+    extracted = Path(__file__).parents[1] / "panoptes" / "extractions.csv"
     out = tmp_path / "out"
     assert polyframe("reduce", extracted, "-o", out, "--workflow-version", "7.12").code == 0
     before = files(out)
@@ -553,7 +553,7 @@ def test_python_is_guarded_too(export: Path, out: Path) -> None:
 
 
 def test_extractions_of_another_tool_are_guarded(tmp_path: Path, polyframe: Call) -> None:
-    extracted = Path(__file__).parent / "panoptes" / "extractions.csv"
+    extracted = Path(__file__).parents[1] / "panoptes" / "extractions.csv"
     small, out = tmp_path / "extractions.csv", tmp_path / "out"
     small.write_bytes(extracted.read_bytes())
     assert polyframe("reduce", small, "-o", out).code == 0

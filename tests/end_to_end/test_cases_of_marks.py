@@ -20,7 +20,7 @@ import polyframe as pf
 from polyframe.store.dataset import read_manifest
 
 Call = Callable[..., Done]
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 
 
 def consensus(places: list[int], side: int = 100) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 BROUGHT = importlib.metadata.packages_distributions()
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def named(requirement: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from exports import Done
-from made_groups import DATA, made_group
 from PIL import Image
+from plotted_groups import DATA, made_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError

@@ -23,7 +23,7 @@ def peak_bytes() -> int:
 
 def run_apart(code: str, *arguments: object) -> str:
     """Run Python code in a process of its own, which can import the tests; return what it prints."""
-    places = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},

@@ -19,7 +19,7 @@ from polyframe.core.errors import UsageError
 
 Call = Callable[..., Done]
 
-CLASS = Path(__file__).with_name("cases") / "school_class.csv"
+CLASS = Path(__file__).parents[1] / "cases" / "school_class.csv"
 NAME = "not-logged-in-c19235dd9256c26c445a"
 ADDRESS = "not-logged-in-1"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from footers import settings_in
 from starting import (
     ENGINE,
     PARTITION_BYTES,
@@ -25,7 +26,6 @@ from starting import (
     tables_of,
     wait_for,
 )
-from test_commit import settings_in
 
 import polyframe as pf
 from polyframe.core.tables import TABLES

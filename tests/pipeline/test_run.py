@@ -239,7 +239,7 @@ def test_task_and_tool_take_part_of_the_marks(
 
 
 def test_the_example_project_gives_its_true_objects(tmp_path: Path, polyframe: Call) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = polyframe(
         "run", root / "data/classifications.csv", "-c", root / "data/config.yaml", "-o", tmp_path / "out"
     )
@@ -260,7 +260,7 @@ def test_the_example_project_gives_its_true_objects(tmp_path: Path, polyframe: C
 
 
 def test_older_version_with_bezier_curves(tmp_path: Path, polyframe: Call) -> None:
-    root = Path(__file__).parents[1] / "data"
+    root = Path(__file__).parents[2] / "data"
     done = polyframe(
         "run", root / "classifications.csv", "-c", root / "config-older.yaml", "-o", tmp_path / "out"
     )

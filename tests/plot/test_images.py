@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_groups import DATA
 from memory import run_apart
 from PIL import EpsImagePlugin, Image, ImageFile
+from plotted_groups import DATA
 
 import polyframe.panoptes.images
 from polyframe.core.errors import PolyframeError

@@ -256,7 +256,7 @@ def test_votes_are_those_of_the_reference_tool(row: Any, reference_python: str, 
     else:
         extractors = {f"T0_toolIndex0_subtask{i}": kind for i, kind in enumerate(kinds[:2])}
         asked |= {"version": "2.0", "tool": "T0_toolIndex0", "extractors": extractors}
-    script = Path(__file__).with_name("count_reference.py")
+    script = Path(__file__).parents[1] / "support" / "count_reference.py"
     done = subprocess.run(
         [reference_python, str(script)], input=json.dumps(asked), capture_output=True, text=True, check=True
     )

@@ -35,7 +35,7 @@ def small_export(path: Path, subjects: int = 4) -> Path:
 def start(*arguments: object, before: Sequence[str] = (), **plan: Any) -> Process:
     """Start the command line in a process group of its own; `plan` as in `disturbed`."""
     plan = {"partition_bytes": PARTITION_BYTES} | plan
-    places = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [*before, sys.executable, "-c", "import disturbed; disturbed.main()", *map(str, arguments)],
         env={**os.environ, "DISTURBED": json.dumps(plan), "PYTHONPATH": os.pathsep.join(places)},

@@ -67,7 +67,7 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
     ]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "only_declared.py"],
+        [sys.executable, ROOT / "tests" / "support" / "only_declared.py"],
         input="\n".join(map(json.dumps, calls)),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
@@ -93,7 +93,7 @@ def test_what_is_not_declared_is_hidden_in_that_test() -> None:
         "sys.stdin = io.StringIO(''); only_declared.main()\n"
         "print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])"
     )
-    places = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-c", code, "matplotlib", "numba", "PIL", "pytest", "hypothesis", "numpy", "click"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},

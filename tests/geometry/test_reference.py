@@ -32,7 +32,7 @@ def answers(reference_python, make_cluster):
             [shapely.get_coordinates(mark.exterior)[:, axis].tolist() for mark in marks] for axis in (0, 1)
         )
         asked.append({"x": x, "y": y, "volunteers": volunteers, "created_at": created_at, "rasters": RASTERS})
-    script = Path(__file__).with_name("reference_geometry.py")
+    script = Path(__file__).parents[1] / "support" / "reference_geometry.py"
     done = subprocess.run(
         [reference_python, script], input=json.dumps(asked), capture_output=True, text=True, check=False
     )

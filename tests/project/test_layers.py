@@ -5,22 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from exports import ROOT
+from layers import LAYERS
 
 PACKAGE = ROOT / "polyframe"
-#: From the top down; modules of one folder may import those of any folder behind it.
-LAYERS = (
-    "cli",
-    "api",
-    "plot",
-    "export",
-    "pipeline",
-    "store",
-    "consensus",
-    "synthetic",
-    "panoptes",
-    "geometry",
-    "core",
-)
 #: What the package itself holds beside its folders.
 ENTRANCES = {"__init__.py", "__main__.py", "api.py", "py.typed"}
 MOST_FLOORS = 9

@@ -29,7 +29,12 @@ ITS_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
 
 def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start pytest as the suite does, with modules of a folder at hand."""
-    places = [str(folder), str(ROOT / "tests"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [
+        str(folder),
+        str(ROOT / "tests" / "support"),
+        str(ROOT),
+        *filter(None, [os.environ.get("PYTHONPATH")]),
+    ]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments],
         cwd=ROOT,
