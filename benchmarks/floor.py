@@ -24,7 +24,7 @@ from sklearn.cluster import DBSCAN
 
 import polyframe as pf
 from polyframe.consensus.reduce import cluster_marks
-from polyframe.core import ragged
+from polyframe.core.ragged import flatten
 from polyframe.core.settings import Settings
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
@@ -81,8 +81,8 @@ def load_partition(export: Export) -> Partition:
     clustered = cluster_marks(found.extractions, found.classifications, settings)
     cells = pl.read_csv(export.path, columns=["annotations"])["annotations"].to_list()
 
-    x, offsets = ragged.flat(found.extractions["x"])
-    y, _ = ragged.flat(found.extractions["y"])
+    x, offsets = flatten(found.extractions["x"])
+    y, _ = flatten(found.extractions["y"])
     drawn = shapely.linearrings(
         np.column_stack([x, y]), indices=np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     )

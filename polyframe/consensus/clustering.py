@@ -8,14 +8,15 @@ second that importing scikit-learn takes in every process.
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.core.runs import runs_of_equal
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import runs_of_equal
 
 
 def cluster_labels(
-    group_offsets: NDArray[np.int64],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
-    distances: NDArray[np.float64],
+    group_offsets: Ints,
+    left: Ints,
+    right: Ints,
+    distances: Floats,
     *,
     eps: float,
     min_samples: int,
@@ -60,9 +61,7 @@ def cluster_labels(
     return _within_groups(np.where(labels == n_marks, -1, labels), group_offsets)
 
 
-def core_marks(
-    n_marks: int, left: NDArray[np.int64], right: NDArray[np.int64], min_samples: int
-) -> NDArray[np.bool_]:
+def core_marks(n_marks: int, left: Ints, right: Ints, min_samples: int) -> Flags:
     """Tell which marks have `min_samples` neighbours or more, themselves included.
 
     Parameters
@@ -80,9 +79,7 @@ def core_marks(
     return np.asarray(neighbours >= min_samples)
 
 
-def cluster_members(
-    labels: NDArray[np.int32], group_offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def cluster_members(labels: NDArray[np.int32], group_offsets: Ints) -> tuple[Ints, Ints]:
     """Return the marks of each cluster.
 
     Parameters
@@ -106,9 +103,7 @@ def cluster_members(
     return members, runs_of_equal(cluster[members])
 
 
-def _components(
-    left: NDArray[np.int64], right: NDArray[np.int64], core: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _components(left: Ints, right: Ints, core: Flags) -> Ints:
     """Number the connected components of core marks by their first mark; the others mean nothing."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -125,7 +120,7 @@ def _components(
     return numbers
 
 
-def _within_groups(labels: NDArray[np.int64], group_offsets: NDArray[np.int64]) -> NDArray[np.int32]:
+def _within_groups(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:
     """Number the clusters of each group from 0; outliers stay -1."""
     sizes = np.diff(group_offsets)
     group = np.repeat(np.arange(len(sizes)), sizes)

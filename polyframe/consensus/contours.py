@@ -8,9 +8,9 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.consensus.reduce import Clustered, cluster_keys, kept_clusters
-from polyframe.core import ragged
+from polyframe.core.arrays import Ints
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.ragged import flatten, list_column, nested_list_column, offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, GROUP_KEYS
 from polyframe.geometry.contours import ContourLevels
@@ -38,13 +38,9 @@ def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
     outlines[found] = levels.polygons[levels.offsets[found]]
     frame = cluster_keys(clustered, kept).with_columns(
         pl.Series("number_of_contours", np.diff(levels.offsets)),
-        ragged.nested_list_column(
-            "contours_x", np.ascontiguousarray(coordinates[:, 0]), rings, levels.offsets
-        ),
-        ragged.nested_list_column(
-            "contours_y", np.ascontiguousarray(coordinates[:, 1]), rings, levels.offsets
-        ),
-        ragged.list_column("contours_area", shapely.area(levels.polygons), levels.offsets),
+        nested_list_column("contours_x", np.ascontiguousarray(coordinates[:, 0]), rings, levels.offsets),
+        nested_list_column("contours_y", np.ascontiguousarray(coordinates[:, 1]), rings, levels.offsets),
+        list_column("contours_area", shapely.area(levels.polygons), levels.offsets),
         pl.Series("geometry", shapely.to_wkb(outlines).tolist(), pl.Binary),
     )
     return CONTOURS.conform(frame)
@@ -79,8 +75,8 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
         .explode("contours_x", "contours_y", "contours_area", "level", empty_as_null=False)
         .filter(pl.col("level").is_not_null())
     )
-    x, offsets = ragged.flat(levels["contours_x"])
-    y, _ = ragged.flat(levels["contours_y"])
+    x, offsets = flatten(levels["contours_x"])
+    y, _ = flatten(levels["contours_y"])
     rings = np.arange(len(offsets))
     polygons = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, np.column_stack([x, y]), (offsets, rings)
@@ -92,14 +88,14 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
     )
 
 
-def _members_of(clustered: Clustered, kept: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _members_of(clustered: Clustered, kept: Ints) -> tuple[NDArray[Any], Ints]:
     """Return the polygons of some clusters, one cluster after the other."""
     counts = clustered.clusters_count[kept]
     members = clustered.members[positions_of(clustered.member_offsets[kept], counts)]
     return clustered.polygons[members], offsets_of(counts)
 
 
-def _levels(polygons: NDArray[Any], offsets: NDArray[np.int64], settings: Settings) -> ContourLevels:
+def _levels(polygons: NDArray[Any], offsets: Ints, settings: Settings) -> ContourLevels:
     if settings.contour_method == "raster":
         from polyframe.geometry.raster import cluster_raster_contours
 

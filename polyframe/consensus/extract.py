@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from polyframe.consensus.volunteer_names import shows_cells
-from polyframe.core import ragged
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import flatten, list_column
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
@@ -92,10 +92,10 @@ def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
 
 def _paths_of(
     extractions: pl.DataFrame,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[Floats, Floats, Ints]:
     """Return all x, all y, and where each mark begins."""
-    x, offsets = ragged.flat(extractions["x"])
-    y, _ = ragged.flat(extractions["y"])
+    x, offsets = flatten(extractions["x"])
+    y, _ = flatten(extractions["y"])
     return x, y, offsets
 
 
@@ -118,8 +118,8 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         pl.Series("mark_index", marks.mark_index, pl.Int32),
         pl.Series("tool_type", marks.tool_type, pl.String),
         pl.Series("details", marks.details, pl.String),
-        ragged.list_column("x", marks.x, marks.offsets),
-        ragged.list_column("y", marks.y, marks.offsets),
+        list_column("x", marks.x, marks.offsets),
+        list_column("y", marks.y, marks.offsets),
     )
 
 

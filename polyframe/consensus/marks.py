@@ -15,14 +15,13 @@ from polyframe.consensus.participation import (
     in_classifications,
     known_classifications,
 )
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import RepeatFilter
-from polyframe.core.runs import runs_of_equal
+from polyframe.core.ragged import runs_of_equal
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import Pairs, candidate_pairs
-
-Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,21 +50,21 @@ class Marks:
 
     keys: pl.DataFrame
     polygons: NDArray[Any]
-    areas: NDArray[np.float64]
-    bounds: NDArray[np.float64]
-    group_offsets: Positions
-    n_classifications: Positions
+    areas: Floats
+    bounds: Floats
+    group_offsets: Ints
+    n_classifications: Ints
     rejected: int
     set_aside: int
     rows_set_aside: int
 
     @property
-    def group(self) -> Positions:
+    def group(self) -> Ints:
         """The group of each mark, (n,) int64."""
         return np.repeat(np.arange(len(self.group_offsets) - 1), np.diff(self.group_offsets))
 
     @property
-    def classification(self) -> Positions:
+    def classification(self) -> Ints:
         """The id of the classification of each mark, (n,) int64."""
         return self.keys["classification_id"].to_numpy()
 
@@ -82,9 +81,9 @@ class Distances:
         Fractions from 0 to 1.
     """
 
-    left: Positions
-    right: Positions
-    distances: NDArray[np.float64]
+    left: Ints
+    right: Ints
+    distances: Floats
 
 
 def marks_taking_part(
@@ -139,7 +138,7 @@ def neighbour_distances(marks: Marks, eps: float, engine: str) -> Distances:
     return Distances(left, right, _computed(marks, left, right, engine))
 
 
-def member_pairs(marks: Marks, members: Positions, member_offsets: Positions) -> Pairs:
+def member_pairs(marks: Marks, members: Ints, member_offsets: Ints) -> Pairs:
     """Return all pairs of marks of one cluster but of different classifications.
 
     Those of one classification are infinitely far apart, which counts as 1.
@@ -163,7 +162,7 @@ def member_pairs(marks: Marks, members: Positions, member_offsets: Positions) ->
     )
 
 
-def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str) -> NDArray[np.float64]:
+def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str) -> Floats:
     """Return the distance of each pair; only those that are not known are computed.
 
     Parameters
@@ -194,6 +193,6 @@ def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str)
     return distances
 
 
-def _computed(marks: Marks, left: Positions, right: Positions, engine: str) -> NDArray[np.float64]:
+def _computed(marks: Marks, left: Ints, right: Ints, engine: str) -> Floats:
     areas = engine_named(engine).intersection_areas
     return pair_distances(marks.polygons, marks.areas, marks.bounds, left, right, areas)

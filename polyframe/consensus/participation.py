@@ -2,8 +2,8 @@
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Ints
 from polyframe.core.choices import RepeatFilter
 from polyframe.core.settings import Settings
 from polyframe.panoptes.metadata import is_visitor
@@ -83,7 +83,7 @@ def known_classifications(extractions: pl.DataFrame, classifications: pl.DataFra
     return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
 
 
-def in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> NDArray[np.bool_]:
+def in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> Flags:
     """Tell which marks belong to the given classifications."""
     marked = counted.unique().with_columns(pl.lit(value=True).alias("counts"))
     joined = extractions.select(_CLASSIFICATION_KEYS).join(
@@ -92,9 +92,7 @@ def in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> NDAr
     return joined["counts"].fill_null(value=False).to_numpy()
 
 
-def classifications_per_group(
-    marks: pl.DataFrame, group_offsets: NDArray[np.int64], counted: pl.DataFrame
-) -> NDArray[np.int64]:
+def classifications_per_group(marks: pl.DataFrame, group_offsets: Ints, counted: pl.DataFrame) -> Ints:
     """Return how many of the counted classifications the subject of each group has, (g,) int64."""
     numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications")
     subjects = marks.select(_SUBJECT_KEYS)[group_offsets[:-1]]

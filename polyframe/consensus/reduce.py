@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from polyframe.consensus.clustering import cluster_labels, cluster_members
 from polyframe.consensus.marks import distances_between, marks_taking_part, member_pairs, neighbour_distances
 from polyframe.consensus.votes import cluster_votes
-from polyframe.core import ragged
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.parts import fill_holes
-
-Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -56,24 +54,24 @@ class Clustered:
     marks: pl.DataFrame
     polygons: NDArray[Any]
     labels: NDArray[np.int32]
-    group_offsets: Positions
-    n_classifications: Positions
-    members: Positions
-    member_offsets: Positions
-    group: Positions
-    median: Positions
-    consensus: NDArray[np.float64]
+    group_offsets: Ints
+    n_classifications: Ints
+    members: Ints
+    member_offsets: Ints
+    group: Ints
+    median: Ints
+    consensus: Floats
     rejected: int
     set_aside: int
     rows_set_aside: int
 
     @property
-    def clusters_count(self) -> Positions:
+    def clusters_count(self) -> Ints:
         """Marks in each cluster, (c,) int64."""
         return np.diff(self.member_offsets)
 
     @property
-    def threshold(self) -> NDArray[np.float64]:
+    def threshold(self) -> Floats:
         """Share of the subject's classifications in each cluster, (c,) float64."""
         return self.clusters_count / self.n_classifications[self.group]
 
@@ -157,20 +155,20 @@ def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
         pl.Series("threshold", clustered.threshold[kept]),
         pl.Series("average_type", [settings.average_type] * len(kept), pl.String),
         pl.Series("area", shapely.area(averages), pl.Float64),
-        ragged.list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
-        ragged.list_column("clusters_y", np.ascontiguousarray(coordinates[:, 1]), offsets),
+        list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
+        list_column("clusters_y", np.ascontiguousarray(coordinates[:, 1]), offsets),
         pl.Series("geometry", shapely.to_wkb(averages).tolist(), pl.Binary),
         votes.gather(kept),
     )
     return REDUCTIONS.conform(frame)
 
 
-def kept_clusters(clustered: Clustered, settings: Settings) -> Positions:
+def kept_clusters(clustered: Clustered, settings: Settings) -> Ints:
     """Return the clusters whose share of the classifications is above `min_threshold`."""
     return np.flatnonzero(clustered.threshold > settings.min_threshold)
 
 
-def cluster_keys(clustered: Clustered, kept: Positions) -> pl.DataFrame:
+def cluster_keys(clustered: Clustered, kept: Ints) -> pl.DataFrame:
     """Return the columns that reductions and contours share, for some clusters."""
     first = clustered.members[clustered.member_offsets[kept]]
     return _keys(clustered, first).with_columns(
@@ -193,7 +191,7 @@ def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
             return engine_named(settings.engine).intersections(members, clustered.member_offsets)
 
 
-def _newest(clustered: Clustered) -> Positions:
+def _newest(clustered: Clustered) -> Ints:
     """Return the first mark of the newest classification of each cluster.
 
     Marks whose time could not be read count as older than all others.
@@ -208,5 +206,5 @@ def _newest(clustered: Clustered) -> Positions:
     return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
 
 
-def _keys(clustered: Clustered, places: Positions) -> pl.DataFrame:
+def _keys(clustered: Clustered, places: Ints) -> pl.DataFrame:
     return clustered.marks.select(GROUP_KEYS)[places]

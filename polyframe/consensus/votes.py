@@ -5,14 +5,14 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Ints
 from polyframe.panoptes.answers import NO_MENU, votes_in
 
 _VOTE: Final[dict[str, Any]] = {"subtask": pl.Int32, "menu": pl.Int32, "answer": pl.String}
 
 
-def cluster_votes(details: pl.Series, offsets: NDArray[np.int64]) -> pl.Series:
+def cluster_votes(details: pl.Series, offsets: Ints) -> pl.Series:
     """Count the answers of each cluster.
 
     Every distinct text of details is read once; a mark has one vote for each answer that it gives.

@@ -1,25 +1,94 @@
-"""Lists of numbers between frames and arrays: a list column is flat values and offsets, without a copy."""
+"""Work with ragged arrays: rows of different lengths, as flat values and the offsets between the rows.
 
-from typing import Any, TypeVar
+Row i is `values[offsets[i]:offsets[i + 1]]`: the marks of a group, the points of a mark. This is how Arrow
+stores a list column, so the functions for columns do not copy.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from polyframe.core.arrays import Floats, Ints
+
+# At runtime, Polars is imported only by the functions that make columns: geometry does without it.
+if TYPE_CHECKING:
+    import polars as pl
 
 _Number = TypeVar("_Number", np.float64, np.int64)
 
 
-def list_column(name: str, values: NDArray[np.float64], offsets: NDArray[np.int64]) -> pl.Series:
-    """Make a list column from flat values.
+def offsets_of(counts: ArrayLike) -> Ints:
+    """Return the offsets of rows of given lengths.
+
+    Parameters
+    ----------
+    counts : array_like of int or bool, shape (n,)
+        The length of each row; not negative.
+
+    Returns
+    -------
+    ndarray of int64, shape (n + 1,)
+        [0] if there are no rows.
+    """
+    lengths = np.asarray(counts, dtype=np.int64)
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def positions_of(starts: ArrayLike, counts: ArrayLike) -> Ints:
+    """Return the positions of the values of some rows, to gather these rows from a flat array.
+
+    Parameters
+    ----------
+    starts : array_like of int, shape (n,), or int
+        The position at which each row begins; 0 for all of them numbers the values of each row from 0.
+    counts : array_like of int, shape (n,)
+        The length of each row; not negative.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of `counts`,)
+        `counts[0]` positions from `starts[0]` up, then those of the next row.
+    """
+    lengths = np.asarray(counts, dtype=np.int64)
+    offsets = offsets_of(lengths)
+    positions = np.repeat(np.asarray(starts, dtype=np.int64) - offsets[:-1], lengths)
+    positions += np.arange(offsets[-1])
+    return positions
+
+
+def runs_of_equal(values: ArrayLike) -> Ints:
+    """Return the offsets of the runs of equal neighbours.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Of any type that `!=` compares.
+
+    Returns
+    -------
+    ndarray of int64, shape (number of runs + 1,)
+        [0] if there are no values.
+    """
+    array = np.asarray(values)
+    begins = np.ones(len(array) + 1, dtype=np.bool_)
+    begins[1:-1] = array[1:] != array[:-1]
+    return np.flatnonzero(begins) if len(array) else np.zeros(1, dtype=np.int64)
+
+
+def list_column(name: str, values: Floats, offsets: Ints) -> pl.Series:
+    """Return a list column of flat values.
 
     Parameters
     ----------
     name : str
-        The column's name.
+        Name of the column.
     values : (v,) float64
-        All values, row after row.
     offsets : (n + 1,) int64
-        Row k holds `values[offsets[k]:offsets[k + 1]]`.
 
     Returns
     -------
@@ -29,21 +98,18 @@ def list_column(name: str, values: NDArray[np.float64], offsets: NDArray[np.int6
     return _series(name, _lists(_arrow(values), offsets))
 
 
-def nested_list_column(
-    name: str, values: NDArray[np.float64], inner: NDArray[np.int64], outer: NDArray[np.int64]
-) -> pl.Series:
-    """Make a column of lists of lists from flat values.
+def nested_list_column(name: str, values: Floats, inner: Ints, outer: Ints) -> pl.Series:
+    """Return a column of lists of lists of flat values.
 
     Parameters
     ----------
     name : str
-        The column's name.
+        Name of the column.
     values : (v,) float64
-        All values.
     inner : (m + 1,) int64
-        Inner list j holds `values[inner[j]:inner[j + 1]]`.
+        Inner list j contains `values[inner[j]:inner[j + 1]]`.
     outer : (n + 1,) int64
-        Row k holds the inner lists `outer[k]` up to `outer[k + 1]`.
+        Row i contains the inner lists from `outer[i]` to `outer[i + 1] - 1`.
 
     Returns
     -------
@@ -53,19 +119,19 @@ def nested_list_column(
     return _series(name, _lists(_lists(_arrow(values), inner), outer))
 
 
-def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Take a list column apart.
+def flatten(column: pl.Series) -> tuple[Floats, Ints]:
+    """Return the flat values and the offsets of a list column.
 
     Parameters
     ----------
     column : polars.Series
-        (n,) list<f64> without missing values.
+        (n,) list<f64> without missing lists; missing numbers become NaN.
 
     Returns
     -------
     values : (v,) float64
     offsets : (n + 1,) int64
-        From 0.
+        Beginning with 0.
     """
     array = column.rechunk().to_arrow()
     offsets = _numbers(array.offsets, np.int64)
@@ -73,20 +139,20 @@ def flat(column: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
 
 def _numbers(array: Any, dtype: type[_Number]) -> NDArray[_Number]:
-    """View an Arrow array as a NumPy array, without a copy; missing values are NaN, in a copy."""
+    """View an Arrow array as a NumPy array; copy it only if there are missing values."""
     if array.null_count:
         return np.asarray(array.to_numpy(zero_copy_only=False), dtype)
     if not len(array):
         return np.empty(0, dtype)
-    # Not `to_numpy`: it imports pandas where that is installed. Nor the array's `to_pandas_dtype`: before
-    # version 26, it fails where pandas is not.
+    # Not `to_numpy`: it imports pandas if that is installed. Nor the array's `to_pandas_dtype`: before
+    # version 26, it fails if pandas is not installed.
     return np.frombuffer(array.buffers()[1], dtype, len(array) + array.offset)[array.offset :]
 
 
-class _Exported:
-    """An Arrow array that shows nothing but the interface by which Arrow libraries hand arrays on.
+class _CArray:
+    """An Arrow array with only the Arrow C data interface.
 
-    Polars takes a PyArrow array too, but imports pyarrow.compute for it, a tenth of the start-up.
+    Polars accepts a PyArrow array too, but imports pyarrow.compute for it, a tenth of the start-up time.
     """
 
     def __init__(self, array: Any) -> None:
@@ -97,20 +163,22 @@ class _Exported:
 
 
 def _series(name: str, array: Any) -> pl.Series:
-    # Through the Arrow interface, a series comes without its name.
-    return pl.Series(_Exported(array)).alias(name)
+    import polars as pl
+
+    # A series made through the C data interface has no name.
+    return pl.Series(_CArray(array)).alias(name)
 
 
-def _lists(values: Any, offsets: NDArray[np.int64]) -> Any:
+def _lists(values: Any, offsets: Ints) -> Any:
     import pyarrow as pa
 
     return pa.LargeListArray.from_arrays(_arrow(offsets), values)
 
 
 def _arrow(values: NDArray[Any]) -> Any:
-    """Hand an array to Arrow as it lies in memory."""
-    # Not `pyarrow.array`: it imports pandas where that is installed.
+    """Wrap a NumPy array as an Arrow array that shares its memory."""
+    # Not `pyarrow.array`: it imports pandas if that is installed.
     import pyarrow as pa
 
-    kept = np.ascontiguousarray(values)
-    return pa.Array.from_buffers(pa.from_numpy_dtype(kept.dtype), len(kept), [None, pa.py_buffer(kept)])
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyframe import __version__
+from polyframe.core.arrays import Floats
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.export.exported import Exported
 from polyframe.export.left_out import LeftOut
 from polyframe.export.options import ExportOptions
-from polyframe.export.shapes import Points, Shape, shapes_by_partition
+from polyframe.export.shapes import Shape, shapes_by_partition
 from polyframe.store.opened import opened
 
 #: Readers take any GeoJSON for degrees on the globe, and nothing in a file can tell them otherwise.
@@ -52,7 +53,7 @@ def _feature(shape: Shape) -> dict[str, Any]:
     return {"type": "Feature", "geometry": geometry, "properties": shape.told}
 
 
-def _counterclockwise(points: Points) -> Points:
+def _counterclockwise(points: Floats) -> Floats:
     """Turn a ring as GeoJSON wants it: counterclockwise where y points upwards."""
     x, y = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
     twice_the_area = float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())

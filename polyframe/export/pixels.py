@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.export.shapes import Points
+from polyframe.core.arrays import Floats, Ints
 
 
-def fill(picture: NDArray[Any], points: Points, value: int) -> int:
+def fill(picture: NDArray[Any], points: Floats, value: int) -> int:
     """Give a value to the pixels whose centres lie within an outline.
 
     Parameters
@@ -45,7 +45,7 @@ def fill(picture: NDArray[Any], points: Points, value: int) -> int:
     return int(inside.sum())
 
 
-def _crossings(points: Points, height: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _crossings(points: Floats, height: int) -> tuple[Ints, Floats]:
     """Return row and x where an outline crosses the lines through the centres of the rows of a picture."""
     if len(points) < 4:
         return np.zeros(0, np.int64), np.zeros(0)

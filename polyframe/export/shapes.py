@@ -6,15 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.left_out import NO_LEVEL, LeftOut
 from polyframe.export.options import ExportOptions
 from polyframe.store.opened import Opened
-
-Points = NDArray[np.float64]
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
 _OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area", "details_votes")
@@ -38,7 +36,7 @@ class Shape:
     """
 
     told: dict[str, Any]
-    points: Points
+    points: Floats
 
 
 @dataclass(frozen=True)
@@ -126,5 +124,5 @@ def _shapes(frame: pl.DataFrame, table: str, level: int | None, left_out: LeftOu
             left_out.add(NO_LEVEL, {**told, "level": level})
 
 
-def _points(x: list[float], y: list[float]) -> Points:
+def _points(x: list[float], y: list[float]) -> Floats:
     return np.column_stack([np.asarray(x, float), np.asarray(y, float)])

@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 import shapely
 
+from polyframe.core.arrays import Floats
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.export.left_out import NO_AREA, OUTSIDE
 from polyframe.export.options import ExportOptions
-from polyframe.export.shapes import Drawn, Points
+from polyframe.export.shapes import Drawn
 from polyframe.panoptes.image_sizes import Sizes, read_image_sizes
 
 _MOST_NAMED: Final = 5
@@ -95,12 +96,12 @@ def image_name(image: Drawn, options: ExportOptions) -> str:
     return pattern
 
 
-def why_left_out(points: Points) -> str:
+def why_left_out(points: Floats) -> str:
     """Return why nothing of an outline is within its image: it has no area at all, or none there."""
     return OUTSIDE if len(points) >= 4 and shapely.Polygon(points).area else NO_AREA
 
 
-def within_image(points: Points, size: tuple[int, int]) -> list[Points]:
+def within_image(points: Floats, size: tuple[int, int]) -> list[Floats]:
     """Cut an outline at the borders of its image.
 
     Parameters

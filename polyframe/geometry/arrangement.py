@@ -15,13 +15,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.noding import REACH, node
 from polyframe.geometry.pairs import pair_with_runs
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,9 @@ class Arrangement:
     ends: Floats
     nodes: Ints
     order: Ints
-    blurred: Bools
-    doubtful: Bools
-    failed: Bools
+    blurred: Flags
+    doubtful: Flags
+    failed: Flags
 
 
 def arrange(

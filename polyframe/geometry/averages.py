@@ -11,7 +11,8 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.contours import cluster_contours, uncertain_parts
@@ -88,8 +89,8 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
 
 
 def median_and_consensus(
-    offsets: ArrayLike, left: NDArray[np.int64], right: NDArray[np.int64], distances: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    offsets: ArrayLike, left: Ints, right: Ints, distances: Floats
+) -> tuple[Ints, Floats]:
     """Return the median mark and the consensus of each cluster.
 
     Parameters
@@ -137,9 +138,7 @@ def median_and_consensus(
     return medians, cluster_consensus(counts, cluster[low], finite)
 
 
-def cluster_consensus(
-    counts: NDArray[np.int64], cluster: NDArray[np.int64], distances: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def cluster_consensus(counts: Ints, cluster: Ints, distances: Floats) -> Floats:
     """Return the consensus of each cluster: 1 - mean IoU distance of its pairs.
 
     Parameters
@@ -159,20 +158,18 @@ def cluster_consensus(
     pairs = counts * (counts - 1) // 2
     totals = np.bincount(cluster, weights=distances, minlength=len(counts))
     totals += pairs - np.bincount(cluster, minlength=len(counts))
-    consensus: NDArray[np.float64] = 1.0 - totals / np.maximum(pairs, 1)
+    consensus: Floats = 1.0 - totals / np.maximum(pairs, 1)
     return consensus
 
 
-def _first_members(polygons: NDArray[Any], starts: NDArray[np.int64]) -> NDArray[Any]:
+def _first_members(polygons: NDArray[Any], starts: Ints) -> NDArray[Any]:
     first = np.full(len(starts) - 1, shapely.Polygon(), dtype=object)
     filled = starts[1:] > starts[:-1]
     first[filled] = polygons[starts[:-1][filled]]
     return first
 
 
-def _are_one_part(
-    polygons: NDArray[Any], starts: NDArray[np.int64], clusters: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _are_one_part(polygons: NDArray[Any], starts: Ints, clusters: Ints) -> Flags:
     """Say of which clusters the union is one part beyond doubt: each mark overlaps the first one.
 
     A mark overlaps another that contains a point of its inside. Elsewhere marks may only touch, and GEOS may
@@ -191,8 +188,8 @@ def _are_one_part(
 def _settle(
     geometries: NDArray[Any],
     polygons: NDArray[Any],
-    starts: NDArray[np.int64],
-    clusters: NDArray[np.int64],
+    starts: Ints,
+    clusters: Ints,
 ) -> NDArray[Any]:
     """Return the largest part of what GEOS says that the marks of some clusters have in common.
 

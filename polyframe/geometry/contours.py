@@ -15,8 +15,9 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.runs import offsets_of, runs_of_equal
-from polyframe.geometry.arrangement import Arrangement, Bools, Ints, arrange
+from polyframe.core.arrays import Flags, Ints
+from polyframe.core.ragged import offsets_of, runs_of_equal
+from polyframe.geometry.arrangement import Arrangement, arrange
 from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.levels import levels_of, ranked_depths, trace
 from polyframe.geometry.noding import REACH
@@ -56,7 +57,7 @@ class ContourLevels:
     """
 
     polygons: NDArray[Any]
-    offsets: NDArray[np.int64]
+    offsets: Ints
 
 
 def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
@@ -167,7 +168,7 @@ def _blurred_clusters(arrangement: Arrangement) -> Ints:
 
 
 def _walk_some(
-    marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Bools, arcs: Ints
+    marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Flags, arcs: Ints
 ) -> "WalkedLevels":
     """Walk along the outlines of some clusters, given how many arcs they have; the others are not proven.
 
@@ -185,7 +186,7 @@ def _walk_some(
     return replace(walked, proven=walked.proven & walkable)
 
 
-def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Bools:
+def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Flags:
     """Say of which geometries only rounding says what is one part.
 
     Parameters

@@ -12,11 +12,12 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.pairs import box_overlaps
 
 #: `(polygons, left, right)` to the intersection area of each pair, float64.
-IntersectionAreas = Callable[[NDArray[Any], NDArray[np.int64], NDArray[np.int64]], NDArray[np.float64]]
+IntersectionAreas = Callable[[NDArray[Any], Ints, Ints], Floats]
 
 #: Intersections that exist at the same time; each is a geometry of hundreds of vertices until it is measured.
 _CHUNK = 8192
@@ -28,9 +29,7 @@ _FAR = 1024.0
 _BLOCK = 1 << 20
 
 
-def shapely_intersection_areas(
-    polygons: NDArray[Any], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def shapely_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
     """Return intersection areas by GEOS overlay: the engine `shapely`.
 
     Parameters
@@ -55,12 +54,12 @@ def shapely_intersection_areas(
 
 def pair_distances(
     polygons: NDArray[Any],
-    areas: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
+    areas: Floats,
+    bounds: Floats,
+    left: Ints,
+    right: Ints,
     intersection_areas: IntersectionAreas = shapely_intersection_areas,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the IoU distance of each pair.
 
     Parameters
@@ -92,12 +91,12 @@ def pair_distances(
 
 def _pair_distances(
     polygons: NDArray[Any],
-    areas: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    left: NDArray[np.int64],
-    right: NDArray[np.int64],
+    areas: Floats,
+    bounds: Floats,
+    left: Ints,
+    right: Ints,
     intersection_areas: IntersectionAreas,
-) -> NDArray[np.float64]:
+) -> Floats:
     shared = np.zeros(len(left))
     near = np.flatnonzero(box_overlaps(bounds, left, right) > 0)
     shared[near] = intersection_areas(polygons, left[near], right[near])
@@ -125,20 +124,20 @@ def _near_origin(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], 
     return moved[0], moved[1]
 
 
-def _areas_of(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+def _areas_of(one: NDArray[Any], other: NDArray[Any]) -> Floats:
     areas = apply_isolated(_overlay_areas, one, other, failed=np.nan)
     failed = np.flatnonzero(np.isnan(areas))
     areas[failed] = apply_isolated(_repaired_areas, one[failed], other[failed], failed=0.0)
-    usable: NDArray[np.float64] = np.nan_to_num(areas)
+    usable: Floats = np.nan_to_num(areas)
     return usable
 
 
-def _overlay_areas(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+def _overlay_areas(one: NDArray[Any], other: NDArray[Any]) -> Floats:
     shared = shapely.area(shapely.intersection(one, other))
     # Shapely answers NaN for None; that is no failure.
     shared[shapely.is_missing(one) | shapely.is_missing(other)] = 0.0
     return np.asarray(shared, dtype=np.float64)
 
 
-def _repaired_areas(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+def _repaired_areas(one: NDArray[Any], other: NDArray[Any]) -> Floats:
     return _overlay_areas(shapely.make_valid(one), shapely.make_valid(other))

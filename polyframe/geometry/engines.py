@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
-import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Ints
 from polyframe.core.choices import ENGINE_ALIASES, EngineName
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
@@ -27,7 +27,6 @@ from polyframe.geometry.distances import IntersectionAreas, shapely_intersection
 _MUCH: Final = 10_000_000
 
 Polygons = NDArray[Any]
-Offsets = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,9 @@ class Engine:
 
     name: str
     intersection_areas: IntersectionAreas
-    contours: Callable[[Polygons, Offsets], ContourLevels]
-    unions: Callable[[Polygons, Offsets], Polygons]
-    intersections: Callable[[Polygons, Offsets], Polygons]
+    contours: Callable[[Polygons, Ints], ContourLevels]
+    unions: Callable[[Polygons, Ints], Polygons]
+    intersections: Callable[[Polygons, Ints], Polygons]
 
 
 def engine_named(name: str) -> Engine:

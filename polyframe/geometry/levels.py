@@ -16,8 +16,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
-from polyframe.geometry.arrangement import Arrangement, Bools, Floats, Ints
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.geometry.arrangement import Arrangement
 
 #: Areas closer than this fraction may be a tie. The second is a fraction of the whole level: rounding.
 _TIE = 1e-12
@@ -65,8 +66,8 @@ class Traced:
 
     outlines: NDArray[Any]
     areas: Floats
-    failed: Bools
-    blurred: Bools
+    failed: Flags
+    blurred: Flags
 
 
 def ranked_depths(

@@ -21,12 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.pairs import pair_with_runs
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 #: What is nearer than this fraction of the largest coordinate is one point: 256 rounding steps or more. The
 #: vertices of an outline that was repaired or scaled are off by two or three.
@@ -72,8 +69,8 @@ class Arcs:
     offsets: Ints
     points: Floats
     first: Ints
-    blurred: Bools
-    cancelled: Bools
+    blurred: Flags
+    cancelled: Flags
 
 
 @dataclass(frozen=True)
@@ -115,9 +112,9 @@ class _Meetings:
     segment: Ints
     point: Ints
     along: Floats
-    certain: Bools
+    certain: Flags
     crossings: Floats
-    rounded: Bools
+    rounded: Flags
     twins: Ints
 
 
@@ -348,7 +345,7 @@ def _with_third_segments(
     )
 
 
-def _exactly_on(segments: _Segments, segment: Ints, x: Floats, y: Floats) -> Bools:
+def _exactly_on(segments: _Segments, segment: Ints, x: Floats, y: Floats) -> Flags:
     """Say which points are certain to lie exactly on the lines of segments.
 
     References
@@ -478,7 +475,7 @@ def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
     return merged
 
 
-def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, blurred: Bools) -> Arcs:
+def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, blurred: Flags) -> Arcs:
     """Cut rings, given by the nodes that they visit, where they begin and at nodes that are visited twice."""
     bounds = runs_of_equal(ring)
     before = np.arange(-1, len(ring) - 1)

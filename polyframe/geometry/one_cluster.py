@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
@@ -28,7 +29,7 @@ def iou_distance_matrix(
     volunteers: Iterable[Any] | None = None,
     *,
     engine: EngineName = "auto",
-) -> NDArray[np.float64]:
+) -> Floats:
     """Return the IoU distances of all pairs of polygons.
 
     Parameters
@@ -275,7 +276,7 @@ def contours(
     return list(levels.polygons)
 
 
-def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> NDArray[np.float64]:
+def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> Floats:
     """Return a copy of a distance matrix with infinite distances as 1.
 
     Raises
@@ -301,7 +302,7 @@ def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> NDArray[np.float
     return np.clip(distances, 0.0, 1.0)
 
 
-def _numbered(volunteers: list[Any]) -> NDArray[np.int64]:
+def _numbered(volunteers: list[Any]) -> Ints:
     """Give equal names equal numbers; None and NaN, which is not equal to itself, a new one each time."""
     known: dict[Any, int] = {}
     numbers = []

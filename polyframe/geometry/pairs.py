@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.runs import offsets_of, positions_of, runs_of_equal
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Pairs = tuple[Ints, Ints]
 
 #: Pairs looked at together: bounds the memory (about 200 bytes a pair) whatever the size of a group.
 _CHUNK = 1 << 20
@@ -29,7 +30,7 @@ def all_pairs(offsets: ArrayLike) -> Pairs:
     Returns
     -------
     left, right : ndarray of int64, shape (p,)
-        Positions, left < right, ordered by (left, right). Runs of one or none have no pairs.
+        Ints, left < right, ordered by (left, right). Runs of one or none have no pairs.
     """
     bounds = np.asarray(offsets, dtype=np.int64)
     ends = np.repeat(bounds[1:], np.diff(bounds))
@@ -96,7 +97,7 @@ def candidate_pairs(
     return left, right
 
 
-def pair_with_runs(first: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Pairs:
+def pair_with_runs(first: Ints, starts: Ints, ends: Ints) -> Pairs:
     """Pair each number with all numbers of a run of its own.
 
     Parameters
@@ -112,7 +113,7 @@ def pair_with_runs(first: NDArray[np.int64], starts: NDArray[np.int64], ends: ND
     return np.repeat(first, counts), positions_of(starts, counts)
 
 
-def box_overlaps(boxes: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
+def box_overlaps(boxes: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """Return the area that the boxes of each pair share.
 
     Parameters
@@ -132,19 +133,15 @@ def box_overlaps(boxes: NDArray[np.float64], left: NDArray[Any], right: NDArray[
     return np.asarray(np.prod(np.nan_to_num(np.maximum(sides, 0.0)), axis=1), dtype=np.float64)
 
 
-def _best_iou(
-    boxes: NDArray[np.float64], areas: NDArray[np.float64], left: NDArray[Any], right: NDArray[Any]
-) -> NDArray[np.float64]:
+def _best_iou(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """Return the largest IoU that boxes and areas allow for each pair."""
     a, b = areas[left], areas[right]
     shared = np.minimum(np.minimum(a, b), box_overlaps(boxes, left, right))
-    iou: NDArray[np.float64] = np.divide(shared, a + b - shared, out=np.zeros_like(shared), where=shared > 0)
+    iou: Floats = np.divide(shared, a + b - shared, out=np.zeros_like(shared), where=shared > 0)
     return iou
 
 
-def _by_left_edge(
-    boxes: NDArray[np.float64], groups: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_left_edge(boxes: Floats, groups: Ints) -> tuple[Ints, Ints]:
     """Order the marks of each group by their left edge.
 
     Also returns, for each mark in that order, the end of the run of marks whose left edge is not beyond its
@@ -163,7 +160,7 @@ def _by_left_edge(
     return order, ends[order]
 
 
-def _pairs_of_different(codes: NDArray[np.int64], ends: NDArray[np.int64]) -> Iterator[Pairs]:
+def _pairs_of_different(codes: Ints, ends: Ints) -> Iterator[Pairs]:
     """Pair each position i with those of i + 1 ... `ends[i]` - 1 that have another code, in chunks.
 
     Between the runs of a code are gaps, and i is paired with the gaps behind its run, up to its end: work and

@@ -6,6 +6,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
+
 #: Areas thinner than this many rounding steps of the coordinates are rounding, not drawing.
 _ROUNDING_STEPS = 8
 
@@ -43,9 +45,7 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     return largest
 
 
-def largest_with_area(
-    parts: NDArray[Any], owner: NDArray[np.int64]
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], Ints]:
     """Return the largest part of each owner, holes excluded: the leftmost on ties (areas within 1e-12).
 
     Parameters
@@ -71,7 +71,7 @@ def largest_with_area(
     return parts[largest], owner[largest]
 
 
-def polygons_of(geometries: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def polygons_of(geometries: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     """Return the polygons that geometries consist of.
 
     Parameters
@@ -141,7 +141,7 @@ def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
     return mended
 
 
-def rounding_areas(geometries: NDArray[Any]) -> NDArray[np.float64]:
+def rounding_areas(geometries: NDArray[Any]) -> Floats:
     """Return the area that the rounding of coordinates alone can make along each geometry's boundary.
 
     Points on a slanted line are hardly ever exactly on it in floating point, so "no area" cannot mean 0.
@@ -160,7 +160,7 @@ def rounding_areas(geometries: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(_ROUNDING_STEPS * np.spacing(largest) * lengths, dtype=np.float64)
 
 
-def have_area(geometries: NDArray[Any]) -> NDArray[np.bool_]:
+def have_area(geometries: NDArray[Any]) -> Flags:
     """Say which geometries have an area beyond the rounding of their coordinates.
 
     Parameters

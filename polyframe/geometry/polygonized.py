@@ -10,15 +10,16 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.runs import positions_of
-from polyframe.geometry.arrangement import Arrangement, Bools, Ints
+from polyframe.core.arrays import Flags, Ints
+from polyframe.core.ragged import positions_of
+from polyframe.geometry.arrangement import Arrangement
 from polyframe.geometry.levels import Levels
 from polyframe.geometry.noding import row_hashes
 
 
 def polygonized_parts(
-    arrangement: Arrangement, levels: Levels, chosen: Bools
-) -> tuple[NDArray[Any], Ints, Bools]:
+    arrangement: Arrangement, levels: Levels, chosen: Flags
+) -> tuple[NDArray[Any], Ints, Flags]:
     """Return all parts of chosen levels.
 
     Parameters

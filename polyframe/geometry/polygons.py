@@ -8,7 +8,9 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.choices import EngineName
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.reasons import (
     LARGEST_COORDINATE,
     NO_AREA,
@@ -16,7 +18,6 @@ from polyframe.core.reasons import (
     TOO_FEW_POINTS,
     TOO_MANY_CROSSINGS,
 )
-from polyframe.core.runs import offsets_of, positions_of
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.given import listed
@@ -43,7 +44,7 @@ class RepairedPolygons:
     """
 
     polygons: NDArray[Any]
-    areas: NDArray[np.float64]
+    areas: Floats
     problems: NDArray[Any]
 
 
@@ -149,9 +150,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     return problems
 
 
-def _winds_clearly(
-    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
     """Tell which paths have a signed area that is no small part of their box, and coordinates to trust."""
     counts = np.diff(starts)
     clear = np.zeros(len(counts), dtype=np.bool_)
@@ -177,9 +176,7 @@ def _winds_clearly(
     return clear
 
 
-def _turn_back(
-    x: NDArray[np.float64], y: NDArray[np.float64], starts: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def _turn_back(x: Floats, y: Floats, starts: Ints) -> Flags:
     """Tell which paths, closed, go on from a point the way they came, or stay there."""
     found = np.zeros(len(starts) - 1, np.bool_)
     along_x, along_y = np.diff(x), np.diff(y)
@@ -246,7 +243,7 @@ def polygons_from_paths(
     return polygons_from_ragged(np.concatenate(x_paths), np.concatenate(y_paths), offsets).polygons
 
 
-def _as_path(name: str, index: int, values: Any) -> NDArray[np.float64]:
+def _as_path(name: str, index: int, values: Any) -> Floats:
     try:
         path = np.asarray(list(values) if isinstance(values, Iterator) else values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -260,9 +257,7 @@ def _as_path(name: str, index: int, values: Any) -> NDArray[np.float64]:
     return path
 
 
-def _close(
-    coordinates: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _close(coordinates: Floats, starts: Ints, counts: Ints) -> tuple[Floats, Ints]:
     """Gather the paths that start at `starts`, each with its first point at its end too."""
     open_ended = np.any(coordinates[starts] != coordinates[starts + counts - 1], axis=1)
     offsets = offsets_of(counts + open_ended)

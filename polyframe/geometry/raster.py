@@ -12,8 +12,9 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName, Smoothing
-from polyframe.core.runs import offsets_of
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.given import marks_given
@@ -126,7 +127,7 @@ def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> 
     return [_smooth(line, num_grid_points, smoothing) for line in levels]
 
 
-def _count(marks: NDArray[Any], x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.int64]:
+def _count(marks: NDArray[Any], x: Floats, y: Floats) -> Ints:
     """Count the marks that contain each grid point; rows are y."""
     counts = np.zeros((len(y), len(x)), dtype=np.int64)
     for mark, (left, bottom, right, top) in zip(marks, shapely.bounds(marks), strict=True):
@@ -153,7 +154,7 @@ def _smooth(contour: shapely.Polygon, num_grid_points: int, smoothing: Smoothing
     return contour
 
 
-def _taubin(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+def _taubin(ring: Floats) -> Floats:
     """Smooth a closed ring: each point goes half way to the middle of its neighbours, then as far back."""
     points = ring[:-1]
     for _ in range(_TAUBIN_ROUNDS):

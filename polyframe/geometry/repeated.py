@@ -10,10 +10,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of
 
 #: Clusters with fewer repeats than this are worked on as they are.
 MANY_REPEATS = 32
@@ -86,7 +84,7 @@ def without_third_copies(polygons: NDArray[Any], offsets: Ints) -> tuple[NDArray
     return polygons[kept], offsets_of(kept)[offsets]
 
 
-def _in_clusters_with_many(rows: NDArray[np.float64], cluster: Ints) -> Bools:
+def _in_clusters_with_many(rows: Floats, cluster: Ints) -> Flags:
     """Tell which rows, a cluster's number first, belong to clusters with many rows that came before."""
     _, first = np.unique(rows, axis=0, return_index=True)
     again = np.ones(len(rows), dtype=np.bool_)

@@ -8,13 +8,9 @@ first, over all paths at once, and only the paths with very many are looked at s
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 
-from polyframe.core.runs import positions_of
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import positions_of
 
 #: Crossings of an outline with itself; a scribble all over a picture has hundreds. GEOS repairs so many in a
 #: few tenths of a second.
@@ -30,7 +26,7 @@ MOST_OVERLAPS = 2_000_000
 _ROOM = 1_000_000
 
 
-def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Bools:
+def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Flags:
     """Tell which paths turn back so often that they could have more than `MOST_CROSSINGS`.
 
     Those of up to `FEW_POINTS` need no look: their repair is short whatever they do.
@@ -106,7 +102,7 @@ def is_tangled(ring: Floats) -> bool:
     return False
 
 
-def _cross(begins: Floats, steps: Floats, one: Ints, other: Ints) -> Bools:
+def _cross(begins: Floats, steps: Floats, one: Ints, other: Ints) -> Flags:
     """Tell which pairs of segments cross in the middle of both."""
     apart, along, across = begins[other] - begins[one], steps[one], steps[other]
     from_one = _product(along, apart)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.core import reasons
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.panoptes.any_cells import read_cell
 from polyframe.panoptes.bezier import FEWEST_CONTROL_POINTS, bezier_paths
@@ -54,7 +55,7 @@ class Marks:
         Mark i has the points `offsets[i]` to `offsets[i + 1]`, at least one.
     """
 
-    row: NDArray[np.int64]
+    row: Ints
     mark_index: NDArray[np.int32]
     task: list[str]
     frame: NDArray[np.int32]
@@ -62,9 +63,9 @@ class Marks:
     tool: list[str]
     tool_type: list[str]
     details: list[str | None]
-    x: NDArray[np.float64]
-    y: NDArray[np.float64]
-    offsets: NDArray[np.int64]
+    x: Floats
+    y: Floats
+    offsets: Ints
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Rejects:
         What was found and what was expected, at most 120 characters.
     """
 
-    row: NDArray[np.int64]
+    row: Ints
     mark_index: NDArray[np.int32]
     reason: list[str]
     detail: list[str]
@@ -145,8 +146,8 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
 
 
 def _check_coordinates(
-    marks: list[Mark], x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], list[tuple[int, Rejection]]]:
+    marks: list[Mark], x: Floats, y: Floats, offsets: Ints
+) -> tuple[Flags, list[tuple[int, Rejection]]]:
     """Return which marks have usable coordinates, and the position and the rejection of each other mark."""
     if not len(x) or max(_largest(x), _largest(y)) <= reasons.LARGEST_COORDINATE:
         return np.ones(len(marks), dtype=bool), []
@@ -169,10 +170,10 @@ def _check_coordinates(
 def _copies(
     rows: list[int],
     marks: list[Mark],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    offsets: NDArray[np.int64],
-    usable: NDArray[np.bool_],
+    x: Floats,
+    y: Floats,
+    offsets: Ints,
+    usable: Flags,
 ) -> list[tuple[int, Rejection]]:
     """Return the position and the rejection of each usable mark that is an exact copy of one before it."""
     of_cell = np.array(rows, dtype=np.int64)
@@ -206,15 +207,13 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_ANSWERS else f"{text[: _LONGEST_ANSWERS - 3]}..."
 
 
-def _largest(values: NDArray[np.float64]) -> float:
+def _largest(values: Floats) -> float:
     """Return the largest absolute value without a copy of all; infinite where one is NaN."""
     largest = max(values.max(), -values.min())
     return math.inf if np.isnan(largest) else float(largest)
 
 
-def _with_curves(
-    marks: list[Mark], x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def _with_curves(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
     """Replace the control points of Bezier marks by the curves."""
     is_bezier = np.array([mark.is_bezier for mark in marks], dtype=bool)
     # With fewer control points there is no curve, and no area: the mark is rejected further on.
@@ -230,9 +229,7 @@ def _with_curves(
     return both_x[index], both_y[index], offsets_of(lengths)
 
 
-def _take_paths(
-    x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def _take_paths(x: Floats, y: Floats, offsets: Ints, wanted: Ints) -> tuple[Floats, Floats, Ints]:
     lengths = np.diff(offsets)[wanted]
     index = positions_of(offsets[wanted], lengths)
     return x[index], y[index], offsets_of(lengths)
@@ -241,9 +238,9 @@ def _take_paths(
 def _as_marks(
     rows: list[int],
     marks: list[Mark],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    offsets: NDArray[np.int64],
+    x: Floats,
+    y: Floats,
+    offsets: Ints,
 ) -> Marks:
     return Marks(
         row=np.array(rows, dtype=np.int64),

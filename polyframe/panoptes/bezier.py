@@ -3,18 +3,16 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 
 #: Fewer control points than this make no curve.
 FEWEST_CONTROL_POINTS: Final = 3
 POINTS_PER_CURVE: Final = 10
 
 
-def bezier_paths(
-    x: NDArray[np.float64], y: NDArray[np.float64], offsets: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def bezier_paths(x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
     """Return the paths that Bezier marks describe.
 
     The control points of a mark are quadratic curves one after the other, each beginning where the one before

@@ -9,18 +9,16 @@ from itertools import chain
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 
 Path = bytes | list[float]
 
 _WHITESPACE = b" \t\n\r"
 
 
-def flat_paths(
-    x: Sequence[Path], y: Sequence[Path], lengths: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+def flat_paths(x: Sequence[Path], y: Sequence[Path], lengths: Sequence[int]) -> tuple[Floats, Floats, Ints]:
     """Return the coordinates of many paths as flat arrays.
 
     Parameters
@@ -61,7 +59,7 @@ def flat_paths(
     return flat_x[index], flat_y[index], offsets
 
 
-def numbers_from_text(text: bytes) -> NDArray[np.float64]:
+def numbers_from_text(text: bytes) -> Floats:
     """Return the numbers of a text such as `1.5,2,3e1`.
 
     Parameters

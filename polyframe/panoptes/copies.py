@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 
-_Numbers = NDArray[np.int64]
 _Hashes = NDArray[np.uint64]
 
 #: Odd numbers with bits all over, to multiply with.
@@ -15,9 +15,7 @@ _FACTORS: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E
 _SHIFT: Final = np.uint64(29)
 
 
-def alike_at_first(
-    rows: _Numbers, x: NDArray[np.float64], y: NDArray[np.float64], offsets: _Numbers
-) -> _Numbers:
+def alike_at_first(rows: Ints, x: Floats, y: Floats, offsets: Ints) -> Ints:
     """Find the paths that have row, length and first point in common with another; nearly all have not.
 
     Parameters
@@ -30,7 +28,7 @@ def alike_at_first(
     Returns
     -------
     (m,) int64
-        Positions, ascending; rarely more than there need be.
+        Ints, ascending; rarely more than there need be.
     """
     starts = offsets[:-1]
     hashes = _mixed(rows, np.diff(offsets), x[starts].view(np.int64), y[starts].view(np.int64))
@@ -40,12 +38,12 @@ def alike_at_first(
 
 
 def exact_copies(
-    alike: _Numbers,
-    keys: tuple[_Numbers, ...],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    offsets: _Numbers,
-) -> tuple[_Numbers, _Numbers]:
+    alike: Ints,
+    keys: tuple[Ints, ...],
+    x: Floats,
+    y: Floats,
+    offsets: Ints,
+) -> tuple[Ints, Ints]:
     """Find the paths that have the same points in the same order as one before.
 
     Parameters
@@ -80,7 +78,7 @@ def exact_copies(
     return copies[ascending], firsts[ascending]
 
 
-def _mixed(*columns: _Numbers) -> _Hashes:
+def _mixed(*columns: Ints) -> _Hashes:
     """Return a hash of each row of some columns."""
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
@@ -89,9 +87,7 @@ def _mixed(*columns: _Numbers) -> _Hashes:
     return mixed
 
 
-def _path_hashes(
-    x: NDArray[np.float64], y: NDArray[np.float64], starts: _Numbers, lengths: _Numbers
-) -> _Hashes:
+def _path_hashes(x: Floats, y: Floats, starts: Ints, lengths: Ints) -> _Hashes:
     """Return a hash of the points of each path, in their order."""
     index, place = positions_of(starts, lengths), positions_of(0, lengths)
     points = np.zeros(len(index), np.uint64)
@@ -104,9 +100,7 @@ def _path_hashes(
     return hashes
 
 
-def _are_equal(
-    x: NDArray[np.float64], y: NDArray[np.float64], offsets: _Numbers, copies: _Numbers, firsts: _Numbers
-) -> NDArray[np.bool_]:
+def _are_equal(x: Floats, y: Floats, offsets: Ints, copies: Ints, firsts: Ints) -> Flags:
     """Compare paths of the same length point by point."""
     if not len(copies):
         return np.empty(0, np.bool_)

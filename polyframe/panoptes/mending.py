@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Ints
 from polyframe.core.frames import clean_name
 from polyframe.panoptes.unpacking import Kind, blocks
 
@@ -127,9 +128,7 @@ def _count(fields: list[str]) -> int:
     return fields.count_of_rows if isinstance(fields, _BlankRows) else 1
 
 
-def _line_ends(
-    block: NDArray[np.uint8], in_quotes: bool
-) -> tuple[NDArray[np.int64], NDArray[np.bool_], bool]:
+def _line_ends(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, bool]:
     """Return where lines end, which of them end outside quotes, and whether the block ends within some."""
     line_ends = np.flatnonzero(block == _LINE_END)
     if not len(block):

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Ints
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError
-from polyframe.core.runs import runs_of_equal
+from polyframe.core.ragged import runs_of_equal
 
 #: How much of the rows is held in memory before it is written.
 _RUN_BYTES: Final = 64_000_000
@@ -52,9 +52,7 @@ class Shuffled:
     bytes: int
 
 
-def shuffle(
-    rows: pl.LazyFrame, first_subjects: Sequence[int], wanted: NDArray[np.bool_], folder: Path
-) -> Shuffled:
+def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], wanted: Flags, folder: Path) -> Shuffled:
     """Write rows to disk, told apart by ranges of subjects.
 
     Parameters
@@ -150,12 +148,12 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     return frame
 
 
-def _partition_of(rows: pl.DataFrame, borders: NDArray[np.int64]) -> NDArray[np.int64]:
+def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
     subjects = rows["subject_id"].fill_null(np.iinfo(np.int64).min).to_numpy()
     return np.searchsorted(borders, subjects, side="right")
 
 
-def _write_run(rows: pl.DataFrame, borders: NDArray[np.int64], path: Path) -> list[int]:
+def _write_run(rows: pl.DataFrame, borders: Ints, path: Path) -> list[int]:
     """Write rows sorted by partition; return the partition of each batch."""
     import pyarrow as pa
 

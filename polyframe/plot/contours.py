@@ -13,6 +13,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import PercentFormatter
 
+from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.settings import as_builtin, is_whole
@@ -27,7 +28,7 @@ from polyframe.plot.canvas import (
     remark,
     titled,
 )
-from polyframe.plot.groups import Cluster, MarkGroup, Path2D
+from polyframe.plot.groups import Cluster, MarkGroup
 from polyframe.plot.outlines import mark_lines, outline
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
@@ -143,13 +144,13 @@ def level_title(level: int) -> str:
     return f"Contour level {level}: where at least {numbered(level, 'mark')} of a cluster overlap"
 
 
-def _levels(cluster: Cluster) -> list[Path2D]:
+def _levels(cluster: Cluster) -> list[Floats]:
     if cluster.levels is None:
         raise PolyframeError("there is no table of contours; make it with `polyframe contours OUT`")
     return cluster.levels
 
 
-def _bands(levels: list[Path2D]) -> list[Any]:
+def _bands(levels: list[Floats]) -> list[Any]:
     """Return what of each level the next one does not cover, so that no colour lies on another."""
     polygons = [shapely.Polygon(points) for points in levels]
     return [

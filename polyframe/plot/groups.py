@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import listed, local_path
@@ -18,7 +18,6 @@ from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.store.dataset import part_paths, scan
 
 #: (n, 2) float64, image pixels, y downwards.
-Path2D = NDArray[np.float64]
 
 _MARK: Final = ("classification_id", "mark_index")
 _NAMED: Final = 5
@@ -54,8 +53,8 @@ class Cluster:
     n_marks: int
     consensus: float | None
     average_type: str | None
-    average: Path2D
-    levels: list[Path2D] | None
+    average: Floats
+    levels: list[Floats] | None
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ class MarkGroup:
     task: str
     frame: int
     tool: str
-    marks: list[Path2D]
-    labels: NDArray[np.int64]
+    marks: list[Floats]
+    labels: Ints
     n_volunteers: int
     clusters: list[Cluster]
 
@@ -233,7 +232,7 @@ def groups_of(
     return groups
 
 
-def closed(x: Any, y: Any) -> Path2D:
+def closed(x: Any, y: Any) -> Floats:
     """Return an outline as points, the first again at its end; (0, 2) for none."""
     points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     if len(points) and not np.array_equal(points[0], points[-1]):

@@ -5,8 +5,9 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
+from polyframe.core.arrays import Floats
 from polyframe.plot.canvas import Image, cluster_legend, counts, heading, like_image, remark, titled
-from polyframe.plot.groups import MarkGroup, Path2D
+from polyframe.plot.groups import MarkGroup
 from polyframe.plot.palette import cluster_style, halo
 
 _THIN: Final = 1.1
@@ -94,7 +95,7 @@ def mark_lines(ax: Axes, group: MarkGroup, *, on_image: bool, faint: bool = Fals
         )
 
 
-def outline(ax: Axes, points: Path2D, label: int, *, on_image: bool, gid: str) -> None:
+def outline(ax: Axes, points: Floats, label: int, *, on_image: bool, gid: str) -> None:
     """Draw one polygon of a cluster, thick and lightly filled."""
     style = cluster_style(label, on_image=on_image)
     ax.fill(points[:, 0], points[:, 1], color=style.color, alpha=0.22, linewidth=0, zorder=4)

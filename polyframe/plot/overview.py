@@ -13,8 +13,8 @@ import polars as pl
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Ints
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
@@ -197,7 +197,7 @@ def _of(output: Overview) -> str:
     return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
 
 
-def _classes(counts: pl.DataFrame) -> list[tuple[str, Any, NDArray[np.int64]]]:
+def _classes(counts: pl.DataFrame) -> list[tuple[str, Any, Ints]]:
     """Return name, colour and rows of those classes of sizes that occur."""
     size = counts["clusters_count"].to_numpy()
     place = np.searchsorted(_CLASSES, size, side="right") - 1

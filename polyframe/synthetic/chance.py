@@ -9,10 +9,8 @@ import math
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from polyframe.core.arrays import Floats, Ints
 
 #: Angles are counted in this many parts of a full turn.
 TURN: Final = 4096

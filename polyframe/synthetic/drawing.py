@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of
 from polyframe.synthetic import outlines
-from polyframe.synthetic.chance import DRAWING, Floats, Ints, stream, uniform, whole
+from polyframe.synthetic.chance import DRAWING, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions
 from polyframe.synthetic.scene import CELL, CRYSTAL, Scene
 from polyframe.synthetic.volunteers import Volunteers
@@ -41,7 +41,7 @@ class Drawings:
 
     volunteer: Ints
     turn: Ints
-    old: NDArray[np.bool_]
+    old: Flags
     chance: Floats
     row: Ints
     frame: Ints
@@ -96,7 +96,7 @@ def _freehand(
     scene: Scene,
     volunteers: Volunteers,
     volunteer: Ints,
-    wanted: NDArray[np.bool_],
+    wanted: Flags,
 ) -> _Marks:
     row, thing = np.nonzero(wanted)
     person = volunteer[row]
@@ -127,7 +127,7 @@ def _bezier(
     scene: Scene,
     volunteers: Volunteers,
     volunteer: Ints,
-    wanted: NDArray[np.bool_],
+    wanted: Flags,
 ) -> _Marks:
     row, thing = np.nonzero(wanted)
     person = volunteer[row]
@@ -141,7 +141,7 @@ def _clicked(
     scene: Scene,
     volunteers: Volunteers,
     volunteer: Ints,
-    wanted: NDArray[np.bool_],
+    wanted: Flags,
 ) -> _Marks:
     row, thing = np.nonzero(wanted)
     corners = [scene.corners[i] for i in thing.tolist()]
@@ -160,7 +160,7 @@ def _in_rows(
     parts: list[_Marks],
     volunteer: Ints,
     turn: Ints,
-    old: NDArray[np.bool_],
+    old: Flags,
     chance: Floats,
     scene: Scene,
     volunteers: Volunteers,

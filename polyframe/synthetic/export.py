@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Ints
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.local_paths import local_path, shown_kind
 from polyframe.synthetic.chance import INTERLEAVING, stream, whole
@@ -139,7 +139,7 @@ def _block(options: SynthOptions, volunteers: Volunteers, first: int, size: int)
         yield encode_rows(options, scene, volunteers, drawings, options.first_subject + number, slot)
 
 
-def _slots(options: SynthOptions, block: int, size: int) -> NDArray[np.int64]:
+def _slots(options: SynthOptions, block: int, size: int) -> Ints:
     """Return the place in time of each round (row) of each subject (column) of a block.
 
     In every round the subjects come in another order: an odd step through a power of two meets each once.

@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import local_path
 from polyframe.core.png import png
-from polyframe.synthetic.chance import PICTURE, TURN, Floats, cosine, sine, stream, uniform
+from polyframe.synthetic.chance import PICTURE, TURN, cosine, sine, stream, uniform
 from polyframe.synthetic.export import cannot_write, replacing
 from polyframe.synthetic.options import SynthOptions
 from polyframe.synthetic.rows import image_name

@@ -7,20 +7,9 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyframe.synthetic.chance import (
-    TREMOR,
-    TURN,
-    Floats,
-    Ints,
-    bell,
-    cosine,
-    sine,
-    stream,
-    uniform,
-    whole,
-)
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.synthetic.chance import TREMOR, TURN, bell, cosine, sine, stream, uniform, whole
 from polyframe.synthetic.scene import HARMONICS, MOST_CORNERS, radius_at
 
 #: Fraction of the careful freehand marks with a little loop in them.
@@ -55,7 +44,7 @@ def hand_shape(bits: np.random.PCG64, shape: Floats, care: Floats, bias: Floats)
 
 def freehand(
     bits: np.random.PCG64, centre: Floats, radius: Floats, shape: Floats, n_vertices: Ints, tremor: Floats
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, Floats, Flags]:
     """Draw cells freehand: hundreds of vertices, a trembling hand, ends that do not meet, little loops.
 
     Parameters
@@ -132,7 +121,7 @@ def tremor_tape(seed: int, vertices: int) -> Floats:
 
 def scribble(
     bits: np.random.PCG64, width: int, height: int, n_vertices: Ints
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+) -> tuple[Floats, Floats, Flags]:
     """Draw scribbles that cross themselves all over; parameters and results as for `freehand`."""
     n = len(n_vertices)
     chance = uniform(bits, n, 6)

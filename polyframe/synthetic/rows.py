@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Ints
 from polyframe.synthetic.drawing import BEZIER, FREEHAND, Drawings
 from polyframe.synthetic.options import SynthOptions
 from polyframe.synthetic.scene import SIZES, Scene
@@ -71,7 +72,7 @@ def encode_rows(
     volunteers: Volunteers,
     drawings: Drawings,
     subject_id: int,
-    slot: NDArray[np.int64],
+    slot: Ints,
 ) -> SubjectRows:
     """Write the classifications of one subject as lines of CSV.
 
@@ -236,5 +237,5 @@ def _number_tables() -> tuple[NDArray[np.uint64], NDArray[np.complex128], NDArra
     return path.view(np.uint64), point_x.view(np.complex128), point_y.view(np.complex128)
 
 
-def _seconds(counts: NDArray[np.int64]) -> NDArray[np.timedelta64]:
+def _seconds(counts: Ints) -> NDArray[np.timedelta64]:
     return counts.astype("timedelta64[s]")

@@ -5,8 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import UsageError
-from polyframe.synthetic.chance import SCENE, TURN, Floats, Ints, cosine, sine, stream, uniform, whole
+from polyframe.synthetic.chance import SCENE, TURN, cosine, sine, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions
 
 #: Width and height of the images, in pixels.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.settings import is_whole
-from polyframe.synthetic.chance import TOY, Floats, bell, stream
+from polyframe.synthetic.chance import TOY, bell, stream
 
 #: Sides, and marks, of a cluster.
 _MOST: Final = 10_000
@@ -33,8 +33,8 @@ class ToyCluster:
 
     xs: list[Floats]
     ys: list[Floats]
-    volunteer: NDArray[np.int64]
-    truth: NDArray[np.int64]
+    volunteer: Ints
+    truth: Ints
 
 
 def toy_cluster(

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyframe.synthetic.chance import VOLUNTEERS, Floats, Ints, bell, stream, uniform, whole
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.synthetic.chance import VOLUNTEERS, bell, stream, uniform, whole
 from polyframe.synthetic.options import SynthOptions
 
 _ADJECTIVES: Final = (
@@ -55,7 +55,7 @@ class Volunteers:
     browser: tuple[str, ...]
     viewport: tuple[tuple[int, int], ...]
     screen_width: Floats
-    scribbler: NDArray[np.bool_]
+    scribbler: Flags
     pace: Floats
     care: Floats
     bias: Floats
@@ -93,8 +93,8 @@ def make_volunteers(options: SynthOptions) -> Volunteers:
     )
 
 
-def _some(bits: np.random.PCG64, n: int, share: float) -> NDArray[np.bool_]:
+def _some(bits: np.random.PCG64, n: int, share: float) -> Flags:
     """Choose a share of n, rounded, but at least one where the share is not 0."""
     rank = np.argsort(np.argsort(uniform(bits, n), kind="stable"), kind="stable")
-    chosen: NDArray[np.bool_] = rank < (max(1, round(share * n)) if share > 0 else 0)
+    chosen: Flags = rank < (max(1, round(share * n)) if share > 0 else 0)
     return chosen

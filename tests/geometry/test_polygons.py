@@ -6,8 +6,8 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyframe.core.ragged import offsets_of
 from polyframe.core.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
-from polyframe.core.runs import offsets_of
 from polyframe.geometry import polygons_from_paths
 from polyframe.geometry.polygons import path_problems, polygons_from_ragged
 

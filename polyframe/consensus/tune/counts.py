@@ -16,11 +16,10 @@ from polyframe.consensus.marks import (
     neighbour_distances,
 )
 from polyframe.consensus.tune.values import Grid
-from polyframe.core.runs import offsets_of, positions_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.averages import cluster_consensus
 from polyframe.geometry.pairs import Pairs
-
-Positions = NDArray[np.int64]
 
 #: What is counted for each setting, by the names of the columns.
 COUNTED: Final = (
@@ -51,9 +50,9 @@ class Tally:
 
     groups: int
     marks: int
-    counts: Mapping[str, Positions]
-    largest: Positions
-    consensus: tuple[NDArray[np.float64], ...]
+    counts: Mapping[str, Ints]
+    largest: Ints
+    consensus: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
@@ -71,12 +70,12 @@ class _Clustering:
     """
 
     cluster: NDArray[np.int32]
-    members: Positions
-    member_offsets: Positions
-    cores: Positions
+    members: Ints
+    member_offsets: Ints
+    cores: Ints
 
     @property
-    def sizes(self) -> Positions:
+    def sizes(self) -> Ints:
         """Marks in each cluster, (c,) int64."""
         return np.diff(self.member_offsets)
 
@@ -158,7 +157,7 @@ def _pairs_of_any(marks: Marks, clusterings: Sequence[_Clustering]) -> Pairs:
     return keys // max(n_marks, 1), keys % max(n_marks, 1)
 
 
-def _not_part_of(cluster: NDArray[np.int32], clustering: _Clustering) -> tuple[Positions, Positions]:
+def _not_part_of(cluster: NDArray[np.int32], clustering: _Clustering) -> tuple[Ints, Ints]:
     """Return members and offsets of those clusters that are not part of one cluster of another clustering."""
     if not len(clustering.members):
         return clustering.members, clustering.member_offsets
@@ -169,7 +168,7 @@ def _not_part_of(cluster: NDArray[np.int32], clustering: _Clustering) -> tuple[P
     return clustering.members[positions_of(starts[torn], sizes)], offsets_of(sizes)
 
 
-def _pairs_of(clustering: _Clustering, within: Distances) -> tuple[Positions, NDArray[np.float64]]:
+def _pairs_of(clustering: _Clustering, within: Distances) -> tuple[Ints, Floats]:
     """Return the cluster and the distance of those pairs that are in one cluster."""
     left, right = clustering.cluster[within.left], clustering.cluster[within.right]
     together = np.flatnonzero((left == right) & (left >= 0))

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from polyframe.consensus.tune.counts import COUNTED, Tally
 from polyframe.consensus.tune.values import Grid
+from polyframe.core.arrays import Floats
 from polyframe.core.tables import TUNING
 
 
@@ -64,7 +64,7 @@ def _ratio(above: str, below: str) -> pl.Expr:
     return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
 
 
-def _quartiles(parts: list[NDArray[np.float64]]) -> list[float | None]:
+def _quartiles(parts: list[Floats]) -> list[float | None]:
     values = np.concatenate([np.empty(0), *parts])
     if not len(values):
         return [None, None, None]

@@ -7,13 +7,11 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core import ragged
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import flatten, list_column, offsets_of
 
 
-def svg_paths(
-    x: pl.Series, y: pl.Series, unit: NDArray[np.float64], tolerance: NDArray[np.float64]
-) -> pl.Series:
+def svg_paths(x: pl.Series, y: pl.Series, unit: Floats, tolerance: Floats) -> pl.Series:
     """Turn outlines into paths of SVG.
 
     Parameters
@@ -31,8 +29,8 @@ def svg_paths(
         (n,) str, such as `M12 5l3-2 4 0z`: an absolute point, then steps, so that paths can stand behind one
         another; empty for an outline of fewer than two points. Simplified by the way of Douglas and Peucker.
     """
-    flat_x, offsets = ragged.flat(x)
-    flat_y, _ = ragged.flat(y)
+    flat_x, offsets = flatten(x)
+    flat_y, _ = flatten(y)
     lengths = np.diff(offsets)
     drawn = np.flatnonzero(lengths >= 2)
     if not len(drawn):
@@ -47,7 +45,7 @@ def svg_paths(
     return _written(steps, owner, drawn, len(x))
 
 
-def _steps(points: NDArray[np.int64], line: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def _steps(points: Ints, line: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
     """Return the first point of each line and the way on from there, without standing still or closing."""
     begins = np.r_[True, line[1:] != line[:-1]]
     first = np.flatnonzero(begins)
@@ -62,12 +60,10 @@ def _steps(points: NDArray[np.int64], line: NDArray[Any]) -> tuple[NDArray[np.in
     return steps, line[kept]
 
 
-def _written(
-    steps: NDArray[np.int64], owner: NDArray[Any], drawn: NDArray[np.int64], length: int
-) -> pl.Series:
+def _written(steps: Ints, owner: NDArray[Any], drawn: Ints, length: int) -> pl.Series:
     offsets = offsets_of(np.bincount(owner, minlength=len(drawn)))
     numbers = pl.select(
-        ragged.list_column("path", steps.ravel(), offsets * 2)  # type: ignore[arg-type]
+        list_column("path", steps.ravel(), offsets * 2)  # type: ignore[arg-type]
     )["path"].cast(pl.List(pl.String))
 
     def joined(part: pl.Expr) -> pl.Expr:

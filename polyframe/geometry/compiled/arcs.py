@@ -9,18 +9,13 @@ each crossing. Where two outlines cross, the level curve that arrives on one lea
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.crossings import Crossings
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.ordering import are_same, number_nodes, settle_points, sort_along
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross, shifted_side
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 
 #: Points that are no more than so many rounding steps apart are close.
 _CLOSE_STEPS = 16

@@ -11,13 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, shifted_side
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 #: At most this many cells for each segment, and this many entries in cells.
 _CELLS = 4.0

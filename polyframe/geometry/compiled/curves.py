@@ -6,8 +6,8 @@ Curves of outlines run anticlockwise, those of holes clockwise, so signed areas 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.arcs import Arcs
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.ordering import ascending
@@ -19,10 +19,6 @@ from polyframe.geometry.compiled.rings import (
     room_for_all,
     write_curve,
 )
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 #: Areas closer than this fraction are a tie, so that rounding does not choose; the second is a fraction of
 #: the areas of all marks.

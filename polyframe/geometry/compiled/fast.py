@@ -10,14 +10,12 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Flags, Ints
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.walk import walk_contours
 from polyframe.geometry.contours import ContourLevels, Wanted, cluster_contours
 from polyframe.geometry.repeated import without_third_copies
-
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:

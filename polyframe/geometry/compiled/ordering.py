@@ -5,20 +5,16 @@ be passed. The site of an event is what it stands for: a crossing, or itself.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.crossings import Crossings
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import compare_along, compare_shifted
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 
 @compiled_inner
-def ascending(keys: NDArray[np.float64]) -> NDArray[np.int64]:
+def ascending(keys: Floats) -> Ints:
     """Return the order that sorts numbers, equal ones in the order they have.
 
     A merge sort of its own: NumPy's sorts take seconds to compile.

@@ -3,13 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled_inner
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 #: Outlines whose area is a smaller fraction of their box may run either way, as far as rounding can tell. The
 #: repair of drawings that run over themselves leaves such holes; they take nothing away and are left out.

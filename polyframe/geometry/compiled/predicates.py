@@ -16,11 +16,9 @@ Transactions on Graphics 9 (1990).
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats
 from polyframe.geometry.compiled.numba_jit import compiled_inner
-
-Floats = NDArray[np.float64]
 
 #: The rounding error of a cross product of differences, as a fraction of the sizes of its two products.
 CROSS_ERROR = 3.3306690738754716e-16

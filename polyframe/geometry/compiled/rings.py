@@ -1,14 +1,11 @@
 """Closed rings of points: written from a level curve, measured, tested for points inside; compiled."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats
 from polyframe.geometry.compiled.arcs import Arcs
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 #: As in `parts`, which is not compiled: areas thinner than this are rounding, not drawing.
 _ROUNDING_STEPS = 8

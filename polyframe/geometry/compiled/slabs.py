@@ -12,11 +12,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 
-Floats = NDArray[np.float64]
-Positions = NDArray[np.int64]
 Ranks = NDArray[np.int32]
 
 #: Boxes beyond these limits have areas that no float holds; within them nothing here overflows.
@@ -38,8 +37,8 @@ class Outlines(NamedTuple):
     """
 
     xy: Floats
-    ring_offsets: Positions
-    polygon_rings: Positions
+    ring_offsets: Ints
+    polygon_rings: Ints
 
 
 class Levels(NamedTuple):
@@ -69,11 +68,11 @@ class Levels(NamedTuple):
         The larger side of the polygon's box, rounded up to a power of two.
     """
 
-    first: Positions
-    slabs: Positions
+    first: Ints
+    slabs: Ints
     y: Floats
     rank: Ranks
-    side_offsets: Positions
+    side_offsets: Ints
     origin: Floats
     extent: Floats
 
@@ -93,7 +92,7 @@ class Sides(NamedTuple):
 
     x: Floats
     slope: Floats
-    shift: Positions
+    shift: Ints
 
 
 def outlines_of(polygons: NDArray[Any]) -> Outlines:
@@ -136,9 +135,9 @@ def sides_of(outlines: Outlines, levels: Levels) -> Sides:
     return sides
 
 
-def sides_per_polygon(levels: Levels) -> Positions:
+def sides_per_polygon(levels: Levels) -> Ints:
     """Return how many sides each polygon has in all its slabs, (n,) int64."""
-    counts: Positions = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
+    counts: Ints = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
     return counts
 
 
@@ -279,7 +278,7 @@ def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
 
 
 @compiled_inner
-def _order_sides(x: Floats, slope: Floats, offsets: Positions, y: Floats) -> None:
+def _order_sides(x: Floats, slope: Floats, offsets: Ints, y: Floats) -> None:
     """Sort the sides of each slab of a polygon from left to right by where they are half-way up."""
     for slab in range(len(y) - 1):
         one, end = offsets[slab], offsets[slab + 1]

@@ -12,12 +12,11 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.slabs import (
-    Floats,
     Levels,
     Outlines,
-    Positions,
     Sides,
     levels_of,
     outlines_of,
@@ -32,9 +31,7 @@ _BLOCK = 1 << 16
 _MOST_SIDES = 1 << 22
 
 
-def sweep_intersection_areas(
-    polygons: NDArray[Any], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> Floats:
+def sweep_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
     """Return intersection areas by a slab sweep: the engine `compiled`.
 
     Parameters
@@ -65,7 +62,7 @@ def sweep_intersection_areas(
     return areas
 
 
-def _areas_of_tile(polygons: NDArray[Any], left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+def _areas_of_tile(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
     outlines = outlines_of(polygons[used])
     levels = levels_of(outlines)
@@ -78,7 +75,7 @@ def _areas_of_tile(polygons: NDArray[Any], left: NDArray[np.int64], right: NDArr
     return np.concatenate([_areas_of_tile(polygons, *part) for part in parts])
 
 
-def _area_in_bands(outlines: Outlines, levels: Levels, one: Positions, other: Positions) -> Floats:
+def _area_in_bands(outlines: Outlines, levels: Levels, one: Ints, other: Ints) -> Floats:
     """Return the area that two polygons share: cut the one with more sides in half until the rest fits."""
     if np.any(levels.slabs == 0):
         return np.zeros(1)
@@ -112,7 +109,7 @@ def _halves(levels: Levels, polygon: int) -> tuple[Levels, Levels]:
 
 
 @compiled
-def _shared_areas(levels: Levels, sides: Sides, one: Positions, other: Positions) -> Floats:
+def _shared_areas(levels: Levels, sides: Sides, one: Ints, other: Ints) -> Floats:
     starts, slabs, y, offsets = levels.first, levels.slabs, levels.y, levels.side_offsets
     origin, extent = levels.origin, levels.extent
     x, slope, shift = sides.x, sides.slope, sides.shift

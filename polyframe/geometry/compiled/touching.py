@@ -7,16 +7,13 @@ point are two, and a curve that then still meets itself is cut into an outline a
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from polyframe.core.arrays import Flags, Ints
 from polyframe.geometry.compiled.arcs import Arcs
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.ordering import ascending
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross
-
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @compiled_inner

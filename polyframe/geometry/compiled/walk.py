@@ -19,7 +19,8 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.crossings import find_crossings
 from polyframe.geometry.compiled.curves import adds_up, trace_curves, write_levels
@@ -30,10 +31,6 @@ from polyframe.geometry.compiled.touching import settle_touches
 from polyframe.geometry.contours import Wanted
 from polyframe.geometry.parts import with_valid_outlines
 from polyframe.geometry.repeated import MANY_REPEATS, first_of_each
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

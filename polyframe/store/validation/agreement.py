@@ -7,7 +7,7 @@ import polars as pl
 
 from polyframe.consensus.participation import counted_classifications, selected_marks
 from polyframe.consensus.votes import cluster_votes
-from polyframe.core.runs import runs_of_equal
+from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
 from polyframe.store.validation.findings import Finding, key_of, rows_off

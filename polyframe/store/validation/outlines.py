@@ -8,8 +8,8 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core import ragged
-from polyframe.core.runs import offsets_of
+from polyframe.core.arrays import Flags, Floats
+from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.tables import Table
 from polyframe.store.validation.findings import Finding, several_off
 
@@ -69,7 +69,7 @@ def _off(
     return several_off(file, table, rows, told, first_row)
 
 
-def _columns(checks: Mapping[str, NDArray[np.bool_]]) -> dict[str, pl.Expr]:
+def _columns(checks: Mapping[str, Flags]) -> dict[str, pl.Expr]:
     return {problem: pl.lit(pl.Series(off, dtype=pl.Boolean)) for problem, off in checks.items()}
 
 
@@ -109,7 +109,7 @@ def _finite(numbers: pl.Expr) -> pl.Expr:
     return numbers.list.eval(pl.element().is_finite().fill_null(value=False)).list.all()
 
 
-def _polygons(column: pl.Series) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def _polygons(column: pl.Series) -> tuple[NDArray[Any], Flags]:
     """Read geometries; those that cannot be read, or are no polygons, become None."""
     geometries = shapely.from_wkb(np.array(column.to_list(), dtype=object), on_invalid="ignore")
     readable = np.asarray(shapely.get_type_id(geometries) == shapely.GeometryType.POLYGON, bool)
@@ -117,7 +117,7 @@ def _polygons(column: pl.Series) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     return geometries, readable
 
 
-def _valid(polygons: NDArray[Any]) -> NDArray[np.bool_]:
+def _valid(polygons: NDArray[Any]) -> Flags:
     """Tell which polygons are valid, up to rounding; None is not.
 
     Where `buffer(0)` repairs an outline it may leave two points that differ in the last digit, between which
@@ -129,18 +129,18 @@ def _valid(polygons: NDArray[Any]) -> NDArray[np.bool_]:
     return valid
 
 
-def _areas_differ(polygons: NDArray[Any], told: pl.Series) -> NDArray[np.bool_]:
-    areas: NDArray[np.float64] = shapely.area(polygons)
+def _areas_differ(polygons: NDArray[Any], told: pl.Series) -> Flags:
+    areas: Floats = shapely.area(polygons)
     close = np.abs(areas - told.fill_null(0).to_numpy()) <= _ROUNDING * np.maximum(areas, 1)
     return np.asarray(~close, bool)
 
 
-def _coordinates_differ(polygons: NDArray[Any], outline: pl.DataFrame) -> NDArray[np.bool_]:
+def _coordinates_differ(polygons: NDArray[Any], outline: pl.DataFrame) -> Flags:
     """Tell whose coordinates are not those of the geometry, exactly."""
     coordinates, polygon = shapely.get_coordinates(shapely.get_exterior_ring(polygons), return_index=True)
     offsets = offsets_of(np.bincount(polygon, minlength=len(polygons)))
     differ = np.zeros(len(polygons), bool)
     for axis, name in enumerate(("x", "y")):
-        held = ragged.list_column(name, np.ascontiguousarray(coordinates[:, axis]), offsets)
+        held = list_column(name, np.ascontiguousarray(coordinates[:, axis]), offsets)
         differ |= held.ne_missing(outline[name].fill_null(pl.Series([[]], dtype=held.dtype))).to_numpy()
     return differ

@@ -1,0 +1,8 @@
+"""Name the types of NumPy arrays that the package passes around."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
