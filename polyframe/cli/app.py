@@ -9,10 +9,15 @@ from typing import Final
 import click
 
 from polyframe import __version__
-from polyframe.cli import choosing, completing, making, picturing, preparing, reading
-from polyframe.cli.helping import Group, told
-from polyframe.cli.stopping import StoppedError, end_now, stoppable
-from polyframe.cli.telling import Progress
+from polyframe.cli import completion
+from polyframe.cli.console import ProgressBar
+from polyframe.cli.help import Group, error_message
+from polyframe.cli.input_commands import config, synth
+from polyframe.cli.output_commands import export, report, status, validate
+from polyframe.cli.pipeline_commands import contours, extract, reduce, run
+from polyframe.cli.plot_command import plot
+from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
+from polyframe.cli.tune_command import tune
 from polyframe.core.errors import PolyframeError, UsageError
 
 _SHORT_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -36,11 +41,11 @@ def cli() -> None:
     """Hold the commands together."""
 
 
-cli.add("Before a run", preparing.config, preparing.synth)
-cli.add("Make tables", making.run, making.extract, making.reduce, making.contours)
-cli.add("Look at them", reading.status, reading.validate, picturing.plot, reading.report, choosing.tune)
-cli.add("Hand them on", reading.export)
-cli.add("In the shell", completing.completion)
+cli.add("Before a run", config, synth)
+cli.add("Make tables", run, extract, reduce, contours)
+cli.add("Look at them", status, validate, plot, report, tune)
+cli.add("Hand them on", export)
+cli.add("In the shell", completion.completion)
 
 
 def main() -> None:
@@ -48,16 +53,16 @@ def main() -> None:
     _fill_closed_streams()
     _write_what_has_no_character()
     try:
-        with stoppable(_abandon, lambda: _print_error(_stopped())):
-            cli(prog_name="polyframe", complete_var=completing.VARIABLE, standalone_mode=False)
+        with stop_on_signal(_abandon, lambda: _print_error(_stopped())):
+            cli(prog_name="polyframe", complete_var=completion.VARIABLE, standalone_mode=False)
     except (StoppedError, click.exceptions.Abort):
         _abandon()
-        end_now(lambda: _print_error(_stopped()))
+        exit_now(lambda: _print_error(_stopped()))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _fail(told(error), error.exit_code)
+        _fail(error_message(error), error.exit_code)
     except UsageError as error:
         _fail(str(error), 2)
     except PolyframeError as error:
@@ -108,9 +113,9 @@ def _abandon() -> None:
 
 def _stopped() -> str:
     """Return what is to be said of a run that was asked to stop."""
-    if Progress.partitions is None:
+    if ProgressBar.partitions is None:
         return "stopped"
-    done, of_all = Progress.partitions
+    done, of_all = ProgressBar.partitions
     if not done:
         return "stopped; the output is as it was; the same command goes on"
     return (

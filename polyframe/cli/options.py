@@ -6,12 +6,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.completing import folders
-from polyframe.cli.kinds import LOCAL_PATH
+from polyframe.cli.completion import folders
+from polyframe.cli.help import TopicOption
+from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.core.settings import Settings
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _TYPES: Final = {"workflow_id": int, "tool": int, "max_shrink": str}
 _TOPICS: Final = {
@@ -34,7 +34,7 @@ class Choice(click.Choice[str]):
         return super().convert(self._aliases.get(value, value), param, ctx)
 
 
-def setting_options(*affected: str, default: str | None = None) -> Callable[[Command], Command]:
+def setting_options(*affected: str, default: str | None = None) -> Callable[[Function], Function]:
     """Give a command one option for each setting that changes its results.
 
     Parameters
@@ -45,7 +45,7 @@ def setting_options(*affected: str, default: str | None = None) -> Callable[[Com
         What the help says holds without the option, where that is not the default of the setting.
     """
 
-    def add(command: Command) -> Command:
+    def add(command: Function) -> Function:
         for f in reversed(dataclasses.fields(Settings)):
             if f.metadata.get("flag") and f.metadata["affects"] in (*affected, "run"):
                 command = _option(f, None if f.metadata["affects"] == "run" else default)(command)
@@ -54,7 +54,7 @@ def setting_options(*affected: str, default: str | None = None) -> Callable[[Com
     return add
 
 
-def named_setting_options(*names: str, default: str | None = None) -> Callable[[Command], Command]:
+def named_setting_options(*names: str, default: str | None = None) -> Callable[[Function], Function]:
     """Give a command one option for each setting that is named.
 
     Parameters
@@ -65,7 +65,7 @@ def named_setting_options(*names: str, default: str | None = None) -> Callable[[
         What the help says holds without the option, where that is not the default of the setting.
     """
 
-    def add(command: Command) -> Command:
+    def add(command: Function) -> Function:
         for f in reversed(dataclasses.fields(Settings)):
             if f.name in names:
                 command = _option(f, default)(command)
@@ -74,7 +74,7 @@ def named_setting_options(*names: str, default: str | None = None) -> Callable[[
     return add
 
 
-def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[Command], Command]:
+def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[Function], Function]:
     repeatable = f.default == () and f.name in ("task", "tool", "bezier_tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
@@ -84,7 +84,7 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     return click.option(
         f.metadata["flag"],
         f.name,
-        cls=helping.Option,
+        cls=TopicOption,
         topic=_TOPICS[f.metadata["affects"]],
         type=kind,
         multiple=repeatable,
@@ -119,6 +119,6 @@ force_option = click.option(
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="no progress, no notes, no summary")
 
 
-def given(options: dict[str, Any]) -> Any:
+def drop_unset(options: dict[str, Any]) -> Any:
     """Drop the options that were not given."""
     return {name: value for name, value in options.items() if value not in (None, ())}

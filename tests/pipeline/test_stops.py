@@ -123,10 +123,10 @@ def test_nothing_is_left_of_a_pool_of_threads_when_the_process_ends() -> None:
     """As Python tells at the end where processes are not forked: on a Mac, or from Python 3.14 on."""
     code = (
         "import multiprocessing, multiprocessing.pool\n"
-        "from polyframe.cli import stopping\n"
+        "from polyframe.cli import signals\n"
         "multiprocessing.set_start_method('spawn')\n"
         "pool = multiprocessing.pool.ThreadPool(2)\n"
-        "stopping.end_now(lambda: print('stopped'))\n"
+        "signals.exit_now(lambda: print('stopped'))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (1, "stopped\n", "")

@@ -11,7 +11,7 @@ import pytest
 from exports import ROOT, Done
 
 from polyframe.cli.app import cli
-from polyframe.cli.helping import broken
+from polyframe.cli.help import wrap_example
 
 Call = Callable[..., Done]
 
@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", cli.commands)
 def test_every_example_works(name: str, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     found = examples(name, 80, monkeypatch, polyframe)
-    assert found, f"make {name} with helping.command('polyframe {name} ...'), an example that works on data/"
+    assert found, f"make {name} with command('polyframe {name} ...'), an example that works on data/"
     assert examples(name, 110, monkeypatch, polyframe) == found
     monkeypatch.chdir(made)
     for example in found:
@@ -104,13 +104,13 @@ def test_every_flag_stands_once_and_the_settings_by_topic(polyframe: Call) -> No
 
 def test_a_long_example_is_broken_before_a_flag() -> None:
     example = "polyframe plot out " + " ".join(f"--flag{n} {'x' * 20}" for n in range(5)) + " -o y.png"
-    lines = broken(example)
+    lines = wrap_example(example)
     assert len(lines) > 1
     assert all(len(line) <= 78 for line in lines)
     assert all(line.endswith(" \\") for line in lines[:-1])
     assert all(line.startswith("    -") for line in lines[1:])
     assert shlex.split("\n".join(lines).replace("\\\n", "")) == shlex.split(example)
-    assert broken("polyframe status out") == ["polyframe status out"]
+    assert wrap_example("polyframe status out") == ["polyframe status out"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class StoppedError(BaseException):
 
 
 @contextlib.contextmanager
-def stoppable(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator[None]:
+def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator[None]:
     """Stop the body within seconds when a signal asks for it.
 
     Parameters
@@ -60,7 +60,7 @@ def stoppable(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator
             for number in numbers:
                 if number in _SIGNALS and not ended.wait(_PATIENCE):
                     clean_up()
-                    end_now(say)
+                    exit_now(say)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
@@ -84,7 +84,7 @@ def stoppable(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator
         heard.close()
 
 
-def end_now(say: Callable[[], None]) -> None:
+def exit_now(say: Callable[[], None]) -> None:
     """End the process at once with exit code 1, without waiting for threads that still work."""
     if _ending.acquire(blocking=False):
         with contextlib.suppress(OSError, ValueError):

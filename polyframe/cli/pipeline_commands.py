@@ -5,25 +5,25 @@ from typing import Any
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.completing import folders
-from polyframe.cli.kinds import LOCAL_PATH
+from polyframe.cli.completion import folders
+from polyframe.cli.console import ProgressBar, print_summary, say
+from polyframe.cli.help import command
 from polyframe.cli.options import (
     AS_MADE,
     classifications_argument,
     config_option,
+    drop_unset,
     force_option,
-    given,
     output_argument,
     quiet_option,
     setting_options,
     tables_option,
 )
-from polyframe.cli.telling import Progress, print_summary, say
+from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 
 
-@helping.command(
+@command(
     "polyframe run data/classifications.csv -c data/config.yaml -o out",
     "polyframe run data/classifications.csv -c data/config.yaml -o union --average union --eps 0.4",
     short_help="Make all tables from a classification export.",
@@ -52,7 +52,7 @@ def run(
     """
     from polyframe import api
 
-    with Progress(quiet) as progress:
+    with ProgressBar(quiet) as progress:
         summary = api.run(
             classifications,
             output,
@@ -61,12 +61,12 @@ def run(
             force=force,
             say=say(quiet),
             progress=progress,
-            **given(options),
+            **drop_unset(options),
         )
     print_summary(summary, quiet)
 
 
-@helping.command(
+@command(
     "polyframe extract data/classifications.csv -c data/config.yaml -o out",
     short_help="Take the marks out of an export and stop there.",
 )
@@ -89,9 +89,9 @@ def extract(
     from polyframe.pipeline.run import run_export
 
     tell = say(quiet)
-    wanted = api.given_settings(config, given(options), tell)
+    wanted = api.given_settings(config, drop_unset(options), tell)
     settings = api.checked_settings(wanted)
-    with Progress(quiet) as progress:
+    with ProgressBar(quiet) as progress:
         summary = run_export(
             classifications,
             output,
@@ -101,12 +101,12 @@ def extract(
             progress,
             force=force,
             given=wanted,
-            flagged=given(options),
+            flagged=drop_unset(options),
         )
     print_summary(summary, quiet)
 
 
-@helping.command(
+@command(
     "polyframe reduce out -c data/config.yaml --average union",
     short_help="Cluster and average extractions: groups, labels, reductions.",
 )
@@ -148,9 +148,9 @@ def reduce(
     from polyframe.pipeline import from_extractions
 
     tell = say(quiet)
-    wanted = api.given_settings(config, given(options), tell)
+    wanted = api.given_settings(config, drop_unset(options), tell)
     settings = api.checked_settings(wanted)
-    with Progress(quiet) as progress:
+    with ProgressBar(quiet) as progress:
         summary = from_extractions.run_extractions_csv(
             extractions,
             output,
@@ -159,12 +159,12 @@ def reduce(
             progress,
             force=force,
             given=wanted,
-            flagged=given(options),
+            flagged=drop_unset(options),
         )
     print_summary(summary, quiet)
 
 
-@helping.command(
+@command(
     "polyframe contours out -c data/config.yaml",
     short_help="Make contours from extractions.",
 )
@@ -185,14 +185,14 @@ def _from_extractions(
     from polyframe.pipeline.run import run_extractions
     from polyframe.store import manifest, stages
 
-    wanted = api.given_settings(config, given(options), say(quiet))
+    wanted = api.given_settings(config, drop_unset(options), say(quiet))
     api.checked_settings(wanted)
     settings = stages.settings_for_stage(manifest.read_manifest(output), stage, wanted)
     taken_over = stages.not_default(settings, without=wanted)
     say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
-    with Progress(quiet) as progress:
+    with ProgressBar(quiet) as progress:
         summary = run_extractions(
-            output, settings, stage, say(quiet), progress, force=force, flagged=given(options)
+            output, settings, stage, say(quiet), progress, force=force, flagged=drop_unset(options)
         )
     for note in summary.notes:
         say(quiet)(note)

@@ -5,20 +5,20 @@ from typing import Any
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.kinds import LOCAL_PATH
+from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.help import command
 from polyframe.cli.options import (
     AS_MADE,
     config_option,
-    given,
+    drop_unset,
     named_setting_options,
     output_argument,
     quiet_option,
 )
-from polyframe.cli.telling import Progress, say
+from polyframe.cli.parameter_types import LOCAL_PATH
 
 
-@helping.command(
+@command(
     "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
     "polyframe tune out -o settings.csv --plot settings.png",
     short_help="Compare many eps and min_samples, to choose one of each.",
@@ -70,7 +70,7 @@ def tune(
 
     if table_file:
         check_table_format(table_file, output)
-    with Progress(quiet, "counted") as progress:
+    with ProgressBar(quiet, "counted") as progress:
         table = api.tune(
             output,
             config,
@@ -78,7 +78,7 @@ def tune(
             min_samples=min_samples,
             say=say(quiet),
             progress=progress,
-            **given(options),
+            **drop_unset(options),
         )
     # First of all: what comes of minutes is not lost where a file cannot be written.
     if not quiet:

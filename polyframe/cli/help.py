@@ -13,7 +13,7 @@ Function = Callable[..., Any]
 _WIDEST: Final = 76
 
 
-class Option(click.Option):
+class TopicOption(click.Option):
     """An option that stands under a topic in the help."""
 
     def __init__(self, *arguments: Any, topic: str | None = None, **settings: Any) -> None:
@@ -54,7 +54,7 @@ class Command(click.Command):
         if self.examples:
             with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
                 for example in self.examples:
-                    formatter.write("".join(f"  {line}\n" for line in broken(example)))
+                    formatter.write("".join(f"  {line}\n" for line in wrap_example(example)))
 
 
 class Group(click.Group):
@@ -108,7 +108,7 @@ def command(*examples: str, **settings: Any) -> Callable[[Function], Command]:
     return click.command(cls=Command, examples=examples, **settings)
 
 
-def broken(example: str) -> list[str]:
+def wrap_example(example: str) -> list[str]:
     """Break an example that is too long for a line before one of its flags, as a shell takes it."""
     lines = [""]
     for word in example.replace(" -", "\n-").split("\n"):
@@ -120,7 +120,7 @@ def broken(example: str) -> list[str]:
     return lines
 
 
-def told(error: click.ClickException) -> str:
+def error_message(error: click.ClickException) -> str:
     """Return what is wrong with a call, and what to do next."""
     message = error.format_message().rstrip(".")
     ctx = getattr(error, "ctx", None)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from polyframe.cli import helping
+from polyframe.cli.help import command
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -36,7 +36,7 @@ def folders(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -
     return [CompletionItem(incomplete, type="dir")]
 
 
-@helping.command(
+@command(
     "polyframe completion bash",
     help=_HELP,
     short_help="Print what makes a shell complete commands and flags.",

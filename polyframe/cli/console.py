@@ -20,7 +20,7 @@ def say(quiet: bool) -> Callable[[str], None]:
     return say
 
 
-class Progress:
+class ProgressBar:
     """A progress bar on standard error, only where that is a terminal."""
 
     #: Those that are done, and all, of the run that is under way.
@@ -30,15 +30,15 @@ class Progress:
         self.label = label
         self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self.bar: Any = None
-        Progress.partitions = (0, 0) if label == "partitions" else None
+        ProgressBar.partitions = (0, 0) if label == "partitions" else None
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __call__(self, done: int, of_all: int) -> None:
         """Show how far the work is."""
         if self.label == "partitions":
-            Progress.partitions = (done, of_all)
+            ProgressBar.partitions = (done, of_all)
         if not self.shown:
             return
         if self.bar is None:

@@ -7,20 +7,18 @@ from typing import Any
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.completing import folders
-from polyframe.cli.kinds import LOCAL_PATH
-from polyframe.cli.options import Command, given, output_argument, quiet_option
-from polyframe.cli.telling import say
+from polyframe.cli.completion import folders
+from polyframe.cli.console import say
+from polyframe.cli.help import command
+from polyframe.cli.options import Function, drop_unset, output_argument, quiet_option
+from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.export.options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
 
 
-@helping.command(
-    "polyframe status out", short_help="Tell what a directory holds, and whether a run works there."
-)
+@command("polyframe status out", short_help="Tell what a directory holds, and whether a run works there.")
 @output_argument
 @_json_option
 def status(output: Path, as_json: bool) -> None:
@@ -39,7 +37,7 @@ def status(output: Path, as_json: bool) -> None:
         sys.exit(1)
 
 
-@helping.command("polyframe validate out", short_help="Read all of a directory and tell what is off.")
+@command("polyframe validate out", short_help="Read all of a directory and tell what is off.")
 @output_argument
 @_json_option
 def validate(output: Path, as_json: bool) -> None:
@@ -57,7 +55,7 @@ def validate(output: Path, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _export_options(command: Command) -> Command:
+def _export_options(command: Function) -> Function:
     """Give a command one option for each field of `ExportOptions`."""
     for f in reversed(dataclasses.fields(ExportOptions)):
         command = click.option(
@@ -75,7 +73,7 @@ def _parameter_type(kind: Any) -> Any:
     return LOCAL_PATH if kind is Path else kind
 
 
-@helping.command(
+@command(
     "polyframe export out --to panoptes-csv -o csv",
     "polyframe export out --to geojson --what contours --level 2 -o level.geojson",
     "polyframe export out --to coco --classifications data/classifications.csv -o coco.json",
@@ -90,12 +88,12 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
     """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
     from polyframe.export.dispatch import export as write
 
-    for done in write(output, to, path, say=say(quiet), **given(options)):
+    for done in write(output, to, path, say=say(quiet), **drop_unset(options)):
         if not quiet:
             click.echo(f"{done.path}: {done.written} {done.of_what}")
 
 
-@helping.command(
+@command(
     "polyframe report out -o report.html",
     "polyframe report out --subjects data/subjects.csv --images data/images -o report.html",
     short_help="Write one HTML file: numbers, and clusters from the worst on.",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.completing import folders
-from polyframe.cli.kinds import LOCAL_PATH, SUBJECT_ID
+from polyframe.cli.completion import folders
+from polyframe.cli.help import TopicOption, command
+from polyframe.cli.parameter_types import LOCAL_PATH, SUBJECT_ID
 from polyframe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from polyframe.plot.groups import MarkGroup
 
 _KINDS: Final = ("marks", "averages", "agreement")
-_drawn = functools.partial(click.option, cls=helping.Option, topic="What is drawn")
-_behind = functools.partial(click.option, cls=helping.Option, topic="The image behind it")
+_drawn = functools.partial(click.option, cls=TopicOption, topic="What is drawn")
+_behind = functools.partial(click.option, cls=TopicOption, topic="The image behind it")
 
 
-@helping.command(
+@command(
     "polyframe plot out --subject 1000003 --images data/images --subjects data/subjects.csv -o subject.png",
     "polyframe plot out -o consensus.png",
     short_help="Draw a subject, or consensus over all clusters.",

@@ -6,16 +6,16 @@ from typing import Any
 
 import click
 
-from polyframe.cli import helping
-from polyframe.cli.completing import folders
-from polyframe.cli.kinds import LOCAL_PATH
-from polyframe.cli.options import Command, quiet_option
-from polyframe.cli.telling import Progress, say
+from polyframe.cli.completion import folders
+from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.help import command
+from polyframe.cli.options import Function, quiet_option
+from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.core.errors import PolyframeError
 from polyframe.synthetic.options import SynthOptions
 
 
-@helping.command(
+@command(
     "polyframe config data/workflows.csv --workflow-id 4321 -o configs",
     short_help="Write configuration files from a workflow export.",
 )
@@ -43,7 +43,7 @@ def config(
             click.echo(path)
 
 
-def _synth_options(command: Command) -> Command:
+def _synth_options(command: Function) -> Function:
     """Give a command one option for each field of `SynthOptions`."""
     for f in reversed(dataclasses.fields(SynthOptions)):
         kind: Any = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
@@ -57,7 +57,7 @@ def _synth_options(command: Command) -> Command:
     return command
 
 
-@helping.command(
+@command(
     "polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7",
     short_help="Write a synthetic export, to try things out.",
 )
@@ -78,7 +78,7 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
         _make_folder(output)
     export = output if as_file else output / "classifications.csv"
     subjects = None if as_file else output / "subjects.csv"
-    with Progress(quiet, "subjects") as progress:
+    with ProgressBar(quiet, "subjects") as progress:
         done = write_export(export, chosen, subjects_csv=subjects, progress=progress.advance(chosen.subjects))
     if not quiet:
         click.echo(
