@@ -1,6 +1,5 @@
-"""Write the pages that come from elsewhere: tables, settings, reasons, commands, the guide."""
+"""Write the pages that come from elsewhere: tables, settings, reasons, commands."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +24,6 @@ def write_pages() -> None:
     for name, section in SECTIONS.items():
         _write(f"{name}.inc.md", section().replace("#### ", "## "))
     _write("commands.inc.md", "\n".join(_command_lines()))
-    # Its home is where the tests run it.
-    shutil.copyfile(DOCS.parent / "notebooks" / "guide.ipynb", DOCS / "guide" / "tutorial.ipynb")
 
 
 def _command_lines() -> Iterator[str]:

@@ -78,7 +78,6 @@ object becomes one cluster, and the scribbles are the outliers.
 | `subjects.csv` | the subject export |
 | `workflows.csv` | the workflow export, with both versions |
 | `images/` | the pictures, `<subject_id>-<frame>.png` |
-| `picture.png` | what polyframe makes of one of them, see below |
 
 The export holds what real ones do: freehand outlines of about {vertices} vertices that tremble, cross
 themselves or do not close; clicked polygons; Bezier curves; objects side by side; people who classify a
@@ -92,11 +91,6 @@ Make it again, byte for byte (pictures: pixel for pixel):
 An export of your own:
 
     python -c "from polyframe.synthetic import *; write_export('my.csv', SynthOptions(subjects=99, seed=7))"
-
-The picture, from what `polyframe run data/classifications.csv -c data/config.yaml -o out` gives:
-
-    polyframe plot out --subject 1000008 --images data/images --subjects data/subjects.csv --width 1000 \\
-        -o data/picture.png
 
 `polyframe.synthetic.true_outlines(EXAMPLE, subject_id)` gives the outlines that the volunteers were after.
 """

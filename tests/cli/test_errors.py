@@ -38,6 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EXPORT = "data/classifications.csv"
+PICTURE = "data/images/1000003-0.png"
 MISSPELT = "data/clasifications.csv: no such file; did you mean 'data/classifications.csv'?"
 READING = ("reduce", "contours", "status", "export --to coco -o x", "plot -o x.png")
 NO_FOLDER = "none: no such directory; make it with `polyframe run CLASSIFICATIONS -o none`"
@@ -60,7 +61,11 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         (f"run {EXPORT} -c data/confg.yaml -o x", "did you mean 'data/config.yaml'?", 2),
         ("config data/workflow.csv -o x", "did you mean 'data/workflows.csv'?", 1),
         ("export out --to coco --classifications data/clasifications.csv -o x", MISSPELT, 1),
-        ("plot out --subject 1000003 --frame 0 --image data/picture.pgn -o x.png", "'data/picture.png'?", 1),
+        (
+            "plot out --subject 1000003 --frame 0 --image data/images/1000003-0.pgn -o x.png",
+            f"{PICTURE}'?",
+            1,
+        ),
         (
             "plot out --subject 1000003 --images data/images --subjects data/subject.csv -o x.png",
             "data/subject.csv: no such file; did you mean 'data/subjects.csv'?",
@@ -74,8 +79,8 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         # A file of another kind.
         ("run data -o x", "data: is a directory; name the files in it, such as 'data/*.csv'", 1),
         ("run data/subjects.csv -o x", "; name the classification export", 1),
-        ("run data/picture.png -o x", "data/picture.png: is a PNG picture; expected a classification", 1),
-        (f"run {EXPORT} -c data/picture.png -o x", "expected a YAML configuration, saved as UTF-8", 2),
+        (f"run {PICTURE} -o x", f"{PICTURE}: is a PNG picture; expected a classification", 1),
+        (f"run {EXPORT} -c {PICTURE} -o x", "expected a YAML configuration, saved as UTF-8", 2),
         (f"run {EXPORT} -c data -o x", "data: is a directory, expected a YAML file", 2),
         (f"config {EXPORT} -o x", "name the workflow export of Zooniverse", 1),
         ("config data -o x", "data: is a directory; name the workflow export, a CSV file", 1),

@@ -89,7 +89,7 @@ def test_every_example_of_the_readme_works(
 
 
 def test_the_picture_of_the_readme_is_small() -> None:
-    assert (DATA / "picture.png").stat().st_size < 150_000
+    assert (DATA.parent / "docs" / "_static" / "picture.png").stat().st_size < 150_000
 
 
 def test_what_is_shown_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -117,8 +117,7 @@ def test_every_page_is_in_a_list_of_contents() -> None:
             listed |= {(path.parent / entry).relative_to(DOCS).as_posix() for entry in entries}
     there = {
         path.relative_to(DOCS).with_suffix("").as_posix()
-        for path in DOCS.rglob("*.md")
+        for path in (*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"))
         if not any(part.startswith("_") for part in path.relative_to(DOCS).parts)
     }
-    # The guide with pictures is copied when the site is built.
-    assert listed == there - {"index"} | {"guide/tutorial"}
+    assert listed == there - {"index"}

@@ -11,7 +11,7 @@ from exports import ROOT
 from nbclient import NotebookClient
 from PIL import Image
 
-PATH = ROOT / "notebooks" / "guide.ipynb"
+PATH = ROOT / "docs" / "guide" / "tutorial.ipynb"
 Notebook = Any
 
 
