@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from polyframe.core.settings import nearest
+from polyframe.core.suggestions import nearest
 
 Function = Callable[..., Any]
 

@@ -5,14 +5,13 @@ all made from the fields of `Settings`.
 """
 
 import dataclasses
-import difflib
 import math
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, Final, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from polyframe.core.choices import (
     ENGINE_ALIASES,
@@ -28,12 +27,12 @@ from polyframe.core.choices import (
 )
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.local_paths import listed
+from polyframe.core.suggestions import nearest
+from polyframe.core.values import LARGEST_INDEX, as_builtin, is_integer
 
 #: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
 #: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
 Affects = Literal["extract", "reduce", "contours", "carried", "run"]
-#: The largest index of a tool or a frame: tables hold them as i32.
-LARGEST_INDEX: Final = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -217,7 +216,7 @@ class Settings:
         _check_choices(self)
         _require(0 < _number("eps", self.eps) <= 1, "eps", self.eps, "a fraction above 0 and up to 1")
         _require(
-            is_whole(self.min_samples) and self.min_samples >= 1,
+            is_integer(self.min_samples) and self.min_samples >= 1,
             "min_samples",
             self.min_samples,
             "a whole number from 1",
@@ -229,7 +228,7 @@ class Settings:
             "a fraction from 0 to 1",
         )
         _require(
-            is_whole(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
+            is_integer(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
             "num_grid_points",
             self.num_grid_points,
             "a whole number from 2 to 10000",
@@ -237,10 +236,10 @@ class Settings:
         _require(isinstance(self.collab, bool), "collab", self.collab, "true or false")
         for name in ("step_key", "tool_type"):
             _require(isinstance(getattr(self, name), str), name, getattr(self, name), "a text")
-        _require(is_whole(self.task_index), "task_index", self.task_index, "a whole number")
-        _require(is_whole(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
+        _require(is_integer(self.task_index), "task_index", self.task_index, "a whole number")
+        _require(is_integer(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
         _require(
-            is_whole(self.partition_size) and self.partition_size >= 1,
+            is_integer(self.partition_size) and self.partition_size >= 1,
             "partition_size",
             self.partition_size,
             "a whole number from 1",
@@ -253,7 +252,7 @@ class Settings:
             "a share from 0 to 100%, such as 50% or 0.5",
         )
         _require(
-            self.workflow_id is None or (is_whole(self.workflow_id) and self.workflow_id >= 0),
+            self.workflow_id is None or (is_integer(self.workflow_id) and self.workflow_id >= 0),
             "workflow_id",
             self.workflow_id,
             "a whole number",
@@ -277,13 +276,13 @@ class Settings:
         )
         tools = [tool for drawing in self.drawing_tasks for tool in drawing.tools or ()]
         _require(
-            all(is_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
+            all(is_integer(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
             "drawing_tasks",
             tools,
             "tool indices such as 0",
         )
         _require(
-            all(is_whole(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
+            all(is_integer(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
             "tool",
             self.tool,
             "tool indices such as 0",
@@ -390,33 +389,6 @@ def split_tool(tool: str) -> tuple[str | None, int]:
     return task or None, int(index)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error message that names the nearest known name, or all of them.
-
-    Parameters
-    ----------
-    name : str
-        What was given.
-    known : iterable of str
-        What could have been given.
-
-    Returns
-    -------
-    str
-        `; did you mean 'eps'?`, or `; known: a, b, c` where nothing is near.
-    """
-    names = list(known)
-    return did_you_mean(name, names) or f"; known: {', '.join(names)}"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'eps'?` where a known name is near, else an empty text."""
-    if not isinstance(name, str):
-        return ""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _rename_choices(settings: Settings) -> None:
     for f in dataclasses.fields(settings):
         value = getattr(settings, f.name)
@@ -441,16 +413,6 @@ def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise UsageError(f"{name}: {in_short(value)} is not a number")
     return float(value)
-
-
-def is_whole(value: object) -> bool:
-    """Tell whether a value is a whole number, which True and False are not."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def as_builtin(value: Any) -> Any:
-    """Turn a number of another library, such as NumPy, into Python's own."""
-    return value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.local_paths import local_path
-from polyframe.core.settings import nearest
+from polyframe.core.suggestions import nearest
 from polyframe.export.exported import Exported
 from polyframe.export.options import FORMATS, ExportOptions
 from polyframe.store.manifest import read_manifest

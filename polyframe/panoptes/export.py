@@ -8,7 +8,7 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import clean_name
-from polyframe.core.settings import nearest
+from polyframe.core.suggestions import nearest
 from polyframe.panoptes.mending import ROW_NUMBER, read_header
 from polyframe.panoptes.unpacking import Kind, blocks
 

@@ -4,7 +4,9 @@ from typing import Final
 
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.errors import UsageError
-from polyframe.core.settings import LARGEST_INDEX, DrawingTask, nearest
+from polyframe.core.settings import DrawingTask
+from polyframe.core.suggestions import nearest
+from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.yaml_text import Scalar, Tree
 from polyframe.panoptes.yaml_values import Place, known_items, scalar, whole_number
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from polyframe.core import reasons
-from polyframe.core.settings import LARGEST_INDEX
+from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.coordinates import Path
 from polyframe.panoptes.mark_rules import (
     NO_OUTLINE_TYPES,

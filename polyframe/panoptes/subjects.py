@@ -11,7 +11,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, UsageError, in_short, no_such_file
 from polyframe.core.frames import clean_name
 from polyframe.core.local_paths import local_path
-from polyframe.core.settings import as_builtin, is_whole
+from polyframe.core.values import as_builtin, is_integer
 from polyframe.panoptes.line_ends import ends_lines_with_returns
 
 #: Digits of the number of a frame; more are none.
@@ -58,7 +58,7 @@ def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
         Where the file is no subjects export or does not have the subject.
     """
     subject_id = as_builtin(subject_id)
-    if not is_whole(subject_id):
+    if not is_integer(subject_id):
         raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
     found = read_subjects(subjects, [subject_id])
     if not found:

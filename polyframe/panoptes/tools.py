@@ -10,7 +10,8 @@ import msgspec
 import polars as pl
 
 from polyframe.core.reasons import LONGEST_TASK
-from polyframe.core.settings import LARGEST_INDEX, Settings, split_tool
+from polyframe.core.settings import Settings, split_tool
+from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.mark_rules import (
     OUTLINE_KEYS,
     draws_outlines,
@@ -211,5 +212,5 @@ def _tool(entry: Mapping[str, Any]) -> int | None:
     if not drawn and all(entry.get(key) is None for key in OUTLINE_KEYS) and not unknown_outline_keys(entry):
         return None
     tool: Any = entry.get("tool") if entry.get("tool") is not None else entry.get("toolIndex")
-    is_whole = type(tool) is int or (type(tool) is float and tool.is_integer())
-    return int(tool) if is_whole and 0 <= tool <= LARGEST_INDEX else None
+    is_integer = type(tool) is int or (type(tool) is float and tool.is_integer())
+    return int(tool) if is_integer and 0 <= tool <= LARGEST_INDEX else None

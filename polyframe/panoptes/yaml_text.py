@@ -9,7 +9,7 @@ import yaml
 
 from polyframe.core.errors import UsageError, no_such_file
 from polyframe.core.local_paths import shown_kind
-from polyframe.core.settings import as_builtin
+from polyframe.core.values import as_builtin
 
 _LARGEST_FILE: Final = 1_000_000
 #: Aliases can multiply: ten of them make a few dozen copies at most, a hundred can fill the memory.

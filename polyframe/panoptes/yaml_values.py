@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyframe.core.errors import UsageError
-from polyframe.core.settings import did_you_mean, nearest
+from polyframe.core.suggestions import did_you_mean, nearest
 from polyframe.panoptes.yaml_text import Scalar, Tree
 
 _WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")

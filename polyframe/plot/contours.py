@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError, UsageError, in_short
-from polyframe.core.settings import as_builtin, is_whole
+from polyframe.core.values import as_builtin, is_integer
 from polyframe.plot.canvas import (
     SMALL_POINTS,
     Image,
@@ -134,7 +134,7 @@ def level(
 def check_level(level: int) -> int:
     """Return a level as a number of Python's own; a UsageError where it is none."""
     level = as_builtin(level)
-    if not is_whole(level) or level < 1:
+    if not is_integer(level) or level < 1:
         raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
     return level
 

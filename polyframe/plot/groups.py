@@ -13,8 +13,8 @@ from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import listed, local_path
-from polyframe.core.settings import as_builtin, is_whole
 from polyframe.core.tables import GROUP_KEYS, TABLES
+from polyframe.core.values import as_builtin, is_integer
 from polyframe.store.dataset import part_paths, scan
 
 #: (n, 2) float64, image pixels, y downwards.
@@ -123,13 +123,13 @@ def read_groups(
     """
     output = local_path(output, "output")
     subject_id = as_builtin(subject_id)
-    if not is_whole(subject_id):
+    if not is_integer(subject_id):
         raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
     tasks, frames, tools = map(listed, (tasks, frames, tools))
     if not all(isinstance(task, str) for task in tasks):
         raise UsageError(f"tasks: {in_short(tasks)} are not task keys such as T0")
     for name, numbers in (("frames", frames), ("tools", tools)):
-        if not all(is_whole(as_builtin(number)) for number in numbers):
+        if not all(is_integer(as_builtin(number)) for number in numbers):
             raise UsageError(f"{name}: {in_short(numbers)} are not whole numbers")
     wanted = pl.col("subject_id") == subject_id
     labels = _rows(output, "labels", wanted)

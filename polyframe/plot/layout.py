@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
 from polyframe.core.errors import PolyframeError, UsageError, in_short
-from polyframe.core.settings import as_builtin, is_whole
+from polyframe.core.values import as_builtin, is_integer
 from polyframe.plot.canvas import TITLE_POINTS, broken_at
 
 #: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
@@ -34,7 +34,7 @@ def empty_figure(width: int) -> Figure:
         Where it is no width of a picture.
     """
     width = as_builtin(width)
-    if not is_whole(width) or not LEAST_WIDTH <= width <= LARGEST_WIDTH:
+    if not is_integer(width) or not LEAST_WIDTH <= width <= LARGEST_WIDTH:
         raise UsageError(
             f"width: {in_short(width)} is not a whole number from {LEAST_WIDTH} to {LARGEST_WIDTH}"
         )

@@ -19,7 +19,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, UsageError, check_name, in_short
 from polyframe.core.forks import use_polars
 from polyframe.core.local_paths import local_path
-from polyframe.core.settings import nearest
+from polyframe.core.suggestions import nearest
 from polyframe.core.tables import TABLES
 from polyframe.store import commit
 from polyframe.store.manifest import MANIFEST, read_manifest, stage_of, table_parts

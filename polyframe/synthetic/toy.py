@@ -8,7 +8,7 @@ import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import UsageError, in_short
-from polyframe.core.settings import is_whole
+from polyframe.core.values import is_integer
 from polyframe.synthetic.chance import TOY, bell, stream
 
 #: Sides, and marks, of a cluster.
@@ -80,10 +80,10 @@ def toy_cluster(
         Where a value is out of its range.
     """
     _require(
-        is_whole(n_sides) and 3 <= n_sides <= _MOST, "n_sides", n_sides, f"a whole number from 3 to {_MOST}"
+        is_integer(n_sides) and 3 <= n_sides <= _MOST, "n_sides", n_sides, f"a whole number from 3 to {_MOST}"
     )
-    _require(is_whole(n_marks) and 0 <= n_marks <= _MOST, "n_marks", n_marks, f"a whole number to {_MOST}")
-    _require(is_whole(seed) and seed >= 0, "seed", seed, "a whole number from 0")
+    _require(is_integer(n_marks) and 0 <= n_marks <= _MOST, "n_marks", n_marks, f"a whole number to {_MOST}")
+    _require(is_integer(seed) and seed >= 0, "seed", seed, "a whole number from 0")
     _require(_is_number(radius) and radius > 0, "radius", radius, "a number above 0")
     for name, value in (("spread", spread), ("rotation", rotation), ("noise", noise)):
         _require(_is_number(value) and value >= 0, name, value, "a number from 0")

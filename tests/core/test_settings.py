@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe.core.errors import UsageError
-from polyframe.core.settings import DrawingTask, Options, Settings, nearest
+from polyframe.core.settings import DrawingTask, Options, Settings
+from polyframe.core.suggestions import nearest
 
 
 def test_options_name_every_setting() -> None:

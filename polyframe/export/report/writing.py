@@ -12,7 +12,7 @@ from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.local_paths import local_path
-from polyframe.core.settings import is_whole
+from polyframe.core.values import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
     Background,
@@ -127,7 +127,7 @@ def report(
     >>> import polyframe as pf
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
-    if not is_whole(limit) or limit < 1:
+    if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {in_short(limit)} is not a whole number from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")
     if target.suffix.lower() not in _ENDINGS:
