@@ -29,12 +29,9 @@ ITS_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
 
 def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     """Start pytest as the suite does, with modules of a folder at hand."""
-    places = [
-        str(folder),
-        str(ROOT / "tests" / "support"),
-        str(ROOT),
-        *filter(None, [os.environ.get("PYTHONPATH")]),
-    ]
+    tests = ROOT / "tests"
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    places = [str(folder), str(tests), str(tests / "support"), str(ROOT), *inherited]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *arguments],
         cwd=ROOT,
