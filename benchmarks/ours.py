@@ -10,8 +10,8 @@ import numpy as np
 import shapely
 from inputs import WORKFLOW_ID, Export
 
-from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_named
+from polyframe.geometry.exact_contours import ContourLevels
 
 EPS, MIN_SAMPLES = 0.5, 2
 #: How the engines are called in the tables: with the extra `fast`, and without.

@@ -13,8 +13,8 @@ from polyframe.core.frames import Frame, columns_of
 from polyframe.core.ragged import flatten, list_column, nested_list_column, offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, GROUP_KEYS
-from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_named
+from polyframe.geometry.exact_contours import ContourLevels
 
 
 def contours_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:

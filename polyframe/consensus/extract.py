@@ -12,7 +12,7 @@ from polyframe.core.ragged import flatten, list_column
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
-from polyframe.geometry.polygons import RepairedPolygons, path_problems, polygons_from_ragged
+from polyframe.geometry.polygon_repair import RepairedPolygons, path_problems, polygons_from_ragged
 from polyframe.panoptes.annotations import Decoded, decode_annotations
 from polyframe.panoptes.hidden_cells import without_cells
 from polyframe.panoptes.rows import CheckedRows

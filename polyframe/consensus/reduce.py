@@ -17,7 +17,7 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.parts import fill_holes
+from polyframe.geometry.polygon_parts import fill_holes
 
 
 @dataclass(frozen=True)

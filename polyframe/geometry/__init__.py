@@ -24,7 +24,8 @@ The functions exported here take one cluster. Those of the modules take all clus
 arrays sorted by cluster, with offsets).
 """
 
-from polyframe.geometry.one_cluster import (
+from polyframe.geometry.polygon_repair import polygons_from_paths
+from polyframe.geometry.public import (
     average_intersection,
     average_last,
     average_median,
@@ -33,7 +34,6 @@ from polyframe.geometry.one_cluster import (
     contours,
     iou_distance_matrix,
 )
-from polyframe.geometry.polygons import polygons_from_paths
 from polyframe.geometry.raster import raster_contours
 
 __all__ = [

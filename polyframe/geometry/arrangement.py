@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
-from polyframe.geometry.noding import REACH, node
+from polyframe.geometry.noding import REACH, node_outlines
 from polyframe.geometry.pairs import pair_with_runs
 
 
@@ -62,7 +62,7 @@ class Arrangement:
     failed: Flags
 
 
-def arrange(
+def build_arrangement(
     polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | None = None, reach: float = REACH
 ) -> Arrangement:
     """Return the arrangement of the outlines of each cluster, holes included.
@@ -91,7 +91,7 @@ def arrange(
     ring_weight = np.ones(len(rings), dtype=np.int64) if weights is None else weights[owner]
     ring_offsets = offsets_of(shapely.get_num_coordinates(rings))
     drawn = shapely.get_coordinates(rings)
-    arcs = node(
+    arcs = node_outlines(
         drawn,
         ring_offsets,
         ring_cluster,

@@ -15,9 +15,15 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.compiled.numba_jit import compile_loops
-from polyframe.geometry.contours import cluster_contours, uncertain_parts
-from polyframe.geometry.parts import TIE, fill_holes, largest_parts, largest_with_area, polygons_of
-from polyframe.geometry.repeated import without_third_copies
+from polyframe.geometry.duplicate_outlines import without_third_copies
+from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
+from polyframe.geometry.polygon_parts import (
+    TIE,
+    extract_polygons,
+    fill_holes,
+    largest_parts,
+    largest_with_area,
+)
 
 #: The largest part is all of a union but for rounding where it is smaller by no more than this fraction.
 _SAME = 1e-9
@@ -196,7 +202,7 @@ def _settle(
     The leftmost on ties. Where only rounding says what is one part, the outlines are walked along instead,
     which is exact.
     """
-    parts, owner = polygons_of(geometries)
+    parts, owner = extract_polygons(geometries)
     largest, of = largest_with_area(parts, owner)
     settled = np.full(len(geometries), shapely.Polygon(), dtype=object)
     settled[of] = largest
@@ -207,7 +213,7 @@ def _settle(
     if np.any(uncertain & large) and not compile_loops():
         uncertain &= ~large
     if np.any(uncertain):
-        from polyframe.geometry.compiled.walk import walk_contours  # late: few clusters need it
+        from polyframe.geometry.compiled.depth_walk import walk_contours  # late: few clusters need it
 
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)

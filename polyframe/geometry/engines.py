@@ -19,8 +19,8 @@ from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.numba_jit import compile_loops
-from polyframe.geometry.contours import ContourLevels, cluster_contours
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
+from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 #: Marks times vertices of a cluster from which `auto` compiles. About here, with 300 marks of 120 vertices,
 #: GEOS takes 4 s for all pairs and 8 s for contours, compiling takes 5 s and 30 s, once for an installation.
@@ -40,7 +40,7 @@ class Engine:
     intersection_areas : callable
         See `polyframe.geometry.distances`.
     contours : callable
-        See `polyframe.geometry.contours.cluster_contours`.
+        See `polyframe.geometry.exact_contours.cluster_contours`.
     unions, intersections : callable
         See `polyframe.geometry.averages`.
     """
@@ -71,19 +71,19 @@ def engine_named(name: str) -> Engine:
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
     compile_loops()
-    from polyframe.geometry.compiled.fast import (
-        fast_cluster_contours,
-        fast_cluster_intersections,
-        fast_cluster_unions,
+    from polyframe.geometry.compiled.engine import (
+        compiled_cluster_contours,
+        compiled_cluster_intersections,
+        compiled_cluster_unions,
     )
-    from polyframe.geometry.compiled.sweep import sweep_intersection_areas
+    from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 
     return Engine(
         "compiled",
         sweep_intersection_areas,
-        fast_cluster_contours,
-        fast_cluster_unions,
-        fast_cluster_intersections,
+        compiled_cluster_contours,
+        compiled_cluster_unions,
+        compiled_cluster_intersections,
     )
 
 

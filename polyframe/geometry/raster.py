@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName, Smoothing
 from polyframe.core.ragged import offsets_of
-from polyframe.geometry.contours import ContourLevels
 from polyframe.geometry.engines import engine_for
-from polyframe.geometry.given import marks_given
+from polyframe.geometry.exact_contours import ContourLevels
+from polyframe.geometry.input_checks import checked_marks
 
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5
@@ -65,7 +65,7 @@ def raster_contours(
     ----------
     G. Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995, pp. 852-857.
     """
-    marks = marks_given(polygons)
+    marks = checked_marks(polygons)
     engine_for(engine, marks, is_quadratic=False)
     if not isinstance(num_grid_points, (int, np.integer)) or not 2 <= num_grid_points <= _MOST_POINTS:
         raise ValueError(

@@ -18,7 +18,7 @@ from polyframe.geometry import (
 )
 from polyframe.geometry.averages import cluster_intersections, cluster_unions, median_and_consensus
 from polyframe.geometry.pairs import all_pairs
-from polyframe.geometry.parts import fill_holes, have_area, largest_parts
+from polyframe.geometry.polygon_parts import fill_holes, have_area, largest_parts
 
 #: Two U-shapes, one upside down: their common region is two squares of 1 and 2 by 1.
 U = shapely.Polygon([(0, 0), (9, 0), (9, 5), (7, 5), (7, 1), (1, 1), (1, 5), (0, 5)])

@@ -18,6 +18,7 @@ from polyframe.api import settings_from
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
+from polyframe.geometry.compiled import numba_jit
 from polyframe.geometry.engines import engine_for, engine_named
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -111,6 +112,27 @@ g.raster_contours(marks)
 assert "numba" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@fast
+def test_loops_that_were_interpreted_before_are_compiled_when_asked_for() -> None:
+    script = """
+import sys
+from polyframe.geometry.compiled import depth_walk
+from polyframe.geometry.engines import engine_named
+interpreted = depth_walk._walk_clusters
+engine_named("compiled")
+compiled = sys.modules["polyframe.geometry.compiled.depth_walk"]._walk_clusters
+assert not hasattr(interpreted, "py_func")
+assert compiled.py_func.__code__.co_code == interpreted.__code__.co_code
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@fast
+def test_a_change_in_any_compiled_module_invalidates_the_cache() -> None:
+    folder = Path(numba_jit.__file__).parent
+    assert numba_jit._STAMP[1] == sum(path.stat().st_size for path in folder.glob("*.py"))
 
 
 @fast

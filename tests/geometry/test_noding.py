@@ -9,7 +9,7 @@ from counted_faces import lines_of
 from shapely import box
 
 from polyframe.geometry import arrangement, contours
-from polyframe.geometry.arrangement import arrange
+from polyframe.geometry.arrangement import build_arrangement
 
 TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
 CELLS = [box(x, y, x + 1, y + 1) for x in range(3) for y in range(3)]
@@ -42,7 +42,7 @@ def test_half_edges_around_a_node_are_in_the_order_of_their_angles():
 
 
 def alone(marks):
-    return arrange(marks, np.zeros(len(marks), dtype=np.int64), 1)
+    return build_arrangement(marks, np.zeros(len(marks), dtype=np.int64), 1)
 
 
 def check_depths(marks, found, least=1e-3):

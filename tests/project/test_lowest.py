@@ -17,7 +17,7 @@ CORE = (
     *("core/test_ragged.py", "core/test_tables.py", "core/test_frames.py"),
     *("store/test_manifest.py", "consensus/test_reduction.py", "pipeline/test_run.py"),
     *("panoptes/test_sources.py", "panoptes/test_export.py"),
-    *("geometry/test_contours.py", "geometry/test_averages.py"),
+    *("geometry/test_exact_contours.py", "geometry/test_averages.py"),
 )
 #: Of the extra `test`, what the tests above use; and DuckDB, which reads the tables.
 TOOLS = ("pytest", "hypothesis", "duckdb")

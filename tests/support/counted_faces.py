@@ -8,7 +8,7 @@ exactly that depth.
 import numpy as np
 import shapely
 
-from polyframe.geometry.parts import largest_parts
+from polyframe.geometry.polygon_parts import largest_parts
 
 
 def counted_levels(polygons):

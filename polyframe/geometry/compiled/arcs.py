@@ -12,8 +12,8 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.crossings import Crossings
+from polyframe.geometry.compiled.event_order import are_same, number_nodes, settle_points, sort_along
 from polyframe.geometry.compiled.numba_jit import compiled_inner
-from polyframe.geometry.compiled.ordering import are_same, number_nodes, settle_points, sort_along
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross, shifted_side
 

@@ -9,7 +9,7 @@ cluster in which a check fails is worked on again with a longer reach.
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -17,16 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of, runs_of_equal
-from polyframe.geometry.arrangement import Arrangement, arrange
+from polyframe.geometry.arrangement import Arrangement, build_arrangement
 from polyframe.geometry.compiled.numba_jit import compile_loops
-from polyframe.geometry.levels import levels_of, ranked_depths, trace
+from polyframe.geometry.duplicate_outlines import first_copies
+from polyframe.geometry.level_polygonizing import polygonize_levels
+from polyframe.geometry.level_tracing import levels_of, ranked_depths, trace_levels
 from polyframe.geometry.noding import REACH
-from polyframe.geometry.parts import fill_holes, largest_with_area, with_valid_outlines
-from polyframe.geometry.polygonized import polygonized_parts
-from polyframe.geometry.repeated import first_of_each
+from polyframe.geometry.polygon_parts import fill_holes, largest_with_area, with_valid_outlines
 
 if TYPE_CHECKING:
-    from polyframe.geometry.compiled.walk import WalkedLevels
+    from polyframe.geometry.compiled.depth_walk import WalkedLevels
 
 #: Clusters are worked on together up to this many vertices, which bounds the memory.
 _CHUNK_VERTICES = 100_000
@@ -36,9 +36,6 @@ _AREA_TOLERANCE = 1e-9
 
 #: A cluster of so many arcs takes seconds to walk along where that is interpreted.
 _MOST_INTERPRETED = 50_000
-
-#: Which levels of a cluster are wanted: all, the first (its union), or that of all marks (its intersection).
-Wanted = Literal["all", "first", "last"]
 
 #: How much longer the reach is where a check failed, and where that ends (a ten-thousandth of a pixel or so).
 _LONGER, _LONGEST = 2.0**6, 2.0**-20
@@ -79,7 +76,7 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     cluster = np.repeat(np.arange(count), np.diff(starts))
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     marks, cluster = polygons[real], cluster[real]
-    first_copy = first_of_each(marks, cluster)
+    first_copy = first_copies(marks, cluster)
     kept, weights = np.unique(first_copy, return_counts=True)
     marks, cluster = marks[kept], cluster[kept]
 
@@ -107,15 +104,17 @@ def _contours_together(
 
     Also returns the cluster of each, and how many equal levels it stands for.
     """
-    arrangement, heights = ranked_depths(arrange(marks, cluster, count, weights, reach), weights, count)
+    arrangement, heights = ranked_depths(
+        build_arrangement(marks, cluster, count, weights, reach), weights, count
+    )
     levels = levels_of(arrangement)
-    traced = trace(arrangement, levels)
+    traced = trace_levels(arrangement, levels)
     parts, areas = traced.outlines.copy(), traced.areas
     wrong = traced.failed | (levels.level != _rank_within(levels.cluster) + 1)
 
     doubtful = shapely.is_missing(parts) & ~wrong
     if np.any(doubtful):
-        found, owner, lost = polygonized_parts(arrangement, levels, doubtful)
+        found, owner, lost = polygonize_levels(arrangement, levels, doubtful)
         areas = np.where(
             doubtful, np.bincount(owner, weights=shapely.area(found), minlength=len(areas)), areas
         )
@@ -179,7 +178,7 @@ def _walk_some(
     large = walkable & (arcs > _MOST_INTERPRETED)
     if np.any(large) and not compile_loops():
         walkable &= ~large
-    from polyframe.geometry.compiled.walk import walk_contours  # late: few clusters need it
+    from polyframe.geometry.compiled.depth_walk import walk_contours  # late: few clusters need it
 
     there = walkable[cluster]
     walked = walk_contours(marks[there], np.searchsorted(cluster[there], np.arange(count + 1)))
@@ -203,10 +202,10 @@ def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Flags:
     ndarray of bool, shape (count,)
     """
     filled = ~shapely.is_empty(parts)
-    arrangement = arrange(parts[filled], owner[filled], count)
+    arrangement = build_arrangement(parts[filled], owner[filled], count)
     levels = levels_of(arrangement)
     uncertain = arrangement.doubtful | arrangement.failed
-    traced = trace(arrangement, levels)
+    traced = trace_levels(arrangement, levels)
     uncertain[levels.cluster[traced.blurred | traced.failed]] = True
     return uncertain
 

@@ -11,10 +11,10 @@ from shapely.affinity import rotate, scale, translate
 
 pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast` (numba)")
 
-from polyframe.geometry.compiled import slabs as slabs_module
-from polyframe.geometry.compiled import sweep as sweep_module
-from polyframe.geometry.compiled.slabs import levels_of, outlines_of, sides_of
-from polyframe.geometry.compiled.sweep import sweep_intersection_areas
+from polyframe.geometry.compiled import intersection_areas as areas_module
+from polyframe.geometry.compiled import slab_decomposition as slabs_module
+from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
+from polyframe.geometry.compiled.slab_decomposition import rings_of, sides_of, slabs_of
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
 from polyframe.geometry.pairs import all_pairs
 
@@ -246,7 +246,7 @@ def test_a_pair_depends_on_itself_alone(make_cluster, monkeypatch):
     shuffled = np.random.default_rng(0).permutation(len(left))
     assert np.array_equal(sweep_intersection_areas(marks, left[shuffled], right[shuffled]), areas[shuffled])
     assert areas[7] == sweep_intersection_areas(marks, left[[7]], right[[7]])[0]
-    monkeypatch.setattr(sweep_module, "_BLOCK", 200)
+    monkeypatch.setattr(areas_module, "_BLOCK", 200)
     assert np.array_equal(sweep_intersection_areas(marks, left, right), areas)
 
 
@@ -258,27 +258,27 @@ def test_memory_is_bounded(monkeypatch):
     assert np.count_nonzero(whole) >= 11
     held = []
 
-    def counted(outlines, levels):
-        sides = sides_of(outlines, levels)
+    def counted(rings, slabs):
+        sides = sides_of(rings, slabs)
         held.append(len(sides.x))
         return sides
 
-    monkeypatch.setattr(sweep_module, "sides_of", counted)
-    monkeypatch.setattr(sweep_module, "_MOST_SIDES", 1000)
-    assert levels_of(outlines_of(np.array(marks[:1]))).side_offsets[-1] > 5000
+    monkeypatch.setattr(areas_module, "sides_of", counted)
+    monkeypatch.setattr(areas_module, "_MOST_SIDES", 1000)
+    assert slabs_of(rings_of(np.array(marks[:1]))).side_offsets[-1] > 5000
     assert areas_of_all_pairs(marks) == pytest.approx(whole, rel=1e-12)
     assert max(held) <= 1000
 
 
 def test_slabs_of_a_frame():
-    outlines = outlines_of(np.array([None, FRAME], dtype=object))
-    levels = levels_of(outlines)
-    sides = sides_of(outlines, levels)
-    assert levels.slabs.tolist() == [0, 3]
-    first = levels.first[1]
-    assert (levels.y[first : first + 4] + levels.origin[1, 1]).tolist() == [0, 2, 7, 9]
-    assert levels.side_offsets[first : first + 4].tolist() == [0, 2, 6, 8]
-    assert (sides.x + levels.origin[1, 0]).tolist() == [0, 9, 0, 2, 7, 9, 0, 9]
+    rings = rings_of(np.array([None, FRAME], dtype=object))
+    slabs = slabs_of(rings)
+    sides = sides_of(rings, slabs)
+    assert slabs.number.tolist() == [0, 3]
+    first = slabs.first[1]
+    assert (slabs.y[first : first + 4] + slabs.origin[1, 1]).tolist() == [0, 2, 7, 9]
+    assert slabs.side_offsets[first : first + 4].tolist() == [0, 2, 6, 8]
+    assert (sides.x + slabs.origin[1, 0]).tolist() == [0, 9, 0, 2, 7, 9, 0, 9]
     assert not np.any(sides.slope)
 
 

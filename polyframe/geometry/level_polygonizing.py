@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import positions_of
 from polyframe.geometry.arrangement import Arrangement
-from polyframe.geometry.levels import Levels
+from polyframe.geometry.level_tracing import Levels
 from polyframe.geometry.noding import row_hashes
 
 
-def polygonized_parts(
+def polygonize_levels(
     arrangement: Arrangement, levels: Levels, chosen: Flags
 ) -> tuple[NDArray[Any], Ints, Flags]:
     """Return all parts of chosen levels.

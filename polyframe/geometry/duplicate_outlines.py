@@ -17,7 +17,7 @@ from polyframe.core.ragged import offsets_of
 MANY_REPEATS = 32
 
 
-def first_of_each(polygons: NDArray[Any], cluster: Ints) -> Ints:
+def first_copies(polygons: NDArray[Any], cluster: Ints) -> Ints:
     """Return for each mark the first mark of its cluster that is the same outline.
 
     Parameters
@@ -77,7 +77,7 @@ def without_third_copies(polygons: NDArray[Any], offsets: Ints) -> tuple[NDArray
         return polygons, offsets
     there = np.flatnonzero(~shapely.is_missing(polygons))
     first = np.arange(len(polygons))
-    first[there] = there[first_of_each(polygons[there], np.repeat(np.arange(len(counts)), counts)[there])]
+    first[there] = there[first_copies(polygons[there], np.repeat(np.arange(len(counts)), counts)[there])]
     copies = np.flatnonzero(first != np.arange(len(first)))
     kept = first == np.arange(len(first))
     kept[copies[np.unique(first[copies], return_index=True)[1]]] = True

@@ -15,7 +15,7 @@ from shapely import box
 
 from polyframe.core.reasons import LARGEST_COORDINATE
 from polyframe.geometry import polygons_from_paths
-from polyframe.geometry.compiled.walk import walk_contours
+from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
 
@@ -253,7 +253,7 @@ def test_walks_are_the_same_where_they_are_interpreted():
 import sys
 sys.modules["numba"] = None
 import numpy as np, shapely
-from polyframe.geometry.compiled.walk import walk_contours
+from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.core.reasons import LARGEST_COORDINATE
 marks = shapely.from_wkb(sys.argv[1:])
 walked = walk_contours(marks, [0, len(marks)])

@@ -16,9 +16,9 @@ from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
-from polyframe.geometry.given import listed, marks_given, polygons_given
+from polyframe.geometry.input_checks import as_list, checked_marks, checked_polygons
 from polyframe.geometry.pairs import all_pairs
-from polyframe.geometry.parts import TIE
+from polyframe.geometry.polygon_parts import TIE
 
 #: How far the numbers of a matrix that somebody else computed may be off.
 _ROUNDING = 1e-9
@@ -53,7 +53,7 @@ def iou_distance_matrix(
         Where an element is a MultiPolygon, not valid, or no polygon (its index is named), `volunteers` has
         another length than `polygons` or holds what is no name, or `engine` is unknown.
     """
-    marks = polygons_given(polygons)
+    marks = checked_polygons(polygons)
     count = len(marks)
     left, right = all_pairs([0, count])
     distances = pair_distances(
@@ -65,7 +65,7 @@ def iou_distance_matrix(
         engine_for(engine, marks, is_quadratic=True).intersection_areas,
     )
     if volunteers is not None:
-        numbers = _numbered(listed("volunteers", volunteers))
+        numbers = _numbered(as_list("volunteers", volunteers))
         if len(numbers) != count:
             raise ValueError(f"{count} polygons, but {len(numbers)} volunteers")
         distances[numbers[left] == numbers[right]] = np.inf
@@ -128,7 +128,7 @@ def average_union(
         Where an element is a MultiPolygon, not valid, or no polygon (its index is named), or `engine` is
         unknown.
     """
-    marks = marks_given(polygons)
+    marks = checked_marks(polygons)
     union: shapely.Polygon = engine_for(engine, marks, is_quadratic=False).unions(
         marks, np.array([0, len(marks)])
     )[0]
@@ -157,7 +157,7 @@ def average_intersection(
     ValueError
         As from `average_union`.
     """
-    marks = marks_given(polygons)
+    marks = checked_marks(polygons)
     intersection: shapely.Polygon = engine_for(engine, marks, is_quadratic=False).intersections(
         marks, np.array([0, len(marks)])
     )[0]
@@ -191,7 +191,7 @@ def average_median(
     ValueError
         As from `average_union`, and where the matrix is no distance matrix, or not one of that many polygons.
     """
-    marks = polygons_given(polygons)
+    marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
     distances = _checked_matrix(matrix)
     if len(marks) != len(distances):
@@ -229,9 +229,9 @@ def average_last(
     ValueError
         As from `average_union`, and where the lengths differ, or a time cannot be read (its index is named).
     """
-    marks = polygons_given(polygons)
+    marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
-    times = listed("created_at", created_at)
+    times = as_list("created_at", created_at)
     if len(marks) != len(times):
         raise ValueError(f"{len(marks)} polygons, but {len(times)} times")
     present = np.flatnonzero(~shapely.is_missing(marks)).tolist()
@@ -271,7 +271,7 @@ def contours(
     UsageError
         Where `compiled` is asked for and not installed; all functions with an `engine` say so.
     """
-    marks = marks_given(polygons)
+    marks = checked_marks(polygons)
     levels = engine_for(engine, marks, is_quadratic=True).contours(marks, np.array([0, len(marks)]))
     return list(levels.polygons)
 

@@ -8,8 +8,8 @@ from shapely import box
 
 pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
-from polyframe.geometry.compiled.walk import walk_contours
-from polyframe.geometry.contours import cluster_contours
+from polyframe.geometry.compiled.depth_walk import walk_contours
+from polyframe.geometry.exact_contours import cluster_contours
 
 #: What is left of 400 marks in hundredths of a pixel: three edges through (403.21, 107.93), but for rounding.
 MEETING = np.array(

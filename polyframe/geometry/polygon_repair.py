@@ -20,9 +20,9 @@ from polyframe.core.reasons import (
 )
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.engines import engine_for
-from polyframe.geometry.given import listed
-from polyframe.geometry.parts import have_area, largest_parts
-from polyframe.geometry.tangles import is_tangled, may_be_tangled
+from polyframe.geometry.input_checks import as_list
+from polyframe.geometry.polygon_parts import have_area, largest_parts
+from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
 
 #: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
 _CLEAR_SHARE = 1e-3
@@ -98,10 +98,14 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
 
     # Before anything else: for an outline that is tangled up, telling whether it is valid may take minutes.
     suspects = np.flatnonzero(
-        may_be_tangled(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
+        may_cross_often(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
     )
     tangled = usable[
-        [ring for ring in suspects if is_tangled(closed[closed_offsets[ring] : closed_offsets[ring + 1]])]
+        [
+            ring
+            for ring in suspects
+            if crosses_too_often(closed[closed_offsets[ring] : closed_offsets[ring + 1]])
+        ]
     ]
     polygons[tangled], problems[tangled] = None, TOO_MANY_CROSSINGS
     usable = usable[~shapely.is_missing(polygons[usable])]
@@ -141,7 +145,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     problems = np.full(len(starts) - 1, None, dtype=object)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
         clear = _winds_clearly(x, y, starts)
-        clear &= ~may_be_tangled(x, y, starts[:-1], np.diff(starts))
+        clear &= ~may_cross_often(x, y, starts[:-1], np.diff(starts))
         clear &= ~_turn_back(x, y, starts)
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
@@ -230,8 +234,8 @@ def polygons_from_paths(
         no numbers or is a single one, or `engine` is unknown.
     """
     engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
-    x_paths = [_as_path("xs", index, x) for index, x in enumerate(listed("xs", xs))]
-    y_paths = [_as_path("ys", index, y) for index, y in enumerate(listed("ys", ys))]
+    x_paths = [_as_path("xs", index, x) for index, x in enumerate(as_list("xs", xs))]
+    y_paths = [_as_path("ys", index, y) for index, y in enumerate(as_list("ys", ys))]
     if len(x_paths) != len(y_paths):
         raise ValueError(f"xs holds {len(x_paths)} paths, ys holds {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):

@@ -38,7 +38,7 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     if not len(others):
         return largest
     largest[others] = shapely.Polygon()
-    parts, owners = polygons_of(geometries[others])
+    parts, owners = extract_polygons(geometries[others])
     order = np.lexsort((-shapely.area(parts), owners))  # stable: the first stays first on ties
     with_parts, first = np.unique(owners[order], return_index=True)
     largest[others[with_parts]] = parts[order[first]]
@@ -71,7 +71,7 @@ def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], I
     return parts[largest], owner[largest]
 
 
-def polygons_of(geometries: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
+def extract_polygons(geometries: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     """Return the polygons that geometries consist of.
 
     Parameters

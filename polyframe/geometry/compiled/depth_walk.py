@@ -13,7 +13,7 @@ Compiled where the compiled engine is in use, else interpreted: the same numbers
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import shapely
@@ -23,14 +23,16 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.crossings import find_crossings
-from polyframe.geometry.compiled.curves import adds_up, trace_curves, write_levels
+from polyframe.geometry.compiled.degeneracies import resolve_contacts
+from polyframe.geometry.compiled.level_curves import adds_up, trace_curves, write_levels
 from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import load_outlines
 from polyframe.geometry.compiled.rings import room_for_all, with_room
-from polyframe.geometry.compiled.touching import settle_touches
-from polyframe.geometry.contours import Wanted
-from polyframe.geometry.parts import with_valid_outlines
-from polyframe.geometry.repeated import MANY_REPEATS, first_of_each
+from polyframe.geometry.duplicate_outlines import MANY_REPEATS, first_copies
+from polyframe.geometry.polygon_parts import with_valid_outlines
+
+#: Which levels to return: all, the first (the union), or that of all marks (the intersection).
+LevelSelection = Literal["all", "first", "last"]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class WalkedLevels:
     holed: Flags
 
 
-def walk_contours(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted = "all") -> WalkedLevels:
+def walk_contours(
+    polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection = "all"
+) -> WalkedLevels:
     """Return the largest part of some levels of each cluster, holes filled.
 
     Parameters
@@ -67,7 +71,7 @@ def walk_contours(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted = "
         Valid, sorted by cluster. None and empty polygons add nothing.
     offsets : array_like of int, shape (c + 1,)
         Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
-    wanted : {"all", "first", "last"}
+    selection : {"all", "first", "last"}
         All levels, or at most one: the first, or the one with all marks that are there.
 
     Returns
@@ -84,10 +88,10 @@ def walk_contours(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted = "
     walkable = np.ones(len(marks), dtype=np.bool_)
     if marks.max(initial=0) > MANY_REPEATS:
         owner = np.repeat(np.arange(len(marks)), marks)
-        walkable[owner[first_of_each(polygons, owner) != np.arange(len(polygons))]] = False
+        walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
     with np.errstate(all="ignore"):  # as in compiled code
         points, sizes, counts, areas, proven, holed, tight = _walk_clusters(
-            coordinates, rings, ring_starts, starts, walkable, wanted == "first", wanted == "last"
+            coordinates, rings, ring_starts, starts, walkable, selection == "first", selection == "last"
         )
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, points, (offsets_of(sizes), np.arange(len(sizes) + 1))
@@ -150,7 +154,7 @@ def _walk_clusters(
         if not arcs.sound:
             continue
         alive = np.ones(len(arcs.node), np.bool_)
-        if not settle_touches(outlines, arcs, alive):
+        if not resolve_contacts(outlines, arcs, alive):
             continue
         curves = trace_curves(outlines, arcs, alive)
         if not adds_up(curves, outlines.area, marks):

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.compiled.walk import walk_contours
-from polyframe.geometry.contours import ContourLevels, Wanted, cluster_contours
-from polyframe.geometry.repeated import without_third_copies
+from polyframe.geometry.compiled.depth_walk import LevelSelection, walk_contours
+from polyframe.geometry.duplicate_outlines import without_third_copies
+from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 
-def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
+def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
     """Return the contours of many clusters, as `contours.cluster_contours` gives them.
 
     Parameters
@@ -47,7 +47,7 @@ def fast_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> Contour
     )
 
 
-def fast_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
+def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Return `average_union` of each cluster, as `averages.cluster_unions` gives them.
 
     Parameters
@@ -65,7 +65,7 @@ def fast_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[A
     return _averages(polygons, offsets, "first")
 
 
-def fast_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
+def compiled_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Return `average_intersection` of each cluster, as `averages.cluster_intersections` gives them.
 
     Parameters
@@ -83,14 +83,16 @@ def fast_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> ND
     return _averages(polygons, offsets, "last")
 
 
-def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted) -> NDArray[Any]:
+def _averages(polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection) -> NDArray[Any]:
     polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]
-    walk = walk_contours(polygons, starts, wanted)
+    walk = walk_contours(polygons, starts, selection)
     proven = walk.proven
-    if wanted == "last":  # an empty mark has nothing in common with any; holes are part of what is in common
+    if (
+        selection == "last"
+    ):  # an empty mark has nothing in common with any; holes are part of what is in common
         empty = shapely.is_missing(polygons) | shapely.is_empty(polygons)
         proven = proven & ~walk.holed & (np.add.reduceat(np.append(empty, False), starts)[:-1] == 0)
     levels = np.diff(walk.offsets)
@@ -98,7 +100,7 @@ def _averages(polygons: NDArray[Any], offsets: ArrayLike, wanted: Wanted) -> NDA
     averages[walked & (levels > 0)] = walk.polygons[np.repeat(walked & (levels > 0), levels)]
     if not np.all(walked | (counts <= 1)):
         members, begins, lost = _clusters(polygons, starts, ~walked & (counts > 1))
-        answer = cluster_unions if wanted == "first" else cluster_intersections
+        answer = cluster_unions if selection == "first" else cluster_intersections
         averages[lost] = answer(members, begins)
     return averages
 

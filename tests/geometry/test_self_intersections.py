@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe.core.reasons import TOO_MANY_CROSSINGS
-from polyframe.geometry import tangles
-from polyframe.geometry.polygons import path_problems, polygons_from_ragged
-from polyframe.geometry.tangles import is_tangled, may_be_tangled
+from polyframe.geometry import self_intersections
+from polyframe.geometry.polygon_repair import path_problems, polygons_from_ragged
+from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
 
 
 def scribble(points, seed=0, size=1000.0):
@@ -51,20 +51,20 @@ def test_a_hand_that_rests_or_goes_round_again_is_no_tangle():
     jitter = np.tile([[0.0, 0.0], [1, 0]], (300, 1))
     assert problems(np.vstack([jitter, square])) == [None]
     assert problems(np.vstack([np.repeat(square, 2_500, axis=0)])) == [None]
-    assert not is_tangled(np.zeros((9_000, 2)))
+    assert not crosses_too_often(np.zeros((9_000, 2)))
 
 
 def test_the_number_of_crossings_decides(monkeypatch):
     # Each of the 101 segments of this star crosses all but itself and its two neighbours.
     ring = np.vstack([wheel(101, 50), wheel(101, 50)[:1]])
-    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2)
-    assert not is_tangled(ring)
-    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2 - 1)
-    assert is_tangled(ring)
-    monkeypatch.setattr(tangles, "_ROOM", 500)  # a few segments at a time
-    assert is_tangled(ring)
-    monkeypatch.setattr(tangles, "MOST_CROSSINGS", 101 * 98 // 2)
-    assert not is_tangled(ring)
+    monkeypatch.setattr(self_intersections, "MOST_CROSSINGS", 101 * 98 // 2)
+    assert not crosses_too_often(ring)
+    monkeypatch.setattr(self_intersections, "MOST_CROSSINGS", 101 * 98 // 2 - 1)
+    assert crosses_too_often(ring)
+    monkeypatch.setattr(self_intersections, "_ROOM", 500)  # a few segments at a time
+    assert crosses_too_often(ring)
+    monkeypatch.setattr(self_intersections, "MOST_CROSSINGS", 101 * 98 // 2)
+    assert not crosses_too_often(ring)
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=4, max_size=40))
@@ -73,17 +73,17 @@ def test_reversals_bound_the_crossings(points):
     ring = np.vstack([points, points[:1]])
     segments = shapely.linestrings(np.stack([ring[:-1], ring[1:]], axis=1))
     crossings = len(shapely.STRtree(segments).query(segments, predicate="crosses")[0]) // 2
-    before = tangles.MOST_CROSSINGS, tangles.FEW_POINTS
+    before = self_intersections.MOST_CROSSINGS, self_intersections.FEW_POINTS
     try:
-        tangles.MOST_CROSSINGS, tangles.FEW_POINTS = crossings - 1, 0
+        self_intersections.MOST_CROSSINGS, self_intersections.FEW_POINTS = crossings - 1, 0
         starts, counts = np.array([0]), np.array([len(points)])
-        assert crossings == 0 or may_be_tangled(*points.T, starts, counts)[0]
+        assert crossings == 0 or may_cross_often(*points.T, starts, counts)[0]
     finally:
-        tangles.MOST_CROSSINGS, tangles.FEW_POINTS = before
+        self_intersections.MOST_CROSSINGS, self_intersections.FEW_POINTS = before
 
 
 def test_usual_outlines_need_no_look(make_cluster):
     marks = make_cluster(20, vertices=200, snap=1)
     points, mark = shapely.get_coordinates(marks, return_index=True)
     counts = np.bincount(mark)
-    assert not may_be_tangled(*points.T, np.cumsum(counts) - counts, counts).any()
+    assert not may_cross_often(*points.T, np.cumsum(counts) - counts, counts).any()

@@ -21,7 +21,7 @@ _ADVICE = {
 }
 
 
-def polygons_given(polygons: Any) -> NDArray[Any]:
+def checked_polygons(polygons: Any) -> NDArray[Any]:
     """Return polygons from any iterable, read once, with None for each that is no mark.
 
     Parameters
@@ -38,7 +38,7 @@ def polygons_given(polygons: Any) -> NDArray[Any]:
     ValueError
         Where an element is no polygon, or none that is valid; its index is named.
     """
-    items = listed("polygons", polygons)
+    items = as_list("polygons", polygons)
     marks = np.fromiter(items, dtype=object, count=len(items))
     strange = np.flatnonzero(~shapely.is_valid_input(marks))
     if len(strange):
@@ -58,14 +58,14 @@ def polygons_given(polygons: Any) -> NDArray[Any]:
     return marks
 
 
-def marks_given(polygons: Any) -> NDArray[Any]:
-    """Return those polygons that are marks, see `polygons_given`."""
-    marks = polygons_given(polygons)
+def checked_marks(polygons: Any) -> NDArray[Any]:
+    """Return those polygons that are marks, see `checked_polygons`."""
+    marks = checked_polygons(polygons)
     present: NDArray[Any] = marks[~shapely.is_missing(marks)]
     return present
 
 
-def listed(name: str, values: Any) -> list[Any]:
+def as_list(name: str, values: Any) -> list[Any]:
     """Return the elements of an iterable, read once.
 
     Parameters

@@ -11,20 +11,20 @@ from shapely import box
 
 numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
-from polyframe.geometry import parts  # noqa: E402 - after the skip
+from polyframe.geometry import polygon_parts  # noqa: E402 - after the skip
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
-from polyframe.geometry.compiled import predicates, rings, walk  # noqa: E402
+from polyframe.geometry.compiled import depth_walk, predicates, rings  # noqa: E402
 from polyframe.geometry.compiled.arcs import cut_into_arcs  # noqa: E402
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings  # noqa: E402
-from polyframe.geometry.compiled.curves import Curves, adds_up, trace_curves  # noqa: E402
-from polyframe.geometry.compiled.fast import (  # noqa: E402
-    fast_cluster_contours,
-    fast_cluster_intersections,
-    fast_cluster_unions,
+from polyframe.geometry.compiled.depth_walk import walk_contours  # noqa: E402
+from polyframe.geometry.compiled.engine import (  # noqa: E402
+    compiled_cluster_contours,
+    compiled_cluster_intersections,
+    compiled_cluster_unions,
 )
+from polyframe.geometry.compiled.level_curves import LevelCurves, adds_up, trace_curves  # noqa: E402
 from polyframe.geometry.compiled.outlines import load_outlines  # noqa: E402
-from polyframe.geometry.compiled.walk import walk_contours  # noqa: E402
-from polyframe.geometry.contours import cluster_contours  # noqa: E402
+from polyframe.geometry.exact_contours import cluster_contours  # noqa: E402
 
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
@@ -137,7 +137,7 @@ def test_stacks_at_other_scales(scale):
 
     stacks = [scaled(marks) for marks, areas in STACKS.values() if areas is not None]
     areas = np.concatenate([areas for _, areas in STACKS.values() if areas is not None])
-    found = fast_cluster_contours(*together(stacks))
+    found = compiled_cluster_contours(*together(stacks))
     np.testing.assert_allclose(shapely.area(found.polygons), areas * scale**2, rtol=1e-9)
 
 
@@ -199,7 +199,7 @@ def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
     thin = [shapely.Polygon([(0, 0), (1e6, 1e6), (1e6, 1e6 + 1e-9)]), box(0, 0, 2e6, 2e6)]
     marks, offsets = together([make_cluster(3), many, [], SQUARES, thin, make_cluster(2, seed=4)])
     assert walk_contours(marks, offsets).proven.tolist() == [True, False, True, True, False, True]
-    check_equal(fast_cluster_contours(marks, offsets), cluster_contours(marks, offsets))
+    check_equal(compiled_cluster_contours(marks, offsets), cluster_contours(marks, offsets))
 
 
 def test_of_parts_that_are_as_large_the_leftmost():
@@ -234,24 +234,24 @@ def test_contact_that_rounding_decides_is_exact():
 
 
 def test_nothing():
-    found = fast_cluster_contours(np.empty(0, dtype=object), [0])
+    found = compiled_cluster_contours(np.empty(0, dtype=object), [0])
     assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
-    assert len(fast_cluster_unions(np.empty(0, dtype=object), [0])) == 0
+    assert len(compiled_cluster_unions(np.empty(0, dtype=object), [0])) == 0
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), snap=st.sampled_from([0.0, 0.01, 1.0]), count=st.integers(2, 7))
 def test_order_and_scale_change_nothing(make_cluster, seed, snap, count):
     marks = make_cluster(count, vertices=25, seed=seed, snap=snap)
-    found = fast_cluster_contours(marks, [0, count])
+    found = compiled_cluster_contours(marks, [0, count])
     areas = shapely.area(found.polygons)
     assert np.all(np.diff(areas) <= 1e-9 * areas[0])
     shuffled = np.random.default_rng(seed).permutation(marks)
-    again = fast_cluster_contours(shuffled, [0, count])
+    again = compiled_cluster_contours(shuffled, [0, count])
     assert len(again.polygons) == len(areas)
     assert np.all(shapely.equals_exact(again.polygons, found.polygons, 1e-9))
     larger = shapely.transform(marks, lambda points: points * 4)
-    scaled = shapely.area(fast_cluster_contours(larger, [0, count]).polygons)
+    scaled = shapely.area(compiled_cluster_contours(larger, [0, count]).polygons)
     np.testing.assert_allclose(scaled, 16 * areas, rtol=1e-12)
 
 
@@ -261,8 +261,8 @@ def test_averages(make_cluster):
     stacks.append([FRAME, box(1, 1, 8, 8)])
     marks, offsets = together(stacks)
     for fast, plain in (
-        (fast_cluster_unions, cluster_unions),
-        (fast_cluster_intersections, cluster_intersections),
+        (compiled_cluster_unions, cluster_unions),
+        (compiled_cluster_intersections, cluster_intersections),
     ):
         found, expected = fast(marks, offsets), plain(marks, offsets)
         np.testing.assert_allclose(shapely.area(found), shapely.area(expected), rtol=1e-9)
@@ -340,12 +340,12 @@ def _areas_agree(coordinates, rings, ring_starts, tampering):
         level[largest] += 1
     elif tampering == 3:
         area[largest] = -area[largest]
-    return adds_up(Curves(curves.arc, level, area), outlines.area, outlines.mark[-1] + 1)
+    return adds_up(LevelCurves(curves.arc, level, area), outlines.area, outlines.mark[-1] + 1)
 
 
 @pytest.mark.slow
 def test_the_proof_catches_a_wrong_trace(make_cluster):
-    flat = walk._flat_rings(make_cluster(5, vertices=40))
+    flat = depth_walk._flat_rings(make_cluster(5, vertices=40))
     assert _depths_agree(*flat, -1, -1)
     assert not any(_depths_agree(*flat, lost, -1) for lost in range(0, 40, 3))
     assert not any(_depths_agree(*flat, -1, turned) for turned in range(0, 40, 3))
@@ -366,4 +366,4 @@ def test_rings_too_thin_or_too_large_are_not_sound():
 
 
 def test_what_counts_as_an_area_is_the_same_everywhere():
-    assert rings._ROUNDING_STEPS == parts._ROUNDING_STEPS
+    assert rings._ROUNDING_STEPS == polygon_parts._ROUNDING_STEPS

@@ -1,4 +1,3 @@
-import importlib
 import itertools
 
 import numpy as np
@@ -10,14 +9,12 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from shapely import box
 
-from polyframe.geometry import average_intersection, average_union, contours
-from polyframe.geometry.arrangement import arrange
-from polyframe.geometry.contours import cluster_contours
-from polyframe.geometry.levels import trace
+from polyframe.geometry import average_intersection, average_union, contours, exact_contours
+from polyframe.geometry.arrangement import build_arrangement
+from polyframe.geometry.exact_contours import cluster_contours
+from polyframe.geometry.level_tracing import trace_levels
 from polyframe.geometry.noding import REACH
-from polyframe.geometry.parts import fill_holes, largest_parts
-
-contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
+from polyframe.geometry.polygon_parts import fill_holes, largest_parts
 
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
@@ -85,7 +82,7 @@ def test_outlines_against_all_subsets(make_cluster, snap):
     areas = shapely.area(contours(marks))
     assert len(areas) == 6
     assert areas == pytest.approx(areas_by_subsets(marks), rel=1e-9)
-    assert not arrange(marks, np.zeros(6, dtype=np.int64), 1).failed.any()
+    assert not build_arrangement(marks, np.zeros(6, dtype=np.int64), 1).failed.any()
 
 
 def test_many_marks_against_counted_faces(make_cluster):
@@ -105,7 +102,7 @@ def test_monte_carlo(make_cluster):
 
 def test_depths_on_both_sides_of_every_arc(make_cluster):
     marks = make_cluster(5, vertices=40)
-    found = arrange(marks, np.zeros(5, dtype=np.int64), 1)
+    found = build_arrangement(marks, np.zeros(5, dtype=np.int64), 1)
     ends, towards = np.split(found.ends[: len(found.cluster)], 2, axis=1)
     middle, along = (ends + towards) / 2, towards - ends
     long = np.hypot(*along.T) > 1
@@ -123,8 +120,8 @@ def test_clusters_together_are_as_one_by_one(make_cluster, monkeypatch):
     marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
     offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
     alone = [contours(stack) for stack in stacks]
-    for chunk in (contours_module._CHUNK_VERTICES, 50):
-        monkeypatch.setattr(contours_module, "_CHUNK_VERTICES", chunk)
+    for chunk in (exact_contours._CHUNK_VERTICES, 50):
+        monkeypatch.setattr(exact_contours, "_CHUNK_VERTICES", chunk)
         together = cluster_contours(marks, offsets)
         assert np.diff(together.offsets).tolist() == [len(levels) for levels in alone]
         for level, expected in zip(together.polygons, itertools.chain(*alone), strict=True):
@@ -147,7 +144,7 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
     arranged = []
 
     def arrange_badly(marks, cluster, count, weights, reach):
-        found = arrange(marks, cluster, count, weights, reach)
+        found = build_arrangement(marks, cluster, count, weights, reach)
         arranged.append((count, reach))
         if reach > REACH:
             return found
@@ -165,15 +162,15 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
         return found
 
     if trouble == "parts":
-        monkeypatch.setattr(contours_module, "trace", trace_nothing)
-    walk, walked = contours_module._walk_some, []
+        monkeypatch.setattr(exact_contours, "trace_levels", trace_nothing)
+    walk, walked = exact_contours._walk_some, []
 
     def walk_some(marks, cluster, weights, chosen, arcs):
         walked.append(chosen.tolist())
         return walk(marks, cluster, weights, chosen & proven, arcs)
 
-    monkeypatch.setattr(contours_module, "_walk_some", walk_some)
-    monkeypatch.setattr(contours_module, "arrange", arrange_badly)
+    monkeypatch.setattr(exact_contours, "_walk_some", walk_some)
+    monkeypatch.setattr(exact_contours, "build_arrangement", arrange_badly)
     found = cluster_contours(marks, offsets)
     assert walked == [[False, True, False]]
     assert [count for count, _ in arranged] == ([3] if proven else [3, 1])
@@ -193,9 +190,9 @@ def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch
     ]
     marks = largest_parts(shapely.buffer(np.array(marks, dtype=object), 0))
     asked = []
-    monkeypatch.setattr(contours_module, "_MOST_INTERPRETED", 0)
-    monkeypatch.setattr(contours_module, "compile_loops", lambda: asked.append(1) or compiles)
-    found = contours_module._walk_some(
+    monkeypatch.setattr(exact_contours, "_MOST_INTERPRETED", 0)
+    monkeypatch.setattr(exact_contours, "compile_loops", lambda: asked.append(1) or compiles)
+    found = exact_contours._walk_some(
         marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([9])
     )
     assert (asked, found.proven.tolist()) == ([1], [compiles])
@@ -203,7 +200,7 @@ def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch
 
 def trace_nothing(arrangement, levels):
     """Leave every level in doubt."""
-    traced = trace(arrangement, levels)
+    traced = trace_levels(arrangement, levels)
     traced.outlines[:] = None
     return traced
 
@@ -217,10 +214,12 @@ def test_traced_outlines_are_those_that_geos_polygonizes(make_cluster, monkeypat
     marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
     offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
     doubtful = []
-    monkeypatch.setattr(contours_module, "trace", lambda *a: doubtful.append(trace(*a)) or doubtful[0])
+    monkeypatch.setattr(
+        exact_contours, "trace_levels", lambda *a: doubtful.append(trace_levels(*a)) or doubtful[0]
+    )
     traced = cluster_contours(marks, offsets)
     assert 0 < np.mean(shapely.is_missing(doubtful[0].outlines)) < 0.5
-    monkeypatch.setattr(contours_module, "trace", trace_nothing)
+    monkeypatch.setattr(exact_contours, "trace_levels", trace_nothing)
     polygonized = cluster_contours(marks, offsets)
     assert traced.offsets.tolist() == polygonized.offsets.tolist()
     assert shapely.to_wkb(traced.polygons).tolist() == shapely.to_wkb(polygonized.polygons).tolist()

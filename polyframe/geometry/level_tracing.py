@@ -49,7 +49,7 @@ class Levels:
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedLevels:
     """The largest parts of the levels.
 
     Attributes
@@ -134,7 +134,7 @@ def levels_of(arrangement: Arrangement) -> Levels:
     return Levels(cluster[changes], level[changes], half, np.cumsum(changes) - 1)
 
 
-def trace(arrangement: Arrangement, levels: Levels) -> Traced:
+def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     """Trace the curves of all levels and choose the largest part of each.
 
     Parameters
@@ -144,12 +144,12 @@ def trace(arrangement: Arrangement, levels: Levels) -> Traced:
 
     Returns
     -------
-    Traced
+    TracedLevels
     """
     count = len(levels.level)
     if not count:
         none = np.empty(0, dtype=np.bool_)
-        return Traced(np.empty(0, dtype=object), np.empty(0), none, none)
+        return TracedLevels(np.empty(0, dtype=object), np.empty(0), none, none)
     following, meeting, broken = _follow(arrangement, levels)
     failed = np.zeros(count, dtype=np.bool_)
     failed[levels.owner[broken]] = True
@@ -179,7 +179,7 @@ def trace(arrangement: Arrangement, levels: Levels) -> Traced:
     arrival = (levels.half[met] + len(arrangement.cluster)) % len(arrangement.nodes)
     blurred = np.zeros(count, dtype=np.bool_)
     blurred[levels.owner[met[arrangement.blurred[arrangement.nodes[arrival]]]]] = True
-    return Traced(outlines, whole, failed, blurred)
+    return TracedLevels(outlines, whole, failed, blurred)
 
 
 def _follow(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:

@@ -1,6 +1,6 @@
-"""The level curves of one cluster: their areas, the largest part of each level, and its outline; compiled.
+"""Trace the level curves of one cluster, and choose the largest part of each level (compiled).
 
-Curves of outlines run anticlockwise, those of holes clockwise, so signed areas add up to the area of a level.
+Outlines run anticlockwise and holes clockwise, so the signed areas of a level's curves add up to its area.
 """
 
 from typing import NamedTuple
@@ -9,8 +9,8 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.arcs import Arcs
+from polyframe.geometry.compiled.event_order import ascending
 from polyframe.geometry.compiled.numba_jit import compiled_inner
-from polyframe.geometry.compiled.ordering import ascending
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.rings import (
     is_inside,
@@ -26,7 +26,7 @@ _TIE = 1e-12
 _ROUNDING = 1e-13
 
 
-class Curves(NamedTuple):
+class LevelCurves(NamedTuple):
     """The closed curves of all levels of a cluster.
 
     Attributes
@@ -44,7 +44,7 @@ class Curves(NamedTuple):
 
 
 @compiled_inner
-def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> Curves:
+def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
     """Follow the arcs round every curve."""
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     x0 = y0 = 0.0
@@ -87,11 +87,11 @@ def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> Curves:
             a = arcs.following[a]
         arc[n], level[n], area[n] = begin, arcs.level[begin], 0.5 * twice
         n += 1
-    return Curves(arc[:n], level[:n], area[:n])
+    return LevelCurves(arc[:n], level[:n], area[:n])
 
 
 @compiled_inner
-def adds_up(curves: Curves, area: float, marks: int) -> bool:
+def adds_up(curves: LevelCurves, area: float, marks: int) -> bool:
     """Say whether no level is larger than the one before, and all together are as large as all marks."""
     levels = np.zeros(marks + 2)
     for i in range(len(curves.level)):
@@ -112,7 +112,7 @@ def adds_up(curves: Curves, area: float, marks: int) -> bool:
 def write_levels(
     outlines: Outlines,
     arcs: Arcs,
-    curves: Curves,
+    curves: LevelCurves,
     wanted: tuple[int, int],
     points: Floats,
     sizes: Ints,
@@ -163,7 +163,9 @@ def write_levels(
 
 
 @compiled_inner
-def largest_part(outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints) -> tuple[int, float, bool]:
+def largest_part(
+    outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints
+) -> tuple[int, float, bool]:
     """Choose the largest part of a level, holes excluded; of parts that are as large the leftmost.
 
     Parameters
@@ -222,7 +224,7 @@ def _runner_up(areas: Floats, best: int) -> float:
 
 @compiled_inner
 def _leftmost(
-    outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints, areas: Floats, least: float
+    outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints, areas: Floats, least: float
 ) -> int:
     """Choose the leftmost (then the lowest) of the curves that have an area at least."""
     points = np.empty((room_for_all(arcs), 2))
@@ -241,7 +243,7 @@ def _leftmost(
 
 
 @compiled_inner
-def _without_holes(outlines: Outlines, arcs: Arcs, curves: Curves, members: Ints) -> Floats:
+def _without_holes(outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints) -> Floats:
     """Subtract each hole from the smallest outline around it; return the areas of all members."""
     net = np.empty(len(members))
     for h in range(len(members)):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polyframe.core.ragged import offsets_of
 from polyframe.core.reasons import NO_AREA, REPAIR_FAILED, TOO_FEW_POINTS
 from polyframe.geometry import polygons_from_paths
-from polyframe.geometry.polygons import path_problems, polygons_from_ragged
+from polyframe.geometry.polygon_repair import path_problems, polygons_from_ragged
 
 NAN, INF = float("nan"), float("inf")
 

@@ -26,7 +26,7 @@ MOST_OVERLAPS = 2_000_000
 _ROOM = 1_000_000
 
 
-def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Flags:
+def may_cross_often(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Flags:
     """Tell which paths turn back so often that they could have more than `MOST_CROSSINGS`.
 
     Those of up to `FEW_POINTS` need no look: their repair is short whatever they do.
@@ -64,7 +64,7 @@ def may_be_tangled(x: Floats, y: Floats, starts: Ints, counts: Ints) -> Flags:
     return tangled
 
 
-def is_tangled(ring: Floats) -> bool:
+def crosses_too_often(ring: Floats) -> bool:
     """Tell whether an outline has more than `MOST_CROSSINGS` or `MOST_OVERLAPS`.
 
     Parameters

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
-from polyframe.geometry.compiled.slabs import (
-    Levels,
-    Outlines,
+from polyframe.geometry.compiled.slab_decomposition import (
+    PolygonRings,
     Sides,
-    levels_of,
-    outlines_of,
+    Slabs,
+    rings_of,
     sides_of,
     sides_per_polygon,
+    slabs_of,
 )
 
 #: Vertices of a block of polygons; a pair of blocks is worked off at a time. Small enough for the caches.
@@ -64,54 +64,54 @@ def sweep_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) ->
 
 def _areas_of_tile(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
     used, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    outlines = outlines_of(polygons[used])
-    levels = levels_of(outlines)
+    rings = rings_of(polygons[used])
+    slabs = slabs_of(rings)
     one, other = places[: len(left)], places[len(left) :]
-    if levels.side_offsets[-1] <= _MOST_SIDES:
-        return _shared_areas(levels, sides_of(outlines, levels), one, other)
+    if slabs.side_offsets[-1] <= _MOST_SIDES:
+        return _shared_areas(slabs, sides_of(rings, slabs), one, other)
     if len(left) == 1:
-        return _area_in_bands(outlines, levels, one, other)
+        return _area_in_bands(rings, slabs, one, other)
     parts = zip(np.array_split(left, 2), np.array_split(right, 2), strict=True)
     return np.concatenate([_areas_of_tile(polygons, *part) for part in parts])
 
 
-def _area_in_bands(outlines: Outlines, levels: Levels, one: Ints, other: Ints) -> Floats:
+def _area_in_bands(rings: PolygonRings, slabs: Slabs, one: Ints, other: Ints) -> Floats:
     """Return the area that two polygons share: cut the one with more sides in half until the rest fits."""
-    if np.any(levels.slabs == 0):
+    if np.any(slabs.number == 0):
         return np.zeros(1)
-    bottom = levels.y[levels.first] + levels.origin[:, 1]
-    top = levels.y[levels.first + levels.slabs] + levels.origin[:, 1]
+    bottom = slabs.y[slabs.first] + slabs.origin[:, 1]
+    top = slabs.y[slabs.first + slabs.number] + slabs.origin[:, 1]
     if bottom.max() >= top.min():
         return np.zeros(1)
-    sides_each = sides_per_polygon(levels)
+    sides_each = sides_per_polygon(slabs)
     heavier = int(np.argmax(sides_each))
-    if sides_each.sum() <= _MOST_SIDES or levels.slabs[heavier] < 2:
-        return _shared_areas(levels, sides_of(outlines, levels), one, other)
-    lower, upper = _halves(levels, heavier)
-    return _area_in_bands(outlines, lower, one, other) + _area_in_bands(outlines, upper, one, other)
+    if sides_each.sum() <= _MOST_SIDES or slabs.number[heavier] < 2:
+        return _shared_areas(slabs, sides_of(rings, slabs), one, other)
+    lower, upper = _halves(slabs, heavier)
+    return _area_in_bands(rings, lower, one, other) + _area_in_bands(rings, upper, one, other)
 
 
-def _halves(levels: Levels, polygon: int) -> tuple[Levels, Levels]:
+def _halves(slabs: Slabs, polygon: int) -> tuple[Slabs, Slabs]:
     """Return levels with the lower part of one polygon alone, and with its upper part alone.
 
     It is cut where that leaves about as many sides in both; it needs two slabs at least.
     """
-    first, slabs = levels.first[polygon], levels.slabs[polygon]
-    offsets = levels.side_offsets[first : first + slabs + 1]
+    first, number = slabs.first[polygon], slabs.number[polygon]
+    offsets = slabs.side_offsets[first : first + number + 1]
     below = int(np.searchsorted(offsets[1:-1], (offsets[0] + offsets[-1]) // 2)) + 1
-    below = min(below, slabs - 1)
-    lower = levels._replace(slabs=levels.slabs.copy())
-    upper = levels._replace(first=levels.first.copy(), slabs=levels.slabs.copy())
-    lower.slabs[polygon] = below
+    below = min(below, number - 1)
+    lower = slabs._replace(number=slabs.number.copy())
+    upper = slabs._replace(first=slabs.first.copy(), number=slabs.number.copy())
+    lower.number[polygon] = below
     upper.first[polygon] += below
-    upper.slabs[polygon] -= below
+    upper.number[polygon] -= below
     return lower, upper
 
 
 @compiled
-def _shared_areas(levels: Levels, sides: Sides, one: Ints, other: Ints) -> Floats:
-    starts, slabs, y, offsets = levels.first, levels.slabs, levels.y, levels.side_offsets
-    origin, extent = levels.origin, levels.extent
+def _shared_areas(slabs: Slabs, sides: Sides, one: Ints, other: Ints) -> Floats:
+    starts, number, y, offsets = slabs.first, slabs.number, slabs.y, slabs.side_offsets
+    origin, extent = slabs.origin, slabs.extent
     x, slope, shift = sides.x, sides.slope, sides.shift
     areas = np.zeros(len(one))
     for pair in range(len(one)):
@@ -121,7 +121,7 @@ def _shared_areas(levels: Levels, sides: Sides, one: Ints, other: Ints) -> Float
             a, b = b, a
         dx, dy = origin[b, 0] - origin[a, 0], origin[b, 1] - origin[a, 1]
         i, j = starts[a], starts[b]
-        end_i, end_j = i + slabs[a], j + slabs[b]
+        end_i, end_j = i + number[a], j + number[b]
         if i == end_i or j == end_j or y[end_i] <= y[j] + dy or y[end_j] + dy <= y[i]:
             continue
         bottom = max(y[i], y[j] + dy)

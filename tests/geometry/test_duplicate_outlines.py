@@ -1,4 +1,3 @@
-import importlib
 import itertools
 import time
 
@@ -9,14 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
 
-from polyframe.geometry import repeated
+from polyframe.geometry import duplicate_outlines, exact_contours
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.contours import cluster_contours
+from polyframe.geometry.duplicate_outlines import first_copies, without_third_copies
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.parts import fill_holes, largest_parts
-from polyframe.geometry.repeated import first_of_each, without_third_copies
-
-contours_module = importlib.import_module("polyframe.geometry.contours")  # the name is the function's too
+from polyframe.geometry.exact_contours import cluster_contours
+from polyframe.geometry.polygon_parts import fill_holes, largest_parts
 
 TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
 SAME = [TRIANGLE, shapely.Polygon([(2, 3), (4, 0), (0, 0)]), shapely.Polygon([(4, 0), (2, 3), (0, 0)])]
@@ -27,7 +24,7 @@ FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 def once(monkeypatch):
     """Leave clusters in which a check fails without contours."""
 
-    monkeypatch.setattr(contours_module, "_LONGEST", 0.0)
+    monkeypatch.setattr(exact_contours, "_LONGEST", 0.0)
 
 
 def as_array(marks):
@@ -35,16 +32,16 @@ def as_array(marks):
 
 
 def test_the_first_of_each_outline(monkeypatch):
-    monkeypatch.setattr(repeated, "MANY_REPEATS", 2)
+    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 2)
     other = box(0, 0, 4, 3)  # the box of the triangles
     marks, cluster = as_array([*SAME, other, *SAME[:2], other]), np.array([3] * 4 + [5] * 3)
-    assert first_of_each(marks, cluster).tolist() == [0, 0, 0, 3, 4, 5, 6]
-    assert first_of_each(marks, np.zeros(7, dtype=np.int64)).tolist() == [0, 0, 0, 3, 0, 0, 3]
-    assert first_of_each(marks[:0], cluster[:0]).tolist() == []
+    assert first_copies(marks, cluster).tolist() == [0, 0, 0, 3, 4, 5, 6]
+    assert first_copies(marks, np.zeros(7, dtype=np.int64)).tolist() == [0, 0, 0, 3, 0, 0, 3]
+    assert first_copies(marks[:0], cluster[:0]).tolist() == []
 
 
 def test_two_copies_are_left(monkeypatch):
-    monkeypatch.setattr(repeated, "MANY_REPEATS", 2)
+    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 2)
     other = box(0, 0, 1, 1)
     marks = as_array([other, *SAME, None, *SAME[:2], other, other])
     kept, offsets = without_third_copies(marks, np.array([0, 1, 8, 9]))
@@ -90,7 +87,7 @@ def test_weights_against_subsets_and_against_no_weights(make_cluster, once, monk
     marks = as_array(itertools.chain(*stacks))
     offsets = np.cumsum([0, *map(len, stacks)])
     plain = cluster_contours(marks, offsets)
-    monkeypatch.setattr(repeated, "MANY_REPEATS", 1)
+    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 1)
     weighted = cluster_contours(marks, offsets)
     assert weighted.offsets.tolist() == plain.offsets.tolist()
     assert shapely.equals_exact(weighted.polygons, plain.polygons).all()
@@ -107,12 +104,12 @@ def test_boxes_on_a_grid_with_and_without_weights(boxes):
     # Outlines share edges and corners all the time, in both directions.
     marks = as_array(itertools.chain(*([box(x, y, x + w, y + h)] * n for x, y, w, h, n in boxes)))
     plain = cluster_contours(marks, [0, len(marks)]).polygons
-    before = repeated.MANY_REPEATS
+    before = duplicate_outlines.MANY_REPEATS
     try:
-        repeated.MANY_REPEATS = 1
+        duplicate_outlines.MANY_REPEATS = 1
         weighted = cluster_contours(marks, [0, len(marks)]).polygons
     finally:
-        repeated.MANY_REPEATS = before
+        duplicate_outlines.MANY_REPEATS = before
     assert len(plain) == len(weighted)
     assert shapely.equals_exact(plain, weighted).all()
 

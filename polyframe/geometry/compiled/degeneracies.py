@@ -10,14 +10,14 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Ints
 from polyframe.geometry.compiled.arcs import Arcs
+from polyframe.geometry.compiled.event_order import ascending
 from polyframe.geometry.compiled.numba_jit import compiled_inner
-from polyframe.geometry.compiled.ordering import ascending
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross
 
 
 @compiled_inner
-def settle_touches(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
+def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     """Join and cut the level curves that meet; `arcs.following` and `alive` are changed in place.
 
     Parameters

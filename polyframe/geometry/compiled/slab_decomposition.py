@@ -23,7 +23,7 @@ _LEAST_SIZE, _LARGEST_SIZE = 1e-290, 1e290
 _LARGEST_SLOPE = 1e300
 
 
-class Outlines(NamedTuple):
+class PolygonRings(NamedTuple):
     """The rings of n polygons.
 
     Attributes
@@ -41,7 +41,7 @@ class Outlines(NamedTuple):
     polygon_rings: Ints
 
 
-class Levels(NamedTuple):
+class Slabs(NamedTuple):
     """Where the slabs of n polygons lie, and how many sides they have.
 
     Coordinates are relative to an origin of each polygon's own, so that a small outline far away keeps its
@@ -69,7 +69,7 @@ class Levels(NamedTuple):
     """
 
     first: Ints
-    slabs: Ints
+    number: Ints
     y: Floats
     rank: Ranks
     side_offsets: Ints
@@ -95,63 +95,63 @@ class Sides(NamedTuple):
     shift: Ints
 
 
-def outlines_of(polygons: NDArray[Any]) -> Outlines:
+def rings_of(polygons: NDArray[Any]) -> PolygonRings:
     """Return the rings of polygons or multipolygons; whatever else, missing or empty has none."""
     rings, owners = shapely.get_rings(polygons, return_index=True)
     if np.any(shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON):
         parts, owner_of_part = shapely.get_parts(polygons, return_index=True)
         rings, part = shapely.get_rings(parts, return_index=True)
         owners = owner_of_part[part]
-    return Outlines(
+    return PolygonRings(
         np.ascontiguousarray(shapely.get_coordinates(rings)),
         offsets_of(shapely.get_num_coordinates(rings)),
         offsets_of(np.bincount(owners, minlength=len(polygons))),
     )
 
 
-def levels_of(outlines: Outlines) -> Levels:
+def slabs_of(rings: PolygonRings) -> Slabs:
     """Return the slabs of outlines and count their sides: O(v) time for v evenly spread vertices."""
-    count, vertices = len(outlines.polygon_rings) - 1, len(outlines.xy)
-    levels = Levels(
-        first=outlines.ring_offsets[outlines.polygon_rings[:-1]],
-        slabs=np.zeros(count, np.int64),
+    count, vertices = len(rings.polygon_rings) - 1, len(rings.xy)
+    slabs = Slabs(
+        first=rings.ring_offsets[rings.polygon_rings[:-1]],
+        number=np.zeros(count, np.int64),
         y=np.empty(vertices),
         rank=np.empty(vertices, np.int32),
         side_offsets=np.zeros(vertices + 1, np.int64),
         origin=np.zeros((count, 2)),
         extent=np.ones(count),
     )
-    _fill_levels(outlines, levels)
-    return levels
+    _fill_slabs(rings, slabs)
+    return slabs
 
 
-def sides_of(outlines: Outlines, levels: Levels) -> Sides:
+def sides_of(rings: PolygonRings, slabs: Slabs) -> Sides:
     """Return the sides of outlines; 16 bytes a side."""
-    counts = sides_per_polygon(levels)
+    counts = sides_per_polygon(slabs)
     places = offsets_of(counts)
-    shift = places[:-1] - levels.side_offsets[levels.first] if len(counts) else counts
+    shift = places[:-1] - slabs.side_offsets[slabs.first] if len(counts) else counts
     sides = Sides(np.empty(places[-1]), np.empty(places[-1]), shift)
-    _fill_sides(outlines, levels, sides)
+    _fill_sides(rings, slabs, sides)
     return sides
 
 
-def sides_per_polygon(levels: Levels) -> Ints:
+def sides_per_polygon(slabs: Slabs) -> Ints:
     """Return how many sides each polygon has in all its slabs, (n,) int64."""
-    counts: Ints = levels.side_offsets[levels.first + levels.slabs] - levels.side_offsets[levels.first]
+    counts: Ints = slabs.side_offsets[slabs.first + slabs.number] - slabs.side_offsets[slabs.first]
     return counts
 
 
 @compiled
-def _fill_levels(outlines: Outlines, levels: Levels) -> None:
-    xy, ring_offsets, polygon_rings = outlines.xy, outlines.ring_offsets, outlines.polygon_rings
-    first, slabs, rank, side_offsets = levels.first, levels.slabs, levels.rank, levels.side_offsets
-    origin, extent = levels.origin, levels.extent
+def _fill_slabs(rings: PolygonRings, slabs: Slabs) -> None:
+    xy, ring_offsets, polygon_rings = rings.xy, rings.ring_offsets, rings.polygon_rings
+    first, number, rank, side_offsets = slabs.first, slabs.number, slabs.rank, slabs.side_offsets
+    origin, extent = slabs.origin, slabs.extent
     total = 0
-    for polygon in range(len(slabs)):
+    for polygon in range(len(number)):
         start, end = first[polygon], ring_offsets[polygon_rings[polygon + 1]]
         if start < end and _choose_origin(xy, start, end, origin[polygon], extent[polygon : polygon + 1]):
-            slabs[polygon] = _rank(
-                xy[start:end, 1] - origin[polygon, 1], levels.y[start:end], rank[start:end]
+            number[polygon] = _rank(
+                xy[start:end, 1] - origin[polygon, 1], slabs.y[start:end], rank[start:end]
             )
             # Each edge adds a side from the slab above its lower end to the slab below its upper end.
             for ring in range(polygon_rings[polygon], polygon_rings[polygon + 1]):
@@ -245,16 +245,16 @@ def _sort(keys: Floats, order: Ranks, reach: int) -> None:
 
 
 @compiled
-def _fill_sides(outlines: Outlines, levels: Levels, sides: Sides) -> None:
-    xy, ring_offsets, polygon_rings = outlines.xy, outlines.ring_offsets, outlines.polygon_rings
-    first, slabs, y, rank, origin = levels.first, levels.slabs, levels.y, levels.rank, levels.origin
+def _fill_sides(rings: PolygonRings, slabs: Slabs, sides: Sides) -> None:
+    xy, ring_offsets, polygon_rings = rings.xy, rings.ring_offsets, rings.polygon_rings
+    first, number, y, rank, origin = slabs.first, slabs.number, slabs.y, slabs.rank, slabs.origin
     x, slope = sides.x, sides.slope
-    for polygon in range(len(slabs)):
-        begin, end = first[polygon], first[polygon] + slabs[polygon]
+    for polygon in range(len(number)):
+        begin, end = first[polygon], first[polygon] + number[polygon]
         if begin == end:
             continue
         start = ring_offsets[polygon_rings[polygon]]
-        offsets = levels.side_offsets[begin : end + 1] + sides.shift[polygon]
+        offsets = slabs.side_offsets[begin : end + 1] + sides.shift[polygon]
         free = offsets.copy()
         for ring in range(polygon_rings[polygon], polygon_rings[polygon + 1]):
             for vertex in range(ring_offsets[ring], ring_offsets[ring + 1] - 1):
