@@ -1,5 +1,6 @@
 """Toy clusters: what `eps`, `min_samples` and the averages do, to be seen at a glance."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from polyframe.synthetic.toy import ToyCluster
 
 #: Pixels for one unit of the toys.
 _SCALE: Final = 100.0
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def toy(
@@ -101,6 +103,8 @@ def toy_group(
             "tool": "T0_toolIndex0",
             "classification_id": cluster.volunteer,
             "mark_index": cluster.truth,
+            # A minute apart, so that `last` is the mark of the last volunteer.
+            "created_at": [_START + timedelta(minutes=int(number)) for number in cluster.volunteer],
             "x": [(_SCALE * x).tolist() for x in cluster.xs],
             "y": [(_SCALE * y).tolist() for y in cluster.ys],
         },

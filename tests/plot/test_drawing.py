@@ -12,6 +12,7 @@ from plotted_groups import box, made_group
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.plot.palette import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE, cluster_style
+from polyframe.synthetic import toy_cluster
 
 IMAGE = np.zeros((80, 120, 3), dtype=np.uint8)
 
@@ -196,3 +197,12 @@ def test_nothing_is_drawn_through_pyplot() -> None:
     code = "import sys, polyframe.plot; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_last_is_the_mark_of_the_last_volunteer(ax: Axes) -> None:
+    cluster = toy_cluster(n_sides=5, n_marks=6, spread=0.1, seed=3)
+    pf.plot.toy(cluster, ax, eps=0.9, average_type="last")
+    (average,) = patches(ax, "average")
+    drawn = np.unique(np.round(average.get_path().vertices, 6), axis=0)
+    expected = 100 * np.stack([cluster.xs[-1], cluster.ys[-1]], axis=1)
+    assert np.array_equal(drawn, np.unique(np.round(expected, 6), axis=0))
