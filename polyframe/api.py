@@ -12,9 +12,9 @@ import polars as pl
 
 from polyframe.consensus.contours import contours_table
 from polyframe.consensus.extract import Extraction
-from polyframe.consensus.participation import selected_marks
+from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.reduce import (
-    Clustered,
+    Clusters,
     cluster_marks,
     groups_table,
     labels_table,
@@ -220,8 +220,8 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
     UsageError
         Where a setting is unknown or out of its range, or the frame lacks columns.
     """
-    settings, clustered = _cluster(found, config, options)
-    return Reduction(groups_table(clustered), labels_table(clustered), reductions_table(clustered, settings))
+    settings, clusters = _cluster(found, config, options)
+    return Reduction(groups_table(clusters), labels_table(clusters), reductions_table(clusters, settings))
 
 
 def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -> pl.DataFrame:
@@ -247,8 +247,8 @@ def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -
     UsageError
         As from `reduce`.
     """
-    settings, clustered = _cluster(found, config, options)
-    return contours_table(clustered, settings)
+    settings, clusters = _cluster(found, config, options)
+    return contours_table(clusters, settings)
 
 
 def tune(
@@ -439,7 +439,7 @@ def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:
     ]
 
 
-def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings, Clustered]:
+def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings, Clusters]:
     """Cluster marks; with the settings that an output directory was made with, where it is one."""
     given = given_settings(config, options)
     settings = checked_settings(given)

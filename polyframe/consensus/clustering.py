@@ -1,8 +1,8 @@
-"""Clustering of marks by IoU distance: one DBSCAN over all groups of a partition, on arrays.
+"""Cluster marks by IoU distance: one DBSCAN over all groups of a partition.
 
-The neighbours are known as a list of pairs, so DBSCAN is a matter of connected components. The labels are
-those of scikit-learn's `DBSCAN(metric="precomputed")` on the same graph (the tests compare them), without the
-second that importing scikit-learn takes in every process.
+Since all pairs of neighbours are known, DBSCAN is a search for connected components. The labels equal those
+of scikit-learn's `DBSCAN(metric="precomputed")` on the same graph (the tests compare them), but importing
+scikit-learn takes a second in every process.
 """
 
 import numpy as np
@@ -23,15 +23,15 @@ def cluster_labels(
 ) -> NDArray[np.int32]:
     """Cluster the marks of many groups at once.
 
-    The distance graph is block-diagonal, one block a group, so all groups are clustered together: clusters
-    are numbered by their first core mark, and no pair crosses groups.
+    The distance graph is block-diagonal with a block for each group: no pair crosses groups. Clusters are
+    numbered by their first core mark.
 
     Parameters
     ----------
     group_offsets : (g + 1,) int64
-        Marks of group k stand at `group_offsets[k]:group_offsets[k + 1]`.
+        Marks of group k: `group_offsets[k]:group_offsets[k + 1]`.
     left, right : (p,) int64
-        Positions of the marks of a pair; each pair once. Pairs that are not listed are no neighbours.
+        Positions of the marks of a pair; each pair once. Pairs that are not listed are not neighbours.
     distances : (p,) float64
         IoU distance of each pair (fraction).
     eps : float
@@ -47,14 +47,14 @@ def cluster_labels(
     Notes
     -----
     DBSCAN: Ester, Kriegel, Sander, Xu (1996). A cluster is a connected component of core marks; another mark
-    near a core joins its cluster, the first of them where it is near several.
+    near a core joins its cluster, the first one if it is near several.
     """
     near = distances <= eps
     left, right = left[near], right[near]
     n_marks = int(group_offsets[-1])
     core = core_marks(n_marks, left, right, min_samples)
-    labels = np.where(core, _components(left, right, core), n_marks)
-    # A mark that is no core takes the least label among its core neighbours.
+    labels = np.where(core, _core_components(left, right, core), n_marks)
+    # A mark that is not a core takes the least label among its core neighbours.
     for one, other in ((left, right), (right, left)):
         joins = core[one] & ~core[other]
         np.minimum.at(labels, other[joins], labels[one[joins]])
@@ -62,7 +62,7 @@ def cluster_labels(
 
 
 def core_marks(n_marks: int, left: Ints, right: Ints, min_samples: int) -> Flags:
-    """Tell which marks have `min_samples` neighbours or more, themselves included.
+    """Return which marks have at least `min_samples` neighbours, themselves included.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def cluster_members(labels: NDArray[np.int32], group_offsets: Ints) -> tuple[Int
     return members, runs_of_equal(cluster[members])
 
 
-def _components(left: Ints, right: Ints, core: Flags) -> Ints:
-    """Number the connected components of core marks by their first mark; the others mean nothing."""
+def _core_components(left: Ints, right: Ints, core: Flags) -> Ints:
+    """Number the connected components of core marks by their first mark; 0 for marks that are not cores."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""From checked rows of an export to the tables classifications, extractions and rejects."""
+"""Extract the marks of classifications: the tables classifications, extractions and rejects."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from polyframe.consensus.volunteer_names import shows_cells
+from polyframe.consensus.anonymize import may_show_cells
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import flatten, list_column
 from polyframe.core.reasons import REASONS
@@ -36,28 +36,29 @@ class Extraction:
 
 
 def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
-    """Decode the annotations of checked rows and find the marks that have no area.
+    """Decode the annotations of checked rows, and reject the marks that have no area.
 
     Parameters
     ----------
     checked : CheckedRows
         From `polyframe.panoptes.rows.check_rows`.
     settings : Settings
-        Which tasks and tools to take.
+        Which tasks and tools to extract.
     """
     rows = checked.rows
     decoded = decode_annotations(rows["annotations"], settings)
     extractions = EXTRACTIONS.conform(_marks_frame(rows, decoded))
     rejects = pl.concat(
         [
-            _described(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
-            _described(_undecoded(rows, decoded, show_cells=shows_cells(settings))),
-            _described(_without_area(extractions)),
+            _with_stage(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
+            _with_stage(_undecoded(rows, decoded, show_cells=may_show_cells(settings))),
+            _with_stage(_without_area(extractions)),
         ]
     )
-    read = ~np.isin(np.arange(rows.height), decoded.rejects.row[decoded.rejects.mark_index < 0])
+    undecoded_rows = decoded.rejects.row[decoded.rejects.mark_index < 0]
+    is_decoded = ~np.isin(np.arange(rows.height), undecoded_rows)
     n_marks = np.bincount(decoded.marks.row, minlength=rows.height)
-    classifications = rows.with_columns(pl.Series("n_marks", n_marks)).filter(pl.Series(read))
+    classifications = rows.with_columns(pl.Series("n_marks", n_marks)).filter(pl.Series(is_decoded))
     return Extraction(CLASSIFICATIONS.conform(classifications), extractions, REJECTS.conform(rejects))
 
 
@@ -67,7 +68,7 @@ def undecoded_marks(rejects: pl.DataFrame) -> int:
 
 
 def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
-    """Count the marks that were taken as polygons without being told so.
+    """Count the marks that are assumed to be polygons.
 
     Marks of classifier 1.x do not say the type of their tool, and polygons, freehand lines and Bezier curves
     look alike.
@@ -75,9 +76,9 @@ def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
     Parameters
     ----------
     extractions : polars.DataFrame
-        The table of that name.
+        The table `extractions`.
     settings : Settings
-        With which it was made; `drawing_tasks` and `bezier_tool` say which marks are Bezier curves.
+        Settings of the extraction; `drawing_tasks` and `bezier_tool` say which marks are Bezier curves.
     """
     if settings.drawing_tasks or settings.bezier_tool:
         return 0
@@ -85,15 +86,13 @@ def assumed_polygons(extractions: pl.DataFrame, settings: Settings) -> int:
     return int(of_old_tools.sum())
 
 
-def polygons_of(extractions: pl.DataFrame) -> RepairedPolygons:
-    """Make the polygons of rows of `extractions`, in their order; None where a mark has no area."""
+def repaired_polygons(extractions: pl.DataFrame) -> RepairedPolygons:
+    """Return the polygon of each row of `extractions`; None if a mark has no area."""
     return polygons_from_ragged(*_paths_of(extractions))
 
 
-def _paths_of(
-    extractions: pl.DataFrame,
-) -> tuple[Floats, Floats, Ints]:
-    """Return all x, all y, and where each mark begins."""
+def _paths_of(extractions: pl.DataFrame) -> tuple[Floats, Floats, Ints]:
+    """Return x and y of all points, and the offsets of the marks."""
     x, offsets = flatten(extractions["x"])
     y, _ = flatten(extractions["y"])
     return x, y, offsets
@@ -124,34 +123,34 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 
 
 def _undecoded(rows: pl.DataFrame, decoded: Decoded, *, show_cells: bool) -> pl.DataFrame:
-    """Rows and marks that the decoder could not use."""
+    """Return the rows and marks that the decoder could not use."""
     rejects = decoded.rejects
-    found = rejects.detail if show_cells else [without_cells(detail) for detail in rejects.detail]
+    detail = rejects.detail if show_cells else [without_cells(text) for text in rejects.detail]
     whole_row = rejects.mark_index < 0
     return rows.select("classification_id", "subject_id")[rejects.row].with_columns(
         pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),
         pl.Series("reason", rejects.reason, pl.String),
-        pl.Series("found", found, pl.String),
+        pl.Series("detail", detail, pl.String),
     )
 
 
 def _without_area(extractions: pl.DataFrame) -> pl.DataFrame:
-    """Marks that were decoded but have no area."""
+    """Return the marks that were decoded but have no area."""
     problems = pl.Series("reason", path_problems(*_paths_of(extractions)).tolist(), pl.String)
     points = pl.format("{} points", pl.col("x").list.len())
     return (
         extractions.with_columns(problems)
         .filter(pl.col("reason").is_not_null())
-        .select("classification_id", "subject_id", "mark_index", "reason", points.alias("found"))
+        .select("classification_id", "subject_id", "mark_index", "reason", points.alias("detail"))
     )
 
 
-def _described(rejects: pl.DataFrame) -> pl.DataFrame:
+def _with_stage(rejects: pl.DataFrame) -> pl.DataFrame:
     return rejects.select(
         "classification_id",
         "subject_id",
         "mark_index",
         pl.col("reason").replace_strict(_STAGES, return_dtype=pl.String).alias("stage"),
         "reason",
-        pl.col("found").alias("detail"),
+        "detail",
     )

@@ -1,4 +1,4 @@
-"""The marks that take part in a reduction, and the distances between them, each computed once."""
+"""Choose the marks that take part in a reduction, and compute the distances between them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,20 +8,19 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.consensus.extract import polygons_of
-from polyframe.consensus.participation import (
-    classifications_per_group,
-    counted_classifications,
-    in_classifications,
-    known_classifications,
-)
-from polyframe.core.arrays import Floats, Ints
+from polyframe.consensus.extract import repaired_polygons
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.choices import RepeatFilter
 from polyframe.core.ragged import runs_of_equal
+from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import Pairs, candidate_pairs
+from polyframe.panoptes.metadata import is_visitor
+
+_SUBJECT_KEYS = ["workflow_id", "subject_id"]
+_CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,13 @@ class Marks:
     areas : (n,) float64
         Square pixels, all above 0.
     bounds : (n, 4) float64
-        Their boxes, as `shapely.bounds` gives them.
+        Bounding boxes as returned by `shapely.bounds`.
     group_offsets : (g + 1,) int64
         Marks of each group.
     n_classifications : (g,) int64
         Classifications of the group's subject after the filter.
     rejected : int
-        Marks without an area, which are not among these.
+        Marks without an area, which are omitted here.
     set_aside, rows_set_aside : int
         Marks and classifications that do not count because the volunteer classified the subject again.
     """
@@ -86,27 +85,90 @@ class Distances:
     distances: Floats
 
 
-def marks_taking_part(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, repeats: RepeatFilter
-) -> Marks:
-    """Repair the polygons of marks, and keep those with an area whose classification counts.
+def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Select the marks of the chosen tasks and tools.
 
     Parameters
     ----------
     extractions : polars.DataFrame
-        The table of that name, sorted by its keys.
+        With the columns `task` and `tool`.
+    settings : Settings
+        `drawing_tasks`, `task` and `tool`; an empty one selects everything.
+    """
+    index = pl.col("tool").str.extract("([0-9]+)$").cast(pl.Int64, strict=False)
+    conditions: list[pl.Expr] = []
+    if settings.drawing_tasks:
+        drawn = [
+            (pl.col("task") == drawing.task) & (True if drawing.tools is None else index.is_in(drawing.tools))
+            for drawing in settings.drawing_tasks
+        ]
+        conditions.append(pl.any_horizontal(drawn))
+    if settings.task:
+        conditions.append(pl.col("task").is_in(settings.task))
+    if settings.tool:
+        conditions.append(index.is_in(settings.tool))
+    return extractions.filter(*conditions) if conditions else extractions
+
+
+def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
+    """Choose which classifications count if a volunteer classified a subject more than once.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        With the columns of the table `classifications`.
+    repeats : {"first", "last", "all"}
+        By `created_at`, then `classification_id`. One with an unreadable time counts only if the volunteer
+        has none with a time. Classifications without a `volunteer` count one by one.
+
+    Returns
+    -------
+    polars.DataFrame
+        `workflow_id, subject_id, classification_id` of those that count.
+    """
+    if repeats == "all":
+        return classifications.select(_CLASSIFICATION_KEYS)
+    volunteer = [*_SUBJECT_KEYS, "volunteer"]
+    # Unreadable times are sorted to the end that is not taken.
+    ordered = classifications.sort("created_at", "classification_id", nulls_last=repeats == "first")
+    has_volunteer = pl.col("volunteer").is_not_null()
+    once = ordered.filter(has_volunteer).unique(volunteer, keep=repeats, maintain_order=True)
+    return pl.concat([once, ordered.filter(~has_volunteer)]).select(_CLASSIFICATION_KEYS)
+
+
+def visitor_repeats(classifications: pl.DataFrame) -> int:
+    """Count the classifications by which visitors who are not logged in classified a subject again.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        The table `classifications`, before names are hashed.
+    """
+    visits = classifications.filter(is_visitor("user_name") & pl.col("volunteer").is_not_null())
+    return visits.height - visits.n_unique([*_SUBJECT_KEYS, "volunteer"])
+
+
+def marks_taking_part(
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, repeats: RepeatFilter
+) -> Marks:
+    """Repair the polygons of marks, and select those with an area whose classification counts.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        The table `extractions`, sorted by its keys.
     classifications : polars.DataFrame or None
-        The table of that name; None where only the marks are known, then classifications without a mark do
-        not count.
+        The table `classifications`; None if only the marks are known, then classifications without a mark
+        do not count.
     repeats : {"first", "last", "all"}
         The setting `filter`.
     """
-    repaired = polygons_of(extractions)
-    known = known_classifications(extractions, classifications)
-    counted = counted_classifications(known, repeats)
-    solid = repaired.areas > 0
-    counts = in_classifications(extractions, counted)
-    taking_part = np.flatnonzero(solid & counts)
+    repaired = repaired_polygons(extractions)
+    all_classifications = _classifications_of(extractions, classifications)
+    counted = counted_classifications(all_classifications, repeats)
+    has_area = repaired.areas > 0
+    counts = _in_classifications(extractions, counted)
+    taking_part = np.flatnonzero(has_area & counts)
     keys = extractions.select(*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name", "details")[taking_part]
     polygons = repaired.polygons[taking_part]
     group_offsets = runs_of_equal(keys.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
@@ -116,10 +178,10 @@ def marks_taking_part(
         areas=repaired.areas[taking_part],
         bounds=shapely.bounds(polygons).reshape(-1, 4),
         group_offsets=group_offsets,
-        n_classifications=classifications_per_group(keys, group_offsets, counted),
-        rejected=int((~solid).sum()),
-        set_aside=int((solid & ~counts).sum()),
-        rows_set_aside=known.height - counted.height,
+        n_classifications=_classifications_per_group(keys, group_offsets, counted),
+        rejected=int((~has_area).sum()),
+        set_aside=int((has_area & ~counts).sum()),
+        rows_set_aside=all_classifications.height - counted.height,
     )
 
 
@@ -139,9 +201,9 @@ def neighbour_distances(marks: Marks, eps: float, engine: str) -> Distances:
 
 
 def member_pairs(marks: Marks, members: Ints, member_offsets: Ints) -> Pairs:
-    """Return all pairs of marks of one cluster but of different classifications.
+    """Return all pairs of marks in the same cluster but from different classifications.
 
-    Those of one classification are infinitely far apart, which counts as 1.
+    Marks of the same classification are infinitely far apart, which counts as 1.
 
     Parameters
     ----------
@@ -154,16 +216,16 @@ def member_pairs(marks: Marks, members: Ints, member_offsets: Ints) -> Pairs:
     Returns
     -------
     first, second : (p,) int64
-        Places in `members`, first < second, ordered by (first, second).
+        Positions in `members`, first < second, ordered by (first, second).
     """
-    # With eps 1 every pair of different classifications counts.
+    # With eps 1 every pair of different classifications is a candidate.
     return candidate_pairs(
         marks.bounds[members], marks.areas[members], member_offsets, marks.classification[members], eps=1.0
     )
 
 
 def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str) -> Floats:
-    """Return the distance of each pair; only those that are not known are computed.
+    """Return the distance of each pair; compute only those that are not known.
 
     Parameters
     ----------
@@ -179,18 +241,43 @@ def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str)
     (p,) float64
     """
     left, right = pairs
-    distances = np.ones(len(left))
     n_marks = len(marks.polygons)
     known_keys = known.left * n_marks + known.right
     keys = left * n_marks + right
-    place = np.searchsorted(known_keys, keys)
-    found = np.zeros(len(keys), bool)
-    inside = place < len(known_keys)
-    found[inside] = known_keys[place[inside]] == keys[inside]
-    distances[found] = known.distances[place[found]]
-    missing = np.flatnonzero(~found)
+    index = np.searchsorted(known_keys, keys)
+    is_known = np.zeros(len(keys), bool)
+    inside = index < len(known_keys)
+    is_known[inside] = known_keys[index[inside]] == keys[inside]
+    distances = np.ones(len(keys))
+    distances[is_known] = known.distances[index[is_known]]
+    missing = np.flatnonzero(~is_known)
     distances[missing] = _computed(marks, left[missing], right[missing], engine)
     return distances
+
+
+def _classifications_of(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the columns that the filter needs; without a table of classifications, from the marks."""
+    columns = [*_CLASSIFICATION_KEYS, "created_at", "volunteer"]
+    if classifications is not None:
+        return classifications.select(columns)
+    return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)
+
+
+def _in_classifications(extractions: pl.DataFrame, counted: pl.DataFrame) -> Flags:
+    """Return which marks belong to the counted classifications."""
+    marked = counted.unique().with_columns(pl.lit(value=True).alias("counts"))
+    joined = extractions.select(_CLASSIFICATION_KEYS).join(
+        marked, on=_CLASSIFICATION_KEYS, how="left", maintain_order="left"
+    )
+    return joined["counts"].fill_null(value=False).to_numpy()
+
+
+def _classifications_per_group(keys: pl.DataFrame, group_offsets: Ints, counted: pl.DataFrame) -> Ints:
+    """Return the number of counted classifications of each group's subject, (g,) int64."""
+    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications")
+    subjects = keys.select(_SUBJECT_KEYS)[group_offsets[:-1]]
+    joined = subjects.join(numbers, on=_SUBJECT_KEYS, how="left", maintain_order="left")
+    return joined["n_classifications"].to_numpy().astype(np.int64)
 
 
 def _computed(marks: Marks, left: Ints, right: Ints, engine: str) -> Floats:

@@ -1,4 +1,4 @@
-"""From extractions to clusters of marks: the tables groups, labels and reductions."""
+"""Cluster marks and average each cluster: the tables groups, labels and reductions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,13 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members
-from polyframe.consensus.marks import distances_between, marks_taking_part, member_pairs, neighbour_distances
+from polyframe.consensus.marks import (
+    Marks,
+    distances_between,
+    marks_taking_part,
+    member_pairs,
+    neighbour_distances,
+)
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import list_column, offsets_of
@@ -21,20 +27,15 @@ from polyframe.geometry.polygon_parts import fill_holes
 
 
 @dataclass(frozen=True)
-class Clustered:
-    """The marks that took part in a reduction, and their clusters; n marks, g groups, c clusters.
+class Clusters:
+    """The clusters of some marks; n marks, m of them in one of c clusters.
 
     Attributes
     ----------
-    marks : polars.DataFrame, height n
-        Keys of the marks, sorted by group and `MARK_ORDER`, and their `details`; without coordinates.
-    polygons : (n,) array of shapely.Polygon
+    marks : Marks
+        All marks that took part.
     labels : (n,) int32
         Cluster of each mark within its group; -1 for an outlier.
-    group_offsets : (g + 1,) int64
-        Marks of each group.
-    n_classifications : (g,) int64
-        Classifications of the group's subject after the filter.
     members : (m,) int64
         Positions of the clustered marks, sorted by cluster.
     member_offsets : (c + 1,) int64
@@ -45,114 +46,95 @@ class Clustered:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
-    rejected : int
-        Marks without an area.
-    set_aside, rows_set_aside : int
-        Marks and classifications that do not count because the volunteer classified the subject again.
     """
 
-    marks: pl.DataFrame
-    polygons: NDArray[Any]
+    marks: Marks
     labels: NDArray[np.int32]
-    group_offsets: Ints
-    n_classifications: Ints
     members: Ints
     member_offsets: Ints
     group: Ints
     median: Ints
     consensus: Floats
-    rejected: int
-    set_aside: int
-    rows_set_aside: int
 
     @property
-    def clusters_count(self) -> Ints:
+    def counts(self) -> Ints:
         """Marks in each cluster, (c,) int64."""
         return np.diff(self.member_offsets)
 
     @property
     def threshold(self) -> Floats:
         """Share of the subject's classifications in each cluster, (c,) float64."""
-        return self.clusters_count / self.n_classifications[self.group]
+        return self.counts / self.marks.n_classifications[self.group]
 
 
 def cluster_marks(
-    extractions: pl.DataFrame,
-    classifications: pl.DataFrame | None,
-    settings: Settings,
-) -> Clustered:
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings
+) -> Clusters:
     """Cluster the marks of every group.
 
     Parameters
     ----------
     extractions : polars.DataFrame
-        The table of that name, sorted by its keys.
+        The table `extractions`, sorted by its keys.
     classifications : polars.DataFrame or None
-        The table of that name; None where only the marks are known, then classifications without a mark do
-        not count.
+        The table `classifications`; None if only the marks are known, then classifications without a mark
+        do not count.
     settings : Settings
         `filter`, `eps`, `min_samples` and `engine`.
     """
-    taking_part = marks_taking_part(extractions, classifications, settings.filter)
-    group_offsets, engine = taking_part.group_offsets, settings.engine
-    near = neighbour_distances(taking_part, settings.eps, engine)
+    marks = marks_taking_part(extractions, classifications, settings.filter)
+    near = neighbour_distances(marks, settings.eps, settings.engine)
     labels = cluster_labels(
-        group_offsets,
+        marks.group_offsets,
         near.left,
         near.right,
         near.distances,
         eps=settings.eps,
         min_samples=settings.min_samples,
     )
-    members, member_offsets = cluster_members(labels, group_offsets)
-    first, second = member_pairs(taking_part, members, member_offsets)
-    within = distances_between(taking_part, (members[first], members[second]), near, engine)
+    members, member_offsets = cluster_members(labels, marks.group_offsets)
+    first, second = member_pairs(marks, members, member_offsets)
+    within = distances_between(marks, (members[first], members[second]), near, settings.engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
-    return Clustered(
-        marks=taking_part.keys,
-        polygons=taking_part.polygons,
+    return Clusters(
+        marks=marks,
         labels=labels,
-        group_offsets=group_offsets,
-        n_classifications=taking_part.n_classifications,
         members=members,
         member_offsets=member_offsets,
-        group=taking_part.group[members[member_offsets[:-1]]],
+        group=marks.group[members[member_offsets[:-1]]],
         median=members[median],
         consensus=consensus,
-        rejected=taking_part.rejected,
-        set_aside=taking_part.set_aside,
-        rows_set_aside=taking_part.rows_set_aside,
     )
 
 
-def groups_table(clustered: Clustered) -> pl.DataFrame:
-    """Make the table `groups`."""
-    outliers = np.add.reduceat(np.append(clustered.labels == -1, 0), clustered.group_offsets)[:-1]
-    n_groups = len(clustered.group_offsets) - 1
-    frame = _keys(clustered, clustered.group_offsets[:-1]).with_columns(
-        pl.Series("n_classifications", clustered.n_classifications),
-        pl.Series("n_marks", np.diff(clustered.group_offsets)),
-        pl.Series("n_clusters", np.bincount(clustered.group, minlength=n_groups)),
+def groups_table(clusters: Clusters) -> pl.DataFrame:
+    """Return the table `groups`."""
+    offsets = clusters.marks.group_offsets
+    outliers = np.add.reduceat(np.append(clusters.labels == -1, 0), offsets)[:-1]
+    groups = _group_keys(clusters, offsets[:-1]).with_columns(
+        pl.Series("n_classifications", clusters.marks.n_classifications),
+        pl.Series("n_marks", np.diff(offsets)),
+        pl.Series("n_clusters", np.bincount(clusters.group, minlength=len(offsets) - 1)),
         pl.Series("n_outliers", outliers),
     )
-    return GROUPS.conform(frame)
+    return GROUPS.conform(groups)
 
 
-def labels_table(clustered: Clustered) -> pl.DataFrame:
-    """Make the table `labels`."""
-    return LABELS.conform(clustered.marks.with_columns(pl.Series("cluster_label", clustered.labels)))
+def labels_table(clusters: Clusters) -> pl.DataFrame:
+    """Return the table `labels`."""
+    return LABELS.conform(clusters.marks.keys.with_columns(pl.Series("cluster_label", clusters.labels)))
 
 
-def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
-    """Make the table `reductions`: one averaged polygon for each cluster above `min_threshold`."""
-    kept = kept_clusters(clustered, settings)
-    averages = fill_holes(_averages(clustered, settings)[kept])
+def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
+    """Return the table `reductions`: an averaged polygon for each cluster above `min_threshold`."""
+    kept = clusters_above_threshold(clusters, settings)
+    averages = fill_holes(_averages(clusters, settings)[kept])
     coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
     offsets = offsets_of(np.bincount(polygon, minlength=len(averages)))
-    votes = cluster_votes(clustered.marks["details"][clustered.members], clustered.member_offsets)
-    frame = cluster_keys(clustered, kept).with_columns(
-        pl.Series("n_classifications", clustered.n_classifications[clustered.group[kept]]),
-        pl.Series("threshold", clustered.threshold[kept]),
+    votes = cluster_votes(clusters.marks.keys["details"][clusters.members], clusters.member_offsets)
+    reductions = cluster_keys(clusters, kept).with_columns(
+        pl.Series("n_classifications", clusters.marks.n_classifications[clusters.group[kept]]),
+        pl.Series("threshold", clusters.threshold[kept]),
         pl.Series("average_type", [settings.average_type] * len(kept), pl.String),
         pl.Series("area", shapely.area(averages), pl.Float64),
         list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
@@ -160,51 +142,53 @@ def reductions_table(clustered: Clustered, settings: Settings) -> pl.DataFrame:
         pl.Series("geometry", shapely.to_wkb(averages).tolist(), pl.Binary),
         votes.gather(kept),
     )
-    return REDUCTIONS.conform(frame)
+    return REDUCTIONS.conform(reductions)
 
 
-def kept_clusters(clustered: Clustered, settings: Settings) -> Ints:
+def clusters_above_threshold(clusters: Clusters, settings: Settings) -> Ints:
     """Return the clusters whose share of the classifications is above `min_threshold`."""
-    return np.flatnonzero(clustered.threshold > settings.min_threshold)
+    return np.flatnonzero(clusters.threshold > settings.min_threshold)
 
 
-def cluster_keys(clustered: Clustered, kept: Ints) -> pl.DataFrame:
+def cluster_keys(clusters: Clusters, kept: Ints) -> pl.DataFrame:
     """Return the columns that reductions and contours share, for some clusters."""
-    first = clustered.members[clustered.member_offsets[kept]]
-    return _keys(clustered, first).with_columns(
-        pl.Series("cluster_label", clustered.labels[first]),
-        pl.Series("clusters_count", clustered.clusters_count[kept]),
-        pl.Series("consensus", clustered.consensus[kept]),
+    first = clusters.members[clusters.member_offsets[kept]]
+    return _group_keys(clusters, first).with_columns(
+        pl.Series("cluster_label", clusters.labels[first]),
+        pl.Series("clusters_count", clusters.counts[kept]),
+        pl.Series("consensus", clusters.consensus[kept]),
     )
 
 
-def _averages(clustered: Clustered, settings: Settings) -> NDArray[Any]:
-    members = clustered.polygons[clustered.members]
+def _averages(clusters: Clusters, settings: Settings) -> NDArray[Any]:
+    polygons = clusters.marks.polygons
     match settings.average_type:
         case "median":
-            return clustered.polygons[clustered.median]
+            return polygons[clusters.median]
         case "last":
-            return clustered.polygons[_newest(clustered)]
+            return polygons[_newest(clusters)]
         case "union":
-            return engine_named(settings.engine).unions(members, clustered.member_offsets)
+            return engine_named(settings.engine).unions(polygons[clusters.members], clusters.member_offsets)
         case "intersection":
-            return engine_named(settings.engine).intersections(members, clustered.member_offsets)
+            return engine_named(settings.engine).intersections(
+                polygons[clusters.members], clusters.member_offsets
+            )
 
 
-def _newest(clustered: Clustered) -> Ints:
+def _newest(clusters: Clusters) -> Ints:
     """Return the first mark of the newest classification of each cluster.
 
-    Marks whose time could not be read count as older than all others.
+    Marks with an unreadable time count as older than all others.
     """
-    if len(clustered.members) == 0:
-        return clustered.members
-    times = clustered.marks["created_at"].to_physical().fill_null(np.iinfo(np.int64).min)
-    created_at = times.to_numpy()[clustered.members]
-    newest = np.maximum.reduceat(created_at, clustered.member_offsets[:-1])
-    is_newest = created_at == np.repeat(newest, clustered.clusters_count)
-    place = np.where(is_newest, np.arange(len(created_at)), len(created_at))
-    return clustered.members[np.minimum.reduceat(place, clustered.member_offsets[:-1])]
+    if len(clusters.members) == 0:
+        return clusters.members
+    times = clusters.marks.keys["created_at"].to_physical().fill_null(np.iinfo(np.int64).min)
+    created_at = times.to_numpy()[clusters.members]
+    newest = np.maximum.reduceat(created_at, clusters.member_offsets[:-1])
+    is_newest = created_at == np.repeat(newest, clusters.counts)
+    position = np.where(is_newest, np.arange(len(created_at)), len(created_at))
+    return clusters.members[np.minimum.reduceat(position, clusters.member_offsets[:-1])]
 
 
-def _keys(clustered: Clustered, places: Ints) -> pl.DataFrame:
-    return clustered.marks.select(GROUP_KEYS)[places]
+def _group_keys(clusters: Clusters, positions: Ints) -> pl.DataFrame:
+    return clusters.marks.keys.select(GROUP_KEYS)[positions]

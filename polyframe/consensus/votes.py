@@ -1,4 +1,4 @@
-"""The answers to the sub-tasks of marks, counted for each cluster."""
+"""Count the answers to the sub-tasks of marks, for each cluster."""
 
 from itertools import chain
 from typing import Any, Final
@@ -15,21 +15,20 @@ _VOTE: Final[dict[str, Any]] = {"subtask": pl.Int32, "menu": pl.Int32, "answer":
 def cluster_votes(details: pl.Series, offsets: Ints) -> pl.Series:
     """Count the answers of each cluster.
 
-    Every distinct text of details is read once; a mark has one vote for each answer that it gives.
+    Each distinct value of the details is parsed once. A mark has one vote for each of its answers.
 
     Parameters
     ----------
     details : polars.Series of str, length m
-        The details of the marks, cluster after cluster, as in the table `extractions`. Text that is no JSON
-        has no votes.
+        The details of the marks, sorted by cluster, as in the table `extractions`. Invalid JSON has no votes.
     offsets : (c + 1,) int64
         The marks of each cluster.
 
     Returns
     -------
     polars.Series of str, length c
-        As the column `details_votes` of the table `reductions`. The answers to a sub-task are sorted:
-        numbers first, by value, then texts.
+        The column `details_votes` of the table `reductions`. The answers to a sub-task are sorted: numbers
+        first, by value, then strings.
     """
     n_clusters = len(offsets) - 1
     if details.null_count() == len(details):
@@ -47,25 +46,25 @@ def cluster_votes(details: pl.Series, offsets: Ints) -> pl.Series:
     )["details_votes"]
 
 
-def is_no_json(details: pl.Series) -> pl.Series:
-    """Return which details can have no votes since they are no JSON: bool, of the length of the details."""
+def invalid_json(details: pl.Series) -> pl.Series:
+    """Return which details are not valid JSON, so that they have no votes; bool, one for each."""
     texts = details.drop_nulls().unique()
-    unread = [text for text in texts if text and votes_in(text) is None]
-    return details.is_in(unread).fill_null(value=False)
+    invalid = [text for text in texts if text and votes_in(text) is None]
+    return details.is_in(invalid).fill_null(value=False)
 
 
 def _votes_by_text(texts: pl.DataFrame) -> pl.DataFrame:
-    """Read distinct details: a row for each vote, with the number of its text, which may be long."""
-    found = [votes_in(text) or [] for text in texts["details"]]
-    counts = np.array([len(votes) for votes in found], dtype=np.int64)
-    votes = pl.DataFrame(list(chain.from_iterable(found)), schema=_VOTE, orient="row")
-    return votes.with_columns(texts["text"].gather(np.repeat(np.arange(len(found)), counts)))
+    """Parse distinct details: a row for each vote, with the index of its text."""
+    parsed = [votes_in(text) or [] for text in texts["details"]]
+    counts = np.array([len(votes) for votes in parsed], dtype=np.int64)
+    votes = pl.DataFrame(list(chain.from_iterable(parsed)), schema=_VOTE, orient="row")
+    return votes.with_columns(texts["text"].gather(np.repeat(np.arange(len(parsed)), counts)))
 
 
 def _as_json(votes: pl.DataFrame) -> pl.DataFrame:
-    """Add up votes, and write those of each cluster: answers, in menus where there are some, in sub-tasks."""
+    """Add up the votes of each cluster, as JSON: sub-tasks, in them menus (if any), in them answers."""
     menu, subtask = ["cluster", "subtask", "menu"], ["cluster", "subtask"]
-    # Beside answers from menus, one that names no menu, such as null, is one to the first.
+    # If some answers of a sub-task are from menus, one without a menu, such as null, belongs to the first.
     from_menus = (pl.col("menu").max() > NO_MENU).over(subtask).alias("from_menus")
     number = pl.col("answer").str.strip_chars('"').cast(pl.Float64, strict=False)
     counted = (

@@ -48,8 +48,8 @@ class CheckedRows:
         Usable rows in the order of the export: the columns of the table classifications but `n_marks`,
         and `annotations` (text).
     rejects : polars.DataFrame
-        The others: `classification_id, subject_id, reason, found`. `found` names the row of the export, since
-        what they lack, or repeat, is their key.
+        The others: `classification_id, subject_id, reason, detail`. `detail` names the row of the export,
+        since what they lack, or repeat, is their key.
     """
 
     rows: pl.DataFrame
@@ -96,7 +96,7 @@ def check_rows(rows: pl.DataFrame, selection: Selection, *, show_cells: bool = T
             pl.col("classification").alias("classification_id"),
             "subject_id",
             "reason",
-            pl.concat_str(_place(selection.sources), pl.lit(": "), _found(show_cells)).alias("found"),
+            pl.concat_str(_place(selection.sources), pl.lit(": "), _detail(show_cells)).alias("detail"),
         ),
     )
 
@@ -122,7 +122,7 @@ def _place(sources: Sequence[str]) -> pl.Expr:
     return pl.concat_str(pl.col("source").replace_strict(dict(enumerate(sources))), pl.lit(" "), row)
 
 
-def _found(show_cells: bool) -> pl.Expr:
+def _detail(show_cells: bool) -> pl.Expr:
     """Show the keys of a rejected row as they stand in the export, cut short, or only their lengths."""
     texts = [pl.col(name).cast(pl.String) for name in _SHOWN]
     told = [text.str.slice(0, 40) if show_cells else _length(text) for text in texts]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.consensus.extract import Extraction
-from polyframe.consensus.votes import is_no_json
+from polyframe.consensus.votes import invalid_json
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.forks import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
@@ -147,7 +147,7 @@ def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:
         if dtype.is_integer() and frame.schema.get(name, dtype).is_float():
             problems[f"has no whole number as {name}"] = frame[name] != frame[name].floor()
     if frame.schema.get("details") == pl.String:
-        problems["has details that are no JSON"] = is_no_json(frame["details"])
+        problems["has details that are no JSON"] = invalid_json(frame["details"])
     for problem, found in problems.items():
         if found.any():
             raise UsageError(f"row {found.arg_true()[0]} of the frame (from 0) {problem}")

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.contours import contours_table
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
-from polyframe.consensus.participation import selected_marks, visitor_repeats
-from polyframe.consensus.reduce import Clustered, cluster_marks, groups_table, labels_table, reductions_table
-from polyframe.consensus.volunteer_names import KEY_VARIABLE, as_published, shows_cells, volunteers_key
+from polyframe.consensus.marks import selected_marks, visitor_repeats
+from polyframe.consensus.reduce import Clusters, cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
@@ -98,14 +98,14 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
-    clustered = cluster_marks(marks, extraction.classifications, task.settings)
-    counts = _cluster_counts(extraction, marks, clustered)
+    clusters = cluster_marks(marks, extraction.classifications, task.settings)
+    counts = _cluster_counts(extraction, marks, clusters)
     # Which of the rows with one id counts goes by their order in the export.
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
     places = task.places if repeated else None
     for stage in task.stages:
         if stage != "extract":
-            records[stage] = _write(task, stage, _tables(stage, clustered, task.settings), counts, places)
+            records[stage] = _write(task, stage, _tables(stage, clusters, task.settings), counts, places)
     return records
 
 
@@ -132,19 +132,19 @@ def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
-        checked = check_rows(rows, task.selection, show_cells=shows_cells(task.settings))
+        checked = check_rows(rows, task.selection, show_cells=may_show_cells(task.settings))
         extraction = extract_rows(checked, task.settings)
         return extraction, tools_there(extraction.extractions, checked.rows["annotations"], task.settings)
     return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), []
 
 
-def _tables(stage: str, clustered: Clustered, settings: Settings) -> dict[str, pl.DataFrame]:
+def _tables(stage: str, clusters: Clusters, settings: Settings) -> dict[str, pl.DataFrame]:
     if stage == "contours":
-        return {"contours": contours_table(clustered, settings)}
+        return {"contours": contours_table(clusters, settings)}
     return {
-        "groups": groups_table(clustered),
-        "labels": labels_table(clustered),
-        "reductions": reductions_table(clustered, settings),
+        "groups": groups_table(clusters),
+        "labels": labels_table(clusters),
+        "reductions": reductions_table(clusters, settings),
     }
 
 
@@ -159,7 +159,7 @@ def _write(
     name = part_name(task.partition.name)
     if isinstance(task.source, Slices):
         key = _key(task)
-        frames = {table: as_published(frame, task.settings, key) for table, frame in frames.items()}
+        frames = {table: anonymize(frame, task.settings, key) for table, frame in frames.items()}
     sizes = {
         table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
         for table, frame in frames.items()
@@ -185,16 +185,16 @@ def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, 
     }
 
 
-def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clustered: Clustered) -> dict[str, Any]:
+def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clusters) -> dict[str, Any]:
     """Count what became of the marks of a reduction, by the names of `Accounting`."""
-    outliers = int((clustered.labels < 0).sum())
+    outliers = int((clusters.labels < 0).sum())
     return {
-        "rows_set_aside": clustered.rows_set_aside,
-        "marks_rejected": undecoded_marks(extraction.rejects) + clustered.rejected,
+        "rows_set_aside": clusters.marks.rows_set_aside,
+        "marks_rejected": undecoded_marks(extraction.rejects) + clusters.marks.rejected,
         "marks_not_selected": extraction.extractions.height - marks.height,
-        "marks_set_aside": clustered.set_aside,
-        "marks_clustered": len(clustered.labels) - outliers,
+        "marks_set_aside": clusters.marks.set_aside,
+        "marks_clustered": len(clusters.labels) - outliers,
         "marks_outliers": outliers,
-        "groups": len(clustered.group_offsets) - 1,
-        "clusters": len(clustered.group),
+        "groups": len(clusters.marks.group_offsets) - 1,
+        "clusters": len(clusters.group),
     }

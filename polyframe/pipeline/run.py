@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from polyframe import __version__
+from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
-from polyframe.consensus.volunteer_names import as_published, shows_cells, volunteers_key
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
@@ -196,7 +196,7 @@ def extract_frames(
     key = volunteers_key(settings)
     export = survey(named, work, settings, say)
     rows = export.rows.collect(engine="streaming")
-    checked = check_rows(rows, export.selection, show_cells=shows_cells(settings))
+    checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     found = extract_rows(checked, export.settings)
     tools = tools_there(found.extractions, checked.rows["annotations"], export.settings)
     check_named(", ".join(export.names), tools_named(tools), export.settings, flagged, say)
@@ -204,7 +204,7 @@ def extract_frames(
     assumed = assumed_polygons(found.extractions, export.settings)
     for note in _notes_on_marks(decoded + undecoded_marks(found.rejects), decoded, assumed, export):
         say(note)
-    return Extraction(**{name: as_published(frame, settings, key) for name, frame in vars(found).items()})
+    return Extraction(**{name: anonymize(frame, settings, key) for name, frame in vars(found).items()})
 
 
 def run_extractions(

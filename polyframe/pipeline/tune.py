@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.consensus.marks import marks_taking_part
-from polyframe.consensus.participation import selected_marks
+from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.consensus.tune.values import Grid

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from typing import Any, Final, TypeVar
 
-from polyframe.consensus.volunteer_names import volunteers_key
+from polyframe.consensus.anonymize import volunteers_key
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, process_partition

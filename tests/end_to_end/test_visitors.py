@@ -14,7 +14,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.consensus.volunteer_names import KEY_VARIABLE
+from polyframe.consensus.anonymize import KEY_VARIABLE
 from polyframe.core.errors import UsageError
 
 Call = Callable[..., Done]

@@ -13,7 +13,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.consensus.volunteer_names import KEY_VARIABLE, as_published
+from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.panoptes.cells import REPLACEMENT
@@ -136,7 +136,7 @@ def test_a_missing_key_is_said(
 
 def test_names_that_were_not_utf8_are_not_taken_for_one_volunteer() -> None:
     frame = pl.DataFrame({"user_name": ["a", f"Jos{REPLACEMENT}", None, "a"]})
-    hashed = as_published(frame, Settings(volunteers="hash"), b"k")["user_name"].to_list()
+    hashed = anonymize(frame, Settings(volunteers="hash"), b"k")["user_name"].to_list()
     assert hashed[1:3] == [None, None]
     assert hashed[0] == hashed[3] != "a"
 

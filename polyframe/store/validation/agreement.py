@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polyframe.consensus.participation import counted_classifications, selected_marks
+from polyframe.consensus.marks import counted_classifications, selected_marks
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings

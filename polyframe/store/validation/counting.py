@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyframe.consensus.extract import undecoded_marks
-from polyframe.consensus.participation import counted_classifications
+from polyframe.consensus.marks import counted_classifications
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.store.accounting import Accounting, total

@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe import __version__
-from polyframe.consensus.volunteer_names import environment_key
+from polyframe.consensus.anonymize import environment_key
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.store.fingerprints import stage_fingerprints

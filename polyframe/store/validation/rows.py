@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.consensus.votes import is_no_json
+from polyframe.consensus.votes import invalid_json
 from polyframe.core.settings import Settings
 from polyframe.core.tables import Table, missing_last
 from polyframe.panoptes.cells import REPLACEMENT
@@ -113,7 +113,7 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
         other = pl.col("average_type") != settings.average_type
         checks[f"has an average_type other than {settings.average_type}"] = other
     if "details" in schema:
-        checks["has details that are no JSON"] = pl.col("details").map_batches(is_no_json, pl.Boolean)
+        checks["has details that are no JSON"] = pl.col("details").map_batches(invalid_json, pl.Boolean)
     if table.name == "classifications":  # with which extractions and labels must agree
         checks["has a volunteer that is not that of its user_name"] = _other_volunteer(settings)
     if table.name == "rejects":

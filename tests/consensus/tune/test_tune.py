@@ -18,7 +18,7 @@ import polyframe as pf
 from polyframe import geometry as g
 from polyframe.cli.app import cli
 from polyframe.consensus import marks
-from polyframe.consensus.extract import polygons_of
+from polyframe.consensus.extract import repaired_polygons
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
 from polyframe.pipeline import tune as tune_module
@@ -154,7 +154,7 @@ def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.M
 def cores_of(found: pf.Extraction, eps: float, min_samples: int) -> tuple[Any, Any]:
     """Labels and cores of one group by scikit-learn."""
     marks = found.extractions
-    matrix = g.iou_distance_matrix(polygons_of(marks).polygons, marks["classification_id"].to_list())
+    matrix = g.iou_distance_matrix(repaired_polygons(marks).polygons, marks["classification_id"].to_list())
     fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(np.minimum(matrix, 9))
     return fitted.labels_, fitted.core_sample_indices_
 

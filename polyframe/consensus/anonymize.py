@@ -1,4 +1,4 @@
-"""Volunteers in what is written: as they are, as keyed hashes, or left out, for output that is published."""
+"""Hash or drop the names and ids of volunteers in tables that are published."""
 
 import hashlib
 import hmac
@@ -14,17 +14,17 @@ from polyframe.panoptes.cells import REPLACEMENT
 KEY_VARIABLE: Final = "POLYFRAME_VOLUNTEERS_KEY"
 
 _HASH_BYTES: Final = 16
-#: Numbers stay positive whole numbers of 64 bits.
-_LARGEST_NUMBER: Final = 2**63 - 1
+#: Hashed user ids are positive integers of 64 bits.
+_LARGEST_ID: Final = 2**63 - 1
 
 
 def volunteers_key(settings: Settings) -> bytes:
-    """Return the secret with which volunteers are hashed; empty where `volunteers` is not `hash`.
+    """Return the secret with which volunteers are hashed; empty unless `volunteers` is `hash`.
 
     Raises
     ------
     UsageError
-        Where it is needed and the environment has none.
+        If the secret is needed and the environment has none.
     """
     if settings.volunteers != "hash":
         return b""
@@ -38,22 +38,22 @@ def volunteers_key(settings: Settings) -> bytes:
 
 
 def environment_key() -> bytes:
-    """Return the secret that the environment has; empty where it has none."""
+    """Return the secret in the environment; empty if there is none."""
     return os.environ.get(KEY_VARIABLE, "").encode("utf-8", "surrogateescape")
 
 
-def shows_cells(settings: Settings) -> bool:
-    """Tell whether `rejects` may show cells as they are; one that cannot be read may hold a name."""
+def may_show_cells(settings: Settings) -> bool:
+    """Return whether `rejects` may quote cells: one that cannot be read may contain a name."""
     return settings.volunteers == "keep"
 
 
-def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.DataFrame:
-    """Return a table with its volunteers as `volunteers` says.
+def anonymize(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.DataFrame:
+    """Return a table with its volunteers as the setting `volunteers` says.
 
     Parameters
     ----------
     frame : polars.DataFrame
-        Any table; `volunteer` and `user_name` (text) and `user_id` (i64) are changed where it has them.
+        Any table; its columns `volunteer` and `user_name` (str) and `user_id` (i64) are changed.
     settings : Settings
         `volunteers`: `keep`, `hash` or `drop`.
     key : bytes
@@ -62,8 +62,8 @@ def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.Data
     Returns
     -------
     polars.DataFrame
-        With `hash`: names as 32 hexadecimal digits, numbers as other positive numbers (HMAC-SHA256, RFC
-        2104). Names that were not UTF-8 become missing: different ones may have become the same. With `drop`:
+        With `hash`: names as 32 hexadecimal digits, ids as other positive integers (HMAC-SHA256, RFC 2104).
+        Names that were not valid UTF-8 become missing: different ones may have become the same. With `drop`:
         all missing.
     """
     columns = [name for name in ("volunteer", "user_name", "user_id") if name in frame.columns]
@@ -75,19 +75,17 @@ def as_published(frame: pl.DataFrame, settings: Settings, key: bytes) -> pl.Data
 
 
 def _hashed(column: pl.Series, key: bytes) -> pl.Series:
-    known = column.drop_nulls().unique()
-    hashes = [_digest(value, key) for value in known.to_list()]
-    found: list[str | int | None]
+    values = column.drop_nulls().unique()
+    digests = [_hmac(value, key) for value in values.to_list()]
+    hashed: list[str | int | None]
     if column.dtype == pl.String:
-        found = [
-            None if REPLACEMENT in name else value.hex() for name, value in zip(known, hashes, strict=True)
-        ]
+        hashed = [None if REPLACEMENT in name else d.hex() for name, d in zip(values, digests, strict=True)]
     else:
-        found = [int.from_bytes(value[:8], "big") & _LARGEST_NUMBER for value in hashes]
+        hashed = [int.from_bytes(digest[:8], "big") & _LARGEST_ID for digest in digests]
     return column.replace_strict(
-        known, pl.Series(found, dtype=column.dtype), default=None, return_dtype=column.dtype
+        values, pl.Series(hashed, dtype=column.dtype), default=None, return_dtype=column.dtype
     )
 
 
-def _digest(value: str | int, key: bytes) -> bytes:
+def _hmac(value: str | int, key: bytes) -> bytes:
     return hmac.new(key, str(value).encode(), hashlib.sha256).digest()[:_HASH_BYTES]
