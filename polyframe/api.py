@@ -26,9 +26,9 @@ from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import listed, local_path
 from polyframe.core.settings import Options, Settings, TuneOptions
-from polyframe.export.dispatch import export
-from polyframe.export.exported import Exported
-from polyframe.export.report.writing import Reported, report
+from polyframe.export.export_output import export
+from polyframe.export.exported_file import Exported
+from polyframe.export.report.write_report import Reported, report
 from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.config import read_config
 from polyframe.panoptes.export import OPTIONAL, REQUIRED

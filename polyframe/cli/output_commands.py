@@ -12,7 +12,7 @@ from polyframe.cli.console import say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, drop_unset, output_argument, quiet_option
 from polyframe.cli.parameter_types import LOCAL_PATH
-from polyframe.export.options import FORMATS, ExportOptions
+from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
@@ -86,7 +86,7 @@ def _parameter_type(kind: Any) -> Any:
 @quiet_option
 def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
     """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
-    from polyframe.export.dispatch import export as write
+    from polyframe.export.export_output import export as write
 
     for done in write(output, to, path, say=say(quiet), **drop_unset(options)):
         if not quiet:
@@ -128,7 +128,7 @@ def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
 
     Images need the extra panoptes-polyframe[report].
     """
-    from polyframe.export.report.writing import report as write
+    from polyframe.export.report.write_report import report as write
 
     done = write(output, path, say=say(quiet), **options)
     if not quiet:

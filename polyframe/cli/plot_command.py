@@ -15,7 +15,7 @@ from polyframe.core.errors import UsageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from polyframe.plot.groups import MarkGroup
+    from polyframe.plot.mark_groups import MarkGroup
 
 _KINDS: Final = ("marks", "averages", "agreement")
 _drawn = functools.partial(click.option, cls=TopicOption, topic="What is drawn")

@@ -1,1 +1,1 @@
-"""Handing tables on in the forms that other programs read; one module for each format."""
+"""Export the tables for other programs: `export_output` is the entry, each format has a module."""

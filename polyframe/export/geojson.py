@@ -8,10 +8,10 @@ from polyframe import __version__
 from polyframe.core.arrays import Floats
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
-from polyframe.export.exported import Exported
-from polyframe.export.left_out import LeftOut
-from polyframe.export.options import ExportOptions
-from polyframe.export.shapes import Shape, shapes_by_partition
+from polyframe.export.cluster_shapes import Shape, shapes_by_partition
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_file import Exported
+from polyframe.export.omissions import LeftOut
 from polyframe.store.opened import opened
 
 #: Readers take any GeoJSON for degrees on the globe, and nothing in a file can tell them otherwise.

@@ -9,11 +9,11 @@ import numpy as np
 from polyframe import __version__
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
-from polyframe.export.exported import Exported
-from polyframe.export.left_out import LeftOut
-from polyframe.export.options import ExportOptions
-from polyframe.export.shapes import Drawn, Shape, images
-from polyframe.export.sizes import image_name, image_sizes, why_left_out, within_image
+from polyframe.export.cluster_shapes import Drawn, Shape, images
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_file import Exported
+from polyframe.export.image_bounds import image_name, image_sizes, why_left_out, within_image
+from polyframe.export.omissions import LeftOut
 from polyframe.store.opened import opened
 
 #: What the polygons and the image are called in the labelling configuration.

@@ -11,12 +11,12 @@ from polyframe.core.atomic_files import placed_whole, written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.png import png
-from polyframe.export.exported import Exported
-from polyframe.export.left_out import COVERED, NO_PIXEL, LeftOut
-from polyframe.export.options import ExportOptions
-from polyframe.export.pixels import fill
-from polyframe.export.shapes import Drawn, Shape, images
-from polyframe.export.sizes import image_sizes, why_left_out, within_image
+from polyframe.export.cluster_shapes import Drawn, Shape, images
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_file import Exported
+from polyframe.export.image_bounds import image_sizes, why_left_out, within_image
+from polyframe.export.omissions import COVERED, NO_PIXEL, LeftOut
+from polyframe.export.polygon_fill import fill
 from polyframe.store.opened import opened
 
 #: Tells what the values in the pictures stand for, a line for each.

@@ -12,8 +12,8 @@ from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
-from polyframe.export.exported import Exported
-from polyframe.export.options import ExportOptions
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_file import Exported
 from polyframe.panoptes.reduction_rows import (
     CONTOURS_REDUCER,
     FIRST_COLUMNS,

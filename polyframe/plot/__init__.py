@@ -1,19 +1,18 @@
-"""Pictures: marks of a subject, averages and contours, consensus over all clusters, settings compared.
+"""Pictures: marks, averages and contours of a subject, consensus of all clusters, comparisons of settings.
 
-`read_groups` takes what is known of a subject from an output directory; `marks`, `averages`, `agreement` and
-`level` draw one of its groups on an axes of Matplotlib; `consensus` and `consensus_by_size` draw all clusters
-of an output directory, `tuning` what many settings make of it, `toy` a small cluster that shows what a
-setting does. They draw on the axes that they are given and return it. `subject_figure`, `overview_figure`,
-`tuning_figure` and `toy_figure` put them side by side, and `save_figure` writes the picture; none of them
+`read_groups` reads the groups of a subject from an output directory; `marks`, `averages`, `agreement` and
+`level` draw one of them on a Matplotlib axes. `consensus` and `consensus_by_size` draw all clusters of an
+output directory, `tuning` the results of many settings, and `toy` a small made-up cluster that shows what a
+setting does. All of them draw on the given axes and return it. `subject_figure`, `overview_figure`,
+`tuning_figure` and `toy_figure` combine them to figures, and `save_figure` writes a figure to a file. Nothing
 uses pyplot. Needs the extra `plot`.
 
 >>> import polyframe as pf
 >>> group = pf.plot.read_groups("out", 1000003)[0]  # doctest: +SKIP
 >>> pf.plot.marks(group, ax, image=pf.plot.read_image("data/images/1000003-0.png"))  # doctest: +SKIP
 
-`groups` knows the tables, `images` files and addresses of images, `palette` the lines, `canvas` axes like
-an image, titles and legends; `outlines`, `contours`, `overview`, `tuned` and `toys` draw; `layout` and
-`figures` put panels together.
+`mark_groups` reads the tables, `load_images` and `open_url` images; `line_styles` and `image_axes` hold what
+the drawings share; the modules `draw_*` draw on axes; `layout` and `figures` put panels together.
 """
 
 from polyframe.core.errors import PolyframeError
@@ -26,7 +25,11 @@ except ImportError:
 
 from polyframe.panoptes.images import ImageFolder
 from polyframe.panoptes.subjects import read_subject
-from polyframe.plot.contours import agreement, level
+from polyframe.plot.draw_consensus import consensus, consensus_by_size
+from polyframe.plot.draw_contours import agreement, level
+from polyframe.plot.draw_marks import averages, marks
+from polyframe.plot.draw_toy_clusters import toy
+from polyframe.plot.draw_tuning import tuning, tuning_legend
 from polyframe.plot.figures import (
     overview_figure,
     own_style,
@@ -35,12 +38,8 @@ from polyframe.plot.figures import (
     toy_figure,
     tuning_figure,
 )
-from polyframe.plot.groups import Cluster, MarkGroup, groups_of, read_groups
-from polyframe.plot.images import fetch_image, read_image
-from polyframe.plot.outlines import averages, marks
-from polyframe.plot.overview import consensus, consensus_by_size
-from polyframe.plot.toys import toy
-from polyframe.plot.tuned import tuning, tuning_legend
+from polyframe.plot.load_images import fetch_image, read_image
+from polyframe.plot.mark_groups import Cluster, MarkGroup, groups_of, read_groups
 
 __all__ = [
     "Cluster",

@@ -15,15 +15,15 @@ from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.frames import Frame
 from polyframe.core.local_paths import listed, local_path, shown_kind
-from polyframe.plot.canvas import Image, check_group, counts, heading, numbered
-from polyframe.plot.contours import AGREEMENT_TITLE, agreement, check_level, level_title
-from polyframe.plot.contours import level as draw_level
-from polyframe.plot.groups import MarkGroup
+from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
+from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, check_level, level_title
+from polyframe.plot.draw_contours import level as draw_level
+from polyframe.plot.draw_marks import averages, averages_title, marks
+from polyframe.plot.draw_toy_clusters import toy
+from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_legend, tuning_table
+from polyframe.plot.image_axes import Image, check_group, counts, heading, numbered
 from polyframe.plot.layout import add_panel, arrange, empty_figure
-from polyframe.plot.outlines import averages, averages_title, marks
-from polyframe.plot.overview import consensus, consensus_by_size, consensus_counts
-from polyframe.plot.toys import toy
-from polyframe.plot.tuned import TUNING_KINDS, tuning, tuning_legend, tuning_table
+from polyframe.plot.mark_groups import MarkGroup
 from polyframe.synthetic.toy import toy_cluster, toy_pair
 
 WIDTH: Final = 1200

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.values import as_builtin, is_integer
-from polyframe.plot.canvas import TITLE_POINTS, broken_at
+from polyframe.plot.image_axes import TITLE_POINTS, broken_at
 
 #: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
 DPI: Final = 120

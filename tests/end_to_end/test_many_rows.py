@@ -16,7 +16,7 @@ from exports import Done, drawing, export_row, export_text, square
 import polyframe as pf
 from polyframe.core.settings import DrawingTask
 from polyframe.pipeline import plan
-from polyframe.plot.overview import consensus_counts
+from polyframe.plot.draw_consensus import consensus_counts
 
 Call = Callable[..., Done]
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe.export.pixels import fill
+from polyframe.export.polygon_fill import fill
 
 Call = Callable[..., Done]
 EXPORT = ROOT / "data" / "classifications.csv"

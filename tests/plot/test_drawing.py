@@ -11,7 +11,7 @@ from plotted_groups import box, made_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.plot.palette import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE, cluster_style
+from polyframe.plot.line_styles import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE, cluster_style
 from polyframe.synthetic import toy_cluster
 
 IMAGE = np.zeros((80, 120, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ from exports import ROOT
 
 from polyframe.core import reasons
 from polyframe.panoptes import images, mending, yaml_text
-from polyframe.plot import images as fetched
+from polyframe.plot import load_images as fetched
 
 MEBIBYTE = 1024 * 1024
 LIMITS = {

@@ -516,7 +516,7 @@ def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: p
         pf.run(small, out, eps=0.3)
         return []
 
-    monkeypatch.setattr("polyframe.store.validation.files.folder_findings", run)
+    monkeypatch.setattr("polyframe.store.validation.check_files.folder_findings", run)
     with pytest.raises(pf.PolyframeError, match="changed it during the check"):
         pf.validate(out)
 

@@ -1,11 +1,11 @@
 """The report: one HTML file about an output directory, which works offline.
 
-`report` makes it. `headline` counts, `chosen` reads the worst clusters and their marks, `outlines` turns
-outlines into SVG paths, `backgrounds` knows the images, `content` puts the data of the page together, and
-`document` the page, from the files in `page/`.
+`write_report` is the entry. `key_figures` computes the numbers at the top, `worst_clusters` reads the
+clusters and their marks, `backgrounds` the images, `svg_outlines` turns outlines into SVG paths, `page_data`
+collects the data of the page, and `page_html` fills in the page from the files in `page/`.
 """
 
 from typing import Final
 
-#: Clusters that a report shows, unless said otherwise: as many as a person looks at.
+#: Clusters shown by default: as many as a person looks at.
 LIMIT: Final = 2000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.extras import install_command
-from polyframe.export.report.chosen import Chosen
+from polyframe.export.report.worst_clusters import Chosen
 from polyframe.panoptes.image_sizes import read_image_sizes
 from polyframe.panoptes.images import ImageFolder, upright_image, upright_size
 from polyframe.panoptes.subjects import Subject, read_subjects

@@ -1,11 +1,12 @@
-"""Whether an output directory is whole and right: everything in it is read, one partition at a time.
+"""Validate an output directory: read all of it, one partition at a time, and list the problems.
 
-`files` looks at the files and their footers, `rows` and `outlines` at the rows of one part, `agreement` at
-the tables of one partition together, `counting` at the counts. Keys are unique over a whole table where they
-are unique within each part and no two parts have a subject in common; both is checked.
+`validate_output` is the entry. `check_files` looks at the files and their footers, `check_rows` and
+`check_geometry` at the rows of one part, `check_agreement` at the tables of one partition together, and
+`check_counts` at the counts. A key is unique in a table if it is unique in each part and no two parts share
+a subject; both are checked.
 """
 
-from polyframe.store.validation.checking import Checked, check
-from polyframe.store.validation.findings import Finding
+from polyframe.store.validation.finding import Finding
+from polyframe.store.validation.validate_output import Checked, check
 
 __all__ = ["Checked", "Finding", "check"]

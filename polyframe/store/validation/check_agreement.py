@@ -10,8 +10,8 @@ from polyframe.consensus.votes import cluster_votes
 from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
-from polyframe.store.validation.findings import Finding, key_of, rows_off
-from polyframe.store.validation.rows import PATH_HASH
+from polyframe.store.validation.check_rows import PATH_HASH
+from polyframe.store.validation.finding import Finding, key_of, rows_off
 
 _CLUSTER_KEYS = (*GROUP_KEYS, "cluster_label")
 _SUBJECT_KEYS = ("workflow_id", "subject_id")

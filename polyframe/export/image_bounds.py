@@ -11,9 +11,9 @@ import shapely
 from polyframe.core.arrays import Floats
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
-from polyframe.export.left_out import NO_AREA, OUTSIDE
-from polyframe.export.options import ExportOptions
-from polyframe.export.shapes import Drawn
+from polyframe.export.cluster_shapes import Drawn
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.omissions import NO_AREA, OUTSIDE
 from polyframe.panoptes.image_sizes import Sizes, read_image_sizes
 
 _MOST_NAMED: Final = 5

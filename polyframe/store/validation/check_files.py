@@ -19,7 +19,7 @@ from polyframe.store.manifest import MANIFEST, PartitionRecord, stage_of, table_
 from polyframe.store.own_files import is_system_file
 from polyframe.store.parts import FOOTER, GEO, part_name
 from polyframe.store.stages import settings_of, stage_settings
-from polyframe.store.validation.findings import FORCE, Finding
+from polyframe.store.validation.finding import FORCE, Finding
 
 _AGAIN: Final = "run again"
 #: Rows that are held at once of the columns that may be long.

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import polyframe as pf
 from polyframe.core.errors import UsageError
-from polyframe.plot.overview import consensus_counts
+from polyframe.plot.draw_consensus import consensus_counts
 from polyframe.synthetic import toy_cluster, toy_pair
 
 

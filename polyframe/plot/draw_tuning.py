@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
 from polyframe.core.tables import TUNING
-from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
-from polyframe.plot.palette import cluster_style
+from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
+from polyframe.plot.line_styles import cluster_style
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CURRENT: Final = "#555555"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe.export.sizes import within_image
+from polyframe.export.image_bounds import within_image
 
 SIZE = (10, 6)
 Corners = list[tuple[float, float]]

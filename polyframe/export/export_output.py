@@ -8,8 +8,8 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
-from polyframe.export.exported import Exported
-from polyframe.export.options import FORMATS, ExportOptions
+from polyframe.export.export_options import FORMATS, ExportOptions
+from polyframe.export.exported_file import Exported
 from polyframe.store.manifest import read_manifest
 
 
@@ -28,13 +28,13 @@ def export(
     output : path
         What a run wrote; nothing in it is changed.
     to : str
-        One of `polyframe.export.options.FORMATS`, such as `panoptes-csv`.
+        One of `polyframe.export.export_options.FORMATS`, such as `panoptes-csv`.
     path : path
         The file to write, or the folder for formats of several files; what is there is replaced.
     say : callable
         Told what was chosen without being asked for.
     **options
-        Any field of `polyframe.export.options.ExportOptions`.
+        Any field of `polyframe.export.export_options.ExportOptions`.
 
     Returns
     -------

@@ -14,9 +14,9 @@ import numpy as np
 from polyframe.core.errors import PolyframeError, no_such_file
 from polyframe.core.local_paths import local_path
 from polyframe.panoptes.images import upright_image
-from polyframe.plot import addresses
-from polyframe.plot.addresses import check_scheme, shown
-from polyframe.plot.canvas import Image
+from polyframe.plot import open_url
+from polyframe.plot.image_axes import Image
+from polyframe.plot.open_url import check_scheme, shown
 
 #: Zooniverse takes images of up to 1 MB, and some projects have larger ones.
 LARGEST_DOWNLOAD: Final = 30_000_000
@@ -82,7 +82,7 @@ def fetch_image(
         seconds in all or has more than 30 MB.
     """
     check_scheme(url)
-    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or addresses.opened, clock))
+    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.opened, clock))
     return _decoded(BytesIO(content), shown(url))
 
 

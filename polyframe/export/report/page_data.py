@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from polyframe.core.colours import HEAT_STEPS
 from polyframe.export.report.backgrounds import Background, Sources
-from polyframe.export.report.chosen import Chosen
-from polyframe.export.report.outlines import svg_paths
+from polyframe.export.report.svg_outlines import svg_paths
+from polyframe.export.report.worst_clusters import Chosen
 
 #: More of what a project's team wrote of a subject is cut; what begins so is not meant to be shown.
 _LONGEST_TOLD: Final = 500

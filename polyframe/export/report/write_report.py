@@ -22,10 +22,10 @@ from polyframe.export.report.backgrounds import (
     largest_side,
     sources,
 )
-from polyframe.export.report.chosen import choose
-from polyframe.export.report.content import page_data
-from polyframe.export.report.document import document
-from polyframe.export.report.headline import headline
+from polyframe.export.report.key_figures import headline
+from polyframe.export.report.page_data import page_data
+from polyframe.export.report.page_html import document
+from polyframe.export.report.worst_clusters import choose
 from polyframe.store.opened import Opened, opened
 
 _ENDINGS: Final = (".html", ".htm")

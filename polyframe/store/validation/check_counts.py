@@ -9,8 +9,8 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.store.accounting import Accounting, total
 from polyframe.store.manifest import MANIFEST, PartitionRecord, counts_of
-from polyframe.store.validation.agreement import Partition, knows_repeats, marks_taking_part
-from polyframe.store.validation.findings import Finding
+from polyframe.store.validation.check_agreement import Partition, knows_repeats, marks_taking_part
+from polyframe.store.validation.finding import Finding
 
 
 def accounting_findings(manifest: Mapping[str, Any], records: Sequence[PartitionRecord]) -> list[Finding]:

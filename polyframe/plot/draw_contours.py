@@ -17,7 +17,8 @@ from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.values import as_builtin, is_integer
-from polyframe.plot.canvas import (
+from polyframe.plot.draw_marks import mark_lines, outline
+from polyframe.plot.image_axes import (
     SMALL_POINTS,
     Image,
     cluster_legend,
@@ -28,8 +29,7 @@ from polyframe.plot.canvas import (
     remark,
     titled,
 )
-from polyframe.plot.groups import Cluster, MarkGroup
-from polyframe.plot.outlines import mark_lines, outline
+from polyframe.plot.mark_groups import Cluster, MarkGroup
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 

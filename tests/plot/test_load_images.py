@@ -20,7 +20,7 @@ import polyframe.panoptes.images
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.images import upright_size
 from polyframe.panoptes.subjects import Subject
-from polyframe.plot import ImageFolder, addresses, fetch_image, images, read_image, read_subject
+from polyframe.plot import ImageFolder, fetch_image, load_images, open_url, read_image, read_subject
 
 
 def png(width: int = 4, height: int = 3, colour: Any = (10, 20, 30), mode: str = "RGB") -> bytes:
@@ -281,7 +281,7 @@ def test_other_schemes_are_refused(url: str) -> None:
 
 
 def test_leading_on_to_another_scheme_is_refused() -> None:
-    handler = addresses.LeadingOn(addresses.Guard(0.0))
+    handler = open_url.LeadingOn(open_url.Guard(0.0))
     with pytest.raises(PolyframeError, match="is no http or https address"):
         handler.redirect_request(None, io.BytesIO(), 302, "", {}, "file:///etc/passwd")
 
@@ -297,7 +297,7 @@ def test_size_and_time_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch_image(
             "https://example.org/a", opened=lambda *_: Response(bytes(300_000)), clock=lambda: next(ticks)
         )
-    monkeypatch.setattr(images, "LARGEST_DOWNLOAD", 100_000)
+    monkeypatch.setattr(load_images, "LARGEST_DOWNLOAD", 100_000)
     with pytest.raises(PolyframeError, match="is larger than"):
         fetch_image("https://example.org/a", opened=lambda *_: Response(bytes(300_000)))
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import shown_kind
-from polyframe.plot.groups import MarkGroup
-from polyframe.plot.palette import cluster_style
+from polyframe.plot.line_styles import cluster_style
+from polyframe.plot.mark_groups import MarkGroup
 
 Image = NDArray[Any]
 

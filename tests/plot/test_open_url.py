@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from polyframe.core.errors import PolyframeError
-from polyframe.plot import addresses, fetch_image, images
+from polyframe.plot import fetch_image, load_images, open_url
 
 #: Loopback as well, but here it stands for an address of the public network.
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
@@ -95,7 +95,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network with some names, where one address of this computer passes for public."""
-    is_public, getaddrinfo = addresses.is_public, socket.getaddrinfo
+    is_public, getaddrinfo = open_url.is_public, socket.getaddrinfo
 
     def resolve(host: str, port: int, *more: Any, **options: Any) -> list[Any]:
         if host in NAMES:
@@ -104,7 +104,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return getaddrinfo(host, port, *more, **options)
 
-    monkeypatch.setattr(addresses, "is_public", lambda address: address == PUBLIC or is_public(address))
+    monkeypatch.setattr(open_url, "is_public", lambda address: address == PUBLIC or is_public(address))
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     for variable in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
@@ -129,7 +129,7 @@ def test_one_time_limit_holds_for_all_of_it(
     before: bytes, drop: bytes, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/drip"] = dripping(before, drop)
-    monkeypatch.setattr(images, "LONGEST_SECONDS", 1.0)
+    monkeypatch.setattr(load_images, "LONGEST_SECONDS", 1.0)
     started = time.monotonic()
     with pytest.raises(PolyframeError, match=r"/drip: (takes longer than 1 seconds|cannot be fetched)"):
         fetch_image(server.at(PRIVATE, "/drip"))
@@ -140,7 +140,7 @@ def test_one_time_limit_holds_for_all_of_it(
 def test_the_time_limit_holds_for_looking_up_a_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: waiting.wait(60))
-    monkeypatch.setattr(images, "LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr(load_images, "LONGEST_SECONDS", 0.2)
     started = time.monotonic()
     with pytest.raises(PolyframeError, match="takes longer than"):
         fetch_image("http://slow.example/a.png")
@@ -150,12 +150,12 @@ def test_the_time_limit_holds_for_looking_up_a_name_too(monkeypatch: pytest.Monk
 
 def test_being_led_on_does_not_renew_the_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(addresses.time, "monotonic", lambda: now[0])
-    guard = addresses.Guard(10.0)
+    monkeypatch.setattr(open_url.time, "monotonic", lambda: now[0])
+    guard = open_url.Guard(10.0)
     now[0] = 7.0
     assert guard.left() == 3.0
-    request = addresses.LeadingOn(guard).redirect_request(
-        addresses.urllib.request.Request("http://a.example/"), io.BytesIO(), 302, "", {}, "http://b.example/"
+    request = open_url.LeadingOn(guard).redirect_request(
+        open_url.urllib.request.Request("http://a.example/"), io.BytesIO(), 302, "", {}, "http://b.example/"
     )
     assert request.timeout == 3.0
     now[0] = 10.0
@@ -325,7 +325,7 @@ def test_a_bad_address_is_one_line(url: str) -> None:
     ],
 )
 def test_what_is_public(address: str, public: bool) -> None:
-    assert addresses.is_public(address) == public
+    assert open_url.is_public(address) == public
 
 
 def test_an_answer_that_is_no_image_is_one_line(server: Server) -> None:

@@ -13,9 +13,9 @@ from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import shown_kind
 from polyframe.core.settings import Settings
 from polyframe.pipeline.given_marks import frames_of
-from polyframe.plot.canvas import like_image, numbered, titled, without_ticks
-from polyframe.plot.groups import MarkGroup, groups_of
-from polyframe.plot.outlines import mark_lines, outline
+from polyframe.plot.draw_marks import mark_lines, outline
+from polyframe.plot.image_axes import like_image, numbered, titled, without_ticks
+from polyframe.plot.mark_groups import MarkGroup, groups_of
 from polyframe.synthetic.toy import ToyCluster
 
 #: Pixels for one unit of the toys.

@@ -10,8 +10,8 @@ import polars as pl
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
-from polyframe.export.left_out import NO_LEVEL, LeftOut
-from polyframe.export.options import ExportOptions
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.omissions import NO_LEVEL, LeftOut
 from polyframe.store.opened import Opened
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")

@@ -20,7 +20,7 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
 from polyframe.core.local_paths import local_path
 from polyframe.core.tables import REDUCTIONS
-from polyframe.plot.canvas import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
+from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
 from polyframe.store.dataset import scan
 
 #: Steps of consensus that are told apart.

@@ -12,7 +12,7 @@ from polyframe.panoptes.cells import REPLACEMENT
 from polyframe.panoptes.metadata import is_visitor
 from polyframe.store.manifest import PartitionRecord
 from polyframe.store.subject_ranges import within_range
-from polyframe.store.validation.findings import Finding, key_of, several_off
+from polyframe.store.validation.finding import Finding, key_of, several_off
 
 #: Columns that no check of whole parts needs.
 _NOT_NEEDED: Final = ("tool_type", "x", "y")

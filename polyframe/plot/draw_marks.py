@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
 from polyframe.core.arrays import Floats
-from polyframe.plot.canvas import Image, cluster_legend, counts, heading, like_image, remark, titled
-from polyframe.plot.groups import MarkGroup
-from polyframe.plot.palette import cluster_style, halo
+from polyframe.plot.image_axes import Image, cluster_legend, counts, heading, like_image, remark, titled
+from polyframe.plot.line_styles import cluster_style, halo
+from polyframe.plot.mark_groups import MarkGroup
 
 _THIN: Final = 1.1
 _THICK: Final = 2.6

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats
 from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.tables import Table
-from polyframe.store.validation.findings import Finding, several_off
+from polyframe.store.validation.finding import Finding, several_off
 
 _ROUNDING: Final = 1e-9
 #: The outline that belongs to the geometry; of contours it is the first one.

@@ -14,7 +14,7 @@ from plotted_groups import DATA, made_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.plot import figures, images
+from polyframe.plot import figures, load_images
 
 Call = Callable[..., Done]
 SUBJECT = ("--subject", 1000003)
@@ -204,7 +204,7 @@ def test_images_are_fetched_only_when_asked(
         asked.append(url)
         return (DATA / "images" / "1000001-0.png").open("rb")
 
-    monkeypatch.setattr(images.addresses, "opened", opened)
+    monkeypatch.setattr(load_images.open_url, "opened", opened)
     subjects = tmp_path / "subjects.csv"
     location = '"{""0"": ""https://example.org/1.png"", ""1"": ""https://example.org/2.png""}"'
     subjects.write_text(f"subject_id,metadata,locations\n1,{{}},{location}\n", encoding="utf-8")

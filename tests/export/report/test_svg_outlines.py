@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import shapely
 
-from polyframe.export.report.outlines import svg_paths
+from polyframe.export.report.svg_outlines import svg_paths
 
 
 def rings_of(path: str) -> list[list[tuple[int, int]]]:

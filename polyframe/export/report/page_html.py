@@ -16,7 +16,7 @@ from typing import Any, Final
 from polyframe.core import colours
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
-from polyframe.export.report.headline import BARS, Headline
+from polyframe.export.report.key_figures import BARS, Headline
 from polyframe.pipeline.summary import counts_lines
 from polyframe.store.stages import settings_of, shown
 
@@ -40,7 +40,7 @@ def document(
     notes : iterable of str
         What is missing or left out, in words.
     data : dict
-        From `polyframe.export.report.content.page_data`.
+        From `polyframe.export.report.page_data.page_data`.
     images : mapping of int to str
         Data addresses by position among the images of `data`.
 

@@ -18,9 +18,9 @@ from polyframe.store.manifest import MANIFEST, PartitionRecord, load_manifest, p
 from polyframe.store.parts import part_name
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.store.status import folders_of, present_manifest
-from polyframe.store.validation import agreement, counting, files, outlines, rows
-from polyframe.store.validation.agreement import Partition
-from polyframe.store.validation.findings import Finding
+from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
+from polyframe.store.validation.check_agreement import Partition
+from polyframe.store.validation.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ def _check(output: Path) -> Checked:
     if manifest is None:
         return Checked(tuple(found))
     records = partition_records(manifest)
-    settings = files.settings_by_stage(manifest)
-    found += files.folder_findings(output, manifest, folders)
-    found += files.fingerprint_findings(manifest, records)
-    found += counting.accounting_findings(manifest, records)
-    reader = _Reader(manifest, folders, settings, rows.ranges(records))
+    settings = check_files.settings_by_stage(manifest)
+    found += check_files.folder_findings(output, manifest, folders)
+    found += check_files.fingerprint_findings(manifest, records)
+    found += check_counts.accounting_findings(manifest, records)
+    reader = _Reader(manifest, folders, settings, check_rows.ranges(records))
     for record in records:
         frames = {table: reader.read(table, record) for table in tables_of(manifest["stages"])}
         known = {name: frame for name, frame in frames.items() if frame is not None}
@@ -90,7 +90,7 @@ def _check(output: Path) -> Checked:
         reader.findings.clear()
         found += _partition_findings(record, known, settings)
     if reader.everything_read:
-        found += counting.subject_findings(manifest, reader.last_subject)
+        found += check_counts.subject_findings(manifest, reader.last_subject)
     return Checked(tuple(found), len(reader.tables), reader.n_parts, reader.n_rows)
 
 
@@ -136,38 +136,40 @@ class _Reader:
         """Check a part by itself; return what the checks of its partition need, None where it is damaged."""
         table = TABLES[name]
         stage = next(stage for stage in self.settings if name in STAGE_TABLES[stage])
-        expected = files.Expected(table, record, self.version, self.settings[stage])
+        expected = check_files.Expected(table, record, self.version, self.settings[stage])
         path = self.folders[name] / part_name(record.name)
-        found = files.file_findings(expected, path)
+        found = check_files.file_findings(expected, path)
         self.findings += found
         if any(finding.check in ("files", "readable", "schema") for finding in found):
             self.everything_read = False
             return None
         try:
             frame = self._rows(expected, path)
-        except files.damage() as error:
-            problem = f"cannot be read ({files.cause(error)})"
+        except check_files.damage() as error:
+            problem = f"cannot be read ({check_files.cause(error)})"
             self.findings.append(Finding("readable", expected.file, problem))
             self.everything_read = False
             return None
-        ours = rows.row_findings(expected.file, table, frame, self.ranges[record.name], expected.settings)
+        ours = check_rows.row_findings(
+            expected.file, table, frame, self.ranges[record.name], expected.settings
+        )
         if frame.height:
             if name in self.last_rows:
-                ours += rows.seam_findings(expected.file, table, self.last_rows[name], frame)
+                ours += check_rows.seam_findings(expected.file, table, self.last_rows[name], frame)
             self.last_rows[name] = frame.tail(1)
         self.findings += ours
         self._count(name, frame)
         return frame.with_row_index("row")
 
-    def _rows(self, expected: files.Expected, path: Path) -> pl.DataFrame:
+    def _rows(self, expected: check_files.Expected, path: Path) -> pl.DataFrame:
         """Read a part, with its long columns looked at and let go."""
         table = expected.table
-        held_columns = rows.held_columns(table)
+        held_columns = check_rows.held_columns(table)
         held = [pl.DataFrame(schema=table.schema).select(held_columns)]
         n_rows = 0
         seen: set[str] = set()
-        for batch in files.batches(path, table):
-            for finding in outlines.outline_findings(expected.file, table, batch, n_rows):
+        for batch in check_files.batches(path, table):
+            for finding in check_geometry.outline_findings(expected.file, table, batch, n_rows):
                 # The first of its kind is enough for a part.
                 kind = finding.problem.split(") ", 1)[-1].split(" (and ")[0]
                 if kind not in seen:
@@ -196,21 +198,21 @@ def _partition_findings(
     if any(name not in frames for name in STAGE_TABLES["extract"]):
         return []
     told = {stage: record.stages[stage].counts for stage in settings}
-    found = agreement.marks_findings(partition, settings["extract"])
-    found += counting.count_findings(
-        record.name, "extract", told["extract"], counting.extraction_counts(partition)
+    found = check_agreement.marks_findings(partition, settings["extract"])
+    found += check_counts.count_findings(
+        record.name, "extract", told["extract"], check_counts.extraction_counts(partition)
     )
     for stage in later:
-        counted = counting.marks_counts(partition, settings[stage])
-        problems = counting.marks_problems(told["extract"].get("marks_seen", 0), told[stage])
+        counted = check_counts.marks_counts(partition, settings[stage])
+        problems = check_counts.marks_problems(told["extract"].get("marks_seen", 0), told[stage])
         if "labels" in frames and "groups" in frames:
-            counted |= counting.labels_counts(partition)
+            counted |= check_counts.labels_counts(partition)
         elif "reduce" not in later and "contours" in frames:
-            problems += counting.contours_problems(partition, told[stage], settings[stage])
-        found += counting.count_findings(record.name, stage, told[stage], counted, problems)
+            problems += check_counts.contours_problems(partition, told[stage], settings[stage])
+        found += check_counts.count_findings(record.name, stage, told[stage], counted, problems)
     if "labels" in frames and "groups" in frames:
-        _, _, taking_part = agreement.marks_taking_part(partition, settings["reduce"])
-        found += agreement.labels_findings(partition, taking_part, settings["reduce"])
+        _, _, taking_part = check_agreement.marks_taking_part(partition, settings["reduce"])
+        found += check_agreement.labels_findings(partition, taking_part, settings["reduce"])
         tables = [name for name in ("reductions", "contours") if name in frames]
-        found += agreement.clusters_findings(partition, tables, settings["reduce"])
+        found += check_agreement.clusters_findings(partition, tables, settings["reduce"])
     return found

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 import polyframe as pf
 from polyframe.core.errors import UsageError
-from polyframe.plot.palette import cluster_style
-from polyframe.plot.tuned import TUNING_KINDS
+from polyframe.plot.draw_tuning import TUNING_KINDS
+from polyframe.plot.line_styles import cluster_style
 
 COLUMNS = {
     "clusters": lambda rows: rows["clusters"],
