@@ -24,8 +24,9 @@ from polyframe.consensus.tune.values import EpsValues, MinSamplesValues, grid_of
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
+from polyframe.core.keywords import ContoursKeywords
 from polyframe.core.local_paths import listed, local_path
-from polyframe.core.settings import Options, Settings, TuneOptions
+from polyframe.core.settings import Settings
 from polyframe.export.export_output import export
 from polyframe.export.exported_file import Exported
 from polyframe.export.report.write_report import Reported, report
@@ -103,7 +104,7 @@ def run(
     force: bool = False,
     say: Say = _silent,
     progress: Progress = lambda _done, _all: None,
-    **options: Unpack[Options],
+    **options: Unpack[ContoursKeywords],
 ) -> Summary:
     """Make all tables from a classification export, like `polyframe run`.
 
@@ -164,7 +165,11 @@ def run(
 
 
 def extract(
-    classifications: Exports, config: Configs = None, *, say: Say = _silent, **options: Unpack[Options]
+    classifications: Exports,
+    config: Configs = None,
+    *,
+    say: Say = _silent,
+    **options: Unpack[ContoursKeywords],
 ) -> Extraction:
     """Read the marks of a classification export into memory.
 
@@ -195,7 +200,7 @@ def extract(
         return extract_frames(_named(classifications), settings, Path(work), say, flagged(options))
 
 
-def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> Reduction:
+def reduce(found: Found, config: Configs = None, **options: Unpack[ContoursKeywords]) -> Reduction:
     """Cluster marks and average each cluster.
 
     Parameters
@@ -224,7 +229,7 @@ def reduce(found: Found, config: Configs = None, **options: Unpack[Options]) -> 
     return Reduction(groups_table(clusters), labels_table(clusters), reductions_table(clusters, settings))
 
 
-def contours(found: Found, config: Configs = None, **options: Unpack[Options]) -> pl.DataFrame:
+def contours(found: Found, config: Configs = None, **options: Unpack[ContoursKeywords]) -> pl.DataFrame:
     """Cluster marks and find the agreement contours of each cluster.
 
     Parameters
@@ -259,7 +264,7 @@ def tune(
     min_samples: MinSamplesValues | None = None,
     say: Say = _silent,
     progress: Progress = lambda _done, _all: None,
-    **options: Unpack[TuneOptions],
+    **options: Any,
 ) -> pl.DataFrame:
     """Compare what several `eps` and `min_samples` make of the same marks, like `polyframe tune`.
 
@@ -305,7 +310,7 @@ def tune(
     """
     grid = grid_of(eps, min_samples)
     # So that different values in the configuration, which do not matter here, are no contradiction.
-    compared: Options = {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}
+    compared = {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}
     given = given_settings(config, {**options, **compared}, say)
     settings = checked_settings(given)
     directory = directory_of(found)
@@ -338,7 +343,7 @@ def validate(output: AnyPath) -> list[Finding]:
     return list(validation.check(local_path(output, "output")).findings)
 
 
-def settings_from(config: Configs, options: Options, say: Say = _silent) -> Settings:
+def settings_from(config: Configs, options: Mapping[str, Any], say: Say = _silent) -> Settings:
     """Put settings together: defaults, then configuration files, then options.
 
     Parameters
@@ -358,7 +363,7 @@ def settings_from(config: Configs, options: Options, say: Say = _silent) -> Sett
     return checked_settings(given_settings(config, options, say))
 
 
-def given_settings(config: Configs, options: Options, say: Say = _silent) -> dict[str, Any]:
+def given_settings(config: Configs, options: Mapping[str, Any], say: Say = _silent) -> dict[str, Any]:
     """Return the settings that configuration files and options give, by name; the options win.
 
     Raises
@@ -439,7 +444,7 @@ def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:
     ]
 
 
-def _cluster(found: Found, config: Configs, options: Options) -> tuple[Settings, Clusters]:
+def _cluster(found: Found, config: Configs, options: Mapping[str, Any]) -> tuple[Settings, Clusters]:
     """Cluster marks; with the settings that an output directory was made with, where it is one."""
     given = given_settings(config, options)
     settings = checked_settings(given)

@@ -1,17 +1,15 @@
-"""The settings of a run: names, defaults, ranges and help texts, in one place.
+"""Declare the settings: names, defaults, ranges, flags and help texts.
 
-The command line, the configuration files, the Parquet footers and the table of settings in the README are
-all made from the fields of `Settings`.
+The command line, the configuration files, the Parquet footers and the documentation are generated from the
+fields of `Settings`. The signatures of the public functions are spelled out; a test compares them with it.
 """
 
 import dataclasses
-import math
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
 from polyframe.core.choices import (
     ENGINE_ALIASES,
@@ -19,276 +17,296 @@ from polyframe.core.choices import (
     ContourMethod,
     DuplicateMarks,
     EngineName,
-    ExtractorKind,
     RepeatFilter,
     Smoothing,
     Visitors,
     Volunteers,
 )
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.drawing_tasks import BEZIER_TOOLS, DRAWING_TASKS, TASKS, TOOLS, DrawingTask
+from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import listed
+from polyframe.core.rules import (
+    ANYTHING,
+    BOOLEAN,
+    SHARE,
+    STRING,
+    Rule,
+    as_share,
+    integer,
+    number,
+    one_of,
+    optional,
+)
 from polyframe.core.suggestions import nearest
-from polyframe.core.values import LARGEST_INDEX, as_builtin, is_integer
+from polyframe.core.values import as_builtin
 
-#: Which results a setting changes: `extract` and all that follows, `reduce` and `contours`, `contours` alone,
-#: what is handed on to other programs (`carried`), or none of them, only how the work is done (`run`).
+#: Which results a setting changes: those of `extract` and all later stages, of `reduce` and `contours`, of
+#: `contours` only; exports to other programs (`carried`); or none, but how the work is done (`run`).
 Affects = Literal["extract", "reduce", "contours", "carried", "run"]
 
 
-@dataclass(frozen=True)
-class DrawingTask:
-    """One drawing task to extract.
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(map(as_builtin, listed(value)))
 
-    Attributes
-    ----------
-    task : str
-        The task's key, such as `T0`.
-    tools : tuple of int, or None
-        The indices of its tools; None takes all of them.
-    kind : {"polygon", "bezier"}
-        How the points are read: as the outline itself, or as control points of quadratic Bezier curves.
-    """
 
-    task: str
-    tools: tuple[int, ...] | None = None
-    kind: ExtractorKind = "polygon"
+def _as_strings(value: Any) -> tuple[str, ...]:
+    return tuple(map(str, _as_tuple(value)))
 
 
 def _setting(
     default: Any,
     affects: Affects,
+    flag: str | None,
     text: str,
+    rule: Rule,
     *,
-    choices: tuple[str, ...] = (),
+    convert: Callable[[Any], Any] = as_builtin,
     aliases: Mapping[str, str] = MappingProxyType({}),
-    flag: str | None = None,
+    keyword: str | None = None,
+    in_reducer: bool = False,
 ) -> Any:
-    metadata = {"affects": affects, "help": text, "choices": choices, "aliases": aliases, "flag": flag}
-    return field(default=default, metadata=metadata)
+    """Declare a setting.
+
+    Parameters
+    ----------
+    default : Any
+        The value if nobody sets it.
+    affects : Affects
+        Which results it changes.
+    flag : str or None
+        The option of the command line.
+    text : str
+        The help text.
+    rule : Rule
+        The valid values.
+    convert : callable
+        Converts a caller's value, such as a single task, to the type of the field.
+    aliases : mapping
+        Earlier names of a choice.
+    keyword : str, optional
+        A second name of the keyword argument.
+    in_reducer : bool
+        True if it may also appear below a reducer in a configuration file.
+    """
+    return field(
+        default=default,
+        metadata={
+            "affects": affects,
+            "flag": flag,
+            "help": text,
+            "rule": rule,
+            "choices": rule.choices,
+            "convert": convert,
+            "aliases": aliases,
+            "keyword": keyword,
+            "in_reducer": in_reducer,
+        },
+    )
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set; see the help text of each field.
+    """All settings; each field has its help text, flag, default and valid values.
 
     Raises
     ------
     UsageError
-        Where a value is out of its range; the message names the setting, the value and the range.
+        If a value is not valid; the message names the setting, the valid values and the value.
     """
 
     workflow_id: int | None = _setting(
         None,
         "extract",
-        "the workflow to use; needed where the export holds several, unless OUT was made with one of them",
-        flag="--workflow-id",
+        "--workflow-id",
+        "the workflow to use; needed if the export contains several, unless OUT was made with one of them",
+        optional(integer(0)),
     )
     workflow_version: str | None = _setting(
         None,
         "extract",
+        "--workflow-version",
         "`13.19` exactly, `13` for all 13.x, a range `4..13.19` with both ends included, or `newest`; "
-        "default: as OUT was made with, or the newest for a new OUT",
-        flag="--workflow-version",
+        "default: the version of OUT, or the newest for a new OUT",
+        ANYTHING,
     )
     drawing_tasks: tuple[DrawingTask, ...] = _setting(
         (),
         "extract",
-        "the drawing tasks of the configuration's `extractor_config`; "
+        None,
+        "the drawing tasks in the configuration's `extractor_config`; "
         "default: every task with polygon-like marks",
+        DRAWING_TASKS,
+        convert=_as_tuple,
     )
     task: tuple[str, ...] = _setting(
-        (), "extract", "use only this task, such as `T0`; repeatable", flag="--task"
+        (),
+        "extract",
+        "--task",
+        "use only this task, such as `T0`; repeatable",
+        TASKS,
+        convert=_as_tuple,
     )
     tool: tuple[int, ...] = _setting(
-        (), "extract", "use only the tool with this index, such as `1`; repeatable", flag="--tool"
+        (),
+        "extract",
+        "--tool",
+        "use only the tool with this index, such as `1`; repeatable",
+        TOOLS,
+        convert=_as_tuple,
     )
     bezier_tool: tuple[str, ...] = _setting(
         (),
         "extract",
-        "read the marks of the tool with this index as Bezier curves, such as `1`, or `T0:1` for that of one "
-        "task; repeatable. Classifier 1.x does not say which marks are curves",
-        flag="--bezier-tool",
+        "--bezier-tool",
+        "read the marks of the tool with this index as Bezier curves, such as `1`, or `T0:1` for one task; "
+        "repeatable. Marks of classifier 1.x do not say whether they are curves",
+        BEZIER_TOOLS,
+        convert=_as_strings,
     )
     duplicate_marks: DuplicateMarks = _setting(
         "reject",
         "extract",
-        "what becomes of an exact copy of a mark in the same classification, task, frame and tool",
-        choices=typing.get_args(DuplicateMarks),
-        flag="--duplicate-marks",
+        "--duplicate-marks",
+        "what to do with an exact copy of a mark in the same classification, task, frame and tool",
+        one_of(*typing.get_args(DuplicateMarks)),
     )
     volunteers: Volunteers = _setting(
         "keep",
         "extract",
-        "names and numbers of volunteers in what is written: as they are, hashed with the secret in the "
-        "environment variable `POLYFRAME_VOLUNTEERS_KEY`, or left out",
-        choices=typing.get_args(Volunteers),
-        flag="--volunteers",
+        "--volunteers",
+        "names and ids of volunteers in the tables: keep them, hash them with the secret in the environment "
+        "variable `POLYFRAME_VOLUNTEERS_KEY`, or drop them",
+        one_of(*typing.get_args(Volunteers)),
     )
     visitors: Visitors = _setting(
         "session",
         "extract",
+        "--visitors",
         "how to distinguish visitors who are not logged in, who share one name per network address: by the "
-        "session in the metadata, where there is one, or by name only",
-        choices=typing.get_args(Visitors),
-        flag="--visitors",
+        "session in the metadata, if there is one, or by name only",
+        one_of(*typing.get_args(Visitors)),
     )
     filter: RepeatFilter = _setting(
         "first",
         "reduce",
-        "which classification counts where a volunteer classified a subject more than once",
-        choices=typing.get_args(RepeatFilter),
-        flag="--filter",
+        "--filter",
+        "which classification counts if a volunteer classified a subject more than once",
+        one_of(*typing.get_args(RepeatFilter)),
     )
     average_type: AverageType = _setting(
         "median",
         "reduce",
+        "--average",
         "how the marks of a cluster become one polygon",
-        choices=typing.get_args(AverageType),
-        flag="--average",
+        one_of(*typing.get_args(AverageType)),
+        keyword="average",
+        in_reducer=True,
     )
     eps: float = _setting(
         0.5,
         "reduce",
-        "the largest IoU distance between neighbours, above 0 and up to 1 (fraction)",
-        flag="--eps",
+        "--eps",
+        "largest IoU distance between neighbours (0 < eps <= 1)",
+        number(0, 1, exclusive=True),
+        in_reducer=True,
     )
     min_samples: int = _setting(
         2,
         "reduce",
-        "how many marks (itself included) make a mark the core of a cluster; at least 1",
-        flag="--min-samples",
+        "--min-samples",
+        "neighbours, itself included, that make a mark the core of a cluster (min_samples >= 1)",
+        integer(1),
+        in_reducer=True,
     )
     min_threshold: float = _setting(
         0.0,
         "reduce",
-        "drop clusters whose share of the classifications is not above this (fraction, 0 to 1)",
-        flag="--min-threshold",
+        "--min-threshold",
+        "drop clusters whose share of the classifications is not above this (0 <= min_threshold <= 1)",
+        number(0, 1),
+        in_reducer=True,
     )
     contour_method: ContourMethod = _setting(
         "exact",
         "contours",
-        "contours from the outlines themselves, or from counts on a grid",
-        choices=typing.get_args(ContourMethod),
-        flag="--contour-method",
+        "--contour-method",
+        "compute contours from the outlines themselves, or from counts on a grid",
+        one_of(*typing.get_args(ContourMethod)),
     )
     num_grid_points: int = _setting(
-        100, "contours", "grid points along each axis for `raster`; at least 2", flag="--num-grid-points"
+        100,
+        "contours",
+        "--num-grid-points",
+        "grid points along each axis for `raster` (2 <= num_grid_points <= 10000)",
+        integer(2, 10_000),
+        in_reducer=True,
     )
     smoothing: Smoothing = _setting(
         "minimal_sides",
         "contours",
-        "what `raster` does to the steps of its grid",
-        choices=typing.get_args(Smoothing),
-        flag="--smoothing",
+        "--smoothing",
+        "how `raster` contours are smoothed",
+        one_of(*typing.get_args(Smoothing)),
+        in_reducer=True,
     )
-    collab: bool = _setting(False, "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
-    step_key: str = _setting("S0", "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
-    task_index: int = _setting(0, "carried", "accepted for Panoptes; kept for the Panoptes CSV export")
+    collab: bool = _setting(
+        False, "carried", None, "not used; copied to the Panoptes CSV export", BOOLEAN, in_reducer=True
+    )
+    step_key: str = _setting(
+        "S0", "carried", None, "not used; copied to the Panoptes CSV export", STRING, in_reducer=True
+    )
+    task_index: int = _setting(
+        0, "carried", None, "not used; copied to the Panoptes CSV export", integer(), in_reducer=True
+    )
     tool_type: str = _setting(
-        "freehandLine", "carried", "accepted for Panoptes; kept for the Panoptes CSV export"
+        "freehandLine",
+        "carried",
+        None,
+        "not used; copied to the Panoptes CSV export",
+        STRING,
+        in_reducer=True,
     )
     engine: EngineName = _setting(
         "auto",
         "run",
+        "--engine",
         "what computes areas and contours: GEOS (`shapely`), or loops compiled by numba (`compiled`, the "
-        "extra `fast`); `auto` takes the faster one that is installed",
-        choices=typing.get_args(EngineName),
+        "extra `fast`); `auto` uses the faster one that is installed",
+        one_of(*typing.get_args(EngineName)),
         aliases=ENGINE_ALIASES,
-        flag="--engine",
     )
     jobs: int = _setting(
-        0, "run", "workers; 0 means one for each processor; the results are the same", flag="--jobs"
+        0,
+        "run",
+        "--jobs",
+        "number of workers (jobs >= 0); 0 means one per processor; the results are the same",
+        integer(0),
     )
     partition_size: int = _setting(
-        8, "run", "megabytes of the export that a worker takes at once", flag="--partition-size"
+        8,
+        "run",
+        "--partition-size",
+        "megabytes of the export that a worker processes at once (partition_size >= 1)",
+        integer(1),
     )
     max_shrink: float = _setting(
         0.5,
         "run",
-        "stop where marks or clusters would fall by more than this share of those in OUT, such as `50%` or "
-        "`0.5`, with the settings that OUT was made with; `100%` never stops",
-        flag="--max-shrink",
+        "--max-shrink",
+        "stop if the marks or clusters in OUT would shrink by more than this share, such as `50%` or `0.5`, "
+        "with the settings that OUT was made with; `100%` never stops",
+        SHARE,
+        convert=as_share,
     )
 
     def __post_init__(self) -> None:
-        """Check every value; an earlier name of a choice becomes the one of today."""
-        _rename_choices(self)
-        _check_choices(self)
-        _require(0 < _number("eps", self.eps) <= 1, "eps", self.eps, "a fraction above 0 and up to 1")
-        _require(
-            is_integer(self.min_samples) and self.min_samples >= 1,
-            "min_samples",
-            self.min_samples,
-            "a whole number from 1",
-        )
-        _require(
-            0 <= _number("min_threshold", self.min_threshold) <= 1,
-            "min_threshold",
-            self.min_threshold,
-            "a fraction from 0 to 1",
-        )
-        _require(
-            is_integer(self.num_grid_points) and 2 <= self.num_grid_points <= 10_000,
-            "num_grid_points",
-            self.num_grid_points,
-            "a whole number from 2 to 10000",
-        )
-        _require(isinstance(self.collab, bool), "collab", self.collab, "true or false")
-        for name in ("step_key", "tool_type"):
-            _require(isinstance(getattr(self, name), str), name, getattr(self, name), "a text")
-        _require(is_integer(self.task_index), "task_index", self.task_index, "a whole number")
-        _require(is_integer(self.jobs) and self.jobs >= 0, "jobs", self.jobs, "a whole number from 0")
-        _require(
-            is_integer(self.partition_size) and self.partition_size >= 1,
-            "partition_size",
-            self.partition_size,
-            "a whole number from 1",
-        )
-        share = self.max_shrink
-        _require(
-            isinstance(share, (int, float)) and not isinstance(share, bool) and 0 <= share <= 1,
-            "max_shrink",
-            share,
-            "a share from 0 to 100%, such as 50% or 0.5",
-        )
-        _require(
-            self.workflow_id is None or (is_integer(self.workflow_id) and self.workflow_id >= 0),
-            "workflow_id",
-            self.workflow_id,
-            "a whole number",
-        )
-        _require(
-            all(isinstance(task, str) and task for task in self.task),
-            "task",
-            self.task,
-            "task keys such as T0",
-        )
-        _require(
-            all(
-                isinstance(drawing, DrawingTask)
-                and isinstance(drawing.task, str)
-                and (drawing.tools is None or isinstance(drawing.tools, tuple))
-                for drawing in self.drawing_tasks
-            ),
-            "drawing_tasks",
-            self.drawing_tasks,
-            "several DrawingTask, such as DrawingTask('T0', (0, 1))",
-        )
-        tools = [tool for drawing in self.drawing_tasks for tool in drawing.tools or ()]
-        _require(
-            all(is_integer(tool) and 0 <= tool <= LARGEST_INDEX for tool in tools),
-            "drawing_tasks",
-            tools,
-            "tool indices such as 0",
-        )
-        _require(
-            all(is_integer(tool) and 0 <= tool <= LARGEST_INDEX for tool in self.tool),
-            "tool",
-            self.tool,
-            "tool indices such as 0",
-        )
-        for tool in self.bezier_tool:
-            split_tool(tool)
+        """Replace earlier names of choices, and check every value."""
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, str) and value in f.metadata["aliases"]:
+                value = f.metadata["aliases"][value]
+                object.__setattr__(self, f.name, value)
+            f.metadata["rule"].check(f.name, value)
 
     def replace(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with some values changed.
@@ -296,7 +314,7 @@ class Settings:
         Parameters
         ----------
         values : mapping
-            Settings by name. None means "as it is".
+            Settings by name; None keeps the present value.
 
         Returns
         -------
@@ -305,21 +323,18 @@ class Settings:
         Raises
         ------
         UsageError
-            Where a name is no setting (the nearest one is named) or a value is out of its range.
+            If a name is not a setting (the message suggests the nearest one), or a value is not valid.
         """
-        names = [f.name for f in dataclasses.fields(self)]
+        fields = {f.name: f for f in dataclasses.fields(self)}
         for name in values:
-            if name not in names:
-                raise UsageError(f"unknown setting {name!r}{nearest(name, names)}")
-        given = {name: as_builtin(value) for name, value in values.items() if value is not None}
-        for name in ("drawing_tasks", "task", "tool", "bezier_tool"):
-            if name in given:
-                given[name] = _as_tuple(given[name])
-        if "max_shrink" in given:
-            given["max_shrink"] = _as_share(given["max_shrink"])
-        if "bezier_tool" in given:
-            given["bezier_tool"] = tuple(str(tool) for tool in given["bezier_tool"])
-        return dataclasses.replace(self, **given)
+            if name not in fields:
+                raise UsageError(f"unknown setting {name!r}{nearest(name, fields)}")
+        changed = {
+            name: fields[name].metadata["convert"](value)
+            for name, value in values.items()
+            if value is not None
+        }
+        return dataclasses.replace(self, **changed)
 
     def affecting(self, *stages: Affects) -> dict[str, Any]:
         """Return the settings that change the results of some stages, as plain JSON values.
@@ -331,104 +346,13 @@ class Settings:
         Returns
         -------
         dict
-            Setting names in the order of the fields; drawing tasks as dictionaries, tuples as lists.
+            By name, in the order of the fields; drawing tasks as dictionaries, tuples as lists.
         """
         return {
             f.name: _plain(getattr(self, f.name))
             for f in dataclasses.fields(self)
             if f.metadata["affects"] in stages
         }
-
-
-class TuneOptions(TypedDict, total=False):
-    """The keyword arguments of `tune` beside the values to compare: fields of `Settings`, see there."""
-
-    workflow_id: int | None
-    workflow_version: str | None
-    drawing_tasks: tuple[DrawingTask, ...] | None
-    task: str | Iterable[str] | None
-    tool: int | Iterable[int] | None
-    filter: RepeatFilter | None
-    min_threshold: float | None
-    engine: EngineName | None
-    jobs: int | None
-
-
-class Options(TuneOptions, total=False):
-    """The keyword arguments of the public functions: any field of `Settings`, see there."""
-
-    bezier_tool: int | str | Iterable[int | str] | None
-    duplicate_marks: DuplicateMarks | None
-    volunteers: Volunteers | None
-    visitors: Visitors | None
-    average_type: AverageType | None
-    eps: float | None
-    min_samples: int | None
-    contour_method: ContourMethod | None
-    num_grid_points: int | None
-    smoothing: Smoothing | None
-    collab: bool | None
-    step_key: str | None
-    task_index: int | None
-    tool_type: str | None
-    partition_size: int | None
-    max_shrink: float | str | None
-
-
-def split_tool(tool: str) -> tuple[str | None, int]:
-    """Return task and index of a tool that is named as `1` or `T0:1`; without a task, None.
-
-    Raises
-    ------
-    UsageError
-        Where it has another form.
-    """
-    task, colon, index = str(tool).strip().rpartition(":")
-    if not (index.isascii() and index.isdecimal()) or len(index) > len("2147483647") or (colon and not task):
-        raise UsageError(f"bezier_tool: {in_short(tool)} is not the index of a tool, such as 1 or T0:1")
-    return task or None, int(index)
-
-
-def _rename_choices(settings: Settings) -> None:
-    for f in dataclasses.fields(settings):
-        value = getattr(settings, f.name)
-        if isinstance(value, str) and value in f.metadata["aliases"]:
-            object.__setattr__(settings, f.name, f.metadata["aliases"][value])
-
-
-def _check_choices(settings: Settings) -> None:
-    for f in dataclasses.fields(settings):
-        choices: tuple[str, ...] = f.metadata["choices"]
-        value = getattr(settings, f.name)
-        if choices and not (isinstance(value, str) and value in choices):
-            raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(choices)}")
-
-
-def _require(condition: bool, name: str, value: object, expected: str) -> None:
-    if not condition:
-        raise UsageError(f"{name}: {in_short(value)} is not {expected}")
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise UsageError(f"{name}: {in_short(value)} is not a number")
-    return float(value)
-
-
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(map(as_builtin, listed(value)))
-
-
-def _as_share(value: Any) -> Any:
-    """Turn a text such as `50%` or `0.5` into a fraction; leave what is no such text as it is."""
-    if not isinstance(value, str):
-        return value
-    number, percent, rest = value.strip().partition("%")
-    try:
-        share = Decimal(number.strip())
-    except InvalidOperation:
-        return value
-    return value if rest or not share.is_finite() else float(share / 100 if percent else share)
 
 
 def _plain(value: Any) -> Any:

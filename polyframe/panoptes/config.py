@@ -57,18 +57,7 @@ _OTHER_REDUCERS: Final = (
 #: What the file with the texts of the tasks is called, before the workflow.
 TASK_LABELS: Final = "Task_labels_"
 _RASTERISATION: Final = ("rasterisation", "rasterization")
-_REDUCER_SETTINGS: Final = (
-    "average_type",
-    "eps",
-    "min_samples",
-    "min_threshold",
-    "num_grid_points",
-    "smoothing",
-    "collab",
-    "step_key",
-    "task_index",
-    "tool_type",
-)
+_REDUCER_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.metadata["in_reducer"])
 #: Which reducer takes which sub-task; the reference tool writes it into the files that it makes.
 _DETAILS: Final = "details"
 _CLUSTERING: Final = ("eps", "min_samples")

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.panoptes.any_cells import is_annotation, with_nested
 

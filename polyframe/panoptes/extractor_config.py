@@ -3,8 +3,8 @@
 from typing import Final
 
 from polyframe.core.choices import ExtractorKind
+from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
-from polyframe.core.settings import DrawingTask
 from polyframe.core.suggestions import nearest
 from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.yaml_text import Scalar, Tree

@@ -13,7 +13,8 @@ import msgspec
 
 from polyframe.core import reasons
 from polyframe.core.choices import ExtractorKind
-from polyframe.core.settings import Settings, split_tool
+from polyframe.core.drawing_tasks import split_tool
+from polyframe.core.settings import Settings
 from polyframe.panoptes.coordinates import Path
 
 #: The keys under which the classifiers store an outline.

@@ -9,8 +9,9 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
+from polyframe.core.drawing_tasks import split_tool
 from polyframe.core.reasons import LONGEST_TASK
-from polyframe.core.settings import Settings, split_tool
+from polyframe.core.settings import Settings
 from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.mark_rules import (
     OUTLINE_KEYS,

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.settings import Affects, DrawingTask, Settings
+from polyframe.core.settings import Affects, Settings
 from polyframe.panoptes import versions
 
 #: The tables that each stage makes, in the order of the stages.

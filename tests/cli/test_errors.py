@@ -143,7 +143,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("synth data/config.yaml/x", "(Not a directory); name another place", 1),
         ("synth data/config.yaml/x.csv", "(Not a directory); name another place", 1),
         # Values out of their range.
-        (f"run {EXPORT} --eps 2 -o x", "eps: 2.0", 2),
+        (f"run {EXPORT} --eps 2 -o x", "eps must be > 0 and <= 1 (got 2.0)", 2),
         (f"run {EXPORT} --workflow-version latest -o x", "`13.19` (exactly this version)", 2),
         (f"run {EXPORT} --volunteers hash -o x", "environment variable POLYFRAME_VOLUNTEERS_KEY", 2),
         ("export out --to geojson --level 0 -o x", "level: 0 is not a whole number from 1", 2),

@@ -9,8 +9,9 @@ from exports import ROOT
 
 import polyframe as pf
 from polyframe.api import settings_from
+from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.local_paths import local_path
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.settings import Settings
 
 CONFIG = ROOT / "data" / "config.yaml"
 NESTED: dict[str, Any] = {
@@ -63,7 +64,7 @@ def test_a_mapping_says_the_same_as_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"eps": 2}, "config: eps: 2.0 is not a fraction above 0 and up to 1"),
+        ({"eps": 2}, "config: eps must be > 0 and <= 1 (got 2.0)"),
         ({"epsilon": 0.5}, "config: unknown key 'epsilon'; did you mean 'eps'?"),
         ([{}, {"eps": "x"}], "config[1]: eps: 'x' is not a number"),
         ({"eps": {0.5}}, "config: eps: expected text, a number, a list or a mapping, got set"),

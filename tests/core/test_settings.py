@@ -1,19 +1,92 @@
-"""Settings: ranges, names, and that each stands in one place."""
+"""Check the settings: their ranges, their names, and that each is declared once."""
 
 import dataclasses
 import typing
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from polyframe.core.drawing_tasks import DrawingTask, split_tool
 from polyframe.core.errors import UsageError
-from polyframe.core.settings import DrawingTask, Options, Settings
+from polyframe.core.keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
+from polyframe.core.settings import Settings
 from polyframe.core.suggestions import nearest
 
+FIELDS = {f.name: f for f in dataclasses.fields(Settings)}
+#: Settings that callers may also pass in another form, and that form.
+OTHER_FORMS: dict[str, object] = {"bezier_tool": int | str, "max_shrink": float | str}
 
-def test_options_name_every_setting() -> None:
-    assert set(typing.get_type_hints(Options)) == {f.name for f in dataclasses.fields(Settings)}
+
+def keyword_type(name: str) -> object:
+    """Return the type of the keyword argument of a setting; instead of a tuple it accepts any iterable."""
+    declared = typing.get_type_hints(Settings)[name]
+    if typing.get_origin(declared) is tuple:
+        item = OTHER_FORMS.get(name, typing.get_args(declared)[0])
+        return item | Iterable[item] | None  # type: ignore[operator, valid-type]
+    return OTHER_FORMS.get(name, declared) | None  # type: ignore[operator]
+
+
+def keywords_of(*stages: str) -> dict[str, object]:
+    """Return the type of the keyword argument of each setting that affects some stages."""
+    names = [name for name, f in FIELDS.items() if f.metadata["affects"] in stages]
+    types = {name: keyword_type(name) for name in names}
+    seconds = {FIELDS[name].metadata["keyword"]: types[name] for name in names}
+    return types | {name: kind for name, kind in seconds.items() if name}
+
+
+def test_type_checkers_see_every_setting_with_its_type() -> None:
+    in_memory, reducing = ("extract", "run"), ("reduce", "carried")
+    assert typing.get_type_hints(ExtractKeywords) == keywords_of(*in_memory)
+    assert typing.get_type_hints(ReduceKeywords) == keywords_of(*in_memory, *reducing)
+    assert typing.get_type_hints(ContoursKeywords) == keywords_of(*in_memory, *reducing, "contours")
+    assert set(FIELDS) | {"average"} == set(typing.get_type_hints(ContoursKeywords))
+
+
+def test_defaults_are_valid_and_help_texts_state_the_range() -> None:
+    for name, f in FIELDS.items():
+        rule = f.metadata["rule"]
+        assert rule.accepts(f.default), name
+        assert rule.interval.format(name) in f.metadata["help"], name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("eps", 0.0, "eps must be > 0 and <= 1 (got 0.0)"),
+        ("min_threshold", 2, "min_threshold must be >= 0 and <= 1 (got 2)"),
+        ("min_samples", 2.5, "min_samples must be an integer >= 1 (got 2.5)"),
+        ("num_grid_points", 1, "num_grid_points must be an integer from 2 to 10000 (got 1)"),
+        ("workflow_id", -1, "workflow_id must be an integer >= 0 (got -1)"),
+        ("task_index", "1", "task_index must be an integer (got '1')"),
+        ("filter", "none", "filter must be one of first, last, all (got 'none')"),
+        ("collab", "yes", "collab must be true or false (got 'yes')"),
+        ("step_key", 0, "step_key must be a string (got 0)"),
+        ("tool", [-1], "tool must be tool indices, such as 0 (got (-1,))"),
+        ("bezier_tool", "T0", "bezier_tool must be tool indices, such as 1 or T0:1 (got ('T0',))"),
+        ("max_shrink", "101%", "max_shrink must be a share from 0 to 100%, such as 50% or 0.5 (got 1.01)"),
+    ],
+)
+def test_messages_say_what_is_valid_and_what_was_passed(name: str, value: object, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Settings().replace({name: value})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("tool", "parts"), [("1", (None, 1)), (" T0:1 ", ("T0", 1)), ("a:b:2", ("a:b", 2)), (3, (None, 3))]
+)
+def test_a_tool_may_name_its_task(tool: str, parts: tuple[str | None, int]) -> None:
+    assert split_tool(tool) == parts
+
+
+@pytest.mark.parametrize("tool", ["", ":1", "T0:", "T0: 1", "-1", "1.0", "12345678901", "\u0661"])
+def test_other_forms_of_tools_are_refused(tool: str) -> None:
+    with pytest.raises(UsageError, match=r"^bezier_tool must be tool indices, such as 1 or T0:1 \(got"):
+        split_tool(tool)
+    with pytest.raises(UsageError, match=r"^bezier_tool must be"):
+        Settings().replace({"bezier_tool": tool})
 
 
 @pytest.mark.parametrize(
@@ -50,18 +123,18 @@ def test_options_name_every_setting() -> None:
         ("tool", [-1]),
     ],
 )
-def test_values_out_of_range_are_named(name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"^{name}: .*"):
+def test_values_out_of_range_are_refused(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"^{name} must be .* \\(got "):
         Settings().replace({name: value})
 
 
-def test_unknown_names_get_the_nearest() -> None:
+def test_the_nearest_name_is_suggested() -> None:
     with pytest.raises(UsageError, match=r"unknown setting 'min_sample'; did you mean 'min_samples'\?"):
         Settings().replace({"min_sample": 2})
     assert nearest("zzz", ["eps", "jobs"]) == "; known: eps, jobs"
 
 
-def test_none_means_as_it_is() -> None:
+def test_none_keeps_the_value() -> None:
     assert Settings(eps=0.3).replace({"eps": None, "jobs": 2}) == Settings(eps=0.3, jobs=2)
 
 

@@ -14,7 +14,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.core.settings import DrawingTask
+from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.pipeline import plan
 from polyframe.plot.draw_consensus import consensus_counts
 

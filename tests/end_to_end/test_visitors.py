@@ -288,7 +288,7 @@ def test_a_changed_session_makes_a_partition_again_and_other_metadata_do_not(tmp
     rows[0]["metadata"] = json.dumps({"session": "c"})
     assert run(visitors="name") == (0, 1)
     assert run() == (1, 3)
-    with pytest.raises(UsageError, match="visitors: 'both' is not one of session, name"):
+    with pytest.raises(UsageError, match=r"visitors must be one of session, name \(got 'both'\)"):
         run(visitors="both")
 
 

@@ -10,7 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from polyframe.core import reasons
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.panoptes import annotations as reader
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.panoptes.coordinates import numbers_from_text

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import polyframe as pf
 from polyframe import UsageError
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.config import read_config
 
@@ -349,13 +350,13 @@ def test_reducer_options_become_settings(config, text, expected, reducer):
         ("eps: true", "eps: True is not a number"),
         ("eps: abc", "eps: 'abc' is not a number"),
         ("eps: [0.5]", "eps: a list is not a single value"),
-        ("eps: 0", "eps: 0.0 is not a fraction above 0 and up to 1"),
-        ("eps: .nan", "eps: nan is not a number"),
-        ("eps: .inf", "eps: inf is not a number"),
+        ("eps: 0", "eps must be > 0 and <= 1 (got 0.0)"),
+        ("eps: .nan", "eps must be > 0 and <= 1 (got nan)"),
+        ("eps: .inf", "eps must be > 0 and <= 1 (got inf)"),
         ("min_samples: 2.5", "min_samples: 2.5 is not a whole number"),
-        ("min_samples: 0", "min_samples: 0 is not a whole number from 1"),
+        ("min_samples: 0", "min_samples must be an integer >= 1 (got 0)"),
         ("min_samples: 2020-01-01", "min_samples: datetime.date"),
-        ("average_type: mean", "average_type: 'mean' is not one of median, union, intersection, last"),
+        ("average_type: mean", "average_type must be one of median, union, intersection, last (got 'mean')"),
         ("average_type: 3", "average_type: 3 is not a text"),
         ("collab: 3", "collab: 3 is not true or false"),
         ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),
@@ -385,9 +386,9 @@ def test_our_own_settings_may_stand_at_the_top(config):
     ("text", "part"),
     [
         ("workflow: 3", "unknown key 'workflow'; did you mean 'workflow_id'?"),
-        ("filter: newest", "a.yaml: filter: 'newest' is not one of first, last, all"),
+        ("filter: newest", "a.yaml: filter must be one of first, last, all (got 'newest')"),
         ("workflow_id: abc", "a.yaml: workflow_id: 'abc' is not a whole number"),
-        ("workflow_id: -1", "a.yaml: workflow_id: -1 is not a whole number"),
+        ("workflow_id: -1", "a.yaml: workflow_id must be an integer >= 0 (got -1)"),
         ("tool: [0, x]", "a.yaml: tool[1]: 'x' is not a whole number"),
         ("task: [0]", "a.yaml: task[0]: 0 is not a text"),
         ("drawing_tasks: []", "unknown key 'drawing_tasks'"),
@@ -426,7 +427,7 @@ def test_what_a_flag_overrides_may_contradict_itself(config):
     )
     with pytest.raises(UsageError, match="gives min_samples 2, "):
         config(both("min_samples: 2", "min_samples: 3"), overridden=["eps"])
-    with pytest.raises(UsageError, match=r"eps: 7\.0 is not a fraction"):
+    with pytest.raises(UsageError, match=r"eps must be > 0 and <= 1 \(got 7\.0\)"):
         config("eps: 7", overridden=["eps"])
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from polyframe.core import reasons
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.panoptes import copies
 from polyframe.panoptes.annotations import decode_annotations
 

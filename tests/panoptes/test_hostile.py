@@ -10,7 +10,8 @@ from exports import drawing, export_row, export_text, square
 from fuzz_rows import check_run
 
 from polyframe.core import reasons
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations import decode_annotations
 from polyframe.store.dataset import read_manifest
 

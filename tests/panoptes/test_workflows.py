@@ -11,7 +11,7 @@ import yaml
 from exports import ROOT, Done, other_digits
 
 import polyframe as pf
-from polyframe.core.settings import DrawingTask
+from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.panoptes.config import read_config
 
 Call = Callable[..., Done]

@@ -10,7 +10,8 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.tools import Tools, tools_named, tools_there
 from polyframe.pipeline import plan, safeguards

@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from polyframe.core.settings import Affects, DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Affects, Settings
 from polyframe.store import fingerprints
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.stages import STAGE_TABLES

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import polyframe as pf
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.store import manifest as module
 from polyframe.store.accounting import Accounting
 from polyframe.store.manifest import (

@@ -12,7 +12,8 @@ import polars as pl
 
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core import reasons
-from polyframe.core.settings import DrawingTask, Settings
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations import Decoded, decode_annotations
 from polyframe.panoptes.answers import votes_in
 from polyframe.panoptes.any_cells import read_cell

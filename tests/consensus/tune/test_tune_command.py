@@ -60,9 +60,9 @@ def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, poly
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (["--eps", "0:0.5:0.1"], 2, "eps: 0.0 is not a fraction above 0 and up to 1"),
+        (["--eps", "0:0.5:0.1"], 2, "eps must be > 0 and <= 1 (got 0.0)"),
         (["--eps", "a"], 2, "eps: 'a' is not start:stop:step"),
-        (["--min-samples", "0"], 2, "min_samples: 0 is not a whole number from 1"),
+        (["--min-samples", "0"], 2, "min_samples must be an integer >= 1 (got 0)"),
         (["--eps", "0.0001:1:0.0001"], 2, "too many"),
         (["-o", "x.txt"], 2, "x.txt: the name of a table ends in .csv or .parquet"),
         (["--plot", "x.jpg"], 2, "x.jpg: the name of a picture ends in .png, .svg, .pdf"),

@@ -1,0 +1,60 @@
+"""The settings as keyword arguments of the public functions, for type checkers.
+
+`None` means "not set". A test compares the names and types with `polyframe.core.settings.Settings`.
+"""
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+from polyframe.core.choices import (
+    AverageType,
+    ContourMethod,
+    DuplicateMarks,
+    EngineName,
+    RepeatFilter,
+    Smoothing,
+    Visitors,
+    Volunteers,
+)
+from polyframe.core.drawing_tasks import DrawingTask
+
+
+class ExtractKeywords(TypedDict, total=False):
+    """Settings of `extract`, and how to do the work."""
+
+    workflow_id: int | None
+    workflow_version: str | None
+    drawing_tasks: DrawingTask | Iterable[DrawingTask] | None
+    task: str | Iterable[str] | None
+    tool: int | Iterable[int] | None
+    bezier_tool: int | str | Iterable[int | str] | None
+    duplicate_marks: DuplicateMarks | None
+    volunteers: Volunteers | None
+    visitors: Visitors | None
+    engine: EngineName | None
+    jobs: int | None
+    partition_size: int | None
+    max_shrink: float | str | None
+
+
+class ReduceKeywords(ExtractKeywords, total=False):
+    """Settings of `reduce`."""
+
+    filter: RepeatFilter | None
+    average: AverageType | None
+    average_type: AverageType | None
+    eps: float | None
+    min_samples: int | None
+    min_threshold: float | None
+    collab: bool | None
+    step_key: str | None
+    task_index: int | None
+    tool_type: str | None
+
+
+class ContoursKeywords(ReduceKeywords, total=False):
+    """Settings of `contours`."""
+
+    contour_method: ContourMethod | None
+    num_grid_points: int | None
+    smoothing: Smoothing | None
