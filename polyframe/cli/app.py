@@ -1,4 +1,4 @@
-"""The command line: the commands together, and how they end."""
+"""Assemble the commands and turn errors into exit codes."""
 
 import contextlib
 import io
@@ -19,45 +19,59 @@ from polyframe.cli.plot_command import plot
 from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
 from polyframe.cli.tune_command import tune
 from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.extras import installed_engines
 
-_SHORT_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-_FIRST_STEPS: Final = """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_HELP: Final = """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
 
 \b
-The first thing to do, in a checkout, and to see what came of it:
+Try it in a checkout:
   polyframe run data/classifications.csv -c data/config.yaml -o out
   polyframe status out
-With nothing at hand, on an export that is made up:
+Or with a synthetic export:
   polyframe synth toy
   polyframe run toy/classifications.csv -o toy-out
 
-`polyframe COMMAND --help` shows the flags of a command, and examples.
+`polyframe COMMAND --help` shows the options of a command, with examples.
 """
 
 
-@click.group(cls=Group, help=_FIRST_STEPS, context_settings=_SHORT_HELP)
-@click.version_option(__version__, prog_name="polyframe")
+def _print_version(ctx: click.Context, _parameter: click.Parameter, is_set: bool) -> None:
+    if is_set and not ctx.resilient_parsing:
+        click.echo(f"polyframe {__version__} (engines: {installed_engines()})")
+        ctx.exit()
+
+
+@click.group(cls=Group, help=_HELP, context_settings=_SETTINGS)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and the installed engines, then exit.",
+)
 def cli() -> None:
-    """Hold the commands together."""
+    """Group the commands."""
 
 
-cli.add("Before a run", config, synth)
+cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
-cli.add("Look at them", status, validate, plot, report, tune)
-cli.add("Hand them on", export)
-cli.add("In the shell", completion.completion)
+cli.add("Inspect", status, validate, plot, report, tune)
+cli.add("Export", export)
+cli.add("Shell", completion.completion)
 
 
 def main() -> None:
-    """Run the command line; errors end in one line on standard error."""
-    _fill_closed_streams()
-    _write_what_has_no_character()
+    """Run the command line; print errors as one line on standard error."""
+    _reopen_closed_streams()
+    _escape_unencodable_output()
     try:
-        with stop_on_signal(_abandon, lambda: _print_error(_stopped())):
+        with stop_on_signal(_remove_temporary_files, lambda: _print_error(_stop_message())):
             cli(prog_name="polyframe", complete_var=completion.VARIABLE, standalone_mode=False)
     except (StoppedError, click.exceptions.Abort):
-        _abandon()
-        exit_now(lambda: _print_error(_stopped()))
+        _remove_temporary_files()
+        exit_now(lambda: _print_error(_stop_message()))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -68,59 +82,57 @@ def main() -> None:
     except PolyframeError as error:
         _fail("; ".join([str(error), *getattr(error, "__notes__", [])]), 1)
     except BrokenPipeError:
-        # The reader, such as `head`, has gone. Python flushes both streams at the end: that goes nowhere.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        # The reader, such as `head`, has exited. Discard what Python flushes at exit.
+        null_device = os.open(os.devnull, os.O_WRONLY)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
-                os.dup2(nowhere, stream.fileno())
+                os.dup2(null_device, stream.fileno())
         sys.exit(1)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", 1)
+        file = f"{error.filename}: " if error.filename else ""
+        _fail(f"{file}{error.strerror or error}", 1)
     except MemoryError:
         _fail("not enough memory; try a smaller --partition-size or fewer --jobs", 1)
     except BaseException as error:
-        # A panic in the Rust code of Polars is no Exception.
-        is_fault = isinstance(error, Exception) or type(error).__name__ == "PanicException"
-        if not is_fault or os.environ.get("POLYFRAME_DEBUG"):
+        # A panic in the Rust code of Polars does not derive from Exception.
+        is_bug = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+        if not is_bug or os.environ.get("POLYFRAME_DEBUG"):
             raise
-        what = f"{type(error).__name__}: {error}"
-        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {what[:300]}", 1)
+        summary = f"{type(error).__name__}: {error}"
+        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {summary[:300]}", 1)
 
 
-def _fill_closed_streams() -> None:
-    """Put the null device where standard streams are closed, lest a file of ours takes the place of one."""
+def _reopen_closed_streams() -> None:
+    """Open closed standard streams on the null device, so that no other file gets their descriptors."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free is this one.
+            # `open` returns the lowest free descriptor, which is this one.
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def _write_what_has_no_character() -> None:
-    """Write what the encoding of a stream cannot express, as names of files may hold, by its number."""
+def _escape_unencodable_output() -> None:
+    """Escape characters that the encoding of a stream lacks, for example in file names."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _abandon() -> None:
+def _remove_temporary_files() -> None:
     from polyframe.store import workplace
 
     workplace.abandon()
 
 
-def _stopped() -> str:
-    """Return what is to be said of a run that was asked to stop."""
+def _stop_message() -> str:
+    """Describe what a stopped run has finished, and how to continue."""
     if ProgressBar.partitions is None:
         return "stopped"
-    done, of_all = ProgressBar.partitions
+    done, total = ProgressBar.partitions
     if not done:
-        return "stopped; the output is as it was; the same command goes on"
-    return (
-        f"stopped; {done} of {of_all} partitions are finished and kept; the same command goes on from there"
-    )
+        return "stopped; the output is unchanged; run the same command to continue"
+    return f"stopped; {done} of {total} partitions are finished; run the same command to continue"
 
 
 def _fail(message: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""The command `polyframe completion`, and what the shell is to complete where click cannot know."""
+"""Define the command `polyframe completion` and the completion of folders."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,18 +9,18 @@ from polyframe.cli.help import command
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-#: In this environment variable the shell asks, and `click` answers before anything else is done.
+#: The environment variable in which a shell asks; Click answers before it runs a command.
 VARIABLE: Final = "_POLYFRAME_COMPLETE"
 
-_HELP: Final = """Print a script that makes a shell complete commands, flags, their values, and files.
+_HELP: Final = """Print a script for shell completion of commands, options, their values and files.
 
-Put it where the shell finds it (make the folder with mkdir -p), then open a new shell.
+Save it where the shell loads completions (create the folder with mkdir -p), then open a new shell.
 
 \b
-bash 4.4 or newer, with the package bash-completion:
+bash 4.4 or later, with the package bash-completion:
   polyframe completion bash \\
       > ~/.local/share/bash-completion/completions/polyframe
-bash without that package, as a line of ~/.bashrc:
+bash without that package, in ~/.bashrc:
   eval "$(polyframe completion bash)"
 zsh, with fpath+=~/.zfunc before compinit in ~/.zshrc:
   polyframe completion zsh > ~/.zfunc/_polyframe
@@ -30,7 +30,7 @@ fish:
 
 
 def folders(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-    """Let the shell complete the names of folders; the `shell_complete` of a parameter."""
+    """Complete the names of folders; for the `shell_complete` of a parameter."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="dir")]
@@ -39,15 +39,15 @@ def folders(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -
 @command(
     "polyframe completion bash",
     help=_HELP,
-    short_help="Print what makes a shell complete commands and flags.",
+    short_help="Print a script for shell completion.",
 )
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script with which a shell asks for what it completes."""
+    """Print the completion script of a shell."""
     from click.shell_completion import get_completion_class
 
     root: Any = ctx.find_root()
-    kind = get_completion_class(shell)
-    assert kind is not None
-    click.echo(kind(root.command, {}, "polyframe", VARIABLE).source())
+    shell_class = get_completion_class(shell)
+    assert shell_class is not None
+    click.echo(shell_class(root.command, {}, "polyframe", VARIABLE).source())

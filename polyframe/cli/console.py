@@ -1,4 +1,4 @@
-"""What commands say on the way and at the end."""
+"""Print notes, progress and summaries on the terminal."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def say(quiet: bool) -> Callable[[str], None]:
-    """Return a function that prints a note on standard error, or does nothing where all is to be quiet."""
+    """Return a function that prints a note on standard error, or does nothing if `quiet`."""
 
     def say(note: str) -> None:
         if not quiet:
@@ -21,9 +21,9 @@ def say(quiet: bool) -> Callable[[str], None]:
 
 
 class ProgressBar:
-    """A progress bar on standard error, only where that is a terminal."""
+    """A progress bar on standard error, shown only if that is a terminal."""
 
-    #: Those that are done, and all, of the run that is under way.
+    #: Finished partitions and all partitions of the current run; None for other work.
     partitions: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, quiet: bool, label: str = "partitions") -> None:
@@ -35,25 +35,25 @@ class ProgressBar:
     def __enter__(self) -> "ProgressBar":
         return self
 
-    def __call__(self, done: int, of_all: int) -> None:
-        """Show how far the work is."""
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` steps are finished."""
         if self.label == "partitions":
-            ProgressBar.partitions = (done, of_all)
+            ProgressBar.partitions = (done, total)
         if not self.shown:
             return
         if self.bar is None:
-            self.bar = click.progressbar(length=of_all, label=self.label, file=sys.stderr)
+            self.bar = click.progressbar(length=total, label=self.label, file=sys.stderr)
             self.bar.__enter__()
         self.bar.update(done - self.bar.pos)
 
-    def advance(self, of_all: int) -> Callable[[int], None]:
-        """Return a function that takes steps instead of how far it is."""
+    def advance(self, total: int) -> Callable[[int], None]:
+        """Return a function that takes the number of steps since its last call."""
         done = 0
 
         def step(steps: int) -> None:
             nonlocal done
             done += steps
-            self(done, of_all)
+            self(done, total)
 
         return step
 
@@ -63,7 +63,7 @@ class ProgressBar:
 
 
 def print_summary(summary: "Summary", quiet: bool) -> None:
-    """Print where every row and mark went."""
+    """Print how many rows and marks were used, filtered out and rejected."""
     if quiet:
         return
     from polyframe.pipeline.summary import summary_lines

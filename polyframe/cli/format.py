@@ -1,4 +1,4 @@
-"""What `polyframe status` and `polyframe validate` print: lines for people, or one JSON object."""
+"""Format the results of `polyframe status` and `polyframe validate` as lines of text or one JSON object."""
 
 import json
 from collections.abc import Mapping
@@ -9,104 +9,101 @@ from polyframe.store.stages import not_default, settings_of
 from polyframe.store.status import Status
 from polyframe.store.validation import Checked
 
-#: So many findings, or parts that are not current, are printed; the others are counted.
-_PRINTED: Final = 36
+#: Most problems that are listed; the rest are counted.
+_MOST_LISTED: Final = 36
 #: How the version was chosen, by the names in `polyframe.core.choices.VersionChosenBy`.
 _CHOSEN_BY: Final = {
-    "user": "as named",
-    "default": "kept until another is named",
-    "newest": "the newest, as asked for",
+    "user": "as requested",
+    "default": "kept until another is requested",
+    "newest": "the newest, as requested",
 }
 
 
-def status_lines(found: Status) -> list[str]:
-    """Return what an output directory holds, in words."""
-    if found.polyframe_version is None:
-        return [f"{found.output}: no tables yet", *_work_lines(found)]
+def status_lines(status: Status) -> list[str]:
+    """Describe an output directory in words."""
+    if status.polyframe_version is None:
+        return [f"{status.output}: no tables yet", *_run_lines(status)]
     lines = [
-        f"{found.output}: {', '.join(found.stages)} of workflow {found.settings['workflow_id']}, "
-        f"version {', '.join(text.strip() for text in found.versions)} "
-        f"({_CHOSEN_BY[str(found.version_chosen_by)]}), made by polyframe {found.polyframe_version}",
-        f"from {', '.join(found.sources)}; {_settings(found)}",
+        f"{status.output}: {', '.join(status.stages)} of workflow {status.settings['workflow_id']}, "
+        f"version {', '.join(version.strip() for version in status.versions)} "
+        f"({_CHOSEN_BY[str(status.version_chosen_by)]}), made by polyframe {status.polyframe_version}",
+        f"from {', '.join(status.sources)}; {_settings(status)}",
         "",
-        *_table_lines(found),
+        *_table_lines(status),
         "",
-        f"{found.partitions_current} of {found.partitions} partitions and {found.parts_current} of "
-        f"{found.parts} parts are current",
+        f"{status.partitions_current} of {status.partitions} partitions and {status.parts_current} of "
+        f"{status.parts} parts are current",
     ]
-    lines += [f"  {file}: {problem}" for file, problem in list(found.not_current.items())[:_PRINTED]]
-    lines += _more(len(found.not_current))
-    reasons: Mapping[str, int] = found.accounting["reasons"]
-    listed = ", ".join(f"{reason} {number}" for reason, number in reasons.items())
-    lines.append(f"rejected by the last run: {listed or 'nothing'}")
-    return lines + _work_lines(found)
+    lines += [f"  {file}: {problem}" for file, problem in list(status.not_current.items())[:_MOST_LISTED]]
+    lines += _unlisted(len(status.not_current))
+    counts: Mapping[str, int] = status.accounting["reasons"]
+    reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
+    lines.append(f"rejected by the last run: {reasons or 'nothing'}")
+    return lines + _run_lines(status)
 
 
-def status_json(found: Status) -> list[str]:
-    """Return what an output directory holds as a JSON object; its keys are the attributes of `Status`.
+def status_json(status: Status) -> list[str]:
+    """Describe an output directory as a JSON object whose keys are the attributes of `Status`.
 
-    `tables` holds an object for each table, with the attributes of `TableStatus`; `not_current` holds what
-    is wrong by file; `accounting` is that of `polyframe.json`. Where there are no tables yet,
-    `polyframe_version` is null and all that depends on it is empty or 0.
+    `tables` contains an object for each table, with the attributes of `TableStatus`; `not_current` contains
+    the problem of each file; `accounting` is that of `polyframe.json`. Without tables, `polyframe_version` is
+    null and everything that depends on it is empty or 0.
     """
-    return [json.dumps(found.to_dict(), indent=2)]
+    return [json.dumps(status.to_dict(), indent=2)]
 
 
 def checked_lines(output: Path, checked: Checked) -> list[str]:
-    """Return what is off in an output directory, in words."""
-    looked_at = f"{checked.tables} tables, {checked.parts} parts, {checked.rows} rows"
+    """List the problems of an output directory in words."""
+    contents = f"{checked.tables} tables, {checked.parts} parts, {checked.rows} rows"
     n = len(checked.findings)
     if not n:
-        return [f"{output}: {looked_at}: nothing is off"]
-    lines = [_one_line(str(finding)) for finding in checked.findings[:_PRINTED]]
-    return [
-        *lines,
-        *_more(n),
-        f"{output}: {looked_at} read: {n} {'thing is' if n == 1 else 'things are'} off",
-    ]
+        return [f"{output}: {contents}: no problems"]
+    lines = [_one_line(str(finding)) for finding in checked.findings[:_MOST_LISTED]]
+    return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} problem{'s' * (n != 1)}"]
 
 
 def checked_json(output: Path, checked: Checked) -> list[str]:
-    """Return what is off in an output directory as a JSON object.
+    """List the problems of an output directory as a JSON object.
 
-    Its keys: `output`, `tables`, `parts` and `rows` (how many could be read), and `findings`, a list of
-    objects with the attributes of `polyframe.store.validation.Finding`.
+    Its keys: `output`; `tables`, `parts` and `rows`, the number of each that could be read; and `findings`, a
+    list of objects with the attributes of `polyframe.store.validation.Finding`.
     """
-    told: dict[str, Any] = {"output": str(output), **vars(checked)}
-    told["findings"] = [finding.to_dict() for finding in checked.findings]
-    return [json.dumps(told, indent=2)]
+    report: dict[str, Any] = {"output": str(output), **vars(checked)}
+    report["findings"] = [finding.to_dict() for finding in checked.findings]
+    return [json.dumps(report, indent=2)]
 
 
-def _settings(found: Status) -> str:
-    """Tell the settings that are not the defaults; those that a run always chooses stand elsewhere."""
-    return f"settings: {not_default(settings_of(found.settings)) or 'the defaults'}"
+def _settings(status: Status) -> str:
+    """List the settings that differ from the defaults, except those that every run chooses."""
+    return f"settings: {not_default(settings_of(status.settings)) or 'the defaults'}"
 
 
-def _table_lines(found: Status) -> list[str]:
+def _table_lines(status: Status) -> list[str]:
     lines = [f"{'table':<16}{'rows':>12}{'bytes':>14}{'parts':>8}"]
-    for name, table in found.tables.items():
+    for name, table in status.tables.items():
         lines.append(f"{name:<16}{table.rows:>12,}{table.bytes:>14,}{table.parts:>8,}")
     return lines
 
 
-def _work_lines(found: Status) -> list[str]:
-    several = "s" * (found.finished_partitions != 1)
-    waiting = f"{found.finished_parts} finished parts of {found.finished_partitions} partition{several}"
-    if found.running:
-        moving = "; its tables are moving into place" if found.change_decided else ""
-        return [f"{found.running} is working there now: {waiting} so far{moving}"]
-    if found.change_decided:
+def _run_lines(status: Status) -> list[str]:
+    """Describe a run that is in progress or ended early."""
+    partitions = f"{status.finished_partitions} partition{'s' * (status.finished_partitions != 1)}"
+    finished = f"{status.finished_parts} finished parts of {partitions}"
+    if status.running:
+        publishing = "; its tables are being moved into place" if status.change_decided else ""
+        return [f"{status.running} is working there now: {finished} so far{publishing}"]
+    if status.change_decided:
         return [
-            "a run died while its finished tables moved into place; the next run completes that, and pf.scan "
-            "reads the new tables already"
+            "a run died while its finished tables were being moved into place; the next run completes the "
+            "move, and pf.scan already reads the new tables"
         ]
-    if found.finished_parts or found.polyframe_version is None:
-        return [f"a run ended early: {waiting} wait; run the same command to continue"]
+    if status.finished_parts or status.polyframe_version is None:
+        return [f"a run ended early: {finished} wait; run the same command to continue"]
     return []
 
 
-def _more(number: int) -> list[str]:
-    return [f"... and {number - _PRINTED} more"] if number > _PRINTED else []
+def _unlisted(count: int) -> list[str]:
+    return [f"... and {count - _MOST_LISTED} more"] if count > _MOST_LISTED else []
 
 
 def _one_line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How commands look in their help: examples, flags by topic, commands in the order of work."""
+"""Format the help: examples, options grouped by topic, commands in the order of work."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -7,14 +7,12 @@ import click
 
 from polyframe.core.suggestions import nearest
 
-Function = Callable[..., Any]
-
-#: Narrower than any terminal on which an example is to stand on lines of its own.
+#: Longest line of an example; fits terminals of 80 columns after indentation.
 _WIDEST: Final = 76
 
 
 class TopicOption(click.Option):
-    """An option that stands under a topic in the help."""
+    """An option that the help lists under a topic."""
 
     def __init__(self, *arguments: Any, topic: str | None = None, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -22,14 +20,14 @@ class TopicOption(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help has examples that work on `data/`, and its flags by topic."""
+    """A command whose help lists its options by topic and shows examples."""
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.examples = tuple(examples)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what is given; errors know their command, which click forgets where a value is missing."""
+        """Parse arguments; add the command to errors, which Click omits if a value is missing."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -37,7 +35,7 @@ class Command(click.Command):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the flags, those without a topic first."""
+        """Write the options, those without a topic first."""
         topics: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
@@ -49,7 +47,7 @@ class Command(click.Command):
                 formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples, each as it is to be typed."""
+        """Write the examples, ready to paste into a shell."""
         super().format_epilog(ctx, formatter)
         if self.examples:
             with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
@@ -71,7 +69,7 @@ class Group(click.Group):
             self.headings.setdefault(heading, []).append(str(command.name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands in the order in which people work."""
+        """Return the names of all commands in the order in which they were added."""
         return list(self.commands)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,35 +79,35 @@ class Group(click.Group):
         for heading, names in self.headings.items():
             with formatter.section(heading):
                 formatter.write_dl(
-                    # All in one column, also where the names under a heading are short.
+                    # Pad the names, so that all sections align.
                     [(name.ljust(longest), self.commands[name].get_short_help_str(width)) for name in names]
                 )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that is meant; a wrong name is told with the nearest one."""
+        """Return the command; an error suggests the nearest name."""
         if not ctx.resilient_parsing and args[0] not in self.commands and not args[0].startswith("-"):
             raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], self.commands)}")
         return super().resolve_command(ctx, args)
 
 
-def command(*examples: str, **settings: Any) -> Callable[[Function], Command]:
-    """Make a command of a function, like `click.command`.
+def command(*examples: str, **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Turn a function into a command, like `click.command`.
 
     Parameters
     ----------
     *examples : str
-        Calls such as `polyframe status out`, which work in a checkout on `data/` and on the directory `out`
-        that the first example of `polyframe run` makes. A test calls each of them.
+        Calls such as `polyframe status out`. They must work in a checkout, on `data/` and on the directory
+        `out` that the first example of `polyframe run` writes; a test runs each of them.
     **settings
-        What `click.command` takes.
+        Passed to `click.command`.
     """
     return click.command(cls=Command, examples=examples, **settings)
 
 
 def wrap_example(example: str) -> list[str]:
-    """Break an example that is too long for a line before one of its flags, as a shell takes it."""
+    """Split a long example into lines before its flags, with backslashes for the shell."""
     lines = [""]
     for word in example.replace(" -", "\n-").split("\n"):
         if lines[-1] and len(lines[-1]) + len(word) > _WIDEST - 2:
@@ -121,7 +119,7 @@ def wrap_example(example: str) -> list[str]:
 
 
 def error_message(error: click.ClickException) -> str:
-    """Return what is wrong with a call, and what to do next."""
+    """Return what is wrong with a call, followed by an example or by the command that shows the help."""
     message = error.format_message().rstrip(".")
     ctx = getattr(error, "ctx", None)
     if ctx is None or "?" in message:

@@ -1,4 +1,4 @@
-"""The commands that come before a run: configuration files, and exports to try things out with."""
+"""Define the commands that prepare input: config (configuration files) and synth (synthetic exports)."""
 
 import dataclasses
 from pathlib import Path
@@ -20,17 +20,17 @@ from polyframe.synthetic.options import SynthOptions
     short_help="Write configuration files from a workflow export.",
 )
 @click.argument("workflows", metavar="WORKFLOWS.csv", type=LOCAL_PATH)
-@click.option("--workflow-id", type=int, help="the workflow; needed where the export holds several")
-@click.option("--version", help="its version, such as 13.19, 13 or 4..13  [default: the newest]")
+@click.option("--workflow-id", type=int, help="workflow; required if the export contains several")
+@click.option("--version", help="workflow version, such as 13.19, 13 or 4..13  [default: the newest]")
 @click.option(
     "-o",
     "--output",
     required=True,
     type=LOCAL_PATH,
     shell_complete=folders,
-    help="the folder for the files",
+    help="folder for the files",
 )
-@click.option("--force", is_flag=True, help="replace files that are there")
+@click.option("--force", is_flag=True, help="replace existing files")
 @quiet_option
 def config(
     workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
@@ -44,7 +44,7 @@ def config(
 
 
 def _synth_options(command: Function) -> Function:
-    """Give a command one option for each field of `SynthOptions`."""
+    """Add an option for each field of `SynthOptions`."""
     for f in reversed(dataclasses.fields(SynthOptions)):
         kind: Any = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
         command = click.option(
@@ -59,7 +59,7 @@ def _synth_options(command: Function) -> Function:
 
 @command(
     "polyframe synth toy.csv --subjects 100 --volunteers 12 --seed 7",
-    short_help="Write a synthetic export, to try things out.",
+    short_help="Write a synthetic export.",
 )
 @click.argument("output", metavar="OUT", type=LOCAL_PATH)
 @_synth_options
@@ -67,8 +67,8 @@ def _synth_options(command: Function) -> Function:
 def synth(output: Path, quiet: bool, **options: Any) -> None:
     """Write a synthetic export to OUT.
 
-    OUT is a file where it ends in .csv or .csv.gz; else a directory, which gets classifications.csv and
-    subjects.csv. Same options, same bytes.
+    OUT is a file if its name ends in .csv or .csv.gz, otherwise a directory for classifications.csv and
+    subjects.csv. The same options give the same bytes.
     """
     from polyframe.synthetic import write_export
 

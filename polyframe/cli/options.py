@@ -1,48 +1,36 @@
-"""Options that several commands have, made from the settings they stand for."""
+"""Define the options that several commands share; those of settings are generated from `Settings`."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import click
 
 from polyframe.cli.completion import folders
 from polyframe.cli.help import TopicOption
-from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.cli.parameter_types import LOCAL_PATH, AliasedChoice
 from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _TYPES: Final = {"workflow_id": int, "tool": int, "max_shrink": str}
 _TOPICS: Final = {
-    "extract": "What is read",
+    "extract": "Input",
     "reduce": "Clusters and averages",
     "contours": "Contours",
-    "run": "How it is computed",
+    "run": "Computation",
 }
 
 
-class Choice(click.Choice[str]):
-    """A choice that also accepts earlier names, which its help does not show."""
-
-    def __init__(self, choices: tuple[str, ...], aliases: Mapping[str, str]) -> None:
-        super().__init__(choices)
-        self._aliases = aliases
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the choice that a value names."""
-        return super().convert(self._aliases.get(value, value), param, ctx)
-
-
 def setting_options(*affected: str, default: str | None = None) -> Callable[[Function], Function]:
-    """Give a command one option for each setting that changes its results.
+    """Add an option for each setting that affects the results of some stages, or how they are computed.
 
     Parameters
     ----------
     *affected : str
-        Which results, see `polyframe.core.settings.Affects`.
+        Stages, see `polyframe.core.settings.Affects`.
     default : str, optional
-        What the help says holds without the option, where that is not the default of the setting.
+        The default that the help shows, if it is not that of the setting.
     """
 
     def add(command: Function) -> Function:
@@ -55,14 +43,14 @@ def setting_options(*affected: str, default: str | None = None) -> Callable[[Fun
 
 
 def named_setting_options(*names: str, default: str | None = None) -> Callable[[Function], Function]:
-    """Give a command one option for each setting that is named.
+    """Add an option for each of the named settings.
 
     Parameters
     ----------
     *names : str
         Fields of `Settings` that have a flag.
     default : str, optional
-        What the help says holds without the option, where that is not the default of the setting.
+        The default that the help shows, if it is not that of the setting.
     """
 
     def add(command: Function) -> Function:
@@ -78,9 +66,9 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     repeatable = f.default == () and f.name in ("task", "tool", "bezier_tool")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
-        kind = Choice(f.metadata["choices"], f.metadata["aliases"])
+        kind = AliasedChoice(f.metadata["choices"], f.metadata["aliases"])
     default = default or ("" if f.default in (None, ()) else str(f.default))
-    shown = f"  [default: {default}]" if default else ""
+    default_text = f"  [default: {default}]" if default else ""
     return click.option(
         f.metadata["flag"],
         f.name,
@@ -89,19 +77,19 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
         type=kind,
         multiple=repeatable,
         default=None,
-        help=f.metadata["help"].replace("`", "") + shown,
+        help=f.metadata["help"].replace("`", "") + default_text,
     )
 
 
-#: What holds where a command that works in OUT is given no other value.
-AS_MADE: Final = "as OUT was made with"
+#: The default of a setting in commands that work on an existing output directory.
+DEFAULT_OF_OUT: Final = "as in OUT"
 
 config_option = click.option(
     "-c",
     "--config",
     multiple=True,
     type=LOCAL_PATH,
-    help="a YAML file in the Panoptes form; repeatable",
+    help="YAML configuration file, as for Panoptes; repeatable",
 )
 classifications_argument = click.argument("classifications", nargs=-1, required=True, type=LOCAL_PATH)
 output_argument = click.argument("output", metavar="OUT", type=LOCAL_PATH, shell_complete=folders)
@@ -111,14 +99,14 @@ tables_option = click.option(
     required=True,
     type=LOCAL_PATH,
     shell_complete=folders,
-    help="the directory for the tables",
+    help="directory for the tables",
 )
 force_option = click.option(
-    "--force", is_flag=True, help="make everything anew, also what earlier work answers"
+    "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="no progress, no notes, no summary")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="print no progress, notes or summary")
 
 
 def drop_unset(options: dict[str, Any]) -> Any:
-    """Drop the options that were not given."""
+    """Return the options that were set on the command line."""
     return {name: value for name, value in options.items() if value not in (None, ())}

@@ -1,4 +1,4 @@
-"""The commands that read an output directory: status, validate, export, report."""
+"""Define the commands that read an output directory: status, validate, export, report."""
 
 import dataclasses
 import sys
@@ -15,35 +15,37 @@ from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
+_json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 
 
-@command("polyframe status out", short_help="Tell what a directory holds, and whether a run works there.")
+@command(
+    "polyframe status out", short_help="Show what a directory contains and whether a run is in progress."
+)
 @output_argument
 @_json_option
 def status(output: Path, as_json: bool) -> None:
-    """Tell what OUT holds: tables, settings, what is current, what was rejected, and who works there.
+    """Show the tables and settings of OUT, whether they are current, and whether a run is in progress.
 
-    Nothing in OUT is changed, and a run that works there is not disturbed. The exit code is 1 if a part is
-    missing or damaged, as far as its length and its footer tell; polyframe validate reads all of it.
+    Nothing in OUT is changed, and a run in progress is not disturbed. The exit code is 1 if a part is missing
+    or damaged, judging by its length and footer; polyframe validate reads every row.
     """
     from polyframe.cli import format
     from polyframe.store import status
 
-    found = status.status(output)
-    for line in format.status_json(found) if as_json else format.status_lines(found):
+    result = status.status(output)
+    for line in format.status_json(result) if as_json else format.status_lines(result):
         click.echo(line)
-    if found.not_current:
+    if result.not_current:
         sys.exit(1)
 
 
-@command("polyframe validate out", short_help="Read all of a directory and tell what is off.")
+@command("polyframe validate out", short_help="Check a directory and list problems.")
 @output_argument
 @_json_option
 def validate(output: Path, as_json: bool) -> None:
-    """Read everything in OUT and check it: files, columns, order, keys, counts, fingerprints, geometries.
+    """Check everything in OUT: files, columns, order, keys, counts, fingerprints and geometries.
 
-    One line for each thing that is off; the exit code is 1 if anything is.
+    Prints a line for each problem; the exit code is 1 if there is any.
     """
     from polyframe.cli import format
     from polyframe.store import validation
@@ -56,7 +58,7 @@ def validate(output: Path, as_json: bool) -> None:
 
 
 def _export_options(command: Function) -> Function:
-    """Give a command one option for each field of `ExportOptions`."""
+    """Add an option for each field of `ExportOptions`."""
     for f in reversed(dataclasses.fields(ExportOptions)):
         command = click.option(
             f"--{f.name.replace('_', '-')}",
@@ -77,15 +79,15 @@ def _parameter_type(kind: Any) -> Any:
     "polyframe export out --to panoptes-csv -o csv",
     "polyframe export out --to geojson --what contours --level 2 -o level.geojson",
     "polyframe export out --to coco --classifications data/classifications.csv -o coco.json",
-    short_help="Write the tables in the form of another program.",
+    short_help="Export the tables to the format of another program.",
 )
 @output_argument
-@click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="the form to write")
-@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="the file or folder")
+@click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="format to write")
+@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="file or folder to write")
 @_export_options
 @quiet_option
 def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
-    """Hand on what is in OUT in the form of another program; nothing in OUT is changed."""
+    """Export the tables of OUT to the format of another program. Nothing in OUT is changed."""
     from polyframe.export.export_output import export as write
 
     for done in write(output, to, path, say=say(quiet), **drop_unset(options)):
@@ -96,40 +98,40 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
 @command(
     "polyframe report out -o report.html",
     "polyframe report out --subjects data/subjects.csv --images data/images -o report.html",
-    short_help="Write one HTML file: numbers, and clusters from the worst on.",
+    short_help="Write an HTML report: statistics, and clusters worst first.",
 )
 @output_argument
-@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="the HTML file")
-@click.option("--subjects", type=LOCAL_PATH, help="the subjects export, CSV")
+@click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="HTML file to write")
+@click.option("--subjects", type=LOCAL_PATH, help="subject export (CSV)")
 @click.option(
     "--images",
     type=LOCAL_PATH,
     shell_complete=folders,
-    help="a folder with the files that the metadata in --subjects name",
+    help="folder of the image files that the metadata in --subjects name",
 )
 @click.option(
     "--classifications",
     type=LOCAL_PATH,
-    help="the classification export, which records the sizes of the images",
+    help="classification export, which records the sizes of the images",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1),
     default=LIMIT,
     show_default=True,
-    help="show so many clusters, those with the least consensus",
+    help="number of clusters to show, those with the least consensus",
 )
 @quiet_option
 def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
-    """Write one HTML file about OUT: numbers, distribution of consensus, clusters from the worst on.
+    """Write an HTML report of OUT: statistics, the distribution of consensus, and clusters worst first.
 
-    It works offline, and has no names of volunteers in it. Without --images the background of the outlines is
-    white.
+    The file works offline and contains no names of volunteers. The background of the outlines is white unless
+    --images is given.
 
     Images need the extra panoptes-polyframe[report].
     """
     from polyframe.export.report.write_report import report as write
 
-    done = write(output, path, say=say(quiet), **options)
+    report = write(output, path, say=say(quiet), **options)
     if not quiet:
-        click.echo(done)
+        click.echo(report)

@@ -1,6 +1,7 @@
-"""What the arguments of commands may be, beside what Click knows: local paths, and numbers of subjects."""
+"""Define Click parameter types for local paths, subject ids and choices with aliases."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,20 @@ from polyframe.core.local_paths import local_path
 _LARGEST: Final = 2**63 - 1
 
 
+class AliasedChoice(click.Choice[str]):
+    """A choice that also accepts earlier names, which its help does not show."""
+
+    def __init__(self, choices: tuple[str, ...], aliases: Mapping[str, str]) -> None:
+        super().__init__(choices)
+        self._aliases = aliases
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the current name of a choice."""
+        return super().convert(self._aliases.get(value, value), param, ctx)
+
+
 class _LocalPath(click.Path):
-    """A path; the address of a bucket or of the web is refused before a folder of that name is made."""
+    """A local path; an address such as `s3://bucket` is refused before a folder of that name is made."""
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
@@ -21,19 +34,19 @@ class _LocalPath(click.Path):
 
 
 class _SubjectId(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A whole number from 0, as far as the tables can hold it."""
+    """A nonnegative integer of at most 64 bits."""
 
     name = "integer"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         number: int = click.INT.convert(value, param, ctx)
         if not 0 <= number <= _LARGEST:
-            self.fail(f"{number} is not the number of a subject.", param, ctx)
+            self.fail(f"{number} is not a subject id.", param, ctx)
         return number
 
 
 def _name(param: click.Parameter | None) -> str:
-    """Return what a message calls a parameter: `--output`, or `OUT` of an argument."""
+    """Return the name of a parameter for messages: `--output` for an option, `OUT` for an argument."""
     if param is None:
         return "path"
     return param.opts[-1] if param.opts[0].startswith("-") else param.human_readable_name

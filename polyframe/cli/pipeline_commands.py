@@ -1,4 +1,4 @@
-"""The commands that make tables: run, extract, reduce, contours."""
+"""Define the commands that make tables: run, extract, reduce, contours."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from polyframe.cli.completion import folders
 from polyframe.cli.console import ProgressBar, print_summary, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
-    AS_MADE,
+    DEFAULT_OF_OUT,
     classifications_argument,
     config_option,
     drop_unset,
@@ -31,7 +31,7 @@ from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 @classifications_argument
 @config_option
 @tables_option
-@click.option("--no-contours", is_flag=True, help="leave the table contours out")
+@click.option("--no-contours", is_flag=True, help="skip the contours")
 @setting_options("extract", "reduce", "contours")
 @force_option
 @quiet_option
@@ -46,9 +46,8 @@ def run(
 ) -> None:
     """Make all tables from the export CLASSIFICATIONS.
 
-    CLASSIFICATIONS is one file or several: CSV, plain or packed with gzip or zstd, or Parquet; a pattern in
-    quotes, such as "exports/*.csv"; or - for standard input. What an earlier run into the same directory made
-    of the same rows with the same settings stays as it is.
+    CLASSIFICATIONS is one or more files (CSV, optionally compressed with gzip or zstd, or Parquet), a quoted
+    pattern such as "exports/*.csv", or - for standard input. Parts of OUT that are up to date are kept.
     """
     from polyframe import api
 
@@ -68,7 +67,7 @@ def run(
 
 @command(
     "polyframe extract data/classifications.csv -c data/config.yaml -o out",
-    short_help="Take the marks out of an export and stop there.",
+    short_help="Extract the marks of an export.",
 )
 @classifications_argument
 @config_option
@@ -108,7 +107,7 @@ def extract(
 
 @command(
     "polyframe reduce out -c data/config.yaml --average union",
-    short_help="Cluster and average extractions: groups, labels, reductions.",
+    short_help="Cluster marks and average each cluster.",
 )
 @click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=LOCAL_PATH)
 @config_option
@@ -117,9 +116,9 @@ def extract(
     "--output",
     type=LOCAL_PATH,
     shell_complete=folders,
-    help="the directory, for EXTRACTIONS.csv",
+    help="directory for the tables, with EXTRACTIONS.csv",
 )
-@setting_options("extract", "reduce", default=AS_MADE)
+@setting_options("extract", "reduce", default=DEFAULT_OF_OUT)
 @force_option
 @quiet_option
 def reduce(
@@ -132,14 +131,14 @@ def reduce(
 ) -> None:
     """Make the tables groups, labels and reductions from the extractions in OUT.
 
-    Or from EXTRACTIONS.csv, which panoptes_aggregation wrote: then also classifications, extractions and
-    rejects, into the directory that -o names. What that file lacks is the version of the workflow.
+    Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
+    extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
     if not extractions.is_file():
         if not extractions.exists() and (output is not None or extractions.suffix.lower() == ".csv"):
             raise PolyframeError(no_such_file(extractions))
         if output is not None:
-            raise UsageError(f"-o is for a CSV file of extractions; {extractions} is none")
+            raise UsageError(f"-o needs a CSV file of extractions, and {extractions} is not one")
         _from_extractions("reduce", extractions, config, force, quiet, options)
         return
     if output is None:
@@ -166,11 +165,11 @@ def reduce(
 
 @command(
     "polyframe contours out -c data/config.yaml",
-    short_help="Make contours from extractions.",
+    short_help="Make the contours of each cluster.",
 )
 @output_argument
 @config_option
-@setting_options("extract", "reduce", "contours", default=AS_MADE)
+@setting_options("extract", "reduce", "contours", default=DEFAULT_OF_OUT)
 @force_option
 @quiet_option
 def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:

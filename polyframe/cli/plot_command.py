@@ -1,4 +1,4 @@
-"""The command `polyframe plot`."""
+"""Define the command `polyframe plot`."""
 
 import functools
 from collections.abc import Mapping
@@ -18,44 +18,52 @@ if TYPE_CHECKING:
     from polyframe.plot.mark_groups import MarkGroup
 
 _KINDS: Final = ("marks", "averages", "agreement")
-_drawn = functools.partial(click.option, cls=TopicOption, topic="What is drawn")
-_behind = functools.partial(click.option, cls=TopicOption, topic="The image behind it")
+_content_option = functools.partial(click.option, cls=TopicOption, topic="Content")
+_image_option = functools.partial(click.option, cls=TopicOption, topic="Background image")
 
 
 @command(
     "polyframe plot out --subject 1000003 --images data/images --subjects data/subjects.csv -o subject.png",
     "polyframe plot out -o consensus.png",
-    short_help="Draw a subject, or consensus over all clusters.",
+    short_help="Draw a subject, or statistics of all clusters.",
 )
 @click.argument("output", metavar="[OUT]", required=False, type=LOCAL_PATH, shell_complete=folders)
-@_drawn("--subject", type=SUBJECT_ID, help="draw this subject; else all clusters of OUT")
-@_drawn("--toy", is_flag=True, help="draw what eps, min_samples and averages do to toy clusters, without OUT")
-@click.option("-o", "--output", "picture", required=True, type=LOCAL_PATH, help="a .png, .svg or .pdf")
-@_drawn(
+@_content_option(
+    "--subject", type=SUBJECT_ID, help="draw this subject  [default: statistics of all clusters]"
+)
+@_content_option(
+    "--toy",
+    is_flag=True,
+    help="show the effect of eps, min_samples and averages on toy clusters, without OUT",
+)
+@click.option(
+    "-o", "--output", "picture", required=True, type=LOCAL_PATH, help="picture file: .png, .svg or .pdf"
+)
+@_content_option(
     "--show",
     multiple=True,
     type=click.Choice(_KINDS),
-    help="volunteers' outlines, averaged polygons, or the heat map of agreement; repeatable  [default: all]",
+    help="volunteers' outlines, averaged polygons or the heat map of agreement; repeatable  [default: all]",
 )
-@_drawn("--level", type=click.IntRange(1), help="draw this contour level (by itself without --show)")
-@_drawn("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
-@_drawn("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
-@_drawn("--task", multiple=True, help="only this task, such as T0; repeatable")
-@_behind("--image", type=LOCAL_PATH, help="the image file of the frame")
-@_behind(
+@_content_option("--level", type=click.IntRange(1), help="draw this contour level (alone, without --show)")
+@_content_option("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
+@_content_option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
+@_content_option("--task", multiple=True, help="only this task, such as T0; repeatable")
+@_image_option("--image", type=LOCAL_PATH, help="image file of the frame")
+@_image_option(
     "--images",
     type=LOCAL_PATH,
     shell_complete=folders,
-    help="a folder with the files that the metadata in --subjects name",
+    help="folder of the image files that the metadata in --subjects name",
 )
-@_behind("--subjects", type=LOCAL_PATH, help="the subjects export, CSV")
-@_behind("--fetch", is_flag=True, help="fetch images from the addresses in --subjects")
+@_image_option("--subjects", type=LOCAL_PATH, help="subject export (CSV)")
+@_image_option("--fetch", is_flag=True, help="download images from the URLs in --subjects")
 @click.option(
     "--width",
     type=click.IntRange(200, 10_000),
     default=1200,
     show_default=True,
-    help="of the picture, in pixels",
+    help="width of the picture in pixels",
 )
 def plot(
     output: Path | None,
@@ -65,11 +73,11 @@ def plot(
     width: int,
     **chosen: Any,
 ) -> None:
-    """Draw a subject of OUT, or consensus over all its clusters, into a picture.
+    """Draw a subject of OUT, or the distribution of consensus over all clusters.
 
-    A subject is drawn with one row for each frame and tool: the volunteers' outlines coloured by cluster
-    (outliers dashed), the averaged polygons, and the contours as a heat map of agreement. Behind it is the
-    image where it is given, else white.
+    The picture of a subject has a row for each frame and tool: the volunteers' outlines coloured by cluster
+    (outliers dashed), the averaged polygons, and the contours as a heat map of agreement. The background is
+    white unless an image is given.
 
     Needs the extra panoptes-polyframe[plot].
     """
@@ -82,31 +90,28 @@ def plot(
         if toy:
             figure = pictures.toy_figure(width=width)
         elif subject is None:
-            figure = pictures.overview_figure(_given(output), width=width)
+            figure = pictures.overview_figure(_required(output), width=width)
         else:
-            figure = _subject_figure(_given(output), subject, width, **chosen)
+            figure = _subject_figure(_required(output), subject, width, **chosen)
         pictures.save_figure(figure, picture)
 
 
 def _check(output: Path | None, subject: int | None, toy: bool, chosen: Mapping[str, Any]) -> None:
-    """Raise a UsageError where options do not go together."""
+    """Raise a UsageError if options contradict each other."""
     if toy and (output or subject is not None):
-        raise UsageError("--toy goes without OUT and --subject")
+        raise UsageError("--toy cannot be combined with OUT or --subject")
     if not toy and output is None:
-        raise UsageError("name the output directory of a run, or use --toy; see `polyframe plot --help`")
-    if subject is None and (
-        given := [name for name, value in chosen.items() if value not in (None, (), False)]
-    ):
-        raise UsageError(f"--{given[0]} goes with --subject ID")
+        raise UsageError("name an output directory, or use --toy; see `polyframe plot --help`")
+    set_names = [name for name, value in chosen.items() if value not in (None, (), False)]
+    if subject is None and set_names:
+        raise UsageError(f"--{set_names[0]} needs --subject ID")
     if sum(map(bool, (chosen["image"], chosen["images"], chosen["fetch"]))) > 1:
         raise UsageError("choose one of --image, --images and --fetch")
     if (chosen["images"] or chosen["fetch"]) and not chosen["subjects"]:
-        named = "--images" if chosen["images"] else "--fetch"
-        raise UsageError(
-            f"{named} needs --subjects SUBJECTS.csv, which says which image belongs to a subject"
-        )
+        flag = "--images" if chosen["images"] else "--fetch"
+        raise UsageError(f"{flag} needs --subjects SUBJECTS.csv, which lists the images of each subject")
     if chosen["subjects"] and not (chosen["images"] or chosen["fetch"]):
-        raise UsageError("--subjects needs --images DIR, or --fetch to fetch the images from Zooniverse")
+        raise UsageError("--subjects needs --images DIR, or --fetch to download the images from Zooniverse")
 
 
 def _subject_figure(
@@ -119,17 +124,17 @@ def _subject_figure(
     frame: tuple[int, ...],
     tool: tuple[int, ...],
     task: tuple[str, ...],
-    **where: Any,
+    **image_options: Any,
 ) -> "Figure":
     from polyframe import plot as pictures
 
     groups = pictures.read_groups(output, subject, tasks=task, frames=frame, tools=tool)
     if not show and level is None:
-        # What a run with --no-contours lacks is not asked for.
-        contoured = all(cluster.levels is not None for group in groups for cluster in group.clusters)
-        show = _KINDS if contoured else _KINDS[:2]
+        # Skip the heat map if OUT has no contours.
+        has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
+        show = _KINDS if has_contours else _KINDS[:2]
     return pictures.subject_figure(
-        groups, show=show, level=level, images=_images(groups, subject, **where), width=width
+        groups, show=show, level=level, images=_images(groups, subject, **image_options), width=width
     )
 
 
@@ -142,30 +147,32 @@ def _images(
     subjects: Path | None,
     fetch: bool,
 ) -> dict[int, Any]:
-    """Return the images of the frames that are drawn; say where one is missing."""
+    """Return the images of the frames that are drawn; print a note for each missing one."""
     from polyframe import plot as pictures
 
     frames = sorted({group.frame for group in groups})
     if image:
         if len(frames) > 1:
-            there = ", ".join(map(str, frames))
+            numbers = ", ".join(map(str, frames))
             raise UsageError(
-                f"--image is one frame, and subject {subject} has marks in {there}; add --frame N"
+                f"--image is for one frame; subject {subject} has marks in frames {numbers}: add --frame N"
             )
         return {frames[0]: pictures.read_image(image)}
     if not subjects:
         return {}
-    known = pictures.read_subject(subjects, subject)
-    found: dict[int, Any] = known.locations if fetch else pictures.ImageFolder(_given(images)).of(known)
-    take: Any = pictures.fetch_image if fetch else pictures.read_image
-    for number in frames:
-        if number not in found:
-            where = subjects if fetch else images
-            click.echo(f"polyframe: {where}: no image of frame {number}, which is left white", err=True)
-    return {number: take(found[number]) for number in frames if number in found}
+    record = pictures.read_subject(subjects, subject)
+    sources: dict[int, Any] = (
+        record.locations if fetch else pictures.ImageFolder(_required(images)).of(record)
+    )
+    load: Any = pictures.fetch_image if fetch else pictures.read_image
+    for frame in frames:
+        if frame not in sources:
+            place = subjects if fetch else images
+            click.echo(f"polyframe: {place}: no image of frame {frame}; its background is white", err=True)
+    return {frame: load(sources[frame]) for frame in frames if frame in sources}
 
 
-def _given(path: Path | None) -> Path:
+def _required(path: Path | None) -> Path:
     if path is None:
         raise UsageError("a path is missing; see `polyframe plot --help`")
     return path

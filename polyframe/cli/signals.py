@@ -1,9 +1,9 @@
-"""Ctrl-C and SIGTERM: a run ends within seconds, also while it computes in code that does not listen.
+"""Stop a command within seconds on Ctrl-C and SIGTERM, even during long calls of compiled code.
 
-The first signal raises `StoppedError` where the main thread is. Compiled code may keep that thread from
-noticing for minutes, and so may threads that work for it. So a second thread waits for signals too: when the
-main thread has not come to its end a little later, it removes the temporary files and ends the process.
-That is safe because part files appear whole or not at all.
+The first signal raises `StoppedError` in the main thread. Compiled code or a wait for worker threads can
+delay that for minutes, so a second thread watches for signals too: if the main thread has not ended after
+2 seconds, that thread removes the temporary files and ends the process. Part files appear complete or not at
+all, so this is safe.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Final
 
-#: Seconds that the main thread has for coming to its end.
+#: Seconds that the main thread gets to end by itself.
 _PATIENCE: Final = 2.0
 _SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -24,19 +24,19 @@ _SIGNALS: Final = tuple(
 
 
 class StoppedError(BaseException):
-    """A signal asked to stop; not to be caught as an error that the work made."""
+    """A signal raised to stop. Derives from BaseException, so that no handler of errors catches it."""
 
 
 @contextlib.contextmanager
 def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator[None]:
-    """Stop the body within seconds when a signal asks for it.
+    """Stop the body within seconds of a signal.
 
     Parameters
     ----------
     clean_up : callable
-        Removes temporary files, where the body cannot be brought to do it itself.
+        Removes temporary files if the body does not end in time.
     say : callable
-        Says that the work was stopped, in that case.
+        Prints that the work was stopped, in the same case.
 
     Raises
     ------
@@ -45,47 +45,47 @@ def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Ite
 
     Notes
     -----
-    Signals reach the main thread only: elsewhere the body just runs. Those that the parent process has
-    switched off, as `nohup` does, stay switched off.
+    Python delivers signals to the main thread only; in any other thread the body runs without this
+    protection. Signals that the parent process ignores, as `nohup` does, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard, told = socket.socketpair()
-    told.setblocking(False)
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
     ended = threading.Event()
 
     def watch() -> None:
-        while numbers := heard.recv(16):
+        while numbers := receiver.recv(16):
             for number in numbers:
                 if number in _SIGNALS and not ended.wait(_PATIENCE):
                     clean_up()
                     exit_now(say)
 
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    wakeup = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    watching = threading.Thread(target=watch, daemon=True)
-    watching.start()
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     stop = _stop_once()
     for number in _SIGNALS:
-        if before[number] not in (signal.SIG_IGN, None):
+        if handlers[number] not in (signal.SIG_IGN, None):
             signal.signal(number, stop)
     try:
         yield
     finally:
         ended.set()
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             if handler not in (signal.SIG_IGN, None):
                 signal.signal(number, handler)
         signal.set_wakeup_fd(wakeup)
-        # This ends what the other thread reads.
-        told.close()
-        watching.join()
-        heard.close()
+        # Closing the sender ends the loop of the watcher.
+        sender.close()
+        watcher.join()
+        receiver.close()
 
 
 def exit_now(say: Callable[[], None]) -> None:
-    """End the process at once with exit code 1, without waiting for threads that still work."""
+    """End the process at once with exit code 1, without waiting for other threads."""
     if _ending.acquire(blocking=False):
         with contextlib.suppress(OSError, ValueError):
             say()
@@ -94,19 +94,19 @@ def exit_now(say: Callable[[], None]) -> None:
                     stream.flush()
         _remove_semaphores()
         os._exit(1)
-    # The other thread is about to end the process.
+    # Another thread is about to end the process.
     threading.Event().wait()
 
 
 def _remove_semaphores() -> None:
-    """Remove the named semaphores of pools of threads; Python warns of those that are left.
+    """Remove the named semaphores of thread pools; Python warns of those that remain.
 
-    A pool has them where new processes do not inherit those without names: everywhere but on Linux, and there
-    from Python 3.14 on.
+    Pools have them if new processes cannot inherit unnamed ones: on every system but Linux, and on Linux
+    since Python 3.14.
     """
     finalizers = getattr(sys.modules.get("multiprocessing.util"), "_finalizer_registry", {})
     for finalizer in list(finalizers.values()):
-        # Others may wait for what still works.
+        # Other finalizers may wait for threads that are still running.
         if getattr(getattr(finalizer, "_callback", None), "__qualname__", "") == "SemLock._cleanup":
             with contextlib.suppress(Exception):
                 finalizer()
@@ -116,13 +116,13 @@ _ending: Final = threading.Lock()
 
 
 def _stop_once() -> Callable[[int, FrameType | None], None]:
-    """Return a handler that raises at the first signal only, so that none disturbs the cleaning up."""
-    asked = False
+    """Return a handler that raises at the first signal only, so that no other interrupts cleanup."""
+    raised = False
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
+        nonlocal raised
+        if not raised:
+            raised = True
             raise StoppedError
 
     return stop

@@ -1,4 +1,4 @@
-"""The command `polyframe tune`."""
+"""Define the command `polyframe tune`."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import click
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
-    AS_MADE,
+    DEFAULT_OF_OUT,
     config_option,
     drop_unset,
     named_setting_options,
@@ -21,24 +21,26 @@ from polyframe.cli.parameter_types import LOCAL_PATH
 @command(
     "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
     "polyframe tune out -o settings.csv --plot settings.png",
-    short_help="Compare many eps and min_samples, to choose one of each.",
+    short_help="Compare values of eps and min_samples.",
 )
 @output_argument
 @config_option
 @click.option(
     "--eps",
     metavar="VALUES",
-    help="values to try, start:stop:step with both ends, or a list such as 0.3,0.5; above 0 and up to 1  "
+    help="values to try: start:stop:step including both ends, or a list such as 0.3,0.5 (0 < eps <= 1)  "
     "[default: 0.1:0.9:0.1]",
 )
 @click.option(
     "--min-samples",
     metavar="VALUES",
-    help="values to try, a list such as 2,3,4, or start:stop; from 1  [default: 2,3,4]",
+    help="values to try: a list such as 2,3,4, or start:stop (at least 1)  [default: 2,3,4]",
 )
-@click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="a .csv or .parquet")
-@click.option("--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="a .png, .svg or .pdf")
-@named_setting_options("task", "tool", "filter", "min_threshold", default=AS_MADE)
+@click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
+@click.option(
+    "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"
+)
+@named_setting_options("task", "tool", "filter", "min_threshold", default=DEFAULT_OF_OUT)
 @named_setting_options("engine", "jobs")
 @quiet_option
 def tune(
@@ -51,15 +53,15 @@ def tune(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Compare many eps and min_samples on the extractions in OUT, to choose one of each.
+    """Compare values of eps and min_samples on the extractions in OUT.
 
-    Prints one line for each setting: clusters and outliers, clusters that hold two marks of one
-    classification (doubled) or were joined by the last step of eps (merged), and the quartiles of consensus.
-    Distances are computed once for all of them; nothing in OUT is changed. Other settings are as OUT was
-    made with, unless they are given.
+    Prints a line for each pair of values: the number of clusters and outliers, clusters with two marks of
+    one classification (doubled), clusters that the last step of eps joined to others (merged), and the
+    quartiles of consensus. Distances are computed only once. Nothing in OUT is changed. Settings that are
+    omitted are those of OUT.
     """
     if picture:
-        # Before the work: an extra that is missing, or a name that says no form, is told at once.
+        # Fail before the work if Matplotlib is missing or the format is unknown.
         from polyframe import plot as pictures
         from polyframe.plot.figures import check_format
 
@@ -80,7 +82,7 @@ def tune(
             progress=progress,
             **drop_unset(options),
         )
-    # First of all: what comes of minutes is not lost where a file cannot be written.
+    # Print first, so that the result of minutes survives if a file cannot be written.
     if not quiet:
         for line in tuning_lines(table, str(output)):
             click.echo(line)

@@ -1,11 +1,21 @@
-"""Name the command that installs an optional part of polyframe."""
+"""Describe the optional parts of polyframe: which are installed, and how to install the others."""
 
+import importlib.metadata
+import importlib.util
 from typing import Final
 
-#: The name on PyPI. The distribution `polyframe` there is somebody else's.
+#: The name on PyPI. The distribution `polyframe` there belongs to another project.
 DISTRIBUTION: Final = "panoptes-polyframe"
 
 
 def install_command(extra: str) -> str:
     """Return the command that installs an extra, such as `pip install 'panoptes-polyframe[plot]'`."""
     return f"pip install '{DISTRIBUTION}[{extra}]'"
+
+
+def installed_engines() -> str:
+    """Return the installed engines with their versions, on one line, without importing them."""
+    shapely = f"shapely {importlib.metadata.version('shapely')}"
+    if importlib.util.find_spec("numba") is None:
+        return f"{shapely}; for compiled: {install_command('fast')}"
+    return f"{shapely}, compiled with numba {importlib.metadata.version('numba')}"

@@ -78,7 +78,7 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         assert text == polyframe(*filter(None, [name, "--help"])).out
         assert max(map(len, text.splitlines())) <= width
         assert "\b" not in text
-        assert name or "..." not in text.split("Before a run")[1]
+        assert name or "..." not in text.split("Prepare:")[1]
 
 
 def test_every_command_stands_once_under_a_heading(polyframe: Call) -> None:
@@ -96,9 +96,9 @@ def test_every_flag_stands_once_and_the_settings_by_topic(polyframe: Call) -> No
                 flag = max(parameter.opts, key=len)
                 assert len(re.findall(rf"^  (-\w, )?{flag}\b(?!-)", text, re.MULTILINE)) == 1, (name, flag)
     text = polyframe("run", "--help").out
-    places = [text.index(part) for part in ("Options:", "--output", "What is read:", "--task")]
+    places = [text.index(part) for part in ("Options:", "--output", "Input:", "--task")]
     places += [text.index(part) for part in ("Clusters and averages:", "--eps", "Contours:", "--smoothing")]
-    places += [text.index(part) for part in ("How it is computed:", "--jobs", "Examples:")]
+    places += [text.index(part) for part in ("Computation:", "--jobs", "Examples:")]
     assert places == sorted(places)
 
 
@@ -144,4 +144,4 @@ def test_a_wrong_call_is_told_with_the_next_step(arguments: list[str], told: str
 def test_without_a_command_there_is_help(polyframe: Call) -> None:
     done = polyframe()
     assert done.code == 2
-    assert "The first thing to do" in done.err
+    assert "Try it in a checkout" in done.err

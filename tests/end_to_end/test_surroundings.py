@@ -70,7 +70,7 @@ def test_a_run_does_not_need_open_streams(redirected: str, small_export: Path, t
 @posix
 def test_no_file_of_ours_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """What a library prints as an error would stand in it."""
-    fill = "from polyframe.cli import app; app._fill_closed_streams()"
+    fill = "from polyframe.cli import app; app._reopen_closed_streams()"
     script = f"import sys; {fill}; f = open(sys.argv[1], 'w')"
     look = "print(f.fileno(), file=f)"
     path = tmp_path / "file"

@@ -172,7 +172,7 @@ def test_on_a_first_run_the_newest_is_taken(tmp_path: Path, polyframe: Call) -> 
 
 
 def test_status_tells_how_the_version_was_chosen(export: Path, out: Path, polyframe: Call) -> None:
-    told = {"user": "(as named)", "default": "(kept until", "newest": "(the newest, as asked for)"}
+    told = {"user": "(as requested)", "default": "(kept until", "newest": "(the newest, as requested)"}
     calls = [((), "default"), (("3.1",), "user"), ((), "user"), (("newest",), "newest"), ((), "default")]
     for version, expected in calls:
         flags = ("--workflow-version", *version) if version else ()

@@ -111,7 +111,7 @@ def test_a_run_that_is_asked_to_stop(
     assert time.monotonic() - asked < 10
     assert code == 1
     assert error_line(told).startswith("polyframe: error: stopped; ")
-    assert "the same command goes on" in told
+    assert "run the same command to continue" in told
     wait_for(lambda: not workers_of(process))
     assert leftovers(out) == []
     done = pf.run(small, out, engine="shapely", jobs=1)
@@ -157,7 +157,7 @@ def test_code_that_does_not_listen_is_ended(small: Path, tmp_path: Path) -> None
     assert time.monotonic() - asked < 10
     assert code == 1
     line = error_line(told)
-    assert "stopped; 2 of 4 partitions are finished and kept; the same command goes on from there" in line
+    assert "stopped; 2 of 4 partitions are finished; run the same command to continue" in line
     assert leftovers(out) == []
 
 

@@ -149,8 +149,8 @@ def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Pat
     [
         (["OUT", "-o", "x.bmp"], "ends in .png, .svg, .pdf"),
         (["-o", "x.png"], "name the output directory"),
-        (["OUT", "--toy", "-o", "x.png"], "--toy goes without OUT"),
-        (["OUT", "--level", "2", "-o", "x.png"], "--level goes with --subject"),
+        (["OUT", "--toy", "-o", "x.png"], "--toy cannot be combined with OUT"),
+        (["OUT", "--level", "2", "-o", "x.png"], "--level needs --subject"),
         (["OUT", "--subject", "1", "--images", ".", "-o", "x.png"], "--images needs --subjects"),
         (["OUT", "--subject", "1", "--fetch", "-o", "x.png"], "--fetch needs --subjects"),
         (["OUT", "--subject", "1", "--subjects", "s.csv", "-o", "x.png"], "--subjects needs --images"),
@@ -192,7 +192,10 @@ def test_a_frame_without_an_image_is_white_and_told(small: Path, tmp_path: Path,
     Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
     where = ("--images", tmp_path, "--subjects", subjects)
     done = polyframe("plot", small, "--subject", 4, *where, "-o", tmp_path / "x.png")
-    assert (done.code, done.err) == (0, f"polyframe: {tmp_path}: no image of frame 1, which is left white\n")
+    assert (done.code, done.err) == (
+        0,
+        f"polyframe: {tmp_path}: no image of frame 1; its background is white\n",
+    )
 
 
 def test_images_are_fetched_only_when_asked(

@@ -533,7 +533,7 @@ def test_what_is_printed(out: Path, polyframe: Call) -> None:
     done = polyframe("validate", out)
     rows = sum(table.rows for table in pf.status(out).tables.values())
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{out}: 7 tables, 14 parts, {rows} rows: nothing is off\n"
+    assert done.out == f"{out}: 7 tables, 14 parts, {rows} rows: no problems\n"
     told = json.loads(polyframe("validate", out, "--json").out)
     assert told == {"output": str(out), "tables": 7, "parts": 14, "rows": rows, "findings": []}
     (out / "groups" / FIRST).unlink()
@@ -542,7 +542,7 @@ def test_what_is_printed(out: Path, polyframe: Call) -> None:
     lines = done.out.splitlines()
     assert lines[0] == f"groups/{FIRST}: is missing; run again"
     assert lines[1].startswith(f"{out}: 7 tables, 13 parts, ")
-    assert lines[1].endswith(" rows read: 1 thing is off")
+    assert lines[1].endswith(" rows read: 1 problem")
     done = polyframe("validate", out, "--json")
     assert done.code == 1
     (finding,) = json.loads(done.out)["findings"]
@@ -574,7 +574,7 @@ def test_some_dozens_are_printed_and_the_rest_counted(out: Path, polyframe: Call
     lines = polyframe("validate", out).out.splitlines()
     assert len(lines) == 38
     assert lines[36] == "... and 14 more"
-    assert lines[37].endswith("50 things are off")
+    assert lines[37].endswith("50 problems")
 
 
 def test_text_that_is_not_utf8(out: Path) -> None:
