@@ -4,6 +4,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,24 @@ def test_synth_has_an_option_for_each_field(polyframe: Call) -> None:
         assert f"--{f.name.replace('_', '-')} " in text
 
 
-def test_version(polyframe: Call) -> None:
-    assert pf.__version__ in polyframe("--version").out
+def test_version_and_engines(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = f"polyframe {pf.__version__} (engines: shapely {version('shapely')}"
+    assert polyframe("--version").out == f"{start}, compiled with numba {version('numba')})\n"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    expected = f"{start}; for compiled: pip install 'panoptes-polyframe[fast]')\n"
+    assert polyframe("--version").out == expected
+
+
+def test_version_imports_no_libraries() -> None:
+    heavy = "('polars', 'shapely', 'numpy', 'numba', 'pyarrow')"
+    code = (
+        "import sys; from polyframe.cli import app\n"
+        "sys.argv = ['polyframe', '--version']\n"
+        "app.main()\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(

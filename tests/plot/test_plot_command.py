@@ -148,7 +148,7 @@ def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Pat
     ("arguments", "told"),
     [
         (["OUT", "-o", "x.bmp"], "ends in .png, .svg, .pdf"),
-        (["-o", "x.png"], "name the output directory"),
+        (["-o", "x.png"], "name an output directory"),
         (["OUT", "--toy", "-o", "x.png"], "--toy cannot be combined with OUT"),
         (["OUT", "--level", "2", "-o", "x.png"], "--level needs --subject"),
         (["OUT", "--subject", "1", "--images", ".", "-o", "x.png"], "--images needs --subjects"),
