@@ -84,6 +84,7 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
         "engine: 'compiled' needs numba; install it with: pip install 'panoptes-polyframe[fast]'"
     )
     assert not (tmp_path / "swept").exists()
+    assert "; for compiled: pip install 'panoptes-polyframe[fast]')" in done.stdout
 
 
 def test_what_is_not_declared_is_hidden_in_that_test() -> None:

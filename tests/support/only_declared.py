@@ -56,6 +56,11 @@ class Without(importlib.abc.MetaPathFinder):
             return None
         return self.finder.find_spec(fullname, path, target)
 
+    def find_distributions(self, context: Any) -> Any:
+        """Find the metadata of distributions, as the other finder does."""
+        find = getattr(self.finder, "find_distributions", None)
+        return find(context) if find else ()
+
 
 def main() -> None:
     """Hide what is not declared, then do what is asked."""
