@@ -28,7 +28,7 @@ from polyframe.core.ragged import flatten
 from polyframe.core.settings import Settings
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import all_pairs, candidate_pairs
-from polyframe.panoptes.coordinates import numbers_from_text
+from polyframe.panoptes.annotations.coordinates import numbers_from_text
 
 
 class _Mark(msgspec.Struct, gc=False):

@@ -31,12 +31,12 @@ from polyframe.export.export_output import export
 from polyframe.export.exported_file import Exported
 from polyframe.export.report.write_report import Reported, report
 from polyframe.geometry.engines import check_engine
-from polyframe.panoptes.config import read_config
-from polyframe.panoptes.export import OPTIONAL, REQUIRED
-from polyframe.panoptes.sources import GivenFrame, Named
-from polyframe.panoptes.tools import tools_of
-from polyframe.panoptes.versions import version_spec_from_config
-from polyframe.panoptes.write_config import config
+from polyframe.panoptes.annotations.tools import tools_in
+from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
+from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
+from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
+from polyframe.panoptes.config.read_config import read_config
+from polyframe.panoptes.config.write_config import config
 from polyframe.pipeline.given_marks import Found, directory_of, frames_of
 from polyframe.pipeline.result import Summary
 from polyframe.pipeline.run import extract_frames, run_export
@@ -318,7 +318,7 @@ def tune(
         del given["eps"], given["min_samples"]
         return tune_output(directory, given, grid, say, progress, flagged(options))
     extractions, classifications = frames_of(found, settings)
-    check_named(_name_of(found), tools_of(extractions), settings, flagged(options), say)
+    check_named(_name_of(found), tools_in(extractions), settings, flagged(options), say)
     return tune_frames(extractions, classifications, settings, grid)
 
 
@@ -422,11 +422,11 @@ def _name_of(found: Found) -> str:
     return str(found) if isinstance(found, (str, os.PathLike)) else f"the {type(found).__name__}"
 
 
-def _named(given: Any) -> list[Named]:
+def _named(given: Any) -> list[SourceLike]:
     """Return an export as the pipeline takes it: paths, and frames that are handed over as lazy ones."""
     several = [given] if is_frame(given) else listed(given)
     return [
-        GivenFrame(lazy_frame(one, (*REQUIRED, *OPTIONAL)))
+        FrameSource(lazy_frame(one, (*REQUIRED, *OPTIONAL)))
         if is_frame(one)
         else local_path(one, "classifications", expected=f"a path, several, or {FRAMES}")
         for one in several
@@ -456,7 +456,7 @@ def _cluster(found: Found, config: Configs, options: Mapping[str, Any]) -> tuple
             extractions, classifications = frames_of(output, settings)
     else:
         extractions, classifications = frames_of(found, settings)
-    check_named(_name_of(found), tools_of(extractions), settings, flagged(options))
+    check_named(_name_of(found), tools_in(extractions), settings, flagged(options))
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)
 
 

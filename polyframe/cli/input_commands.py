@@ -12,7 +12,7 @@ from polyframe.cli.help import command
 from polyframe.cli.options import Function, quiet_option
 from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.core.errors import PolyframeError
-from polyframe.synthetic.options import SynthOptions
+from polyframe.synthetic.synth_options import SynthOptions
 
 
 @command(
@@ -36,7 +36,7 @@ def config(
     workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
 ) -> None:
     """Write configuration files for a workflow from the workflow export WORKFLOWS.csv."""
-    from polyframe.panoptes.write_config import config as write
+    from polyframe.panoptes.config.write_config import config as write
 
     for path in write(workflows, output, workflow_id, version, force=force, say=say(quiet)):
         if not quiet:
@@ -92,6 +92,6 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        from polyframe.synthetic.export import cannot_write
+        from polyframe.synthetic.synthetic_export import cannot_write
 
         raise cannot_write(path, error) from None

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.cells import REPLACEMENT
+from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 
 KEY_VARIABLE: Final = "POLYFRAME_VOLUNTEERS_KEY"
 

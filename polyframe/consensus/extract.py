@@ -13,9 +13,9 @@ from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
 from polyframe.geometry.polygon_repair import RepairedPolygons, path_problems, polygons_from_ragged
-from polyframe.panoptes.annotations import Decoded, decode_annotations
-from polyframe.panoptes.hidden_cells import without_cells
-from polyframe.panoptes.rows import CheckedRows
+from polyframe.panoptes.annotations.decode import Decoded, decode_annotations
+from polyframe.panoptes.annotations.redaction import redact_detail
+from polyframe.panoptes.classifications.row_checks import CheckedRows
 
 _STAGES: Final = {reason.code: reason.stage for reason in REASONS}
 
@@ -41,7 +41,7 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     Parameters
     ----------
     checked : CheckedRows
-        From `polyframe.panoptes.rows.check_rows`.
+        From `polyframe.panoptes.classifications.row_checks.check_rows`.
     settings : Settings
         Which tasks and tools to extract.
     """
@@ -125,7 +125,7 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
 def _undecoded(rows: pl.DataFrame, decoded: Decoded, *, show_cells: bool) -> pl.DataFrame:
     """Return the rows and marks that the decoder could not use."""
     rejects = decoded.rejects
-    detail = rejects.detail if show_cells else [without_cells(text) for text in rejects.detail]
+    detail = rejects.detail if show_cells else [redact_detail(text) for text in rejects.detail]
     whole_row = rejects.mark_index < 0
     return rows.select("classification_id", "subject_id")[rejects.row].with_columns(
         pl.Series("mark_index", rejects.mark_index, pl.Int32).set(pl.Series(whole_row), None),

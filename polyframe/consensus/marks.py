@@ -17,7 +17,7 @@ from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.pairs import Pairs, candidate_pairs
-from polyframe.panoptes.metadata import is_visitor
+from polyframe.panoptes.classifications.metadata import is_visitor
 
 _SUBJECT_KEYS = ["workflow_id", "subject_id"]
 _CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Ints
-from polyframe.panoptes.answers import NO_MENU, votes_in
+from polyframe.panoptes.annotations.subtask_answers import NO_MENU, votes_in
 
 _VOTE: Final[dict[str, Any]] = {"subtask": pl.Int32, "menu": pl.Int32, "answer": pl.String}
 

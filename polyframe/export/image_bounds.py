@@ -14,7 +14,7 @@ from polyframe.core.errors import UsageError
 from polyframe.export.cluster_shapes import Drawn
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NO_AREA, OUTSIDE
-from polyframe.panoptes.image_sizes import Sizes, read_image_sizes
+from polyframe.panoptes.subjects.image_sizes import Sizes, read_image_sizes
 
 _MOST_NAMED: Final = 5
 _SIZE: Final = re.compile(r"\s*([1-9][0-9]{0,5})\s*[x,]\s*([1-9][0-9]{0,5})\s*", re.IGNORECASE)

@@ -14,7 +14,7 @@ from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
-from polyframe.panoptes.reduction_rows import (
+from polyframe.panoptes.aggregation_csv.reduction_rows import (
     CONTOURS_REDUCER,
     FIRST_COLUMNS,
     REDUCER,

@@ -11,8 +11,8 @@ from polyframe.consensus.extract import Extraction
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.extractions_csv import write_export
-from polyframe.panoptes.versions import NEWEST, parse_version_spec
+from polyframe.panoptes.aggregation_csv.extractions_csv import write_export
+from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_version_spec
 from polyframe.pipeline import run
 from polyframe.pipeline.result import Summary
 from polyframe.pipeline.safeguards import made_with, recorded_manifest
@@ -40,7 +40,7 @@ def run_extractions_csv(
     Parameters
     ----------
     extractions : Path
-        What panoptes_aggregation wrote, see `polyframe.panoptes.extractions_csv`.
+        What panoptes_aggregation wrote, see `polyframe.panoptes.aggregation_csv.extractions_csv`.
     output : Path
         The output directory; new, empty or ours.
     settings : Settings

@@ -14,8 +14,13 @@ from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_fram
 from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS, TIMESTAMP
-from polyframe.panoptes.cells import boolean, timestamp, timestamp_from_time, whole_number
-from polyframe.panoptes.metadata import known_volunteer
+from polyframe.panoptes.classifications.column_parsers import (
+    boolean,
+    timestamp,
+    timestamp_from_time,
+    whole_number,
+)
+from polyframe.panoptes.classifications.metadata import known_volunteer
 from polyframe.pipeline import from_extractions
 from polyframe.store import dataset
 

@@ -19,9 +19,9 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
-from polyframe.panoptes.rows import check_rows, rows_schema
-from polyframe.panoptes.selection import Selection
-from polyframe.panoptes.tools import tools_there
+from polyframe.panoptes.annotations.tools import tools_to_record
+from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
+from polyframe.panoptes.classifications.selection import Selection
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
 from polyframe.store.commit import NEXT
@@ -134,7 +134,7 @@ def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
         rows = read_slices(task.source, rows_schema()).filter(subjects)
         checked = check_rows(rows, task.selection, show_cells=may_show_cells(task.settings))
         extraction = extract_rows(checked, task.settings)
-        return extraction, tools_there(extraction.extractions, checked.rows["annotations"], task.settings)
+        return extraction, tools_to_record(extraction.extractions, checked.rows["annotations"], task.settings)
     return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), []
 
 

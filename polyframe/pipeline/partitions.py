@@ -67,7 +67,7 @@ def plan_borders(
     Parameters
     ----------
     subjects : polars.DataFrame
-        From `polyframe.panoptes.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.selection.used_subjects`.
     partition_bytes : int
         About how many bytes a partition holds; a single subject may exceed it.
     kept : sequence of Border
@@ -99,7 +99,7 @@ def partitions_of(subjects: pl.DataFrame, borders: Sequence[Border]) -> list[Par
     Parameters
     ----------
     subjects : polars.DataFrame
-        From `polyframe.panoptes.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.selection.used_subjects`.
     borders : sequence of Border
         From `plan_borders`.
     """
@@ -121,7 +121,7 @@ def split(partition: Partition, subjects: pl.DataFrame, pieces: int = 2) -> list
     partition : Partition
         The partition.
     subjects : polars.DataFrame
-        From `polyframe.panoptes.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.selection.used_subjects`.
     pieces : int
         How many, where it has that many subjects.
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from polyframe.core.settings import Affects, Settings
-from polyframe.panoptes.selection import Selection
-from polyframe.panoptes.survey import Survey
+from polyframe.panoptes.classifications.scan_export import ExportScan
+from polyframe.panoptes.classifications.selection import Selection
 from polyframe.pipeline import partitions
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition
@@ -56,7 +56,7 @@ def earlier_work(output: Path, work: Path, before: Mapping[str, Any] | None, for
     return Earlier(output, work, {record.name: record for record in known})
 
 
-def planned_partitions(export: Survey, before: Mapping[str, Any] | None) -> list[Partition]:
+def planned_partitions(export: ExportScan, before: Mapping[str, Any] | None) -> list[Partition]:
     """Cut the subjects into partitions, with the borders of the output directory where it has some."""
     kept: list[Border] = []
     known_until = None

@@ -13,12 +13,12 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.contents import nothing_found
-from polyframe.panoptes.rows import check_rows
-from polyframe.panoptes.sources import Named
-from polyframe.panoptes.steadiness import check_unchanged, file_states
-from polyframe.panoptes.survey import Survey, survey
-from polyframe.panoptes.tools import tools_named, tools_there
+from polyframe.panoptes.annotations.no_marks import explain_no_marks
+from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
+from polyframe.panoptes.classifications.changed_files import check_unchanged, file_states
+from polyframe.panoptes.classifications.row_checks import check_rows
+from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
+from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.partitions import split as split_partition
@@ -58,7 +58,7 @@ from polyframe.store.workplace import work_directory
 
 
 def run_export(
-    named: Sequence[Named],
+    named: Sequence[SourceLike],
     output: Path,
     settings: Settings,
     stages: Sequence[str],
@@ -77,7 +77,7 @@ def run_export(
     Parameters
     ----------
     named : sequence of path or frame
-        The files of the export, see `polyframe.panoptes.sources.find_sources`.
+        The files of the export, see `polyframe.panoptes.classifications.sources.find_sources`.
     output : Path
         The output directory; new, empty or ours.
     settings : Settings
@@ -108,7 +108,7 @@ def run_export(
         if kept is None and (output / MANIFEST).is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{output / MANIFEST}: cannot be read; {chosen}")
-        export = survey(named, work / "sources", settings, say, kept)
+        export = scan_export(named, work / "sources", settings, say, kept)
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(output, work, before, force)
@@ -172,7 +172,7 @@ def run_export(
 
 
 def extract_frames(
-    named: Sequence[Named],
+    named: Sequence[SourceLike],
     settings: Settings,
     work: Path,
     say: Say = lambda _: None,
@@ -194,12 +194,12 @@ def extract_frames(
         As for `run_export`.
     """
     key = volunteers_key(settings)
-    export = survey(named, work, settings, say)
+    export = scan_export(named, work, settings, say)
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     found = extract_rows(checked, export.settings)
-    tools = tools_there(found.extractions, checked.rows["annotations"], export.settings)
-    check_named(", ".join(export.names), tools_named(tools), export.settings, flagged, say)
+    tools = tools_to_record(found.extractions, checked.rows["annotations"], export.settings)
+    check_named(", ".join(export.names), tools_from_names(tools), export.settings, flagged, say)
     decoded = found.extractions.height
     assumed = assumed_polygons(found.extractions, export.settings)
     for note in _notes_on_marks(decoded + undecoded_marks(found.rejects), decoded, assumed, export):
@@ -288,10 +288,10 @@ def _discarded_where_refused(work: Path) -> Iterator[None]:
         raise
 
 
-def _notes_on_marks(seen: int, decoded: int, assumed: int, export: Survey) -> tuple[str, ...]:
+def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -> tuple[str, ...]:
     """Say so where no mark can be used, or where it is not known how to read them."""
     if not seen:
-        return (nothing_found(export.rows, export.settings),)
+        return (explain_no_marks(export.rows, export.settings),)
     if not decoded:
         return (f"none of the {seen} marks can be used; the table rejects says why",)
     if not assumed:
@@ -303,7 +303,7 @@ def _notes_on_marks(seen: int, decoded: int, assumed: int, export: Survey) -> tu
     )
 
 
-def _shuffle(export: Survey, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:
+def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:
     """Write the rows of those partitions to disk whose extraction has to be made."""
     wanted = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]

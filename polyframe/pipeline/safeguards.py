@@ -12,9 +12,9 @@ from polyframe.core.callbacks import Say
 from polyframe.core.choices import VersionChosenBy
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.selection import MadeWith
-from polyframe.panoptes.tools import NAMING, Tools
-from polyframe.panoptes.versions import parse_version_spec
+from polyframe.panoptes.annotations.tools import TOOL_SETTINGS, Tools
+from polyframe.panoptes.classifications.selection import PreviousSelection
+from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
 from polyframe.store.accounting import Accounting, total
 from polyframe.store.manifest import MANIFEST, partition_records, tools_in
 from polyframe.store.stages import settings_of
@@ -46,7 +46,7 @@ def recorded_manifest(output: Path) -> dict[str, Any]:
     return recorded if isinstance(recorded, dict) else {}
 
 
-def made_with(output: Path, recorded: Mapping[str, Any]) -> MadeWith | None:
+def made_with(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | None:
     """Return the workflow and version that an output directory was made with.
 
     Parameters
@@ -58,7 +58,7 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> MadeWith | None:
 
     Returns
     -------
-    MadeWith or None
+    PreviousSelection or None
         None where there are no tables yet, or the manifest does not tell.
     """
     extraction = recorded.get("extraction")
@@ -74,7 +74,7 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> MadeWith | None:
     told = recorded.get("version_chosen_by")
     choices: tuple[VersionChosenBy, ...] = typing.get_args(VersionChosenBy)
     chosen_by: VersionChosenBy = next((choice for choice in choices if choice == told), choices[0])
-    return MadeWith(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
+    return PreviousSelection(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
 
 
 def extracted_tools(manifest: Mapping[str, Any]) -> Tools | None:
@@ -109,7 +109,7 @@ def check_named(
     """
     if tools is None:
         return
-    asked = tools.lacking(settings, [name for name in NAMING if name in flagged])
+    asked = tools.lacking(settings, [name for name in TOOL_SETTINGS if name in flagged])
     if asked:
         raise PolyframeError(f"{where}: holds no outline of {' and of '.join(asked)}; it holds {tools}")
     lacking = tools.lacking(settings)

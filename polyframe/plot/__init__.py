@@ -23,8 +23,8 @@ try:
 except ImportError:
     raise PolyframeError(f"pictures need Matplotlib: {install_command('plot')}") from None
 
-from polyframe.panoptes.images import ImageFolder
-from polyframe.panoptes.subjects import read_subject
+from polyframe.panoptes.subjects.image_files import ImageFolder
+from polyframe.panoptes.subjects.subject_export import read_subject
 from polyframe.plot.draw_consensus import consensus, consensus_by_size
 from polyframe.plot.draw_contours import agreement, level
 from polyframe.plot.draw_marks import averages, marks

@@ -16,7 +16,7 @@ from polyframe.pipeline.given_marks import frames_of
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import like_image, numbered, titled, without_ticks
 from polyframe.plot.mark_groups import MarkGroup, groups_of
-from polyframe.synthetic.toy import ToyCluster
+from polyframe.synthetic.toy_clusters import ToyCluster
 
 #: Pixels for one unit of the toys.
 _SCALE: Final = 100.0

@@ -24,7 +24,7 @@ from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_legend, tuni
 from polyframe.plot.image_axes import Image, check_group, counts, heading, numbered
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.mark_groups import MarkGroup
-from polyframe.synthetic.toy import toy_cluster, toy_pair
+from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
 
 WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")

@@ -13,7 +13,7 @@ import numpy as np
 
 from polyframe.core.errors import PolyframeError, no_such_file
 from polyframe.core.local_paths import local_path
-from polyframe.panoptes.images import upright_image
+from polyframe.panoptes.subjects.image_files import upright_image
 from polyframe.plot import open_url
 from polyframe.plot.image_axes import Image
 from polyframe.plot.open_url import check_scheme, shown

@@ -24,7 +24,7 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
     Parameters
     ----------
     content : str
-        Stands for the rows of the export, see `polyframe.panoptes.selection.take_census`.
+        Stands for the rows of the export, see `polyframe.panoptes.classifications.selection.take_census`.
     settings : Settings
         Those that matter to a stage go into its fingerprint, and no others: another `eps` leaves that of the
         extraction as it is.

@@ -12,7 +12,7 @@ from polyframe.core.atomic_files import cannot_write, replace_durably, sync_fold
 from polyframe.core.errors import PolyframeError, check_name
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION
-from polyframe.panoptes.tools import Tools, tools_named
+from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.accounting import Accounting
 from polyframe.store.manifest_form import form_problems
 from polyframe.store.parts import part_name
@@ -37,7 +37,7 @@ class StageRecord:
         Of where the rows stand in the export; None where nothing in the parts tells.
     counts : mapping
         What was counted, see `polyframe.store.accounting`; for the extraction also `tools`, see
-        `polyframe.panoptes.tools.tools_there`.
+        `polyframe.panoptes.annotations.tools.tools_to_record`.
     sizes : mapping of str to int
         Bytes of the part file of each table.
     """
@@ -90,7 +90,8 @@ def manifest_of(
         Where every row and mark went.
     origin : mapping
         What `ORIGIN` names: `sources`, `versions`, `version_chosen_by` (see
-        `polyframe.panoptes.selection.Selection`), `extraction` (its settings) and `last_subject`.
+        `polyframe.panoptes.classifications.selection.Selection`), `extraction` (its settings) and
+        `last_subject`.
     """
     return {
         "polyframe_version": __version__,
@@ -123,7 +124,7 @@ def tools_in(records: Iterable[PartitionRecord]) -> Tools | None:
         if "tools" not in record.stages["extract"].counts:
             return None
         names.update(record.stages["extract"].counts["tools"])
-    return tools_named(names)
+    return tools_from_names(names)
 
 
 def counts_of(record: PartitionRecord) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Affects, Settings
-from polyframe.panoptes import versions
+from polyframe.panoptes.classifications import workflow_versions as versions
 
 #: The tables that each stage makes, in the order of the stages.
 STAGE_TABLES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polyframe.synthetic.example import EXAMPLE, write_example
-    from polyframe.synthetic.export import ExportSummary, subjects_per_block, write_export
-    from polyframe.synthetic.images import subject_image, write_images
-    from polyframe.synthetic.options import SynthOptions
-    from polyframe.synthetic.scene import TrueOutline, true_outlines
-    from polyframe.synthetic.toy import ToyCluster, toy_cluster, toy_pair
+    from polyframe.synthetic.ground_truth import TrueOutline, true_outlines
+    from polyframe.synthetic.subject_images import subject_image, write_images
+    from polyframe.synthetic.synth_options import SynthOptions
+    from polyframe.synthetic.synthetic_export import ExportSummary, subjects_per_block, write_export
+    from polyframe.synthetic.toy_clusters import ToyCluster, toy_cluster, toy_pair
 
 # Late, so that the command line can read the options without waiting for NumPy.
 _MODULES = {
     "EXAMPLE": "example",
-    "ExportSummary": "export",
-    "SynthOptions": "options",
-    "ToyCluster": "toy",
-    "TrueOutline": "scene",
-    "subject_image": "images",
-    "subjects_per_block": "export",
-    "toy_cluster": "toy",
-    "toy_pair": "toy",
-    "true_outlines": "scene",
+    "ExportSummary": "synthetic_export",
+    "SynthOptions": "synth_options",
+    "ToyCluster": "toy_clusters",
+    "TrueOutline": "ground_truth",
+    "subject_image": "subject_images",
+    "subjects_per_block": "synthetic_export",
+    "toy_cluster": "toy_clusters",
+    "toy_pair": "toy_clusters",
+    "true_outlines": "ground_truth",
     "write_example": "example",
-    "write_export": "export",
-    "write_images": "images",
+    "write_export": "synthetic_export",
+    "write_images": "subject_images",
 }
 
 __all__ = [

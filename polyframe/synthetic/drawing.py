@@ -7,10 +7,10 @@ import numpy as np
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.synthetic import outlines
-from polyframe.synthetic.chance import DRAWING, stream, uniform, whole
-from polyframe.synthetic.options import SynthOptions
-from polyframe.synthetic.scene import CELL, CRYSTAL, Scene
-from polyframe.synthetic.volunteers import Volunteers
+from polyframe.synthetic.ground_truth import CELL, CRYSTAL, Scene
+from polyframe.synthetic.random_numbers import DRAWING, stream, uniform, whole
+from polyframe.synthetic.synth_options import SynthOptions
+from polyframe.synthetic.volunteer_pool import Volunteers
 
 FREEHAND = 0
 POLYGON = 1

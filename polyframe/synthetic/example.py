@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from polyframe.core.local_paths import local_path
-from polyframe.synthetic.export import cannot_write, replacing, write_export
-from polyframe.synthetic.images import write_images
-from polyframe.synthetic.options import SynthOptions
-from polyframe.synthetic.rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
-from polyframe.synthetic.scene import true_outlines
+from polyframe.synthetic.csv_rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
+from polyframe.synthetic.ground_truth import true_outlines
+from polyframe.synthetic.subject_images import write_images
+from polyframe.synthetic.synth_options import SynthOptions
+from polyframe.synthetic.synthetic_export import cannot_write, replacing, write_export
 
 #: What the example is made with.
 EXAMPLE: Final = SynthOptions(

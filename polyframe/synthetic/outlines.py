@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.synthetic.chance import TREMOR, TURN, bell, cosine, sine, stream, uniform, whole
-from polyframe.synthetic.scene import HARMONICS, MOST_CORNERS, radius_at
+from polyframe.synthetic.ground_truth import HARMONICS, MOST_CORNERS, radius_at
+from polyframe.synthetic.random_numbers import TREMOR, TURN, bell, cosine, sine, stream, uniform, whole
 
 #: Fraction of the careful freehand marks with a little loop in them.
 _LOOPS: Final = 0.06
@@ -28,7 +28,7 @@ def hand_shape(bits: np.random.PCG64, shape: Floats, care: Floats, bias: Floats)
     shape : float64 array, shape (n_marks, 2, HARMONICS)
         The true shape of the cell of each mark.
     care, bias : float64 arrays, shape (n_marks,)
-        See `polyframe.synthetic.volunteers.Volunteers`.
+        See `polyframe.synthetic.volunteer_pool.Volunteers`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def clicked(bits: np.random.PCG64, centre: Floats, corners: list[Floats], care: 
     corners : list of float64 arrays, shape (n_corners, 2)
         Relative to the centre; at most `MOST_CORNERS`.
     care : float64 array, shape (n_marks,)
-        See `polyframe.synthetic.volunteers.Volunteers`.
+        See `polyframe.synthetic.volunteer_pool.Volunteers`.
 
     Returns
     -------

@@ -29,9 +29,9 @@ DEPENDS = {
 #: Where that does no harm, and why.
 ALLOWED = {
     "polyframe/export/report/backgrounds.py",  # rounded down to a power of ten
-    "polyframe/synthetic/chance.py",  # rounded to 30 binary places
-    "polyframe/synthetic/images.py",  # rounded to 16384th parts of a turn
-    "polyframe/synthetic/toy.py",  # for pictures in the guide; nothing is written
+    "polyframe/synthetic/random_numbers.py",  # rounded to 30 binary places
+    "polyframe/synthetic/subject_images.py",  # rounded to 16384th parts of a turn
+    "polyframe/synthetic/toy_clusters.py",  # for pictures in the guide; nothing is written
 }
 
 

@@ -12,8 +12,8 @@ from fuzz_cells import any_cell
 from fuzz_checks import SETTINGS, check_cells
 from fuzz_rows import OPTIONS, any_export, check_run
 
-from polyframe.panoptes import annotations as reader
-from polyframe.panoptes.mark_rules import Mark
+from polyframe.panoptes.annotations import decode as reader
+from polyframe.panoptes.annotations.mark_rules import Mark
 from polyframe.pipeline import result
 from polyframe.store.accounting import Accounting
 
@@ -87,7 +87,7 @@ def misread(marks: list[Mark] | None) -> list[Mark] | None:
 
 
 @pytest.mark.parametrize("harm", [lost, moved, misread])
-@pytest.mark.parametrize("name", ["read_plain_cell", "read_cell"])
+@pytest.mark.parametrize("name", ["decode_cell_fast", "decode_cell"])
 def test_a_reader_that_does_wrong_is_noticed(
     name: str, harm: Callable[[Any], Any], real: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_reader_that_does_wrong_is_noticed(
 
     def wrong(*arguments: Any) -> Any:
         found = right(*arguments)
-        return harm(found) if name == "read_plain_cell" else (harm(found[0]), found[1])
+        return harm(found) if name == "decode_cell_fast" else (harm(found[0]), found[1])
 
     check_cells(cells, SETTINGS[1])
     monkeypatch.setattr(reader, name, wrong)

@@ -17,8 +17,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 import polyframe as pf
 from polyframe.core.settings import Settings
 from polyframe.geometry._isolation import apply_isolated
-from polyframe.panoptes import any_cells
-from polyframe.panoptes.annotations import decode_annotations
+from polyframe.panoptes.annotations.decode import decode_annotations, general_decoder
 from polyframe.pipeline import partition_task, plan
 
 Call = Callable[..., Done]
@@ -140,7 +139,7 @@ def test_too_little_memory_is_no_fault_of_a_cell(monkeypatch: pytest.MonkeyPatch
     def loads(*_: object, **__: object) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(any_cells.json, "loads", loads)
+    monkeypatch.setattr(general_decoder.json, "loads", loads)
     with pytest.raises(MemoryError):
         decode_annotations(['[{"task": "T0", "value": [7, {}]}]'], Settings())
 

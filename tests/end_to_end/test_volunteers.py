@@ -16,8 +16,8 @@ import polyframe as pf
 from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
-from polyframe.panoptes.cells import REPLACEMENT
-from polyframe.panoptes.hidden_cells import NOT_SHOWN, without_cells
+from polyframe.panoptes.annotations.redaction import NOT_SHOWN, redact_detail
+from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 from polyframe.pipeline import workers
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.synthetic import SynthOptions, write_export
@@ -272,14 +272,14 @@ def test_rejects_tell_nothing_of_cells_that_may_hold_a_name(
     ],
 )
 def test_details_of_an_unknown_form_are_not_shown(detail: str) -> None:
-    assert without_cells(detail) == NOT_SHOWN
+    assert redact_detail(detail) == NOT_SHOWN
 
 
 def test_answers_of_copies_are_not_shown() -> None:
-    assert without_cells(f"copy of mark 3; its answers [{NAME}] are lost, none are kept") == (
+    assert redact_detail(f"copy of mark 3; its answers [{NAME}] are lost, none are kept") == (
         "copy of mark 3; its answers are lost"
     )
-    assert without_cells("copy of mark 3") == "copy of mark 3"
+    assert redact_detail("copy of mark 3") == "copy of mark 3"
 
 
 def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.panoptes.image_sizes import read_image_sizes
+from polyframe.panoptes.subjects.image_sizes import read_image_sizes
 
 Call = Callable[..., Done]
 EXPORT = ROOT / "data" / "classifications.csv"

@@ -13,7 +13,7 @@ import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.panoptes.reduction_rows import harmless
+from polyframe.panoptes.aggregation_csv.reduction_rows import harmless
 
 csv.field_size_limit(2**31 - 1)
 

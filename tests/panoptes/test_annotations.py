@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.panoptes import annotations as reader
-from polyframe.panoptes.annotations import decode_annotations
-from polyframe.panoptes.coordinates import numbers_from_text
+from polyframe.panoptes.annotations import decode as reader
+from polyframe.panoptes.annotations.coordinates import numbers_from_text
+from polyframe.panoptes.annotations.decode import decode_annotations
 
 unhurried = hypothesis_settings(deadline=None)
 
@@ -671,7 +671,7 @@ def as_plain(decoded):
 def test_the_fast_and_the_general_reader_agree(cells, settings):
     both = decode_annotations(cells, settings)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "read_plain_cell", lambda cell, selection: None)
+        patch.setattr(reader, "decode_cell_fast", lambda cell, selection: None)
         general = decode_annotations(cells, settings)
     assert as_plain(both) == as_plain(general)
 
@@ -680,7 +680,7 @@ def test_the_fast_and_the_general_reader_agree(cells, settings):
 @given(st.lists(good_marks(), min_size=1, max_size=3))
 def test_the_fast_reader_takes_what_people_draw(marks):
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(reader, "read_cell")
+        patch.delattr(reader, "decode_cell")
         decode_annotations([cell(*marks)], T0)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from polyframe.panoptes.bezier import bezier_paths
+from polyframe.panoptes.annotations.bezier import bezier_paths
 
 unhurried = hypothesis_settings(deadline=None)
 

@@ -13,8 +13,8 @@ from exports import Done, drawing, export_row, export_text, square
 from memory import run_apart
 
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes import mending, selection, sources
-from polyframe.panoptes.unpacking import blocks
+from polyframe.panoptes.classifications import csv_repair, selection, sources
+from polyframe.panoptes.classifications.compression import blocks
 
 Call = Callable[..., Done]
 HEADER, *ROWS = export_text(
@@ -24,7 +24,7 @@ TEXT = "".join([HEADER, *ROWS]).encode()
 MILLION = 1_000_000
 
 
-def opened(path: Path, work: Path) -> sources.Opened:
+def opened(path: Path, work: Path) -> sources.OpenedSources:
     return sources.open_sources(sources.find_sources([path]), work)
 
 
@@ -38,7 +38,7 @@ def read(path: Path, tmp_path: Path) -> list[tuple[int, str | None]]:
 def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file to write to, which Polars reads, or the tolerant reader."""
     if request.param == "line by line":
-        monkeypatch.setattr(mending, "_MOST_SHORT_ROWS", -1)
+        monkeypatch.setattr(csv_repair, "_MOST_SHORT_ROWS", -1)
     return tmp_path / "export.csv"
 
 
@@ -68,7 +68,7 @@ def test_a_row_of_more_than_a_thousand_lines_is_an_open_quote(
     line: str, more: int, joined: bool, tmp_path: Path
 ) -> None:
     """One line and a thousand others are a row; one more, and each line is taken for itself."""
-    name = f"\n{line}" * (mending._LONGEST_ROW_IN_LINES + more)
+    name = f"\n{line}" * (csv_repair._LONGEST_ROW_IN_LINES + more)
     assert name.count("\n") == 1000 + more
     path = tmp_path / "export.csv"
     row = export_row(7, "[]", user_name=name)
@@ -87,17 +87,17 @@ def test_a_thousand_lines_are_joined_by_the_tolerant_reader_too(tmp_path: Path) 
     cell = "a" + "\n" * 1000 + "b"
     rows = [f'1,"{cell}"\n', f'3,"a\n{cell[1:]}"\n', "4,d\n"]
     (tmp_path / "a.csv").write_text("x,y\n" + "".join(rows))
-    mending.mend(tmp_path / "a.csv", "csv", tmp_path / "mended", ["x", "y"])
-    found = mending.open_mended(tmp_path / "mended").collect()
+    csv_repair.repair_csv(tmp_path / "a.csv", "csv", tmp_path / "mended", ["x", "y"])
+    found = csv_repair.open_repaired(tmp_path / "mended").collect()
     by_x = dict(found.select("x", "y").rows())
     assert by_x["1"] == cell
     assert by_x["3"] == "a\n"
     assert by_x["4"] == "d"
-    assert found[mending.ROW_NUMBER][-1] == 1 + 1002 + 1
+    assert found[csv_repair.ROW_NUMBER][-1] == 1 + 1002 + 1
 
 
 def test_very_many_blank_lines_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mending, "_MOST_SHORT_ROWS", 99)
+    monkeypatch.setattr(csv_repair, "_MOST_SHORT_ROWS", 99)
     path = tmp_path / "export.csv"
     for blank, notes in ((99, ()), (100, (f"{path}: has 100 blank lines; read line by line",))):
         path.write_text(HEADER + ROWS[0] + "\n" * blank)
@@ -110,7 +110,7 @@ def test_very_many_blank_lines_are_told_of(tmp_path: Path, monkeypatch: pytest.M
 def test_lines_that_can_be_no_rows_are_bounded(
     quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
-    for module in (mending, selection):
+    for module in (csv_repair, selection):
         monkeypatch.setattr(module, "MOST_NONSENSE_ROWS", 1000)
     path = tmp_path / "export.csv"
     path.write_text(HEADER + ROWS[0] + f"{quote}a\n" + "b\n" * 999)

@@ -12,7 +12,7 @@ from polyframe import UsageError
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
-from polyframe.panoptes.config import read_config
+from polyframe.panoptes.config.read_config import read_config
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.panoptes import copies
-from polyframe.panoptes.annotations import decode_annotations
+from polyframe.panoptes.annotations import duplicate_marks as copies
+from polyframe.panoptes.annotations.decode import decode_annotations
 
 SQUARE = {"toolIndex": 0, "pathX": [12, 112, 112, 12], "pathY": [10, 10, 110, 110]}
 CLICKED = {"tool": 0, "points": [{"x": 1, "y": 2}, {"x": 3, "y": 4.5}, {"x": 5, "y": 0}]}
@@ -108,8 +108,10 @@ def test_any_paths_as_a_comparison_of_all_pairs_finds_them(seed):
     x, y = (np.array([float(random.choice((0, 1, 2, 4, 8))) for _ in range(offsets[-1])]) for _ in "xy")
     rows = np.array(sorted(random.randrange(3) for _ in range(n)), np.int64)
     tools = np.array([random.randrange(2) for _ in range(n)], np.int64)
-    alike = copies.alike_at_first(rows, x, y, offsets)
-    found = copies.exact_copies(alike, (rows[alike], tools[alike]), x, y, offsets) if len(alike) else ([], [])
+    alike = copies.possible_duplicates(rows, x, y, offsets)
+    found = (
+        copies.exact_duplicates(alike, (rows[alike], tools[alike]), x, y, offsets) if len(alike) else ([], [])
+    )
     expected = by_pairs(list(zip(rows.tolist(), tools.tolist(), strict=True)), x, y, offsets)
     assert list(zip(*map(list, found), strict=True)) == expected
 

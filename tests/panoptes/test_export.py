@@ -1,4 +1,4 @@
-"""Opening, choosing from, and splitting an export; mending one that is not well formed."""
+"""Opening, choosing from, and splitting an export; repairing one that is not well formed."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Settings
-from polyframe.panoptes import cells, mending, selection, sources
+from polyframe.panoptes.classifications import column_parsers, csv_repair, selection, sources
 
 
 def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
@@ -83,7 +83,7 @@ def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: 
     ],
 )
 def test_whole_numbers(text: str, number: int | None) -> None:
-    assert pl.DataFrame({"n": [text]}).select(cells.whole_number("n")).item() == number
+    assert pl.DataFrame({"n": [text]}).select(column_parsers.whole_number("n")).item() == number
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_whole_numbers(text: str, number: int | None) -> None:
     ],
 )
 def test_times(text: str, time: str | None) -> None:
-    read = pl.DataFrame({"t": [text]}).select(cells.timestamp("t"))["t"]
+    read = pl.DataFrame({"t": [text]}).select(column_parsers.timestamp("t"))["t"]
     assert read.dt.strftime("%Y-%m-%d %H:%M:%S%.6f").to_list() == [time]
     assert read.dtype == pl.Datetime("us", "UTC")
 
@@ -108,14 +108,14 @@ def test_times(text: str, time: str | None) -> None:
     ("text", "truth"), [("true", True), ("T", True), ("0", False), ("", None), ("maybe", None)]
 )
 def test_truth_values(text: str, truth: bool | None) -> None:
-    assert pl.DataFrame({"b": [text]}).select(cells.boolean("b")).item() is truth
+    assert pl.DataFrame({"b": [text]}).select(column_parsers.boolean("b")).item() is truth
 
 
 def mended(tmp_path: Path, text: str) -> list[tuple[str | None, ...]]:
     path = tmp_path / "broken.csv"
     path.write_bytes(text.encode())
-    mending.mend(path, "csv", tmp_path / "mended", ["a", "b", "c"])
-    return mending.open_mended(tmp_path / "mended").drop(mending.ROW_NUMBER).collect().rows()
+    csv_repair.repair_csv(path, "csv", tmp_path / "mended", ["a", "b", "c"])
+    return csv_repair.open_repaired(tmp_path / "mended").drop(csv_repair.ROW_NUMBER).collect().rows()
 
 
 @pytest.mark.parametrize(

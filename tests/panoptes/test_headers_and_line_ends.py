@@ -8,7 +8,7 @@ import pytest
 from exports import ROOT
 
 import polyframe as pf
-from polyframe.panoptes.line_ends import ends_lines_with_returns, write_with_feeds
+from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns, write_with_feeds
 
 EXPORT = (ROOT / "data" / "classifications.csv").read_bytes()
 HEADER, ROWS = EXPORT.split(b"\n", 1)

@@ -12,7 +12,7 @@ from fuzz_rows import check_run
 from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations import decode_annotations
+from polyframe.panoptes.annotations.decode import decode_annotations
 from polyframe.store.dataset import read_manifest
 
 TINY = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]}'

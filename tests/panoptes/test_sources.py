@@ -16,8 +16,8 @@ import pytest
 from exports import drawing, export_row, export_text, square
 
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.panoptes import mending, parquet_exports, sources
-from polyframe.panoptes.export import OPTIONAL, REQUIRED
+from polyframe.panoptes.classifications import csv_repair, parquet_files, sources
+from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 
 TEXT = export_text(export_row(n, drawing(square(n, 0)), subject_ids=n % 3) for n in range(20)).encode()
 
@@ -101,7 +101,7 @@ def test_every_kind_gives_the_same_rows_whatever_its_name(
         rows = opened.rows.collect()
     except OSError:
         assert variant == "gzip with zeros behind"
-        opened = sources.mend_sources(sources.find_sources([name]), work)
+        opened = sources.repair_sources(sources.find_sources([name]), work)
         rows = opened.rows.collect()
     assert rows.equals(expected)
     assert opened.names == ("standard input" if through_a_pipe else str(path),)
@@ -170,7 +170,7 @@ def test_parquet_columns_of_other_types_become_the_text_of_the_csv(tmp_path: Pat
 
 
 def test_large_row_groups_of_parquet_are_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_exports, "_LARGEST_ROW_GROUP", 100)
+    monkeypatch.setattr(parquet_files, "_LARGEST_ROW_GROUP", 100)
     path = tmp_path / "export.parquet"
     path.write_bytes(variants(tmp_path / "zstd")["parquet"])
     opened = sources.open_sources([path], tmp_path / "work")
@@ -250,7 +250,7 @@ def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) 
     assert opened.rows.collect().group_by("source").len().sort("source").rows() == [(0, 20), (1, 20)]
     assert [folder.name for folder in (tmp_path / "work").iterdir()] == ["mended-1"]
     copies = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*")}
-    again = sources.mend_sources(paths, tmp_path / "work")
+    again = sources.repair_sources(paths, tmp_path / "work")
     assert again.notes == opened.notes
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*")} == copies
 
@@ -259,7 +259,7 @@ def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) 
 def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
     quote: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "LONGEST_ROW_BYTES", 100_000)
+    monkeypatch.setattr(csv_repair, "LONGEST_ROW_BYTES", 100_000)
     assert sources.open_sources([plain], tmp_path / "w1").notes == ()
     lines = TEXT.splitlines(keepends=True)
     endless = b"1,a,1,," + quote.encode() + b"7" * 3_000_000 + b",more\n"
@@ -278,10 +278,10 @@ def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
 def test_an_endless_cell_in_front_does_not_make_a_row_pass_for_a_blank_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mending, "LONGEST_ROW_BYTES", 1000)
+    monkeypatch.setattr(csv_repair, "LONGEST_ROW_BYTES", 1000)
     (tmp_path / "a.csv").write_bytes(b"m,a,b\n" + b"x" * 5000 + b",1,2\n\nx,1,2\n")
-    mending.mend(tmp_path / "a.csv", "csv", tmp_path / "mended", ["a", "b"])
-    rows = mending.open_mended(tmp_path / "mended").collect().rows()
+    csv_repair.repair_csv(tmp_path / "a.csv", "csv", tmp_path / "mended", ["a", "b"])
+    rows = csv_repair.open_repaired(tmp_path / "mended").collect().rows()
     assert rows[1:] == [(2, None, None), (3, "1", "2")]
     assert rows[0][1].startswith("[cut")
 
@@ -294,7 +294,7 @@ def test_a_file_that_vanishes_is_not_taken_for_malformed(plain: Path, tmp_path: 
     with pytest.raises((OSError, pl.exceptions.PolarsError)):
         opened.rows.collect(engine="streaming")
     with pytest.raises(PolyframeError, match=r"second\.csv: no such file"):
-        sources.mend_sources([plain, second], tmp_path / "work")
+        sources.repair_sources([plain, second], tmp_path / "work")
 
 
 def parquet_without(column: str) -> bytes:
@@ -351,7 +351,7 @@ def test_damaged_pages_of_parquet_are_told_when_all_is_read(tmp_path: Path) -> N
     path = tmp_path / "export.parquet"
     path.write_bytes(content)
     with pytest.raises(PolyframeError, match="the Parquet file is damaged or incomplete"):
-        sources.mend_sources([path], tmp_path / "work")
+        sources.repair_sources([path], tmp_path / "work")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="named pipes as POSIX has them")

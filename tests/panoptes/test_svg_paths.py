@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from polyframe.panoptes.svg_paths import SvgPathError, outline_from_svg
+from polyframe.panoptes.annotations.svg_paths import SvgPathError, outline_from_svg
 
 TRIANGLE = [(1.0, 2.0), (3.0, 4.0), (5.0, 0.0)]
 

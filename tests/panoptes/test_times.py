@@ -11,7 +11,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, other_digits, 
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes.cells import timestamp, timestamp_from_time
+from polyframe.panoptes.classifications.column_parsers import timestamp, timestamp_from_time
 
 Call = Callable[..., Done]
 

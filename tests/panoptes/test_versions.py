@@ -4,7 +4,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from polyframe import UsageError
-from polyframe.panoptes.versions import (
+from polyframe.panoptes.classifications.workflow_versions import (
     is_version,
     parse_version_spec,
     selects,

@@ -12,7 +12,7 @@ from exports import ROOT, Done, other_digits
 
 import polyframe as pf
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.panoptes.config import read_config
+from polyframe.panoptes.config.read_config import read_config
 
 Call = Callable[..., Done]
 WORKFLOWS = ROOT / "data" / "workflows.csv"

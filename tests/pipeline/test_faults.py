@@ -157,15 +157,15 @@ def test_the_export_is_written_to_during_the_run(
 ) -> None:
     old = files(made)
     small_export(small, 5)
-    first_look = run.survey
+    first_look = run.scan_export
 
-    def survey(*arguments: Any) -> Any:
+    def scan_export(*arguments: Any) -> Any:
         found = first_look(*arguments)
         small_export(small, 6)
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "survey", survey)
+        patched.setattr(run, "scan_export", scan_export)
         done = polyframe("run", small, "-o", made, *HERE)
     assert done.code == 1
     assert f"{small}: was changed during the run; run again" in error_line(done.err)

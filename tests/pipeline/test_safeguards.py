@@ -13,7 +13,7 @@ import polyframe as pf
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
-from polyframe.panoptes.tools import Tools, tools_named, tools_there
+from polyframe.panoptes.annotations.tools import Tools, tools_from_names, tools_to_record
 from polyframe.pipeline import plan, safeguards
 from polyframe.store.dataset import WORK
 from polyframe.store.manifest import MANIFEST, read_manifest, write_manifest
@@ -794,16 +794,16 @@ def test_tools_of_combo_tasks_and_of_odd_cells_are_seen() -> None:
         '[{"task": "T1", "value": NaN}]',
     ]
     nothing = EXTRACTIONS.empty()
-    there = tools_there(nothing, cells, Settings(task=("T9",)))
+    there = tools_to_record(nothing, cells, Settings(task=("T9",)))
     assert there == ["T6_toolIndex3", "T8_toolIndex2", "T8_toolIndex9"]
-    assert tools_named(there) == Tools(frozenset({("T6", 3), ("T8", 2), ("T8", 9)}))
+    assert tools_from_names(there) == Tools(frozenset({("T6", 3), ("T8", 2), ("T8", 9)}))
     # Nothing is looked for where nothing is named.
-    assert tools_there(nothing, cells, Settings()) == []
+    assert tools_to_record(nothing, cells, Settings()) == []
 
 
 def test_any_number_of_tools_is_remembered_up_to_a_bound() -> None:
     cells = [drawing(*(square(0, 0, toolIndex=k) for k in range(500)))]
     named = Settings(tool=(499, 600))
-    there = tools_there(EXTRACTIONS.empty(), cells, named)
+    there = tools_to_record(EXTRACTIONS.empty(), cells, named)
     assert len(there) == 100
-    assert tools_named(there).lacking(named) == ["tool 600"]
+    assert tools_from_names(there).lacking(named) == ["tool 600"]

@@ -16,10 +16,10 @@ from memory import run_apart
 from PIL import EpsImagePlugin, Image, ImageFile
 from plotted_groups import DATA
 
-import polyframe.panoptes.images
+import polyframe.panoptes.subjects.image_files
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes.images import upright_size
-from polyframe.panoptes.subjects import Subject
+from polyframe.panoptes.subjects.image_files import upright_size
+from polyframe.panoptes.subjects.subject_export import Subject
 from polyframe.plot import ImageFolder, fetch_image, load_images, open_url, read_image, read_subject
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "b.png").write_bytes(png()[:50])
     with pytest.raises(PolyframeError, match="cannot be read as an image"):
         read_image(tmp_path / "b.png")
-    monkeypatch.setattr(polyframe.panoptes.images, "LARGEST_PIXELS", 11)
+    monkeypatch.setattr(polyframe.panoptes.subjects.image_files, "LARGEST_PIXELS", 11)
     (tmp_path / "c.png").write_bytes(png())
     with pytest.raises(PolyframeError, match="has 4 x 3 pixels, more than 11"):
         read_image(tmp_path / "c.png")

@@ -7,18 +7,20 @@ import pytest
 from exports import ROOT
 
 from polyframe.core import reasons
-from polyframe.panoptes import images, mending, yaml_text
+from polyframe.panoptes.classifications import csv_repair
+from polyframe.panoptes.config import strict_yaml
+from polyframe.panoptes.subjects import image_files
 from polyframe.plot import load_images as fetched
 
 MEBIBYTE = 1024 * 1024
 LIMITS = {
-    "one row of an export": f"{mending.LONGEST_ROW_BYTES // MEBIBYTE} MiB",
-    "lines of one row": f"{mending._LONGEST_ROW_IN_LINES:,}",
-    "rows without a subject, or too short for a row": f"{mending.MOST_NONSENSE_ROWS:,}",
+    "one row of an export": f"{csv_repair.LONGEST_ROW_BYTES // MEBIBYTE} MiB",
+    "lines of one row": f"{csv_repair._LONGEST_ROW_IN_LINES:,}",
+    "rows without a subject, or too short for a row": f"{csv_repair.MOST_NONSENSE_ROWS:,}",
     "marks of a classification, points of a mark": f"{reasons.MOST_MARKS:,}, {reasons.MOST_POINTS:,}",
-    "a configuration": f"{yaml_text._LARGEST_FILE // 10**6} MB",
-    "pixels of an image": f"{images.LARGEST_PIXELS:,}",
-    "bytes of an image file": f"{images.LARGEST_BYTES:,}",
+    "a configuration": f"{strict_yaml._LARGEST_FILE // 10**6} MB",
+    "pixels of an image": f"{image_files.LARGEST_PIXELS:,}",
+    "bytes of an image file": f"{image_files.LARGEST_BYTES:,}",
     "bytes of an image that is fetched": f"{fetched.LARGEST_DOWNLOAD:,}",
     "seconds to fetch an image": f"{fetched.LONGEST_SECONDS:.0f}",
 }

@@ -129,14 +129,14 @@ def main() -> None:
     if "backwards" in PLAN:
         _go_backwards()
     if "vanish" in PLAN:
-        first_look = run.survey
+        first_look = run.scan_export
 
-        def survey(*arguments: Any) -> Any:
+        def scan_export(*arguments: Any) -> Any:
             found = first_look(*arguments)
             Path(PLAN["vanish"]).unlink()
             return found
 
-        run.survey = survey
+        run.scan_export = scan_export
     sys.argv[0] = "polyframe"
     backend = PLAN.get("backend")
     with joblib.parallel_config(backend=backend) if backend else contextlib.nullcontext():

@@ -14,11 +14,11 @@ from polyframe.consensus.votes import cluster_votes
 from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations import Decoded, decode_annotations
-from polyframe.panoptes.answers import votes_in
-from polyframe.panoptes.any_cells import read_cell
-from polyframe.panoptes.mark_rules import selection_from_settings
-from polyframe.panoptes.plain_cells import read_plain_cell
+from polyframe.panoptes.annotations.decode import Decoded, decode_annotations
+from polyframe.panoptes.annotations.fast_decoder import decode_cell_fast
+from polyframe.panoptes.annotations.general_decoder import decode_cell
+from polyframe.panoptes.annotations.mark_rules import selection_from_settings
+from polyframe.panoptes.annotations.subtask_answers import votes_in
 
 SETTINGS: Final = (
     Settings(),
@@ -109,10 +109,10 @@ def _in_menus(told: list[Any]) -> list[dict[str, int]]:
 
 def _check_readers_agree(cell: bytes | str, settings: Settings) -> None:
     selection = selection_from_settings(settings)
-    plain = read_plain_cell(cell, selection)
+    plain = decode_cell_fast(cell, selection)
     if plain is None:
         return
-    general, rejections = read_cell(cell, selection)
+    general, rejections = decode_cell(cell, selection)
     if [rejection.detail for rejection in rejections] == ["nested too deeply"]:
         return  # how deep is too deep depends on the reader, and on who calls it
     assert rejections == [], f"only the general reader rejects: {rejections}"

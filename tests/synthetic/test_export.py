@@ -17,7 +17,14 @@ import pytest
 import shapely
 
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.synthetic import EXAMPLE, SynthOptions, export, subjects_per_block, true_outlines, write_export
+from polyframe.synthetic import (
+    EXAMPLE,
+    SynthOptions,
+    subjects_per_block,
+    synthetic_export,
+    true_outlines,
+    write_export,
+)
 
 COLUMNS = (
     "classification_id,user_name,user_id,user_ip,workflow_id,workflow_name,workflow_version,created_at,"
@@ -342,7 +349,7 @@ def test_an_interrupted_call_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_subjects(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_BLOCK_BYTES", 500_000)
+    monkeypatch.setattr(synthetic_export, "_BLOCK_BYTES", 500_000)
 
     def peak(subjects):
         options = SynthOptions(subjects=subjects, volunteers=8, vertices=60)

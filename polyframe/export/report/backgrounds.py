@@ -16,9 +16,9 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.extras import install_command
 from polyframe.export.report.worst_clusters import Chosen
-from polyframe.panoptes.image_sizes import read_image_sizes
-from polyframe.panoptes.images import ImageFolder, upright_image, upright_size
-from polyframe.panoptes.subjects import Subject, read_subjects
+from polyframe.panoptes.subjects.image_files import ImageFolder, upright_image, upright_size
+from polyframe.panoptes.subjects.image_sizes import read_image_sizes
+from polyframe.panoptes.subjects.subject_export import Subject, read_subjects
 
 #: The longer side of an embedded image, in pixels: as many as fit on a screen, fewer where there are many
 #: images, so that the page does not grow beyond what a browser opens at once.

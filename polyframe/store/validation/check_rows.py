@@ -8,8 +8,8 @@ import polars as pl
 from polyframe.consensus.votes import invalid_json
 from polyframe.core.settings import Settings
 from polyframe.core.tables import Table, missing_last
-from polyframe.panoptes.cells import REPLACEMENT
-from polyframe.panoptes.metadata import is_visitor
+from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
+from polyframe.panoptes.classifications.metadata import is_visitor
 from polyframe.store.manifest import PartitionRecord
 from polyframe.store.subject_ranges import within_range
 from polyframe.store.validation.finding import Finding, key_of, several_off

@@ -8,7 +8,7 @@ from exports import ROOT
 import polyframe as pf
 from polyframe.pipeline import plan
 from polyframe.synthetic import write_export
-from polyframe.synthetic.options import SynthOptions
+from polyframe.synthetic.synth_options import SynthOptions
 
 
 @pytest.fixture(scope="session")

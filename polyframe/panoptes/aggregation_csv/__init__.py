@@ -1,0 +1,1 @@
+"""Read and write the CSV files of panoptes_aggregation."""

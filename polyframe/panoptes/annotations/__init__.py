@@ -1,0 +1,1 @@
+"""Decode the JSON of annotation cells into marks."""

@@ -1,0 +1,123 @@
+"""What the annotations of an export hold where no marks are found in them, for messages."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.settings import Settings
+from polyframe.panoptes.annotations.decode import decode_annotations
+from polyframe.panoptes.annotations.general_decoder import is_annotation, with_nested
+
+_MOST_ROWS: Final = 2_000
+_MOST_KINDS: Final = 4
+_MOST_KEYS: Final = 8
+_LONGEST_NAME: Final = 30
+#: Keys that any mark has, whatever it is.
+_NOT_TELLING: Final = frozenset({"closed", "details", "frame", "tool_label"})
+
+_Kind = tuple[str, tuple[str, ...]]
+
+
+def explain_no_marks(rows: pl.LazyFrame, settings: Settings) -> str:
+    """Say what an export holds in place of marks, and what would find some.
+
+    Parameters
+    ----------
+    rows : polars.LazyFrame
+        The rows that are used; the first 2,000 of them are looked at.
+    settings : Settings
+        With which no mark was found. Only what these settings have is advised against.
+
+    Returns
+    -------
+    str
+        Such as `no mark was found; the annotations hold 55 objects of task T0 with the keys path, tool`.
+    """
+    cells = rows.select("annotations").head(_MOST_ROWS + 1).collect()["annotations"].to_list()
+    looked_at = cells[:_MOST_ROWS]
+    where = f" of the first {_MOST_ROWS:,} rows" if len(cells) > _MOST_ROWS else ""
+    held = f"the annotations{where} hold {_held(looked_at, settings)}"
+    return f"no mark was found; {held}; {_advice(looked_at, settings)}"
+
+
+def _held(cells: Iterable[str | None], settings: Settings) -> str:
+    kinds: Counter[_Kind] = Counter()
+    tools: dict[_Kind, set[int]] = {}
+    answered: dict[str, None] = {}
+    for annotation in _annotations(cells):
+        task, value = _short(annotation["task"]), annotation.get("value")
+        objects = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+        marks = [entry for entry in objects if not is_annotation(entry)]
+        if not objects:
+            answered[task] = None
+        for entry in marks:
+            kind = (task, tuple(sorted({*entry} - _NOT_TELLING)))
+            kinds[kind] += 1
+            tools.setdefault(kind, set()).update(_tools(entry))
+    if not kinds:
+        tasks = ", ".join(list(answered)[:_MOST_KEYS])
+        return f"only answers to the tasks {tasks}" if answered else "nothing that can be read"
+    names_tools = bool(settings.tool) or any(drawing.tools is not None for drawing in settings.drawing_tasks)
+    listed = [
+        _described(kind, number, tools[kind] if names_tools else set())
+        for kind, number in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    more = f", and {len(listed) - _MOST_KINDS} more kinds of objects" if len(listed) > _MOST_KINDS else ""
+    return ", ".join(listed[:_MOST_KINDS]) + more
+
+
+def _annotations(cells: Iterable[str | None]) -> Iterator[dict[str, Any]]:
+    for cell in cells:
+        try:
+            annotations = json.loads(cell or "")
+        except (ValueError, RecursionError, MemoryError):
+            continue
+        if isinstance(annotations, list):
+            known = [a for a in annotations if isinstance(a, dict) and isinstance(a.get("task"), str)]
+            yield from with_nested(known)
+
+
+def _tools(entry: Mapping[str, Any]) -> Iterator[int]:
+    tool = entry.get("toolIndex") if entry.get("tool") is None else entry["tool"]
+    if type(tool) is int:
+        yield tool
+
+
+def _described(kind: _Kind, number: int, tools: set[int]) -> str:
+    task, keys = kind
+    named = ", ".join(map(_short, keys[:_MOST_KEYS])) + ", ..." * (len(keys) > _MOST_KEYS)
+    with_keys = f"with the key{'s' * (len(keys) > 1)} {named}" if keys else "without a key"
+    of_tools = f" (tool{'s' * (len(tools) > 1)} {', '.join(map(str, sorted(tools)[:_MOST_KEYS]))})"
+    return f"{number} object{'s' * (number > 1)} of task {task} {with_keys}" + of_tools * bool(tools)
+
+
+def _advice(cells: list[str | None], settings: Settings) -> str:
+    """Return what to do, by what narrows the marks that are taken, and whether that is what is wrong."""
+    given = {
+        f"-c takes {', '.join(map(_taken, settings.drawing_tasks))}": bool(settings.drawing_tasks),
+        f"--task takes {', '.join(settings.task)}": bool(settings.task),
+        f"--tool takes {', '.join(map(str, settings.tool))}": bool(settings.tool),
+    }
+    narrowing = [text for text, is_given in given.items() if is_given]
+    everything = settings.replace({"task": (), "tool": (), "drawing_tasks": ()})
+    n_marks = len(decode_annotations(cells, everything).marks.row) if narrowing else 0
+    if n_marks:
+        flags = " and ".join(text.split(" ", 1)[0] for text in narrowing)
+        marks = "is 1 mark" if n_marks == 1 else f"are {n_marks} marks"
+        return f"{', '.join(narrowing)}; without {flags} there {marks}"
+    return "outlines are read from the keys points, pathX and pathY, and path"
+
+
+def _taken(drawing: DrawingTask) -> str:
+    if drawing.tools is None:
+        return drawing.task
+    return f"{drawing.task} tool{'s' * (len(drawing.tools) > 1)} {', '.join(map(str, drawing.tools))}"
+
+
+def _short(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."

@@ -1,0 +1,217 @@
+"""Tell which tasks and tools an export has outlines of, and which ones the settings name in vain."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from polyframe.core.drawing_tasks import split_tool
+from polyframe.core.reasons import LONGEST_TASK
+from polyframe.core.settings import Settings
+from polyframe.core.values import LARGEST_INDEX
+from polyframe.panoptes.annotations.mark_rules import (
+    OUTLINE_KEYS,
+    draws_outlines,
+    tool_name,
+    unknown_outline_keys,
+)
+
+#: The settings that name tasks and tools.
+TOOL_SETTINGS: Final = ("drawing_tasks", "task", "tool", "bezier_tool")
+_TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]{1,10})", re.DOTALL)
+#: So many tools of a partition are remembered, and so many are listed in a message.
+_REMEMBERED: Final = 100
+_LISTED: Final = 20
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The tasks and tools of some outlines.
+
+    Attributes
+    ----------
+    pairs : frozenset of (str, int)
+        Task and index of each tool with an outline.
+    undrawn : frozenset of str
+        Drawing tasks that were answered without an outline.
+    """
+
+    pairs: frozenset[tuple[str, int]] = frozenset()
+    undrawn: frozenset[str] = field(default_factory=frozenset)
+
+    def __str__(self) -> str:
+        tools: dict[str, list[int]] = {}
+        for task, tool in sorted(self.pairs):
+            tools.setdefault(task, []).append(tool)
+        listed = [
+            f"{task} (tool{'s' * (len(of_task) > 1)} {', '.join(map(str, of_task[:_LISTED]))})"
+            for task, of_task in tools.items()
+        ]
+        more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+        return ", ".join(listed[:_LISTED]) + more or "none of any task"
+
+    def chosen(self, settings: Settings) -> "Tools":
+        """Return those that the settings choose."""
+        return Tools(
+            frozenset(pair for pair in self.pairs if _takes(settings, *pair)),
+            frozenset(task for task in self.undrawn if _takes_undrawn(settings, task)),
+        )
+
+    def lacking(self, settings: Settings, names: Collection[str] = TOOL_SETTINGS) -> list[str]:
+        """Return what some settings name and is not among these, in words.
+
+        Parameters
+        ----------
+        settings : Settings
+            All settings.
+        names : collection of str
+            Which of `TOOL_SETTINGS` to look at.
+        """
+        tasks = {task for task, _ in self.pairs} | self.undrawn
+        lacking: list[str] = []
+        for drawing in settings.drawing_tasks if "drawing_tasks" in names else ():
+            if drawing.task not in tasks:
+                lacking.append(f"task {drawing.task}")
+                continue
+            lacking += [
+                f"tool {tool} of task {drawing.task}"
+                for tool in drawing.tools or ()
+                if (drawing.task, tool) not in self.pairs
+            ]
+        if "task" in names:
+            lacking += [f"task {task}" for task in settings.task if task not in tasks]
+        if "tool" in names:
+            of_chosen = {tool for task, tool in self.pairs if _takes(settings, task, tool)}
+            lacking += [f"tool {tool}{_of(settings)}" for tool in settings.tool if tool not in of_chosen]
+        for text in settings.bezier_tool if "bezier_tool" in names else ():
+            task, tool = split_tool(text)
+            if not any(pair == (task or pair[0], tool) for pair in self.pairs):
+                lacking.append(f"tool {tool} of task {task}" if task else f"tool {tool}")
+        return list(dict.fromkeys(lacking))
+
+
+def tools_in(extractions: pl.DataFrame) -> Tools:
+    """Return the tasks and tools of rows of the table extractions; tools without a number are passed over."""
+    pairs = (
+        extractions.select(
+            "task", pl.col("tool").cast(pl.String).str.extract("([0-9]{1,10})$").cast(pl.Int64)
+        )
+        .unique()
+        .drop_nulls()
+    )
+    return Tools(frozenset(pairs.rows()))
+
+
+def tools_to_record(extractions: pl.DataFrame, cells: Iterable[str | None], settings: Settings) -> list[str]:
+    """Return the tools of a partition, as far as somebody may want to know them, to be remembered with it.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        Its marks.
+    cells : iterable of (str or None)
+        Its `annotations`. They are looked through only where the settings name a task or a tool that has no
+        mark here, so that the message can tell what there is instead.
+    settings : Settings
+        What was extracted.
+
+    Returns
+    -------
+    list of str
+        Such as `T0_toolIndex1`, or `T0` for a drawing task that was answered without an outline; sorted.
+    """
+    there = tools_in(extractions)
+    if there.lacking(settings):
+        there = _tools_in(cells, there)
+    # What the settings choose first: a partition can be made to have any number of tools.
+    chosen = there.chosen(settings)
+    pairs = [*sorted(chosen.pairs), *sorted(there.pairs - chosen.pairs)][:_REMEMBERED]
+    undrawn = [*sorted(chosen.undrawn), *sorted(there.undrawn - chosen.undrawn)][:_REMEMBERED]
+    return sorted([*undrawn, *(tool_name(task, tool, old=False) for task, tool in pairs)])
+
+
+def tools_from_names(names: Iterable[str]) -> Tools:
+    """Return the tools that `tools_to_record` has listed."""
+    pairs, undrawn = set(), set()
+    for name in names:
+        match = _TOOL.fullmatch(name)
+        if match:
+            pairs.add((match[1], int(match[2])))
+        else:
+            undrawn.add(name)
+    return Tools(frozenset(pairs), frozenset(undrawn))
+
+
+def _takes_undrawn(settings: Settings, task: str) -> bool:
+    """Tell whether a task in which nobody drew is chosen; where only tools are named, it has none of them."""
+    configured = not settings.drawing_tasks or any(drawing.task == task for drawing in settings.drawing_tasks)
+    only_tools = settings.tool and not (settings.task or settings.drawing_tasks)
+    return configured and not only_tools and (not settings.task or task in settings.task)
+
+
+def _takes(settings: Settings, task: str, tool: int) -> bool:
+    configured = not settings.drawing_tasks or any(
+        drawing.task == task and (drawing.tools is None or tool in drawing.tools)
+        for drawing in settings.drawing_tasks
+    )
+    named = (not settings.task or task in settings.task) and (not settings.tool or tool in settings.tool)
+    return configured and named
+
+
+def _of(settings: Settings) -> str:
+    return f" of task {' or '.join(settings.task)}" if settings.task else ""
+
+
+def _tools_in(cells: Iterable[str | None], known: Tools) -> Tools:
+    pairs = set(known.pairs)
+    empty: set[str] = set()
+    other: set[str] = set()
+    for cell in cells:
+        for task, value in _annotations(cell):
+            objects = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+            pairs.update((task, tool) for tool in map(_tool, objects) if tool is not None)
+            (empty if value == [] else other if not objects else set()).add(task)
+    return Tools(frozenset(pairs), frozenset(empty - other - {task for task, _ in pairs}))
+
+
+def _annotations(cell: str | None) -> Iterator[tuple[str, Any]]:
+    """Yield task and value of every annotation of a cell, also of those inside combo tasks."""
+    waiting = [_parsed(cell)]
+    while waiting:
+        found = waiting.pop()
+        for annotation in found if isinstance(found, list) else ():
+            task = annotation.get("task") if isinstance(annotation, dict) else None
+            if (
+                not isinstance(task, str)
+                or len(task) > LONGEST_TASK
+                or annotation.get("markIndex") is not None
+            ):
+                continue
+            value = annotation.get("value")
+            yield task.encode("utf-8", "replace").decode(), value
+            waiting.append(value)
+
+
+def _parsed(cell: str | None) -> Any:
+    try:
+        return msgspec.json.decode(cell or "[]")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        try:
+            return json.loads(cell or "[]")
+        except (ValueError, RecursionError):
+            return None
+
+
+def _tool(entry: Mapping[str, Any]) -> int | None:
+    """Return the index of the tool of an object that is, or should be, an outline."""
+    tool_type = entry.get("toolType")
+    drawn = isinstance(tool_type, str) and draws_outlines(tool_type)
+    if not drawn and all(entry.get(key) is None for key in OUTLINE_KEYS) and not unknown_outline_keys(entry):
+        return None
+    tool: Any = entry.get("tool") if entry.get("tool") is not None else entry.get("toolIndex")
+    is_integer = type(tool) is int or (type(tool) is float and tool.is_integer())
+    return int(tool) if is_integer and 0 <= tool <= LARGEST_INDEX else None

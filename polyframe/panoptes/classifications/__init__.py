@@ -1,0 +1,1 @@
+"""Read classification exports: files, rows, workflows and versions."""

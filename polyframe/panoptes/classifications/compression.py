@@ -1,0 +1,154 @@
+"""The bytes of an export: what kind of file it is, told by its first bytes, and reading it unpacked."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from polyframe.core.errors import PolyframeError, no_such_file
+
+Kind = Literal["csv", "gzip", "zstd", "parquet"]
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+#: `zstd` may put frames of other content in front: 0x184D2A50 to 0x184D2A5F, little-endian.
+_ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
+_PARQUET: Final = b"PAR1"
+_ZIP: Final = b"PK\x03\x04"
+#: Workbooks are zip archives too.
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
+_OTHER_KINDS: Final = {
+    _ZIP: "a zip archive; unpack it first",
+    b"\x89PNG": "a PNG picture",
+    b"%PDF": "a PDF document",
+    b"BZh": "packed with bzip2; unpack it first",
+    b"\xfd7zXZ": "packed with xz; unpack it first",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV in UTF-8",
+    b"ARROW1": "an Arrow file; write it as Parquet, or pass it as a frame",
+}
+_BLOCK_BYTES: Final = 64 * 1024
+_PLAIN_BLOCK_BYTES: Final = 1 << 20
+#: What zlib calls a gzip header and trailer around deflated data.
+_GZIP_FORMAT: Final = 31
+
+
+def kind_of(path: Path, name: str) -> Kind:
+    """Tell what kind of export a file is from its first bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What it is called in messages.
+
+    Returns
+    -------
+    {"csv", "gzip", "zstd", "parquet"}
+        `csv` if it is none of the others; `columns.open_csv` looks closer.
+
+    Raises
+    ------
+    PolyframeError
+        Where it is missing, a directory, not allowed to be read, or of a kind that is no export.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except FileNotFoundError:
+        raise PolyframeError(no_such_file(name)) from None
+    except IsADirectoryError:
+        raise PolyframeError(
+            f"{name}: is a directory; name the files in it, such as '{name}/*.csv'"
+        ) from None
+    except OSError as error:
+        raise PolyframeError(f"{name}: cannot be read ({error.strerror or error})") from None
+    for magic, kind in _OTHER_KINDS.items():
+        if start.startswith(magic):
+            if magic == _ZIP and Path(name).suffix.lower() in _WORKBOOKS:
+                kind = "a workbook; save it as CSV in UTF-8"
+            raise PolyframeError(f"{name}: is {kind}; expected a classification export (CSV or Parquet)")
+    if start.startswith(_PARQUET):
+        return "parquet"
+    if start.startswith(_GZIP):
+        return "gzip"
+    if start.startswith(_ZSTD) or (start[1:4] == _ZSTD_SKIPPABLE and start[0] >> 4 == 5):
+        return "zstd"
+    return "csv"
+
+
+def has_skippable_start(path: Path) -> bool:
+    """Tell whether a zstd file starts with a frame to be skipped, which Polars does not know."""
+    with path.open("rb") as file:
+        return file.read(4)[1:] == _ZSTD_SKIPPABLE
+
+
+def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
+    """Yield the bytes of a file, unpacked, as far as it can be read.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : {"csv", "gzip", "zstd"}
+        How it is packed.
+    damage : list of str
+        Gets why the file could not be read to its end, such as `the gzip file breaks off`.
+    """
+    if kind == "zstd":
+        yield from _from_zstd(path, damage)
+    elif kind == "gzip":
+        yield from _from_gzip(path, damage)
+    else:
+        with path.open("rb") as file:
+            while block := file.read(_PLAIN_BLOCK_BYTES):
+                yield block
+
+
+def _from_gzip(path: Path, damage: list[str]) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(_GZIP_FORMAT)
+    with path.open("rb") as file:
+        while packed := file.read(_BLOCK_BYTES):
+            while packed:
+                if unpacker.eof:
+                    # Zeros may pad a file; they are no further member.
+                    packed = packed.lstrip(b"\0")
+                    if not packed:
+                        break
+                    unpacker = zlib.decompressobj(_GZIP_FORMAT)
+                try:
+                    # All that comes of these bytes, since what zlib unpacks just before it finds damage is
+                    # rubbish. At most a thousand times as many, which is handed on in pieces.
+                    unpacked = unpacker.decompress(packed)
+                except zlib.error:
+                    damage.append("the gzip file is damaged")
+                    return
+                for start in range(0, len(unpacked), _BLOCK_BYTES):
+                    yield unpacked[start : start + _BLOCK_BYTES]
+                packed = unpacker.unused_data
+    if not unpacker.eof:
+        damage.append("the gzip file breaks off")
+
+
+def _from_zstd(path: Path, damage: list[str]) -> Iterator[bytes]:
+    with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as stream:
+        while True:
+            try:
+                block = stream.read(_BLOCK_BYTES)
+            except OSError as error:
+                damage.append(_zstd_damage(str(error)))
+                return
+            if not block:
+                return
+            yield block
+
+
+def _zstd_damage(message: str) -> str:
+    if "Truncated" in message:
+        return "the zstd file breaks off"
+    if "too much memory" in message:
+        return "the zstd file needs too much memory to unpack; pack it again without --long or --ultra"
+    return "the zstd file is damaged"

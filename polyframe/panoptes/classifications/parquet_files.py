@@ -1,0 +1,107 @@
+"""Exports that somebody has stored as Parquet: the same columns, as the text that the CSV would have."""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from polyframe.core.errors import PolyframeError
+from polyframe.panoptes.classifications.column_parsers import timestamp_from_time
+from polyframe.panoptes.classifications.columns import check_columns, known_columns, tidy
+from polyframe.panoptes.classifications.csv_repair import ROW_NUMBER
+
+#: Polars decodes several row groups at once, so those that are larger are split first.
+_LARGEST_ROW_GROUP: Final = 64_000_000
+_ROWS_AT_ONCE: Final = 1000
+_READ_BYTES: Final = 1 << 20
+
+
+def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
+    """Open an export that is Parquet, with every column as text.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        What it is called in messages.
+    copy : Path
+        Where a copy with small row groups goes, where those of the file are too large for a bounded memory.
+
+    Returns
+    -------
+    polars.LazyFrame
+        As from `polyframe.panoptes.classifications.columns.open_csv`.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file is damaged, lacks columns, or a column holds what no CSV cell can.
+    """
+    if copy.exists():
+        # Made at an earlier opening.
+        path = copy
+    try:
+        metadata = pq.read_metadata(path)
+        columns = pq.read_schema(path).names
+        check_columns(columns, name)
+        names = known_columns(columns)
+        groups = [metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)]
+        if max(groups, default=0) > _LARGEST_ROW_GROUP:
+            _split_row_groups(path, list(names.values()), copy)
+            path = copy
+        lazy = pl.scan_parquet(path, row_index_name=ROW_NUMBER, row_index_offset=1, glob=False)
+        lazy = lazy.select(ROW_NUMBER, **names)
+        schema = lazy.collect_schema()
+    except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
+        raise damaged(path, name, error) from None
+    lazy = lazy.select(ROW_NUMBER, *(_as_text(column, schema[column], name) for column in names))
+    return tidy(lazy, list(names))
+
+
+def damaged(path: Path, name: str, error: Exception) -> PolyframeError:
+    """Return the error that says why a Parquet file could not be read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return PolyframeError(f"{name}: cannot be read ({error.strerror})")
+    if not path.exists():
+        return PolyframeError(f"{name}: vanished while it was read")
+    return PolyframeError(f"{name}: the Parquet file is damaged or incomplete; write or download it again")
+
+
+def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
+    """Copy columns of a Parquet file into small row groups, reading a page at a time."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
+        arrow = file.schema_arrow
+        schema = pa.schema([arrow.field(column) for column in columns])
+        with pq.ParquetWriter(unfinished, schema, compression="lz4", use_dictionary=False) as writer:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns, use_threads=False):
+                writer.write_batch(batch.select(columns))
+    unfinished.replace(copy)
+
+
+def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
+    """Turn a column of any plain type into the text that the CSV would have, missing where empty."""
+    if column == "workflow_version" and (dtype.is_float() or dtype.is_decimal()):
+        raise PolyframeError(
+            f"{name}: column workflow_version holds numbers ({dtype}), in which 7.10 and 7.1 are the same; "
+            "name the CSV, or read it with workflow_version as text: "
+            "pandas.read_csv(..., dtype={'workflow_version': str}), "
+            "polars.read_csv(..., schema_overrides={'workflow_version': str})"
+        )
+    if column == "metadata" and dtype.is_nested():
+        # Somebody has parsed it; a run needs little of it.
+        is_object = isinstance(dtype, pl.Struct)
+        return (pl.col(column).struct.json_encode() if is_object else pl.lit(None, pl.String)).alias(column)
+    if dtype.is_nested() or dtype in (pl.Object, pl.Time, pl.Duration):
+        raise PolyframeError(
+            f"{name}: column {column} holds {dtype}; expected text (for annotations, the JSON as text)"
+        )
+    if isinstance(dtype, pl.Datetime | pl.Date):
+        text = timestamp_from_time(column, dtype).dt.strftime("%Y-%m-%d %H:%M:%S%.f UTC")
+    else:
+        text = pl.col(column).cast(pl.String, strict=False)
+    return pl.when(text != "").then(text).alias(column)

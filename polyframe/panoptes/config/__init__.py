@@ -1,0 +1,1 @@
+"""Read and write the YAML configuration files of Panoptes."""

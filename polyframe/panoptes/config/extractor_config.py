@@ -1,0 +1,158 @@
+"""The `extractor_config` of a Panoptes configuration, as drawing tasks."""
+
+from typing import Final
+
+from polyframe.core.choices import ExtractorKind
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.errors import UsageError
+from polyframe.core.suggestions import nearest
+from polyframe.core.values import LARGEST_INDEX
+from polyframe.panoptes.config.strict_yaml import Scalar, Tree
+from polyframe.panoptes.config.typed_values import (
+    Place,
+    known_items,
+    scalar,
+    whole_number,
+)
+
+_EXTRACTORS: Final[dict[str, ExtractorKind]] = {"polygon_extractor": "polygon", "bezier_extractor": "bezier"}
+#: The other extractors that Panoptes has; a file may hold them beside ours.
+_OTHER_EXTRACTORS: Final = (
+    "all_tasks_empty_extractor",
+    "dropdown_extractor",
+    "i2a_extractor",
+    "line_text_extractor",
+    "nfn_extractor",
+    "pluck_and_split_extractor",
+    "point_extractor",
+    "point_extractor_by_frame",
+    "poly_line_text_extractor",
+    "question_extractor",
+    "rectangle_extractor",
+    "shape_extractor",
+    "shortcut_extractor",
+    "slider_extractor",
+    "survey_extractor",
+    "survey_whitelist_extractor",
+    "sw_extractor",
+    "sw_graphic_extractor",
+    "sw_variant_extractor",
+    "text_extractor",
+)
+#: In the name of an extractor for a shape, such as `shape_extractor_rectangle`.
+_SHAPE_EXTRACTOR: Final = "shape_extractor"
+_WHY_IGNORED: Final = {
+    "details": "answers to all sub-tasks are kept and counted",
+    "gold_standard": "it is read from the export",
+    "no_version": "no version is written into the tables",
+    "pluck": "nothing is plucked from the metadata",
+    "recursive": "every annotation of the task is read",
+    "recursive_subject_ids": "every annotation of the task is read",
+}
+
+
+def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTask, ...]:
+    """Return the drawing tasks that an `extractor_config` names.
+
+    Parameters
+    ----------
+    place : Place
+        Where it stands, for messages.
+    tree : dict, list or Scalar
+        `polygon_extractor` and `bezier_extractor`, each with a list of `{task: T0, tools: [0, 1]}`; without
+        `tools` all tools of the task. Other extractors of Panoptes may stand beside them, and keys that
+        Panoptes ignores.
+    notes : list of str
+        What is skipped or ignored is added here.
+
+    Returns
+    -------
+    tuple of DrawingTask
+        One for each task and kind, sorted.
+
+    Raises
+    ------
+    UsageError
+        Where it names no polygon or Bezier extractor, has wrong values, or gives a tool to both.
+    """
+    claims: dict[tuple[str, ExtractorKind], set[int] | None] = {}
+    found = False
+    shapes = [name for name in tree if _SHAPE_EXTRACTOR in name] if isinstance(tree, dict) else []
+    known = (*_EXTRACTORS, *_OTHER_EXTRACTORS, *shapes)
+    for name, extractor_place, entries in known_items(place, tree, known, notes):
+        if name not in _EXTRACTORS:
+            notes.append(f"{extractor_place} is skipped; polyframe has {' and '.join(_EXTRACTORS)}")
+            continue
+        found = True
+        entries = entries if isinstance(entries, list) else [entries]
+        if not entries:
+            raise UsageError(f"{extractor_place}: an empty list, expected entries such as `task: T0`")
+        for i, entry in enumerate(entries):
+            task, tools = _read_entry(extractor_place.item(i), entry, notes)
+            claimed = claims.setdefault((task, _EXTRACTORS[name]), set())
+            both = None if tools is None or claimed is None else claimed | tools
+            claims[task, _EXTRACTORS[name]] = both
+    if not found:
+        names = list(tree) if isinstance(tree, dict) else []
+        near = next((nearest(name, _EXTRACTORS) for name in names if name not in known), "")
+        held = ", ".join(names) or "none"
+        raise UsageError(f"{place} holds no {' or '.join(_EXTRACTORS)}; it holds: {held}{near}")
+    _refuse_double_claims(place, claims)
+    return tuple(
+        DrawingTask(task, None if tools is None else tuple(sorted(tools)), kind)
+        for (task, kind), tools in sorted(claims.items(), key=lambda claim: claim[0])
+    )
+
+
+def _read_entry(place: Place, tree: Tree, notes: list[str]) -> tuple[str, set[int] | None]:
+    task: str | None = None
+    tools: set[int] | None = None
+    for key, key_place, value in known_items(place, tree, ("task", "tools", *_WHY_IGNORED), notes):
+        if key == "task":
+            task = _read_task(key_place, value)
+        elif key == "tools":
+            tools = _read_tools(key_place, value)
+        else:
+            notes.append(f"{key_place} is ignored; {_WHY_IGNORED[key]}")
+    if task is None:
+        raise UsageError(f"{place}: the key `task` is missing, such as `task: T0`")
+    return task, tools
+
+
+def _read_task(place: Place, tree: Tree) -> str:
+    task = scalar(place, tree).value
+    if not isinstance(task, str) or not task.strip():
+        raise UsageError(f"{place}: {task!r} is not a task key such as T0")
+    if task == "all":
+        raise UsageError(
+            f"{place}: name a task such as T0; leave extractor_config out to use every drawing task"
+        )
+    return task.strip()
+
+
+def _read_tools(place: Place, tree: Tree) -> set[int] | None:
+    if isinstance(tree, Scalar) and tree.value is None:
+        return None
+    items = tree if isinstance(tree, list) else [tree]
+    tools = [whole_number(place.item(i), scalar(place.item(i), item).value) for i, item in enumerate(items)]
+    if not tools or min(tools) < 0 or max(tools) > LARGEST_INDEX:
+        raise UsageError(
+            f"{place}: {tools} is not a list of tool indices such as [0, 1]; leave out for all tools"
+        )
+    return set(tools)
+
+
+def _refuse_double_claims(place: Place, claims: dict[tuple[str, ExtractorKind], set[int] | None]) -> None:
+    for task in sorted({task for task, _ in claims}):
+        if (task, "polygon") not in claims or (task, "bezier") not in claims:
+            continue
+        polygon, bezier = claims[task, "polygon"], claims[task, "bezier"]
+        if polygon is None or bezier is None:
+            which = "all tools" if polygon is bezier else f"tools {sorted(polygon or bezier or ())}"
+        elif polygon & bezier:
+            which = f"tools {sorted(polygon & bezier)}"
+        else:
+            continue
+        raise UsageError(
+            f"{place}: {which} of task {task} belong to both {' and '.join(_EXTRACTORS)}; list each tool once"
+        )

@@ -1,0 +1,274 @@
+"""The YAML files of Panoptes, as settings.
+
+Several files may be given together: the one for the extractors and the ones for the reducers. None may
+contradict another.
+"""
+
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import Settings
+from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
+from polyframe.panoptes.config.extractor_config import drawing_tasks
+from polyframe.panoptes.config.strict_yaml import Scalar, Tree, read_yaml, tree_of
+from polyframe.panoptes.config.typed_values import (
+    Place,
+    boolean,
+    known_items,
+    number,
+    scalar,
+    shown,
+    whole_number,
+)
+
+_REDUCERS: Final = ("polygon_reducer", "polygon_reducer_contours")
+#: The other reducers that Panoptes has; a file may hold them beside ours.
+_OTHER_REDUCERS: Final = (
+    "dropdown_reducer",
+    "first_n_false_reducer",
+    "first_n_true_reducer",
+    "optics_line_text_reducer",
+    "point_reducer",
+    "point_reducer_dbscan",
+    "point_reducer_hdbscan",
+    "poly_line_text_reducer",
+    "question_consensus_reducer",
+    "question_reducer",
+    "rectangle_reducer",
+    "shape_reducer_dbscan",
+    "shape_reducer_hdbscan",
+    "shape_reducer_optics",
+    "shortcut_reducer",
+    "slider_reducer",
+    "subject_difficulty_reducer",
+    "survey_reducer",
+    "sw_variant_reducer",
+    "temporal_point_reducer_dbscan",
+    "temporal_point_reducer_hdbscan",
+    "tess_gold_standard_reducer",
+    "tess_reducer_column",
+    "text_reducer",
+    "user_skill_reducer",
+)
+#: What the file with the texts of the tasks is called, before the workflow.
+TASK_LABELS: Final = "Task_labels_"
+_RASTERISATION: Final = ("rasterisation", "rasterization")
+_REDUCER_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.metadata["in_reducer"])
+#: Which reducer takes which sub-task; the reference tool writes it into the files that it makes.
+_DETAILS: Final = "details"
+_CLUSTERING: Final = ("eps", "min_samples")
+_TYPES: Final = typing.get_type_hints(Settings)
+_Result = TypeVar("_Result")
+_PLAIN_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.name != "drawing_tasks")
+#: The keys that a file may have at its top.
+_TOP_KEYS: Final = ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What some configuration files say.
+
+    Attributes
+    ----------
+    values : dict
+        Values by the names of the fields of `Settings`; only those that the files give.
+    notes : tuple of str
+        What a user should be told: what of the files is skipped, and what holds for more than it was written
+        for.
+    """
+
+    values: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A setting, its value, and where it stands; `reducer` is empty outside `reducer_config`."""
+
+    setting: str
+    value: Any
+    place: Place
+    reducer: str = ""
+
+
+def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collection[str] = ()) -> Config:
+    """Read configurations in the Panoptes form.
+
+    Parameters
+    ----------
+    sources : sequence of pathlib.Path or mapping
+        Files, or what would stand in one as a mapping, with `workflow_id`, `workflow_version`,
+        `extractor_config`, `reducer_config` or the names of settings. They count together; none is needed.
+    overridden : collection of str
+        Names of settings that are given otherwise, such as by flags, which go over the files. Their values in
+        the files must be valid, but may contradict one another, and are left out.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    UsageError
+        Where a file cannot be read, names an unknown reducer, holds a value out of its range, or contradicts
+        itself or another file; or no key of it is known. The message is one line and names the file and the
+        key; a mapping is called `config`, or `config[1]` in a list of several.
+    """
+    given: list[_Given] = []
+    notes: list[str] = []
+    reducers: list[str] = []
+    for source, content in _contents(sources):
+        # A file without any key that is known is none that Panoptes could use either.
+        lenient = isinstance(content, dict) and not content.keys().isdisjoint(_TOP_KEYS)
+        for key, place, tree in known_items(source, content, _TOP_KEYS, notes if lenient else None):
+            if key == "extractor_config":
+                given.append(_Given("drawing_tasks", drawing_tasks(place, tree, notes), place))
+            elif key == "reducer_config":
+                given += _read_reducers(place, tree, notes, reducers)
+            else:
+                given += _read_setting(key, place, tree)
+    given = [here for here in given if here.setting not in overridden]
+    values = _agreed(given)
+    Settings().replace(values)
+    return Config(values, (*notes, *_shared_clustering(given, reducers)))
+
+
+def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Place, Tree]]:
+    """Yield each configuration once, with the place that messages name."""
+    read: set[Path] = set()
+    for index, source in enumerate(sources):
+        if isinstance(source, Path):
+            if source not in read:
+                content = read_yaml(source)
+                if not _holds_task_labels(source, content):
+                    yield Place(source), content
+            read.add(source)
+        else:
+            name = "config" if len(sources) == 1 else f"config[{index}]"
+            yield Place(Path(name)), tree_of(source, name)
+
+
+def _holds_task_labels(path: Path, content: Tree) -> bool:
+    """Tell whether a file beside the configuration holds the texts of the tasks, and no settings."""
+    return (
+        path.name.startswith(TASK_LABELS)
+        and isinstance(content, dict)
+        and content.keys().isdisjoint(_TOP_KEYS)
+    )
+
+
+def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[str]) -> list[_Given]:
+    given: list[_Given] = []
+    for name, reducer_place, options in known_items(place, tree, (*_REDUCERS, *_OTHER_REDUCERS)):
+        if name in _OTHER_REDUCERS:
+            notes.append(f"{reducer_place} is skipped; polyframe has {' and '.join(_REDUCERS)}")
+            continue
+        reducers.append(name)
+        for key, option_place, option in known_items(
+            reducer_place, options, (*_REDUCER_SETTINGS, *_RASTERISATION, _DETAILS), notes
+        ):
+            if key == _DETAILS:
+                notes.append(f"{option_place} is ignored; answers to all sub-tasks are counted")
+            elif key in _RASTERISATION:
+                given += _read_rasterisation(option_place, option, name)
+            else:
+                given += _read_setting(key, option_place, option, name)
+    return given
+
+
+def _read_rasterisation(place: Place, tree: Tree, reducer: str) -> list[_Given]:
+    value = tree.value if isinstance(tree, Scalar) else tree
+    methods = {"true": "raster", "false": "exact", "auto": "exact"}
+    method = methods.get(str(value).lower()) if isinstance(value, (bool, str)) else None
+    if value is not None and method is None:
+        raise UsageError(f"{place}: {shown(tree)} is not one of true, false, auto")
+    return [] if value is None else [_Given("contour_method", method, place, reducer)]
+
+
+def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> list[_Given]:
+    """Read the value of one setting; nothing where the value is null."""
+    if isinstance(tree, Scalar) and tree.value is None:
+        return []
+    value: Any
+    if name == "workflow_version":
+        # As written: `13.10` without quotes is the version 13.10, not the number 13.1.
+        written = _as_written(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
+        value = _at(place, name, lambda: version_spec_from_config(written))
+    elif name == "max_shrink":
+        share = scalar(place, tree).value
+        value = _at(place, name, lambda: Settings().replace({name: share}).max_shrink)
+    else:
+        value = _typed(_TYPES[name], place, tree)
+    _at(place, name, lambda: Settings().replace({name: value}))
+    return [_Given(name, value, place, reducer)]
+
+
+def _as_written(scalar: Scalar) -> Any:
+    return scalar.value if scalar.text is None else scalar.text
+
+
+def _version_ends(place: Place, tree: Tree) -> dict[str, Any]:
+    ends = [(key, scalar(end_place, end)) for key, end_place, end in known_items(place, tree, ("min", "max"))]
+    return {key: _as_written(end) for key, end in ends if end.value is not None}
+
+
+def _at(place: Place, name: str, check: Callable[[], _Result]) -> _Result:
+    """Run a check whose messages begin with the name of a setting; let them begin with its place instead."""
+    try:
+        return check()
+    except UsageError as error:
+        raise UsageError(f"{place}{str(error).removeprefix(name)}") from None
+
+
+def _typed(expected: Any, place: Place, tree: Tree) -> Any:
+    """Return a value as the type of its setting; numbers may stand in quotes."""
+    if expected in (tuple[str, ...], tuple[int, ...]):
+        one = typing.get_args(expected)[0]
+        items = tree if isinstance(tree, list) else [tree]
+        return tuple(_typed(one, place.item(i), item) for i, item in enumerate(items))
+    value = scalar(place, tree).value
+    if expected is bool:
+        return boolean(place, value)
+    if expected in (int, int | None):
+        return whole_number(place, value)
+    if expected is float:
+        return number(place, value)
+    if not isinstance(value, str):
+        raise UsageError(f"{place}: {value!r} is not a text")
+    return value
+
+
+def _agreed(given: list[_Given]) -> dict[str, Any]:
+    """Return one value for each setting, or say which two places contradict each other."""
+    first: dict[str, _Given] = {}
+    for here in given:
+        before = first.setdefault(here.setting, here)
+        if before.value == here.value:
+            continue
+        if here.setting == "drawing_tasks":
+            raise UsageError(f"{before.place} and {here.place} name different drawing tasks; keep one")
+        contradiction = (
+            f"{before.place} gives {here.setting} {before.value!r}, {here.place} gives {here.value!r}"
+        )
+        if here.setting in _CLUSTERING and {before.reducer, here.reducer} == set(_REDUCERS):
+            raise UsageError(f"{contradiction}; one run has one clustering, so use two output directories")
+        raise UsageError(f"{contradiction}; keep one")
+    return {setting: here.value for setting, here in first.items()}
+
+
+def _shared_clustering(given: list[_Given], reducers: list[str]) -> list[str]:
+    """Say so where two reducers are named and only one of them sets the clustering."""
+    if set(reducers) != set(_REDUCERS):
+        return []
+    notes = []
+    for setting in _CLUSTERING:
+        named = {here.reducer: here for here in given if here.setting == setting}
+        for here in named.values():
+            other = next((name for name in _REDUCERS if name not in named), None)
+            if here.reducer and other and here.value != getattr(Settings(), setting):
+                notes.append(f"{here.place}: {setting} {here.value} holds for {other} too")
+    return notes

@@ -1,0 +1,276 @@
+"""The workflow export of Panoptes, and the configuration files that follow from it."""
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+from polyframe.core.frames import clean_name
+from polyframe.core.settings import Settings
+from polyframe.panoptes.annotations.mark_rules import NO_OUTLINE_TYPES, draws_outlines
+from polyframe.panoptes.classifications.workflow_versions import (
+    is_version,
+    parse_version_spec,
+    selects,
+    version_key,
+)
+from polyframe.panoptes.config.read_config import TASK_LABELS
+
+_COLUMNS: Final = ("workflow_id", "version", "minor_version", "tasks")
+_NUMBER: Final = re.compile("[0-9]{1,18}")
+_LARGEST_FIELD: Final = 2**31 - 1
+_MOST_LISTED: Final = 20
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One version of a workflow.
+
+    Attributes
+    ----------
+    workflow_id : int
+    name : str
+        What it is called; empty where the export does not say.
+    version : str
+        Such as `13.19`.
+    tasks : str
+        JSON.
+    strings : str
+        The texts of the tasks by their keys, JSON; empty where the export does not say.
+    """
+
+    workflow_id: int
+    name: str
+    version: str
+    tasks: str
+    strings: str = ""
+
+
+def read_workflows(path: Path) -> list[Workflow]:
+    """Read a workflow export; rows without a number or a version are passed over.
+
+    Raises
+    ------
+    PolyframeError
+        Where it is missing, or no workflow export.
+    """
+    csv.field_size_limit(_LARGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            rows.fieldnames = list(map(clean_name, rows.fieldnames or ()))
+            missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
+            if missing:
+                raise PolyframeError(
+                    f"{path}: is no workflow export; columns missing: {', '.join(missing)}; "
+                    "name the workflow export of Zooniverse"
+                )
+            found = [_workflow(row) for row in rows]
+    except FileNotFoundError:
+        raise PolyframeError(no_such_file(path)) from None
+    except IsADirectoryError:
+        raise PolyframeError(f"{path}: is a directory; name the workflow export, a CSV file") from None
+    except (OSError, ValueError, csv.Error) as error:
+        told = error.strerror if isinstance(error, OSError) else error
+        raise PolyframeError(f"{path}: cannot be read as CSV in UTF-8 ({told}); download it again") from None
+    return [workflow for workflow in found if workflow is not None]
+
+
+def choose_workflow(
+    workflows: Sequence[Workflow], path: Path, workflow_id: int | None, version: str | None
+) -> Workflow:
+    """Choose a workflow, and the newest of the versions asked for.
+
+    Parameters
+    ----------
+    workflows : sequence of Workflow
+        From `read_workflows`.
+    path : Path
+        For messages.
+    workflow_id : int or None
+        None takes the only one.
+    version : str or None
+        As the setting `workflow_version`; None takes the newest.
+
+    Raises
+    ------
+    PolyframeError
+        Where it is not there; the message lists what is.
+    UsageError
+        Where there are several workflows and none was asked for, or the version has no known form.
+    """
+    if not workflows:
+        raise PolyframeError(f"{path}: holds no workflows")
+    held = {found.workflow_id: found.name for found in sorted(workflows, key=lambda w: w.workflow_id)}
+    listed = ", ".join(f"{number} ({name})" if name else str(number) for number, name in held.items())
+    if workflow_id is None and len(held) > 1:
+        raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
+    wanted = next(iter(held)) if workflow_id is None else workflow_id
+    if wanted not in held:
+        raise PolyframeError(f"{path}: holds no workflow {wanted}; it holds {listed}")
+    versions = sorted(
+        (found for found in workflows if found.workflow_id == wanted), key=lambda w: version_key(w.version)
+    )
+    texts = [found.version for found in versions]
+    chosen = selects(version, texts) if version is not None else [True] * len(texts)
+    if not any(chosen):
+        more = f"{len(texts) - _MOST_LISTED} more, " if len(texts) > _MOST_LISTED else ""
+        shown = ", ".join(texts[-_MOST_LISTED:])
+        raise PolyframeError(f"{path}: workflow {wanted} holds no version {version}; it holds {more}{shown}")
+    return [found for found, yes in zip(versions, chosen, strict=True) if yes][-1]
+
+
+@dataclass(frozen=True)
+class DrawingTools:
+    """The tools of a workflow.
+
+    Attributes
+    ----------
+    outlines : dict
+        The tools that draw outlines: extractor -> task -> tool indices.
+    skipped : tuple of str
+        Other tools and tasks, such as `T0 tool 2 (point)` and `T1 (single)`.
+    unknown : tuple of str
+        Tools of types that are not known, such as `T0 tool 3 (lasso)`.
+    """
+
+    outlines: dict[str, dict[str, list[int]]]
+    skipped: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def drawing_tools(workflow: Workflow) -> DrawingTools:
+    """Return the tools of a workflow by what they draw.
+
+    Raises
+    ------
+    PolyframeError
+        Where the tasks are no JSON, or have no tool that draws outlines; the message lists what they have.
+    """
+    name = f"workflow {workflow.workflow_id} version {workflow.version}"
+    try:
+        tasks = json.loads(workflow.tasks)
+    except (ValueError, RecursionError) as error:
+        raise PolyframeError(f"{name}: its tasks are no JSON ({error}); export the workflows again") from None
+    outlines: dict[str, dict[str, list[int]]] = {}
+    held: list[str] = []
+    skipped: list[str] = []
+    unknown: list[str] = []
+    for key, task in tasks.items() if isinstance(tasks, dict) else ():
+        kind = task.get("type") if isinstance(task, dict) else None
+        tools = _as_list(task.get("tools")) if isinstance(task, dict) else []
+        types = [tool.get("type") if isinstance(tool, dict) else None for tool in tools]
+        held.append(f"{key} ({kind}{': ' if types else ''}{', '.join(map(str, types))})")
+        if kind != "drawing":
+            # What a combo task holds stands beside it.
+            skipped += [f"{key} ({kind})"] * (kind != "combo")
+            continue
+        for index, of_tool in enumerate(types):
+            if isinstance(of_tool, str) and draws_outlines(of_tool):
+                extractor = "bezier_extractor" if "bezier" in of_tool.lower() else "polygon_extractor"
+                outlines.setdefault(extractor, {}).setdefault(key, []).append(index)
+            else:
+                others = skipped if of_tool in NO_OUTLINE_TYPES else unknown
+                others.append(f"{key} tool {index} ({of_tool})")
+    if not outlines:
+        raise PolyframeError(
+            f"{name}: has no drawing task with a tool that draws outlines, such as freehandLine, polygon or "
+            f"bezier; it has {', '.join(held) or 'no tasks'}"
+        )
+    return DrawingTools(outlines, tuple(skipped), tuple(unknown))
+
+
+def notes_on_tools(tools: DrawingTools) -> list[str]:
+    """Say which tools are not in the configuration, and why."""
+    notes = []
+    if tools.skipped:
+        notes.append(f"skipped, since no outlines are drawn there: {', '.join(tools.skipped)}")
+    if tools.unknown:
+        notes.append(
+            f"skipped, since the type of tool is not known: {', '.join(tools.unknown)}; where it draws "
+            "outlines, add its index to the tools of polygon_extractor"
+        )
+    return notes
+
+
+def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
+    """Return the configuration files of a workflow: name -> YAML.
+
+    Parameters
+    ----------
+    workflow : Workflow
+        From `choose_workflow`.
+    version : str or None
+        What was asked for, which the files then name; else they name the version of the workflow.
+    """
+    extractors = {
+        extractor: [{"task": task, "tools": tools} for task, tools in of_tasks.items()]
+        for extractor, of_tasks in sorted(drawing_tools(workflow).outlines.items(), reverse=True)
+    }
+    settings = Settings()
+    clustering = {"eps": settings.eps, "min_samples": settings.min_samples}
+    average = {"average_type": settings.average_type, **clustering}
+    contours = {**clustering, "rasterisation": False}
+    suffix = f"workflow_{workflow.workflow_id}_V{workflow.version}"
+    files: dict[str, dict[str, Any]] = {
+        f"Extractor_config_{suffix}.yaml": {
+            "workflow_id": workflow.workflow_id,
+            "workflow_version": _as_panoptes(version) if version else workflow.version,
+            "extractor_config": extractors,
+        },
+        # The reference tool names a reducer after the extractor that it follows.
+        **{
+            f"Reducer_config_{suffix}_{extractor}.yaml": {"reducer_config": {"polygon_reducer": average}}
+            for extractor in extractors
+        },
+        f"Reducer_config_{suffix}_polygon_reducer_contours.yaml": {
+            "reducer_config": {"polygon_reducer_contours": contours}
+        },
+        f"{TASK_LABELS}{suffix}.yaml": _task_labels(workflow),
+    }
+    return {
+        name: yaml.safe_dump(told, sort_keys=False, default_flow_style=False, indent=4, allow_unicode=True)
+        for name, told in files.items()
+    }
+
+
+def _task_labels(workflow: Workflow) -> dict[str, str]:
+    """Return the texts of the tasks of a workflow by their keys, such as `T0.tools.0.label`, sorted."""
+    try:
+        tasks, strings = json.loads(workflow.tasks), json.loads(workflow.strings or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(tasks, dict) or not isinstance(strings, dict):
+        return {}
+    return {
+        key: text
+        for key, text in sorted(strings.items())
+        if isinstance(text, str) and key.partition(".")[0] in tasks
+    }
+
+
+def _as_panoptes(version: str) -> str | dict[str, str]:
+    """Return a version, or the ends of a range, as panoptes_aggregation takes them too."""
+    text = parse_version_spec(version).text
+    low, dots, high = text.partition("..")
+    return {name: end for name, end in (("min", low), ("max", high)) if end} if dots else text
+
+
+def _workflow(row: dict[str, str | None]) -> Workflow | None:
+    cells = {name: (row.get(name) or "").strip() for name in (*_COLUMNS, "display_name", "strings")}
+    version = f"{cells['version']}.{cells['minor_version'] or 0}"
+    if not (_NUMBER.fullmatch(cells["workflow_id"]) and is_version(version)):
+        return None
+    return Workflow(
+        int(cells["workflow_id"]), cells["display_name"], version, cells["tasks"], cells["strings"]
+    )
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,86 @@
+"""Configuration files for a workflow, written from the workflow export."""
+
+import os
+from pathlib import Path
+
+from polyframe.core.atomic_files import written_whole
+from polyframe.core.callbacks import Say
+from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.local_paths import local_path
+from polyframe.core.values import as_builtin, is_integer
+from polyframe.panoptes.classifications.workflow_versions import NEWEST, version_spec_from_config
+from polyframe.panoptes.config.workflow_export import (
+    choose_workflow,
+    config_texts,
+    drawing_tools,
+    notes_on_tools,
+    read_workflows,
+)
+
+
+def config(
+    workflows: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    workflow_id: int | None = None,
+    version: str | None = None,
+    *,
+    force: bool = False,
+    say: Say = lambda _: None,
+) -> list[Path]:
+    """Write configuration files from a workflow export, like `polyframe config`.
+
+    Parameters
+    ----------
+    workflows : path
+        The workflow export of the project: CSV.
+    folder : path
+        Gets a file for the extractors, one for the averages of each of them, one for the contours and one
+        with the texts of the tasks, under the names that panoptes_aggregation gives them; made where it does
+        not exist.
+    workflow_id : int, optional
+        Needed where the export holds several workflows.
+    version : str, optional
+        As the setting `workflow_version`; the tasks are those of the newest version that it names.
+    force : bool
+        Replace files that are there.
+    say : callable
+        Told what was chosen without being asked for, and which tools and tasks are skipped.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        Where the workflow or the version is not there, or has no tool that draws outlines; or a file exists.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
+    """
+    path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
+    workflow_id = as_builtin(workflow_id)
+    if workflow_id is not None and not is_integer(workflow_id):
+        raise UsageError(f"workflow_id: {in_short(workflow_id)} is not a whole number")
+    if folder.is_file():
+        raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
+    if version is not None and not isinstance(version, str):
+        version = version_spec_from_config(version)
+    version = None if version == NEWEST else version
+    chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
+    files = {folder / name: text for name, text in config_texts(chosen, version).items()}
+    there = [file for file in files if os.path.lexists(file)]
+    if there and not force:
+        raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")
+    if workflow_id is None:
+        say(f"workflow {chosen.workflow_id}, the only one in the export")
+    say(f"the tasks of version {chosen.version}, the newest that was asked for")
+    for note in notes_on_tools(drawing_tools(chosen)):
+        say(note)
+    for file, text in files.items():
+        with written_whole(file) as opened:
+            opened.write(text)
+    return list(files)

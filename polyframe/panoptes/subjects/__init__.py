@@ -1,0 +1,1 @@
+"""Read subject exports and the images of subjects."""

@@ -1,0 +1,93 @@
+"""The sizes of the images, which a classification export records with every classification."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from polyframe.core.errors import PolyframeError
+from polyframe.panoptes.classifications.column_parsers import whole_number
+from polyframe.panoptes.classifications.compression import kind_of
+from polyframe.panoptes.classifications.metadata import NATURAL
+
+#: Width and height by subject and frame.
+Sizes = dict[tuple[int, int], tuple[int, int]]
+
+_DIMENSIONS: Final = r'"subject_dimensions"\s*:\s*(\[[^\]]*\])'
+_FRAMES: Final = r"\{[^{}]*\}|null"
+_COLUMNS: Final = ("subject_ids", "metadata")
+
+
+def read_image_sizes(export: Path) -> Sizes:
+    """Read the sizes of images from the column `metadata` of a classification export.
+
+    Parameters
+    ----------
+    export : Path
+        CSV, plain or packed, or Parquet.
+
+    Returns
+    -------
+    dict
+        Subject and frame to width and height; where browsers told several sizes, the one told most often.
+        Images whose size nobody told are not in it.
+
+    Raises
+    ------
+    PolyframeError
+        Where the file cannot be read or lacks the columns.
+    """
+    kind = kind_of(export, str(export))
+    try:
+        rows = (
+            pl.scan_parquet(export, glob=False)
+            if kind == "parquet"
+            else pl.scan_csv(
+                export, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, glob=False
+            )
+        )
+        missing = [name for name in _COLUMNS if name not in rows.collect_schema().names()]
+        if missing:
+            raise PolyframeError(
+                f"{export}: has no image sizes; columns missing: {', '.join(missing)}; "
+                "name the classification export"
+            )
+        counted = _counted(rows)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PolyframeError(f"{export}: cannot be read ({str(error).splitlines()[0]})") from None
+    numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
+    for subject, told, number in counted.iter_rows():
+        for frame, size in _sizes(told):
+            numbers.setdefault((subject, frame), Counter())[size] += number
+    return {image: max(sizes, key=lambda size: (sizes[size], size)) for image, sizes in numbers.items()}
+
+
+def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
+    """Return what was told of each subject, such as `640x480,640x480`, and how often."""
+    natural = [pl.element().str.extract(NATURAL.format(name)) for name in ("Width", "Height")]
+    told = (
+        pl.col("metadata")
+        .cast(pl.String)
+        .str.extract(_DIMENSIONS)
+        .str.extract_all(_FRAMES)
+        .list.eval(pl.concat_str(natural, separator="x").fill_null(""))
+        .list.join(",")
+    )
+    subjects = rows.select(pl.col("subject_ids").cast(pl.String), "metadata")
+    return (
+        subjects.select(whole_number("subject_ids").alias("subject_id"), told.alias("told"))
+        .drop_nulls()
+        .group_by("subject_id", "told")
+        .len()
+        .collect(engine="streaming")
+        .sort("subject_id", "told")
+    )
+
+
+def _sizes(told: str) -> Iterator[tuple[int, tuple[int, int]]]:
+    for frame, size in enumerate(told.split(",")):
+        width, _, height = size.partition("x")
+        if width and height and int(width) and int(height):
+            yield frame, (int(width), int(height))
