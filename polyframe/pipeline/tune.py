@@ -1,4 +1,4 @@
-"""Through an output directory, partition by partition, to the table of settings; nothing in it is changed."""
+"""Compare settings on the extractions of an output directory, partition by partition."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ from polyframe.store.opened import opened
 from polyframe.store.parts import read_parts
 from polyframe.store.stages import check_volunteers_known, settings_for_stage, settings_of, shown
 
-#: Settings of the clustering, beside those that are compared, that are named; drawing tasks are long.
-_NAMED: Final = ("task", "tool", "filter", "min_threshold")
+#: The other settings of the clustering that are shown; drawing tasks would be too long.
+_SHOWN: Final = ("task", "tool", "filter", "min_threshold")
 
 FORMATS: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One partition: its two part files and what to do with them."""
+    """One partition: its part files, and the settings to compare."""
 
     extractions: Path
     classifications: Path
@@ -52,15 +52,15 @@ def tune_output(
     Parameters
     ----------
     output : Path
-        What a run wrote; nothing in it is changed.
+        An output directory; it is not changed.
     given : mapping
         Settings by name from configuration files and options; the others are those of the output.
     grid : Grid
-        What is compared.
+        The settings to compare.
     say, progress : callable
-        Told which settings are used, and partitions done and in all.
+        Receive which settings are used, and the numbers of partitions done and in total.
     flagged : collection of str
-        The settings that were given by flags or arguments: tasks and tools that they name must be there.
+        The settings given by flags or arguments: the tasks and tools that they name must exist.
 
     Returns
     -------
@@ -70,19 +70,20 @@ def tune_output(
     Raises
     ------
     PolyframeError
-        Where the directory holds no extractions, a part is damaged, or a run changes it meanwhile.
+        If the directory contains no extractions, a part is damaged, or a run changes it meanwhile.
     """
-    with opened(output, "tune") as found:
-        settings = _settings(output, found.manifest, given, say)
-        check_named(str(output), extracted_tools(found.manifest), settings, flagged, say)
-        current = _current(found.manifest)
+    with opened(output, "tune") as directory:
+        manifest = directory.manifest
+        settings = _settings(output, manifest, given, say)
+        check_named(str(output), extracted_tools(manifest), settings, flagged, say)
+        current = _current(manifest)
         if current and current not in grid.settings:
-            made_with = f"eps {current[0]:g}, min_samples {current[1]}"
-            say(f"{output} was made with {made_with}, which is not among these")
-        marks, classifications = (
-            part_paths(output, name, found.manifest) for name in ("extractions", "classifications")
+            eps, min_samples = current
+            say(f"{output} was made with eps {eps:g}, min_samples {min_samples}, which is not among these")
+        extractions, classifications = (
+            part_paths(output, name, manifest) for name in ("extractions", "classifications")
         )
-        parts = [_Part(*pair, settings, grid) for pair in zip(marks, classifications, strict=True)]
+        parts = [_Part(*paths, settings, grid) for paths in zip(extractions, classifications, strict=True)]
         return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
 
 
@@ -94,41 +95,41 @@ def tune_frames(
     Parameters
     ----------
     extractions, classifications : polars.DataFrame
-        The tables of these names; None for classifications where only those with marks are known.
+        The tables of these names; None for classifications if only those with marks are known.
     settings : Settings
         All but `eps` and `min_samples`.
     grid : Grid
-        What is compared.
+        The settings to compare.
     """
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
 
 def check_table_format(path: Path, output: Path | None = None) -> str:
-    """Return the ending of a table's name.
+    """Return the ending of the file to which a table is written.
 
     Raises
     ------
     UsageError
-        Where tables are not written in it, or the file is one of those in `output`.
+        If it is neither .csv nor .parquet, or the file is one of those in `output`.
     """
     ending = path.suffix.lower()
     folder = path.resolve().parent
     if output and folder.parent == output.resolve() and folder.name in TABLES:
-        raise UsageError(f"{path}: belongs to the tables in {output}; name another place")
+        raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
     if ending not in FORMATS:
         raise UsageError(f"{path}: the name of a table ends in {' or '.join(FORMATS)}")
     return ending
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of its name; whole or not at all.
+    """Write a table as CSV or Parquet, depending on the ending of the path; all of it or nothing.
 
     Raises
     ------
     UsageError
-        Where the name ends in something else.
+        If the path ends otherwise.
     PolyframeError
-        Where it cannot be written.
+        If it cannot be written.
     """
     ending = check_table_format(path)
     with placed_whole(path) as temporary, temporary.open("wb") as file:
@@ -139,21 +140,19 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
 
 
 def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any], say: Say) -> Settings:
-    """Put the settings together, and say which are used."""
+    """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", given)
     check_volunteers_known(settings, output)
-
-    def told(names: Sequence[str]) -> str:
-        return ", ".join(f"{name} {shown(getattr(settings, name))}" for name in names)
-
-    chosen, kept = ([n for n in _NAMED if (given.get(n) is None) == taken] for taken in (False, True))
-    said = [f"as given: {told(chosen)}"] if chosen else []
-    said += [f"as in {output}: {told(kept)}"] if kept else []
-    say("; ".join(said))
+    by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
+    for name in _SHOWN:
+        origin = "settings given" if given.get(name) is not None else f"settings of {output}"
+        by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
+    say("; ".join(f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values))
     return settings
 
 
 def _current(manifest: Mapping[str, Any]) -> tuple[float, int] | None:
+    """Return `eps` and `min_samples` of an output directory; None if it has no clusters."""
     if not {"reduce", "contours"} & set(manifest["stages"]):
         return None
     settings = settings_of(manifest["settings"])

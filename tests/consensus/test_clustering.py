@@ -1,4 +1,4 @@
-"""One DBSCAN over many groups against one for each group."""
+"""DBSCAN over many groups at once, compared with one DBSCAN for each group."""
 
 import itertools
 import warnings
@@ -32,7 +32,7 @@ def random_distances(rng: np.random.Generator, sizes: list[int]) -> tuple[np.nda
     st.sampled_from([0.1, 0.3, 0.5, 0.9, 1.0]),
     st.integers(1, 5),
 )
-def test_labels_equal_those_of_one_dbscan_a_group(
+def test_labels_equal_those_of_one_dbscan_for_each_group(
     sizes: list[int], seed: int, eps: float, min_samples: int
 ) -> None:
     offsets, left, right, distances = random_distances(np.random.default_rng(seed), sizes)
@@ -48,7 +48,7 @@ def test_labels_equal_those_of_one_dbscan_a_group(
         assert labels[first:last].tolist() == alone.labels_.tolist()
 
 
-def test_pairs_that_are_not_listed_are_no_neighbours() -> None:
+def test_pairs_that_are_not_listed_are_not_neighbours() -> None:
     none = np.zeros(0, np.int64)
     offsets = np.array([0, 3])
     assert cluster_labels(offsets, none, none, np.zeros(0), eps=0.5, min_samples=2).tolist() == [-1, -1, -1]

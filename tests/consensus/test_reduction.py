@@ -1,4 +1,4 @@
-"""Reductions and contours of small hand-made projects, with the right answers worked out by hand."""
+"""Reductions and contours of a few marks, compared with answers worked out by hand."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ def box(x: float, y: float, width: float = 1, height: float = 1) -> list[tuple[f
 
 
 def marks_of(*marks: dict[str, Any]) -> pl.DataFrame:
-    """Extractions from dictionaries with `outline`, and keys where they differ from the defaults."""
+    """Return extractions from dictionaries with `outline` and the keys that differ from the defaults."""
     rows = []
     for number, mark in enumerate(marks):
         outline = mark["outline"]
@@ -64,7 +64,7 @@ def test_exploded_levels_have_their_own_geometry() -> None:
     assert explode_levels(CONTOURS.empty()).height == 0
 
 
-def test_consensus_worked_by_hand() -> None:
+def test_consensus_worked_out_by_hand() -> None:
     # Neighbours share 1/2 of 3/2, diagonal ones 1/4 of 7/4: distances 2/3 four times, 6/7 twice.
     reductions = pf.reduce(FOUR_SQUARES, eps=0.9).reductions
     assert reductions["consensus"].to_list() == [pytest.approx(1 - (4 * 2 / 3 + 2 * 6 / 7) / 6)]
@@ -92,7 +92,8 @@ def test_median_is_the_first_on_ties_and_last_is_the_newest() -> None:
     assert min(last["clusters_y"].to_list()[0]) == 0.5
 
 
-def test_intersection_in_several_parts_is_the_largest_where_the_reference_tool_raises() -> None:
+def test_the_largest_part_of_an_intersection_is_used() -> None:
+    """The reference tool raises here."""
     upright = [(0, 0), (10, 0), (10, 10), (7, 10), (7, 2), (3, 2), (3, 10), (0, 10)]
     upside_down = [(0, 4), (10, 4), (10, -6), (8, -6), (8, 2.5), (3, 2.5), (3, -6), (0, -6)]
     reductions = pf.reduce(polygons(upright, upside_down), eps=1, average_type="intersection").reductions
@@ -163,7 +164,7 @@ def test_holes_of_repaired_marks_do_not_reach_the_tables() -> None:
     ("repeats", "counted", "n_classifications"),
     [("all", [0, 1, 2, 3, 4], 5), ("first", [0, 1, 3, 4], 4), ("last", [1, 2, 3, 4], 4)],
 )
-def test_filter_counts_one_classification_a_volunteer(
+def test_filter_counts_one_classification_per_volunteer(
     repeats: Any, counted: list[int], n_classifications: int
 ) -> None:
     names = ["ann", "bob", "ann", None, None]
@@ -178,7 +179,7 @@ def test_filter_counts_one_classification_a_volunteer(
     assert result.groups["n_classifications"].to_list() == [n_classifications]
 
 
-def test_filter_goes_by_time_not_by_number() -> None:
+def test_filter_compares_times_not_ids() -> None:
     marks = marks_of(
         {"outline": box(0, 0), "classification_id": 2, "user_name": "ann", "created_at": START},
         {
@@ -203,14 +204,14 @@ def test_a_repeat_without_marks_still_counts_as_the_first_classification() -> No
             "volunteer": ["ann", "ann"],
         }
     )
-    found = pf.Extraction(
+    extraction = pf.Extraction(
         pl.concat([CLASSIFICATIONS.empty(), classifications], how="diagonal_relaxed"),
         pl.concat([EXTRACTIONS.empty(), marks], how="diagonal_relaxed"),
         REJECTS.empty(),
     )
-    assert pf.reduce(found, filter="first").labels.height == 0
-    assert pf.reduce(found, filter="last").labels.height == 1
-    assert pf.reduce(found, filter="all").groups["n_classifications"].to_list() == [2]
+    assert pf.reduce(extraction, filter="first").labels.height == 0
+    assert pf.reduce(extraction, filter="last").labels.height == 1
+    assert pf.reduce(extraction, filter="all").groups["n_classifications"].to_list() == [2]
 
 
 def test_min_threshold_drops_clusters_from_reductions_and_contours_not_from_labels() -> None:
@@ -242,7 +243,7 @@ def test_only_outliers_give_no_reductions() -> None:
 
 
 @pytest.mark.parametrize("smoothing", ["minimal_sides", "rounded", "no_smoothing"])
-def test_raster_contours_come_near_the_exact_ones(smoothing: Any) -> None:
+def test_raster_contours_are_close_to_the_exact_ones(smoothing: Any) -> None:
     raster = pf.contours(
         FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=400, smoothing=smoothing
     )
@@ -251,23 +252,21 @@ def test_raster_contours_come_near_the_exact_ones(smoothing: Any) -> None:
 
 def test_a_cluster_that_a_coarse_grid_misses_has_no_levels() -> None:
     # Corner, edge and corner again: no grid point of 2 x 2 lies inside a mark.
-    row = pf.contours(FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=2).row(0, named=True)
+    contours = pf.contours(FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=2)
+    row = contours.row(0, named=True)
     assert (row["number_of_contours"], row["contours_x"], row["contours_area"]) == (0, [], [])
     assert shapely.from_wkb(row["geometry"]).is_empty
-    assert (
-        explode_levels(pf.contours(FOUR_SQUARES, eps=0.9, contour_method="raster", num_grid_points=2)).height
-        == 0
-    )
+    assert explode_levels(contours).height == 0
 
 
-def test_a_frame_that_is_no_extractions_is_named() -> None:
+def test_missing_columns_and_unknown_settings_are_named() -> None:
     with pytest.raises(pf.UsageError, match=r"lacks the columns workflow_id, .*x, y"):
         pf.reduce(pl.DataFrame({"subject_id": [1]}))
     with pytest.raises(pf.UsageError, match="did you mean 'eps'"):
         pf.reduce(FOUR_SQUARES, epps=0.5)  # type: ignore[call-arg]
 
 
-def test_a_frame_with_a_hole_in_it_is_named() -> None:
+def test_rows_with_missing_values_are_named() -> None:
     shorter = FOUR_SQUARES.with_columns(
         pl.when(pl.col("classification_id") == 2)
         .then(pl.col("x").list.head(3))
@@ -284,7 +283,7 @@ def test_a_frame_with_a_hole_in_it_is_named() -> None:
             pf.contours(missing)
 
 
-def test_numbers_of_numpy_and_versions_as_in_yaml_are_settings() -> None:
+def test_numpy_numbers_are_settings_and_float_versions_are_not() -> None:
     import numpy as np
 
     assert pf.reduce(FOUR_SQUARES, eps=np.float64(0.9), min_samples=np.int64(2)).reductions.height == 1  # type: ignore[arg-type]

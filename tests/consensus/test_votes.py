@@ -1,4 +1,4 @@
-"""Answers to sub-tasks, counted for each cluster: by hand, in another way, and by the reference tool."""
+"""Answers to sub-tasks counted for each cluster, compared with counts by hand and by the reference tool."""
 
 import json
 import random
@@ -21,7 +21,7 @@ from polyframe.synthetic import SynthOptions, write_export
 
 
 def votes(*details: Any) -> Any:
-    """What one cluster of marks with these details counts."""
+    """Return the votes of one cluster of marks with these details."""
     texts = [None if entry is None else json.dumps(entry) for entry in details]
     (counted,) = cluster_votes(pl.Series(texts, dtype=pl.String), np.array([0, len(texts)]))
     return counted and json.loads(counted)
@@ -74,13 +74,13 @@ def test_votes_by_hand(name: str) -> None:
     assert votes(*reversed(details)) == expected
 
 
-def test_answers_stand_in_order() -> None:
+def test_answers_are_sorted() -> None:
     details = pl.Series([json.dumps(single(value)) for value in ("b", 10, None, 9, "10.5", "a", -1)])
     (counted,) = cluster_votes(details, np.array([0, 7]))
     assert counted == '[{"-1":1,"9":1,"10":1,"10.5":1,"None":1,"a":1,"b":1}]'
 
 
-def test_clusters_without_marks_or_details_have_none() -> None:
+def test_clusters_without_marks_or_details_have_no_votes() -> None:
     details = pl.Series([None, json.dumps(single(1)), None], dtype=pl.String)
     assert cluster_votes(details, np.array([0, 1, 1, 2, 3])).to_list() == [None, None, '[{"1":1}]', None]
     assert cluster_votes(details[:1], np.array([0, 1, 1])).to_list() == [None, None]
@@ -134,7 +134,7 @@ def marks(details: list[str | None]) -> pl.DataFrame:
     )
 
 
-def test_a_frame_with_details_that_are_no_json_is_refused() -> None:
+def test_a_frame_with_invalid_details_is_an_error() -> None:
     assert pf.reduce(marks([None, "", '[{"value":1}]'])).reductions["details_votes"].to_list() == [
         '[{"1":1}]'
     ]
@@ -144,7 +144,7 @@ def test_a_frame_with_details_that_are_no_json_is_refused() -> None:
 
 
 def new_row(number: int, *answers: Any, shift: float = 0, **cells: Any) -> dict[str, Any]:
-    """A classification in the 2.x form: a mark without sub-tasks, and one whose answers stand apart."""
+    """Return a classification in the 2.x form: a mark without sub-tasks, and one with separate answers."""
     asked = [{"task": f"T0.0.{i}"} for i in range(len(answers))]
     annotations = json.loads(drawing(square(300, 0, toolIndex=1), square(shift, 0, details=asked)))
     annotations += [
@@ -155,7 +155,7 @@ def new_row(number: int, *answers: Any, shift: float = 0, **cells: Any) -> dict[
 
 
 def old_row(number: int, *answers: Any, shift: float = 0, **cells: Any) -> dict[str, Any]:
-    """The same in the 1.x form, where the answers stand in the mark."""
+    """Return the same in the 1.x form, which has the answers inside the mark."""
     points = [{"x": shift + x, "y": y} for x, y in ((0, 0), (10, 0), (10, 10), (0, 10))]
     mark = {"tool": 0, "frame": 0, "closed": True, "points": points}
     value = [mark | {"details": [{"value": answer} for answer in answers]}]
@@ -181,8 +181,8 @@ def test_both_forms_of_classifications(row: Any, tmp_path: Path) -> None:
     assert pf.validate(tmp_path / "out") == []
 
 
-def test_votes_are_those_of_the_tables(tmp_path: Path) -> None:
-    """Another count, mark by mark, of what `extractions` and `labels` say."""
+def test_votes_agree_with_the_other_tables(tmp_path: Path) -> None:
+    """Count again, mark by mark, from the tables `extractions` and `labels`."""
     write_export(
         tmp_path / "e.csv", SynthOptions(subjects=25, volunteers=9, vertices=30, old_share=0.4, seed=3)
     )
@@ -195,8 +195,8 @@ def test_votes_are_those_of_the_tables(tmp_path: Path) -> None:
     counted: dict[tuple[Any, ...], Counter[str]] = {}
     for row in tables["labels"].iter_rows(named=True):
         cluster = tuple(row[name] for name in (*GROUP_KEYS, "cluster_label"))
-        told = details[tuple(row[name] for name in keys)]
-        for item in json.loads(told or "[]"):
+        answers = details[tuple(row[name] for name in keys)]
+        for item in json.loads(answers or "[]"):
             counted.setdefault(cluster, Counter())[str(item["value"])] += 1
     seen = set()
     for row in tables["reductions"].iter_rows(named=True):
@@ -214,7 +214,7 @@ ITEMS = st.lists(
 
 
 @given(ITEMS, st.integers(0, 999))
-def test_votes_add_up_to_the_marks_that_were_asked(details: list[Any], seed: int) -> None:
+def test_votes_add_up_to_the_marks_that_have_the_subtask(details: list[Any], seed: int) -> None:
     counted = votes(*details)
     n_subtasks = max(map(len, details))
     assert [sum(answers.values()) for answers in counted or []] == [
@@ -234,8 +234,8 @@ def test_votes_add_up_to_the_marks_that_were_asked(details: list[Any], seed: int
 
 
 @pytest.mark.parametrize("row", [old_row, new_row])
-def test_votes_are_those_of_the_reference_tool(row: Any, reference_python: str, tmp_path: Path) -> None:
-    """Its dropdowns only in the 1.x form: of those of 2.x its extractor makes nothing."""
+def test_votes_equal_those_of_the_reference_tool(row: Any, reference_python: str, tmp_path: Path) -> None:
+    """Dropdowns are compared in the 1.x form only: the reference tool ignores those of 2.x."""
     chance = random.Random(5)
     rows = []
     for number in range(30):
@@ -247,24 +247,24 @@ def test_votes_are_those_of_the_reference_tool(row: Any, reference_python: str, 
     result = pf.reduce(pf.extract(tmp_path / "e.csv", tool=(0,)), engine="shapely")
     assert result.reductions.height == 2
     kinds = ["question_extractor", "question_extractor", "dropdown_extractor"]
-    asked = {
+    request = {
         "annotations": [json.loads(row["annotations"]) for row in rows],
         "labels": result.labels["cluster_label"].to_list(),
     }
     if row is old_row:
-        asked |= {"version": "1.0", "tool": "T0_tool0", "extractors": {"T0_tool0": kinds}}
+        request |= {"version": "1.0", "tool": "T0_tool0", "extractors": {"T0_tool0": kinds}}
     else:
         extractors = {f"T0_toolIndex0_subtask{i}": kind for i, kind in enumerate(kinds[:2])}
-        asked |= {"version": "2.0", "tool": "T0_toolIndex0", "extractors": extractors}
+        request |= {"version": "2.0", "tool": "T0_toolIndex0", "extractors": extractors}
     script = Path(__file__).parents[1] / "support" / "count_reference.py"
     done = subprocess.run(
-        [reference_python, str(script)], input=json.dumps(asked), capture_output=True, text=True, check=True
+        [reference_python, str(script)], input=json.dumps(request), capture_output=True, text=True, check=True
     )
-    told = json.loads(done.stdout.splitlines()[-1])
+    reference = json.loads(done.stdout.splitlines()[-1])
     if row is old_row:
-        theirs = told["T0_tool0_clusters_details"]
+        theirs = reference["T0_tool0_clusters_details"]
     else:
-        by_subtask = [told[f"T0_toolIndex0_subtask{i}_clusters"] for i in range(2)]
+        by_subtask = [reference[f"T0_toolIndex0_subtask{i}_clusters"] for i in range(2)]
         theirs = [list(answers) for answers in zip(*by_subtask, strict=True)]
     theirs = [[answers.get("value", answers) for answers in cluster] for cluster in theirs]
     assert [json.loads(text) for text in result.reductions["details_votes"]] == theirs

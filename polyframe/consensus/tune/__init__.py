@@ -1,6 +1,5 @@
-"""The same marks clustered with many settings, to choose one: `polyframe tune`.
+"""Compare what many values of `eps` and `min_samples` make of the same marks.
 
-`values` reads what is to be compared, `counting` clusters the marks of one partition with every setting on
-distances that are computed once, `gathering` goes through an output directory, and `table` puts the numbers
-of all partitions together and prints them.
+`values` parses the values to compare, `counts` clusters the marks of one partition with every setting on
+distances that are computed once, and `table` adds up the counts of all partitions and formats them.
 """

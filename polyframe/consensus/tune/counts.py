@@ -1,4 +1,4 @@
-"""What many settings make of the marks of one partition, on distances that are computed once."""
+"""Cluster the marks of one partition with many settings, and count the clusters."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,20 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
-from polyframe.consensus.marks import (
-    Distances,
-    Marks,
-    distances_between,
-    member_pairs,
-    neighbour_distances,
-)
+from polyframe.consensus.marks import Distances, Marks, distances_between, member_pairs, neighbour_distances
 from polyframe.consensus.tune.values import Grid
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.averages import cluster_consensus
 from polyframe.geometry.pairs import Pairs
 
-#: What is counted for each setting, by the names of the columns.
+#: The columns of the table that are counted for each setting.
 COUNTED: Final = (
     "clusters",
     "clusters_kept",
@@ -34,18 +28,18 @@ COUNTED: Final = (
 
 @dataclass(frozen=True)
 class Tally:
-    """What was counted in a partition; s settings, in the order of `Grid.settings`.
+    """Counts of a partition; s settings, in the order of `Grid.settings`.
 
     Attributes
     ----------
     groups, marks : int
-        Those that took part.
+        Groups and marks that took part.
     counts : mapping of str to (s,) int64
         By the names in `COUNTED`.
     largest : (s,) int64
         Marks in the largest cluster.
     consensus : tuple of s arrays of float64
-        Of each cluster above `min_threshold`.
+        Consensus of each cluster above `min_threshold`.
     """
 
     groups: int
@@ -57,7 +51,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Clustering:
-    """One setting's clusters; n marks, m clustered marks, c clusters.
+    """The clusters of one setting; n marks, m clustered marks, c clusters.
 
     Attributes
     ----------
@@ -81,10 +75,10 @@ class _Clustering:
 
 
 def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) -> Tally:
-    """Cluster marks with every setting and count what comes of it.
+    """Cluster marks with every setting, and count the clusters.
 
-    Neighbours are found once, for the largest `eps`; the distances within clusters are computed once for all
-    pairs that any setting puts into one cluster. What remains for each setting is array arithmetic.
+    The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
+    clusters, for all pairs that any setting puts into one cluster. The rest is cheap array arithmetic.
 
     Parameters
     ----------
@@ -98,7 +92,7 @@ def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) 
     """
     near = neighbour_distances(marks, max(grid.eps), engine)
     clusterings = {setting: _clustering(marks, near, *setting) for setting in grid.settings}
-    # Small `eps` and large `min_samples` leave little that the others do not hold.
+    # Clusters of a smaller `eps` or a larger `min_samples` are mostly parts of others.
     widest_first = [clusterings[eps, least] for least in grid.min_samples for eps in reversed(grid.eps)]
     pairs = _pairs_of_any(marks, widest_first)
     within = Distances(*pairs, distances_between(marks, pairs, near, engine))
@@ -107,21 +101,21 @@ def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) 
     consensus = []
     group = marks.group
     smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
-    for k, ((eps, least), found) in enumerate(clusterings.items()):
-        sizes = found.sizes
-        group_of_cluster = group[found.members[found.member_offsets[:-1]]]
+    for k, ((eps, least), clustering) in enumerate(clusterings.items()):
+        sizes = clustering.sizes
+        group_of_cluster = group[clustering.members[clustering.member_offsets[:-1]]]
         kept = sizes / marks.n_classifications[group_of_cluster] > min_threshold
-        of_pair, distances = _pairs_of(found, within)
-        consensus.append(cluster_consensus(sizes, of_pair, distances)[kept])
-        # Only pairs of one classification are not among them.
-        doubled = np.bincount(of_pair, minlength=len(sizes)) < sizes * (sizes - 1) // 2
+        cluster_of_pair, distances = _pairs_within(clustering, within)
+        consensus.append(cluster_consensus(sizes, cluster_of_pair, distances)[kept])
+        # All pairs are listed except those of one classification.
+        doubled = np.bincount(cluster_of_pair, minlength=len(sizes)) < sizes * (sizes - 1) // 2
         counts["clusters"][k] = len(sizes)
         counts["clusters_kept"][k] = kept.sum()
         counts["groups_with_clusters"][k] = len(np.unique(group_of_cluster))
-        counts["clustered"][k] = len(found.members)
+        counts["clustered"][k] = len(clustering.members)
         counts["doubled_clusters"][k] = doubled.sum()
         if eps in smaller_eps:
-            counts["merged_clusters"][k] = _merged(clusterings[smaller_eps[eps], least], found)
+            counts["merged_clusters"][k] = _merged(clusterings[smaller_eps[eps], least], clustering)
         largest[k] = sizes.max(initial=0)
     return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
 
@@ -140,46 +134,46 @@ def _clustering(marks: Marks, near: Distances, eps: float, min_samples: int) -> 
 
 
 def _pairs_of_any(marks: Marks, clusterings: Sequence[_Clustering]) -> Pairs:
-    """Return the pairs, of different classifications, that are in one cluster in any of the clusterings.
+    """Return the pairs of different classifications that are in one cluster in any of the clusterings.
 
-    The pairs of a clustering are listed only where a cluster is not part of one of the first clustering.
+    To list few pairs twice, clusters that are part of a cluster of the first clustering are skipped.
     """
     n_marks = len(marks.polygons)
     listed = np.full(n_marks, -1, np.int32)
-    found = []
+    pair_keys = []
     for clustering in clusterings:
         members, offsets = _not_part_of(listed, clustering)
         first, second = member_pairs(marks, members, offsets)
-        found.append(members[first] * n_marks + members[second])
+        pair_keys.append(members[first] * n_marks + members[second])
         if clustering is clusterings[0]:
             listed = clustering.cluster
-    keys = np.unique(np.concatenate(found))
+    keys = np.unique(np.concatenate(pair_keys))
     return keys // max(n_marks, 1), keys % max(n_marks, 1)
 
 
 def _not_part_of(cluster: NDArray[np.int32], clustering: _Clustering) -> tuple[Ints, Ints]:
-    """Return members and offsets of those clusters that are not part of one cluster of another clustering."""
+    """Return members and offsets of the clusters that are not part of one cluster of another clustering."""
     if not len(clustering.members):
         return clustering.members, clustering.member_offsets
-    there, starts = cluster[clustering.members], clustering.member_offsets[:-1]
-    least, most = np.minimum.reduceat(there, starts), np.maximum.reduceat(there, starts)
-    torn = np.flatnonzero((least < 0) | (least < most))
-    sizes = clustering.sizes[torn]
-    return clustering.members[positions_of(starts[torn], sizes)], offsets_of(sizes)
+    other, starts = cluster[clustering.members], clustering.member_offsets[:-1]
+    least, most = np.minimum.reduceat(other, starts), np.maximum.reduceat(other, starts)
+    divided = np.flatnonzero((least < 0) | (least < most))
+    sizes = clustering.sizes[divided]
+    return clustering.members[positions_of(starts[divided], sizes)], offsets_of(sizes)
 
 
-def _pairs_of(clustering: _Clustering, within: Distances) -> tuple[Ints, Floats]:
-    """Return the cluster and the distance of those pairs that are in one cluster."""
+def _pairs_within(clustering: _Clustering, within: Distances) -> tuple[Ints, Floats]:
+    """Return the cluster and the distance of each pair that is in one cluster."""
     left, right = clustering.cluster[within.left], clustering.cluster[within.right]
     together = np.flatnonzero((left == right) & (left >= 0))
     return left[together].astype(np.int64), within.distances[together]
 
 
 def _merged(smaller: _Clustering, larger: _Clustering) -> int:
-    """Count how many clusters are lost where those of a smaller `eps` become part of others.
+    """Count by how many the clusters of a smaller `eps` become fewer since they merge.
 
-    All cores of a cluster stay cores, and together, so any of them tells where it is now.
+    With a larger `eps`, the cores of a cluster stay cores of one cluster, so any of them shows which.
     """
-    clusters, place = np.unique(smaller.cluster[smaller.cores], return_index=True)
-    now = larger.cluster[smaller.cores[place]]
-    return len(clusters) - len(np.unique(now))
+    clusters, first = np.unique(smaller.cluster[smaller.cores], return_index=True)
+    merged = larger.cluster[smaller.cores[first]]
+    return len(clusters) - len(np.unique(merged))

@@ -1,4 +1,4 @@
-"""The table of settings: the numbers of all partitions together, as a frame and as lines for people."""
+"""Make the table of compared settings from the counts of all partitions, and format it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -13,16 +13,16 @@ from polyframe.core.tables import TUNING
 
 
 def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int] | None) -> pl.DataFrame:
-    """Put the numbers of all partitions together.
+    """Add up the counts of all partitions.
 
     Parameters
     ----------
     tallies : sequence of Tally
         In any order.
     grid : Grid
-        The settings that they were made with.
+        The settings of the tallies.
     current : (float, int) or None
-        `eps` and `min_samples` of the output; None where there is no reduction.
+        `eps` and `min_samples` of the output; None if it has no reductions.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int
     groups, marks = sum(tally.groups for tally in tallies), sum(tally.marks for tally in tallies)
     largest = np.max([zeros, *(tally.largest for tally in tallies)], axis=0)
     quartiles = [_quartiles([tally.consensus[k] for tally in tallies]) for k in range(len(settings))]
-    smallest = pl.col("eps") == grid.eps[0]
+    smallest_eps = pl.col("eps") == grid.eps[0]
     frame = pl.DataFrame(settings, schema={"eps": pl.Float64, "min_samples": pl.Int64}, orient="row")
     frame = frame.with_columns(
         pl.Series("current", [setting == current for setting in settings], pl.Boolean),
@@ -44,12 +44,12 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int
         *(pl.Series(name, values) for name, values in counts.items()),
         pl.Series("largest_cluster", largest),
         *(
-            pl.Series(name, [found[k] for found in quartiles], pl.Float64)
+            pl.Series(name, [values[k] for values in quartiles], pl.Float64)
             for k, name in enumerate(("consensus_q1", "consensus_median", "consensus_q3"))
         ),
     ).with_columns(
         (pl.col("marks") - pl.col("clustered")).alias("outliers"),
-        pl.when(~smallest).then("merged_clusters").alias("merged_clusters"),
+        pl.when(~smallest_eps).then("merged_clusters").alias("merged_clusters"),
     )
     return TUNING.conform(
         frame.with_columns(
@@ -60,8 +60,8 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int
     )
 
 
-def _ratio(above: str, below: str) -> pl.Expr:
-    return pl.when(pl.col(below) > 0).then(pl.col(above) / pl.col(below))
+def _ratio(numerator: str, denominator: str) -> pl.Expr:
+    return pl.when(pl.col(denominator) > 0).then(pl.col(numerator) / pl.col(denominator))
 
 
 def _quartiles(parts: list[Floats]) -> list[float | None]:
@@ -71,7 +71,7 @@ def _quartiles(parts: list[Floats]) -> list[float | None]:
     return [float(quartile) for quartile in np.quantile(values, (0.25, 0.5, 0.75))]
 
 
-#: Headings of the printed columns, above one another; the column; how it is written.
+#: The printed columns: two lines of heading, name in the table, format.
 _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
     ("", "eps", "eps", "{:g}".format),
     ("min_", "samples", "min_samples", "{}".format),
@@ -89,24 +89,25 @@ _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
 
 
 def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
-    """Return the table as aligned lines, the setting of the output marked with a star.
+    """Format the table as aligned lines, with a star at the setting of the output.
 
     Parameters
     ----------
     table : polars.DataFrame
         From `tuning_table`.
     output : str
-        What the output is called.
+        Name of the output, for the last line.
     """
-    columns = [[above, below] for above, below, _, _ in _PRINTED]
-    for column, (_, _, name, written) in zip(columns, _PRINTED, strict=True):
-        column += ["-" if value is None else written(value) for value in table[name]]
+    columns = [
+        [first_line, second_line, *("-" if value is None else formatted(value) for value in table[name])]
+        for first_line, second_line, name, formatted in _PRINTED
+    ]
     widths = [max(map(len, column)) for column in columns]
-    marks = ["", "", *("*" if current else "" for current in table["current"])]
+    stars = ["", "", *("*" if current else "" for current in table["current"])]
     lines = []
-    for mark, cells in zip(marks, zip(*columns, strict=True), strict=True):
+    for star, cells in zip(stars, zip(*columns, strict=True), strict=True):
         padded = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{mark:<2}{padded}".rstrip())
+        lines.append(f"{star:<2}{padded}".rstrip())
     if table["current"].any():
-        lines.append(f"* as {output} was made")
+        lines.append(f"* settings of {output}")
     return lines

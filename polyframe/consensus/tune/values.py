@@ -1,4 +1,4 @@
-"""The values of `eps` and `min_samples` that are compared: ranges, lists and numbers, checked."""
+"""Parse and check the values of `eps` and `min_samples` to compare: numbers, lists and ranges."""
 
 import contextlib
 import math
@@ -12,7 +12,7 @@ from polyframe.core.local_paths import listed
 from polyframe.core.settings import Settings
 from polyframe.core.values import as_builtin
 
-#: One value, several, or text such as `0.2:0.9:0.1` or `0.3,0.5`.
+#: A value, several, or a string such as `0.2:0.9:0.1` or `0.3,0.5`.
 EpsValues = str | float | Iterable[float]
 MinSamplesValues = str | int | Iterable[int]
 
@@ -21,7 +21,7 @@ DEFAULT_MIN_SAMPLES: Final = "2,3,4"
 MOST_SETTINGS: Final = 1000
 
 _LARGEST_MIN_SAMPLES: Final = 1_000_000_000
-#: Digits that are kept of a number, so that 3 * 0.1 is 0.3.
+#: Floats are rounded to so many digits, so that 3 * 0.1 is 0.3.
 _DIGITS: Final = 12
 
 Number = TypeVar("Number", int, float)
@@ -29,14 +29,14 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class Grid:
-    """The settings that are compared: each `eps` with each `min_samples`.
+    """The settings to compare: each `eps` with each `min_samples`.
 
     Attributes
     ----------
     eps : tuple of float
-        Fractions, rising, none twice.
+        Distinct fractions in ascending order.
     min_samples : tuple of int
-        Rising, none twice.
+        Distinct values in ascending order.
     """
 
     eps: tuple[float, ...]
@@ -49,28 +49,28 @@ class Grid:
 
 
 def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None = None) -> Grid:
-    """Read the values to compare.
+    """Parse the values to compare.
 
     Parameters
     ----------
     eps : str, float or iterable of float, optional
-        A number; several; or text: a list such as `0.3,0.5`, a range `start:stop:step` that ends at `stop`
-        where steps reach it, or both together. Numbers are taken to 12 digits, so that `numpy.arange` gives
-        0.3 and not 0.30000000000000004. Default: 0.1 to 0.9 in steps of 0.1.
+        A number, several numbers, or a string: a list such as `0.3,0.5`, a range `start:stop:step` that
+        includes `stop` if the steps reach it, or a list of both. Numbers are rounded to 12 digits, so that
+        `numpy.arange` gives 0.3 and not 0.30000000000000004. Default: 0.1 to 0.9 in steps of 0.1.
     min_samples : str, int or iterable of int, optional
-        The same with whole numbers; `2:5` is a range in steps of 1. Default: 2, 3, 4.
+        The same with integers; `2:5` is a range in steps of 1. Default: 2, 3, 4.
 
     Raises
     ------
     UsageError
-        Where a value is out of its range, or no number; where there are none, or more than 1,000 settings.
+        If a value is not a number or is out of range; if there are no settings, or more than 1,000.
     """
     grid = Grid(
         _values("eps", DEFAULT_EPS if eps is None else eps, _fraction, "start:stop:step", 3),
         _values(
             "min_samples",
             DEFAULT_MIN_SAMPLES if min_samples is None else min_samples,
-            _whole,
+            _integer,
             "start:stop",
             2,
         ),
@@ -81,47 +81,46 @@ def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None =
 
 def _values(
     name: str,
-    given: object,
+    values: object,
     checked: Callable[[object], Number],
     form: str,
     least_parts: int,
 ) -> tuple[Number, ...]:
-    """Return the values rising and once each; `checked` raises a UsageError where one is not valid."""
-    if isinstance(given, str):
-        found = [
-            checked(value)
-            for piece in given.split(",")
-            for value in _piece(name, piece, checked, form, least_parts)
+    """Return the distinct values in ascending order; `checked` raises a UsageError for an invalid one."""
+    if isinstance(values, str):
+        items = values.split(",")
+        numbers = [
+            checked(value) for item in items for value in _parsed(name, item, checked, form, least_parts)
         ]
     else:
-        found = [checked(value) for value in listed(given)]
-    if not found:
+        numbers = [checked(value) for value in listed(values)]
+    if not numbers:
         raise UsageError(f"{name}: no value to try; expected {form} or a list such as {_example(name)}")
-    return tuple(sorted(set(found)))
+    return tuple(sorted(set(numbers)))
 
 
-def _piece(
-    name: str, piece: str, checked: Callable[[object], Number], form: str, least_parts: int
+def _parsed(
+    name: str, item: str, checked: Callable[[object], Number], form: str, least_parts: int
 ) -> list[Decimal]:
-    """Return the number that a piece of a list is, or those of its range."""
+    """Return the numbers of an item of a list: one, or those of a range."""
     numbers: list[Decimal] = []
     with contextlib.suppress(InvalidOperation):
-        numbers = [Decimal(part.strip()) for part in piece.split(":")]
+        numbers = [Decimal(part.strip()) for part in item.split(":")]
     if len(numbers) == 1:
         return numbers
     if not least_parts <= len(numbers) <= 3 or not all(number.is_finite() for number in numbers):
-        raise UsageError(f"{name}: {piece!r} is not {form}, and no number; a list is {_example(name)}")
+        raise UsageError(f"{name}: {item!r} is not {form} and not a number; a list is {_example(name)}")
     start, stop, step = [*numbers, Decimal(1)][:3]
     checked(start), checked(stop)
-    # As a float: what is too small or too large for one is no step.
+    # As a float, a step may be too small or too large.
     if not 0 < float(step) < math.inf:
-        raise UsageError(f"{name}: the step of {piece!r} is not above 0")
+        raise UsageError(f"{name}: the step of {item!r} is not above 0")
     if stop < start:
-        raise UsageError(f"{name}: {piece!r} ends before it begins")
-    # Before they are made: there may be any number.
+        raise UsageError(f"{name}: {item!r} ends before it begins")
+    # Check before the list is made: it could be of any length.
     steps = int((stop - start) / step) + 1
-    _check_number(steps, f"{name} {piece}")
-    return [start + place * step for place in range(steps)]
+    _check_number(steps, f"{name} {item}")
+    return [start + k * step for k in range(steps)]
 
 
 def _fraction(value: object) -> float:
@@ -133,24 +132,22 @@ def _fraction(value: object) -> float:
     return float(Settings(eps=number).eps)
 
 
-def _whole(value: object) -> int:
+def _integer(value: object) -> int:
     number = as_builtin(value)
     if isinstance(number, Decimal) and number.is_finite() and abs(number) < 1e12 and number == int(number):
         number = int(number)
     if isinstance(number, Decimal):
         number = str(number)
-    found = Settings(min_samples=number).min_samples
-    if found > _LARGEST_MIN_SAMPLES:
-        raise UsageError(f"min_samples: {found} is above {_LARGEST_MIN_SAMPLES:,}")
-    return found
+    min_samples = Settings(min_samples=number).min_samples
+    if min_samples > _LARGEST_MIN_SAMPLES:
+        raise UsageError(f"min_samples: {min_samples} is above {_LARGEST_MIN_SAMPLES:,}")
+    return min_samples
 
 
 def _example(name: str) -> str:
     return "0.3,0.5" if name == "eps" else DEFAULT_MIN_SAMPLES
 
 
-def _check_number(number: int, what: str) -> None:
+def _check_number(number: int, name: str) -> None:
     if number > MOST_SETTINGS:
-        raise UsageError(
-            f"{what}: {number:,} settings are too many to compare, the most are {MOST_SETTINGS:,}"
-        )
+        raise UsageError(f"{name}: {number:,} settings are too many to compare (at most {MOST_SETTINGS:,})")

@@ -1,4 +1,4 @@
-"""What the tests of settings share: the example, and a synthetic project of several partitions."""
+"""Share the outputs on which settings are compared: the example, and a project of several partitions."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from polyframe.synthetic.synth_options import SynthOptions
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of the folder data."""
+    """Tables of the example in the folder data."""
     out = tmp_path_factory.mktemp("tuning") / "example"
     data = ROOT / "data"
     pf.run(data / "classifications.csv", out, data / "config.yaml", contours=False, jobs=1)
@@ -22,12 +22,12 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def partitioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Objects that overlap, volunteers that repeat, in several partitions; with min_threshold 0.3."""
+    """Several partitions with overlapping objects and repeating volunteers; min_threshold 0.3."""
     folder = tmp_path_factory.mktemp("tuning")
-    chosen = SynthOptions(
+    options = SynthOptions(
         subjects=14, volunteers=7, seed=5, vertices=40, close_pairs=0.8, repeats=0.3, scribblers=0.2
     )
-    write_export(folder / "export.csv", chosen)
+    write_export(folder / "export.csv", options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "_MEGABYTE", 5_000)
         pf.run(

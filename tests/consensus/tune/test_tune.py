@@ -1,4 +1,4 @@
-"""The numbers of many settings are those of a reduction with each; each distance is computed once."""
+"""The counts of each setting equal those of a reduction with it, and each distance is computed once."""
 
 import functools
 import operator
@@ -27,29 +27,29 @@ EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
 MIN_SAMPLES = [1, 2, 3, 4]
 
 
-def of_reduction(found: Any, eps: float, min_samples: int, **options: Any) -> dict[str, Any]:
-    """What a full reduction with one setting makes, counted by its tables."""
-    made = pf.reduce(found, eps=eps, min_samples=min_samples, **options)
-    groups, labels = made.groups, made.labels.filter(pl.col("cluster_label") >= 0)
+def row_from_reduction(marks: Any, eps: float, min_samples: int, **options: Any) -> dict[str, Any]:
+    """Count the clusters of a full reduction with one setting, by its tables."""
+    reduction = pf.reduce(marks, eps=eps, min_samples=min_samples, **options)
+    groups, labels = reduction.groups, reduction.labels.filter(pl.col("cluster_label") >= 0)
     cluster = ["workflow_id", "subject_id", "task", "frame", "tool", "cluster_label"]
     clusters = labels.group_by(cluster).agg(
         pl.len(), pl.col("classification_id").is_duplicated().any().alias("doubled")
     )
-    consensus = made.reductions["consensus"]
-    outliers, marks = int(groups["n_outliers"].sum()), int(groups["n_marks"].sum())
-    found_clusters = int(groups["n_clusters"].sum())
+    consensus = reduction.reductions["consensus"]
+    n_outliers, n_marks = int(groups["n_outliers"].sum()), int(groups["n_marks"].sum())
+    n_clusters = int(groups["n_clusters"].sum())
     return {
         "eps": eps,
         "min_samples": min_samples,
         "groups": groups.height,
-        "marks": marks,
-        "clusters": found_clusters,
-        "clusters_kept": made.reductions.height,
+        "marks": n_marks,
+        "clusters": n_clusters,
+        "clusters_kept": reduction.reductions.height,
         "groups_with_clusters": groups.filter(pl.col("n_clusters") > 0).height,
-        "clusters_per_group": found_clusters / groups.height if groups.height else None,
+        "clusters_per_group": n_clusters / groups.height if groups.height else None,
         "clustered": labels.height,
-        "outliers": outliers,
-        "outlier_share": outliers / marks if marks else None,
+        "outliers": n_outliers,
+        "outlier_share": n_outliers / n_marks if n_marks else None,
         "marks_per_cluster": labels.height / clusters.height if clusters.height else None,
         "largest_cluster": clusters["len"].max() or 0,
         "doubled_clusters": int(clusters["doubled"].sum()),
@@ -59,11 +59,12 @@ def of_reduction(found: Any, eps: float, min_samples: int, **options: Any) -> di
     }
 
 
-def check(found: Any, table: pl.DataFrame, **options: Any) -> None:
-    """Compare a table of settings with a reduction for each."""
+def check(marks: Any, table: pl.DataFrame, **options: Any) -> None:
+    """Compare each row of a table of settings with a reduction."""
     assert table.schema == TUNING.schema
     expected = [
-        of_reduction(found, eps, least, **options) for eps, least in table.select("eps", "min_samples").rows()
+        row_from_reduction(marks, eps, min_samples, **options)
+        for eps, min_samples in table.select("eps", "min_samples").rows()
     ]
     exact = [name for name in expected[0] if "consensus" not in name]
     assert table.select(exact).to_dicts() == [{name: row[name] for name in exact} for row in expected]
@@ -75,30 +76,30 @@ def check(found: Any, table: pl.DataFrame, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("repeats", ["first", "last", "all"])
-def test_the_numbers_are_those_of_reductions_of_the_example(example: Path, repeats: Any) -> None:
+def test_counts_equal_those_of_reductions_of_the_example(example: Path, repeats: Any) -> None:
     table = pf.tune(example, eps=EPS[::2], min_samples=[1, 3], filter=repeats, jobs=1)
     check(example, table, filter=repeats)
 
 
-def test_and_of_a_project_of_several_partitions_where_clusters_are_dropped(partitioned: Path) -> None:
+def test_counts_equal_those_of_reductions_of_several_partitions(partitioned: Path) -> None:
     table = pf.tune(partitioned, eps=EPS, min_samples=MIN_SAMPLES, jobs=1)
     check(partitioned, table, min_threshold=0.3)
-    # There is something to tell apart.
+    # The settings give different results.
     assert (table["clusters_kept"] < table["clusters"]).any()
     assert table["doubled_clusters"].max() > 3
     assert table["merged_clusters"].max() > 3
     assert table["clusters"].n_unique() > 10
 
 
-def test_and_of_the_real_project(cat_project: Path) -> None:
-    found = pf.extract(
+def test_counts_equal_those_of_reductions_of_a_real_project(cat_project: Path) -> None:
+    extraction = pf.extract(
         cat_project / "cat-project-classifications.csv", cat_project / "cat_project_extractor_config.yaml"
     )
-    check(found, pf.tune(found, eps=EPS[1:], min_samples=[2, 3]))
+    check(extraction, pf.tune(extraction, eps=EPS[1:], min_samples=[2, 3]))
 
 
 @pytest.mark.parametrize("repeats", ["first", "all"])
-def test_the_row_as_made_is_what_the_tables_hold(partitioned: Path, repeats: Any) -> None:
+def test_the_current_row_agrees_with_the_tables(partitioned: Path, repeats: Any) -> None:
     table = pf.tune(partitioned, eps="0.5,0.6", min_samples="2:4", jobs=1)
     current = table.filter("current").to_dicts()
     assert [(row["eps"], row["min_samples"]) for row in current] == [(0.6, 3)]
@@ -109,7 +110,7 @@ def test_the_row_as_made_is_what_the_tables_hold(partitioned: Path, repeats: Any
     assert current[0]["consensus_median"] == reductions["consensus"].median()
 
 
-def test_results_are_the_same_whatever_the_workers(partitioned: Path) -> None:
+def test_results_do_not_depend_on_the_number_of_workers(partitioned: Path) -> None:
     steps: list[tuple[int, int]] = []
     two = pf.tune(partitioned, jobs=2, progress=lambda *step: steps.append(step))
     assert two.equals(pf.tune(partitioned, jobs=1))
@@ -119,8 +120,8 @@ def test_results_are_the_same_whatever_the_workers(partitioned: Path) -> None:
 
 def test_workers_may_be_processes(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polyframe.pipeline.workers._PARTITIONS_FOR_THREADS", 0)
-    found = pf.tune(partitioned, eps="0.5,0.9", jobs=2, engine="shapely")
-    assert found.equals(pf.tune(partitioned, eps="0.5,0.9", jobs=1, engine="shapely"))
+    by_processes = pf.tune(partitioned, eps="0.5,0.9", jobs=2, engine="shapely")
+    assert by_processes.equals(pf.tune(partitioned, eps="0.5,0.9", jobs=1, engine="shapely"))
 
 
 def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,26 +143,26 @@ def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.M
     monkeypatch.setattr("polyframe.pipeline.tune.marks_taking_part", begin)
     pf.tune(partitioned, eps="0.1:0.9:0.1", min_samples="1:5", jobs=1)
     assert len(seen) == len(list((partitioned / "extractions").iterdir()))
-    assert len(calls) == 2 * len(seen)  # those of neighbours, and what clusters need beside
+    assert len(calls) == 2 * len(seen)  # one for neighbours, one for the other pairs within clusters
     assert all(len(pairs) == len(set(pairs)) for pairs in seen)
-    many = sum(map(len, seen))
-    # Smaller eps, larger min_samples: no more pairs than the widest setting alone has.
+    pairs_of_all = sum(map(len, seen))
+    # Smaller eps and larger min_samples need no more pairs than the widest setting alone.
     seen.clear()
     pf.tune(partitioned, eps=0.9, min_samples=1, jobs=1)
-    assert many == sum(map(len, seen)) > 100
+    assert pairs_of_all == sum(map(len, seen)) > 100
 
 
-def cores_of(found: pf.Extraction, eps: float, min_samples: int) -> tuple[Any, Any]:
-    """Labels and cores of one group by scikit-learn."""
-    marks = found.extractions
+def cores_of(extraction: pf.Extraction, eps: float, min_samples: int) -> tuple[Any, Any]:
+    """Return labels and cores of one group by scikit-learn."""
+    marks = extraction.extractions
     matrix = g.iou_distance_matrix(repaired_polygons(marks).polygons, marks["classification_id"].to_list())
     fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(np.minimum(matrix, 9))
     return fitted.labels_, fitted.core_sample_indices_
 
 
-def marks_at(places: list[tuple[float, int]]) -> pf.Extraction:
-    """Squares of side 10 of one group: where each stands, and the number of its classification."""
-    ordered = sorted(places, key=lambda place: place[1])
+def squares_at(positions: list[tuple[float, int]]) -> pf.Extraction:
+    """Return squares of side 10 in one group: the x and the classification of each are given."""
+    ordered = sorted(positions, key=lambda position: position[1])
     marks = [
         {
             "workflow_id": 1,
@@ -197,37 +198,39 @@ def _extracted(text: str) -> pf.Extraction:
         return pf.extract(path)
 
 
-PLACES = st.lists(
+POSITIONS = st.lists(
     st.tuples(st.integers(0, 40).map(lambda x: x / 2), st.integers(0, 7)), min_size=1, max_size=14
 )
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @SOME
-@given(PLACES)
-def test_any_marks_in_a_row(places: list[tuple[float, int]]) -> None:
-    """Against reductions and scikit-learn; and a larger eps never makes more outliers."""
-    found = marks_at(places)
-    table = pf.tune(found, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
-    check(found, table.filter(pl.col("eps").is_in(EPS[1::2]) & (pl.col("min_samples") < 4)), engine="shapely")
+@given(POSITIONS)
+def test_squares_in_a_row(positions: list[tuple[float, int]]) -> None:
+    """Compare with reductions and scikit-learn; a larger eps never gives more outliers."""
+    squares = squares_at(positions)
+    table = pf.tune(squares, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+    check(
+        squares, table.filter(pl.col("eps").is_in(EPS[1::2]) & (pl.col("min_samples") < 4)), engine="shapely"
+    )
     for _, rows in table.group_by("min_samples"):
         along = rows.sort("eps")
         assert along["outliers"].diff().drop_nulls().le(0).all()
         assert along["merged_clusters"].is_null().to_list() == [True] + [False] * (len(EPS) - 1)
         for before, row in zip(along.iter_rows(named=True), along[1:].iter_rows(named=True), strict=False):
-            labels, cores = cores_of(found, before["eps"], before["min_samples"])
-            now, _ = cores_of(found, row["eps"], row["min_samples"])
-            pairs = {(labels[core], now[core]) for core in cores}
+            labels, cores = cores_of(squares, before["eps"], before["min_samples"])
+            new_labels, _ = cores_of(squares, row["eps"], row["min_samples"])
+            pairs = {(labels[core], new_labels[core]) for core in cores}
             assert row["merged_clusters"] == len({a for a, _ in pairs}) - len({b for _, b in pairs})
 
 
-def test_numbers_worked_by_hand() -> None:
-    """Two volunteers draw two squares each, 10 wide and 8 apart, each a pixel off the other's.
+def test_counts_worked_out_by_hand() -> None:
+    """Two volunteers draw two squares each, 10 wide and 8 apart; the second one a pixel to the right.
 
     Neighbours that overlap by 9 of 10 have IoU 90/110, distance 0.1818; by 3, 30/170, 0.8235.
     """
-    found = marks_at([(0, 0), (8, 0), (1, 1), (9, 1)])
-    table = pf.tune(found, eps="0.1,0.2,0.9", min_samples=2)
+    squares = squares_at([(0, 0), (8, 0), (1, 1), (9, 1)])
+    table = pf.tune(squares, eps="0.1,0.2,0.9", min_samples=2)
     rows = table.to_dicts()
     assert table["clusters"].to_list() == [0, 2, 1]
     assert table["outliers"].to_list() == [4, 0, 0]
@@ -237,64 +240,69 @@ def test_numbers_worked_by_hand() -> None:
     assert table["doubled_clusters"].to_list() == [0, 0, 1]
     assert table["merged_clusters"].to_list() == [None, 0, 1]
     assert [row["consensus_median"] for row in rows[:2]] == [None, pytest.approx(90 / 110)]
-    # Six pairs: two of one classification, two near, one with 3 in common, one (0 and 9) with 1.
+    # Six pairs: two of one classification, two that overlap by 9, one by 3, one (0 and 9) by 1.
     assert rows[2]["consensus_q1"] == pytest.approx((2 * 90 / 110 + 30 / 170 + 10 / 190) / 6)
 
 
 def test_a_mark_between_two_clusters_may_change_sides() -> None:
-    """Mark 10 is near 7 and 13: with 4 it belongs to the left cluster, with 5 only the right has a core."""
-    found = marks_at([(x, k) for k, x in enumerate((4.5, 4.6, 7, 10, 13, 15.5, 15.6, 15.7))])
-    table = pf.tune(found, eps=0.5, min_samples="4,5")
+    """The mark at 10 is near 7 and 13. With min_samples 4 it is in the left cluster; with 5 only the right
+    cluster has a core.
+    """
+    squares = squares_at([(x, k) for k, x in enumerate((4.5, 4.6, 7, 10, 13, 15.5, 15.6, 15.7))])
+    table = pf.tune(squares, eps=0.5, min_samples="4,5")
     assert table.select("clusters", "clustered").rows() == [(2, 8), (1, 5)]
-    check(found, table)
+    check(squares, table)
     right = [10, 13, 15.5, 15.6, 15.7]
     shifts = [b - a for k, b in enumerate(right) for a in right[:k]]
     expected = np.mean([(10 - shift) / (10 + shift) for shift in shifts])
     assert table["consensus_median"][1] == pytest.approx(expected)
 
 
-def test_without_marks_there_is_nothing_but_no_error() -> None:
-    found = _extracted(export_text([export_row(1, drawing())]))
-    table = pf.tune(found, eps="0.3,0.5", min_samples=2)
+def test_without_marks_all_counts_are_zero() -> None:
+    extraction = _extracted(export_text([export_row(1, drawing())]))
+    table = pf.tune(extraction, eps="0.3,0.5", min_samples=2)
     assert table["clusters"].to_list() == [0, 0]
     assert table["outlier_share"].to_list() == [None, None]
     assert table["merged_clusters"].to_list() == [None, 0]
 
 
-def test_frames_and_files_of_extractions_will_do(example: Path) -> None:
+def test_frames_and_files_of_extractions_are_accepted(example: Path) -> None:
     frame = pf.scan(example, "extractions")
     assert pf.tune(frame, eps=0.5, min_samples=2)["clusters"].to_list() == [36]
     extractions = ROOT / "tests" / "panoptes" / "extractions.csv"
     check(extractions, pf.tune(extractions, eps="0.3,0.6", min_samples=2))
 
 
-def test_settings_not_given_are_those_of_the_output(partitioned: Path) -> None:
-    said: list[str] = []
+def test_settings_default_to_those_of_the_output(partitioned: Path) -> None:
+    notes: list[str] = []
     tune = functools.partial(pf.tune, partitioned, eps=0.6, min_samples=3, jobs=1)
-    as_made = tune(say=said.append)
-    assert said == [f"as in {partitioned}: task all, tool all, filter first, min_threshold 0.3"]
-    assert tune(min_threshold=0.3).equals(as_made)
-    given = tune(min_threshold=0.0, filter="all", tool=0, say=said.append)
-    assert said[1] == f"as given: tool 0, filter all, min_threshold 0.0; as in {partitioned}: task all"
-    assert given["clusters"].item() == given["clusters_kept"].item() != as_made["clusters"].item()
+    with_its_settings = tune(say=notes.append)
+    assert notes == [f"settings of {partitioned}: task all, tool all, filter first, min_threshold 0.3"]
+    assert tune(min_threshold=0.3).equals(with_its_settings)
+    overridden = tune(min_threshold=0.0, filter="all", tool=0, say=notes.append)
+    assert notes[1] == (
+        f"settings given: tool 0, filter all, min_threshold 0.0; settings of {partitioned}: task all"
+    )
+    clusters = overridden["clusters"].item()
+    assert clusters == overridden["clusters_kept"].item() != with_its_settings["clusters"].item()
     tune = functools.partial(pf.tune, partitioned, jobs=1)
-    tune(eps=0.5, min_samples=2, say=said.append)
-    assert said[-1].endswith("was made with eps 0.6, min_samples 3, which is not among these")
+    tune(eps=0.5, min_samples=2, say=notes.append)
+    assert notes[-1].endswith("was made with eps 0.6, min_samples 3, which is not among these")
     with pytest.raises(UsageError, match="workflow_version: 13 contradicts"):
         tune(workflow_version="13")
     with pytest.raises(UsageError, match="did you mean 'filter'"):
         tune(filters="all")
 
 
-def test_marks_are_those_of_the_reduction_where_it_took_part_of_them(tmp_path: Path) -> None:
-    found = ["extract", "data/classifications.csv", "-o", str(tmp_path / "out"), "-q"]
+def test_only_the_tools_of_the_reduction_are_used(tmp_path: Path) -> None:
+    extract = ["extract", "data/classifications.csv", "-o", str(tmp_path / "out"), "-q"]
     config = tmp_path / "config.yaml"
     config.write_text(
         "extractor_config:\n  polygon_extractor:\n  - {task: T0, tools: [0]}\n", encoding="utf-8"
     )
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(ROOT)
-        cli(found, standalone_mode=False)
+        cli(extract, standalone_mode=False)
     cli(["reduce", str(tmp_path / "out"), "-c", str(config), "-q"], standalone_mode=False)
     row = pf.tune(tmp_path / "out", eps=0.5, min_samples=2, jobs=1).row(0, named=True)
     labels = pf.scan(tmp_path / "out", "labels").collect()
@@ -303,7 +311,7 @@ def test_marks_are_those_of_the_reduction_where_it_took_part_of_them(tmp_path: P
     assert row["outliers"] == (labels["cluster_label"] == -1).sum()
 
 
-def test_values_in_a_configuration_are_passed_over(example: Path, tmp_path: Path) -> None:
+def test_values_in_a_configuration_are_ignored(example: Path, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
         "reducer_config:\n  polygon_reducer: {eps: 0.2, min_samples: 3}\n---\n".replace("---\n", "")
@@ -314,14 +322,14 @@ def test_values_in_a_configuration_are_passed_over(example: Path, tmp_path: Path
     assert table.equals(pf.tune(example, eps="0.3,0.5", min_samples=2, jobs=1))
 
 
-def test_an_output_without_volunteers_needs_all(tmp_path: Path, small_export: Path) -> None:
+def test_an_output_without_volunteers_needs_filter_all(tmp_path: Path, small_export: Path) -> None:
     pf.run(small_export, tmp_path / "out", volunteers="drop", jobs=1)
     with pytest.raises(UsageError, match="--filter all"):
         pf.tune(tmp_path / "out")
     assert pf.tune(tmp_path / "out", filter="all")["marks"].max() == 10
 
 
-def test_extractions_alone_will_do_and_nothing_is_marked(
+def test_without_reductions_no_row_is_current(
     tmp_path: Path, small_export: Path, polyframe: Callable[..., Any]
 ) -> None:
     assert polyframe("extract", small_export, "-o", tmp_path / "out", "-q").code == 0
@@ -332,7 +340,7 @@ def test_extractions_alone_will_do_and_nothing_is_marked(
     assert _content(tmp_path / "out") == before
 
 
-def test_a_run_meanwhile_is_noticed(
+def test_a_run_during_the_comparison_is_an_error(
     tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pf.run(small_export, tmp_path / "out", jobs=1)

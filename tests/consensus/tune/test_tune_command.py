@@ -1,4 +1,4 @@
-"""`polyframe tune` from end to end: what it prints and writes, and errors of one line."""
+"""`polyframe tune`: the table that it prints and writes, and its one-line errors."""
 
 import re
 import subprocess
@@ -22,13 +22,15 @@ def test_the_table_is_printed_and_written(example: Path, tmp_path: Path, polyfra
         "tune", example, "--eps", "0.2:0.4:0.1,0.5", "--min-samples", "2,4", "-o", tmp_path / "new" / "x.csv"
     )
     assert done.code == 0
-    assert done.err == f"polyframe: as in {example}: task all, tool all, filter first, min_threshold 0.0\n"
+    assert (
+        done.err == f"polyframe: settings of {example}: task all, tool all, filter first, min_threshold 0.0\n"
+    )
     lines = done.out.splitlines()
     assert len(lines) == 2 + 8 + 1
-    assert lines[-1] == f"* as {example} was made"
+    assert lines[-1] == f"* settings of {example}"
     starred = [line for line in lines[:-1] if line.startswith("*")]
     assert [line.split()[1:4] for line in starred] == [["0.5", "2", "36"]]
-    # Every column ends at the same place in each line.
+    # The columns are aligned.
     ends = {tuple(m.end() for m in re.finditer(r"\S+", line.replace("*", " "))) for line in lines[2:-1]}
     assert len(ends) == 1
     table = pf.tune(example, eps=[0.2, 0.3, 0.4, 0.5], min_samples=[2, 4])
@@ -58,7 +60,7 @@ def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, poly
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (["--eps", "0:0.5:0.1"], 2, "eps must be > 0 and <= 1 (got 0.0)"),
         (["--eps", "a"], 2, "eps: 'a' is not start:stop:step"),
@@ -72,10 +74,10 @@ def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, poly
         (["-o", "here.csv/x.csv"], 1, "cannot be written"),
     ],
 )
-def test_wrong_calls_end_in_one_line(
+def test_wrong_calls_end_with_one_line(
     arguments: list[str],
     code: int,
-    told: str,
+    message: str,
     example: Path,
     tmp_path: Path,
     polyframe: Call,
@@ -86,7 +88,7 @@ def test_wrong_calls_end_in_one_line(
     Path("config.yaml").write_text("workflow_id: 1\n", encoding="utf-8")
     done = polyframe("tune", example, "-q", *arguments)
     assert done.code == code
-    assert told in done.err
+    assert message in done.err
     assert len(done.err.splitlines()) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"here.csv", "config.yaml"}
 
@@ -99,22 +101,22 @@ def test_a_table_of_the_output_is_not_replaced(example: Path, polyframe: Call) -
     assert "belongs to the tables" in done.err
 
 
-def test_the_table_is_printed_where_it_cannot_be_written(
+def test_the_table_is_printed_even_if_it_cannot_be_written(
     example: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     (tmp_path / "x.csv").mkdir()
     done = polyframe("tune", example, "--eps", "0.5", "--min-samples", "2", "-o", tmp_path / "x.csv")
-    assert (done.code, "is a directory" in done.err, "* as" in done.out) == (1, True, True)
+    assert (done.code, "is a directory" in done.err, "* settings of" in done.out) == (1, True, True)
 
 
-def test_a_directory_without_extractions_is_told(tmp_path: Path, polyframe: Call) -> None:
+def test_a_directory_without_extractions_is_an_error(tmp_path: Path, polyframe: Call) -> None:
     for folder in (tmp_path, tmp_path / "nothing"):
         done = polyframe("tune", folder)
         assert done.code == 1
         assert done.err.startswith(f"polyframe: error: {folder}: ")
 
 
-def test_without_matplotlib_only_the_plot_is_missing(
+def test_without_matplotlib_only_the_plot_fails(
     example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith(("matplotlib", "polyframe.plot"))]:
@@ -137,5 +139,5 @@ def test_tuning_does_not_load_matplotlib(example: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_it_is_a_command() -> None:
+def test_tune_is_a_command() -> None:
     assert "tune" in app.cli.commands

@@ -1,4 +1,4 @@
-"""Values to try: ranges and lists as people write them."""
+"""Values of `eps` and `min_samples` to compare: numbers, lists and ranges as people write them."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from polyframe.core.errors import UsageError
 
 
 @pytest.mark.parametrize(
-    ("written", "values"),
+    ("argument", "values"),
     [
         ("0.2:0.9:0.1", (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
         ("0.1:1:0.3", (0.1, 0.4, 0.7, 1.0)),
@@ -29,14 +29,14 @@ from polyframe.core.errors import UsageError
         (None, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)),
     ],
 )
-def test_values_of_eps(written, values) -> None:
-    eps = grid_of(written, 2).eps
+def test_values_of_eps(argument, values) -> None:
+    eps = grid_of(argument, 2).eps
     assert eps == values
     assert all(type(value) is float for value in eps)
 
 
 @pytest.mark.parametrize(
-    ("written", "values"),
+    ("argument", "values"),
     [
         ("2,3,4", (2, 3, 4)),
         ("2:5", (2, 3, 4, 5)),
@@ -49,8 +49,8 @@ def test_values_of_eps(written, values) -> None:
         (None, (2, 3, 4)),
     ],
 )
-def test_values_of_min_samples(written, values) -> None:
-    assert grid_of(0.5, written).min_samples == values
+def test_values_of_min_samples(argument, values) -> None:
+    assert grid_of(0.5, argument).min_samples == values
 
 
 def test_settings_are_all_pairs_in_order() -> None:
@@ -58,7 +58,7 @@ def test_settings_are_all_pairs_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("eps", "told"),
+    ("eps", "message"),
     [
         ("0", "eps must be > 0 and <= 1 (got 0.0)"),
         ("1.2", "eps must be > 0 and <= 1 (got 1.2)"),
@@ -77,7 +77,7 @@ def test_settings_are_all_pairs_in_order() -> None:
         ("0.1:0.9:0", "the step of '0.1:0.9:0' is not above 0"),
         ("0.1:0.9:-0.1", "is not above 0"),
         ("0.1:0.9:1e-99999", "is not above 0"),
-        ("0.1:0.9:1e-9", "too many to compare, the most are 1,000"),
+        ("0.1:0.9:1e-9", "too many to compare (at most 1,000)"),
         ("0.001:0.9:0.001", "2,700 settings are too many"),
         ("0.1:0.9:1e-300", "too many"),
         ("0.1:0.1000000000001:1e-30", "too many"),
@@ -90,15 +90,15 @@ def test_settings_are_all_pairs_in_order() -> None:
         ([0.2, float("nan")], "eps must be > 0 and <= 1 (got nan)"),
     ],
 )
-def test_what_is_no_eps_is_told(eps, told: str) -> None:
+def test_invalid_eps(eps, message: str) -> None:
     with pytest.raises(UsageError) as error:
         grid_of(eps)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("least", "told"),
+    ("min_samples", "message"),
     [
         ("0", "min_samples must be an integer >= 1 (got 0)"),
         ("2.5", "min_samples must be an integer >= 1 (got '2.5')"),
@@ -112,14 +112,14 @@ def test_what_is_no_eps_is_told(eps, told: str) -> None:
         ([], "min_samples: no value to try"),
     ],
 )
-def test_what_is_no_min_samples_is_told(least, told: str) -> None:
+def test_invalid_min_samples(min_samples, message: str) -> None:
     with pytest.raises(UsageError) as error:
-        grid_of(0.5, least)
-    assert told in str(error.value)
+        grid_of(0.5, min_samples)
+    assert message in str(error.value)
 
 
 @given(st.integers(1, 100), st.integers(0, 100), st.integers(1, 50))
-def test_ranges_are_those_of_whole_hundredths(start: int, more: int, step: int) -> None:
+def test_ranges_in_hundredths_are_exact(start: int, more: int, step: int) -> None:
     stop = min(start + more, 100)
-    found = grid_of(f"{start / 100}:{stop / 100}:{step / 100}", 2).eps
-    assert found == tuple(k / 100 for k in range(start, stop + 1, step))
+    eps = grid_of(f"{start / 100}:{stop / 100}:{step / 100}", 2).eps
+    assert eps == tuple(k / 100 for k in range(start, stop + 1, step))
