@@ -45,7 +45,7 @@ from polyframe.pipeline.tune import tune_frames, tune_output
 from polyframe.store import validation
 from polyframe.store.dataset import scan
 from polyframe.store.opened import opened
-from polyframe.store.stages import check_volunteers_known, settings_for_stage
+from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
 from polyframe.store.status import Status, status
 from polyframe.store.validation import Finding
 
@@ -338,7 +338,7 @@ def validate(output: AnyPath) -> list[Finding]:
     Raises
     ------
     PolyframeError
-        Where the directory is no output of polyframe, has no tables yet, or changed during the check.
+        If the directory is not a polyframe output directory, has no tables yet, or changed during the check.
     """
     return list(validation.check(local_path(output, "output")).findings)
 

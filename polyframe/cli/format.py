@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe.store.stages import not_default, settings_of
+from polyframe.store.recorded_settings import not_default
+from polyframe.store.stages import settings_of
 from polyframe.store.status import Status
 from polyframe.store.validation import Checked
 

@@ -182,12 +182,12 @@ def _from_extractions(
 ) -> None:
     from polyframe import api
     from polyframe.pipeline.run import run_extractions
-    from polyframe.store import manifest, stages
+    from polyframe.store import manifest, recorded_settings
 
     wanted = api.given_settings(config, drop_unset(options), say(quiet))
     api.checked_settings(wanted)
-    settings = stages.settings_for_stage(manifest.read_manifest(output), stage, wanted)
-    taken_over = stages.not_default(settings, without=wanted)
+    settings = recorded_settings.settings_for_stage(manifest.read_manifest(output), stage, wanted)
+    taken_over = recorded_settings.not_default(settings, without=wanted)
     say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
     with ProgressBar(quiet) as progress:
         summary = run_extractions(

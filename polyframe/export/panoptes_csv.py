@@ -93,7 +93,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _tasks(found: Opened) -> list[str]:
     """Return the tasks that were reduced; a subject has a row for each, with marks or not."""
-    settings = found.settings
+    settings = found.manifest.settings
     named = [drawing.task for drawing in settings.drawing_tasks] or list(settings.task)
     if named:
         return sorted({task for task in named if not settings.task or task in settings.task})
@@ -113,11 +113,11 @@ def _rows(found: Opened, table: str, tasks: list[str], *, whole: bool) -> Iterat
             for task in tasks:
                 of_task = in_order(groups.get((workflow, subject, task), ()))
                 if table == "reductions":
-                    cells = reduction_cells(of_task, found.settings)
+                    cells = reduction_cells(of_task, found.manifest.settings)
                     yield first_cells(REDUCER, workflow, subject, task) | cells
                     continue
                 for group in of_task:
-                    for cells in contour_cells(group, found.settings):
+                    for cells in contour_cells(group, found.manifest.settings):
                         yield first_cells(CONTOURS_REDUCER, workflow, subject, task) | cells
 
 

@@ -6,7 +6,6 @@ A task takes paths and returns counts; no frame travels between processes, so th
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -24,6 +23,7 @@ from polyframe.panoptes.classifications.row_checks import check_rows, rows_schem
 from polyframe.panoptes.classifications.selection import Selection
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
+from polyframe.store.accounting import Counts
 from polyframe.store.commit import NEXT
 from polyframe.store.fingerprints import stage_fingerprints
 from polyframe.store.manifest import StageRecord
@@ -93,7 +93,7 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     if "extract" in task.stages:
         # Only what has no key, or repeats one, is told by its row in the export.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
-        counts = {**_extraction_counts(extraction, task.settings), "tools": tools}
+        counts = _extraction_counts(extraction, tools, task.settings)
         records["extract"] = _write(task, "extract", vars(extraction), counts, places)
     if task.stages == ("extract",):
         return records
@@ -152,7 +152,7 @@ def _write(
     task: PartitionTask,
     stage: str,
     frames: Mapping[str, pl.DataFrame],
-    counts: Mapping[str, Any],
+    counts: Counts,
     places: str | None,
 ) -> StageRecord:
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
@@ -167,34 +167,35 @@ def _write(
     return StageRecord(origin.fingerprint, places, counts, sizes)
 
 
-def _extraction_counts(extraction: Extraction, settings: Settings) -> dict[str, Any]:
-    """Count rows and marks of an extraction, by the names of `Accounting`."""
+def _extraction_counts(extraction: Extraction, tools: list[str], settings: Settings) -> Counts:
+    """Count the rows and marks of an extraction."""
     rejects = extraction.rejects
     whole_row = rejects["mark_index"].is_null()
     undecoded = undecoded_marks(rejects)
-    return {
-        "rows_rejected": int(whole_row.sum()),
-        "rows_used": extraction.classifications.height,
-        "visitor_repeats": visitor_repeats(extraction.classifications),
-        "marks_seen": undecoded + extraction.extractions.height,
-        "marks_undecoded": undecoded,
-        "marks_decoded": extraction.extractions.height,
-        "marks_rejected": int((~whole_row).sum()),
-        "marks_assumed_polygons": assumed_polygons(extraction.extractions, settings),
-        "reasons": dict(sorted(rejects["reason"].value_counts(name="n").rows())),
-    }
+    return Counts(
+        rows_rejected=int(whole_row.sum()),
+        rows_used=extraction.classifications.height,
+        visitor_repeats=visitor_repeats(extraction.classifications),
+        marks_seen=undecoded + extraction.extractions.height,
+        marks_undecoded=undecoded,
+        marks_decoded=extraction.extractions.height,
+        marks_rejected=int((~whole_row).sum()),
+        marks_assumed_polygons=assumed_polygons(extraction.extractions, settings),
+        reasons=dict(sorted(rejects["reason"].value_counts(name="n").rows())),
+        tools=tools,
+    )
 
 
-def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clusters) -> dict[str, Any]:
-    """Count what became of the marks of a reduction, by the names of `Accounting`."""
+def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clusters) -> Counts:
+    """Count what became of the marks of a reduction."""
     outliers = int((clusters.labels < 0).sum())
-    return {
-        "rows_set_aside": clusters.marks.rows_set_aside,
-        "marks_rejected": undecoded_marks(extraction.rejects) + clusters.marks.rejected,
-        "marks_not_selected": extraction.extractions.height - marks.height,
-        "marks_set_aside": clusters.marks.set_aside,
-        "marks_clustered": len(clusters.labels) - outliers,
-        "marks_outliers": outliers,
-        "groups": len(clusters.marks.group_offsets) - 1,
-        "clusters": len(clusters.group),
-    }
+    return Counts(
+        rows_set_aside=clusters.marks.rows_set_aside,
+        marks_rejected=undecoded_marks(extraction.rejects) + clusters.marks.rejected,
+        marks_not_selected=extraction.extractions.height - marks.height,
+        marks_set_aside=clusters.marks.set_aside,
+        marks_clustered=len(clusters.labels) - outliers,
+        marks_outliers=outliers,
+        groups=len(clusters.marks.group_offsets) - 1,
+        clusters=len(clusters.group),
+    )

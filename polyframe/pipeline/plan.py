@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from polyframe.core.settings import Affects, Settings
 from polyframe.panoptes.classifications.scan_export import ExportScan
@@ -14,8 +14,8 @@ from polyframe.pipeline.partitions import Border, Partition
 from polyframe.pipeline.shuffle import Slices
 from polyframe.store.current_parts import Earlier, current_stages, finished_part
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
-from polyframe.store.manifest import StageRecord, partition_records
-from polyframe.store.stages import STAGE_TABLES, settings_of
+from polyframe.store.manifest import Manifest, StageRecord
+from polyframe.store.stages import STAGE_TABLES
 
 #: By partition and stage.
 Records = Mapping[str, Mapping[str, StageRecord]]
@@ -50,28 +50,28 @@ class Order:
     key: bytes = field(default=b"", repr=False)
 
 
-def earlier_work(output: Path, work: Path, before: Mapping[str, Any] | None, force: bool) -> Earlier:
+def earlier_work(output: Path, work: Path, before: Manifest | None, force: bool) -> Earlier:
     """Return where earlier work may be found; with `force` what is in place does not count."""
-    known = [] if before is None or force else partition_records(before)
+    known = [] if before is None or force else before.partitions
     return Earlier(output, work, {record.name: record for record in known})
 
 
-def planned_partitions(export: ExportScan, before: Mapping[str, Any] | None) -> list[Partition]:
+def planned_partitions(export: ExportScan, before: Manifest | None) -> list[Partition]:
     """Cut the subjects into partitions, with the borders of the output directory where it has some."""
     kept: list[Border] = []
     known_until = None
-    if before and before["extraction"]["workflow_id"] == export.settings.workflow_id:
-        kept = [Border(record.name, record.first_subject) for record in partition_records(before)]
-        known_until = before["last_subject"]
+    if before and before.extraction.workflow_id == export.settings.workflow_id:
+        kept = [Border(record.name, record.first_subject) for record in before.partitions]
+        known_until = before.last_subject
     size = export.settings.partition_size * _MEGABYTE
     size = max(size, int(export.subjects["bytes"].sum()) // _MOST_PARTITIONS)
     borders = partitions.plan_borders(export.subjects, size, kept, known_until)
     return partitions.partitions_of(export.subjects, borders)
 
 
-def recorded_partitions(before: Mapping[str, Any]) -> list[Partition]:
+def recorded_partitions(before: Manifest) -> list[Partition]:
     """Return the partitions of an output directory, from its manifest."""
-    records = partition_records(before)
+    records = before.partitions
     following = [*(record.first_subject for record in records[1:]), None]
     return [
         Partition(record.name, record.first_subject, until, record.content, places="")
@@ -129,7 +129,7 @@ def task_for(
 def kept_stages(
     order: Order,
     partitions: Sequence[Partition],
-    before: Mapping[str, Any] | None,
+    before: Manifest | None,
     given: Collection[str] = (),
 ) -> tuple[Settings, Records]:
     """Find the tables of other stages in the output directory that still go with what is made now.
@@ -143,7 +143,7 @@ def kept_stages(
         What is made.
     partitions : sequence of Partition
         All partitions.
-    before : mapping or None
+    before : Manifest or None
         The manifest of the output directory.
     given : collection of str
         The settings that were given; where no other tables are kept, they replace those that are recorded.
@@ -161,10 +161,12 @@ def kept_stages(
     own: list[Affects] = ["extract", *(cast(Affects, stage) for stage in order.stages)]
     if order.stages != ("extract",):
         own.append("carried")
-    if "contours" in order.stages and "reduce" not in before["stages"]:
+    if "contours" in order.stages and "reduce" not in before.stages:
         own.append("reduce")
-    settings = settings_of({**before["settings"], **order.settings.affecting(*own)})
-    others = tuple(s for s in STAGE_TABLES if s in before["stages"] and s not in (*order.stages, "extract"))
+    settings = replace(
+        before.settings, **{n: getattr(order.settings, n) for n in order.settings.affecting(*own)}
+    )
+    others = tuple(s for s in STAGE_TABLES if s in before.stages and s not in (*order.stages, "extract"))
     found = current_records(replace(order, stages=others, settings=settings), partitions)
     kept = [stage for stage in others if all(stage in records for records in found.values())]
     records = {name: {stage: stages[stage] for stage in kept} for name, stages in found.items()}

@@ -1,16 +1,18 @@
 """What came of a run: the records of all partitions, counts that add up, and what is told at the end."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
 from polyframe.store.accounting import Accounting, total
-from polyframe.store.manifest import PartitionRecord, counts_of, tables_of
+from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
+from polyframe.store.stages import tables_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def merged_records(
     # Pieces of a partition have no part of a stage that was not made now.
     common = set.intersection(*(set(record.stages) for record in records))
     return [
-        replace(record, stages={name: told for name, told in record.stages.items() if name in common})
+        msgspec.structs.replace(
+            record, stages={stage: made for stage, made in record.stages.items() if stage in common}
+        )
         for record in records
     ]
 
@@ -84,16 +88,16 @@ def checked_counts(records: Sequence[PartitionRecord], rows_read: int, rows_filt
     PolyframeError
         Where they do not add up.
     """
-    counts = total((counts_of(record) for record in records), rows_read, rows_filtered)
+    counts = total(map(counts_of, records), rows_read, rows_filtered)
     clustered = any(stage != "extract" for stage in records[0].stages)
     if not counts.rows_add_up() or not counts.marks_add_up(clustered):
         raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
     return counts
 
 
-def removed_tables(before: Mapping[str, Any] | None, manifest: Mapping[str, Any]) -> tuple[str, ...]:
+def removed_tables(before: Manifest | None, manifest: Manifest) -> tuple[str, ...]:
     """Return a note where tables go away because what they rested on has changed."""
-    lost = [stage for stage in before["stages"] if stage not in manifest["stages"]] if before else []
+    lost = [stage for stage in before.stages if stage not in manifest.stages] if before else []
     if not lost:
         return ()
     tables = ", ".join(tables_of(lost))

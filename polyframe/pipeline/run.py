@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -47,13 +48,13 @@ from polyframe.store.current_parts import drop_unneeded
 from polyframe.store.dataset import check_output
 from polyframe.store.manifest import (
     MANIFEST,
-    ORIGIN,
     earlier_manifest,
-    manifest_of,
+    new_manifest,
     read_manifest,
     tools_in,
+    with_later_stages,
 )
-from polyframe.store.stages import check_volunteers_known
+from polyframe.store.recorded_settings import check_volunteers_known
 from polyframe.store.workplace import work_directory
 
 
@@ -142,17 +143,15 @@ def run_export(
         )
         for note in on_marks:
             say(note)
-        manifest = manifest_of(
+        manifest = new_manifest(
             all_settings,
             records,
             counts,
-            {
-                "sources": list(export.selection.sources),
-                "versions": list(export.selection.versions),
-                "version_chosen_by": export.selection.version_chosen_by,
-                "extraction": export.settings.affecting("extract"),
-                "last_subject": export.subjects["subject_id"].max(),
-            },
+            sources=export.selection.sources,
+            versions=export.selection.versions,
+            version_chosen_by=export.selection.version_chosen_by,
+            extraction=export.settings,
+            last_subject=cast("int | None", export.subjects["subject_id"].max()),
         )
         notes = removed_tables(before, manifest)
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
@@ -167,7 +166,7 @@ def run_export(
         len(records),
         len(made),
         export.temporary_bytes + shuffled.bytes,
-        tuple(manifest["stages"]),
+        manifest.stages,
     )
 
 
@@ -245,9 +244,9 @@ def run_extractions(
     check_volunteers_known(settings, output)
     with work_directory(output, discard=force) as work:
         before = read_manifest(output)
-        if before["polyframe_version"] != __version__:
+        if before.polyframe_version != __version__:
             raise PolyframeError(
-                f"{output}: its extractions were made by polyframe {before['polyframe_version']}, this is "
+                f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
                 f"{__version__}; run `polyframe run` or `polyframe extract` again"
             )
         check_named(str(output), extracted_tools(before), settings, flagged, say)
@@ -259,13 +258,10 @@ def run_extractions(
         made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(order, partitions, before)
         records = merged_records(partitions, made, kept, current)
-        counts = checked_counts(
-            records, before["accounting"]["rows_read"], before["accounting"]["rows_filtered"]
-        )
-        origin = {key: before[key] for key in ORIGIN}
-        manifest = manifest_of(all_settings, records, counts, origin)
+        counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
+        manifest = with_later_stages(before, all_settings, records, counts)
         notes = removed_tables(before, manifest)
-        check_shrinkage(output, before, manifest, settings.max_shrink)
+        check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         put_into_place(output, work, manifest, before)
     return Summary(
         output,
@@ -274,7 +270,7 @@ def run_extractions(
         notes,
         len(records),
         len(made),
-        stages=tuple(manifest["stages"]),
+        stages=manifest.stages,
     )
 
 

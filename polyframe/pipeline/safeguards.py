@@ -1,12 +1,13 @@
 """Keep a run from quietly replacing good tables: what it keeps, what must be there, how far it may shrink."""
 
-import dataclasses
 import json
 import typing
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import VersionChosenBy
@@ -15,9 +16,8 @@ from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.tools import TOOL_SETTINGS, Tools
 from polyframe.panoptes.classifications.selection import PreviousSelection
 from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
-from polyframe.store.accounting import Accounting, total
-from polyframe.store.manifest import MANIFEST, partition_records, tools_in
-from polyframe.store.stages import settings_of
+from polyframe.store.accounting import Accounting, Counts, total
+from polyframe.store.manifest import MANIFEST, Manifest, tools_in
 
 #: Settings that change tables, but neither how many marks there are nor how many clusters.
 _NO_COUNTS: Final = ("volunteers", "average_type", "min_threshold")
@@ -77,10 +77,10 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | 
     return PreviousSelection(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
 
 
-def extracted_tools(manifest: Mapping[str, Any]) -> Tools | None:
+def extracted_tools(manifest: Manifest) -> Tools | None:
     """Return the tools of the extractions in an output directory; None where its manifest does not tell."""
-    tools = tools_in(partition_records(manifest))
-    return None if tools is None else tools.chosen(settings_of(manifest["extraction"]))
+    tools = tools_in(manifest.partitions)
+    return None if tools is None else tools.chosen(manifest.extraction)
 
 
 def check_named(
@@ -123,9 +123,7 @@ def check_named(
     say(f"the configuration names {', '.join(lacking)}, of which there is no outline so far")
 
 
-def check_shrinkage(
-    output: Path, recorded: Mapping[str, Any], manifest: Mapping[str, Any], max_shrink: float
-) -> None:
+def check_shrinkage(output: Path, recorded: Mapping[str, Any], manifest: Manifest, max_shrink: float) -> None:
     """Check that marks and clusters do not fall too far while the settings stay as they are.
 
     Parameters
@@ -134,7 +132,7 @@ def check_shrinkage(
         The output directory, for the message.
     recorded : mapping
         Its manifest so far, from `recorded_manifest`.
-    manifest : mapping
+    manifest : Manifest
         The manifest of the tables that would take the place of those in the output directory.
     max_shrink : float
         The largest share by which they may fall.
@@ -146,13 +144,14 @@ def check_shrinkage(
         are no reason: marks are compared where those of the extraction are the same, clusters where those of
         the clustering are the same too.
     """
-    before, after = _extracted(recorded), _extracted(manifest)
+    new = manifest.to_dict()
+    before, after = _extracted(recorded), _extracted(new)
     compared: list[tuple[str, int, int]] = []
-    if _alike(recorded, manifest, "extraction", ("extract",)):
+    if _alike(recorded, new, "extraction", ("extract",)):
         compared.append(("marks", _marks(before), _marks(after)))
-    if _clustered(recorded) and _clustered(manifest):
-        before, after = _counts(recorded.get("accounting")), _counts(manifest["accounting"])
-        if compared and _alike(recorded, manifest, "settings", ("extract", "reduce")):
+    if _clustered(recorded) and _clustered(new):
+        before, after = _counts(recorded.get("accounting")), manifest.accounting
+        if compared and _alike(recorded, new, "settings", ("extract", "reduce")):
             compared.append(("clusters", before.clusters, after.clusters))
     allowed = Fraction(repr(max_shrink))
     fallen = [f"{name} from {old} to {new}" for name, old, new in compared if old - new > allowed * old]
@@ -165,33 +164,32 @@ def check_shrinkage(
         )
 
 
-def _alike(
-    recorded: Mapping[str, Any], manifest: Mapping[str, Any], key: str, stages: tuple[Any, ...]
-) -> bool:
+def _alike(recorded: Mapping[str, Any], new: Mapping[str, Any], key: str, stages: tuple[Any, ...]) -> bool:
     """Tell whether those settings are the same that decide how many marks or clusters there are."""
-    old, new = recorded.get(key), manifest[key]
-    if not isinstance(old, dict):
+    before, after = recorded.get(key), new.get(key)
+    if not isinstance(before, dict) or not isinstance(after, dict):
         return False
     passed_over = set(_NO_COUNTS)
-    if recorded.get("version_chosen_by") == manifest["version_chosen_by"] == "newest":
+    if recorded.get("version_chosen_by") == new.get("version_chosen_by") == "newest":
         # Asked for again, whichever it is by now.
         passed_over.add("workflow_version")
     # Another version of polyframe may have other settings.
-    names = (set(Settings().affecting(*stages)) & old.keys()) - passed_over
-    return bool(names) and all(old[name] == new[name] for name in names)
+    names = (set(Settings().affecting(*stages)) & before.keys()) - passed_over
+    return bool(names) and all(before[name] == after[name] for name in names)
 
 
-def _clustered(manifest: Mapping[str, Any]) -> bool:
-    stages = manifest.get("stages")
+def _clustered(recorded: Mapping[str, Any]) -> bool:
+    stages = recorded.get("stages")
     return isinstance(stages, list) and any(stage in stages for stage in ("reduce", "contours"))
 
 
-def _extracted(manifest: Mapping[str, Any]) -> Accounting:
+def _extracted(recorded: Mapping[str, Any]) -> Accounting:
     """Return the counts of the extraction alone, which may have taken more marks than later stages."""
-    whole = _counts(manifest.get("accounting"))
+    whole = _counts(recorded.get("accounting"))
     try:
-        parts = [partition["stages"]["extract"]["counts"] for partition in manifest["partitions"]]
-        return total(parts, whole.rows_read, whole.rows_filtered)
+        extractions = [partition["stages"]["extract"] for partition in recorded["partitions"]]
+        counts = [msgspec.convert(extraction["counts"], Counts) for extraction in extractions]
+        return total(counts, whole.rows_read, whole.rows_filtered)
     except (KeyError, TypeError, ValueError, AttributeError):
         return whole
 
@@ -200,7 +198,7 @@ def _counts(recorded: object) -> Accounting:
     """Return counts as far as they are known by the same names."""
     if not isinstance(recorded, dict):
         return Accounting()
-    known = {f.name: recorded[f.name] for f in dataclasses.fields(Accounting) if f.name in recorded}
+    known = {name: recorded[name] for name in Accounting.__struct_fields__ if name in recorded}
     reasons = known.pop("reasons", {})
     numbers = {name: count for name, count in known.items() if isinstance(count, int)}
     return Accounting(**numbers, reasons=reasons if isinstance(reasons, dict) else {})

@@ -19,9 +19,10 @@ from polyframe.core.tables import TABLES
 from polyframe.pipeline.safeguards import check_named, extracted_tools
 from polyframe.pipeline.workers import each
 from polyframe.store.dataset import part_paths
+from polyframe.store.manifest import Manifest
 from polyframe.store.opened import opened
 from polyframe.store.parts import read_parts
-from polyframe.store.stages import check_volunteers_known, settings_for_stage, settings_of, shown
+from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
 _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
@@ -139,7 +140,7 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
             table.write_parquet(file)
 
 
-def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any], say: Say) -> Settings:
+def _settings(output: Path, manifest: Manifest, given: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", given)
     check_volunteers_known(settings, output)
@@ -151,12 +152,11 @@ def _settings(output: Path, manifest: Mapping[str, Any], given: Mapping[str, Any
     return settings
 
 
-def _current(manifest: Mapping[str, Any]) -> tuple[float, int] | None:
+def _current(manifest: Manifest) -> tuple[float, int] | None:
     """Return `eps` and `min_samples` of an output directory; None if it has no clusters."""
-    if not {"reduce", "contours"} & set(manifest["stages"]):
+    if not {"reduce", "contours"} & set(manifest.stages):
         return None
-    settings = settings_of(manifest["settings"])
-    return float(settings.eps), settings.min_samples
+    return float(manifest.settings.eps), manifest.settings.min_samples
 
 
 def _tallies(parts: Sequence[_Part], jobs: int, progress: Callable[[int, int], None]) -> list[Tally]:

@@ -1,19 +1,21 @@
-"""Where every row and every mark went: counts that add up."""
+"""Count what became of every row and every mark, so that the counts add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
-@dataclass(frozen=True)
-class Accounting:
+class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Counts of a run.
 
     Attributes
     ----------
     rows_read : int
-        Rows of the export; blank lines are no rows.
+        Rows of the export, without blank lines.
     rows_filtered : int
         Rows of other workflows and versions.
     rows_rejected : int
@@ -23,49 +25,49 @@ class Accounting:
     rows_set_aside : int
         Rows used that do not count because the volunteer classified the subject again.
     visitor_repeats : int
-        Rows by which visitors who are not logged in classified a subject again; those among the rows set
+        Rows by which visitors who are not logged in classified a subject again. They are among the rows set
         aside, unless `filter` is `all`.
     marks_seen : int
-        Marks of the chosen tasks and tools in the rows used: those in extractions, and those that are not.
+        Marks of the chosen tasks and tools in the rows used, decoded or not.
     marks_undecoded : int
-        Marks that could not be read, or are copies of another, hence not in extractions.
+        Marks that are not in extractions because they could not be read or are copies of another.
     marks_decoded : int
         Rows of the table extractions.
     marks_rejected : int
-        Marks in rejects: those that are not in extractions, and those in it that have no area.
+        Marks in rejects: those that are not in extractions, and those in extractions without an area.
     marks_not_selected : int
-        Marks in extractions of tasks and tools that a later stage left out.
+        Marks in extractions of tasks and tools that a later stage omitted.
     marks_assumed_polygons : int
-        Marks in extractions that were taken as polygons since neither they nor a configuration say whether
+        Marks in extractions that were taken as polygons because neither they nor a configuration say whether
         they are Bezier curves.
     marks_set_aside : int
         Marks of classifications that do not count because the volunteer classified the subject again.
     marks_clustered, marks_outliers : int
         Rows of the table labels, in a cluster or in none.
     groups, clusters : int
-        Groups with a mark; clusters found, before `min_threshold`.
+        Groups with a mark; clusters before `min_threshold` is applied.
     reasons : dict
         Rejected rows and marks by reason.
     """
 
-    rows_read: int = 0
-    rows_filtered: int = 0
-    rows_rejected: int = 0
-    rows_used: int = 0
-    rows_set_aside: int = 0
-    visitor_repeats: int = 0
-    marks_seen: int = 0
-    marks_undecoded: int = 0
-    marks_decoded: int = 0
-    marks_rejected: int = 0
-    marks_not_selected: int = 0
-    marks_assumed_polygons: int = 0
-    marks_set_aside: int = 0
-    marks_clustered: int = 0
-    marks_outliers: int = 0
-    groups: int = 0
-    clusters: int = 0
-    reasons: dict[str, int] = field(default_factory=dict)
+    rows_read: Count = 0
+    rows_filtered: Count = 0
+    rows_rejected: Count = 0
+    rows_used: Count = 0
+    rows_set_aside: Count = 0
+    visitor_repeats: Count = 0
+    marks_seen: Count = 0
+    marks_undecoded: Count = 0
+    marks_decoded: Count = 0
+    marks_rejected: Count = 0
+    marks_not_selected: Count = 0
+    marks_assumed_polygons: Count = 0
+    marks_set_aside: Count = 0
+    marks_clustered: Count = 0
+    marks_outliers: Count = 0
+    groups: Count = 0
+    clusters: Count = 0
+    reasons: dict[str, Count] = {}
 
     def rows_add_up(self) -> bool:
         """Tell whether rows read = filtered out + rejected + used."""
@@ -73,17 +75,17 @@ class Accounting:
 
     @property
     def marks_extracted(self) -> int:
-        """Marks that are not rejected: what a reduction can take."""
+        """Marks that are not rejected, which a reduction can use."""
         return self.marks_seen - self.marks_rejected
 
     def marks_add_up(self, clustered: bool) -> bool:
-        """Tell whether marks seen = undecoded + decoded, and what became of them adds up to as many.
+        """Check that marks seen = undecoded + decoded, and that every mark has one outcome.
 
         Parameters
         ----------
         clustered : bool
             Whether there are clusters. Then marks seen = rejected + not selected + set aside + clustered +
-            outliers; after an extraction alone, nothing has become of the marks that are not rejected.
+            outliers. After an extraction alone, marks that are not rejected have no outcome yet.
         """
         parts = self.marks_not_selected + self.marks_set_aside + self.marks_clustered + self.marks_outliers
         return (
@@ -94,27 +96,57 @@ class Accounting:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON values."""
-        counts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        counts["reasons"] = dict(sorted(self.reasons.items()))
+        return msgspec.structs.asdict(self) | {"reasons": dict(sorted(self.reasons.items()))}
+
+
+class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one stage counted in one partition; fields that it does not count are unset.
+
+    The names are those of `Accounting`, except `tools`: the tools of the partition, see
+    `polyframe.panoptes.annotations.tools.tools_to_record`.
+    """
+
+    rows_rejected: Count | msgspec.UnsetType = msgspec.UNSET
+    rows_used: Count | msgspec.UnsetType = msgspec.UNSET
+    rows_set_aside: Count | msgspec.UnsetType = msgspec.UNSET
+    visitor_repeats: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_seen: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_undecoded: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_decoded: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_rejected: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_not_selected: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_assumed_polygons: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_set_aside: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_clustered: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_outliers: Count | msgspec.UnsetType = msgspec.UNSET
+    groups: Count | msgspec.UnsetType = msgspec.UNSET
+    clusters: Count | msgspec.UnsetType = msgspec.UNSET
+    reasons: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
+    tools: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was counted as plain JSON values."""
+        counts: dict[str, Any] = msgspec.to_builtins(self)
         return counts
 
 
-def total(parts: Iterable[Mapping[str, Any]], rows_read: int, rows_filtered: int) -> Accounting:
+def total(partitions: Iterable[Counts], rows_read: int, rows_filtered: int) -> Accounting:
     """Add up the counts of several partitions.
 
     Parameters
     ----------
-    parts : iterable of mapping
-        The counts of each partition, those of later stages over those of earlier ones. Which `tools` there
-        are is not counted.
+    partitions : iterable of Counts
+        The counts of each partition, see `polyframe.store.manifest.counts_of`.
     rows_read, rows_filtered : int
-        What is counted before there are partitions.
+        Rows that are counted before there are partitions.
     """
     numbers: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for part in parts:
-        numbers.update({name: count for name, count in part.items() if name not in ("reasons", "tools")})
-        reasons.update(part.get("reasons", {}))
+    for counts in partitions:
+        plain = counts.to_dict()
+        plain.pop("tools", None)
+        reasons.update(plain.pop("reasons", {}))
+        numbers.update(plain)
     return Accounting(
         **numbers, rows_read=rows_read, rows_filtered=rows_filtered, reasons=dict(sorted(reasons.items()))
     )

@@ -17,24 +17,22 @@ import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from polyframe.core.atomic_files import cannot_write, sync_folder
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import TABLES
 from polyframe.store.manifest import (
     MANIFEST,
+    Manifest,
     load_manifest,
-    partition_records,
-    stage_of,
     table_parts,
-    tables_of,
     write_manifest,
 )
 from polyframe.store.own_files import REPLACED, is_part_name, remove_own, return_strangers
 from polyframe.store.parts import part_name, read_origin
+from polyframe.store.stages import stage_of, tables_of
 
 NEXT: Final = "next"
 DECIDED: Final = "commit.json"
@@ -43,18 +41,16 @@ _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
 
 
-def put_into_place(
-    output: Path, work: Path, manifest: Mapping[str, Any], before: Mapping[str, Any] | None
-) -> None:
+def put_into_place(output: Path, work: Path, manifest: Manifest, before: Manifest | None) -> None:
     """Make the finished parts in the work directory the tables of the output directory.
 
     Parameters
     ----------
     output, work : Path
         The output directory, and the work directory on the same file system.
-    manifest : mapping
+    manifest : Manifest
         The new manifest: every part that it names is finished, or stands in the output directory already.
-    before : mapping or None
+    before : Manifest or None
         The present manifest. Its tables that the new one does not name go away.
 
     Raises
@@ -64,7 +60,7 @@ def put_into_place(
         then as it was.
     """
     try:
-        changed = [_gathered(output, work, table, manifest) for table in tables_of(manifest["stages"])]
+        changed = [_gathered(output, work, table, manifest) for table in tables_of(manifest.stages)]
         if manifest == before and not any(changed):
             remove_waiting(work)
             return
@@ -82,7 +78,7 @@ def complete(output: Path, work: Path) -> None:
         return
     old = work / REPLACED
     old.mkdir(exist_ok=True)
-    tables = tables_of(manifest["stages"])
+    tables = tables_of(manifest.stages)
     # What is made from a table never outlives it.
     for table in reversed(TABLES):
         if table not in tables and (output / table).exists():
@@ -103,7 +99,7 @@ def remove_waiting(work: Path, table: str = "") -> None:
     remove_own(work, keep=lambda name: name != place and not name.startswith(f"{place}/"))
 
 
-def decided(work: Path) -> dict[str, Any] | None:
+def decided(work: Path) -> Manifest | None:
     """Return the manifest of a change that is decided but not completed; None where there is none."""
     path = work / DECIDED
     try:
@@ -121,12 +117,12 @@ def table_folder(output: Path, work: Path, table: str) -> Path:
     return work / NEXT / table
 
 
-def _is_waiting(output: Path, work: Path, table: str, manifest: Mapping[str, Any]) -> bool:
+def _is_waiting(output: Path, work: Path, table: str, manifest: Manifest) -> bool:
     """Tell whether a table of a change that is decided has not come into its place yet."""
     return (work / NEXT / table).is_dir() and not _holds(output / table, table, manifest)
 
 
-def _gathered(output: Path, work: Path, table: str, manifest: Mapping[str, Any]) -> bool:
+def _gathered(output: Path, work: Path, table: str, manifest: Manifest) -> bool:
     """Gather the parts of a table in the work directory; False where those in place are all there is."""
     folder, current = work / NEXT / table, output / table
     wanted = set(table_parts(manifest, table))
@@ -168,17 +164,17 @@ def _link(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _holds(folder: Path, table: str, manifest: Mapping[str, Any]) -> bool:
+def _holds(folder: Path, table: str, manifest: Manifest) -> bool:
     """Tell whether a folder has the parts of a table that a manifest names and no others."""
     wanted = set(table_parts(manifest, table))
     return _part_names(folder) == wanted and _fitting(folder, table, manifest) == wanted
 
 
-def _fitting(folder: Path, table: str, manifest: Mapping[str, Any]) -> set[str]:
+def _fitting(folder: Path, table: str, manifest: Manifest) -> set[str]:
     """Return the names of those parts in a folder that a manifest names, going by their footers."""
     stage = stage_of(table)
     found = set()
-    for record in partition_records(manifest):
+    for record in manifest.partitions:
         name, made = part_name(record.name), record.stages[stage]
         origin = read_origin(folder / name)
         if origin and (origin.fingerprint, origin.places) == (made.fingerprint, made.places):

@@ -22,9 +22,10 @@ from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
 from polyframe.core.tables import TABLES
 from polyframe.store import commit
-from polyframe.store.manifest import MANIFEST, read_manifest, stage_of, table_parts
+from polyframe.store.manifest import MANIFEST, Manifest, read_manifest, table_parts
 from polyframe.store.own_files import is_system_file
 from polyframe.store.parts import read_parts
+from polyframe.store.stages import stage_of
 
 WORK: Final = ".polyframe-work"
 
@@ -34,7 +35,7 @@ _TRIES: Final = 20
 _PAUSE: Final = 0.02
 
 
-def part_paths(output: Path, table: str, manifest: dict[str, Any] | None = None) -> list[Path]:
+def part_paths(output: Path, table: str, manifest: Manifest | None = None) -> list[Path]:
     """Return the part files of a table in order, as the manifest names them; empty where there are none.
 
     Raises

@@ -1,165 +1,231 @@
-"""The manifest of an output directory: how it was made, from what, and which part files belong to it."""
+"""Read and write the manifest of an output directory: how its tables were made, and which parts they have."""
 
 import contextlib
+import dataclasses
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from polyframe import __version__
 from polyframe.core.atomic_files import cannot_write, replace_durably, sync_folder
-from polyframe.core.errors import PolyframeError, check_name
-from polyframe.core.settings import Settings
+from polyframe.core.choices import VersionChosenBy
+from polyframe.core.errors import PolyframeError, UsageError, check_name, in_short
+from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
-from polyframe.store.accounting import Accounting
-from polyframe.store.manifest_form import form_problems
+from polyframe.store.accounting import Accounting, Count, Counts
 from polyframe.store.parts import part_name
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import STAGE_TABLES, settings_of, stage_of
 
 MANIFEST: Final = "polyframe.json"
 
-#: What tells of the export; stages that start from extractions leave it as it is.
-ORIGIN: Final = ("sources", "versions", "version_chosen_by", "extraction", "last_subject")
-_KEYS: Final = (*ORIGIN, "stages", "settings", "accounting", "partitions")
+#: Which settings are recorded as those of the extraction, and as those of all tables.
+_EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
+_ALL_TABLES: Final[tuple[Affects, ...]] = ("extract", "reduce", "contours", "carried")
+
+#: Partition names become file names, so nothing else may pass.
+PartitionName = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{5,9}(-[0-9]{2})*\Z")]
+Content = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
+Fingerprint = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+#: As wide as a column of subjects.
+SubjectId = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-@dataclass(frozen=True)
-class StageRecord:
-    """What one stage made of one partition.
+class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The result of one stage for one partition.
 
     Attributes
     ----------
     fingerprint : str
-        Of the rows and the settings it was made from.
+        Of the rows and the settings, see `polyframe.store.fingerprints`.
     places : str or None
-        Of where the rows stand in the export; None where nothing in the parts tells.
-    counts : mapping
-        What was counted, see `polyframe.store.accounting`; for the extraction also `tools`, see
-        `polyframe.panoptes.annotations.tools.tools_to_record`.
+        Of the positions of the rows in the export; None if the parts do not depend on them.
+    counts : Counts
+        What the stage counted.
     sizes : mapping of str to int
         Bytes of the part file of each table.
     """
 
-    fingerprint: str
-    places: str | None
-    counts: Mapping[str, Any]
-    sizes: Mapping[str, int]
+    fingerprint: Fingerprint
+    places: Fingerprint | None
+    counts: Counts
+    sizes: dict[str, Count]
 
 
-@dataclass(frozen=True)
-class PartitionRecord:
+class PartitionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One partition of an output directory.
 
     Attributes
     ----------
     name : str
-        Goes into the names of its part files.
+        Part of the names of its files.
     first_subject : int or None
-        Where it begins; None for the first one.
+        Where the partition begins; None for the first one.
     content : str
         Hash of its rows.
     stages : mapping of str to StageRecord
         By stage.
     """
 
-    name: str
-    first_subject: int | None
-    content: str
-    stages: Mapping[str, StageRecord]
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        stages = {name: vars(self.stages[name]) for name in STAGE_TABLES if name in self.stages}
-        return {**vars(self), "stages": stages}
+    name: PartitionName
+    first_subject: SubjectId | None
+    content: Content
+    stages: dict[str, StageRecord]
 
 
-def manifest_of(
-    settings: Settings, records: Sequence[PartitionRecord], counts: Accounting, origin: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Put together a manifest.
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the tables of an output directory were made, and which part files belong to them.
 
-    Parameters
+    Attributes
     ----------
+    polyframe_version : str
+        The version that wrote the tables.
+    schema_version : int
+        The version of the tables' columns.
+    sources, versions : tuple of str
+        The files of the export, and the workflow versions that were used.
+    version_chosen_by : {"user", "default", "newest"}
+        See `polyframe.panoptes.classifications.selection.Selection`.
+    extraction : Settings
+        Those of the extraction, which may have taken more marks than the later stages.
+    last_subject : int or None
+        The largest subject of the export.
+    stages : tuple of str
+        Those that were run, in their order.
     settings : Settings
-        With which the tables were made.
-    records : sequence of PartitionRecord
-        At least one; all of the same stages.
-    counts : Accounting
-        Where every row and mark went.
-    origin : mapping
-        What `ORIGIN` names: `sources`, `versions`, `version_chosen_by` (see
-        `polyframe.panoptes.classifications.selection.Selection`), `extraction` (its settings) and
-        `last_subject`.
+        Those of all tables.
+    accounting : Accounting
+        What became of every row and mark.
+    partitions : tuple of PartitionRecord
+        At least one, in the order of their subjects.
     """
-    return {
-        "polyframe_version": __version__,
-        "schema_version": SCHEMA_VERSION,
-        **origin,
-        "stages": [stage for stage in STAGE_TABLES if stage in records[0].stages],
-        "settings": settings.affecting("extract", "reduce", "contours", "carried"),
-        "accounting": counts.to_dict(),
-        "partitions": [record.plain() for record in records],
-    }
+
+    polyframe_version: str
+    schema_version: int
+    sources: tuple[str, ...]
+    versions: tuple[str, ...]
+    version_chosen_by: VersionChosenBy
+    extraction: Settings
+    last_subject: SubjectId | None
+    stages: tuple[str, ...]
+    settings: Settings
+    accounting: Accounting
+    partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Check what the types do not express.
+
+        Raises
+        ------
+        ValueError
+            If a stage or a partition is missing, unknown or out of order.
+        """
+        _check_stages(self.stages)
+        for number, partition in enumerate(self.partitions):
+            _check_partition(partition, f"partitions[{number}]", self.stages, is_first=number == 0)
+        for before, after in itertools.pairwise(self.partitions):
+            _check_order(before, after)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain JSON values, as they are in its file."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        plain["extraction"] = self.extraction.affecting(*_EXTRACTION)
+        plain["settings"] = self.settings.affecting(*_ALL_TABLES)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 
-def partition_records(manifest: Mapping[str, Any]) -> list[PartitionRecord]:
-    """Return the partitions of a manifest, in the order of their subjects."""
-    return [
-        PartitionRecord(
-            told["name"],
-            told["first_subject"],
-            told["content"],
-            {name: StageRecord(**record) for name, record in told["stages"].items()},
-        )
-        for told in manifest["partitions"]
-    ]
+class _Head(msgspec.Struct):
+    """What is read before the rest: the schema, and which settings are recorded."""
+
+    schema_version: Any = None
+    extraction: msgspec.Raw = msgspec.Raw()
+    settings: msgspec.Raw = msgspec.Raw()
 
 
-def tools_in(records: Iterable[PartitionRecord]) -> Tools | None:
-    """Return the tools of all partitions; None where one of them does not tell."""
+def new_manifest(
+    settings: Settings,
+    partitions: Sequence[PartitionRecord],
+    accounting: Accounting,
+    *,
+    sources: tuple[str, ...],
+    versions: tuple[str, ...],
+    version_chosen_by: VersionChosenBy,
+    extraction: Settings,
+    last_subject: int | None,
+) -> Manifest:
+    """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
+    stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
+    return Manifest(
+        polyframe_version=__version__,
+        schema_version=SCHEMA_VERSION,
+        sources=sources,
+        versions=versions,
+        version_chosen_by=version_chosen_by,
+        extraction=_affecting(extraction, _EXTRACTION),
+        last_subject=last_subject,
+        stages=stages,
+        settings=_affecting(settings, _ALL_TABLES),
+        accounting=accounting,
+        partitions=tuple(
+            msgspec.structs.replace(partition, stages={stage: partition.stages[stage] for stage in stages})
+            for partition in partitions
+        ),
+    )
+
+
+def with_later_stages(
+    before: Manifest, settings: Settings, partitions: Sequence[PartitionRecord], accounting: Accounting
+) -> Manifest:
+    """Return the manifest after stages that started from the extractions of an output directory."""
+    return new_manifest(
+        settings,
+        partitions,
+        accounting,
+        sources=before.sources,
+        versions=before.versions,
+        version_chosen_by=before.version_chosen_by,
+        extraction=before.extraction,
+        last_subject=before.last_subject,
+    )
+
+
+def tools_in(partitions: Iterable[PartitionRecord]) -> Tools | None:
+    """Return the tools of all partitions; None if one of them does not record its tools."""
     names: set[str] = set()
-    for record in records:
-        if "tools" not in record.stages["extract"].counts:
+    for partition in partitions:
+        tools = partition.stages["extract"].counts.tools
+        if tools is msgspec.UNSET:
             return None
-        names.update(record.stages["extract"].counts["tools"])
+        names.update(tools)
     return tools_from_names(names)
 
 
-def counts_of(record: PartitionRecord) -> dict[str, Any]:
-    """Return the counts of a partition; a later stage knows better than an earlier one."""
+def counts_of(partition: PartitionRecord) -> Counts:
+    """Return the counts of a partition; those of a later stage replace those of an earlier one."""
     counts: dict[str, Any] = {}
     for stage in STAGE_TABLES:
-        counts |= record.stages[stage].counts if stage in record.stages else {}
-    return counts
+        counts |= partition.stages[stage].counts.to_dict() if stage in partition.stages else {}
+    return Counts(**counts)
 
 
-def table_parts(manifest: Mapping[str, Any], table: str) -> list[str]:
-    """Return the names of the part files of a table, in order; empty where there is no such table."""
-    stage = stage_of(table)
-    if stage not in manifest["stages"]:
+def table_parts(manifest: Manifest, table: str) -> list[str]:
+    """Return the names of the part files of a table, in order; empty if there is no such table."""
+    if stage_of(table) not in manifest.stages:
         return []
-    return [part_name(partition["name"]) for partition in manifest["partitions"]]
+    return [part_name(partition.name) for partition in manifest.partitions]
 
 
-def stage_of(table: str) -> str:
-    """Return the stage that makes a table."""
-    return next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
-
-
-def tables_of(stages: Iterable[str]) -> list[str]:
-    """Return the tables that some stages make."""
-    return [table for stage in stages for table in STAGE_TABLES[stage]]
-
-
-def read_manifest(output: Path) -> dict[str, Any]:
+def read_manifest(output: Path) -> Manifest:
     """Read the manifest of an output directory.
 
     Raises
     ------
     PolyframeError
-        Where the directory is missing, was not made by polyframe, or its manifest cannot be read.
+        If the directory is missing, was not written by polyframe, or its manifest cannot be read.
     """
     check_name(output)
     if not output.exists():
@@ -169,53 +235,64 @@ def read_manifest(output: Path) -> dict[str, Any]:
     path = output / MANIFEST
     if not path.is_file():
         raise PolyframeError(
-            f"{output}: no output of polyframe ({MANIFEST} is missing); "
+            f"{output}: not a polyframe output directory ({MANIFEST} is missing); "
             "name the directory that `polyframe run` wrote"
         )
     return load_manifest(path)
 
 
-def load_manifest(path: Path) -> dict[str, Any]:
+def load_manifest(path: Path) -> Manifest:
     """Read a manifest from its file.
 
     Raises
     ------
     PolyframeError
-        Where it cannot be read.
+        If it cannot be read, or is damaged; the message names the place.
     """
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
-    if not isinstance(manifest, dict) or manifest.get("schema_version") != SCHEMA_VERSION:
-        raise PolyframeError(
-            f"{path}: made by another version of polyframe; make the tables anew with `polyframe run`"
+        content = path.read_bytes()
+        head = _head(content)
+        if head.schema_version != SCHEMA_VERSION:
+            raise PolyframeError(
+                f"{path}: made by another version of polyframe; rebuild the tables with `polyframe run`"
+            )
+        manifest = msgspec.json.decode(content, type=Manifest)
+        # As recorded, since `eps: 1` and `eps: 1.0` have different fingerprints.
+        return msgspec.structs.replace(
+            manifest,
+            extraction=_recorded_settings("extraction", head.extraction, manifest, _EXTRACTION),
+            settings=_recorded_settings("settings", head.settings, manifest, _ALL_TABLES),
         )
-    missing = [key for key in _KEYS if key not in manifest]
-    if missing:
-        raise PolyframeError(f"{path}: lacks {missing[0]!r}; run `polyframe run` again")
-    problems = form_problems(manifest)
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise PolyframeError(f"{path}: {problems[0]}{more}; run `polyframe run` again")
-    return manifest
+    except msgspec.ValidationError as error:
+        raise PolyframeError(f"{path}: {_problem(error)}; run `polyframe run` again") from None
+    except UsageError as error:
+        raise PolyframeError(f"{path}: invalid setting {error}; run `polyframe run` again") from None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
 
 
-def earlier_manifest(output: Path) -> dict[str, Any] | None:
-    """Return the manifest of an output directory; None where it has none that can be used."""
+def _head(content: bytes) -> _Head:
+    try:
+        return msgspec.json.decode(content, type=_Head)
+    except msgspec.ValidationError:
+        return _Head()
+
+
+def earlier_manifest(output: Path) -> Manifest | None:
+    """Return the manifest of an output directory; None if there is none that can be used."""
     try:
         return read_manifest(output)
     except PolyframeError:
         return None
 
 
-def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+def write_manifest(path: Path, manifest: Manifest) -> None:
     """Write a manifest, whole or not at all.
 
     Raises
     ------
     PolyframeError
-        Where it cannot be written.
+        If it cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -228,13 +305,69 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
         raise PolyframeError(cannot_write(path, error)) from None
 
 
-def _text(manifest: Mapping[str, Any]) -> str:
-    """Return a manifest as JSON for people: one line for each partition, since there may be thousands."""
-    head = {key: value for key, value in manifest.items() if key != "partitions"}
+def _text(manifest: Manifest) -> str:
+    """Return a manifest as readable JSON, with one line for each of perhaps thousands of partitions."""
+    head = manifest.to_dict()
+    partitions = head.pop("partitions")
     text = json.dumps(head, indent=2, ensure_ascii=False)
-    lines = ",\n    ".join(_line(partition) for partition in manifest["partitions"])
+    lines = ",\n    ".join(json.dumps(partition, ensure_ascii=False) for partition in partitions)
     return f'{text[: text.rindex("}")].rstrip()},\n  "partitions": [\n    {lines}\n  ]\n}}\n'
 
 
-def _line(partition: Mapping[str, Any] | Sequence[Any]) -> str:
-    return json.dumps(partition, ensure_ascii=False)
+def _affecting(settings: Settings, affects: tuple[Affects, ...]) -> Settings:
+    """Return the settings that are recorded; the others are the defaults."""
+    recorded = {name: getattr(settings, name) for name in settings.affecting(*affects)}
+    return dataclasses.replace(Settings(), **recorded)
+
+
+def _check_stages(stages: tuple[str, ...]) -> None:
+    first, *later = STAGE_TABLES
+    if first not in stages or stages != tuple(stage for stage in STAGE_TABLES if stage in stages):
+        raise ValueError(f"stages: expected {first}, or it and some of {', '.join(later)}, in this order")
+
+
+def _check_partition(
+    partition: PartitionRecord, place: str, stages: tuple[str, ...], *, is_first: bool
+) -> None:
+    if (partition.first_subject is None) != is_first:
+        raise ValueError(f"{place}.first_subject: expected {'null' if is_first else 'an integer'}")
+    if tuple(partition.stages) != stages:
+        raise ValueError(f"{place}.stages: expected {', '.join(stages)}")
+    for stage, record in partition.stages.items():
+        if set(record.sizes) != set(STAGE_TABLES[stage]):
+            tables = ", ".join(STAGE_TABLES[stage])
+            raise ValueError(f"{place}.stages.{stage}.sizes: expected one size for each of {tables}")
+
+
+def _check_order(before: PartitionRecord, after: PartitionRecord) -> None:
+    """Check that parts in the order of their names are in the order of their subjects."""
+    if before.name >= after.name:
+        raise ValueError(f"partition {after.name} after {before.name}: not in the order of their names")
+    first, next_first = before.first_subject, after.first_subject
+    if first is not None and next_first is not None and first >= next_first:
+        raise ValueError(
+            f"partition {after.name}: first_subject {next_first} is not above that of {before.name}, {first}"
+        )
+
+
+def _recorded_settings(
+    place: str, recorded: msgspec.Raw, manifest: Manifest, affects: tuple[Affects, ...]
+) -> Settings:
+    """Return the recorded settings; none may be unknown and, if this version wrote them, none missing."""
+    names = msgspec.json.decode(recorded)
+    known = Settings().affecting(*affects)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise msgspec.ValidationError(f"{place}: unknown setting {in_short(unknown[0])}")
+    missing = [name for name in known if name not in names]
+    if missing and manifest.polyframe_version == __version__:
+        raise msgspec.ValidationError(f"{place}: missing setting {missing[0]!r}")
+    return settings_of(names)
+
+
+def _problem(error: msgspec.ValidationError) -> str:
+    """Return a validation error as `place: problem`, such as `accounting.rows_read: expected int >= 0`."""
+    problem, _, path = str(error).replace("`", "").partition(" - at ")
+    problem = problem.removeprefix("Object ")
+    place = path.replace("key in ", "").removeprefix("$").removeprefix(".")
+    return f"{place}: {problem[0].lower()}{problem[1:]}" if place else problem

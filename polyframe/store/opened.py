@@ -4,18 +4,16 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.forks import use_polars
-from polyframe.core.settings import Settings
 from polyframe.store import commit
 from polyframe.store.dataset import WORK, part_paths
-from polyframe.store.manifest import MANIFEST, read_manifest, stage_of
+from polyframe.store.manifest import MANIFEST, Manifest, read_manifest
 from polyframe.store.parts import read_parts
-from polyframe.store.stages import settings_of
+from polyframe.store.stages import stage_of
 
 
 @dataclass(frozen=True)
@@ -26,19 +24,16 @@ class Opened:
     ----------
     path : Path
         The directory.
-    manifest : dict
+    manifest : Manifest
         How it was made.
-    settings : Settings
-        With which it was made.
     """
 
     path: Path
-    manifest: dict[str, Any]
-    settings: Settings
+    manifest: Manifest
 
     def holds(self, table: str) -> bool:
         """Tell whether a table is there."""
-        return stage_of(table) in self.manifest["stages"]
+        return stage_of(table) in self.manifest.stages
 
     def partitions(self, **columns: list[str] | None) -> Iterator[dict[str, pl.DataFrame]]:
         """Read some tables, one partition after another; a subject is never in two of them.
@@ -81,14 +76,14 @@ def opened(path: Path, doing: str = "export") -> Iterator[Opened]:
     Raises
     ------
     PolyframeError
-        Where it is no output of polyframe, or changed meanwhile.
+        If it is not a polyframe output directory, or changed meanwhile.
     """
     use_polars()
     before = _state(path)
     decided = commit.decided(path / WORK)
     manifest = decided or read_manifest(path)
     try:
-        yield Opened(path, manifest, settings_of(manifest["settings"]))
+        yield Opened(path, manifest)
     finally:
         # Also where a part was missing: then this is why.
         if _state(path) != before:

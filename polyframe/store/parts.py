@@ -4,17 +4,18 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 
 from polyframe import __version__
 from polyframe.core.atomic_files import cannot_write, replace_durably
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import SCHEMA_VERSION, Table
+from polyframe.store.accounting import Counts
 
 #: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
 GEO: Final = {
@@ -30,26 +31,25 @@ _WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
 FOOTER: Final = "polyframe"
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What a part was made from, and what was counted on the way.
+class Origin(msgspec.Struct, frozen=True):
+    """What a part was made from, as its footer records it.
 
     Attributes
     ----------
     settings : mapping
         Those that matter to the part, as plain JSON values.
     fingerprint : str
-        Of rows and settings, see `polyframe.store.fingerprints`.
+        Of the rows and the settings, see `polyframe.store.fingerprints`.
     places : str or None
-        Of where the rows stand in the export; None where nothing in the part tells.
-    counts : mapping
-        The counts of its stage in this partition, see `polyframe.store.accounting`.
+        Of the positions of the rows in the export; None if the part does not depend on them.
+    counts : Counts
+        What its stage counted in this partition.
     """
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    fingerprint: str = ""
-    places: str | None = None
-    counts: Mapping[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any]
+    fingerprint: str
+    places: str | None
+    counts: Counts
 
 
 def part_name(partition: str) -> str:
@@ -146,10 +146,9 @@ def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
 
     try:
         metadata = pq.read_metadata(path)
-        told = json.loads((metadata.metadata or {})[FOOTER.encode()])
-        origin = Origin(told["settings"], told["fingerprint"], told["places"], told["counts"])
+        origin = msgspec.json.decode((metadata.metadata or {})[FOOTER.encode()], type=Origin)
         return metadata.num_rows, origin
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, RecursionError):
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError):
         return None
 
 
@@ -166,10 +165,7 @@ def _footer(table: Table, origin: Origin) -> dict[str, str]:
         "table": table.name,
         "schema_version": SCHEMA_VERSION,
         "polyframe_version": __version__,
-        "settings": dict(origin.settings),
-        "fingerprint": origin.fingerprint,
-        "places": origin.places,
-        "counts": dict(origin.counts),
+        **msgspec.to_builtins(origin),
     }
     footer = {FOOTER: json.dumps(told)}
     if table.geometry:

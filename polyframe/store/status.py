@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +15,13 @@ from polyframe.store.dataset import WORK, last_change
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import (
     MANIFEST,
+    Manifest,
     PartitionRecord,
     load_manifest,
-    partition_records,
     read_manifest,
-    tables_of,
 )
 from polyframe.store.parts import part_name, read_rows_and_origin
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import STAGE_TABLES, tables_of
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02
@@ -132,7 +131,7 @@ def status(output: str | os.PathLike[str]) -> Status:
     Raises
     ------
     PolyframeError
-        Where the directory is no output of polyframe, or its manifest cannot be read.
+        If the directory is not a polyframe output directory, or its manifest cannot be read.
     """
     folder = local_path(output, "output")
     for _ in range(_TRIES):
@@ -165,19 +164,18 @@ def _look(folder: Path) -> Status:
             raise
         # A change was completed in this moment.
         manifest = load_manifest(folder / MANIFEST)
-    records = partition_records(manifest)
-    looked: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest["stages"])}
-    for part in _parts(records, folders_of(folder, manifest)):
+    looked: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest.stages)}
+    for part in _parts(manifest.partitions, folders_of(folder, manifest)):
         looked[part.table].append(part)
     off = {part.file: part.problem for parts in looked.values() for part in parts if part.problem}
     names_off = {Path(file).name for file in off}
-    copied = ("polyframe_version", "schema_version", "sources", "versions", "version_chosen_by", "stages")
+    recorded = manifest.to_dict()
     return Status(
         **now,
-        **{key: manifest[key] for key in (*copied, "settings", "extraction", "accounting")},
+        **{key: recorded[key] for key in recorded if key not in ("partitions", "last_subject")},
         tables={table: _table(parts) for table, parts in looked.items()},
-        partitions=len(records),
-        partitions_current=sum(part_name(record.name) not in names_off for record in records),
+        partitions=len(manifest.partitions),
+        partitions_current=sum(part_name(record.name) not in names_off for record in manifest.partitions),
         parts=sum(map(len, looked.values())),
         parts_current=sum(map(len, looked.values())) - len(off),
         not_current=off,
@@ -190,7 +188,7 @@ def present_manifest(output: Path) -> Path | None:
     Raises
     ------
     PolyframeError
-        Where the directory is no output of polyframe.
+        If the directory is not a polyframe output directory.
     """
     decided = output / WORK / commit.DECIDED
     if decided.is_file():
@@ -202,10 +200,10 @@ def present_manifest(output: Path) -> Path | None:
     return output / MANIFEST
 
 
-def folders_of(output: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
+def folders_of(output: Path, manifest: Manifest) -> dict[str, Path]:
     """Return where the parts of each table are, by its name."""
     work = output / WORK
-    return {table: commit.table_folder(output, work, table) for table in tables_of(manifest["stages"])}
+    return {table: commit.table_folder(output, work, table) for table in tables_of(manifest.stages)}
 
 
 @dataclass(frozen=True)
@@ -219,7 +217,7 @@ class _Part:
     problem: str
 
 
-def _parts(records: list[PartitionRecord], folders: Mapping[str, Path]) -> Iterator[_Part]:
+def _parts(records: Sequence[PartitionRecord], folders: Mapping[str, Path]) -> Iterator[_Part]:
     for record in records:
         for stage, made in record.stages.items():
             for table in STAGE_TABLES[stage]:

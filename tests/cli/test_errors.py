@@ -42,7 +42,7 @@ PICTURE = "data/images/1000003-0.png"
 MISSPELT = "data/clasifications.csv: no such file; did you mean 'data/classifications.csv'?"
 READING = ("reduce", "contours", "status", "export --to coco -o x", "plot -o x.png")
 NO_FOLDER = "none: no such directory; make it with `polyframe run CLASSIFICATIONS -o none`"
-OTHER_VERSION = "made by another version of polyframe; make the tables anew with `polyframe run`"
+OTHER_VERSION = "made by another version of polyframe; rebuild the tables with `polyframe run`"
 NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run` wrote"
 
 
@@ -101,7 +101,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         # A directory that is none of ours, or lacks what is needed.
         *((f"{command} none", NO_FOLDER, 1) for command in (*READING, "validate")),
         *(
-            (f"{command} data", f"data: no output of polyframe {NO_OUTPUT}", 1)
+            (f"{command} data", f"data: not a polyframe output directory {NO_OUTPUT}", 1)
             for command in (*READING, "validate")
         ),
         *((f"{command} old", OTHER_VERSION, 1) for command in READING),

@@ -29,7 +29,7 @@ def failed_in_one_line(done: Done, *words: str, code: int = 1) -> None:
 
 def closes(out: Path) -> dict[str, int]:
     """Check that the accounting adds up, within itself and with the tables."""
-    counts = read_manifest(out)["accounting"]
+    counts = read_manifest(out).accounting.to_dict()
     tables = {
         name: pf.scan(out, name).collect() for name in ("classifications", "extractions", "labels", "rejects")
     }
@@ -221,7 +221,7 @@ def test_damaged_output_is_named(small_export: Path, tmp_path: Path, polyframe: 
     failed_in_one_line(polyframe("reduce", out), "classifications", "part-00000.parquet", "is missing")
     for key in ("accounting", "stages", "versions", "extraction", "settings", "partitions"):
         out = fresh(key)
-        manifest = read_manifest(out)
+        manifest = read_manifest(out).to_dict()
         del manifest[key]
         (out / "polyframe.json").write_text(json.dumps(manifest))
         failed_in_one_line(polyframe("reduce", out), "polyframe.json", key)
@@ -419,7 +419,7 @@ def test_a_failed_run_leaves_earlier_output(small_export: Path, tmp_path: Path, 
 
 def test_stages_on_their_own_need_earlier_output(tmp_path: Path, polyframe: Call) -> None:
     failed_in_one_line(polyframe("reduce", tmp_path / "none"), "no such directory")
-    failed_in_one_line(polyframe("contours", tmp_path), "no output of polyframe")
+    failed_in_one_line(polyframe("contours", tmp_path), "not a polyframe output directory")
     (tmp_path / "polyframe.json").write_text("{")
     failed_in_one_line(polyframe("reduce", tmp_path), "polyframe.json")
     (tmp_path / "polyframe.json").write_text(json.dumps({"schema_version": 999}))

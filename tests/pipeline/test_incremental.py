@@ -93,11 +93,11 @@ def check(export: Any, out: Path, **options: Any) -> None:
     assert forced.made == forced.partitions
     assert files(copy) == files(out)
     run(export, fresh, **options)
-    stages = read_manifest(out)["stages"]
-    assert stages == read_manifest(fresh)["stages"]
+    stages = read_manifest(out).stages
+    assert stages == read_manifest(fresh).stages
     for name in (table for stage in stages for table in STAGE_TABLES[stage]):
         assert pf.scan(out, name).collect().equals(pf.scan(fresh, name).collect()), name
-    assert read_manifest(out)["accounting"] == read_manifest(fresh)["accounting"]
+    assert read_manifest(out).accounting == read_manifest(fresh).accounting
     assert not (out / WORK).exists()
 
 
@@ -121,7 +121,7 @@ def out(start: Path, tmp_path: Path) -> Path:
 
 
 def test_the_first_partitions_are_as_the_tests_say(out: Path) -> None:
-    told = {p["name"]: p["first_subject"] for p in read_manifest(out)["partitions"]}
+    told = {p.name: p.first_subject for p in read_manifest(out).partitions}
     assert told == {"00000": None, "00001": 4, "00002": 7}
     for name, subjects in PARTITIONS.items():
         part = pl.read_parquet(out / "classifications" / f"part-{name}.parquet")
@@ -229,7 +229,7 @@ def test_a_partition_that_grew_to_more_than_twice_its_size_is_split(export: Path
     before = snapshot(out)
     rows = first_rows() + [classification(s, v) for v in range(10, 15) for s in (4, 5, 6)]
     run(write(export, rows), out)
-    names = [partition["name"] for partition in read_manifest(out)["partitions"]]
+    names = [partition.name for partition in read_manifest(out).partitions]
     assert names == ["00000", "00001-00", "00001-01", "00001-02", "00002"]
     assert before.rewritten(snapshot(out)) == parts(names[1:4])
     for name in TABLES:
@@ -312,7 +312,7 @@ def test_extracting_again_keeps_what_still_fits(export: Path, out: Path, polyfra
     assert files(out) == before
     write(export, CHANGES["a corrected mark"][0](first_rows()))
     assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
-    assert read_manifest(out)["stages"] == ["extract"]
+    assert read_manifest(out).stages == ("extract",)
     assert {path.name for path in out.iterdir()} == {*STAGE_TABLES["extract"], "polyframe.json"}
     assert polyframe("reduce", out, "--engine", "shapely").code == 0
     assert polyframe("contours", out, "--engine", "shapely").code == 0
@@ -576,7 +576,7 @@ def test_an_output_of_another_schema_is_made_anew(tmp_path: Path, polyframe: Cal
         done = polyframe(command, out)
         assert (done.code, len(done.err.splitlines())) == (1, 1)
         assert done.err.endswith(
-            "made by another version of polyframe; make the tables anew with `polyframe run`\n"
+            "made by another version of polyframe; rebuild the tables with `polyframe run`\n"
         )
     assert run(export, out).made == 3
     assert files(out) == expected

@@ -98,7 +98,7 @@ def test_keys_are_unique(whole: Path) -> None:
 
 def test_tables_agree_with_one_another(whole: Path) -> None:
     found = tables(whole)
-    counts = read_manifest(whole)["accounting"]
+    counts = read_manifest(whole).accounting.to_dict()
     labels, groups = found["labels"], found["groups"]
     assert found["classifications"]["n_marks"].sum() == found["extractions"].height == counts["marks_decoded"]
     assert groups["n_marks"].sum() == labels.height
@@ -231,7 +231,7 @@ def test_task_and_tool_take_part_of_the_marks(
     assert polyframe("extract", export, "-o", tmp_path / "two").code == 0
     assert polyframe("reduce", tmp_path / "two", "--tool", "1").code == 0
     assert pf.scan(tmp_path / "two", "labels").collect().equals(labels)
-    one, two = (read_manifest(tmp_path / out)["accounting"] for out in ("one", "two"))
+    one, two = (read_manifest(tmp_path / out).accounting.to_dict() for out in ("one", "two"))
     for name in ("marks_rejected", "marks_set_aside", "marks_clustered", "marks_outliers"):
         assert one[name] == two[name], name
     assert two["marks_not_selected"] == two["marks_seen"] - one["marks_seen"] > 0

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
@@ -15,8 +16,18 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names, tools_to_record
 from polyframe.pipeline import plan, safeguards
+from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.dataset import WORK
-from polyframe.store.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.store.manifest import (
+    MANIFEST,
+    Manifest,
+    PartitionRecord,
+    StageRecord,
+    new_manifest,
+    read_manifest,
+    write_manifest,
+)
+from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -80,16 +91,16 @@ def test_one_row_of_a_newer_version_changes_nothing_but_what_is_said(
     assert f"version 3.1, with which {out} was made; the export also holds 1 row of newer ver" in done.err
     assert "--workflow-version newest" in done.err
     assert {name: content for name, content in files(out).items() if name != MANIFEST} == tables
-    assert read_manifest(out)["accounting"]["rows_filtered"] == 1
+    assert read_manifest(out).accounting.rows_filtered == 1
 
 
 def test_newest_moves_on_and_is_kept_from_then_on(export: Path, out: Path, polyframe: Call) -> None:
     write(export, rows_of() + rows_of("3.2", subjects=3, first=500))
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
-    assert (read_manifest(out)["versions"], clusters(out)) == (["3.2"], 3)
+    assert (read_manifest(out).versions, clusters(out)) == (("3.2",), 3)
     write(export, rows_of() + rows_of("3.2", subjects=3, first=500) + rows_of("4.1", first=700))
     assert polyframe("run", export, "-o", out).code == 0
-    assert (read_manifest(out)["versions"], clusters(out)) == (["3.2"], 3)
+    assert (read_manifest(out).versions, clusters(out)) == (("3.2",), 3)
 
 
 @pytest.mark.parametrize("way", ["the command", "extract", "python", "a configuration"])
@@ -114,11 +125,11 @@ def test_every_way_to_make_tables_keeps_the_version(
             assert polyframe(command, export, "-o", out, *flags).code == 0
 
     call(None)
-    assert read_manifest(out)["versions"] == ["3.1"]
+    assert read_manifest(out).versions == ("3.1",)
     call(newest)
-    assert read_manifest(out)["versions"] == ["3.2"]
+    assert read_manifest(out).versions == ("3.2",)
     call(None)
-    assert read_manifest(out)["versions"] == ["3.2"]
+    assert read_manifest(out).versions == ("3.2",)
     if way == "python":
         assert "version 3.2, the newest of 3.1, 3.2" in said
 
@@ -136,14 +147,14 @@ def test_a_kept_version_that_has_gone_is_an_error(
         assert words in line
     assert files(out) == before
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
-    assert read_manifest(out)["versions"] == ["4.2"]
+    assert read_manifest(out).versions == ("4.2",)
 
 
 def test_a_range_that_was_named_is_kept_as_a_range(export: Path, out: Path, polyframe: Call) -> None:
     assert polyframe("run", export, "-o", out, "--workflow-version", "3..3.5").code == 0
     write(export, rows_of() + rows_of("3.5", subjects=2, first=500) + rows_of("3.6", first=700))
     done = polyframe("run", export, "-o", out)
-    assert (done.code, read_manifest(out)["versions"]) == (0, ["3.1", "3.5"])
+    assert (done.code, read_manifest(out).versions) == (0, ("3.1", "3.5"))
     assert "12 rows of newer versions, up to 3.6; --workflow-version newest moves on" in done.err
     write(export, rows_of("3.6"))
     assert "no version 3..3.5, with which" in error_line(polyframe("run", export, "-o", out))
@@ -155,10 +166,10 @@ def test_a_version_that_nobody_named_stands_for_itself(tmp_path: Path, polyframe
     assert polyframe("run", export, "-o", out).code == 0
     write(export, rows_of("13") + rows_of("13.1", subjects=2, first=500))
     assert polyframe("run", export, "-o", out).code == 0
-    assert read_manifest(out)["versions"] == ["13"]
+    assert read_manifest(out).versions == ("13",)
     assert polyframe("run", export, "-o", out, "--workflow-version", "13").code == 0
     assert polyframe("run", export, "-o", out).code == 0
-    assert read_manifest(out)["versions"] == ["13", "13.1"]
+    assert read_manifest(out).versions == ("13", "13.1")
 
 
 def test_on_a_first_run_the_newest_is_taken(tmp_path: Path, polyframe: Call) -> None:
@@ -190,7 +201,7 @@ def test_the_tables_of_another_version_of_polyframe_keep_their_version(
         (out / MANIFEST).write_text(json.dumps(manifest | change))
         write(export, rows_of() + ONE_NEWER)
         assert polyframe("run", export, "-o", out).code == 0
-        assert (read_manifest(out)["versions"], clusters(out)) == (["3.1"], 4)
+        assert (read_manifest(out).versions, clusters(out)) == (("3.1",), 4)
     (out / MANIFEST).write_text("{")
     done = polyframe("run", export, "-o", out)
     assert f"{out / MANIFEST}: cannot be read; workflow and version are chosen as for a new" in done.err
@@ -251,7 +262,7 @@ def test_another_workflow_that_is_named_takes_its_own_newest_version(
     others = rows_of("3.1", 2, 500, workflow_id=8) + rows_of("5.2", 2, 700, workflow_id=8)
     write(export, rows_of() + others)
     assert polyframe("run", export, "-o", out, "--workflow-id", 8).code == 0
-    assert (read_manifest(out)["versions"], clusters(out)) == (["5.2"], 2)
+    assert (read_manifest(out).versions, clusters(out)) == (("5.2",), 2)
 
 
 # The settings that OUT was made with
@@ -325,7 +336,7 @@ def test_an_extraction_leaves_the_settings_of_later_stages(
         text = export.read_text() + export_text([export_row(number, drawing(square(0, 1)))]).split("\n", 1)[1]
         export.write_text(text)
         assert polyframe("extract", export, "-o", out).code == 0
-        assert read_manifest(out)["stages"] == ["extract"]
+        assert read_manifest(out).stages == ("extract",)
     assert polyframe("reduce", out).code == 0
     assert polyframe("contours", out).code == 0
     assert polyframe("run", export, "-o", tmp_path / "once", "-c", config, *MADE, *raster).code == 0
@@ -442,22 +453,27 @@ def test_a_fall_by_the_share_itself_is_none(
 
 def test_shares_are_compared_as_they_are_written(tmp_path: Path) -> None:
     """As floats, 29% of 100 is less than 29."""
-    recorded = made(tmp_path, marks_decoded=100)
-    safeguards.check_shrinkage(tmp_path, recorded, made(tmp_path, marks_decoded=71), 0.29)
+    recorded = extracted(100).to_dict()
+    safeguards.check_shrinkage(tmp_path, recorded, extracted(71), 0.29)
     with pytest.raises(pf.PolyframeError, match="marks from 100 to 70 would be a fall of more than 29%"):
-        safeguards.check_shrinkage(tmp_path, recorded, made(tmp_path, marks_decoded=70), 0.29)
+        safeguards.check_shrinkage(tmp_path, recorded, extracted(70), 0.29)
 
 
-def made(output: Path, **counts: int) -> dict[str, Any]:
+def extracted(marks: int) -> Manifest:
     """A manifest of an extraction."""
-    settings = Settings(workflow_id=7, workflow_version="3.1").affecting("extract")
-    return {
-        "accounting": counts,
-        "extraction": settings,
-        "settings": settings,
-        "stages": ["extract"],
-        "version_chosen_by": "user",
-    }
+    settings = Settings(workflow_id=7, workflow_version="3.1")
+    sizes = dict.fromkeys(STAGE_TABLES["extract"], 1)
+    record = StageRecord("0" * 32, None, Counts(marks_decoded=marks), sizes)
+    return new_manifest(
+        settings,
+        [PartitionRecord("00000", None, "0" * 16, {"extract": record})],
+        Accounting(marks_decoded=marks),
+        sources=("export.csv",),
+        versions=("3.1",),
+        version_chosen_by="user",
+        extraction=settings,
+        last_subject=None,
+    )
 
 
 def test_rows_that_are_filtered_out_are_named(export: Path, out: Path, polyframe: Call) -> None:
@@ -522,15 +538,15 @@ def test_an_extraction_alone_is_guarded(export: Path, out: Path, polyframe: Call
 def test_later_stages_are_guarded(stage: str, out: Path, polyframe: Call) -> None:
     """Were there more clusters before, whatever the reason."""
     manifest = read_manifest(out)
-    manifest["accounting"]["clusters"] = 9
-    write_manifest(out / MANIFEST, manifest)
+    accounting = msgspec.structs.replace(manifest.accounting, clusters=9)
+    write_manifest(out / MANIFEST, msgspec.structs.replace(manifest, accounting=accounting))
     before = files(out)
     line = error_line(polyframe(stage, out, "--force"))
     assert f"{out}: clusters from 9 to 4 would be a fall of more than 50%" in line
     assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
     assert polyframe(stage, out, "--force", "--eps", 0.9).code == (0 if stage == "reduce" else 2)
     assert polyframe(stage, out, "--max-shrink", "100%").code == 0
-    assert read_manifest(out)["accounting"]["clusters"] == 4
+    assert read_manifest(out).accounting.clusters == 4
 
 
 def test_the_tables_of_another_version_of_polyframe_are_guarded(

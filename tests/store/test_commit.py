@@ -33,7 +33,8 @@ def tables(out: Path) -> dict[str, pl.DataFrame | None]:
             found[table] = pf.scan(out, table).collect()
         except pf.PolyframeError as error:
             if not any(
-                told in str(error) for told in ("holds no table", "no output of polyframe", "no such")
+                told in str(error)
+                for told in ("holds no table", "not a polyframe output directory", "no such")
             ):
                 raise
             found[table] = None

@@ -1,24 +1,25 @@
-"""The manifest: written whole or not at all, read back as it was, and clear words where it cannot be used."""
+"""The manifest: written whole or not at all, read back unchanged, and clear messages for a damaged one."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import polyframe as pf
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
 from polyframe.store import manifest as module
-from polyframe.store.accounting import Accounting
+from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.manifest import (
     MANIFEST,
+    Manifest,
     PartitionRecord,
     StageRecord,
     earlier_manifest,
-    manifest_of,
-    partition_records,
+    new_manifest,
     read_manifest,
     table_parts,
     write_manifest,
@@ -26,101 +27,164 @@ from polyframe.store.manifest import (
 from polyframe.store.stages import STAGE_TABLES, settings_of
 
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)
-ORIGIN = {
-    "sources": ["é.csv"],
-    "versions": ["3.1"],
-    "version_chosen_by": "default",
-    "extraction": SETTINGS.affecting("extract"),
-    "last_subject": 9,
-}
 
 
 def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
-    counts = {"rows_used": 2, "reasons": {"frame_invalid": 1}}
+    counts = Counts(rows_used=2, reasons={"frame_invalid": 1})
     places = "ab" * 16 if first else None
-    made = {
+    records = {
         stage: StageRecord("01" * 16, places, counts, dict.fromkeys(STAGE_TABLES[stage], 5))
         for stage in stages
     }
-    return PartitionRecord(name, first, "00ff" * 4, made)
+    return PartitionRecord(name, first, "00ff" * 4, records)
 
 
-RECORDS = [record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce")]
-GIVEN = manifest_of(SETTINGS, RECORDS, Accounting(rows_read=4, rows_used=4), ORIGIN)
+RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce"))
+MADE = new_manifest(
+    SETTINGS,
+    RECORDS,
+    Accounting(rows_read=4, rows_used=4),
+    sources=("é.csv",),
+    versions=("3.1",),
+    version_chosen_by="default",
+    extraction=SETTINGS,
+    last_subject=9,
+)
 
 
-def test_what_is_written_comes_back(tmp_path: Path) -> None:
-    write_manifest(tmp_path / MANIFEST, GIVEN)
-    found = read_manifest(tmp_path)
-    assert found == GIVEN
-    assert partition_records(found) == RECORDS
-    assert settings_of(found["settings"]) == SETTINGS
-    assert found["stages"] == ["extract", "reduce"]
+def test_a_manifest_is_read_back_unchanged(tmp_path: Path) -> None:
+    write_manifest(tmp_path / MANIFEST, MADE)
+    manifest = read_manifest(tmp_path)
+    assert manifest == MADE
+    assert manifest.partitions == RECORDS
+    assert manifest.settings == SETTINGS
+    assert settings_of(json.loads((tmp_path / MANIFEST).read_text("utf-8"))["settings"]) == SETTINGS
+    assert manifest.stages == ("extract", "reduce")
     assert [entry.name for entry in tmp_path.iterdir()] == [MANIFEST]
 
 
-def test_people_find_one_line_for_each_partition(tmp_path: Path) -> None:
-    write_manifest(tmp_path / MANIFEST, GIVEN)
+def test_settings_of_the_machine_are_not_recorded() -> None:
+    settings = msgspec.structs.asdict(MADE)["settings"]
+    assert settings.jobs == Settings().jobs
+    other = new_manifest(
+        SETTINGS.replace({"jobs": 7, "engine": "shapely"}),
+        RECORDS,
+        MADE.accounting,
+        sources=MADE.sources,
+        versions=MADE.versions,
+        version_chosen_by=MADE.version_chosen_by,
+        extraction=SETTINGS.replace({"jobs": 7, "eps": 0.9}),
+        last_subject=9,
+    )
+    assert other == MADE
+
+
+def test_each_partition_has_a_line(tmp_path: Path) -> None:
+    write_manifest(tmp_path / MANIFEST, MADE)
     lines = (tmp_path / MANIFEST).read_text(encoding="utf-8").splitlines()
     assert [sum(name in line for line in lines) for name in ('"00000"', '"00001-01"')] == [1, 1]
     assert any("é.csv" in line for line in lines)
 
 
-def test_parts_are_named_for_the_stages_that_were_made() -> None:
+def test_table_parts_are_those_of_the_stages() -> None:
     for stage, tables in STAGE_TABLES.items():
         names = ["part-00000.parquet", "part-00001-01.parquet"] if stage != "contours" else []
-        assert all(table_parts(GIVEN, table) == names for table in tables)
+        assert all(table_parts(MADE, table) == names for table in tables)
 
 
-@pytest.mark.parametrize("name", module._KEYS)
-def test_a_key_that_is_missing_is_named(name: str, tmp_path: Path) -> None:
-    short = {key: value for key, value in GIVEN.items() if key != name}
-    (tmp_path / MANIFEST).write_text(json.dumps(short))
-    with pytest.raises(pf.PolyframeError, match=rf"polyframe\.json: lacks '{name}'"):
+@pytest.mark.parametrize("name", [name for name in Manifest.__struct_fields__ if name != "schema_version"])
+def test_a_missing_key_is_named(name: str, tmp_path: Path) -> None:
+    short = {key: value for key, value in MADE.to_dict().items() if key != name}
+    (tmp_path / MANIFEST).write_text(json.dumps(short, default=msgspec.to_builtins))
+    with pytest.raises(pf.PolyframeError, match=rf"polyframe\.json: missing required field {name}; run"):
         read_manifest(tmp_path)
     assert earlier_manifest(tmp_path) is None
 
 
+PARTITION = msgspec.to_builtins(RECORDS[0])
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another version": (lambda given: given | {"schema_version": 99}, "another version"),
+    "an earlier version": (lambda _: {"schema_version": 1, "sources": []}, "another version"),
     "a list": (lambda given: [given], "another version"),
-    "no list of partitions": (lambda given: given | {"partitions": 3}, "'partitions' is 3"),
-    "partitions of text": (lambda given: given | {"partitions": ["x"]}, "partition 0"),
-    "a partition without a name": (lambda given: given | {"partitions": [{}]}, "partition 0"),
-    "a name that is a path": (
-        lambda given: given | {"partitions": [RECORDS[0].plain() | {"name": "../00000"}]},
-        "partition 0: its name",
+    "a number of partitions": (
+        lambda given: given | {"partitions": 3},
+        "partitions: expected array, got int",
     ),
-    "a version that was chosen by nobody": (
+    "partitions of strings": (lambda given: given | {"partitions": ["x"]}, r"partitions\[0\]"),
+    "a partition without a name": (lambda given: given | {"partitions": [{}]}, r"partitions\[0\]: missing"),
+    "a name that is a path": (
+        lambda given: given | {"partitions": [PARTITION | {"name": "../00000"}]},
+        r"partitions\[0\]\.name: expected str matching",
+    ),
+    "a name with a line feed": (
+        lambda given: given | {"partitions": [PARTITION | {"name": "00000\n"}]},
+        r"partitions\[0\]\.name: expected str matching",
+    ),
+    "a version that nobody chose": (
         lambda given: given | {"version_chosen_by": "me"},
-        "'version_chosen_by' is 'me', expected one of user, default, newest",
+        "version_chosen_by: invalid enum value 'me'",
     ),
     "a stage with more": (
-        lambda given: given | {"partitions": [RECORDS[0].plain() | {"stages": {"extract": {"more": 1}}}]},
-        "partition 00000: its stages",
+        lambda given: given | {"partitions": [PARTITION | {"stages": {"extract": {"more": 1}}}]},
+        r"partitions\[0\]\.stages.*unknown field more",
+    ),
+    "a stage that is missing": (
+        lambda given: given | {"partitions": [PARTITION | {"stages": {}}]},
+        r"partitions\[0\]\.stages: expected extract, reduce",
+    ),
+    "a number that is too large": (
+        lambda given: given | {"last_subject": 10**400},
+        "last_subject: expected int <= 9223372036854775807",
+    ),
+    "a fraction of rows": (
+        lambda given: given | {"accounting": {"rows_read": 0.5}},
+        "accounting.rows_read: expected int, got float",
     ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_manifest_that_cannot_be_used(damage: str, tmp_path: Path) -> None:
+def test_a_damaged_manifest_is_one_clear_line(damage: str, tmp_path: Path) -> None:
     change, message = DAMAGES[damage]
-    (tmp_path / MANIFEST).write_text(json.dumps(change(GIVEN)))
-    with pytest.raises(pf.PolyframeError, match=message):
+    (tmp_path / MANIFEST).write_text(json.dumps(change(MADE.to_dict()), default=msgspec.to_builtins))
+    with pytest.raises(pf.PolyframeError, match=message) as caught:
         read_manifest(tmp_path)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1
+    assert text.startswith(f"{tmp_path / MANIFEST}: ")
+    assert text.endswith("`polyframe run`" if "another version" in message else "run `polyframe run` again")
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00", "[" * 100_000, '"\udc80"'])
-def test_a_manifest_that_is_no_json(text: str, tmp_path: Path) -> None:
-    (tmp_path / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(pf.PolyframeError, match=r"polyframe\.json: (cannot be read|made by another)"):
+BOMBS = {
+    "empty": "",
+    "an open brace": "{",
+    "a null byte": "\x00",
+    "a deep list": "[" * 100_000,
+    "deep below a key": '{"schema_version": ' + "[" * 100_000,
+    "deep below the settings": '{"schema_version": 3, "settings": ' + "[" * 100_000,
+    "a long number": '{"schema_version": ' + "9" * 100_000 + "}",
+    "not a number": '{"schema_version": NaN}',
+    "bytes that are not UTF-8": '"\udc80"',
+    "a name that is not UTF-8": '{"schema_version": 3, "polyframe_version": "\udc80"}',
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_manifest_that_is_not_json_is_one_line(bomb: str, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_bytes(BOMBS[bomb].encode("utf-8", "surrogateescape"))
+    with pytest.raises(
+        pf.PolyframeError, match=r"polyframe\.json: (cannot be read|made by another)"
+    ) as caught:
         read_manifest(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
 
 
-def test_where_there_is_none(tmp_path: Path) -> None:
+def test_without_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(pf.PolyframeError, match="no such directory"):
         read_manifest(tmp_path / "missing")
-    with pytest.raises(pf.PolyframeError, match=r"no output of polyframe \(polyframe\.json is missing\)"):
+    with pytest.raises(
+        pf.PolyframeError, match=r"not a polyframe output directory \(polyframe\.json is missing\)"
+    ):
         read_manifest(tmp_path)
     assert earlier_manifest(tmp_path) is None
 
@@ -129,7 +193,7 @@ def test_where_there_is_none(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_one(
     fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_manifest(tmp_path / MANIFEST, GIVEN)
+    write_manifest(tmp_path / MANIFEST, MADE)
     if fails == "renaming":
 
         def refuse(_: Path, __: Path) -> None:
@@ -141,6 +205,6 @@ def test_a_failed_write_leaves_the_old_one(
     else:
         pytest.skip("needs /dev/full")
     with pytest.raises(pf.PolyframeError, match=r"polyframe\.json: cannot be written \(No space left"):
-        write_manifest(tmp_path / MANIFEST, GIVEN | {"stages": []})
-    assert read_manifest(tmp_path) == GIVEN
+        write_manifest(tmp_path / MANIFEST, msgspec.structs.replace(MADE, versions=()))
+    assert read_manifest(tmp_path) == MADE
     assert [entry.name for entry in tmp_path.iterdir()] == [MANIFEST]

@@ -18,9 +18,13 @@ import polyframe as pf
 from polyframe.core.atomic_files import replace_durably
 from polyframe.core.tables import TABLES
 from polyframe.store import parts
+from polyframe.store.accounting import Counts
 from polyframe.store.parts import Origin, no_more_parts, part_name, read_origin, read_parts, write_part
 
-ORIGIN = Origin({"eps": 0.5, "tool": [1]}, "0123", "4567", {"rows_used": 3, "reasons": {"bad_frame": 1}})
+ORIGIN = Origin(
+    {"eps": 0.5, "tool": [1]}, "0123", "4567", Counts(rows_used=3, reasons={"frame_invalid": 1}, tools=["é"])
+)
+NOTHING = Origin({}, "", None, Counts())
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +66,12 @@ def test_same_rows_same_bytes(
 @pytest.mark.parametrize("name", TABLES)
 def test_no_rows(name: str, tmp_path: Path) -> None:
     path = tmp_path / part_name("00000")
-    write_part(TABLES[name].empty(), path, TABLES[name], Origin())
+    write_part(TABLES[name].empty(), path, TABLES[name], NOTHING)
     assert pl.read_parquet(path).equals(TABLES[name].empty())
 
 
 @pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("origin", [ORIGIN, Origin()])
+@pytest.mark.parametrize("origin", [ORIGIN, NOTHING])
 def test_the_footer_comes_back(name: str, origin: Origin, tables: Any, tmp_path: Path) -> None:
     path = tmp_path / part_name("00001-02")
     write_part(tables[name], path, TABLES[name], origin)
@@ -128,7 +132,7 @@ def test_a_failed_write_leaves_the_old_file(
         monkeypatch.setattr("polyframe.store.parts.replace_durably", not_renamed)
     message = r"part-00000\.parquet: cannot be written \(No space left on device\)"
     with pytest.raises(pf.PolyframeError, match=message):
-        write_part(tables["labels"][:1], path, TABLES["labels"], Origin())
+        write_part(tables["labels"][:1], path, TABLES["labels"], NOTHING)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
@@ -138,7 +142,7 @@ def test_a_full_disk_is_told(tables: Any, tmp_path: Path) -> None:
     path = tmp_path / part_name("00000")
     (tmp_path / f".{path.name}.tmp").symlink_to("/dev/full")
     with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: cannot be written \(No space left"):
-        write_part(tables["labels"], path, TABLES["labels"], Origin())
+        write_part(tables["labels"], path, TABLES["labels"], NOTHING)
     assert not list(tmp_path.iterdir())
 
 
@@ -178,7 +182,7 @@ def test_a_process_that_ends_leaves_no_part_half_written(
 def test_a_folder_that_is_a_file(tables: Any, tmp_path: Path) -> None:
     (tmp_path / "labels").touch()
     with pytest.raises(pf.PolyframeError, match="cannot be written"):
-        write_part(tables["labels"], tmp_path / "labels" / "part.parquet", TABLES["labels"], Origin())
+        write_part(tables["labels"], tmp_path / "labels" / "part.parquet", TABLES["labels"], NOTHING)
 
 
 def test_a_file_is_on_the_disk_before_it_gets_its_name(

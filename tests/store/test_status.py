@@ -19,7 +19,7 @@ from polyframe.pipeline import run
 from polyframe.store import commit, status
 from polyframe.store.dataset import WORK
 from polyframe.store.lock import exclusive, holder_of
-from polyframe.store.manifest import MANIFEST, read_manifest, write_manifest
+from polyframe.store.manifest import MANIFEST, read_manifest
 from polyframe.store.parts import part_name
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.synthetic import SynthOptions, write_export
@@ -50,7 +50,7 @@ def out(made: Path, tmp_path: Path) -> Path:
 def test_what_is_there(made: Path) -> None:
     found = pf.status(made)
     manifest = read_manifest(made)
-    assert found.partitions == found.partitions_current == len(manifest["partitions"]) > 1
+    assert found.partitions == found.partitions_current == len(manifest.partitions) > 1
     assert found.parts == found.parts_current == len(TABLES) * found.partitions
     assert list(found.tables) == list(TABLES)
     for name, table in found.tables.items():
@@ -61,7 +61,7 @@ def test_what_is_there(made: Path) -> None:
     assert found.settings["eps"] == 0.6
     assert found.polyframe_version == pf.__version__
     assert found.sources == ["classifications.csv"]
-    assert found.accounting == manifest["accounting"]
+    assert found.accounting == manifest.accounting.to_dict()
     assert (found.running, found.finished_parts, found.change_decided) == (None, 0, False)
 
 
@@ -71,7 +71,7 @@ def test_lines_tell_settings_that_are_not_the_defaults(made: Path, polyframe: Ca
     assert "eps 0.6" in done.out
     for usual in ("min_samples", "filter", "average_type", "step_key", "num_grid_points"):
         assert usual not in done.out
-    reasons = read_manifest(made)["accounting"]["reasons"]
+    reasons = read_manifest(made).accounting.reasons
     assert reasons
     assert all(f"{reason} {number}" in done.out for reason, number in reasons.items())
     for name, table in pf.status(made).tables.items():
@@ -153,9 +153,9 @@ def test_parts_that_are_not_current(
 
 def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
     path = out / "labels" / "part-00000.parquet"
-    manifest = read_manifest(out)
+    manifest = read_manifest(out).to_dict()
     manifest["partitions"][0]["stages"]["reduce"]["fingerprint"] = "0" * 32
-    write_manifest(out / MANIFEST, manifest)
+    (out / MANIFEST).write_text(json.dumps(manifest))
     told = {
         f"{table}/{path.name}": "was made from other rows or settings" for table in STAGE_TABLES["reduce"]
     }
@@ -267,7 +267,8 @@ def test_what_is_no_output(tmp_path: Path, polyframe: Call) -> None:
     for name in ("nothing", "file", "folder"):
         done = polyframe("status", tmp_path / name)
         assert (done.code, done.out) == (1, "")
-        assert done.err.startswith(f"polyframe: error: {tmp_path / name}: no ")
+        reason = "no such directory" if name == "nothing" else "not a polyframe output directory"
+        assert done.err.startswith(f"polyframe: error: {tmp_path / name}: {reason}")
         assert len(done.err.splitlines()) == 1
 
 

@@ -19,7 +19,8 @@ from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
 from polyframe.store import commit
 from polyframe.store.dataset import WORK
-from polyframe.store.manifest import MANIFEST, stage_of, write_manifest
+from polyframe.store.manifest import MANIFEST
+from polyframe.store.stages import stage_of
 from polyframe.synthetic import SynthOptions, write_export
 
 Call = Callable[..., Done]
@@ -415,7 +416,7 @@ def test_every_number_of_the_manifest(made: Path, tmp_path: Path) -> None:
         for key in path[:-1]:
             within = within[key]
         within[path[-1]] += 1
-        write_manifest(out / MANIFEST, changed)
+        (out / MANIFEST).write_text(json.dumps(changed))
         text = "\n".join(map(str, pf.validate(out)))
         name = path[-1]
         named = {
@@ -432,37 +433,69 @@ def test_every_number_of_the_manifest(made: Path, tmp_path: Path) -> None:
         assert named in text or f"bytes, the manifest says {within[name]}" in text, (path, text)
 
 
+def parts(manifest: dict[str, Any]) -> Any:
+    return manifest["partitions"]
+
+
+def reduction(manifest: dict[str, Any]) -> Any:
+    return manifest["partitions"][0]["stages"]["reduce"]
+
+
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (lambda m: m.update(stages=5), "'stages' is 5"),
-        (lambda m: m.update(stages=["reduce"]), "'stages'"),
-        (lambda m: m.update(settings=[]), "'settings' is []"),
-        (lambda m: m["settings"].update(eps="much"), "eps"),
-        (lambda m: m["settings"].pop("eps"), "lacks eps"),
-        (lambda m: m["settings"].update(drawing_tasks=7), "'settings' holds settings that are not valid"),
-        (lambda m: m.update(accounting=None), "accounting is None"),
-        (lambda m: m["accounting"].update(rows_read=-1), "rows_read is -1"),
-        (lambda m: m["accounting"].update(reasons=[1]), "reasons is [1]"),
-        (lambda m: m.update(partitions={}), "'partitions' is {}"),
-        (lambda m: m.update(partitions=[None]), "partition 0 is None"),
-        (lambda m: m.update(partitions=[]), "'partitions' is []"),
-        (lambda m: m["partitions"].reverse(), "first_subject"),
-        (lambda m: m["partitions"][0].update(name="../../00000"), "'../../00000'"),
-        (lambda m: m["partitions"][1].update(name="00000"), "not the order of names"),
-        (lambda m: m["partitions"][0].update(content=1), "'content' is 1"),
-        (lambda m: m["partitions"][0].update(stages=[]), "its stages are []"),
-        (lambda m: m["partitions"][0]["stages"]["reduce"].update(sizes=[]), "sizes are []"),
-        (lambda m: m["partitions"][0]["stages"]["reduce"].update(counts={"rows_read": 1}), "is unknown"),
-        (lambda m: m["partitions"][0]["stages"]["reduce"].update(fingerprint=None), "fingerprint is None"),
-        (lambda m: m["partitions"][0]["stages"]["reduce"].update(places=3), "'places' is 3"),
-        (lambda m: m["partitions"][0].pop("first_subject"), "has the keys"),
-        (lambda m: m["partitions"][0]["stages"]["reduce"].update(plaues=None), "has the keys"),
-        (lambda m: m.pop("sources"), "lacks 'sources'"),
-        (lambda m: m.update(sources="a"), "'sources' is 'a'"),
-        (lambda m: m.update(last_subject="4"), "'last_subject' is '4'"),
+        (lambda m: m.update(stages=5), "stages: expected array, got int"),
+        (lambda m: m.update(stages=["reduce"]), "stages: expected extract"),
+        (lambda m: m.update(settings=[]), "settings: expected object, got array"),
+        (lambda m: m["settings"].update(eps="much"), "settings.eps: expected float, got str"),
+        (lambda m: m["settings"].update(eps=5), "eps: 5"),
+        (lambda m: m["settings"].update(epsilon=0.5), "settings: unknown setting 'epsilon'"),
+        (lambda m: m["settings"].pop("eps"), "settings: missing setting 'eps'"),
+        (lambda m: m["settings"].update(drawing_tasks=7), "settings.drawing_tasks: expected array, got int"),
+        (lambda m: m.update(accounting=None), "accounting: expected object, got null"),
+        (lambda m: m["accounting"].update(rows_read=-1), "accounting.rows_read: expected int >= 0"),
+        (lambda m: m["accounting"].update(reasons=[1]), "accounting.reasons: expected object, got array"),
+        (lambda m: m.update(partitions={}), "partitions: expected array, got object"),
+        (lambda m: m.update(partitions=[None]), "partitions[0]: expected object, got null"),
+        (lambda m: m.update(partitions=[]), "partitions: expected array of length >= 1"),
+        (lambda m: parts(m).reverse(), "partitions[0].first_subject: expected null"),
+        (
+            lambda m: parts(m)[0].update(name="../../00000"),
+            "[0].name: expected str matching",
+        ),
+        (lambda m: parts(m)[1].update(name="00000"), "not in the order of their names"),
+        (lambda m: parts(m)[0].update(content=1), "partitions[0].content: expected str, got int"),
+        (lambda m: parts(m)[0].update(stages=[]), "[0].stages: expected object, got array"),
+        (
+            lambda m: reduction(m).update(sizes=[]),
+            "sizes: expected object, got array",
+        ),
+        (
+            lambda m: reduction(m).update(sizes={"labels": 1}),
+            "expected one size for each",
+        ),
+        (
+            lambda m: reduction(m).update(counts={"rows_read": 1}),
+            "unknown field rows_read",
+        ),
+        (
+            lambda m: reduction(m).update(fingerprint=None),
+            "fingerprint: expected str, got null",
+        ),
+        (
+            lambda m: reduction(m).update(places=3),
+            "places: expected str | null, got int",
+        ),
+        (
+            lambda m: parts(m)[0].pop("first_subject"),
+            "[0]: missing required field first_subject",
+        ),
+        (lambda m: reduction(m).update(plaues=None), "unknown field plaues"),
+        (lambda m: m.pop("sources"), "missing required field sources"),
+        (lambda m: m.update(sources="a"), "sources: expected array, got str"),
+        (lambda m: m.update(last_subject="4"), "last_subject: expected int | null, got str"),
         (lambda m: m.update(schema_version=None), "another version"),
-        (lambda m: m.pop("polyframe_version"), "'polyframe_version' is None"),
+        (lambda m: m.pop("polyframe_version"), "missing required field polyframe_version"),
     ],
 )
 def test_a_manifest_of_another_form(

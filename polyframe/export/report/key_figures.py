@@ -1,13 +1,13 @@
 """The numbers at the top of the report: what is in an output directory, and how it was made."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from polyframe.store.accounting import Accounting
 from polyframe.store.dataset import scan
+from polyframe.store.manifest import Manifest
 from polyframe.store.opened import Opened
 
 #: Bars of the distribution of consensus.
@@ -20,7 +20,7 @@ class Headline:
 
     Attributes
     ----------
-    manifest : mapping
+    manifest : Manifest
         How it was made.
     accounting : Accounting
         Where every row and mark went.
@@ -34,7 +34,7 @@ class Headline:
         Clusters by consensus, in steps of 1 / BARS; a consensus of 1 is in the last one.
     """
 
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     accounting: Accounting
     subjects: int
     subjects_with_clusters: int
@@ -59,7 +59,7 @@ def headline(found: Opened) -> Headline:
     median = clusters["consensus"].median()
     return Headline(
         manifest=found.manifest,
-        accounting=Accounting(**found.manifest["accounting"]),
+        accounting=found.manifest.accounting,
         subjects=seen.collect().item(),
         subjects_with_clusters=clusters["subject_id"].n_unique(),
         clusters=clusters.height,

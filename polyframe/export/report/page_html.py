@@ -7,7 +7,7 @@ hash. All text from the data is escaped, or stands in JSON that cannot end its e
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -18,7 +18,7 @@ from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.export.report.key_figures import BARS, Headline
 from polyframe.pipeline.summary import counts_lines
-from polyframe.store.stages import settings_of, shown
+from polyframe.store.recorded_settings import shown
 
 #: One script each, in the order in which they need one another.
 _SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "start.js")
@@ -53,8 +53,8 @@ def document(
     style = _colours() + _file("report.css")
     before, after = _file("report.html").split(_IMAGES)
     manifest = headline.manifest
-    workflow = f"Workflow {manifest['settings']['workflow_id']}"
-    versions = f"version {', '.join(text.strip() for text in manifest['versions'])}"
+    workflow = f"Workflow {manifest.settings.workflow_id}"
+    versions = f"version {', '.join(text.strip() for text in manifest.versions)}"
     values = {
         "policy": "; ".join(
             (
@@ -69,8 +69,8 @@ def document(
         "style": style,
         "script": script,
         "title": escape(f"{workflow}, {versions}"),
-        "made": escape(f"polyframe {manifest['polyframe_version']}"),
-        "sources": escape(_listed(manifest["sources"])),
+        "made": escape(f"polyframe {manifest.polyframe_version}"),
+        "sources": escape(_listed(manifest.sources)),
         "tiles": _tiles(headline),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
         "chart": _chart(headline.bars),
@@ -194,8 +194,7 @@ def _rejects(headline: Headline) -> str:
 
 
 def _settings(headline: Headline) -> str:
-    recorded = headline.manifest["settings"]
-    used, usual = settings_of(recorded), Settings()
+    used, usual = headline.manifest.settings, Settings()
     return _table(
         ("setting", "value", ""),
         (
@@ -204,7 +203,7 @@ def _settings(headline: Headline) -> str:
                 shown(getattr(used, name)),
                 "" if getattr(used, name) != getattr(usual, name) else "default",
             )
-            for name in recorded
+            for name in used.affecting("extract", "reduce", "contours", "carried")
         ),
     )
 
@@ -225,6 +224,6 @@ def _clusters(number: int) -> str:
     return f"{number:,} cluster{'' if number == 1 else 's'}"
 
 
-def _listed(names: list[str], most: int = 5) -> str:
+def _listed(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -7,29 +7,29 @@ from polyframe.consensus.extract import undecoded_marks
 from polyframe.consensus.marks import counted_classifications
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
-from polyframe.store.accounting import Accounting, total
-from polyframe.store.manifest import MANIFEST, PartitionRecord, counts_of
+from polyframe.store.accounting import total
+from polyframe.store.manifest import MANIFEST, Manifest, counts_of
 from polyframe.store.validation.check_agreement import Partition, knows_repeats, marks_taking_part
 from polyframe.store.validation.finding import Finding
 
 
-def accounting_findings(manifest: Mapping[str, Any], records: Sequence[PartitionRecord]) -> list[Finding]:
+def accounting_findings(manifest: Manifest) -> list[Finding]:
     """Check that the accounting is the sum of its partitions, and adds up."""
-    told = manifest["accounting"]
-    summed = total((counts_of(r) for r in records), told["rows_read"], told["rows_filtered"]).to_dict()
+    counts = manifest.accounting
+    told = counts.to_dict()
+    summed = total(map(counts_of, manifest.partitions), counts.rows_read, counts.rows_filtered).to_dict()
     found = [
         Finding("counts", MANIFEST, f"accounting: {name} is {told[name]}, its partitions have {value}")
         for name, value in summed.items()
-        if told.get(name) != value
+        if told[name] != value
     ]
-    counts = Accounting(**told)
     if not counts.rows_add_up():
         problem = (
             f"accounting: {counts.rows_read} rows read are not {counts.rows_filtered} filtered out + "
             f"{counts.rows_rejected} rejected + {counts.rows_used} used"
         )
         found.append(Finding("counts", MANIFEST, problem))
-    if not counts.marks_add_up(clustered=len(manifest["stages"]) > 1):
+    if not counts.marks_add_up(clustered=len(manifest.stages) > 1):
         problem = (
             f"accounting: {counts.marks_seen} marks seen are not {counts.marks_undecoded} not decoded + "
             f"{counts.marks_decoded} decoded, or not {counts.marks_rejected} rejected + "
@@ -114,9 +114,9 @@ def count_findings(
     return [Finding("counts", MANIFEST, f"{where}: {problem}") for problem in (*off, *pieces)]
 
 
-def subject_findings(manifest: Mapping[str, Any], found: int | None) -> list[Finding]:
+def subject_findings(manifest: Manifest, found: int | None) -> list[Finding]:
     """Check the last subject of the export, where all of it could be read."""
-    told = manifest["last_subject"]
+    told = manifest.last_subject
     if told == found:
         return []
     problem = f"last_subject is {told}, classifications and rejects end with {found}"

@@ -15,10 +15,10 @@ from polyframe.consensus.anonymize import environment_key
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.store.fingerprints import stage_fingerprints
-from polyframe.store.manifest import MANIFEST, PartitionRecord, stage_of, table_parts, tables_of
+from polyframe.store.manifest import MANIFEST, Manifest, PartitionRecord, table_parts
 from polyframe.store.own_files import is_system_file
 from polyframe.store.parts import FOOTER, GEO, part_name
-from polyframe.store.stages import settings_of, stage_settings
+from polyframe.store.stages import stage_of, stage_settings, tables_of
 from polyframe.store.validation.finding import FORCE, Finding
 
 _AGAIN: Final = "run again"
@@ -72,29 +72,30 @@ class Expected:
             "settings": stage_settings(self.settings, self.stage),
             "fingerprint": record.fingerprint,
             "places": record.places,
-            "counts": dict(record.counts),
+            "counts": record.counts.to_dict(),
         }
 
 
-def settings_by_stage(manifest: Mapping[str, Any]) -> dict[str, Settings]:
+def settings_by_stage(manifest: Manifest) -> dict[str, Settings]:
     """Return the settings that each stage of an output directory was made with."""
-    extraction, later = settings_of(manifest["extraction"]), settings_of(manifest["settings"])
-    return {stage: extraction if stage == "extract" else later for stage in manifest["stages"]}
+    return {
+        stage: manifest.extraction if stage == "extract" else manifest.settings for stage in manifest.stages
+    }
 
 
-def folder_findings(output: Path, manifest: Mapping[str, Any], folders: Mapping[str, Path]) -> list[Finding]:
+def folder_findings(output: Path, manifest: Manifest, folders: Mapping[str, Path]) -> list[Finding]:
     """Find tables and files that the manifest does not name.
 
     Parameters
     ----------
     output : Path
         The output directory.
-    manifest : mapping
+    manifest : Manifest
         Its manifest.
     folders : mapping of str to Path
         Where the parts of each table are.
     """
-    made = tables_of(manifest["stages"])
+    made = tables_of(manifest.stages)
     found = [
         Finding("files", table, "is there, but the manifest tells of no such table", "remove it")
         for table in TABLES
@@ -189,12 +190,12 @@ def cause(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:100]
 
 
-def fingerprint_findings(manifest: Mapping[str, Any], records: list[PartitionRecord]) -> list[Finding]:
+def fingerprint_findings(manifest: Manifest) -> list[Finding]:
     """Check that the fingerprints are those of the rows and settings that the manifest tells."""
-    if manifest["polyframe_version"] != __version__:
+    if manifest.polyframe_version != __version__:
         # Another version has fingerprints of its own.
         return []
-    by_stage = settings_by_stage(manifest)
+    by_stage, records = settings_by_stage(manifest), manifest.partitions
     hashed = by_stage["extract"].volunteers == "hash"
     key = environment_key() if hashed else b""
     off = {

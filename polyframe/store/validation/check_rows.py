@@ -1,6 +1,6 @@
 """The rows of one part: their order, their keys, the range of their subjects, the values in them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -155,7 +155,7 @@ def _range(subjects: tuple[int | None, int | None]) -> str:
     return f"{begin} to the last" if following is None else f"{begin} to before {following}"
 
 
-def ranges(records: list[PartitionRecord]) -> dict[str, tuple[int | None, int | None]]:
+def ranges(records: Sequence[PartitionRecord]) -> dict[str, tuple[int | None, int | None]]:
     """Return the first subject of each partition and that of the next, by name."""
     following = [*(record.first_subject for record in records[1:]), None]
     return {r.name: (r.first_subject, until) for r, until in zip(records, following, strict=True)}

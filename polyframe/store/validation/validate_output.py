@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -14,9 +13,9 @@ from polyframe.core.tables import TABLES
 from polyframe.store import commit
 from polyframe.store.dataset import WORK
 from polyframe.store.lock import holder_of
-from polyframe.store.manifest import MANIFEST, PartitionRecord, load_manifest, partition_records, tables_of
+from polyframe.store.manifest import MANIFEST, Manifest, PartitionRecord, load_manifest
 from polyframe.store.parts import part_name
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import STAGE_TABLES, tables_of
 from polyframe.store.status import folders_of, present_manifest
 from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
 from polyframe.store.validation.check_agreement import Partition
@@ -52,7 +51,7 @@ def check(output: Path) -> Checked:
     Raises
     ------
     PolyframeError
-        Where it is no output of polyframe, holds no tables yet, or changed during the check.
+        If it is not a polyframe output directory, holds no tables yet, or changed during the check.
     """
     use_polars()
     before = _state(output)
@@ -77,14 +76,13 @@ def _check(output: Path) -> Checked:
     manifest, folders, found = _opened(output)
     if manifest is None:
         return Checked(tuple(found))
-    records = partition_records(manifest)
     settings = check_files.settings_by_stage(manifest)
     found += check_files.folder_findings(output, manifest, folders)
-    found += check_files.fingerprint_findings(manifest, records)
-    found += check_counts.accounting_findings(manifest, records)
-    reader = _Reader(manifest, folders, settings, check_rows.ranges(records))
-    for record in records:
-        frames = {table: reader.read(table, record) for table in tables_of(manifest["stages"])}
+    found += check_files.fingerprint_findings(manifest)
+    found += check_counts.accounting_findings(manifest)
+    reader = _Reader(manifest, folders, settings, check_rows.ranges(manifest.partitions))
+    for record in manifest.partitions:
+        frames = {table: reader.read(table, record) for table in tables_of(manifest.stages)}
         known = {name: frame for name, frame in frames.items() if frame is not None}
         found += reader.findings
         reader.findings.clear()
@@ -94,7 +92,7 @@ def _check(output: Path) -> Checked:
     return Checked(tuple(found), len(reader.tables), reader.n_parts, reader.n_rows)
 
 
-def _opened(output: Path) -> tuple[dict[str, Any] | None, dict[str, Path], list[Finding]]:
+def _opened(output: Path) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
     """Return the manifest, where it has the right form; where the tables are; what is off with both."""
     found: list[Finding] = []
     path = present_manifest(output)
@@ -118,12 +116,12 @@ class _Reader:
 
     def __init__(
         self,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         folders: Mapping[str, Path],
         settings: Mapping[str, Settings],
         ranges: Mapping[str, tuple[int | None, int | None]],
     ) -> None:
-        self.version = manifest["polyframe_version"]
+        self.version = manifest.polyframe_version
         self.folders, self.settings, self.ranges = folders, settings, ranges
         self.last_rows: dict[str, pl.DataFrame] = {}
         self.findings: list[Finding] = []
@@ -197,7 +195,7 @@ def _partition_findings(
     later = [stage for stage in settings if stage != "extract"]
     if any(name not in frames for name in STAGE_TABLES["extract"]):
         return []
-    told = {stage: record.stages[stage].counts for stage in settings}
+    told = {stage: record.stages[stage].counts.to_dict() for stage in settings}
     found = check_agreement.marks_findings(partition, settings["extract"])
     found += check_counts.count_findings(
         record.name, "extract", told["extract"], check_counts.extraction_counts(partition)

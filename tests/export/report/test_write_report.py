@@ -247,7 +247,7 @@ def test_calls_that_cannot_work_are_told_in_one_line(
     images, subjects = DATA / "images", DATA / "subjects.csv"
     for arguments, code, told in (
         ([tmp_path / "nothing"], 1, "no such directory"),
-        ([DATA], 1, "no output of polyframe"),
+        ([DATA], 1, "not a polyframe output directory"),
         ([example, "--images", images], 2, "--images needs --subjects"),
         ([example, "--images", tmp_path / "no", "--subjects", subjects], 1, "no such folder of images"),
         ([example, "--subjects", DATA / "classifications.csv"], 1, "no subjects export"),
