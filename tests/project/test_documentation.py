@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from exports import ROOT, Done
+from project_files import project_files
 
 import polyframe as pf
 from polyframe.core.documentation import SECTIONS, filled
@@ -140,8 +141,8 @@ def test_extras_are_those_of_our_distribution() -> None:
     """On PyPI `polyframe` is somebody else's: no message or page may advise to install that."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["name"] == DISTRIBUTION
-    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    texts = [ROOT / name for name in names.splitlines() if name.endswith((".py", ".md", ".ipynb", ".toml"))]
+    texts = [ROOT / path for path in project_files() if path.suffix in (".py", ".md", ".ipynb", ".toml")]
+    assert len(texts) > 100
     for path in texts:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not re.search(r"(?<!panoptes-)polyframe\[[a-z]", line), (path, line)
