@@ -92,7 +92,7 @@ def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> No
 
     for done in write(output, to, path, say=say(quiet), **drop_unset(options)):
         if not quiet:
-            click.echo(f"{done.path}: {done.written} {done.of_what}")
+            click.echo(f"{done.path}: {done.count} {done.kind}")
 
 
 @command(

@@ -11,6 +11,7 @@ from polyframe.cli.completion import folders
 from polyframe.cli.help import TopicOption, command
 from polyframe.cli.parameter_types import LOCAL_PATH, SUBJECT_ID
 from polyframe.core.errors import UsageError
+from polyframe.core.local_paths import file_ending
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,9 +84,9 @@ def plot(
     """
     _check(output, subject, toy, chosen)
     from polyframe import plot as pictures
-    from polyframe.plot.figures import check_format
+    from polyframe.plot.figures import PICTURE_ENDINGS
 
-    check_format(picture)
+    file_ending(picture, PICTURE_ENDINGS, "picture")
     with pictures.own_style():
         if toy:
             figure = pictures.toy_figure(width=width)

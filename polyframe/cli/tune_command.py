@@ -16,6 +16,7 @@ from polyframe.cli.options import (
     quiet_option,
 )
 from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.core.local_paths import file_ending
 
 
 @command(
@@ -63,9 +64,9 @@ def tune(
     if picture:
         # Fail before the work if Matplotlib is missing or the format is unknown.
         from polyframe import plot as pictures
-        from polyframe.plot.figures import check_format
+        from polyframe.plot.figures import PICTURE_ENDINGS
 
-        check_format(picture)
+        file_ending(picture, PICTURE_ENDINGS, "picture")
     from polyframe import api
     from polyframe.consensus.tune.table import tuning_lines
     from polyframe.pipeline.tune import check_table_format, write_table

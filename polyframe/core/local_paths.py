@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -65,6 +65,21 @@ def check_local(text: str) -> None:
         f"{scheme}://{rest}: {scheme}:// addresses are not supported yet; name a local path, and copy the "
         "files from or to that address yourself"
     )
+
+
+def file_ending(path: Path, endings: Sequence[str], kind: str) -> str:
+    """Return the ending of a file name in lower case, such as `.png`.
+
+    Raises
+    ------
+    UsageError
+        If it is not one of `endings`; `kind` says what the file contains, such as `picture`.
+    """
+    ending = path.suffix.lower()
+    if ending not in endings:
+        *first, last = endings
+        raise UsageError(f"{path}: the name of a {kind} must end in {', '.join(first)} or {last}")
+    return ending
 
 
 def listed(values: Any) -> list[Any]:

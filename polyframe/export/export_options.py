@@ -1,4 +1,4 @@
-"""What can be chosen for an export: formats, names, defaults and help texts, in one place."""
+"""Define the formats and options of an export: names, defaults and help texts, in one place."""
 
 import os
 import typing
@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from polyframe.core.errors import UsageError, in_short
 from polyframe.core.local_paths import local_path
 
-#: Every format and the module that writes it; imported late, for what some of them need.
+#: Every format and the module that writes it, which is imported late.
 FORMATS: Final = {
     "panoptes-csv": "panoptes_csv",
     "geojson": "geojson",
@@ -18,41 +18,41 @@ FORMATS: Final = {
     "labelstudio": "labelstudio",
 }
 _OF_IMAGES: Final = ("coco", "masks", "labelstudio")
-_WITH_NAMES: Final = ("coco", "labelstudio")
+_NAME_IMAGES: Final = ("coco", "labelstudio")
 
 What = Literal["reductions", "contours"]
 
 
 def _option(text: str, kind: Any, *formats: str) -> Any:
-    """Make a field; `kind` is a type, or a tuple of the words to choose from."""
+    """Return a field; `kind` is a type, or a tuple of choices."""
     return field(default=None, metadata={"help": text, "kind": kind, "formats": formats})
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What can be chosen for an export; None where it is not given.
+    """The options of an export; None if not given.
 
     Raises
     ------
     UsageError
-        Where a value is out of its range.
+        If a value is out of its range.
     """
 
     what: What | None = _option(
-        "the averaged polygons, or the contours  [default: reductions; a folder of CSV files gets both]",
+        "averaged polygons or contours  [default: reductions; a folder of CSV files gets both]",
         typing.get_args(What),
         "panoptes-csv",
         "geojson",
     )
-    level: int | None = _option("one level of the contours, from 1", int, "geojson", *_OF_IMAGES)
+    level: int | None = _option("one contour level, from 1", int, "geojson", *_OF_IMAGES)
     classifications: str | os.PathLike[str] | None = _option(
-        "the classification export, which records the sizes of the images", Path, *_OF_IMAGES
+        "classification export, which records the sizes of the images", Path, *_OF_IMAGES
     )
     image_size: str | None = _option(
-        "the size of images without a recorded one, such as 1024x768", str, *_OF_IMAGES
+        "size of images without a recorded size, such as 1024x768", str, *_OF_IMAGES
     )
     image_name: str | None = _option(
-        "what an image is called  [default: {subject_id}-{frame}.png]", str, *_WITH_NAMES
+        "name of an image  [default: {subject_id}-{frame}.png]", str, *_NAME_IMAGES
     )
 
     def __post_init__(self) -> None:
@@ -64,16 +64,16 @@ class ExportOptions:
             if isinstance(kind, tuple) and not (isinstance(value, str) and value in kind):
                 raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(kind)}")
             if kind is str and not isinstance(value, str):
-                raise UsageError(f"{f.name}: {in_short(value)} is not a text")
+                raise UsageError(f"{f.name}: {in_short(value)} is not a string")
             if kind is Path:
                 local_path(value, f.name)
         level = self.level
         if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
-            raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
+            raise UsageError(f"level: {in_short(level)} is not an integer from 1")
 
     def check_for(self, to: str) -> None:
-        """Raise a UsageError for an option that is given and that a format has no use for."""
+        """Raise a UsageError for an option that the format does not use."""
         for f in fields(self):
             formats = f.metadata["formats"]
             if getattr(self, f.name) is not None and to not in formats:
-                raise UsageError(f"{f.name} is for {', '.join(formats)}; leave it out for {to}")
+                raise UsageError(f"{f.name} is for {', '.join(formats)}; omit it for {to}")

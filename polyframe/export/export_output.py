@@ -1,4 +1,4 @@
-"""Exporting in one of the formats, by its name."""
+"""Export an output directory in one of the formats."""
 
 import importlib
 import os
@@ -21,32 +21,32 @@ def export(
     say: Say = lambda _: None,
     **options: Any,
 ) -> list[Exported]:
-    """Write what an output directory holds in the form of another program, like `polyframe export`.
+    """Write the tables of an output directory for another program, like `polyframe export`.
 
     Parameters
     ----------
     output : path
-        What a run wrote; nothing in it is changed.
+        The output directory; nothing in it is changed.
     to : str
-        One of `polyframe.export.export_options.FORMATS`, such as `panoptes-csv`.
+        The format: `panoptes-csv`, `geojson`, `coco`, `masks` or `labelstudio`.
     path : path
-        The file to write, or the folder for formats of several files; what is there is replaced.
+        The file to write, or the folder for formats of several files; existing files are replaced.
     say : callable
-        Told what was chosen without being asked for.
+        Receives notes, for example about omitted shapes.
     **options
-        Any field of `polyframe.export.export_options.ExportOptions`.
+        `what`, `level`, `classifications`, `image_size` or `image_name`.
 
     Returns
     -------
     list of Exported
-        Each file that was written, or folder.
+        The files and folders that were written.
 
     Raises
     ------
     UsageError
-        Where a format or an option is unknown, or does not fit.
+        If the format or an option is unknown, or they do not fit.
     PolyframeError
-        Where a table is missing, the output changes meanwhile, or a file cannot be written.
+        If a table is missing, the output changes during the export, or a file cannot be written.
 
     Examples
     --------
@@ -55,15 +55,14 @@ def export(
     """
     folder, target = local_path(output, "output"), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
-        raise UsageError(f"no format {in_short(to)}{nearest(to, FORMATS)}")
+        raise UsageError(f"unknown format {in_short(to)}{nearest(to, FORMATS)}")
     known = ExportOptions.__dataclass_fields__
     for name in options:
         if name not in known:
             raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
-    chosen = ExportOptions(**options)
-    chosen.check_for(to)
-    # Before anything is written.
-    read_manifest(folder)
+    checked = ExportOptions(**options)
+    checked.check_for(to)
+    read_manifest(folder)  # fails before anything is written
     module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
-    written: list[Exported] = module.write(folder, target, chosen, say)
-    return written
+    exported: list[Exported] = module.write(folder, target, checked, say)
+    return exported

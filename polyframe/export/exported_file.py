@@ -1,4 +1,4 @@
-"""What an export tells of the files that it has written."""
+"""Describe a file that an export has written."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was exported.
+    """A file or folder that was exported.
 
     Attributes
     ----------
     path : Path
         The file, or the folder of several.
-    written : int
-        How many of what it holds.
-    of_what : str
-        What it holds, such as `features`.
+    count : int
+        Number of features (or annotations, rows, pictures) in it.
+    kind : str
+        What is counted, for example `features`.
     """
 
     path: Path
-    written: int
-    of_what: str
+    count: int
+    kind: str

@@ -1,4 +1,4 @@
-"""How large the images are on which shapes lie: recorded, given, or no smaller than what was drawn."""
+"""Find the sizes of images, and clip outlines at the borders of their image."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,98 +11,89 @@ import shapely
 from polyframe.core.arrays import Floats
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
-from polyframe.export.cluster_shapes import Drawn
+from polyframe.export.cluster_shapes import DrawnImage
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NO_AREA, OUTSIDE
 from polyframe.panoptes.subjects.image_sizes import Sizes, read_image_sizes
 
-_MOST_NAMED: Final = 5
+_MOST_LISTED: Final = 5
 _SIZE: Final = re.compile(r"\s*([1-9][0-9]{0,5})\s*[x,]\s*([1-9][0-9]{0,5})\s*", re.IGNORECASE)
 
 
 @dataclass
 class ImageSizes:
-    """Where the sizes of images come from.
+    """The sizes of images, from all sources.
 
     Attributes
     ----------
     recorded : dict
-        What a classification export tells.
-    given : (int, int) or None
-        What holds for all others; without it, what the table classifications has.
+        Sizes in the classification export.
+    default : (int, int) or None
+        The size of all other images; without it, that in the table classifications.
     has_export : bool
-        Whether a classification export was named.
+        Whether a classification export was read.
     guessed : set
-        The images of which nothing tells the size.
+        The images whose size no source has.
     """
 
     recorded: Sizes
-    given: tuple[int, int] | None
+    default: tuple[int, int] | None
     has_export: bool = False
     guessed: set[tuple[int, int]] = field(default_factory=set)
 
-    def of(self, image: Drawn) -> tuple[int, int]:
-        """Return width and height of an image; at worst those of the box around its shapes."""
+    def of(self, image: DrawnImage) -> tuple[int, int]:
+        """Return width and height of an image; if unknown, large enough for its shapes."""
         key = (image.subject_id, image.frame)
-        known = self.recorded.get(key, self.given) or image.size
+        known = self.recorded.get(key, self.default) or image.size
         if known:
             return known
         self.guessed.add(key)
-        drawn = [shape.points for shape in image.shapes if len(shape.points)]
-        far = np.ceil(np.concatenate(drawn).max(axis=0)) if drawn else np.ones(2)
+        outlines = [shape.points for shape in image.shapes if len(shape.points)]
+        far = np.ceil(np.concatenate(outlines).max(axis=0)) if outlines else np.ones(2)
         width, height = np.maximum(far, 1).astype(int).tolist()
         return width, height
 
-    def tell(self, say: Say) -> None:
-        """Say of how many images the size is a guess."""
+    def report(self, say: Say) -> None:
+        """Report the images whose size is a guess."""
         if not self.guessed:
             return
-        number, first = len(self.guessed), sorted(self.guessed)[:_MOST_NAMED]
-        named = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
-        more = f", and {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
-        neither = ", not even from the export" if self.has_export else ""
+        number, first = len(self.guessed), sorted(self.guessed)[:_MOST_LISTED]
+        images = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
+        more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
+        neither = " and not recorded in the export" if self.has_export else ""
         advice = "" if self.has_export else "name the export with --classifications, or "
         say(
-            f"the size of {number} images is not known{neither}, so that it is taken from the box around "
-            f"what was drawn ({named}{more}); {advice}give --image-size"
+            f"the size of {number} images is not known{neither}, so the extent of the shapes is used "
+            f"({images}{more}); {advice}give --image-size"
         )
 
 
 def image_sizes(options: ExportOptions) -> ImageSizes:
-    """Return where the sizes come from, by `classifications` and `image_size`.
+    """Return the sizes of images, from `classifications` and `image_size`.
 
     Raises
     ------
     UsageError, PolyframeError
-        Where the size has another form, or the export cannot be read.
+        If `image_size` is malformed, or the export cannot be read.
     """
-    given = None
+    default = None
     if options.image_size is not None:
         match = _SIZE.fullmatch(options.image_size)
         if match is None:
             raise UsageError(f"image_size: {options.image_size!r} is not WIDTHxHEIGHT, such as 1024x768")
-        given = (int(match[1]), int(match[2]))
+        default = (int(match[1]), int(match[2]))
     export = options.classifications
     recorded = read_image_sizes(Path(export)) if export is not None else {}
-    return ImageSizes(recorded, given, export is not None)
+    return ImageSizes(recorded, default, export is not None)
 
 
-def image_name(image: Drawn, options: ExportOptions) -> str:
-    """Return the name of an image: `image_name` with its numbers in the place of their names."""
-    pattern = options.image_name or "{subject_id}-{frame}.png"
-    named = {"{subject_id}": str(image.subject_id), "{frame}": str(image.frame)}
-    for name, number in named.items():
-        pattern = pattern.replace(name, number)
-    return pattern
-
-
-def why_left_out(points: Floats) -> str:
-    """Return why nothing of an outline is within its image: it has no area at all, or none there."""
+def why_omitted(points: Floats) -> str:
+    """Return why no part of an outline is within its image: it has no area, or is outside."""
     return OUTSIDE if len(points) >= 4 and shapely.Polygon(points).area else NO_AREA
 
 
-def within_image(points: Floats, size: tuple[int, int]) -> list[Floats]:
-    """Cut an outline at the borders of its image.
+def clip_to_image(points: Floats, size: tuple[int, int]) -> list[Floats]:
+    """Clip an outline at the borders of its image.
 
     Parameters
     ----------
@@ -114,7 +105,8 @@ def within_image(points: Floats, size: tuple[int, int]) -> list[Floats]:
     Returns
     -------
     list of (m, 2) array
-        Closed outlines of the parts with an area; none where nothing is left.
+        Closed outlines of the parts with an area; empty if there are none. An outline inside the image is
+        returned as it is.
     """
     if len(points) < 4:
         return []
@@ -123,7 +115,7 @@ def within_image(points: Floats, size: tuple[int, int]) -> list[Floats]:
     if inside:
         return [points] if polygon.area else []
     valid = polygon if polygon.is_valid else shapely.make_valid(polygon)
-    cut: Any = shapely.intersection(valid, shapely.box(0, 0, *size))
-    # Twice, for several polygons within a collection.
-    parts = [part for part in shapely.get_parts(shapely.get_parts(cut)) if part.geom_type == "Polygon"]
+    clipped: Any = shapely.intersection(valid, shapely.box(0, 0, *size))
+    # Twice, since a collection may contain multipolygons.
+    parts = [part for part in shapely.get_parts(shapely.get_parts(clipped)) if part.geom_type == "Polygon"]
     return [shapely.get_coordinates(part.exterior) for part in parts if part.area]

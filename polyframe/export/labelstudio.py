@@ -1,4 +1,4 @@
-"""Averaged polygons or one level of the contours as pre-annotations for Label Studio."""
+"""Export averaged polygons or one contour level as pre-annotations for Label Studio."""
 
 import json
 from pathlib import Path
@@ -7,57 +7,52 @@ from typing import Any, Final
 import numpy as np
 
 from polyframe import __version__
-from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
-from polyframe.export.cluster_shapes import Drawn, Shape, images
+from polyframe.export.cluster_shapes import DrawnImage, Shape
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
-from polyframe.export.image_bounds import image_name, image_sizes, why_left_out, within_image
-from polyframe.export.omissions import LeftOut
-from polyframe.store.opened import opened
+from polyframe.export.image_bounds import clip_to_image, why_omitted
+from polyframe.export.image_export import image_export
+from polyframe.export.omissions import Omissions
 
-#: What the polygons and the image are called in the labelling configuration.
+#: The names of the polygons and the image in the labelling configuration.
 LABEL: Final = "label"
 IMAGE: Final = "image"
-_TOLD: Final = ("tool", "cluster_label", "clusters_count", "consensus", "level")
+_META: Final = ("tool", "cluster_label", "clusters_count", "consensus", "level")
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one JSON file of tasks: every image on which anything was drawn, with its polygons.
+    """Write one JSON file with a task for every image that has marks.
 
     Parameters
     ----------
     output : Path
-        What a run wrote.
+        The output directory.
     path : Path
         The file to write.
     options : ExportOptions
         `level`, `classifications`, `image_size` and `image_name`.
     say : callable
-        Told where the size of an image is a guess, and which shapes are left out.
+        Receives notes about guessed image sizes and omitted shapes.
     """
-    sizes = image_sizes(options)
     n_tasks = 0
-    left_out = LeftOut()
-    with written_whole(path) as file, opened(output) as found:
-        file.write("[")
-        for image in images(found, options, left_out):
-            file.write(",\n" if n_tasks else "\n")
-            file.write(json.dumps(_task(image, sizes.of(image), image_name(image, options), left_out)))
+    with image_export(output, path, options, say) as export:
+        export.file.write("[")
+        for image, size in export.images():
+            export.file.write(",\n" if n_tasks else "\n")
+            export.file.write(json.dumps(_task(image, size, export.name_of(image), export.omissions)))
             n_tasks += 1
-        file.write("\n]\n")
-    sizes.tell(say)
-    left_out.tell(say)
+        export.file.write("\n]\n")
     return [Exported(path, n_tasks, "tasks")]
 
 
-def _task(image: Drawn, size: tuple[int, int], name: str, left_out: LeftOut) -> dict[str, Any]:
+def _task(image: DrawnImage, size: tuple[int, int], name: str, omissions: Omissions) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     for shape in image.shapes:
         of_shape = _results(shape, size)
         results += of_shape
         if not of_shape:
-            left_out.add(why_left_out(shape.points), shape.told)
+            omissions.add(why_omitted(shape.points), shape.properties)
     prediction: dict[str, Any] = {"model_version": f"polyframe {__version__}", "result": results}
     if results:
         prediction["score"] = float(np.mean([result["score"] for result in results]))
@@ -68,9 +63,10 @@ def _task(image: Drawn, size: tuple[int, int], name: str, left_out: LeftOut) -> 
 
 
 def _results(shape: Shape, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Return a polygon for each part of a shape within its image, in percent of the image's size."""
-    told = shape.told
-    name = f"{told['tool']}-{told['cluster_label']}" + (f"-{told['level']}" if "level" in told else "")
+    """Return a polygon for each part of a shape within its image, in percent of the image size."""
+    properties = shape.properties
+    name = f"{properties['tool']}-{properties['cluster_label']}"
+    name += f"-{properties['level']}" if "level" in properties else ""
     return [
         {
             "id": f"{name}-{number}" if number else name,
@@ -80,14 +76,14 @@ def _results(shape: Shape, size: tuple[int, int]) -> list[dict[str, Any]]:
             "original_width": size[0],
             "original_height": size[1],
             "image_rotation": 0,
-            # Closed by what reads it; the last point would stand twice.
+            # Label Studio closes the ring, so the last point would be a duplicate.
             "value": {
                 "points": (100 * part[:-1] / size).tolist(),
                 "closed": True,
-                "polygonlabels": [told["tool"]],
+                "polygonlabels": [properties["tool"]],
             },
-            "score": told["consensus"],
-            "meta": {key: told[key] for key in _TOLD if key in told},
+            "score": properties["consensus"],
+            "meta": {key: properties[key] for key in _META if key in properties},
         }
-        for number, part in enumerate(within_image(shape.points, size))
+        for number, part in enumerate(clip_to_image(shape.points, size))
     ]

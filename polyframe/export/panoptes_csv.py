@@ -1,4 +1,4 @@
-"""Reductions and contours as CSV in the very columns of panoptes_aggregation, for notebooks that read it."""
+"""Export reductions and contours as CSV with exactly the columns of panoptes_aggregation."""
 
 import re
 from collections import Counter
@@ -30,7 +30,7 @@ from polyframe.panoptes.aggregation_csv.reduction_rows import (
 )
 from polyframe.store.opened import Opened, opened
 
-#: What a whole folder is given, in the reference tool's names.
+#: The files of a folder, named as by the reference tool.
 FILES: Final = {
     "reductions": f"{REDUCER}_reductions.csv",
     "contours": f"{CONTOURS_REDUCER}_reductions.csv",
@@ -38,91 +38,93 @@ FILES: Final = {
 _QUOTE: Final = '"'
 _SPECIAL: Final = re.compile(r'[",\r\n]')
 _SUBJECT: Final = ["workflow_id", "subject_id"]
-_WANTED: Final = {
+_CLUSTER_COLUMNS: Final = {
     "reductions": ["clusters_count", "threshold", "clusters_x", "clusters_y", "consensus"],
     "contours": ["cluster_label", "contours_x", "contours_y", "consensus"],
 }
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one CSV file, or a folder of the two of them.
+    """Write one CSV file, or a folder with both.
 
     Parameters
     ----------
     output : Path
-        What a run wrote.
+        The output directory.
     path : Path
-        A file that ends in `.csv` gets what `options.what` says; a folder gets both in the names of the
-        reference tool, contours only where they were made.
+        A file that ends in `.csv` contains the table `options.what`. A folder gets both files, with
+        the names of the reference tool; contours only if the table exists.
     options : ExportOptions
         `what`.
     say : callable
-        Told nothing.
+        Not used.
     """
     if path.suffix.lower() == ".csv":
         return [_write(output, path, options.what or "reductions")]
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
-    with opened(output) as found:
-        tables = [options.what] if options.what else [table for table in FILES if found.holds(table)]
+    with opened(output) as source:
+        tables = [options.what] if options.what else [table for table in FILES if source.holds(table)]
     return [_write(output, path / FILES[table], table) for table in tables or ["reductions"]]
 
 
 def _write(output: Path, path: Path, table: str) -> Exported:
-    with written_whole(path) as file, opened(output) as found:
-        tasks = _tasks(found)
-        # The header names every column that any row has, so that the keys are read first.
+    with written_whole(path) as file, opened(output) as source:
+        tasks = _tasks(source)
+        # The header lists every column of any row, so a first pass reads the keys only.
         columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))
         n_rows = 0
-        for row in _rows(found, table, tasks, whole=False):
+        for row in _rows(source, table, tasks, keys_only=True):
             columns.update(row.keys())
             n_rows += 1
         gaps = [name for name, rows in columns.items() if with_gaps(name) and rows < n_rows]
         file.write(_line(columns))
-        for row in _rows(found, table, tasks, whole=True):
+        for row in _rows(source, table, tasks):
             row |= {name: f"{row[name]}.0" for name in gaps if name in row}
             file.write(_line(row.get(name, "") for name in columns))
     return Exported(path, n_rows, "rows")
 
 
 def _line(cells: Iterable[str]) -> str:
-    # Not csv.writer: before Python 3.13 it leaves a carriage return in a cell without quotes.
+    # Not csv.writer: before Python 3.13 it does not quote a cell with a carriage return.
     quoted = (f'"{cell.replace(_QUOTE, 2 * _QUOTE)}"' if _SPECIAL.search(cell) else cell for cell in cells)
     return f"{','.join(quoted)}\n"
 
 
-def _tasks(found: Opened) -> list[str]:
+def _tasks(source: Opened) -> list[str]:
     """Return the tasks that were reduced; a subject has a row for each, with marks or not."""
-    settings = found.manifest.settings
-    named = [drawing.task for drawing in settings.drawing_tasks] or list(settings.task)
-    if named:
-        return sorted({task for task in named if not settings.task or task in settings.task})
-    parts = found.partitions(labels=["task"])
+    settings = source.manifest.settings
+    tasks = [drawing.task for drawing in settings.drawing_tasks] or list(settings.task)
+    if tasks:
+        return sorted({task for task in tasks if not settings.task or task in settings.task})
+    parts = source.partitions(labels=["task"])
     return sorted({task for frames in parts for task in frames["labels"]["task"].unique()})
 
 
-def _rows(found: Opened, table: str, tasks: list[str], *, whole: bool) -> Iterator[Row]:
-    """Make the rows; those that are not whole have the right columns, and nothing in their cells."""
+def _rows(source: Opened, table: str, tasks: list[str], *, keys_only: bool = False) -> Iterator[Row]:
+    """Yield the rows; with `keys_only` they have the right columns, but empty cells."""
     keys = list(GROUP_KEYS)
-    more = _WANTED[table] if whole else []
-    wanted = {"labels": [*keys, "cluster_label"] if whole else keys, table: [*keys, *more]}
-    for frames in found.partitions(classifications=_SUBJECT, **wanted):
-        groups = _groups(frames, table, whole)
+    columns = {
+        "labels": keys if keys_only else [*keys, "cluster_label"],
+        table: keys if keys_only else [*keys, *_CLUSTER_COLUMNS[table]],
+    }
+    for frames in source.partitions(classifications=_SUBJECT, **columns):
+        groups = _groups(frames, table, keys_only=keys_only)
         subjects = frames["classifications"].unique().sort(_SUBJECT)
         for workflow, subject in subjects.iter_rows():
             for task in tasks:
                 of_task = in_order(groups.get((workflow, subject, task), ()))
                 if table == "reductions":
-                    cells = reduction_cells(of_task, found.manifest.settings)
+                    cells = reduction_cells(of_task, source.manifest.settings)
                     yield first_cells(REDUCER, workflow, subject, task) | cells
                     continue
                 for group in of_task:
-                    for cells in contour_cells(group, found.manifest.settings):
+                    for cells in contour_cells(group, source.manifest.settings):
                         yield first_cells(CONTOURS_REDUCER, workflow, subject, task) | cells
 
 
 def _groups(
-    frames: dict[str, pl.DataFrame], table: str, whole: bool
+    frames: dict[str, pl.DataFrame], table: str, *, keys_only: bool
 ) -> dict[tuple[int, int, str], list[Group]]:
     """Return the groups of each subject and task, with their clusters."""
     clusters: dict[tuple[Any, ...], list[Cluster | Contours]] = {}
@@ -130,13 +132,13 @@ def _groups(
     for row in frames[table].iter_rows():
         clusters.setdefault(row[:n_keys], []).append(_cluster(table, row[n_keys:]))
     labels = frames["labels"].group_by(GROUP_KEYS, maintain_order=True)
-    marks = labels.agg("cluster_label") if whole else labels.agg(pl.lit([]).alias("cluster_label"))
-    found: dict[tuple[int, int, str], list[Group]] = {}
+    marks = labels.agg(pl.lit([]).alias("cluster_label")) if keys_only else labels.agg("cluster_label")
+    groups: dict[tuple[int, int, str], list[Group]] = {}
     for row in marks.iter_rows():
         workflow, subject, task, frame, tool, of_marks = row
         group = Group(frame, tool, of_marks, clusters.get(row[:n_keys], ()))
-        found.setdefault((workflow, subject, task), []).append(group)
-    return found
+        groups.setdefault((workflow, subject, task), []).append(group)
+    return groups
 
 
 def _cluster(table: str, values: tuple[Any, ...]) -> Cluster | Contours:

@@ -14,6 +14,7 @@ from polyframe.consensus.tune.values import Grid
 from polyframe.core.atomic_files import placed_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
+from polyframe.core.local_paths import file_ending
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.pipeline.safeguards import check_named, extracted_tools
@@ -27,7 +28,7 @@ from polyframe.store.recorded_settings import check_volunteers_known, settings_f
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
 _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
 
-FORMATS: Final = (".csv", ".parquet")
+TABLE_ENDINGS: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,10 @@ def check_table_format(path: Path, output: Path | None = None) -> str:
     UsageError
         If it is neither .csv nor .parquet, or the file is one of those in `output`.
     """
-    ending = path.suffix.lower()
     folder = path.resolve().parent
     if output and folder.parent == output.resolve() and folder.name in TABLES:
         raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
-    if ending not in FORMATS:
-        raise UsageError(f"{path}: the name of a table ends in {' or '.join(FORMATS)}")
-    return ending
+    return file_ending(path, TABLE_ENDINGS, "table")
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Final
 
 import matplotlib
@@ -14,7 +13,7 @@ from polyframe.core.atomic_files import placed_whole
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, in_short
 from polyframe.core.frames import Frame
-from polyframe.core.local_paths import listed, local_path, shown_kind
+from polyframe.core.local_paths import file_ending, listed, local_path, shown_kind
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, check_level, level_title
 from polyframe.plot.draw_contours import level as draw_level
@@ -28,7 +27,7 @@ from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
 
 WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")
-FORMATS: Final = (".png", ".svg", ".pdf")
+PICTURE_ENDINGS: Final = (".png", ".svg", ".pdf")
 
 _MOST_ROWS: Final = 40
 
@@ -248,27 +247,13 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
         Where it cannot be written.
     """
     target = local_path(path, "path")
-    kind = check_format(target)
+    ending = file_ending(target, PICTURE_ENDINGS, "picture")
     if not isinstance(figure, Figure):
         raise UsageError(f"figure: expected a figure of Matplotlib, got {shown_kind(figure)}")
     content = BytesIO()
     # No dates and no random names of parts, as in the tables.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
-        figure.savefig(content, format=kind[1:], dpi=figure.dpi, metadata=dates.get(kind))
+        figure.savefig(content, format=ending[1:], dpi=figure.dpi, metadata=dates.get(ending))
     with placed_whole(target) as temporary:
         temporary.write_bytes(content.getvalue())
-
-
-def check_format(path: Path) -> str:
-    """Return the ending of a picture's name.
-
-    Raises
-    ------
-    UsageError
-        Where pictures are not written in it.
-    """
-    kind = path.suffix.lower()
-    if kind not in FORMATS:
-        raise UsageError(f"{path}: the name of a picture ends in {', '.join(FORMATS)}; name such a file")
-    return kind

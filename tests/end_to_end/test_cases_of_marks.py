@@ -276,7 +276,7 @@ def test_every_shape_left_out_is_counted_and_named(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     notes = said(polyframe, exported, to, tmp_path / "to", "--image-size", "1000x800")
-    assert f"1 shapes have no area within their image, and are left out: {OUTSIDE}" in notes
+    assert f"omitted 1 shapes that have no area within their image: {OUTSIDE}" in notes
     assert len(notes) == (2 if to == "masks" else 1)
     rows = pf.scan(exported, "reductions").collect()
     outside = rows.filter(pl.col("frame") == 0, pl.col("cluster_label") == 1)
@@ -301,7 +301,7 @@ def test_only_what_was_not_done_is_advised(to: str, exported: Path, tmp_path: Pa
     assert without.endswith("name the export with --classifications, or give --image-size")
     # The export does not have the dimensions of frame 1.
     (named,) = sizes("--classifications", CASES / "exports.csv")
-    assert "the size of 1 images is not known, not even from the export" in named
+    assert "the size of 1 images is not known and not recorded in the export" in named
     assert "(subject 501 frame 1)" in named
     assert named.endswith("; give --image-size")
     assert sizes("--classifications", CASES / "exports.csv", "--image-size", "9x9") == []
@@ -315,9 +315,7 @@ def test_clusters_without_the_level_are_counted_and_named(
     level = int(rows["number_of_contours"].max()) + 1  # type: ignore[arg-type]
     notes = said(polyframe, exported, to, tmp_path / "to", "--level", level)
     (note,) = [note for note in notes if "level" in note]
-    assert note.startswith(
-        f"{rows.height} shapes do not reach the level, and are left out: subject 501 frame 0 "
-    )
+    assert note.startswith(f"omitted {rows.height} shapes that do not reach the level: subject 501 frame 0 ")
     assert note.endswith(f"level {level}, and 1 more")
 
 

@@ -108,4 +108,4 @@ def test_pictures_and_reports(made: Path, tmp_path: Path) -> None:
 def test_exports(to: str, made: Path, tmp_path: Path) -> None:
     size = {"image_size": "20x20"} if to in ("coco", "labelstudio") else {}
     written = pf.export(made, to, tmp_path / f"out.{'csv' if to == 'panoptes-csv' else 'json'}", **size)
-    assert [file.written for file in written][:1] == [SUBJECTS]
+    assert [file.count for file in written][:1] == [SUBJECTS]

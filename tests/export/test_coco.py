@@ -31,7 +31,7 @@ def test_it_loads_in_pycocotools(out: Path, tmp_path: Path) -> None:
     (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)
     loaded = coco.COCO(str(done.path))
     rows = pf.scan(out, "reductions").collect()
-    assert done.written == len(loaded.anns) == rows.height
+    assert done.count == len(loaded.anns) == rows.height
     assert [category["name"] for category in loaded.cats.values()] == ["T0_toolIndex0", "T0_toolIndex1"]
     assert {image["file_name"] for image in loaded.imgs.values()} <= {
         path.name for path in (ROOT / "data" / "images").iterdir()
@@ -152,7 +152,7 @@ def test_shapes_are_cut_at_the_border_and_sizes_guessed_out_loud(tmp_path: Path,
     assert told["images"][0]["file_name"] == "s1_f0.jpg"
     assert told["annotations"][0]["bbox"] == [0, 20, 6, 5]
     done = polyframe(*command, "--image-size", "25x10")
-    assert "1 shapes have no area within their image" in done.err
+    assert "omitted 1 shapes that have no area within their image" in done.err
     assert json.loads((tmp_path / "c.json").read_text())["annotations"] == []
     pf.export(tmp_path / "out", "coco", tmp_path / "c.json", level=3, image_size="25,25")
     assert json.loads((tmp_path / "c.json").read_text())["annotations"][0]["bbox"] == [0, 20, 5, 5]

@@ -30,7 +30,7 @@ def features(path: Path) -> list[dict]:
 def test_averages(out: Path, tmp_path: Path) -> None:
     (done,) = pf.export(out, "geojson", tmp_path / "a.geojson")
     rows = pf.scan(out, "reductions").collect()
-    assert done.written == rows.height == 2
+    assert done.count == rows.height == 2
     for feature, row in zip(features(done.path), rows.iter_rows(named=True), strict=True):
         shape = shapely.geometry.shape(feature["geometry"])
         assert shape.equals(shapely.from_wkb(row["geometry"]))
@@ -68,11 +68,11 @@ def test_an_empty_intersection_has_no_geometry(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path) -> None:
-    with pytest.raises(pf.UsageError, match="not a whole number from 1"):
+    with pytest.raises(pf.UsageError, match="not an integer from 1"):
         pf.export(out, "geojson", tmp_path / "x", level=0)
-    with pytest.raises(pf.UsageError, match="reductions have none"):
+    with pytest.raises(pf.UsageError, match="reductions have no levels"):
         pf.export(out, "geojson", tmp_path / "x", level=1, what="reductions")
-    with pytest.raises(pf.UsageError, match="leave it out for panoptes-csv"):
+    with pytest.raises(pf.UsageError, match="omit it for panoptes-csv"):
         pf.export(out, "panoptes-csv", tmp_path / "x.csv", level=1)
     with pytest.raises(pf.PolyframeError, match="is a directory"):
         pf.export(out, "geojson", tmp_path)
@@ -91,7 +91,7 @@ def test_geopandas_reads_it(what: str, tmp_path: Path) -> None:
     assert json.loads(done.path.read_text())["description"].endswith("image pixels, y downwards")
     # As the README says: it takes any GeoJSON for degrees.
     frame = geopandas.read_file(done.path).set_crs(None, allow_override=True)
-    assert len(frame) == done.written
+    assert len(frame) == done.count
     assert frame.geometry.is_valid.all()
     assert (frame.geometry.geom_type == "Polygon").all()
     assert np.allclose(frame.geometry.area, frame["area"])

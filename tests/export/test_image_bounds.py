@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe.export.image_bounds import within_image
+from polyframe.export.image_bounds import clip_to_image
 
 SIZE = (10, 6)
 Corners = list[tuple[float, float]]
 
 
 def cut(corners: Corners, size: tuple[int, int] = SIZE) -> list[Corners]:
-    return [part.tolist() for part in within_image(np.array([*corners, corners[0]], float), size)]
+    return [part.tolist() for part in clip_to_image(np.array([*corners, corners[0]], float), size)]
 
 
 def box(left: float, top: float, right: float, bottom: float) -> Corners:
@@ -83,4 +83,4 @@ def test_a_triangle_loses_its_tip() -> None:
     "points", [np.empty((0, 2)), np.zeros((3, 2)), np.array([[1.0, 1], [2, 2], [3, 3], [1, 1]])]
 )
 def test_what_has_no_area_is_nothing(points: np.ndarray) -> None:
-    assert within_image(points, SIZE) == []
+    assert clip_to_image(points, SIZE) == []

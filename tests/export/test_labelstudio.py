@@ -21,7 +21,7 @@ def test_polygons_in_percent(level: int | None, tmp_path: Path) -> None:
     path = tmp_path / "tasks.json"
     (done,) = pf.export(tmp_path / "out", "labelstudio", path, level=level, classifications=EXPORT)
     tasks = json.loads(path.read_text(encoding="utf-8"))
-    assert done.written == len(tasks) == 16
+    assert done.count == len(tasks) == 16
     results = {}
     for task in tasks:
         (prediction,) = task["predictions"]

@@ -60,10 +60,10 @@ def test_masks_of_the_example(level: int | None, tmp_path: Path) -> None:
         tmp_path / "out", "masks", tmp_path / "m", level=level, classifications=EXPORT
     )
     names = {path.name for path in (tmp_path / "m").glob("*.png")}
-    assert pictures.written == len(names) == 16
+    assert pictures.count == len(names) == 16
     rows = pf.scan(tmp_path / "out", "reductions" if level is None else "contours").collect()
     told = [json.loads(line) for line in labels.path.read_text().splitlines()]
-    assert labels.written == len(told) == rows.height
+    assert labels.count == len(told) == rows.height
     for name in names:
         mask = opened(tmp_path / "m" / name)
         with image.open(ROOT / "data" / "images" / name) as picture:

@@ -167,7 +167,7 @@ def test_reductions_equal_those_of_the_reference_tool(
     their_columns, their_rows = read(folder / f"{name}.csv")
     assert columns == their_columns
     assert ("data.data" in columns) == (name == "collab")
-    assert len(rows) == len(their_rows) == done.written
+    assert len(rows) == len(their_rows) == done.count
     for row, their_row in zip(rows, their_rows, strict=True):
         assert_same_cells(row, their_row, as_geometry=name in ("union", "intersection"))
 

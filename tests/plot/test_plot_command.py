@@ -147,7 +147,7 @@ def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["OUT", "-o", "x.bmp"], "ends in .png, .svg, .pdf"),
+        (["OUT", "-o", "x.bmp"], "must end in .png, .svg or .pdf"),
         (["-o", "x.png"], "name an output directory"),
         (["OUT", "--toy", "-o", "x.png"], "--toy cannot be combined with OUT"),
         (["OUT", "--level", "2", "-o", "x.png"], "--level needs --subject"),

@@ -11,7 +11,7 @@ import polars as pl
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, in_short
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import file_ending, local_path
 from polyframe.core.values import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
@@ -130,8 +130,7 @@ def report(
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {in_short(limit)} is not a whole number from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")
-    if target.suffix.lower() not in _ENDINGS:
-        raise UsageError(f"{target}: the name of a report ends in {' or '.join(_ENDINGS)}")
+    file_ending(target, _ENDINGS, "report")
     subjects, images, classifications = (
         None if given is None else local_path(given, name)
         for name, given in (("subjects", subjects), ("images", images), ("classifications", classifications))

@@ -257,7 +257,7 @@ def test_calls_that_cannot_work_are_told_in_one_line(
     ):
         assert told in one_line(polyframe("report", *arguments, "-o", path), code)
         assert not path.exists()
-    assert "ends in .html" in one_line(polyframe("report", example, "-o", example / "polyframe.json"), 2)
+    assert "must end in .html" in one_line(polyframe("report", example, "-o", example / "polyframe.json"), 2)
     (tmp_path / "y.html").mkdir()
     assert "is a directory" in one_line(polyframe("report", example, "-o", tmp_path / "y.html"), 1)
     with pytest.raises(pf.UsageError, match="limit: 0 is not a whole number"):
