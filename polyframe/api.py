@@ -25,7 +25,7 @@ from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.keywords import ContoursKeywords
-from polyframe.core.local_paths import listed, local_path
+from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
 from polyframe.export.export_output import export
 from polyframe.export.exported_file import Exported
@@ -424,7 +424,7 @@ def _name_of(found: Found) -> str:
 
 def _named(given: Any) -> list[SourceLike]:
     """Return an export as the pipeline takes it: paths, and frames that are handed over as lazy ones."""
-    several = [given] if is_frame(given) else listed(given)
+    several = [given] if is_frame(given) else as_list(given)
     return [
         FrameSource(lazy_frame(one, (*REQUIRED, *OPTIONAL)))
         if is_frame(one)
@@ -440,7 +440,7 @@ def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:
     expected = "a YAML file, a mapping, or a list of them"
     return [
         one if isinstance(one, Mapping) else local_path(one, "config", expected=expected)
-        for one in listed(config)
+        for one in as_list(config)
     ]
 
 

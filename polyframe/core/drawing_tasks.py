@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from polyframe.core.choices import ExtractorKind
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.rules import Rule, each
 from polyframe.core.values import LARGEST_INDEX, is_integer
 
@@ -42,7 +42,7 @@ def split_tool(tool: str) -> tuple[str | None, int]:
     """
     match = _TOOL.fullmatch(str(tool).strip())
     if match is None:
-        raise UsageError(f"bezier_tool must be {BEZIER_TOOLS.expected} (got {in_short(tool)})")
+        raise UsageError(f"bezier_tool must be {BEZIER_TOOLS.expected} (got {short_repr(tool)})")
     return match[1], int(match[2])
 
 

@@ -71,7 +71,7 @@ def no_such_file(named: str | os.PathLike[str]) -> str:
     return f"{named}: no such file in {path.parent.resolve()}; check the name"
 
 
-def in_short(value: object) -> str:
+def short_repr(value: object) -> str:
     """Return a value as a message names it: in one line, and not too long."""
     text = repr(value)
     if "\n" in text:

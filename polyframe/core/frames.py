@@ -12,7 +12,7 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.forks import use_polars
-from polyframe.core.local_paths import shown_kind
+from polyframe.core.local_paths import type_name
 
 #: What messages name.
 FRAMES: Final = "a frame of Polars, pandas or Arrow"
@@ -64,7 +64,7 @@ def lazy_frame(value: Any, wanted: Collection[str] | None = None) -> pl.LazyFram
     try:
         return pl.DataFrame(value).lazy()
     except Exception as error:  # of whatever library computes the frame
-        raise PolyframeError(f"the {shown_kind(value)} cannot be read: {_first_line(error)}") from None
+        raise PolyframeError(f"the {type_name(value)} cannot be read: {_first_line(error)}") from None
 
 
 def data_frame(value: Any, name: str, wanted: Collection[str] | None = None) -> pl.DataFrame:
@@ -87,7 +87,7 @@ def data_frame(value: Any, name: str, wanted: Collection[str] | None = None) -> 
         As from `lazy_frame`, and where a lazy frame cannot be computed.
     """
     if not is_frame(value):
-        raise UsageError(f"{name}: expected {FRAMES}, got {shown_kind(value)}")
+        raise UsageError(f"{name}: expected {FRAMES}, got {type_name(value)}")
     try:
         return lazy_frame(value, wanted).collect()
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -35,7 +35,7 @@ def local_path(value: Any, name: str, expected: str = "a path") -> Path:
         Where it is no path, or the address of something that is not on this machine.
     """
     if isinstance(value, bytes) or not isinstance(value, (str, os.PathLike)):
-        raise UsageError(f"{name}: expected {expected}, got {shown_kind(value)}")
+        raise UsageError(f"{name}: expected {expected}, got {type_name(value)}")
     text = os.fspath(value)
     if isinstance(text, bytes):
         raise UsageError(f"{name}: expected a path of text, got one of bytes; os.fsdecode makes text of it")
@@ -82,7 +82,7 @@ def file_ending(path: Path, endings: Sequence[str], kind: str) -> str:
     return ending
 
 
-def listed(values: Any) -> list[Any]:
+def as_list(values: Any) -> list[Any]:
     """Return several values as they are, and a single one as a list of one.
 
     An open file, a mapping, a frame and text can be iterated over, but are single values.
@@ -94,7 +94,7 @@ def listed(values: Any) -> list[Any]:
     return list(values)
 
 
-def shown_kind(value: object) -> str:
+def type_name(value: object) -> str:
     """Return what a value is, as messages name it: `None`, `5`, `bytes`, `pandas.Series`."""
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)

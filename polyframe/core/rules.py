@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.values import as_builtin, is_integer
 
 
@@ -33,7 +33,7 @@ class Rule:
     def check(self, name: str, value: object) -> None:
         """Raise a UsageError such as `eps must be > 0 and <= 1 (got 0.0)` if a value is not valid."""
         if not self.accepts(value):
-            raise UsageError(f"{name} must be {self.expected} (got {in_short(value)})")
+            raise UsageError(f"{name} must be {self.expected} (got {short_repr(value)})")
 
 
 def number(least: float, most: float, *, exclusive: bool = False) -> Rule:

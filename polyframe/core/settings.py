@@ -24,7 +24,7 @@ from polyframe.core.choices import (
 )
 from polyframe.core.drawing_tasks import BEZIER_TOOLS, DRAWING_TASKS, TASKS, TOOLS, DrawingTask
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import listed
+from polyframe.core.local_paths import as_list
 from polyframe.core.rules import (
     ANYTHING,
     BOOLEAN,
@@ -46,7 +46,7 @@ Affects = Literal["extract", "reduce", "contours", "carried", "run"]
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
-    return tuple(map(as_builtin, listed(value)))
+    return tuple(map(as_builtin, as_list(value)))
 
 
 def _as_strings(value: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.local_paths import local_path
 
 #: Every format and the module that writes it, which is imported late.
@@ -62,14 +62,14 @@ class ExportOptions:
             if value is None:
                 continue
             if isinstance(kind, tuple) and not (isinstance(value, str) and value in kind):
-                raise UsageError(f"{f.name}: {in_short(value)} is not one of {', '.join(kind)}")
+                raise UsageError(f"{f.name}: {short_repr(value)} is not one of {', '.join(kind)}")
             if kind is str and not isinstance(value, str):
-                raise UsageError(f"{f.name}: {in_short(value)} is not a string")
+                raise UsageError(f"{f.name}: {short_repr(value)} is not a string")
             if kind is Path:
                 local_path(value, f.name)
         level = self.level
         if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
-            raise UsageError(f"level: {in_short(level)} is not an integer from 1")
+            raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
 
     def check_for(self, to: str) -> None:
         """Raise a UsageError for an option that the format does not use."""

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
 from polyframe.export.export_options import FORMATS, ExportOptions
@@ -55,7 +55,7 @@ def export(
     """
     folder, target = local_path(output, "output"), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
-        raise UsageError(f"unknown format {in_short(to)}{nearest(to, FORMATS)}")
+        raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
     known = ExportOptions.__dataclass_fields__
     for name in options:
         if name not in known:

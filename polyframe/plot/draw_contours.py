@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 
 from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
@@ -135,7 +135,7 @@ def check_level(level: int) -> int:
     """Return a level as a number of Python's own; a UsageError where it is none."""
     level = as_builtin(level)
     if not is_integer(level) or level < 1:
-        raise UsageError(f"level: {in_short(level)} is not a whole number from 1")
+        raise UsageError(f"level: {short_repr(level)} is not a whole number from 1")
     return level
 
 

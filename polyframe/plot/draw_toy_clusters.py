@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from polyframe.consensus.reduce import cluster_marks, labels_table, reductions_table
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import shown_kind
+from polyframe.core.local_paths import type_name
 from polyframe.core.settings import Settings
 from polyframe.pipeline.given_marks import frames_of
 from polyframe.plot.draw_marks import mark_lines, outline
@@ -92,7 +92,7 @@ def toy_group(
     """
     if not isinstance(cluster, ToyCluster):
         raise UsageError(
-            f"cluster: expected a ToyCluster such as toy_cluster gives, got {shown_kind(cluster)}"
+            f"cluster: expected a ToyCluster such as toy_cluster gives, got {type_name(cluster)}"
         )
     extractions = pl.DataFrame(
         {

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
 from polyframe.core.tables import TUNING
 from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
@@ -88,7 +88,7 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
         Where there is no such thing to show, or the table is none that `tune` makes.
     """
     if not isinstance(show, str) or show not in _KINDS:
-        raise UsageError(f"show: {in_short(show)} is not one of {', '.join(_KINDS)}")
+        raise UsageError(f"show: {short_repr(show)} is not one of {', '.join(_KINDS)}")
     kind = _KINDS[show]
     check_axes(ax)
     try:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from polyframe.core.atomic_files import placed_whole
 from polyframe.core.choices import AverageType
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
-from polyframe.core.local_paths import file_ending, listed, local_path, shown_kind
+from polyframe.core.local_paths import as_list, file_ending, local_path, type_name
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, check_level, level_title
 from polyframe.plot.draw_contours import level as draw_level
@@ -67,19 +67,19 @@ def subject_figure(
     PolyframeError
         Where contours are to be shown and not there, or there are more than 40 rows.
     """
-    groups = [groups] if isinstance(groups, MarkGroup) else listed(groups)
+    groups = [groups] if isinstance(groups, MarkGroup) else as_list(groups)
     for group in groups:
         check_group(group)
-    kinds = [*dict.fromkeys(map(str, listed(show))), *(["level"] if level is not None else [])]
+    kinds = [*dict.fromkeys(map(str, as_list(show))), *(["level"] if level is not None else [])]
     if level is not None:
         level = check_level(level)
     images = {} if images is None else images
     if not isinstance(images, Mapping):
-        raise UsageError(f"images: expected a mapping of frames to images, got {shown_kind(images)}")
+        raise UsageError(f"images: expected a mapping of frames to images, got {type_name(images)}")
     unknown = [kind for kind in kinds if kind not in (*KINDS, "level")]
     if unknown or not kinds or not groups:
         raise UsageError(
-            f"show: {in_short(unknown or list(groups))} is nothing to show; there are {', '.join(KINDS)}"
+            f"show: {short_repr(unknown or list(groups))} is nothing to show; there are {', '.join(KINDS)}"
         )
     beside = len(kinds) > 1
     columns = len(kinds) if beside else min(len(groups), 3)
@@ -197,7 +197,7 @@ def toy_figure(
     UsageError
         Where a setting is out of its range, or there is none at all.
     """
-    eps, min_samples, averages = map(listed, (eps, min_samples, averages))
+    eps, min_samples, averages = map(as_list, (eps, min_samples, averages))
     near = toy_pair(distance=0.7, spread=0.13, rotation=12, seed=2)
     scattered = toy_pair(distance=1.5, spread=0.2, rotation=12, seed=2)
     one = toy_cluster(n_sides=5, spread=0.16, rotation=10, noise=0.05, seed=6)
@@ -249,7 +249,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     target = local_path(path, "path")
     ending = file_ending(target, PICTURE_ENDINGS, "picture")
     if not isinstance(figure, Figure):
-        raise UsageError(f"figure: expected a figure of Matplotlib, got {shown_kind(figure)}")
+        raise UsageError(f"figure: expected a figure of Matplotlib, got {type_name(figure)}")
     content = BytesIO()
     # No dates and no random names of parts, as in the tables.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

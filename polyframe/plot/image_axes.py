@@ -13,7 +13,7 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import NDArray
 
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import shown_kind
+from polyframe.core.local_paths import type_name
 from polyframe.plot.line_styles import cluster_style
 from polyframe.plot.mark_groups import MarkGroup
 
@@ -49,7 +49,7 @@ def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
     check_group(group)
     check_axes(ax)
     if image is not None and not (isinstance(image, np.ndarray) and image.ndim in (2, 3)):
-        raise UsageError(f"image: expected an array such as read_image gives, got {shown_kind(image)}")
+        raise UsageError(f"image: expected an array such as read_image gives, got {type_name(image)}")
     ax.set_facecolor("white")
     if image is not None:
         height, width = image.shape[:2]
@@ -71,14 +71,14 @@ def check_group(group: MarkGroup) -> None:
     if not isinstance(group, MarkGroup):
         hint = "; take one of them, such as groups[0]" if isinstance(group, list) else ""
         raise UsageError(
-            f"group: expected a MarkGroup, such as read_groups gives several, got {shown_kind(group)}{hint}"
+            f"group: expected a MarkGroup, such as read_groups gives several, got {type_name(group)}{hint}"
         )
 
 
 def check_axes(ax: Axes) -> None:
     """Raise a UsageError where something else than an axes is to be drawn on."""
     if not isinstance(ax, Axes):
-        raise UsageError(f"ax: expected an axes of Matplotlib, got {shown_kind(ax)}")
+        raise UsageError(f"ax: expected an axes of Matplotlib, got {type_name(ax)}")
 
 
 def without_ticks(ax: Axes) -> None:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.plot.image_axes import TITLE_POINTS, broken_at
 
@@ -36,7 +36,7 @@ def empty_figure(width: int) -> Figure:
     width = as_builtin(width)
     if not is_integer(width) or not LEAST_WIDTH <= width <= LARGEST_WIDTH:
         raise UsageError(
-            f"width: {in_short(width)} is not a whole number from {LEAST_WIDTH} to {LARGEST_WIDTH}"
+            f"width: {short_repr(width)} is not a whole number from {LEAST_WIDTH} to {LARGEST_WIDTH}"
         )
     inches = width / DPI
     return Figure(figsize=(inches, inches), dpi=DPI, facecolor="white")

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.local_paths import listed, local_path
+from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.store.dataset import part_paths, scan
@@ -124,13 +124,13 @@ def read_groups(
     output = local_path(output, "output")
     subject_id = as_builtin(subject_id)
     if not is_integer(subject_id):
-        raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
-    tasks, frames, tools = map(listed, (tasks, frames, tools))
+        raise UsageError(f"subject_id: {short_repr(subject_id)} is not a whole number")
+    tasks, frames, tools = map(as_list, (tasks, frames, tools))
     if not all(isinstance(task, str) for task in tasks):
-        raise UsageError(f"tasks: {in_short(tasks)} are not task keys such as T0")
+        raise UsageError(f"tasks: {short_repr(tasks)} are not task keys such as T0")
     for name, numbers in (("frames", frames), ("tools", tools)):
         if not all(is_integer(as_builtin(number)) for number in numbers):
-            raise UsageError(f"{name}: {in_short(numbers)} are not whole numbers")
+            raise UsageError(f"{name}: {short_repr(numbers)} are not whole numbers")
     wanted = pl.col("subject_id") == subject_id
     labels = _rows(output, "labels", wanted)
     if labels.is_empty():

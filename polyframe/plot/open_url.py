@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from polyframe import __version__
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.local_paths import shown_kind
+from polyframe.core.local_paths import type_name
 
 #: IPv6 addresses that stand for an IPv4 address in their last 32 bits.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -64,7 +64,7 @@ def check_scheme(url: str) -> None:
         Where it is not.
     """
     if not isinstance(url, str):
-        raise UsageError(f"url: expected an address, got {shown_kind(url)}")
+        raise UsageError(f"url: expected an address, got {type_name(url)}")
     try:
         scheme = urllib.parse.urlsplit(url).scheme.lower()
     except ValueError:

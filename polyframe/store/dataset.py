@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.errors import PolyframeError, UsageError, check_name, in_short
+from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
 from polyframe.core.forks import use_polars
 from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
@@ -149,7 +149,7 @@ def _identity(path: Path) -> tuple[int, ...] | None:
 
 def _existing_parts(output: Path, table: str) -> list[Path]:
     if not isinstance(table, str) or table not in TABLES:
-        raise UsageError(f"no table {in_short(table)}{nearest(table, TABLES)}")
+        raise UsageError(f"no table {short_repr(table)}{nearest(table, TABLES)}")
     paths = part_paths(output, table)
     if not paths:
         read_manifest(output)

@@ -13,7 +13,7 @@ import msgspec
 from polyframe import __version__
 from polyframe.core.atomic_files import cannot_write, replace_durably, sync_folder
 from polyframe.core.choices import VersionChosenBy
-from polyframe.core.errors import PolyframeError, UsageError, check_name, in_short
+from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
@@ -358,7 +358,7 @@ def _recorded_settings(
     known = Settings().affecting(*affects)
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise msgspec.ValidationError(f"{place}: unknown setting {in_short(unknown[0])}")
+        raise msgspec.ValidationError(f"{place}: unknown setting {short_repr(unknown[0])}")
     missing = [name for name in known if name not in names]
     if missing and manifest.polyframe_version == __version__:
         raise msgspec.ValidationError(f"{place}: missing setting {missing[0]!r}")

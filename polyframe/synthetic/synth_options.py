@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 
 RowOrder = Literal["time", "subject"]
 
@@ -71,13 +71,13 @@ class SynthOptions:
             if f.metadata["choices"]:
                 if not isinstance(value, str) or value not in f.metadata["choices"]:
                     raise UsageError(
-                        f"{f.name}: {in_short(value)} is not one of {', '.join(f.metadata['choices'])}"
+                        f"{f.name}: {short_repr(value)} is not one of {', '.join(f.metadata['choices'])}"
                     )
                 continue
             right_type = isinstance(value, int if f.type is int else (int, float))
             if isinstance(value, bool) or not right_type or not least <= value <= most:
                 noun = "a whole number" if f.type is int else "a fraction"
-                raise UsageError(f"{f.name}: {in_short(value)} is not {noun} from {least} to {most}")
+                raise UsageError(f"{f.name}: {short_repr(value)} is not {noun} from {least} to {most}")
         if 0 < self.pool < self.volunteers:
             raise UsageError(f"pool: {self.pool} is less than volunteers ({self.volunteers})")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from polyframe.core.arrays import Ints
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.local_paths import local_path, shown_kind
+from polyframe.core.local_paths import local_path, type_name
 from polyframe.synthetic.csv_rows import COLUMNS, SubjectRows, encode_rows, image_name
 from polyframe.synthetic.drawing import draw_subject
 from polyframe.synthetic.ground_truth import make_scene
@@ -90,7 +90,7 @@ def write_export(
     """
     options = SynthOptions() if options is None else options
     if not isinstance(options, SynthOptions):
-        raise UsageError(f"options: expected SynthOptions, got {shown_kind(options)}")
+        raise UsageError(f"options: expected SynthOptions, got {type_name(options)}")
     path = local_path(path, "path")
     size = rows = marks = 0
     with replacing(path) as file:

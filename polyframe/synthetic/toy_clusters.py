@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.values import is_integer
 from polyframe.synthetic.random_numbers import TOY, bell, stream
 
@@ -162,4 +162,4 @@ def _is_number(value: object) -> bool:
 
 def _require(condition: bool, name: str, value: object, expected: str) -> None:
     if not condition:
-        raise UsageError(f"{name}: {in_short(value)} is not {expected}")
+        raise UsageError(f"{name}: {short_repr(value)} is not {expected}")

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import listed
+from polyframe.core.local_paths import as_list
 from polyframe.core.settings import Settings
 from polyframe.core.values import as_builtin
 
@@ -93,7 +93,7 @@ def _values(
             checked(value) for item in items for value in _parsed(name, item, checked, form, least_parts)
         ]
     else:
-        numbers = [checked(value) for value in listed(values)]
+        numbers = [checked(value) for value in as_list(values)]
     if not numbers:
         raise UsageError(f"{name}: no value to try; expected {form} or a list such as {_example(name)}")
     return tuple(sorted(set(numbers)))

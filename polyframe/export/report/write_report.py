@@ -10,7 +10,7 @@ import polars as pl
 
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import file_ending, local_path
 from polyframe.core.values import is_integer
 from polyframe.export.report import LIMIT
@@ -128,7 +128,7 @@ def report(
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
     if not is_integer(limit) or limit < 1:
-        raise UsageError(f"limit: {in_short(limit)} is not a whole number from 1")
+        raise UsageError(f"limit: {short_repr(limit)} is not a whole number from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
     subjects, images, classifications = (

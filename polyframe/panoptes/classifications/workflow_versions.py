@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from polyframe.core.errors import UsageError, in_short
+from polyframe.core.errors import UsageError, short_repr
 
 _VERSION: Final = re.compile(r"\s*([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*")
 _ALL_MINORS: Final = 10**9
@@ -105,7 +105,7 @@ def version_spec_from_config(value: Any) -> str:
         ends = {key: end for key, end in value.items() if end is not None}
         if not ends or not ends.keys() <= {"min", "max"}:
             raise UsageError(
-                f"workflow_version: {in_short(dict(value))} is not a mapping with `min`, `max` or both"
+                f"workflow_version: {short_repr(dict(value))} is not a mapping with `min`, `max` or both"
             )
         texts = {key: _version_text(end) for key, end in ends.items()}
         for key, text in texts.items():
@@ -149,7 +149,7 @@ def _version_text(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     hint = "; write it in quotes, since 13.10 as a number is 13.1" if isinstance(value, float) else ""
-    raise UsageError(f"workflow_version: {in_short(value)} is not one of {_FORMS}{hint}")
+    raise UsageError(f"workflow_version: {short_repr(value)} is not one of {_FORMS}{hint}")
 
 
 def _canonical(version: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from polyframe.core.errors import UsageError, no_such_file
-from polyframe.core.local_paths import shown_kind
+from polyframe.core.local_paths import type_name
 from polyframe.core.values import as_builtin
 
 _LARGEST_FILE: Final = 1_000_000
@@ -100,7 +100,7 @@ def _tree_of(value: Any, place: str) -> Tree:
     if value is None or isinstance(value, (bool, int, float, str)):
         # Of a number nobody knows how it was written: 13.10 and 13.1 are the same.
         return Scalar(value, value if isinstance(value, str) else None)
-    raise UsageError(f"{place}: expected text, a number, a list or a mapping, got {shown_kind(value)}")
+    raise UsageError(f"{place}: expected text, a number, a list or a mapping, got {type_name(value)}")
 
 
 class _Unreadable(Exception):  # noqa: N818 - becomes a UsageError with the file's name

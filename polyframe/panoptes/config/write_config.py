@@ -5,7 +5,7 @@ from pathlib import Path
 
 from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError, UsageError, in_short
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import local_path
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, version_spec_from_config
@@ -64,7 +64,7 @@ def config(
     path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
     workflow_id = as_builtin(workflow_id)
     if workflow_id is not None and not is_integer(workflow_id):
-        raise UsageError(f"workflow_id: {in_short(workflow_id)} is not a whole number")
+        raise UsageError(f"workflow_id: {short_repr(workflow_id)} is not a whole number")
     if folder.is_file():
         raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
     if version is not None and not isinstance(version, str):

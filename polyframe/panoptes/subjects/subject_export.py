@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.errors import PolyframeError, UsageError, in_short, no_such_file
+from polyframe.core.errors import PolyframeError, UsageError, no_such_file, short_repr
 from polyframe.core.frames import clean_name
 from polyframe.core.local_paths import local_path
 from polyframe.core.values import as_builtin, is_integer
@@ -59,7 +59,7 @@ def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
     """
     subject_id = as_builtin(subject_id)
     if not is_integer(subject_id):
-        raise UsageError(f"subject_id: {in_short(subject_id)} is not a whole number")
+        raise UsageError(f"subject_id: {short_repr(subject_id)} is not a whole number")
     found = read_subjects(subjects, [subject_id])
     if not found:
         raise PolyframeError(f"{subjects}: has no subject {subject_id}; is it the export of this project?")
