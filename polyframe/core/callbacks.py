@@ -1,8 +1,8 @@
-"""Types of the functions that report what a run does."""
+"""Define the types of functions that report on a run."""
 
 from collections.abc import Callable
 
-#: Receives a note: what was chosen or skipped.
+#: Receives a note on what was chosen or skipped.
 Say = Callable[[str], None]
-#: Receives the number of finished partitions and of all partitions.
+#: Receives the number of finished partitions and the number of all partitions.
 Progress = Callable[[int, int], None]

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, each with a one-line message that names what to do next."""
+"""Define the errors that users see: one-line messages that say what is wrong and what to do."""
 
 import difflib
 import os
@@ -6,73 +6,73 @@ import sys
 from pathlib import Path
 from typing import Final
 
-#: How much of a value messages show.
+#: Longest value that a message shows.
 _LONGEST: Final = 80
 
 
 class PolyframeError(Exception):
-    """Something in the input or the surroundings stops the work; the message is one line.
+    """A problem of the input or the system; the message is one line.
 
-    The command line prints the message and ends with exit code 1.
+    The command line prints the message and exits with code 1.
     """
 
 
 class UsageError(PolyframeError):
-    """The call itself is wrong: an unknown setting, a value out of range, settings that contradict.
+    """A wrong call: an unknown setting, a value out of range, or settings that contradict each other.
 
-    The command line prints the message and ends with exit code 2.
+    The command line prints the message and exits with code 2.
     """
 
 
 def check_name(path: str | os.PathLike[str]) -> None:
-    """Check that a file or folder can be named to Polars, which takes names as UTF-8.
+    """Check that Polars, which takes names as UTF-8, can open a file or folder.
 
     Raises
     ------
     PolyframeError
-        Where its name is other bytes, or where Python takes names for something else.
+        If the name is not UTF-8, or if Python uses another encoding for names.
     """
     name = os.fspath(path)
     if sys.getfilesystemencoding() != "utf-8" and not name.isascii():
-        raise PolyframeError(f"{name}: names with such letters need UTF-8; set PYTHONUTF8=1 and run again")
+        raise PolyframeError(f"{name}: names that are not ASCII need UTF-8; set PYTHONUTF8=1 and run again")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise PolyframeError(f"{name}: this name is not text in UTF-8; rename it, or its folder") from None
+        raise PolyframeError(f"{name}: the name is not valid UTF-8; rename the file or its folder") from None
 
 
-def no_such_file(named: str | os.PathLike[str]) -> str:
-    """Return the message for a file that is not there, or is none, with the one nearest to it that is.
+def no_such_file(name: str | os.PathLike[str]) -> str:
+    """Return the message for a missing file, or for a folder in its place; suggest the nearest file.
 
     Parameters
     ----------
-    named : path
-        As it was given.
+    name : path
+        As the caller wrote it.
 
     Returns
     -------
     str
-        One line without the kind of error.
+        One line.
     """
-    path = Path(named)
+    path = Path(name)
     if path.is_dir():
-        return f"{named}: is a directory; name a file in it"
+        return f"{name}: is a directory; name a file in it"
     try:
-        there = [entry.name for entry in path.parent.iterdir() if entry.exists()]  # no links to nothing
+        names = [entry.name for entry in path.parent.iterdir() if entry.exists()]  # no dangling links
     except PermissionError:
-        return f"{named}: cannot be looked for, since {path.parent} cannot be read; check its permissions"
+        return f"{name}: the folder {path.parent} cannot be read; check its permissions"
     except OSError:
-        return f"{named}: no such file, and no folder {path.parent} either; check the path"
-    # By their names without regard to case, as people mistake them.
-    by_name = {name.lower(): name for name in sorted(there)}
-    near = difflib.get_close_matches(path.name.lower(), by_name, n=1, cutoff=0.7)
+        return f"{name}: no such file: the folder {path.parent} does not exist; check the path"
+    # Ignore case, which people confuse.
+    by_lower = {name.lower(): name for name in sorted(names)}
+    near = difflib.get_close_matches(path.name.lower(), by_lower, n=1, cutoff=0.7)
     if near:
-        return f"{named}: no such file; did you mean '{path.with_name(by_name[near[0]])}'?"
-    return f"{named}: no such file in {path.parent.resolve()}; check the name"
+        return f"{name}: no such file; did you mean '{path.with_name(by_lower[near[0]])}'?"
+    return f"{name}: no such file in {path.parent.resolve()}; check the name"
 
 
 def short_repr(value: object) -> str:
-    """Return a value as a message names it: in one line, and not too long."""
+    """Return a value for a message: on one line and shortened if necessary."""
     text = repr(value)
     if "\n" in text:
         return f"a {type(value).__name__}"

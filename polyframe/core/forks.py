@@ -1,6 +1,6 @@
-"""Refuse to compute in a process that was forked from one in which Polars had threads.
+"""Refuse to compute in a process that was forked after Polars had started threads.
 
-A fork copies one thread only, so Polars would wait for ever for the others. See its guide on multiprocessing:
+A fork copies only one thread, so Polars would wait forever for the others:
 https://docs.pola.rs/user-guide/misc/multiprocessing/
 """
 
@@ -11,24 +11,24 @@ from typing import Final
 
 from polyframe.core.errors import PolyframeError
 
-#: How the threads begin that Polars has once it has computed something.
+#: Prefixes of the names of the threads that Polars starts when it first computes.
 _THREADS: Final = ("polars-0", "async-executor", "tokio-rt-worker")
 
 
 class _Process:
-    """What is known of this process."""
+    """The state of this process."""
 
     has_computed = False
     has_lost_threads = False
 
 
 def use_polars() -> None:
-    """Note that Polars computes in this process.
+    """Record that Polars computes in this process.
 
     Raises
     ------
     PolyframeError
-        Where it cannot, since the process was forked from one in which it had computed before.
+        If the process was forked after Polars had computed.
     """
     if _Process.has_lost_threads:
         raise PolyframeError(
@@ -55,7 +55,7 @@ def _polars_has_threads() -> bool:
             for thread in Path("/proc/self/task").iterdir()
         ]
     except OSError:
-        # Nobody can tell here.
+        # Without /proc, assume that it has.
         return True
     return any(name.startswith(_THREADS) for name in names)
 

@@ -1,7 +1,7 @@
-"""Take frames of other libraries: pandas, and whatever hands over its columns as Arrow.
+"""Convert frames of other libraries to Polars: pandas, and any object that exports Arrow.
 
-None of these libraries is needed: what a frame is tells its type, and the Arrow PyCapsule interface
-(`__arrow_c_stream__`), which tables and readers of pyarrow, relations of DuckDB and many others have.
+None of these libraries is imported to recognize a frame: pandas is recognized by the name of the type, the
+others by the Arrow PyCapsule interface (`__arrow_c_stream__`), which pyarrow, DuckDB and others implement.
 """
 
 import string
@@ -14,16 +14,16 @@ from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.forks import use_polars
 from polyframe.core.local_paths import type_name
 
-#: What messages name.
+#: The kinds of frames, for messages.
 FRAMES: Final = "a frame of Polars, pandas or Arrow"
-#: Columns by themselves hand over Arrow too.
+#: Types of single columns, which export Arrow too but are not frames.
 _COLUMNS: Final = ("Series", "Index", "ChunkedArray", "Array")
-#: What may stand around the name of a column unseen: blanks, and marks of the encoding.
-_UNSEEN: Final = string.whitespace + "\u00a0\ufeff\u200b"
+#: Invisible characters around the name of a column: white space and byte order marks.
+_INVISIBLE: Final = string.whitespace + "\u00a0\ufeff\u200b"
 
 
 class ArrowStream(Protocol):
-    """What hands over its columns as Arrow: frames of pandas, tables of pyarrow, relations of DuckDB."""
+    """An object that exports Arrow: a pandas frame, a pyarrow table, a DuckDB relation."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a PyCapsule of an Arrow stream."""
@@ -33,63 +33,62 @@ Frame = pl.DataFrame | pl.LazyFrame | ArrowStream
 
 
 def is_frame(value: Any) -> bool:
-    """Tell whether a value is a frame, so that `lazy_frame` takes it."""
+    """Return whether a value is a frame that `lazy_frame` accepts."""
     if isinstance(value, (pl.DataFrame, pl.LazyFrame)) or _is_pandas(value):
         return True
     is_column = isinstance(value, pl.Series) or type(value).__name__.endswith(_COLUMNS)
     return not isinstance(value, type) and not is_column and hasattr(value, "__arrow_c_stream__")
 
 
-def lazy_frame(value: Any, wanted: Collection[str] | None = None) -> pl.LazyFrame:
-    """Return a frame of any library as a lazy one of Polars.
+def lazy_frame(value: Any, needed: Collection[str] | None = None) -> pl.LazyFrame:
+    """Convert a frame of any library to a Polars LazyFrame.
 
     Parameters
     ----------
     value : frame
-        For which `is_frame` is true. A reader is read to its end.
-    wanted : collection of str, optional
-        The columns that matter; others may be left out, whatever they hold. Those of an index of pandas
-        count too.
+        A value for which `is_frame` is true. A reader is read to its end.
+    needed : collection of str, optional
+        Names of columns, or of levels of a pandas index; others may be dropped.
 
     Raises
     ------
     PolyframeError
-        Where a column holds what Arrow cannot, or the other library cannot compute its frame.
+        If Arrow cannot represent a column, or if the other library cannot compute the frame.
     """
     use_polars()
     if isinstance(value, (pl.DataFrame, pl.LazyFrame)):
         return value.lazy()
     if _is_pandas(value):
-        value = _arrow_of_pandas(value, wanted)
+        value = _pandas_to_arrow(value, needed)
     try:
         return pl.DataFrame(value).lazy()
-    except Exception as error:  # of whatever library computes the frame
+    except Exception as error:  # of any library
         raise PolyframeError(f"the {type_name(value)} cannot be read: {_first_line(error)}") from None
 
 
-def data_frame(value: Any, name: str, wanted: Collection[str] | None = None) -> pl.DataFrame:
-    """Return a frame of any library as one of Polars, in memory.
+def data_frame(value: Any, name: str, needed: Collection[str] | None = None) -> pl.DataFrame:
+    """Convert a frame of any library to a Polars DataFrame.
 
     Parameters
     ----------
     value : frame
-        What a caller has given.
+        The argument of a caller.
     name : str
-        What messages call the parameter.
-    wanted : collection of str, optional
+        The name of the parameter, for messages.
+    needed : collection of str, optional
         As for `lazy_frame`.
 
     Raises
     ------
     UsageError
-        Where it is no frame.
+        If the value is not a frame.
     PolyframeError
-        As from `lazy_frame`, and where a lazy frame cannot be computed.
+        As for `lazy_frame`, and if a lazy frame cannot be computed.
     """
     if not is_frame(value):
         raise UsageError(f"{name}: expected {FRAMES}, got {type_name(value)}")
     try:
-        return lazy_frame(value, wanted).collect()
+        return lazy_frame(value, needed).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(f"{name}: the frame cannot be computed: {_first_line(error)}") from None
 
@@ -97,7 +96,7 @@ def data_frame(value: Any, name: str, wanted: Collection[str] | None = None) -> 
 def columns_of(
     value: Any, name: str, schema: Mapping[str, pl.DataType], needed: Collection[str] | None = None
 ) -> pl.DataFrame:
-    """Return those columns of a frame that are needed, with their types.
+    """Select columns of a frame and cast them to the types of a table.
 
     Parameters
     ----------
@@ -106,14 +105,14 @@ def columns_of(
     schema : mapping of str to polars.DataType
         The columns of a table.
     needed : collection of str, optional
-        Some of them; all where not given.
+        The columns to select; default: all.
 
     Raises
     ------
     UsageError
-        Where it is no frame, lacks a column, or one holds another type.
+        If the value is not a frame, lacks a column, or has a column of another type.
     PolyframeError
-        As from `data_frame`.
+        As for `data_frame`.
     """
     needed = list(schema if needed is None else needed)
     frame = data_frame(value, name, needed)
@@ -128,8 +127,8 @@ def columns_of(
 
 
 def clean_name(column: object) -> str:
-    """Return the name of a column without blanks and byte order marks around it."""
-    return str(column).strip(_UNSEEN)
+    """Strip white space and byte order marks from the name of a column."""
+    return str(column).strip(_INVISIBLE)
 
 
 def _is_pandas(value: Any) -> bool:
@@ -139,22 +138,22 @@ def _is_pandas(value: Any) -> bool:
     )
 
 
-def _arrow_of_pandas(frame: Any, wanted: Collection[str] | None) -> Any:
-    """Turn a frame of pandas into an Arrow table, NaN into missing values."""
+def _pandas_to_arrow(frame: Any, needed: Collection[str] | None) -> Any:
+    """Convert a pandas frame to an Arrow table; NaN becomes missing."""
     import pyarrow as pa
 
     try:
-        if wanted is not None:
-            if any(name is not None and clean_name(name) in wanted for name in frame.index.names):
+        if needed is not None:
+            if any(name is not None and clean_name(name) in needed for name in frame.index.names):
                 frame = frame.reset_index()
-            kept = [place for place, name in enumerate(frame.columns) if clean_name(name) in wanted]
-            frame = frame.iloc[:, kept]
+            positions = [i for i, name in enumerate(frame.columns) if clean_name(name) in needed]
+            frame = frame.iloc[:, positions]
         return pa.Table.from_pandas(frame, preserve_index=False)
-    except (ValueError, TypeError) as error:  # those of Arrow are among them
+    except (ValueError, TypeError) as error:  # errors of Arrow derive from these
         reason = "; ".join(" ".join(str(part).split()) for part in error.args)
-        advice = "; read columns of mixed types as text: pandas.read_csv(..., dtype=str)"
-        mixed = advice if isinstance(error, pa.ArrowException) else ""
-        raise PolyframeError(f"the frame of pandas cannot be read: {reason}{mixed}") from None
+        advice = "; read columns of mixed types as strings: pandas.read_csv(..., dtype=str)"
+        hint = advice if isinstance(error, pa.ArrowException) else ""
+        raise PolyframeError(f"the pandas frame cannot be read: {reason}{hint}") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""Arrays as PNG, without a library for images, which only plots need otherwise.
+"""Encode arrays as PNG, so that exports need no imaging library.
 
 PNG (Portable Network Graphics) Specification, second edition, W3C 2003: chapters 5 (chunks) and 9 (filters).
 """
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _GREY: Final = 0
 _COLOURS: Final = 2
-#: Each line is stored as its difference from the line above, byte by byte.
+#: Filter type: each line is stored as its bytewise difference from the line above.
 _UP: Final = 2
 
 
 def png(picture: NDArray[Any]) -> bytes:
-    """Return a picture as a PNG file.
+    """Encode a picture as PNG.
 
     Parameters
     ----------
     picture : (height, width) array of uint8 or uint16, or (height, width, 3) array of uint8
-        Grey, or red, green and blue; neither side is 0.
+        Grey values, or red, green and blue; neither side is 0.
 
     Returns
     -------
     bytes
-        They depend on the version of zlib, the pixels do not.
+        The content of a PNG file. It depends on the version of zlib; the pixels do not.
     """
     height, width = picture.shape[:2]
     flat = np.ascontiguousarray(picture, f">u{picture.itemsize}").view(np.uint8).reshape(height, -1)

@@ -1,7 +1,7 @@
-"""Why a row or a mark could not be used: every code of the `rejects` table, in one place.
+"""Define the reasons for rejecting a row or a mark: every code in the table `rejects`.
 
-`stage` says where it was noticed: `read` (the CSV row itself), `decode` (the annotations cell and the marks
-in it) and `polygons` (a mark that was decoded but has no area).
+The stage of a reason is `read` (the row of the export), `decode` (its annotations cell and the marks in it)
+or `polygons` (the repair of decoded outlines).
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ class Reason:
     Attributes
     ----------
     code : str
-        What stands in the column `reason`.
+        The value of the column `reason`.
     stage : {"read", "decode", "polygons"}
-        What stands in the column `stage`.
+        The value of the column `stage`.
     whole_row : bool
-        True where the whole classification is rejected, False where only one mark of it is.
+        True if the whole classification is rejected, False if only one of its marks is.
     meaning : str
-        One line for people; the documentation prints it.
+        One line for the documentation.
     """
 
     code: str
@@ -59,37 +59,39 @@ NO_AREA: Final = "no_area"
 TOO_MANY_CROSSINGS: Final = "too_many_crossings"
 REPAIR_FAILED: Final = "repair_failed"
 
-#: The largest absolute coordinate, in pixels, that is taken for a drawing. Areas (its square) keep their
-#: precision far beyond any image, and nothing overflows.
+#: Largest absolute coordinate of a mark, in pixels; far beyond any image. Areas, of the order of its square,
+#: neither overflow nor lose precision.
 LARGEST_COORDINATE: Final = 1e9
-#: What follows is far beyond what anybody draws by hand, and keeps a cell that is made to do harm from taking
-#: more than a small multiple of its size: a task stands in the row of each of its marks, and an answer in the
-#: details of each mark that names it.
+#: Limits far beyond anything drawn by hand. They keep the memory for a malicious cell below a small multiple
+#: of its size, since tasks are repeated for each mark and answers for each mark that refers to them.
 MOST_MARKS: Final = 1_000
 MOST_POINTS: Final = 100_000
 LONGEST_DETAILS: Final = 1_000_000
 LONGEST_TASK: Final = 100
 
 REASONS: Final[tuple[Reason, ...]] = (
-    Reason(BAD_CLASSIFICATION_ID, "read", True, "`classification_id` is missing or no whole number"),
+    Reason(BAD_CLASSIFICATION_ID, "read", True, "`classification_id` is missing or not an integer"),
     Reason(
         BAD_SUBJECT_ID,
         "read",
         True,
-        "`subject_ids` is missing or no single whole number (also: the line is cut short)",
+        "`subject_ids` is missing or not a single integer (also if the line is truncated)",
     ),
-    Reason(BAD_WORKFLOW_ID, "read", True, "`workflow_id` is missing or no whole number"),
+    Reason(BAD_WORKFLOW_ID, "read", True, "`workflow_id` is missing or not an integer"),
     Reason(BAD_WORKFLOW_VERSION, "read", True, "`workflow_version` does not look like `13` or `13.19`"),
     Reason(
-        DUPLICATE_CLASSIFICATION, "read", True, "a `classification_id` that came before for the same subject"
+        DUPLICATE_CLASSIFICATION,
+        "read",
+        True,
+        "a `classification_id` that occurred before for the same subject",
     ),
     Reason(ANNOTATIONS_MISSING, "decode", True, "the `annotations` cell is empty"),
-    Reason(ANNOTATIONS_NOT_JSON, "decode", True, "the `annotations` cell is no JSON"),
+    Reason(ANNOTATIONS_NOT_JSON, "decode", True, "the `annotations` cell is not valid JSON"),
     Reason(
         ANNOTATIONS_NOT_A_LIST,
         "decode",
         True,
-        f"the `annotations` cell is JSON, but no list of objects with a `task` of at most {LONGEST_TASK} "
+        f"the `annotations` cell is JSON, but not a list of objects with a `task` of at most {LONGEST_TASK} "
         "characters",
     ),
     Reason(TOO_MANY_MARKS, "decode", True, f"a classification has more than {MOST_MARKS:,} marks"),
@@ -99,33 +101,37 @@ REASONS: Final[tuple[Reason, ...]] = (
         True,
         f"the details of a classification's marks have more than {LONGEST_DETAILS:,} characters",
     ),
-    Reason(MARK_NOT_AN_OBJECT, "decode", False, "an entry among the marks of a drawing task is no object"),
     Reason(
-        TOOL_MISSING, "decode", False, "a mark has neither `toolIndex` nor `tool`, or it is no whole number"
+        MARK_NOT_AN_OBJECT, "decode", False, "an entry among the marks of a drawing task is not a JSON object"
     ),
-    Reason(FRAME_INVALID, "decode", False, "the `frame` of a mark is no whole number from 0"),
+    Reason(
+        TOOL_MISSING,
+        "decode",
+        False,
+        "a mark has neither `toolIndex` nor `tool`, or its value is not an integer",
+    ),
+    Reason(FRAME_INVALID, "decode", False, "the `frame` of a mark is not an integer >= 0"),
     Reason(
         PATH_MISSING,
         "decode",
         False,
-        "a mark of a tool that draws outlines has none of `points`, `pathX` and `pathY`, and `path`, or they "
-        "are not lists (`path`: not text)",
+        "a mark of an outline tool has no `points`, no `pathX` and `pathY` and no `path`, or they have the "
+        "wrong type (lists; `path`: a string)",
     ),
-    Reason(PATH_EMPTY, "decode", False, "the outline of a mark has no point, a fault of the classifier"),
+    Reason(
+        PATH_EMPTY, "decode", False, "the outline of a mark has no points, because of a bug in the classifier"
+    ),
     Reason(
         OUTLINE_UNKNOWN,
         "decode",
         False,
-        "a mark has an outline in a form that is not known, or a `path` that is not one outline as SVG text "
-        "without arcs",
+        "the outline of a mark has an unknown form, or its `path` is not a single SVG path without arcs",
     ),
     Reason(PATH_LENGTHS_DIFFER, "decode", False, "`pathX` and `pathY` of a mark have different lengths"),
     Reason(TOO_MANY_POINTS, "decode", False, f"a mark has more than {MOST_POINTS:,} points"),
-    Reason(COORDINATE_NOT_A_NUMBER, "decode", False, "a coordinate of a mark is text, null or missing"),
+    Reason(COORDINATE_NOT_A_NUMBER, "decode", False, "a coordinate of a mark is a string, null or missing"),
     Reason(COORDINATE_NOT_FINITE, "decode", False, "a coordinate of a mark is NaN or infinite"),
-    Reason(
-        COORDINATE_TOO_LARGE, "decode", False, "a coordinate of a mark is beyond a thousand million pixels"
-    ),
+    Reason(COORDINATE_TOO_LARGE, "decode", False, "a coordinate of a mark exceeds 1,000,000,000 pixels"),
     Reason(
         DUPLICATE_MARK,
         "decode",
@@ -137,13 +143,13 @@ REASONS: Final[tuple[Reason, ...]] = (
         NO_AREA,
         "polygons",
         False,
-        "nothing with an area is left of a mark, for instance all points on a line",
+        "a mark has no area after repair, for example because all points are on a line",
     ),
     Reason(
         TOO_MANY_CROSSINGS,
         "polygons",
         False,
-        "the outline of a mark crosses itself, or comes near to it, more than tens of thousands of times",
+        "the outline of a mark has tens of thousands of self-intersections or near misses",
     ),
     Reason(REPAIR_FAILED, "polygons", False, "GEOS could not repair the outline of a mark"),
 )

@@ -1,6 +1,6 @@
-"""The tables: names, columns, types, units and sort keys, in one place.
+"""Define the tables: names, columns, types, units and sort keys.
 
-The writers, the checks and the documentation are all made from `TABLES`.
+Writers, checks and documentation are generated from `TABLES`.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-#: Goes into every Parquet footer; a change of a name, a type or a meaning raises it.
+#: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
 SCHEMA_VERSION: Final = 3
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
@@ -17,7 +17,7 @@ TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its Polars type, and what it holds, with units."""
+    """A column: its name, its Polars type, and its meaning with units."""
 
     name: str
     dtype: Any
@@ -26,24 +26,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table.
+    """A table.
 
     Attributes
     ----------
     name : str
-        The folder below the output directory.
+        The name of its folder in the output directory.
     row : str
-        What one row stands for.
+        What a row represents.
     columns : tuple of Column
         In the order of the file.
     sort_by : tuple of str
-        The keys by which the concatenated parts are sorted. Missing values come first, times that could not
-        be read come last.
+        The keys by which the concatenated parts are sorted. Missing values come first, but missing times
+        last.
     key : tuple of str
-        What no two rows of the whole table have in common. Only in `rejects`, rows of the stage `read` may:
-        what they lack or repeat is their key.
+        The columns that identify a row. Rows of `rejects` with the stage `read` are exempt, since they may
+        lack or repeat their key.
     geometry : bool
-        True where the column `geometry` makes it a GeoParquet file.
+        Whether the table has a column `geometry` and is stored as GeoParquet.
     """
 
     name: str
@@ -59,12 +59,12 @@ class Table:
         return pl.Schema({column.name: column.dtype for column in self.columns})
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return a frame with this table's columns in order and with its types, sorted by its keys.
+        """Select and cast the columns of this table, and sort by its keys.
 
         Parameters
         ----------
         frame : polars.DataFrame
-            Has at least this table's columns. Numbers that do not fit their type raise.
+            A frame with at least the columns of this table. Numbers out of the range of their type raise.
 
         Returns
         -------
@@ -74,17 +74,17 @@ class Table:
         return typed.sort(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
 
     def empty(self) -> pl.DataFrame:
-        """Return this table without rows."""
+        """Return the table without rows."""
         return pl.DataFrame(schema=self.schema)
 
 
 def missing_last(names: Iterable[str]) -> list[bool]:
-    """Return for each of some sort keys whether missing values come last, as unreadable times do."""
+    """Return for each sort key whether missing values come last, as missing times do."""
     return [name == _CREATED_AT.name for name in names]
 
 
 _WORKFLOW = Column("workflow_id", pl.Int64, "the workflow")
-_SUBJECT = Column("subject_id", pl.Int64, "the subject: the thing classified")
+_SUBJECT = Column("subject_id", pl.Int64, "the subject, the thing classified")
 _GROUP: Final = (
     _WORKFLOW,
     _SUBJECT,
@@ -99,18 +99,18 @@ _MARK_INDEX = Column("mark_index", pl.Int32, "the mark's position in its classif
 _CREATED_AT = Column(
     "created_at",
     TIMESTAMP,
-    "when the classification was made; missing, and sorted last, where it could not be read",
+    "time of the classification; missing, and sorted last, if it could not be read",
 )
 _VOLUNTEER = Column(
     "volunteer",
     pl.String,
-    "who classified: `user_name`, and for visitors who are not logged in `user_name/session` where the "
-    "metadata have a session (`visitors`); missing where nobody can tell",
+    "who classified: `user_name`, or `user_name/session` for visitors who are not logged in, if the metadata "
+    "contain a session (see `visitors`); missing if unknown",
 )
-_USER_NAME = Column("user_name", pl.String, "the volunteer's name; missing where the export has none")
-_USER_ID = Column("user_id", pl.Int64, "the volunteer's number; missing for those not logged in")
+_USER_NAME = Column("user_name", pl.String, "the volunteer's name; missing if the export has none")
+_USER_ID = Column("user_id", pl.Int64, "the volunteer's id; missing for visitors who are not logged in")
 _GOLD_STANDARD = Column(
-    "gold_standard", pl.Boolean, "whether the classification is a gold standard; missing where not said"
+    "gold_standard", pl.Boolean, "whether the classification is a gold standard; missing if unknown"
 )
 _CLUSTER_LABEL = Column("cluster_label", pl.Int32, "the cluster within its group, from 0")
 _CLUSTERS_COUNT = Column("clusters_count", pl.Int32, "marks in the cluster")
@@ -118,11 +118,11 @@ _CONSENSUS = Column(
     "consensus", pl.Float64, "1 - mean pairwise IoU distance within the cluster, a fraction from 0 to 1"
 )
 
-#: What tells groups apart, in this order everywhere.
+#: The columns that identify a group, always in this order.
 GROUP_KEYS: Final = tuple(column.name for column in _GROUP)
-#: How marks are ordered within a group.
+#: The order of marks within a group.
 MARK_ORDER: Final = ("created_at", "classification_id", "mark_index")
-#: What tells classifications and marks apart: an export may give one classification to several subjects.
+#: The columns that identify a classification or a mark; a classification may have several subjects.
 CLASSIFICATION_KEYS: Final = ("workflow_id", "subject_id", "classification_id")
 MARK_KEYS: Final = (*CLASSIFICATION_KEYS, "mark_index")
 _CLUSTER_KEYS: Final = (*GROUP_KEYS, "cluster_label")
@@ -144,8 +144,8 @@ CLASSIFICATIONS: Final = Table(
         Column(
             "image_width",
             pl.Int32,
-            "width of the image of frame 0 in pixels, as the volunteer's browser had it; missing where the "
-            "metadata do not tell",
+            "width of the image of frame 0 in pixels, as the volunteer's browser reported it; missing if the "
+            "metadata do not contain it",
         ),
         Column("image_height", pl.Int32, "its height"),
     ),
@@ -168,7 +168,7 @@ EXTRACTIONS: Final = Table(
         Column("x", pl.List(pl.Float64), "as drawn, image pixels"),
         Column("y", pl.List(pl.Float64), "as drawn, image pixels, downwards"),
         Column(
-            "details", pl.String, "the mark's sub-tasks and their answers, JSON; missing where there are none"
+            "details", pl.String, "the mark's sub-tasks and their answers, JSON; missing if there are none"
         ),
     ),
     (*GROUP_KEYS, *MARK_ORDER),
@@ -183,7 +183,7 @@ GROUPS: Final = Table(
             "n_classifications", pl.Int32, "classifications of the subject after `filter`, with marks or not"
         ),
         Column("n_marks", pl.Int32, "marks that took part"),
-        Column("n_clusters", pl.Int32, "clusters found, before `min_threshold`"),
+        Column("n_clusters", pl.Int32, "clusters before `min_threshold` is applied"),
         Column("n_outliers", pl.Int32, "marks in no cluster"),
     ),
     GROUP_KEYS,
@@ -216,21 +216,23 @@ REDUCTIONS: Final = Table(
         ),
         Column("threshold", pl.Float64, "clusters_count / n_classifications"),
         _CONSENSUS,
-        Column("average_type", pl.String, "how the polygon was made: median, union, intersection or last"),
-        Column("area", pl.Float64, "area of the averaged polygon, square pixels; 0 where it is empty"),
+        Column(
+            "average_type", pl.String, "how the polygon was computed: median, union, intersection or last"
+        ),
+        Column("area", pl.Float64, "area of the averaged polygon, square pixels; 0 if it is empty"),
         Column(
             "clusters_x",
             pl.List(pl.Float64),
-            "the averaged polygon's outline, closed, image pixels; empty where it is empty",
+            "x of the averaged polygon's closed outline, image pixels; empty if the polygon is empty",
         ),
-        Column("clusters_y", pl.List(pl.Float64), "the same, downwards"),
+        Column("clusters_y", pl.List(pl.Float64), "y of the same outline, downwards"),
         Column("geometry", pl.Binary, "the averaged polygon, WKB"),
         Column(
             "details_votes",
             pl.String,
-            "how many marks of the cluster gave each answer to their sub-tasks, JSON: a list with an object "
-            'for each sub-task of the tool, such as `[{"0":3,"1":1,"None":1}]`; for a dropdown a list of '
-            "such objects, one for each menu; missing where no mark has sub-tasks",
+            "the number of marks with each answer to the sub-tasks, JSON: a list with an object for each "
+            'sub-task of the tool, such as `[{"0":3,"1":1,"None":1}]`, or for a dropdown a list of such '
+            "objects, one for each menu; missing if no mark has sub-tasks",
         ),
     ),
     _CLUSTER_KEYS,
@@ -245,13 +247,15 @@ CONTOURS: Final = Table(
         _CLUSTER_LABEL,
         _CLUSTERS_COUNT,
         _CONSENSUS,
-        Column("number_of_contours", pl.Int32, "levels until no area is left"),
+        Column("number_of_contours", pl.Int32, "number of levels with an area"),
         Column(
-            "contours_x", pl.List(pl.List(pl.Float64)), "outline of each level from 1, closed, image pixels"
+            "contours_x",
+            pl.List(pl.List(pl.Float64)),
+            "x of the closed outline of each level from 1, image pixels",
         ),
-        Column("contours_y", pl.List(pl.List(pl.Float64)), "the same, downwards"),
+        Column("contours_y", pl.List(pl.List(pl.Float64)), "y of the same outlines, downwards"),
         Column("contours_area", pl.List(pl.Float64), "area within each outline, square pixels"),
-        Column("geometry", pl.Binary, "level 1, the outline of all marks together, WKB"),
+        Column("geometry", pl.Binary, "level 1, the union of all marks, WKB"),
     ),
     _CLUSTER_KEYS,
     _CLUSTER_KEYS,
@@ -261,35 +265,39 @@ REJECTS: Final = Table(
     "rejects",
     "row or mark that could not be used",
     (
-        Column("classification_id", pl.Int64, "the classification; missing where it could not be read"),
-        Column("subject_id", pl.Int64, "the subject; missing where it could not be read"),
-        Column("mark_index", pl.Int32, "the mark; missing where the whole row is rejected"),
-        Column("stage", pl.String, "where it was noticed: read, decode or polygons"),
-        Column("reason", pl.String, "a code, see the list of reasons"),
+        Column("classification_id", pl.Int64, "the classification; missing if it could not be read"),
+        Column("subject_id", pl.Int64, "the subject; missing if it could not be read"),
+        Column("mark_index", pl.Int32, "the mark; missing if the whole row is rejected"),
+        Column("stage", pl.String, "the stage that rejected it: read, decode or polygons"),
+        Column("reason", pl.String, "the code of the reason, see the list of reasons"),
         Column(
             "detail",
             pl.String,
-            "what was found; where a key is missing or repeated also the row of the export (from 1, without "
-            "the header), and its file where there are several",
+            "the offending value; if a key is missing or repeated also the row of the export (from 1, not "
+            "counting the header), and its file if there are several",
         ),
     ),
     ("subject_id", "classification_id", "mark_index", "stage", "reason", "detail"),
     MARK_KEYS[1:],
 )
 
-#: What `tune` makes; it is a table of its own, not one of an output directory.
+#: The result of `tune`, which is not stored in the output directory.
 TUNING: Final = Table(
     "tuning",
     "setting",
     (
-        Column("eps", pl.Float64, "the largest IoU distance between neighbours (fraction)"),
-        Column("min_samples", pl.Int32, "how many marks (itself included) make a mark the core of a cluster"),
+        Column("eps", pl.Float64, "largest IoU distance between neighbours"),
+        Column(
+            "min_samples",
+            pl.Int32,
+            "number of neighbours, including the mark itself, that make a mark a core of a cluster",
+        ),
         Column("current", pl.Boolean, "whether OUT was made with this `eps` and `min_samples`"),
         Column("groups", pl.Int64, "groups with a mark that took part; the same for all settings"),
         Column("marks", pl.Int64, "marks that took part; the same for all settings"),
-        Column("clusters", pl.Int64, "clusters found, before `min_threshold`"),
-        Column("clusters_kept", pl.Int64, "those above `min_threshold`: the rows of `reductions`"),
-        Column("groups_with_clusters", pl.Int64, "groups with at least one cluster found"),
+        Column("clusters", pl.Int64, "clusters before `min_threshold` is applied"),
+        Column("clusters_kept", pl.Int64, "clusters above `min_threshold`: the rows of `reductions`"),
+        Column("groups_with_clusters", pl.Int64, "groups with at least one cluster"),
         Column("clusters_per_group", pl.Float64, "clusters / groups; missing without groups"),
         Column("clustered", pl.Int64, "marks in a cluster"),
         Column("outliers", pl.Int64, "marks in no cluster"),
@@ -299,19 +307,19 @@ TUNING: Final = Table(
         Column(
             "doubled_clusters",
             pl.Int64,
-            "clusters that hold two marks or more of one classification: most likely several objects in one",
+            "clusters with two or more marks of one classification, which are most likely several objects",
         ),
         Column(
             "merged_clusters",
             pl.Int64,
-            "how many clusters the step from the next smaller `eps` (same `min_samples`) loses by joining "
-            "them to others; missing for the smallest",
+            "clusters that the step from the next smaller `eps` (same `min_samples`) merges into others; "
+            "missing for the smallest",
         ),
         Column(
             "consensus_q1",
             pl.Float64,
-            "first quartile of `consensus` over the clusters kept (fraction from 0 to 1, interpolated "
-            "linearly); missing without any",
+            "first quartile of `consensus` over `clusters_kept`, interpolated linearly; missing if there "
+            "are none",
         ),
         Column("consensus_median", pl.Float64, "their median"),
         Column("consensus_q3", pl.Float64, "their third quartile"),
@@ -320,7 +328,7 @@ TUNING: Final = Table(
     ("eps", "min_samples"),
 )
 
-#: Every table of an output directory, in the order in which they are made.
+#: Every table of an output directory, in the order in which they are written.
 TABLES: Final = {
     table.name: table
     for table in (CLASSIFICATIONS, EXTRACTIONS, REJECTS, GROUPS, LABELS, REDUCTIONS, CONTOURS)

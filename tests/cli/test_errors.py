@@ -52,7 +52,11 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         # A file that is not there.
         ("run data/clasifications.csv -o x", MISSPELT, 1),
         ("run nothing.csv -o x", "nothing.csv: no such file in ", 1),
-        ("run none/a.csv -o x", "none/a.csv: no such file, and no folder none either; check the path", 1),
+        (
+            "run none/a.csv -o x",
+            "none/a.csv: no such file: the folder none does not exist; check the path",
+            1,
+        ),
         ("run none*.csv -o x", "none*.csv: matches no file; check the pattern", 1),
         ("run gone.csv -o x", "gone.csv: no such file in ", 1),
         ("reduce data/clasifications.csv", MISSPELT, 1),

@@ -161,7 +161,7 @@ def test_what_is_no_export_is_told_as_what_it_is(given: Any, shown: str, tmp_pat
 def test_an_open_file_and_a_text_of_rows_are_no_exports() -> None:
     with (
         EXPORT.open(encoding="utf-8") as file,
-        pytest.raises(pf.UsageError, match="got an open file; name it"),
+        pytest.raises(pf.UsageError, match="got an open file; pass its path"),
     ):
         pf.extract(file)
     with pytest.raises(pf.UsageError, match=r"'classification_id,user_name,.*'\.\.\. is too long for a path"):
@@ -218,7 +218,7 @@ def test_frames_of_pandas_that_cannot_be_read() -> None:
     with pytest.raises(pf.PolyframeError, match=r"column user_name.*pandas\.read_csv\(\.\.\., dtype=str\)"):
         pf.extract(mixed)
     twice = frame[[*frame.columns, "user_name"]]
-    with pytest.raises(pf.PolyframeError, match="frame of pandas cannot be read: Duplicate column names"):
+    with pytest.raises(pf.PolyframeError, match="pandas frame cannot be read: Duplicate column names"):
         pf.extract(twice)
     # Columns that are not needed may hold anything.
     assert pf.extract(frame.assign(subject_data=[object()] * len(frame)), CONFIG).extractions.height == 249

@@ -106,14 +106,15 @@ ADDRESSES = [
 def test_addresses_are_told_apart_from_files(address: Any) -> None:
     with pytest.raises(
         pf.UsageError,
-        match=r"^(s3|gs|https|abfs)://[a-z].*: .*:// addresses are not supported yet; name",
+        match=r"^(s3|gs|https|abfs)://[a-z].*: .*:// addresses are not supported yet; use",
     ):
         local_path(address, "output")
 
 
 def test_what_looks_like_an_address_but_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        pf.UsageError, match=r"file:///tmp/x.csv: is an address; name the path alone, /tmp/x.csv"
+        pf.UsageError,
+        match=r"file:///tmp/x.csv: file:// addresses are not supported; use the path /tmp/x.csv",
     ):
         local_path("file:///tmp/x.csv", "output")
     assert local_path("C:/data/x.csv", "output") == Path("C:/data/x.csv")

@@ -129,7 +129,7 @@ def test_what_is_said_fits_into_any_encoding(encoding: str, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "variables", "words"),
     [
-        (b"caf\xe9", {}, "not text in UTF-8; rename it"),
+        (b"caf\xe9", {}, "not valid UTF-8; rename the file"),
         (NAMED.encode(), {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "set PYTHONUTF8=1"),
     ],
     ids=["other bytes", "other encoding"],

@@ -1,32 +1,27 @@
 """List the files of the project, in a checkout as well as in an unpacked sdist."""
 
+import fnmatch
 import os
 from pathlib import Path
 
 from exports import ROOT
 
-#: Made by tools, anywhere in the project.
-CACHES = ("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints")
-#: Made by builds and runs.
-GENERATED = ("build", "dist", "out", "docs/_build", "docs/reference/_generated", "docs/reference/_api")
-
 
 def project_files() -> list[Path]:
-    """Return the paths of all files below the root, except those that git ignores."""
+    """Return the paths of all files below the root, except those that `.gitignore` excludes."""
+    patterns = [".git", *(ROOT / ".gitignore").read_text(encoding="utf-8").split()]
     paths = []
     for folder, folders, files in os.walk(ROOT):
         here = Path(folder).relative_to(ROOT)
-        folders[:] = [name for name in folders if not is_ignored(here / name)]
-        paths += [here / name for name in files if not is_ignored(here / name)]
+        folders[:] = [name for name in folders if not is_ignored(here / name, patterns)]
+        paths += [here / name for name in files if not is_ignored(here / name, patterns)]
     return sorted(paths)
 
 
-def is_ignored(path: Path) -> bool:
-    """Return whether git ignores a path, as `.gitignore` says."""
-    name = path.name
-    return (
-        name in (*CACHES, ".git")
-        or name.startswith(".venv")
-        or name.endswith((".egg-info", ".pyc"))
-        or path.as_posix() in GENERATED
-    )
+def is_ignored(path: Path, patterns: list[str]) -> bool:
+    """Return whether a pattern matches a path: `/a/b/` from the root, `b/` anywhere."""
+    for pattern in patterns:
+        subject = f"/{path.as_posix()}" if pattern.startswith("/") else path.name
+        if fnmatch.fnmatchcase(subject, pattern.rstrip("/")):
+            return True
+    return False
