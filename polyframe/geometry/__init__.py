@@ -1,27 +1,24 @@
-"""The array layer: NumPy and Shapely arrays in and out; no frames, no files.
+"""Compute polygons, distances, averages and contours of marks, as NumPy and Shapely arrays.
 
-========================  ==============================================================================
-`one_cluster`             distances, averages and contours of a single cluster: what is exported here; `given`
-                          checks what callers pass
-`polygons`                drawn paths to polygons: close, repair, keep the largest part
-`parts`                   largest part, holes, what counts as an area
-`pairs`                   which pairs of marks are worth an intersection
-`distances`               IoU distances; where engines are plugged in
-`averages`                one polygon for each cluster, and its consensus
-`contours`                exact agreement contours: `levels` traced along the arcs of the `arrangement`, and
-                          `polygonized` by GEOS where tracing leaves a doubt
-`arrangement`             the outlines of clusters as arcs, with the number of marks on either side; `noding`
-                          finds where outlines meet
-`raster`                  agreement contours from counts on a grid
-`engines`                 GEOS or compiled loops: who computes areas, contours and averages
-`sweep`                   intersection areas without building an intersection (compiled); `slabs` prepares it
-`walk`                    contours by walking along outlines (compiled), proven cluster by cluster; its steps
-                          are `outlines`, `crossings`, `ordering`, `arcs`, `touching`, `curves`, `rings`, on
-                          the exact signs of `predicates`
-========================  ==============================================================================
+Nothing here knows of frames or files. The functions that are exported here work on one cluster. Those of the
+modules work on all clusters of a partition at once, as flat arrays sorted by cluster, with offsets.
 
-The functions exported here take one cluster. Those of the modules take all clusters of a partition (flat
-arrays sorted by cluster, with offsets).
+==========================  ============================================================================
+`public`, `input_checks`    functions for one cluster, and the checks of their input
+`polygon_repair`            paths to valid polygons; `self_intersections` refuses what takes minutes to repair
+`polygon_parts`             largest part of a geometry, holes, what counts as an area
+`pairs`, `distances`        candidate pairs of marks, and IoU distances
+`averages`                  one polygon per cluster, and its consensus
+`exact_contours`            agreement contours on a planar arrangement: `segment_intersections` finds where
+                            outlines meet, `noding` cuts them into arcs, `arrangement` computes depths,
+                            `level_tracing` and `level_polygonizing` give the largest part of each level
+`raster`                    agreement contours from counts on a grid
+`duplicate_outlines`        equal outlines in a cluster, counted instead of processed one by one
+`engines`                   GEOS or compiled: which functions compute areas, contours and averages
+`compiled`                  loops for numba: `intersection_areas` by plane sweep over a `slab_decomposition`;
+                            `depth_walk` for contours, in steps: `outlines`, `crossings`, `event_order`,
+                            `arcs`, `degeneracies`, `level_curves`, `rings`, on exact `predicates`
+==========================  ============================================================================
 """
 
 from polyframe.geometry.polygon_repair import polygons_from_paths

@@ -1,4 +1,4 @@
-"""Array calls into GEOS in which one impossible geometry never takes the others down."""
+"""Call array functions of GEOS so that one geometry that fails does not affect the others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,35 +7,36 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-#: What a geometry operation may raise for one bad element: GEOS itself, or Shapely's checks before it.
+#: Errors that a geometry operation may raise for one bad element: from GEOS, or from Shapely's checks.
 GEOMETRY_ERRORS = (shapely.errors.ShapelyError, ValueError, FloatingPointError)
 
 
 def apply_isolated(
     function: Callable[..., NDArray[Any]], *arrays: NDArray[Any], failed: object
 ) -> NDArray[Any]:
-    """Call an elementwise function on whole arrays; where it raises, find the culprits by halving.
+    """Call an elementwise function on whole arrays; if it raises, find the bad elements by bisection.
 
     Parameters
     ----------
     function : callable
         Takes arrays of one length n and returns an array of length n.
     *arrays : ndarray, shape (n, ...)
-        Its arguments.
+        The arguments of the function.
     failed : object
-        What stands in the result for an element on which the function raises by itself.
+        The result for an element on which the function raises.
 
     Returns
     -------
     ndarray, shape (n,)
-        The function's results. The good case costs one call; k culprits cost about 2 k log2(n) more.
+        The results of the function. Without errors this costs one call; k bad elements cost about
+        2 k log2(n) more.
     """
     count = len(arrays[0])
     try:
         return function(*arrays)
     except GEOMETRY_ERRORS as error:
         if "bad_alloc" in str(error):
-            # No geometry is to blame for that.
+            # No geometry is to blame for a lack of memory.
             raise MemoryError(str(error)) from None
         if count == 0:
             raise

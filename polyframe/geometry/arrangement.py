@@ -1,11 +1,17 @@
-"""The planar arrangement of the outlines of clusters: noded arcs, and how many marks lie on either side.
+"""Build the planar arrangement of the outlines of clusters, with the depth on both sides of each arc.
 
-The outlines of a cluster, each with its interior on the left, are cut into arcs that meet only at their ends
-(`noding`). Crossing an arc from right to left enters the marks whose outline runs along it: usually one, more
-where outlines share a stretch, none where two run along it in opposite directions. Turning once round a node
-crosses each arc there, so the depths of all sectors of a node follow from one of them, and those of the next
-node through the arc between: one breadth-first walk over the nodes gives every depth, and no point is tested
-against a mark but one for each component. All clusters are worked on together, as flat arrays.
+The outlines of a cluster, with interiors on the left, are cut into arcs that meet only at their ends
+(`noding`). Each arc is a pair of half-edges, twins with opposite directions, as in a doubly connected edge
+list. The *depth* of a face is the number of marks that contain it. Crossing an arc from right to left enters
+the marks whose outline runs along it: usually one, several if outlines share the arc, none if two outlines
+run along it in opposite directions. Around a node, the depth changes by these steps from sector to sector. So
+all depths of a connected component follow from that of one sector, by a breadth-first search over the nodes,
+and only one point per component is tested against the marks.
+
+References
+----------
+M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: Algorithms and Applications",
+3rd edition (2008), chapter 2: doubly connected edge lists and overlays.
 """
 
 from dataclasses import dataclass
@@ -17,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
-from polyframe.geometry.noding import REACH, node_outlines
+from polyframe.geometry.noding import SNAP_TOLERANCE, NodedArcs, node_outlines
 from polyframe.geometry.pairs import pair_with_runs
 
 
@@ -25,28 +31,29 @@ from polyframe.geometry.pairs import pair_with_runs
 class Arrangement:
     """The arcs of the outlines of many clusters, sorted by cluster.
 
+    Half-edge i < a runs along arc i, half-edge a + i, its twin, in the opposite direction.
+
     Attributes
     ----------
     cluster : ndarray of int64, shape (a,)
     left, right : ndarray of int64, shape (a,)
-        How many marks of the cluster contain the points just left and just right of the arc.
+        The depth of the faces on both sides of the arc.
     coordinates : ndarray of float64, shape (m, 2)
         The points of all arcs.
     offsets : ndarray of int64, shape (a + 1,)
         Arc i runs through `coordinates[offsets[i]:offsets[i + 1]]`.
     ends : ndarray of float64, shape (2 a, 4)
-        Each arc as it leaves its first point (the first a rows), and as it leaves its last point: x, y of
-        that point, x, y of the next.
-    nodes : ndarray of int64, shape (2 a,)
-        The number of the point that each of them leaves.
+        The first two points of each half-edge: x, y, x, y.
+    origin : ndarray of int64, shape (2 a,)
+        The number of the node at which each half-edge begins.
     order : ndarray of int64, shape (2 a,)
-        All of them sorted by node, and anticlockwise from due west round each node.
-    blurred : ndarray of bool, shape (n,)
-        Which nodes are only nearly one point (see `noding`).
+        All half-edges, sorted by origin, and anticlockwise from due west around it.
+    snapped : ndarray of bool, shape (n,)
+        Nodes that were not exactly one point (see `noding`).
     doubtful : ndarray of bool, shape (c,)
-        Clusters in which outlines run along each other in opposite directions, but for rounding.
+        Clusters in which outlines run along each other in opposite directions, except for rounding.
     failed : ndarray of bool, shape (c,)
-        Clusters in which a check failed; their depths mean nothing.
+        Clusters in which a check failed; their depths are meaningless.
     """
 
     cluster: Ints
@@ -55,15 +62,19 @@ class Arrangement:
     coordinates: Floats
     offsets: Ints
     ends: Floats
-    nodes: Ints
+    origin: Ints
     order: Ints
-    blurred: Flags
+    snapped: Flags
     doubtful: Flags
     failed: Flags
 
 
 def build_arrangement(
-    polygons: NDArray[Any], cluster: Ints, count: int, weights: Ints | None = None, reach: float = REACH
+    polygons: NDArray[Any],
+    cluster: Ints,
+    count: int,
+    weights: Ints | None = None,
+    tolerance: float = SNAP_TOLERANCE,
 ) -> Arrangement:
     """Return the arrangement of the outlines of each cluster, holes included.
 
@@ -72,85 +83,94 @@ def build_arrangement(
     polygons : ndarray of shapely.Polygon, shape (n,)
         Valid and not empty.
     cluster : ndarray of int64, shape (n,)
-        The cluster of each, ascending.
+        The cluster of each polygon, ascending.
     count : int
         The number of clusters.
     weights : ndarray of int64, shape (n,), optional
-        How many marks each polygon stands for; 1 where not given.
-    reach : float
-        What is nearer than this fraction of the largest coordinate of a cluster is one point.
+        How many marks each polygon represents; 1 by default.
+    tolerance : float
+        Points that are nearer than this fraction of the largest coordinate of a cluster are the same.
 
     Returns
     -------
     Arrangement
     """
-    # In normal form a ring starts at its smallest point (by x, then y) and shells run clockwise; reversed,
+    # In normal form a ring starts at its smallest point (by x, then y) and shells run clockwise. Reversed,
     # every interior is on the left.
     rings, owner = shapely.get_rings(shapely.normalize(polygons), return_index=True)
     rings, ring_cluster = shapely.reverse(rings), cluster[owner]
     ring_weight = np.ones(len(rings), dtype=np.int64) if weights is None else weights[owner]
     ring_offsets = offsets_of(shapely.get_num_coordinates(rings))
     drawn = shapely.get_coordinates(rings)
-    arcs = node_outlines(
-        drawn,
-        ring_offsets,
-        ring_cluster,
-        ring_weight,
-        reach * _scales(drawn, ring_offsets, ring_cluster, count),
-    )
-    offsets, step = arcs.offsets, arcs.step
+    tolerances = tolerance * _scales(drawn, ring_offsets, ring_cluster, count)
+    arcs = node_outlines(drawn, ring_offsets, ring_cluster, ring_weight, tolerances)
     coordinates = arcs.points[arcs.nodes]
-    ends = _ends(coordinates, offsets)
-    used, nodes = np.unique(
-        np.concatenate([arcs.nodes[offsets[:-1]], arcs.nodes[offsets[1:] - 1]]), return_inverse=True
+    ends = _ends(coordinates, arcs.offsets)
+    used, origin = np.unique(
+        np.concatenate([arcs.nodes[arcs.offsets[:-1]], arcs.nodes[arcs.offsets[1:] - 1]]), return_inverse=True
     )
-    start, end = np.split(nodes, 2)
-    order = _around_nodes(nodes, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
-    after = _turn(nodes, order, np.concatenate([step, -step]))
-    rise = after[: len(step)] - after[len(step) :] - step
-    first = np.searchsorted(used, arcs.first[arcs.first >= 0])
-    drawn_rings, drawn_cluster, drawn_weight = (
-        values[arcs.first >= 0] for values in (rings, ring_cluster, ring_weight)
+    order = _around_nodes(origin, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
+    left, wrong = _depths(arcs, used, origin, order, (rings, ring_cluster, ring_weight))
+    right = left - arcs.step
+
+    failed = np.zeros(count, dtype=np.bool_)
+    failed[arcs.cluster[wrong | (left < 0) | (right < 0)]] = True
+    snapped = arcs.snapped[used]
+    start, end = np.split(origin, 2)
+    doubtful = np.zeros(count, dtype=np.bool_)
+    doubtful[arcs.cluster[arcs.cancelled & (snapped[start] | snapped[end])]] = True
+    return Arrangement(
+        arcs.cluster,
+        left,
+        right,
+        coordinates,
+        arcs.offsets,
+        ends,
+        origin,
+        order,
+        snapped,
+        doubtful,
+        failed,
     )
-    component = _components(nodes, len(used))
+
+
+def _depths(
+    arcs: NodedArcs, used: Ints, origin: Ints, order: Ints, rings: tuple[NDArray[Any], Ints, Ints]
+) -> tuple[Ints, Flags]:
+    """Return the depth on the left of each arc, and for which arcs the depths at both ends disagree.
+
+    `used` are the nodes at which half-edges begin, `rings` the rings with their clusters and weights.
+    """
+    start, end = np.split(origin, 2)
+    after = _steps_around(origin, order, np.concatenate([arcs.step, -arcs.step]))
+    rise = after[: len(start)] - after[len(start) :] - arcs.step
+    with_arcs = arcs.first >= 0
+    first = np.searchsorted(used, arcs.first[with_arcs])
+    drawn, cluster, weight = (values[with_arcs] for values in rings)
+    component = _components(origin, len(used))
     # The leftmost node of each component is the first of a ring, and west of it is outside.
     x, y = arcs.points[used[first]].T
     leftmost = np.lexsort((y, x, component[first]))
     leftmost = leftmost[np.unique(component[first][leftmost], return_index=True)[1]]
     roots = first[leftmost]
-    depth = _walk(nodes, order, rise, roots, len(used))
-    below = _depth_below(
-        arcs.points[used[roots]],
-        drawn_cluster[leftmost],
-        drawn_rings,
-        drawn_cluster,
-        drawn_weight,
-        component[first],
+    depth = _add_up(origin, order, rise, roots, len(used))
+    around = _depth_around(
+        arcs.points[used[roots]], cluster[leftmost], drawn, cluster, weight, component[first]
     )
-    depth += below[component]
-    left = depth[start] + after[: len(step)]
-    right = left - step
-
-    failed = np.zeros(count, dtype=np.bool_)
-    failed[arcs.cluster[(depth[end] - depth[start] != rise) | (left < 0) | (right < 0)]] = True
-    blurred = arcs.blurred[used]
-    doubtful = np.zeros(count, dtype=np.bool_)
-    doubtful[arcs.cluster[arcs.cancelled & (blurred[start] | blurred[end])]] = True
-    return Arrangement(
-        arcs.cluster, left, right, coordinates, offsets, ends, nodes, order, blurred, doubtful, failed
-    )
+    depth += around[component]
+    return depth[start] + after[: len(start)], depth[end] - depth[start] != rise
 
 
-def _around_nodes(nodes: Ints, across: Floats, up: Floats) -> Ints:
-    """Order half-edges by node, and about a node by direction: counter-clockwise, beginning at the left.
+def _around_nodes(origin: Ints, across: Floats, up: Floats) -> Ints:
+    """Order half-edges by origin, and around it by direction: anticlockwise from due west.
 
-    Quotients tell directions within a quarter turn apart. `arctan2` would do all at once, but its last
-    digit depends on the processor.
+    Slopes order the directions within a quarter turn. `arctan2` would be simpler, but its last digit depends
+    on the processor.
     """
     steep = np.abs(up) > np.abs(across)
     quarter = np.select([steep & (up < 0), steep, across >= 0, up < 0], [1, 3, 2, 0], default=4)
-    over = np.where(steep, up, np.where(across == 0, 1.0, across))
-    return np.lexsort((np.where(steep, -across, up) / over, quarter, nodes))
+    run = np.where(steep, up, np.where(across == 0, 1.0, across))
+    return np.lexsort((np.where(steep, -across, up) / run, quarter, origin))
 
 
 def _scales(coordinates: Floats, offsets: Ints, cluster: Ints, count: int) -> Floats:
@@ -170,48 +190,46 @@ def _ends(coordinates: Floats, offsets: Ints) -> Floats:
     return np.column_stack([leaving, towards])
 
 
-def _turn(nodes: Ints, order: Ints, steps: Ints) -> Ints:
-    """Turn round every node anticlockwise from due west.
+def _steps_around(origin: Ints, order: Ints, steps: Ints) -> Ints:
+    """Add up the changes of depth around every node, anticlockwise from due west.
 
-    Returns for each leaving arc the change of depth from the westernmost sector to the one just after the
-    arc.
+    Returns for each half-edge the change from the sector in the west to the sector just after the half-edge.
     """
     running = np.cumsum(steps[order])
-    begins = np.flatnonzero(np.diff(nodes[order], prepend=-1))
+    begins = np.flatnonzero(np.diff(origin[order], prepend=-1))
     before = np.concatenate([[0], running])[begins]
-    after = np.empty(len(nodes), dtype=np.int64)
-    after[order] = running - np.repeat(before, np.diff(begins, append=len(nodes)))
+    after = np.empty(len(origin), dtype=np.int64)
+    after[order] = running - np.repeat(before, np.diff(begins, append=len(origin)))
     return after
 
 
-def _components(nodes: Ints, count: int) -> Ints:
+def _components(origin: Ints, count: int) -> Ints:
     """Number the connected components of the nodes."""
-    # Late: work that needs no contours need not wait for SciPy.
+    # Late, because only contours need SciPy.
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    start, end = np.split(nodes, 2)
+    start, end = np.split(origin, 2)
     graph = csr_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
-def _walk(nodes: Ints, order: Ints, rise: Ints, roots: Ints, count: int) -> Ints:
+def _add_up(origin: Ints, order: Ints, rise: Ints, roots: Ints, count: int) -> Ints:
     """Add up the rises from the root of each connected component to all other nodes.
 
-    Returns the depth of the westernmost sector of every node, that of the roots being 0.
+    Returns the depth of the sector in the west of every node, relative to that of its root.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import breadth_first_order
 
-    # The leaving arcs of each node, with the node at the other end: a graph that has each arc both ways, and
-    # one more node, from which all roots are reached.
-    beyond = np.roll(nodes, len(nodes) // 2)
-    bounds = offsets_of(np.bincount(nodes, minlength=count))
+    # A graph of all half-edges, and of one more node that leads to all roots.
+    target = np.roll(origin, len(origin) // 2)
+    bounds = offsets_of(np.bincount(origin, minlength=count))
     graph = csr_array(
         (
-            np.ones(len(nodes) + len(roots)),
-            np.concatenate([beyond[order], roots]),
-            np.append(bounds, len(nodes) + len(roots)),
+            np.ones(len(origin) + len(roots)),
+            np.concatenate([target[order], roots]),
+            np.append(bounds, len(origin) + len(roots)),
         ),
         shape=(count + 1, count + 1),
     )
@@ -219,15 +237,15 @@ def _walk(nodes: Ints, order: Ints, rise: Ints, roots: Ints, count: int) -> Ints
     parent[count] = count
 
     depth = np.zeros(count + 1, dtype=np.int64)
-    used = parent[beyond] == nodes  # where two arcs join the same nodes, either will do
-    depth[beyond[used]] = np.concatenate([rise, -rise])[used]
-    while np.any(parent != count):  # each round doubles the stretch that is added up
+    used = parent[target] == origin  # if several arcs join the same two nodes, any of them will do
+    depth[target[used]] = np.concatenate([rise, -rise])[used]
+    while np.any(parent != count):  # each round doubles the length of the paths
         depth += depth[parent]
         parent = parent[parent]
     return depth[:count]
 
 
-def _depth_below(
+def _depth_around(
     points: Floats,
     cluster: Ints,
     rings: NDArray[Any],
@@ -235,7 +253,7 @@ def _depth_below(
     ring_weight: Ints,
     ring_component: Ints,
 ) -> Ints:
-    """Return how many marks contain each component's first point, its own outlines left out."""
+    """Return how many marks of other components contain each component's first point."""
     several = np.bincount(cluster)[cluster] > 1 if len(cluster) else np.empty(0, dtype=np.bool_)
     alone = np.flatnonzero(several)
     starts = np.searchsorted(ring_cluster, cluster[alone], side="left")
@@ -244,5 +262,5 @@ def _depth_below(
     other = ring_component[ring] != component
     component, ring = component[other], ring[other]
     within = shapely.contains_xy(shapely.polygons(rings[ring]), points[component])
-    sign = np.where(shapely.is_ccw(rings[ring]), 1, -1) * ring_weight[ring]  # those of holes run clockwise
+    sign = np.where(shapely.is_ccw(rings[ring]), 1, -1) * ring_weight[ring]  # holes run clockwise
     return np.bincount(component, weights=within * sign, minlength=len(points)).astype(np.int64)

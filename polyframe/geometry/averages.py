@@ -1,7 +1,7 @@
-"""One polygon for each cluster: union, intersection or median; and its consensus.
+"""Compute one polygon for each cluster (union, intersection or median) and its consensus.
 
-All functions take all clusters at once, as flat arrays sorted by cluster with offsets; those of
-`one_cluster`, named `average_...`, take one and give the same results.
+The functions process all clusters at once, as flat arrays sorted by cluster, with offsets. The functions of
+`public` named `average_...` give the same results for one cluster.
 """
 
 from collections.abc import Callable
@@ -25,10 +25,10 @@ from polyframe.geometry.polygon_parts import (
     largest_with_area,
 )
 
-#: The largest part is all of a union but for rounding where it is smaller by no more than this fraction.
-_SAME = 1e-9
+#: If the largest part is smaller than the union by at most this fraction, the union is one part.
+_ROUNDING = 1e-9
 
-#: Clusters of more marks times vertices take seconds to walk along where that is interpreted.
+#: With more marks times vertices than this, the depth walk of a cluster takes seconds if it is interpreted.
 _MOST_INTERPRETED = 1_000_000
 
 
@@ -40,12 +40,12 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     polygons : ndarray of shapely.Polygon, shape (n,)
         Sorted by cluster.
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
 
     Returns
     -------
     ndarray of shapely.Polygon, shape (c,)
-        Empty where a cluster holds nothing, or GEOS can unite it in no way.
+        Empty if a cluster has no marks, or if GEOS fails to unite them.
     """
     polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
@@ -57,7 +57,7 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
         united = _overlay(_unite, together[several])
         largest = largest_parts(united)
         unions[several] = fill_holes(largest)
-        whole = shapely.area(largest) >= (1 - _SAME) * shapely.area(united)
+        whole = shapely.area(largest) >= (1 - _ROUNDING) * shapely.area(united)
         doubtful = several[~(whole & _are_one_part(polygons, starts, several))]
         if len(doubtful):
             members = positions_of(starts[:-1][doubtful], counts[doubtful])
@@ -76,12 +76,12 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
     polygons : ndarray of shapely.Polygon, shape (n,)
         Sorted by cluster.
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
 
     Returns
     -------
     ndarray of shapely.Polygon, shape (c,)
-        Empty where the marks of a cluster have nothing in common, or GEOS can intersect them in no way.
+        Empty if the marks of a cluster have no area in common, or if GEOS fails to intersect them.
     """
     polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
@@ -90,7 +90,7 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
         larger = np.flatnonzero((counts > member) & ~shapely.is_empty(common))
         common[larger] = _overlay(shapely.intersection, common[larger], polygons[starts[larger] + member])
     several = np.flatnonzero(counts > 1)
-    common[several] = _settle(common[several], polygons, starts, several)
+    common[several] = _largest_common_parts(common[several], polygons, starts, several)
     return largest_parts(common)
 
 
@@ -102,10 +102,10 @@ def median_and_consensus(
     Parameters
     ----------
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds the marks at positions `offsets[i]` to `offsets[i + 1] - 1`; no cluster is empty.
+        Cluster i contains the marks at positions `offsets[i]` to `offsets[i + 1] - 1`; no cluster is empty.
     left, right : ndarray of int64, shape (p,)
-        Pairs within a cluster, each once. Those left out have distance 1: marks that do not overlap, and
-        marks of one classification, of which a cluster can hold too many to list their pairs.
+        Pairs within a cluster, each once. Pairs that are not listed have distance 1: marks that do not
+        overlap, and marks of one classification, whose pairs can be too many to list.
     distances : ndarray of float64, shape (p,)
         Their IoU distances. Infinite distances count as 1.
 
@@ -123,8 +123,8 @@ def median_and_consensus(
     cluster = np.repeat(np.arange(len(counts)), counts)
     finite = np.where(np.isposinf(distances), 1.0, distances)
 
-    # Each mark's distances are added in the order of the other mark, as the columns of a matrix would be:
-    # first those to the marks before it. Pairs in order need no copies; there can be a hundred million.
+    # The distances of a mark are summed in the order of the other marks, like the columns of a matrix. Pairs
+    # that are sorted already need no copies; there can be a hundred million of them.
     low, high = np.minimum(left, right), np.maximum(left, right)
     if np.any((low[1:] < low[:-1]) | ((low[1:] == low[:-1]) & (high[1:] < high[:-1]))):
         order = np.lexsort((high, low))
@@ -176,10 +176,10 @@ def _first_members(polygons: NDArray[Any], starts: Ints) -> NDArray[Any]:
 
 
 def _are_one_part(polygons: NDArray[Any], starts: Ints, clusters: Ints) -> Flags:
-    """Say of which clusters the union is one part beyond doubt: each mark overlaps the first one.
+    """Return for which clusters the union is certainly one part: those in which each mark overlaps the first.
 
-    A mark overlaps another that contains a point of its inside. Elsewhere marks may only touch, and GEOS may
-    unite what is apart, or not what overlaps, by a rounding step.
+    Two marks overlap if one contains an interior point of the other. If they only touch, rounding decides
+    whether GEOS joins them.
     """
     counts = np.diff(starts)[clusters]
     members, first = positions_of(starts[:-1][clusters], counts), np.repeat(starts[:-1][clusters], counts)
@@ -191,21 +191,20 @@ def _are_one_part(polygons: NDArray[Any], starts: Ints, clusters: Ints) -> Flags
     return np.logical_and.reduceat(overlaps, offsets_of(counts)[:-1])
 
 
-def _settle(
+def _largest_common_parts(
     geometries: NDArray[Any],
     polygons: NDArray[Any],
     starts: Ints,
     clusters: Ints,
 ) -> NDArray[Any]:
-    """Return the largest part of what GEOS says that the marks of some clusters have in common.
+    """Return the largest part of each intersection that GEOS computed, the leftmost on ties.
 
-    The leftmost on ties. Where only rounding says what is one part, the outlines are walked along instead,
-    which is exact.
+    If rounding decides what is one part, the result of the depth walk is used instead, which is exact.
     """
     parts, owner = extract_polygons(geometries)
     largest, of = largest_with_area(parts, owner)
-    settled = np.full(len(geometries), shapely.Polygon(), dtype=object)
-    settled[of] = largest
+    parts_chosen = np.full(len(geometries), shapely.Polygon(), dtype=object)
+    parts_chosen[of] = largest
     uncertain = uncertain_parts(parts, owner, len(geometries))
     counts = np.diff(starts)[clusters]
     vertices = offsets_of(shapely.get_num_coordinates(polygons))[starts]
@@ -213,17 +212,17 @@ def _settle(
     if np.any(uncertain & large) and not compile_loops():
         uncertain &= ~large
     if np.any(uncertain):
-        from polyframe.geometry.compiled.depth_walk import walk_contours  # late: few clusters need it
+        from polyframe.geometry.compiled.depth_walk import walk_contours  # late, so that it can be compiled
 
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)
         walked = walk_contours(polygons[members], offsets_of(counts), "last")
-        exact = np.flatnonzero(uncertain & walked.proven & ~walked.holed)
+        exact = np.flatnonzero(uncertain & walked.verified & ~walked.may_have_holes)
         levels = np.diff(walked.offsets)
-        settled[exact] = shapely.Polygon()
+        parts_chosen[exact] = shapely.Polygon()
         exact = exact[levels[exact] > 0]
-        settled[exact] = walked.polygons[walked.offsets[exact]]
-    return settled
+        parts_chosen[exact] = walked.polygons[walked.offsets[exact]]
+    return parts_chosen
 
 
 def _unite(collections: NDArray[Any]) -> NDArray[Any]:
@@ -231,7 +230,7 @@ def _unite(collections: NDArray[Any]) -> NDArray[Any]:
 
 
 def _overlay(function: Callable[..., NDArray[Any]], *arrays: NDArray[Any]) -> NDArray[Any]:
-    """Overlay whole arrays; what GEOS refuses is made valid and tried again, and else becomes empty."""
+    """Overlay whole arrays; if GEOS fails, try again after `make_valid`, or else return an empty polygon."""
     results: NDArray[Any] = apply_isolated(function, *arrays, failed=None)
     refused = np.flatnonzero(shapely.is_missing(results))
     if len(refused):

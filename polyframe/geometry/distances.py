@@ -1,8 +1,13 @@
-"""IoU distances between marks.
+"""Compute the IoU distances of pairs of marks.
 
-The IoU distance is `1 - area(A and B) / area(A or B)`, the Jaccard distance (P. Jaccard, 1901). The area of
-the union is `area(A) + area(B) - area(A and B)`, so each pair needs one intersection. An *engine* is a
-function from polygons and pairs to intersection areas; all engines agree to 1e-9.
+The IoU distance, or Jaccard distance, is `1 - area(A and B) / area(A or B)`. The area of the union is
+`area(A) + area(B) - area(A and B)`, so each pair needs one intersection area. Every engine has a function for
+intersection areas; they agree to 1e-9.
+
+References
+----------
+P. Jaccard, "Étude comparative de la distribution florale dans une portion des Alpes et des Jura", Bulletin
+de la Société vaudoise des sciences naturelles 37 (1901).
 """
 
 from collections.abc import Callable
@@ -16,16 +21,16 @@ from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.pairs import box_overlaps
 
-#: `(polygons, left, right)` to the intersection area of each pair, float64.
+#: A function of `(polygons, left, right)` that returns the intersection area of each pair, float64.
 IntersectionAreas = Callable[[NDArray[Any], Ints, Ints], Floats]
 
-#: Intersections that exist at the same time; each is a geometry of hundreds of vertices until it is measured.
+#: Intersections in memory at the same time, each a geometry of hundreds of vertices.
 _CHUNK = 8192
 
-#: Pairs this many times as far from the origin as they are large lose digits there that matter.
+#: Pairs that are this many times farther from the origin than they are large would lose too many digits.
 _FAR = 1024.0
 
-#: Pairs whose boxes and areas are looked up at the same time, about 200 bytes each.
+#: Pairs whose boxes and areas are in memory at the same time, about 200 bytes each.
 _BLOCK = 1 << 20
 
 
@@ -41,9 +46,9 @@ def shapely_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) 
     Returns
     -------
     ndarray of float64, shape (p,)
-        0 where a polygon is empty or None. A pair that GEOS cannot intersect is tried again after
-        `make_valid`; where that fails too, its area is 0 (distance 1). Pairs far from the origin are moved
-        there first, so that the coordinates of crossings keep their digits.
+        0 if a polygon is empty or None. If GEOS cannot intersect a pair, it is tried again after
+        `make_valid`; if that fails too, the area is 0 (distance 1). Pairs far from the origin are moved to it
+        first, so that the coordinates of crossings keep their digits.
     """
     areas = np.zeros(len(left))
     for start in range(0, len(left), _CHUNK):
@@ -69,16 +74,16 @@ def pair_distances(
     areas : ndarray of float64, shape (n,)
         Their areas.
     bounds : ndarray of float64, shape (n, 4)
-        Their boxes, as `shapely.bounds` gives them.
+        Their boxes, as `shapely.bounds` returns them.
     left, right : ndarray of int, shape (p,)
         The pairs, as positions.
     intersection_areas : callable
-        The engine.
+        The function of the engine.
 
     Returns
     -------
     ndarray of float64, shape (p,)
-        0..1; 1 where the boxes do not overlap.
+        0..1; 1 if the boxes do not overlap.
     """
     distances = np.empty(len(left))
     for start in range(0, len(left), _BLOCK):
@@ -106,10 +111,10 @@ def _pair_distances(
 
 
 def _near_origin(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Move pairs that are far from the origin for their size to it; exactly, since they are so far."""
+    """Move pairs that are far from the origin for their size to it; so far away, that is exact."""
     bounds = np.stack([shapely.bounds(one), shapely.bounds(other)])
     low, high = bounds[:, :, :2].min(axis=0), bounds[:, :, 2:].max(axis=0)
-    # False where one is empty or None: its bounds are NaN.
+    # False if one is empty or None, because its bounds are NaN.
     far = np.flatnonzero(np.maximum(np.abs(low), np.abs(high)).max(axis=1) > _FAR * (high - low).max(axis=1))
     if not len(far):
         return one, other
@@ -134,7 +139,7 @@ def _areas_of(one: NDArray[Any], other: NDArray[Any]) -> Floats:
 
 def _overlay_areas(one: NDArray[Any], other: NDArray[Any]) -> Floats:
     shared = shapely.area(shapely.intersection(one, other))
-    # Shapely answers NaN for None; that is no failure.
+    # Shapely returns NaN for None, which is not a failure.
     shared[shapely.is_missing(one) | shapely.is_missing(other)] = 0.0
     return np.asarray(shared, dtype=np.float64)
 

@@ -1,8 +1,8 @@
-"""What computes areas and contours: GEOS alone, or loops compiled by numba (the extra `fast`).
+"""Choose what computes areas, contours and averages: GEOS, or loops compiled by numba (the extra `fast`).
 
-Both give the same results: intersection areas to 1e-9, contours with the same areas. For tables, `auto` takes
-the compiled loops where numba is installed, whatever the size of the work, so that a part of the marks gives
-the same numbers, to the last bit, as all of them. For a single cluster it goes by the size of the cluster.
+Both give the same results: intersection areas to 1e-9, contours with the same areas. For tables, `auto` means
+the compiled loops if numba is installed, whatever the size of the work, so that a part of the marks gives the
+same numbers, to the last bit, as all of them. For a single cluster the choice depends on the cluster's size.
 """
 
 import importlib.util
@@ -22,8 +22,8 @@ from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
-#: Marks times vertices of a cluster from which `auto` compiles. About here, with 300 marks of 120 vertices,
-#: GEOS takes 4 s for all pairs and 8 s for contours, compiling takes 5 s and 30 s, once for an installation.
+#: Marks times vertices of a cluster above which `auto` compiles. About here, with 300 marks of 120 vertices,
+#: GEOS takes 4 s for all pairs and 8 s for contours. Compiling takes 5 s and 30 s, once per installation.
 _MUCH: Final = 10_000_000
 
 Polygons = NDArray[Any]
@@ -31,7 +31,7 @@ Polygons = NDArray[Any]
 
 @dataclass(frozen=True)
 class Engine:
-    """The functions that a reduction rests on; each takes flat polygons of many clusters and offsets.
+    """The functions that depend on the engine; each takes the polygons of many clusters and their offsets.
 
     Attributes
     ----------
@@ -53,17 +53,17 @@ class Engine:
 
 
 def engine_named(name: str) -> Engine:
-    """Return the engine of a name.
+    """Return the engine with a given name.
 
     Parameters
     ----------
     name : {"auto", "shapely", "compiled"}
-        `auto` is `compiled` where numba is installed, else `shapely`. Earlier names of `compiled` will do.
+        `auto` is `compiled` if numba is installed, else `shapely`. Earlier names of `compiled` are accepted.
 
     Raises
     ------
     UsageError
-        Where `compiled` is asked for and numba is missing.
+        If `compiled` is chosen and numba is not installed.
     """
     check_engine(name)
     if name == "shapely" or not is_compiled():
@@ -93,19 +93,19 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
     Parameters
     ----------
     name : {"auto", "shapely", "compiled"}
-        `auto` is `compiled` where numba is installed and GEOS would take longer than it takes to compile, by
-        the number of marks and vertices; never by what was compiled before.
+        `auto` is `compiled` if numba is installed and GEOS would take longer than compiling, by the number of
+        marks and vertices; it does not depend on what is already compiled.
     marks : ndarray of shapely.Polygon, shape (n,)
     is_quadratic : bool
-        Whether GEOS takes time in proportion to marks times vertices, as it does for all pairs and for
-        contours. If not, it is as fast as the compiled loops.
+        Whether GEOS takes time in proportion to marks times vertices, as for all pairs and for contours. If
+        not, GEOS is as fast as the compiled loops.
 
     Raises
     ------
     ValueError
-        Where there is no engine of that name.
+        If the name is unknown.
     UsageError
-        Where `compiled` is asked for and numba is missing.
+        If `compiled` is chosen and numba is not installed.
     """
     if not isinstance(name, str) or name not in (*get_args(EngineName), *ENGINE_ALIASES):
         raise ValueError(f"engine: {name!r} is not one of {', '.join(get_args(EngineName))}")
@@ -116,11 +116,11 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
 
 
 def check_engine(name: str) -> None:
-    """Raise a UsageError where an engine is asked for that is not installed."""
+    """Raise a UsageError if an engine is not installed."""
     if ENGINE_ALIASES.get(name, name) == "compiled" and not is_compiled():
         raise UsageError(f"engine: {name!r} needs numba; install it with: {install_command('fast')}")
 
 
 def is_compiled() -> bool:
-    """Tell whether numba is installed, without which there is only GEOS."""
+    """Return whether numba is installed; without it there is only GEOS."""
     return importlib.util.find_spec("numba") is not None

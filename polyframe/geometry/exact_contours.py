@@ -1,10 +1,17 @@
-"""Agreement contours: level k is the largest part of the region where at least k marks overlap, holes filled.
+"""Compute agreement contours: level k is the largest part of the region where at least k marks overlap.
 
-Areas that share an edge are one part, areas that touch in a point are two; what would meet but for rounding
-meets (see `noding`). The `levels` are traced along the arcs of the `arrangement`, which tells the largest
-part where no holes or ties are in the way; else GEOS polygonizes the level (`polygonized`). An outline that a
-cluster holds many times is worked on once, and levels that are equal for that reason are one polygon. A
-cluster in which a check fails is worked on again with a longer reach.
+Areas that share an edge are one part; areas that touch in a point are two. Points that differ only by
+rounding are the same (see `noding`). The levels of the planar arrangement of a cluster's outlines are traced
+along their arcs (`level_tracing`); if holes or ties matter for which part is the largest, GEOS polygonizes
+the level instead (`level_polygonizing`). If rounding decides what is one part, or a check fails, the cluster
+is computed again by the depth walk, which is exact, or else with a larger tolerance.
+
+An outline that a cluster contains many times is processed once, and its equal levels are one polygon.
+
+References
+----------
+M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: Algorithms and Applications",
+3rd edition (2008), chapter 2: overlays of planar subdivisions.
 """
 
 import itertools
@@ -22,23 +29,24 @@ from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.level_polygonizing import polygonize_levels
 from polyframe.geometry.level_tracing import levels_of, ranked_depths, trace_levels
-from polyframe.geometry.noding import REACH
+from polyframe.geometry.noding import SNAP_TOLERANCE
 from polyframe.geometry.polygon_parts import fill_holes, largest_with_area, with_valid_outlines
 
 if TYPE_CHECKING:
     from polyframe.geometry.compiled.depth_walk import WalkedLevels
 
-#: Clusters are worked on together up to this many vertices, which bounds the memory.
+#: Clusters are processed together up to this many vertices, to bound the memory.
 _CHUNK_VERTICES = 100_000
 
-#: The areas of all levels add up to the areas of all marks, up to this fraction of them.
+#: The areas of all levels must add up to the areas of all marks, within this fraction.
 _AREA_TOLERANCE = 1e-9
 
-#: A cluster of so many arcs takes seconds to walk along where that is interpreted.
+#: With more arcs than this, the depth walk of a cluster takes seconds if it is interpreted.
 _MOST_INTERPRETED = 50_000
 
-#: How much longer the reach is where a check failed, and where that ends (a ten-thousandth of a pixel or so).
-_LONGER, _LONGEST = 2.0**6, 2.0**-20
+#: The factor by which the snap tolerance grows after a failed check, and where that ends (about a
+#: ten-thousandth of a pixel).
+_TOLERANCE_GROWTH, _LARGEST_TOLERANCE = 2.0**6, 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -57,15 +65,32 @@ class ContourLevels:
     offsets: Ints
 
 
+@dataclass(frozen=True)
+class _DistinctLevels:
+    """The levels of many clusters, equal ones once, sorted by cluster and level.
+
+    Attributes
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (k,)
+    cluster : ndarray of int64, shape (k,)
+    repeats : ndarray of int64, shape (k,)
+        How many equal levels each polygon represents.
+    """
+
+    polygons: NDArray[Any]
+    cluster: Ints
+    repeats: Ints
+
+
 def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
-    """Return the agreement contours of many clusters, each as `contours` gives them.
+    """Return the agreement contours of many clusters, each as `contours` returns them.
 
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
-        Sorted by cluster.
+        Valid, sorted by cluster. None and empty polygons are ignored.
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
 
     Returns
     -------
@@ -74,39 +99,34 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     starts = np.asarray(offsets, dtype=np.int64)
     count = len(starts) - 1
     cluster = np.repeat(np.arange(count), np.diff(starts))
-    real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
-    marks, cluster = polygons[real], cluster[real]
-    first_copy = first_copies(marks, cluster)
-    kept, weights = np.unique(first_copy, return_counts=True)
-    marks, cluster = marks[kept], cluster[kept]
+    present = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
+    marks, cluster = polygons[present], cluster[present]
+    distinct, weights = np.unique(first_copies(marks, cluster), return_counts=True)
+    marks, cluster = marks[distinct], cluster[distinct]
 
     vertices = np.bincount(cluster, weights=shapely.get_num_coordinates(marks), minlength=count)
     chunks = runs_of_equal(np.cumsum(vertices) // _CHUNK_VERTICES)
-    levels, sizes = [np.empty(0, dtype=object)], [np.empty(0, dtype=np.int64)]
-    times = [np.empty(0, dtype=np.int64)]
+    flat, repeats = [np.empty(0, dtype=object)], [np.empty(0, dtype=np.int64)]
+    sizes = [np.empty(0, dtype=np.int64)]
     for first, end in itertools.pairwise(chunks.tolist()):
-        taken = slice(*np.searchsorted(cluster, [first, end]))
-        found, owner, equal = _contours_together(
-            marks[taken], cluster[taken] - first, weights[taken], end - first
+        part = slice(*np.searchsorted(cluster, [first, end]))
+        levels = _distinct_levels(marks[part], cluster[part] - first, weights[part], end - first)
+        flat.append(levels.polygons)
+        repeats.append(levels.repeats)
+        sizes.append(
+            np.bincount(levels.cluster, weights=levels.repeats, minlength=end - first).astype(np.int64)
         )
-        levels.append(found)
-        times.append(equal)
-        sizes.append(np.bincount(owner, weights=equal, minlength=end - first).astype(np.int64))
-    # In normal form the same outline has the same vertices whatever the order of the marks.
-    flat = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(levels))))
-    return ContourLevels(np.repeat(flat, np.concatenate(times)), offsets_of(np.concatenate(sizes)))
+    # In normal form an outline has the same vertices whatever the order of the marks.
+    outlines = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(flat))))
+    return ContourLevels(np.repeat(outlines, np.concatenate(repeats)), offsets_of(np.concatenate(sizes)))
 
 
-def _contours_together(
-    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int, reach: float = REACH
-) -> tuple[NDArray[Any], Ints, Ints]:
-    """Return the largest part of every level that differs from the one before, sorted by cluster and level.
-
-    Also returns the cluster of each, and how many equal levels it stands for.
-    """
-    arrangement, heights = ranked_depths(
-        build_arrangement(marks, cluster, count, weights, reach), weights, count
-    )
+def _distinct_levels(
+    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int, tolerance: float = SNAP_TOLERANCE
+) -> _DistinctLevels:
+    """Return the largest part of every level that differs from the level before."""
+    arrangement = build_arrangement(marks, cluster, count, weights, tolerance)
+    arrangement, heights = ranked_depths(arrangement, weights, count)
     levels = levels_of(arrangement)
     traced = trace_levels(arrangement, levels)
     parts, areas = traced.outlines.copy(), traced.areas
@@ -114,86 +134,101 @@ def _contours_together(
 
     doubtful = shapely.is_missing(parts) & ~wrong
     if np.any(doubtful):
-        found, owner, lost = polygonize_levels(arrangement, levels, doubtful)
+        faces, owner, lost = polygonize_levels(arrangement, levels, doubtful)
         areas = np.where(
-            doubtful, np.bincount(owner, weights=shapely.area(found), minlength=len(areas)), areas
+            doubtful, np.bincount(owner, weights=shapely.area(faces), minlength=len(areas)), areas
         )
         wrong |= lost
-        found, owner = largest_with_area(found, owner)
-        parts[owner] = found
+        faces, owner = largest_with_area(faces, owner)
+        parts[owner] = faces
 
     failed = arrangement.failed.copy()
     failed[levels.cluster[wrong]] = True
-    equal = heights(levels.cluster, levels.level)
+    repeats = heights(levels.cluster, levels.level)
     drawn = np.bincount(cluster, weights=shapely.area(marks) * weights, minlength=count)
-    together = np.bincount(levels.cluster, weights=areas * equal, minlength=count)
-    failed |= np.abs(together - drawn) > _AREA_TOLERANCE * drawn
+    total = np.bincount(levels.cluster, weights=areas * repeats, minlength=count)
+    failed |= np.abs(total - drawn) > _AREA_TOLERANCE * drawn
 
-    sound = ~failed[levels.cluster] & ~shapely.is_missing(parts)
-    parts, owner, level, equal = parts[sound], levels.cluster[sound], levels.level[sound], equal[sound]
-    # A level whose parts are all rounding ends the stack.
-    unbroken = level == _rank_within(owner) + 1
-    parts, owner, equal = parts[unbroken], owner[unbroken], equal[unbroken]
-
-    rounded = np.isin(owner, _blurred_clusters(arrangement))
+    usable = ~failed[levels.cluster] & ~shapely.is_missing(parts)
+    parts, owner, repeats = parts[usable], levels.cluster[usable], repeats[usable]
+    # A level whose parts are all within rounding is the end of its cluster's levels.
+    unbroken = levels.level[usable] == _rank_within(owner) + 1
+    parts, owner, repeats = parts[unbroken], owner[unbroken], repeats[unbroken]
+    rounded = np.isin(owner, _clusters_with_snapped_nodes(arrangement))
     parts[rounded] = with_valid_outlines(fill_holes(parts[rounded]))
+    traced_levels = _DistinctLevels(parts, owner, repeats)
 
     uncertain = arrangement.doubtful | failed
-    uncertain[levels.cluster[traced.blurred]] = True
+    uncertain[levels.cluster[traced.uncertain]] = True
     if not np.any(uncertain):
-        return parts, owner, equal
+        return traced_levels
     walked = _walk_some(marks, cluster, weights, uncertain, np.bincount(arrangement.cluster, minlength=count))
-    answered = walked.proven | ~failed
-    kept = ~walked.proven[owner]
-    parts = np.concatenate([parts[kept], walked.polygons])
-    equal = np.concatenate([equal[kept], np.ones(len(walked.polygons), dtype=np.int64)])
-    owner = np.concatenate([owner[kept], np.repeat(np.arange(count), np.diff(walked.offsets))])
-    if not np.all(answered) and reach < _LONGEST:
-        again = np.flatnonzero(~answered)
-        there = ~answered[cluster]
-        among_lost = np.searchsorted(again, cluster[there])
-        found, of_lost, times = _contours_together(
-            marks[there], among_lost, weights[there], len(again), reach * _LONGER
+    walked_levels = _DistinctLevels(
+        walked.polygons,
+        np.repeat(np.arange(count), np.diff(walked.offsets)),
+        np.ones(len(walked.polygons), dtype=np.int64),
+    )
+    results = [_select(traced_levels, ~walked.verified[owner]), walked_levels]
+    lost_clusters = np.flatnonzero(failed & ~walked.verified)
+    if len(lost_clusters) and tolerance < _LARGEST_TOLERANCE:
+        lost_marks = np.isin(cluster, lost_clusters)
+        again = _distinct_levels(
+            marks[lost_marks],
+            np.searchsorted(lost_clusters, cluster[lost_marks]),
+            weights[lost_marks],
+            len(lost_clusters),
+            tolerance * _TOLERANCE_GROWTH,
         )
-        parts, equal = np.concatenate([parts, found]), np.concatenate([equal, times])
-        owner = np.concatenate([owner, again[of_lost]])
-    order = np.argsort(owner, kind="stable")
-    return parts[order], owner[order], equal[order]
+        results.append(replace(again, cluster=lost_clusters[again.cluster]))
+    return _merge(results)
 
 
-def _blurred_clusters(arrangement: Arrangement) -> Ints:
-    half = np.flatnonzero(arrangement.blurred[arrangement.nodes])
-    return np.unique(arrangement.cluster[half % max(len(arrangement.cluster), 1)])
+def _select(levels: _DistinctLevels, chosen: Flags) -> _DistinctLevels:
+    return _DistinctLevels(levels.polygons[chosen], levels.cluster[chosen], levels.repeats[chosen])
+
+
+def _merge(results: list[_DistinctLevels]) -> _DistinctLevels:
+    """Return the levels of different clusters together, sorted by cluster."""
+    cluster = np.concatenate([levels.cluster for levels in results])
+    order = np.argsort(cluster, kind="stable")
+    polygons = np.concatenate([levels.polygons for levels in results])[order]
+    repeats = np.concatenate([levels.repeats for levels in results])[order]
+    return _DistinctLevels(polygons, cluster[order], repeats)
+
+
+def _clusters_with_snapped_nodes(arrangement: Arrangement) -> Ints:
+    half_edges = np.flatnonzero(arrangement.snapped[arrangement.origin])
+    return np.unique(arrangement.cluster[half_edges % max(len(arrangement.cluster), 1)])
 
 
 def _walk_some(
     marks: NDArray[Any], cluster: Ints, weights: Ints, chosen: Flags, arcs: Ints
 ) -> "WalkedLevels":
-    """Walk along the outlines of some clusters, given how many arcs they have; the others are not proven.
+    """Walk some clusters, of which the number of arcs is known; the others are not verified.
 
-    Nor are those in which outlines stand for several marks, and large ones where numba is not installed.
+    Clusters with duplicate outlines are not walked, nor are large ones if numba is not installed.
     """
     count = len(chosen)
     walkable = chosen & (np.bincount(cluster, weights=weights > 1, minlength=count) == 0)
     large = walkable & (arcs > _MOST_INTERPRETED)
     if np.any(large) and not compile_loops():
         walkable &= ~large
-    from polyframe.geometry.compiled.depth_walk import walk_contours  # late: few clusters need it
+    from polyframe.geometry.compiled.depth_walk import walk_contours  # late, so that it can be compiled
 
-    there = walkable[cluster]
-    walked = walk_contours(marks[there], np.searchsorted(cluster[there], np.arange(count + 1)))
-    return replace(walked, proven=walked.proven & walkable)
+    selected = walkable[cluster]
+    walked = walk_contours(marks[selected], np.searchsorted(cluster[selected], np.arange(count + 1)))
+    return replace(walked, verified=walked.verified & walkable)
 
 
 def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Flags:
-    """Say of which geometries only rounding says what is one part.
+    """Return for which geometries rounding decides what is one part.
 
     Parameters
     ----------
     parts : ndarray of shapely.Polygon, shape (p,)
-        Of geometries that GEOS has made.
+        The parts of geometries that GEOS computed.
     owner : ndarray of int64, shape (p,)
-        The geometry that each belongs to, ascending.
+        The geometry that each part belongs to, ascending.
     count : int
         The number of geometries.
 
@@ -206,7 +241,7 @@ def uncertain_parts(parts: NDArray[Any], owner: Ints, count: int) -> Flags:
     levels = levels_of(arrangement)
     uncertain = arrangement.doubtful | arrangement.failed
     traced = trace_levels(arrangement, levels)
-    uncertain[levels.cluster[traced.blurred | traced.failed]] = True
+    uncertain[levels.cluster[traced.uncertain | traced.failed]] = True
     return uncertain
 
 

@@ -1,8 +1,8 @@
-"""Check what callers pass to the public functions of this layer, and name the element that cannot be used.
+"""Check the input of the public functions, and name the element that cannot be used.
 
-A mark is one valid polygon with an interior. None and empty geometries are *no mark*: every function leaves
-them out. Everything else (a MultiPolygon, an outline that crosses itself, a line, WKB, text) is an error that
-names its index, since to take a part of it or to repair it would answer another question than the one asked.
+A mark is one valid polygon with an interior. None and empty geometries are not marks, and every function
+ignores them. Anything else (a MultiPolygon, an outline that crosses itself, a line, WKB, a string) raises an
+error that names its index: to repair it, or to use only a part of it, would answer another question.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-#: Ways to a polygon from what is often passed in its place.
+#: How to make polygons of what is often passed instead.
 _ADVICE = {
     "MultiPolygon": "pass one of its parts, such as the largest",
     "bytes": "shapely.from_wkb makes polygons of WKB",
@@ -22,12 +22,12 @@ _ADVICE = {
 
 
 def checked_polygons(polygons: Any) -> NDArray[Any]:
-    """Return polygons from any iterable, read once, with None for each that is no mark.
+    """Return polygons from any iterable, which is read once, with None for each that is not a mark.
 
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid; None and empty geometries are no marks.
+        Valid; None and empty geometries are not marks.
 
     Returns
     -------
@@ -36,18 +36,18 @@ def checked_polygons(polygons: Any) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        Where an element is no polygon, or none that is valid; its index is named.
+        If an element is not a polygon, or not valid; the message names its index.
     """
     items = as_list("polygons", polygons)
     marks = np.fromiter(items, dtype=object, count=len(items))
-    strange = np.flatnonzero(~shapely.is_valid_input(marks))
-    if len(strange):
-        raise ValueError(_strange("polygons", strange[0], marks[strange[0]]))
+    wrong = np.flatnonzero(~shapely.is_valid_input(marks))
+    if len(wrong):
+        raise ValueError(_not_a_polygon(wrong[0], marks[wrong[0]]))
     marks[shapely.is_empty(marks)] = None
     present = ~shapely.is_missing(marks)
-    strange = np.flatnonzero(present & (shapely.get_type_id(marks) != shapely.GeometryType.POLYGON))
-    if len(strange):
-        raise ValueError(_strange("polygons", strange[0], marks[strange[0]]))
+    wrong = np.flatnonzero(present & (shapely.get_type_id(marks) != shapely.GeometryType.POLYGON))
+    if len(wrong):
+        raise ValueError(_not_a_polygon(wrong[0], marks[wrong[0]]))
     invalid = np.flatnonzero(present & ~shapely.is_valid(marks))
     if len(invalid):
         reason = shapely.is_valid_reason(marks[invalid[0]])
@@ -66,29 +66,29 @@ def checked_marks(polygons: Any) -> NDArray[Any]:
 
 
 def as_list(name: str, values: Any) -> list[Any]:
-    """Return the elements of an iterable, read once.
+    """Return the elements of an iterable, which is read once.
 
     Parameters
     ----------
     name : str
-        The parameter, for messages.
+        The name of the parameter, for messages.
     values : iterable
-        Not text, bytes or a mapping, over which Python would iterate too.
+        Not a string, bytes or a mapping, although Python iterates over those.
 
     Raises
     ------
     ValueError
-        Where it is no such iterable.
+        If it is not such an iterable.
     """
     if isinstance(values, np.ndarray):
         return list(values.ravel()) if values.ndim < 2 else list(values)
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
-        shown = f"a {values.geom_type}" if isinstance(values, shapely.Geometry) else type(values).__name__
-        raise ValueError(f"{name} is {shown}, expected a list")
+        kind = f"a {values.geom_type}" if isinstance(values, shapely.Geometry) else type(values).__name__
+        raise ValueError(f"{name} is {kind}, expected a list")
     return list(values)
 
 
-def _strange(name: str, index: int, value: object) -> str:
+def _not_a_polygon(index: int, value: object) -> str:
     kind = value.geom_type if isinstance(value, shapely.Geometry) else type(value).__name__
     advice = f"; {_ADVICE[kind]}" if kind in _ADVICE else ""
-    return f"{name}[{index}] is a {kind}, expected a Polygon{advice}"
+    return f"polygons[{index}] is a {kind}, expected a Polygon{advice}"

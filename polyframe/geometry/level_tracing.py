@@ -1,11 +1,11 @@
-"""The level curves of an arrangement, traced: signed areas, and the outline of each level's largest part.
+"""Trace the level curves of an arrangement: areas, and the outline of each level's largest part.
 
-An arc of the arrangement with depths d and e < d on its two sides bounds the levels e + 1 to d. Where an arc
-of a level arrives at a node, its curve goes on with the next arc of that level clockwise: along the other
-side of the same sector of the area. So areas that touch in a point are two, and areas that share an edge,
-which bounds nothing then, are one. Outlines of parts run anticlockwise and holes clockwise, so the areas of
-curves tell which part is the largest, unless holes matter, parts tie, or the curve meets itself: then the
-level is doubtful, and for `polygonized` to settle.
+An arc with depths d and e < d on its two sides bounds the levels e + 1 to d. If a half-edge of a level
+arrives at a node, the curve of the level continues with the level's next half-edge clockwise, along the other
+side of the same sector. So areas that touch in a point are two, and areas that share an edge, which then
+bounds nothing, are one. Outlines of parts run anticlockwise and holes clockwise, so the signed areas of the
+curves show which part is the largest. If holes matter for that, if parts tie, or if a curve meets itself, the
+level is doubtful, and `level_polygonizing` decides.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,12 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement
 
-#: Areas closer than this fraction may be a tie. The second is a fraction of the whole level: rounding.
+#: Areas that differ by less than this fraction may be tied. The second is a fraction of the whole level.
 _TIE = 1e-12
 _ROUNDING = 1e-13
 
-#: Areas thinner than this many rounding steps of the coordinates might count as rounding (see `parts`).
+#: Areas thinner than this many rounding steps of the coordinates might be rounding errors, see
+#: `polygon_parts`.
 _ROUNDING_STEPS = 64
 
 
@@ -36,15 +37,15 @@ class Levels:
     ----------
     cluster, level : ndarray of int64, shape (k,)
         Sorted by cluster and level, from 1.
-    half : ndarray of int64, shape (b,)
-        The bounding arcs, sorted by level, as rows of `Arrangement.ends` that have the level on their left.
+    half_edge : ndarray of int64, shape (b,)
+        The half-edges that bound the levels, with the level on their left, sorted by level.
     owner : ndarray of int64, shape (b,)
-        Which of the k levels they bound.
+        The level that each half-edge bounds.
     """
 
     cluster: Ints
     level: Ints
-    half: Ints
+    half_edge: Ints
     owner: Ints
 
 
@@ -55,40 +56,40 @@ class TracedLevels:
     Attributes
     ----------
     outlines : ndarray of shapely.Polygon, shape (k,)
-        Without holes; None where a level is doubtful.
+        Without holes; None if a level is doubtful.
     areas : ndarray of float64, shape (k,)
-        Of the whole levels, holes excluded.
+        The areas of the whole levels, holes excluded.
     failed : ndarray of bool, shape (k,)
-        Levels whose arcs do not close; the rest means nothing then.
-    blurred : ndarray of bool, shape (k,)
-        Levels with curves that meet, but for rounding: they may be one part, or several.
+        Levels whose curves are not closed; their other results are meaningless.
+    uncertain : ndarray of bool, shape (k,)
+        Levels with curves that meet at a snapped node: rounding decides whether they are one part.
     """
 
     outlines: NDArray[Any]
     areas: Floats
     failed: Flags
-    blurred: Flags
+    uncertain: Flags
 
 
 def ranked_depths(
     arrangement: Arrangement, weights: Ints, count: int
 ) -> tuple[Arrangement, Callable[[Ints, Ints], Ints]]:
-    """Number the depths that occur in each cluster, so that what lies between them is no level of its own.
+    """Replace depths by their ranks among the depths that occur in a cluster, so that equal levels are one.
 
     Parameters
     ----------
     arrangement : Arrangement
     weights : ndarray of int64, shape (n,)
-        How many marks each polygon of the arrangement stands for; where all stand for one nothing is done.
+        How many marks each polygon of the arrangement represents. If all are 1, the depths are unchanged.
     count : int
         The number of clusters.
 
     Returns
     -------
     arrangement : Arrangement
-        With ranks, from 0, for depths.
+        With ranks, from 0, instead of depths.
     heights : callable
-        Takes clusters and levels of them, and returns how many equal levels each stands for.
+        A function of clusters and their levels that returns how many equal levels each one represents.
     """
     if np.all(weights == 1):
         return arrangement, lambda _, level: np.ones(len(level), dtype=np.int64)
@@ -119,7 +120,7 @@ def levels_of(arrangement: Arrangement) -> Levels:
     Returns
     -------
     Levels
-        An arc appears as often as it bounds a level: once, unless outlines share it.
+        An arc appears once for each level that it bounds: once, unless outlines share it.
     """
     left, right = arrangement.left, arrangement.right
     usable = np.flatnonzero(~arrangement.failed[arrangement.cluster])
@@ -130,8 +131,8 @@ def levels_of(arrangement: Arrangement) -> Levels:
     arc, level = arc[order], level[order]
     cluster = arrangement.cluster[arc]
     changes = (np.diff(cluster, prepend=-1) != 0) | (np.diff(level, prepend=-1) != 0)
-    half = arc + len(left) * (left[arc] < right[arc])
-    return Levels(cluster[changes], level[changes], half, np.cumsum(changes) - 1)
+    half_edge = arc + len(left) * (left[arc] < right[arc])
+    return Levels(cluster[changes], level[changes], half_edge, np.cumsum(changes) - 1)
 
 
 def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
@@ -150,10 +151,10 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     if not count:
         none = np.empty(0, dtype=np.bool_)
         return TracedLevels(np.empty(0, dtype=object), np.empty(0), none, none)
-    following, meeting, broken = _follow(arrangement, levels)
+    next_edge, meeting, broken = _link(arrangement, levels)
     failed = np.zeros(count, dtype=np.bool_)
     failed[levels.owner[broken]] = True
-    curve = _label(following)
+    curve = _label(next_edge)
     swept, rounding = _measure(arrangement, levels)
     owner = levels.owner[np.unique(curve, return_index=True)[1]]
     areas = np.bincount(curve, weights=swept)
@@ -174,33 +175,33 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     doubtful[owner[visits[0][visits[1] > 1, 0]]] = True
 
     outlines = np.full(count, None, dtype=object)
-    outlines[~doubtful] = _outlines(arrangement, levels, following, curve, largest[~doubtful])
+    outlines[~doubtful] = _outlines(arrangement, levels, next_edge, curve, largest[~doubtful])
     met = np.flatnonzero(meeting >= 0)
-    arrival = (levels.half[met] + len(arrangement.cluster)) % len(arrangement.nodes)
-    blurred = np.zeros(count, dtype=np.bool_)
-    blurred[levels.owner[met[arrangement.blurred[arrangement.nodes[arrival]]]]] = True
-    return TracedLevels(outlines, whole, failed, blurred)
+    arrival = (levels.half_edge[met] + len(arrangement.cluster)) % len(arrangement.origin)
+    uncertain = np.zeros(count, dtype=np.bool_)
+    uncertain[levels.owner[met[arrangement.snapped[arrangement.origin[arrival]]]]] = True
+    return TracedLevels(outlines, whole, failed, uncertain)
 
 
-def _follow(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:
-    """Find the next arc of the level for each bounding arc.
+def _link(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:
+    """Link each bounding half-edge to the next one of its curve.
 
     Returns
     -------
-    following : ndarray of int64, shape (b,)
+    next_edge : ndarray of int64, shape (b,)
     meeting : ndarray of int64, shape (b,)
-        A number for the node and level where the arc ends, if more than one arc of the level does; else -1.
+        If several half-edges of the level end at the same node, a number for that node and level; else -1.
     broken : ndarray of int64
-        Bounding arcs that no arc follows.
+        Bounding half-edges that no other continues.
     """
-    count, halves = len(levels.half), len(arrangement.nodes)
-    place = np.empty(halves, dtype=np.int64)
-    place[arrangement.order] = np.arange(halves)
-    # Each bounding arc is a spoke of the node that it leaves, and of the node where it arrives.
-    spokes = np.concatenate([levels.half, (levels.half + halves // 2) % halves])
+    count, half_edges = len(levels.half_edge), len(arrangement.origin)
+    place = np.empty(half_edges, dtype=np.int64)
+    place[arrangement.order] = np.arange(half_edges)
+    # Around each node: the bounding half-edges that leave it, and the twins of those that arrive.
+    around = np.concatenate([levels.half_edge, (levels.half_edge + half_edges // 2) % half_edges])
     level = np.tile(levels.level[levels.owner], 2)
-    keys = arrangement.nodes[spokes] * (level.max() + 1) + level
-    order = np.argsort(keys * halves + place[spokes])
+    keys = arrangement.origin[around] * (level.max() + 1) + level
+    order = np.argsort(keys * half_edges + place[around])
     rounds = runs_of_equal(keys[order])
     clockwise = np.arange(-1, 2 * count - 1)
     clockwise[rounds[:-1]] = rounds[1:] - 1
@@ -208,26 +209,26 @@ def _follow(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]
     arriving = np.flatnonzero(order >= count)
     leaving = order[clockwise[arriving]]
     bound = order[arriving] - count
-    following = np.empty(count, dtype=np.int64)
-    following[bound] = leaving % count
+    next_edge = np.empty(count, dtype=np.int64)
+    next_edge[bound] = leaving % count
     meeting = np.empty(count, dtype=np.int64)
     sizes = np.diff(rounds)
     meeting[bound] = np.repeat(np.where(sizes > 2, np.arange(len(sizes)), -1), sizes)[arriving]
-    return following, meeting, bound[leaving >= count]
+    return next_edge, meeting, bound[leaving >= count]
 
 
-def _label(following: Ints) -> Ints:
+def _label(next_edge: Ints) -> Ints:
     """Number the closed curves."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
-    count = len(following)
-    graph = csr_array((np.ones(count, dtype=np.int8), following, np.arange(count + 1)), shape=(count, count))
+    count = len(next_edge)
+    graph = csr_array((np.ones(count, dtype=np.int8), next_edge, np.arange(count + 1)), shape=(count, count))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
-    """Return the signed area that each bounding arc adds, and what of each level's area might be rounding."""
+    """Return the signed area that each half-edge contributes, and how much area may be rounding by level."""
     coordinates, offsets = arrangement.coordinates, arrangement.offsets
     first = np.searchsorted(arrangement.cluster, arrangement.cluster)
     points = coordinates - np.repeat(coordinates[offsets[first]], np.diff(offsets), axis=0)
@@ -235,21 +236,21 @@ def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
     swept, lengths = np.zeros(len(points)), np.zeros(len(points))
     swept[:-1] = (x[:-1] * y[1:] - x[1:] * y[:-1]) / 2
     lengths[:-1] = np.abs(np.diff(x)) + np.abs(np.diff(y))
-    between = offsets[1:] - 1  # from the last point of an arc to the first of the next
+    between = offsets[1:] - 1  # from the last point of an arc to the first point of the next
     swept[between] = lengths[between] = 0.0
     of_arc, length = np.add.reduceat(swept, offsets[:-1]), np.add.reduceat(lengths, offsets[:-1])
 
     arcs = len(of_arc)
-    arc = levels.half % arcs
+    arc = levels.half_edge % arcs
     begins = runs_of_equal(levels.owner)[:-1]
-    farthest = np.maximum.reduceat(np.abs(arrangement.ends[levels.half]).max(axis=1), begins)
-    reach = farthest + np.add.reduceat(length[arc], begins)  # no point of the level is farther
-    rounding = _ROUNDING_STEPS * np.spacing(reach) * np.add.reduceat(length[arc], begins)
-    return np.where(levels.half < arcs, of_arc[arc], -of_arc[arc]), rounding
+    farthest = np.maximum.reduceat(np.abs(arrangement.ends[levels.half_edge]).max(axis=1), begins)
+    largest = farthest + np.add.reduceat(length[arc], begins)  # no coordinate of the level is larger
+    rounding = _ROUNDING_STEPS * np.spacing(largest) * np.add.reduceat(length[arc], begins)
+    return np.where(levels.half_edge < arcs, of_arc[arc], -of_arc[arc]), rounding
 
 
 def _outlines(
-    arrangement: Arrangement, levels: Levels, following: Ints, curve: Ints, chosen: Ints
+    arrangement: Arrangement, levels: Levels, next_edge: Ints, curve: Ints, chosen: Ints
 ) -> NDArray[Any]:
     """Return chosen curves as polygons."""
     if not len(chosen):
@@ -261,22 +262,22 @@ def _outlines(
     place = np.empty(len(curve), dtype=np.int64)
     place[members] = np.arange(len(members))
 
-    # How many arcs lie between an arc and the first of its curve; each round doubles the stretch.
+    # The number of half-edges from each one to the first of its curve; each round doubles the distance.
     first = np.unique(ring, return_index=True)[1]
-    onward, ahead = place[following[members]], np.ones(len(members), dtype=np.int64)
+    onward, ahead = place[next_edge[members]], np.ones(len(members), dtype=np.int64)
     onward[first], ahead[first] = first, 0
     for _ in range(len(members).bit_length()):
         ahead += ahead[onward]
         onward = onward[onward]
     sizes = np.bincount(ring)
     line = np.empty(len(members), dtype=np.int64)
-    line[offsets_of(sizes)[ring] + (sizes[ring] - ahead) % sizes[ring]] = levels.half[members]
+    line[offsets_of(sizes)[ring] + (sizes[ring] - ahead) % sizes[ring]] = levels.half_edge[members]
 
     arcs = len(arrangement.cluster)
     arc, forward = line % arcs, line < arcs
     offsets = arrangement.offsets
     counts = np.diff(offsets)[arc] - 1
-    counts[np.cumsum(sizes) - 1] += 1  # the last arc of a ring closes it
+    counts[np.cumsum(sizes) - 1] += 1  # the last point of a ring is its first again
     starts = np.where(forward, offsets[arc], offsets[arc + 1] - 1)
     points = np.repeat(starts, counts) + np.repeat(np.where(forward, 1, -1), counts) * positions_of(0, counts)
     rings = offsets_of(counts)[offsets_of(sizes)]

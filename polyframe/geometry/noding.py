@@ -1,16 +1,17 @@
-"""Node the outlines of many clusters: where they cross and touch, and the arcs between such points.
+"""Node the outlines of many clusters: cut them into arcs that meet only at their ends.
 
-Points within reach of one another, a little more than rounding, are one node, and an outline that passes a
-vertex within reach runs through it. What comes after counts nodes and compares no coordinates. Where that
-draws together what is not exactly the same, the node is *blurred*: nothing that hangs on it is certain.
+Points within a tolerance of one another, a little more than rounding, become one node, and an outline that
+passes a vertex within the tolerance runs through it. Later steps compare nodes only, no coordinates. If the
+points of a node were not exactly the same, the node is *snapped*: results that depend on it are uncertain.
 
-Equal segments, of which outlines on whole pixels have many, are worked on once.
+Equal segments, of which outlines on whole pixels have many, are processed once.
 
 References
 ----------
-J. D. Hobby, "Practical segment intersection with finite precision output", Computational Geometry 13 (1999).
 V. Milenkovic, "Verifiable implementations of geometric algorithms using finite precision arithmetic",
-Artificial Intelligence 37 (1988): vertex shifting and edge cracking.
+Artificial Intelligence 37 (1988): vertex shifting and edge cracking, the method used here.
+J. D. Hobby, "Practical segment intersection with finite precision output", Computational Geometry 13 (1999):
+snap rounding, its relative on a fixed grid.
 """
 
 from dataclasses import dataclass
@@ -23,9 +24,9 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.segment_intersections import Segments, intersect_segments
 
-#: What is nearer than this fraction of the largest coordinate is one point: 256 rounding steps or more. The
-#: vertices of an outline that was repaired or scaled are off by two or three.
-REACH = 2.0**-44
+#: Points nearer than this fraction of the largest coordinate are the same: 256 rounding steps or more. The
+#: vertices of an outline that was repaired or scaled have errors of two or three.
+SNAP_TOLERANCE = 2.0**-44
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,18 @@ class NodedArcs:
     ----------
     cluster : ndarray of int64, shape (a,)
     step : ndarray of int64, shape (a,)
-        How many marks are entered by crossing the arc from right to left, less those that are left.
+        The change of depth on crossing the arc from right to left: marks entered less marks left.
     nodes : ndarray of int64, shape (m,)
-        The points of all arcs, as nodes.
+        The nodes that all arcs run through.
     offsets : ndarray of int64, shape (a + 1,)
         Arc i runs through `nodes[offsets[i]:offsets[i + 1]]`.
     points : ndarray of float64, shape (n, 2)
-        Where each node is: at its first vertex (by x, then y), or else at its first crossing.
+        The place of each node: its first vertex (by x, then y), or its first crossing if it has no vertex.
     first : ndarray of int64, shape (r,)
-        The node at which each ring begins, and an arc does; -1 where all of the ring is one node.
-    blurred : ndarray of bool, shape (n,)
-        Whether points that are not exactly the same are one node, or an outline runs through a node that is
-        not exactly on it.
+        The node at which each ring begins; -1 if all of the ring is one node.
+    snapped : ndarray of bool, shape (n,)
+        Whether the points of a node were not exactly the same, or an outline through it was not exactly
+        there.
     cancelled : ndarray of bool, shape (a,)
         Whether outlines run along the arc in opposite directions.
     """
@@ -58,82 +59,82 @@ class NodedArcs:
     offsets: Ints
     points: Floats
     first: Ints
-    blurred: Flags
+    snapped: Flags
     cancelled: Flags
 
 
 def node_outlines(
-    coordinates: Floats, offsets: Ints, cluster: Ints, weight: Ints, reach: Floats
+    coordinates: Floats, offsets: Ints, cluster: Ints, weight: Ints, tolerance: Floats
 ) -> NodedArcs:
     """Return the arcs of rings.
 
     Parameters
     ----------
     coordinates : ndarray of float64, shape (m, 2)
-        The points of all rings, closed, each with the inside of its mark on the left.
+        The points of all rings, closed, each with the interior of its mark on the left.
     offsets : ndarray of int64, shape (r + 1,)
         Ring i is `coordinates[offsets[i]:offsets[i + 1]]`.
     cluster : ndarray of int64, shape (r,)
         The cluster of each ring, ascending.
     weight : ndarray of int64, shape (r,)
-        How many marks each ring stands for.
-    reach : ndarray of float64, shape (c,)
-        Of each cluster, positive.
+        How many marks each ring represents.
+    tolerance : ndarray of float64, shape (c,)
+        The snap tolerance of each cluster, positive.
 
     Returns
     -------
-    Arcs
+    NodedArcs
     """
-    coordinates = coordinates + 0.0  # no negative zeros: equal points have equal bits
+    coordinates = coordinates + 0.0  # no negative zeros, so that equal points have equal bits
     moves = np.any(coordinates[1:] != coordinates[:-1], axis=1)
     moves[offsets[1:-1] - 1] = False  # from one ring to the next
     begins = np.flatnonzero(moves)
     ring = np.repeat(np.arange(len(cluster)), np.diff(offsets))[begins]
     drawn = coordinates[begins]
-    kept, one = _different(row_hashes(drawn, cluster[ring]))
-    vertices = drawn[kept]
+    distinct, one = _distinct(row_hashes(drawn, cluster[ring]))
+    vertices = drawn[distinct]
     follows = np.arange(1, len(ring) + 1)
     bounds = runs_of_equal(ring)
     follows[bounds[1:] - 1] = bounds[:-1]
     other = one[follows]
     low, high = np.minimum(one, other), np.maximum(one, other)
-    kept, segment = _different(low * len(vertices) + high)
-    alone = np.where(np.bincount(segment) == 1, ring[kept], -1)
+    distinct, segment = _distinct(low * len(vertices) + high)
+    alone = np.where(np.bincount(segment) == 1, ring[distinct], -1)
     x, y = np.ascontiguousarray(vertices.T)
-    begin, end = low[kept], high[kept]
-    segments = Segments(alone, begin, end, cluster[ring[kept]], x[begin], y[begin], x[end], y[end])
-    met = intersect_segments(segments, len(vertices), reach)
+    begin, end = low[distinct], high[distinct]
+    segments = Segments(alone, begin, end, cluster[ring[distinct]], x[begin], y[begin], x[end], y[end])
+    met = intersect_segments(segments, len(vertices), tolerance)
 
     points = np.concatenate([vertices, met.crossings])
     order = np.lexsort((met.along, met.segment))
     on, point = met.segment[order], met.point[order]
-    near = np.concatenate([met.twins, _near_along(segments, on, point, points, reach)])
+    near = np.concatenate([met.near_vertices, _near_along(segments, on, point, points, tolerance)])
     node_of = _merge(points, near, len(vertices))
-    blurred = np.zeros(len(points), dtype=np.bool_)
-    blurred[node_of[met.point[~met.certain]]] = True
+    snapped = np.zeros(len(points), dtype=np.bool_)
+    snapped[node_of[met.point[~met.exact]]] = True
     rounded = np.concatenate([np.zeros(len(vertices), dtype=np.bool_), met.rounded])
     one_point, other_point = near.T
     differ = np.any(points[one_point] != points[other_point], axis=1)
     differ |= rounded[one_point] | rounded[other_point]
-    blurred[node_of[one_point[differ]]] = True
+    snapped[node_of[one_point[differ]]] = True
 
-    # What each segment of each ring visits: its first vertex, then what lies on it.
-    events = np.bincount(on, minlength=len(kept))
+    # The points that each segment of each ring visits: its first vertex, then the points on it.
+    events = np.bincount(on, minlength=len(segments.begin))
     first_event = offsets_of(events)
     counts = events[segment]
     at = offsets_of(counts + 1)
     visits = np.empty(at[-1], dtype=np.int64)
     visits[at[:-1]] = one
     some = np.flatnonzero(counts)
-    number, turned = counts[some], one[some] > other[some]
-    start = first_event[segment[some]] + np.where(turned, number - 1, 0)
-    source = np.repeat(start, number) + np.repeat(np.where(turned, -1, 1), number) * positions_of(0, number)
+    number, back = counts[some], one[some] > other[some]
+    start = first_event[segment[some]] + np.where(back, number - 1, 0)
+    source = np.repeat(start, number) + np.repeat(np.where(back, -1, 1), number) * positions_of(0, number)
     visits[positions_of(at[some] + 1, number)] = point[source]
-    return _cut(node_of[visits], np.repeat(ring, counts + 1), cluster, weight, points, blurred)
+    return _cut(node_of[visits], np.repeat(ring, counts + 1), cluster, weight, points, snapped)
 
 
-def _different(keys: NDArray[Any]) -> tuple[Ints, Ints]:
-    """Return where each different key first occurs, and which of these each key is."""
+def _distinct(keys: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Return where each distinct key first occurs, and the number of each key among the distinct ones."""
     in_order = np.sort(keys)
     repeated = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
     first = np.arange(len(keys))
@@ -149,7 +150,7 @@ def _different(keys: NDArray[Any]) -> tuple[Ints, Ints]:
 
 
 def row_hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
-    """Mix the bits of each row and its cluster into one number; equal rows have equal numbers.
+    """Hash each row and its cluster.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def row_hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
     Returns
     -------
     ndarray of uint64, shape (n,)
-        Of a million rows, two that differ have the same number once in 10^7 cases.
+        Equal for equal rows. Among a million rows, two different ones have equal hashes once in 10^7 cases.
     """
     mixed = cluster.astype(np.uint64)
     for column in range(rows.shape[1]):
@@ -171,8 +172,8 @@ def row_hashes(rows: Floats, cluster: Ints) -> NDArray[np.uint64]:
     return mixed
 
 
-def _near_along(segments: Segments, on: Ints, point: Ints, points: Floats, reach: Floats) -> Ints:
-    """Return pairs of neighbours along a segment, its ends included, that are within reach."""
+def _near_along(segments: Segments, on: Ints, point: Ints, points: Floats, tolerance: Floats) -> Ints:
+    """Return pairs of neighbours along a segment, its ends included, within the tolerance of each other."""
     bounds = runs_of_equal(on)
     first, last = bounds[:-1], bounds[1:] - 1
     owner = on[first]
@@ -184,13 +185,13 @@ def _near_along(segments: Segments, on: Ints, point: Ints, points: Floats, reach
             np.column_stack([point[last], segments.end[owner]]),
         ]
     )
-    near = reach[segments.cluster[np.concatenate([on[same], owner, owner])]]
+    near = tolerance[segments.cluster[np.concatenate([on[same], owner, owner])]]
     apart = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).max(axis=1, initial=0.0)
     return np.asarray(pairs[apart <= near], dtype=np.int64)
 
 
 def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
-    """Return for each point the one that stands for all that are near: a vertex if there is one."""
+    """Return for each point the representative of all points that are near: a vertex if there is one."""
     merged = np.arange(len(points))
     if not len(near):
         return merged
@@ -207,8 +208,8 @@ def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
     return merged
 
 
-def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, blurred: Flags) -> NodedArcs:
-    """Cut rings, given by the nodes that they visit, where they begin and at nodes that are visited twice."""
+def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, snapped: Flags) -> NodedArcs:
+    """Cut rings, as the nodes that they visit, where they begin and at nodes that are visited twice."""
     bounds = runs_of_equal(ring)
     before = np.arange(-1, len(ring) - 1)
     before[bounds[:-1]] = bounds[1:] - 1
@@ -222,7 +223,7 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, 
     busy[begins] = True
     start = np.flatnonzero(busy)
     arc_ring = ring[start]
-    # From each busy node to the next one; behind the last visit of a ring comes its first.
+    # From each busy node to the next one; after the last visit of a ring comes its first.
     stop = np.append(start[1:], len(visits))
     length = stop - start + 1
     offsets = offsets_of(length)
@@ -236,18 +237,18 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, 
     nodes[~inside] = after
     step = weight[arc_ring].copy()
 
-    # Only arcs without points inside can be shared: of those that join the same nodes one is left.
+    # Only arcs without inner points can be shared: of those between the same two nodes, one remains.
     short = np.flatnonzero(length == 2)
     one, other = nodes[offsets[short]], nodes[offsets[short] + 1]
     keys = np.minimum(one, other) * len(points) + np.maximum(one, other)
-    _, kept, same = np.unique(keys, return_index=True, return_inverse=True)
+    _, first_arc, same = np.unique(keys, return_index=True, return_inverse=True)
     sign = np.where(one < other, 1, -1)
     together = np.bincount(same, weights=sign * step[short]).astype(np.int64)
-    step[short[kept]] = together * sign[kept]
+    step[short[first_arc]] = together * sign[first_arc]
     cancelled = np.zeros(len(step), dtype=np.bool_)
-    cancelled[short[kept]] = np.abs(together) < np.bincount(same, weights=weight[arc_ring[short]])
+    cancelled[short[first_arc]] = np.abs(together) < np.bincount(same, weights=weight[arc_ring[short]])
     chosen = length > 2
-    chosen[short[kept]] = True
+    chosen[short[first_arc]] = True
     picked = np.flatnonzero(chosen)
     return NodedArcs(
         cluster[arc_ring[picked]],
@@ -256,6 +257,6 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, 
         offsets_of(length[picked]),
         points,
         first,
-        blurred,
+        snapped,
         cancelled[picked],
     )

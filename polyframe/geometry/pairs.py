@@ -1,4 +1,4 @@
-"""Which pairs of marks are worth an intersection: arithmetic on runs, boxes and areas."""
+"""List the pairs of marks that may be neighbours, by their bounding boxes and areas."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 
 Pairs = tuple[Ints, Ints]
 
-#: Pairs looked at together: bounds the memory (about 200 bytes a pair) whatever the size of a group.
+#: Pairs in memory at the same time, about 200 bytes each, whatever the size of a group.
 _CHUNK = 1 << 20
 
-#: Kept below the smallest useful IoU, so that rounding never loses a neighbour.
+#: Subtracted from the smallest useful IoU, so that rounding never loses a neighbour.
 _MARGIN = 1e-9
 
 
@@ -25,12 +25,12 @@ def all_pairs(offsets: ArrayLike) -> Pairs:
     Parameters
     ----------
     offsets : array_like of int, shape (r + 1,)
-        Run i holds the positions `offsets[i]` to `offsets[i + 1] - 1`.
+        Run i contains the positions `offsets[i]` to `offsets[i + 1] - 1`.
 
     Returns
     -------
     left, right : ndarray of int64, shape (p,)
-        Ints, left < right, ordered by (left, right). Runs of one or none have no pairs.
+        Positions, left < right, ordered by (left, right). Runs with fewer than two positions have no pairs.
     """
     bounds = np.asarray(offsets, dtype=np.int64)
     ends = np.repeat(bounds[1:], np.diff(bounds))
@@ -47,21 +47,19 @@ def candidate_pairs(
 ) -> Pairs:
     """Return the pairs of marks whose IoU distance can be `eps` or less.
 
-    These are pairs of the same group and of different classifications whose boxes overlap so far that, with
-    these areas, the intersection (at most the smaller area, at most the overlap of the boxes) can be large
-    enough. With `eps` of 1 or more every pair of different classifications in a group counts, since marks
-    that do not overlap have distance exactly 1. Pairs within a classification cost nothing, however many
-    marks it has.
+    The two marks are in the same group and of different classifications, and their intersection can be large
+    enough: it is at most the smaller area, and at most the overlap of the boxes. With `eps` of 1 or more
+    these are all pairs of different classifications in a group, because marks that do not overlap have
+    distance 1. Pairs within a classification take no time, however many marks it has.
 
     Parameters
     ----------
     bounds : array_like of float, shape (n, 4)
-        xmin, ymin, xmax, ymax of each mark, as `shapely.bounds` gives them; marks of one group stand
-        together.
+        xmin, ymin, xmax, ymax of each mark, as `shapely.bounds` returns them, sorted by group.
     areas : array_like of float, shape (n,)
         Areas of the marks.
     group_offsets : array_like of int, shape (g + 1,)
-        Group i holds the marks `group_offsets[i]` to `group_offsets[i + 1] - 1`.
+        Group i contains the marks `group_offsets[i]` to `group_offsets[i + 1] - 1`.
     classification_codes : array_like, shape (n,)
         Equal values within a group mean the same classification.
     eps : float
@@ -83,14 +81,14 @@ def candidate_pairs(
         ends = np.repeat(groups[1:], np.diff(groups))
     else:
         order, ends = _by_left_edge(boxes, groups)
-    found: list[Pairs] = []
+    candidates: list[Pairs] = []
     for first, second in _pairs_of_different(codes[order], ends):
         left, right = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
         if least_iou > 0:
-            wanted = _best_iou(boxes, sizes, left, right) >= least_iou
-            left, right = left[wanted], right[wanted]
-        found.append((left, right))
-    left, right = _concatenate(found)
+            near = _largest_iou(boxes, sizes, left, right) >= least_iou
+            left, right = left[near], right[near]
+        candidates.append((left, right))
+    left, right = _concatenate(candidates)
     if least_iou > 0:
         by_position = np.argsort(left * len(boxes) + right)
         left, right = left[by_position], right[by_position]
@@ -98,12 +96,12 @@ def candidate_pairs(
 
 
 def pair_with_runs(first: Ints, starts: Ints, ends: Ints) -> Pairs:
-    """Pair each number with all numbers of a run of its own.
+    """Pair each number with all numbers of a run.
 
     Parameters
     ----------
     first, starts, ends : ndarray of int64, shape (n,)
-        `first[i]` is paired with `starts[i]` to `ends[i] - 1`; with nothing where the run is empty.
+        `first[i]` is paired with `starts[i]` to `ends[i] - 1`; with nothing if that run is empty.
 
     Returns
     -------
@@ -114,7 +112,7 @@ def pair_with_runs(first: Ints, starts: Ints, ends: Ints) -> Pairs:
 
 
 def box_overlaps(boxes: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
-    """Return the area that the boxes of each pair share.
+    """Return the area in which the boxes of each pair overlap.
 
     Parameters
     ----------
@@ -126,14 +124,14 @@ def box_overlaps(boxes: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floa
     Returns
     -------
     ndarray of float64, shape (p,)
-        0 where the boxes only touch, or are apart, or one of them is NaN (an empty polygon).
+        0 if the boxes touch or are apart, or one of them is NaN (an empty polygon).
     """
     one, other = boxes[left], boxes[right]
     sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
     return np.asarray(np.prod(np.nan_to_num(np.maximum(sides, 0.0)), axis=1), dtype=np.float64)
 
 
-def _best_iou(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
+def _largest_iou(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """Return the largest IoU that boxes and areas allow for each pair."""
     a, b = areas[left], areas[right]
     shared = np.minimum(np.minimum(a, b), box_overlaps(boxes, left, right))
@@ -145,8 +143,8 @@ def _by_left_edge(boxes: Floats, groups: Ints) -> tuple[Ints, Ints]:
     """Order the marks of each group by their left edge.
 
     Also returns, for each mark in that order, the end of the run of marks whose left edge is not beyond its
-    right edge: only those after it and before that end can overlap it. One sort of all edges, left before
-    right on ties, gives both.
+    right edge: only marks after it and before that end can overlap it. One sort of all edges, left before
+    right on ties, gives both (a plane sweep).
     """
     count = len(boxes)
     group = np.repeat(np.arange(len(groups) - 1), np.diff(groups))
@@ -163,8 +161,8 @@ def _by_left_edge(boxes: Floats, groups: Ints) -> tuple[Ints, Ints]:
 def _pairs_of_different(codes: Ints, ends: Ints) -> Iterator[Pairs]:
     """Pair each position i with those of i + 1 ... `ends[i]` - 1 that have another code, in chunks.
 
-    Between the runs of a code are gaps, and i is paired with the gaps behind its run, up to its end: work and
-    memory follow the number of pairs, however often a code is repeated.
+    Between the runs of a code are gaps, and i is paired with the gaps behind its run, up to its end. So work
+    and memory are proportional to the number of pairs, however often a code is repeated.
     """
     bounds = runs_of_equal(codes)
     begins, stops = bounds[:-1], bounds[1:]
@@ -191,8 +189,8 @@ def _pairs_of_different(codes: Ints, ends: Ints) -> Iterator[Pairs]:
         yield pair_with_runs(position, gap_starts[gap], np.minimum(gap_ends[gap], ends[position]))
 
 
-def _concatenate(found: list[Pairs]) -> Pairs:
+def _concatenate(pairs: list[Pairs]) -> Pairs:
     none = np.empty(0, dtype=np.int64)
-    left = np.concatenate([none, *(pair[0] for pair in found)])
-    right = np.concatenate([none, *(pair[1] for pair in found)])
+    left = np.concatenate([none, *(pair[0] for pair in pairs)])
+    right = np.concatenate([none, *(pair[1] for pair in pairs)])
     return left, right

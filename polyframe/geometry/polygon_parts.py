@@ -1,4 +1,4 @@
-"""The parts of a geometry: the largest polygon among them, without its holes, and whether it has an area."""
+"""Choose the largest polygon of a geometry, fill its holes, and decide whether it has an area."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 
-#: Areas thinner than this many rounding steps of the coordinates are rounding, not drawing.
+#: Areas thinner than so many rounding steps (units in the last place) of the coordinates are rounding errors.
 _ROUNDING_STEPS = 8
 
-#: How far an outline that rounding makes cross itself is moved, as a fraction of its largest coordinate.
-_ASIDE = 2.0**-50
+#: How far to buffer an outline that crosses itself by rounding, as a fraction of its largest coordinate.
+_BUFFER = 2.0**-50
 
-#: Areas closer than this fraction are a tie, so that rounding does not choose the larger one.
+#: Areas that differ by less than this fraction are tied, so that rounding does not decide which is larger.
 TIE = 1e-12
 
 
@@ -29,8 +29,7 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of shapely.Polygon, shape (n,)
-        By area, holes excluded; the first on ties. An empty polygon where there is no polygon in it, for
-        None too.
+        By area, holes excluded; the first on ties. An empty polygon for None, and if there are no polygons.
     """
     geometries = np.asarray(geometries, dtype=object)
     largest = geometries.copy()
@@ -46,7 +45,7 @@ def largest_parts(geometries: NDArray[Any]) -> NDArray[Any]:
 
 
 def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], Ints]:
-    """Return the largest part of each owner, holes excluded: the leftmost on ties (areas within 1e-12).
+    """Return the largest part of each owner, by area without holes: the leftmost on ties (within 1e-12).
 
     Parameters
     ----------
@@ -57,7 +56,7 @@ def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], I
     -------
     parts : ndarray of shapely.Polygon, shape (q,)
     owner : ndarray of int64, shape (q,)
-        Ascending; those without a part that has an area are left out.
+        Ascending; without the owners of which no part has an area.
     """
     solid = have_area(parts)
     parts, owner = parts[solid], owner[solid]
@@ -72,7 +71,7 @@ def largest_with_area(parts: NDArray[Any], owner: Ints) -> tuple[NDArray[Any], I
 
 
 def extract_polygons(geometries: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
-    """Return the polygons that geometries consist of.
+    """Return the polygons in geometries.
 
     Parameters
     ----------
@@ -83,7 +82,7 @@ def extract_polygons(geometries: NDArray[Any]) -> tuple[NDArray[Any], Ints]:
     -------
     parts : ndarray of shapely.Polygon, shape (p,)
     owners : ndarray of int64, shape (p,)
-        Which geometry each belongs to, ascending.
+        The geometry that each belongs to, ascending.
     """
     parts, owners = shapely.get_parts(geometries, return_index=True)
     while np.any(shapely.get_type_id(parts) > shapely.GeometryType.POLYGON):
@@ -99,7 +98,7 @@ def fill_holes(polygons: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
-        Empty polygons and None stay as they are.
+        Empty polygons and None are unchanged.
 
     Returns
     -------
@@ -114,8 +113,8 @@ def fill_holes(polygons: NDArray[Any]) -> NDArray[Any]:
 def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
     """Return polygons whose outlines do not touch or cross themselves by rounding.
 
-    Where a part hangs together by a neck thinner than rounding, or a gap is that thin, the outline runs over
-    itself once its points are rounded. It is drawn a few rounding steps farther out, or else farther in.
+    If a polygon has a neck or a gap that is thinner than the rounding of coordinates, its outline crosses
+    itself. Such an outline is buffered by a few rounding steps, outwards or, if that fails, inwards.
 
     Parameters
     ----------
@@ -125,26 +124,26 @@ def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of shapely.Polygon, shape (n,)
-        What is valid as it is, and what cannot be mended so, stays as it is.
+        Polygons that are valid, or that this does not make valid, are unchanged.
     """
-    mended: NDArray[Any] = polygons.copy()
+    repaired: NDArray[Any] = polygons.copy()
     for place in np.flatnonzero(~shapely.is_valid(polygons)):
         outline = polygons[place]
-        aside = _ASIDE * np.abs(outline.bounds).max()
-        for farther in (aside, -aside):
+        distance = _BUFFER * np.abs(outline.bounds).max()
+        for signed in (distance, -distance):
             with np.errstate(all="ignore"):  # at such distances GEOS divides by lengths of 0
-                other = shapely.buffer(shapely.make_valid(outline), farther, join_style="mitre")
+                other = shapely.buffer(shapely.make_valid(outline), signed, join_style="mitre")
             is_alike = other.geom_type == "Polygon" and not len(other.interiors) and other.is_valid
-            if is_alike and abs(other.area - outline.area) <= 2 * aside * outline.length:
-                mended[place] = shapely.orient_polygons(shapely.normalize(other))
+            if is_alike and abs(other.area - outline.area) <= 2 * distance * outline.length:
+                repaired[place] = shapely.orient_polygons(shapely.normalize(other))
                 break
-    return mended
+    return repaired
 
 
 def rounding_areas(geometries: NDArray[Any]) -> Floats:
-    """Return the area that the rounding of coordinates alone can make along each geometry's boundary.
+    """Return the area that rounded coordinates alone can cause along each geometry's boundary.
 
-    Points on a slanted line are hardly ever exactly on it in floating point, so "no area" cannot mean 0.
+    In floating point, points on a slanted line are hardly ever exactly on it, so "no area" cannot mean 0.
 
     Parameters
     ----------
@@ -153,7 +152,7 @@ def rounding_areas(geometries: NDArray[Any]) -> Floats:
     Returns
     -------
     ndarray of float64, shape (n,)
-        Length of the boundary times a few rounding steps of the largest coordinate; 0 for empty or None.
+        The length of the boundary times a few rounding steps of the largest coordinate; 0 for empty or None.
     """
     largest = np.nan_to_num(np.abs(shapely.bounds(geometries)).max(axis=-1, initial=0.0))
     lengths = np.nan_to_num(shapely.length(geometries))
@@ -161,7 +160,7 @@ def rounding_areas(geometries: NDArray[Any]) -> Floats:
 
 
 def have_area(geometries: NDArray[Any]) -> Flags:
-    """Say which geometries have an area beyond the rounding of their coordinates.
+    """Return which geometries have an area beyond the rounding of their coordinates.
 
     Parameters
     ----------

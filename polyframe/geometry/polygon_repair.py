@@ -1,4 +1,4 @@
-"""From drawn paths to polygons: close, repair, keep the largest part."""
+"""Turn drawn paths into valid polygons: close them, repair them, keep the largest part."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,20 +24,20 @@ from polyframe.geometry.input_checks import as_list
 from polyframe.geometry.polygon_parts import have_area, largest_parts
 from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
 
-#: The share of its box (or of its coordinates) from which an area (or a box) is beyond all doubt.
+#: An area of this fraction of its box, in a box of this fraction of its coordinates, cannot be rounding.
 _CLEAR_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
 class RepairedPolygons:
-    """One polygon per path, or the reason why there is none.
+    """One polygon for each path, or the reason why there is none.
 
     Attributes
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid, with an area; None where the path is unusable.
+        Valid, with an area; None if the path is unusable.
     areas : ndarray of float64, shape (n,)
-        In square pixels; 0 where the path is unusable.
+        In square pixels; 0 if the path is unusable.
     problems : ndarray of str, shape (n,)
         None, or `too_few_points`, `no_area`, `too_many_crossings` or `repair_failed` (see
         `polyframe.core.reasons`).
@@ -49,11 +49,12 @@ class RepairedPolygons:
 
 
 def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> RepairedPolygons:
-    """Make polygons from many paths that stand behind one another in flat arrays.
+    """Return one polygon for each path of a ragged array.
 
-    Unclosed paths are closed. An outline that crosses or touches itself becomes `buffer(0)`; of several
-    parts the largest is kept, the first on ties. What has no area beyond the rounding of its coordinates is
-    unusable, and so is what crosses itself so often that its repair could take minutes (see `tangles`).
+    Unclosed paths are closed. An outline that crosses or touches itself becomes `buffer(0)`; of several parts
+    the largest is kept, the first on ties. A path is unusable if its area is within the rounding of its
+    coordinates, or if it crosses itself so often that the repair could take minutes (see
+    `self_intersections`).
 
     Parameters
     ----------
@@ -65,13 +66,13 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     Returns
     -------
     RepairedPolygons
-        Of length n. Paths with coordinates that are not finite, or beyond `reasons.LARGEST_COORDINATE`, count
-        as `repair_failed`.
+        Of length n. Paths with a coordinate that is not finite, or beyond `reasons.LARGEST_COORDINATE`, have
+        the problem `repair_failed`.
 
     Notes
     -----
-    For a polygon of one ring `is_valid` and `is_simple` say the same (the tests check it) and cost the same;
-    valid is what every later operation needs.
+    For a polygon with one ring `is_valid` and `is_simple` are the same (a test checks it) and cost the same.
+    Every later operation needs valid polygons.
     """
     coordinates = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     starts = np.asarray(offsets, dtype=np.int64)
@@ -81,8 +82,8 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
 
     within = np.all(np.abs(coordinates) <= LARGEST_COORDINATE, axis=1)  # false for NaN too
     outside_before = offsets_of(~within)
-    strange = outside_before[starts[1:]] > outside_before[starts[:-1]]
-    problems[strange] = REPAIR_FAILED
+    not_finite = outside_before[starts[1:]] > outside_before[starts[:-1]]
+    problems[not_finite] = REPAIR_FAILED
     problems[counts < 3] = TOO_FEW_POINTS
 
     usable = np.flatnonzero(problems == None)  # noqa: E711 - elementwise
@@ -96,7 +97,7 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
         shapely.GeometryType.POLYGON, closed, (closed_offsets, np.arange(len(usable) + 1))
     )
 
-    # Before anything else: for an outline that is tangled up, telling whether it is valid may take minutes.
+    # Before anything else: if an outline crosses itself very often, even `is_valid` may take minutes.
     suspects = np.flatnonzero(
         may_cross_often(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
     )
@@ -123,12 +124,12 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
 
 
 def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any]:
-    """Return why paths cannot become polygons, without making the polygons where that is clear.
+    """Return why paths cannot become polygons, without making the polygons if the answer is clear.
 
-    The signed area of an outline, as the sum over its points gives it, is the sum of the areas of its
-    regions, each times how often the outline winds round it. Where it is far from zero, repair leaves
-    something of it, unless the outline crosses itself too often for a repair, or turns back on itself: GEOS
-    may then take an edge without an area for the side on which the interior is.
+    By the shoelace formula, the signed area of an outline is the sum of the areas of its faces, each times
+    its winding number. If it is far from zero, the repaired outline has an area too, unless the outline
+    crosses itself too often or turns back on itself: GEOS may then mistake on which side of an edge the
+    interior is.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     starts = np.asarray(offsets, dtype=np.int64)
     problems = np.full(len(starts) - 1, None, dtype=object)
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is doubtful too
+    with np.errstate(over="ignore", invalid="ignore"):  # paths that overflow are doubtful too
         clear = _winds_clearly(x, y, starts)
         clear &= ~may_cross_often(x, y, starts[:-1], np.diff(starts))
         clear &= ~_turn_back(x, y, starts)
@@ -155,7 +156,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
 
 
 def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
-    """Tell which paths have a signed area that is no small part of their box, and coordinates to trust."""
+    """Return which paths have a signed area that is large for their box, and usable coordinates."""
     counts = np.diff(starts)
     clear = np.zeros(len(counts), dtype=np.bool_)
     filled = np.flatnonzero(counts >= 3)
@@ -167,11 +168,11 @@ def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
     size = np.maximum(np.maximum.reduceat(np.abs(x), begins), np.maximum.reduceat(np.abs(y), begins))
     width = np.maximum.reduceat(x, begins) - np.minimum.reduceat(x, begins)
     height = np.maximum.reduceat(y, begins) - np.minimum.reduceat(y, begins)
-    # Relative to the first point, so that a drawing far from the origin loses no digits.
+    # Relative to the first point, so that an outline far from the origin loses no digits.
     x, y = (values - np.repeat(values[begins], counts[filled]) for values in (x, y))
     cross = np.zeros(len(x))
     cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
-    cross[begins[1:] - 1] = 0.0  # to the next path; back to the first point is nothing, it is the origin here
+    cross[begins[1:] - 1] = 0.0  # from one path to the next; closing a path adds 0, from and to the origin
     area = np.abs(np.add.reduceat(cross, begins)) / 2
     reach = width + height
     clear[filled] = (
@@ -181,8 +182,8 @@ def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
 
 
 def _turn_back(x: Floats, y: Floats, starts: Ints) -> Flags:
-    """Tell which paths, closed, go on from a point the way they came, or stay there."""
-    found = np.zeros(len(starts) - 1, np.bool_)
+    """Return which paths, closed, leave a point in the direction they came from, or repeat it."""
+    turning = np.zeros(len(starts) - 1, np.bool_)
     along_x, along_y = np.diff(x), np.diff(y)
     back = along_x[:-1] * along_y[1:] == along_y[:-1] * along_x[1:]
     straight = np.flatnonzero(back)
@@ -190,7 +191,7 @@ def _turn_back(x: Floats, y: Floats, starts: Ints) -> Flags:
     middle = straight[ahead <= 0] + 1
     path = np.searchsorted(starts, middle, side="right") - 1
     inside = (middle > starts[path]) & (middle < starts[path + 1] - 1)
-    found[path[inside]] = True
+    turning[path[inside]] = True
     filled = np.flatnonzero(np.diff(starts) > 2)
     first, last = starts[filled], starts[filled + 1] - 1
     last = last - ((x[first] == x[last]) & (y[first] == y[last]))
@@ -202,8 +203,8 @@ def _turn_back(x: Floats, y: Floats, starts: Ints) -> Flags:
             y[after] - y[top],
         )
         back = (to_x * from_y == to_y * from_x) & (to_x * from_x + to_y * from_y <= 0)
-        found[filled[back]] = True
-    return found
+        turning[filled[back]] = True
+    return turning
 
 
 def polygons_from_paths(
@@ -212,32 +213,42 @@ def polygons_from_paths(
     *,
     engine: EngineName = "auto",
 ) -> NDArray[Any]:
-    """Make polygons from paths given one by one, as `polygons_from_ragged` does.
+    """Return one polygon for each drawn path.
+
+    Unclosed paths are closed. A path that crosses or touches itself is repaired by GEOS (`buffer(0)`), and
+    its largest part is kept, the first on ties.
 
     Parameters
     ----------
     xs, ys : iterables of n iterables of float
         The coordinates of each path in pixels; `[x]` and `[y]` for a single path.
     engine : {"auto", "shapely", "compiled"}
-        As for `contours`; outlines are repaired in the same way with either.
+        As for `contours`; every engine repairs outlines in the same way.
 
     Returns
     -------
     ndarray of shapely.Polygon, shape (n,)
-        Valid, each the largest part of its path. None where a path has no area, cannot be repaired, or holds
-        anything but finite numbers below `reasons.LARGEST_COORDINATE`.
+        Valid. None if a path is empty, has no area, cannot be repaired, or contains a coordinate that is
+        missing, not finite or beyond 1e9. An empty array for no paths.
 
     Raises
     ------
     ValueError
-        Where `xs` and `ys`, or the x and y of one path (its index is named), differ in length, a path holds
-        no numbers or is a single one, or `engine` is unknown.
+        If `xs` and `ys`, or the x and y of a path, differ in length, if a path is not a list of numbers (the
+        message names its index), or if `engine` is unknown.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> square, line = geometry.polygons_from_paths([[0, 2, 2, 0], [0, 1, 2]], [[0, 0, 2, 2], [0, 1, 2]])
+    >>> square.area, line is None
+    (4.0, True)
     """
     engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
     x_paths = [_as_path("xs", index, x) for index, x in enumerate(as_list("xs", xs))]
     y_paths = [_as_path("ys", index, y) for index, y in enumerate(as_list("ys", ys))]
     if len(x_paths) != len(y_paths):
-        raise ValueError(f"xs holds {len(x_paths)} paths, ys holds {len(y_paths)}")
+        raise ValueError(f"xs has {len(x_paths)} paths, but ys has {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):
         if len(x) != len(y):
             raise ValueError(f"path {index}: {len(x)} x coordinates, but {len(y)} y coordinates")
@@ -262,7 +273,7 @@ def _as_path(name: str, index: int, values: Any) -> Floats:
 
 
 def _close(coordinates: Floats, starts: Ints, counts: Ints) -> tuple[Floats, Ints]:
-    """Gather the paths that start at `starts`, each with its first point at its end too."""
+    """Return the paths that start at `starts`, each with its first point repeated at its end."""
     open_ended = np.any(coordinates[starts] != coordinates[starts + counts - 1], axis=1)
     offsets = offsets_of(counts + open_ended)
     source = positions_of(starts, counts + open_ended)
@@ -272,7 +283,7 @@ def _close(coordinates: Floats, starts: Ints, counts: Ints) -> tuple[Floats, Int
 
 def _repair(polygons: NDArray[Any]) -> NDArray[Any]:
     repaired = largest_parts(shapely.buffer(polygons, 0))
-    # By rounding, an outline may cross itself once more; what that leaves out has no area to speak of.
+    # Rounding may make an outline cross itself again. The parts that this drops have next to no area.
     again = ~shapely.is_valid(repaired) & ~shapely.is_missing(repaired)
     repaired[again] = largest_parts(shapely.buffer(repaired[again], 0))
     return repaired

@@ -1,7 +1,7 @@
-"""Compute distances, an average or contours of one cluster, as a notebook asks for them.
+"""Compute distances, averages and contours of one cluster: the public functions of `polyframe.geometry`.
 
-Each function checks what it is given (see `given`), chooses an engine by the size of the cluster, and calls
-the function that does the same for all clusters of a partition.
+Each function checks its input (`input_checks`), chooses an engine by the size of the cluster (`engines`), and
+calls the function that does the same for all clusters of a partition.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from polyframe.geometry.input_checks import as_list, checked_marks, checked_poly
 from polyframe.geometry.pairs import all_pairs
 from polyframe.geometry.polygon_parts import TIE
 
-#: How far the numbers of a matrix that somebody else computed may be off.
+#: Rounding errors in a matrix that are accepted.
 _ROUNDING = 1e-9
 
 
@@ -30,28 +30,41 @@ def iou_distance_matrix(
     *,
     engine: EngineName = "auto",
 ) -> Floats:
-    """Return the IoU distances of all pairs of polygons.
+    """Return the IoU distances of all pairs of polygons: 1 - area(A and B) / area(A or B).
 
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and have distance 1 from every other.
+        Valid. None and empty polygons have distance 1 from every other.
     volunteers : iterable of n names or numbers, optional
-        Who drew them. Marks of the same volunteer have distance infinity: nobody can agree with themself.
-        None and NaN stand for somebody else each time.
+        Who drew them. Marks of the same volunteer have distance infinity, because nobody can agree with
+        themselves. Each None or NaN is a different, unknown volunteer.
     engine : {"auto", "shapely", "compiled"}
         As for `contours`.
 
     Returns
     -------
     ndarray of float64, shape (n, n)
-        Symmetric, 0 on the diagonal.
+        Symmetric, 0 on the diagonal; of shape (0, 0) for no polygons.
 
     Raises
     ------
     ValueError
-        Where an element is a MultiPolygon, not valid, or no polygon (its index is named), `volunteers` has
-        another length than `polygons` or holds what is no name, or `engine` is unknown.
+        If an element is a MultiPolygon, not valid, or not a polygon (the message names its index), if
+        `volunteers` has another length than `polygons` or contains a list, for instance, or if `engine` is
+        unknown.
+
+    References
+    ----------
+    P. Jaccard, "Étude comparative de la distribution florale dans une portion des Alpes et des Jura",
+    Bulletin de la Société vaudoise des sciences naturelles 37 (1901).
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> geometry.iou_distance_matrix([box(0, 0, 2, 2), box(0, 0, 2, 1)]).tolist()
+    [[0.0, 0.5], [0.5, 0.0]]
     """
     marks = checked_polygons(polygons)
     count = len(marks)
@@ -65,7 +78,7 @@ def iou_distance_matrix(
         engine_for(engine, marks, is_quadratic=True).intersection_areas,
     )
     if volunteers is not None:
-        numbers = _numbered(as_list("volunteers", volunteers))
+        numbers = _number_volunteers(as_list("volunteers", volunteers))
         if len(numbers) != count:
             raise ValueError(f"{count} polygons, but {len(numbers)} volunteers")
         distances[numbers[left] == numbers[right]] = np.inf
@@ -76,14 +89,14 @@ def iou_distance_matrix(
 
 
 def consensus(matrix: ArrayLike | Iterable[ArrayLike], *, engine: EngineName = "auto") -> float:
-    """Return how far the marks of a cluster agree: 1 - mean IoU distance of its pairs.
+    """Return how well the marks of a cluster agree: 1 - mean IoU distance of its pairs.
 
     Parameters
     ----------
     matrix : array_like of float, shape (n, n), or iterable of its rows
-        IoU distances, as `iou_distance_matrix` gives them. Infinite distances count as 1.
+        IoU distances, as `iou_distance_matrix` returns them. Infinite distances count as 1.
     engine : {"auto", "shapely", "compiled"}
-        As for `contours`; a mean is the same with either.
+        As for `contours`; the mean is the same with every engine.
 
     Returns
     -------
@@ -93,13 +106,19 @@ def consensus(matrix: ArrayLike | Iterable[ArrayLike], *, engine: EngineName = "
     Raises
     ------
     ValueError
-        Where the matrix is empty, not square, not symmetric or not 0 on its diagonal, or holds anything but
-        0..1 and infinity, or `engine` is unknown.
+        If the matrix is empty, not square, not symmetric, not 0 on its diagonal, or contains anything but
+        0..1 and infinity, or if `engine` is unknown.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> geometry.consensus([[0, 0.25], [0.25, 0]])
+    0.75
     """
     engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
     distances = _checked_matrix(matrix)
     if not len(distances):
-        raise ValueError("a distance matrix is square and not empty; this one has shape (0, 0)")
+        raise ValueError("a distance matrix is square and not empty (got shape (0, 0))")
     if len(distances) == 1:
         return 1.0
     return float(1.0 - np.mean(distances[np.triu_indices(len(distances), 1)]))
@@ -108,59 +127,71 @@ def consensus(matrix: ArrayLike | Iterable[ArrayLike], *, engine: EngineName = "
 def average_union(
     polygons: Iterable[shapely.Polygon | None], *, engine: EngineName = "auto"
 ) -> shapely.Polygon:
-    """Return the largest part of the union of polygons, holes filled.
+    """Return the largest part of the union of polygons, with its holes filled.
 
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and add nothing. A single polygon is returned as it is.
+        Valid. None and empty polygons are ignored. A single polygon is returned unchanged.
     engine : {"auto", "shapely", "compiled"}
         As for `contours`; `auto` is `shapely` here, which is as fast.
 
     Returns
     -------
     shapely.Polygon
-        Empty where there is no mark.
+        Empty if there are no marks.
 
     Raises
     ------
     ValueError
-        Where an element is a MultiPolygon, not valid, or no polygon (its index is named), or `engine` is
-        unknown.
+        If an element is a MultiPolygon, not valid, or not a polygon (the message names its index), or if
+        `engine` is unknown.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> geometry.average_union([box(0, 0, 2, 1), box(1, 0, 3, 1)]).area
+    3.0
     """
     marks = checked_marks(polygons)
-    union: shapely.Polygon = engine_for(engine, marks, is_quadratic=False).unions(
-        marks, np.array([0, len(marks)])
-    )[0]
+    unions = engine_for(engine, marks, is_quadratic=False).unions
+    union: shapely.Polygon = unions(marks, np.array([0, len(marks)]))[0]
     return union
 
 
 def average_intersection(
     polygons: Iterable[shapely.Polygon | None], *, engine: EngineName = "auto"
 ) -> shapely.Polygon:
-    """Return what all polygons have in common; of several parts the largest.
+    """Return the largest part of the intersection of all polygons.
 
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and are left out. A single polygon is returned as it is.
+        Valid. None and empty polygons are ignored. A single polygon is returned unchanged.
     engine : {"auto", "shapely", "compiled"}
         As for `contours`; `auto` is `shapely` here, which is as fast.
 
     Returns
     -------
     shapely.Polygon
-        Empty where the marks have no area in common, or there is no mark.
+        Empty if the marks have no area in common, or if there are no marks.
 
     Raises
     ------
     ValueError
-        As from `average_union`.
+        As for `average_union`.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> geometry.average_intersection([box(0, 0, 2, 1), box(1, 0, 3, 1)]).bounds
+    (1.0, 0.0, 2.0, 1.0)
     """
     marks = checked_marks(polygons)
-    intersection: shapely.Polygon = engine_for(engine, marks, is_quadratic=False).intersections(
-        marks, np.array([0, len(marks)])
-    )[0]
+    intersections = engine_for(engine, marks, is_quadratic=False).intersections
+    intersection: shapely.Polygon = intersections(marks, np.array([0, len(marks)]))[0]
     return intersection
 
 
@@ -175,21 +206,29 @@ def average_median(
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and are never chosen.
+        Valid. None and empty polygons are never chosen.
     matrix : array_like of float, shape (n, n)
-        Their IoU distances, as `iou_distance_matrix` gives them. Infinite distances count as 1.
+        Their IoU distances, as `iou_distance_matrix` returns them. Infinite distances count as 1.
     engine : {"auto", "shapely", "compiled"}
-        As for `contours`; sums are the same with either.
+        As for `contours`; the sums are the same with every engine.
 
     Returns
     -------
     shapely.Polygon
-        The first on ties (sums within 1e-12); empty where there is no mark.
+        The first on ties (sums within 1e-12); empty if there are no marks.
 
     Raises
     ------
     ValueError
-        As from `average_union`, and where the matrix is no distance matrix, or not one of that many polygons.
+        As for `average_union`, and if the matrix is not a distance matrix of that many polygons.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> marks = [box(0, 0, 4, 1), box(1, 0, 5, 1), box(2, 0, 6, 1)]
+    >>> geometry.average_median(marks, geometry.iou_distance_matrix(marks)).bounds
+    (1.0, 0.0, 5.0, 1.0)
     """
     marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
@@ -212,22 +251,31 @@ def average_last(
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and are never chosen; their times are not read.
+        Valid. None and empty polygons are never chosen, and their times are ignored.
     created_at : iterable of n times
         ISO strings, Zooniverse strings (`2025-01-30 09:48:51 UTC`), datetimes or NumPy datetimes. Times
         without a zone are UTC.
     engine : {"auto", "shapely", "compiled"}
-        As for `contours`; times are the same with either.
+        As for `contours`; the times are the same with every engine.
 
     Returns
     -------
     shapely.Polygon
-        The first on ties; empty where there is no mark.
+        The first on ties; empty if there are no marks.
 
     Raises
     ------
     ValueError
-        As from `average_union`, and where the lengths differ, or a time cannot be read (its index is named).
+        As for `average_union`, and if the lengths differ, or a time cannot be read (the message names its
+        index).
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> times = ["2025-01-30 09:48:51 UTC", "2025-01-30 09:50:00 UTC"]
+    >>> geometry.average_last([box(0, 0, 1, 1), box(0, 0, 2, 2)], times).area
+    4.0
     """
     marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
@@ -237,8 +285,8 @@ def average_last(
     present = np.flatnonzero(~shapely.is_missing(marks)).tolist()
     if not present:
         return shapely.Polygon()
-    read = [_as_utc(index, times[index]) for index in present]
-    last: shapely.Polygon = marks[present[read.index(max(read))]]
+    parsed = [_as_utc(index, times[index]) for index in present]
+    last: shapely.Polygon = marks[present[parsed.index(max(parsed))]]
     return last
 
 
@@ -250,26 +298,33 @@ def contours(
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and add nothing.
+        Valid. None and empty polygons are ignored.
     engine : {"auto", "shapely", "compiled"}
-        Who computes: GEOS, or compiled loops (the extra `fast`), whose first call ever compiles for half a
-        minute. `auto` takes GEOS, and for a large cluster (300 marks of 120 vertices, say) the compiled
-        loops where they are installed. Both give the same results, but for the vertex with which an outline
-        begins and rounding: areas agree to 1e-9.
+        `shapely` uses GEOS, `compiled` uses loops compiled by numba (the extra `fast`); the very first call
+        compiles them for about half a minute. `auto` is `shapely`, except for a large cluster (300 marks of
+        120 vertices, say) if numba is installed. Both give the same results, except for the start vertex of
+        an outline and rounding: areas agree to 1e-9.
 
     Returns
     -------
     list of shapely.Polygon
-        Level k at index k - 1, until no area is left: the largest part (holes excluded, the leftmost on ties)
-        of the region where at least k polygons overlap, then its holes filled. At most n levels; none where
-        there is no mark.
+        Level k at index k - 1, until no area is left: the largest part (by area without holes, the leftmost
+        on ties) of the region where at least k polygons overlap, with its holes filled. At most n levels; an
+        empty list if there are no marks.
 
     Raises
     ------
     ValueError
-        As from `average_union`.
+        As for `average_union`.
     UsageError
-        Where `compiled` is asked for and not installed; all functions with an `engine` say so.
+        If `compiled` is chosen and numba is not installed, in every function with an `engine`.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> [level.area for level in geometry.contours([box(0, 0, 2, 1), box(1, 0, 3, 1)])]
+    [3.0, 1.0]
     """
     marks = checked_marks(polygons)
     levels = engine_for(engine, marks, is_quadratic=True).contours(marks, np.array([0, len(marks)]))
@@ -282,28 +337,28 @@ def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> Floats:
     Raises
     ------
     ValueError
-        Where the matrix is not square, not symmetric or not 0 on its diagonal, or holds anything but 0..1 and
+        If the matrix is not square, not symmetric, not 0 on its diagonal, or contains anything but 0..1 and
         infinity.
     """
     try:
         distances = np.array(list(matrix) if isinstance(matrix, Iterator) else matrix, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError("a distance matrix is square and holds numbers; this one is not") from None
+        raise ValueError("a distance matrix is square and contains only numbers") from None
     if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
-        raise ValueError(f"a distance matrix is square and not empty; this one has shape {distances.shape}")
+        raise ValueError(f"a distance matrix is square and not empty (got shape {distances.shape})")
     distances[np.isposinf(distances)] = 1.0
     if not np.allclose(distances, distances.T, rtol=0, atol=_ROUNDING):
-        raise ValueError("a distance matrix is symmetric, and holds no NaN")
+        raise ValueError("a distance matrix is symmetric and contains no NaN")
     if np.any(np.abs(np.diagonal(distances)) > _ROUNDING):
         raise ValueError("a distance matrix has 0 on its diagonal")
-    strange = distances[(distances < -_ROUNDING) | (distances > 1 + _ROUNDING)]
-    if len(strange):
-        raise ValueError(f"a distance matrix holds 0 to 1 and infinity; this one holds {strange[0]}")
+    outside = distances[(distances < -_ROUNDING) | (distances > 1 + _ROUNDING)]
+    if len(outside):
+        raise ValueError(f"a distance matrix contains only 0 to 1 and infinity (got {outside[0]})")
     return np.clip(distances, 0.0, 1.0)
 
 
-def _numbered(volunteers: list[Any]) -> Ints:
-    """Give equal names equal numbers; None and NaN, which is not equal to itself, a new one each time."""
+def _number_volunteers(volunteers: list[Any]) -> Ints:
+    """Return equal numbers for equal names, and a new number for each None or NaN."""
     known: dict[Any, int] = {}
     numbers = []
     for position, name in enumerate(volunteers):
@@ -318,7 +373,7 @@ def _numbered(volunteers: list[Any]) -> Ints:
 
 def _is_name(name: Any) -> bool:
     try:
-        return name is not None and bool(name == name)
+        return name is not None and bool(name == name)  # NaN is not equal to itself
     except TypeError:  # the NA of pandas is neither true nor false
         return False
 
@@ -335,4 +390,4 @@ def _as_utc(index: int, time: Any) -> datetime.datetime:
             return time.replace(tzinfo=datetime.UTC)  # type: ignore[no-any-return]
         return time.astimezone(datetime.UTC)  # type: ignore[no-any-return]
     except (AttributeError, ValueError, TypeError, OverflowError) as error:
-        raise ValueError(f"created_at {index}: {time!r} is no time") from error
+        raise ValueError(f"created_at[{index}] is not a time (got {time!r})") from error

@@ -1,7 +1,11 @@
-"""Agreement contours from counts on a grid: the quick look, as `contours` is the exact answer.
+"""Compute agreement contours from counts on a grid: quick and approximate (see `exact_contours`).
 
-A square grid is laid over the cluster, the marks that contain each grid point are counted, and contour lines
-are drawn through the counts.
+A square grid covers the cluster, the marks that contain each grid point are counted, and contour lines are
+drawn through the counts (marching squares, by contourpy).
+
+References
+----------
+G. Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995, pp. 852-857.
 """
 
 import itertools
@@ -22,7 +26,7 @@ from polyframe.geometry.input_checks import checked_marks
 #: Rounds, and the weight of each half of a round, of Taubin's smoothing.
 _TAUBIN_ROUNDS = 5
 _TAUBIN_WEIGHTS = (0.5, -0.5)
-#: As in the settings: a grid of that many points along each axis takes 2 GB.
+#: The limit of the setting too: a grid of so many points along each axis takes 2 GB.
 _MOST_POINTS = 10_000
 
 
@@ -38,38 +42,43 @@ def raster_contours(
     Parameters
     ----------
     polygons : iterable of n shapely.Polygon
-        Valid. None and empty polygons are no marks and add nothing.
+        Valid. None and empty polygons are ignored.
     num_grid_points : int
         Grid points along each axis, spread evenly over the joint bounds; 2 to 10,000.
     smoothing : {"minimal_sides", "rounded", "no_smoothing"}
-        What is done to the steps of the grid: `minimal_sides` simplifies with a tolerance of
-        `max(0.5 / num_grid_points, 0.01)` pixels and keeps the point at which the line begins, `rounded`
-        rounds corners with Taubin's method.
+        How the steps of the grid are smoothed: `minimal_sides` simplifies with a tolerance of
+        `max(0.5 / num_grid_points, 0.01)` pixels and keeps the start point of the line, `rounded` rounds
+        corners with Taubin's method.
     engine : {"auto", "shapely", "compiled"}
-        As for `contours`; a grid is counted in the same way with either.
+        As for `contours`; the counts are the same with every engine.
 
     Returns
     -------
     list of shapely.Polygon
-        The largest contour line (the first on ties) of each level of agreement, until there is none with an
-        area. Line k - 1 runs where the count leaves k - 1 for more, so it lies up to one grid step outside of
-        the exact contour. With `rounded` and `no_smoothing` a line may touch itself.
+        The largest contour line (the first on ties) of each level of agreement, until none has an area; an
+        empty list if there are no marks. Level k, at index k - 1, is the contour line of the value k - 1, so
+        it lies up to one grid step outside the exact contour. With `rounded` and `no_smoothing` a line may
+        touch itself.
 
     Raises
     ------
     ValueError
-        Where an element is a MultiPolygon, not valid, or no polygon (its index is named), `num_grid_points`
-        is out of its range, or `smoothing` or `engine` is unknown.
+        If an element is a MultiPolygon, not valid, or not a polygon (the message names its index), if
+        `num_grid_points` is out of range, or if `smoothing` or `engine` is unknown.
 
-    References
-    ----------
-    G. Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995, pp. 852-857.
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> marks = [box(0, 0, 4, 4), box(1, 0, 4, 4)]
+    >>> [level.area for level in geometry.raster_contours(marks, num_grid_points=5)]
+    [14.0, 6.75]
     """
     marks = checked_marks(polygons)
     engine_for(engine, marks, is_quadratic=False)
     if not isinstance(num_grid_points, (int, np.integer)) or not 2 <= num_grid_points <= _MOST_POINTS:
         raise ValueError(
-            f"num_grid_points: {num_grid_points!r} is not a whole number from 2 to {_MOST_POINTS}"
+            f"num_grid_points must be an integer from 2 to {_MOST_POINTS} (got {num_grid_points!r})"
         )
     if not isinstance(smoothing, str) or smoothing not in get_args(Smoothing):
         raise ValueError(f"smoothing: {smoothing!r} is not one of {', '.join(get_args(Smoothing))}")
@@ -82,21 +91,21 @@ def cluster_raster_contours(
     num_grid_points: int = 100,
     smoothing: Smoothing = "minimal_sides",
 ) -> ContourLevels:
-    """Return the grid contours of many clusters, each as `raster_contours` gives them.
+    """Return the grid contours of many clusters, each as `raster_contours` returns them.
 
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
         Sorted by cluster.
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
     num_grid_points, smoothing
         As in `raster_contours`.
 
     Returns
     -------
     ContourLevels
-        A cluster that slips between the grid points has no levels.
+        A cluster that lies between the grid points has no levels.
     """
     bounds = np.asarray(offsets, dtype=np.int64)
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
@@ -116,7 +125,7 @@ def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> 
     x, y = np.linspace(x_min, x_max, num_grid_points), np.linspace(y_min, y_max, num_grid_points)
     counts = _count(marks, x, y)
     levels = []
-    import contourpy  # late: few ask for the grid
+    import contourpy  # late: few users need it
 
     lines = contourpy.contour_generator(x=x, y=y, z=counts.astype(np.float64))
     for below in range(int(counts.max())):
@@ -128,7 +137,7 @@ def _levels(marks: NDArray[Any], num_grid_points: int, smoothing: Smoothing) -> 
 
 
 def _count(marks: NDArray[Any], x: Floats, y: Floats) -> Ints:
-    """Count the marks that contain each grid point; rows are y."""
+    """Return how many marks contain each grid point; rows are y, columns x."""
     counts = np.zeros((len(y), len(x)), dtype=np.int64)
     for mark, (left, bottom, right, top) in zip(marks, shapely.bounds(marks), strict=True):
         columns = slice(np.searchsorted(x, left), np.searchsorted(x, right, side="right"))
@@ -145,8 +154,8 @@ def _largest_line(lines: Any) -> shapely.Polygon | None:
 
 def _smooth(contour: shapely.Polygon, num_grid_points: int, smoothing: Smoothing) -> shapely.Polygon:
     if smoothing == "minimal_sides":
-        # As a line, which keeps its ends: GEOS 3.14 simplifies the first point of a ring away too, which the
-        # reference tool, with older versions, does not.
+        # As a line, whose ends are kept: GEOS 3.14 may remove the first point of a ring, which older
+        # versions, and so the reference tool, do not.
         line = shapely.linestrings(shapely.get_coordinates(contour))
         return shapely.Polygon(shapely.simplify(line, max(0.5 / num_grid_points, 0.01)))
     if smoothing == "rounded":
@@ -155,7 +164,7 @@ def _smooth(contour: shapely.Polygon, num_grid_points: int, smoothing: Smoothing
 
 
 def _taubin(ring: Floats) -> Floats:
-    """Smooth a closed ring: each point goes half way to the middle of its neighbours, then as far back."""
+    """Smooth a closed ring: each point moves half way to the mean of its neighbours, then as far back."""
     points = ring[:-1]
     for _ in range(_TAUBIN_ROUNDS):
         for weight in _TAUBIN_WEIGHTS:

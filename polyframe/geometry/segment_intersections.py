@@ -1,8 +1,12 @@
-"""Find where the segments of many clusters cross and touch."""
+"""Find where the segments of many clusters cross or touch, within a tolerance.
+
+Segments are compared if their boxes share a cell of a grid, one grid per cluster. Vertices within the
+tolerance of a segment are on it; the coordinates of crossings are rounded.
+"""
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,21 +14,21 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.pairs import pair_with_runs
 
-#: Segments at smaller angles (the sine) run along each other farther than they are near.
+#: Segments at a smaller angle (its sine) are nearly parallel: near one another far beyond their crossing.
 _NEARLY_PARALLEL = 1e-2
 
-#: Boxes are sorted into cells so large that no cluster has more entries than so many for each segment.
-_ENTRIES = 12
+#: Grid cells are so large that the boxes of a cluster fill at most so many cells per segment.
+_CELLS_PER_SEGMENT = 12
 
-#: Pairs of segments that are compared at the same time, about 200 bytes each.
+#: Pairs of segments in memory at the same time, about 200 bytes each.
 _PAIRS = 200_000
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Different segments between numbered vertices, with the coordinates of both ends.
+    """Distinct segments between numbered vertices, with the coordinates of both ends.
 
-    `ring` is the only ring that a segment is in, or -1.
+    `ring` is the ring that a segment is in, or -1 if it is in several.
     """
 
     ring: Ints
@@ -39,154 +43,233 @@ class Segments:
 
 @dataclass(frozen=True)
 class Intersections:
-    """Where segments meet.
+    """Points in the interior of segments, and vertices that are the same within the tolerance.
 
     Attributes
     ----------
     segment, point : ndarray of int64, shape (k,)
-        A segment, and a vertex or (numbered behind all vertices) a crossing on it, between its ends.
+        A segment, and the number of a vertex or crossing on it. Crossings are numbered after all vertices.
     along : ndarray of float64, shape (k,)
-        How far along the segment, as a fraction of it.
-    certain : ndarray of bool, shape (k,)
+        How far along the segment the point is, as a fraction of it.
+    exact : ndarray of bool, shape (k,)
         Whether the point is exactly on the segment.
     crossings : ndarray of float64, shape (x, 2)
     rounded : ndarray of bool, shape (x,)
         Whether the coordinates of a crossing are not exact.
-    twins : ndarray of int64, shape (t, 2)
-        Vertices within reach of each other.
+    near_vertices : ndarray of int64, shape (t, 2)
     """
 
     segment: Ints
     point: Ints
     along: Floats
-    certain: Flags
+    exact: Flags
     crossings: Floats
     rounded: Flags
-    twins: Ints
+    near_vertices: Ints
 
 
-def intersect_segments(segments: Segments, vertices: int, reach: Floats) -> Intersections:
-    """Find where segments cross, and the vertices within reach of them."""
-    ax, ay, bx, by = segments.ax, segments.ay, segments.bx, segments.by
-    dx, dy = bx - ax, by - ay
-    near = reach[segments.cluster]
+@dataclass(frozen=True)
+class _Lines:
+    """Vectors and lengths of segments, tolerances, and cross products of points that far from the segment."""
+
+    dx: Floats
+    dy: Floats
+    length: Floats
+    tolerance: Floats
+    margin: Floats
+
+
+def intersect_segments(segments: Segments, vertices: int, tolerance: Floats) -> Intersections:
+    """Return the crossings of segments, and the vertices within a tolerance of them.
+
+    Parameters
+    ----------
+    segments : Segments
+    vertices : int
+        The number of vertices.
+    tolerance : ndarray of float64, shape (c,)
+        The tolerance of each cluster.
+
+    Returns
+    -------
+    Intersections
+    """
+    dx, dy = segments.bx - segments.ax, segments.by - segments.ay
+    near = tolerance[segments.cluster]
     length = np.sqrt(dx**2 + dy**2)  # `hypot` depends on the system's library
-    beside = near * length  # the cross product of a point within reach
+    lines = _Lines(dx, dy, length, near, near * length)
     none = np.empty(0, dtype=np.int64)
-    met, point, along, crossings = [none], [none], [np.empty(0)], [np.empty((0, 2))]
-    certain, rounded = [np.empty(0, dtype=np.bool_)], [np.empty(0, dtype=np.bool_)]
-    twins, beside_each_other = [np.empty((0, 2), dtype=np.int64)], [np.empty((0, 2), dtype=np.int64)]
+    no_pairs, no_flags = np.empty((0, 2), dtype=np.int64), np.empty(0, dtype=np.bool_)
+    blocks = [Intersections(none, none, np.empty(0), no_flags, np.empty((0, 2)), no_flags, no_pairs)]
+    parallel = [no_pairs]
     count = vertices
-    for i, j in _overlapping(segments, near):
-        tx, ty = ax[j] - ax[i], ay[j] - ay[i]
-        c_side = dx[i] * ty - dy[i] * tx
-        a_side = dy[j] * tx - dx[j] * ty
-        turn = dx[i] * dy[j] - dy[i] * dx[j]
-        d_side = dx[i] * (by[j] - ay[i]) - dy[i] * (bx[j] - ax[i])
-        b_side = dx[j] * (by[i] - ay[j]) - dy[j] * (bx[i] - ax[j])
-        beside_i, beside_j = beside[i], beside[j]
-        apart = (np.minimum(c_side, d_side) > beside_i) | (np.maximum(c_side, d_side) < -beside_i)
-        apart |= (np.minimum(a_side, b_side) > beside_j) | (np.maximum(a_side, b_side) < -beside_j)
-        # Neighbours in a ring, nearly always: they meet in a vertex and go on apart.
-        joined = (segments.begin[i] == segments.begin[j]) | (segments.end[i] == segments.end[j])
-        joined |= (segments.begin[i] == segments.end[j]) | (segments.end[i] == segments.begin[j])
-        apart |= (
-            joined
-            & (np.maximum(np.abs(c_side), np.abs(d_side)) > beside_i)
-            & (np.maximum(np.abs(a_side), np.abs(b_side)) > beside_j)
-        )
-        rest = np.flatnonzero(~apart)
-        i, j = i[rest], j[rest]
-        a_side, b_side, c_side, d_side = a_side[rest], b_side[rest], c_side[rest], d_side[rest]
-        level = np.abs(turn[rest]) <= _NEARLY_PARALLEL * length[i] * length[j]
-        for s, t, at_end, side in (
-            (i, j, False, c_side),
-            (i, j, True, d_side),
-            (j, i, False, a_side),
-            (j, i, True, b_side),
-        ):
-            close = np.flatnonzero(np.abs(side) <= beside[s])
-            s, t = s[close], t[close]
-            vertex = (segments.end if at_end else segments.begin)[t]
-            px, py = (bx if at_end else ax)[t], (by if at_end else ay)[t]
-            share = (dx[s] * (px - ax[s]) + dy[s] * (py - ay[s])) / length[s] ** 2
-            own = (vertex == segments.begin[s]) | (vertex == segments.end[s])
-            on = ~own & (share > 0) & (share < 1)
-            met.append(s[on])
-            point.append(vertex[on])
-            along.append(share[on])
-            certain.append(_exactly_on(segments, s[on], px[on], py[on]))
-            beside_each_other.append(np.column_stack([s, t])[on & level[close]])
-            for corner, cx, cy in ((segments.begin, ax, ay), (segments.end, bx, by)):
-                same = ~own & (np.abs(px - cx[s]) <= near[s]) & (np.abs(py - cy[s]) <= near[s])
-                twins.append(np.column_stack([corner[s[same]], vertex[same]]))
-        across = np.flatnonzero((c_side * d_side < 0) & (a_side * b_side < 0))
-        s, t = i[across], j[across]
-        on_s = a_side[across] / (a_side[across] - b_side[across])
-        on_t = c_side[across] / (c_side[across] - d_side[across])
-        # Along the shorter of the two, from its nearer end: so rounding moves the point least.
-        short = np.where(length[s] <= length[t], s, t)
-        share = np.where(length[s] <= length[t], on_s, on_t)
-        x = np.where(share <= 0.5, ax[short] + share * dx[short], bx[short] - (1 - share) * dx[short])
-        y = np.where(share <= 0.5, ay[short] + share * dy[short], by[short] - (1 - share) * dy[short])
-        # What is upright or level stays so.
-        x = np.where(dx[s] == 0, ax[s], np.where(dx[t] == 0, ax[t], x))
-        y = np.where(dy[s] == 0, ay[s], np.where(dy[t] == 0, ay[t], y))
-        crossings.append(np.column_stack([x, y]) + 0.0)
-        rounded.append(~(((dx[s] == 0) & (dy[t] == 0)) | ((dy[s] == 0) & (dx[t] == 0))))
-        certain.append(np.ones(2 * len(across), dtype=np.bool_))
-        met += [s, t]
-        point += [count + np.arange(len(across))] * 2
-        along += [on_s, on_t]
-        count += len(across)
-    found = Intersections(
-        np.concatenate(met),
-        np.concatenate(point),
-        np.concatenate(along),
-        np.concatenate(certain),
-        np.concatenate(crossings),
-        np.concatenate(rounded),
-        np.concatenate(twins),
+    for i, j in _overlapping_boxes(segments, near):
+        block, nearly_parallel = _intersect_pairs(segments, lines, i, j, count)
+        count += len(block.crossings)
+        blocks.append(block)
+        parallel.append(nearly_parallel)
+    return _with_third_segments(_concatenate(blocks), segments, np.concatenate(parallel), vertices, near)
+
+
+def _concatenate(blocks: list[Intersections]) -> Intersections:
+    return Intersections(
+        np.concatenate([block.segment for block in blocks]),
+        np.concatenate([block.point for block in blocks]),
+        np.concatenate([block.along for block in blocks]),
+        np.concatenate([block.exact for block in blocks]),
+        np.concatenate([block.crossings for block in blocks]),
+        np.concatenate([block.rounded for block in blocks]),
+        np.concatenate([block.near_vertices for block in blocks]),
     )
-    return _with_third_segments(found, segments, np.concatenate(beside_each_other), vertices, near)
+
+
+def _intersect_pairs(
+    segments: Segments, lines: _Lines, i: Ints, j: Ints, first_crossing: int
+) -> tuple[Intersections, Ints]:
+    """Intersect pairs of segments a -> b and c -> d.
+
+    Also returns the pairs that are nearly parallel where an end of one touches the other.
+    """
+    ax, ay, bx, by = segments.ax, segments.ay, segments.bx, segments.by
+    dx, dy, margin = lines.dx, lines.dy, lines.margin
+    tx, ty = ax[j] - ax[i], ay[j] - ay[i]
+    c_side = dx[i] * ty - dy[i] * tx
+    a_side = dy[j] * tx - dx[j] * ty
+    turn = dx[i] * dy[j] - dy[i] * dx[j]
+    d_side = dx[i] * (by[j] - ay[i]) - dy[i] * (bx[j] - ax[i])
+    b_side = dx[j] * (by[i] - ay[j]) - dy[j] * (bx[i] - ax[j])
+    apart = (np.minimum(c_side, d_side) > margin[i]) | (np.maximum(c_side, d_side) < -margin[i])
+    apart |= (np.minimum(a_side, b_side) > margin[j]) | (np.maximum(a_side, b_side) < -margin[j])
+    # Most pairs with a common vertex are neighbours in a ring, and meet nowhere else.
+    joined = (segments.begin[i] == segments.begin[j]) | (segments.end[i] == segments.end[j])
+    joined |= (segments.begin[i] == segments.end[j]) | (segments.end[i] == segments.begin[j])
+    apart |= (
+        joined
+        & (np.maximum(np.abs(c_side), np.abs(d_side)) > margin[i])
+        & (np.maximum(np.abs(a_side), np.abs(b_side)) > margin[j])
+    )
+    rest = np.flatnonzero(~apart)
+    i, j = i[rest], j[rest]
+    a_side, b_side, c_side, d_side = a_side[rest], b_side[rest], c_side[rest], d_side[rest]
+    nearly_parallel = np.abs(turn[rest]) <= _NEARLY_PARALLEL * lines.length[i] * lines.length[j]
+    blocks, parallel = [], []
+    for s, t, at_end, side in (
+        (i, j, False, c_side),
+        (i, j, True, d_side),
+        (j, i, False, a_side),
+        (j, i, True, b_side),
+    ):
+        close = np.flatnonzero(np.abs(side) <= margin[s])
+        block, on = _vertices_on(segments, lines, s[close], t[close], at_end)
+        blocks.append(block)
+        parallel.append(np.column_stack([s[close], t[close]])[on & nearly_parallel[close]])
+    across = np.flatnonzero((c_side * d_side < 0) & (a_side * b_side < 0))
+    on_i = a_side[across] / (a_side[across] - b_side[across])
+    on_j = c_side[across] / (c_side[across] - d_side[across])
+    blocks.append(_cross(segments, lines, (i[across], j[across]), (on_i, on_j), first_crossing))
+    return _concatenate(blocks), np.concatenate(parallel)
+
+
+def _vertices_on(
+    segments: Segments, lines: _Lines, s: Ints, t: Ints, at_end: bool
+) -> tuple[Intersections, Flags]:
+    """Return which ends of segments t are in the interior of segments s, or near their ends.
+
+    All of them are within the tolerance of the line through s.
+    """
+    ax, ay = segments.ax[s], segments.ay[s]
+    vertex = (segments.end if at_end else segments.begin)[t]
+    px, py = (segments.bx if at_end else segments.ax)[t], (segments.by if at_end else segments.ay)[t]
+    along = (lines.dx[s] * (px - ax) + lines.dy[s] * (py - ay)) / lines.length[s] ** 2
+    own = (vertex == segments.begin[s]) | (vertex == segments.end[s])
+    on = ~own & (along > 0) & (along < 1)
+    near = lines.tolerance[s]
+    near_vertices = []
+    for corner, cx, cy in (
+        (segments.begin, segments.ax, segments.ay),
+        (segments.end, segments.bx, segments.by),
+    ):
+        same = ~own & (np.abs(px - cx[s]) <= near) & (np.abs(py - cy[s]) <= near)
+        near_vertices.append(np.column_stack([corner[s[same]], vertex[same]]))
+    intersections = Intersections(
+        s[on],
+        vertex[on],
+        along[on],
+        _exactly_on(segments, s[on], px[on], py[on]),
+        np.empty((0, 2)),
+        np.empty(0, dtype=np.bool_),
+        np.concatenate(near_vertices),
+    )
+    return intersections, on
+
+
+def _cross(
+    segments: Segments,
+    lines: _Lines,
+    pair: tuple[Ints, Ints],
+    along: tuple[Floats, Floats],
+    first_crossing: int,
+) -> Intersections:
+    """Return the crossings of pairs of segments, with their fractions along both."""
+    s, t = pair
+    ax, ay, bx, by, dx, dy = segments.ax, segments.ay, segments.bx, segments.by, lines.dx, lines.dy
+    # Computed along the shorter of the two, from its nearer end, which moves the point least by rounding.
+    s_is_shorter = lines.length[s] <= lines.length[t]
+    short = np.where(s_is_shorter, s, t)
+    share = np.where(s_is_shorter, *along)
+    x = np.where(share <= 0.5, ax[short] + share * dx[short], bx[short] - (1 - share) * dx[short])
+    y = np.where(share <= 0.5, ay[short] + share * dy[short], by[short] - (1 - share) * dy[short])
+    # Points on vertical and horizontal segments are exactly on them.
+    x = np.where(dx[s] == 0, ax[s], np.where(dx[t] == 0, ax[t], x))
+    y = np.where(dy[s] == 0, ay[s], np.where(dy[t] == 0, ay[t], y))
+    numbers = first_crossing + np.arange(len(s))
+    return Intersections(
+        np.concatenate(pair),
+        np.concatenate([numbers, numbers]),
+        np.concatenate(along),
+        np.ones(2 * len(s), dtype=np.bool_),
+        np.column_stack([x, y]) + 0.0,
+        ~(((dx[s] == 0) & (dy[t] == 0)) | ((dy[s] == 0) & (dx[t] == 0))),
+        np.empty((0, 2), dtype=np.int64),
+    )
 
 
 def _with_third_segments(
-    found: Intersections, segments: Segments, pairs: Ints, vertices: int, near: Floats
+    known: Intersections, segments: Segments, parallel: Ints, vertices: int, near: Floats
 ) -> Intersections:
-    """Add the crossings of one segment that lie within reach of another which runs along it."""
-    if not len(pairs):
-        return found
-    of_crossing = np.flatnonzero(found.point >= vertices)
-    order = of_crossing[np.argsort(found.segment[of_crossing], kind="stable")]
-    one, other = np.unique(np.concatenate([pairs, pairs[:, ::-1]]), axis=0).T
-    bounds = np.searchsorted(found.segment[order], np.stack([one, one + 1]))
+    """Add the crossings of a segment that are also on another segment which is nearly parallel to it."""
+    if not len(parallel):
+        return known
+    of_crossing = np.flatnonzero(known.point >= vertices)
+    order = of_crossing[np.argsort(known.segment[of_crossing], kind="stable")]
+    one, other = np.unique(np.concatenate([parallel, parallel[:, ::-1]]), axis=0).T
+    bounds = np.searchsorted(known.segment[order], np.stack([one, one + 1]))
     pair, place = pair_with_runs(np.arange(len(one)), *bounds)
-    segment, crossing = other[pair], found.point[order[place]] - vertices
+    segment, crossing = other[pair], known.point[order[place]] - vertices
     ax, ay = segments.ax[segment], segments.ay[segment]
     dx, dy = segments.bx[segment] - ax, segments.by[segment] - ay
-    x, y = found.crossings[crossing].T
+    x, y = known.crossings[crossing].T
     squared = dx**2 + dy**2
     share = (dx * (x - ax) + dy * (y - ay)) / squared
     side = dx * (y - ay) - dy * (x - ax)
     on = (share > 0) & (share < 1) & (side**2 <= near[segment] ** 2 * squared)
     added = np.unique(np.column_stack([segment, crossing + vertices])[on], axis=0, return_index=True)
     (segment, point), share = added[0].T, share[on][added[1]]
-    stride = int(max(found.point.max(initial=0), point.max(initial=0))) + 1
-    known = np.isin(segment * stride + point, found.segment * stride + found.point)
-    return Intersections(
-        np.concatenate([found.segment, segment[~known]]),
-        np.concatenate([found.point, point[~known]]),
-        np.concatenate([found.along, share[~known]]),
-        np.concatenate([found.certain, np.zeros(np.count_nonzero(~known), dtype=np.bool_)]),
-        found.crossings,
-        found.rounded,
-        found.twins,
+    stride = int(max(known.point.max(initial=0), point.max(initial=0))) + 1
+    new = ~np.isin(segment * stride + point, known.segment * stride + known.point)
+    return replace(
+        known,
+        segment=np.concatenate([known.segment, segment[new]]),
+        point=np.concatenate([known.point, point[new]]),
+        along=np.concatenate([known.along, share[new]]),
+        exact=np.concatenate([known.exact, np.zeros(np.count_nonzero(new), dtype=np.bool_)]),
     )
 
 
 def _exactly_on(segments: Segments, segment: Ints, x: Floats, y: Floats) -> Flags:
-    """Say which points are certain to lie exactly on the lines of segments.
+    """Return which points are certainly, exactly, on the lines through segments.
+
+    The cross product is evaluated without rounding (two-sums and two-products), if the differences are exact.
 
     References
     ----------
@@ -205,14 +288,14 @@ def _exactly_on(segments: Segments, segment: Ints, x: Floats, y: Floats) -> Flag
 
 
 def _difference(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return a - b rounded, and what rounding lost."""
+    """Return a - b, rounded, and the rounding error."""
     difference = a - b
     virtual = a - difference
     return difference, (a - (difference + virtual)) + (virtual - b)
 
 
 def _product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return a * b rounded, and what rounding lost."""
+    """Return a * b, rounded, and the rounding error."""
     product = a * b
     wide_a, wide_b = 134217729.0 * a, 134217729.0 * b  # 2 ** 27 + 1
     high_a, high_b = wide_a - (wide_a - a), wide_b - (wide_b - b)
@@ -220,11 +303,8 @@ def _product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
     return product, low_a * low_b - (((product - high_a * high_b) - low_a * high_b) - high_a * low_b)
 
 
-def _overlapping(segments: Segments, near: Floats) -> Iterator[tuple[Ints, Ints]]:
-    """Yield pairs of segments of the same cluster, but not the same ring, whose boxes overlap, each once.
-
-    Segments are sorted into the cells of a grid for each cluster; those that share a cell are compared.
-    """
+def _overlapping_boxes(segments: Segments, near: Floats) -> Iterator[tuple[Ints, Ints]]:
+    """Yield pairs of segments of a cluster, but of different rings, whose boxes overlap, each pair once."""
     ring = segments.ring
     begins = runs_of_equal(segments.cluster)[:-1]
     if not len(begins):
@@ -239,11 +319,10 @@ def _overlapping(segments: Segments, near: Floats) -> Iterator[tuple[Ints, Ints]
         np.add.reduceat(np.maximum(right - left, high - low), begins) / size,
         np.sqrt(width * height / (4 * size)),
     )
-    while True:  # neither a long thin cluster nor long segments may take more than so many cells
+    while True:  # long thin clusters and long segments must not fill too many cells
         own = cell[which]
-        crowded = (
-            np.add.reduceat(((right - left) / own + 1) * ((high - low) / own + 1), begins) > _ENTRIES * size
-        )
+        filled = np.add.reduceat(((right - left) / own + 1) * ((high - low) / own + 1), begins)
+        crowded = filled > _CELLS_PER_SEGMENT * size
         if not np.any(crowded):
             break
         cell[crowded] *= 1.5
@@ -268,12 +347,12 @@ def _overlapping(segments: Segments, near: Floats) -> Iterator[tuple[Ints, Ints]
         part = np.arange(start, stop)
         one, other = pair_with_runs(part, part + 1, ends[part])
         i, j = item[one], item[other]
-        elsewhere = np.flatnonzero((ring[i] != ring[j]) | (ring[i] < 0))
-        i, j, one = i[elsewhere], j[elsewhere], one[elsewhere]
+        different = np.flatnonzero((ring[i] != ring[j]) | (ring[i] < 0))
+        i, j, one = i[different], j[different], one[different]
         corner_x, corner_y = np.maximum(left[i], left[j]), np.maximum(low[i], low[j])
-        there = (corner_x <= np.minimum(right[i], right[j])) & (corner_y <= np.minimum(high[i], high[j]))
-        # A pair that shares several cells counts where the lower left corner of what they share is.
+        overlap = (corner_x <= np.minimum(right[i], right[j])) & (corner_y <= np.minimum(high[i], high[j]))
+        # A pair that shares several cells counts in the one with the lower left corner of its overlap.
         at_x = ((corner_x - x0[i]) * per_cell[i]).astype(np.int64)
         at_y = ((corner_y - y0[i]) * per_cell[i]).astype(np.int64)
-        there &= place[i] + at_y * columns[i] + at_x == key[one]
-        yield i[there], j[there]
+        overlap &= place[i] + at_y * columns[i] + at_x == key[one]
+        yield i[overlap], j[overlap]

@@ -94,9 +94,9 @@ def test_last_is_the_newest(times):
 
 def test_times_that_are_none():
     marks = [box(0, 0, 1, 1), box(0, 0, 2, 1)]
-    with pytest.raises(ValueError, match="created_at 1: 'yesterday' is no time"):
+    with pytest.raises(ValueError, match=r"created_at\[1\] is not a time \(got 'yesterday'\)"):
         average_last(marks, ["2025-01-30 09:48:51 UTC", "yesterday"])
-    with pytest.raises(ValueError, match="created_at 0: None is no time"):
+    with pytest.raises(ValueError, match=r"created_at\[0\] is not a time \(got None\)"):
         average_last(marks[:1], [None])
     with pytest.raises(ValueError, match="2 polygons, but 1 times"):
         average_last(marks, ["2025-01-30 09:48:51 UTC"])

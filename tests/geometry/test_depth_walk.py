@@ -119,7 +119,7 @@ def check_equal(found, expected):
 def test_stacks_worked_by_hand(name):
     marks, areas = STACKS[name]
     found = walk_contours(array(marks), [0, len(marks)])
-    assert found.proven.tolist() == [True]
+    assert found.verified.tolist() == [True]
     expected = cluster_contours(array(marks), [0, len(marks)])
     if areas is None:
         assert len(found.areas) > 1
@@ -147,7 +147,7 @@ def test_freehand_outlines(make_cluster, snap, vertices):
     sizes = (2, 3, 5, 9, 14, 60) if vertices == 12 else (2, 3, 5, 9, 14)
     marks, offsets = together([make_cluster(n, vertices, seed=n, snap=snap) for n in sizes])
     found = walk_contours(marks, offsets)
-    assert np.all(found.proven)
+    assert np.all(found.verified)
     check_equal(found, cluster_contours(marks, offsets))
     assert np.all(shapely.is_valid(found.polygons))
 
@@ -173,7 +173,7 @@ def test_polygons_on_a_small_grid():
     stacks = [[grid_polygon(rng, rng.integers(2, 6)) for _ in range(rng.integers(1, 8))] for _ in range(400)]
     marks, offsets = together(stacks)
     found = walk_contours(marks, offsets)
-    assert np.all(found.proven)
+    assert np.all(found.verified)
     check_equal(found, cluster_contours(marks, offsets))
 
 
@@ -186,7 +186,7 @@ def test_nearly_shared_edges_against_exact_arithmetic():
         scale = rng.choice([1 / 3, 0.1])
         marks = [shapely.transform(mark, lambda points, scale=scale: points * scale) for mark in marks]
         found = walk_contours(array(marks), [0, len(marks)])
-        assert found.proven.tolist() == [True]
+        assert found.verified.tolist() == [True]
         exact = Overlay(marks_of(marks)).contour_areas
         for area, possible in zip(found.areas, exact, strict=False):
             assert min(abs(area - float(one)) for one in possible) <= 1e-9 * area + 1e-15
@@ -198,7 +198,7 @@ def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
     many = [box(0, 0, 2, 2)] * 33 + [box(1, 1, 3, 3)]
     thin = [shapely.Polygon([(0, 0), (1e6, 1e6), (1e6, 1e6 + 1e-9)]), box(0, 0, 2e6, 2e6)]
     marks, offsets = together([make_cluster(3), many, [], SQUARES, thin, make_cluster(2, seed=4)])
-    assert walk_contours(marks, offsets).proven.tolist() == [True, False, True, True, False, True]
+    assert walk_contours(marks, offsets).verified.tolist() == [True, False, True, True, False, True]
     check_equal(compiled_cluster_contours(marks, offsets), cluster_contours(marks, offsets))
 
 
@@ -227,7 +227,7 @@ def test_contact_that_rounding_decides_is_exact():
         for other in others:
             marks = array([slanted, other])
             found = walk_contours(marks, [0, 2])
-            assert found.proven.tolist() == [True]
+            assert found.verified.tolist() == [True]
             assert found.areas[0] == pytest.approx(area(other), rel=1e-9)
             assert found.polygons[0].is_valid
             check_equal(found, cluster_contours(marks, [0, 2]))

@@ -29,7 +29,7 @@ def array(marks):
 def test_three_edges_through_one_point_but_for_rounding():
     expected = [float(max(level)) for level in Overlay(marks_of(MEETING)).contour_areas]
     found = walk_contours(MEETING, [0, 3])
-    assert found.proven.tolist() == [True]
+    assert found.verified.tolist() == [True]
     assert found.areas == pytest.approx(expected[:2], rel=1e-9)
     assert expected[2] < 1e-20
     assert shapely.area(cluster_contours(MEETING, [0, 3]).polygons) == pytest.approx(found.areas, rel=1e-9)
@@ -40,7 +40,7 @@ def test_a_hole_without_an_area_is_left_out():
     hole = [(3, 3), (4, 4), (5, 5 + 1e-15)]
     marks = array([shapely.Polygon(box(0, 0, 9, 9).exterior, [hole]), box(2, 2, 12, 4)])
     found = walk_contours(marks, [0, 2])
-    assert found.proven.tolist() == [True]
+    assert found.verified.tolist() == [True]
     np.testing.assert_allclose(found.areas, [87, 14], rtol=1e-12)
 
 
@@ -48,7 +48,7 @@ def test_a_hole_without_an_area_is_left_out():
 def test_hundreds_of_marks(make_cluster):
     marks = make_cluster(450, vertices=60, seed=2, snap=0.05)
     found = walk_contours(marks, [0, len(marks)])
-    assert found.proven.tolist() == [True]
+    assert found.verified.tolist() == [True]
     assert np.all(shapely.is_valid(found.polygons))
     assert found.areas.sum() == pytest.approx(shapely.area(marks).sum(), rel=1e-5)
 

@@ -24,7 +24,7 @@ FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 def once(monkeypatch):
     """Leave clusters in which a check fails without contours."""
 
-    monkeypatch.setattr(exact_contours, "_LONGEST", 0.0)
+    monkeypatch.setattr(exact_contours, "_LARGEST_TOLERANCE", 0.0)
 
 
 def as_array(marks):
@@ -32,7 +32,7 @@ def as_array(marks):
 
 
 def test_the_first_of_each_outline(monkeypatch):
-    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 2)
+    monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 2)
     other = box(0, 0, 4, 3)  # the box of the triangles
     marks, cluster = as_array([*SAME, other, *SAME[:2], other]), np.array([3] * 4 + [5] * 3)
     assert first_copies(marks, cluster).tolist() == [0, 0, 0, 3, 4, 5, 6]
@@ -41,7 +41,7 @@ def test_the_first_of_each_outline(monkeypatch):
 
 
 def test_two_copies_are_left(monkeypatch):
-    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 2)
+    monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 2)
     other = box(0, 0, 1, 1)
     marks = as_array([other, *SAME, None, *SAME[:2], other, other])
     kept, offsets = without_third_copies(marks, np.array([0, 1, 8, 9]))
@@ -87,7 +87,7 @@ def test_weights_against_subsets_and_against_no_weights(make_cluster, once, monk
     marks = as_array(itertools.chain(*stacks))
     offsets = np.cumsum([0, *map(len, stacks)])
     plain = cluster_contours(marks, offsets)
-    monkeypatch.setattr(duplicate_outlines, "MANY_REPEATS", 1)
+    monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 1)
     weighted = cluster_contours(marks, offsets)
     assert weighted.offsets.tolist() == plain.offsets.tolist()
     assert shapely.equals_exact(weighted.polygons, plain.polygons).all()
@@ -104,12 +104,12 @@ def test_boxes_on_a_grid_with_and_without_weights(boxes):
     # Outlines share edges and corners all the time, in both directions.
     marks = as_array(itertools.chain(*([box(x, y, x + w, y + h)] * n for x, y, w, h, n in boxes)))
     plain = cluster_contours(marks, [0, len(marks)]).polygons
-    before = duplicate_outlines.MANY_REPEATS
+    before = duplicate_outlines.MANY_DUPLICATES
     try:
-        duplicate_outlines.MANY_REPEATS = 1
+        duplicate_outlines.MANY_DUPLICATES = 1
         weighted = cluster_contours(marks, [0, len(marks)]).polygons
     finally:
-        duplicate_outlines.MANY_REPEATS = before
+        duplicate_outlines.MANY_DUPLICATES = before
     assert len(plain) == len(weighted)
     assert shapely.equals_exact(plain, weighted).all()
 

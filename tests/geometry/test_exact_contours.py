@@ -13,7 +13,7 @@ from polyframe.geometry import average_intersection, average_union, contours, ex
 from polyframe.geometry.arrangement import build_arrangement
 from polyframe.geometry.exact_contours import cluster_contours
 from polyframe.geometry.level_tracing import trace_levels
-from polyframe.geometry.noding import REACH
+from polyframe.geometry.noding import SNAP_TOLERANCE
 from polyframe.geometry.polygon_parts import fill_holes, largest_parts
 
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
@@ -133,10 +133,10 @@ def test_no_clusters():
     assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
 
 
-@pytest.mark.parametrize("proven", [True, False])
+@pytest.mark.parametrize("verified", [True, False])
 @pytest.mark.parametrize("trouble", ["failed", "depths", "curves", "parts"])
 def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
-    monkeypatch, make_cluster, trouble, proven
+    monkeypatch, make_cluster, trouble, verified
 ):
     stacks = [SQUARES, make_cluster(4), SQUARES]
     marks, offsets = np.concatenate([np.array(stack, dtype=object) for stack in stacks]), [0, 4, 8, 12]
@@ -146,7 +146,7 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
     def arrange_badly(marks, cluster, count, weights, reach):
         found = build_arrangement(marks, cluster, count, weights, reach)
         arranged.append((count, reach))
-        if reach > REACH:
+        if reach > SNAP_TOLERANCE:
             return found
         middle = found.cluster == 1
         if trouble == "failed":
@@ -167,14 +167,14 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
 
     def walk_some(marks, cluster, weights, chosen, arcs):
         walked.append(chosen.tolist())
-        return walk(marks, cluster, weights, chosen & proven, arcs)
+        return walk(marks, cluster, weights, chosen & verified, arcs)
 
     monkeypatch.setattr(exact_contours, "_walk_some", walk_some)
     monkeypatch.setattr(exact_contours, "build_arrangement", arrange_badly)
     found = cluster_contours(marks, offsets)
     assert walked == [[False, True, False]]
-    assert [count for count, _ in arranged] == ([3] if proven else [3, 1])
-    assert all(REACH < reach < 2.0**-30 for _, reach in arranged[1:])
+    assert [count for count, _ in arranged] == ([3] if verified else [3, 1])
+    assert all(SNAP_TOLERANCE < reach < 2.0**-30 for _, reach in arranged[1:])
     assert found.offsets.tolist() == expected.offsets.tolist()
     assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
 
@@ -195,7 +195,7 @@ def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch
     found = exact_contours._walk_some(
         marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([9])
     )
-    assert (asked, found.proven.tolist()) == ([1], [compiles])
+    assert (asked, found.verified.tolist()) == ([1], [compiles])
 
 
 def trace_nothing(arrangement, levels):

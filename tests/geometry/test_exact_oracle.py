@@ -257,7 +257,7 @@ from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.core.reasons import LARGEST_COORDINATE
 marks = shapely.from_wkb(sys.argv[1:])
 walked = walk_contours(marks, [0, len(marks)])
-print(walked.proven.all(), [level.wkt for level in walked.polygons])
+print(walked.verified.all(), [level.wkt for level in walked.polygons])
 """
     interpreted = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *shapely.to_wkb(marks, hex=True)],

@@ -171,7 +171,7 @@ def test_missing_values_of_pandas_are_no_names_and_no_times():
     matrix = g.iou_distance_matrix([box(0, 0, 1, 1)] * 4, names)
     assert np.argwhere(np.isinf(matrix)).tolist() == [[0, 3], [3, 0]]
     times = pandas.to_datetime(pandas.Series(["2025-01-30", None]))
-    with pytest.raises(ValueError, match="created_at 1: NaT is no time"):
+    with pytest.raises(ValueError, match=r"created_at\[1\] is not a time"):
         g.average_last([box(0, 0, 1, 1)] * 2, times)
     later = pandas.to_datetime(pandas.Series(["2025-01-30", "2025-01-31"]))
     assert g.average_last([box(0, 0, 1, 1), box(0, 0, 2, 1)], later).area == 2
@@ -200,7 +200,7 @@ def test_a_path_without_numbers_makes_no_polygon():
 
 @pytest.mark.parametrize("points", [1, 0, -3, 10_001, 10.5, "100", None, True])
 def test_grids_that_there_are_not(points):
-    with pytest.raises(ValueError, match=r"num_grid_points: .* is not a whole number from 2 to 10000"):
+    with pytest.raises(ValueError, match=r"num_grid_points must be an integer from 2 to 10000 \(got "):
         g.raster_contours([box(0, 0, 1, 1)], num_grid_points=points)
 
 

@@ -61,7 +61,7 @@ def test_the_number_of_crossings_decides(monkeypatch):
     assert not crosses_too_often(ring)
     monkeypatch.setattr(self_intersections, "MOST_CROSSINGS", 101 * 98 // 2 - 1)
     assert crosses_too_often(ring)
-    monkeypatch.setattr(self_intersections, "_ROOM", 500)  # a few segments at a time
+    monkeypatch.setattr(self_intersections, "_CHUNK", 500)  # a few segments at a time
     assert crosses_too_often(ring)
     monkeypatch.setattr(self_intersections, "MOST_CROSSINGS", 101 * 98 // 2)
     assert not crosses_too_often(ring)

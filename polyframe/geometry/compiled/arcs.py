@@ -1,9 +1,9 @@
-"""The outlines of one cluster cut into arcs, each with its level and the arc that follows, compiled.
+"""Cut the outlines of one cluster into arcs, with the level of each and the next arc of its curve (compiled).
 
 An arc runs along one outline from one event to the next. Events are crossings (two events, one on each
-outline) and points to be passed: vertices that lie on another outline, and the places where they lie. At a
-depth of d, which is how many *other* marks contain an arc, it bounds level d + 1. Depth changes by one at
-each crossing. Where two outlines cross, the level curve that arrives on one leaves on the other.
+outline), vertices that are on another outline, and the places on that outline (touches). The depth d of an
+arc is the number of *other* marks that contain it, and it bounds level d + 1. Depth changes by one at each
+crossing. Where two outlines cross, the level curve that arrives on one continues on the other.
 """
 
 from typing import NamedTuple
@@ -15,9 +15,9 @@ from polyframe.geometry.compiled.crossings import Crossings
 from polyframe.geometry.compiled.event_order import are_same, number_nodes, settle_points, sort_along
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.predicates import cross, shifted_side
+from polyframe.geometry.compiled.predicates import cross, perturbed_side
 
-#: Points that are no more than so many rounding steps apart are close.
+#: Points that are at most so many rounding steps apart are close.
 _CLOSE_STEPS = 16
 
 
@@ -27,26 +27,26 @@ class Arcs(NamedTuple):
     Attributes
     ----------
     segment : ndarray of int64, shape (e,)
-        The segment that the event is on.
+        The segment on which the event is.
     points : ndarray of float64, shape (e, 2)
     is_vertex : ndarray of bool, shape (e,)
         Whether the event is the first vertex of its segment.
     end : ndarray of int64, shape (e,)
-        The event that the arc ends at.
+        The event at which the arc ends.
     bends : ndarray of int64, shape (e,)
-        How many vertices lie between its ends.
+        The number of vertices between its ends.
     node : ndarray of int64, shape (e,)
-        A number for the point where the event is, equal for events at the same point; -1 where no ties were
-        broken, so that only the crossing itself is there.
+        A number for the point of the event, equal for events at the same point; -1 for an ordinary crossing,
+        where no tie was broken.
     nodes : int
-        How many such numbers there are.
+        The number of such points.
     level : ndarray of int64, shape (e,)
-    following : ndarray of int64, shape (e,)
+    next_arc : ndarray of int64, shape (e,)
         The arc that continues the level curve.
     tight : bool
-        Whether points that are not the same are so close that rounding may have moved one past the other.
+        Whether different points are so close that rounding may have moved one past the other.
     sound : bool
-        False where a check failed.
+        False if a check failed.
     """
 
     segment: Ints
@@ -57,14 +57,14 @@ class Arcs(NamedTuple):
     node: Ints
     nodes: int
     level: Ints
-    following: Ints
+    next_arc: Ints
     tight: bool
     sound: bool
 
 
 @compiled_inner
 def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
-    """Order the events along every outline, and find depths and what follows what.
+    """Sort the events along every outline, compute depths, and link each arc to the next of its curve.
 
     Events 2 i and 2 i + 1 are those of crossing i.
     """
@@ -73,7 +73,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     segment, along, doubt, points, is_vertex, sure = _events(outlines, crossings)
     count = len(segment)
 
-    place = np.zeros(len(outlines.x) + 1, np.int64)  # where the events of each segment begin
+    place = np.zeros(len(outlines.x) + 1, np.int64)  # where the events of each segment begin in `order`
     for e in range(count):
         place[segment[e] + 1] += 1
     for s in range(len(outlines.x)):
@@ -83,7 +83,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     for e in range(count):
         order[filled[segment[e]]] = e
         filled[segment[e]] += 1
-    same = np.arange(count - n)  # a forest that joins crossings and points to be passed at the same point
+    same = np.arange(count - n)  # disjoint-set forest of sites at the same point
     sound, tied = True, False
     for e in range(count):
         tied = tied or sure[e]
@@ -97,7 +97,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     tight = _is_tight(outlines, crossings, place, order, points, same)
 
     end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
-    level, following = np.empty(count, np.int64), np.empty(count, np.int64)
+    level, next_arc = np.empty(count, np.int64), np.empty(count, np.int64)
     for r in range(len(outlines.mark)):
         depth = start = _depth_at_start(outlines, r)
         begin, stop = place[first[r]], place[first[r + 1]]
@@ -112,24 +112,24 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
             if e < 2 * n:
                 depth += 1 - 2 * (e % 2)
             level[e] = depth + 1
-            following[e] = f ^ 1 if f < 2 * n else f
+            next_arc[e] = f ^ 1 if f < 2 * n else f
             sound = sound and depth >= 0
         sound = sound and depth == start
     for e in range(count):
-        sound = sound and level[following[e]] == level[e]
+        sound = sound and level[next_arc[e]] == level[e]
 
     node, nodes = np.full(count, -1, np.int64), 0
     if tied:
         settle_points(same, n, sure, points)
         nodes = number_nodes(same, n, sure, points, node)
-    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, following, tight, sound)
+    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, next_arc, tight, sound)
 
 
 @compiled_inner
 def _is_tight(
     outlines: Outlines, crossings: Crossings, place: Ints, order: Ints, points: Floats, same: Ints
 ) -> bool:
-    """Say whether neighbours along a segment, its ends included, nearly are at the same point."""
+    """Return whether neighbours along a segment, its ends included, are close but not the same point."""
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     largest = 0.0
     for s in range(len(x)):
@@ -157,7 +157,11 @@ def _is_tight(
 
 @compiled_inner
 def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Floats, Floats, Flags, Flags]:
-    """List the events: crossings, touches, touched vertices, and a first vertex for rings without any."""
+    """List the events: crossings, touches, touched vertices, and the first vertex of rings without events.
+
+    Returns segments, fractions along them, their error bounds, points, whether the event is the first vertex
+    of its segment, and whether its coordinates are exact.
+    """
     n, m = len(crossings.segments), len(crossings.touches)
     rings, v = len(outlines.mark), len(outlines.x)
     vertices = np.empty(v, np.int64)
@@ -207,14 +211,17 @@ def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Flo
 
 @compiled_inner
 def _depth_at_start(outlines: Outlines, r: int) -> int:
-    """Count the other marks that contain the first vertex of a ring, shifts included."""
+    """Return how many other marks contain the first vertex of a ring, after the symbolic perturbation.
+
+    The winding number of each other mark around it, by the crossings of a ray to the right.
+    """
     x, y, first, mark = outlines.x, outlines.y, outlines.first, outlines.mark
     px, py, own = x[first[r]], y[first[r]], mark[r]
     depth = 0
     for q in range(len(mark)):
         if mark[q] == own:
             continue
-        raised = mark[q] < own  # where y is the same, the shift decides which is higher
+        raised = mark[q] < own  # at equal y, the larger perturbation is higher
         begin, stop = first[q], first[q + 1]
         above = y[stop - 1] > py or (raised and y[stop - 1] == py)
         for k in range(begin, stop):
@@ -224,7 +231,7 @@ def _depth_at_start(outlines: Outlines, r: int) -> int:
                 s = k - 1 if k > begin else stop - 1
                 ax, ay, bx, by = x[s], y[s], x[k], y[k]
                 side = cross(ax, ay, bx, by, ax, ay, px, py)
-                left = shifted_side(side, ax, ay, bx, by, mark[q], own) > 0
+                left = perturbed_side(side, ax, ay, bx, by, mark[q], own) > 0
                 if above and left:
                     depth += 1
                 elif not above and not left:

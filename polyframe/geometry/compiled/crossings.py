@@ -1,9 +1,9 @@
-"""Where the outlines of one cluster cross and touch, compiled.
+"""Find where the outlines of one cluster cross and touch (compiled).
 
-Segments are sorted into the cells of a grid, and those that share a cell are compared. Signs come from
-`predicates`, so what counts as a crossing is exact, with each mark shifted as described there: a vertex on
-another outline makes two crossings or none. Where the shifts decided, the point is noted as well, because
-areas that are apart by nothing else may have to be joined (see `touching`).
+Segments are sorted into the cells of a grid, and those that share a cell are compared by the exact predicates
+of `predicates`. With its symbolic perturbation, a vertex on another outline makes two crossings or none. Such
+degenerate contacts are recorded too, since areas that only the perturbation separates may have to be joined
+(see `degeneracies`).
 """
 
 from typing import NamedTuple
@@ -14,32 +14,32 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, shifted_side
+from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, perturbed_side
 
-#: At most this many cells for each segment, and this many entries in cells.
+#: At most so many cells per segment, and entries in cells per segment.
 _CELLS = 4.0
 _ENTRIES = 16.0
 
-#: Crossings are placed by exact sums where rounding could be more than one part in this many.
+#: The place of a crossing is computed exactly if its rounding error could be more than one part in this many.
 _NEARLY_PARALLEL = 1e8
 
 
 class Crossings(NamedTuple):
-    """Where outlines of a cluster meet.
+    """The points where outlines of a cluster meet.
 
     Attributes
     ----------
     segments : ndarray of int64, shape (n, 2)
-        The two segments of each crossing. The first enters the mark of the second, which leaves that of the
-        first.
+        The two segments of each crossing. The first one enters the mark of the second there, and the second
+        one leaves that of the first.
     places : ndarray of float64, shape (n, 6)
-        How far along each of the two, as a fraction of it; the largest errors of that; x and y.
+        The fractions along both segments, their error bounds, x and y.
     at_vertex : ndarray of bool, shape (n,)
-        Whether the crossing is at a vertex: then x and y are exact.
+        Whether the crossing is at a vertex, so that x and y are exact.
     touches : ndarray of int64, shape (m, 2)
-        A segment and a vertex of another ring that lies on it, between its ends.
+        A segment, and a vertex of another ring in its interior.
     touched : ndarray of bool, shape (v,)
-        Whether a vertex lies on another ring.
+        Whether a vertex is on another ring.
     """
 
     segments: Ints
@@ -78,7 +78,8 @@ def find_crossings(outlines: Outlines) -> Crossings:
                 t = items[q]
                 if boxes[t, 0] > right or boxes[t, 2] < left or boxes[t, 1] > high or boxes[t, 3] < low:
                     continue
-                # A pair that shares several cells counts where the lower left corner of what they share is.
+                # A pair that shares several cells counts in the one with the lower left corner of its
+                # overlap.
                 corner = int((max(low, boxes[t, 1]) - y0) * scale) * columns
                 if corner + int((max(left, boxes[t, 0]) - x0) * scale) != cell:
                     continue
@@ -91,19 +92,19 @@ def find_crossings(outlines: Outlines) -> Crossings:
                     continue
                 if o1 == 0.0 or o3 == 0.0:
                     if m == len(meetings):
-                        meetings = _more(meetings)
+                        meetings = _with_more_rows(meetings)
                     meetings[m, 0], meetings[m, 1] = s, t
                     m += 1
                 i, j = mark[ring[s]], mark[ring[t]]
                 if i == j:
                     continue
-                before = shifted_side(o3, cx, cy, dx, dy, j, i)
-                if before == shifted_side(o4, cx, cy, dx, dy, j, i):
+                before = perturbed_side(o3, cx, cy, dx, dy, j, i)
+                if before == perturbed_side(o4, cx, cy, dx, dy, j, i):
                     continue
-                if shifted_side(o1, ax, ay, bx, by, i, j) == shifted_side(o2, ax, ay, bx, by, i, j):
+                if perturbed_side(o1, ax, ay, bx, by, i, j) == perturbed_side(o2, ax, ay, bx, by, i, j):
                     continue
                 if n == len(segments):
-                    segments = _more(segments)
+                    segments = _with_more_rows(segments)
                 if before < 0:
                     segments[n, 0], segments[n, 1] = s, t
                 else:
@@ -118,9 +119,9 @@ def find_crossings(outlines: Outlines) -> Crossings:
 
 @compiled_inner
 def _find_touches(outlines: Outlines, meetings: Ints) -> tuple[Ints, Flags]:
-    """Return touches and touched vertices, given segments that may meet.
+    """Return touches and touched vertices among pairs of segments that may meet.
 
-    Every vertex begins one segment, so beginnings are enough; where it ends one, it is found with the next.
+    Every vertex begins one segment, so only the first vertices of segments are tested.
     """
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     touched = np.zeros(len(x), np.bool_)
@@ -143,7 +144,7 @@ def _find_touches(outlines: Outlines, meetings: Ints) -> tuple[Ints, Flags]:
 
 @compiled_inner
 def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
-    """Work out where two segments cross; say whether at a vertex."""
+    """Compute where two segments cross; return whether that is at a vertex."""
     ax, ay, bx, by = outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]
     cx, cy, dx, dy = outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]
     o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
@@ -156,7 +157,8 @@ def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
         error = 0.0
     place[0], place[1] = o3 / (o3 - o4), o1 / (o1 - o2)
     place[2], place[3] = 2.0 * error / abs(o3 - o4) + 1e-15, 2.0 * error / abs(o1 - o2) + 1e-15
-    # From the nearest end of the shorter segment; what is upright or level stays so.
+    # From the nearer end of the shorter segment; points on vertical and horizontal segments are exactly on
+    # them.
     if one <= other:
         place[4], place[5] = _between(ax, bx, o3, o4), _between(ay, by, o3, o4)
     else:
@@ -180,7 +182,7 @@ def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
 
 @compiled_inner
 def _between(begin: float, end: float, from_begin: float, from_end: float) -> float:
-    """Return the place between two coordinates that has these (signed, opposite) distances from them."""
+    """Return the coordinate between two others at these signed, opposite distances from them."""
     whole = from_begin - from_end
     if abs(from_begin) <= abs(from_end):
         return begin + from_begin / whole * (end - begin)
@@ -188,7 +190,7 @@ def _between(begin: float, end: float, from_begin: float, from_end: float) -> fl
 
 
 @compiled_inner
-def _more(rows: Ints) -> Ints:
+def _with_more_rows(rows: Ints) -> Ints:
     larger = np.empty((2 * len(rows), 2), np.int64)
     for i in range(len(rows)):
         larger[i, 0], larger[i, 1] = rows[i, 0], rows[i, 1]
@@ -197,10 +199,10 @@ def _more(rows: Ints) -> Ints:
 
 @compiled_inner
 def _sort_into_cells(boxes: Floats) -> tuple[Ints, NDArray[np.int32], float, float, float, int]:
-    """Sort segments, given by their boxes, into the cells of a grid.
+    """Sort segments by their boxes into the cells of a grid.
 
     Returns where the segments of each cell begin, the segments (ascending within a cell), the lower left
-    corner of the grid, cells per pixel, and cells in a row.
+    corner of the grid, the number of cells per pixel, and the number of columns.
     """
     n = len(boxes)
     x0, y0, x1, y1 = boxes[0, 0], boxes[0, 1], boxes[0, 2], boxes[0, 3]
@@ -210,7 +212,7 @@ def _sort_into_cells(boxes: Floats) -> tuple[Ints, NDArray[np.int32], float, flo
         x1, y1 = max(x1, boxes[s, 2]), max(y1, boxes[s, 3])
         length += max(boxes[s, 2] - boxes[s, 0], boxes[s, 3] - boxes[s, 1])
     cell = max(length / n, np.sqrt((x1 - x0) * (y1 - y0) / (_CELLS * n)))
-    # Neither a long thin cluster nor long segments may take more than so many cells.
+    # Neither a long thin cluster nor long segments may fill too many cells.
     while ((x1 - x0) / cell + 1.0) * ((y1 - y0) / cell + 1.0) > 2.0 * _CELLS * n + 64.0:
         cell *= 1.5
     while True:

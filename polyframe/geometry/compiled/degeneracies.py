@@ -1,9 +1,10 @@
-"""Level curves where outlines touch or share a stretch, as areas without the shifts have them; compiled.
+"""Resolve contacts of outlines (shared edges, touching vertices) after the perturbation (compiled).
 
-The shifts of `predicates` keep apart what touches. Without them, curves of one level may run along each other
-in opposite directions, with nothing between them: such stretches go. And they may meet at a point: there each
-curve that arrives leaves along the other side of the same sector of its area, so that areas which touch in a
-point are two, and a curve that then still meets itself is cut into an outline and a hole that touches it.
+The symbolic perturbation of `predicates` separates what touches. Without it, curves of one level may run
+along each other in opposite directions, with no area between them: such arcs are removed. Or curves may meet
+at a point: there, each curve that arrives leaves along the other side of the same sector of its area, so that
+areas that touch in a point are two. A curve that still meets itself is cut into an outline and a hole that
+touches it.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from polyframe.geometry.compiled.predicates import cross
 
 @compiled_inner
 def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
-    """Join and cut the level curves that meet; `arcs.following` and `alive` are changed in place.
+    """Join and cut level curves that meet, by changing `arcs.next_arc` and `alive` in place.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     Returns
     -------
     bool
-        False where a check failed.
+        False if a check failed.
     """
     node, end, level = arcs.node, arcs.end, arcs.level
     count, highest = len(node), 0
@@ -39,12 +40,12 @@ def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
     affected, none_affected = np.zeros(highest + 1, np.bool_), True
     if arcs.nodes == 0:
         return True
-    nowhere = np.zeros(count, np.bool_)  # from a point to the same point
+    is_loop = np.zeros(count, np.bool_)  # straight from a point to the same point
     keys, arriving, k = np.empty(count), np.empty(count, np.int64), 0
     for a in range(count):
         if node[end[a]] >= 0:
-            nowhere[a] = node[a] == node[end[a]] and arcs.bends[a] == 0
-            if not nowhere[a]:
+            is_loop[a] = node[a] == node[end[a]] and arcs.bends[a] == 0
+            if not is_loop[a]:
                 keys[k], arriving[k] = level[a] * arcs.nodes + node[end[a]], a
                 k += 1
     order = ascending(keys[:k])
@@ -57,13 +58,13 @@ def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
 
     for a in range(count):
         if affected[level[a]]:
-            if nowhere[a]:
+            if is_loop[a]:
                 alive[a] = False
             else:
-                follows = arcs.following[a]
-                while nowhere[follows]:
-                    follows = arcs.following[follows]
-                arcs.following[a] = follows
+                follows = arcs.next_arc[a]
+                while is_loop[follows]:
+                    follows = arcs.next_arc[follows]
+                arcs.next_arc[a] = follows
     if not (_cancel_opposites(arcs, affected, alive) and _pair_sectors(outlines, arcs, affected, alive)):
         return False
     _cut_at_nodes(arcs, affected, alive)
@@ -74,7 +75,7 @@ def resolve_contacts(outlines: Outlines, arcs: Arcs, alive: Flags) -> bool:
 def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
     """Remove pairs of straight arcs of a level that join the same two points in opposite directions.
 
-    Returns False where an area would lie on top of itself.
+    Returns False if an area would overlap itself.
     """
     node, end = arcs.node, arcs.end
     count = len(node)
@@ -115,70 +116,70 @@ def _cancel_opposites(arcs: Arcs, affected: Flags, alive: Flags) -> bool:
 
 @compiled_inner
 def _pair_sectors(outlines: Outlines, arcs: Arcs, affected: Flags, alive: Flags) -> bool:
-    """Choose for each arc that arrives at a point the one that leaves along the same sector of area.
+    """Link each arc that arrives at a point to the one that leaves it along the same sector of the area.
 
-    Returns False where arcs that arrive and arcs that leave do not take turns.
+    Returns False if arriving and leaving arcs do not alternate around the point.
     """
     node, end = arcs.node, arcs.end
     count = len(node)
-    # Spokes: arc a leaving as 2 a, arriving as 2 a + 1.
-    given, keys = np.empty(2 * count, np.int64), np.empty(2 * count)
+    # Half-edges: 2 a is the beginning of arc a, 2 a + 1 its end, seen from the point.
+    unsorted, keys = np.empty(2 * count, np.int64), np.empty(2 * count)
     k = 0
     for a in range(count):
         if affected[arcs.level[a]] and alive[a]:
             if node[a] >= 0:
-                given[k], keys[k] = 2 * a, arcs.level[a] * arcs.nodes + node[a]
+                unsorted[k], keys[k] = 2 * a, arcs.level[a] * arcs.nodes + node[a]
                 k += 1
             if node[end[a]] >= 0:
-                given[k], keys[k] = 2 * a + 1, arcs.level[a] * arcs.nodes + node[end[a]]
+                unsorted[k], keys[k] = 2 * a + 1, arcs.level[a] * arcs.nodes + node[end[a]]
                 k += 1
     order = ascending(keys[:k])
-    spokes = np.empty(k, np.int64)
+    half_edges = np.empty(k, np.int64)
     for i in range(k):
-        spokes[i] = given[order[i]]
+        half_edges[i] = unsorted[order[i]]
     i = 0
     while i < k:
         j = i
         while j < k and keys[order[j]] == keys[order[i]]:
             j += 1
-        around = spokes[i:j]
+        around = half_edges[i:j]
         if not _sort_round(around, outlines, arcs):
             return False
         for h in range(len(around)):
-            before = around[h - 1]  # the next one clockwise
+            before = around[h - 1]  # the next half-edge clockwise
             if around[h] % 2 == before % 2:
                 return False
             if around[h] % 2 == 1:
-                arcs.following[around[h] // 2] = before // 2
+                arcs.next_arc[around[h] // 2] = before // 2
         i = j
     return True
 
 
 @compiled_inner
 def _sort_round(around: Ints, outlines: Outlines, arcs: Arcs) -> bool:
-    """Sort spokes anticlockwise by direction; False where two have the same direction."""
+    """Sort half-edges anticlockwise by direction; return False if two have the same direction."""
     if len(around) == 2:
         return True
     for i in range(1, len(around)):
-        spoke = around[i]
+        half_edge = around[i]
         j = i
         while j > 0:
-            turn = _turn(around[j - 1], spoke, outlines, arcs)
+            turn = _turn(around[j - 1], half_edge, outlines, arcs)
             if turn == 0:
                 return False
             if turn > 0:
                 break
             around[j] = around[j - 1]
             j -= 1
-        around[j] = spoke
+        around[j] = half_edge
     return True
 
 
 @compiled_inner
 def _turn(one: int, other: int, outlines: Outlines, arcs: Arcs) -> int:
-    """Compare the directions of two spokes, as angles from due east: 1 where the first is smaller."""
-    s, one_back = _spoke(one, outlines, arcs)
-    t, other_back = _spoke(other, outlines, arcs)
+    """Compare the directions of two half-edges, as angles from due east: 1 if the first is smaller."""
+    s, one_back = _segment_of(one, outlines, arcs)
+    t, other_back = _segment_of(other, outlines, arcs)
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     one_low = (end_y[s] < y[s] or (end_y[s] == y[s] and end_x[s] < x[s])) != one_back
     other_low = (end_y[t] < y[t] or (end_y[t] == y[t] and end_x[t] < x[t])) != other_back
@@ -191,10 +192,10 @@ def _turn(one: int, other: int, outlines: Outlines, arcs: Arcs) -> int:
 
 
 @compiled_inner
-def _spoke(spoke: int, outlines: Outlines, arcs: Arcs) -> tuple[int, bool]:
-    """Return the segment that a spoke lies on, and whether it points backwards along it."""
-    a = spoke // 2
-    if spoke % 2 == 0:
+def _segment_of(half_edge: int, outlines: Outlines, arcs: Arcs) -> tuple[int, bool]:
+    """Return the segment that a half-edge is on, and whether it points backwards along it."""
+    a = half_edge // 2
+    if half_edge % 2 == 0:
         return arcs.segment[a], False
     event = arcs.end[a]
     s = arcs.segment[event]
@@ -206,10 +207,10 @@ def _spoke(spoke: int, outlines: Outlines, arcs: Arcs) -> tuple[int, bool]:
 
 @compiled_inner
 def _cut_at_nodes(arcs: Arcs, affected: Flags, alive: Flags) -> None:
-    """Cut curves that come to a point twice into curves that do not."""
-    following, end, node = arcs.following, arcs.end, arcs.node
+    """Cut curves that visit a point twice into curves that do not."""
+    next_arc, end, node = arcs.next_arc, arcs.end, arcs.node
     done = np.zeros(len(node), np.bool_)
-    arrived = np.full(arcs.nodes, -1, np.int64)  # the arc by which the curve came to a point
+    arrived = np.full(arcs.nodes, -1, np.int64)  # the arc by which the curve arrived at a point
     for begin in range(len(node)):
         if done[begin] or not alive[begin] or not affected[arcs.level[begin]]:
             continue
@@ -220,21 +221,21 @@ def _cut_at_nodes(arcs: Arcs, affected: Flags, alive: Flags) -> None:
             if p >= 0:
                 b = arrived[p]
                 if b >= 0:
-                    cut = following[b]
-                    following[b], following[a] = following[a], cut
+                    cut = next_arc[b]
+                    next_arc[b], next_arc[a] = next_arc[a], cut
                     c = cut
                     while c != a:
                         if node[end[c]] >= 0:
                             arrived[node[end[c]]] = -1
-                        c = following[c]
+                        c = next_arc[c]
                     a = b
                 arrived[p] = a
-            a = following[a]
+            a = next_arc[a]
             if a == begin:
                 break
         while True:  # forget this curve
             if node[end[a]] >= 0:
                 arrived[node[end[a]]] = -1
-            a = following[a]
+            a = next_arc[a]
             if a == begin:
                 break

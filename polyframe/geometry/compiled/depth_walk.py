@@ -1,15 +1,22 @@
-"""Agreement contours, unions and intersections of many clusters by walking along outlines, exactly.
+"""Compute contours, unions and intersections of many clusters by walking along outlines, exactly.
 
-Every outline runs with its interior on the left, and the number of *other* marks around a point of it changes
-by one where it crosses another outline. So the curves that bound "at least k marks" are followed along the
-outlines, changing outlines at each crossing, and no face is built. All that decides which way a curve goes is
-exact, for the coordinates as they are: whether outlines cross, in which order along an outline, whether they
-meet in a point or share an edge. Only the coordinates of crossings are rounded, and the areas.
+Every outline runs with its interior on the left. Its depth, the number of *other* marks that contain a point
+of it, changes by one where it crosses another outline. So the curves that bound the levels are followed along
+the outlines, from one outline to the other at each crossing, and no face is built. Every decision is exact
+for the coordinates as they are (`predicates`): whether outlines cross, in which order along an outline,
+whether they meet in a point or share an edge. Only areas and the coordinates of crossings are rounded.
 
-The walk of a cluster proves itself: depths agree where outlines cross and come back to where they began, the
-areas of all curves add up to those of all marks, and no level is larger than the one before.
+Each cluster is verified: depths agree at crossings and around every outline, the areas of all curves add up
+to those of all marks, and no level is larger than the one before.
 
-Compiled where the compiled engine is in use, else interpreted: the same numbers, some twenty times slower.
+Compiled if the compiled engine is in use, or else interpreted: the same numbers, some twenty times slower.
+
+References
+----------
+M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: Algorithms and Applications",
+3rd edition (2008), chapter 2: overlays of planar subdivisions.
+K. Weiler and P. Atherton, "Hidden surface removal using polygon area sorting", SIGGRAPH 1977: clipping by
+following outlines and changing to the other one at intersections.
 """
 
 from dataclasses import dataclass
@@ -28,7 +35,7 @@ from polyframe.geometry.compiled.level_curves import adds_up, trace_curves, writ
 from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import load_outlines
 from polyframe.geometry.compiled.rings import room_for_all, with_room
-from polyframe.geometry.duplicate_outlines import MANY_REPEATS, first_copies
+from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
 from polyframe.geometry.polygon_parts import with_valid_outlines
 
 #: Which levels to return: all, the first (the union), or that of all marks (the intersection).
@@ -44,20 +51,20 @@ class WalkedLevels:
     polygons : ndarray of shapely.Polygon, shape (k,)
         Sorted by cluster, then level; without holes, anticlockwise from the leftmost vertex.
     offsets : ndarray of int64, shape (c + 1,)
-        The levels of cluster i are `polygons[offsets[i]:offsets[i + 1]]`; none where it is not proven.
+        The levels of cluster i are `polygons[offsets[i]:offsets[i + 1]]`; none if it is not verified.
     areas : ndarray of float64, shape (k,)
-        Of each polygon.
-    proven : ndarray of bool, shape (c,)
-        Whether the walk of a cluster proved itself. With one outline many times it is not tried.
-    holed : ndarray of bool, shape (c,)
+        The area of each polygon.
+    verified : ndarray of bool, shape (c,)
+        Whether all checks of a cluster passed. False if an outline occurs many times, which is not tried.
+    may_have_holes : ndarray of bool, shape (c,)
         Whether a level may have holes.
     """
 
     polygons: NDArray[Any]
     offsets: Ints
     areas: Floats
-    proven: Flags
-    holed: Flags
+    verified: Flags
+    may_have_holes: Flags
 
 
 def walk_contours(
@@ -68,11 +75,11 @@ def walk_contours(
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid, sorted by cluster. None and empty polygons add nothing.
+        Valid, sorted by cluster. None and empty polygons are ignored.
     offsets : array_like of int, shape (c + 1,)
-        Cluster i holds `polygons[offsets[i]:offsets[i + 1]]`.
+        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
     selection : {"all", "first", "last"}
-        All levels, or at most one: the first, or the one with all marks that are there.
+        All levels, or at most one: the first, or the one in which all marks overlap.
 
     Returns
     -------
@@ -86,11 +93,11 @@ def walk_contours(
     coordinates, rings, ring_starts = _flat_rings(polygons)
     marks = starts[1:] - starts[:-1]
     walkable = np.ones(len(marks), dtype=np.bool_)
-    if marks.max(initial=0) > MANY_REPEATS:
+    if marks.max(initial=0) > MANY_DUPLICATES:
         owner = np.repeat(np.arange(len(marks)), marks)
         walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
     with np.errstate(all="ignore"):  # as in compiled code
-        points, sizes, counts, areas, proven, holed, tight = _walk_clusters(
+        points, sizes, counts, areas, verified, may_have_holes, tight = _walk_clusters(
             coordinates, rings, ring_starts, starts, walkable, selection == "first", selection == "last"
         )
     outlines = shapely.from_ragged_array(
@@ -99,11 +106,11 @@ def walk_contours(
     if np.any(tight):
         rounded = np.flatnonzero(np.repeat(tight, counts))
         outlines[rounded] = with_valid_outlines(outlines[rounded])
-    return WalkedLevels(outlines, offsets_of(counts), areas, proven, holed)
+    return WalkedLevels(outlines, offsets_of(counts), areas, verified, may_have_holes)
 
 
 def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
-    """Return coordinates, where each ring begins, and the first ring of each polygon, its exterior."""
+    """Return coordinates, the offsets of rings, and the offsets of the rings of polygons, exterior first."""
     coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
     if not np.any(shapely.get_num_interior_rings(polygons)):
         sizes = np.bincount(owner, minlength=len(polygons))
@@ -129,21 +136,21 @@ def _walk_clusters(
 ) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags, Flags]:
     """Walk one cluster after the other.
 
-    Returns points, the sizes and areas of levels; for clusters how many levels they have, whether they are
-    proven, whether they may have holes, and whether rounding may have made an outline cross itself.
+    Returns points; sizes of levels; for each cluster the number of levels; areas of levels; for each cluster
+    whether it is verified, may have holes, and may have an outline that crosses itself by rounding.
     """
     clusters = len(starts) - 1
     points = np.empty((len(coordinates) + 16, 2))
     # No cluster has more levels than marks.
     sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
     counts = np.zeros(clusters, np.int64)
-    proven, holed = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
+    verified, may_have_holes = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
     tight = np.zeros(clusters, np.bool_)
     n = k = 0
     for c in range(clusters):
         marks = starts[c + 1] - starts[c]
         if marks == 0:
-            proven[c] = True
+            verified[c] = True
             continue
         if not walkable[c]:
             continue
@@ -161,9 +168,11 @@ def _walk_clusters(
             continue
         levels = (1, 1) if first else (marks if last else 1, marks)
         points = with_room(points, n, room_for_all(arcs))
-        counts[c], holed[c] = write_levels(outlines, arcs, curves, levels, points[n:], sizes[k:], areas[k:])
-        proven[c], tight[c] = True, arcs.tight
+        counts[c], may_have_holes[c] = write_levels(
+            outlines, arcs, curves, levels, points[n:], sizes[k:], areas[k:]
+        )
+        verified[c], tight[c] = True, arcs.tight
         for _ in range(counts[c]):
             n += sizes[k]
             k += 1
-    return points[:n], sizes[:k], counts, areas[:k], proven, holed, tight
+    return points[:n], sizes[:k], counts, areas[:k], verified, may_have_holes, tight

@@ -1,7 +1,8 @@
-"""The order of events along a segment, and which events are at the same point; compiled.
+"""Sort the events along a segment, and identify events at the same point (compiled).
 
-Events are numbered as in `arcs`: 2 i and 2 i + 1 are those of crossing i, then come touches, then vertices to
-be passed. The site of an event is what it stands for: a crossing, or itself.
+Events are numbered as in `arcs`: 2 i and 2 i + 1 are those of crossing i, then come touches, then vertices.
+The site of an event is its crossing, or the event itself if it is not one of a crossing. Sites at the same
+point are joined in a disjoint-set forest.
 """
 
 import numpy as np
@@ -10,14 +11,14 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.compiled.crossings import Crossings
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.predicates import compare_along, compare_shifted
+from polyframe.geometry.compiled.predicates import compare_along, compare_perturbed
 
 
 @compiled_inner
 def ascending(keys: Floats) -> Ints:
-    """Return the order that sorts numbers, equal ones in the order they have.
+    """Return the order that sorts numbers, stable.
 
-    A merge sort of its own: NumPy's sorts take seconds to compile.
+    A merge sort, because NumPy's sorts take seconds to compile.
 
     Parameters
     ----------
@@ -58,17 +59,17 @@ def sort_along(
     doubt: Floats,
     same: Ints,
 ) -> tuple[bool, bool]:
-    """Sort the events of one segment; join those at the same point.
+    """Sort the events of one segment in place, and join those at the same point.
 
-    Returns whether every order is certain, and whether there were events at the same point.
+    Returns whether the order is certain, and whether there are events at the same point.
     """
     if len(run) > 24:
-        keys, given = np.empty(len(run)), np.empty(len(run), np.int64)
+        keys, unsorted = np.empty(len(run)), np.empty(len(run), np.int64)
         for i in range(len(run)):
-            keys[i], given[i] = along[run[i]], run[i]
+            keys[i], unsorted[i] = along[run[i]], run[i]
         order = ascending(keys)
         for i in range(len(run)):
-            run[i] = given[order[i]]
+            run[i] = unsorted[order[i]]
     certain, ties = True, False
     for i in range(1, len(run)):
         e = run[i]
@@ -97,8 +98,8 @@ def sort_along(
 def _compare(e: int, f: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[int, bool, bool]:
     """Compare two events of a segment exactly.
 
-    Returns the sign, whether their points are the same, and whether the sign is certain. Points that are only
-    passed come before crossings at the same point.
+    Returns the sign, whether their points are the same, and whether the sign is certain. Touches and vertices
+    come before crossings at the same point.
     """
     line = np.array([outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]])
     one, j = _line_through(e, s, outlines, crossings)
@@ -108,21 +109,21 @@ def _compare(e: int, f: int, s: int, outlines: Outlines, crossings: Crossings) -
         return sign, False, True
     if j < 0 or k < 0:
         return (1 if j >= 0 else 0) - (1 if k >= 0 else 0), True, True
-    sign = compare_shifted(line, one, other, (outlines.mark[outlines.ring[s]], j, k))
+    sign = compare_perturbed(line, one, other, (outlines.mark[outlines.ring[s]], j, k))
     return sign, True, sign != 0
 
 
 @compiled_inner
 def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[Floats, int]:
-    """Return a line that crosses segment s at an event, as two points, and the mark it belongs to or -1."""
+    """Return a line that crosses segment s at an event, as two points, and its mark or -1."""
     n, m = len(crossings.segments), len(crossings.touches)
     if e < 2 * n:
         t = crossings.segments[e // 2, 1 - e % 2]
-        found = np.array([outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]])
-        return found, outlines.mark[outlines.ring[t]]
+        line = np.array([outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]])
+        return line, outlines.mark[outlines.ring[t]]
     vertex = crossings.touches[e - 2 * n, 1] if e < 2 * n + m else s
     px, py = outlines.x[vertex], outlines.y[vertex]
-    # The end of the line only has to be somewhere else, and representable: far enough for any rounding.
+    # Any other end of the line will do that is far enough not to be rounded to the same point.
     far = 1.0 + abs(px) + abs(py)
     if abs(outlines.end_x[s] - outlines.x[s]) >= abs(outlines.end_y[s] - outlines.y[s]):
         return np.array([px, py, px, py + far]), -1
@@ -131,13 +132,13 @@ def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> t
 
 @compiled_inner
 def are_same(e: int, f: int, same: Ints, crossings: int) -> bool:
-    """Say whether two events are known to be at the same point."""
+    """Return whether two events are known to be at the same point."""
     return _root(same, _site(e, crossings)) == _root(same, _site(f, crossings))
 
 
 @compiled_inner
 def settle_points(same: Ints, crossings: int, sure: Flags, points: Floats) -> None:
-    """Give events at the same point the same coordinates: of a vertex, or of the leftmost as rounded."""
+    """Give events at the same point the same coordinates: those of a vertex, or of the leftmost event."""
     chosen = np.full(len(same), -1, np.int64)
     for e in range(len(points)):
         root = _root(same, _site(e, crossings))
@@ -155,10 +156,10 @@ def settle_points(same: Ints, crossings: int, sure: Flags, points: Floats) -> No
 
 @compiled_inner
 def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: Ints) -> int:
-    """Number the points where ties were broken.
+    """Number the points at which ties were broken.
 
-    Outlines with a vertex in common need not have a segment in common along which their events were sorted;
-    vertices are known exactly, so those with the same coordinates are the same point.
+    Vertices are exact, so those with the same coordinates are joined here: their events need not be on a
+    common segment along which they were compared.
     """
     members, exact = np.zeros(len(same), np.int64), np.zeros(len(same), np.bool_)
     for site in range(len(same)):
@@ -173,12 +174,12 @@ def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: 
             picked[k] = e
             k += 1
     for axis in (1, 0):
-        keys, given = np.empty(k), picked.copy()
+        keys, unsorted = np.empty(k), picked.copy()
         for i in range(k):
-            keys[i] = points[given[i], axis]
+            keys[i] = points[unsorted[i], axis]
         order = ascending(keys)
         for i in range(k):
-            picked[i] = given[order[i]]
+            picked[i] = unsorted[order[i]]
     last = -1
     for i in range(k):
         e = picked[i]
@@ -203,7 +204,7 @@ def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: 
 
 @compiled_inner
 def _site(e: int, crossings: int) -> int:
-    """Number what an event stands for: both events of a crossing stand for it."""
+    """Return the number of an event's site: one for both events of a crossing."""
     return e // 2 if e < 2 * crossings else e - crossings
 
 

@@ -1,9 +1,14 @@
-"""Intersection areas by a compiled slab sweep: the engine `compiled`. Needs the extra `fast` (numba).
+"""Compute the intersection areas of pairs of polygons by plane sweep: the engine `compiled`.
 
-Two polygons are cut into slabs (see `slabs`), once each. Going upwards through the slabs of both, merged by
-y, the interior of each is a row of trapezoids; the area shared by two trapezoids has a closed form, since
-their sides are linear in y. No intersection is ever built, so there is no topology that could fail. A pair
-costs time in proportion to its vertices.
+Each polygon is cut into slabs once (`slab_decomposition`). A sweep line moves upwards through the slabs of
+both polygons of a pair, merged by y. Between two events the interior of each polygon is a row of trapezoids,
+and the area that two trapezoids share has a closed form, since their sides are linear in y. No intersection
+polygon is built, so no topology can fail. A pair takes time in proportion to its vertices.
+
+References
+----------
+M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: Algorithms and Applications",
+3rd edition (2008), chapter 2: plane sweep.
 """
 
 from typing import Any
@@ -24,33 +29,33 @@ from polyframe.geometry.compiled.slab_decomposition import (
     slabs_of,
 )
 
-#: Vertices of a block of polygons; a pair of blocks is worked off at a time. Small enough for the caches.
+#: Vertices of a block of polygons. Pairs are processed by pairs of blocks, which fit into the caches.
 _BLOCK = 1 << 16
 
-#: Sides that exist at the same time (16 bytes each). An ordinary mark has one or two for each vertex.
+#: Sides in memory at the same time (16 bytes each). An ordinary mark has one or two per vertex.
 _MOST_SIDES = 1 << 22
 
 
 def sweep_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
-    """Return intersection areas by a slab sweep: the engine `compiled`.
+    """Return intersection areas by plane sweep: the engine `compiled`.
 
     Parameters
     ----------
     polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid; interior rings count as outside.
+        Valid; may have holes.
     left, right : ndarray of int, shape (p,)
         Positions in `polygons`. Pairs that share polygons save work.
 
     Returns
     -------
     ndarray of float64, shape (p,)
-        0 where a polygon is None, empty or not finite. The area of a pair depends, to the last bit, on that
-        pair alone, and not on which of the two comes first in the pair.
+        0 if a polygon is None, empty or not finite. The area of a pair depends, to the last bit, only on the
+        two polygons, not on their order or on other pairs.
 
     Notes
     -----
-    Memory is bounded: about 20 MB for ordinary marks, and never more than `_MOST_SIDES` sides; a pair of
-    polygons of thousands of long strokes that has more is cut into bands.
+    Memory is bounded: about 20 MB for ordinary marks, and never more than `_MOST_SIDES` sides. A pair with
+    more (polygons of thousands of long strokes) is cut into bands.
     """
     areas = np.zeros(len(left))
     vertices = np.cumsum(shapely.get_num_coordinates(polygons))
@@ -76,7 +81,7 @@ def _areas_of_tile(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
 
 
 def _area_in_bands(rings: PolygonRings, slabs: Slabs, one: Ints, other: Ints) -> Floats:
-    """Return the area that two polygons share: cut the one with more sides in half until the rest fits."""
+    """Return the intersection area of a pair, by cutting the one with more sides in half until both fit."""
     if np.any(slabs.number == 0):
         return np.zeros(1)
     bottom = slabs.y[slabs.first] + slabs.origin[:, 1]
@@ -92,9 +97,9 @@ def _area_in_bands(rings: PolygonRings, slabs: Slabs, one: Ints, other: Ints) ->
 
 
 def _halves(slabs: Slabs, polygon: int) -> tuple[Slabs, Slabs]:
-    """Return levels with the lower part of one polygon alone, and with its upper part alone.
+    """Return slabs with only the lower part of one polygon, and with only its upper part.
 
-    It is cut where that leaves about as many sides in both; it needs two slabs at least.
+    Both parts have about the same number of sides. The polygon must have at least two slabs.
     """
     first, number = slabs.first[polygon], slabs.number[polygon]
     offsets = slabs.side_offsets[first : first + number + 1]
@@ -116,7 +121,7 @@ def _shared_areas(slabs: Slabs, sides: Sides, one: Ints, other: Ints) -> Floats:
     areas = np.zeros(len(one))
     for pair in range(len(one)):
         a, b = one[pair], other[pair]
-        # The frame is that of the smaller polygon; a fixed choice, so that the order of the two is no matter.
+        # Coordinates are those of the smaller polygon, so that the order of the two does not matter.
         if extent[a] > extent[b] or (extent[a] == extent[b] and a > b):
             a, b = b, a
         dx, dy = origin[b, 0] - origin[a, 0], origin[b, 1] - origin[a, 1]
@@ -151,7 +156,7 @@ def _shared_areas(slabs: Slabs, sides: Sides, one: Ints, other: Ints) -> Floats:
 
 @compiled_inner
 def _slab_at(y: Floats, first: int, last: int, shift: float, level: float) -> int:
-    """Return the slab from `first` to `last` - 1 that holds `level`, or the first where it lies below."""
+    """Return the slab from `first` to `last` - 1 that contains `level`, or `first` if it is below them."""
     while last - first > 1:
         middle = (first + last) // 2
         if y[middle] + shift <= level:
@@ -174,7 +179,7 @@ def _overlap_of_rows(
     dx: float,
     height: float,
 ) -> float:
-    """Return the overlap of two rows of trapezoids; within a row they stand from left to right."""
+    """Return the overlap of two rows of trapezoids, each sorted from left to right."""
     total = 0.0
     for left_a in range(p, end_p, 2):
         la0 = x[left_a] + slope[left_a] * up_a
@@ -188,7 +193,7 @@ def _overlap_of_rows(
             rb0 = x[left_b + 1] + slope[left_b + 1] * up_b + dx
             rb1 = rb0 + slope[left_b + 1] * height
             if rb0 <= la0 and rb1 <= la1:
-                q = left_b + 2  # those to the right of a are beyond it too
+                q = left_b + 2  # also left of all further trapezoids of the other row
             else:
                 total += _overlap(la0, la1, ra0, ra1, lb0, lb1, rb0, rb1)
     return total
@@ -207,7 +212,7 @@ def _overlap(
     width1 = min(ra1, rb1) - max(la1, lb1)
     if min(width0, width1) < 0.0:
         return _overlap_of_crossing(la0, la1, ra0, ra1, lb0, lb1, rb0, rb1)
-    # The width is concave: nowhere negative. Where two sides cross it bulges out by a triangle.
+    # The width is concave, so nowhere negative. If two sides cross, it is larger by a triangle.
     width = width0 + width1
     left0, left1 = la0 - lb0, la1 - lb1
     if left0 * left1 < 0.0:
@@ -222,7 +227,7 @@ def _overlap(
 def _overlap_of_crossing(
     la0: float, la1: float, ra0: float, ra1: float, lb0: float, lb1: float, rb0: float, rb1: float
 ) -> float:
-    """Do the same where the width is negative somewhere: cut where the sides cross, take what is positive."""
+    """Do the same if the width is negative somewhere: cut where sides cross, and add up positive widths."""
     left0, left1, right0, right1 = la0 - lb0, la1 - lb1, ra0 - rb0, ra1 - rb1
     cut_left = left0 / (left0 - left1) if left0 * left1 < 0.0 else 1.0
     cut_right = right0 / (right0 - right1) if right0 * right1 < 0.0 else 1.0

@@ -20,8 +20,8 @@ from polyframe.geometry.compiled.rings import (
     write_curve,
 )
 
-#: Areas closer than this fraction are a tie, so that rounding does not choose; the second is a fraction of
-#: the areas of all marks.
+#: Areas that differ by less than this fraction are tied, so that rounding does not decide. The second is a
+#: fraction of the areas of all marks.
 _TIE = 1e-12
 _ROUNDING = 1e-13
 
@@ -32,7 +32,7 @@ class LevelCurves(NamedTuple):
     Attributes
     ----------
     arc : ndarray of int64, shape (n,)
-        An arc of each curve.
+        One arc of each curve.
     level : ndarray of int64, shape (n,)
     area : ndarray of float64, shape (n,)
         Signed: negative for a hole.
@@ -45,14 +45,14 @@ class LevelCurves(NamedTuple):
 
 @compiled_inner
 def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
-    """Follow the arcs round every curve."""
+    """Trace the curves, and compute their signed areas."""
     x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
     x0 = y0 = 0.0
     for s in range(len(x)):
         x0 += x[s] / len(x)
         y0 += y[s] / len(x)
-    # Twice the area that a line from the centre sweeps on the way to each vertex, so that an arc takes no
-    # longer than its two ends.
+    # Prefix sums of twice the area between the segments and the centre: an arc takes constant time, however
+    # many vertices it has.
     swept = np.empty(len(x) + 1)
     total = 0.0
     for s in range(len(x)):
@@ -84,7 +84,7 @@ def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
                     ring = outlines.ring[s]
                     twice += swept[outlines.first[ring + 1]] - swept[outlines.first[ring]]
                 twice += (x[t] - x0) * qy - qx * (y[t] - y0)
-            a = arcs.following[a]
+            a = arcs.next_arc[a]
         arc[n], level[n], area[n] = begin, arcs.level[begin], 0.5 * twice
         n += 1
     return LevelCurves(arc[:n], level[:n], area[:n])
@@ -92,7 +92,7 @@ def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
 
 @compiled_inner
 def adds_up(curves: LevelCurves, area: float, marks: int) -> bool:
-    """Say whether no level is larger than the one before, and all together are as large as all marks."""
+    """Return whether each level is at most as large as the one before, and all add up to all marks."""
     levels = np.zeros(marks + 2)
     for i in range(len(curves.level)):
         if not 1 <= curves.level[i] <= marks:
@@ -113,7 +113,7 @@ def write_levels(
     outlines: Outlines,
     arcs: Arcs,
     curves: LevelCurves,
-    wanted: tuple[int, int],
+    selected: tuple[int, int],
     points: Floats,
     sizes: Ints,
     areas: Floats,
@@ -122,51 +122,51 @@ def write_levels(
 
     Parameters
     ----------
-    wanted : tuple of int
-        The first and last level wanted, from 1.
+    selected : tuple of int
+        The first and last level to write, from 1.
     points : ndarray of float64, shape (m, 2)
-        Receives the points, ring after ring; needs `room_for_all` of them.
+        Filled with the points, ring after ring; must have `room_for_all` rows.
     sizes, areas : ndarray of int64 and float64
-        Receive for each level the number of points of its outline, and the area.
+        Filled with the number of points of each level's outline, and its area.
 
     Returns
     -------
-    found : int
-        How many levels there are.
-    holed : bool
+    count : int
+        The number of levels written.
+    may_have_holes : bool
         Whether one of them may have holes.
     """
     keys = np.empty(len(curves.level))
     for i in range(len(keys)):
         keys[i] = curves.level[i]
     by_level = ascending(keys)
-    n = found = stop = 0
-    holed = False
-    for level in range(1, wanted[1] + 1):
+    n = count = stop = 0
+    may_have_holes = False
+    for level in range(1, selected[1] + 1):
         start = stop
         while stop < len(by_level) and curves.level[by_level[stop]] == level:
             stop += 1
-        if level < wanted[0]:
+        if level < selected[0]:
             continue
-        curve, holes, with_holes = largest_part(outlines, arcs, curves, by_level[start:stop])
+        curve, holes, part_may_have_holes = largest_part(outlines, arcs, curves, by_level[start:stop])
         if curve < 0:
             break
         size = write_curve(outlines, arcs, curves.arc[curve], points[n:])
         area, rounding = ring_measures(points[n : n + size])
         if area - holes <= rounding:
             break
-        holed = holed or with_holes
-        sizes[found], areas[found] = size, area
+        may_have_holes = may_have_holes or part_may_have_holes
+        sizes[count], areas[count] = size, area
         n += size
-        found += 1
-    return found, holed
+        count += 1
+    return count, may_have_holes
 
 
 @compiled_inner
 def largest_part(
     outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints
 ) -> tuple[int, float, bool]:
-    """Choose the largest part of a level, holes excluded; of parts that are as large the leftmost.
+    """Choose the largest part of a level by area without holes, the leftmost on ties.
 
     Parameters
     ----------
@@ -176,32 +176,32 @@ def largest_part(
     Returns
     -------
     curve : int
-        Its outline; -1 where there is no outline.
+        Its outline; -1 if there is none.
     holes : float
-        The area of its holes, where that matters.
-    holed : bool
+        The area of its holes, or of all holes of the level if that is enough to choose.
+    may_have_holes : bool
         Whether it may have holes.
     """
     net = np.empty(len(members))
     holes = 0.0
-    holed = False
+    may_have_holes = False
     for h in range(len(members)):
         net[h] = curves.area[members[h]]
         if net[h] <= 0.0:
             holes -= net[h]
-            holed = holed or net[h] < 0.0
+            may_have_holes = may_have_holes or net[h] < 0.0
     best = _largest(net)
     if best < 0:
         return -1, 0.0, False
     slack = _TIE * net[best] + _ROUNDING * outlines.area
     if _runner_up(net, best) < net[best] - holes - slack:
-        return members[best], holes, holed
-    if holed:
+        return members[best], holes, may_have_holes
+    if may_have_holes:
         net = _without_holes(outlines, arcs, curves, members)
         best = _largest(net)
     if _runner_up(net, best) >= net[best] - slack:
         best = _leftmost(outlines, arcs, curves, members, net, net[best] - slack)
-    return members[best], curves.area[members[best]] - net[best], holed
+    return members[best], curves.area[members[best]] - net[best], may_have_holes
 
 
 @compiled_inner
@@ -226,7 +226,7 @@ def _runner_up(areas: Floats, best: int) -> float:
 def _leftmost(
     outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints, areas: Floats, least: float
 ) -> int:
-    """Choose the leftmost (then the lowest) of the curves that have an area at least."""
+    """Return the leftmost (then the lowest) of the curves with at least a given area."""
     points = np.empty((room_for_all(arcs), 2))
     best = -1
     best_x = best_y = 0.0
@@ -244,7 +244,7 @@ def _leftmost(
 
 @compiled_inner
 def _without_holes(outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints) -> Floats:
-    """Subtract each hole from the smallest outline around it; return the areas of all members."""
+    """Return the areas of all members, with each hole subtracted from the smallest outline around it."""
     net = np.empty(len(members))
     for h in range(len(members)):
         net[h] = curves.area[members[h]]

@@ -21,7 +21,7 @@ _enabled = False
 
 
 def compile_loops() -> bool:
-    """Compile the loops of this folder from now on; return whether numba is installed, so that they are.
+    """Compile the loops of this folder from now on, and return whether numba is installed, so that they are.
 
     Modules that are already loaded are interpreted. They are dropped, so that the next import of them loads
     them again, compiled.
@@ -77,7 +77,7 @@ def _compile(
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:
-        # There is no folder that numba may write to, so every process compiles for itself.
+        # numba may not write to any folder, so every process compiles for itself.
         uncached: Callable[_Arguments, _Result] = numba.njit(nogil=True, **options)(function)
         return uncached
     # Cached machine code includes the functions that it calls, but numba only checks the file of the function

@@ -1,4 +1,4 @@
-"""The outlines of one cluster, directed, as the depth walk takes them; compiled."""
+"""Load the outlines of one cluster as directed rings for the depth walk (compiled)."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,12 @@ import numpy as np
 from polyframe.core.arrays import Floats, Ints
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 
-#: Outlines whose area is a smaller fraction of their box may run either way, as far as rounding can tell. The
-#: repair of drawings that run over themselves leaves such holes; they take nothing away and are left out.
+#: If the area of a ring is a smaller fraction of its box, rounding hides which way it runs. The repair of
+#: drawings that cross themselves leaves such holes; they have no area and are dropped.
 _THINNEST = 1e-12
 
-#: Boxes of a smaller area, and larger coordinates, are beyond the exact signs: products of four lengths, and
-#: what rounding them loses, must neither underflow nor overflow.
+#: Limits of the exact predicates: products of four lengths, and their rounding errors, must neither underflow
+#: nor overflow.
 _SMALLEST_BOX = 1e-60
 _LARGEST_COORDINATE = 1e60
 
@@ -23,20 +23,19 @@ class Outlines(NamedTuple):
     Attributes
     ----------
     x, y : ndarray of float64, shape (v,)
-        Vertices, no two neighbours equal, the last of a ring not the first again. Segment i begins at
-        vertex i.
+        The vertices of all rings, without repeated and closing ones. Segment i begins at vertex i.
     end_x, end_y : ndarray of float64, shape (v,)
-        Where segment i ends.
+        The end of segment i.
     ring : ndarray of int64, shape (v,)
-        Holes without an area are left out.
+        The ring of each vertex. Holes without an area are dropped.
     first : ndarray of int64, shape (r + 1,)
-        Ring i holds the vertices `first[i]` to `first[i + 1] - 1`.
+        Ring i contains the vertices `first[i]` to `first[i + 1] - 1`.
     mark : ndarray of int64, shape (r,)
-        Ascending.
+        The mark of each ring, ascending.
     area : float
-        The areas of all marks together.
+        The sum of the areas of all marks.
     sound : bool
-        False where a ring is too thin, or its coordinates too large or small, to be sure of.
+        False if a ring is too thin, too small or too large for the exact predicates.
     """
 
     x: Floats
@@ -52,7 +51,7 @@ class Outlines(NamedTuple):
 
 @compiled_inner
 def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlines:
-    """Take the rings of one cluster, closed and in either direction, from flat coordinates.
+    """Return the outlines of one cluster, from closed rings in either direction.
 
     Parameters
     ----------

@@ -1,12 +1,12 @@
-"""Exact signs for the depth walk, compiled: on which side a point lies, which of two crossings comes first.
+"""Evaluate exact predicates: the side of a point, and the order of crossings along a line (compiled).
 
-A sign is taken from floating point where its error bound allows, and else from expansions: sums of floating
-point numbers that hold a value exactly.
+The sign of an expression is taken from floating point if its error bound allows, or else from an expansion: a
+sum of floating-point numbers that is exactly the value.
 
-Outlines often meet where they should not: a vertex on another outline, a stretch in common. So each mark is
-thought to be shifted to the right, and far less than that upwards, by an amount without size that is far
-larger for a mark than for the marks after it. Then no vertex lies on another mark's outline and no three
-outlines cross in a point, and every sign that would be 0 is that of the largest shift that changes it.
+Outlines are often degenerate: a vertex on another outline, a shared edge. So each mark is infinitesimally
+perturbed: moved to the right and, by far less, upwards, and far more than the marks after it (simulation of
+simplicity). Then no vertex is on another mark's outline, no three outlines cross in one point, and a sign
+that would be 0 is decided by the largest perturbation that changes it.
 
 References
 ----------
@@ -20,7 +20,7 @@ import numpy as np
 from polyframe.core.arrays import Floats
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 
-#: The rounding error of a cross product of differences, as a fraction of the sizes of its two products.
+#: The error bound of a cross product of differences, as a fraction of the sum of its two absolute products.
 CROSS_ERROR = 3.3306690738754716e-16
 
 _SPLITTER = 134217729.0  # 2 ** 27 + 1
@@ -28,7 +28,7 @@ _SPLITTER = 134217729.0  # 2 ** 27 + 1
 
 @compiled_inner
 def two_sum(a: float, b: float) -> tuple[float, float]:
-    """Return the rounded sum, and what rounding lost."""
+    """Return the rounded sum and its rounding error."""
     total = a + b
     virtual = total - a
     return total, (a - (total - virtual)) + (b - virtual)
@@ -36,7 +36,7 @@ def two_sum(a: float, b: float) -> tuple[float, float]:
 
 @compiled_inner
 def two_product(a: float, b: float) -> tuple[float, float]:
-    """Return the rounded product, and what rounding lost."""
+    """Return the rounded product and its rounding error."""
     product = a * b
     wide = _SPLITTER * a
     a_high = wide - (wide - a)
@@ -44,32 +44,32 @@ def two_product(a: float, b: float) -> tuple[float, float]:
     wide = _SPLITTER * b
     b_high = wide - (wide - b)
     b_low = b - b_high
-    lost = product - a_high * b_high
-    lost -= a_low * b_high
-    lost -= a_high * b_low
-    return product, a_low * b_low - lost
+    error = product - a_high * b_high
+    error -= a_low * b_high
+    error -= a_high * b_low
+    return product, a_low * b_low - error
 
 
 @compiled_inner
 def _add(expansion: Floats, count: int, value: float) -> int:
     """Add a number to an expansion of `count` terms, smallest first; return the new count."""
-    kept = 0
+    terms = 0
     for i in range(count):
-        value, lost = two_sum(value, expansion[i])
-        if lost != 0.0:
-            expansion[kept] = lost
-            kept += 1
+        value, error = two_sum(value, expansion[i])
+        if error != 0.0:
+            expansion[terms] = error
+            terms += 1
     if value != 0.0:
-        expansion[kept] = value
-        kept += 1
-    return kept
+        expansion[terms] = value
+        terms += 1
+    return terms
 
 
 @compiled_inner
 def _add_product(expansion: Floats, count: int, a: float, b: float) -> int:
-    product, lost = two_product(a, b)
-    if lost != 0.0:
-        count = _add(expansion, count, lost)
+    product, error = two_product(a, b)
+    if error != 0.0:
+        count = _add(expansion, count, error)
     return _add(expansion, count, product)
 
 
@@ -102,7 +102,7 @@ def _cross_expansion(
 def exact_cross(
     ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float
 ) -> float:
-    """Return (b - a) x (d - c), rounded once: its sign is exact."""
+    """Return (b - a) x (d - c) with an exact sign, from its expansion."""
     expansion = np.empty(16)
     count = _cross_expansion(expansion, ax, ay, bx, by, cx, cy, dx, dy)
     total = 0.0
@@ -113,7 +113,7 @@ def exact_cross(
 
 @compiled_inner
 def cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float) -> float:
-    """Return (b - a) x (d - c); its sign is exact, its size rounded."""
+    """Return (b - a) x (d - c) with an exact sign and a rounded magnitude."""
     one = (bx - ax) * (dy - cy)
     other = (by - ay) * (dx - cx)
     difference = one - other
@@ -123,30 +123,30 @@ def cross(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: 
 
 
 @compiled_inner
-def shift_cross(ax: float, ay: float, bx: float, by: float) -> int:
-    """Return the sign of (shift) x (b - a), the shift being to the right and far less upwards."""
+def perturbation_cross(ax: float, ay: float, bx: float, by: float) -> int:
+    """Return the sign of p x (b - a) for a perturbation p: to the right and, by far less, upwards."""
     if by != ay:
         return 1 if by > ay else -1
     return -1 if bx > ax else 1
 
 
 @compiled_inner
-def shifted_side(value: float, ax: float, ay: float, bx: float, by: float, line: int, point: int) -> int:
-    """Return on which side of a -> b a point lies, given its cross product: 1 left, -1 right, never 0.
+def perturbed_side(value: float, ax: float, ay: float, bx: float, by: float, line: int, point: int) -> int:
+    """Return on which side of a -> b a perturbed point is, by its cross product: 1 left, -1 right, never 0.
 
     `line` and `point` are the marks that the line and the point belong to.
     """
     if value != 0.0:
         return 1 if value > 0.0 else -1
-    side = -shift_cross(ax, ay, bx, by)
+    side = -perturbation_cross(ax, ay, bx, by)
     return side if point < line else -side
 
 
 @compiled_inner
 def compare_along(line: Floats, one: Floats, other: Floats) -> int:
-    """Say which of two lines crosses a third first, without shifts: -1, 0 or 1.
+    """Return which of two lines crosses a third first, without perturbation: -1, 0 or 1.
 
-    Each is given as x, y, x, y of two points; `one` and `other` are not parallel to `line`.
+    Each line is x, y, x, y of two points; `one` and `other` are not parallel to `line`.
     """
     ax, ay, bx, by = line[0], line[1], line[2], line[3]
     a1, d1, a2, d2 = np.empty(16), np.empty(16), np.empty(16), np.empty(16)
@@ -169,26 +169,26 @@ def compare_along(line: Floats, one: Floats, other: Floats) -> int:
 
 
 @compiled_inner
-def compare_shifted(line: Floats, one: Floats, other: Floats, marks: tuple[int, int, int]) -> int:
-    """Break a tie of `compare_along` by the shifts of the marks that the three lines belong to.
+def compare_perturbed(line: Floats, one: Floats, other: Floats, marks: tuple[int, int, int]) -> int:
+    """Break a tie of `compare_along` by the perturbations of the marks that the three lines belong to.
 
-    Returns 0 only for two outlines of one mark that run on in one line, which no valid mark has.
+    Returns 0 only if two segments of one mark are in line, which no valid mark has.
     """
     on, j, k = marks
     d1 = cross(line[0], line[1], line[2], line[3], one[0], one[1], one[2], one[3])
     d2 = cross(line[0], line[1], line[2], line[3], other[0], other[1], other[2], other[3])
     first = 1 if d1 > 0.0 else -1
     second = 1 if d2 > 0.0 else -1
-    # Mark m, shifted by s, changes the difference of the two places by s times: s x one / d1 for j,
-    # -s x other / d2 for k, and minus the sum of both for the mark of the line itself.
+    # A perturbation p of a mark changes the difference of the two places: by p x one / d1 for mark j, by
+    # -p x other / d2 for mark k, and by minus the sum of both for the mark of the line itself.
     turn = cross(one[0], one[1], one[2], one[3], other[0], other[1], other[2], other[3])
     if j == k or (on < j and on < k):
         if turn != 0.0:
-            sign = shift_cross(line[0], line[1], line[2], line[3]) * first * second
+            sign = perturbation_cross(line[0], line[1], line[2], line[3]) * first * second
             sign = sign if turn < 0.0 else -sign
             return sign if on < j else -sign
         if j == k:
             return 0
     if j < k:
-        return shift_cross(one[0], one[1], one[2], one[3]) * first
-    return -shift_cross(other[0], other[1], other[2], other[3]) * second
+        return perturbation_cross(one[0], one[1], one[2], one[3]) * first
+    return -perturbation_cross(other[0], other[1], other[2], other[3]) * second

@@ -1,4 +1,4 @@
-"""Closed rings of points: written from a level curve, measured, tested for points inside; compiled."""
+"""Write level curves as closed rings of points, measure them, and test for points inside (compiled)."""
 
 import numpy as np
 
@@ -7,25 +7,26 @@ from polyframe.geometry.compiled.arcs import Arcs
 from polyframe.geometry.compiled.numba_jit import compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 
-#: As in `parts`, which is not compiled: areas thinner than this are rounding, not drawing.
+#: Areas thinner than so many rounding steps are rounding errors, as in `polygon_parts`, which is not
+#: compiled.
 _ROUNDING_STEPS = 8
 
 
 @compiled_inner
 def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> int:
-    """Write a curve into rows of points, from its leftmost point and with that again at the end.
+    """Write a curve as a closed ring that begins at its leftmost point.
 
     Parameters
     ----------
     begin : int
         An arc of the curve.
     points : ndarray of float64, shape (m, 2)
-        Room enough, see `room_for_all`.
+        Filled from row 0; must have enough rows, see `room_for_all`.
 
     Returns
     -------
     int
-        How many points were written.
+        The number of points written.
     """
     n = 0
     a = begin
@@ -38,7 +39,7 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
             if s == stop:
                 s = first
             n = _write_point(outlines.x[s], outlines.y[s], points, n)
-        a = arcs.following[a]
+        a = arcs.next_arc[a]
         if a == begin:
             break
     if n > 1 and points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1]:
@@ -47,7 +48,7 @@ def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> i
     for i in range(1, n):
         if (points[i, 0], points[i, 1]) < (points[leftmost, 0], points[leftmost, 1]):
             leftmost = i
-    # Turned in place by three reversals.
+    # Rotate in place, by three reversals.
     _reverse(points, 0, leftmost)
     _reverse(points, leftmost, n)
     _reverse(points, 0, n)
@@ -74,7 +75,7 @@ def _reverse(points: Floats, begin: int, stop: int) -> None:
 
 @compiled_inner
 def room_for_all(arcs: Arcs) -> int:
-    """Return how many points the curves of a cluster can have, all together."""
+    """Return the largest number of points that all curves of a cluster together can have."""
     room = 0
     for a in range(len(arcs.bends)):
         room += 2 + arcs.bends[a]
@@ -83,7 +84,7 @@ def room_for_all(arcs: Arcs) -> int:
 
 @compiled_inner
 def with_room(points: Floats, n: int, more: int) -> Floats:
-    """Return the first n points in an array that has room for more."""
+    """Return the first n points in an array with room for more."""
     if n + more <= len(points):
         return points
     larger = np.empty((2 * (n + more), 2))
@@ -94,7 +95,7 @@ def with_room(points: Floats, n: int, more: int) -> Floats:
 
 @compiled_inner
 def middle_of_longest(points: Floats) -> tuple[float, float]:
-    """Return the middle of the longest edge: curves that touch this one do so elsewhere."""
+    """Return the midpoint of the longest edge, where no other curve touches this one."""
     longest, at = -1.0, 0
     for i in range(len(points) - 1):
         length = abs(points[i + 1, 0] - points[i, 0]) + abs(points[i + 1, 1] - points[i, 1])
@@ -105,7 +106,7 @@ def middle_of_longest(points: Floats) -> tuple[float, float]:
 
 @compiled_inner
 def is_inside(px: float, py: float, points: Floats) -> bool:
-    """Say whether a point lies inside a closed ring; for points on it either may come out."""
+    """Return whether a point is inside a closed ring; for points on the ring the result is arbitrary."""
     inside = False
     for i in range(len(points) - 1):
         ay, by = points[i, 1], points[i + 1, 1]
@@ -118,7 +119,7 @@ def is_inside(px: float, py: float, points: Floats) -> bool:
 
 @compiled_inner
 def ring_measures(points: Floats) -> tuple[float, float]:
-    """Return the signed area of a closed ring, and what rounding alone could make of it (see `parts`)."""
+    """Return the signed area of a closed ring, and the area that rounding can cause (see `polygon_parts`)."""
     x0, y0 = points[0, 0], points[0, 1]
     twice = length = 0.0
     largest = max(abs(x0), abs(y0))

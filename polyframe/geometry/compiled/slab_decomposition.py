@@ -1,8 +1,13 @@
-"""Slab decompositions of polygons, compiled: the preparation of the engine `compiled`.
+"""Cut polygons into horizontal slabs, in which they are rows of trapezoids (compiled).
 
-The distinct y values of a polygon's vertices cut it into *slabs*. No vertex lies inside a slab, so its
-interior there is a row of trapezoids, each between two *sides* that do not cross; interior rings are sides
-like any others. All polygons stand behind one another in flat arrays.
+The distinct y values of a polygon's vertices cut it into *slabs*. No vertex is inside a slab, so the interior
+of the polygon there is a row of trapezoids, each between two *sides* that do not cross. The edges of interior
+rings are sides too. All polygons are in flat arrays, one after another.
+
+References
+----------
+M. de Berg, O. Cheong, M. van Kreveld and M. Overmars, "Computational Geometry: Algorithms and Applications",
+3rd edition (2008), chapter 6: slabs.
 """
 
 import math
@@ -18,7 +23,7 @@ from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 
 Ranks = NDArray[np.int32]
 
-#: Boxes beyond these limits have areas that no float holds; within them nothing here overflows.
+#: Boxes beyond these limits have areas that a float cannot represent; within them nothing here overflows.
 _LEAST_SIZE, _LARGEST_SIZE = 1e-290, 1e290
 _LARGEST_SLOPE = 1e300
 
@@ -29,11 +34,11 @@ class PolygonRings(NamedTuple):
     Attributes
     ----------
     xy : (v, 2) float64
-        Vertices; the last one of each ring repeats its first.
+        The vertices; the last one of each ring repeats its first.
     ring_offsets : (r + 1,) int64
-        Where each ring begins in `xy`.
+        The offset of each ring in `xy`.
     polygon_rings : (n + 1,) int64
-        Where each polygon begins in the rings.
+        The first ring of each polygon.
     """
 
     xy: Floats
@@ -42,30 +47,29 @@ class PolygonRings(NamedTuple):
 
 
 class Slabs(NamedTuple):
-    """Where the slabs of n polygons lie, and how many sides they have.
+    """The slabs of n polygons, and the number of their sides.
 
-    Coordinates are relative to an origin of each polygon's own, so that a small outline far away keeps its
-    precision. Origins are multiples of a power of two above the polygon's width or height, which makes the
-    subtraction, and the shift from one polygon to another, exact nearly always: vertices with the same y
-    stay level.
+    Coordinates are relative to an origin near each polygon, so that a small outline far away keeps its
+    precision. Origins are multiples of a power of two above the polygon's width or height. So subtracting an
+    origin, or the difference of two, is nearly always exact, and vertices with the same y keep the same y.
 
     Attributes
     ----------
     first : (n,) int64
-        Where the slabs of each polygon begin in `y` and `side_offsets`.
+        The offset of each polygon in `y` and `side_offsets`.
     slabs : (n,) int64
-        Slabs of each polygon; 0 where it is empty or not finite.
+        The number of slabs of each polygon; 0 if it is empty or not finite.
     y : (v,) float64
-        Slab `k` of all slabs lies between `y[k]` and `y[k + 1]`. Between the slabs of two polygons there may
-        be places without a meaning.
+        Slab `k` of all slabs is between `y[k]` and `y[k + 1]`. Between the slabs of two polygons there may be
+        unused places.
     rank : (v,) int32
-        For each vertex, the place of its y among those of its polygon.
+        The rank of each vertex's y among those of its polygon.
     side_offsets : (v + 1,) int64
         The sides of slab `k` are numbered from `side_offsets[k]` to `side_offsets[k + 1] - 1`.
     origin : (n, 2) float64
         What was subtracted from x and from y.
     extent : (n,) float64
-        The larger side of the polygon's box, rounded up to a power of two.
+        The longer side of the polygon's box, rounded up to a power of two.
     """
 
     first: Ints
@@ -83,11 +87,11 @@ class Sides(NamedTuple):
     Attributes
     ----------
     x : (s,) float64
-        At the bottom of the slab.
+        The x of each side at the bottom of its slab.
     slope : (s,) float64
         Change of x with y.
     shift : (n,) int64
-        What to add to the number of a side of each polygon to get its place here.
+        The difference between the place of a side here and its number, for each polygon.
     """
 
     x: Floats
@@ -96,7 +100,7 @@ class Sides(NamedTuple):
 
 
 def rings_of(polygons: NDArray[Any]) -> PolygonRings:
-    """Return the rings of polygons or multipolygons; whatever else, missing or empty has none."""
+    """Return the rings of polygons or multipolygons; other, missing and empty geometries have none."""
     rings, owners = shapely.get_rings(polygons, return_index=True)
     if np.any(shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON):
         parts, owner_of_part = shapely.get_parts(polygons, return_index=True)
@@ -110,7 +114,7 @@ def rings_of(polygons: NDArray[Any]) -> PolygonRings:
 
 
 def slabs_of(rings: PolygonRings) -> Slabs:
-    """Return the slabs of outlines and count their sides: O(v) time for v evenly spread vertices."""
+    """Return the slabs of polygons and count their sides, in O(v) time for v evenly spread vertices."""
     count, vertices = len(rings.polygon_rings) - 1, len(rings.xy)
     slabs = Slabs(
         first=rings.ring_offsets[rings.polygon_rings[:-1]],
@@ -126,7 +130,7 @@ def slabs_of(rings: PolygonRings) -> Slabs:
 
 
 def sides_of(rings: PolygonRings, slabs: Slabs) -> Sides:
-    """Return the sides of outlines; 16 bytes a side."""
+    """Return the sides of polygons; 16 bytes per side."""
     counts = sides_per_polygon(slabs)
     places = offsets_of(counts)
     shift = places[:-1] - slabs.side_offsets[slabs.first] if len(counts) else counts
@@ -136,7 +140,7 @@ def sides_of(rings: PolygonRings, slabs: Slabs) -> Sides:
 
 
 def sides_per_polygon(slabs: Slabs) -> Ints:
-    """Return how many sides each polygon has in all its slabs, (n,) int64."""
+    """Return the number of sides of each polygon in all its slabs, (n,) int64."""
     counts: Ints = slabs.side_offsets[slabs.first + slabs.number] - slabs.side_offsets[slabs.first]
     return counts
 
@@ -169,7 +173,7 @@ def _fill_slabs(rings: PolygonRings, slabs: Slabs) -> None:
 
 @compiled_inner
 def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Floats) -> bool:
-    """Set origin and extent; False where the outline is not finite or has no width or height."""
+    """Set origin and extent; return False if the outline is not finite or has no width or height."""
     left = right = xy[start, 0]
     bottom = top = xy[start, 1]
     finite = True
@@ -192,8 +196,8 @@ def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Flo
 def _rank(y: Floats, distinct: Floats, rank: Ranks) -> int:
     """Sort y into `distinct`, set the rank of each value in it, and return the largest rank.
 
-    A bucket sort: with as many equal buckets as values, most buckets hold about one, and the sort within
-    them moves little.
+    A bucket sort: with as many equal buckets as values, most buckets contain about one, and the sort within
+    the buckets moves little.
     """
     count = len(y)
     bottom = top = y[0]
@@ -226,9 +230,9 @@ def _rank(y: Floats, distinct: Floats, rank: Ranks) -> int:
 
 @compiled_inner
 def _sort(keys: Floats, order: Ranks, reach: int) -> None:
-    """Sort keys, and order along with them, where none is `reach` or more from its place.
+    """Sort keys, and order along with them, if every key is less than `reach` from its place.
 
-    An insertion sort for small reaches, a Shell sort for large ones.
+    An insertion sort for a small `reach`, a Shell sort for a large one.
     """
     gap = max(reach // 8, 1)
     while gap > 0:
@@ -267,7 +271,7 @@ def _fill_sides(rings: PolygonRings, slabs: Slabs, sides: Sides) -> None:
                 rise_x = xy[upper, 0] - origin[polygon, 0] - at_x
                 rise_y = xy[upper, 1] - origin[polygon, 1] - at_y
                 lean = rise_x / rise_y
-                if not abs(lean) < _LARGEST_SLOPE:  # of no height to speak of
+                if not abs(lean) < _LARGEST_SLOPE:  # next to no height
                     lean = 0.0
                 for slab in range(max(start + rank[lower], begin), min(start + rank[upper], end)):
                     place = free[slab - begin]
@@ -279,7 +283,7 @@ def _fill_sides(rings: PolygonRings, slabs: Slabs, sides: Sides) -> None:
 
 @compiled_inner
 def _order_sides(x: Floats, slope: Floats, offsets: Ints, y: Floats) -> None:
-    """Sort the sides of each slab of a polygon from left to right by where they are half-way up."""
+    """Sort the sides of each slab of a polygon from left to right by their x half way up."""
     for slab in range(len(y) - 1):
         one, end = offsets[slab], offsets[slab + 1]
         half = 0.5 * (y[slab + 1] - y[slab])
