@@ -40,7 +40,7 @@ from polyframe.panoptes.config.write_config import config
 from polyframe.pipeline.given_marks import Found, directory_of, frames_of
 from polyframe.pipeline.result import Summary
 from polyframe.pipeline.run import extract_frames, run_export
-from polyframe.pipeline.safeguards import check_named
+from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune import tune_frames, tune_output
 from polyframe.store import validation
 from polyframe.store.dataset import scan
@@ -318,7 +318,7 @@ def tune(
         del given["eps"], given["min_samples"]
         return tune_output(directory, given, grid, say, progress, flagged(options))
     extractions, classifications = frames_of(found, settings)
-    check_named(_name_of(found), tools_in(extractions), settings, flagged(options), say)
+    check_tools_exist(_name_of(found), tools_in(extractions), settings, flagged(options), say)
     return tune_frames(extractions, classifications, settings, grid)
 
 
@@ -456,7 +456,7 @@ def _cluster(found: Found, config: Configs, options: Mapping[str, Any]) -> tuple
             extractions, classifications = frames_of(output, settings)
     else:
         extractions, classifications = frames_of(found, settings)
-    check_named(_name_of(found), tools_in(extractions), settings, flagged(options))
+    check_tools_exist(_name_of(found), tools_in(extractions), settings, flagged(options))
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)
 
 

@@ -1,4 +1,4 @@
-"""Going on from the extractions of panoptes_aggregation: into tables, or in memory."""
+"""Start from a CSV file of extractions by panoptes_aggregation instead of an export."""
 
 import contextlib
 import dataclasses
@@ -15,11 +15,11 @@ from polyframe.panoptes.aggregation_csv.extractions_csv import write_export
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_version_spec
 from polyframe.pipeline import run
 from polyframe.pipeline.result import Summary
-from polyframe.pipeline.safeguards import made_with, recorded_manifest
+from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
 from polyframe.store.dataset import check_output
 
 _NO_SESSIONS: Final = (
-    "extractions hold no sessions, so visitors who are not logged in are distinguished by name only "
+    "extractions contain no sessions, so visitors who are not logged in are distinguished by name only "
     "(visitors: name)"
 )
 
@@ -35,28 +35,28 @@ def run_extractions_csv(
     given: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
-    """Make all tables but `contours` of a CSV file of extractions.
+    """Make all tables except `contours` from a CSV file of extractions.
 
     Parameters
     ----------
     extractions : Path
-        What panoptes_aggregation wrote, see `polyframe.panoptes.aggregation_csv.extractions_csv`.
+        A file written by panoptes_aggregation, see `polyframe.panoptes.aggregation_csv.extractions_csv`.
     output : Path
-        The output directory; new, empty or ours.
+        The output directory: new, empty, or made by polyframe.
     settings : Settings
-        All settings. The version of the workflow is taken from them, since extractions have none: the lower
-        end of `workflow_version`, else of what the output directory was made with, or `0`.
+        All settings. Extractions have no workflow version, so it is the lowest one that `workflow_version`
+        selects, or the version with which the output directory was made, or `0`.
     say, progress, force, given, flagged
         As for `polyframe.pipeline.run.run_export`.
 
     Raises
     ------
     PolyframeError
-        Where the file cannot be used or the output not be written.
+        If the file cannot be used or the output cannot be written.
     """
     check_output(output)
-    kept = made_with(output, recorded_manifest(output))
-    version = kept.workflow_version if kept else None
+    previous = previous_selection(output, recorded_manifest(output))
+    version = previous.workflow_version if previous else None
     with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
         stages = ["extract", "reduce"]
         say(_NO_SESSIONS)
@@ -66,7 +66,7 @@ def run_extractions_csv(
 
 
 def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None) -> Extraction:
-    """Read a CSV file of extractions into memory.
+    """Read the marks of a CSV file of extractions into memory.
 
     Raises
     ------
@@ -82,15 +82,15 @@ def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None
 def _as_export(
     extractions: Path, settings: Settings, beside: Path | None, kept_version: str | None = None
 ) -> Iterator[tuple[Path, Settings]]:
-    """Make a classification export for a while, of the same name; it lies beside what is made of it."""
+    """Write the extractions as a temporary classification export of the same name, in the folder `beside`."""
     if beside is not None:
         beside.mkdir(parents=True, exist_ok=True)
     if settings.workflow_version == NEWEST:
-        # There are no versions to choose from.
+        # Extractions have no versions to choose from.
         settings = dataclasses.replace(settings, workflow_version=None)
     spec = settings.workflow_version or kept_version
     major, minor = parse_version_spec(spec).lowest if spec else (0, 0)
-    # Bezier curves are paths by now.
+    # In extractions, Bezier curves are already converted to paths.
     tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)
     settings = dataclasses.replace(settings, bezier_tool=())
     with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
@@ -99,7 +99,8 @@ def _as_export(
             write_export(extractions, export, f"{major}.{minor}" if minor else str(major))
             yield export, settings.replace({"drawing_tasks": tasks, "visitors": "name"})
         except PolyframeError as error:
-            told = type(error)(str(error).replace(str(export), str(extractions)))
+            # Name the user's file, not the temporary one.
+            renamed = type(error)(str(error).replace(str(export), str(extractions)))
             for note in getattr(error, "__notes__", []):
-                told.add_note(note)
-            raise told from None
+                renamed.add_note(note)
+            raise renamed from None

@@ -1,6 +1,6 @@
-"""What is done with one partition: files in, one part file for each table out.
+"""Process one partition: read its rows or extractions, and write a part file of each table.
 
-A task takes paths and returns counts; no frame travels between processes, so that any joblib backend works.
+A task contains paths and returns counts. No frame is sent between processes, so any joblib backend works.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ from polyframe.store.subject_ranges import within_range
 
 @dataclass(frozen=True)
 class PartitionTask:
-    """One partition and what to do with it.
+    """A partition, and the stages to make of it.
 
     Attributes
     ----------
@@ -43,17 +43,17 @@ class PartitionTask:
     stages : tuple of str
         Some of `extract`, `reduce` and `contours`.
     source : Slices or mapping
-        For `extract` the rows of the export; else the part files that `extract` made.
+        For `extract`, the rows of the export; otherwise the part files of `extract`.
     selection : Selection or None
         Which rows are used; only for `extract`.
     settings : Settings
         All settings.
     work : Path
-        The work directory, which gets the parts.
+        The work directory, to which parts are written.
     fingerprints : mapping
-        Of each stage.
+        The fingerprint of each stage.
     places : str
-        Fingerprint of where the rows stand in the export.
+        Fingerprint of the positions of the rows in the export.
     """
 
     partition: Partition
@@ -67,31 +67,31 @@ class PartitionTask:
 
     @property
     def marker(self) -> Path:
-        """The file that says that a worker has begun with this partition and is not done."""
+        """The file that exists while a worker processes this partition."""
         return self.work / "started" / self.partition.name
 
 
 @dataclass(frozen=True)
 class PartitionResult:
-    """What was made of a partition: a record for each stage."""
+    """A processed partition, with a record of each stage."""
 
     partition: Partition
     stages: Mapping[str, StageRecord] = field(default_factory=dict)
 
 
 def process_partition(task: PartitionTask) -> PartitionResult:
-    """Do the stages of one partition and write its part files."""
+    """Run the stages of one partition and write its part files."""
     task.marker.touch()
-    result = PartitionResult(task.partition, _make(task))
+    result = PartitionResult(task.partition, _run_stages(task))
     task.marker.unlink(missing_ok=True)
     return result
 
 
-def _make(task: PartitionTask) -> dict[str, StageRecord]:
+def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     records: dict[str, StageRecord] = {}
     extraction, tools = _extraction(task)
     if "extract" in task.stages:
-        # Only what has no key, or repeats one, is told by its row in the export.
+        # Only rejects of the stage `read` contain the positions of their rows.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
         counts = _extraction_counts(extraction, tools, task.settings)
         records["extract"] = _write(task, "extract", vars(extraction), counts, places)
@@ -100,7 +100,7 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
     marks = selected_marks(extraction.extractions, task.settings)
     clusters = cluster_marks(marks, extraction.classifications, task.settings)
     counts = _cluster_counts(extraction, marks, clusters)
-    # Which of the rows with one id counts goes by their order in the export.
+    # Of rows with the same id, the position decides which one counts.
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
     places = task.places if repeated else None
     for stage in task.stages:
@@ -110,24 +110,24 @@ def _make(task: PartitionTask) -> dict[str, StageRecord]:
 
 
 def _key(task: PartitionTask) -> bytes:
-    """Return the secret with which volunteers are hashed, from the environment: it does not travel in tasks.
+    """Return the secret with which volunteers are hashed, from the environment: tasks do not contain it.
 
     Raises
     ------
     PolyframeError
-        Where a worker has another one than the process that made the task.
+        If a worker's secret is not that of the process that made the task.
     """
     key = volunteers_key(task.settings)
     if key and stage_fingerprints(task.partition.content, task.settings, key) != task.fingerprints:
         raise PolyframeError(
-            f"the environment variable {KEY_VARIABLE} of a worker is not that of the run; set it for all "
-            "workers, and start them again"
+            f"the environment variable {KEY_VARIABLE} of a worker differs from that of the run. Set it "
+            "for all workers, and restart them."
         )
     return key
 
 
 def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
-    """Return the marks of a partition, and which tools there are where they are extracted now."""
+    """Return the marks of a partition and, if they are extracted now, the tools that drew them."""
     if isinstance(task.source, Slices):
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
@@ -187,7 +187,7 @@ def _extraction_counts(extraction: Extraction, tools: list[str], settings: Setti
 
 
 def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clusters) -> Counts:
-    """Count what became of the marks of a reduction."""
+    """Count the marks of a reduction."""
     outliers = int((clusters.labels < 0).sum())
     return Counts(
         rows_set_aside=clusters.marks.rows_set_aside,

@@ -1,13 +1,13 @@
-"""Partitions: ranges of subjects of about equal weight, whose borders stay from one run to the next.
+"""Cut the subjects into partitions: ranges of about equal weight with stable borders.
 
-A later run on a grown export keeps the borders, so that the part files of subjects that did not change are
-those that are there already. New subjects go behind, into the last partition until it is full, then into new
-ones. A partition that has grown far beyond its size is split, and its pieces are named after it (`00003-00`,
-`00003-01`), so that no other part file has to change its name, and part names keep the order of the subjects.
+A later run on a grown export keeps the borders, so that it can reuse the part files of unchanged subjects.
+New subjects are appended: to the last partition until it is full, then to new ones. A partition that has
+become much too large is split, and its pieces are named after it (`00003-00`, `00003-01`): all other part
+files keep their names, and the order of part names remains that of the subjects.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 
 from polyframe.store.subject_ranges import within_range
 
-#: A partition is split when it has grown to more than so many times its size.
-_TOLERATED: Final = 2
-#: The most pieces of one split: two digits number them.
+#: A partition is split when it is larger than this multiple of the intended size.
+_TOLERANCE: Final = 2
+#: The pieces of a split are numbered with two digits.
 _MOST_PIECES: Final = 100
 
 
 @dataclass(frozen=True)
 class Border:
-    """Where a partition begins.
+    """The beginning of a partition.
 
     Attributes
     ----------
     name : str
-        The name of the partition, such as `00012` or, after a split, `00012-01`.
+        Name of the partition, such as `00012` or, after a split, `00012-01`.
     first_subject : int or None
-        Its first subject; None for the first partition, which also has the rows without a readable subject.
+        Its first subject; None for the first partition, which also has the rows without a valid subject.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Border:
 
 @dataclass(frozen=True)
 class Partition:
-    """A range of subjects and what the export holds of them.
+    """A range of subjects, with hashes of its rows.
 
     Attributes
     ----------
     name : str
-        Goes into the names of its part files.
+        Part of the names of its part files.
     first_subject, next_subject : int or None
-        The subjects from the one up to but without the other; None is open.
+        The range, `first_subject` included and `next_subject` excluded; None is open.
     content, places : str
-        Hashes of its rows: of what stands in them, and of that together with where in the export.
+        Hashes of the content of its rows, and of their content and positions in the export.
     """
 
     name: str
@@ -60,7 +60,10 @@ class Partition:
 
 
 def plan_borders(
-    subjects: pl.DataFrame, partition_bytes: int, kept: Sequence[Border] = (), known_until: int | None = None
+    subjects: pl.DataFrame,
+    partition_bytes: int,
+    old_borders: Sequence[Border] = (),
+    last_known: int | None = None,
 ) -> list[Border]:
     """Cut the subjects into ranges of about equal weight.
 
@@ -69,10 +72,10 @@ def plan_borders(
     subjects : polars.DataFrame
         From `polyframe.panoptes.classifications.selection.used_subjects`.
     partition_bytes : int
-        About how many bytes a partition holds; a single subject may exceed it.
-    kept : sequence of Border
-        Of an earlier run; they stay. Empty for a first run.
-    known_until : int, optional
+        Approximate size of a partition; a single subject may exceed it.
+    old_borders : sequence of Border
+        Borders of an earlier run, which are kept.
+    last_known : int, optional
         The last subject of the earlier run.
 
     Returns
@@ -80,21 +83,20 @@ def plan_borders(
     list of Border
         In the order of the subjects; at least one.
     """
-    numbered = subjects.filter(pl.col("subject_id").is_not_null())
-    ids, weights = numbered["subject_id"].to_numpy(), numbered["bytes"].to_numpy()
-    old = list(kept) or [Border(_numbered(0), None)]
+    with_id = subjects.filter(pl.col("subject_id").is_not_null())
+    ids, weights = with_id["subject_id"].to_numpy(), with_id["bytes"].to_numpy()
+    old = list(old_borders) or [Border(_part_number(0), None)]
     firsts = np.array([border.first_subject for border in old[1:]], np.int64)
     starts = [0, *np.searchsorted(ids, firsts).tolist(), len(ids)]
     borders: list[Border] = []
     for border, begin, end in zip(old[:-1], starts[:-2], starts[1:-1], strict=True):
         borders += _split_if_grown(border, ids[begin:end], weights[begin:end], partition_bytes)
-    return borders + _last_borders(
-        old[-1], ids[starts[-2] :], weights[starts[-2] :], partition_bytes, known_until
-    )
+    last = slice(starts[-2], None)
+    return borders + _last_borders(old[-1], ids[last], weights[last], partition_bytes, last_known)
 
 
 def partitions_of(subjects: pl.DataFrame, borders: Sequence[Border]) -> list[Partition]:
-    """Put together the partitions between borders.
+    """Return the partitions between borders.
 
     Parameters
     ----------
@@ -103,51 +105,46 @@ def partitions_of(subjects: pl.DataFrame, borders: Sequence[Border]) -> list[Par
     borders : sequence of Border
         From `plan_borders`.
     """
-    first = [border.first_subject for border in borders[1:]]
+    firsts = [border.first_subject for border in borders[1:]]
     ids = subjects["subject_id"].fill_null(np.iinfo(np.int64).min).to_numpy()
-    offsets = [0, *np.searchsorted(ids, np.array(first, np.int64)).tolist(), len(ids)]
+    offsets = [0, *np.searchsorted(ids, np.array(firsts, np.int64)).tolist(), len(ids)]
     content, places = (_sums(subjects[name].to_numpy(), offsets) for name in ("content", "places"))
     return [
-        Partition(border.name, border.first_subject, following, content[k], places[k])
-        for k, (border, following) in enumerate(zip(borders, [*first, None], strict=True))
+        Partition(border.name, border.first_subject, next_subject, content[k], places[k])
+        for k, (border, next_subject) in enumerate(zip(borders, [*firsts, None], strict=True))
     ]
 
 
-def split(partition: Partition, subjects: pl.DataFrame, pieces: int = 2) -> list[Partition]:
-    """Split a partition that is too much for a worker into pieces of about equal weight.
+def split_partition(partition: Partition, subjects: pl.DataFrame, pieces: int = 2) -> list[Partition]:
+    """Split a partition that is too large for a worker into pieces of about equal weight.
 
     Parameters
     ----------
     partition : Partition
-        The partition.
     subjects : polars.DataFrame
         From `polyframe.panoptes.classifications.selection.used_subjects`.
     pieces : int
-        How many, where it has that many subjects.
+        Number of pieces, if it has that many subjects.
 
     Returns
     -------
     list of Partition
-        Only itself where it holds a single subject.
+        The partition itself if it contains a single subject.
     """
     within = within_range("subject_id", partition.first_subject, partition.next_subject)
     own = subjects.filter(within)
-    numbered = own.filter(pl.col("subject_id").is_not_null())
-    if numbered.height < 2:
+    with_id = own.filter(pl.col("subject_id").is_not_null())
+    if with_id.height < 2:
         return [partition]
-    target = -(-int(numbered["bytes"].sum()) // pieces)
-    ids = numbered["subject_id"].to_numpy()
-    cuts = _cuts(numbered["bytes"].to_numpy(), target, most=_MOST_PIECES) or [len(ids) // 2]
+    target = -(-int(with_id["bytes"].sum()) // pieces)
+    ids = with_id["subject_id"].to_numpy()
+    cuts = _cuts(with_id["bytes"].to_numpy(), target, most=_MOST_PIECES) or [len(ids) // 2]
     border = Border(partition.name, partition.first_subject)
-    found = partitions_of(own, _pieces(border, ids, cuts))
-    last = found[-1]
-    return [
-        *found[:-1],
-        Partition(last.name, last.first_subject, partition.next_subject, last.content, last.places),
-    ]
+    *others, last = partitions_of(own, _pieces(border, ids, cuts))
+    return [*others, replace(last, next_subject=partition.next_subject)]
 
 
-def _numbered(index: int) -> str:
+def _part_number(index: int) -> str:
     return f"{index:05d}"
 
 
@@ -159,28 +156,29 @@ def _sums(hashes: NDArray[np.uint64], offsets: list[int]) -> list[str]:
 
 
 def _cuts(weights: NDArray[Any], target: int, *, filled: int = 0, most: int | None = None) -> list[int]:
-    """Return where ranges of at most `target` bytes begin, without the first, which has `filled` already.
+    """Return the positions at which ranges of at most `target` bytes begin, except for the first range.
 
-    A range has at least one subject, which may exceed the target alone.
+    The first range already contains `filled` bytes. A range has at least one subject, which may exceed the
+    target.
     """
-    until = np.cumsum(weights)
+    total = np.cumsum(weights)
     cuts: list[int] = []
-    cut = int(np.searchsorted(until, target - filled, side="right")) or int(filled == 0)
-    while cut < len(until) and (most is None or len(cuts) < most - 1):
+    cut = int(np.searchsorted(total, target - filled, side="right")) or int(filled == 0)
+    while cut < len(total) and (most is None or len(cuts) < most - 1):
         cuts.append(cut)
-        before = until[cut - 1] if cut else 0
-        cut = max(int(np.searchsorted(until, before + target, side="right")), cut + 1)
+        before = total[cut - 1] if cut else 0
+        cut = max(int(np.searchsorted(total, before + target, side="right")), cut + 1)
     return cuts
 
 
 def _split_if_grown(
     border: Border, ids: NDArray[Any], weights: NDArray[Any], partition_bytes: int
 ) -> list[Border]:
-    if len(ids) < 2 or weights.sum() <= _TOLERATED * partition_bytes:
+    if len(ids) < 2 or weights.sum() <= _TOLERANCE * partition_bytes:
         return [border]
     cuts = _cuts(weights, partition_bytes)
     if len(cuts) >= _MOST_PIECES:
-        # More than two digits can number: large pieces first, which are then split themselves.
+        # Two digits cannot number so many: make large pieces, which are then split themselves.
         cuts = _cuts(weights, 2 * int(weights.sum()) // _MOST_PIECES, most=_MOST_PIECES)
     pieces = zip(_pieces(border, ids, cuts), [0, *cuts], [*cuts, len(ids)], strict=True)
     return [
@@ -196,13 +194,13 @@ def _pieces(border: Border, ids: NDArray[Any], cuts: list[int]) -> list[Border]:
 
 
 def _last_borders(
-    border: Border, ids: NDArray[Any], weights: NDArray[Any], partition_bytes: int, known_until: int | None
+    border: Border, ids: NDArray[Any], weights: NDArray[Any], partition_bytes: int, last_known: int | None
 ) -> list[Border]:
-    """Fill the last partition with new subjects, and put those that do not fit into new ones."""
-    n_known = 0 if known_until is None else int(np.searchsorted(ids, known_until, side="right"))
+    """Fill the last partition with new subjects, and put those that do not fit into new partitions."""
+    n_known = 0 if last_known is None else int(np.searchsorted(ids, last_known, side="right"))
     known = _split_if_grown(border, ids[:n_known], weights[:n_known], partition_bytes)
-    # Where it had to be split it is more than full: what is new begins a partition of its own.
+    # If it had to be split, it is more than full, and new subjects begin another partition.
     filled = int(weights[:n_known].sum())
-    following = int(border.name.split("-")[0]) + 1
+    number = int(border.name.split("-")[0]) + 1
     cuts = _cuts(weights[n_known:], partition_bytes, filled=filled)
-    return known + [Border(_numbered(following + k), int(ids[n_known + cut])) for k, cut in enumerate(cuts)]
+    return known + [Border(_part_number(number + k), int(ids[n_known + cut])) for k, cut in enumerate(cuts)]

@@ -1,4 +1,8 @@
-"""The way through: survey, shuffle, one task for each partition that is not current, tables into place."""
+"""Run the pipeline from an export, or from the extractions in an output directory.
+
+Scan the export, sort its rows into partitions, process the partitions that are out of date, and publish the
+tables.
+"""
 
 import contextlib
 import time
@@ -21,11 +25,10 @@ from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
-from polyframe.pipeline.partitions import Partition
-from polyframe.pipeline.partitions import split as split_partition
+from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
-    Order,
     Records,
+    RunSpec,
     current_records,
     earlier_work,
     kept_stages,
@@ -35,10 +38,10 @@ from polyframe.pipeline.plan import (
 )
 from polyframe.pipeline.result import Summary, checked_counts, merged_records, removed_tables
 from polyframe.pipeline.safeguards import (
-    check_named,
     check_shrinkage,
+    check_tools_exist,
     extracted_tools,
-    made_with,
+    previous_selection,
     recorded_manifest,
 )
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
@@ -70,34 +73,34 @@ def run_export(
     given: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
-    """Work through an export from its rows on.
+    """Make the tables of a classification export.
 
-    What an earlier run made of the same rows with the same settings stays as it is. Workflow and version are
-    those of the earlier run where the settings name none.
+    What an earlier run made of the same rows with the same settings is reused. Workflow and version default
+    to those of the earlier run.
 
     Parameters
     ----------
     named : sequence of path or frame
         The files of the export, see `polyframe.panoptes.classifications.sources.find_sources`.
     output : Path
-        The output directory; new, empty or ours.
+        The output directory: new, empty, or made by polyframe.
     settings : Settings
         All settings.
     stages : sequence of str
-        `extract`, then also `reduce`, then also `contours`.
+        `extract`, optionally followed by `reduce` and `contours`.
     say, progress : callable
-        Told what was chosen, and partitions done and in all.
+        Receive what was chosen, and the numbers of partitions done and in total.
     force : bool
-        Make everything anew, within the same borders.
+        Rebuild everything, with the same borders of partitions.
     given : collection of str
-        The settings that were given in any way; those of stages that are not wanted are recorded.
+        The settings given in any way; those of stages that are not run are recorded.
     flagged : collection of str
-        The settings that were given by flags or arguments: tasks and tools that they name must be there.
+        The settings given by flags or arguments: the tasks and tools that they name must exist.
 
     Raises
     ------
     PolyframeError
-        Where the export cannot be used or the output not be written; earlier output stays as it was.
+        If the export cannot be used or the output cannot be written; earlier output is not changed.
     """
     started = time.monotonic()
     key = volunteers_key(settings)
@@ -105,43 +108,44 @@ def run_export(
     with work_directory(output, discard=force) as work:
         files = file_states(named)
         recorded = recorded_manifest(output)
-        kept = made_with(output, recorded)
-        if kept is None and (output / MANIFEST).is_file():
+        previous = previous_selection(output, recorded)
+        if previous is None and (output / MANIFEST).is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{output / MANIFEST}: cannot be read; {chosen}")
-        export = scan_export(named, work / "sources", settings, say, kept)
+        export = scan_export(named, work / "sources", settings, say, previous)
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(output, work, before, force)
-        order = Order(tuple(stages), export.settings, export.selection, earlier, key)
-        current = current_records(order, partitions)
-        drop_unneeded(current, order.earlier)
+        spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
+        current = current_records(spec, partitions)
+        drop_unneeded(current, earlier)
         try:
             shuffled = _shuffle(export, partitions, current, work / "rows")
         finally:
-            # What was counted at the first look would stand for other rows.
+            # If the files have changed, the counts of the scan belong to other rows.
             check_unchanged(files)
         tasks = [
-            task_for(order, partition, current[partition.name], slices)
-            for partition, slices in zip(partitions, shuffled.partitions, strict=True)
+            task_for(spec, partition, current[partition.name], rows)
+            for partition, rows in zip(partitions, shuffled.partitions, strict=True)
             if len(current[partition.name]) < len(stages)
         ]
 
         def split(task: PartitionTask) -> list[PartitionTask]:
+            if not isinstance(task.source, Slices):
+                return [task]
             pieces = split_partition(task.partition, export.subjects)
-            rows = task.source if isinstance(task.source, Slices) else None
-            return [task] if rows is None else [task_for(order, piece, {}, rows) for piece in pieces]
+            return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
-        made = _made(tasks, export.settings.jobs, split, say, progress)
-        all_settings, others = kept_stages(order, partitions, before, given)
-        records = merged_records(partitions, made, others, current)
+        results = _process(tasks, export.settings.jobs, split, say, progress)
+        all_settings, others = kept_stages(spec, partitions, before, given)
+        records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
-        with _discarded_where_refused(work):
-            check_named(", ".join(export.names), tools_in(records), export.settings, flagged, say)
-        on_marks = _notes_on_marks(
+        with _removing_parts_on_error(work):
+            check_tools_exist(", ".join(export.names), tools_in(records), export.settings, flagged, say)
+        notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )
-        for note in on_marks:
+        for note in notes:
             say(note)
         manifest = new_manifest(
             all_settings,
@@ -153,18 +157,18 @@ def run_export(
             extraction=export.settings,
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
         )
-        notes = removed_tables(before, manifest)
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
-        for note in notes:
+        removed = removed_tables(before, manifest)
+        for note in removed:
             say(note)
         put_into_place(output, work, manifest, before)
     return Summary(
         output,
         counts,
         max(time.monotonic() - started, 0),
-        (*export.selection.notes, *on_marks, *notes),
+        (*export.selection.notes, *notes, *removed),
         len(records),
-        len(made),
+        len(results),
         export.temporary_bytes + shuffled.bytes,
         manifest.stages,
     )
@@ -184,11 +188,11 @@ def extract_frames(
     named : sequence of path or frame
         The files of the export.
     settings : Settings
-        What to extract.
+        All settings.
     work : Path
         A folder for temporary files.
     say : callable
-        Told what was chosen.
+        Receives what was chosen.
     flagged : collection of str
         As for `run_export`.
     """
@@ -196,14 +200,14 @@ def extract_frames(
     export = scan_export(named, work, settings, say)
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
-    found = extract_rows(checked, export.settings)
-    tools = tools_to_record(found.extractions, checked.rows["annotations"], export.settings)
-    check_named(", ".join(export.names), tools_from_names(tools), export.settings, flagged, say)
-    decoded = found.extractions.height
-    assumed = assumed_polygons(found.extractions, export.settings)
-    for note in _notes_on_marks(decoded + undecoded_marks(found.rejects), decoded, assumed, export):
+    extraction = extract_rows(checked, export.settings)
+    marks = extraction.extractions
+    tools = tools_to_record(marks, checked.rows["annotations"], export.settings)
+    check_tools_exist(", ".join(export.names), tools_from_names(tools), export.settings, flagged, say)
+    seen = marks.height + undecoded_marks(extraction.rejects)
+    for note in _notes_on_marks(seen, marks.height, assumed_polygons(marks, export.settings), export):
         say(note)
-    return Extraction(**{name: anonymize(frame, settings, key) for name, frame in vars(found).items()})
+    return Extraction(**{name: anonymize(frame, settings, key) for name, frame in vars(extraction).items()})
 
 
 def run_extractions(
@@ -216,27 +220,27 @@ def run_extractions(
     force: bool = False,
     flagged: Collection[str] = (),
 ) -> Summary:
-    """Reduce, or make the contours, from the extractions in an output directory.
+    """Make the reductions or the contours from the extractions in an output directory.
 
     Parameters
     ----------
     output : Path
-        What an earlier run wrote.
+        The output directory of an earlier run.
     settings : Settings
-        All settings; those of the extraction are taken from the directory.
+        All settings, with those of the extraction.
     stage : {"reduce", "contours"}
         What to make.
     say, progress : callable
-        Told what happened, and partitions done and in all.
+        Receive notes, and the numbers of partitions done and in total.
     force : bool
-        Make everything anew.
+        Rebuild everything.
     flagged : collection of str
         As for `run_export`.
 
     Raises
     ------
     PolyframeError
-        Where the directory holds no extractions.
+        If the directory contains no extractions.
     """
     started = time.monotonic()
     read_manifest(output)
@@ -247,36 +251,37 @@ def run_extractions(
         if before.polyframe_version != __version__:
             raise PolyframeError(
                 f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
-                f"{__version__}; run `polyframe run` or `polyframe extract` again"
+                f"{__version__}. Run `polyframe run` or `polyframe extract` again."
             )
-        check_named(str(output), extracted_tools(before), settings, flagged, say)
+        check_tools_exist(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
-        order = Order((stage,), settings, None, earlier_work(output, work, before, force=False), key)
-        current = {} if force else current_records(order, partitions)
-        drop_unneeded(current, order.earlier)
-        tasks = [task_for(order, p, {}, None) for p in partitions if not current.get(p.name)]
-        made = _made(tasks, settings.jobs, lambda task: [task], say, progress)
-        all_settings, kept = kept_stages(order, partitions, before)
-        records = merged_records(partitions, made, kept, current)
+        earlier = earlier_work(output, work, before, force=False)
+        spec = RunSpec((stage,), settings, None, earlier, key)
+        current = {} if force else current_records(spec, partitions)
+        drop_unneeded(current, earlier)
+        tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
+        results = _process(tasks, settings.jobs, lambda task: [task], say, progress)
+        all_settings, kept = kept_stages(spec, partitions, before)
+        records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         manifest = with_later_stages(before, all_settings, records, counts)
-        notes = removed_tables(before, manifest)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
+        removed = removed_tables(before, manifest)
         put_into_place(output, work, manifest, before)
     return Summary(
         output,
         counts,
         max(time.monotonic() - started, 0),
-        notes,
+        removed,
         len(records),
-        len(made),
+        len(results),
         stages=manifest.stages,
     )
 
 
 @contextlib.contextmanager
-def _discarded_where_refused(work: Path) -> Iterator[None]:
-    """Remove finished parts where they cannot be of use, since the command has to be another one."""
+def _removing_parts_on_error(work: Path) -> Iterator[None]:
+    """Remove finished parts on an error that needs another command, which cannot use them."""
     try:
         yield
     except PolyframeError:
@@ -285,7 +290,7 @@ def _discarded_where_refused(work: Path) -> Iterator[None]:
 
 
 def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -> tuple[str, ...]:
-    """Say so where no mark can be used, or where it is not known how to read them."""
+    """Return a note if no mark can be used, or if marks are assumed to be polygons."""
     if not seen:
         return (explain_no_marks(export.rows, export.settings),)
     if not decoded:
@@ -300,25 +305,25 @@ def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -
 
 
 def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:
-    """Write the rows of those partitions to disk whose extraction has to be made."""
-    wanted = np.array(["extract" not in current[partition.name] for partition in partitions])
+    """Write the rows of the partitions whose extraction is out of date to disk."""
+    needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
-    return shuffle(export.rows, firsts, wanted, folder)
+    return shuffle(export.rows, firsts, needed, folder)
 
 
-def _made(
+def _process(
     tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say, progress: Progress
 ) -> list[PartitionResult]:
-    """Do the tasks; where that ends early, the error tells what is kept."""
-    made: list[PartitionResult] = []
+    """Process the tasks; if that ends early, a note of the error says what is kept."""
+    results: list[PartitionResult] = []
     progress(0, len(tasks))
     try:
         for result in process(tasks, jobs, split, say):
-            made.append(result)
-            progress(len(made), max(len(tasks), len(made)))
+            results.append(result)
+            progress(len(results), max(len(tasks), len(results)))
     except (PolyframeError, OSError, KeyboardInterrupt) as error:
-        if made:
-            kept = f"{len(made)} of {len(tasks)} partitions are finished and kept"
-            error.add_note(f"{kept}; the same command goes on from there")
+        if results:
+            finished = f"{len(results)} of {len(tasks)} partitions are finished and kept"
+            error.add_note(f"{finished}; run the same command to continue")
         raise
-    return made
+    return results

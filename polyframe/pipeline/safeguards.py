@@ -1,4 +1,8 @@
-"""Keep a run from quietly replacing good tables: what it keeps, what must be there, how far it may shrink."""
+"""Keep a run from replacing good tables by accident.
+
+A run keeps the workflow and version of the output directory, checks that the chosen tools exist, and stops if
+the number of marks or clusters falls too far.
+"""
 
 import json
 import typing
@@ -19,15 +23,14 @@ from polyframe.panoptes.classifications.workflow_versions import parse_version_s
 from polyframe.store.accounting import Accounting, Counts, total
 from polyframe.store.manifest import MANIFEST, Manifest, tools_in
 
-#: Settings that change tables, but neither how many marks there are nor how many clusters.
-_NO_COUNTS: Final = ("volunteers", "average_type", "min_threshold")
+#: Settings that affect tables, but not the numbers of marks and clusters.
+_NOT_COUNTED: Final = ("volunteers", "average_type", "min_threshold")
 
 
 def recorded_manifest(output: Path) -> dict[str, Any]:
-    """Return what the manifest of an output directory holds, whatever its form.
+    """Return the manifest of an output directory without checking it.
 
-    That of another version of polyframe is good enough to know what the tables were made with, although
-    nothing else can be reused.
+    A manifest of another version of polyframe still says what the tables were made with.
 
     Parameters
     ----------
@@ -37,17 +40,17 @@ def recorded_manifest(output: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Empty where there is no manifest, or no JSON object in it.
+        Empty if there is no manifest, or it is not a JSON object.
     """
     try:
-        recorded = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return recorded if isinstance(recorded, dict) else {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
-def made_with(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | None:
-    """Return the workflow and version that an output directory was made with.
+def previous_selection(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | None:
+    """Return the workflow and version with which an output directory was made.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | 
     Returns
     -------
     PreviousSelection or None
-        None where there are no tables yet, or the manifest does not tell.
+        None if there are no tables yet, or the manifest does not say.
     """
     extraction = recorded.get("extraction")
     if not isinstance(extraction, dict):
@@ -71,110 +74,112 @@ def made_with(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | 
         parse_version_spec(version)
     except UsageError:
         return None
-    told = recorded.get("version_chosen_by")
     choices: tuple[VersionChosenBy, ...] = typing.get_args(VersionChosenBy)
-    chosen_by: VersionChosenBy = next((choice for choice in choices if choice == told), choices[0])
+    chosen_by: VersionChosenBy = next(
+        (c for c in choices if c == recorded.get("version_chosen_by")), choices[0]
+    )
     return PreviousSelection(str(output), workflow_id, version, choices[0] if ".." in version else chosen_by)
 
 
 def extracted_tools(manifest: Manifest) -> Tools | None:
-    """Return the tools of the extractions in an output directory; None where its manifest does not tell."""
+    """Return the tools of the extractions in an output directory; None if its manifest does not say."""
     tools = tools_in(manifest.partitions)
     return None if tools is None else tools.chosen(manifest.extraction)
 
 
-def check_named(
+def check_tools_exist(
     where: str, tools: Tools | None, settings: Settings, flagged: Collection[str], say: Say = lambda _: None
 ) -> None:
-    """Check that the tasks and tools that the settings name are there.
+    """Check that the tasks and tools in the settings exist.
 
     Parameters
     ----------
     where : str
-        The export, the output directory or the frame, for messages.
+        Name of the export, output directory or frame, for messages.
     tools : Tools or None
-        The tools that there are; None where that is not known.
+        The tools that drew outlines; None if unknown.
     settings : Settings
         All settings.
     flagged : collection of str
-        The settings that were given by flags or arguments. What they name must be there; a configuration may
-        name what nobody has used so far, unless nothing that it names is there.
+        The settings given by flags or arguments: their tasks and tools must exist. Of those in a
+        configuration, which may not have been used so far, one must exist.
     say : callable
-        Told what a configuration names in vain.
+        Receives the tasks and tools in a configuration that do not exist.
 
     Raises
     ------
     PolyframeError
-        Where something that is named is not there; it says what is.
+        If they do not exist; the message lists those that do.
     """
     if tools is None:
         return
     asked = tools.lacking(settings, [name for name in TOOL_SETTINGS if name in flagged])
     if asked:
-        raise PolyframeError(f"{where}: holds no outline of {' and of '.join(asked)}; it holds {tools}")
+        raise PolyframeError(f"{where}: contains no outline of {' or '.join(asked)}; it contains {tools}")
     lacking = tools.lacking(settings)
     if not lacking or tools == Tools():
         return
     if tools.chosen(settings) == Tools():
         raise PolyframeError(
-            f"{where}: holds no outline of what the configuration names ({', '.join(lacking)}); "
-            f"it holds {tools}"
+            f"{where}: contains no outline of {', '.join(lacking)}, which the configuration names; "
+            f"it contains {tools}"
         )
-    say(f"the configuration names {', '.join(lacking)}, of which there is no outline so far")
+    say(f"the configuration names {', '.join(lacking)}, but there is no outline of it so far")
 
 
 def check_shrinkage(output: Path, recorded: Mapping[str, Any], manifest: Manifest, max_shrink: float) -> None:
-    """Check that marks and clusters do not fall too far while the settings stay as they are.
+    """Check that the numbers of marks and clusters do not fall too far with unchanged settings.
 
     Parameters
     ----------
     output : Path
         The output directory, for the message.
     recorded : mapping
-        Its manifest so far, from `recorded_manifest`.
+        Its manifest, from `recorded_manifest`.
     manifest : Manifest
-        The manifest of the tables that would take the place of those in the output directory.
+        The manifest of the new tables.
     max_shrink : float
-        The largest share by which they may fall.
+        The largest acceptable decrease (fraction).
 
     Raises
     ------
     PolyframeError
-        Where they fall by more; it says from what to what, and what else changed. Settings that were changed
-        are no reason: marks are compared where those of the extraction are the same, clusters where those of
-        the clustering are the same too.
+        If they fall by more; the message lists all counts that changed. Marks are compared only if the
+        settings of the extraction are unchanged, clusters only if those of the clustering are too.
     """
     new = manifest.to_dict()
     before, after = _extracted(recorded), _extracted(new)
     compared: list[tuple[str, int, int]] = []
-    if _alike(recorded, new, "extraction", ("extract",)):
+    if _same_settings(recorded, new, "extraction", ("extract",)):
         compared.append(("marks", _marks(before), _marks(after)))
     if _clustered(recorded) and _clustered(new):
         before, after = _counts(recorded.get("accounting")), manifest.accounting
-        if compared and _alike(recorded, new, "settings", ("extract", "reduce")):
+        if compared and _same_settings(recorded, new, "settings", ("extract", "reduce")):
             compared.append(("clusters", before.clusters, after.clusters))
     allowed = Fraction(repr(max_shrink))
-    fallen = [f"{name} from {old} to {new}" for name, old, new in compared if old - new > allowed * old]
-    if fallen:
+    falls = [f"{name} from {old} to {new}" for name, old, new in compared if old - new > allowed * old]
+    if falls:
+        changes = ", ".join(_changes(before, after)) or "none that is counted"
         raise PolyframeError(
-            f"{output}: {' and '.join(fallen)} would be a fall of more than {float(100 * allowed):g}%, with "
-            f"the settings that it was made with, so its tables stay as they were; what else changed: "
-            f"{', '.join(_changes(before, after)) or 'nothing that is counted'}; look at the export, or take "
-            "the new tables all the same with --max-shrink 100%, which finds them finished"
+            f"{output}: its tables would shrink by more than {float(100 * allowed):g}% with unchanged "
+            f"settings ({' and '.join(falls)}), so they were not replaced. All changes: {changes}. Check the "
+            "export, or accept the new tables, which are finished, with --max-shrink 100%."
         )
 
 
-def _alike(recorded: Mapping[str, Any], new: Mapping[str, Any], key: str, stages: tuple[Any, ...]) -> bool:
-    """Tell whether those settings are the same that decide how many marks or clusters there are."""
+def _same_settings(
+    recorded: Mapping[str, Any], new: Mapping[str, Any], key: str, stages: tuple[Any, ...]
+) -> bool:
+    """Return whether the settings that affect the numbers of marks or clusters are unchanged."""
     before, after = recorded.get(key), new.get(key)
     if not isinstance(before, dict) or not isinstance(after, dict):
         return False
-    passed_over = set(_NO_COUNTS)
+    ignored = set(_NOT_COUNTED)
     if recorded.get("version_chosen_by") == new.get("version_chosen_by") == "newest":
-        # Asked for again, whichever it is by now.
-        passed_over.add("workflow_version")
+        # The newest version was requested, which may be another one now.
+        ignored.add("workflow_version")
     # Another version of polyframe may have other settings.
-    names = (set(Settings().affecting(*stages)) & before.keys()) - passed_over
+    names = (set(Settings().affecting(*stages)) & before.keys()) - ignored
     return bool(names) and all(before[name] == after[name] for name in names)
 
 
@@ -184,7 +189,7 @@ def _clustered(recorded: Mapping[str, Any]) -> bool:
 
 
 def _extracted(recorded: Mapping[str, Any]) -> Accounting:
-    """Return the counts of the extraction alone, which may have taken more marks than later stages."""
+    """Return the counts of the extraction alone, which may contain more marks than later stages use."""
     whole = _counts(recorded.get("accounting"))
     try:
         extractions = [partition["stages"]["extract"] for partition in recorded["partitions"]]
@@ -195,7 +200,7 @@ def _extracted(recorded: Mapping[str, Any]) -> Accounting:
 
 
 def _counts(recorded: object) -> Accounting:
-    """Return counts as far as they are known by the same names."""
+    """Return the counts that have the same names today."""
     if not isinstance(recorded, dict):
         return Accounting()
     known = {name: recorded[name] for name in Accounting.__struct_fields__ if name in recorded}
@@ -207,18 +212,18 @@ def _counts(recorded: object) -> Accounting:
 def _marks(counts: Accounting) -> int:
     if counts.marks_seen:
         return counts.marks_extracted
-    # Earlier versions counted as rejected only what was decoded.
+    # Earlier versions counted only decoded marks as rejected.
     return counts.marks_decoded - counts.marks_rejected
 
 
 def _changes(before: Accounting, after: Accounting) -> Iterator[str]:
-    """Name every count that is another one now; rejected rows and marks by reason too."""
+    """Describe every count that changed, with rejected rows and marks by reason."""
     old, new = before.to_dict(), after.to_dict()
     reasons: tuple[dict[str, int], dict[str, int]] = old.pop("reasons"), new.pop("reasons")
     for name in new:
         if old[name] != new[name]:
             yield f"{name.replace('_', ' ')} {old[name]} -> {new[name]}"
     for reason in sorted({*reasons[0], *reasons[1]}):
-        counts = [told.get(reason, 0) for told in reasons]
-        if counts[0] != counts[1]:
-            yield f"rejected as {reason} {counts[0]} -> {counts[1]}"
+        old_count, new_count = (counts.get(reason, 0) for counts in reasons)
+        if old_count != new_count:
+            yield f"rejected as {reason} {old_count} -> {new_count}"

@@ -1,8 +1,8 @@
-"""Rows sorted into partitions on disk, in memory that does not grow with them or with the partitions.
+"""Sort rows into partitions on disk, in bounded memory.
 
-Rows come in batches; some megabytes of them at a time are sorted by partition and written as one file, a
-*run*, with one Arrow record batch for each partition that has rows in it. A partition is then read by taking
-its batch out of every run. No file is open for a partition, so there may be any number of them.
+Rows arrive in batches. Some megabytes at a time are sorted by partition and written as one file, a *run*,
+with an Arrow record batch for each partition that has rows in it. To read a partition, its batches are
+collected from all runs. Since a partition needs no open file, there may be any number of partitions.
 """
 
 import itertools
@@ -19,18 +19,18 @@ from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError
 from polyframe.core.ragged import runs_of_equal
 
-#: How much of the rows is held in memory before it is written.
+#: Rows in memory are written when they reach this size.
 _RUN_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Where the rows of one partition are.
+    """The rows of one partition.
 
     Attributes
     ----------
     batches : tuple of (Path, int)
-        A file and the number of a batch in it, in the order in which the rows came.
+        Files, and the number of a batch in each, in the order of the rows.
     """
 
     batches: tuple[tuple[Path, int], ...]
@@ -43,17 +43,17 @@ class Shuffled:
     Attributes
     ----------
     partitions : tuple of Slices or None
-        By the number of the partition; None where it was not wanted.
+        By the number of the partition; None if it was not requested.
     bytes : int
-        What is on disk.
+        Size on disk.
     """
 
     partitions: tuple[Slices | None, ...]
     bytes: int
 
 
-def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], wanted: Flags, folder: Path) -> Shuffled:
-    """Write rows to disk, told apart by ranges of subjects.
+def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, folder: Path) -> Shuffled:
+    """Write rows to disk, sorted by partition.
 
     Parameters
     ----------
@@ -62,49 +62,49 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], wanted: Flags, fo
     first_subjects : sequence of int
         The first subject of each partition but the first, increasing. Rows without a subject go into the
         first partition.
-    wanted : (n_partitions,) bool
-        Partitions whose rows are written; the others are passed over.
+    needed : (n_partitions,) bool
+        Partitions whose rows are written.
     folder : Path
-        Where the files go; made.
+        Folder of the files; created if missing.
 
     Raises
     ------
     PolyframeError
-        Where they cannot be written.
+        If they cannot be written.
     """
-    if not wanted.any():
-        return Shuffled((None,) * len(wanted), 0)
+    if not needed.any():
+        return Shuffled((None,) * len(needed), 0)
     borders = np.asarray(first_subjects, np.int64)
     folder.mkdir(parents=True, exist_ok=True)
-    batches: list[list[tuple[Path, int]]] = [[] for _ in wanted]
-    held: list[pl.DataFrame] = []
-    held_bytes = n_runs = total = 0
+    batches: list[list[tuple[Path, int]]] = [[] for _ in needed]
+    buffer: list[pl.DataFrame] = []
+    buffer_bytes = n_runs = total = 0
     failures: list[Exception] = []
 
     def write() -> None:
-        nonlocal held_bytes, n_runs, total
-        if not held:
+        nonlocal buffer_bytes, n_runs, total
+        if not buffer:
             return
         path = folder / f"{n_runs:05d}.arrow"
-        for position, partition in enumerate(_write_run(pl.concat(held), borders, path)):
+        for position, partition in enumerate(_write_run(pl.concat(buffer), borders, path)):
             batches[partition].append((path, position))
         total += path.stat().st_size
         n_runs += 1
-        held.clear()
-        held_bytes = 0
+        buffer.clear()
+        buffer_bytes = 0
 
     def take(batch: pl.DataFrame) -> bool:
-        nonlocal held_bytes
+        nonlocal buffer_bytes
         try:
-            if not wanted.all():
-                batch = batch.filter(wanted[_partition_of(batch, borders)])
+            if not needed.all():
+                batch = batch.filter(needed[_partition_of(batch, borders)])
             if batch.height:
-                held.append(batch)
-                held_bytes += int(batch.estimated_size())
-            if held_bytes >= _RUN_BYTES:
+                buffer.append(batch)
+                buffer_bytes += int(batch.estimated_size())
+            if buffer_bytes >= _RUN_BYTES:
                 write()
         except Exception as error:
-            # So that it arrives as it is, whatever Polars makes of errors in a callback.
+            # Raise it later: Polars would wrap an error of a callback.
             failures.append(error)
         return bool(failures)
 
@@ -112,8 +112,10 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], wanted: Flags, fo
     if failures:
         raise failures[0]
     write()
-    slices = (Slices(tuple(found)) if needed else None for found, needed in zip(batches, wanted, strict=True))
-    return Shuffled(tuple(slices), total)
+    slices = tuple(
+        Slices(tuple(own)) if is_needed else None for own, is_needed in zip(batches, needed, strict=True)
+    )
+    return Shuffled(slices, total)
 
 
 def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
@@ -122,28 +124,27 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     Parameters
     ----------
     slices : Slices
-        Where they are.
     schema : polars.Schema
         Their columns, for a partition without rows.
 
     Raises
     ------
     PolyframeError
-        Where a file is missing or damaged.
+        If a file is missing or damaged.
     """
     import pyarrow as pa
 
-    found: list[Any] = []
+    batches: list[Any] = []
     for path, position in slices.batches:
         try:
             with pa.memory_map(str(path)) as file:
-                found.append(pa.ipc.open_file(file).get_batch(position))
+                batches.append(pa.ipc.open_file(file).get_batch(position))
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
-            raise PolyframeError(f"{path}: vanished or was damaged ({reason}); run again") from None
-    if not found:
+            raise PolyframeError(f"{path}: missing or damaged ({reason}). Run the command again.") from None
+    if not batches:
         return pl.DataFrame(schema=schema)
-    frame = pl.from_arrow(pa.Table.from_batches(found))
+    frame = pl.from_arrow(pa.Table.from_batches(batches))
     assert isinstance(frame, pl.DataFrame)
     return frame
 

@@ -17,7 +17,7 @@ from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
-from polyframe.pipeline.safeguards import check_named, extracted_tools
+from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import each
 from polyframe.store.dataset import part_paths
 from polyframe.store.manifest import Manifest
@@ -77,7 +77,7 @@ def tune_output(
     with opened(output, "tune") as directory:
         manifest = directory.manifest
         settings = _settings(output, manifest, given, say)
-        check_named(str(output), extracted_tools(manifest), settings, flagged, say)
+        check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
         current = _current(manifest)
         if current and current not in grid.settings:
             eps, min_samples = current

@@ -1,4 +1,4 @@
-"""Partitions shared between workers, by joblib; a worker that the system kills takes nothing else down."""
+"""Process partitions in parallel with joblib, and recover if the system kills a worker."""
 
 import contextlib
 import functools
@@ -17,12 +17,12 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, process_partition
 
-#: Up to so many partitions the workers are threads of this process.
+#: Up to this number of partitions, the workers are threads of this process.
 _PARTITIONS_FOR_THREADS: Final = 32
-#: Seconds between two looks of a worker at whether its caller lives.
-_GLANCE: Final = 0.2
+#: Seconds between two checks of a worker whether its caller is alive.
+_POLL_SECONDS: Final = 0.2
 
-#: The hash of the secret in the environment of the workers that joblib keeps.
+#: Hash of the secret in the environment of the workers that joblib keeps.
 _key_of_workers: int | None = None
 
 Split = Callable[[PartitionTask], list[PartitionTask]]
@@ -31,38 +31,38 @@ Result = TypeVar("Result")
 
 
 def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -> Iterator[PartitionResult]:
-    """Run tasks in this process or in workers; yield results as they come.
+    """Run tasks in this process or in workers; yield results as they complete.
 
     Parameters
     ----------
     tasks : sequence of PartitionTask
         In any order.
     jobs : int
-        Workers; 0 means one for each processor.
+        Number of workers; 0 means one for each processor.
     split : callable
-        Makes smaller tasks of one; the task alone where it cannot.
+        Splits a task into smaller ones; returns only the task itself if that is impossible.
     say : callable
-        Told when a worker was killed.
+        Receives a note when a worker was killed.
 
     Raises
     ------
     PolyframeError
-        Where a partition cannot be finished. One that a worker was killed over is tried again by itself, then
-        in pieces; only when that fails too it is named, after all others were finished.
+        If a partition cannot be finished. If its worker was killed, it is tried again alone, then in pieces;
+        only if that fails too, and after all other partitions, the error names it.
     """
     if jobs == 1 or len(tasks) <= 1:
         yield from map(_in_memory, tasks)
         return
     import joblib
 
-    _let_go_of_old_workers(volunteers_key(tasks[0].settings))
+    _stop_workers_with_other_key(volunteers_key(tasks[0].settings))
     workers = min(jobs or joblib.cpu_count(), len(tasks))
     pending = {task.partition.name: task for task in tasks}
     lost: list[PartitionTask] = []
     broken = False
     while pending:
         try:
-            # A partition that is too much for a worker must not come into this process.
+            # A partition that killed a worker must not run in this process.
             for result in _in_workers(_process, list(pending.values()), workers, in_processes=broken):
                 del pending[result.partition.name]
                 yield result
@@ -73,18 +73,18 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
                 raise PolyframeError("the workers could not be started; try --jobs 1") from None
             for task in suspects:
                 del pending[task.partition.name]
-                say(f"a worker was killed by the system, perhaps over {_named(task)}; trying that alone")
+                say(f"the system killed a worker, perhaps because of {_describe(task)}; trying it alone")
                 yield from _alone(task, split, say, lost)
     if lost:
         raise PolyframeError(
-            f"{_named(lost[0])}: the system killed its worker every time, most likely for want of memory"
-            f"{f' (and {len(lost) - 1} more)' * (len(lost) > 1)}; "
+            f"{_describe(lost[0])}: the system killed its worker every time, most likely for lack of memory"
+            f"{f' (and {len(lost) - 1} more)' * (len(lost) > 1)}: "
             "free memory, or try --jobs 1 or a smaller --partition-size"
         )
 
 
-def _let_go_of_old_workers(key: bytes) -> None:
-    """Let worker processes of earlier runs go, which joblib keeps, where they have another secret."""
+def _stop_workers_with_other_key(key: bytes) -> None:
+    """Stop the worker processes that joblib keeps from an earlier run with another secret."""
     global _key_of_workers
     if key and hash(key) != _key_of_workers:
         from joblib.externals.loky import get_reusable_executor
@@ -94,21 +94,21 @@ def _let_go_of_old_workers(key: bytes) -> None:
 
 
 def each(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
-    """Do a piece of work that writes nothing with each of some tasks; yield results as they come.
+    """Call a function that writes nothing with each task, in workers; yield results as they complete.
 
     Parameters
     ----------
     work : callable
-        A function of a module, so that it can travel to other processes; and so can what it returns.
+        A function of a module; it and its results must be picklable.
     tasks : sequence
-        What it is called with.
+        Its arguments.
     jobs : int
-        Workers; 0 means one for each processor.
+        Number of workers; 0 means one for each processor.
 
     Raises
     ------
     PolyframeError
-        Where the system kills a worker.
+        If the system kills a worker.
     """
     if jobs == 1 or len(tasks) <= 1:
         yield from map(work, tasks)
@@ -120,14 +120,14 @@ def each(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> It
         yield from _in_workers(functools.partial(_do, work), tasks, workers)
     except BrokenExecutor:
         raise PolyframeError(
-            "the system killed a worker, most likely for want of memory; free memory, or try --jobs 1"
+            "the system killed a worker, most likely for lack of memory: free memory, or try --jobs 1"
         ) from None
 
 
 def _alone(
     task: PartitionTask, split: Split, say: Say, lost: list[PartitionTask], again: bool = True
 ) -> Iterator[PartitionResult]:
-    """Run one task in a worker of its own; where that is killed, its pieces, once."""
+    """Run a task in its own worker; if that is killed, run its pieces."""
     try:
         yield from _in_workers(_process, [task], 2, in_processes=True)
     except BrokenExecutor:
@@ -135,7 +135,7 @@ def _alone(
         if len(pieces) < 2:
             lost.append(task)
             return
-        say(f"killed again; {_named(task)} is split into {len(pieces)}")
+        say(f"killed again: splitting {_describe(task)} into {len(pieces)}")
         for piece in pieces:
             yield from _alone(piece, split, say, lost, again=False)
 
@@ -145,11 +145,11 @@ def _in_workers(
 ) -> Iterator[Result]:
     import joblib
 
-    # Each worker is one thread of work; Polars would start one thread for each processor in every worker.
+    # Otherwise Polars would start a thread for each processor in every worker.
     with _environment("POLARS_MAX_THREADS", "1"):
-        # Nearly all the work is done without the GIL, so threads share it well, and they start at once. With
-        # more of it, processes have won back the second that each takes to start. Only a hint: a backend that
-        # the caller has chosen stays.
+        # Nearly all work is done without the GIL, so threads are efficient, and they start at once. Processes
+        # take a second to start, which pays off with many partitions. This is only a hint: a backend that the
+        # caller has chosen has priority.
         few = len(tasks) <= _PARTITIONS_FOR_THREADS and not in_processes
         parallel = _parallel(workers, "threads" if few else "processes")
         results: Any = parallel(joblib.delayed(work)(task, os.getpid()) for task in tasks)
@@ -158,22 +158,22 @@ def _in_workers(
 
 
 def _parallel(workers: int, hint: str) -> Any:
-    """Return how joblib shares work: by the backend of the caller, or by loky where that one is of no use."""
+    """Return joblib's `Parallel` with the caller's backend, or with loky if that one is not usable."""
     import joblib
 
     options = {"n_jobs": workers, "return_as": "generator_unordered", "batch_size": 1}
     try:
         return joblib.Parallel(prefer=hint, **options)
     except ValueError as error:
-        # `multiprocessing` is such a backend; besides, it forks, which the threads of Polars do not survive.
-        refused = error
+        # For example `multiprocessing`, which also forks, and the threads of Polars do not survive a fork.
+        unusable = error
     try:
         parallel = joblib.Parallel(backend="loky", **options)
     except ValueError as error:
         raise PolyframeError(
-            f"joblib cannot share the work: {error}; use another backend, or jobs=1"
+            f"joblib cannot use its backend ({error}): use another backend, or jobs=1"
         ) from None
-    warnings.warn(f"joblib: {refused}; loky is used instead", RuntimeWarning, stacklevel=2)
+    warnings.warn(f"joblib: {unusable}; loky is used instead", RuntimeWarning, stacklevel=2)
     return parallel
 
 
@@ -182,47 +182,48 @@ def _process(task: PartitionTask, caller: int) -> PartitionResult:
 
 
 def _in_memory(task: PartitionTask) -> PartitionResult:
-    """Process a partition; where memory is too small for it, the error names it."""
+    """Process a partition; if memory is not enough, the error names it."""
     try:
         return process_partition(task)
     except MemoryError:
         raise PolyframeError(
-            f"{_named(task)}: not enough memory; free memory, or try --jobs 1 or a smaller --partition-size"
+            f"{_describe(task)}: not enough memory. Free memory, or try --jobs 1 or a smaller "
+            "--partition-size"
         ) from None
 
 
 def _do(work: Callable[[Task], Result], task: Task, caller: int) -> Result:
     if os.getpid() != caller:
-        _follow(caller)
+        _end_with(caller)
     return work(task)
 
 
 @functools.cache
-def _follow(caller: int) -> None:
-    """Let this worker end when the process that gave it work has ended, and only then.
+def _end_with(caller: int) -> None:
+    """End this worker when the process that called it has ended, and only then.
 
-    Ctrl-C in a terminal reaches the workers too; the caller decides. A caller that was killed can tell
-    nobody, and what its workers still write must not get between the parts of the next run.
+    Ctrl-C in a terminal reaches the workers too, but the caller decides. If the caller was killed, its
+    workers must stop writing: their parts must not mix with those of the next run.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = os.getppid()
     if parent != caller and multiprocessing.current_process().name.startswith("Loky"):
-        # The caller has ended already. Workers of other backends may never have been its children.
+        # The caller has ended already. Workers of other backends need not be its children.
         os._exit(1)
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_GLANCE)
+            time.sleep(_POLL_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _named(task: PartitionTask) -> str:
-    first, following = task.partition.first_subject, task.partition.next_subject
+def _describe(task: PartitionTask) -> str:
+    first, after_last = task.partition.first_subject, task.partition.next_subject
     begin = "the first" if first is None else str(first)
-    end = "the last" if following is None else f"before {following}"
+    end = "the last" if after_last is None else f"before {after_last}"
     return f"partition {task.partition.name} (subjects from {begin} to {end})"
 
 

@@ -126,7 +126,7 @@ def test_too_little_memory_names_the_partition(
     run = ("run", partitions, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", jobs)
     done = polyframe(*run, "--partition-size", 1, "-q")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-    words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory; free memory, or try"
+    words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory. Free memory, or try"
     assert pl.Series([done.err]).str.contains(f"^{words}").all()
     monkeypatch.setattr(partition_task, "extract_rows", works)
     assert polyframe(*run, "--partition-size", 1, "-q") == Done(0, "", "")

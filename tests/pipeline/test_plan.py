@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders, split
+from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders, split_partition
 from polyframe.store.subject_ranges import within_range
 
 TARGET = 1000
@@ -213,7 +213,7 @@ def test_partitions_and_their_pieces_have_all_subjects(
 ) -> None:
     subjects = subjects_of(weights, without_subject=without_subject)
     partitions = partitions_of(subjects, plan_borders(subjects, TARGET))
-    for wholes in (partitions, [piece for p in partitions for piece in split(p, subjects, pieces)]):
+    for wholes in (partitions, [piece for p in partitions for piece in split_partition(p, subjects, pieces)]):
         assert wholes[0].first_subject is None
         assert wholes[-1].next_subject is None
         for one, following in itertools.pairwise(wholes):
@@ -228,7 +228,7 @@ def test_partitions_and_their_pieces_have_all_subjects(
 def test_a_split_makes_smaller_pieces(weights: dict[int, int]) -> None:
     subjects = subjects_of(weights)
     whole = Partition("00004", 1, 101, "", "")
-    pieces = split(whole, subjects)
+    pieces = split_partition(whole, subjects)
     assert len(pieces) > 1
     assert [piece.name for piece in pieces] == [f"00004-{k:02d}" for k in range(len(pieces))]
     assert (pieces[0].first_subject, pieces[-1].next_subject) == (1, 101)
@@ -240,7 +240,7 @@ def test_a_split_makes_smaller_pieces(weights: dict[int, int]) -> None:
 
 def test_a_single_subject_cannot_be_split() -> None:
     partition = Partition("00001", 5, 9, "", "")
-    assert split(partition, subjects_of({5: 10**9, 9: 1})) == [partition]
+    assert split_partition(partition, subjects_of({5: 10**9, 9: 1})) == [partition]
 
 
 def test_hashes_wrap_around() -> None:

@@ -1,4 +1,4 @@
-"""What keeps a scheduled run from quietly replacing good tables by others."""
+"""A scheduled run does not replace good tables by accident."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ Rows = list[dict[str, Any]]
 
 
 def rows_of(version: str = "3.1", subjects: int = 4, first: int = 0, **cells: Any) -> Rows:
-    """Three volunteers outline one object of each subject: one cluster a subject."""
+    """Return the rows of three volunteers who outline one object of each subject: a cluster for each."""
     return [
         export_row(
             first + 10 * s + v, drawing(square(v, 0)), subject_ids=s, workflow_version=version, **cells
@@ -76,14 +76,12 @@ def out(export: Path, tmp_path: Path, polyframe: Call) -> Path:
     return tmp_path / "out"
 
 
-# The version that OUT was made with
+# Keep the version of OUT
 
 ONE_NEWER = [export_row(900, drawing(square(0, 0)), workflow_version="3.2")]
 
 
-def test_one_row_of_a_newer_version_changes_nothing_but_what_is_said(
-    export: Path, out: Path, polyframe: Call
-) -> None:
+def test_a_row_of_a_newer_version_only_adds_a_note(export: Path, out: Path, polyframe: Call) -> None:
     tables = {name: content for name, content in files(out).items() if name != MANIFEST}
     write(export, rows_of() + ONE_NEWER)
     done = polyframe("run", export, "-o", out)
@@ -94,7 +92,7 @@ def test_one_row_of_a_newer_version_changes_nothing_but_what_is_said(
     assert read_manifest(out).accounting.rows_filtered == 1
 
 
-def test_newest_moves_on_and_is_kept_from_then_on(export: Path, out: Path, polyframe: Call) -> None:
+def test_the_version_chosen_by_newest_is_kept(export: Path, out: Path, polyframe: Call) -> None:
     write(export, rows_of() + rows_of("3.2", subjects=3, first=500))
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
     assert (read_manifest(out).versions, clusters(out)) == (("3.2",), 3)
@@ -104,18 +102,18 @@ def test_newest_moves_on_and_is_kept_from_then_on(export: Path, out: Path, polyf
 
 
 @pytest.mark.parametrize("way", ["the command", "extract", "python", "a configuration"])
-def test_every_way_to_make_tables_keeps_the_version(
+def test_every_command_and_function_keeps_the_version(
     way: str, export: Path, out: Path, polyframe: Call
 ) -> None:
     write(export, rows_of() + rows_of("3.2", subjects=1, first=500))
     newest = "newest"
     config = write(export.with_name("config.yaml"), [])
     config.write_text("workflow_id: 7\n")
-    said: list[str] = []
+    notes: list[str] = []
 
     def call(version: str | None) -> None:
         if way == "python":
-            pf.run(export, out, workflow_version=version, say=said.append)
+            pf.run(export, out, workflow_version=version, say=notes.append)
         elif way == "a configuration":
             config.write_text("workflow_id: 7\n" + (f"workflow_version: {version}\n" if version else ""))
             assert polyframe("run", export, "-o", out, "-c", config).code == 0
@@ -131,11 +129,11 @@ def test_every_way_to_make_tables_keeps_the_version(
     call(None)
     assert read_manifest(out).versions == ("3.2",)
     if way == "python":
-        assert "version 3.2, the newest of 3.1, 3.2" in said
+        assert "version 3.2, the newest of 3.1, 3.2" in notes
 
 
 @pytest.mark.parametrize("flags", [(), ("--force",), ("--no-contours",)])
-def test_a_kept_version_that_has_gone_is_an_error(
+def test_a_missing_kept_version_is_an_error(
     flags: tuple[str, ...], export: Path, out: Path, polyframe: Call
 ) -> None:
     before = files(out)
@@ -150,7 +148,7 @@ def test_a_kept_version_that_has_gone_is_an_error(
     assert read_manifest(out).versions == ("4.2",)
 
 
-def test_a_range_that_was_named_is_kept_as_a_range(export: Path, out: Path, polyframe: Call) -> None:
+def test_a_range_of_versions_is_kept_as_a_range(export: Path, out: Path, polyframe: Call) -> None:
     assert polyframe("run", export, "-o", out, "--workflow-version", "3..3.5").code == 0
     write(export, rows_of() + rows_of("3.5", subjects=2, first=500) + rows_of("3.6", first=700))
     done = polyframe("run", export, "-o", out)
@@ -160,8 +158,8 @@ def test_a_range_that_was_named_is_kept_as_a_range(export: Path, out: Path, poly
     assert "no version 3..3.5, with which" in error_line(polyframe("run", export, "-o", out))
 
 
-def test_a_version_that_nobody_named_stands_for_itself(tmp_path: Path, polyframe: Call) -> None:
-    """As a specification `13` names all 13.x; as the newest that the export held it was 13.0."""
+def test_a_default_version_is_kept_exactly(tmp_path: Path, polyframe: Call) -> None:
+    """The setting `13` selects all 13.x, but the newest version of an export can be 13.0, written `13`."""
     export, out = write(tmp_path / "export.csv", rows_of("13")), tmp_path / "out"
     assert polyframe("run", export, "-o", out).code == 0
     write(export, rows_of("13") + rows_of("13.1", subjects=2, first=500))
@@ -172,28 +170,28 @@ def test_a_version_that_nobody_named_stands_for_itself(tmp_path: Path, polyframe
     assert read_manifest(out).versions == ("13", "13.1")
 
 
-def test_on_a_first_run_the_newest_is_taken(tmp_path: Path, polyframe: Call) -> None:
+def test_a_first_run_chooses_the_newest_version(tmp_path: Path, polyframe: Call) -> None:
     export = write(tmp_path / "export.csv", rows_of("3.2") + rows_of("3.16", subjects=2, first=500))
     for name, flags in (("one", ()), ("two", ("--workflow-version", "newest"))):
         done = polyframe("run", export, "-o", tmp_path / name, *flags)
         assert "version 3.16, the newest of 3.2, 3.16" in done.err
         assert clusters(tmp_path / name) == 2
-    found = pf.extract(export, workflow_version="newest")
-    assert found.classifications["workflow_version"].unique().to_list() == ["3.16"]
+    extraction = pf.extract(export, workflow_version="newest")
+    assert extraction.classifications["workflow_version"].unique().to_list() == ["3.16"]
 
 
-def test_status_tells_how_the_version_was_chosen(export: Path, out: Path, polyframe: Call) -> None:
-    told = {"user": "(as requested)", "default": "(kept until", "newest": "(the newest, as requested)"}
+def test_status_shows_how_the_version_was_chosen(export: Path, out: Path, polyframe: Call) -> None:
+    shown = {"user": "(as requested)", "default": "(kept until", "newest": "(the newest, as requested)"}
     calls = [((), "default"), (("3.1",), "user"), ((), "user"), (("newest",), "newest"), ((), "default")]
     for version, expected in calls:
         flags = ("--workflow-version", *version) if version else ()
         assert polyframe("run", export, "-o", out, *flags).code == 0
         assert pf.status(out).version_chosen_by == expected
-        assert f"version 3.1 {told[expected]}" in polyframe("status", out).out
+        assert f"version 3.1 {shown[expected]}" in polyframe("status", out).out
         assert json.loads(polyframe("status", out, "--json").out)["version_chosen_by"] == expected
 
 
-def test_the_tables_of_another_version_of_polyframe_keep_their_version(
+def test_tables_of_another_version_of_polyframe_keep_their_workflow_version(
     export: Path, out: Path, polyframe: Call
 ) -> None:
     manifest = json.loads((out / MANIFEST).read_text())
@@ -207,7 +205,7 @@ def test_the_tables_of_another_version_of_polyframe_keep_their_version(
     assert f"{out / MANIFEST}: cannot be read; workflow and version are chosen as for a new" in done.err
 
 
-def test_a_later_stage_takes_the_configuration_that_says_newest(
+def test_later_stages_accept_a_configuration_with_newest(
     export: Path, out: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -220,7 +218,7 @@ def test_a_later_stage_takes_the_configuration_that_says_newest(
     assert pf.validate(out) == []
 
 
-def test_extractions_without_a_version_keep_that_of_the_tables(tmp_path: Path, polyframe: Call) -> None:
+def test_extractions_csv_keeps_the_version_of_the_tables(tmp_path: Path, polyframe: Call) -> None:
     extracted = Path(__file__).parents[1] / "panoptes" / "extractions.csv"
     out = tmp_path / "out"
     assert polyframe("reduce", extracted, "-o", out, "--workflow-version", "7.12").code == 0
@@ -233,7 +231,7 @@ def test_extractions_without_a_version_keep_that_of_the_tables(tmp_path: Path, p
     }
 
 
-# The workflow that OUT was made with
+# Keep the workflow of OUT
 
 
 def test_another_workflow_in_the_export_changes_nothing(export: Path, out: Path, polyframe: Call) -> None:
@@ -245,7 +243,7 @@ def test_another_workflow_in_the_export_changes_nothing(export: Path, out: Path,
     assert (pf.status(out).settings["workflow_id"], clusters(out)) == (7, 4)
 
 
-def test_a_workflow_that_has_gone_is_an_error(export: Path, out: Path, polyframe: Call) -> None:
+def test_a_missing_workflow_is_an_error(export: Path, out: Path, polyframe: Call) -> None:
     before = files(out)
     write(export, rows_of(workflow_id=8, workflow_name="Other"))
     done = polyframe("run", export, "-o", out)
@@ -256,36 +254,34 @@ def test_a_workflow_that_has_gone_is_an_error(export: Path, out: Path, polyframe
     assert files(out) == before
 
 
-def test_another_workflow_that_is_named_takes_its_own_newest_version(
-    export: Path, out: Path, polyframe: Call
-) -> None:
+def test_another_chosen_workflow_has_its_newest_version(export: Path, out: Path, polyframe: Call) -> None:
     others = rows_of("3.1", 2, 500, workflow_id=8) + rows_of("5.2", 2, 700, workflow_id=8)
     write(export, rows_of() + others)
     assert polyframe("run", export, "-o", out, "--workflow-id", 8).code == 0
     assert (read_manifest(out).versions, clusters(out)) == (("5.2",), 2)
 
 
-# The settings that OUT was made with
+# Keep the settings of OUT
 
 
 @pytest.fixture
 def four(tmp_path: Path, polyframe: Call) -> tuple[Path, Path]:
-    """Squares at 0, 1, 2 and 6: distances of 2/11 to 3/4; a fifth volunteer marks the same place twice."""
+    """Squares at 0, 1, 2 and 6, with distances of 2/11 to 3/4; a fifth volunteer draws the first twice."""
     shifts = (0, 1, 2, 6)
     rows = [export_row(v, drawing(square(s, 0), square(s, 40, toolIndex=1))) for v, s in enumerate(shifts)]
     rows += [export_row(v, drawing(square(0, 0)), user_name="twice") for v in (10, 11)]
     return write(tmp_path / "export.csv", rows), tmp_path / "out"
 
 
-MADE = ("--eps", 0.2, "--min-samples", 3, "--filter", "all", "--average", "union", "--min-threshold", 0.1)
+SETTINGS = ("--eps", 0.2, "--min-samples", 3, "--filter", "all", "--average", "union", "--min-threshold", 0.1)
 
 
 @pytest.mark.parametrize("stage", ["reduce", "contours"])
-def test_a_later_stage_takes_over_all_settings(stage: str, four: tuple[Path, Path], polyframe: Call) -> None:
-    """Whatever they are: what it makes again is what was there."""
+def test_a_later_stage_uses_all_settings_of_out(stage: str, four: tuple[Path, Path], polyframe: Call) -> None:
+    """Its tables are the same as before."""
     export, out = four
     more = ("--contour-method", "raster", "--num-grid-points", 30, "--smoothing", "rounded", "--tool", 0)
-    assert polyframe("run", export, "-o", out, *MADE, *more).code == 0
+    assert polyframe("run", export, "-o", out, *SETTINGS, *more).code == 0
     before = files(out)
     for flags in ((), ("--force",)):
         done = polyframe(stage, out, *flags)
@@ -294,24 +290,24 @@ def test_a_later_stage_takes_over_all_settings(stage: str, four: tuple[Path, Pat
         assert "eps 0.2, min_samples 3, min_threshold 0.1" in done.err
 
 
-def test_what_is_given_overrides_and_the_rest_stays(
+def test_given_settings_override_those_of_out(
     four: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = four
     config = tmp_path / "config.yaml"
     config.write_text("reducer_config: {polygon_reducer: {average_type: last}}\n")
-    assert polyframe("run", export, "-o", out, *MADE).code == 0
+    assert polyframe("run", export, "-o", out, *SETTINGS).code == 0
     assert polyframe("reduce", out, "-c", config, "--eps", 0.9).code == 0
     expected = {"eps": 0.9, "min_samples": 3, "filter": "all", "average_type": "last", "min_threshold": 0.1}
     settings = pf.status(out).settings
     assert {name: settings[name] for name in expected} == expected
     once = tmp_path / "at once"
-    command = ("run", export, "-o", once, "-c", config, *MADE, "--average", "last", "--eps", 0.9)
+    command = ("run", export, "-o", once, "-c", config, *SETTINGS, "--average", "last", "--eps", 0.9)
     assert polyframe(*command).code == 0
     assert pf.scan(out, "reductions").collect().equals(pf.scan(once, "reductions").collect())
 
 
-def test_what_was_configured_for_the_extraction_holds_for_the_reduction(
+def test_a_reduction_uses_the_configuration_of_the_extraction(
     four: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = four
@@ -323,15 +319,15 @@ def test_what_was_configured_for_the_extraction_holds_for_the_reduction(
     assert files(out) == files(tmp_path / "at once")
 
 
-def test_an_extraction_leaves_the_settings_of_later_stages(
+def test_an_extraction_keeps_the_settings_of_later_stages(
     four: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
-    """Stage by stage on a schedule: new rows take the reductions away, not how they were made."""
+    """In a schedule of single stages, new rows remove the reductions, but not their settings."""
     export, out = four
     config = tmp_path / "config.yaml"
     raster = ("--contour-method", "raster", "--num-grid-points", 30)
     config.write_text("reducer_config: {polygon_reducer: {collab: true}}\n")
-    assert polyframe("run", export, "-o", out, "-c", config, *MADE, *raster).code == 0
+    assert polyframe("run", export, "-o", out, "-c", config, *SETTINGS, *raster).code == 0
     for number in (20, 21):
         text = export.read_text() + export_text([export_row(number, drawing(square(0, 1)))]).split("\n", 1)[1]
         export.write_text(text)
@@ -339,15 +335,16 @@ def test_an_extraction_leaves_the_settings_of_later_stages(
         assert read_manifest(out).stages == ("extract",)
     assert polyframe("reduce", out).code == 0
     assert polyframe("contours", out).code == 0
-    assert polyframe("run", export, "-o", tmp_path / "once", "-c", config, *MADE, *raster).code == 0
+    assert polyframe("run", export, "-o", tmp_path / "once", "-c", config, *SETTINGS, *raster).code == 0
     assert files(out) == files(tmp_path / "once")
-    # Nor does one of the same rows change what is said of tables that stay, but for what is only carried.
+    # An extraction of the same rows does not change the settings of the remaining tables, except those that
+    # are only recorded.
     config.write_text("reducer_config: {polygon_reducer: {eps: 0.7, step_key: S1}}\n")
     assert polyframe("extract", export, "-o", out, "-c", config).code == 0
     settings = pf.status(out).settings
     assert (settings["eps"], settings["step_key"], settings["collab"]) == (0.2, "S1", True)
     assert pf.validate(out) == []
-    # What is configured for them is recorded, as on a first extraction.
+    # If no tables remain, their configured settings are recorded, as in a first extraction.
     config.write_text("reducer_config: {polygon_reducer: {eps: 0.5}}\n")
     assert polyframe("extract", export, "-o", out, "-c", config, "--tool", 0).code == 0
     assert {name: pf.status(out).settings[name] for name in ("eps", "min_samples")} == {
@@ -356,7 +353,7 @@ def test_an_extraction_leaves_the_settings_of_later_stages(
     }
 
 
-def test_contours_alone_survive_an_extraction_of_the_same_rows(
+def test_contours_without_reductions_remain_after_the_same_extraction(
     four: tuple[Path, Path], polyframe: Call
 ) -> None:
     export, out = four
@@ -367,19 +364,19 @@ def test_contours_alone_survive_an_extraction_of_the_same_rows(
     assert files(out) == before
 
 
-def test_a_directory_in_python_has_its_settings_too(four: tuple[Path, Path], polyframe: Call) -> None:
+def test_functions_use_the_settings_of_a_directory(four: tuple[Path, Path], polyframe: Call) -> None:
     export, out = four
-    assert polyframe("run", export, "-o", out, *MADE, "--tool", 0).code == 0
+    assert polyframe("run", export, "-o", out, *SETTINGS, "--tool", 0).code == 0
     for name in ("groups", "labels", "reductions"):
         assert getattr(pf.reduce(out), name).equals(pf.scan(out, name).collect()), name
     assert pf.contours(out).equals(pf.scan(out, "contours").collect())
-    # By hand: squares that are 1 apart have the distance 2/11, above .15; three of the six are at 0.
+    # Worked out by hand: squares shifted by 1 have the distance 2/11, above .15; three of the six are at 0.
     assert pf.reduce(out, eps=0.15, min_samples=2).reductions["clusters_count"].to_list() == [3]
     with pytest.raises(pf.UsageError, match="workflow_id: 8 contradicts 7"):
         pf.reduce(out, workflow_id=8)
 
 
-def test_a_directory_without_names_is_not_filtered_by_them(four: tuple[Path, Path], polyframe: Call) -> None:
+def test_a_directory_without_names_needs_filter_all(four: tuple[Path, Path], polyframe: Call) -> None:
     export, out = four
     assert polyframe("run", export, "-o", out, "--volunteers", "drop").code == 0
     for function in (pf.reduce, pf.contours, pf.tune):
@@ -388,11 +385,11 @@ def test_a_directory_without_names_is_not_filtered_by_them(four: tuple[Path, Pat
         assert function(out, filter="all") is not None
 
 
-# How far tables may shrink
+# Limit how far tables may shrink
 
 
 def broken(good: int) -> Rows:
-    """All marks are lines without an area, but for those of the first subjects."""
+    """Return rows with marks without an area, except for those of the first subjects."""
     rows = rows_of()
     for row in rows:
         if int(row["subject_ids"]) > good:
@@ -400,7 +397,7 @@ def broken(good: int) -> Rows:
     return rows
 
 
-def test_tables_that_would_shrink_stay(export: Path, out: Path, polyframe: Call) -> None:
+def test_tables_that_would_shrink_are_not_replaced(export: Path, out: Path, polyframe: Call) -> None:
     """Twelve marks and four clusters become three and one."""
     before = files(out)
     write(export, broken(1))
@@ -409,7 +406,8 @@ def test_tables_that_would_shrink_stay(export: Path, out: Path, polyframe: Call)
         assert done.code == 1
         line = error_line(done)
         for words in (
-            f"{out}: marks from 12 to 3 and clusters from 4 to 1 would be a fall of more than",
+            f"{out}: its tables would shrink by more than",
+            "(marks from 12 to 3 and clusters from 4 to 1)",
             "marks rejected 0 -> 9",
             "clusters 4 -> 1",
             "rejected as too_few_points 0 -> 9",
@@ -419,16 +417,14 @@ def test_tables_that_would_shrink_stay(export: Path, out: Path, polyframe: Call)
         assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
     done = polyframe("run", export, "-o", out, "--max-shrink", "100%")
     assert done.code == 0
-    # What the refused run has finished is taken over.
+    # The finished parts of the refused run are used.
     assert "0 of 1 partitions made" in done.out
     assert clusters(out) == 1
     assert not (out / WORK).exists()
     assert pf.validate(out) == []
 
 
-def test_good_rows_that_come_back_make_the_tables_that_were_there(
-    export: Path, out: Path, polyframe: Call
-) -> None:
+def test_restored_rows_give_the_same_tables(export: Path, out: Path, polyframe: Call) -> None:
     before = files(out)
     good = export.read_bytes()
     write(export, broken(0))
@@ -442,7 +438,7 @@ def test_good_rows_that_come_back_make_the_tables_that_were_there(
     ("good", "share", "code"),
     [(2, "50%", 0), (2, "0.49", 1), (1, "0.75", 0), (1, None, 1), (3, "0", 1), (4, "0", 0), (3, "25%", 0)],
 )
-def test_a_fall_by_the_share_itself_is_none(
+def test_a_fall_by_exactly_the_limit_is_accepted(
     good: int, share: str | None, code: int, export: Path, out: Path, polyframe: Call
 ) -> None:
     write(export, broken(good))
@@ -451,16 +447,16 @@ def test_a_fall_by_the_share_itself_is_none(
     assert clusters(out) == (4 if code else good)
 
 
-def test_shares_are_compared_as_they_are_written(tmp_path: Path) -> None:
+def test_the_limit_is_compared_as_a_decimal_number(tmp_path: Path) -> None:
     """As floats, 29% of 100 is less than 29."""
-    recorded = extracted(100).to_dict()
-    safeguards.check_shrinkage(tmp_path, recorded, extracted(71), 0.29)
-    with pytest.raises(pf.PolyframeError, match="marks from 100 to 70 would be a fall of more than 29%"):
-        safeguards.check_shrinkage(tmp_path, recorded, extracted(70), 0.29)
+    recorded = manifest_with(100).to_dict()
+    safeguards.check_shrinkage(tmp_path, recorded, manifest_with(71), 0.29)
+    with pytest.raises(pf.PolyframeError, match=r"would shrink by more than 29% .*\(marks from 100 to 70\)"):
+        safeguards.check_shrinkage(tmp_path, recorded, manifest_with(70), 0.29)
 
 
-def extracted(marks: int) -> Manifest:
-    """A manifest of an extraction."""
+def manifest_with(marks: int) -> Manifest:
+    """Return a manifest of an extraction."""
     settings = Settings(workflow_id=7, workflow_version="3.1")
     sizes = dict.fromkeys(STAGE_TABLES["extract"], 1)
     record = StageRecord("0" * 32, None, Counts(marks_decoded=marks), sizes)
@@ -476,7 +472,7 @@ def extracted(marks: int) -> Manifest:
     )
 
 
-def test_rows_that_are_filtered_out_are_named(export: Path, out: Path, polyframe: Call) -> None:
+def test_the_error_lists_filtered_rows(export: Path, out: Path, polyframe: Call) -> None:
     rows = rows_of()
     for row in rows[2:]:
         row["workflow_version"] = "4.0"
@@ -486,32 +482,34 @@ def test_rows_that_are_filtered_out_are_named(export: Path, out: Path, polyframe
     assert "rows filtered 0 -> 10, rows used 12 -> 2" in line
 
 
-def test_clusters_may_fall_alone(export: Path, out: Path, polyframe: Call) -> None:
-    """One volunteer did it all: every mark is there, but two of three are repeats."""
+def test_clusters_are_limited_without_marks(export: Path, out: Path, polyframe: Call) -> None:
+    """One volunteer drew all marks, so two of three classifications are repeats."""
     write(export, rows_of(user_name="one"))
     line = error_line(polyframe("run", export, "-o", out))
-    assert f"{out}: clusters from 4 to 0 would be" in line
+    assert f"{out}: its tables would shrink" in line
+    assert "(clusters from 4 to 0)" in line
     assert "marks set aside 0 -> 8" in line
     assert polyframe("run", export, "-o", out, "--filter", "all").code == 0
     assert clusters(out) == 4
 
 
-def test_settings_that_are_changed_are_no_reason(export: Path, out: Path, polyframe: Call) -> None:
+def test_tables_may_shrink_if_settings_change(export: Path, out: Path, polyframe: Call) -> None:
     assert polyframe("run", export, "-o", out, "--eps", 0.01).code == 0
     assert clusters(out) == 0
     assert polyframe("run", export, "-o", out).code == 0
     write(export, rows_of() + ONE_NEWER)
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
     assert clusters(out) == 0
-    # Another eps explains fewer clusters, but not fewer marks.
+    # Another eps can cause fewer clusters, but not fewer marks.
     write(export, rows_of("3.1"))
     assert polyframe("run", export, "-o", out, "--workflow-version", "3.1").code == 0
     write(export, broken(0))
     line = error_line(polyframe("run", export, "-o", out, "--eps", 0.9))
-    assert f"{out}: marks from 12 to 0 would be" in line
+    assert f"{out}: its tables would shrink" in line
+    assert "(marks from 12 to 0)" in line
 
 
-def test_a_configuration_that_always_takes_the_newest_is_guarded_too(
+def test_a_configuration_with_newest_is_limited_too(
     export: Path, out: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -525,34 +523,33 @@ def test_a_configuration_that_always_takes_the_newest_is_guarded_too(
     assert pf.status(out).versions == ["3.2"]
 
 
-def test_an_extraction_alone_is_guarded(export: Path, out: Path, polyframe: Call) -> None:
+def test_an_extraction_alone_is_limited(export: Path, out: Path, polyframe: Call) -> None:
     before = files(out)
     write(export, broken(1))
     line = error_line(polyframe("extract", export, "-o", out))
-    assert f"{out}: marks from 12 to 3 would be" in line
+    assert f"{out}: its tables would shrink" in line
+    assert "(marks from 12 to 3)" in line
     assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
     assert polyframe("extract", export, "-o", out, "--max-shrink", 1).code == 0
 
 
 @pytest.mark.parametrize("stage", ["reduce", "contours"])
-def test_later_stages_are_guarded(stage: str, out: Path, polyframe: Call) -> None:
-    """Were there more clusters before, whatever the reason."""
+def test_later_stages_are_limited(stage: str, out: Path, polyframe: Call) -> None:
     manifest = read_manifest(out)
     accounting = msgspec.structs.replace(manifest.accounting, clusters=9)
     write_manifest(out / MANIFEST, msgspec.structs.replace(manifest, accounting=accounting))
     before = files(out)
     line = error_line(polyframe(stage, out, "--force"))
-    assert f"{out}: clusters from 9 to 4 would be a fall of more than 50%" in line
+    assert f"{out}: its tables would shrink by more than 50%" in line
+    assert "(clusters from 9 to 4)" in line
     assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
     assert polyframe(stage, out, "--force", "--eps", 0.9).code == (0 if stage == "reduce" else 2)
     assert polyframe(stage, out, "--max-shrink", "100%").code == 0
     assert read_manifest(out).accounting.clusters == 4
 
 
-def test_the_tables_of_another_version_of_polyframe_are_guarded(
-    export: Path, out: Path, polyframe: Call
-) -> None:
-    """Where it counted the same things, and whatever else it had."""
+def test_tables_of_another_version_of_polyframe_are_limited(export: Path, out: Path, polyframe: Call) -> None:
+    """Counts with the same names are compared; anything else is ignored."""
     manifest = json.loads((out / MANIFEST).read_text())
     manifest["accounting"] |= {"something": 5, "reasons": {}}
     manifest |= {"schema_version": 1, "partitions": [{}]}
@@ -561,7 +558,7 @@ def test_the_tables_of_another_version_of_polyframe_are_guarded(
     assert "marks from 12 to 3 and clusters from 4 to 1" in error_line(polyframe("run", export, "-o", out))
 
 
-def test_python_is_guarded_too(export: Path, out: Path) -> None:
+def test_functions_are_limited_too(export: Path, out: Path) -> None:
     write(export, broken(1))
     with pytest.raises(pf.PolyframeError, match="clusters from 4 to 1"):
         pf.run(export, out)
@@ -569,21 +566,21 @@ def test_python_is_guarded_too(export: Path, out: Path) -> None:
     assert clusters(out) == 1
 
 
-def test_extractions_of_another_tool_are_guarded(tmp_path: Path, polyframe: Call) -> None:
+def test_extractions_of_another_tool_are_limited(tmp_path: Path, polyframe: Call) -> None:
     extracted = Path(__file__).parents[1] / "panoptes" / "extractions.csv"
     small, out = tmp_path / "extractions.csv", tmp_path / "out"
     small.write_bytes(extracted.read_bytes())
     assert polyframe("reduce", small, "-o", out).code == 0
     header, first, *_ = small.read_text().splitlines(keepends=True)
     small.write_text(header + first)
-    assert "would be a fall of more than 50%" in error_line(polyframe("reduce", small, "-o", out))
+    assert "would shrink by more than 50%" in error_line(polyframe("reduce", small, "-o", out))
 
 
-# Tasks and tools that are named
+# Check that the chosen tasks and tools exist
 
 
 def two_tasks() -> Rows:
-    """Tools 0 and 2 of T0, tool 1 of T1; T2 is a question, T3 a drawing task in which nobody drew."""
+    """Return rows with tools 0 and 2 of T0 and tool 1 of T1; T2 is a question, T3 has no drawings."""
     rows = rows_of()
     for row in rows:
         annotations = json.loads(drawing(square(0, 0), square(40, 0, toolIndex=2)))
@@ -601,22 +598,22 @@ def many(tmp_path: Path, polyframe: Call) -> tuple[Path, Path]:
     return export, out
 
 
-HELD = "it holds T0 (tools 0, 2), T1 (tool 1)"
-#: Flags, and what they name that is not there.
-SLIPS = [
+EXISTING = "it contains T0 (tools 0, 2), T1 (tool 1)"
+#: Flags, and the tasks and tools among them that do not exist.
+MISTAKES = [
     ("--task T9", "task T9"),
     ("--task T2", "task T2"),
     ("--task T0 --task T9", "task T9"),
     ("--tool 5", "tool 5"),
     ("--tool 0 --tool 5", "tool 5"),
     ("--task T1 --tool 0", "tool 0 of task T1"),
-    ("--task T9 --tool 5", "task T9 and of tool 5 of task T9"),
+    ("--task T9 --tool 5", "task T9 or tool 5 of task T9"),
 ]
 
 
 @pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "tune"])
-@pytest.mark.parametrize(("flags", "missing"), SLIPS)
-def test_a_slip_is_an_error_that_names_what_is_there(
+@pytest.mark.parametrize(("flags", "missing"), MISTAKES)
+def test_the_error_for_a_missing_tool_lists_the_existing_ones(
     flags: str, missing: str, command: str, many: tuple[Path, Path], polyframe: Call
 ) -> None:
     export, out = many
@@ -628,44 +625,46 @@ def test_a_slip_is_an_error_that_names_what_is_there(
     done = polyframe(command, *named, *flags.split())
     assert done.code == 1
     line = error_line(done)
-    assert f"{named[0]}: holds no outline of {missing}; {HELD}" in line
+    assert f"{named[0]}: contains no outline of {missing}; {EXISTING}" in line
     assert files(out) == before
 
 
-def test_a_slip_on_a_first_run_leaves_nothing(
+def test_a_missing_task_on_a_first_run_leaves_no_files(
     many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, _ = many
     done = polyframe("run", export, "-o", tmp_path / "new", "--task", "T9")
-    assert f"{export}: holds no outline of task T9; {HELD}" in error_line(done)
+    assert f"{export}: contains no outline of task T9; {EXISTING}" in error_line(done)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_bezier_tool_that_is_named_must_be_there(many: tuple[Path, Path], polyframe: Call) -> None:
+def test_bezier_tools_must_exist(many: tuple[Path, Path], polyframe: Call) -> None:
     export, out = many
     for named, missing in (("T0:1", "tool 1 of task T0"), ("5", "tool 5")):
         done = polyframe("run", export, "-o", out, "--bezier-tool", named)
-        assert f"{export}: holds no outline of {missing}; {HELD}" in error_line(done)
+        assert f"{export}: contains no outline of {missing}; {EXISTING}" in error_line(done)
     assert polyframe("run", export, "-o", out, "--bezier-tool", "T0:2", "--bezier-tool", "1").code == 0
 
 
-def test_what_is_there_may_be_named(many: tuple[Path, Path], tmp_path: Path, polyframe: Call) -> None:
+def test_existing_tasks_and_tools_are_accepted(
+    many: tuple[Path, Path], tmp_path: Path, polyframe: Call
+) -> None:
     export, _ = many
     for flags, expected in (
         ("--task T0", 8),
         ("--tool 1", 4),
         ("--task T0 --task T1 --tool 0 --tool 1", 8),
-        ("--task T3", 0),  # a young project: the task is there, and nobody has drawn so far
+        ("--task T3", 0),  # a new project: the task exists, but nobody has drawn anything
         ("--task T3 --task T1", 4),
     ):
         assert polyframe("run", export, "-o", tmp_path / flags, *flags.split()).code == 0
         assert clusters(tmp_path / flags) == expected
-    # Kept as they were: what they hold is known without a second look.
+    # The tools of parts that are reused are known without reading them again.
     done = polyframe("run", export, "-o", tmp_path / "--task T0", "--task", "T0")
     assert (done.code, "0 of 1 partitions made" in done.out) == (0, True)
 
 
-def test_a_tool_of_which_all_marks_are_rejected_is_there(tmp_path: Path, polyframe: Call) -> None:
+def test_a_tool_whose_marks_are_all_rejected_exists(tmp_path: Path, polyframe: Call) -> None:
     rows = rows_of()
     for row in rows:
         row["annotations"] = drawing(square(0, 0), square(0, 0, toolIndex=1, pathX=["a"] * 4))
@@ -676,7 +675,7 @@ def test_a_tool_of_which_all_marks_are_rejected_is_there(tmp_path: Path, polyfra
 
 
 @pytest.mark.parametrize("partitions", ["one", "several"])
-def test_a_tool_is_found_in_whichever_partition_it_is(
+def test_a_tool_may_exist_in_any_partition(
     partitions: str, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if partitions == "several":
@@ -691,7 +690,7 @@ def test_a_tool_is_found_in_whichever_partition_it_is(
     write(export, rows)
     assert polyframe("run", export, "-o", out, "--tool", 4).code == 0
     line = error_line(polyframe("run", export, "-o", out, "--tool", 4, "--tool", 5))
-    assert "no outline of tool 5; it holds T0 (tools 0, 4)" in line
+    assert "no outline of tool 5; it contains T0 (tools 0, 4)" in line
 
 
 def configured(path: Path, *entries: str) -> Path:
@@ -699,7 +698,7 @@ def configured(path: Path, *entries: str) -> Path:
     return path
 
 
-def test_a_configuration_may_name_what_nobody_has_used(
+def test_a_configuration_may_name_unused_tools(
     many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = many
@@ -707,15 +706,15 @@ def test_a_configuration_may_name_what_nobody_has_used(
     for command in (("run", export, "-o", out), ("extract", export, "-o", out)):
         done = polyframe(*command, "-c", config)
         assert done.code == 0
-        assert "names tool 1 of task T0, task T9, of which there is no outline so far" in done.err
+        assert "names tool 1 of task T0, task T9, but there is no outline of it so far" in done.err
     assert pf.extract(export, config).extractions.height == 24
     config.write_text("task: [T0, T9]\n")
     done = polyframe("run", export, "-o", out, "-c", config)
-    assert (done.code, "names task T9, of which" in done.err) == (0, True)
+    assert (done.code, "names task T9, but there is no outline of it" in done.err) == (0, True)
 
 
 @pytest.mark.parametrize("text", ["task: T9", "tool: [7, 8]", None])
-def test_a_configuration_of_which_nothing_is_there_is_an_error(
+def test_a_configuration_whose_tools_are_all_missing_is_an_error(
     text: str | None, many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = many
@@ -732,44 +731,45 @@ def test_a_configuration_of_which_nothing_is_there_is_an_error(
         done = polyframe(*command, "-c", config)
         assert done.code == 1
         line = error_line(done)
-        assert ": holds no outline of what the configuration names (" in line
-        assert HELD in line
+        assert ": contains no outline of " in line
+        assert ", which the configuration names; it contains" in line
+        assert EXISTING in line
     assert files(out) == before
-    with pytest.raises(pf.PolyframeError, match="what the configuration names"):
+    with pytest.raises(pf.PolyframeError, match="which the configuration names"):
         pf.extract(export, config)
 
 
-def test_a_project_without_a_mark_so_far_is_no_slip(tmp_path: Path, polyframe: Call) -> None:
+def test_a_project_without_marks_is_not_an_error(tmp_path: Path, polyframe: Call) -> None:
     export = write(tmp_path / "young.csv", [export_row(1, '[{"task": "T0", "value": []}]')])
     config = configured(tmp_path / "c.yaml", "{task: T0, tools: [0, 1]}")
     for flags in (("-c", config), ("--task", "T0"), ()):
         assert polyframe("run", export, "-o", tmp_path / "out", *flags).code == 0
     line = error_line(polyframe("run", export, "-o", tmp_path / "out", "--task", "T1"))
-    assert "holds no outline of task T1; it holds none of any task" in line
+    assert "contains no outline of task T1; it contains none of any task" in line
 
 
 def test_arguments_in_python_are_flags(many: tuple[Path, Path]) -> None:
     export, out = many
-    found = pf.extract(export)
+    extraction = pf.extract(export)
     for function in (
-        lambda **named: pf.run(export, out, **named),
-        lambda **named: pf.extract(export, **named),
-        lambda **named: pf.reduce(found, **named),
-        lambda **named: pf.contours(found.extractions, **named),
-        lambda **named: pf.tune(found, **named),
-        lambda **named: pf.reduce(out, **named),
-        lambda **named: pf.contours(out, **named),
-        lambda **named: pf.tune(out, **named),
+        lambda **settings: pf.run(export, out, **settings),
+        lambda **settings: pf.extract(export, **settings),
+        lambda **settings: pf.reduce(extraction, **settings),
+        lambda **settings: pf.contours(extraction.extractions, **settings),
+        lambda **settings: pf.tune(extraction, **settings),
+        lambda **settings: pf.reduce(out, **settings),
+        lambda **settings: pf.contours(out, **settings),
+        lambda **settings: pf.tune(out, **settings),
     ):
-        with pytest.raises(pf.PolyframeError, match=r"no outline of task T9; it holds T0 \(tools 0, 2\), T1"):
+        with pytest.raises(pf.PolyframeError, match=r"of task T9; it contains T0 \(tools 0, 2\), T1"):
             function(task="T9")
-        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 5; it holds T0"):
+        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 5; it contains T0"):
             function(tool=[0, 5])
-        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 1 of task T0; it holds T0"):
+        with pytest.raises(pf.PolyframeError, match=r"no outline of tool 1 of task T0; it contains T0"):
             function(drawing_tasks=(DrawingTask("T0", (0, 1)),))
 
 
-def test_a_tool_that_the_configuration_leaves_out_is_a_contradiction(
+def test_a_tool_that_the_configuration_omits_is_an_error(
     many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = many
@@ -779,7 +779,7 @@ def test_a_tool_that_the_configuration_leaves_out_is_a_contradiction(
     assert polyframe("run", export, "-o", out, "-c", config, "--tool", 1).code == 0
 
 
-def test_a_subject_is_drawn_with_all_that_is_named(many: tuple[Path, Path]) -> None:
+def test_a_picture_of_missing_tools_is_an_error(many: tuple[Path, Path]) -> None:
     _, out = many
     for named, what in (({"tasks": ["T0", "T9"]}, "task T9"), ({"tools": [0, 5, 6]}, "tool 5, 6")):
         with pytest.raises(pf.PolyframeError, match=f"subject 1 has no marks of {what}; it has frame 0 T0_"):
@@ -787,8 +787,8 @@ def test_a_subject_is_drawn_with_all_that_is_named(many: tuple[Path, Path]) -> N
     assert len(pf.plot.read_groups(out, 1, tasks=["T0"], tools=[0, 2])) == 2
 
 
-def test_tools_of_combo_tasks_and_of_odd_cells_are_seen() -> None:
-    """By hand: what is no outline, no tool or no JSON is passed over."""
+def test_tools_of_combo_tasks_and_of_odd_cells() -> None:
+    """Anything that is not an outline, a tool or JSON is ignored."""
     nested = {"task": "T5", "value": json.loads(drawing(square(0, 0, toolIndex=3), task="T6"))}
     odd = [
         {"task": "T7", "value": [{"toolIndex": 1, "toolType": "point", "x": 1, "y": 2}]},
@@ -813,11 +813,11 @@ def test_tools_of_combo_tasks_and_of_odd_cells_are_seen() -> None:
     there = tools_to_record(nothing, cells, Settings(task=("T9",)))
     assert there == ["T6_toolIndex3", "T8_toolIndex2", "T8_toolIndex9"]
     assert tools_from_names(there) == Tools(frozenset({("T6", 3), ("T8", 2), ("T8", 9)}))
-    # Nothing is looked for where nothing is named.
+    # Without settings of tasks or tools, nothing is recorded.
     assert tools_to_record(nothing, cells, Settings()) == []
 
 
-def test_any_number_of_tools_is_remembered_up_to_a_bound() -> None:
+def test_the_number_of_recorded_tools_is_limited() -> None:
     cells = [drawing(*(square(0, 0, toolIndex=k) for k in range(500)))]
     named = Settings(tool=(499, 600))
     there = tools_to_record(EXTRACTIONS.empty(), cells, named)

@@ -130,5 +130,5 @@ def test_a_damaged_file_is_named(damage: str, tmp_path: Path) -> None:
     else:
         whole = path.read_bytes()
         path.write_bytes({"truncated": whole[:-20], "emptied": b"", "foreign": b"x" * 999}[damage])
-    with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: vanished or was damaged"):
+    with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: missing or damaged"):
         read(done, 1)
