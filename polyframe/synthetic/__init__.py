@@ -1,8 +1,12 @@
-"""Synthetic exports with a known truth, and toy clusters that show what settings do.
+"""Generate synthetic exports with a known truth, and toy clusters that show what settings do.
 
-`options` says what can be chosen; `scene` makes the objects of a subject, `volunteers` the people, `outlines`
-and `drawing` their marks, `rows` and `export` the CSV; `images` the pictures, `example` the folder `data`;
-`toy` makes small clusters of regular polygons.
+- `synth_options`: what can be chosen
+- `ground_truth`: the objects in the images of a subject; `subject_images`: the images
+- `volunteer_pool`: the volunteers; `drawing`: the marks that they draw
+- `csv_rows`, `synthetic_export`: the classification export as CSV
+- `example`: the example project in the folder `data`
+- `toy_clusters`: small clusters of regular polygons
+- `random_numbers`: random numbers that are the same on every machine
 """
 
 from importlib import import_module
@@ -15,23 +19,6 @@ if TYPE_CHECKING:
     from polyframe.synthetic.synth_options import SynthOptions
     from polyframe.synthetic.synthetic_export import ExportSummary, subjects_per_block, write_export
     from polyframe.synthetic.toy_clusters import ToyCluster, toy_cluster, toy_pair
-
-# Late, so that the command line can read the options without waiting for NumPy.
-_MODULES = {
-    "EXAMPLE": "example",
-    "ExportSummary": "synthetic_export",
-    "SynthOptions": "synth_options",
-    "ToyCluster": "toy_clusters",
-    "TrueOutline": "ground_truth",
-    "subject_image": "subject_images",
-    "subjects_per_block": "synthetic_export",
-    "toy_cluster": "toy_clusters",
-    "toy_pair": "toy_clusters",
-    "true_outlines": "ground_truth",
-    "write_example": "example",
-    "write_export": "synthetic_export",
-    "write_images": "subject_images",
-}
 
 __all__ = [
     "EXAMPLE",
@@ -50,9 +37,21 @@ __all__ = [
 ]
 
 
+_MODULES = {
+    "example": ("EXAMPLE", "write_example"),
+    "ground_truth": ("TrueOutline", "true_outlines"),
+    "subject_images": ("subject_image", "write_images"),
+    "synth_options": ("SynthOptions",),
+    "synthetic_export": ("ExportSummary", "subjects_per_block", "write_export"),
+    "toy_clusters": ("ToyCluster", "toy_cluster", "toy_pair"),
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"polyframe.synthetic.{_MODULES[name]}"), name)
+    # Imported on first use, so that the command line can read the options without loading NumPy.
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"polyframe.synthetic.{module}"), name)
     raise AttributeError(f"module 'polyframe.synthetic' has no attribute {name!r}")
 
 

@@ -1,7 +1,7 @@
-"""The rows of one subject, as lines of CSV in the form of a Panoptes export.
+"""Write the classifications of a subject as lines of CSV in the format of a Panoptes export.
 
-Everything that goes into a quoted cell is written with its quotes doubled from the start, and coordinates
-become text by looking them up in a table: that is what makes gigabytes quick.
+For speed, the content of quoted cells is written with doubled quotes from the start, and the text of
+coordinates comes from a lookup table.
 """
 
 import json
@@ -18,7 +18,7 @@ from polyframe.synthetic.ground_truth import SIZES, Scene
 from polyframe.synthetic.synth_options import SynthOptions
 from polyframe.synthetic.volunteer_pool import Volunteers
 
-#: As text, 7.9 is the greater one; as versions, 7.12 is the newer one.
+#: Compared as strings, 7.9 is greater; compared as versions, 7.12 is newer.
 OLD_VERSION: Final = "7.9"
 NEW_VERSION: Final = "7.12"
 
@@ -49,19 +49,9 @@ def _quoted(text: str) -> bytes:
 
 @dataclass(frozen=True)
 class SubjectRows:
-    """The lines of one subject.
+    """The classifications of a subject as lines of CSV, sorted by time."""
 
-    Attributes
-    ----------
-    slot : list of int
-        The place of each line in time, unique in the export, increasing.
-    line : list of bytes
-        UTF-8 lines with their line ends.
-    n_marks : int
-        How many marks they hold.
-    """
-
-    slot: list[int]
+    slot: list[int]  # position of each line in time, unique in the export
     line: list[bytes]
     n_marks: int
 
@@ -74,20 +64,9 @@ def encode_rows(
     subject_id: int,
     slot: Ints,
 ) -> SubjectRows:
-    """Write the classifications of one subject as lines of CSV.
+    """Write the classifications of a subject as lines of CSV.
 
-    Parameters
-    ----------
-    options, scene, volunteers, drawings
-        Of this subject.
-    subject_id : int
-        Its id.
-    slot : int64 array, shape (n_rows,)
-        The place of each row in time; classification ids and times follow from it.
-
-    Returns
-    -------
-    SubjectRows
+    `slot` is the position of each row in time; classification IDs and times follow from it.
     """
     marks = _mark_texts(drawings)
     tools, rows = drawings.tool.tolist(), drawings.row
@@ -100,7 +79,7 @@ def encode_rows(
     for i, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         person, old = int(drawings.volunteer[i]), bool(drawings.old[i])
         chance = drawings.chance[i].tolist()
-        mine = slice(first[i], first[i + 1])
+        of_row = slice(first[i], first[i + 1])
         head = (
             f"{_FIRST_CLASSIFICATION + int(slot[i])},{volunteers.name[person]},{volunteers.user_id[person]},"
             f"{volunteers.ip[person]},{options.workflow_id},{WORKFLOW_NAME},"
@@ -111,7 +90,7 @@ def encode_rows(
             head.encode(),
             _quoted(_metadata(scene, volunteers, person, old, begin, end, chance)),
             b'","',
-            (_old_annotations if old else _new_annotations)(marks[mine], tools[mine], chance),
+            (_old_annotations if old else _new_annotations)(marks[of_row], tools[of_row], chance),
             b'","',
             subject_data,
             b'",%d\n' % subject_id,
@@ -133,17 +112,16 @@ def image_name(subject_id: int, frame: int) -> str:
 def _metadata(
     scene: Scene, volunteers: Volunteers, person: int, old: bool, begin: str, end: str, chance: list[float]
 ) -> str:
-    wide = float(volunteers.screen_width[person])
-    # The height of the image on the screen, in whole pixels.
+    width = float(volunteers.screen_width[person])
     size = (
-        f'{{"clientWidth":{wide:g},"clientHeight":{round(wide * scene.height / scene.width)},'
+        f'{{"clientWidth":{width:g},"clientHeight":{round(width * scene.height / scene.width)},'
         f'"naturalWidth":{scene.width},"naturalHeight":{scene.height}}}'
     )
-    window = volunteers.viewport[person]
+    viewport = volunteers.viewport[person]
     ms = f"{int(chance[2] * 1000):03d}Z"
     return (
         f'{{"source":"api","session":"{volunteers.session[person]}","feedback":{{}},'
-        f'"viewport":{{"width":{window[0]},"height":{window[1]}}},"started_at":"{begin}.{ms}",'
+        f'"viewport":{{"width":{viewport[0]},"height":{viewport[1]}}},"started_at":"{begin}.{ms}",'
         f'"user_agent":"{volunteers.browser[person]}","utc_offset":"0","finished_at":"{end}.{ms}",'
         f'"live_project":true,"user_language":"en","user_group_ids":[],"subject_flagged":false,'
         + ("" if old else '"classifier_version":"2.0",')
@@ -161,10 +139,10 @@ _QUESTION: Final = "Is anything out of focus?"
 
 
 def _new_annotations(marks: list[bytes], tools: list[int], chance: list[float]) -> bytes:
-    """Join the tasks of a classification in the 2.x form: the drawing, sub-tasks, a question, a remark."""
-    sure = int(chance[4] * 1000)
+    """Join the tasks of a classification in the 2.x format: drawing, sub-tasks, question, remark."""
+    certainty = int(chance[4] * 1000)
     subtasks = "".join(
-        f',{{"task":"T0.0.0","taskType":"single","markIndex":{i},"value":{(sure >> i % 8) % 3}}}'
+        f',{{"task":"T0.0.0","taskType":"single","markIndex":{i},"value":{(certainty >> i % 8) % 3}}}'
         for i, tool in enumerate(tools)
         if tool == FREEHAND
     )
@@ -178,7 +156,7 @@ def _new_annotations(marks: list[bytes], tools: list[int], chance: list[float]) 
 
 
 def _old_annotations(marks: list[bytes], tools: list[int], chance: list[float]) -> bytes:
-    """Join the tasks of a classification in the 1.x form: the drawings, Bezier task T3, a question."""
+    """Join the tasks of a classification in the 1.x format: drawing, Bezier task T3, question."""
     plain = b",".join(m for m, tool in zip(marks, tools, strict=True) if tool != BEZIER)
     curves = b",".join(m for m, tool in zip(marks, tools, strict=True) if tool == BEZIER)
     answer = ('"Yes"', '"No"', '"No"', '"No"', "null")[int(chance[2] * 5)]
@@ -198,7 +176,7 @@ _OLD_ENDS: Final = (
 
 
 def _mark_texts(drawings: Drawings) -> list[bytes]:
-    """Write every mark as JSON with doubled quotes: paths for new freehand marks, points for all others."""
+    """Write marks as JSON with doubled quotes: paths for new freehand marks, points for all others."""
     path, point_x, point_y = _number_tables()
     x, y = drawings.x, drawings.y
     bounds = drawings.offset.tolist()
@@ -215,7 +193,7 @@ def _mark_texts(drawings: Drawings) -> list[bytes]:
             pairs = np.stack([point_x[x[part]], point_y[y[part]]], axis=1)
             points = pairs.tobytes().translate(None, b"\0")[:-1]
             if old:
-                # Bezier marks have a task of their own, where their tool is the first.
+                # Bezier marks belong to another task, in which their tool is the first.
                 body = b'{""tool"":%d,""frame"":%d,""points"":[%b' % (tool % BEZIER, frame, points)
             else:
                 body = b'{""frame"":%d,""points"":[%b' % (frame, points)
@@ -225,9 +203,9 @@ def _mark_texts(drawings: Drawings) -> list[bytes]:
 
 @cache
 def _number_tables() -> tuple[NDArray[np.uint64], NDArray[np.complex128], NDArray[np.complex128]]:
-    """Return the text of every coordinate, by hundredths of a pixel: for paths, and for x and y of points.
+    """Return the text of every coordinate, by hundredths of a pixel: in a path, and as x and y of a point.
 
-    Texts are padded with zero bytes and seen as numbers, since those are quicker to look up.
+    Texts are padded with zero bytes and viewed as numbers, which are faster to look up.
     """
     most = 100 * max(max(size) for size in SIZES)
     texts = [f"{n // 100}.{n % 100:02d}".rstrip("0").rstrip(".") for n in range(most + 1)]

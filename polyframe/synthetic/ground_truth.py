@@ -1,4 +1,4 @@
-"""What is really to be seen in the images of a subject: rounded cells and angular crystals."""
+"""Generate the objects in the images of a subject: rounded cells and angular crystals."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,16 +7,16 @@ import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.errors import UsageError
-from polyframe.synthetic.random_numbers import SCENE, TURN, cosine, sine, stream, uniform, whole
+from polyframe.synthetic.random_numbers import SCENE, TURN, cosine, integers, sine, stream, uniform
 from polyframe.synthetic.synth_options import SynthOptions
 
 #: Width and height of the images, in pixels.
 SIZES: Final = ((640, 480), (600, 450), (512, 512), (480, 600))
 
-#: A cell's radius is a sum of this many harmonics of the angle (the zeroth included).
+#: Number of harmonics of the angle that a cell's radius is the sum of, including the zeroth.
 HARMONICS: Final = 8
 
-#: The most corners of a crystal; the least are 5.
+#: Largest number of corners of a crystal; the smallest is 5.
 MOST_CORNERS: Final = 8
 
 CELL: Final = 0
@@ -25,47 +25,29 @@ CRYSTAL: Final = 1
 
 @dataclass(frozen=True)
 class Scene:
-    """The images of one subject.
+    """The images of a subject and the objects in them."""
 
-    Attributes
-    ----------
-    width, height : int
-        Size of every frame, in pixels.
-    n_frames : int
-        1 or 2.
-    frame, kind : int64 arrays, shape (n_objects,)
-        The frame an object is in; `CELL` or `CRYSTAL`.
-    centre : float64 array, shape (n_objects, 2)
-        x, y in pixels.
-    radius : float64 array, shape (n_objects,)
-        Mean radius in pixels.
-    shape : float64 array, shape (n_objects, 2, HARMONICS)
-        Cosine and sine coefficients of the radius of a cell, as fractions of the mean radius.
-    corners : tuple of float64 arrays, shape (n_corners, 2)
-        x, y of a crystal's corners relative to its centre, in order of their angle; empty for cells.
-    """
-
-    width: int
+    width: int  # of every frame, in pixels
     height: int
     n_frames: int
-    frame: Ints
-    kind: Ints
-    centre: Floats
-    radius: Floats
-    shape: Floats
-    corners: tuple[Floats, ...]
+    frame: Ints  # of each object
+    kind: Ints  # of each object: `CELL` or `CRYSTAL`
+    centre: Floats  # of each object: x, y in pixels
+    radius: Floats  # of each object: mean radius in pixels
+    shape: Floats  # of each cell: 2 x HARMONICS cosine and sine coefficients, as fractions of the mean radius
+    corners: tuple[Floats, ...]  # of each crystal, relative to its centre, sorted by angle; empty for cells
 
 
 @dataclass(frozen=True)
 class TrueOutline:
-    """One object as it really is.
+    """The true outline of an object.
 
     Attributes
     ----------
     frame : int
-        The image it is in.
+        The frame of the object.
     tool : int
-        The index of the tool that it is to be drawn with: 0 freehand, 1 polygon.
+        Index of the tool to draw it with: 0 freehand, 1 polygon.
     x, y : float64 arrays
         The outline in image pixels, y down, not closed.
     """
@@ -77,30 +59,25 @@ class TrueOutline:
 
 
 def true_outlines(options: SynthOptions, subject_id: int) -> tuple[TrueOutline, ...]:
-    """Return the objects that the volunteers of a subject were to outline.
+    """Return the true outlines of the objects of a subject, by frame; at least one is in frame 0.
 
     Parameters
     ----------
     options : SynthOptions
-        The options that the export was made with.
+        The options of the export.
     subject_id : int
-        The id of a subject in it.
-
-    Returns
-    -------
-    tuple of TrueOutline
-        By frame. At least one in frame 0.
+        ID of a subject in the export.
 
     Raises
     ------
     UsageError
-        Where the export holds no such subject.
+        If the export does not contain the subject.
     """
     number = subject_id - options.first_subject
     if not 0 <= number < options.subjects:
         last = options.first_subject + options.subjects - 1
         raise UsageError(
-            f"subject {subject_id} is not in the export; it holds {options.first_subject} to {last}"
+            f"subject {subject_id} is not in the export, which contains {options.first_subject} to {last}"
         )
     scene = make_scene(options, number)
     angle = np.arange(0, TURN, TURN // 512)
@@ -116,7 +93,7 @@ def true_outlines(options: SynthOptions, subject_id: int) -> tuple[TrueOutline, 
 
 
 def radius_at(shape: Floats, cos: Floats, sin: Floats) -> Floats:
-    """Return a cell's radius, as a fraction of its mean radius, in some directions.
+    """Return the radius of cells in some directions, as a fraction of their mean radius.
 
     Parameters
     ----------
@@ -124,12 +101,8 @@ def radius_at(shape: Floats, cos: Floats, sin: Floats) -> Floats:
         Cosine and sine coefficients.
     cos, sin : float64 arrays, shape (..., n)
         The directions.
-
-    Returns
-    -------
-    float64 array, shape (..., n)
     """
-    # cos(k a) and sin(k a) by the Chebyshev recurrence: plain arithmetic, so the same on every machine.
+    # cos(k a) and sin(k a) by the Chebyshev recurrence: plain arithmetic, the same on every machine.
     total = shape[..., 0, 0, None] + shape[..., 0, 1, None] * cos + shape[..., 1, 1, None] * sin
     twice = 2 * cos
     cos_before: Floats | float = 1.0
@@ -144,7 +117,7 @@ def radius_at(shape: Floats, cos: Floats, sin: Floats) -> Floats:
 
 
 def make_scene(options: SynthOptions, number: int) -> Scene:
-    """Return what is to be seen in subject `number`, counted from 0, whatever the number of subjects."""
+    """Return the objects of subject `number`, counted from 0; independent of the number of subjects."""
     bits = stream(options.seed, SCENE, number)
     first = uniform(bits, 4)
     width, height = SIZES[int(first[0] * len(SIZES))]
@@ -158,7 +131,7 @@ def make_scene(options: SynthOptions, number: int) -> Scene:
     kind = (uniform(bits, n) < options.polygon_share).astype(np.int64)
     if close_pair:
         kind[1] = kind[0]
-    # Many objects have to be smaller ones, or they find no room.
+    # The more objects, the smaller they are, or there is no room for them.
     room = min(width, height) * min(1.0, (4 / options.objects) ** 0.5)
     radius = room * np.where(kind == CELL, 0.115, 0.09) * (1 + 0.6 * uniform(bits, n))
     shape = np.zeros((n, 2, HARMONICS))
@@ -183,9 +156,9 @@ def make_scene(options: SynthOptions, number: int) -> Scene:
 
 
 def _corners(bits: np.random.PCG64, radius: float) -> Floats:
-    n = 5 + int(whole(bits, MOST_CORNERS - 4, 1)[0])
+    n = 5 + int(integers(bits, MOST_CORNERS - 4, 1)[0])
     angle = (np.arange(n) * TURN + uniform(bits, n) * (0.45 * TURN)).astype(np.int64) // n
-    angle += whole(bits, TURN, 1)
+    angle += integers(bits, TURN, 1)
     reach = radius * (0.8 + 0.2 * uniform(bits, n))
     return np.stack([reach * cosine(angle), reach * sine(angle)], axis=1)
 
@@ -193,7 +166,7 @@ def _corners(bits: np.random.PCG64, radius: float) -> Floats:
 def _place(
     bits: np.random.PCG64, width: int, height: int, frame: Ints, reach: Floats, close_pair: bool
 ) -> tuple[list[int], Floats]:
-    """Find room for objects one after the other; those that find none are left out."""
+    """Place objects one after the other; those for which there is no room are dropped."""
     tries = 40
     chance = uniform(bits, len(frame), tries, 2)
     centre = np.zeros((len(frame), 2))
@@ -204,7 +177,7 @@ def _place(
         for t in range(tries):
             x, y = low + chance[i, t, 0] * (width - 2 * low), low + chance[i, t, 1] * (height - 2 * low)
             if close_pair and i == 1:
-                # Beside the first one, a little nearer than the largest reach of both: almost touching.
+                # Beside the first object, slightly closer than the sum of their reaches: almost touching.
                 angle = np.asarray(int(chance[i, t, 0] * TURN))
                 apart = 0.88 * (reach[0] + reach[1])
                 x, y = centre[0, 0] + apart * float(cosine(angle)), centre[0, 1] + apart * float(sine(angle))

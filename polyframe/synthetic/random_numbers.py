@@ -1,8 +1,8 @@
-"""Random numbers and cosines that are the same on every machine and in every NumPy version.
+"""Generate random numbers and cosines that are the same on every machine and with every NumPy version.
 
-NumPy promises the raw stream of a bit generator and of `SeedSequence`, but not that of its distributions,
-and cosines differ in the last bit between processors. So the numbers here come from the raw stream by plain
-arithmetic, and angles are whole numbers that index a rounded table.
+NumPy guarantees the raw stream of a bit generator and of `SeedSequence`, but not its distributions, and
+cosines differ in the last bit between processors. So numbers are computed from the raw stream by plain
+arithmetic, and angles are integers that index a rounded table.
 """
 
 import math
@@ -12,17 +12,17 @@ import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
 
-#: Angles are counted in this many parts of a full turn.
+#: The unit of angles: a full turn has this many.
 TURN: Final = 4096
 
 _COSINES: Final[Floats] = np.round(np.cos(np.arange(TURN) * (2 * np.pi / TURN)) * 2.0**30) / 2.0**30
 
-# One key per use, so that a change in one leaves the others as they are.
+# One key for each use, so that a change in one does not affect the others.
 VOLUNTEERS: Final = 0
 SCENE: Final = 1
 DRAWING: Final = 2
 INTERLEAVING: Final = 3
-PICTURE: Final = 4
+IMAGE: Final = 4
 TREMOR: Final = 5
 TOY: Final = 6
 
@@ -33,13 +33,13 @@ def stream(seed: int, use: int, number: int = 0) -> np.random.PCG64:
 
 
 def uniform(bits: np.random.PCG64, *shape: int) -> Floats:
-    """Return numbers spread evenly over [0, 1), in an array of the given shape."""
+    """Return an array of numbers distributed uniformly over [0, 1)."""
     raw = np.asarray(bits.random_raw(math.prod(shape)), dtype=np.uint64)
     return ((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
 
 
-def bell(bits: np.random.PCG64, *shape: int) -> Floats:
-    """Return bell-shaped numbers, mean 0 and standard deviation 1, never beyond 3.5.
+def bell_shaped(bits: np.random.PCG64, *shape: int) -> Floats:
+    """Return an array of bell-shaped numbers with mean 0 and standard deviation 1, all within 3.5.
 
     Each is the scaled sum of the four 16-bit parts of a raw number (Irwin-Hall distribution).
     """
@@ -52,17 +52,17 @@ def bell(bits: np.random.PCG64, *shape: int) -> Floats:
     return total.reshape(shape)
 
 
-def whole(bits: np.random.PCG64, below: int, *shape: int) -> Ints:
-    """Return whole numbers from 0 up to, not including, `below`."""
+def integers(bits: np.random.PCG64, below: int, *shape: int) -> Ints:
+    """Return an array of integers from 0 to `below - 1`."""
     return (uniform(bits, *shape) * below).astype(np.int64)
 
 
 def cosine(angle: Ints) -> Floats:
-    """Return the cosine of angles counted in parts of a turn (`TURN`)."""
-    found: Floats = _COSINES[angle & (TURN - 1)]
-    return found
+    """Return the cosine of angles in units of `TURN`."""
+    values: Floats = _COSINES[angle & (TURN - 1)]
+    return values
 
 
 def sine(angle: Ints) -> Floats:
-    """Return the sine of angles counted in parts of a turn (`TURN`)."""
+    """Return the sine of angles in units of `TURN`."""
     return cosine(angle - TURN // 4)

@@ -1,4 +1,4 @@
-"""Pictures of the subjects: what the volunteers are supposed to have seen, as PNG."""
+"""Draw the images of synthetic subjects as PNG."""
 
 import os
 from typing import Final
@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import local_path
 from polyframe.core.png import png
 from polyframe.synthetic.csv_rows import image_name
 from polyframe.synthetic.ground_truth import CELL, Scene, make_scene, radius_at
-from polyframe.synthetic.random_numbers import PICTURE, TURN, cosine, sine, stream, uniform
+from polyframe.synthetic.random_numbers import IMAGE, TURN, cosine, sine, stream, uniform
 from polyframe.synthetic.synth_options import SynthOptions
-from polyframe.synthetic.synthetic_export import cannot_write, replacing
+from polyframe.synthetic.synthetic_export import make_directory, replacing
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 _DEEP: Final = np.array([14.0, 26.0, 44.0])
 _LIGHT: Final = np.array([40.0, 74.0, 96.0])
@@ -24,40 +23,40 @@ _CELLS: Final = np.array([[96.0, 190.0, 140.0], [80.0, 170.0, 190.0], [150.0, 19
 _CRYSTALS: Final = np.array([[236.0, 176.0, 90.0], [226.0, 136.0, 120.0], [205.0, 160.0, 226.0]])
 
 
-def subject_image(options: SynthOptions, subject_id: int, frame: int = 0) -> Picture:
-    """Return the picture of one frame of a subject.
+def subject_image(options: SynthOptions, subject_id: int, frame: int = 0) -> Image:
+    """Return the image of one frame of a subject.
 
     Parameters
     ----------
     options : SynthOptions
         The options of the export.
     subject_id : int
-        The id of a subject in it.
+        ID of a subject in the export.
     frame : int
         Counted from 0.
 
     Returns
     -------
     uint8 array, shape (height, width, 3)
-        Red, green, blue; cells are rounded with a nucleus, crystals have facets.
+        Red, green, blue; cells are rounded and have a nucleus, crystals have facets.
 
     Raises
     ------
     UsageError
-        Where the subject has no such frame.
+        If the subject does not have the frame.
     """
     number = subject_id - options.first_subject
     scene = make_scene(options, max(number, 0))
     if not 0 <= number < options.subjects or not 0 <= frame < scene.n_frames:
-        raise UsageError(f"the export holds no frame {frame} of subject {subject_id}")
-    bits = stream(options.seed, PICTURE, 2 * number + frame)
+        raise UsageError(f"the export contains no frame {frame} of subject {subject_id}")
+    bits = stream(options.seed, IMAGE, 2 * number + frame)
     x, y = np.meshgrid(np.arange(scene.width) + 0.5, np.arange(scene.height) + 0.5)
     picture = _background(bits, x, y)
     for i in np.flatnonzero(scene.frame == frame).tolist():
         chance = uniform(bits, 4).tolist()
         dx, dy = x - scene.centre[i, 0], y - scene.centre[i, 1]
         (_draw_cell if scene.kind[i] == CELL else _draw_crystal)(picture, scene, i, dx, dy, chance)
-    # Few distinct colours keep the files small.
+    # Few distinct colours make small files.
     return (np.rint(np.clip(picture, 0, 255) / 4) * 4).clip(0, 255).astype(np.uint8)
 
 
@@ -68,7 +67,7 @@ def _background(bits: np.random.PCG64, x: Floats, y: Floats) -> Floats:
     light = 1 / (1 + 4 * along)
     picture: Floats = _DEEP + light[:, :, None] * (_LIGHT - _DEEP)
     for u, v, size, strength in chance[1:].tolist():
-        # Dust: small, soft and faint, so that nobody takes it for an object.
+        # Dust: too small, soft and faint to be mistaken for an object.
         radius = 1 + 2.5 * size
         left, top = int(u * (width - 12)), int(v * (height - 12))
         part = (slice(top, top + 12), slice(left, left + 12))
@@ -104,7 +103,7 @@ def _draw_crystal(picture: Floats, scene: Scene, i: int, dx: Floats, dy: Floats,
     for j, (ax, ay) in enumerate(corners.tolist()):
         bx, by = corners[(j + 1) % len(corners)].tolist()
         side = ((bx - ax) ** 2 + (by - ay) ** 2) ** 0.5
-        # A facet: between the two rays from the centre, on the inner side of the edge.
+        # A facet lies between two rays from the centre, on the inner side of the edge.
         facet = (ax * dy - ay * dx >= 0) & (dx * by - dy * bx > 0)
         inside = ((bx - ax) * (dy - ay) - (by - ay) * (dx - ax)) / side
         shade = 0.55 + 0.4 * (0.5 + 0.5 * (ax + bx - ay - by) / (2.83 * scene.radius[i]))
@@ -114,34 +113,25 @@ def _draw_crystal(picture: Floats, scene: Scene, i: int, dx: Floats, dy: Floats,
 
 
 def write_images(directory: str | os.PathLike[str], options: SynthOptions) -> int:
-    """Write the pictures of all subjects as PNG files, named as in the export.
+    """Write the images of all subjects as PNG files, with the names in the export; return their number.
 
     Parameters
     ----------
     directory : path
-        Made where it does not exist.
+        Created if it does not exist.
     options : SynthOptions
         The options of the export.
-
-    Returns
-    -------
-    int
-        How many were written.
 
     Raises
     ------
     PolyframeError
-        Where a file cannot be written.
+        If a file cannot be written.
     """
-    directory = local_path(directory, "directory")
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(directory, error) from error
-    written = 0
+    directory = make_directory(directory)
+    count = 0
     for subject_id in range(options.first_subject, options.first_subject + options.subjects):
         for frame in range(make_scene(options, subject_id - options.first_subject).n_frames):
             with replacing(directory / image_name(subject_id, frame)) as file:
                 file.write(png(subject_image(options, subject_id, frame)))
-            written += 1
-    return written
+            count += 1
+    return count

@@ -1,4 +1,4 @@
-"""A synthetic export as a file: rows in their order, whatever its size, in bounded memory."""
+"""Write a synthetic export of any size in bounded memory."""
 
 import csv
 import gzip
@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final, cast
 
 import numpy as np
 
+from polyframe.core import atomic_files
 from polyframe.core.arrays import Ints
+from polyframe.core.atomic_files import check_place
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.local_paths import local_path, type_name
 from polyframe.synthetic.csv_rows import COLUMNS, SubjectRows, encode_rows, image_name
 from polyframe.synthetic.drawing import draw_subject
 from polyframe.synthetic.ground_truth import make_scene
-from polyframe.synthetic.random_numbers import INTERLEAVING, stream, whole
+from polyframe.synthetic.random_numbers import INTERLEAVING, integers, stream
 from polyframe.synthetic.synth_options import SynthOptions
 from polyframe.synthetic.volunteer_pool import Volunteers, make_volunteers
 
-#: About how much text is held to put rows in the order of time.
+#: Approximate size of the text that is kept in memory to sort rows by time.
 _BLOCK_BYTES: Final = 48_000_000
 
 _PROJECT: Final = 1234
@@ -32,16 +34,15 @@ _SUBJECT_SET: Final = 98765
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What was written.
+    """What an export contains.
 
     Attributes
     ----------
     path : Path
-        The export.
     subjects, rows, marks : int
-        How many it holds. Accidental clicks count as marks.
+        Their numbers. Accidental clicks count as marks.
     bytes : int
-        Its size before any compression.
+        Uncompressed size.
     """
 
     path: Path
@@ -58,35 +59,30 @@ def write_export(
     subjects_csv: str | os.PathLike[str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ExportSummary:
-    """Write a synthetic classification export in the form of Panoptes.
+    """Write a synthetic classification export in the format of Panoptes.
 
-    Same options, same bytes, on any machine; compressed, the bytes depend on the version of zlib as well.
-    Memory does not grow with the number of subjects. A file of that name is replaced, and only once all is
-    written.
+    The same options give the same bytes on any machine; if compressed, also with the same version of zlib.
+    Memory does not grow with the number of subjects. An existing file is replaced once all is written.
 
-    With `order="time"` rows come in the order of their ids, which is that of time but for some seconds:
-    subjects are interleaved within blocks of up to 1,024 (about 48 MB of text at most), as where a project is
-    fed one subject set after the other. With `order="subject"` the same rows come subject after subject.
+    With `order="time"` rows are sorted by ID, which is by time except for some seconds: subjects are
+    interleaved in blocks of up to 1,024 (at most about 48 MB of text), as in a project that adds one subject
+    set after another. With `order="subject"` the same rows are sorted by subject.
 
     Parameters
     ----------
     path : path
-        The file to write; gzip where it ends in `.gz`.
+        The file to write; gzip if it ends in `.gz`.
     options : SynthOptions, optional
-        What to write; default: a small export with something of everything.
+        What to write; by default a small export with a bit of everything.
     subjects_csv : path, optional
-        Also write the subjects, in the form of a Panoptes subject export.
+        Also write the subject export to this file.
     progress : callable, optional
-        Called with the number of subjects done since the last call.
-
-    Returns
-    -------
-    ExportSummary
+        Receives the number of subjects written since the last call.
 
     Raises
     ------
     PolyframeError
-        Where a file cannot be written.
+        If a file cannot be written.
     """
     options = SynthOptions() if options is None else options
     if not isinstance(options, SynthOptions):
@@ -115,7 +111,7 @@ def write_export(
 
 
 def subjects_per_block(options: SynthOptions) -> int:
-    """Return how many subjects are interleaved: a power of two up to 1,024 that keeps memory bounded."""
+    """Return the number of interleaved subjects: a power of two up to 1,024 that keeps memory bounded."""
     per_row = 2_000 + options.vertices * 13 * (1 + options.objects) // 2 * options.frames
     size = 1
     while size < 1024 and 2 * size * options.volunteers * per_row <= _BLOCK_BYTES:
@@ -140,14 +136,14 @@ def _block(options: SynthOptions, volunteers: Volunteers, first: int, size: int)
 
 
 def _slots(options: SynthOptions, block: int, size: int) -> Ints:
-    """Return the place in time of each round (row) of each subject (column) of a block.
+    """Return the position in time of each round (row) of each subject (column) of a block.
 
-    In every round the subjects come in another order: an odd step through a power of two meets each once.
-    Nothing here depends on how many subjects there are, so that ids and times never do.
+    Each round has the subjects in a different order: an odd step through a power of two reaches each once.
+    Nothing depends on the number of subjects, so IDs and times do not either.
     """
     rounds = 2 * options.volunteers
     bits = stream(options.seed, INTERLEAVING, block)
-    step, shift = 2 * whole(bits, size, rounds, 1) + 1, whole(bits, size, rounds, 1)
+    step, shift = 2 * integers(bits, size, rounds, 1) + 1, integers(bits, size, rounds, 1)
     place = (np.arange(size) * step + shift) & (size - 1)
     return (block * rounds + np.arange(rounds)[:, None]) * size + place
 
@@ -157,56 +153,52 @@ def _write_subjects(path: Path, options: SynthOptions) -> None:
         *("subject_id", "project_id", "workflow_id", "subject_set_id", "metadata", "locations"),
         *("classifications_count", "retired_at", "retirement_reason", "created_at", "updated_at"),
     )
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    with replacing(path) as file:
+    created_at = "2025-01-06 08:00:00 UTC"
+    with replacing(path) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        table = csv.writer(text, lineterminator="\n")
         table.writerow(columns)
         for number in range(options.subjects):
             subject_id = options.first_subject + number
-            scene = make_scene(options, number)
-            names = [image_name(subject_id, frame) for frame in range(scene.n_frames)]
+            names = [image_name(subject_id, frame) for frame in range(make_scene(options, number).n_frames)]
             metadata = {f"image_{i + 1}": name for i, name in enumerate(names)} | {"origin": "synthetic"}
             locations = {str(i): f"images/{name}" for i, name in enumerate(names)}
-            made = "2025-01-06 08:00:00 UTC"
             ids = (subject_id, _PROJECT, options.workflow_id, _SUBJECT_SET)
             cells = (json.dumps(cell, separators=(",", ":")) for cell in (metadata, locations))
-            table.writerow((*ids, *cells, options.volunteers, "", "", made, made))
-            file.write(text.getvalue().encode())
-            text.seek(0)
-            text.truncate()
-        file.write(text.getvalue().encode())
+            table.writerow((*ids, *cells, options.volunteers, "", "", created_at, created_at))
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a file that takes the place of `path` at the end, or leaves no trace after an error."""
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that replaces `path` at the end, or leaves no trace after an error; gzip if it ends so."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        if path.is_dir():
-            raise PolyframeError(f"{path}: is a directory; name a file to write")
-        if path.exists() and not path.is_file():
-            raise PolyframeError(f"{path}: is a device or a pipe, which a file cannot replace; name a file")
+        check_place(path)
         draft.unlink(missing_ok=True)
         with draft.open("xb", buffering=1 << 20) as file:
             if path.suffix == ".gz":
                 # No name and no time in the header, so that the same rows give the same bytes.
                 with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as compressed:
-                    yield compressed
+                    yield cast("IO[bytes]", compressed)
             else:
                 yield file
         draft.replace(path)
     except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise cannot_write(path, error) from error
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+
+
+def make_directory(path: str | os.PathLike[str]) -> Path:
+    """Create a directory if it does not exist; a PolyframeError if it cannot be created."""
+    directory = local_path(path, "directory")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(directory, error) from error
+    return directory
 
 
 def cannot_write(path: Path, error: OSError) -> PolyframeError:
-    """Return the error to raise for what cannot be written."""
-    # Late, since it brings Polars, which nothing here needs.
-    from polyframe.core import atomic_files
-
+    """Return the error to raise for a file or directory that cannot be written."""
     return PolyframeError(atomic_files.cannot_write(path, error))

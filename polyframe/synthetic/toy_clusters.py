@@ -1,34 +1,42 @@
-"""Clusters of regular polygons, to see what averages, `eps` and `min_samples` do."""
+"""Generate clusters of regular polygons that show the effect of averages, `eps` and `min_samples`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.values import is_integer
-from polyframe.synthetic.random_numbers import TOY, bell, stream
+from polyframe.core.rules import integer, number
+from polyframe.synthetic.random_numbers import TOY, bell_shaped, stream
 
-#: Sides, and marks, of a cluster.
 _MOST: Final = 10_000
+_LARGEST: Final = math.nextafter(math.inf, 0)
+_NOT_NEGATIVE: Final = replace(number(0, _LARGEST), expected=">= 0 and finite")
+_POSITIVE: Final = replace(number(0, _LARGEST, exclusive=True), expected="> 0 and finite")
+_RULES: Final = {
+    "n_sides": integer(3, _MOST),
+    "n_marks": integer(0, _MOST),
+    "seed": integer(0),
+    "radius": _POSITIVE,
+    "spread": _NOT_NEGATIVE,
+    "rotation": _NOT_NEGATIVE,
+    "noise": _NOT_NEGATIVE,
+}
 
 
 @dataclass(frozen=True)
 class ToyCluster:
-    """Some toy marks.
-
-    `polyframe.geometry.polygons_from_paths(cluster.xs, cluster.ys)` makes polygons of them.
+    """Toy marks; `polyframe.geometry.polygons_from_paths(cluster.xs, cluster.ys)` returns their polygons.
 
     Attributes
     ----------
     xs, ys : lists of float64 arrays
         One pair for each mark, not closed.
     volunteer : int64 array, shape (n_marks,)
-        Who drew each mark: everyone has one mark in each cluster.
+        Volunteer of each mark: everyone draws one mark in each cluster.
     truth : int64 array, shape (n_marks,)
-        The cluster that each mark was made for: 0, 1, ...
+        True cluster of each mark: 0, 1, ...
     """
 
     xs: list[Floats]
@@ -48,48 +56,39 @@ def toy_cluster(
     noise: float = 0.0,
     seed: int = 1,
 ) -> ToyCluster:
-    """Return marks of one object: regular polygons that differ by chance.
+    """Return marks of one object: regular polygons that differ randomly.
 
     Parameters
     ----------
     n_sides : int
         Sides of each polygon, at least 3.
     n_marks : int
-        How many polygons, at least 0.
+        Number of polygons, at least 0.
     radius : float
-        Distance from centre to corner, above 0.
+        Distance from centre to corner, > 0.
     centre : (float, float)
-        Where the object is.
+        Centre of the object.
     spread : float
-        Standard deviation of a polygon's centre along each axis, in radii, at least 0.
+        Standard deviation of a polygon's centre along each axis, in radii.
     rotation : float
-        Standard deviation of a polygon's angle, in degrees, at least 0.
+        Standard deviation of a polygon's angle, in degrees.
     noise : float
-        Standard deviation of every corner along each axis, in radii, at least 0.
+        Standard deviation of every corner along each axis, in radii.
     seed : int
-        Same seed, same marks. With the same seed and less spread the marks move along straight lines, so
-        that the effect of one parameter can be seen by itself.
-
-    Returns
-    -------
-    ToyCluster
+        The same seed gives the same marks. With the same seed and less spread, marks move along straight
+        lines, so that the effect of each parameter can be seen separately.
 
     Raises
     ------
     UsageError
-        Where a value is out of its range.
+        If a value is out of range.
     """
-    _require(
-        is_integer(n_sides) and 3 <= n_sides <= _MOST, "n_sides", n_sides, f"a whole number from 3 to {_MOST}"
-    )
-    _require(is_integer(n_marks) and 0 <= n_marks <= _MOST, "n_marks", n_marks, f"a whole number to {_MOST}")
-    _require(is_integer(seed) and seed >= 0, "seed", seed, "a whole number from 0")
-    _require(_is_number(radius) and radius > 0, "radius", radius, "a number above 0")
-    for name, value in (("spread", spread), ("rotation", rotation), ("noise", noise)):
-        _require(_is_number(value) and value >= 0, name, value, "a number from 0")
+    values = (n_sides, n_marks, seed, radius, spread, rotation, noise)
+    for (name, rule), value in zip(_RULES.items(), values, strict=True):
+        rule.check(name, value)
     bits = stream(seed, TOY)
-    moved, turned = bell(bits, n_marks, 2), bell(bits, n_marks)
-    shaken = bell(bits, n_marks, n_sides, 2)
+    moved, turned = bell_shaped(bits, n_marks, 2), bell_shaped(bits, n_marks)
+    shaken = bell_shaped(bits, n_marks, n_sides, 2)
 
     angle = np.arange(n_sides) * (2 * np.pi / n_sides) + np.deg2rad(rotation * turned)[:, None]
     corners = np.stack([np.cos(angle), np.sin(angle)], axis=2) + spread * moved[:, None] + noise * shaken
@@ -113,28 +112,23 @@ def toy_pair(
     noise: float = 0.0,
     seed: int = 1,
 ) -> ToyCluster:
-    """Return marks of two objects that overlap where `distance` is below 2.
+    """Return marks of two objects that overlap if `distance` is less than 2: first the left, then the right.
 
     Parameters
     ----------
     n_sides, radius, spread, rotation, noise, seed
         As for `toy_cluster`, for each of the two.
     n_marks : int
-        Polygons of each object; everyone marks both.
+        Number of polygons of each object; every volunteer marks both.
     distance : float
-        From centre to centre, in radii, at least 0.
-
-    Returns
-    -------
-    ToyCluster
-        First the marks of the left object, then those of the right one.
+        Distance between the centres, in radii.
 
     Raises
     ------
     UsageError
-        Where a value is out of its range.
+        If a value is out of range.
     """
-    _require(0 <= distance < float("inf"), "distance", distance, "a number from 0")
+    _NOT_NEGATIVE.check("distance", distance)
     left, right = (
         toy_cluster(
             n_sides,
@@ -154,12 +148,3 @@ def toy_pair(
         volunteer=np.concatenate([left.volunteer, right.volunteer]),
         truth=np.repeat([0, 1], n_marks),
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _require(condition: bool, name: str, value: object, expected: str) -> None:
-    if not condition:
-        raise UsageError(f"{name}: {short_repr(value)} is not {expected}")

@@ -1,4 +1,4 @@
-"""The example project: what is in the folder `data` is what the generator makes."""
+"""Test that the folder `data` contains what `write_example` writes, and the images of subjects."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ DATA = Path(__file__).parents[2] / "data"
 
 
 def decode_png(content):
-    """Read a PNG of the kind that the generator writes: 8-bit RGB, every line with filter 0, 1 or 2."""
+    """Decode a PNG as the generator writes it: 8-bit RGB, every line with filter 2."""
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     chunks, at = {}, 8
     while at < len(content):
@@ -32,12 +32,12 @@ def decode_png(content):
     return np.cumsum(lines[:, 1:], axis=0, dtype=np.uint8).reshape(height, width, 3)
 
 
-def test_a_png_holds_the_picture():
+def test_a_png_contains_the_pixels():
     picture = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)[::-1] * 3
     assert np.array_equal(decode_png(png(picture)), picture)
 
 
-def test_pictures_show_the_objects_where_they_are():
+def test_images_show_the_objects_at_their_places():
     options = SynthOptions(subjects=6, seed=2, close_pairs=0)
     for subject_id in range(options.first_subject, options.first_subject + 6):
         picture = subject_image(options, subject_id).astype(float)
@@ -59,27 +59,27 @@ def test_pictures_show_the_objects_where_they_are():
                 assert inner > outer + 15
 
 
-def test_a_frame_that_is_not_there_is_an_error():
+def test_a_missing_frame_is_an_error():
     with pytest.raises(UsageError, match="no frame 1"):
         subject_image(SynthOptions(), 1_000_001, 1)
     with pytest.raises(UsageError, match="no frame 0 of subject 3"):
         subject_image(SynthOptions(), 3)
 
 
-def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path):
+def test_a_directory_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PolyframeError, match="cannot be written"):
         write_example(tmp_path / "file")
 
 
-def test_the_folder_data_is_what_the_generator_makes(tmp_path):
+def test_the_folder_data_equals_the_generated_example(tmp_path):
     if not DATA.is_dir():
-        pytest.skip("the folder data is not beside these tests")
+        pytest.skip("the folder data is missing")
     write_example(tmp_path)
-    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
-    kept = {path.relative_to(DATA) for path in DATA.rglob("*") if path.is_file()}
-    assert made == kept
-    for name in sorted(made):
+    generated = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    stored = {path.relative_to(DATA) for path in DATA.rglob("*") if path.is_file()}
+    assert generated == stored
+    for name in sorted(generated):
         one, other = (tmp_path / name).read_bytes(), (DATA / name).read_bytes()
         if name.suffix == ".png":
             # The compressed bytes depend on the version of zlib.
@@ -90,7 +90,7 @@ def test_the_folder_data_is_what_the_generator_makes(tmp_path):
 
 def test_the_example_is_small():
     if not DATA.is_dir():
-        pytest.skip("the folder data is not beside these tests")
+        pytest.skip("the folder data is missing")
     sizes = [path.stat().st_size for path in DATA.rglob("*") if path.is_file()]
     assert max(sizes) < 1_500_000
     assert sum(sizes) < 2_000_000

@@ -1,4 +1,4 @@
-"""The synthetic export: the same bytes for ever, readable by anyone, with everything real ones hold."""
+"""Test the synthetic export: its bytes never change, and it contains what real exports do."""
 
 import csv
 import dataclasses
@@ -44,7 +44,7 @@ def read(path):
 
 
 def drawn(row):
-    """Every mark of a row with its task, its x and its y."""
+    """Yield the task, the mark, its x and its y for every mark of a row."""
     for annotation in row["annotations"]:
         if annotation["task"] in ("T0", "T3"):
             for mark in annotation["value"]:
@@ -72,7 +72,7 @@ def sample(sample_path):
     return read(sample_path)
 
 
-def test_same_seed_same_bytes_and_another_seed_others(tmp_path, sample_options, sample_path):
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path, sample_options, sample_path):
     again = tmp_path / "again.csv"
     write_export(again, sample_options)
     assert again.read_bytes() == sample_path.read_bytes()
@@ -81,7 +81,7 @@ def test_same_seed_same_bytes_and_another_seed_others(tmp_path, sample_options, 
 
 
 def test_the_bytes_never_change(tmp_path):
-    # Benchmarks and published numbers name seeds: a new sum here breaks them, and has to be said aloud.
+    # Benchmarks and published numbers depend on seeds: announce any change of this checksum.
     path = tmp_path / "fixed.csv"
     write_export(path, SynthOptions(subjects=5, volunteers=4, seed=1, vertices=60))
     assert (
@@ -93,9 +93,9 @@ def test_the_bytes_never_change(tmp_path):
 def test_more_subjects_extend_an_export(tmp_path, sample_options, sample_path):
     write_export(tmp_path / "less.csv", dataclasses.replace(sample_options, subjects=20))
     less = (tmp_path / "less.csv").read_bytes().splitlines()
-    whole = set(sample_path.read_bytes().splitlines())
+    more = set(sample_path.read_bytes().splitlines())
     assert len(less) > 160
-    assert whole.issuperset(less)
+    assert more.issuperset(less)
 
     ordered = dataclasses.replace(sample_options, subjects=20, order="subject")
     longer = dataclasses.replace(ordered, subjects=30)
@@ -105,7 +105,7 @@ def test_more_subjects_extend_an_export(tmp_path, sample_options, sample_path):
     assert (tmp_path / "b.csv").read_bytes().startswith((tmp_path / "a.csv").read_bytes())
 
 
-def test_rows_come_in_the_order_of_time_with_subjects_interleaved(sample):
+def test_rows_are_sorted_by_time_with_interleaved_subjects(sample):
     ids = [int(row["classification_id"]) for row in sample]
     assert ids == sorted(set(ids))
     times = [datetime.strptime(row["created_at"], "%Y-%m-%d %H:%M:%S UTC") for row in sample]
@@ -114,7 +114,7 @@ def test_rows_come_in_the_order_of_time_with_subjects_interleaved(sample):
     assert changes > 0.95 * len(sample)
 
 
-def test_gzip_holds_the_same_bytes(tmp_path, sample_options, sample_path):
+def test_gzip_contains_the_same_bytes(tmp_path, sample_options, sample_path):
     one, two = tmp_path / "one.csv.gz", tmp_path / "two.csv.gz"
     summary = write_export(one, sample_options)
     write_export(two, sample_options)
@@ -131,7 +131,7 @@ def test_the_summary_counts_what_was_written(tmp_path):
     assert summary.bytes == (tmp_path / "x.csv").stat().st_size
 
 
-def test_cells_have_the_form_of_a_real_export(sample_path, sample, sample_options):
+def test_cells_have_the_format_of_a_real_export(sample_path, sample, sample_options):
     text = sample_path.read_bytes()
     assert text.startswith(COLUMNS.encode() + b"\n")
     assert text.endswith(b"\n")
@@ -164,12 +164,12 @@ def test_marks_lie_on_the_image_and_on_the_screen_pixels(sample):
 
 
 def features(rows):
-    """How often each thing that real exports hold is in these rows."""
+    """Count the features of real exports in some rows."""
     seen = Counter()
-    people = Counter()
+    classifications = Counter()
     for row in rows:
         old = row["workflow_version"] == "7.9"
-        people[row["subject_ids"], row["user_name"]] += 1
+        classifications[row["subject_ids"], row["user_name"]] += 1
         seen["old" if old else "new"] += 1
         seen["gold standard"] += row["gold_standard"] == "true"
         seen["not logged in"] += row["user_id"] == ""
@@ -201,26 +201,26 @@ def features(rows):
                 seen["unclosed"] += math.hypot(x[0] - x[-1], y[0] - y[-1]) > 5
                 seen["self-crossing"] += not shapely.LinearRing(np.c_[x, y]).is_simple
                 seen["hundreds of vertices"] += len(x) > 100
-    seen["repeats"] = sum(n > 1 for n in people.values())
+    seen["repeats"] = sum(n > 1 for n in classifications.values())
     return seen
 
 
 @pytest.mark.parametrize(("options", "least"), [(None, 3), (EXAMPLE, 1)])
-def test_everything_that_real_exports_hold_is_there(tmp_path, sample, options, least):
+def test_an_export_contains_the_features_of_real_exports(tmp_path, sample, options, least):
     rows = sample
     if options is not None:
         write_export(tmp_path / "x.csv", options)
         rows = read(tmp_path / "x.csv")
     seen = features(rows)
-    wanted = [
+    expected = [
         *("old", "new", "gold standard", "not logged in", "draws nothing", "several", "second frame"),
         *("closed bezier", "open bezier", "unclosed", "self-crossing", "hundreds of vertices"),
         *(("freehand", False), ("freehand", True), ("polygon", False), ("polygon", True), ("bezier", True)),
         *("repeats", ("T0.0.0", "int", False), ("T1", "int", False), ("T1", "NoneType", False)),
         *(("T1", "str", True), ("T2", "str", False)),
     ]
-    assert [name for name in wanted if seen[name] < least] == []
-    # The example stays readable for tools that stop at a mark of two points.
+    assert [name for name in expected if seen[name] < least] == []
+    # The example has no marks of two points, with which some tools stop.
     assert (seen["slip"] > 0) == (options is None)
 
 
@@ -248,12 +248,12 @@ def test_careful_marks_agree_with_the_truth_and_scribbles_do_not(sample, sample_
     careful = agreement > 0.6
     assert 0.85 < careful.mean() < 0.99
     assert 0.88 < np.median(agreement[careful]) < 0.94
-    # Nothing in between: no setting can take a scribble for an outline.
+    # Nothing in between: with no setting is a scribble mistaken for an outline.
     assert np.sum((agreement > 0.45) & ~careful) <= 2
     assert 0.05 < 1 - np.mean(outlines) < 0.16
 
 
-def test_close_pairs_touch_but_are_two_objects():
+def test_close_pairs_almost_touch_but_are_two_objects():
     options = SynthOptions(subjects=40, seed=9, close_pairs=1.0, frames=1)
     gaps = []
     for subject_id in range(options.first_subject, options.first_subject + options.subjects):
@@ -263,7 +263,7 @@ def test_close_pairs_touch_but_are_two_objects():
     assert np.median(gaps) < 12
 
 
-def test_scribblers_are_people_who_always_scribble(tmp_path):
+def test_scribblers_always_scribble(tmp_path):
     options = SynthOptions(subjects=8, volunteers=4, scribblers=1.0, slips=0, vertices=60, polygon_share=0)
     write_export(tmp_path / "x.csv", options)
     marks = [(x, y) for row in read(tmp_path / "x.csv") for _, _, x, y in drawn(row)]
@@ -294,7 +294,7 @@ def test_scribblers_are_people_who_always_scribble(tmp_path):
         ({"first_subject": 7}, lambda rows: {int(row["subject_ids"]) for row in rows} == set(range(7, 19))),
     ],
 )
-def test_options_do_what_they_say(tmp_path, values, check):
+def test_each_option_has_its_effect(tmp_path, values, check):
     write_export(tmp_path / "x.csv", SynthOptions(**{"volunteers": 4, "vertices": 40} | values))
     assert check(read(tmp_path / "x.csv"))
 
@@ -302,32 +302,32 @@ def test_options_do_what_they_say(tmp_path, values, check):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"subjects": -1}, "subjects: -1 is not a whole number from 0"),
-        ({"volunteers": 2.5}, "volunteers: 2.5 is not a whole number from 1"),
-        ({"seed": True}, "seed: True is not a whole number"),
-        ({"empty": 1.5}, "empty: 1.5 is not a fraction from 0 to 1"),
-        ({"empty": math.nan}, "empty: nan is not a fraction"),
-        ({"order": "size"}, "order: 'size' is not one of time, subject"),
-        ({"volunteers": 9, "pool": 4}, "pool: 4 is less than volunteers"),
+        ({"subjects": -1}, "subjects must be an integer from 0 to 1000000000 .got -1."),
+        ({"volunteers": 2.5}, "volunteers must be an integer from 1 to 10000 .got 2.5."),
+        ({"seed": True}, "seed must be an integer from 0 to 9223372036854775807 .got True."),
+        ({"empty": 1.5}, "empty must be >= 0 and <= 1 .got 1.5."),
+        ({"empty": math.nan}, "empty must be >= 0 and <= 1 .got nan."),
+        ({"order": "size"}, "order must be one of time, subject .got 'size'."),
+        ({"volunteers": 9, "pool": 4}, "pool must be 0 or >= volunteers, 9 .got 4."),
     ],
 )
-def test_values_out_of_range_are_named(values, words):
+def test_values_out_of_range_are_errors(values, words):
     with pytest.raises(UsageError, match=words):
         SynthOptions(**values)
 
 
-def test_the_truth_of_an_unknown_subject_is_an_error():
+def test_true_outlines_of_an_unknown_subject_are_an_error():
     with pytest.raises(UsageError, match="subject 5 is not in the export"):
         true_outlines(SynthOptions(), 5)
 
 
-def test_no_subjects_make_a_header(tmp_path):
+def test_an_export_without_subjects_is_a_header(tmp_path):
     summary = write_export(tmp_path / "x.csv", SynthOptions(subjects=0))
     assert (tmp_path / "x.csv").read_text() == COLUMNS + "\n"
     assert summary.rows == 0
 
 
-def test_a_path_that_cannot_be_written_is_a_clear_error(tmp_path):
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(PolyframeError, match=r"missing.*: cannot be written .No such file"):
         write_export(tmp_path / "missing" / "x.csv")
     with pytest.raises(PolyframeError, match="is a directory; name a file"):
@@ -361,11 +361,11 @@ def test_memory_does_not_grow_with_the_number_of_subjects(tmp_path, monkeypatch)
         assert summary.bytes > 20_000 * subjects
         return size
 
-    peak(1)  # tables that are kept
+    peak(1)  # fills the cached tables
     assert peak(80) < 1.3 * peak(8)
 
 
-def test_subjects_are_listed_as_panoptes_does(tmp_path):
+def test_the_subject_export_has_the_format_of_panoptes(tmp_path):
     options = SynthOptions(subjects=9, volunteers=2, vertices=30)
     write_export(tmp_path / "x.csv", options, subjects_csv=tmp_path / "subjects.csv")
     with (tmp_path / "subjects.csv").open(newline="") as file:
