@@ -1,4 +1,4 @@
-"""Pages taken apart, and what a test of the report needs from the folder data."""
+"""Parse pages of the report, and name the example in data/ and hostile text."""
 
 import json
 from html.parser import HTMLParser
@@ -10,13 +10,13 @@ from exports import ROOT
 DATA = ROOT / "data"
 IMAGES = {"subjects": DATA / "subjects.csv", "images": DATA / "images"}
 
-#: A task that would end its element, begin another one, and leave any quotes.
+#: A task that would end its element and start another one, or end any string.
 HOSTILE = """</script><img src=x onerror="document.title='was run'">'"&amp;<!--$title\\n"""
 VOLUNTEER = "A Volunteer Of Some Name"
 
 
 class Page(HTMLParser):
-    """The elements of a page, with their attributes and the text directly in them."""
+    """The elements of a page, with their attributes and their own text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""The data of the page: plain columns, so that a browser reads thousands of clusters at once.
+"""Collect the data of the page in plain columns, so that a browser reads thousands of clusters at once.
 
-What is as long as it must be is text: identifiers (a browser rounds large numbers) and paths of SVG.
+Identifiers are strings, since a browser rounds large numbers.
 """
 
 from collections.abc import Iterable
@@ -11,26 +11,29 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe.core.colours import HEAT_STEPS
-from polyframe.export.report.backgrounds import Background, Sources
+from polyframe.export.report.backgrounds import Background, ImageSources
 from polyframe.export.report.svg_outlines import svg_paths
-from polyframe.export.report.worst_clusters import Chosen
+from polyframe.export.report.worst_clusters import WorstClusters
 
-#: More of what a project's team wrote of a subject is cut; what begins so is not meant to be shown.
-_LONGEST_TOLD: Final = 500
-_MOST_TOLD: Final = 30
+#: Longer metadata of a subject is cut.
+_LONGEST_METADATA: Final = 500
+_MOST_METADATA: Final = 30
+#: Metadata whose names begin so are hidden from volunteers.
 _HIDDEN: Final = ("#", "//", "!")
 
 
-def page_data(chosen: Chosen, behind: list[Background], given: Sources, *, contours: bool) -> dict[str, Any]:
-    """Return what the page's script draws.
+def page_data(
+    worst: WorstClusters, backgrounds: list[Background], sources: ImageSources, *, contours: bool
+) -> dict[str, Any]:
+    """Return the data that the script of the page draws.
 
     Parameters
     ----------
-    chosen : Chosen
-    behind : list of Background
-        One for each of `chosen.images`.
-    given : Sources
-        What is known of the subjects.
+    worst : WorstClusters
+    backgrounds : list of Background
+        One for each of `worst.images`.
+    sources : ImageSources
+        Contains the metadata of the subjects.
     contours : bool
         Whether the output has contours.
 
@@ -42,28 +45,28 @@ def page_data(chosen: Chosen, behind: list[Background], given: Sources, *, conto
     return {
         "contours": contours,
         "heat": HEAT_STEPS,
-        "clusters": _clusters(chosen, behind),
-        "groups": _groups(chosen, behind),
+        "clusters": _clusters(worst, backgrounds),
+        "groups": _groups(worst, backgrounds),
         "images": {
-            "subject": list(map(str, chosen.images["subject_id"])),
-            "frame": chosen.images["frame"].to_list(),
-            "box": [_rounded(one.box, one.unit) for one in behind],
-            "unit": [one.unit for one in behind],
-            "sizeFrom": [one.size_from for one in behind],
-            "address": [one.address for one in behind],
+            "subject": list(map(str, worst.images["subject_id"])),
+            "frame": worst.images["frame"].to_list(),
+            "box": [_rounded(background.box, background.unit) for background in backgrounds],
+            "unit": [background.unit for background in backgrounds],
+            "sizeFrom": [background.size_from for background in backgrounds],
+            "address": [background.address for background in backgrounds],
         },
         "subjects": {
-            str(subject): {"clusters": clusters, "told": _told(given, subject)}
-            for subject, clusters in chosen.of_subject.iter_rows()
+            str(subject): {"clusters": clusters, "metadata": _metadata(sources, subject)}
+            for subject, clusters in worst.of_subject.iter_rows()
         },
     }
 
 
-def _clusters(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
-    rows = chosen.clusters
-    image = chosen.groups["image"].to_numpy()[rows["group"].to_numpy()]
+def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, Any]:
+    rows = worst.clusters
+    image = worst.groups["image"].to_numpy()[rows["group"].to_numpy()]
     boxes = (
-        chosen.marks.group_by("group", "cluster_label")
+        worst.marks.group_by("group", "cluster_label")
         .agg(
             left=pl.col("x").list.min().min(),
             top=pl.col("y").list.min().min(),
@@ -76,8 +79,8 @@ def _clusters(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
     boxes = rows.select("group", "cluster_label").join(
         boxes, on=["group", "cluster_label"], how="left", maintain_order="left"
     )
-    level = chosen.levels.with_columns(
-        path=_paths(chosen.levels, image[chosen.levels["cluster"].to_numpy()], behind)
+    level = worst.levels.with_columns(
+        path=_paths(worst.levels, image[worst.levels["cluster"].to_numpy()], backgrounds)
     )
     levels: list[list[str]] = [[] for _ in range(rows.height)]
     areas: list[list[float]] = [[] for _ in range(rows.height)]
@@ -95,9 +98,9 @@ def _clusters(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
         "area": rows["area"].round(2).to_list(),
         "votes": rows["details_votes"].to_list(),
         "place": rows["place"].to_list(),
-        "average": _paths(averages, image, behind).to_list(),
+        "average": _paths(averages, image, backgrounds).to_list(),
         "box": [
-            None if box is None else _rounded(box, behind[k].unit)
+            None if box is None else _rounded(box, backgrounds[k].unit)
             for box, k in zip(boxes["box"], image, strict=True)
         ],
         "levels": levels,
@@ -105,15 +108,15 @@ def _clusters(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
     }
 
 
-def _groups(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
-    marks = chosen.marks.with_columns(
-        path=_paths(chosen.marks, chosen.marks["image"].to_numpy(), behind),
+def _groups(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, Any]:
+    marks = worst.marks.with_columns(
+        path=_paths(worst.marks, worst.marks["image"].to_numpy(), backgrounds),
         classification_id=pl.col("classification_id").cast(pl.String),
     )
-    listed = marks.group_by("group", maintain_order=True).agg(
+    by_group = marks.group_by("group", maintain_order=True).agg(
         "path", "cluster_label", "classification_id", "mark_index"
     )
-    rows = chosen.groups.join(listed, on="group", how="left", maintain_order="left")
+    rows = worst.groups.join(by_group, on="group", how="left", maintain_order="left")
     lists = {
         name: rows[column].fill_null([]).to_list()
         for name, column in (
@@ -134,23 +137,23 @@ def _groups(chosen: Chosen, behind: list[Background]) -> dict[str, Any]:
     }
 
 
-def _paths(outlines: pl.DataFrame, image: NDArray[Any], behind: list[Background]) -> pl.Series:
-    units = np.array([one.unit for one in behind])
-    tolerances = np.array([one.tolerance for one in behind])
+def _paths(outlines: pl.DataFrame, image: NDArray[Any], backgrounds: list[Background]) -> pl.Series:
+    units = np.array([background.unit for background in backgrounds])
+    tolerances = np.array([background.tolerance for background in backgrounds])
     return svg_paths(outlines["x"], outlines["y"], units[image], tolerances[image])
 
 
 def _rounded(numbers: Iterable[float], unit: float) -> list[int]:
-    """Return pixels as whole steps of the outlines."""
+    """Return pixels as integer units of the paths."""
     return [round(number / unit) for number in numbers]
 
 
-def _told(given: Sources, subject_id: int) -> list[tuple[str, str]]:
-    """Return what the project's team lets volunteers see of a subject."""
-    subject = given.subjects.get(subject_id)
-    shown = [
-        (key[:_LONGEST_TOLD], str(value)[:_LONGEST_TOLD])
+def _metadata(sources: ImageSources, subject_id: int) -> list[tuple[str, str]]:
+    """Return the metadata of a subject that volunteers may see."""
+    subject = sources.subjects.get(subject_id)
+    visible = [
+        (key[:_LONGEST_METADATA], str(value)[:_LONGEST_METADATA])
         for key, value in (subject.metadata.items() if subject else ())
         if not key.startswith(_HIDDEN) and isinstance(value, (str, int, float)) and str(value).strip()
     ]
-    return shown[:_MOST_TOLD]
+    return visible[:_MOST_METADATA]

@@ -1,7 +1,7 @@
-"""The page of the report: its fixed parts from the files in `page/`, numbers as HTML, data as JSON.
+"""Fill in the page of the report: fixed parts from the files in `page/`, numbers as HTML, data as JSON.
 
-Nothing is loaded from elsewhere: the page forbids it to itself, and allows no script but its own, by its
-hash. All text from the data is escaped, or stands in JSON that cannot end its element.
+The page loads nothing: its content security policy forbids it, and allows only its own script, by hash. Text
+from the data is escaped, or inside JSON that cannot end its element.
 """
 
 import base64
@@ -16,31 +16,30 @@ from typing import Any, Final
 from polyframe.core import colours
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
-from polyframe.export.report.key_figures import BARS, Headline
+from polyframe.export.report.key_figures import BARS, KeyFigures
 from polyframe.pipeline.summary import counts_lines
 from polyframe.store.recorded_settings import shown
 
-#: One script each, in the order in which they need one another.
+#: Parts of the script, in the order of their dependencies.
 _SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "start.js")
 _IMAGES: Final = "<!-- images -->"
-_CHART: Final = 150  # the height of the tallest bar, in pixels
-_BOTTOM: Final = 168  # where the bars stand
+_CHART: Final = 150  # height of the tallest bar, in pixels
+_BOTTOM: Final = 168  # y of the foot of the bars
 _MEANINGS: Final = {reason.code: reason.meaning for reason in REASONS}
 
 
-def document(
-    headline: Headline, notes: Iterable[str], data: dict[str, Any], images: Mapping[int, str]
+def page_html(
+    figures: KeyFigures, notes: Iterable[str], data: dict[str, Any], images: Mapping[int, str]
 ) -> Iterator[str]:
-    """Make the page, piece by piece.
+    """Generate the page, piece by piece.
 
     Parameters
     ----------
-    headline : Headline
-        What is told of the output as a whole.
+    figures : KeyFigures
     notes : iterable of str
-        What is missing or left out, in words.
+        Sentences about missing or omitted data.
     data : dict
-        From `polyframe.export.report.page_data.page_data`.
+        From `page_data`.
     images : mapping of int to str
         Data addresses by position among the images of `data`.
 
@@ -52,7 +51,7 @@ def document(
     script = "\n".join(_file(name) for name in _SCRIPTS)
     style = _colours() + _file("report.css")
     before, after = _file("report.html").split(_IMAGES)
-    manifest = headline.manifest
+    manifest = figures.manifest
     workflow = f"Workflow {manifest.settings.workflow_id}"
     versions = f"version {', '.join(text.strip() for text in manifest.versions)}"
     values = {
@@ -71,16 +70,16 @@ def document(
         "title": escape(f"{workflow}, {versions}"),
         "made": escape(f"polyframe {manifest.polyframe_version}"),
         "sources": escape(_listed(manifest.sources)),
-        "tiles": _tiles(headline),
+        "tiles": _tiles(figures),
         "notes": "".join(f"<li>{escape(note)}</li>" for note in notes),
-        "chart": _chart(headline.bars),
-        "chart_told": escape(_chart_told(headline)),
-        "chart_scale": repr(_CHART / (max(headline.bars) or 1)),
+        "chart": _chart(figures.bars),
+        "chart_label": escape(_chart_label(figures)),
+        "chart_scale": repr(_CHART / (max(figures.bars) or 1)),
         "chart_bottom": str(_BOTTOM),
-        "chart_rows": _chart_rows(headline.bars),
-        "accounting": "".join(f"<li>{escape(line)}</li>" for line in counts_lines(headline.accounting)),
-        "rejects": _rejects(headline),
-        "settings": _settings(headline),
+        "chart_rows": _chart_rows(figures.bars),
+        "accounting": "".join(f"<li>{escape(line)}</li>" for line in counts_lines(figures.accounting)),
+        "rejects": _rejects(figures),
+        "settings": _settings(figures),
         "data": _json(data),
     }
     yield Template(before).substitute(values)
@@ -98,13 +97,13 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Any) -> str:
-    """Write JSON that no browser takes for the end of its element, or for a comment."""
+    """Return JSON in which no browser sees the end of its element, or a comment."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _colours() -> str:
-    """Return the colours of `polyframe.core.colours` as variables of CSS."""
-    named = {
+    """Return the colours of `polyframe.core.colours` as CSS variables."""
+    variables = {
         "outline-on-white": colours.ON_WHITE[0],
         "average-on-white": colours.ON_WHITE[1],
         "other-on-white": colours.ON_WHITE[2],
@@ -115,61 +114,61 @@ def _colours() -> str:
         "outlier-on-image": colours.OUTLIER_ON_IMAGE,
         "heat": f"linear-gradient(to right, {', '.join(colours.HEAT_STEPS)})",
     }
-    return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in named.items())} }}\n"
+    return f":root {{ {' '.join(f'--{name}: {colour};' for name, colour in variables.items())} }}\n"
 
 
-def _tiles(headline: Headline) -> str:
-    counts = headline.accounting
+def _tiles(figures: KeyFigures) -> str:
+    counts = figures.accounting
     rejected = counts.rows_rejected + counts.marks_rejected
-    taking_part = counts.marks_clustered + counts.marks_outliers
-    dropped = counts.clusters - headline.clusters
-    median = headline.median_consensus
+    n_marks = counts.marks_clustered + counts.marks_outliers
+    dropped = counts.clusters - figures.clusters
+    median = figures.median_consensus
     tiles = (
-        ("Subjects", headline.subjects, f"{headline.subjects_with_clusters:,} with a cluster"),
+        ("Subjects", figures.subjects, f"{figures.subjects_with_clusters:,} with a cluster"),
         ("Classifications", counts.rows_used, f"of {counts.rows_read:,} rows read"),
-        ("Marks", taking_part, f"of {counts.marks_seen:,} seen"),
+        ("Marks", n_marks, f"of {counts.marks_seen:,} seen"),
         (
             "Clusters",
-            headline.clusters,
+            figures.clusters,
             f"{dropped:,} more below min_threshold" if dropped else f"in {counts.groups:,} groups",
         ),
-        ("Outliers", counts.marks_outliers, f"{_share(counts.marks_outliers, taking_part)} of the marks"),
+        ("Outliers", counts.marks_outliers, f"{_share(counts.marks_outliers, n_marks)} of the marks"),
         ("Rejected", rejected, "rows and marks, see below" if rejected else "nothing"),
         ("Median consensus", "none" if median is None else f"{median:.2f}", "from 0 to 1"),
     )
     return "".join(
         f"<div><dt>{escape(name)}</dt>"
         f"<dd><strong>{number if isinstance(number, str) else format(number, ',')}</strong>"
-        f"<small>{escape(told)}</small></dd></div>"
-        for name, number, told in tiles
+        f"<small>{escape(hint)}</small></dd></div>"
+        for name, number, hint in tiles
     )
 
 
 def _chart(bars: list[int]) -> str:
-    """Draw the bars: places in percent, so that letters keep their size on a small screen."""
+    """Draw the bars, with positions in percent so that text keeps its size on a small screen."""
     tallest = max(bars) or 1
     width = 100 / BARS
-    drawn = []
+    groups = []
     for k, number in enumerate(bars):
         height = number / tallest * _CHART
         place = f'x="{k * width + 0.06 * width:.2f}%" width="{0.88 * width:.2f}%"'
-        drawn.append(
+        groups.append(
             f'<g class="bar" data-step="{k}"><title>{_step(k)}: {_clusters(number)}</title>'
             f'<rect class="all" {place} y="{_BOTTOM - height:.1f}" height="{height:.1f}"/>'
             f'<rect class="chosen" {place} y="{_BOTTOM - height:.1f}" height="{height:.1f}"/></g>'
         )
     most = f'<text x="0" y="12">{_clusters(max(bars))}</text>' if any(bars) else ""
-    return "".join(drawn) + most
+    return "".join(groups) + most
 
 
-def _chart_told(headline: Headline) -> str:
-    """Say what the bars show, for those who do not see them; the table below has all of them."""
-    if headline.median_consensus is None:
-        return "Bars of clusters by consensus; there are no clusters."
-    tallest = max(range(BARS), key=headline.bars.__getitem__)
+def _chart_label(figures: KeyFigures) -> str:
+    """Describe the chart for screen readers; the table below it has all numbers."""
+    if figures.median_consensus is None:
+        return "Histogram of the consensus of clusters; there are no clusters."
+    tallest = max(range(BARS), key=figures.bars.__getitem__)
     return (
-        f"Bars of {_clusters(headline.clusters)} by consensus; half of them have at least "
-        f"{headline.median_consensus:.2f}; most, {headline.bars[tallest]:,}, are from {_step(tallest)}."
+        f"Histogram of the consensus of {_clusters(figures.clusters)}; the median is "
+        f"{figures.median_consensus:.2f}; the tallest bar ({figures.bars[tallest]:,}) is {_step(tallest)}."
     )
 
 
@@ -181,27 +180,27 @@ def _step(position: int) -> str:
     return f"{position / BARS:.2f} to {(position + 1) / BARS:.2f}"
 
 
-def _rejects(headline: Headline) -> str:
-    if not headline.accounting.reasons:
-        return "<p>No row and no mark was rejected.</p>"
+def _rejects(figures: KeyFigures) -> str:
+    if not figures.accounting.reasons:
+        return "<p>No rows or marks were rejected.</p>"
     return _table(
-        ("reason", "number", "what it means"),
+        ("reason", "number", "meaning"),
         (
             (reason, f"{number:,}", _MEANINGS.get(reason, "").replace("`", ""))
-            for reason, number in headline.accounting.reasons.items()
+            for reason, number in figures.accounting.reasons.items()
         ),
     )
 
 
-def _settings(headline: Headline) -> str:
-    used, usual = headline.manifest.settings, Settings()
+def _settings(figures: KeyFigures) -> str:
+    used, default = figures.manifest.settings, Settings()
     return _table(
         ("setting", "value", ""),
         (
             (
                 name,
                 shown(getattr(used, name)),
-                "" if getattr(used, name) != getattr(usual, name) else "default",
+                "" if getattr(used, name) != getattr(default, name) else "default",
             )
             for name in used.affecting("extract", "reduce", "contours", "carried")
         ),
@@ -209,11 +208,11 @@ def _settings(headline: Headline) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    def cells(tag: str) -> Callable[[tuple[str, ...]], str]:
+    def row_html(tag: str) -> Callable[[tuple[str, ...]], str]:
         return lambda row: f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in row)}</tr>"
 
-    body = "".join(map(cells("td"), rows))
-    return f"<table><thead>{cells('th')(heads)}</thead><tbody>{body}</tbody></table>"
+    body = "".join(map(row_html("td"), rows))
+    return f"<table><thead>{row_html('th')(heads)}</thead><tbody>{body}</tbody></table>"
 
 
 def _share(part: int, whole: int) -> str:

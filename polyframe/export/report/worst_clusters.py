@@ -1,4 +1,4 @@
-"""The clusters that a report shows, the worst first, and what belongs to them."""
+"""Read the clusters that a report shows, worst first, with their marks, contours and images."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,25 +17,25 @@ _MARK: Final = [*_KEYS, "classification_id", "mark_index"]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What a report shows. The frames name one another by position: `cluster`, `group`, `image`.
+class WorstClusters:
+    """The clusters of a report. Frames refer to each other by position: `cluster`, `group`, `image`.
 
     Attributes
     ----------
     clusters : polars.DataFrame
-        Rows of reductions without `geometry`, by consensus, lowest first, then by marks, most first, then by
-        keys; with `group`, and `place` in the order of the keys.
+        Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; with
+        `group`, and `place` in the order of the keys.
     levels : polars.DataFrame
-        `cluster`, `x`, `y`, `area` of every contour level, in order; no rows without the table contours.
+        `cluster`, `x`, `y`, `area` of every contour level, in order; empty without the table contours.
     groups : polars.DataFrame
-        Rows of groups that have one of these clusters, sorted by their keys, with `image`.
+        Rows of the groups of these clusters, sorted by their keys, with `image`.
     marks : polars.DataFrame
-        All marks of these groups that took part, in the order of labels: `group`, `image`, `cluster_label`,
+        All clustered marks of these groups, in the order of labels: `group`, `image`, `cluster_label`,
         `classification_id`, `mark_index`, `x`, `y`.
     images : polars.DataFrame
         `subject_id` and `frame` of every image, sorted.
     of_subject : polars.DataFrame
-        `subject_id`, `clusters`: how many each subject has in all, also those that are not shown.
+        `subject_id`, `clusters`: the number of clusters of each subject, including those not shown.
     """
 
     clusters: pl.DataFrame
@@ -46,21 +46,21 @@ class Chosen:
     of_subject: pl.DataFrame
 
 
-def choose(found: Opened, limit: int) -> Chosen:
+def worst_clusters(source: Opened, limit: int) -> WorstClusters:
     """Read the worst clusters of an output directory that has reductions.
 
     Parameters
     ----------
-    found : Opened
+    source : Opened
     limit : int
-        At most so many clusters.
+        Largest number of clusters.
 
     Raises
     ------
     PolyframeError
-        Where a part is missing.
+        If a part is missing.
     """
-    reductions = scan(found.path, "reductions")
+    reductions = scan(source.path, "reductions")
     worst = (
         reductions.select(*_CLUSTER, "consensus", "clusters_count")
         .sort("consensus", "clusters_count", *_CLUSTER, descending=[False, True, *[False] * len(_CLUSTER)])
@@ -70,7 +70,7 @@ def choose(found: Opened, limit: int) -> Chosen:
         .collect()
     )
     keys = worst.select(_KEYS).unique()
-    groups = scan(found.path, "groups").join(keys.lazy(), on=_KEYS, how="semi").collect().sort(_KEYS)
+    groups = scan(source.path, "groups").join(keys.lazy(), on=_KEYS, how="semi").collect().sort(_KEYS)
     images = groups.select(IMAGE_KEYS).unique().sort(IMAGE_KEYS)
     groups = groups.with_row_index("group").join(
         images.with_row_index("image"), on=IMAGE_KEYS, maintain_order="left"
@@ -85,11 +85,11 @@ def choose(found: Opened, limit: int) -> Chosen:
         .with_row_index("place")
         .sort("cluster")
     )
-    return Chosen(
+    return WorstClusters(
         clusters=clusters,
-        levels=_levels(found, worst),
+        levels=_levels(source, worst),
         groups=groups,
-        marks=_marks(found, places),
+        marks=_marks(source, places),
         images=images,
         of_subject=reductions.join(images.lazy(), on="subject_id", how="semi")
         .group_by("subject_id")
@@ -99,34 +99,34 @@ def choose(found: Opened, limit: int) -> Chosen:
     )
 
 
-def _marks(found: Opened, places: pl.DataFrame) -> pl.DataFrame:
+def _marks(source: Opened, places: pl.DataFrame) -> pl.DataFrame:
     labels = (
-        scan(found.path, "labels")
+        scan(source.path, "labels")
         .select(*_MARK, "created_at", "cluster_label")
         .join(places.lazy(), on=_KEYS)
         .collect(engine="streaming")
     )
-    drawn = (
-        scan(found.path, "extractions")
+    outlines = (
+        scan(source.path, "extractions")
         .select(*_MARK, "x", "y")
         .join(labels.select(_MARK).lazy(), on=_MARK, how="semi")
         .collect(engine="streaming")
     )
     return (
-        labels.join(drawn, on=_MARK)
+        labels.join(outlines, on=_MARK)
         .sort("group", *MARK_ORDER, nulls_last=[False, *missing_last(MARK_ORDER)])
         .select("group", "image", "cluster_label", "classification_id", "mark_index", "x", "y")
     )
 
 
-def _levels(found: Opened, worst: pl.DataFrame) -> pl.DataFrame:
-    if not found.holds("contours"):
+def _levels(source: Opened, worst: pl.DataFrame) -> pl.DataFrame:
+    if not source.holds("contours"):
         outline = pl.List(pl.Float64)
         return pl.DataFrame(
             schema=pl.Schema({"cluster": pl.UInt32(), "x": outline, "y": outline, "area": pl.Float64()})
         )
     return (
-        scan(found.path, "contours")
+        scan(source.path, "contours")
         .select(*_CLUSTER, "contours_x", "contours_y", "contours_area")
         .join(worst.lazy(), on=_CLUSTER)
         .collect()

@@ -1,4 +1,4 @@
-"""Writing the report of an output directory."""
+"""Write the report of an output directory."""
 
 import os
 from collections.abc import Iterator
@@ -16,21 +16,21 @@ from polyframe.core.values import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
     Background,
-    backgrounds,
     check_images,
-    embedded,
+    embedded_images,
+    find_backgrounds,
+    image_sources,
     largest_side,
-    sources,
 )
-from polyframe.export.report.key_figures import headline
+from polyframe.export.report.key_figures import key_figures
 from polyframe.export.report.page_data import page_data
-from polyframe.export.report.page_html import document
-from polyframe.export.report.worst_clusters import choose
-from polyframe.store.opened import Opened, opened
+from polyframe.export.report.page_html import page_html
+from polyframe.export.report.worst_clusters import worst_clusters
+from polyframe.store.opened import opened
 
 _ENDINGS: Final = (".html", ".htm")
-#: No output has more clusters.
-_MOST_SHOWN: Final = 2**31
+#: No output directory has more clusters.
+_LARGEST_LIMIT: Final = 2**31
 
 AnyPath = str | os.PathLike[str]
 
@@ -44,13 +44,13 @@ class Reported:
     path : Path
         The file.
     clusters, clusters_of_all : int
-        Shown, and in the table reductions.
+        Clusters in the report, and in the table reductions.
     subjects : int
-        Of the clusters that are shown.
+        Subjects of the clusters in the report.
     images, images_missing : int
-        Embedded, and those whose background is white.
+        Embedded images, and those whose background is white.
     bytes : int
-        Length of the file.
+        Size of the file.
     """
 
     path: Path
@@ -62,7 +62,7 @@ class Reported:
     bytes: int
 
     def __str__(self) -> str:
-        """Tell it in one line."""
+        """Summarize the report in one line."""
         of_all = f" of {self.clusters_of_all:,}" if self.clusters < self.clusters_of_all else ""
         missing = f", {self.images_missing:,} images missing" if self.images and self.images_missing else ""
         clusters, subjects, images = (
@@ -88,27 +88,27 @@ def report(
 ) -> Reported:
     """Write one HTML file about an output directory, like `polyframe report`.
 
-    It works offline and holds all that it shows: numbers, the distribution of consensus, and the clusters
-    with the least consensus, with their outlines, contours and keys. The names of volunteers are not in it.
+    The file works offline. It contains numbers, the distribution of consensus, and the clusters with the
+    lowest consensus, with their outlines, contours and keys, but no names of volunteers.
 
     Parameters
     ----------
     output : path
-        What a run wrote, with or without contours; nothing in it is changed.
+        The output directory, with or without contours; nothing in it is changed.
     path : path
-        The file to write; what is there is replaced. The same output and files give the same bytes.
+        The file to write; an existing file is replaced. The same input gives the same bytes.
     subjects : path, optional
-        The subjects export, CSV: whose each image is, its address, and what the team told of the subject.
+        The subjects export, CSV: assigns images to subjects, with their addresses and metadata.
     images : path, optional
-        A folder with the files that the metadata in `subjects` name; needs Pillow (the extra `report`).
-        Without an image the background is white.
+        The folder with the image files named in the metadata of `subjects`; needs Pillow (the extra
+        `report`). Without an image the background is white.
     classifications : path, optional
-        The classification export, which records the sizes of the images. Else the size is that of the image,
-        else that of what was drawn.
+        The classification export, which records the sizes of the images. Without it the size is that of the
+        image, or else the extent of the marks.
     limit : int
-        At most so many clusters, those with the least consensus; from 1.
+        Largest number of clusters, at least 1.
     say : callable
-        Told of files that are no images.
+        Receives notes about files that are not images.
 
     Returns
     -------
@@ -117,10 +117,10 @@ def report(
     Raises
     ------
     UsageError
-        Where the name does not end in `.html`, the limit is below 1, or there are images without subjects.
+        If the name does not end in `.html`, the limit is below 1, or there are images without subjects.
     PolyframeError
-        Where the output has no reductions or changes meanwhile, a file cannot be read or written, or Pillow
-        is missing.
+        If the output has no reductions or changes meanwhile, a file cannot be read or written, or Pillow is
+        missing.
 
     Examples
     --------
@@ -128,103 +128,87 @@ def report(
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
     if not is_integer(limit) or limit < 1:
-        raise UsageError(f"limit: {short_repr(limit)} is not a whole number from 1")
+        raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
     subjects, images, classifications = (
-        None if given is None else local_path(given, name)
-        for name, given in (("subjects", subjects), ("images", images), ("classifications", classifications))
+        None if value is None else local_path(value, name)
+        for name, value in (("subjects", subjects), ("images", images), ("classifications", classifications))
     )
     check_images(subjects, images)
-    with opened(folder, "report") as found:
-        _check_reductions(found)
+    with opened(folder, "report") as source:
         try:
-            told, chosen = headline(found), choose(found, min(limit, _MOST_SHOWN))
+            figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).splitlines()[0]
             raise PolyframeError(
                 f"{output}: cannot be read ({reason}); see `polyframe validate {output}`"
             ) from None
-        contours = found.holds("contours")
-    given = sources(chosen, subjects, images, classifications)
-    behind = backgrounds(chosen, given, say)
-    shown = chosen.clusters.height
-    # Before the page is begun, which says how many there are. Some turn out to be damaged only now.
-    pictures = dict(embedded(behind, say))
-    notes = list(
-        _notes(
-            shown,
-            told.clusters,
-            behind,
-            len(pictures),
-            contours=contours,
-            asked=images is not None,
-            recorded=classifications is not None,
-        )
-    )
-    data = page_data(chosen, behind, given, contours=contours)
+        contours = source.holds("contours")
+    sources = image_sources(worst, subjects, images, classifications)
+    backgrounds = find_backgrounds(worst, sources, say)
+    # Before the page, which says how many there are: an image may turn out to be damaged only now.
+    embedded = dict(embedded_images(backgrounds, say))
+    notes = [
+        *_cluster_notes(worst.clusters.height, figures.clusters, contours=contours),
+        *_image_notes(
+            backgrounds,
+            len(embedded),
+            requested=images is not None,
+            has_export=classifications is not None,
+        ),
+        "This file contains no names of volunteers. Marks are identified by classification_id and "
+        "mark_index, as in the tables.",
+    ]
+    data = page_data(worst, backgrounds, sources, contours=contours)
     with written_whole(target) as file:
-        for piece in document(told, notes, data, pictures):
+        for piece in page_html(figures, notes, data, embedded):
             file.write(piece)
     return Reported(
         path=target,
-        clusters=shown,
-        clusters_of_all=told.clusters,
-        subjects=chosen.clusters["subject_id"].n_unique(),
-        images=len(pictures),
-        images_missing=len(behind) - len(pictures),
+        clusters=worst.clusters.height,
+        clusters_of_all=figures.clusters,
+        subjects=worst.clusters["subject_id"].n_unique(),
+        images=len(embedded),
+        images_missing=len(backgrounds) - len(embedded),
         bytes=target.stat().st_size,
     )
 
 
-def _check_reductions(found: Opened) -> None:
-    if not found.holds("reductions"):
-        raise PolyframeError(
-            f"{found.path}: holds no table 'reductions'; make it with `polyframe reduce {found.path}`"
-        )
-
-
-def _notes(
-    shown: int,
-    in_all: int,
-    behind: list[Background],
-    embedded_images: int,
-    *,
-    contours: bool,
-    asked: bool,
-    recorded: bool,
-) -> Iterator[str]:
-    """Say what the page lacks, and how to get it."""
-    if shown < in_all:
+def _cluster_notes(n_shown: int, n_all: int, *, contours: bool) -> Iterator[str]:
+    """Say which clusters or contours the page lacks, and how to get them."""
+    if n_shown < n_all:
         yield (
-            f"Below are the {shown:,} clusters with the least consensus, of {in_all:,}; --limit shows more. "
-            "The numbers and the bars count all of them."
+            f"Below are the {n_shown:,} clusters with the lowest consensus, of {n_all:,}; --limit shows "
+            "more. The numbers and the chart include all of them."
         )
     if not contours:
-        yield "There are no contours in this output; polyframe contours makes them."
-    missing = len(behind) - embedded_images
-    if behind and not asked:
+        yield "This output has no contours; create them with: polyframe contours"
+
+
+def _image_notes(
+    backgrounds: list[Background], n_embedded: int, *, requested: bool, has_export: bool
+) -> Iterator[str]:
+    """Say which images and sizes the page lacks, and how to get them."""
+    n_images, missing = len(backgrounds), len(backgrounds) - n_embedded
+    if backgrounds and not requested:
         yield (
             "No images were given, so the background is white; --images DIR with --subjects SUBJECTS.csv "
-            "puts them behind the outlines."
+            "adds them."
         )
     elif missing:
-        yield f"The background is white where no image was found: {missing:,} of {len(behind):,} images."
-    guessed = sum(one.size_from == "drawn" for one in behind)
+        yield f"The background is white if no image was available: {missing:,} of {n_images:,} images."
+    guessed = sum(background.size_from == "drawn" for background in backgrounds)
     if guessed:
-        cure = (
-            "the classification export that was given does not record it."
-            if recorded
-            else "--classifications names the export, which records sizes."
+        advice = (
+            "the classification export does not record it."
+            if has_export
+            else "give the classification export, which records sizes, with --classifications."
         )
         yield (
-            f"The size of {guessed:,} of {len(behind):,} images is not known, so that their pictures end a "
-            f"little beyond what was drawn; {cure}"
+            f"The size of {guessed:,} of {n_images:,} images is not known, so their pictures end close to "
+            f"the marks; {advice}"
         )
-    if embedded_images:
-        side = largest_side(sum(one.file is not None for one in behind))
+    if n_embedded:
+        side = largest_side(sum(background.file is not None for background in backgrounds))
         yield f"Images are reduced to at most {side:,} pixels on their longer side."
-    yield (
-        "The names of volunteers are not in this file. Marks are told apart by classification_id and "
-        "mark_index, which find them in the tables."
-    )

@@ -1,4 +1,4 @@
-"""What the tests of the report share: outputs, and a browser without a window."""
+"""Outputs and a headless browser for the tests of the report."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import polyframe as pf
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of the folder data."""
+    """The tables of the example in data/."""
     out = tmp_path_factory.mktemp("reporting") / "out"
     pf.run(DATA / "classifications.csv", out, DATA / "config.yaml", engine="shapely", jobs=1)
     return out
@@ -30,7 +30,7 @@ def example_page(example: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two subjects, of a task with a hostile name: a cluster of three and an outlier, and one of two."""
+    """A task with a hostile name: subject 1 has a cluster of three and an outlier, subject 22 one of two."""
     folder = tmp_path_factory.mktemp("hostile")
     marks = [(1, square(shift, 0)) for shift in (0, 1, 2, 50)] + [(22, square(shift, 5)) for shift in (0, 3)]
     rows = [
@@ -51,7 +51,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A browser of its own, without a window and a network."""
+    """A headless browser with a new profile."""
     pytest.importorskip("selenium", reason="selenium is missing: pip install 'panoptes-polyframe[test]'")
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
@@ -75,14 +75,14 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(chromedriver))
-    yield opened
-    opened.quit()
+    browser = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield browser
+    browser.quit()
 
 
 @pytest.fixture
 def browser(driver: Any) -> Iterator[Any]:
-    """The browser with a large window; afterwards it must have had nothing to complain about."""
+    """The browser with a large window; its log must be empty after the test."""
     resize(driver, 1280, 900)
     driver.get("about:blank")
     driver.get_log("browser")

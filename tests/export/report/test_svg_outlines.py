@@ -1,4 +1,4 @@
-"""Outlines as paths of SVG, against a reader of paths of its own and Shapely."""
+"""SVG paths of outlines: by hand, and within the tolerance by an independent parser and Shapely."""
 
 import re
 
@@ -11,14 +11,14 @@ from polyframe.export.report.svg_outlines import svg_paths
 
 
 def rings_of(path: str) -> list[list[tuple[int, int]]]:
-    """Read a path of M, l and z as SVG says, which begins again at the first point after z."""
+    """Parse a path of M, l and z; as in SVG, z returns to the first point."""
     rings, here = [], (0, 0)
     for part in re.findall(r"M[^M]*", path):
-        whole = re.fullmatch(r"M(-?\d+)[ ]?(-?\d+)(?:l((?:[ ]?-?\d+)+))?z", part)
-        assert whole, part
-        here = (int(whole[1]), int(whole[2]))
+        match = re.fullmatch(r"M(-?\d+)[ ]?(-?\d+)(?:l((?:[ ]?-?\d+)+))?z", part)
+        assert match, part
+        here = (int(match[1]), int(match[2]))
         ring = [here]
-        steps = [int(number) for number in re.findall(r"-?\d+", whole[3] or "")]
+        steps = [int(number) for number in re.findall(r"-?\d+", match[3] or "")]
         for dx, dy in zip(steps[::2], steps[1::2], strict=True):
             here = (here[0] + dx, here[1] + dy)
             ring.append(here)
@@ -38,11 +38,11 @@ def paths(outlines: list[list[tuple[float, float]]], unit: float, tolerance: flo
 def test_a_square_by_hand() -> None:
     ring = [(10.0, -2.0), (20.0, -2.0), (20.0, 8.04), (10.0, 8.0), (10.0, -2.0)]
     assert paths([ring, ring[:-1]], 0.1, 0.01) == ["M100-20l100 0 0 100-100 0z"] * 2
-    # Of the side of 0.04 pixels nothing is left.
+    # The side of 0.04 pixels vanishes.
     assert paths([[(1.2, 3.0), (1.2, 3.04), (1.2, 3.0)]], 1, 0) == ["M1 3z"]
 
 
-def test_there_is_a_path_for_every_outline() -> None:
+def test_every_outline_has_a_path() -> None:
     ring = [(0.0, 0.0), (5.0, 0.0), (5.0, 5.0)]
     assert paths([], 1, 0) == []
     assert paths([[], []], 1, 0) == ["", ""]
@@ -52,26 +52,26 @@ def test_there_is_a_path_for_every_outline() -> None:
 @pytest.mark.parametrize(
     ("size", "unit", "tolerance"), [(640.0, 0.1, 0.16), (9.0, 0.001, 0.002), (1e9, 1e5, 0)]
 )
-def test_paths_stay_near_their_outlines(size: float, unit: float, tolerance: float) -> None:
-    chance = np.random.default_rng(5)
+def test_paths_are_within_the_tolerance_of_their_outlines(size: float, unit: float, tolerance: float) -> None:
+    rng = np.random.default_rng(5)
     outlines = []
     for n in (3, 4, 50, 400):
-        angle = np.sort(chance.uniform(0, 2 * np.pi, n))
-        radius = size * chance.uniform(0.3, 0.45, n)
+        angle = np.sort(rng.uniform(0, 2 * np.pi, n))
+        radius = size * rng.uniform(0.3, 0.45, n)
         ring = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]) + size / 2
         outlines.append([tuple(point) for point in np.vstack([ring, ring[:1]]).tolist()])
-    written = paths(outlines, unit, tolerance)
-    for outline, path in zip(outlines, written, strict=True):
+    texts = paths(outlines, unit, tolerance)
+    for outline, path in zip(outlines, texts, strict=True):
         (ring,) = rings_of(path)
         drawn = shapely.LinearRing(np.array(ring) * unit)
-        away = shapely.hausdorff_distance(shapely.LinearRing(outline), drawn, densify=0.1)
-        assert away <= tolerance + unit * 0.75
+        distance = shapely.hausdorff_distance(shapely.LinearRing(outline), drawn, densify=0.1)
+        assert distance <= tolerance + unit * 0.75
         assert len(ring) <= len(outline)
-    # They can stand behind one another.
-    assert rings_of("".join(written)) == [ring for path in written for ring in rings_of(path)]
+    # They can be concatenated.
+    assert rings_of("".join(texts)) == [ring for path in texts for ring in rings_of(path)]
 
 
-def test_what_nobody_sees_is_left_out() -> None:
+def test_invisible_points_are_omitted() -> None:
     angle = np.linspace(0, 2 * np.pi, 2001)
     circle = [(100 + 50 * np.cos(a), 100 + 50 * np.sin(a)) for a in angle]
     (ring,) = rings_of(paths([circle], 0.1, 0.1)[0])

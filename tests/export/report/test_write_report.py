@@ -1,4 +1,4 @@
-"""What stands in a report: counts against the tables, hostile text, what is missing, errors."""
+"""The report: its numbers equal the tables, text is escaped, missing data and errors are reported."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ def one_line(done: Done, code: int) -> str:
     return done.err
 
 
-def test_the_numbers_are_those_of_the_tables(example: Path, example_page: Path) -> None:
+def test_numbers_equal_those_of_the_tables(example: Path, example_page: Path) -> None:
     page = page_of(example_page)
     tiles = dict(zip((name for _, name in page.of("dt")), (n for _, n in page.of("strong")), strict=True))
     labels, consensus = table(example, "labels"), table(example, "reductions")["consensus"].to_list()
@@ -45,12 +45,12 @@ def test_the_numbers_are_those_of_the_tables(example: Path, example_page: Path) 
         "Rejected": str(table(example, "rejects").height),
         "Median consensus": f"{statistics.median(consensus):.2f}",
     }
-    counted, _ = np.histogram(consensus, bins=20, range=(0, 1))
+    counts, _ = np.histogram(consensus, bins=20, range=(0, 1))
     bars = [text.split(": ")[1] for _, text in page.of("title") if " to " in text]
-    assert bars == [f"{n} cluster{'' if n == 1 else 's'}" for n in counted]
+    assert bars == [f"{n} cluster{'' if n == 1 else 's'}" for n in counts]
 
 
-def test_clusters_come_worst_first_with_all_that_is_theirs(example: Path, example_page: Path) -> None:
+def test_clusters_are_worst_first_with_their_marks_and_contours(example: Path, example_page: Path) -> None:
     data = page_of(example_page).data
     clusters, groups, images = data["clusters"], data["groups"], data["images"]
     rows = table(example, "reductions").sort("consensus", maintain_order=True)
@@ -79,11 +79,11 @@ def test_clusters_come_worst_first_with_all_that_is_theirs(example: Path, exampl
         # The first point of each path is that of the mark, in the order of the labels.
         drawn = marks.join(table(example, "extractions"), on=["classification_id", "mark_index"])
         for path, x, y in zip(groups["paths"][group], drawn["x"], drawn["y"], strict=True):
-            begins = f"M{round(x[0] / images['unit'][image])} {round(y[0] / images['unit'][image])}"
-            assert path.startswith(begins.replace(" -", "-"))
+            start = f"M{round(x[0] / images['unit'][image])} {round(y[0] / images['unit'][image])}"
+            assert path.startswith(start.replace(" -", "-"))
 
 
-def test_images_are_those_of_the_folder(example_page: Path) -> None:
+def test_images_are_embedded_from_the_folder(example_page: Path) -> None:
     page = page_of(example_page)
     data = page.data["images"]
     embedded = {a["id"]: text for a, text in page.of("script") if (a.get("id") or "").startswith("image-")}
@@ -99,15 +99,15 @@ def test_images_are_those_of_the_folder(example_page: Path) -> None:
                 assert np.abs(near - np.asarray(small.convert("RGB").resize((8, 8)), float)).mean() < 5
 
 
-def test_nothing_is_loaded_and_only_its_own_script_runs(example_page: Path, hostile: Path) -> None:
+def test_the_page_loads_nothing_and_allows_only_its_own_script(example_page: Path, hostile: Path) -> None:
     pf.report(hostile, hostile.parent / "hostile.html")
     for path in (example_page, hostile.parent / "hostile.html"):
         page = page_of(path)
         (policy,) = [a["content"] for a, _ in page.of("meta") if a.get("http-equiv")]
         assert policy
         assert policy.startswith("default-src 'none'; ")
-        run = [text for a, text in page.of("script") if not a.get("type")]
-        for texts, kind in ((run, "script-src"), ([text for _, text in page.of("style")], "style-src")):
+        scripts = [text for a, text in page.of("script") if not a.get("type")]
+        for texts, kind in ((scripts, "script-src"), ([text for _, text in page.of("style")], "style-src")):
             (text,) = texts
             digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
             assert f"{kind} 'sha256-{digest}'" in policy
@@ -118,43 +118,45 @@ def test_nothing_is_loaded_and_only_its_own_script_runs(example_page: Path, host
         assert "url(" not in page.text
 
 
-def test_hostile_text_stays_text(hostile: Path, tmp_path: Path) -> None:
+def test_hostile_text_is_escaped(hostile: Path, tmp_path: Path) -> None:
     pf.report(hostile, tmp_path / "x.html")
     page = page_of(tmp_path / "x.html")
     assert page.data["groups"]["task"] == [HOSTILE] * 2
-    # Numbers beyond what a browser can hold are text, and so exact.
+    # Numbers too large for a browser are strings, and so exact.
     assert page.data["groups"]["classificationIds"][0] == [str(9007199254740993 + k) for k in range(4)]
     assert "<b>$title&.csv" in next(text for a, text in page.of("p") if a.get("class") == "lead")
 
 
-def test_volunteers_are_not_in_it(hostile: Path, tmp_path: Path) -> None:
+def test_the_report_contains_no_names_of_volunteers(hostile: Path, tmp_path: Path) -> None:
     assert VOLUNTEER in "".join(table(hostile, "labels")["user_name"])
     pf.report(hostile, tmp_path / "x.html")
     assert VOLUNTEER.lower() not in (tmp_path / "x.html").read_text(encoding="utf-8").lower()
 
 
-def test_the_same_output_gives_the_same_bytes(example: Path, example_page: Path, tmp_path: Path) -> None:
+def test_equal_outputs_give_equal_bytes(example: Path, example_page: Path, tmp_path: Path) -> None:
     shutil.copytree(example, tmp_path / "elsewhere")
     pf.report(tmp_path / "elsewhere", tmp_path / "again.html", **IMAGES)
     assert (tmp_path / "again.html").read_bytes() == example_page.read_bytes()
 
 
-def test_the_worst_of_many_are_shown(example: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_limit_shows_the_worst_clusters(example: Path, tmp_path: Path, polyframe: Call) -> None:
     done = polyframe("report", example, "--limit", 5, "-o", tmp_path / "x.html")
     rows = table(example, "reductions").sort("consensus").head(5)
-    of = f"5 of 36 clusters of {rows['subject_id'].n_unique()} subjects"
-    assert done.out == f"{tmp_path / 'x.html'}: {of}, 0 images\n"
+    shown = f"5 of 36 clusters of {rows['subject_id'].n_unique()} subjects"
+    assert done.out == f"{tmp_path / 'x.html'}: {shown}, 0 images\n"
     page = page_of(tmp_path / "x.html")
     assert page.data["clusters"]["consensus"] == rows["consensus"].to_list()
-    told = " ".join(text for _, text in page.of("li"))
-    assert "the 5 clusters with the least consensus, of 36" in told
-    # Of each subject it is known how many there are in all.
-    counted = dict(table(example, "reductions").group_by("subject_id").len().iter_rows())
-    subjects = {int(subject): known["clusters"] for subject, known in page.data["subjects"].items()}
-    assert subjects == {subject: counted[subject] for subject in rows["subject_id"].unique()}
+    notes = " ".join(text for _, text in page.of("li"))
+    assert "the 5 clusters with the lowest consensus, of 36" in notes
+    # The total number of clusters of each subject is known.
+    counts = dict(table(example, "reductions").group_by("subject_id").len().iter_rows())
+    subjects = {int(subject): entry["clusters"] for subject, entry in page.data["subjects"].items()}
+    assert subjects == {subject: counts[subject] for subject in rows["subject_id"].unique()}
 
 
-def test_what_is_missing_is_said(example: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_missing_tables_contours_and_images_are_reported(
+    example: Path, tmp_path: Path, polyframe: Call
+) -> None:
     out = tmp_path / "out"
     export, config = DATA / "classifications.csv", DATA / "config.yaml"
     assert polyframe("extract", export, "-c", config, "-o", out, "-q").code == 0
@@ -166,12 +168,12 @@ def test_what_is_missing_is_said(example: Path, tmp_path: Path, polyframe: Call)
     assert (done.code, done.err) == (0, "")
     page = page_of(tmp_path / "x.html")
     assert not page.data["contours"]
-    told = " ".join(text for _, text in page.of("li"))
-    assert "There are no contours" in told
-    assert "No images were given" in told
-    assert "is not known" not in told
+    notes = " ".join(text for _, text in page.of("li"))
+    assert "This output has no contours" in notes
+    assert "No images were given" in notes
+    assert "is not known" not in notes
     assert set(page.data["images"]["sizeFrom"]) == {"recorded"}
-    # Without the export the pictures end a little beyond what was drawn.
+    # Without the export the pictures end close to the marks.
     pf.report(out, tmp_path / "y.html")
     page = page_of(tmp_path / "y.html")
     images = page.data["images"]
@@ -188,7 +190,7 @@ def test_what_is_missing_is_said(example: Path, tmp_path: Path, polyframe: Call)
         assert top < y.min() < y.max() < top + height
 
 
-def test_an_outlier_far_away_does_not_hide_the_rest(tmp_path: Path) -> None:
+def test_a_distant_outlier_does_not_shrink_the_rest(tmp_path: Path) -> None:
     marks = [square(0, 0), square(1, 0), square(900_000_000, 0)]
     export = tmp_path / "far.csv"
     export.write_text(export_text(export_row(k, drawing(mark)) for k, mark in enumerate(marks)))
@@ -198,7 +200,7 @@ def test_an_outlier_far_away_does_not_hide_the_rest(tmp_path: Path) -> None:
     assert images["box"][0][2] * images["unit"][0] < 150
 
 
-def test_no_clusters_no_marks_and_rejects(tmp_path: Path) -> None:
+def test_outputs_with_rejects_but_without_clusters_or_marks(tmp_path: Path) -> None:
     export = tmp_path / "few.csv"
     point = {"frame": 0, "toolIndex": 0, "pathX": [1, 2], "pathY": [1, 2]}
     rows = [
@@ -221,31 +223,33 @@ def test_no_clusters_no_marks_and_rejects(tmp_path: Path) -> None:
     assert pf.report(tmp_path / "none", tmp_path / "y.html").clusters == 0
 
 
-def test_damaged_and_missing_images_leave_white(example: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_damaged_and_missing_images_give_white_backgrounds(
+    example: Path, tmp_path: Path, polyframe: Call
+) -> None:
     folder = tmp_path / "images"
     shutil.copytree(DATA / "images", folder)
     (folder / "1000001-0.png").unlink()
     content = (folder / "1000002-0.png").read_bytes()
-    (folder / "1000002-0.png").write_text("no image")
-    # The head is right, the pixels are not: found out when it is read.
+    (folder / "1000002-0.png").write_text("not an image")
+    # The header is valid, the pixels are not: the damage shows only when they are read.
     (folder / "1000004-0.png").write_bytes(content[:500])
     files = ("--images", folder, "--subjects", DATA / "subjects.csv")
     done = polyframe("report", example, *files, "-o", tmp_path / "x.html")
     assert done.out.endswith("36 clusters of 12 subjects, 13 images, 3 images missing\n")
-    said = done.err.splitlines()
-    assert len(said) == 2
-    assert all("cannot be read as an image" in line and "left white" in line for line in said)
+    notes = done.err.splitlines()
+    assert len(notes) == 2
+    assert all("cannot be read as an image" in line and "is white" in line for line in notes)
     page = page_of(tmp_path / "x.html")
     assert sum((a.get("id") or "").startswith("image-") for a, _ in page.of("script")) == 13
-    assert "no image was found: 3 of 16 images" in " ".join(text for _, text in page.of("li"))
+    assert "no image was available: 3 of 16 images" in " ".join(text for _, text in page.of("li"))
 
 
-def test_calls_that_cannot_work_are_told_in_one_line(
+def test_invalid_calls_are_errors_of_one_line(
     example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.html"
     images, subjects = DATA / "images", DATA / "subjects.csv"
-    for arguments, code, told in (
+    for arguments, code, message in (
         ([tmp_path / "nothing"], 1, "no such directory"),
         ([DATA], 1, "not a polyframe output directory"),
         ([example, "--images", images], 2, "--images needs --subjects"),
@@ -255,12 +259,12 @@ def test_calls_that_cannot_work_are_told_in_one_line(
         ([example, "--limit", 0], 2, "0 is not in the range"),
         ([example, "--subjects", DATA], 1, "is a directory; name a file in it"),
     ):
-        assert told in one_line(polyframe("report", *arguments, "-o", path), code)
+        assert message in one_line(polyframe("report", *arguments, "-o", path), code)
         assert not path.exists()
     assert "must end in .html" in one_line(polyframe("report", example, "-o", example / "polyframe.json"), 2)
     (tmp_path / "y.html").mkdir()
     assert "is a directory" in one_line(polyframe("report", example, "-o", tmp_path / "y.html"), 1)
-    with pytest.raises(pf.UsageError, match="limit: 0 is not a whole number"):
+    with pytest.raises(pf.UsageError, match="limit: 0 is not an integer"):
         pf.report(example, path, limit=0)
     monkeypatch.setitem(sys.modules, "PIL", None)
     done = polyframe("report", example, "--images", images, "--subjects", subjects, "-o", path)
@@ -268,7 +272,7 @@ def test_calls_that_cannot_work_are_told_in_one_line(
     assert polyframe("report", example, "-q", "-o", path) == Done(0, "", "")
 
 
-def test_a_damaged_part_is_told(example: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_damaged_part_is_an_error(example: Path, tmp_path: Path, polyframe: Call) -> None:
     shutil.copytree(example, tmp_path / "out")
     part = tmp_path / "out" / "labels" / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:3000])

@@ -1,4 +1,4 @@
-// The list of clusters: cards, made some at a time as the reader comes near the end.
+// The list of clusters: cards, created in batches as the reader scrolls down.
 
 const AT_ONCE = 48;
 let shown = [], made = 0;
@@ -25,7 +25,7 @@ function card(cluster) {
       make("span", { class: GROUPS.outliers[group] ? "some" : "" }, several(GROUPS.outliers[group], "outlier"))),
     make("p", { class: "facts" },
       make("span", { class: "tool" }, toolOf(cluster)), `, frame ${frameOf(cluster)}`,
-      CLUSTERS.average[cluster] ? null : ", the average is empty",
+      CLUSTERS.average[cluster] ? null : ", empty average",
       of > 1 ? ", " : null,
       of > 1 ? make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`) : null));
 }
@@ -46,7 +46,7 @@ function moreCards() {
   const left = shown.length - made;
   byId("more").hidden = !left;
   byId("more").textContent = `Show ${Math.min(left, AT_ONCE)} more of ${left.toLocaleString("en")}`;
-  // Anew, since it tells of changes only: the end may still be near.
+  // Observe again, since the observer reports changes only and the end may still be near.
   if (left) nearEnd.observe(byId("more"));
 }
 

@@ -1,5 +1,5 @@
 "use strict";
-// What the page was given, and how its clusters are named.
+// The data of the page, and functions to look things up in it.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const CLUSTERS = DATA.clusters, GROUPS = DATA.groups, IMAGES = DATA.images;
@@ -13,7 +13,7 @@ const frameOf = (cluster) => IMAGES.frame[imageOf(cluster)];
 const toolOf = (cluster) => GROUPS.tool[CLUSTERS.group[cluster]];
 const taskOf = (cluster) => GROUPS.task[CLUSTERS.group[cluster]];
 
-// Text is only ever set as text, so that nothing from the data becomes a part of the page.
+// Text is always set as text, so that no data is interpreted as HTML.
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {

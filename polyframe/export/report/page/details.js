@@ -1,4 +1,4 @@
-// One cluster enlarged: its picture, the row of the tables it is, its marks, and the other clusters of its subject.
+// The dialog of one cluster: its picture, its row in the tables, its marks, and the other clusters of its subject.
 
 const DIALOG = byId("details");
 let current = null;
@@ -14,7 +14,7 @@ function rowOf(cluster) {
   };
 }
 
-// Numbers are kept as text within a list, since a browser rounds large ones.
+// Numbers are strings within a list, since a browser rounds large numbers.
 const isNumber = (value) => Array.isArray(value);
 
 function pythonOf(cluster) {
@@ -93,11 +93,11 @@ function keysBox(cluster) {
   if (votes !== null) facts.push(["details_votes", votes]);
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
   return make("section", {},
-    make("h3", {}, "The row in the tables"),
+    make("h3", {}, "Row in the tables"),
     make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...rows))),
     make("details", {},
-      make("summary", {}, "Find it with Python or SQL"),
-      make("p", { class: "hint" }, "The same keys find it in contours; without cluster_label its group in groups, labels and extractions."),
+      make("summary", {}, "Look it up in Python or SQL"),
+      make("p", { class: "hint" }, "The same keys select it in contours; without cluster_label, they select its group in groups, labels and extractions."),
       copyable(pythonOf(cluster)), copyable(sqlOf(cluster))));
 }
 
@@ -109,7 +109,7 @@ function copyable(text) {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      // Not every browser lets a file on disk copy; then it is at least selected.
+      // Some browsers do not let a local file copy; select the text instead.
       getSelection().selectAllChildren(block);
       button.textContent = "Selected";
     }
@@ -126,21 +126,21 @@ function siblingsBox(cluster) {
   return make("section", {},
     make("h3", {}, "Other clusters of this subject"),
     items.length ? make("ul", {}, ...items) : make("p", {}, left ? "None in this report." : "There are none."),
-    left ? make("p", { class: "hint" }, `${several(left, "cluster")} with more consensus ${left === 1 ? "is" : "are"} not in this report.`) : null,
+    left ? make("p", { class: "hint" }, `${several(left, "cluster")} with higher consensus ${left === 1 ? "is" : "are"} not in this report.`) : null,
     items.length ? make("p", {}, make("a", { href: `#subject-${subject}` }, "Show them side by side")) : null);
 }
 
 function subjectBox(cluster) {
   const subject = subjectOf(cluster), image = imageOf(cluster);
-  const told = DATA.subjects[subject].told.map(([name, value]) =>
+  const metadata = DATA.subjects[subject].metadata.map(([name, value]) =>
     make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)));
   const outside = { target: "_blank", rel: "noopener noreferrer" };
-  const links = [[`https://www.zooniverse.org/talk/subjects/${subject}`, "Talk about the subject"]];
-  if (IMAGES.address[image]) links.unshift([IMAGES.address[image], "The image as it was uploaded"]);
+  const links = [[`https://www.zooniverse.org/talk/subjects/${subject}`, "Talk page of the subject"]];
+  if (IMAGES.address[image]) links.unshift([IMAGES.address[image], "The uploaded image"]);
   return make("section", {},
     make("h3", {}, "The subject"),
-    told.length ? make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...told))) : null,
-    make("p", { class: "hint" }, "On the network, on www.zooniverse.org or where the project keeps its images: "),
+    metadata.length ? make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...metadata))) : null,
+    make("p", { class: "hint" }, "On the web: "),
     make("ul", {}, ...links.map(([address, name]) => make("li", {}, make("a", { href: address, ...outside }, name)))));
 }
 
@@ -167,8 +167,8 @@ function marksBox(cluster, svg) {
   });
   const head = make("tr", {}, ...["", "classification_id", "mark_index"].map((name) => make("th", { scope: "col" }, name)));
   return make("section", {},
-    make("h3", {}, "Its marks, and the outliers of its group"),
-    make("p", { class: "hint" }, "Point at a row, or press its button, to see the outline. The keys are those of extractions and labels."),
+    make("h3", {}, "Marks, and outliers of the group"),
+    make("p", { class: "hint" }, "Point at a row, or press its button, to highlight the outline. The keys are those of extractions and labels."),
     make("div", { class: "wide tall" }, make("table", { class: "marks" }, make("thead", {}, head), make("tbody", {}, ...rows))));
 }
 
@@ -179,7 +179,7 @@ function levelsBox(cluster) {
     key.style.background = heatColour((k + 1) / CLUSTERS.marks[cluster]);
     return make("tr", {}, make("td", {}, key, String(k + 1)), make("td", {}, area.toLocaleString("en")));
   });
-  const head = make("tr", {}, ...["at least so many marks", "area, square pixels"].map((name) => make("th", { scope: "col" }, name)));
+  const head = make("tr", {}, ...["marks (at least)", "area, square pixels"].map((name) => make("th", { scope: "col" }, name)));
   return make("section", {},
     make("h3", {}, "Contours"),
     rows.length

@@ -1,4 +1,4 @@
-// Which clusters are shown, and in which order.
+// Filters and order of the clusters.
 
 const FILTERS = byId("filters");
 const BARS = [...document.querySelectorAll(".chart .bar")];
@@ -10,7 +10,7 @@ const ORDERS = {
   area: (a, b) => CLUSTERS.area[b] - CLUSTERS.area[a] || a - b,
   subject: (a, b) => CLUSTERS.place[a] - CLUSTERS.place[b],
 };
-// A subject that was followed to by a link: exactly this one.
+// The subject of a followed link; only its clusters are shown.
 let onlySubject = null;
 
 function fillTools() {
@@ -53,8 +53,8 @@ function apply() {
   byId("count").textContent = `${chosen.length.toLocaleString("en")} of ${several(COUNT, "cluster")} shown`;
   byId("empty").hidden = chosen.length > 0;
   byId("empty").textContent = COUNT
-    ? "No cluster is like that. Widen a filter, or reset them all."
-    : "No clusters were found, so there is nothing to show here.";
+    ? "No clusters match. Widen a filter, or reset them all."
+    : "This output has no clusters.";
   showBars(chosen);
   showSubject();
   showCards(chosen);
@@ -66,7 +66,7 @@ function showBars(chosen) {
     const step = Math.floor(CLUSTERS.consensus[cluster] * BARS.length + 1e-9);
     numbers[Math.min(Math.max(step, 0), BARS.length - 1)]++;
   }
-  // The scale of the bars of all clusters stays.
+  // On the scale of the bars of all clusters.
   const { scale, bottom } = document.querySelector(".chart").dataset;
   BARS.forEach((bar, k) => {
     const rect = bar.querySelector(".chosen"), height = numbers[k] * Number(scale);
@@ -98,7 +98,7 @@ function forgetSubject() {
 function subjectSentence(subject) {
   const here = BY_SUBJECT.get(subject)?.length ?? 0, of = DATA.subjects[subject]?.clusters ?? 0;
   if (!here) return `Subject ${subject} has no cluster in this report.`;
-  return `Subject ${subject} has ${several(of, "cluster")}${here < of ? `, of which ${here} are in this report` : ""}.`;
+  return `Subject ${subject} has ${several(of, "cluster")}${here < of ? `, ${here} of them in this report` : ""}.`;
 }
 
 let waiting = 0;
@@ -114,7 +114,7 @@ function changed(event) {
     forgetSubject();
     byId("subject").value = typed;
   }
-  // Neither end goes beyond the other.
+  // Keep the lower end below the upper one.
   if (event.target.id === "least" && Number(byId("most").value) < Number(byId("least").value)) {
     byId("most").value = byId("least").value;
   }
@@ -123,12 +123,12 @@ function changed(event) {
   }
   applySoon();
 }
-// Browsers do not agree on which of the two a list of choices tells.
+// Browsers differ in which of the two events a select sends.
 FILTERS.addEventListener("input", changed);
 FILTERS.addEventListener("change", changed);
 FILTERS.addEventListener("reset", () => {
   forgetSubject();
-  // The fields have their first values only after this.
+  // The fields are reset only after this event.
   applySoon();
 });
 

@@ -1,7 +1,7 @@
-// Pictures of clusters: SVG that is filled when it comes into view, and emptied when it is far away.
+// Pictures of clusters: SVG that is filled near the viewport, and emptied far from it.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = 0.12; // of a close-up, as a share of the outlines' extent
+const MARGIN = 0.12; // of a close-up, as a fraction of the extent of the outlines
 
 function draw(name, attributes, parent) {
   const element = document.createElementNS(SVG, name);
@@ -12,20 +12,20 @@ function draw(name, attributes, parent) {
 
 const imageAddress = (image) => byId(`image-${image}`)?.textContent;
 
-// Width through height of a picture: that of its image, within what a screen can show.
+// Aspect ratio of a picture: that of its image, within limits.
 function proportions(image) {
   const [, , width, height] = IMAGES.box[image];
   return Math.min(Math.max(width / height, 0.75), 1.8);
 }
 
-// On cards all are alike, as most images of a project are.
+// All cards have the median ratio, since most images of a project are alike.
 const USUAL = IMAGES.box.map((_, image) => proportions(image)).sort((a, b) => a - b)[IMAGES.box.length >> 1];
 
 function wholeView(image) {
   return IMAGES.box[image];
 }
 
-// The box around the outlines of a cluster, widened to the proportions of its picture.
+// The box around the outlines of a cluster, widened to the aspect ratio of its picture.
 function closeView(cluster, ratio) {
   const image = imageOf(cluster), box = CLUSTERS.box[cluster];
   if (!box) return wholeView(image);
@@ -34,7 +34,7 @@ function closeView(cluster, ratio) {
   const height = Math.max(bottom - top + 2 * margin, (right - left + 2 * margin) / ratio);
   const width = height * ratio;
   const [x, y, w, h] = wholeView(image);
-  // Within the image where the outlines are: beyond it there is nothing to see.
+  // Moved into the image, since there is nothing to see beyond it.
   const within = (middle, size, from, length) =>
     size >= length ? from + (length - size) / 2 : Math.min(Math.max(middle - size / 2, from), from + length - size);
   return [within((left + right) / 2, width, x, w), within((top + bottom) / 2, height, y, h), width, height];
@@ -49,7 +49,7 @@ function heatColour(share) {
   return `rgb(${mixed.join(",")})`;
 }
 
-// `kind` is "outlines" or "contours"; one path for each mark where `single`, so that some can be lit.
+// `kind` is "outlines" or "contours"; `single` draws a path per mark, so that single marks can be highlighted.
 function picture(cluster, kind, { close = false, single = false, ratio = USUAL } = {}) {
   const svg = draw("svg", { class: `picture ${kind}`, role: "img" });
   svg.setAttribute("aria-label", described(cluster, kind));
@@ -108,7 +108,7 @@ function fillContours(svg, cluster) {
   });
 }
 
-// A line with a rim under it, which is seen on images only.
+// A line with a dark rim, which is visible on images only.
 function line(svg, layer, path) {
   const both = draw("g", { class: `line ${layer}` }, svg);
   draw("path", { class: "rim", d: path }, both);

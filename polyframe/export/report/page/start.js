@@ -1,6 +1,6 @@
-// Links within the page, and the first look at it.
+// Links within the page, and its initial state.
 
-// Not by setting it, which would scroll to the top.
+// Not by setting location.hash, which would scroll to the top.
 function leaveHash() {
   history.replaceState(null, "", onlySubject === null ? "#" : `#subject-${onlySubject}`);
 }
