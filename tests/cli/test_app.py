@@ -1,4 +1,4 @@
-"""The command line: help, versions, exit codes, and the same settings everywhere."""
+"""The command line: help, version, exit codes and settings."""
 
 import dataclasses
 import subprocess
@@ -19,10 +19,10 @@ Call = Callable[..., Done]
 
 def test_run_has_every_flag(polyframe: Call) -> None:
     text = polyframe("run", "--help").out
-    named = "--workflow-id --workflow-version --task --tool --average --eps --min-samples --min-threshold"
-    named += " --filter --contour-method --engine --jobs --quiet --no-contours"
+    expected = "--workflow-id --workflow-version --task --tool --average --eps --min-samples --min-threshold"
+    expected += " --filter --contour-method --engine --jobs --quiet --no-contours"
     for flag in [
-        *named.split(),
+        *expected.split(),
         *(f.metadata["flag"] for f in dataclasses.fields(Settings) if f.metadata["flag"]),
     ]:
         assert f" {flag} " in text.replace("\n", " "), flag
@@ -57,14 +57,16 @@ def test_version_imports_no_libraries() -> None:
 @pytest.mark.parametrize(
     "arguments", [["nonsense"], ["run"], ["run", "a.csv"], ["run", "a", "-o", "b", "--epps", "1"]]
 )
-def test_usage_errors_end_with_2(arguments: list[str], polyframe: Call) -> None:
+def test_usage_errors_exit_with_2(arguments: list[str], polyframe: Call) -> None:
     done = polyframe(*arguments)
     assert done.code == 2
     assert done.err.startswith("polyframe: error: ")
     assert len(done.err.splitlines()) == 1
 
 
-def test_summary_says_where_everything_went(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_the_summary_accounts_for_every_row_and_mark(
+    small_export: Path, tmp_path: Path, polyframe: Call
+) -> None:
     done = polyframe("run", small_export, "-o", tmp_path / "out")
     lines = done.out.splitlines()
     assert lines[0] == "rows read 10 = 0 filtered out + 0 rejected + 10 used"
@@ -72,10 +74,10 @@ def test_summary_says_where_everything_went(small_export: Path, tmp_path: Path, 
     assert lines[2] == "2 groups, 2 clusters, 2 outliers"
     assert lines[-1].endswith(f"tables in {tmp_path / 'out'}")
     assert "workflow 7 (Outline)" in done.err
-    assert "%" not in done.err  # no progress bar where standard error is no terminal
+    assert "%" not in done.err  # no progress bar, since standard error is not a terminal
 
 
-def test_quiet_says_nothing(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_quiet_prints_nothing(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     done = polyframe("run", small_export, "-o", tmp_path / "out", "--quiet")
     assert (done.code, done.out, done.err) == (0, "", "")
 
@@ -85,7 +87,7 @@ def test_no_contours(small_export: Path, tmp_path: Path, polyframe: Call) -> Non
     assert not (tmp_path / "out" / "contours").exists()
 
 
-def test_flags_go_over_the_configuration(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_flags_override_the_configuration(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("reducer_config: {polygon_reducer: {eps: 0.9, average_type: union}}")
     done = polyframe("run", small_export, "-c", config, "--average", "last", "-o", tmp_path / "out")
@@ -94,7 +96,7 @@ def test_flags_go_over_the_configuration(small_export: Path, tmp_path: Path, pol
     assert reductions["average_type"].unique().to_list() == ["last"]
 
 
-def test_flags_settle_a_contradiction_of_the_configuration(
+def test_flags_resolve_a_contradiction_in_the_configuration(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     config = tmp_path / "config.yaml"
@@ -105,7 +107,7 @@ def test_flags_settle_a_contradiction_of_the_configuration(
     assert polyframe("run", small_export, "-c", config, "--eps", "0.3", "-o", tmp_path / "out").code == 0
 
 
-def test_a_later_stage_takes_a_configuration_that_agrees(
+def test_a_later_stage_accepts_a_configuration_that_agrees(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     out = tmp_path / "out"
@@ -144,7 +146,7 @@ def test_synth_writes_a_file_or_a_folder(tmp_path: Path, polyframe: Call) -> Non
     assert "frames" in done.err
 
 
-def test_help_does_not_wait_for_the_libraries() -> None:
+def test_help_imports_no_libraries() -> None:
     heavy = "('polars', 'shapely', 'numpy', 'sklearn', 'pyarrow', 'joblib', 'matplotlib')"
     code = f"import sys; from polyframe.cli import app; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Completion: what the shells ask for and get, and the scripts with which they ask."""
+"""Shell completion: the answers, and the scripts that ask for them."""
 
 import os
 import shutil
@@ -16,8 +16,8 @@ Call = Callable[..., Done]
 
 
 @pytest.fixture
-def completed(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
-    """Ask as bash does; each answer is its kind and its value."""
+def complete(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Return a function that completes a line as bash does; each answer is `kind,value`."""
 
     def ask(line: str) -> list[str]:
         monkeypatch.setenv("_POLYFRAME_COMPLETE", "bash_complete")
@@ -57,34 +57,42 @@ def completed(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
         ("polyframe plot out --subjects d", ["file,d"]),
     ],
 )
-def test_answers(line: str, answer: list[str], completed: Callable[[str], list[str]]) -> None:
-    assert completed(line) == answer
+def test_answers(line: str, answer: list[str], complete: Callable[[str], list[str]]) -> None:
+    assert complete(line) == answer
 
 
-def test_answers_do_not_wait_for_the_libraries() -> None:
+def test_completion_imports_no_libraries() -> None:
     code = (
         "import sys; from polyframe.cli import app\n"
         "try: app.main()\n"
         "except SystemExit: pass\n"
         "print([m for m in ('polars', 'numpy', 'shapely', 'pyarrow', 'scipy') if m in sys.modules])"
     )
-    asked = {"_POLYFRAME_COMPLETE": "bash_complete", "COMP_WORDS": "polyframe run --fil", "COMP_CWORD": "2"}
+    variables = {
+        "_POLYFRAME_COMPLETE": "bash_complete",
+        "COMP_WORDS": "polyframe run --fil",
+        "COMP_CWORD": "2",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split("\n") == ["plain,--filter", "[]", ""]
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `polyframe` is a program."""
+    """Return environment variables with which a shell finds the program `polyframe`."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "polyframe").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m polyframe "$@"\n')
     (folder / "polyframe").chmod(0o755)
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    modules = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(places)}
+    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(modules)}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
@@ -107,7 +115,7 @@ def test_bash_completes(program: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_scripts_ask_the_program(shell: str, polyframe: Call) -> None:
+def test_scripts_call_the_program(shell: str, polyframe: Call) -> None:
     done = polyframe("completion", shell)
     assert done.code == 0
     assert f"_POLYFRAME_COMPLETE={shell}_complete" in done.out

@@ -1,4 +1,4 @@
-"""What people do wrong: one line that names the file and the next step, the right exit code, no traceback."""
+"""Common mistakes: one line with the file and the next step, the right exit code, no traceback."""
 
 import os
 import shutil
@@ -15,8 +15,8 @@ Call = Callable[..., Done]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with tables: all of them, those without contours, those of the extraction alone."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with output directories: complete (out), without contours (flat), extractions only (ext)."""
     folder = tmp_path_factory.mktemp("checkout")
     shutil.copytree(ROOT / "data", folder / "data")
     export, config = folder / "data" / "classifications.csv", folder / "data" / "config.yaml"
@@ -47,9 +47,9 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
 
 
 @pytest.mark.parametrize(
-    ("call", "told", "code"),
+    ("call", "message", "code"),
     [
-        # A file that is not there.
+        # A missing file.
         ("run data/clasifications.csv -o x", MISSPELT, 1),
         ("run nothing.csv -o x", "nothing.csv: no such file in ", 1),
         (
@@ -102,7 +102,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
             "name the subject export of Zooniverse",
             1,
         ),
-        # A directory that is none of ours, or lacks what is needed.
+        # A directory that is not an output directory, or lacks a table.
         *((f"{command} none", NO_FOLDER, 1) for command in (*READING, "validate")),
         *(
             (f"{command} data", f"data: not a polyframe output directory {NO_OUTPUT}", 1)
@@ -120,12 +120,12 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("export flat --to masks --level 2 -o x", "make it with `polyframe contours flat`", 1),
         ("plot flat --subject 1000003 --level 2 -o x.png", "make it with `polyframe contours OUT`", 1),
         ("plot out --subject 7 -o x.png", "no subject 7; there are for instance 1000001", 1),
-        # What the export does not hold.
+        # A workflow or version that the export does not contain.
         (f"run {EXPORT} --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
         (f"run {EXPORT} --workflow-version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
         ("config data/workflows.csv --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
         ("config data/workflows.csv --version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
-        # Places that cannot be written.
+        # Paths that cannot be written.
         (f"run {EXPORT} -o data", "already holds something else", 1),
         (f"run {EXPORT} -o data/config.yaml", "is a file; name a new or empty directory for the tables", 1),
         (f"run {EXPORT} -o data/config.yaml/x", "(Not a directory); name another directory", 1),
@@ -156,22 +156,22 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("synth x.csv --repeats 7", "repeats: 7.0 is not a fraction from 0 to 1", 2),
     ],
 )
-def test_what_is_wrong_is_told_with_the_next_step(
-    call: str, told: str, code: int, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+def test_the_message_names_the_problem_and_the_next_step(
+    call: str, message: str, code: int, checkout: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(made)
+    monkeypatch.chdir(checkout)
     monkeypatch.delenv("POLYFRAME_VOLUNTEERS_KEY", raising=False)
     done = polyframe(*call.split())
     assert (done.code, done.out) == (code, "")
     *notes, line = done.err.splitlines()
     assert line.startswith("polyframe: error: ")
-    assert told in line
+    assert message in line
     assert all(note.startswith("polyframe: ") and "error" not in note for note in notes)
-    assert not any((made / name).exists() for name in ("x", "x.csv", "x.png", "none"))
+    assert not any((checkout / name).exists() for name in ("x", "x.csv", "x.png", "none"))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="names are the same in either case there")
-def test_a_name_in_another_case_is_near(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="names ignore case there")
+def test_suggestions_ignore_case(tmp_path: Path) -> None:
     (tmp_path / "Classifications.CSV").touch()
     assert no_such_file(tmp_path / "classifications.csv").endswith(f"'{tmp_path / 'Classifications.CSV'}'?")
     assert no_such_file(tmp_path / "x").endswith(f"no such file in {tmp_path.resolve()}; check the name")

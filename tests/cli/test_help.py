@@ -1,4 +1,4 @@
-"""Help: every command shows examples, and they work on `data/`; flags and commands stand in order."""
+"""Help: every command shows examples that work on `data/`; flags and commands are in order."""
 
 import itertools
 import re
@@ -19,7 +19,7 @@ FIRST = "polyframe run data/classifications.csv -c data/config.yaml -o out"
 
 
 def shown(text: str) -> list[str]:
-    """The calls that a help text shows, each on lines of its own."""
+    """Return the calls that a help text shows."""
     joined = text.replace("\\\n", " ")
     return [" ".join(line.split()) for line in joined.splitlines() if re.match(r" +polyframe [a-z]", line)]
 
@@ -32,8 +32,8 @@ def examples(name: str, width: int, monkeypatch: pytest.MonkeyPatch, polyframe: 
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `data/` and what the first example makes of it."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data/` and the output of the first example."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "data").symlink_to(ROOT / "data")
     with pytest.MonkeyPatch.context() as patched:
@@ -43,12 +43,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", cli.commands)
-def test_every_example_works(name: str, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = examples(name, 80, monkeypatch, polyframe)
-    assert found, f"make {name} with command('polyframe {name} ...'), an example that works on data/"
-    assert examples(name, 110, monkeypatch, polyframe) == found
-    monkeypatch.chdir(made)
-    for example in found:
+def test_every_example_works(
+    name: str, checkout: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = examples(name, 80, monkeypatch, polyframe)
+    assert calls, f"add an example that works on data/: @command('polyframe {name} ...')"
+    assert examples(name, 110, monkeypatch, polyframe) == calls
+    monkeypatch.chdir(checkout)
+    for example in calls:
         program, command, *arguments = shlex.split(example)
         assert (program, command) == ("polyframe", name)
         done = polyframe(command, *arguments)
@@ -57,7 +59,9 @@ def test_every_example_works(name: str, made: Path, polyframe: Call, monkeypatch
             assert flag != "-o" or Path(path).exists(), example
 
 
-def test_the_first_steps_work(tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_main_help_work(
+    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     steps = shown(polyframe("--help").out)
@@ -69,7 +73,7 @@ def test_the_first_steps_work(tmp_path: Path, polyframe: Call, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("width", [80, 110])
-def test_nothing_is_cut_or_wider_than_the_terminal(
+def test_help_fits_the_terminal_and_nothing_is_cut(
     width: int, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width + 2))
@@ -81,14 +85,14 @@ def test_nothing_is_cut_or_wider_than_the_terminal(
         assert name or "..." not in text.split("Prepare:")[1]
 
 
-def test_every_command_stands_once_under_a_heading(polyframe: Call) -> None:
+def test_every_command_is_listed_once_under_a_heading(polyframe: Call) -> None:
     listed = re.findall(r"^  ([a-z]+) {2,}[A-Z]", polyframe("--help").out, re.MULTILINE)
     assert listed == list(cli.commands)
     assert listed.index("run") < listed.index("extract") < listed.index("status") < listed.index("export")
     assert "reduce" in listed
 
 
-def test_every_flag_stands_once_and_the_settings_by_topic(polyframe: Call) -> None:
+def test_every_flag_is_listed_once_and_settings_by_topic(polyframe: Call) -> None:
     for name, command in cli.commands.items():
         text = polyframe(name, "--help").out
         for parameter in command.params:
@@ -102,7 +106,7 @@ def test_every_flag_stands_once_and_the_settings_by_topic(polyframe: Call) -> No
     assert places == sorted(places)
 
 
-def test_a_long_example_is_broken_before_a_flag() -> None:
+def test_a_long_example_is_wrapped_before_a_flag() -> None:
     example = "polyframe plot out " + " ".join(f"--flag{n} {'x' * 20}" for n in range(5)) + " -o y.png"
     lines = wrap_example(example)
     assert len(lines) > 1
@@ -114,7 +118,7 @@ def test_a_long_example_is_broken_before_a_flag() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["reduec", "out"], "no command 'reduec'; did you mean 'reduce'?"),
         (["xyzzy"], "no command 'xyzzy'; known: config, synth, run"),
@@ -133,15 +137,17 @@ def test_a_long_example_is_broken_before_a_flag() -> None:
         (["completion", "cmd"], "'cmd' is not one of 'bash', 'zsh', 'fish'"),
     ],
 )
-def test_a_wrong_call_is_told_with_the_next_step(arguments: list[str], told: str, polyframe: Call) -> None:
+def test_the_message_of_a_wrong_call_names_the_next_step(
+    arguments: list[str], message: str, polyframe: Call
+) -> None:
     done = polyframe(*arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("polyframe: error: ")
     assert len(done.err.splitlines()) == 1
-    assert told in re.sub(r"\s+", " ", done.err)
+    assert message in re.sub(r"\s+", " ", done.err)
 
 
-def test_without_a_command_there_is_help(polyframe: Call) -> None:
+def test_without_a_command_the_help_is_printed(polyframe: Call) -> None:
     done = polyframe()
     assert done.code == 2
     assert "Try it in a checkout" in done.err

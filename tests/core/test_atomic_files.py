@@ -1,4 +1,4 @@
-"""Files beside the tables: whole or not at all, and never through a link."""
+"""Output files: complete or absent, and never written through a link."""
 
 import os
 import stat
@@ -22,7 +22,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-#: What writes a file, how, and under which name while it is not whole.
+#: Commands that write a file, and the name of that file; empty: the first one.
 WRITERS = {
     "export": (["export", "OUT", "--to", "geojson", "-o", "x.geojson"], "x.geojson"),
     "csv": (["export", "OUT", "--to", "panoptes-csv", "-o", "x.csv"], "x.csv"),
@@ -36,10 +36,10 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("writer", WRITERS)
-def test_no_link_is_written_through(
+def test_links_are_replaced_and_not_followed(
     writer: str, example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither where the file goes, nor where it is written until it is whole."""
+    """Neither links in place of the file, nor links in place of its temporary file."""
     arguments, name = WRITERS[writer]
     monkeypatch.chdir(tmp_path)
     call = [str(example) if part == "OUT" else part for part in arguments]
@@ -59,14 +59,14 @@ def test_no_link_is_written_through(
         (tmp_path / link).unlink(missing_ok=link != name)
 
 
-def test_what_a_killed_process_left_is_replaced(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".a.txt.tmp").write_text("half of an earlier, longer one")
     with written_whole(tmp_path / "a.txt") as file:
         file.write("whole")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "whole"}
 
 
-def test_devices_and_pipes_stay(tmp_path: Path, example: Path, polyframe: Call) -> None:
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path, example: Path, polyframe: Call) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     with pytest.raises(PolyframeError, match=r"pipe\.csv: is a device or a pipe"), placed_whole(pipe):

@@ -1,4 +1,4 @@
-"""Processes that are forked after an import: they work, or say at once why they cannot; none hangs."""
+"""Forked processes: they work, or fail at once with a message; none hangs."""
 
 import os
 import signal
@@ -13,18 +13,18 @@ SECONDS = 60
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
-#: What is done before the fork, and whether the child can compute then.
+#: What is done before the fork, and whether the child can compute afterwards.
 BEFORE = {
     "nothing": ("", True),
     "an import": ("from polyframe import run; import polars", True),
     "a run": ("pf.run(export, out / 'before', engine='shapely')", False),
     "a call in memory": ("pf.extract(export)", False),
-    "a query of the user": (
+    "a query of the caller": (
         "import polars; polars.DataFrame({'a': range(9), 'b': 1}).group_by('b').sum()",
         False,
     ),
 }
-#: What a child may do.
+#: What the child does.
 CALLS = {
     "run": "pf.run(export, out / 'new', engine='shapely')",
     "extract": "pf.extract(export)",
@@ -54,7 +54,7 @@ os._exit(0)
 
 
 def forked(before: str, call: str, export: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """Do something, fork, and do something in the child; a child that hangs is killed with its parent."""
+    """Do something, fork, and do something in the child; kill both processes if the child hangs."""
     script = SCRIPT.format(before=before, call=call)
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(export), str(out)],
@@ -65,18 +65,18 @@ def forked(before: str, call: str, export: Path, out: Path) -> subprocess.Comple
         start_new_session=True,
     )
     try:
-        told, errors = process.communicate(timeout=SECONDS)
+        output, errors = process.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         pytest.fail("the forked process hangs")
-    return subprocess.CompletedProcess(process.args, process.returncode, told, errors)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 @pytest.mark.parametrize("before", BEFORE)
-def test_a_fork_works_or_says_why_not(before: str, small_export: Path, tmp_path: Path) -> None:
-    done_before, works = BEFORE[before]
-    done = forked(done_before, CALLS["run"], small_export, tmp_path)
+def test_a_fork_works_or_explains_why_not(before: str, small_export: Path, tmp_path: Path) -> None:
+    code, works = BEFORE[before]
+    done = forked(code, CALLS["run"], small_export, tmp_path)
     assert (done.returncode, done.stderr) == (0 if works else 3, "")
     assert (tmp_path / "new" / "polyframe.json").exists() == works
     assert ("get_context('spawn')" in done.stdout) != works

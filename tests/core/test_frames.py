@@ -1,4 +1,4 @@
-"""Exports and marks as frames of Polars, pandas and Arrow: the same tables as from a file."""
+"""Exports and marks as frames of Polars, pandas and Arrow: they give the same tables as files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ CONFIG = ROOT / "data" / "config.yaml"
 
 
 class Capsule:
-    """Whatever hands over its columns as Arrow, and is known for nothing else."""
+    """An object that exports Arrow and has no other interface."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
@@ -37,7 +37,7 @@ def _duckdb() -> Any:
 
 
 def _without_capsule() -> Any:
-    """A frame of pandas as it was before it handed over Arrow by itself (2.2)."""
+    """Return a pandas frame without the Arrow interface, as before pandas 2.2."""
     pandas = pytest.importorskip("pandas", reason="pandas is missing")
 
     class DataFrame(pandas.DataFrame):  # type: ignore[misc, name-defined]
@@ -53,7 +53,7 @@ EXPORTS: dict[str, Callable[[], Any]] = {
     "eager": lambda: pl.read_csv(EXPORT, infer_schema=False),
     "lazy": lambda: pl.scan_csv(EXPORT, infer_schema=False),
     "inferred": lambda: pl.read_csv(EXPORT, schema_overrides={"workflow_version": pl.String}),
-    # Numbers of users with NaN for visitors, as floats.
+    # User ids as floats, with NaN for visitors.
     "pandas": lambda: _pandas(dtype=VERSION),
     "pandas text": lambda: _pandas(dtype=str),
     "pandas nullable": lambda: _pandas(dtype=VERSION).convert_dtypes(),
@@ -80,15 +80,15 @@ def from_file() -> pf.Extraction:
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_an_export_as_a_frame_is_as_its_file(kind: str, from_file: pf.Extraction) -> None:
-    found = pf.extract(EXPORTS[kind](), CONFIG)
+def test_a_frame_gives_the_same_tables_as_its_file(kind: str, from_file: pf.Extraction) -> None:
+    extraction = pf.extract(EXPORTS[kind](), CONFIG)
     for table, expected in vars(from_file).items():
-        assert getattr(found, table).equals(expected), table
+        assert getattr(extraction, table).equals(expected), table
     assert from_file.extractions.height == 249
 
 
 @pytest.mark.parametrize("kind", ["lazy", "pandas", "reader"])
-def test_a_run_on_a_frame_is_as_one_on_its_file(kind: str, tmp_path: Path) -> None:
+def test_a_run_on_a_frame_gives_the_same_tables_as_its_file(kind: str, tmp_path: Path) -> None:
     pf.run(EXPORTS[kind](), tmp_path / "frame", CONFIG, engine="shapely")
     pf.run(EXPORT, tmp_path / "file", CONFIG, engine="shapely")
     for table in ("classifications", "extractions", "labels", "reductions", "contours"):
@@ -119,17 +119,17 @@ def test_marks_as_a_frame(kind: str, from_file: pf.Extraction) -> None:
     if "pandas" in kind:
         pytest.importorskip("pandas", reason="pandas is missing")
     expected = pf.reduce(from_file.extractions, engine="shapely")
-    found = pf.reduce(MARKS[kind](from_file.extractions), engine="shapely")
-    assert found.labels.equals(expected.labels)
-    assert found.reductions["area"].equals(expected.reductions["area"])
+    reduction = pf.reduce(MARKS[kind](from_file.extractions), engine="shapely")
+    assert reduction.labels.equals(expected.labels)
+    assert reduction.reductions["area"].equals(expected.reductions["area"])
     assert pf.contours(MARKS[kind](from_file.extractions), engine="shapely").height == 36
     tuned = pf.tune(MARKS[kind](from_file.extractions), eps=0.5, min_samples=2, engine="shapely")
     assert tuned["marks"].to_list() == [expected.labels.height]
 
 
 def test_a_reader_of_marks_is_read_once(from_file: pf.Extraction) -> None:
-    found = pf.reduce(from_file.extractions.to_arrow().to_reader(), engine="shapely")
-    assert found.reductions.height == 36
+    reduction = pf.reduce(from_file.extractions.to_arrow().to_reader(), engine="shapely")
+    assert reduction.reductions.height == 36
 
 
 NO_EXPORT = "classifications: expected a path, several, or a frame of Polars, pandas or Arrow, got "
@@ -137,7 +137,7 @@ NO_MARKS = "the marks: expected what extract gave, a frame of Polars, pandas or 
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("value", "shown"),
     [
         (None, "None"),
         (5, "5"),
@@ -151,14 +151,14 @@ NO_MARKS = "the marks: expected what extract gave, a frame of Polars, pandas or 
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_is_no_export_is_told_as_what_it_is(given: Any, shown: str, tmp_path: Path) -> None:
-    for call in (lambda: pf.extract(given), lambda: pf.run(given, tmp_path / "out")):
+def test_the_message_describes_a_value_that_is_not_an_export(value: Any, shown: str, tmp_path: Path) -> None:
+    for call in (lambda: pf.extract(value), lambda: pf.run(value, tmp_path / "out")):
         with pytest.raises(pf.UsageError, match=f"^{NO_EXPORT}{shown}$"):
             call()
     assert not (tmp_path / "out").exists()
 
 
-def test_an_open_file_and_a_text_of_rows_are_no_exports() -> None:
+def test_an_open_file_and_the_text_of_a_file_are_not_exports() -> None:
     with (
         EXPORT.open(encoding="utf-8") as file,
         pytest.raises(pf.UsageError, match="got an open file; pass its path"),
@@ -171,7 +171,7 @@ def test_an_open_file_and_a_text_of_rows_are_no_exports() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "shown"),
+    ("value", "shown"),
     [
         (None, "None"),
         (5, "5"),
@@ -182,13 +182,13 @@ def test_an_open_file_and_a_text_of_rows_are_no_exports() -> None:
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_what_are_no_marks_is_told_as_what_it_is(given: Any, shown: str) -> None:
+def test_the_message_describes_a_value_that_is_not_marks(value: Any, shown: str) -> None:
     for call in (pf.reduce, pf.contours, pf.tune):
         with pytest.raises(pf.UsageError, match=f"^{NO_MARKS}{shown}$"):
-            call(given)
+            call(value)
 
 
-def test_frames_that_are_no_exports(from_file: pf.Extraction) -> None:
+def test_frames_that_are_not_exports(from_file: pf.Extraction) -> None:
     export = pl.read_csv(EXPORT, infer_schema=False)
     lists = export.with_columns(annotations=pl.lit([1]))
     for frame, message in (
@@ -203,8 +203,8 @@ def test_frames_that_are_no_exports(from_file: pf.Extraction) -> None:
             pf.extract(frame)
 
 
-def test_versions_as_numbers_are_refused() -> None:
-    # In read_csv's own types 7.10 is 7.1.
+def test_versions_as_floats_are_refused() -> None:
+    # read_csv infers floats, so that 7.10 becomes 7.1.
     for frame in (_pandas(), pl.read_csv(EXPORT), pl.scan_csv(EXPORT)):
         with pytest.raises(
             pf.PolyframeError, match=r"the frame: column workflow_version .* 7\.10 and 7\.1 are"
@@ -212,19 +212,19 @@ def test_versions_as_numbers_are_refused() -> None:
             pf.extract(frame)
 
 
-def test_frames_of_pandas_that_cannot_be_read() -> None:
+def test_pandas_frames_that_cannot_be_read() -> None:
     frame = _pandas(dtype=str)
     mixed = frame.assign(user_name=[1, "a", *[None] * (len(frame) - 2)])
     with pytest.raises(pf.PolyframeError, match=r"column user_name.*pandas\.read_csv\(\.\.\., dtype=str\)"):
         pf.extract(mixed)
-    twice = frame[[*frame.columns, "user_name"]]
+    duplicated = frame[[*frame.columns, "user_name"]]
     with pytest.raises(pf.PolyframeError, match="pandas frame cannot be read: Duplicate column names"):
-        pf.extract(twice)
-    # Columns that are not needed may hold anything.
+        pf.extract(duplicated)
+    # Columns that are not needed may contain anything.
     assert pf.extract(frame.assign(subject_data=[object()] * len(frame)), CONFIG).extractions.height == 249
 
 
-def test_frames_that_are_no_marks(from_file: pf.Extraction) -> None:
+def test_frames_that_are_not_marks(from_file: pf.Extraction) -> None:
     marks = from_file.extractions
     for frame, message in (
         (

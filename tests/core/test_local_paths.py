@@ -1,4 +1,4 @@
-"""Paths and configurations that callers give: what they may be, and what is said of everything else."""
+"""Paths and configurations as arguments: the valid ones, and the messages for the others."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def test_a_configuration_as_a_mapping() -> None:
     )
     assert settings_from({}, {}) == settings_from(None, {}) == settings_from([], {}) == Settings()
     assert settings_from({"eps": np.float64(0.3), "min_samples": None}, {}) == Settings(eps=0.3)
-    # Options go over it, as over a file.
+    # Options override it, as they override a file.
     assert settings_from({"eps": 0.3}, {"eps": 0.7}) == Settings(eps=0.7)
 
 
@@ -50,14 +50,14 @@ def test_files_and_mappings_together(tmp_path: Path) -> None:
         settings_from([file, {"min_samples": 2}], {})
 
 
-def test_a_mapping_says_the_same_as_its_file(tmp_path: Path) -> None:
+def test_a_mapping_has_the_same_effect_as_a_file(tmp_path: Path) -> None:
     export = ROOT / "data" / "classifications.csv"
-    found = pf.extract(export, {"extractor_config": {"polygon_extractor": [{"task": "T0"}]}})
+    extraction = pf.extract(export, {"extractor_config": {"polygon_extractor": [{"task": "T0"}]}})
     file = tmp_path / "a.yaml"
     file.write_text("extractor_config: {polygon_extractor: [{task: T0}]}", encoding="utf-8")
-    assert found.extractions.equals(pf.extract(export, file).extractions)
-    assert pf.reduce(found, {"eps": 0.2}, engine="shapely").labels.equals(
-        pf.reduce(found, eps=0.2, engine="shapely").labels
+    assert extraction.extractions.equals(pf.extract(export, file).extractions)
+    assert pf.reduce(extraction, {"eps": 0.2}, engine="shapely").labels.equals(
+        pf.reduce(extraction, eps=0.2, engine="shapely").labels
     )
 
 
@@ -81,14 +81,14 @@ def test_a_mapping_says_the_same_as_its_file(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_configuration(config: Any, message: str) -> None:
+def test_invalid_configurations(config: Any, message: str) -> None:
     with pytest.raises(pf.UsageError) as caught:
         settings_from(config, {})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_version_as_a_whole_number_is_a_major_version() -> None:
+def test_an_integer_version_is_a_major_version() -> None:
     assert settings_from({"workflow_version": 7}, {}).workflow_version == "7"
 
 
@@ -98,12 +98,12 @@ ADDRESSES = [
     "https://www.zooniverse.org/export.csv",
     "abfs://container@account/export.csv",
     "S3://bucket/export.csv",
-    Path("s3://bucket/export.csv"),  # in which one slash is left
+    Path("s3://bucket/export.csv"),  # which drops one slash
 ]
 
 
 @pytest.mark.parametrize("address", ADDRESSES, ids=str)
-def test_addresses_are_told_apart_from_files(address: Any) -> None:
+def test_addresses_are_refused(address: Any) -> None:
     with pytest.raises(
         pf.UsageError,
         match=r"^(s3|gs|https|abfs)://[a-z].*: .*:// addresses are not supported yet; use",
@@ -111,7 +111,7 @@ def test_addresses_are_told_apart_from_files(address: Any) -> None:
         local_path(address, "output")
 
 
-def test_what_looks_like_an_address_but_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_that_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         pf.UsageError,
         match=r"file:///tmp/x.csv: file:// addresses are not supported; use the path /tmp/x.csv",
@@ -124,6 +124,6 @@ def test_what_looks_like_an_address_but_is_a_path(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("bad", [None, 5, b"out", ["out"], {"out": 1}, "", "a\0b"], ids=str)
-def test_what_is_no_path(bad: Any) -> None:
+def test_invalid_paths(bad: Any) -> None:
     with pytest.raises(pf.UsageError, match=r"^output: "):
         local_path(bad, "output")

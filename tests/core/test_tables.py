@@ -1,4 +1,4 @@
-"""The tables against the list in the design: names, columns, types and keys are fixed."""
+"""The tables: names, columns, types and sort keys are those of the design."""
 
 import polars as pl
 import pytest
@@ -95,7 +95,7 @@ SORTED_BY = {
 }
 
 
-def test_every_table_is_there() -> None:
+def test_every_table_is_defined() -> None:
     assert set(TABLES) == set(EXPECTED)
 
 
@@ -109,7 +109,7 @@ def test_sort_keys(name: str) -> None:
     assert TABLES[name].sort_by == SORTED_BY[name]
 
 
-def test_conform_orders_columns_casts_and_sorts_with_missing_first() -> None:
+def test_conform_selects_casts_and_sorts_with_missing_first() -> None:
     frame = pl.DataFrame(
         {
             "detail": ["b", "a", "c"],

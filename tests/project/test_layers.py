@@ -1,4 +1,4 @@
-"""The layers: which folders the package has, and that they import downwards only."""
+"""The layers: the package has exactly these folders, and they import only downwards."""
 
 import ast
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from exports import ROOT
 from layers import LAYERS
 
 PACKAGE = ROOT / "polyframe"
-#: What the package itself holds beside its folders.
-ENTRANCES = {"__init__.py", "__main__.py", "api.py", "py.typed"}
+#: The files of the package beside its folders.
+TOP_FILES = {"__init__.py", "__main__.py", "api.py", "py.typed"}
 MOST_FLOORS = 9
 
 
@@ -22,7 +22,7 @@ MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def imports_of(path: Path, *, at_start: bool = False) -> Iterator[str]:
-    """Yield the modules of ours that a module imports; `at_start` leaves out those inside of functions."""
+    """Yield the modules of the package that a module imports; `at_start` omits imports in functions."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body if at_start else ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -41,7 +41,7 @@ def layer_of(module: str) -> str | None:
 def test_the_package_has_the_folders_of_the_layers_and_no_others() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == set(LAYERS) - {"api"}
-    assert {path.name for path in PACKAGE.iterdir() if path.is_file()} == ENTRANCES
+    assert {path.name for path in PACKAGE.iterdir() if path.is_file()} == TOP_FILES
 
 
 def test_imports_go_downwards_only() -> None:
@@ -55,7 +55,7 @@ def test_imports_go_downwards_only() -> None:
     assert upwards == []
 
 
-def test_floors() -> None:
+def test_number_of_floors() -> None:
     """Count the longest chain of folders that import one another."""
     below: dict[str, set[str]] = {layer: set() for layer in LAYERS}
     for module, path in MODULES.items():
@@ -76,18 +76,18 @@ def test_modules_do_not_import_in_circles() -> None:
     }
     done: set[str] = set()
 
-    def visit(module: str, way: tuple[str, ...]) -> None:
-        assert module not in way, " -> ".join((*way[way.index(module) :], module))
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
         if module in graph and module not in done:
             for imported in sorted(graph[module]):
-                visit(imported, (*way, module))
+                visit(imported, (*path, module))
             done.add(module)
 
     for module in graph:
         visit(module, ())
 
 
-def test_geometry_knows_arrays_only() -> None:
+def test_geometry_does_not_import_polars() -> None:
     for path in (PACKAGE / "geometry").rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = [n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names]

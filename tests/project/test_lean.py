@@ -1,4 +1,4 @@
-"""The plain install: all but pictures and compiled loops works, and what is missing is named."""
+"""The install without extras: everything but pictures and compiled loops works, and messages name extras."""
 
 import ast
 import json
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from exports import ROOT
-from only_declared import PROJECT, modules_of, named
+from only_declared import PROJECT, distribution_of, modules_of
 
 EXPORT = str(ROOT / "data" / "classifications.csv")
 CONFIG = str(ROOT / "data" / "config.yaml")
@@ -16,15 +16,15 @@ FORMATS = ("panoptes-csv", "geojson", "coco", "masks", "labelstudio")
 
 
 def declared(*extras: str) -> set[str]:
-    """What pyproject.toml names, without what that needs in turn."""
-    found = [*PROJECT["dependencies"]]
+    """Return the direct dependencies in pyproject.toml."""
+    requirements = [*PROJECT["dependencies"]]
     for extra in extras:
-        found += PROJECT["optional-dependencies"][extra]
-    return {named(line) for line in found}
+        requirements += PROJECT["optional-dependencies"][extra]
+    return {distribution_of(line) for line in requirements}
 
 
 def imported(path: Path) -> set[str]:
-    """The modules at the top that a file imports anywhere, but for those of Python and our own."""
+    """Return the third-party packages that a file imports anywhere."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -41,12 +41,12 @@ def test_every_import_is_declared() -> None:
     allowed = set(modules_of(declared(*extras)))
     used = set().union(*map(imported, files))
     assert used <= allowed
-    # And the other way round: nobody installs what is not used.
+    # Conversely, every dependency is used.
     for name in declared():
         assert set(modules_of({name})) & used, f"{name} is declared, but nothing imports it"
 
 
-def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
+def test_without_extras_everything_else_works(tmp_path: Path) -> None:
     later = [
         ["reduce", "out", "--average", "union", "-q"],
         ["contours", "out", "--contour-method", "raster", "-q"],
@@ -63,7 +63,7 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
         ["extract", EXPORT, "-c", CONFIG, "-o", "extracted", "--jobs", "1", "-q"],
         *later,
         ["plot", "out", "-o", "x.png"],
-        ["run", EXPORT, "-c", CONFIG, "-o", "swept", "--engine", "compiled"],
+        ["run", EXPORT, "-c", CONFIG, "-o", "compiled", "--engine", "compiled"],
     ]
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
@@ -83,11 +83,11 @@ def test_without_extras_all_works_but_what_they_are_for(tmp_path: Path) -> None:
     assert loops.endswith(
         "engine: 'compiled' needs numba; install it with: pip install 'panoptes-polyframe[fast]'"
     )
-    assert not (tmp_path / "swept").exists()
+    assert not (tmp_path / "compiled").exists()
     assert "; for compiled: pip install 'panoptes-polyframe[fast]')" in done.stdout
 
 
-def test_what_is_not_declared_is_hidden_in_that_test() -> None:
+def test_that_test_hides_undeclared_packages() -> None:
     """Otherwise it could not fail."""
     code = (
         "import sys, io, importlib.util, only_declared\n"
@@ -102,5 +102,5 @@ def test_what_is_not_declared_is_hidden_in_that_test() -> None:
         text=True,
         check=True,
     )
-    # The last two are there.
+    # Only declared ones can be imported.
     assert done.stdout == "['numpy', 'click']\n"

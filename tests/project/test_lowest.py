@@ -1,4 +1,4 @@
-"""The lowest versions that are declared, without pandas: the same values, and the core tests pass."""
+"""The lowest declared versions, without pandas: they give the same values, and core tests pass."""
 
 import json
 import subprocess
@@ -19,84 +19,85 @@ CORE = (
     *("panoptes/test_sources.py", "panoptes/test_export.py"),
     *("geometry/test_exact_contours.py", "geometry/test_averages.py"),
 )
-#: Of the extra `test`, what the tests above use; and DuckDB, which reads the tables.
+#: Packages of the extra `test` that those tests use, and DuckDB, which reads the tables.
 TOOLS = ("pytest", "hypothesis", "duckdb")
 
 
 @pytest.fixture(scope="module")
 def lowest() -> str:
-    """A Python with the lowest versions: POLYFRAME_LOWEST_PYTHON, or an environment made for it."""
+    """A Python with the lowest versions: POLYFRAME_LOWEST_PYTHON, or an environment installed for it."""
     if not is_lowest_python():
-        pytest.skip("the lowest versions are tried with the lowest Python")
+        pytest.skip("the lowest versions are tested with the lowest Python")
     tools = [line for line in lowest_versions("test") if line.split("==")[0] in TOOLS]
     return python_with("lowest", [*lowest_versions("fast", "plot", "report"), *tools])
 
 
-def test_that_environment_is_what_it_says(lowest: str) -> None:
+def test_the_environment_has_the_lowest_versions(lowest: str) -> None:
     done = subprocess.run(
         [lowest, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
     )
-    there = {entry["name"].lower(): entry["version"] for entry in json.loads(done.stdout)}
-    assert "pandas" not in there
+    installed = {entry["name"].lower(): entry["version"] for entry in json.loads(done.stdout)}
+    assert "pandas" not in installed
     for line in lowest_versions("fast", "plot", "report"):
         name, _, version = line.partition("==")
-        found = [int(number) for number in there[name.lower()].split(".")]
-        wanted = [int(number) for number in version.split(".")]
-        assert found == wanted + [0] * (len(found) - len(wanted)), line
+        actual = [int(number) for number in installed[name.lower()].split(".")]
+        expected = [int(number) for number in version.split(".")]
+        assert actual == expected + [0] * (len(actual) - len(expected)), line
 
 
 @pytest.fixture(scope="module")
-def there(lowest: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that is made with the lowest versions."""
-    folder = tmp_path_factory.mktemp("lowest") / "there"
+def lowest_output(lowest: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of everything that the command line writes with the lowest versions."""
+    folder = tmp_path_factory.mktemp("lowest") / "output"
     everything(folder, lowest)
     return folder
 
 
-def test_the_lowest_versions_make_the_same_tables(there: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    assert {str(path.relative_to(there)) for path in there.rglob("*") if path.is_file()} == set(
-        everything(here)
-    )
+def test_the_lowest_versions_write_the_same_tables(lowest_output: Path, tmp_path: Path) -> None:
+    latest_output = tmp_path / "output"
+    names = {str(path.relative_to(lowest_output)) for path in lowest_output.rglob("*") if path.is_file()}
+    assert names == set(everything(latest_output))
     for output in ("out", "older"):
         for table in TABLES:
-            ours, theirs = (pl.read_parquet(side / output / table) for side in (here, there))
-            # The versions of GEOS round differently.
-            binary = {"geometry"} & set(ours.columns)
-            assert_frame_equal(ours.drop(binary), theirs.drop(binary), abs_tol=1e-6)
+            latest, oldest = (
+                pl.read_parquet(folder / output / table) for folder in (latest_output, lowest_output)
+            )
+            # Versions of GEOS round differently.
+            binary = {"geometry"} & set(latest.columns)
+            assert_frame_equal(latest.drop(binary), oldest.drop(binary), abs_tol=1e-6)
 
 
-def test_duckdb_of_the_lowest_version_reads_the_tables(lowest: str, there: Path) -> None:
+def test_duckdb_of_the_lowest_version_reads_the_tables(lowest: str, lowest_output: Path) -> None:
     code = (
         "import duckdb, json, sys\n"
         "for table in sys.argv[1:]:\n"
         "    duckdb.sql(f\"CREATE TABLE {table} AS FROM 'out/{table}/*.parquet'\")\n"
         "    print(json.dumps([table, duckdb.sql(f'SELECT count(*) FROM {table}').fetchone()[0]]))\n"
     )
-    done = run_python("-c", code, *TABLES, cwd=there, python=lowest)
+    done = run_python("-c", code, *TABLES, cwd=lowest_output, python=lowest)
     assert done.returncode == 0, done.stderr
     counts = dict(json.loads(line) for line in done.stdout.splitlines())
-    assert counts == {table: pl.read_parquet(there / "out" / table).height for table in TABLES}
+    assert counts == {table: pl.read_parquet(lowest_output / "out" / table).height for table in TABLES}
 
 
 @pytest.mark.slow
-def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, there: Path) -> None:
-    """Of numba, Matplotlib and Pillow."""
+def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, lowest_output: Path) -> None:
+    """The lowest versions of numba, Matplotlib and Pillow work."""
     calls = (
         ["run", EXPORT, "-c", CONFIG, "-o", "compiled", "--engine", "compiled", "--jobs", "1", "-q"],
         ["validate", "compiled"],
         ["plot", "compiled", "-o", "overview.png"],
     )
     for call in calls:
-        done = run_python("-m", "polyframe", *call, cwd=there, python=lowest)
+        done = run_python("-m", "polyframe", *call, cwd=lowest_output, python=lowest)
         assert done.returncode == 0, done.stdout + done.stderr
     areas = [
-        pl.read_parquet(there / output / "contours")["contours_area"].explode()
+        pl.read_parquet(lowest_output / output / "contours")["contours_area"].explode()
         for output in ("out", "compiled")
     ]
     assert areas[0].to_list() == pytest.approx(areas[1].to_list(), abs=1e-6)
     assert len(areas[0]) > 50
-    assert (there / "overview.png").stat().st_size > 1000
+    assert (lowest_output / "overview.png").stat().st_size > 1000
 
 
 @pytest.mark.slow

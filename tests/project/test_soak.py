@@ -1,4 +1,4 @@
-"""A small soak: the script of `benchmarks/` passes where all is well, and fails where a table is not."""
+"""The soak test of `benchmarks/`: it passes if the tables agree, and fails if one differs."""
 
 import importlib.util
 from pathlib import Path
@@ -34,16 +34,16 @@ def test_three_nights(soak: ModuleType, capsys: pytest.CaptureFixture[str]) -> N
     assert rows == sorted(set(rows))
 
 
-@pytest.mark.parametrize("wrong", ["a file", "a table"])
-def test_a_difference_is_found(
-    wrong: str, soak: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("changed", ["a file", "a table"])
+def test_a_difference_fails(
+    changed: str, soak: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = pf.run
 
-    def lies(export: Path, out: Path, **options: Any) -> pf.Summary:
-        changed = {"a file": "forced", "a table": "fresh"}[wrong] == out.name
-        return run(export, out, **options, **({"average_type": "union"} if changed else {}))
+    def run_with_change(export: Path, out: Path, **options: Any) -> pf.Summary:
+        is_changed = {"a file": "forced", "a table": "fresh"}[changed] == out.name
+        return run(export, out, **options, **({"average_type": "union"} if is_changed else {}))
 
-    monkeypatch.setattr(pf, "run", lies)
+    monkeypatch.setattr(pf, "run", run_with_change)
     assert soak.main(["--nights", "1", "--subjects", "4", "--engine", "shapely"]) == 1
     assert "differs" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The tests themselves: collected anywhere, named alike in every run, none skipped where all must run."""
+"""The test suite: it is collected on any system, with stable names, and skips nothing if all is required."""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ import environments
 import pytest
 from exports import ROOT
 
-#: A plugin that removes names and modules that only POSIX has, before any test is imported.
-ELSEWHERE = """
+#: A plugin that removes the POSIX-only names and modules before any test is imported.
+WITHOUT_POSIX = """
 import os, signal, sys
 
 def pytest_collection():
@@ -23,12 +23,12 @@ def pytest_collection():
     for name in ("fcntl", "resource", "pwd", "grp", "termios", "pty"):
         sys.modules[name] = None
 """
-#: By filelock, where there is no lock of the system.
-ITS_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
+#: filelock warns if the system has no file locks.
+IGNORE_WARNING = ("-W", "ignore:only soft file lock is available:UserWarning")
 
 
 def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start pytest as the suite does, with modules of a folder at hand."""
+    """Start pytest with the modules of the suite and of a folder."""
     tests = ROOT / "tests"
     inherited = filter(None, [os.environ.get("PYTHONPATH")])
     places = [str(folder), str(tests), str(tests / "support"), str(ROOT), *inherited]
@@ -43,15 +43,15 @@ def pytest_in(folder: Path, *arguments: str, **variables: str) -> subprocess.Pop
 
 
 @pytest.mark.slow
-def test_tests_are_collected_anywhere_under_the_same_names(tmp_path: Path) -> None:
-    (tmp_path / "elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
-    here = pytest_in(tmp_path, "--collect-only", PYTHONHASHSEED="1")
-    there = pytest_in(tmp_path, "--collect-only", "-p", "elsewhere", *ITS_WARNING, PYTHONHASHSEED="2")
+def test_collection_gives_the_same_names_on_any_system(tmp_path: Path) -> None:
+    (tmp_path / "without_posix.py").write_text(WITHOUT_POSIX, encoding="utf-8")
+    posix = pytest_in(tmp_path, "--collect-only", PYTHONHASHSEED="1")
+    other = pytest_in(tmp_path, "--collect-only", "-p", "without_posix", *IGNORE_WARNING, PYTHONHASHSEED="2")
     names = []
-    for process in (here, there):
-        told, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, told
-        names.append([line for line in told.splitlines() if "::" in line])
+    for process in (posix, other):
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        names.append([line for line in output.splitlines() if "::" in line])
     assert names[0] == names[1]
     assert len(names[0]) > 1000
 
@@ -79,50 +79,50 @@ def test_passes():
 
 
 @pytest.mark.parametrize("all_required", [False, True])
-def test_a_skipped_test_fails_where_all_must_run(all_required: bool, tmp_path: Path) -> None:
+def test_a_skipped_test_fails_if_all_are_required(all_required: bool, tmp_path: Path) -> None:
     (tmp_path / "test_skipping.py").write_text(SKIPPING, encoding="utf-8")
     missing = tmp_path / "test_missing.py"
     missing.write_text("import pytest\npytest.importorskip('nonsense')\n", encoding="utf-8")
     settings = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path)]
     arguments = ["-p", "conftest", *settings, str(tmp_path)]
     process = pytest_in(tmp_path, *arguments, POLYFRAME_REQUIRE_ALL="1" if all_required else "")
-    told, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=300)
     if all_required:
-        # The file that was not collected stops the rest.
-        assert "could not import 'nonsense'" in told
-        assert "1 error" in told.splitlines()[-1]
+        # An error of collection stops the run.
+        assert "could not import 'nonsense'" in output
+        assert "1 error" in output.splitlines()[-1]
         missing.unlink()
         process = pytest_in(tmp_path, *arguments, POLYFRAME_REQUIRE_ALL="1")
-        told, _ = process.communicate(timeout=300)
-        assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in told.splitlines()[-1]
-        assert "POLYFRAME_REQUIRE_ALL is set, but this did not run: Skipped: no such tool" in told
+        output, _ = process.communicate(timeout=300)
+        assert "1 failed, 1 passed, 1 skipped, 1 xfailed, 1 error" in output.splitlines()[-1]
+        assert "POLYFRAME_REQUIRE_ALL is set, but this did not run: Skipped: no such tool" in output
     else:
-        assert "1 passed, 4 skipped, 1 xfailed" in told.splitlines()[-1]
+        assert "1 passed, 4 skipped, 1 xfailed" in output.splitlines()[-1]
 
 
-def test_an_environment_is_made_once_by_whoever_comes_first(
+def test_concurrent_processes_install_an_environment_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
+    installed = []
 
     def install(folder: Path, _python: Path, requirements: list[str]) -> None:
-        made.append(requirements)
+        installed.append(requirements)
         time.sleep(0.2)
         folder.mkdir(exist_ok=True)
 
     monkeypatch.setattr(environments, "ROOT", tmp_path)
     monkeypatch.setattr(environments, "_install", install)
     monkeypatch.delenv("POLYFRAME_TOOL_PYTHON", raising=False)
-    given = []
+    pythons = []
     threads = [
-        threading.Thread(target=lambda: given.append(environments.python_with("tool", ["tool==1"])))
+        threading.Thread(target=lambda: pythons.append(environments.python_with("tool", ["tool==1"])))
         for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert made == [["tool==1"]]
-    assert len(given) == 4
+    assert installed == [["tool==1"]]
+    assert len(pythons) == 4
     environments.python_with("tool", ["tool==2"])
-    assert made == [["tool==1"], ["tool==2"]]
+    assert installed == [["tool==1"], ["tool==2"]]

@@ -1,4 +1,4 @@
-"""Environments of their own for tools that tests compare with, made at their first use."""
+"""Install separate environments for the tools that tests compare with, at their first use."""
 
 import contextlib
 import os
@@ -14,33 +14,33 @@ from exports import ROOT
 
 
 def python_with(name: str, requirements: Sequence[str]) -> str:
-    """Return a Python that has some packages: POLYFRAME_<NAME>_PYTHON, or that of `.venv-<name>`.
+    """Return a Python with some packages: POLYFRAME_<NAME>_PYTHON, or that of `.venv-<name>`.
 
-    The environment is made where it is missing or was made for other packages, by one process at a time.
-    The test skips where it cannot be made.
+    The environment is installed if it is missing or has other packages, by one process at a time. The test
+    is skipped if the installation fails.
     """
     variable = f"POLYFRAME_{name.upper()}_PYTHON"
-    given = os.environ.get(variable)
-    if given:
-        return given
+    chosen = os.environ.get(variable)
+    if chosen:
+        return chosen
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = folder / "ready"
     content = "\n".join([sys.version, *requirements])
     try:
-        with _alone(ROOT / f".venv-{name}.lock"):
+        with _exclusive(ROOT / f".venv-{name}.lock"):
             if not ready.exists() or ready.read_text(encoding="utf-8") != content:
                 _install(folder, python, requirements)
                 ready.write_text(content, encoding="utf-8")
     except (subprocess.CalledProcessError, OSError) as error:
-        said = getattr(error, "stderr", b"") or b""
-        reason = said.decode(errors="replace").strip().rpartition("\n")[2] or error
+        stderr = getattr(error, "stderr", b"") or b""
+        reason = stderr.decode(errors="replace").strip().rpartition("\n")[2] or error
         pytest.skip(f"{' '.join(requirements)} cannot be installed ({reason}); set {variable}")
     return str(python)
 
 
 def lowest_versions(*extras: str) -> list[str]:
-    """Return what pyproject.toml declares, and some extras, each in the lowest version."""
+    """Return the dependencies in pyproject.toml, and those of some extras, each in its lowest version."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = [*project["dependencies"]]
     for extra in extras:
@@ -50,7 +50,7 @@ def lowest_versions(*extras: str) -> list[str]:
 
 
 def is_lowest_python() -> bool:
-    """Whether this is the lowest Python that pyproject.toml declares, for which the lowest versions were."""
+    """Return whether this is the lowest Python version that pyproject.toml accepts."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["requires-python"] == f">={sys.version_info.major}.{sys.version_info.minor}"
 
@@ -62,8 +62,8 @@ def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Wait until no other process is here; the system opens the lock when its holder ends."""
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock; the system releases it if the process ends."""
     with path.open("a", encoding="utf-8") as file:
         if os.name == "nt":
             import msvcrt
