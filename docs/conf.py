@@ -5,9 +5,10 @@ import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+# This checkout, installed or not.
 sys.path[:0] = [str(DOCS), str(DOCS.parent)]
 
-import polyframe  # noqa: E402 - from this checkout, installed or not
+import polyframe  # noqa: E402
 
 _about = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -21,30 +22,27 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "generate",
 ]
 
 # Pages
-exclude_patterns = ["_build", "_templates", "reference/_generated/*"]
-myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
+exclude_patterns = ["_build", "_generated", "_templates"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The guide is stored with its outputs, and a test executes it.
+# The tutorial is stored with its outputs; a test executes it and compares them.
 nb_execution_mode = "off"
 nb_merge_streams = True
 
-# API reference; docstrings have names of code in single backticks.
+# API reference: docstrings have code in single backticks.
 default_role = "code"
 autosummary_generate = True
+templates_path = ["_templates"]
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
-templates_path = ["_templates"]
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
-# The inventories are not needed to build: CI has no network.
-intersphinx_mapping: dict[str, tuple[str, None]] = {}
 
 # HTML
 html_theme = "pydata_sphinx_theme"
@@ -52,10 +50,10 @@ html_title = "polyframe"
 html_static_path = ["_static"]
 html_css_files = ["polyframe.css"]
 html_show_sourcelink = False
-# Pages that stand for themselves have no section to navigate.
-html_sidebars = {"index": [], "glossary": [], "contributing": []}
+# These pages are not part of a section.
+html_sidebars = {"index": [], "glossary": [], "contributing": [], "changelog": []}
 html_theme_options = {
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "navbar_align": "left",
@@ -63,4 +61,3 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-copybutton_exclude = ".linenos, .gp, .go"

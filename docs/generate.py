@@ -1,42 +1,117 @@
-"""Write the pages that come from elsewhere: tables, settings, reasons, commands."""
+"""Generate the reference tables, the help of the commands and the pictures before Sphinx reads the pages."""
 
-from collections.abc import Iterator
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Final
 
 import click
 from sphinx.application import Sphinx
 
-DOCS = Path(__file__).parent
-FOLDER = DOCS / "reference" / "_generated"
+from polyframe.cli.app import cli
+from polyframe.core.reasons import REASONS
+from polyframe.core.settings import Settings
+from polyframe.core.tables import TABLES, TUNING, Table
+
+DOCS: Final = Path(__file__).parent
+#: Generated files; pages include them, and Git ignores them.
+FOLDER: Final = DOCS / "_generated"
+#: Characters per line of the help of commands, so that it fits a page.
+WIDTH: Final = 88
+
+_TYPE_NAMES: Final = {
+    "Int64": "i64",
+    "Int32": "i32",
+    "Float64": "f64",
+    "String": "str",
+    "Boolean": "bool",
+    "Binary": "binary",
+}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", lambda _: write_pages())
+    app.connect("builder-inited", lambda _: generate())
     return {"parallel_read_safe": True}
 
 
-def write_pages() -> None:
-    """Write one file per generated section; the pages of the reference include them."""
-    from polyframe.core.documentation import SECTIONS
+def generate() -> None:
+    """Write one file per generated section, and the pictures."""
+    from pictures import draw_pictures  # Matplotlib is slow to import
 
     FOLDER.mkdir(exist_ok=True)
-    for name, section in SECTIONS.items():
-        _write(f"{name}.inc.md", section().replace("#### ", "## "))
-    _write("commands.inc.md", "\n".join(_command_lines()))
+    sections: dict[str, Callable[[], Iterator[str]]] = {
+        "tables": table_lines,
+        "settings": setting_lines,
+        "reasons": reason_lines,
+        "tuning": lambda: column_lines(TUNING),
+        "commands": command_lines,
+    }
+    for name, lines in sections.items():
+        text = "\n".join(lines())
+        (FOLDER / f"{name}.md").write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    draw_pictures(FOLDER)
 
 
-def _command_lines() -> Iterator[str]:
+def table_lines() -> Iterator[str]:
+    """Yield a section per table: what a row is, the sort order, the columns."""
+    for table in TABLES.values():
+        yield from (f"## `{table.name}`", "")
+        form = " GeoParquet 1.1." if table.geometry else ""
+        keys = ", ".join(f"`{key}`" for key in table.sort_by)
+        yield from (f"One row per {table.row}. Sorted by {keys}.{form}", "")
+        yield from (*column_lines(table), "")
+
+
+def column_lines(table: Table) -> Iterator[str]:
+    """Yield the columns of a table with their types and meanings."""
+    yield from ("| column | type | meaning |", "|---|---|---|")
+    for column in table.columns:
+        yield f"| `{column.name}` | {type_name(column.dtype)} | {column.meaning} |"
+
+
+def type_name(dtype: Any) -> str:
+    """Return the short name of a Polars type, such as `list<f64>`."""
+    text = re.sub(r"Datetime\(.*?\)", "timestamp (us, UTC)", str(dtype))
+    for polars_name, name in _TYPE_NAMES.items():
+        text = text.replace(polars_name, name)
+    return text.replace("List(", "list<").replace(")", ">") if text.startswith("List") else text
+
+
+def setting_lines() -> Iterator[str]:
+    """Yield every setting: its name, flag, default and meaning."""
+    yield from ("| setting | flag | default | meaning |", "|---|---|---|---|")
+    for field in dataclasses.fields(Settings):
+        flag = f"`{field.metadata['flag']}`" if field.metadata["flag"] else ""
+        default = "" if field.default in (None, ()) else f"`{field.default}`"
+        choices = ", ".join(f"`{choice}`" for choice in field.metadata["choices"] or ())
+        meaning = field.metadata["help"] + (f" ({choices})" if choices else "")
+        yield f"| `{field.name}` | {flag} | {default} | {meaning} |"
+
+
+def reason_lines() -> Iterator[str]:
+    """Yield every reason for rejection."""
+    yield from ("| reason | stage | rejected | meaning |", "|---|---|---|---|")
+    for reason in REASONS:
+        rejected = "row" if reason.whole_row else "mark"
+        yield f"| `{reason.code}` | {reason.stage} | {rejected} | {reason.meaning} |"
+
+
+def command_lines() -> Iterator[str]:
     """Yield the help of every command, in the order of `polyframe --help`."""
-    from polyframe.cli.app import cli
+    for name, text in helps().items():
+        yield from (f"## polyframe {name}", "", "```text", text, "```", "")
 
-    with click.Context(cli, info_name="polyframe") as context:
+
+def helps() -> dict[str, str]:
+    """Return the help of every command, by its name."""
+    texts = {}
+    settings = cli.context_settings | {"max_content_width": WIDTH, "terminal_width": WIDTH}
+    with click.Context(cli, info_name="polyframe", **settings) as context:
         for name in cli.list_commands(context):
             command = cli.get_command(context, name)
             assert command is not None
-            with click.Context(command, parent=context, info_name=name, max_content_width=96) as own:
-                yield from (f"## polyframe {name}", "", "```text", command.get_help(own), "```", "")
-
-
-def _write(name: str, text: str) -> None:
-    (FOLDER / name).write_text(f"{text}\n", encoding="utf-8", newline="\n")
+            with click.Context(command, parent=context, info_name=name) as own:
+                texts[name] = command.get_help(own)
+    return texts

@@ -1,7 +1,6 @@
 """What is written can be read with the tools that people have: the same values in each of them."""
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from doc_pages import DOCS, blocks
 from exports import ROOT, drawing, export_row, export_text, square
 from hand_made_project import (
     SUBJECTS,
@@ -34,6 +34,7 @@ import polyframe as pf
 from polyframe.consensus.contours import explode_levels
 from polyframe.core.tables import TABLES
 
+RECIPES = DOCS / "recipes"
 CHECKS: dict[str, Callable[[Rows], None]] = {
     "labels": check_labels,
     "extractions": check_extractions,
@@ -228,14 +229,8 @@ def test_geo_metadata_keeps_the_rules(project: Path, nothing: Path) -> None:
 
 
 def loading() -> str:
-    """The statements of the README that fill a database."""
-    return next(sql for sql in readme_blocks("sql") if "PRIMARY KEY" in sql)
-
-
-def readme_blocks(language: str) -> list[str]:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("## Read it anywhere\n")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
+    """The statements of the recipe that fill a database."""
+    return next(sql for sql in blocks(RECIPES / "duckdb.md", "sql") if "PRIMARY KEY" in sql)
 
 
 def run_with_eps(eps: float) -> None:
@@ -311,13 +306,14 @@ def test_loading_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     assert contents() == first
 
 
-def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_of_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
     code = "\n".join(
         [
             "import matplotlib; matplotlib.use('agg')",
-            *readme_blocks("python"),
+            *blocks(RECIPES / "read-tables.md", "python"),
+            *blocks(RECIPES / "geopandas.md", "python")[:2],
             "assert 0 < agreed.height < 36",
             "assert len(labels) == 232",
             "assert areas.num_rows == len(averages) == 36 and averages.crs is None",
@@ -325,21 +321,21 @@ def test_snippets_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             "assert (levels['level'] == 1).sum() == 36",
         ]
     )
-    Path("readme.py").write_text(code, encoding="utf-8")
-    subprocess.run([sys.executable, "readme.py"], check=True)
-    plain_sql, _, _ = readme_blocks("sql")
+    Path("recipes.py").write_text(code, encoding="utf-8")
+    subprocess.run([sys.executable, "recipes.py"], check=True)
+    plain_sql, _, _ = blocks(RECIPES / "duckdb.md", "sql")
     found = duckdb.sql(plain_sql).pl()
     contours = pf.scan("out", "contours").filter(pl.col("number_of_contours") >= 3).collect()
     ratio = [areas[2] / areas[0] for areas in contours["contours_area"].to_list()]
     assert found["level_3_of_all"].to_list() == sorted(ratio, reverse=True)
 
 
-def test_spatial_sql_of_the_readme(
+def test_spatial_sql_of_the_recipes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spatial_python: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
-    _, with_spatial, _ = readme_blocks("sql")
+    _, with_spatial, _ = blocks(RECIPES / "duckdb.md", "sql")
     # The file of the extension is loaded as it is, where it need not be installed.
     pairs = spatial(spatial_python, with_spatial.replace("LOAD spatial;", ""))
     assert pairs == overlapping_averages()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from doc_pages import DOCS, blocks
 from exports import Done
 from PIL import Image
 from plotted_groups import DATA, made_group
@@ -65,31 +66,27 @@ def test_the_same_call_gives_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_every_example_of_the_readme_works(
+def test_every_example_of_the_recipe_works(
     example: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "data").symlink_to(DATA)
     (tmp_path / "out").symlink_to(example)
     monkeypatch.chdir(tmp_path)
-    readme = (DATA.parent / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^polyframe (plot .*)$", readme, re.MULTILINE)
+    page = DOCS / "recipes" / "plots.md"
+    commands = re.findall(r"^polyframe (plot .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(commands) == 4
     for command in commands:
         done = polyframe(*command.split())
         assert (done.code, done.err) == (0, ""), command
         assert Path(command.split(" -o ")[1]).stat().st_size > 10_000
-    python = next(
-        block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "pf.plot" in block
-    )
-    Path("readme.py").write_text(
-        "import matplotlib\nmatplotlib.use('agg')\nimport polyframe as pf\n" + python
-    )
-    subprocess.run([sys.executable, "readme.py"], check=True)
+    (python,) = blocks(page, "python")
+    Path("recipe.py").write_text("import matplotlib\nmatplotlib.use('agg')\n" + python)
+    subprocess.run([sys.executable, "recipe.py"], check=True)
     assert Path("both.png").exists()
 
 
 def test_the_picture_of_the_readme_is_small() -> None:
-    assert (DATA.parent / "docs" / "_static" / "picture.png").stat().st_size < 150_000
+    assert (DOCS / "_static" / "picture.png").stat().st_size < 150_000
 
 
 def test_what_is_shown_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,96 +1,110 @@
-"""The pages in docs/ do what they say: their commands, Python and SQL run on the example, page by page."""
+"""The documentation is true: its commands, Python, SQL and configurations run, page by page."""
 
+import json
 import re
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import duckdb
 import matplotlib as mpl
 import pytest
+from doc_pages import DOCS, README, fenced, page_paths, without_sizes
 from exports import ROOT, Done
 from layers import LAYERS
 from matplotlib import pyplot
 
-DOCS = ROOT / "docs"
-RUN = ("sh", "python", "sql")
+import polyframe as pf
+from polyframe.panoptes.config.read_config import read_config
+
+RUN = ("sh", "python", "sql", "yaml", "json", "xml")
+#: Blocks for people: installing, other shells and languages, output and files of other programs.
+SHOWN = ("text", "console", "powershell", "r")
+#: Directives of the site.
+DIRECTIVES = ("{toctree}", "{image}", "{include}", "{eval-rst}")
 #: The first line of Python that needs more than polyframe and its extras.
 NOT_HERE = "# not run here: "
-#: What differs from run to run, or from one machine to another; pages do not show it.
+#: Values that differ between runs or machines.
 VARYING = re.compile(r"\b\d[\d.,]* ?(?:s|min|ms|seconds|bytes|[kMG]B)\b")
+NAMES = [path.relative_to(ROOT).as_posix() for path in page_paths()]
 
 
-def blocks(text: str) -> Iterator[tuple[str, str]]:
-    """Yield the language and the content of every fenced block, those within lists included."""
-    for margin, language, content in re.findall(
-        r"^( *)```(\S*)\n(.*?)^\1```$", text, re.DOTALL | re.MULTILINE
-    ):
-        yield language, re.sub(f"^{margin}", "", content, flags=re.MULTILINE)
-
-
-def pages() -> list[str]:
-    """Return the pages that have something to run."""
-    # Sphinx keeps what it makes in folders that begin with an underscore.
-    paths = (path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
-    return sorted(
-        path.as_posix()
-        for path in paths
-        if not any(part.startswith("_") for part in path.parts)
-        if any(language in RUN for language, _ in blocks((DOCS / path).read_text(encoding="utf-8")))
-    )
-
-
-def steady(text: str) -> str:
-    return "\n".join(line for line in text.strip("\n").splitlines() if not VARYING.search(line))
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of the first run, from which the pages of the guide and the recipes continue."""
+    out = tmp_path_factory.mktemp("first") / "out"
+    pf.run(ROOT / "data" / "classifications.csv", out, ROOT / "data" / "config.yaml")
+    return out
 
 
 @pytest.fixture
-def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A folder of its own, the current one, that holds the example as a checkout does."""
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that contains the example project, like a checkout, and is the current one."""
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     mpl.use("Agg")
-    yield
+    yield tmp_path
     pyplot.close("all")
 
 
-@pytest.mark.parametrize("page", pages())
-@pytest.mark.usefixtures("example")
-def test_what_a_page_shows_runs(page: str, polyframe: Callable[..., Done]) -> None:
-    names: dict[str, object] = {"__name__": page}
-    printed: str | None = None
+@pytest.mark.parametrize("name", NAMES)
+def test_all_blocks_of_a_page_run(
+    name: str, checkout: Path, first_run: Path, polyframe: Callable[..., Done]
+) -> None:
+    if name.startswith(("docs/guide/", "docs/recipes/")):
+        shutil.copytree(first_run, checkout / "out")
+    variables: dict[str, object] = {"__name__": name}
+    printed: list[str] | None = None
     with duckdb.connect() as database:
-        for language, content in blocks((DOCS / page).read_text(encoding="utf-8")):
+        for language, content in fenced((ROOT / name).read_text(encoding="utf-8")):
             if language == "text" and printed is not None:
-                assert content.strip("\n") == printed
+                assert steady(content) == printed
             printed = None
             if language == "sh":
-                done = [polyframe(*words_of(line)) for line in content.splitlines()]
+                calls = [arguments for line in content.splitlines() for arguments in calls_in(line)]
+                done = [polyframe(*arguments) for arguments in calls]
                 assert [one.code for one in done] == [0] * len(done), done
                 printed = steady("".join(one.out for one in done))
-            elif language == "python" and not content.startswith(NOT_HERE):
-                exec(compile(content, page, "exec"), names)
-            elif language == "sql":
+            elif language == "python":
+                code = compile(content, name, "exec")
+                if not content.startswith(NOT_HERE):
+                    exec(code, variables)
+            elif language == "sql" and "LOAD spatial" not in content:  # see test_readable
                 database.execute(content)
+            elif language == "yaml":
+                (checkout / "page.yaml").write_text(content, encoding="utf-8")
+                assert read_config([checkout / "page.yaml"]).values
+            elif language == "json":
+                json.loads(content)
+            elif language == "xml":
+                ElementTree.fromstring(content)
 
 
-def words_of(line: str) -> list[str]:
-    program, *words = line.split()
-    assert program == "polyframe", line
-    return words
+def calls_in(line: str) -> list[list[str]]:
+    """Return the arguments of each call of polyframe in a line of a shell."""
+    commands = [command.split() for command in line.split("&&")]
+    calls = [arguments for program, *arguments in commands if program in ("polyframe", ".venv/bin/polyframe")]
+    others = [command for command in commands if "polyframe" not in command[0]]
+    # What else there is installs polyframe or runs the tests.
+    assert all(program in ("python3", ".venv/bin/python") for program, *_ in others), line
+    return calls
 
 
-def test_the_pages_have_something_to_run_and_to_compare() -> None:
-    found = [
-        language for page in pages() for language, _ in blocks((DOCS / page).read_text(encoding="utf-8"))
-    ]
-    assert {*RUN, "text"} <= set(found)
+def steady(text: str) -> list[str]:
+    """Return the lines that are the same in every run."""
+    return [line for line in without_sizes(text) if not VARYING.search(line)]
 
 
-def test_blocks_of_text_that_follow_a_command_are_filled_in() -> None:
-    for page in pages():
-        found = list(blocks((DOCS / page).read_text(encoding="utf-8")))
-        assert ("text", "") not in found, page
+def test_every_language_of_a_block_is_known() -> None:
+    used = {language for name in NAMES for language, _ in fenced((ROOT / name).read_text(encoding="utf-8"))}
+    assert set(RUN) <= used <= {*RUN, *SHOWN, *DIRECTIVES}
+
+
+def test_blocks_of_output_are_not_empty() -> None:
+    for name in NAMES:
+        assert ("text", "") not in list(fenced((ROOT / name).read_text(encoding="utf-8"))), name
 
 
 def test_layers_are_those_of_the_code() -> None:
@@ -100,24 +114,40 @@ def test_layers_are_those_of_the_code() -> None:
     assert tuple(listed) == LAYERS
 
 
-def test_files_that_contributors_are_told_of_exist() -> None:
+def test_paths_in_contributing_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"\b(?:tests|core|export|store)/[\w/.]+\w", text)
-    assert len(named) > 5
-    for name in named:
-        assert (ROOT / name).exists() or (ROOT / "polyframe" / name).exists(), name
+    paths = re.findall(r"\b(?:tests|core|export|store|docs)/[\w/.]+\w", text)
+    assert len(paths) > 5
+    for path in set(paths) - {"docs/_build"}:
+        assert (ROOT / path).exists() or (ROOT / "polyframe" / path).exists(), path
 
 
-def test_every_page_is_in_a_list_of_contents() -> None:
-    """Sphinx refuses a page that no list leads to, and an entry without a page; so does this, without it."""
+def test_every_page_is_in_a_table_of_contents() -> None:
     listed = set()
     for path in DOCS.rglob("index.md"):
         for content in re.findall(r"```\{toctree\}\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
             entries = [line for line in content.split() if not line.startswith(":") and not line.isdigit()]
             listed |= {(path.parent / entry).relative_to(DOCS).as_posix() for entry in entries}
-    there = {
+    pages = {
         path.relative_to(DOCS).with_suffix("").as_posix()
-        for path in (*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"))
-        if not any(part.startswith("_") for part in path.relative_to(DOCS).parts)
+        for path in (*page_paths(), *DOCS.glob("guide/*.ipynb"))
+        if path != README
     }
-    assert listed == there - {"index"}
+    assert listed == pages - {"index"}
+
+
+def test_links_of_the_readme_lead_to_pages_of_the_site() -> None:
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", README.read_text(encoding="utf-8"))
+    site = [
+        link.removeprefix(urls["Documentation"]) for link in links if link.startswith(urls["Documentation"])
+    ]
+    assert len(site) > 10
+    for page in filter(None, site):
+        source = DOCS / page.removesuffix(".html")
+        assert source.with_suffix(".md").exists() or source.with_suffix(".ipynb").exists(), page
+    raw = urls["Repository"].replace("github.com", "raw.githubusercontent.com")
+    picture = f"{raw}/main/docs/_static/picture.png"
+    tool = "https://aggregation-caesar.zooniverse.org/docs"
+    others = {link for link in links if not link.startswith(urls["Documentation"])}
+    assert others == {picture, tool, "https://www.zooniverse.org"}

@@ -1,4 +1,4 @@
-"""What the README says is so: generated parts, commands, Python; and the code is checked and typed."""
+"""The README and the pages say what the commands print; the code is checked and typed."""
 
 import os
 import re
@@ -10,81 +10,82 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from doc_pages import DOCS, README, blocks, without_sizes
 from exports import ROOT, Done
 from project_files import project_files
 
 import polyframe as pf
-from polyframe.core.documentation import SECTIONS, filled
 from polyframe.core.extras import DISTRIBUTION
 
 Call = Callable[..., Done]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_generated_parts_are_up_to_date() -> None:
-    assert filled(README) == README
-    for section in SECTIONS.values():
-        assert section() in README
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
-    command = blocks("sh")[1].strip()
+    command = blocks(README, "sh")[1].strip()
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
-def test_the_main_command_says_what_the_readme_shows(
-    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = blocks("sh")[0].split("polyframe run ")[1].split()
+def test_the_windows_commands_do_the_same() -> None:
+    (powershell,) = blocks(README, "powershell")
+    commands = [
+        re.sub(r"python3|py(?= -m venv)", "python", line).replace("\\", "/").replace("Scripts", "bin")
+        for line in powershell.replace(";", " &&").replace('"', "'").splitlines()
+    ]
+    expected = [block.strip().replace("python3", "python") for block in blocks(README, "sh")[:2]]
+    assert commands == expected
+
+
+def run_arguments() -> list[str]:
+    return blocks(README, "sh")[0].split("polyframe run ")[1].split()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path)
-    done = polyframe("run", *arguments)
+
+
+@pytest.mark.usefixtures("checkout")
+def test_the_main_command_prints_what_the_readme_shows(polyframe: Call) -> None:
+    done = polyframe("run", *run_arguments())
     assert done.code == 0
-    assert done.out.startswith(blocks("text")[0])
+    assert done.out.startswith(blocks(README, "text")[0])
 
 
-def test_the_readme_shows_what_status_and_validate_print(
-    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bytes may differ a little with the version of Arrow, so that they are not compared."""
-
-    def told(text: str) -> list[str]:
-        return [re.sub(r"[\d,]+(?= +1$)|\d+(?= bytes)|(?<=says )\d+", "", line) for line in text.splitlines()]
-
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    assert polyframe("run", *blocks("sh")[0].split("polyframe run ")[1].split()).code == 0
-    shown = [told(block) for block in blocks("text")]
-    assert told(polyframe("status", "out").out) in shown
-    assert told(polyframe("validate", "out").out) in shown
+@pytest.mark.usefixtures("checkout")
+def test_the_guide_shows_what_status_and_validate_print(polyframe: Call) -> None:
+    assert polyframe("run", *run_arguments()).code == 0
+    shown = [without_sizes(block) for block in blocks(DOCS / "guide" / "operating.md", "text")]
+    assert without_sizes(polyframe("status", "out").out) in shown
+    assert without_sizes(polyframe("validate", "out").out) in shown
     os.truncate("out/labels/part-00000.parquet", 6000)
     Path("out/groups/notes.txt").touch()
-    assert told(polyframe("validate", "out").out) in shown
+    assert without_sizes(polyframe("validate", "out").out) in shown
 
 
-def test_exports_of_the_readme_say_what_it_shows(
-    tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    assert polyframe("run", *blocks("sh")[0].split("polyframe run ")[1].split(), "-q").code == 0
-    shown = re.findall(r"```sh\n(polyframe .*?)```\n+(?:```text\n(.*?)```)?", README, re.DOTALL)
-    assert shown
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize("page", ["recipes/training-sets.md", "recipes/plots.md", "guide/switching.md"])
+def test_exports_print_what_the_pages_show(page: str, polyframe: Call) -> None:
+    assert polyframe("run", *run_arguments(), "-q").code == 0
+    text = (DOCS / page).read_text(encoding="utf-8")
+    shown = re.findall(r"```sh\n(polyframe .*?)```\n+(?:```text\n(.*?)```)?", text, re.DOTALL)
+    assert [text for _, text in shown if text]
     for commands, text in shown:
         ended = [polyframe(*command.split()[1:]) for command in commands.splitlines()]
         assert [done.code for done in ended] == [0] * len(ended), ended
         assert not text or "".join(done.out for done in ended) == text
 
 
-def test_commands_of_the_table_work_on_the_example(
+def test_commands_of_the_reference_work_on_the_example(
     tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    commands = re.findall(r"^\| `polyframe (.*?)` \|", README, re.MULTILINE)
+    text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^\| `polyframe (.*?)` \|", text, re.MULTILINE)
     assert len(commands) == 13
     shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
     shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
@@ -96,17 +97,19 @@ def test_commands_of_the_table_work_on_the_example(
         assert done.code == 0, (command, done.err)
 
 
-def test_python_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(ROOT / "data", tmp_path / "data")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "readme.py").write_text(
-        blocks("python")[0]
+@pytest.mark.usefixtures("checkout")
+def test_python_of_the_guide_gives_what_its_comments_say() -> None:
+    Path("guide.py").write_text(
+        "\n".join(blocks(DOCS / "guide" / "python.md", "python"))
+        + "\nassert pf.status('out').tables['labels'].rows == 232"
+        + "\nassert pf.validate('out') == []"
+        + "\nassert pf.report('out', 'report.html').clusters == 36"
         + "\nassert abs(g.consensus(g.iou_distance_matrix(squares)) - 1 / 3) < 1e-12"
         + "\nassert [level.area for level in g.contours(squares)] == [1.5, 0.5]"
         + "\nassert result.reductions.height == contours.height == 36\n",
         encoding="utf-8",
     )
-    subprocess.run([sys.executable, "readme.py"], check=True)
+    subprocess.run([sys.executable, "guide.py"], check=True)
 
 
 @pytest.mark.slow
