@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
-from polyframe.store.dataset import WORK
+from polyframe.store.output import WORK
 from polyframe.synthetic import SynthOptions, write_export
 
 #: Workers and partition bytes of each way; above 32 partitions the workers are processes.

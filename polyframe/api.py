@@ -43,8 +43,7 @@ from polyframe.pipeline.run import extract_frames, run_export
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune import tune_frames, tune_output
 from polyframe.store import validation
-from polyframe.store.dataset import scan
-from polyframe.store.opened import opened
+from polyframe.store.reading import open_tables, scan
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
 from polyframe.store.status import Status, status
 from polyframe.store.validation import Finding
@@ -450,7 +449,7 @@ def _cluster(found: Found, config: Configs, options: Mapping[str, Any]) -> tuple
     settings = checked_settings(given)
     output = directory_of(found)
     if output is not None:
-        with opened(output, "read") as directory:
+        with open_tables(output, "read") as directory:
             settings = settings_for_stage(directory.manifest, "reduce", given)
             check_volunteers_known(settings, output)
             extractions, classifications = frames_of(output, settings)

@@ -120,9 +120,9 @@ def _escape_unencodable_output() -> None:
 
 
 def _remove_temporary_files() -> None:
-    from polyframe.store import workplace
+    from polyframe.store import work_directory
 
-    workplace.abandon()
+    work_directory.abandon()
 
 
 def _stop_message() -> str:

@@ -12,7 +12,7 @@ from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NO_LEVEL, Omissions
-from polyframe.store.opened import Opened
+from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
 _OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area", "details_votes")
@@ -72,7 +72,7 @@ def table_of(options: ExportOptions) -> str:
 
 
 def shapes_by_partition(
-    tables: Opened, options: ExportOptions, omissions: Omissions
+    tables: OutputTables, options: ExportOptions, omissions: Omissions
 ) -> Iterator[list[Shape]]:
     """Read the shapes of each partition, sorted by the keys of the table and the level.
 
@@ -83,7 +83,7 @@ def shapes_by_partition(
         yield list(_shapes(frames[table], table, options.level, omissions))
 
 
-def drawn_images(tables: Opened, options: ExportOptions, omissions: Omissions) -> Iterator[DrawnImage]:
+def drawn_images(tables: OutputTables, options: ExportOptions, omissions: Omissions) -> Iterator[DrawnImage]:
     """Read the images with marks and their shapes, sorted by subject and frame within each partition.
 
     Clusters without the level of `options` are added to `omissions`.

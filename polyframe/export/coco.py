@@ -13,7 +13,7 @@ from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.image_bounds import clip_to_image, why_omitted
 from polyframe.export.image_export import image_export
-from polyframe.store.opened import Opened
+from polyframe.store.reading import OutputTables
 
 #: Attributes of an annotation beside the fields of COCO.
 _ATTRIBUTES: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
@@ -67,7 +67,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     return [Exported(path, n_annotations, "annotations")]
 
 
-def _categories(tables: Opened, options: ExportOptions) -> dict[str, dict[str, Any]]:
+def _categories(tables: OutputTables, options: ExportOptions) -> dict[str, dict[str, Any]]:
     """Return a category for each tool, numbered from 1 in alphabetical order."""
     tools: set[tuple[str, str]] = set()
     for frames in tables.partitions(**{table_of(options): ["tool", "task"]}):

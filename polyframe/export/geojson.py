@@ -12,7 +12,7 @@ from polyframe.export.cluster_shapes import Shape, shapes_by_partition
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.omissions import Omissions
-from polyframe.store.opened import opened
+from polyframe.store.reading import open_tables
 
 #: Readers assume that GeoJSON is in degrees, which nothing in a file can change.
 _DESCRIPTION: Final = f"polyframe {__version__}: image pixels, y downwards"
@@ -34,7 +34,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     """
     n_features = 0
     omissions = Omissions()
-    with written_whole(path) as file, opened(output) as tables:
+    with written_whole(path) as file, open_tables(output) as tables:
         file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
         for shapes in shapes_by_partition(tables, options, omissions):
             for shape in shapes:

@@ -12,7 +12,7 @@ from polyframe.export.cluster_shapes import DrawnImage, drawn_images
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.image_bounds import ImageSizes, image_sizes
 from polyframe.export.omissions import Omissions
-from polyframe.store.opened import Opened, opened
+from polyframe.store.reading import OutputTables, open_tables
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class ImageExport:
     ----------
     file : file
         The file to write.
-    tables : Opened
+    tables : OutputTables
         The output directory.
     options : ExportOptions
     sizes : ImageSizes
@@ -32,7 +32,7 @@ class ImageExport:
     """
 
     file: IO[str]
-    tables: Opened
+    tables: OutputTables
     options: ExportOptions
     sizes: ImageSizes
     omissions: Omissions
@@ -66,7 +66,7 @@ def image_export(output: Path, path: Path, options: ExportOptions, say: Say) -> 
         Receives the notes.
     """
     sizes, omissions = image_sizes(options), Omissions()
-    with written_whole(path) as file, opened(output) as tables:
+    with written_whole(path) as file, open_tables(output) as tables:
         yield ImageExport(file, tables, options, sizes, omissions)
     sizes.report(say)
     omissions.report(say)

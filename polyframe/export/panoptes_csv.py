@@ -28,7 +28,7 @@ from polyframe.panoptes.aggregation_csv.reduction_rows import (
     reduction_cells,
     with_gaps,
 )
-from polyframe.store.opened import Opened, opened
+from polyframe.store.reading import OutputTables, open_tables
 
 #: The files of a folder, named as by the reference tool.
 FILES: Final = {
@@ -63,13 +63,13 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         return [_write(output, path, options.what or "reductions")]
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
-    with opened(output) as source:
-        tables = [options.what] if options.what else [table for table in FILES if source.holds(table)]
+    with open_tables(output) as source:
+        tables = [options.what] if options.what else [table for table in FILES if source.contains(table)]
     return [_write(output, path / FILES[table], table) for table in tables or ["reductions"]]
 
 
 def _write(output: Path, path: Path, table: str) -> Exported:
-    with written_whole(path) as file, opened(output) as source:
+    with written_whole(path) as file, open_tables(output) as source:
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.
         columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))
@@ -91,7 +91,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"{','.join(quoted)}\n"
 
 
-def _tasks(source: Opened) -> list[str]:
+def _tasks(source: OutputTables) -> list[str]:
     """Return the tasks that were reduced; a subject has a row for each, with marks or not."""
     settings = source.manifest.settings
     tasks = [drawing.task for drawing in settings.drawing_tasks] or list(settings.task)
@@ -101,7 +101,7 @@ def _tasks(source: Opened) -> list[str]:
     return sorted({task for frames in parts for task in frames["labels"]["task"].unique()})
 
 
-def _rows(source: Opened, table: str, tasks: list[str], *, keys_only: bool = False) -> Iterator[Row]:
+def _rows(source: OutputTables, table: str, tasks: list[str], *, keys_only: bool = False) -> Iterator[Row]:
     """Yield the rows; with `keys_only` they have the right columns, but empty cells."""
     keys = list(GROUP_KEYS)
     columns = {

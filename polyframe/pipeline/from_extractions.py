@@ -16,7 +16,7 @@ from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_v
 from polyframe.pipeline import run
 from polyframe.pipeline.result import Summary
 from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
-from polyframe.store.dataset import check_output
+from polyframe.store.work_directory import check_output
 
 _NO_SESSIONS: Final = (
     "extractions contain no sessions, so visitors who are not logged in are distinguished by name only "

@@ -22,7 +22,7 @@ from polyframe.panoptes.classifications.column_parsers import (
 )
 from polyframe.panoptes.classifications.metadata import known_volunteer
 from polyframe.pipeline import from_extractions
-from polyframe.store import dataset
+from polyframe.store import reading
 
 Found = Extraction | Frame | str | os.PathLike[str]
 _EXPECTED: Final = (
@@ -65,7 +65,7 @@ def frames_of(found: Found, settings: Settings) -> tuple[pl.DataFrame, pl.DataFr
     if output.is_file():
         extracted = from_extractions.extract_csv(output, settings)
         return extracted.extractions, extracted.classifications
-    return dataset.read_table(output, "extractions"), dataset.read_table(output, "classifications")
+    return reading.read_table(output, "extractions"), reading.read_table(output, "classifications")
 
 
 def directory_of(found: Found) -> Path | None:

@@ -24,10 +24,10 @@ from polyframe.panoptes.classifications.selection import Selection
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
 from polyframe.store.accounting import Counts
-from polyframe.store.commit import NEXT
 from polyframe.store.fingerprints import stage_fingerprints
 from polyframe.store.manifest import StageRecord
-from polyframe.store.parts import Origin, part_name, read_parts, write_part
+from polyframe.store.output import Output
+from polyframe.store.parts import Origin, read_parts, write_part
 from polyframe.store.stages import stage_settings
 from polyframe.store.subject_ranges import within_range
 
@@ -48,8 +48,8 @@ class PartitionTask:
         Which rows are used; only for `extract`.
     settings : Settings
         All settings.
-    work : Path
-        The work directory, to which parts are written.
+    output : Output
+        The output directory, to which parts are written.
     fingerprints : mapping
         The fingerprint of each stage.
     places : str
@@ -61,14 +61,14 @@ class PartitionTask:
     source: Slices | Mapping[str, Path]
     selection: Selection | None
     settings: Settings
-    work: Path
+    output: Output
     fingerprints: Mapping[str, str]
     places: str
 
     @property
     def marker(self) -> Path:
         """The file that exists while a worker processes this partition."""
-        return self.work / "started" / self.partition.name
+        return self.output.started / self.partition.name
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,11 @@ def _write(
     places: str | None,
 ) -> StageRecord:
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
-    name = part_name(task.partition.name)
     if isinstance(task.source, Slices):
         key = _key(task)
         frames = {table: anonymize(frame, task.settings, key) for table, frame in frames.items()}
     sizes = {
-        table: write_part(frame, task.work / NEXT / table / name, TABLES[table], origin)
+        table: write_part(frame, task.output.finished_part(table, task.partition.name), TABLES[table], origin)
         for table, frame in frames.items()
     }
     return StageRecord(origin.fingerprint, places, counts, sizes)

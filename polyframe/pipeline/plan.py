@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, cast
 
 from polyframe.core.settings import Affects, Settings
@@ -11,9 +10,10 @@ from polyframe.panoptes.classifications.selection import Selection
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
 from polyframe.pipeline.shuffle import Slices
-from polyframe.store.current_parts import Earlier, current_stages, finished_part
+from polyframe.store.current_parts import EarlierWork, current_part, current_stages
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.manifest import Manifest, StageRecord
+from polyframe.store.output import Output
 from polyframe.store.stages import STAGE_TABLES
 
 #: By partition and stage.
@@ -36,7 +36,7 @@ class RunSpec:
         All settings.
     selection : Selection or None
         Which rows of the export are used; None if the run starts from extractions.
-    earlier : Earlier
+    earlier : EarlierWork
         Where parts of earlier runs are.
     key : bytes
         The secret with which volunteers are hashed.
@@ -45,14 +45,14 @@ class RunSpec:
     stages: tuple[str, ...]
     settings: Settings
     selection: Selection | None
-    earlier: Earlier
+    earlier: EarlierWork
     key: bytes = field(default=b"", repr=False)
 
 
-def earlier_work(output: Path, work: Path, before: Manifest | None, force: bool) -> Earlier:
+def earlier_work(output: Output, before: Manifest | None, force: bool) -> EarlierWork:
     """Return where parts of earlier runs are; with `force`, those in the output directory do not count."""
     records = [] if before is None or force else before.partitions
-    return Earlier(output, work, {record.name: record for record in records})
+    return EarlierWork(output, {record.name: record for record in records})
 
 
 def planned_partitions(export: ExportScan, before: Manifest | None) -> list[Partition]:
@@ -109,14 +109,14 @@ def task_for(
     rows : Slices or None
         Its rows of the export; None if the task starts from its extractions.
     """
-    parts = {t: finished_part(partition.name, t, spec.earlier) for t in STAGE_TABLES["extract"]}
+    parts = {t: current_part(partition.name, t, spec.earlier.output) for t in STAGE_TABLES["extract"]}
     return PartitionTask(
         partition=partition,
         stages=tuple(stage for stage in spec.stages if stage not in current),
         source=parts if rows is None else rows,
         selection=spec.selection,
         settings=spec.settings,
-        work=spec.earlier.work,
+        output=spec.earlier.output,
         fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key),
         places=_places(spec, partition),
     )

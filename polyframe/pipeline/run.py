@@ -46,19 +46,18 @@ from polyframe.pipeline.safeguards import (
 )
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.workers import Split, process
-from polyframe.store.commit import put_into_place, remove_waiting
-from polyframe.store.current_parts import drop_unneeded
-from polyframe.store.dataset import check_output
+from polyframe.store.current_parts import remove_outdated
 from polyframe.store.manifest import (
-    MANIFEST,
     earlier_manifest,
     new_manifest,
     read_manifest,
     tools_in,
     with_later_stages,
 )
+from polyframe.store.output import Output
+from polyframe.store.publishing import publish, remove_finished
 from polyframe.store.recorded_settings import check_volunteers_known
-from polyframe.store.workplace import work_directory
+from polyframe.store.work_directory import check_output, work_directory
 
 
 def run_export(
@@ -105,22 +104,22 @@ def run_export(
     started = time.monotonic()
     key = volunteers_key(settings)
     check_output(output)
-    with work_directory(output, discard=force) as work:
+    with work_directory(output, discard=force) as directory:
         files = file_states(named)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
-        if previous is None and (output / MANIFEST).is_file():
+        if previous is None and directory.manifest.is_file():
             chosen = "workflow and version are chosen as for a new directory"
-            say(f"{output / MANIFEST}: cannot be read; {chosen}")
-        export = scan_export(named, work / "sources", settings, say, previous)
+            say(f"{directory.manifest}: cannot be read; {chosen}")
+        export = scan_export(named, directory.sources, settings, say, previous)
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
-        earlier = earlier_work(output, work, before, force)
+        earlier = earlier_work(directory, before, force)
         spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(spec, partitions)
-        drop_unneeded(current, earlier)
+        remove_outdated(current, earlier)
         try:
-            shuffled = _shuffle(export, partitions, current, work / "rows")
+            shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_unchanged(files)
@@ -140,7 +139,7 @@ def run_export(
         all_settings, others = kept_stages(spec, partitions, before, given)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
-        with _removing_parts_on_error(work):
+        with _removing_parts_on_error(directory):
             check_tools_exist(", ".join(export.names), tools_in(records), export.settings, flagged, say)
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
@@ -161,7 +160,7 @@ def run_export(
         removed = removed_tables(before, manifest)
         for note in removed:
             say(note)
-        put_into_place(output, work, manifest, before)
+        publish(directory, manifest, before)
     return Summary(
         output,
         counts,
@@ -246,7 +245,7 @@ def run_extractions(
     read_manifest(output)
     key = volunteers_key(settings)
     check_volunteers_known(settings, output)
-    with work_directory(output, discard=force) as work:
+    with work_directory(output, discard=force) as directory:
         before = read_manifest(output)
         if before.polyframe_version != __version__:
             raise PolyframeError(
@@ -255,10 +254,10 @@ def run_extractions(
             )
         check_tools_exist(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
-        earlier = earlier_work(output, work, before, force=False)
+        earlier = earlier_work(directory, before, force=False)
         spec = RunSpec((stage,), settings, None, earlier, key)
         current = {} if force else current_records(spec, partitions)
-        drop_unneeded(current, earlier)
+        remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
         results = _process(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
@@ -267,7 +266,7 @@ def run_extractions(
         manifest = with_later_stages(before, all_settings, records, counts)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         removed = removed_tables(before, manifest)
-        put_into_place(output, work, manifest, before)
+        publish(directory, manifest, before)
     return Summary(
         output,
         counts,
@@ -280,12 +279,12 @@ def run_extractions(
 
 
 @contextlib.contextmanager
-def _removing_parts_on_error(work: Path) -> Iterator[None]:
+def _removing_parts_on_error(directory: Output) -> Iterator[None]:
     """Remove finished parts on an error that needs another command, which cannot use them."""
     try:
         yield
     except PolyframeError:
-        remove_waiting(work)
+        remove_finished(directory)
         raise
 
 

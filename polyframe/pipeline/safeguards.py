@@ -21,7 +21,8 @@ from polyframe.panoptes.annotations.tools import TOOL_SETTINGS, Tools
 from polyframe.panoptes.classifications.selection import PreviousSelection
 from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
 from polyframe.store.accounting import Accounting, Counts, total
-from polyframe.store.manifest import MANIFEST, Manifest, tools_in
+from polyframe.store.manifest import Manifest, tools_in
+from polyframe.store.output import Output
 
 #: Settings that affect tables, but not the numbers of marks and clusters.
 _NOT_COUNTED: Final = ("volunteers", "average_type", "min_threshold")
@@ -43,7 +44,7 @@ def recorded_manifest(output: Path) -> dict[str, Any]:
         Empty if there is no manifest, or it is not a JSON object.
     """
     try:
-        manifest = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads(Output(output).manifest.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return manifest if isinstance(manifest, dict) else {}

@@ -19,10 +19,9 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import each
-from polyframe.store.dataset import part_paths
 from polyframe.store.manifest import Manifest
-from polyframe.store.opened import opened
 from polyframe.store.parts import read_parts
+from polyframe.store.reading import open_tables, part_paths
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
@@ -74,8 +73,8 @@ def tune_output(
     PolyframeError
         If the directory contains no extractions, a part is damaged, or a run changes it meanwhile.
     """
-    with opened(output, "tune") as directory:
-        manifest = directory.manifest
+    with open_tables(output, "tune") as tables:
+        manifest = tables.manifest
         settings = _settings(output, manifest, given, say)
         check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
         current = _current(manifest)
@@ -83,7 +82,7 @@ def tune_output(
             eps, min_samples = current
             say(f"{output} was made with eps {eps:g}, min_samples {min_samples}, which is not among these")
         extractions, classifications = (
-            part_paths(output, name, manifest) for name in ("extractions", "classifications")
+            part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
         )
         parts = [_Part(*paths, settings, grid) for paths in zip(extractions, classifications, strict=True)]
         return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)

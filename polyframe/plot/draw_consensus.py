@@ -21,7 +21,7 @@ from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_fram
 from polyframe.core.local_paths import local_path
 from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
-from polyframe.store.dataset import scan
+from polyframe.store.reading import scan
 
 #: Steps of consensus that are told apart.
 _STEPS: Final = 1000

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +14,8 @@ from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.core.values import as_builtin, is_integer
-from polyframe.store.dataset import part_paths, scan
+from polyframe.store.output import Output
+from polyframe.store.reading import current_manifest, scan
 
 #: (n, 2) float64, image pixels, y downwards.
 
@@ -136,7 +136,8 @@ def read_groups(
     if labels.is_empty():
         raise PolyframeError(_unknown(output, subject_id))
     # Of contours the reader can do without.
-    contours = _rows(output, "contours", wanted) if part_paths(Path(output), "contours") else None
+    has_contours = "contours" in current_manifest(Output(output)).stages
+    contours = _rows(output, "contours", wanted) if has_contours else None
     groups = groups_of(
         _rows(output, "extractions", wanted), labels, _rows(output, "reductions", wanted), contours
     )

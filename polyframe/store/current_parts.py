@@ -1,127 +1,118 @@
-"""What of earlier work is still right: parts in place, and finished ones that a dead run left."""
+"""Decide which parts of earlier work are up to date: published parts, and finished ones of a dead run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyframe.store.commit import NEXT
 from polyframe.store.manifest import PartitionRecord, StageRecord
-from polyframe.store.parts import part_name, read_origin
+from polyframe.store.output import Output, part_name, partition_of
+from polyframe.store.parts import read_origin
 from polyframe.store.stages import STAGE_TABLES
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """Where earlier work may be found.
+class EarlierWork:
+    """The parts that a run may reuse.
 
     Attributes
     ----------
-    output, work : Path
-        The output directory and its work directory.
+    output : Output
+        The output directory.
     records : mapping of str to PartitionRecord
-        What the manifest of the output directory tells of each partition, by name.
+        The partitions of its manifest, by name.
     """
 
-    output: Path
-    work: Path
+    output: Output
     records: Mapping[str, PartitionRecord]
 
 
 def current_stages(
-    partition: str, fingerprints: Mapping[str, str], places: str, stages: Sequence[str], earlier: Earlier
+    partition: str, fingerprints: Mapping[str, str], places: str, stages: Sequence[str], earlier: EarlierWork
 ) -> dict[str, StageRecord]:
-    """Return the records of those stages of a partition that need not be made again.
+    """Return the records of those stages of a partition that are up to date.
 
     Parameters
     ----------
     partition : str
         Its name.
     fingerprints : mapping
-        What the parts of each stage must be made from.
+        By stage, the fingerprint that its parts must have.
     places : str
-        Where the rows must stand, for parts that tell.
+        The fingerprint of the positions of the rows, for parts that depend on them.
     stages : sequence of str
-        Which stages are wanted.
-    earlier : Earlier
+        The stages to look for.
+    earlier : EarlierWork
         Where to look.
     """
-    found: dict[str, StageRecord] = {}
+    current: dict[str, StageRecord] = {}
     for stage in stages:
-        for record in (_in_place(partition, stage, earlier), _waiting(partition, stage, earlier.work)):
+        for record in (_published(partition, stage, earlier), _finished(partition, stage, earlier.output)):
             if record and record.fingerprint == fingerprints[stage] and record.places in (None, places):
-                found[stage] = record
+                current[stage] = record
                 break
-    return found
+    return current
 
 
-def finished_part(partition: str, table: str, earlier: Earlier) -> Path:
-    """Return the finished part of a partition that is current, where it is now."""
-    waiting = earlier.work / NEXT / table / part_name(partition)
-    return waiting if waiting.exists() else earlier.output / table / part_name(partition)
+def current_part(partition: str, table: str, output: Output) -> Path:
+    """Return the part of a partition that is up to date, finished or published."""
+    finished = output.finished_part(table, partition)
+    return finished if finished.exists() else output.part(table, partition)
 
 
-def drop_unneeded(current: Mapping[str, Mapping[str, StageRecord]], earlier: Earlier) -> None:
-    """Remove what a dead run left, but for finished parts that are current.
-
-    What stays there would get into the tables, whatever rows and settings it was made from.
+def remove_outdated(current: Mapping[str, Mapping[str, StageRecord]], earlier: EarlierWork) -> None:
+    """Remove finished parts of a dead run that are not up to date, so that they are never published.
 
     Parameters
     ----------
     current : mapping
         By partition and stage, from `current_stages`.
-    earlier : Earlier
+    earlier : EarlierWork
         Where it looked.
     """
     needed = {
-        earlier.work / NEXT / table / part_name(partition)
+        earlier.output.finished_part(table, partition)
         for partition, stages in current.items()
         for stage, record in stages.items()
-        if _in_place(partition, stage, earlier) != record
+        if _published(partition, stage, earlier) != record
         for table in STAGE_TABLES[stage]
     }
-    for path in (earlier.work / NEXT).glob("*/*"):
+    for path in earlier.output.finished.glob("*/*"):
         if path not in needed:
             path.unlink()
 
 
-def waiting_stages(work: Path) -> list[tuple[str, str]]:
-    """Return partition and stage of what a run finished and did not put into place, as far as it is whole."""
-    first, *_ = part_name("*").split("*")
-    named = {
-        path.name.removeprefix(first).removesuffix(path.suffix)
-        for path in (work / NEXT).glob(f"*/{part_name('*')}")
-    }
+def finished_stages(output: Output) -> list[tuple[str, str]]:
+    """Return partition and stage of finished parts that are not published, if all tables of a stage are."""
+    partitions = {partition_of(path.name) for path in output.finished.glob(f"*/{part_name('*')}")}
     return [
         (partition, stage)
-        for partition in sorted(named)
+        for partition in sorted(partitions)
         for stage in STAGE_TABLES
-        if _waiting(partition, stage, work)
+        if _finished(partition, stage, output)
     ]
 
 
-def _in_place(partition: str, stage: str, earlier: Earlier) -> StageRecord | None:
-    """Return what the manifest tells, where all part files are there in the length that it names."""
+def _published(partition: str, stage: str, earlier: EarlierWork) -> StageRecord | None:
+    """Return the record in the manifest, if all part files have the recorded size."""
     known = earlier.records.get(partition)
     record = known.stages.get(stage) if known else None
     if record is None:
         return None
-    name = part_name(partition)
-    sizes = {table: _size(earlier.output / table / name) for table in STAGE_TABLES[stage]}
+    sizes = {table: _size(earlier.output.part(table, partition)) for table in STAGE_TABLES[stage]}
     return record if sizes == record.sizes else None
 
 
-def _waiting(partition: str, stage: str, work: Path) -> StageRecord | None:
-    """Return what the footers of finished parts of a run that died tell, where all tables are there."""
-    paths = {table: work / NEXT / table / part_name(partition) for table in STAGE_TABLES[stage]}
+def _finished(partition: str, stage: str, output: Output) -> StageRecord | None:
+    """Return a record from the footers of finished parts, if those of all tables are there and agree."""
+    paths = {table: output.finished_part(table, partition) for table in STAGE_TABLES[stage]}
     if not all(path.exists() for path in paths.values()):
         return None
     origins = [read_origin(path) for path in paths.values()]
     first = origins[0]
     if first is None or any(origin != first for origin in origins):
         return None
-    return StageRecord(
-        first.fingerprint, first.places, first.counts, {table: _size(path) for table, path in paths.items()}
-    )
+    sizes = {table: _size(path) for table, path in paths.items()}
+    return StageRecord(first.fingerprint, first.places, first.counts, sizes)
 
 
 def _size(path: Path) -> int:

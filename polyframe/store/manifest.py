@@ -18,10 +18,8 @@ from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.accounting import Accounting, Count, Counts
-from polyframe.store.parts import part_name
+from polyframe.store.output import MANIFEST, Output, part_name
 from polyframe.store.stages import STAGE_TABLES, settings_of, stage_of
-
-MANIFEST: Final = "polyframe.json"
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
 _EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
@@ -232,7 +230,7 @@ def read_manifest(output: Path) -> Manifest:
         raise PolyframeError(
             f"{output}: no such directory; make it with `polyframe run CLASSIFICATIONS -o {output}`"
         )
-    path = output / MANIFEST
+    path = Output(output).manifest
     if not path.is_file():
         raise PolyframeError(
             f"{output}: not a polyframe output directory ({MANIFEST} is missing); "
@@ -266,7 +264,7 @@ def load_manifest(path: Path) -> Manifest:
     except msgspec.ValidationError as error:
         raise PolyframeError(f"{path}: {_problem(error)}; run `polyframe run` again") from None
     except UsageError as error:
-        raise PolyframeError(f"{path}: invalid setting {error}; run `polyframe run` again") from None
+        raise PolyframeError(f"{path}: {error}; run `polyframe run` again") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
 

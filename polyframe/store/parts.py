@@ -52,11 +52,6 @@ class Origin(msgspec.Struct, frozen=True):
     counts: Counts
 
 
-def part_name(partition: str) -> str:
-    """Return the file name of a partition's part, such as `part-00000.parquet`."""
-    return f"part-{partition}.parquet"
-
-
 def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) -> int:
     """Write one part file, whole or not at all.
 

@@ -1,44 +1,35 @@
-"""What an output directory holds, and whether a run works there or has died; nothing is touched."""
+"""Show what an output directory contains, and whether a run is in progress or has died."""
 
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
-from polyframe.store import commit
-from polyframe.store.current_parts import waiting_stages
-from polyframe.store.dataset import WORK, last_change
+from polyframe.store.current_parts import finished_stages
 from polyframe.store.lock import holder_of
-from polyframe.store.manifest import (
-    MANIFEST,
-    Manifest,
-    PartitionRecord,
-    load_manifest,
-    read_manifest,
-)
-from polyframe.store.parts import part_name, read_rows_and_origin
+from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest
+from polyframe.store.output import Output, part_name, partition_of
+from polyframe.store.parts import read_rows_and_origin
+from polyframe.store.publishing import table_folder
+from polyframe.store.reading import read_unchanged
 from polyframe.store.stages import STAGE_TABLES, tables_of
-
-_TRIES: Final = 20
-_PAUSE: Final = 0.02
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """One table as it is on disk.
+    """One table on disk.
 
     Attributes
     ----------
     rows, bytes : int
-        Of the parts that are there and can be read.
+        Of the parts that can be read.
     parts : int
-        Parts that the manifest names.
+        Parts in the manifest.
     current : int
-        Those of them that are there in the length and with the fingerprint that the manifest names.
+        Those that have the size and the fingerprint of the manifest.
     """
 
     rows: int
@@ -49,43 +40,43 @@ class TableStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """What an output directory holds.
+    """What an output directory contains.
 
     Attributes
     ----------
     output : str
         The directory.
     polyframe_version : str or None
-        What made the tables; None where there are none yet, and so for the rest.
+        The version that made the tables; None if there are no tables yet, and so for the next ones.
     schema_version : int or None
-        The version of their schema.
+        The version of their columns.
     sources, versions : list of str
-        The files of the export, and the versions of the workflow that were taken.
+        The files of the export, and the workflow versions that were used.
     version_chosen_by : {"user", "default", "newest"} or None
-        Whether somebody named the version, nobody did (later runs then keep it), or the newest was asked for.
+        Whether somebody named the version, nobody did (later runs then keep it), or asked for the newest.
     stages : list of str
-        What was done: `extract`, `reduce`, `contours`.
+        The stages that were run: `extract`, `reduce`, `contours`.
     settings : dict
         All settings that matter to the tables, by name.
     extraction : dict
-        Those that the extraction was made with, which may have taken more than the later stages.
+        Those of the extraction, which may have taken more marks than the later stages.
     tables : dict of str to TableStatus
         By table.
     partitions, partitions_current : int
-        In all, and those of which every part is current.
+        In all, and those with all parts current.
     parts, parts_current : int
         In all, and those that are current.
     not_current : dict of str to str
-        What is wrong with the others, by file.
+        The problem of each of the others, by file.
     accounting : dict
-        Where every row and mark of the last run went, see `polyframe.store.accounting.Accounting`; `reasons`
-        counts what was rejected, by reason.
+        What became of every row and mark, see `polyframe.store.accounting.Accounting`; `reasons` counts what
+        was rejected.
     running : str or None
-        The process that works there now.
+        The process of a run in progress.
     finished_parts, finished_partitions : int
-        What a run has finished and not put into place yet; where none is running, the next one takes it over.
+        What a run has finished and not published; if none is in progress, the next one reuses it.
     change_decided : bool
-        True where finished tables are moving into place, or a run died over that; the next one completes it.
+        True while finished tables are published, or if a run died then; the next one completes it.
     """
 
     output: str
@@ -110,14 +101,14 @@ class Status:
     change_decided: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values, with the names of the attributes as keys."""
+        """Return the attributes as plain JSON values, by name."""
         return asdict(self)
 
 
 def status(output: str | os.PathLike[str]) -> Status:
-    """Tell what an output directory holds, like `polyframe status`.
+    """Show what an output directory contains and whether a run is in progress, like `polyframe status`.
 
-    Nothing is changed there, and a run that works there is not disturbed.
+    Nothing is changed there, and a run in progress is not disturbed.
 
     Parameters
     ----------
@@ -133,82 +124,69 @@ def status(output: str | os.PathLike[str]) -> Status:
     PolyframeError
         If the directory is not a polyframe output directory, or its manifest cannot be read.
     """
-    folder = local_path(output, "output")
-    for _ in range(_TRIES):
-        before = last_change(folder)
-        found = _look(folder)
-        # While a run puts tables into place, parts may seem to be missing.
-        if not found.not_current or before == last_change(folder):
-            break
-        time.sleep(_PAUSE)
-    return found
+    directory = Output(local_path(output, "output"))
+    # Without a quiet moment, parts may seem to be missing.
+    return read_unchanged(directory, lambda: _status(directory)) or _status(directory)
 
 
-def _look(folder: Path) -> Status:
-    path = present_manifest(folder)
-    work = folder / WORK
-    finished = waiting_stages(work)
-    now: dict[str, Any] = {
-        "output": str(folder),
-        "running": holder_of(work / "lock"),
+def _status(output: Output) -> Status:
+    path = manifest_file(output)
+    finished = finished_stages(output)
+    progress: dict[str, Any] = {
+        "output": str(output),
+        "running": holder_of(output.lock),
         "finished_parts": sum(len(STAGE_TABLES[stage]) for _, stage in finished),
         "finished_partitions": len({partition for partition, _ in finished}),
-        "change_decided": path is not None and path.name != MANIFEST,
+        "change_decided": path == output.decision,
     }
     if path is None:
-        return Status(**now)
+        return Status(**progress)
     try:
         manifest = load_manifest(path)
     except PolyframeError:
         if path.is_file():
             raise
-        # A change was completed in this moment.
-        manifest = load_manifest(folder / MANIFEST)
-    looked: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest.stages)}
-    for part in _parts(manifest.partitions, folders_of(folder, manifest)):
-        looked[part.table].append(part)
-    off = {part.file: part.problem for parts in looked.values() for part in parts if part.problem}
-    names_off = {Path(file).name for file in off}
+        # A change was completed at this moment.
+        manifest = load_manifest(output.manifest)
+    parts: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest.stages)}
+    for part in _parts(output, manifest):
+        parts[part.table].append(part)
+    problems = {part.file: part.problem for of_table in parts.values() for part in of_table if part.problem}
+    outdated = {partition_of(Path(file).name) for file in problems}
     recorded = manifest.to_dict()
+    n_parts = sum(map(len, parts.values()))
     return Status(
-        **now,
+        **progress,
         **{key: recorded[key] for key in recorded if key not in ("partitions", "last_subject")},
-        tables={table: _table(parts) for table, parts in looked.items()},
+        tables={table: _table(of_table) for table, of_table in parts.items()},
         partitions=len(manifest.partitions),
-        partitions_current=sum(part_name(record.name) not in names_off for record in manifest.partitions),
-        parts=sum(map(len, looked.values())),
-        parts_current=sum(map(len, looked.values())) - len(off),
-        not_current=off,
+        partitions_current=sum(partition.name not in outdated for partition in manifest.partitions),
+        parts=n_parts,
+        parts_current=n_parts - len(problems),
+        not_current=problems,
     )
 
 
-def present_manifest(output: Path) -> Path | None:
-    """Return the file that tells how an output directory is now; None where it has no tables yet.
+def manifest_file(output: Output) -> Path | None:
+    """Return the file of the current manifest; None if there are no tables yet.
 
     Raises
     ------
     PolyframeError
         If the directory is not a polyframe output directory.
     """
-    decided = output / WORK / commit.DECIDED
-    if decided.is_file():
-        return decided
-    if not (output / MANIFEST).is_file():
-        if (output / WORK).is_dir():
+    if output.decision.is_file():
+        return output.decision
+    if not output.manifest.is_file():
+        if output.work.is_dir():
             return None
-        read_manifest(output)
-    return output / MANIFEST
-
-
-def folders_of(output: Path, manifest: Manifest) -> dict[str, Path]:
-    """Return where the parts of each table are, by its name."""
-    work = output / WORK
-    return {table: commit.table_folder(output, work, table) for table in tables_of(manifest.stages)}
+        read_manifest(output.path)
+    return output.manifest
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part file as it is; `problem` is empty where it is current."""
+    """A part file; `problem` is empty if it is current."""
 
     table: str
     file: str
@@ -217,28 +195,29 @@ class _Part:
     problem: str
 
 
-def _parts(records: Sequence[PartitionRecord], folders: Mapping[str, Path]) -> Iterator[_Part]:
-    for record in records:
-        for stage, made in record.stages.items():
+def _parts(output: Output, manifest: Manifest) -> Iterator[_Part]:
+    folders = {table: table_folder(output, table) for table in tables_of(manifest.stages)}
+    for partition in manifest.partitions:
+        name = part_name(partition.name)
+        for stage, record in partition.stages.items():
             for table in STAGE_TABLES[stage]:
-                path = folders[table] / part_name(record.name)
-                file = f"{table}/{path.name}"
-                yield _looked_at(path, table, file, made.sizes[table], made.fingerprint)
+                yield _part(folders[table] / name, table, record)
 
 
-def _looked_at(path: Path, table: str, file: str, size: int, fingerprint: str) -> _Part:
+def _part(path: Path, table: str, record: StageRecord) -> _Part:
+    file, recorded = f"{table}/{path.name}", record.sizes[table]
     try:
-        found = path.stat().st_size
+        size = path.stat().st_size
     except OSError:
         return _Part(table, file, 0, 0, "is missing")
     footer = read_rows_and_origin(path)
     if footer is None:
-        return _Part(table, file, 0, found, "cannot be read")
+        return _Part(table, file, 0, size, "cannot be read")
     rows, origin = footer
-    if found != size:
-        return _Part(table, file, rows, found, f"has {found} bytes, the manifest says {size}")
-    other = "was made from other rows or settings" if origin.fingerprint != fingerprint else ""
-    return _Part(table, file, rows, found, other)
+    if size != recorded:
+        return _Part(table, file, rows, size, f"has {size} bytes, the manifest says {recorded}")
+    outdated = origin.fingerprint != record.fingerprint
+    return _Part(table, file, rows, size, "was made from other rows or settings" if outdated else "")
 
 
 def _table(parts: list[_Part]) -> TableStatus:

@@ -112,10 +112,10 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("status data/config.yaml", NO_OUTPUT, 1),
         (
             "export ext --to coco -o x",
-            "ext: holds no table 'reductions'; make it with `polyframe reduce ext`",
+            "ext: has no table 'reductions'; make it with `polyframe reduce ext`",
             1,
         ),
-        ("plot ext -o x.png", "ext: holds no table 'reductions'; make it with `polyframe reduce ext`", 1),
+        ("plot ext -o x.png", "ext: has no table 'reductions'; make it with `polyframe reduce ext`", 1),
         ("plot ext --subject 1000003 -o x.png", "make it with `polyframe reduce ext`", 1),
         ("export flat --to masks --level 2 -o x", "make it with `polyframe contours flat`", 1),
         ("plot flat --subject 1000003 --level 2 -o x.png", "make it with `polyframe contours OUT`", 1),
@@ -126,7 +126,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("config data/workflows.csv --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
         ("config data/workflows.csv --version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
         # Paths that cannot be written.
-        (f"run {EXPORT} -o data", "already holds something else", 1),
+        (f"run {EXPORT} -o data", "already contains other files", 1),
         (f"run {EXPORT} -o data/config.yaml", "is a file; name a new or empty directory for the tables", 1),
         (f"run {EXPORT} -o data/config.yaml/x", "(Not a directory); name another directory", 1),
         ("export out --to geojson -o data", "data: is a directory; name a file to write", 1),

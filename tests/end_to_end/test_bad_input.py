@@ -12,8 +12,8 @@ from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe.core import reasons
-from polyframe.store.dataset import WORK
 from polyframe.store.manifest import read_manifest
+from polyframe.store.output import WORK
 
 Call = Callable[..., Done]
 

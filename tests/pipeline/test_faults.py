@@ -26,8 +26,8 @@ from starting import (
 
 import polyframe as pf
 from polyframe.pipeline import plan, run
-from polyframe.store import commit
-from polyframe.store.dataset import WORK
+from polyframe.store import publishing
+from polyframe.store.output import WORK
 
 Call = Callable[..., Done]
 HERE = (*ENGINE, "--jobs", "1")
@@ -97,14 +97,14 @@ def test_a_disk_that_is_full_when_all_is_made(
     out, filling = little_disk / "out", little_disk / "filling"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     old = files(out)
-    put_into_place = commit.put_into_place
+    publish = publishing.publish
 
     def without_room(*arguments: Any) -> None:
         filling.write_bytes(bytes(shutil.disk_usage(little_disk).free))
-        put_into_place(*arguments)
+        publish(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "put_into_place", without_room)
+        patched.setattr(run, "publish", without_room)
         done = polyframe("run", small, "-o", out, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert "commit.json: cannot be written (No space left on device)" in error_line(done.err)

@@ -13,8 +13,8 @@ from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe.core.tables import SCHEMA_VERSION, TABLES
-from polyframe.store.dataset import WORK
 from polyframe.store.manifest import read_manifest
+from polyframe.store.output import WORK
 from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]

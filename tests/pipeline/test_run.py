@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import polyframe as pf
 from polyframe.core.tables import GROUP_KEYS, SCHEMA_VERSION, TABLES
-from polyframe.store.dataset import WORK
 from polyframe.store.manifest import read_manifest
+from polyframe.store.output import WORK
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
 
 Call = Callable[..., Done]

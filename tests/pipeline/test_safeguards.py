@@ -17,9 +17,7 @@ from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names, tools_to_record
 from polyframe.pipeline import plan, safeguards
 from polyframe.store.accounting import Accounting, Counts
-from polyframe.store.dataset import WORK
 from polyframe.store.manifest import (
-    MANIFEST,
     Manifest,
     PartitionRecord,
     StageRecord,
@@ -27,6 +25,7 @@ from polyframe.store.manifest import (
     read_manifest,
     write_manifest,
 )
+from polyframe.store.output import MANIFEST, WORK
 from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]

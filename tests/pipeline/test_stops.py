@@ -30,7 +30,7 @@ from starting import (
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan
-from polyframe.store.dataset import WORK
+from polyframe.store.output import WORK
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups as POSIX has them")
 

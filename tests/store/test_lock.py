@@ -17,8 +17,8 @@ from starting import small_export
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError
-from polyframe.store.dataset import WORK
 from polyframe.store.lock import exclusive, holder_of, soft_lock_of
+from polyframe.store.output import WORK
 
 Call = Callable[..., Done]
 WITHOUT_LOCKS = [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL]

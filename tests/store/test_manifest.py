@@ -14,7 +14,6 @@ from polyframe.core.settings import Settings
 from polyframe.store import manifest as module
 from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.manifest import (
-    MANIFEST,
     Manifest,
     PartitionRecord,
     StageRecord,
@@ -24,6 +23,7 @@ from polyframe.store.manifest import (
     table_parts,
     write_manifest,
 )
+from polyframe.store.output import MANIFEST
 from polyframe.store.stages import STAGE_TABLES, settings_of
 
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)

@@ -19,7 +19,8 @@ from polyframe.core.atomic_files import replace_durably
 from polyframe.core.tables import TABLES
 from polyframe.store import parts
 from polyframe.store.accounting import Counts
-from polyframe.store.parts import Origin, no_more_parts, part_name, read_origin, read_parts, write_part
+from polyframe.store.output import part_name
+from polyframe.store.parts import Origin, no_more_parts, read_origin, read_parts, write_part
 
 ORIGIN = Origin(
     {"eps": 0.5, "tool": [1]}, "0123", "4567", Counts(rows_used=3, reasons={"frame_invalid": 1}, tools=["é"])

@@ -16,11 +16,10 @@ from exports import Done, drawing, export_row, export_text, square
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import run
-from polyframe.store import commit, status
-from polyframe.store.dataset import WORK
+from polyframe.store import publishing, status
 from polyframe.store.lock import exclusive, holder_of
-from polyframe.store.manifest import MANIFEST, read_manifest
-from polyframe.store.parts import part_name
+from polyframe.store.manifest import read_manifest
+from polyframe.store.output import MANIFEST, WORK, Output, part_name
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -166,29 +165,29 @@ def test_tables_that_a_run_replaces_are_looked_at_again(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts that seem damaged because they change places in this moment are not."""
-    look = status._look
-    looked: list[pf.Status] = []
+    read = status._status
+    results: list[pf.Status] = []
 
-    def changed_meanwhile(folder: Path) -> pf.Status:
-        if looked:
-            return look(folder)
-        manifest = status.load_manifest(folder / MANIFEST)
+    def changed_meanwhile(output: Output) -> pf.Status:
+        if results:
+            return read(output)
+        manifest = status.load_manifest(output.manifest)
         pf.run(export, out, partition_size=1, eps=0.3)
         with monkeypatch.context() as patched:
             patched.setattr(status, "load_manifest", lambda _: manifest)
-            looked.append(look(folder))
-        return looked[0]
+            results.append(read(output))
+        return results[0]
 
-    monkeypatch.setattr(status, "_look", changed_meanwhile)
+    monkeypatch.setattr(status, "_status", changed_meanwhile)
     found = pf.status(out)
-    assert looked[0].not_current
+    assert results[0].not_current
     assert (found.not_current, found.settings["eps"]) == ({}, 0.3)
 
 
 def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -> None:
     """Before its first commit there are no tables; its whole stages wait, half of one does not count."""
     new = tmp_path / "new"
-    waiting = new / WORK / commit.NEXT
+    waiting = Output(new).finished
     shutil.copytree(out / "classifications", waiting / "classifications")
     for table in ("extractions", "rejects", "contours"):
         (waiting / table).mkdir()
@@ -203,7 +202,7 @@ def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -
         "a run ended early: 4 finished parts of 1 partition wait; run the same command"
     )
     assert json.loads(polyframe("status", new, "--json").out)["tables"] == {}
-    shutil.copytree(waiting, out / WORK / commit.NEXT)
+    shutil.copytree(waiting, Output(out).finished)
     assert pf.status(out).finished_parts == 4
     assert "a run ended early: 4 finished parts" in polyframe("status", out).out
 
@@ -215,7 +214,7 @@ def test_a_change_that_is_decided(export: Path, out: Path, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(commit, "_swap", die)
+        patched.setattr(publishing, "_swap", die)
         with pytest.raises(KeyboardInterrupt):
             pf.run(export, out, partition_size=1, eps=0.3)
     found = pf.status(out)

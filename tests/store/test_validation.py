@@ -17,9 +17,8 @@ import polyframe as pf
 from polyframe import api
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
-from polyframe.store import commit
-from polyframe.store.dataset import WORK
-from polyframe.store.manifest import MANIFEST
+from polyframe.store import publishing
+from polyframe.store.output import MANIFEST, WORK
 from polyframe.store.stages import stage_of
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -448,7 +447,7 @@ def reduction(manifest: dict[str, Any]) -> Any:
         (lambda m: m.update(stages=["reduce"]), "stages: expected extract"),
         (lambda m: m.update(settings=[]), "settings: expected object, got array"),
         (lambda m: m["settings"].update(eps="much"), "settings.eps: expected float, got str"),
-        (lambda m: m["settings"].update(eps=5), "eps: 5"),
+        (lambda m: m["settings"].update(eps=5), "eps must be > 0"),
         (lambda m: m["settings"].update(epsilon=0.5), "settings: unknown setting 'epsilon'"),
         (lambda m: m["settings"].pop("eps"), "settings: missing setting 'eps'"),
         (lambda m: m["settings"].update(drawing_tasks=7), "settings.drawing_tasks: expected array, got int"),
@@ -536,10 +535,10 @@ def test_a_change_that_is_not_completed(small: Path, out: Path, monkeypatch: pyt
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(commit, "_swap", die)
+        patched.setattr(publishing, "_swap", die)
         with pytest.raises(KeyboardInterrupt):
             pf.run(small, out, eps=0.3)
-    assert found(out) == {("change", f"{WORK}/{commit.DECIDED}")}
+    assert found(out) == {("change", f"{WORK}/commit.json")}
     pf.run(small, out, eps=0.3)
     assert found(out) == set()
 

@@ -30,7 +30,7 @@ import joblib
 
 from polyframe.cli import app
 from polyframe.pipeline import partition_task, plan, run, workers
-from polyframe.store import commit
+from polyframe.store import publishing
 
 PLAN = json.loads(os.environ.get("DISTURBED", "{}"))
 #: All ways in which a commit changes what stands under a name.
@@ -90,7 +90,7 @@ def before_each_change(act: Callable[[], None]) -> list[tuple[Any, str, Any]]:
 
         return call
 
-    places = [*RENAMES, (commit, "_exchanged")]
+    places = [*RENAMES, (publishing, "_exchanged")]
     originals = [(place, name, getattr(place, name)) for place, name in places]
     for place, name, original in originals:
         setattr(place, name, wrapped(original))

@@ -11,7 +11,7 @@ from typing import Any
 
 from exports import ROOT, drawing, export_row, export_text, square
 
-from polyframe.store.dataset import WORK
+from polyframe.store.output import WORK
 
 #: About one subject of the exports made here.
 PARTITION_BYTES = 300

@@ -6,9 +6,8 @@ from typing import Final
 import polars as pl
 
 from polyframe.store.accounting import Accounting
-from polyframe.store.dataset import scan
 from polyframe.store.manifest import Manifest
-from polyframe.store.opened import Opened
+from polyframe.store.reading import OutputTables, scan
 
 #: Number of bars of the histogram of consensus.
 BARS: Final = 20
@@ -43,7 +42,7 @@ class KeyFigures:
     bars: list[int]
 
 
-def key_figures(source: Opened) -> KeyFigures:
+def key_figures(source: OutputTables) -> KeyFigures:
     """Compute the key figures of an output directory that has reductions.
 
     Raises

@@ -6,8 +6,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER, missing_last
-from polyframe.store.dataset import scan
-from polyframe.store.opened import Opened
+from polyframe.store.reading import OutputTables, scan
 
 IMAGE_KEYS: Final = ("subject_id", "frame")
 
@@ -46,12 +45,12 @@ class WorstClusters:
     of_subject: pl.DataFrame
 
 
-def worst_clusters(source: Opened, limit: int) -> WorstClusters:
+def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     """Read the worst clusters of an output directory that has reductions.
 
     Parameters
     ----------
-    source : Opened
+    source : OutputTables
     limit : int
         Largest number of clusters.
 
@@ -99,7 +98,7 @@ def worst_clusters(source: Opened, limit: int) -> WorstClusters:
     )
 
 
-def _marks(source: Opened, places: pl.DataFrame) -> pl.DataFrame:
+def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:
     labels = (
         scan(source.path, "labels")
         .select(*_MARK, "created_at", "cluster_label")
@@ -119,8 +118,8 @@ def _marks(source: Opened, places: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _levels(source: Opened, worst: pl.DataFrame) -> pl.DataFrame:
-    if not source.holds("contours"):
+def _levels(source: OutputTables, worst: pl.DataFrame) -> pl.DataFrame:
+    if not source.contains("contours"):
         outline = pl.List(pl.Float64)
         return pl.DataFrame(
             schema=pl.Schema({"cluster": pl.UInt32(), "x": outline, "y": outline, "area": pl.Float64()})

@@ -26,7 +26,7 @@ from polyframe.export.report.key_figures import key_figures
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.worst_clusters import worst_clusters
-from polyframe.store.opened import opened
+from polyframe.store.reading import open_tables
 
 _ENDINGS: Final = (".html", ".htm")
 #: No output directory has more clusters.
@@ -136,7 +136,7 @@ def report(
         for name, value in (("subjects", subjects), ("images", images), ("classifications", classifications))
     )
     check_images(subjects, images)
-    with opened(folder, "report") as source:
+    with open_tables(folder, "report") as source:
         try:
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -144,7 +144,7 @@ def report(
             raise PolyframeError(
                 f"{output}: cannot be read ({reason}); see `polyframe validate {output}`"
             ) from None
-        contours = source.holds("contours")
+        contours = source.contains("contours")
     sources = image_sources(worst, subjects, images, classifications)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.

@@ -8,7 +8,8 @@ from polyframe.consensus.marks import counted_classifications
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.store.accounting import total
-from polyframe.store.manifest import MANIFEST, Manifest, counts_of
+from polyframe.store.manifest import Manifest, counts_of
+from polyframe.store.output import MANIFEST
 from polyframe.store.validation.check_agreement import Partition, knows_repeats, marks_taking_part
 from polyframe.store.validation.finding import Finding
 

@@ -15,9 +15,10 @@ from polyframe.consensus.anonymize import environment_key
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.store.fingerprints import stage_fingerprints
-from polyframe.store.manifest import MANIFEST, Manifest, PartitionRecord, table_parts
-from polyframe.store.own_files import is_system_file
-from polyframe.store.parts import FOOTER, GEO, part_name
+from polyframe.store.foreign_files import is_system_file
+from polyframe.store.manifest import Manifest, PartitionRecord, table_parts
+from polyframe.store.output import MANIFEST, Output, part_name
+from polyframe.store.parts import FOOTER, GEO
 from polyframe.store.stages import stage_of, stage_settings, tables_of
 from polyframe.store.validation.finding import FORCE, Finding
 
@@ -83,12 +84,12 @@ def settings_by_stage(manifest: Manifest) -> dict[str, Settings]:
     }
 
 
-def folder_findings(output: Path, manifest: Manifest, folders: Mapping[str, Path]) -> list[Finding]:
+def folder_findings(output: Output, manifest: Manifest, folders: Mapping[str, Path]) -> list[Finding]:
     """Find tables and files that the manifest does not name.
 
     Parameters
     ----------
-    output : Path
+    output : Output
         The output directory.
     manifest : Manifest
         Its manifest.
@@ -99,7 +100,7 @@ def folder_findings(output: Path, manifest: Manifest, folders: Mapping[str, Path
     found = [
         Finding("files", table, "is there, but the manifest tells of no such table", "remove it")
         for table in TABLES
-        if table not in made and os.path.lexists(output / table)
+        if table not in made and os.path.lexists(output.table(table))
     ]
     for table in made:
         named = set(table_parts(manifest, table))

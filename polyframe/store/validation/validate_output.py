@@ -10,13 +10,12 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.forks import use_polars
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
-from polyframe.store import commit
-from polyframe.store.dataset import WORK
-from polyframe.store.lock import holder_of
-from polyframe.store.manifest import MANIFEST, Manifest, PartitionRecord, load_manifest
-from polyframe.store.parts import part_name
+from polyframe.store.manifest import Manifest, PartitionRecord, load_manifest
+from polyframe.store.output import Output, part_name
+from polyframe.store.publishing import table_folder
+from polyframe.store.reading import check_unchanged
 from polyframe.store.stages import STAGE_TABLES, tables_of
-from polyframe.store.status import folders_of, present_manifest
+from polyframe.store.status import manifest_file
 from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
 from polyframe.store.validation.check_agreement import Partition
 from polyframe.store.validation.finding import Finding
@@ -54,25 +53,12 @@ def check(output: Path) -> Checked:
         If it is not a polyframe output directory, holds no tables yet, or changed during the check.
     """
     use_polars()
-    before = _state(output)
-    checked = _check(output)
-    if _state(output) != before:
-        holder = holder_of(output / WORK / "lock") or "a run"
-        raise PolyframeError(f"{output}: {holder} changed it during the check; validate it again afterwards")
-    return checked
+    directory = Output(output)
+    with check_unchanged(directory, "check"):
+        return _check(directory)
 
 
-def _state(output: Path) -> tuple[bytes, bytes]:
-    def content(path: Path) -> bytes:
-        try:
-            return path.read_bytes()
-        except OSError:
-            return b""
-
-    return content(output / MANIFEST), content(output / WORK / commit.DECIDED)
-
-
-def _check(output: Path) -> Checked:
+def _check(output: Output) -> Checked:
     manifest, folders, found = _opened(output)
     if manifest is None:
         return Checked(tuple(found))
@@ -92,14 +78,14 @@ def _check(output: Path) -> Checked:
     return Checked(tuple(found), len(reader.tables), reader.n_parts, reader.n_rows)
 
 
-def _opened(output: Path) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
+def _opened(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
     """Return the manifest, where it has the right form; where the tables are; what is off with both."""
     found: list[Finding] = []
-    path = present_manifest(output)
+    path = manifest_file(output)
     if path is None:
         raise PolyframeError(f"{output}: no tables yet; run the same command to continue")
-    name = str(path.relative_to(output))
-    if path.name != MANIFEST:
+    name = str(path.relative_to(output.path))
+    if path == output.decision:
         problem = "a run died while its finished tables moved into place"
         advice = "run the same command again, which completes it"
         found.append(Finding("change", name, problem, advice))
@@ -108,7 +94,8 @@ def _opened(output: Path) -> tuple[Manifest | None, dict[str, Path], list[Findin
     except PolyframeError as error:
         problem, _, advice = str(error).removeprefix(f"{path}: ").rpartition("; ")
         return None, {}, [*found, Finding("manifest", name, problem, advice)]
-    return manifest, folders_of(output, manifest), found
+    folders = {table: table_folder(output, table) for table in tables_of(manifest.stages)}
+    return manifest, folders, found
 
 
 class _Reader:

@@ -161,7 +161,7 @@ def test_missing_tables_contours_and_images_are_reported(
     export, config = DATA / "classifications.csv", DATA / "config.yaml"
     assert polyframe("extract", export, "-c", config, "-o", out, "-q").code == 0
     done = polyframe("report", out, "-o", tmp_path / "x.html")
-    assert f"holds no table 'reductions'; make it with `polyframe reduce {out}`" in one_line(done, 1)
+    assert f"has no table 'reductions'; make it with `polyframe reduce {out}`" in one_line(done, 1)
     assert not (tmp_path / "x.html").exists()
     assert polyframe("reduce", out, "-q").code == 0
     done = polyframe("report", out, "-o", tmp_path / "x.html", "--classifications", export)

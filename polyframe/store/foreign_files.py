@@ -1,4 +1,7 @@
-"""Tell our own files in an output directory from those of others, by their form; no link is ever followed."""
+"""Protect files of others in an output directory: polyframe knows its own files by their names.
+
+Links are never followed.
+"""
 
 import contextlib
 import os
@@ -10,9 +13,10 @@ from typing import Final, Literal
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import TABLES
+from polyframe.store.output import Output
 
-#: What systems put into folders by themselves: views of file managers, other forks of files, the bins and
-#: indexes of a volume, and files that network file systems keep while somebody has them open.
+#: Files that systems create in folders: views of file managers, resource forks, trash and index folders of a
+#: volume, and files that network file systems keep while a program has them open.
 _SYSTEM_FILES: Final = re.compile(
     r"\.DS_Store|\._.*|\.localized|Icon\r|Thumbs\.db|ehthumbs\.db|desktop\.ini|\.directory"
     r"|\.Spotlight-V100|\.Trashes|\.Trash-[0-9]+|\.fseventsd|\.TemporaryItems"
@@ -23,8 +27,8 @@ _SYSTEM_FILES: Final = re.compile(
 _TABLE: Final = f"(?:{'|'.join(TABLES)})"
 _PARTITION: Final = r"[0-9]+(?:-[0-9]+)*"
 _PART: Final = rf"part-{_PARTITION}\.parquet"
-_PART_FORM: Final = re.compile(_PART)
-#: All folders and files that a run makes in the work directory, by their paths there.
+_PART_NAME: Final = re.compile(_PART)
+#: All folders and files of a run in the work directory, by their paths there; see `polyframe.store.output`.
 _FOLDERS: Final = re.compile(
     rf"next(?:/{_TABLE})?|old(?:/{_TABLE}-[0-9]+)?|started|rows|sources(?:/mended-[0-9]+)?"
 )
@@ -35,94 +39,91 @@ _FILES: Final = re.compile(
     r"|sources/unpacked-[0-9]+\.csv"
     r"|sources/mended-[0-9]+/(?:[0-9]+\.parquet|note\.txt)"
 )
-#: The tables that a run has replaced; what others had put there goes back.
-REPLACED: Final = "old"
 
 _Kind = Literal["folder", "file", "other", "none"]
 
 
 def is_system_file(name: str) -> bool:
-    """Tell whether a file is one that the system puts into folders by itself, such as `.DS_Store`."""
+    """Tell whether a file is one that systems create in folders, such as `.DS_Store`."""
     return _SYSTEM_FILES.fullmatch(name) is not None
 
 
 def is_part_name(name: str) -> bool:
     """Tell whether a file has the name of a part."""
-    return _PART_FORM.fullmatch(name) is not None
+    return _PART_NAME.fullmatch(name) is not None
 
 
-def refuse_links(output: Path) -> None:
+def refuse_links(output: Output) -> None:
     """Check that no table of an output directory, and no part, is a link: a run replaces whole tables.
 
     Raises
     ------
     PolyframeError
-        Where one is; the message names it.
+        If one is; the message names it.
     """
     for table in TABLES:
-        folder = output / table
+        folder = output.table(table)
         if _is_link(folder):
             raise PolyframeError(
-                f"{folder}: is a link, and a run puts whole tables into its place; remove it, and make "
-                f"{output} itself the link where the tables are to be elsewhere"
+                f"{folder}: is a link, but a run replaces whole tables; remove it, and make {output} itself "
+                "the link if the tables should be elsewhere"
             )
         for entry in _entries(folder):
             if is_part_name(entry.name) and _kind(entry) != "file":
-                raise PolyframeError(f"{entry.path}: is a link or no file; remove it, then run again")
+                raise PolyframeError(f"{entry.path}: is a link or not a file; remove it, then run again")
 
 
-def refuse_other_place(work: Path) -> None:
+def refuse_other_work(output: Output) -> None:
     """Check that the work directory is missing or a folder.
 
     Raises
     ------
     PolyframeError
-        Where it is a link, which could lead anywhere, or a file.
+        If it is a file, or a link, which could lead anywhere.
     """
-    # A folder above it that is a file is for the making of the work directory to report.
+    work = output.work
+    # If a folder above is a file, creating the work directory fails with a better message.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if _is_link(work) or not stat.S_ISDIR(work.lstat().st_mode):
-            raise PolyframeError(
-                f"{work}: is a link or a file, where a run needs a folder of its own; remove it"
-            )
+            raise PolyframeError(f"{work}: is a link or a file, but a run needs a folder here; remove it")
 
 
-def refuse_strangers(work: Path) -> None:
-    """Check that nothing stands in the way of a run in its work directory but what an earlier one wrote.
+def refuse_foreign_files(output: Output) -> None:
+    """Check that no file of others, or link, has a name that a run uses in its work directory.
 
-    Files of other names may lie there; they stay.
+    Files of other names may be there; they stay.
 
     Raises
     ------
     PolyframeError
-        Where something else stands under a name of ours, or below it, or a link; the message names it.
+        If one has such a name, or is in a folder of a run; the message names it.
     """
-    for name, entry in _below(work):
-        kind = _kind(entry)
-        form = {"folder": _FOLDERS, "file": _FILES}.get(kind)
-        fits = form is not None and form.fullmatch(name)
-        harmless = is_system_file(entry.name) or name.startswith(f"{REPLACED}/")
-        in_the_way = "/" in name or _FOLDERS.fullmatch(name) or _FILES.fullmatch(name)
-        if in_the_way and not fits and not harmless:
+    old = f"{output.replaced.name}/"
+    for name, entry in _below(output.work):
+        pattern = {"folder": _FOLDERS, "file": _FILES}.get(_kind(entry))
+        is_ours = pattern is not None and pattern.fullmatch(name)
+        is_harmless = is_system_file(entry.name) or name.startswith(old)
+        is_in_the_way = "/" in name or _FOLDERS.fullmatch(name) or _FILES.fullmatch(name)
+        if is_in_the_way and not is_ours and not is_harmless:
             raise PolyframeError(
                 f"{entry.path}: was not written by polyframe; move it elsewhere, then run again"
             )
 
 
-def remove_own(work: Path, keep: Callable[[str], bool] = lambda _: False) -> None:
-    """Remove what runs have written into a work directory, and files of the system beside that.
+def remove_own_files(output: Output, keep: Callable[[str], bool] = lambda _: False) -> None:
+    """Remove files of runs from the work directory, and system files beside them.
 
-    Everything else stays, and so do the folders that hold it.
+    All other files stay, and the folders that contain them.
 
     Parameters
     ----------
-    work : Path
-        The work directory.
+    output : Output
+        The output directory.
     keep : callable
-        Told the path of a file or an empty folder below it; true for those that stay.
+        Takes the path of a file or folder, relative to the work directory; true if it stays.
     """
     folders = []
-    for name, entry in _below(work):
+    for name, entry in _below(output.work):
         if keep(name):
             continue
         kind = _kind(entry)
@@ -131,28 +132,28 @@ def remove_own(work: Path, keep: Callable[[str], bool] = lambda _: False) -> Non
         elif kind == "file" and (_FILES.fullmatch(name) or ("/" in name and is_system_file(entry.name))):
             with contextlib.suppress(OSError):
                 Path(entry.path).unlink()
-    # The innermost first.
+    # Inner folders first.
     for path in reversed(folders):
         with contextlib.suppress(OSError):
             Path(path).rmdir()
 
 
-def return_strangers(output: Path, work: Path) -> None:
-    """Put what others had put into tables that were replaced back beside the parts."""
-    for replaced in _entries(work / REPLACED):
-        if _kind(replaced) != "folder" or not _FOLDERS.fullmatch(f"{REPLACED}/{replaced.name}"):
+def return_foreign_files(output: Output) -> None:
+    """Move files of others from replaced tables back, beside the new parts."""
+    for replaced in _entries(output.replaced):
+        if _kind(replaced) != "folder" or not _FOLDERS.fullmatch(f"{output.replaced.name}/{replaced.name}"):
             continue
-        table = output / replaced.name.rpartition("-")[0]
+        table = output.table(replaced.name.rpartition("-")[0])
         for entry in _entries(Path(replaced.path)):
-            ours = is_part_name(entry.name) and _kind(entry) == "file"
-            if not ours and not os.path.lexists(table / entry.name):
+            is_ours = is_part_name(entry.name) and _kind(entry) == "file"
+            if not is_ours and not os.path.lexists(table / entry.name):
                 with contextlib.suppress(OSError):
                     table.mkdir(exist_ok=True)
                     Path(entry.path).rename(table / entry.name)
 
 
 def _below(folder: Path, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Walk through a folder, outer entries first, without following links or entering what is not ours."""
+    """Walk through a folder, outer entries first, without entering links or folders of others."""
     for entry in _entries(folder):
         name = above + entry.name
         yield name, entry
@@ -167,7 +168,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_link(path: Path) -> bool:
-    # Junctions of Windows are links too; Python tells them apart from 3.12 on.
+    # Junctions of Windows are links too; Python recognizes them from version 3.12.
     return path.is_symlink() or bool(getattr(path, "is_junction", bool)())
 
 

@@ -6,8 +6,8 @@ import pytest
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
-from polyframe.store.dataset import WORK, check_output
-from polyframe.store.workplace import work_directory
+from polyframe.store.output import WORK
+from polyframe.store.work_directory import check_output, work_directory
 
 
 def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
@@ -18,8 +18,8 @@ def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
     (tmp_path / WORK).mkdir()
     (tmp_path / WORK / "rows").mkdir()
     (tmp_path / WORK / "rows" / "00000.arrow").touch()
-    with work_directory(tmp_path) as work:
-        assert sorted(entry.name for entry in work.iterdir()) == ["lock", "started"]
+    with work_directory(tmp_path) as output:
+        assert sorted(entry.name for entry in output.work.iterdir()) == ["lock", "started"]
     assert not (tmp_path / WORK).exists()
 
 
@@ -55,6 +55,6 @@ def test_a_table_that_is_not_made_yet_is_told_with_its_command(small_export: Pat
     out = tmp_path / "out"
     pf.run(small_export, out, contours=False, engine="shapely", jobs=1)
     with pytest.raises(
-        pf.PolyframeError, match=f"holds no table 'contours'; make it with `polyframe contours {out}`"
+        pf.PolyframeError, match=f"has no table 'contours'; make it with `polyframe contours {out}`"
     ):
         pf.scan(out, "contours")

@@ -11,9 +11,9 @@ from starting import PARTITION_BYTES, error_line, files, small_export
 
 import polyframe as pf
 from polyframe.pipeline import plan
-from polyframe.store import commit
-from polyframe.store.dataset import WORK
-from polyframe.store.own_files import is_system_file
+from polyframe.store import publishing
+from polyframe.store.foreign_files import is_system_file
+from polyframe.store.output import WORK
 
 Call = Callable[..., Done]
 HERE = ("--engine", "shapely", "--jobs", "1")
@@ -161,7 +161,7 @@ def test_files_beside_the_parts_stay_where_they_are(
 ) -> None:
     """A run replaces the folder; what is not ours moves along."""
     if not exchanges:
-        monkeypatch.setattr(commit, "_exchanged", lambda *_: False)
+        monkeypatch.setattr(publishing, "_exchanged", lambda *_: False)
     (out / "labels" / "notes.txt").write_text("precious")
     (out / "labels" / "linked.txt").symlink_to(foreign / "thesis.txt")
     (out / "contours" / "mine").mkdir()
@@ -280,4 +280,4 @@ def test_other_names_are_no_files_of_the_system(
     new = tmp_path / "new"
     new.mkdir()
     (new / name).touch()
-    refused(polyframe("run", small, "-o", new, *HERE), "already holds something else", name)
+    refused(polyframe("run", small, "-o", new, *HERE), "already contains other files", name)

@@ -15,8 +15,8 @@ from starting import PARTITION_BYTES, files, small_export, tables_of
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
-from polyframe.store import commit
-from polyframe.store.dataset import WORK
+from polyframe.store import publishing
+from polyframe.store.output import Output
 
 SUBJECTS = 2
 
@@ -33,8 +33,7 @@ def tables(out: Path) -> dict[str, pl.DataFrame | None]:
             found[table] = pf.scan(out, table).collect()
         except pf.PolyframeError as error:
             if not any(
-                told in str(error)
-                for told in ("holds no table", "not a polyframe output directory", "no such")
+                told in str(error) for told in ("has no table", "not a polyframe output directory", "no such")
             ):
                 raise
             found[table] = None
@@ -70,19 +69,19 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         small_export(small, SUBJECTS + 1)
     old = tables(out)
     seen: list[Any] = []
-    put_into_place = commit.put_into_place
+    publish = publishing.publish
 
-    def keep_copy(output: Path, work: Path, *arguments: Any) -> None:
-        shutil.copytree(output, ready)
+    def keep_copy(output: Output, *arguments: Any) -> None:
+        shutil.copytree(output.path, ready)
         seen.extend(arguments)
-        put_into_place(output, work, *arguments)
+        publish(output, *arguments)
 
     def again(output: Path) -> Any:
         return pf.run(small, output, **options, **changed[request.param])
 
-    monkeypatch.setattr(run, "put_into_place", keep_copy)
+    monkeypatch.setattr(run, "publish", keep_copy)
     again(out)
-    monkeypatch.setattr(run, "put_into_place", put_into_place)
+    monkeypatch.setattr(run, "publish", publish)
     assert len(list((out / "groups").iterdir())) >= SUBJECTS
     return Change(ready, tuple(seen), again, old, tables(out), files(out))
 
@@ -101,7 +100,7 @@ def cut_short(change: Change, out: Path) -> Iterator[int]:
 
         originals = disturbed.before_each_change(count)
         try:
-            commit.put_into_place(out, out / WORK, *change.arguments)
+            publishing.publish(Output(out), *change.arguments)
             return
         except Killed:
             pass
@@ -127,7 +126,7 @@ def test_a_commit_that_is_cut_short_anywhere(
     change: Change, exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(commit, "_exchanged", lambda _one, _other: False)
+        monkeypatch.setattr(publishing, "_exchanged", lambda _one, _other: False)
     out = tmp_path / "cut"
     seen_old = seen_new = steps = 0
     for number in cut_short(change, out):
@@ -175,7 +174,7 @@ def died(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "put_into_place", die)
+        patched.setattr(run, "publish", die)
         with pytest.raises(Killed):
             pf.run(small, out, engine="shapely", jobs=1, **options)
 
@@ -186,7 +185,7 @@ def test_parts_of_other_settings_that_a_dead_run_left_are_not_taken(
     small, out = made
     died(small, out, monkeypatch, eps=0.2)
     died(small, out, monkeypatch, visitors="name", eps=0.2)
-    assert len(list((out / WORK / commit.NEXT / "extractions").iterdir())) >= SUBJECTS
+    assert len(list((Output(out).finished / "extractions").iterdir())) >= SUBJECTS
     # One partition has to be made, the other is in place.
     text = small.read_text().replace("volunteer9", "somebody")
     small.write_text(text)
@@ -234,16 +233,16 @@ def test_a_part_that_is_not_what_the_run_made_stops_it(
     """For instance one that a worker of a killed run put there late."""
     small, out = made
     died(small, out, monkeypatch, eps=0.3)
-    strange = {path.name: path.read_bytes() for path in (out / WORK / commit.NEXT / "labels").iterdir()}
+    strange = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
     whole = tables_of(out)
-    put_into_place = commit.put_into_place
+    publish = publishing.publish
 
-    def late(output: Path, work: Path, *arguments: Any) -> None:
+    def late(output: Output, *arguments: Any) -> None:
         name = min(strange)
-        (work / commit.NEXT / "labels" / name).write_bytes(strange[name])
-        put_into_place(output, work, *arguments)
+        (output.finished_table("labels") / name).write_bytes(strange[name])
+        publish(output, *arguments)
 
-    monkeypatch.setattr(run, "put_into_place", late)
+    monkeypatch.setattr(run, "publish", late)
     with pytest.raises(pf.PolyframeError, match="run again"):
         pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
     assert tables_of(out) == whole
