@@ -9,11 +9,11 @@ import shapely
 
 from polyframe.geometry.compiled.numba_jit import compile_loops
 
-compile_loops()  # before any test imports what is compiled
+compile_loops()  # before a test imports the loops
 
 
 def outline(rng: np.random.Generator, vertices: int, snap: float) -> shapely.Polygon:
-    """One freehand-like outline near (300, 300), about 100 pixels in radius."""
+    """Return a freehand-like outline near (300, 300), about 100 pixels in radius."""
     angle = np.linspace(0, 2 * np.pi, vertices, endpoint=False)
     waves = sum(rng.normal(0, 0.02) * np.cos(k * angle + rng.uniform(0, 7)) for k in range(2, 10))
     radius = 100 * (1 + waves + rng.normal(0, 0.004, vertices))
@@ -25,7 +25,7 @@ def outline(rng: np.random.Generator, vertices: int, snap: float) -> shapely.Pol
 
 @pytest.fixture(scope="session")
 def make_cluster() -> Callable[..., Any]:
-    """A function that makes outlines of one object, on a grid of `snap` pixels where given."""
+    """Return a function that makes outlines of one object, on a grid of `snap` pixels if that is not 0."""
 
     def make(count: int, vertices: int = 120, seed: int = 0, snap: float = 0.0) -> Any:
         rng = np.random.default_rng(seed)

@@ -92,7 +92,7 @@ def test_last_is_the_newest(times):
     assert average_last(marks, times) is marks[1]
 
 
-def test_times_that_are_none():
+def test_invalid_times_raise():
     marks = [box(0, 0, 1, 1), box(0, 0, 2, 1)]
     with pytest.raises(ValueError, match=r"created_at\[1\] is not a time \(got 'yesterday'\)"):
         average_last(marks, ["2025-01-30 09:48:51 UTC", "yesterday"])
@@ -102,15 +102,15 @@ def test_times_that_are_none():
         average_last(marks, ["2025-01-30 09:48:51 UTC"])
 
 
-def test_largest_part_is_the_first_on_ties_and_looks_into_collections():
+def test_largest_part_is_the_first_on_ties_also_in_collections():
     nested = shapely.GeometryCollection(
         [shapely.Point(1, 1), shapely.MultiPolygon([box(0, 0, 1, 1), box(5, 0, 6, 1)])]
     )
     holed = shapely.MultiPolygon([box(0, 0, 3, 3).difference(box(0.5, 0.5, 2.5, 2.5)), box(9, 9, 12, 11)])
-    found = largest_parts(np.array([nested, holed, shapely.LineString([(0, 0), (1, 1)]), None], dtype=object))
-    assert found[0].equals(box(0, 0, 1, 1))
-    assert found[1].equals(box(9, 9, 12, 11))
-    assert all(part.is_empty and part.geom_type == "Polygon" for part in found[2:])
+    parts = largest_parts(np.array([nested, holed, shapely.LineString([(0, 0), (1, 1)]), None], dtype=object))
+    assert parts[0].equals(box(0, 0, 1, 1))
+    assert parts[1].equals(box(9, 9, 12, 11))
+    assert all(part.is_empty and part.geom_type == "Polygon" for part in parts[2:])
 
 
 def test_holes_are_filled():
@@ -119,7 +119,7 @@ def test_holes_are_filled():
     assert shapely.area(marks)[0] == 15
 
 
-def test_an_area_that_is_rounding_is_none():
+def test_an_area_within_rounding_is_not_an_area():
     slanted = shapely.Polygon([(100.1, 300.3), (100.3, 300.9), (100.7, 302.1)])
     tiny = box(1e-6, 1e-6, 2e-6, 2e-6)
     assert slanted.area > 0
@@ -131,7 +131,7 @@ def test_an_area_that_is_rounding_is_none():
     ]
 
 
-def test_clusters_together_are_as_one_by_one(make_cluster):
+def test_many_clusters_equal_one_by_one(make_cluster):
     sizes = [1, 4, 0, 2, 7, 1]
     marks = np.concatenate([make_cluster(size, seed=k, vertices=60) for k, size in enumerate(sizes)])
     offsets = np.cumsum([0, *sizes])
@@ -142,7 +142,7 @@ def test_clusters_together_are_as_one_by_one(make_cluster):
     assert len(cluster_unions(marks[:0], [0])) == len(cluster_intersections(marks[:0], [0])) == 0
 
 
-def test_medians_together_are_as_one_by_one(make_cluster):
+def test_medians_of_many_clusters_equal_one_by_one(make_cluster):
     sizes = [1, 4, 2, 7, 1, 3]
     marks = np.concatenate([make_cluster(size, seed=k, vertices=60) for k, size in enumerate(sizes)])
     offsets = np.cumsum([0, *sizes])
@@ -165,7 +165,7 @@ def test_medians_together_are_as_one_by_one(make_cluster):
     assert len(medians) == len(agreement) == 0
 
 
-def test_pairs_left_out_of_a_cluster_have_distance_one():
+def test_pairs_that_are_not_listed_have_distance_one():
     # Marks 0, 1 and 2 are of one volunteer, 3 overlaps 1 most; worked by hand.
     pairs = np.array([0, 1, 2]), np.array([3, 3, 3])
     medians, agreement = median_and_consensus([0, 4, 6], *pairs, np.array([0.5, 0.25, 0.75]))
@@ -173,7 +173,7 @@ def test_pairs_left_out_of_a_cluster_have_distance_one():
     assert agreement == pytest.approx([1 - (0.5 + 0.25 + 0.75 + 3) / 6, 0])
 
 
-def test_one_impossible_cluster_costs_only_itself(monkeypatch):
+def test_a_cluster_that_geos_cannot_unite_does_not_affect_others(monkeypatch):
     union_all, bad = shapely.union_all, box(50, 0, 51, 1)
 
     def fails_on_one(geometries, axis=None):
@@ -194,7 +194,7 @@ triangles = st.lists(
 
 
 @given(st.lists(triangles.filter(lambda mark: mark.area > 0), min_size=1, max_size=5))
-def test_intersection_inside_every_mark_inside_union(marks):
+def test_every_mark_contains_the_intersection_and_is_in_the_union(marks):
     # A millionth of a pixel absorbs the rounding of crossing points.
     common, united = average_intersection(marks), average_union(marks).buffer(1e-6)
     # Marks that only touch in a point are two parts, which GEOS may join by rounding.

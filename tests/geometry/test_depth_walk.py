@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
 
-numba = pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
+numba = pytest.importorskip("numba", reason="the compiled loops need the extra `fast` (numba)")
 
 from polyframe.geometry import polygon_parts  # noqa: E402 - after the skip
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
@@ -51,13 +51,13 @@ STACKS = {
     "nested, on the edge": ([box(0, 0, 9, 9), box(0, 0, 4, 4), box(0, 2, 3, 3)], [81, 16, 3]),
     "a hole is filled": ([FRAME], [81]),
     "inside a hole": ([FRAME, box(3, 3, 6, 6)], [81]),
-    "a hole stopped up": ([FRAME, box(2, 2, 7, 7)], [81]),
+    "a hole that another mark fills": ([FRAME, box(2, 2, 7, 7)], [81]),
     "across a hole": ([FRAME, box(1, 1, 8, 8)], [81, 49]),
     "larger than the frame around it": (
         [box(0, 0, 9, 9).difference(box(0.1, 0.1, 8.9, 8.9)), box(1, 1, 8, 8)],
         [49],
     ),
-    "smaller than the frame, but larger than its box of holes": (
+    "smaller than the filled frame, but larger than its area": (
         [box(0, 0, 10, 10).difference(box(1, 1, 9, 9)), box(20, 0, 26, 5)],
         [100],
     ),
@@ -70,7 +70,7 @@ STACKS = {
         [shapely.union(box(0, 0, 3, 1), box(0, 0, 1, 3)), shapely.union(box(1, 2, 3, 3), box(2, 1, 3, 3))],
         [9],
     ),
-    "two U give a common region of parts": (
+    "two U whose intersection has two parts": (
         [
             shapely.Polygon([(0, 0), (5, 0), (5, 4), (4, 4), (4, 1), (1, 1), (1, 4), (0, 4)]),
             shapely.Polygon([(0, 5), (5, 5), (5, 2), (3, 2), (3, 4), (1, 4), (1, 3), (0, 3)]),
@@ -91,7 +91,7 @@ STACKS = {
         None,
     ),
     "slivers": ([box(0, 0, 1000, 1e-5), box(0, 5e-6, 1000, 1), box(0, 0, 1e-7, 1)], None),
-    "nothing but missing and empty": ([None, shapely.Polygon()], []),
+    "only missing and empty": ([None, shapely.Polygon()], []),
 }
 
 
@@ -104,13 +104,13 @@ def together(stacks):
     return marks, np.cumsum([0, *(len(stack) for stack in stacks)])
 
 
-def check_equal(found, expected):
-    """Check the same contours: areas to 1e-9, and the same ground."""
-    assert found.offsets.tolist() == expected.offsets.tolist()
+def check_equal(computed, expected):
+    """Check that contours are the same: areas to 1e-9, and the same regions."""
+    assert computed.offsets.tolist() == expected.offsets.tolist()
     areas = shapely.area(expected.polygons)
-    np.testing.assert_allclose(shapely.area(found.polygons), areas, rtol=1e-9)
+    np.testing.assert_allclose(shapely.area(computed.polygons), areas, rtol=1e-9)
     apart = shapely.symmetric_difference(
-        shapely.make_valid(found.polygons), shapely.make_valid(expected.polygons)
+        shapely.make_valid(computed.polygons), shapely.make_valid(expected.polygons)
     )
     assert np.all(shapely.area(apart) <= 1e-9 * areas)
 
@@ -118,16 +118,16 @@ def check_equal(found, expected):
 @pytest.mark.parametrize("name", STACKS)
 def test_stacks_worked_by_hand(name):
     marks, areas = STACKS[name]
-    found = walk_contours(array(marks), [0, len(marks)])
-    assert found.verified.tolist() == [True]
+    walked = walk_contours(array(marks), [0, len(marks)])
+    assert walked.verified.tolist() == [True]
     expected = cluster_contours(array(marks), [0, len(marks)])
     if areas is None:
-        assert len(found.areas) > 1
+        assert len(walked.areas) > 1
     else:
-        np.testing.assert_allclose(found.areas, areas, rtol=1e-12)
-    check_equal(found, expected)
-    assert np.all(shapely.is_ccw(shapely.get_exterior_ring(found.polygons)))
-    assert not np.any(shapely.get_num_interior_rings(found.polygons))
+        np.testing.assert_allclose(walked.areas, areas, rtol=1e-12)
+    check_equal(walked, expected)
+    assert np.all(shapely.is_ccw(shapely.get_exterior_ring(walked.polygons)))
+    assert not np.any(shapely.get_num_interior_rings(walked.polygons))
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6, 1 / 3])
@@ -137,8 +137,8 @@ def test_stacks_at_other_scales(scale):
 
     stacks = [scaled(marks) for marks, areas in STACKS.values() if areas is not None]
     areas = np.concatenate([areas for _, areas in STACKS.values() if areas is not None])
-    found = compiled_cluster_contours(*together(stacks))
-    np.testing.assert_allclose(shapely.area(found.polygons), areas * scale**2, rtol=1e-9)
+    contours = compiled_cluster_contours(*together(stacks))
+    np.testing.assert_allclose(shapely.area(contours.polygons), areas * scale**2, rtol=1e-9)
 
 
 @pytest.mark.parametrize("snap", [0.0, 0.01, 0.5, 4.0])
@@ -146,14 +146,14 @@ def test_stacks_at_other_scales(scale):
 def test_freehand_outlines(make_cluster, snap, vertices):
     sizes = (2, 3, 5, 9, 14, 60) if vertices == 12 else (2, 3, 5, 9, 14)
     marks, offsets = together([make_cluster(n, vertices, seed=n, snap=snap) for n in sizes])
-    found = walk_contours(marks, offsets)
-    assert np.all(found.verified)
-    check_equal(found, cluster_contours(marks, offsets))
-    assert np.all(shapely.is_valid(found.polygons))
+    walked = walk_contours(marks, offsets)
+    assert np.all(walked.verified)
+    check_equal(walked, cluster_contours(marks, offsets))
+    assert np.all(shapely.is_valid(walked.polygons))
 
 
 def grid_polygon(rng, size):
-    """A polygon on a small grid: boxes, triangles, holes and notches that meet in all ways."""
+    """Return a polygon on a small grid: boxes, triangles, holes and notches that meet in every way."""
     cells = [box(x, y, x + 1, y + 1) for x, y in rng.integers(0, size, (rng.integers(2, 12), 2))]
     match rng.integers(0, 4):
         case 0:
@@ -172,29 +172,29 @@ def test_polygons_on_a_small_grid():
     rng = np.random.default_rng(5)
     stacks = [[grid_polygon(rng, rng.integers(2, 6)) for _ in range(rng.integers(1, 8))] for _ in range(400)]
     marks, offsets = together(stacks)
-    found = walk_contours(marks, offsets)
-    assert np.all(found.verified)
-    check_equal(found, cluster_contours(marks, offsets))
+    walked = walk_contours(marks, offsets)
+    assert np.all(walked.verified)
+    check_equal(walked, cluster_contours(marks, offsets))
 
 
 def test_nearly_shared_edges_against_exact_arithmetic():
-    # Thirds and tenths are rounded, so that corners lie beside slanted edges by less than a rounding step: on
-    # which side, and so what is one part, exact arithmetic says.
+    # Thirds and tenths are rounded, so that corners are beside slanted edges by less than a rounding step. On
+    # which side, and so what is one part, is decided by exact arithmetic.
     rng = np.random.default_rng(8)
     for _ in range(60):
         marks = [grid_polygon(rng, 4) for _ in range(rng.integers(2, 6))]
         scale = rng.choice([1 / 3, 0.1])
         marks = [shapely.transform(mark, lambda points, scale=scale: points * scale) for mark in marks]
-        found = walk_contours(array(marks), [0, len(marks)])
-        assert found.verified.tolist() == [True]
+        walked = walk_contours(array(marks), [0, len(marks)])
+        assert walked.verified.tolist() == [True]
         exact = Overlay(marks_of(marks)).contour_areas
-        for area, possible in zip(found.areas, exact, strict=False):
+        for area, possible in zip(walked.areas, exact, strict=False):
             assert min(abs(area - float(one)) for one in possible) <= 1e-9 * area + 1e-15
-        assert found.areas[len(exact) :].sum() == 0.0
-        assert sum(float(max(level)) for level in exact[len(found.areas) :]) < 1e-14
+        assert walked.areas[len(exact) :].sum() == 0.0
+        assert sum(float(max(level)) for level in exact[len(walked.areas) :]) < 1e-14
 
 
-def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
+def test_clusters_that_are_not_verified_are_computed_by_geos_in_order(make_cluster):
     many = [box(0, 0, 2, 2)] * 33 + [box(1, 1, 3, 3)]
     thin = [shapely.Polygon([(0, 0), (1e6, 1e6), (1e6, 1e6 + 1e-9)]), box(0, 0, 2e6, 2e6)]
     marks, offsets = together([make_cluster(3), many, [], SQUARES, thin, make_cluster(2, seed=4)])
@@ -202,16 +202,16 @@ def test_what_is_not_proven_is_handed_over_in_order(make_cluster):
     check_equal(compiled_cluster_contours(marks, offsets), cluster_contours(marks, offsets))
 
 
-def test_of_parts_that_are_as_large_the_leftmost():
+def test_the_leftmost_of_equally_large_parts_is_chosen():
     tied = [box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)]
     holed = [box(10, 0, 13, 3).difference(box(11, 1, 12, 2)), box(0, 0, 4, 2)]
     marks, offsets = together([tied, tied[::-1], holed])
-    for found in (walk_contours(marks, offsets), cluster_contours(marks, offsets)):
-        assert [level.bounds for level in found.polygons] == [(0, 1, 1, 2)] * 2 + [(0, 0, 4, 2)]
+    for levels in (walk_contours(marks, offsets), cluster_contours(marks, offsets)):
+        assert [polygon.bounds for polygon in levels.polygons] == [(0, 1, 1, 2)] * 2 + [(0, 0, 4, 2)]
 
 
-def test_contact_that_rounding_decides_is_exact():
-    # The corner of another mark lies within a rounding step of a slanted edge: beyond it, or inside.
+def test_contacts_within_rounding_are_decided_exactly():
+    # The corner of another mark is within a rounding step of a slanted edge, outside or inside.
     slanted = shapely.Polygon([(0, 0), (3, 0), (0.1, 0.7)])
     apart, joined = [], []
     for share in np.linspace(0.3, 0.7, 400):
@@ -226,16 +226,16 @@ def test_contact_that_rounding_decides_is_exact():
         assert len(others) == 9
         for other in others:
             marks = array([slanted, other])
-            found = walk_contours(marks, [0, 2])
-            assert found.verified.tolist() == [True]
-            assert found.areas[0] == pytest.approx(area(other), rel=1e-9)
-            assert found.polygons[0].is_valid
-            check_equal(found, cluster_contours(marks, [0, 2]))
+            walked = walk_contours(marks, [0, 2])
+            assert walked.verified.tolist() == [True]
+            assert walked.areas[0] == pytest.approx(area(other), rel=1e-9)
+            assert walked.polygons[0].is_valid
+            check_equal(walked, cluster_contours(marks, [0, 2]))
 
 
-def test_nothing():
-    found = compiled_cluster_contours(np.empty(0, dtype=object), [0])
-    assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
+def test_no_clusters():
+    contours = compiled_cluster_contours(np.empty(0, dtype=object), [0])
+    assert (len(contours.polygons), contours.offsets.tolist()) == (0, [0])
     assert len(compiled_cluster_unions(np.empty(0, dtype=object), [0])) == 0
 
 
@@ -243,13 +243,13 @@ def test_nothing():
 @given(seed=st.integers(0, 10**6), snap=st.sampled_from([0.0, 0.01, 1.0]), count=st.integers(2, 7))
 def test_order_and_scale_change_nothing(make_cluster, seed, snap, count):
     marks = make_cluster(count, vertices=25, seed=seed, snap=snap)
-    found = compiled_cluster_contours(marks, [0, count])
-    areas = shapely.area(found.polygons)
+    contours = compiled_cluster_contours(marks, [0, count])
+    areas = shapely.area(contours.polygons)
     assert np.all(np.diff(areas) <= 1e-9 * areas[0])
     shuffled = np.random.default_rng(seed).permutation(marks)
     again = compiled_cluster_contours(shuffled, [0, count])
     assert len(again.polygons) == len(areas)
-    assert np.all(shapely.equals_exact(again.polygons, found.polygons, 1e-9))
+    assert np.all(shapely.equals_exact(again.polygons, contours.polygons, 1e-9))
     larger = shapely.transform(marks, lambda points: points * 4)
     scaled = shapely.area(compiled_cluster_contours(larger, [0, count]).polygons)
     np.testing.assert_allclose(scaled, 16 * areas, rtol=1e-12)
@@ -264,13 +264,13 @@ def test_averages(make_cluster):
         (compiled_cluster_unions, cluster_unions),
         (compiled_cluster_intersections, cluster_intersections),
     ):
-        found, expected = fast(marks, offsets), plain(marks, offsets)
-        np.testing.assert_allclose(shapely.area(found), shapely.area(expected), rtol=1e-9)
-        apart = shapely.area(shapely.symmetric_difference(found, expected))
+        computed, expected = fast(marks, offsets), plain(marks, offsets)
+        np.testing.assert_allclose(shapely.area(computed), shapely.area(expected), rtol=1e-9)
+        apart = shapely.area(shapely.symmetric_difference(computed, expected))
         assert np.all(apart <= 1e-9 * shapely.area(expected))
 
 
-def test_exact_signs():
+def test_cross_product_signs_are_exact():
     sign = numba.njit(lambda p: predicates.cross(p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]))
     rng = np.random.default_rng(0)
     for _ in range(300):
@@ -283,7 +283,7 @@ def test_exact_signs():
         assert np.sign(sign(points)) == np.sign(float(exact))
 
 
-def test_exact_order_along_a_line():
+def test_order_along_a_line_is_exact():
     compare = numba.njit(lambda line, one, other: predicates.compare_along(line, one, other))
     rng = np.random.default_rng(1)
     line = np.array([0.1, 0.2, 7.3, 5.9])
@@ -309,26 +309,27 @@ def test_exact_order_along_a_line():
 
 @numba.njit
 def _depths_agree(coordinates, rings, ring_starts, lost, turned):
-    """Walk with one crossing left out, or taken for one in the other direction (-1: none)."""
+    """Walk with one crossing missing, or with one in the wrong direction (-1: none)."""
     outlines = load_outlines(coordinates, rings, ring_starts)
-    found = find_crossings(outlines)
-    kept = np.array([i for i in range(len(found.segments)) if i != lost])
-    segments = found.segments[kept]
+    crossings = find_crossings(outlines)
+    remaining = np.array([i for i in range(len(crossings.segments)) if i != lost])
+    segments = crossings.segments[remaining]
     if turned >= 0:
-        segments[turned, 0], segments[turned, 1] = found.segments[turned, 1], found.segments[turned, 0]
+        one, other = crossings.segments[turned, 0], crossings.segments[turned, 1]
+        segments[turned, 0], segments[turned, 1] = other, one
     tampered = Crossings(
         segments,
-        found.places[kept],
-        found.at_vertex[kept],
-        found.touches,
-        found.touched,
+        crossings.places[remaining],
+        crossings.at_vertex[remaining],
+        crossings.touches,
+        crossings.touched,
     )
     return cut_into_arcs(outlines, tampered).sound
 
 
 @numba.njit
 def _areas_agree(coordinates, rings, ring_starts, tampering):
-    """Trace with a curve lost, at another level, or of an outline in the other direction."""
+    """Trace with a curve missing, at a wrong level, or in the wrong direction."""
     outlines = load_outlines(coordinates, rings, ring_starts)
     arcs = cut_into_arcs(outlines, find_crossings(outlines))
     curves = trace_curves(outlines, arcs, np.ones(len(arcs.node), np.bool_))
@@ -344,7 +345,7 @@ def _areas_agree(coordinates, rings, ring_starts, tampering):
 
 
 @pytest.mark.slow
-def test_the_proof_catches_a_wrong_trace(make_cluster):
+def test_the_checks_catch_a_wrong_walk(make_cluster):
     flat = depth_walk._flat_rings(make_cluster(5, vertices=40))
     assert _depths_agree(*flat, -1, -1)
     assert not any(_depths_agree(*flat, lost, -1) for lost in range(0, 40, 3))
@@ -365,5 +366,5 @@ def test_rings_too_thin_or_too_large_are_not_sound():
     assert not of([(0, 0), (1e200, 0), (0, 1e200)])
 
 
-def test_what_counts_as_an_area_is_the_same_everywhere():
+def test_rounding_steps_are_the_same_in_both_modules():
     assert rings._ROUNDING_STEPS == polygon_parts._ROUNDING_STEPS

@@ -19,7 +19,7 @@ def distances_of(marks, **keywords):
 
 
 def test_distances_worked_by_hand():
-    # Halves that overlap: 0.5 of 1.5. One inside the other: 1 of 4. Apart; touching in an edge.
+    # Two that overlap: 0.5 of 1.5. One inside the other: 1 of 4. Apart; sharing an edge; equal.
     assert distances_of([box(0, 0, 1, 1), box(0.5, 0, 1.5, 1)]) == pytest.approx([2 / 3])
     assert distances_of([box(0, 0, 2, 2), box(0.5, 0.5, 1.5, 1.5)]) == pytest.approx([3 / 4])
     assert distances_of([box(0, 0, 1, 1), box(5, 5, 6, 6)]).tolist() == [1.0]
@@ -27,7 +27,7 @@ def test_distances_worked_by_hand():
     assert distances_of([box(0, 0, 1, 1), box(0, 0, 1, 1)]).tolist() == [0.0]
 
 
-def test_boxes_overlap_but_marks_do_not():
+def test_marks_that_do_not_overlap_but_their_boxes_do():
     lower, upper = shapely.Polygon([(0, 0), (9, 0), (0, 9)]), shapely.Polygon([(9, 9), (9, 1), (1, 9)])
     assert distances_of([lower, upper]).tolist() == [1.0]
 
@@ -47,7 +47,7 @@ def test_matrix_with_volunteers_and_missing_marks():
 
 @pytest.mark.parametrize("unknown", [None, np.nan, float("nan"), np.datetime64("NaT", "s")])
 @pytest.mark.parametrize("name", ["a", 7, ("a", 1)])
-def test_nobody_known_is_nobody_else(unknown, name):
+def test_unknown_volunteers_are_all_different(unknown, name):
     matrix = iou_distance_matrix([box(0, 0, 1, 1)] * 5, volunteers=[name, unknown, unknown, "c", name])
     assert np.argwhere(np.isinf(matrix)).tolist() == [[0, 4], [4, 0]]
 
@@ -79,12 +79,13 @@ def test_an_engine_is_a_function_of_polygons_and_pairs():
         assert (left.tolist(), right.tolist()) == ([0], [1])  # only pairs whose boxes overlap
         return np.array([0.25])
 
-    found = distances_of([box(0, 0, 1, 1), box(0.5, 0, 1.5, 1), box(7, 7, 8, 8)], intersection_areas=engine)
-    assert found == pytest.approx([1 - 0.25 / 1.75, 1, 1])
+    marks = [box(0, 0, 1, 1), box(0.5, 0, 1.5, 1), box(7, 7, 8, 8)]
+    distances = distances_of(marks, intersection_areas=engine)
+    assert distances == pytest.approx([1 - 0.25 / 1.75, 1, 1])
 
 
 @pytest.mark.parametrize("refuses_repaired", [False, True])
-def test_one_impossible_pair_costs_only_itself(monkeypatch, refuses_repaired):
+def test_a_pair_that_geos_cannot_intersect_does_not_affect_others(monkeypatch, refuses_repaired):
     intersection = shapely.intersection
     marks = np.array([box(k, 0, k + 2, 1) for k in range(6)], dtype=object)
     bad, calls = marks[3], []
@@ -124,14 +125,14 @@ def test_consensus_worked_by_hand():
     ],
     ids=str,
 )
-def test_what_is_no_distance_matrix(matrix):
+def test_invalid_distance_matrices_raise(matrix):
     with pytest.raises(ValueError, match="a distance matrix"):
         consensus(matrix)
     with pytest.raises(ValueError, match="a distance matrix"):
         average_median([box(0, 0, 1, 1)] * len(matrix), matrix)
 
 
-def test_consensus_leaves_the_matrix_alone():
+def test_consensus_does_not_change_the_matrix():
     matrix = np.array([[0, np.inf], [np.inf, 0]])
     assert consensus(matrix) == 0.0
     assert np.isinf(matrix[0, 1])
@@ -143,7 +144,7 @@ boxes = st.tuples(*[st.integers(0, 9)] * 2, *[st.integers(1, 9)] * 2).map(
 
 
 @given(st.lists(st.tuples(boxes, st.integers(0, 2)), min_size=1, max_size=6), st.floats(0.01, 100))
-def test_consensus_is_a_fraction_whatever_the_scale(marks, scale):
+def test_consensus_is_a_fraction_at_every_scale(marks, scale):
     marks, volunteers = zip(*marks, strict=True)
     matrix = iou_distance_matrix(marks, volunteers)
     assert 0 <= consensus(matrix) <= 1
@@ -151,6 +152,6 @@ def test_consensus_is_a_fraction_whatever_the_scale(marks, scale):
     assert consensus(iou_distance_matrix(scaled, volunteers)) == pytest.approx(consensus(matrix), abs=1e-9)
 
 
-def test_rounding_in_a_matrix_of_ones_own_is_forgiven():
+def test_rounding_errors_in_a_matrix_are_accepted():
     matrix = np.array([[0.0, -2e-16, 1 + 2e-16], [0.0, 1e-17, 0.5], [1.0, 0.5 + 1e-16, 0.0]])
     assert consensus(matrix) == pytest.approx(0.5)

@@ -7,13 +7,13 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
+from slow_contours import areas_by_subsets
 
 from polyframe.geometry import duplicate_outlines, exact_contours
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.duplicate_outlines import first_copies, without_third_copies
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import cluster_contours
-from polyframe.geometry.polygon_parts import fill_holes, largest_parts
 
 TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
 SAME = [TRIANGLE, shapely.Polygon([(2, 3), (4, 0), (0, 0)]), shapely.Polygon([(4, 0), (2, 3), (0, 0)])]
@@ -22,8 +22,7 @@ FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 
 @pytest.fixture
 def once(monkeypatch):
-    """Leave clusters in which a check fails without contours."""
-
+    """Do not repeat clusters in which a check fails, so that they have no contours."""
     monkeypatch.setattr(exact_contours, "_LARGEST_TOLERANCE", 0.0)
 
 
@@ -31,7 +30,7 @@ def as_array(marks):
     return np.array(list(marks), dtype=object)
 
 
-def test_the_first_of_each_outline(monkeypatch):
+def test_first_copies(monkeypatch):
     monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 2)
     other = box(0, 0, 4, 3)  # the box of the triangles
     marks, cluster = as_array([*SAME, other, *SAME[:2], other]), np.array([3] * 4 + [5] * 3)
@@ -40,7 +39,7 @@ def test_the_first_of_each_outline(monkeypatch):
     assert first_copies(marks[:0], cluster[:0]).tolist() == []
 
 
-def test_two_copies_are_left(monkeypatch):
+def test_two_copies_remain(monkeypatch):
     monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 2)
     other = box(0, 0, 1, 1)
     marks = as_array([other, *SAME, None, *SAME[:2], other, other])
@@ -52,30 +51,21 @@ def test_two_copies_are_left(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("snap", [0, 0.5, 2])
 @pytest.mark.parametrize("engine", ["shapely", "auto"])
-def test_every_outline_twenty_times_has_every_level_twenty_times(make_cluster, once, snap, engine):
+def test_twenty_copies_of_each_outline_give_each_level_twenty_times(make_cluster, once, snap, engine):
     marks = make_cluster(6, seed=3, snap=snap)
     single = cluster_contours(marks, [0, 6]).polygons
     mixed = np.random.default_rng(0).permutation(np.repeat(marks, 20))
-    found = engine_named(engine).contours(mixed, np.array([0, 120]))
-    assert shapely.equals_exact(found.polygons, np.repeat(single, 20)).all()
-    assert found.offsets.tolist() == [0, 120]
+    repeated = engine_named(engine).contours(mixed, np.array([0, 120]))
+    assert shapely.equals_exact(repeated.polygons, np.repeat(single, 20)).all()
+    assert repeated.offsets.tolist() == [0, 120]
     chosen = engine_named(engine)
     for many, one in ((chosen.unions, cluster_unions), (chosen.intersections, cluster_intersections)):
-        found_areas = shapely.area(many(mixed, np.array([0, 120])))
-        assert found_areas == pytest.approx(shapely.area(one(marks, [0, 6])), rel=1e-9)
-
-
-def level_areas(marks):
-    """Level k as the union, over all k-subsets of the marks, of their intersections."""
-    areas = []
-    for k in range(1, len(marks) + 1):
-        common = [shapely.intersection_all(subset) for subset in itertools.combinations(marks, k)]
-        areas.append(fill_holes(largest_parts(np.array([shapely.union_all(common)], dtype=object)))[0].area)
-    return [area for area in areas if area > 1e-12]
+        areas = shapely.area(many(mixed, np.array([0, 120])))
+        assert areas == pytest.approx(shapely.area(one(marks, [0, 6])), rel=1e-9)
 
 
 @pytest.mark.parametrize("snap", [0, 1])
-def test_weights_against_subsets_and_against_no_weights(make_cluster, once, monkeypatch, snap):
+def test_weights_give_the_same_levels_as_subsets_and_as_no_weights(make_cluster, once, monkeypatch, snap):
     first, second, third = make_cluster(3, seed=7, snap=snap)
     stacks = [
         [first] * 3 + [second] * 2 + [third],
@@ -92,7 +82,7 @@ def test_weights_against_subsets_and_against_no_weights(make_cluster, once, monk
     assert weighted.offsets.tolist() == plain.offsets.tolist()
     assert shapely.equals_exact(weighted.polygons, plain.polygons).all()
     for stack, (start, end) in zip(stacks, itertools.pairwise(plain.offsets), strict=True):
-        assert shapely.area(weighted.polygons[start:end]) == pytest.approx(level_areas(stack), rel=1e-9)
+        assert shapely.area(weighted.polygons[start:end]) == pytest.approx(areas_by_subsets(stack), rel=1e-9)
 
 
 GRID = st.tuples(*[st.integers(0, 4)] * 2, *[st.integers(1, 3)] * 3)
@@ -115,12 +105,13 @@ def test_boxes_on_a_grid_with_and_without_weights(boxes):
 
 
 @pytest.mark.parametrize("engine", ["shapely", "auto"])
-def test_thousands_of_copies_take_no_time(engine, once):
+def test_thousands_of_copies_are_quick(engine, once):
     marks = as_array([*SAME, box(1, 0, 3, 9)] * 2_500)
     chosen = engine_named(engine)
     chosen.contours(marks[:3], np.array([0, 3]))  # compiled
     start = time.monotonic()
-    found = chosen.contours(marks, np.array([0, 10_000]))
+    contours = chosen.contours(marks, np.array([0, 10_000]))
     assert time.monotonic() - start < 10
-    assert len(found.polygons) == 10_000
-    assert len({id(level) for level in found.polygons}) == 3  # both, the boxes or a triangle, the triangles
+    assert len(contours.polygons) == 10_000
+    # The union of both, the boxes or a triangle, the triangles.
+    assert len({id(level) for level in contours.polygons}) == 3

@@ -1,4 +1,4 @@
-"""Engines: the same tables from GEOS alone and from the compiled loops."""
+"""Test that GEOS and the compiled loops give the same tables, and which engine is chosen."""
 
 import importlib.util
 import subprocess
@@ -28,7 +28,7 @@ fast = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> pf.Extraction:
+def extraction(tmp_path_factory: pytest.TempPathFactory) -> pf.Extraction:
     path = tmp_path_factory.mktemp("engines") / "classifications.csv"
     write_export(path, SynthOptions(subjects=30, volunteers=9, seed=3))
     return pf.extract(path)
@@ -37,9 +37,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> pf.Extraction:
 @fast
 @pytest.mark.parametrize("average", ["median", "union", "intersection"])
 @pytest.mark.parametrize("eps", [0.2, 0.5, 0.95])
-def test_engines_agree_on_reductions(found: pf.Extraction, average: Any, eps: float) -> None:
+def test_engines_agree_on_reductions(extraction: pf.Extraction, average: Any, eps: float) -> None:
     geos, compiled = (
-        pf.reduce(found, eps=eps, average_type=average, engine=engine) for engine in ("shapely", "compiled")
+        pf.reduce(extraction, eps=eps, average_type=average, engine=engine)
+        for engine in ("shapely", "compiled")
     )
     assert compiled.labels.equals(geos.labels)
     assert compiled.groups.equals(geos.groups)
@@ -51,28 +52,28 @@ def test_engines_agree_on_reductions(found: pf.Extraction, average: Any, eps: fl
 
 @fast
 @pytest.mark.parametrize("eps", [0.5, 0.95])
-def test_engines_agree_on_contours(found: pf.Extraction, eps: float) -> None:
-    geos, compiled = (pf.contours(found, eps=eps, engine=engine) for engine in ("shapely", "compiled"))
+def test_engines_agree_on_contours(extraction: pf.Extraction, eps: float) -> None:
+    geos, compiled = (pf.contours(extraction, eps=eps, engine=engine) for engine in ("shapely", "compiled"))
     assert compiled["number_of_contours"].equals(geos["number_of_contours"])
     for ours, theirs in zip(compiled["contours_area"], geos["contours_area"], strict=True):
         assert ours.to_list() == pytest.approx(theirs.to_list(), rel=1e-9)
 
 
 @fast
-def test_auto_is_the_compiled_engine_where_it_is_installed() -> None:
+def test_auto_is_the_compiled_engine_if_it_is_installed() -> None:
     assert engine_named("auto").name == engine_named("compiled").name == "compiled"
     assert engine_named("shapely").name == "shapely"
 
 
 @fast
 @pytest.mark.parametrize("earlier", ["sweep", "fast"])
-def test_earlier_names_of_the_compiled_engine_mean_it(
-    earlier: str, found: pf.Extraction, tmp_path: Path, polyframe: Callable[..., Done]
+def test_earlier_names_of_the_compiled_engine_are_accepted(
+    earlier: str, extraction: pf.Extraction, tmp_path: Path, polyframe: Callable[..., Done]
 ) -> None:
     assert Settings(engine=cast(Any, earlier)).engine == "compiled"
     assert engine_named(earlier).name == "compiled"
     assert g.contours([shapely.box(0, 0, 1, 1)], engine=cast(Any, earlier))[0].area == 1
-    few = found.extractions.head(20)
+    few = extraction.extractions.head(20)
     assert pf.reduce(few, engine=cast(Any, earlier)).reductions.equals(
         pf.reduce(few, engine="compiled").reductions
     )
@@ -86,7 +87,7 @@ def test_earlier_names_of_the_compiled_engine_mean_it(
     assert (refused.code, "'auto', 'shapely', 'compiled'" in refused.err) == (2, True)
 
 
-def test_without_numba_auto_is_geos_and_compiled_says_what_to_install(
+def test_without_numba_auto_is_geos_and_compiled_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -98,8 +99,8 @@ def test_without_numba_auto_is_geos_and_compiled_says_what_to_install(
             g.contours([], engine=cast(Any, name))
 
 
-def test_a_small_cluster_compiles_nothing_unless_asked() -> None:
-    # 9 marks of 100 corners each: numba is not even imported.
+def test_a_small_cluster_does_not_import_numba() -> None:
+    # 9 marks of 100 corners each.
     script = """
 import sys, numpy, shapely
 from polyframe import geometry as g
@@ -115,7 +116,7 @@ assert "numba" not in sys.modules
 
 
 @fast
-def test_loops_that_were_interpreted_before_are_compiled_when_asked_for() -> None:
+def test_loops_interpreted_before_are_compiled_on_request() -> None:
     script = """
 import sys
 from polyframe.geometry.compiled import depth_walk
@@ -136,16 +137,16 @@ def test_a_change_in_any_compiled_module_invalidates_the_cache() -> None:
 
 
 @fast
-def test_a_large_cluster_is_compiled_and_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_cluster_is_compiled_and_gives_the_same_results(monkeypatch: pytest.MonkeyPatch) -> None:
     marks = np.array([shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(8)], dtype=object)
     geos = g.iou_distance_matrix(marks), g.contours(marks)
     assert engine_for("auto", marks, is_quadratic=True).name == "shapely"
     monkeypatch.setattr(engines, "_MUCH", 8 * 8 * 5 - 1)
     assert engine_for("auto", marks, is_quadratic=True).name == "compiled"
     assert engine_for("auto", marks[:7], is_quadratic=True).name == "shapely"
-    # As fast with GEOS.
+    # GEOS is as fast.
     assert engine_for("auto", marks, is_quadratic=False).name == "shapely"
     assert g.iou_distance_matrix(marks) == pytest.approx(geos[0], abs=1e-9)
     assert shapely.area(g.contours(marks)) == pytest.approx(shapely.area(geos[1]))
-    # Worked by hand: 9 by 10 of them are shared.
+    # Worked by hand: the first two share 9 by 10.
     assert g.iou_distance_matrix(marks)[0, 1] == pytest.approx(1 - 90 / (100 + 10 * (10 + 1 / 7) - 90))

@@ -3,11 +3,11 @@ import itertools
 import numpy as np
 import pytest
 import shapely
-from counted_faces import counted_levels
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from shapely import box
+from slow_contours import areas_by_subsets, counted_levels
 
 from polyframe.geometry import average_intersection, average_union, contours, exact_contours
 from polyframe.geometry.arrangement import build_arrangement
@@ -21,12 +21,12 @@ SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5
 
 #: Marks, and the areas of their contours worked by hand.
 STACKS = {
-    "nothing": ([], []),
-    "nothing but missing and empty": ([None, shapely.Polygon()], []),
+    "no marks": ([], []),
+    "only missing and empty": ([None, shapely.Polygon()], []),
     "one": ([box(0, 0, 2, 1)], [2]),
     "one with a hole": ([FRAME], [81]),
     "four squares": (SQUARES, [2.25, 1.25, 0.25, 0.25]),
-    "missing marks add nothing": ([None, *SQUARES, shapely.Polygon()], [2.25, 1.25, 0.25, 0.25]),
+    "missing marks are ignored": ([None, *SQUARES, shapely.Polygon()], [2.25, 1.25, 0.25, 0.25]),
     "the same mark three times": ([box(0, 0, 2, 1)] * 3, [2, 2, 2]),
     "apart: the larger": ([box(0, 0, 1, 1), box(5, 5, 7, 7)], [4]),
     "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [2]),
@@ -43,22 +43,12 @@ STACKS = {
     "two that close a ring": ([box(0, 0, 4, 1), box(0, 3, 4, 4), box(0, 0, 1, 4), box(3, 0, 4, 4)], [16, 1]),
     "corners that close a ring": ([box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)], [1]),
     "crossing in the middle of edges": ([box(0, 1, 3, 2), box(1, 0, 2, 3)], [5, 1]),
-    "same again and a shift": ([box(0, 0, 2, 1), box(0, 0, 2, 1), box(1, 0, 3, 1)], [3, 2, 1]),
+    "the same mark twice, and one moved": ([box(0, 0, 2, 1), box(0, 0, 2, 1), box(1, 0, 3, 1)], [3, 2, 1]),
 }
 
 
-def areas_by_subsets(marks):
-    """Level k as the union, over all k-subsets of the marks, of their intersections."""
-    areas = []
-    for k in range(1, len(marks) + 1):
-        common = [shapely.intersection_all(subset) for subset in itertools.combinations(marks, k)]
-        level = largest_parts(np.array([shapely.union_all(common)], dtype=object))
-        areas.append(fill_holes(level)[0].area)
-    return [area for area in areas if area > 1e-12]
-
-
 def areas_by_adding(marks):
-    """Add mark after mark: level k gains what level k - 1 has in common with the new mark."""
+    """Add mark after mark: level k grows by the intersection of level k - 1 and the new mark."""
     levels = []
     for mark in marks:
         below = [mark, *(level.intersection(mark) for level in levels)]
@@ -70,14 +60,14 @@ def areas_by_adding(marks):
 @pytest.mark.parametrize("name", STACKS)
 def test_stacks_worked_by_hand(name):
     marks, areas = STACKS[name]
-    found = contours(marks)
-    assert shapely.area(found) == pytest.approx(areas)
-    assert all(level.is_valid and level.exterior.is_ccw and not level.interiors for level in found)
+    levels = contours(marks)
+    assert shapely.area(levels) == pytest.approx(areas)
+    assert all(level.is_valid and level.exterior.is_ccw and not level.interiors for level in levels)
 
 
 @pytest.mark.parametrize("snap", [0, 0.5, 2])
-def test_outlines_against_all_subsets(make_cluster, snap):
-    # On a grid of pixels many outlines share stretches of their ways.
+def test_outlines_equal_the_union_of_all_subsets(make_cluster, snap):
+    # On a grid of pixels many outlines share edges.
     marks = make_cluster(6, seed=3, snap=snap)
     areas = shapely.area(contours(marks))
     assert len(areas) == 6
@@ -85,13 +75,13 @@ def test_outlines_against_all_subsets(make_cluster, snap):
     assert not build_arrangement(marks, np.zeros(6, dtype=np.int64), 1).failed.any()
 
 
-def test_many_marks_against_counted_faces(make_cluster):
+def test_many_marks_equal_counted_faces(make_cluster):
     marks = make_cluster(25, vertices=200, snap=0.5)
     counted = shapely.area(fill_holes(counted_levels(marks)))
     assert shapely.area(contours(marks)) == pytest.approx(counted, rel=1e-9)
 
 
-def test_monte_carlo(make_cluster):
+def test_contour_areas_equal_a_monte_carlo_estimate(make_cluster):
     marks = make_cluster(7, seed=11)
     points = np.random.default_rng(0).uniform(150, 450, (200_000, 2))
     depth = sum(shapely.contains_xy(mark, *points.T) for mark in marks)
@@ -102,18 +92,18 @@ def test_monte_carlo(make_cluster):
 
 def test_depths_on_both_sides_of_every_arc(make_cluster):
     marks = make_cluster(5, vertices=40)
-    found = build_arrangement(marks, np.zeros(5, dtype=np.int64), 1)
-    ends, towards = np.split(found.ends[: len(found.cluster)], 2, axis=1)
+    arrangement = build_arrangement(marks, np.zeros(5, dtype=np.int64), 1)
+    ends, towards = np.split(arrangement.ends[: len(arrangement.cluster)], 2, axis=1)
     middle, along = (ends + towards) / 2, towards - ends
     long = np.hypot(*along.T) > 1
     aside = np.column_stack([-along[:, 1], along[:, 0]]) * 1e-6
     assert long.sum() > 20
-    for depth, points in ((found.left, middle + aside), (found.right, middle - aside)):
+    for depth, points in ((arrangement.left, middle + aside), (arrangement.right, middle - aside)):
         inside = sum(shapely.contains_xy(mark, *points.T).astype(int) for mark in marks)
         assert depth[long].tolist() == inside[long].tolist()
 
 
-def test_clusters_together_are_as_one_by_one(make_cluster, monkeypatch):
+def test_many_clusters_equal_one_by_one(make_cluster, monkeypatch):
     stacks = [stack for stack, _ in STACKS.values()] + [
         make_cluster(n, seed=n, snap=n % 2) for n in (2, 3, 5, 9)
     ]
@@ -129,13 +119,13 @@ def test_clusters_together_are_as_one_by_one(make_cluster, monkeypatch):
 
 
 def test_no_clusters():
-    found = cluster_contours(np.empty(0, dtype=object), [0])
-    assert (len(found.polygons), found.offsets.tolist()) == (0, [0])
+    levels = cluster_contours(np.empty(0, dtype=object), [0])
+    assert (len(levels.polygons), levels.offsets.tolist()) == (0, [0])
 
 
 @pytest.mark.parametrize("verified", [True, False])
 @pytest.mark.parametrize("trouble", ["failed", "depths", "curves", "parts"])
-def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
+def test_if_a_check_fails_outlines_are_walked_or_the_tolerance_grows(
     monkeypatch, make_cluster, trouble, verified
 ):
     stacks = [SQUARES, make_cluster(4), SQUARES]
@@ -144,22 +134,22 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
     arranged = []
 
     def arrange_badly(marks, cluster, count, weights, reach):
-        found = build_arrangement(marks, cluster, count, weights, reach)
+        arrangement = build_arrangement(marks, cluster, count, weights, reach)
         arranged.append((count, reach))
         if reach > SNAP_TOLERANCE:
-            return found
-        middle = found.cluster == 1
+            return arrangement
+        middle = arrangement.cluster == 1
         if trouble == "failed":
-            found.failed[1] = True
+            arrangement.failed[1] = True
         elif trouble == "depths":
-            found.left[middle] += 1
-            found.right[middle] += 1
+            arrangement.left[middle] += 1
+            arrangement.right[middle] += 1
         elif trouble == "curves":
             arc = np.flatnonzero(middle)[0]
-            found.left[arc], found.right[arc] = found.right[arc], found.left[arc]
+            arrangement.left[arc], arrangement.right[arc] = arrangement.right[arc], arrangement.left[arc]
         else:
-            found.ends[np.tile(middle, 2)] += 0.5
-        return found
+            arrangement.ends[np.tile(middle, 2)] += 0.5
+        return arrangement
 
     if trouble == "parts":
         monkeypatch.setattr(exact_contours, "trace_levels", trace_nothing)
@@ -171,17 +161,17 @@ def test_where_a_check_fails_outlines_are_walked_or_the_reach_is_longer(
 
     monkeypatch.setattr(exact_contours, "_walk_some", walk_some)
     monkeypatch.setattr(exact_contours, "build_arrangement", arrange_badly)
-    found = cluster_contours(marks, offsets)
+    contours = cluster_contours(marks, offsets)
     assert walked == [[False, True, False]]
     assert [count for count, _ in arranged] == ([3] if verified else [3, 1])
     assert all(SNAP_TOLERANCE < reach < 2.0**-30 for _, reach in arranged[1:])
-    assert found.offsets.tolist() == expected.offsets.tolist()
-    assert shapely.area(found.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
+    assert contours.offsets.tolist() == expected.offsets.tolist()
+    assert shapely.area(contours.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
 
 
 @pytest.mark.parametrize("compiles", [True, False])
-def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch, compiles):
-    # Three edges through (1/3, 1/3), where two parts of level 2 touch: only rounding says so.
+def test_large_clusters_are_walked_only_if_that_is_compiled(monkeypatch, compiles):
+    # Three edges through (1/3, 1/3), where two parts of level 2 touch, within rounding.
     marks = [
         shapely.Polygon([(0, 0), (1, 1), (1, 0)]),
         shapely.Polygon([(0, 1 / 3), (1, 1 / 3), (1, 1), (0, 1)]),
@@ -189,24 +179,24 @@ def test_large_clusters_are_walked_along_only_where_that_is_compiled(monkeypatch
         shapely.Polygon([(0, 2 / 3), (2 / 3, 0), (1, 1)]),
     ]
     marks = largest_parts(shapely.buffer(np.array(marks, dtype=object), 0))
-    asked = []
+    calls = []
     monkeypatch.setattr(exact_contours, "_MOST_INTERPRETED", 0)
-    monkeypatch.setattr(exact_contours, "compile_loops", lambda: asked.append(1) or compiles)
-    found = exact_contours._walk_some(
+    monkeypatch.setattr(exact_contours, "compile_loops", lambda: calls.append(1) or compiles)
+    walked = exact_contours._walk_some(
         marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([9])
     )
-    assert (asked, found.verified.tolist()) == ([1], [compiles])
+    assert (calls, walked.verified.tolist()) == ([1], [compiles])
 
 
 def trace_nothing(arrangement, levels):
-    """Leave every level in doubt."""
+    """Trace no level, so that all are doubtful."""
     traced = trace_levels(arrangement, levels)
     traced.outlines[:] = None
     return traced
 
 
 @pytest.mark.parametrize("snap", [0, 0.5, 2])
-def test_traced_outlines_are_those_that_geos_polygonizes(make_cluster, monkeypatch, snap):
+def test_traced_outlines_equal_those_polygonized_by_geos(make_cluster, monkeypatch, snap):
     stacks = [
         *(marks for marks, _ in STACKS.values()),
         *(make_cluster(n, seed=n, snap=snap) for n in (3, 8, 20)),
@@ -226,7 +216,7 @@ def test_traced_outlines_are_those_that_geos_polygonizes(make_cluster, monkeypat
 
 
 def bitmap(bits):
-    """The largest part of a 5 x 5 bitmap, cells that share an edge being one part."""
+    """Return the largest part of a 5 x 5 bitmap; cells that share an edge are one part."""
     cells = (bits >> np.arange(25) & 1).reshape(5, 5)
     label, count = ndimage.label(cells)
     sizes = ndimage.sum_labels(cells, label, np.arange(1, count + 1))
@@ -234,7 +224,7 @@ def bitmap(bits):
 
 
 def area_by_cells(cells):
-    """The largest part of a bitmap, holes filled."""
+    """Return the areas of the largest parts of a bitmap, holes filled."""
     label, count = ndimage.label(cells)
     sizes = ndimage.sum_labels(cells, label, np.arange(1, count + 1))
     tied = [label == k + 1 for k in np.flatnonzero(sizes == sizes.max())]
@@ -250,29 +240,29 @@ bitmaps = st.lists(st.integers(1, 2**25 - 1).map(bitmap), min_size=1, max_size=6
 
 @settings(max_examples=150, deadline=None)
 @given(bitmaps)
-def test_marks_made_of_cells_against_counted_cells(cells):
-    # Outlines share edges, corners and whole stretches all the time, and nothing is ever rounded.
-    found = contours([as_mark(mark) for mark in cells])
+def test_marks_made_of_cells_have_the_areas_of_counted_cells(cells):
+    # Outlines often share edges and corners, and nothing is rounded.
+    levels = contours([as_mark(mark) for mark in cells])
     depth = np.sum(cells, axis=0)
-    assert len(found) == depth.max()
-    for k, level in enumerate(found, 1):
-        assert level.area in area_by_cells(depth >= k)  # parts of one size may have holes of different sizes
+    assert len(levels) == depth.max()
+    for k, level in enumerate(levels, 1):
+        assert level.area in area_by_cells(depth >= k)  # tied parts may have holes of different sizes
 
 
 @settings(max_examples=60, deadline=None)
 @given(bitmaps.flatmap(lambda cells: st.tuples(st.just(cells), st.permutations(cells))), st.integers(-7, 7))
-def test_order_changes_nothing_and_scale_scales(orders, power):
+def test_order_does_not_matter_and_scale_is_exact(orders, power):
     marks, permuted = (np.array([as_mark(mark) for mark in cells], dtype=object) for cells in orders)
-    found = contours(marks)
-    for level, same in zip(found, contours(permuted), strict=True):
+    levels = contours(marks)
+    for level, same in zip(levels, contours(permuted), strict=True):
         assert level.equals_exact(same, 0)
     scaled = contours(shapely.transform(marks, lambda points: points * 2.0**power))
-    assert shapely.area(scaled).tolist() == (shapely.area(found) * 4.0**power).tolist()
+    assert shapely.area(scaled).tolist() == (shapely.area(levels) * 4.0**power).tolist()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)  # overlays of overlays may fail where we do not
+@settings(max_examples=100, deadline=None, derandomize=True)  # repeated GEOS overlays may fail
 @given(st.integers(0, 2**32), st.integers(1, 6))
-def test_star_shapes_against_adding_one_by_one(seed, count):
+def test_star_shapes_equal_adding_marks_one_by_one(seed, count):
     rng = np.random.default_rng(seed)
     angles = np.sort(rng.uniform(0, 2 * np.pi, (count, 9)), axis=1)
     radii, centres = rng.uniform(1, 3, (count, 9)), rng.uniform(0, 2, (count, 1, 2))
@@ -288,14 +278,14 @@ def test_star_shapes_against_adding_one_by_one(seed, count):
 
 
 def test_outlines_that_nearly_coincide():
-    # A vertex at 1/3 lies beside the edge that it was meant to be on: the gap is thinner than rounding.
+    # A vertex at 1/3 is beside the edge that it should be on, by less than a rounding step.
     triangle = shapely.Polygon([(0, 0), (0, 1), (1, 3)])
     other = shapely.Polygon([(0, 0), (1, 3), (1, 0), (0, 1), (1, 1)]).buffer(0)
     assert shapely.area(contours([triangle, other])) == pytest.approx([1.75, 1 / 24], rel=1e-9)
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(0.013, 0), (37.7, 0), (1, 12_345.6)])
-def test_drawn_outlines_scale_and_move(make_cluster, scale, shift):
+def test_areas_scale_and_do_not_change_when_moved(make_cluster, scale, shift):
     marks = make_cluster(6)
     moved = shapely.transform(marks, lambda points: points * scale + shift)
     areas = shapely.area(contours(marks))

@@ -1,4 +1,4 @@
-"""Both engines against exact arithmetic, on outlines that are as hostile as can be."""
+"""Test both engines against exact arithmetic, on outlines that are as degenerate as possible."""
 
 import importlib.util
 import subprocess
@@ -22,7 +22,7 @@ from polyframe.geometry.engines import engine_named
 ENGINES = ["shapely", "sweep"] if importlib.util.find_spec("numba") else ["shapely"]
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 
-#: Marks, and the areas of their contours worked by hand; several where parts are equally large.
+#: Marks, and the areas of their contours worked by hand; several if parts are equally large.
 BY_HAND = {
     "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [[2]]),
     "a point in common is two parts": ([box(0, 0, 1, 1), box(1, 1, 3, 3)], [[4]]),
@@ -48,13 +48,13 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_the_oracle_itself(name):
+def test_the_oracle_against_areas_worked_by_hand(name):
     marks, areas = BY_HAND[name]
     assert Overlay(marks_of(marks)).contour_areas == areas
 
 
 def areas_of(engine, marks):
-    """Contours, union and intersection."""
+    """Return the areas of contours, union and intersection."""
     offsets = np.array([0, len(marks)])
     return (
         shapely.area(engine.contours(marks, offsets).polygons),
@@ -63,10 +63,10 @@ def areas_of(engine, marks):
     )
 
 
-def agree(found, expected, rounding):
-    """Say whether areas are among those expected; levels may go on, or end, with next to nothing."""
-    areas = np.zeros(max(len(found), len(expected)))
-    areas[: len(found)] = found
+def agree(computed, expected, rounding):
+    """Return whether areas are among those expected; levels with next to no area may be missing or added."""
+    areas = np.zeros(max(len(computed), len(expected)))
+    areas[: len(computed)] = computed
     possible = [*expected, *([Fraction(0)] for _ in areas[len(expected) :])]
     return all(
         any(abs(area - float(one)) <= 1e-9 * one + rounding for one in ones)
@@ -84,7 +84,7 @@ def pairs_as_expected(engine, marks, rounding):
 
 
 def check(marks):
-    """Check what both engines make of marks, taken as they are to the last bit."""
+    """Check the results of both engines, for the exact coordinates of marks."""
     exact = Overlay(marks_of(marks))
     rounding = 1e-13 * float(np.abs(shapely.total_bounds(marks)).max()) ** 2
     for engine in map(engine_named, ENGINES):
@@ -96,7 +96,7 @@ def check(marks):
 
 
 def clusters(points, size=(2, 4)):
-    """Draw clusters of paths whose vertices come from one small pool: repeated, shared, in line."""
+    """Draw clusters of paths with vertices from one small pool: repeated, shared, collinear."""
     pool = st.lists(points, min_size=4, max_size=8, unique=True)
     return pool.flatmap(
         lambda corners: st.lists(
@@ -123,8 +123,8 @@ larger_grid = st.tuples(st.integers(0, 20), st.integers(0, 20))
 @pytest.mark.slow
 @bounded(120)
 @given(clusters(st.one_of(small_grid, larger_grid)))
-def test_whole_numbers(paths):
-    # Outlines that need no repair are exactly what was drawn.
+def test_integer_coordinates(paths):
+    # Outlines that need no repair have exactly the coordinates that were drawn.
     marks = polygons_of([path for path in paths if len(path) > 2 and shapely.Polygon(path).is_valid])
     check(marks)
 
@@ -171,11 +171,11 @@ def test_marks_made_of_cells(cells):
     check(marks)
 
 
-#: Outlines as drawn, and the areas of levels, exact for the marks that repair makes of them.
+#: Outlines as drawn, and the exact areas of the first level, for the repaired marks.
 ISSUES = {
-    # Both have an edge on the line from (1, 15) to (14, 4), on either side of it: but other ends of these
-    # edges are rounded, and what lies between them is a gap.
-    "edges that would coincide but for rounding": (
+    # Both have an edge on the line from (1, 15) to (14, 4), on opposite sides of it. The other ends of these
+    # edges are rounded, so that there is a gap between them.
+    "edges that would coincide without rounding": (
         [
             [(16, 11), (18, 8), (7, 15), (14, 4), (1, 15), (0, 3)],
             [(0, 3), (14, 4), (1, 15), (16, 11), (7, 15), (18, 8)],
@@ -196,7 +196,7 @@ ISSUES = {
 
 @pytest.mark.parametrize("name", ISSUES)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_engines_disagreed_about(name, engine):
+def test_clusters_on_which_engines_once_disagreed(name, engine):
     paths, areas = ISSUES[name]
     marks = polygons_from_paths(*([[point[i] for point in path] for path in paths] for i in (0, 1)))
     contours, union, _ = areas_of(engine_named(engine), marks)
@@ -212,19 +212,19 @@ def test_distances_at_the_largest_coordinates(engine):
     far_away = np.array([LARGEST_COORDINATE - 12, 12 - LARGEST_COORDINATE])
     far = shapely.transform(near, lambda points: points + far_away)
     left, right = np.arange(len(near) - 1), np.arange(1, len(near))
-    found = pair_distances(
+    distances = pair_distances(
         far, shapely.area(far), shapely.bounds(far), left, right, engine_named(engine).intersection_areas
     )
     exact = [
         1 - overlay.area_from_depth(2) / overlay.area_from_depth(1)
         for overlay in (Overlay(marks_of(near[i : i + 2])) for i in left)
     ]
-    assert found.tolist() == pytest.approx([float(distance) for distance in exact], abs=1e-12)
+    assert distances.tolist() == pytest.approx([float(distance) for distance in exact], abs=1e-12)
     assert sum(distance < 1 for distance in exact) > 0
 
 
-def test_the_direction_of_an_outline_may_change_what_repair_leaves():
-    # As in panoptes_aggregation, which repairs with `buffer(0)` too: the larger part is another one.
+def test_the_direction_of_an_outline_may_change_its_repair():
+    # As in panoptes_aggregation, which repairs with `buffer(0)` too: another part may be the largest.
     ring = [(2, 4), (4, 2), (2, 0), (2, 4), (2, 0), (4, 4), (1, 4)]
     for path in (ring, ring[::-1]):
         (mark,) = polygons_from_paths([[x for x, _ in path]], [[y for _, y in path]])
@@ -232,11 +232,11 @@ def test_the_direction_of_an_outline_may_change_what_repair_leaves():
         assert mark.equals(parts[np.argmax(shapely.area(parts))])
     (mark,) = polygons_from_paths([[0, 2, 2, 0, 0.5]], [[0, 0, 1, 1, 0.5]])
     (turned,) = polygons_from_paths([[0.5, 0, 2, 2, 0]], [[0.5, 1, 1, 0, 0]])
-    assert mark.equals(turned)  # what needs no repair is the same either way
+    assert mark.equals(turned)  # an outline that needs no repair
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_outlines_stay_valid_where_necks_are_thinner_than_rounding(engine):
+def test_outlines_with_necks_thinner_than_rounding_are_valid(engine):
     rng = np.random.default_rng(5)
     for _ in range(150):
         corners = rng.integers(0, 9, (6, 2))
@@ -247,7 +247,7 @@ def test_outlines_stay_valid_where_necks_are_thinner_than_rounding(engine):
         assert np.all(shapely.is_valid(levels))
 
 
-def test_walks_are_the_same_where_they_are_interpreted():
+def test_interpreted_walks_give_the_same_results():
     marks = np.array([box(x, y, x + 2, y + 2) for x in range(3) for y in range(3)] + [FRAME], dtype=object)
     code = """
 import sys

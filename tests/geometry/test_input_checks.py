@@ -1,4 +1,4 @@
-"""None, empty, several-part and invalid polygons, and what is no polygon, mean the same to all functions."""
+"""Test that all functions treat None, empty, multi-part and invalid polygons, and other objects, the same."""
 
 import datetime
 import importlib.util
@@ -18,11 +18,11 @@ TWO_PARTS = shapely.MultiPolygon([box(0, 0, 1, 1), box(5, 5, 6, 6)])
 
 
 def matrix_for(marks):
-    """A distance matrix of that size, in which no mark is nearer to the others than another."""
+    """Return a distance matrix of that size, in which all distances are 1."""
     return 1.0 - np.eye(len(marks))
 
 
-#: Every function that takes polygons.
+#: Every function of polygons.
 OF_MARKS = {
     "iou_distance_matrix": g.iou_distance_matrix,
     "average_union": g.average_union,
@@ -46,7 +46,7 @@ OF_OTHERS = {
 ENGINES = ["auto", "shapely"] + ["compiled"] * (importlib.util.find_spec("numba") is not None)
 
 
-def test_all_functions_are_here():
+def test_every_public_function_is_tested():
     assert sorted([*OF_MARKS, *OF_OTHERS]) == sorted(g.__all__)
 
 
@@ -70,7 +70,7 @@ def test_all_functions_are_here():
         (np.nan, r"polygons\[1\] is a float, expected a Polygon"),
     ],
 )
-def test_what_is_no_mark_is_named_by_its_index(name, engine, bad, message):
+def test_an_element_that_is_not_a_mark_is_named_by_its_index(name, engine, bad, message):
     with pytest.raises(ValueError, match=message):
         OF_MARKS[name]([box(0, 0, 1, 1), bad, box(0, 0, 1, 1)], engine=engine)
 
@@ -89,7 +89,7 @@ def test_what_is_no_mark_is_named_by_its_index(name, engine, bad, message):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_list_of_marks(name, bad, message):
+def test_polygons_that_are_not_a_list_raise(name, bad, message):
     with pytest.raises(ValueError, match=message):
         OF_MARKS[name](bad)
 
@@ -98,8 +98,8 @@ def test_what_is_no_list_of_marks(name, bad, message):
 @pytest.mark.parametrize(
     "nothing", [None, shapely.Polygon(), shapely.MultiPolygon(), shapely.GeometryCollection()], ids=str
 )
-def test_none_and_empty_are_no_marks(nothing, engine):
-    # Two squares of 4 that share 2, worked by hand, with nothing before, between and behind.
+def test_none_and_empty_polygons_are_ignored(nothing, engine):
+    # Two squares of 4 that share 2, worked by hand, with missing marks before, between and after them.
     one, other = box(0, 0, 2, 2), box(1, 0, 3, 2)
     marks = [nothing, one, nothing, other, nothing]
     distances = g.iou_distance_matrix(marks, engine=engine)
@@ -117,31 +117,31 @@ def test_none_and_empty_are_no_marks(nothing, engine):
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("marks", [[], [None], [shapely.Polygon(), None]], ids=len)
 @pytest.mark.parametrize("name", OF_MARKS)
-def test_of_no_mark_at_all(name, marks, engine):
-    found = OF_MARKS[name](marks, engine=engine)
+def test_results_without_any_mark(name, marks, engine):
+    result = OF_MARKS[name](marks, engine=engine)
     if name == "iou_distance_matrix":
-        assert np.array_equal(found, matrix_for(marks))
+        assert np.array_equal(result, matrix_for(marks))
     elif name.startswith("average"):
-        assert found.equals(shapely.Polygon())
-        assert found.geom_type == "Polygon"
+        assert result.equals(shapely.Polygon())
+        assert result.geom_type == "Polygon"
     else:
-        assert found == []
+        assert result == []
 
 
 @pytest.mark.parametrize("name", [*OF_MARKS, *OF_OTHERS])
 @pytest.mark.parametrize("engine", ["geos", "", None, 7, ["auto"]])
-def test_engines_that_there_are_not(name, engine):
+def test_unknown_engines_raise(name, engine):
     call = OF_OTHERS.get(name, lambda engine: OF_MARKS[name]([box(0, 0, 1, 1)], engine=engine))
     with pytest.raises(ValueError, match=r"engine: .* is not one of auto, shapely, compiled"):
         call(engine)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_functions_with_nothing_to_compute_take_every_engine(engine):
+def test_functions_that_do_not_depend_on_the_engine_accept_every_engine(engine):
     assert [call(engine) for call in OF_OTHERS.values()] == [0.5, 0.5]
 
 
-def test_holes_and_heights_are_no_obstacle():
+def test_polygons_may_have_holes_and_heights():
     frame = box(0, 0, 4, 4).difference(box(1, 1, 2, 2))
     high = shapely.Polygon([(0, 0, 7), (4, 0, 7), (4, 4, 7), (0, 4, 7)])
     for engine in ENGINES:
@@ -160,12 +160,12 @@ def test_holes_and_heights_are_no_obstacle():
     ],
     ids=["text", "number", "list", "array", "short"],
 )
-def test_what_are_no_volunteers(volunteers, message):
+def test_invalid_volunteers_raise(volunteers, message):
     with pytest.raises(ValueError, match=message):
         g.iou_distance_matrix([box(0, 0, 1, 1)] * 2, volunteers)
 
 
-def test_missing_values_of_pandas_are_no_names_and_no_times():
+def test_missing_values_of_pandas_are_neither_names_nor_times():
     pandas = pytest.importorskip("pandas", reason="pandas is missing: the extra `test`")
     names = pandas.array(["a", None, None, "a"], dtype="string")
     matrix = g.iou_distance_matrix([box(0, 0, 1, 1)] * 4, names)
@@ -188,24 +188,24 @@ def test_missing_values_of_pandas_are_no_names_and_no_times():
         ([[0, 1, 1], None], [[0, 0, 1], None], r"xs\[1\] is None, not the coordinates of a path"),
     ],
 )
-def test_what_are_no_paths(xs, ys, message):
+def test_invalid_paths_raise(xs, ys, message):
     with pytest.raises(ValueError, match=message):
         g.polygons_from_paths(xs, ys)
 
 
-def test_a_path_without_numbers_makes_no_polygon():
-    found = g.polygons_from_paths([[], [0, 1, 1], [0, 1, None]], [[], [0, 0, 1], [0, 0, 1]])
-    assert [mark is None for mark in found] == [True, False, True]
+def test_a_path_without_numbers_has_no_polygon():
+    polygons = g.polygons_from_paths([[], [0, 1, 1], [0, 1, None]], [[], [0, 0, 1], [0, 0, 1]])
+    assert [mark is None for mark in polygons] == [True, False, True]
 
 
 @pytest.mark.parametrize("points", [1, 0, -3, 10_001, 10.5, "100", None, True])
-def test_grids_that_there_are_not(points):
+def test_invalid_grid_sizes_raise(points):
     with pytest.raises(ValueError, match=r"num_grid_points must be an integer from 2 to 10000 \(got "):
         g.raster_contours([box(0, 0, 1, 1)], num_grid_points=points)
 
 
 @pytest.mark.parametrize("matrix", [None, "abc", [[0, 1], [1]], [["a"]], 7])
-def test_what_is_no_matrix(matrix):
+def test_invalid_matrices_raise(matrix):
     with pytest.raises(ValueError, match="a distance matrix is square"):
         g.consensus(matrix)
     with pytest.raises(ValueError, match="a distance matrix is square"):

@@ -61,7 +61,7 @@ def areas_of_all_pairs(polygons, engine=sweep_intersection_areas):
 
 
 def assert_engines_agree(polygons, tolerance=1e-12):
-    """Compare all pairs, each polygon with itself too: areas to their smaller polygon, and IoU distances."""
+    """Compare all pairs, also of a polygon with itself: areas relative to the smaller one, and distances."""
     marks = np.array(polygons, dtype=object)
     assert np.all(shapely.is_valid(marks))
     left, right = np.triu_indices(len(marks))
@@ -94,7 +94,7 @@ def scribble(rng, vertices, snap):
 
 
 def zigzag(strokes, angle):
-    """A ribbon of long strokes up and down: each slab holds a piece of every stroke."""
+    """Return a ribbon of long strokes up and down: each slab contains a piece of every stroke."""
     x = np.arange(strokes)
     y = 20.0 * (x % 2) + 0.01 * x
     ribbon = Polygon(np.concatenate([np.column_stack([x, y]), np.column_stack([x, y + 1])[::-1]]))
@@ -109,15 +109,15 @@ def test_areas_worked_by_hand(case):
         assert areas_of_all_pairs(pair)[1] == pytest.approx(area, rel=1e-13, abs=1e-14)
 
 
-def test_nothing_to_do():
+def test_no_pairs():
     none = np.array([], dtype=np.int64)
     assert sweep_intersection_areas(np.array([], dtype=object), none, none).tolist() == []
-    found = sweep_intersection_areas(np.array([UNIT], dtype=object), none, none)
-    assert (found.dtype, found.tolist()) == (np.float64, [])
+    areas = sweep_intersection_areas(np.array([UNIT], dtype=object), none, none)
+    assert (areas.dtype, areas.tolist()) == (np.float64, [])
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_what_has_no_area_shares_none():
+def test_polygons_without_an_area_share_none():
     marks = [
         None,
         Polygon(),
@@ -142,7 +142,7 @@ def test_small_and_large_coordinates(size, offset):
 
 
 def test_tiny_outlines_far_away_keep_their_precision():
-    # On a grid of 2 ** -30 the move by a million loses no digit, so the areas are those near the origin.
+    # On a grid of 2 ** -30 a move by a million loses no digit, so the areas are those near the origin.
     rng = np.random.default_rng(2)
     near = [
         shapely.set_precision(translate(star(rng, 30, radius=1e-3), *rng.normal(0, 2e-4, 2)), 2.0**-30)
@@ -159,7 +159,7 @@ def test_a_small_mark_in_a_large_one_keeps_its_precision():
     assert areas_of_all_pairs([large, small])[1] == pytest.approx(small.area, rel=1e-13)
 
 
-NASTY = {
+DEGENERATE = {
     "slivers": [Polygon([(0, 0), (1, 1e-9 * k), (1, 2e-9 * k), (0, 1e-9)]) for k in (1, 2, 3)],
     "upright slivers": [Polygon([(0, 0), (1e-9 * k, 1), (2e-9 * k, 1), (1e-9, 0)]) for k in (1, 2, 3)],
     "wide slivers": [Polygon([(-1e6, -1e-12 * k), (1e6, 0), (0, 1e-12)]) for k in (1, 2, 3)],
@@ -170,7 +170,7 @@ NASTY = {
     "nearly level": [
         Polygon([(0, 0), (1, 1e-16 * k), (2, 0), (2, 1), (1, 1 + 4e-16 * k), (0, 1)]) for k in range(4)
     ],
-    "a step that is no height at all": [
+    "a step of nearly no height": [
         Polygon([(0, 0), (4, 5e-324), (4, 1), (0, 1)]),
         Polygon([(0, 5e-324), (3, 0), (3, 2), (1, 2)]),
     ],
@@ -181,15 +181,15 @@ NASTY = {
         Polygon([(0, 0), (8, 0), (8, 8), (0, 8)], [[(0, 4), (2, 2), (2, 6)]]),
         box(1, 1, 5, 5),
     ],
-    "turned by next to nothing": [rotate(box(0, 0, 2, 1), turn) for turn in (0, 1e-9, 1e-6, 1e-3, 45, 90)],
-    "moved by next to nothing": [
+    "rotated by very little": [rotate(box(0, 0, 2, 1), turn) for turn in (0, 1e-9, 1e-6, 1e-3, 45, 90)],
+    "moved by very little": [
         translate(TRIANGLE, x, y) for x, y in ((0, 0), (1e-15, 0), (0, 1e-12), (1e-9, 1e-9))
     ],
 }
 
 
-@pytest.mark.parametrize("marks", NASTY.values(), ids=NASTY)
-def test_nasty_marks(marks):
+@pytest.mark.parametrize("marks", DEGENERATE.values(), ids=DEGENERATE)
+def test_degenerate_marks(marks):
     assert_engines_agree(marks)
     assert_engines_agree([rotate(mark, 90, origin=(0, 0)) for mark in marks])
 
@@ -216,7 +216,7 @@ def test_random_stars(seed, vertices, jitter):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.integers(5, 120), st.booleans())
 def test_random_scribbles(seed, vertices, snap):
-    """Snapped to whole numbers, many edges and vertices of different marks are the same."""
+    """Test scribbles; if they are snapped to integers, many edges and vertices are the same."""
     rng = np.random.default_rng(seed)
     marks = [scribble(rng, vertices, snap) for _ in range(4)]
     assume(all(mark.area > 0.1 for mark in marks))
@@ -231,7 +231,7 @@ def test_scaling_and_moving(seed, power, x, y):
     areas = areas_of_all_pairs(marks)
     factor = 2.0**power
     scaled = areas_of_all_pairs([scale(mark, factor, factor, origin=(0, 0)) for mark in marks])
-    assert np.array_equal(scaled, areas * factor**2)  # a power of two changes no digit
+    assert np.array_equal(scaled, areas * factor**2)  # exact, for a power of two
     assert areas_of_all_pairs([translate(mark, x, y) for mark in marks]) == pytest.approx(areas, rel=1e-13)
     mirrored = areas_of_all_pairs([scale(mark, -1, 1, origin=(0, 0)) for mark in marks])
     assert mirrored == pytest.approx(areas, rel=1e-13)
@@ -239,7 +239,7 @@ def test_scaling_and_moving(seed, power, x, y):
     assert turned == pytest.approx(areas, rel=1e-12)
 
 
-def test_a_pair_depends_on_itself_alone(make_cluster, monkeypatch):
+def test_the_area_of_a_pair_depends_on_that_pair_alone(make_cluster, monkeypatch):
     marks = np.concatenate([make_cluster(5, seed=1), [None, FRAME], make_cluster(5, seed=2)])
     left, right = all_pairs([0, len(marks)])
     areas = sweep_intersection_areas(marks, left, right)
@@ -256,18 +256,18 @@ def test_memory_is_bounded(monkeypatch):
     whole = areas_of_all_pairs(marks)
     assert whole == pytest.approx(overlaid, rel=1e-11)
     assert np.count_nonzero(whole) >= 11
-    held = []
+    sizes = []
 
     def counted(rings, slabs):
         sides = sides_of(rings, slabs)
-        held.append(len(sides.x))
+        sizes.append(len(sides.x))
         return sides
 
     monkeypatch.setattr(areas_module, "sides_of", counted)
     monkeypatch.setattr(areas_module, "_MOST_SIDES", 1000)
     assert slabs_of(rings_of(np.array(marks[:1]))).side_offsets[-1] > 5000
     assert areas_of_all_pairs(marks) == pytest.approx(whole, rel=1e-12)
-    assert max(held) <= 1000
+    assert max(sizes) <= 1000
 
 
 def test_slabs_of_a_frame():
@@ -285,7 +285,7 @@ def test_slabs_of_a_frame():
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=300), st.sampled_from([1.0, 30.0]))
 @settings(deadline=None)
 def test_ranks(numbers, bend):
-    # Bent, nearly all numbers fall into one bucket.
+    # With a large exponent, nearly all numbers are in one bucket.
     y = np.array([0, 1, *numbers]) ** bend
     distinct, rank = np.empty(len(y)), np.empty(len(y), np.int32)
     last = slabs_module._rank(y, distinct, rank)
@@ -294,17 +294,17 @@ def test_ranks(numbers, bend):
     assert np.array_equal(rank, inverse)
 
 
-def test_threads_at_the_same_time(make_cluster):
+def test_several_threads_at_the_same_time(make_cluster):
     marks = make_cluster(6)
     expected = areas_of_all_pairs(marks)
-    found = [None] * 4
+    results = [None] * 4
 
     def work(number):
-        found[number] = areas_of_all_pairs(marks)
+        results[number] = areas_of_all_pairs(marks)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(areas, expected) for areas in found)
+    assert all(np.array_equal(areas, expected) for areas in results)

@@ -1,12 +1,12 @@
-"""Arcs that several outlines run along: depths beside them, against points tested one by one."""
+"""Test the depths beside arcs that several outlines share, against points tested one by one."""
 
 import math
 
 import numpy as np
 import pytest
 import shapely
-from counted_faces import lines_of
 from shapely import box
+from slow_contours import lines_of
 
 from polyframe.geometry import arrangement, contours
 from polyframe.geometry.arrangement import build_arrangement
@@ -16,7 +16,7 @@ CELLS = [box(x, y, x + 1, y + 1) for x in range(3) for y in range(3)]
 
 
 def on_screens(make_cluster, count, seed, scales=(0.69, 0.98, 1.02)):
-    """Outlines as browsers report them: whole pixels of screens of several sizes, to two decimals."""
+    """Return outlines as browsers report them: whole pixels of screens of several sizes, to two decimals."""
     marks = make_cluster(count, vertices=300, seed=seed)
     scale = np.random.default_rng(seed).choice(scales, count)
     snapped = [
@@ -27,15 +27,15 @@ def on_screens(make_cluster, count, seed, scales=(0.69, 0.98, 1.02)):
     return np.array(repaired, dtype=object)
 
 
-def test_half_edges_around_a_node_are_in_the_order_of_their_angles():
-    # Directions on a grid, each once: integers, whose angles are far enough apart for any `arctan2`.
+def test_half_edges_around_a_node_are_sorted_by_angle():
+    # Distinct directions to integer points, whose angles are far enough apart for any `arctan2`.
     grid = np.array([(x, y) for x in range(-9, 10) for y in range(-9, 10) if np.gcd(x, y) == 1], dtype=float)
     grid = np.random.default_rng(1).permutation(grid)
     order = arrangement._around_nodes(np.zeros(len(grid), dtype=np.int64), *grid.T)
     angles = [math.atan2(y, x) for x, y in grid]
-    # Straight to the left is last, as an angle of half a turn.
+    # Due west is last, as an angle of half a turn.
     assert order.tolist() == sorted(range(len(grid)), key=angles.__getitem__)
-    # These differ by less than an angle can tell, but are not the same.
+    # Two directions that differ, but have the same floating-point angle.
     near = np.array([(8, np.nextafter(7.0, 8)), (8, 7)])
     assert math.atan2(*near[0, ::-1]) == math.atan2(*near[1, ::-1])
     assert arrangement._around_nodes(np.zeros(2, dtype=np.int64), *near.T).tolist() == [1, 0]
@@ -45,30 +45,30 @@ def alone(marks):
     return build_arrangement(marks, np.zeros(len(marks), dtype=np.int64), 1)
 
 
-def check_depths(marks, found, least=1e-3):
-    """Count the marks around points on both sides of the first segment of each arc, if long and alone."""
-    start, end = np.split(found.ends[: len(found.cluster)], 2, axis=1)
+def check_depths(marks, arrangement, least=1e-3):
+    """Count the marks around points on both sides of the first segment of each long, isolated arc."""
+    start, end = np.split(arrangement.ends[: len(arrangement.cluster)], 2, axis=1)
     length = np.hypot(*(end - start).T)
-    near = shapely.STRtree(lines_of(found)).query(
+    near = shapely.STRtree(lines_of(arrangement)).query(
         shapely.points((start + end) / 2), predicate="dwithin", distance=1e-6
     )[0]
     long = (length > least) & (np.bincount(near, minlength=len(length)) == 1)
     assert np.mean(long) > 0.9
     middle, along = ((start + end) / 2)[long], ((end - start) / length[:, None])[long]
     aside = np.column_stack([-along[:, 1], along[:, 0]]) * 1e-7
-    for depth, points in ((found.left, middle + aside), (found.right, middle - aside)):
+    for depth, points in ((arrangement.left, middle + aside), (arrangement.right, middle - aside)):
         inside = sum(shapely.contains_xy(mark, points).astype(int) for mark in marks)
         assert depth[long].tolist() == inside.tolist()
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_outlines_drawn_on_screens(make_cluster, seed):
-    # Vertices on slanted edges lie beside them by a rounding step: arcs run beside each other all the way.
+    # Vertices on slanted edges are beside them by a rounding step, so arcs nearly coincide.
     marks = on_screens(make_cluster, 13, seed)
-    found = alone(marks)
-    assert not found.failed.any()
-    check_depths(marks, found)
-    by_length = np.abs(found.left - found.right) @ shapely.length(lines_of(found))
+    arrangement = alone(marks)
+    assert not arrangement.failed.any()
+    check_depths(marks, arrangement)
+    by_length = np.abs(arrangement.left - arrangement.right) @ shapely.length(lines_of(arrangement))
     assert by_length == pytest.approx(shapely.length(marks).sum(), rel=1e-9)
 
 
@@ -88,19 +88,19 @@ SHARED = {
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_edges(name, scale):
     marks = shapely.transform(np.array(SHARED[name], dtype=object), lambda points: points * scale)
-    found = alone(marks)
-    assert not found.failed.any()
+    arrangement = alone(marks)
+    assert not arrangement.failed.any()
     unscaled = np.array(SHARED[name], dtype=object)
     if scale == 1:
-        check_depths(unscaled, found)
+        check_depths(unscaled, arrangement)
     levels = contours(marks)
     assert shapely.area(levels) == pytest.approx(shapely.area(contours(unscaled)) * scale**2, rel=1e-9)
 
 
 def test_outlines_that_bend_at_the_same_point():
-    # Both outlines bend at (1, 1), and neither goes on where the other came from.
+    # Both outlines bend at (1, 1), and neither continues the other.
     one = shapely.Polygon([(0, 0), (1, 1), (0, 2), (-1, 1)])
     other = shapely.Polygon([(2, 0), (3, 1), (2, 2), (1, 1)])
-    found = alone(np.array([one, other, one, box(0.25, 0.5, 1.75, 1.5)], dtype=object))
-    assert not found.failed.any()
-    check_depths([one, other, one, box(0.25, 0.5, 1.75, 1.5)], found)
+    arrangement = alone(np.array([one, other, one, box(0.25, 0.5, 1.75, 1.5)], dtype=object))
+    assert not arrangement.failed.any()
+    check_depths([one, other, one, box(0.25, 0.5, 1.75, 1.5)], arrangement)

@@ -36,11 +36,11 @@ def groups(draw):
 
 @settings(max_examples=200)
 @given(groups(), st.sampled_from([0.2, 0.5, 0.8, 0.99, 1.0, 1.5]))
-def test_no_neighbour_is_lost_and_nothing_impossible_kept(group, eps):
+def test_candidates_of_boxes_are_exactly_the_neighbours(group, eps):
     boxes, offsets, codes = group
     marks = [shapely.box(*box) for box in boxes]
     bounds, areas = np.array(boxes, dtype=float).reshape(-1, 4), shapely.area(marks)
-    found = as_list(candidate_pairs(bounds, areas, offsets, codes, eps))
+    pairs = as_list(candidate_pairs(bounds, areas, offsets, codes, eps))
     expected = []
     for start, end in itertools.pairwise(offsets):
         for i, j in itertools.combinations(range(start, end), 2):
@@ -49,7 +49,7 @@ def test_no_neighbour_is_lost_and_nothing_impossible_kept(group, eps):
             distance = 1 - shared / (areas[i] + areas[j] - shared)
             if codes[i] != codes[j] and distance <= eps + 1e-9:
                 expected.append((i, j))
-    assert found == expected
+    assert pairs == expected
 
 
 def test_small_chunks_give_the_same_pairs(monkeypatch):
@@ -79,7 +79,7 @@ def test_a_large_group_needs_little_memory():
 
 @pytest.mark.parametrize("eps", [0.5, 1.0])
 @pytest.mark.parametrize("others", [0, 3])
-def test_only_pairs_of_different_classifications_are_looked_at(monkeypatch, eps, others):
+def test_only_pairs_of_different_classifications_are_compared(monkeypatch, eps, others):
     count, looked_at = 100_000, 0
     wanted = others * count + others * (others - 1) // 2
     pair_with_runs = pairs_module.pair_with_runs
@@ -99,6 +99,6 @@ def test_only_pairs_of_different_classifications_are_looked_at(monkeypatch, eps,
 
 
 @pytest.mark.parametrize("eps", [0.5, 1.0])
-def test_nothing_to_pair(eps):
+def test_no_marks_have_no_pairs(eps):
     assert as_list(candidate_pairs(np.empty((0, 4)), [], [0], [], eps)) == []
     assert as_list(candidate_pairs(np.empty((0, 4)), [], [0, 0, 0], [], eps)) == []

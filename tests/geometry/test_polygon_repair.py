@@ -42,26 +42,26 @@ def ragged(paths: list[tuple[list[float], list[float]]]) -> tuple[np.ndarray, np
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_a_path_alone(name):
+def test_one_path(name):
     x, y, area, reason = PATHS[name]
-    found = polygons_from_ragged(x, y, [0, len(x)])
-    assert found.problems[0] == reason
-    assert (found.polygons[0] is None) == (area is None)
-    assert found.areas[0] == pytest.approx(area or 0.0)
+    repaired = polygons_from_ragged(x, y, [0, len(x)])
+    assert repaired.problems[0] == reason
+    assert (repaired.polygons[0] is None) == (area is None)
+    assert repaired.areas[0] == pytest.approx(area or 0.0)
 
 
-def test_all_paths_together_are_as_alone():
-    found = polygons_from_ragged(*ragged([(x, y) for x, y, _, _ in PATHS.values()]))
-    assert found.problems.tolist() == [reason for *_, reason in PATHS.values()]
-    assert found.areas == pytest.approx([area or 0.0 for _, _, area, _ in PATHS.values()])
+def test_all_paths_together_equal_one_by_one():
+    repaired = polygons_from_ragged(*ragged([(x, y) for x, y, _, _ in PATHS.values()]))
+    assert repaired.problems.tolist() == [reason for *_, reason in PATHS.values()]
+    assert repaired.areas == pytest.approx([area or 0.0 for _, _, area, _ in PATHS.values()])
 
 
-def test_offsets_may_begin_later():
-    found = polygons_from_ragged([9, 0, 1, 1], [9, 0, 0, 1], [1, 4])
-    assert found.areas.tolist() == [0.5]
+def test_offsets_need_not_begin_at_zero():
+    repaired = polygons_from_ragged([9, 0, 1, 1], [9, 0, 0, 1], [1, 4])
+    assert repaired.areas.tolist() == [0.5]
 
 
-def test_the_vertices_stay_as_drawn():
+def test_vertices_are_unchanged():
     (mark,) = polygons_from_paths([[5, 7, 6]], [[1, 1, 4]])
     assert shapely.get_coordinates(mark).tolist() == [[5, 1], [7, 1], [6, 4], [5, 1]]
 
@@ -89,7 +89,7 @@ def test_paths_of_different_lengths_are_named():
         ([[0, 1, 1]], [3], r"ys\[0\] is 3"),
     ],
 )
-def test_one_flat_path_is_refused_with_what_to_pass(xs, ys, place):
+def test_a_single_flat_path_raises_with_advice(xs, ys, place):
     with pytest.raises(ValueError, match=place + r".*pass lists of paths, \[x\] and \[y\]"):
         polygons_from_paths(xs, ys)
 
@@ -98,7 +98,7 @@ def test_no_paths():
     assert len(polygons_from_paths([], [])) == 0
 
 
-def test_one_impossible_repair_costs_only_itself(monkeypatch):
+def test_a_repair_that_fails_does_not_affect_others(monkeypatch):
     bows = [([shift, shift + 4, shift + 4, shift], [0, 3, 0, 1]) for shift in range(5)]
     buffer = shapely.buffer
 
@@ -108,14 +108,14 @@ def test_one_impossible_repair_costs_only_itself(monkeypatch):
         return buffer(geometries, distance)
 
     monkeypatch.setattr(shapely, "buffer", fails_on_the_third)
-    found = polygons_from_ragged(*ragged(bows))
-    assert found.problems.tolist() == [None, None, REPAIR_FAILED, None, None]
-    assert found.areas == pytest.approx([4.5, 4.5, 0, 4.5, 4.5])
+    repaired = polygons_from_ragged(*ragged(bows))
+    assert repaired.problems.tolist() == [None, None, REPAIR_FAILED, None, None]
+    assert repaired.areas == pytest.approx([4.5, 4.5, 0, 4.5, 4.5])
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=3, max_size=9))
-def test_valid_and_simple_mean_the_same_for_one_ring(points):
-    # Small grids make spikes, repeated points, touching and collinear stretches all the time.
+def test_valid_and_simple_are_the_same_for_one_ring(points):
+    # On a small grid spikes, repeated points, touches and collinear edges are frequent.
     if len(set(points)) >= 3:
         mark = shapely.Polygon(points)
         assert mark.is_valid == mark.is_simple
@@ -124,17 +124,17 @@ def test_valid_and_simple_mean_the_same_for_one_ring(points):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=0, max_size=9))
 def test_every_path_is_a_valid_polygon_or_has_a_reason(points):
     x, y = [p[0] for p in points], [p[1] for p in points]
-    found = polygons_from_ragged(x, y, [0, len(x)])
-    mark = found.polygons[0]
+    repaired = polygons_from_ragged(x, y, [0, len(x)])
+    mark = repaired.polygons[0]
     if mark is None:
-        assert found.problems[0] == (TOO_FEW_POINTS if len(set(points)) < 3 else NO_AREA)
+        assert repaired.problems[0] == (TOO_FEW_POINTS if len(set(points)) < 3 else NO_AREA)
     else:
-        assert found.problems[0] is None
+        assert repaired.problems[0] is None
         assert mark.is_valid
-        assert mark.area == found.areas[0] > 0
+        assert mark.area == repaired.areas[0] > 0
 
 
-def test_problems_alone_equal_those_of_the_polygons() -> None:
+def test_path_problems_equal_those_of_the_polygons() -> None:
     paths = list(PATHS.values())
     x = np.concatenate([np.asarray(path[0], np.float64) for path in paths])
     y = np.concatenate([np.asarray(path[1], np.float64) for path in paths])
@@ -148,7 +148,7 @@ def test_problems_alone_equal_those_of_the_polygons() -> None:
     st.sampled_from([1e-6, 1.0, 0.1, 1e6]),
     st.sampled_from([0.0, 0.3, 1e6]),
 )
-def test_problems_alone_equal_those_of_random_paths(
+def test_path_problems_equal_those_of_random_polygons(
     paths: list[list[tuple[int, int]]], scale: float, shift: float
 ) -> None:
     points = np.array([point for path in paths for point in path], np.float64).reshape(-1, 2) * scale + shift
@@ -157,27 +157,27 @@ def test_problems_alone_equal_those_of_random_paths(
     assert path_problems(points[:, 0], points[:, 1], offsets).tolist() == full.problems.tolist()
 
 
-def test_problems_without_polygons_are_those_with_them() -> None:
-    # On a small grid many paths turn back on themselves, cross themselves, or have no area.
-    chance = np.random.default_rng(20)
+def test_path_problems_equal_those_of_polygons_on_a_small_grid() -> None:
+    # On a small grid many paths turn back on themselves, cross themselves or have no area.
+    rng = np.random.default_rng(20)
     for n_points in range(3, 9):
-        x, y = chance.integers(0, 4, (2, 3000 * n_points)).astype(float)
+        x, y = rng.integers(0, 4, (2, 3000 * n_points)).astype(float)
         offsets = np.arange(0, 3000 * n_points + 1, n_points)
-        found = path_problems(x, y, offsets)
-        assert found.tolist() == polygons_from_ragged(x, y, offsets).problems.tolist()
-        assert 0 < np.count_nonzero(found != None) < len(found)  # noqa: E711 - elementwise
+        problems = path_problems(x, y, offsets)
+        assert problems.tolist() == polygons_from_ragged(x, y, offsets).problems.tolist()
+        assert 0 < np.count_nonzero(problems != None) < len(problems)  # noqa: E711 - elementwise
 
 
 def test_an_edge_that_turns_back_at_the_top() -> None:
-    # GEOS takes the edge without an area for the side on which the interior is, and nothing is left.
+    # GEOS mistakes on which side of the edge the interior is, and nothing remains.
     x, y = np.array([(0, 1), (1, 1), (0, 1), (0, 0), (1, 1)], float).T
     assert path_problems(x, y, [0, 5]).tolist() == ["no_area"]
     assert polygons_from_ragged(x, y, [0, 5]).problems.tolist() == ["no_area"]
 
 
-def test_what_is_repaired_is_valid() -> None:
-    # Outlines in hundredths that cross themselves often: by rounding, one repair is not always enough.
-    chance = np.random.default_rng(7)
-    steps = np.cumsum(chance.normal(0, 3, (2000, 40, 2)), axis=1).round(2)
+def test_repaired_outlines_are_valid() -> None:
+    # Outlines in hundredths that cross themselves often: because of rounding, one repair may not be enough.
+    rng = np.random.default_rng(7)
+    steps = np.cumsum(rng.normal(0, 3, (2000, 40, 2)), axis=1).round(2)
     repaired = polygons_from_ragged(*steps.reshape(-1, 2).T, np.arange(0, 80_001, 40)).polygons
     assert shapely.is_valid(repaired[~shapely.is_missing(repaired)]).all()

@@ -1,4 +1,4 @@
-"""The functions of `polyframe.geometry` take any iterable, and read it once."""
+"""Test that the functions of `polyframe.geometry` accept any iterable, and read it once."""
 
 import numpy as np
 import pytest
@@ -24,13 +24,13 @@ CALLS = {
 }
 
 
-def test_every_function_is_called():
+def test_every_public_function_is_called():
     assert sorted(CALLS) == sorted(g.__all__)
 
 
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("form", [iter, tuple, lambda values: (value for value in values)])
-def test_any_iterable_will_do(name, form):
-    found, expected = CALLS[name](form), CALLS[name](list)
-    assert np.array_equal(found, expected)
+def test_any_iterable_is_accepted(name, form):
+    result, expected = CALLS[name](form), CALLS[name](list)
+    assert np.array_equal(result, expected)
     assert not isinstance(expected, float) or 0 < expected < 1

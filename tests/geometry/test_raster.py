@@ -11,8 +11,8 @@ from polyframe.geometry import contours, raster_contours
 from polyframe.geometry.raster import _smooth, cluster_raster_contours
 
 
-def test_close_to_the_exact_contours(make_cluster):
-    # The line of level k runs between grid points, up to a step outside of the exact one.
+def test_raster_contours_are_close_to_exact_contours(make_cluster):
+    # The line of level k runs between grid points, up to one step outside the exact contour.
     marks = make_cluster(5)
     step = np.ptp(shapely.total_bounds(marks).reshape(2, 2), axis=0).max() / 399
     grid = raster_contours(marks, num_grid_points=400, smoothing="no_smoothing")
@@ -41,15 +41,15 @@ def test_smoothing():
         assert shapely.area([b, c]) == pytest.approx(a.area, rel=0.02)
 
 
-def test_simplifying_keeps_the_point_at_which_a_line_begins():
-    # In thousandths of a pixel all corners are within the tolerance of 10 of them, so that only the first one
-    # is left, and three others, without which it would be no polygon.
+def test_simplifying_keeps_the_start_point():
+    # At a scale of 0.001 all corners are within the tolerance, so that only the first one remains, and three
+    # others that a polygon needs.
     octagon = np.array([(1, 0), (2, 0), (3, 1), (3, 2), (2, 3), (1, 3), (0, 2), (0, 1), (1, 0)])
     for size, corners in ((1.0, 8), (0.001, 4)):
         simple = shapely.get_coordinates(_smooth(shapely.Polygon(octagon * size), 50, "minimal_sides"))
         assert simple[0].tolist() == simple[-1].tolist() == [size, 0]
         assert len(simple) == corners + 1
-    # A point on a straight edge stays where the line begins there, and goes elsewhere.
+    # A point on a straight edge is kept if the line begins there, and removed elsewhere.
     square = shapely.Polygon([(1, 0), (2, 0), (2, 1), (2, 2), (0, 2), (0, 0)])
     simple = shapely.get_coordinates(_smooth(square, 50, "minimal_sides"))
     assert simple.tolist() == [[1, 0], [2, 0], [2, 2], [0, 2], [0, 0], [1, 0]]
@@ -65,14 +65,14 @@ def test_coarse_grids_do_not_raise(points, smoothing):
             assert level.area > 0
 
 
-def test_what_cannot_be_asked():
+def test_invalid_settings_raise():
     with pytest.raises(ValueError, match=r"num_grid_points must be an integer from 2 to 10000 \(got 1\)"):
         raster_contours([box(0, 0, 1, 1)], num_grid_points=1)
     with pytest.raises(ValueError, match="smoothing: 'round' is not one of"):
         raster_contours([box(0, 0, 1, 1)], smoothing="round")
 
 
-def test_clusters_together_are_as_one_by_one(make_cluster):
+def test_many_clusters_equal_one_by_one(make_cluster):
     sizes = [3, 0, 1, 5]
     marks = np.concatenate([make_cluster(size, seed=k) for k, size in enumerate(sizes)])
     offsets = np.cumsum([0, *sizes])
@@ -89,7 +89,7 @@ triangle = st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=3, max
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(triangle.map(shapely.Polygon), min_size=1, max_size=4), st.integers(2, 30))
-def test_whatever_the_marks_there_are_levels_or_none(marks, points):
+def test_every_level_has_an_area(marks, points):
     marks = [mark for mark in marks if mark.is_valid]
     levels = raster_contours(marks, points, "no_smoothing")
     assert len(levels) <= len(marks)

@@ -1,4 +1,4 @@
-"""The array layer against the functions of panoptes_aggregation 5.3.1 themselves."""
+"""Compare the geometry functions with those of panoptes_aggregation 5.3.1."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ RASTERS = [
 
 @pytest.fixture(scope="module")
 def answers(reference_python, make_cluster):
-    """Clusters (marks, volunteers, times) of up to 6 marks, and what the reference makes of each."""
+    """Return clusters (marks, volunteers, times) of up to 6 marks, each with the reference tool's results."""
     clusters, asked = [], []
     for seed, count in enumerate((1, 2, 3, 6)):
         marks = make_cluster(count, vertices=80, seed=seed, snap=0.25 if seed % 2 else 0)

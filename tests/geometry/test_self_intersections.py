@@ -15,7 +15,7 @@ def scribble(points, seed=0, size=1000.0):
 
 
 def wheel(points, step):
-    """A star polygon: every corner of a regular polygon, `step` corners on each time."""
+    """Return a star polygon: the corners of a regular polygon, `step` corners further each time."""
     angle = 2 * np.pi * step * np.arange(points) / points
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
@@ -27,9 +27,9 @@ def comb(teeth, turn=0.0):
 
 
 def problems(points):
-    found = polygons_from_ragged(*points.T, [0, len(points)]).problems.tolist()
-    assert path_problems(*points.T, [0, len(points)]).tolist() == found
-    return found
+    codes = polygons_from_ragged(*points.T, [0, len(points)]).problems.tolist()
+    assert path_problems(*points.T, [0, len(points)]).tolist() == codes
+    return codes
 
 
 @pytest.mark.parametrize("size", [1e-140, 1.0, 1e9])
@@ -40,13 +40,13 @@ def test_scribbles_are_repaired_up_to_a_limit(size):
 
 
 @pytest.mark.slow
-def test_valid_outlines_that_would_take_minutes_are_refused_and_others_are_not():
+def test_valid_outlines_that_would_take_minutes_are_rejected():
     assert problems(comb(1_000, turn=0.7)) == [None]
     assert problems(comb(40_000)) == [None]
     assert problems(comb(40_000, turn=0.7)) == [TOO_MANY_CROSSINGS]
 
 
-def test_a_hand_that_rests_or_goes_round_again_is_no_tangle():
+def test_touches_and_shared_stretches_are_not_crossings():
     square = np.array([[0.0, 0.0], [10, 0], [10, 10], [0, 10]])
     jitter = np.tile([[0.0, 0.0], [1, 0]], (300, 1))
     assert problems(np.vstack([jitter, square])) == [None]
@@ -68,7 +68,7 @@ def test_the_number_of_crossings_decides(monkeypatch):
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=4, max_size=40))
-def test_reversals_bound_the_crossings(points):
+def test_reversals_bound_the_number_of_crossings(points):
     points = np.array(points, dtype=np.float64)
     ring = np.vstack([points, points[:1]])
     segments = shapely.linestrings(np.stack([ring[:-1], ring[1:]], axis=1))
@@ -82,7 +82,7 @@ def test_reversals_bound_the_crossings(points):
         self_intersections.MOST_CROSSINGS, self_intersections.FEW_POINTS = before
 
 
-def test_usual_outlines_need_no_look(make_cluster):
+def test_ordinary_outlines_are_not_suspect(make_cluster):
     marks = make_cluster(20, vertices=200, snap=1)
     points, mark = shapely.get_coordinates(marks, return_index=True)
     counts = np.bincount(mark)

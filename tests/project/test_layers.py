@@ -21,10 +21,9 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def imports_of(path: Path, *, at_start: bool = False) -> Iterator[str]:
-    """Yield the modules of the package that a module imports; `at_start` omits imports in functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in tree.body if at_start else ast.walk(tree):
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the modules of the package that a module imports, also inside of functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.partition(".")[0] == "polyframe")
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "polyframe":
@@ -70,7 +69,7 @@ def test_number_of_floors() -> None:
 
 def test_modules_do_not_import_in_circles() -> None:
     graph = {
-        module: {name for name in imports_of(path, at_start=True) if name != module}
+        module: {name for name in imports_of(path) if name != module}
         for module, path in MODULES.items()
         if module != "polyframe"
     }

@@ -1,10 +1,10 @@
-"""What overlapping outlines give, in rational arithmetic: an oracle for both engines, independent of both.
+"""Compute contours and intersections in rational arithmetic: a test oracle, independent of both engines.
 
-The plane is cut into vertical slabs at every vertex and every crossing, and each slab by the edges that span
-it into cells. No edge ends or crosses another inside a slab, so a cell is a trapezoid with one depth, and its
-area is exact. Cells that share a piece of edge of positive length are neighbours; cells that touch in a point
-are not. So regions that touch only in a point are different parts, and what is cut off from the outside but
-for a point is a hole.
+The plane is cut into vertical slabs at every vertex and every crossing, and each slab into cells by the edges
+that span it. No edge ends or crosses another inside a slab, so a cell is a trapezoid with one depth and an
+exact area. Cells that share a piece of edge of positive length are neighbours; cells that touch in a point
+are not. So regions that touch only in a point are different parts, and a region that is connected to the
+outside only by a point is a hole.
 """
 
 import itertools
@@ -24,7 +24,7 @@ Segment = tuple[Point, Point]
 
 @dataclass(frozen=True)
 class Cell:
-    """A trapezoid between two edges, over one slab; unbounded ones have no area.
+    """A trapezoid between two edges, in one slab; unbounded cells have no area.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Cell:
         How many marks contain it.
     area : Fraction
     left, right : pair of Fraction
-        Where it begins and ends on the left and on the right side of its slab; None is infinity.
+        Its lower and upper y on the left and on the right side of its slab; None is infinity.
     """
 
     depth: int
@@ -42,7 +42,7 @@ class Cell:
 
 
 class Overlay:
-    """The cells of some marks, each mark a list of rings of which an odd number surround its inside."""
+    """The cells of some marks, each of them a list of rings with an even-odd interior."""
 
     def __init__(self, marks: Sequence[Mark]) -> None:
         self.count = len(marks)
@@ -61,7 +61,7 @@ class Overlay:
         }
         self.cells: list[Cell] = []
         self.neighbours: list[tuple[int, int]] = []
-        before = self._add_slab(Fraction(0), Fraction(0), [])  # all that is farther to the left
+        before = self._add_slab(Fraction(0), Fraction(0), [])  # everything to the left
         for start, end in itertools.pairwise(sorted(cuts)):
             slab = self._add_slab(start, end, [side for side in sides if side[0][0] <= start < side[1][0]])
             self._join(before, slab)
@@ -106,7 +106,7 @@ class Overlay:
             i, j = i + ends[0], j + ends[1]
 
     def parts(self, level: int) -> list[list[int]]:
-        """Return the parts of the region where at least so many marks overlap, as cells."""
+        """Return the parts of the region where at least `level` marks overlap, as cells."""
         components = self._components(lambda cell: self.cells[cell].depth >= level)
         return [part for part in components if self.area(part) > 0]
 
@@ -115,16 +115,16 @@ class Overlay:
         return sum((self.cells[cell].area or Fraction(0) for cell in cells), Fraction(0))
 
     def filled_area(self, part: list[int]) -> Fraction:
-        """Return the area of a part, what it cuts off from the outside included."""
+        """Return the area of a part, including its holes."""
         cells = set(part)
         others = self._components(lambda cell: cell not in cells)
         holes = [hole for hole in others if all(self.cells[cell].area is not None for cell in hole)]
         return self.area(part) + sum((self.area(hole) for hole in holes), Fraction(0))
 
     def largest_parts(self, level: int) -> list[list[int]]:
-        """Return the largest part of a level; several where they are equally large, none without an area.
+        """Return the largest parts of a level, several on ties, none without an area.
 
-        Marks are rounded, so equally large is what does not differ by more than 1e-12.
+        Coordinates are rounded, so areas within a fraction of 1e-12 are tied.
         """
         parts = self.parts(level)
         most = max((self.area(part) for part in parts), default=Fraction(0))
@@ -132,7 +132,7 @@ class Overlay:
 
     @cached_property
     def contour_areas(self) -> list[list[Fraction]]:
-        """Areas of the contours of all levels, holes filled: for each level those of equally large parts."""
+        """Return the areas of all contours, holes filled: for each level those of tied parts."""
         levels = [
             [self.filled_area(part) for part in self.largest_parts(level)]
             for level in range(1, self.count + 1)
@@ -141,7 +141,7 @@ class Overlay:
 
     @cached_property
     def common_areas(self) -> list[Fraction]:
-        """Areas of the average `intersection`, holes excluded: 0, or those of equally large parts."""
+        """Return the areas of the average `intersection`, holes excluded: 0, or those of tied parts."""
         return [self.area(part) for part in self.largest_parts(self.count)] or [Fraction(0)]
 
     def area_from_depth(self, level: int) -> Fraction:
@@ -167,7 +167,7 @@ class Overlay:
 
 
 def crossing_of(one: Segment, other: Segment) -> Point | None:
-    """Return the point that two segments which are not parallel have in common."""
+    """Return the intersection point of two segments, or None if there is none or they are parallel."""
     (ax, ay), (bx, by) = one
     (cx, cy), (dx, dy) = other
     if max(ax, bx) < min(cx, dx) or max(cx, dx) < min(ax, bx):
@@ -185,7 +185,7 @@ def crossing_of(one: Segment, other: Segment) -> Point | None:
 
 
 def marks_of(polygons: Iterable[shapely.Polygon]) -> list[Mark]:
-    """Return polygons as they are, to the last bit."""
+    """Return polygons with their exact coordinates."""
     return [
         [
             [(Fraction(x), Fraction(y)) for x, y in ring.coords[:-1]]

@@ -1,8 +1,8 @@
 """Call the reference tool's own geometry functions.
 
-Executed by a Python that has it, never imported by tests. Reads a JSON list of clusters from standard input,
-each `{"x": [...], "y": [...], "volunteers": [...], "created_at": [...], "rasters": [[num_grid_points,
-smoothing], ...]}`, and prints a JSON list of what the reference makes of them.
+Run by a Python in which it is installed, never imported by tests. Reads a JSON list of clusters from standard
+input, each `{"x": [...], "y": [...], "volunteers": [...], "created_at": [...], "rasters": [[num_grid_points,
+smoothing], ...]}`, and prints a JSON list of the reference tool's results.
 """
 
 import json
