@@ -85,7 +85,7 @@ def previous_selection(output: Path, recorded: Mapping[str, Any]) -> PreviousSel
 def extracted_tools(manifest: Manifest) -> Tools | None:
     """Return the tools of the extractions in an output directory; None if its manifest does not say."""
     tools = tools_in(manifest.partitions)
-    return None if tools is None else tools.chosen(manifest.extraction)
+    return None if tools is None else tools.selected(manifest.extraction)
 
 
 def check_tools_exist(
@@ -114,13 +114,13 @@ def check_tools_exist(
     """
     if tools is None:
         return
-    asked = tools.lacking(settings, [name for name in TOOL_SETTINGS if name in flagged])
+    asked = tools.missing(settings, [name for name in TOOL_SETTINGS if name in flagged])
     if asked:
         raise PolyframeError(f"{where}: contains no outline of {' or '.join(asked)}; it contains {tools}")
-    lacking = tools.lacking(settings)
+    lacking = tools.missing(settings)
     if not lacking or tools == Tools():
         return
-    if tools.chosen(settings) == Tools():
+    if tools.selected(settings) == Tools():
         raise PolyframeError(
             f"{where}: contains no outline of {', '.join(lacking)}, which the configuration names; "
             f"it contains {tools}"

@@ -250,8 +250,8 @@ def test_tasks_and_tools_that_hold_nothing_are_said_out_loud(
     small_export.write_text(export_text(rows))
     done = polyframe("run", small_export, "-o", tmp_path / "out", "--task", "T9")
     assert done.code == 0
-    assert "no mark was found; the annotations hold 1 object of task T0 with the keys pathX, " in done.err
-    assert done.err.endswith("; --task takes T9; without --task there is 1 mark\n")
+    assert "no marks; the annotations contain 1 object of task T0 with the keys pathX, " in done.err
+    assert done.err.endswith("; --task selects T9; without --task there is 1 mark\n")
 
 
 GOOD = [square(0, 0), square(1, 0)]

@@ -151,7 +151,7 @@ def test_outlines_without_a_point_are_counted(both: Callable[..., Both]) -> None
     assert found.counts == "marks seen 10 = 7 rejected + 0 set aside as repeats + 3 clustered + 0 outliers"
     assert "rejected, see the table rejects: path_empty 7" in found.done.out
     assert found.reductions["clusters_count"].to_list() == [3]
-    assert found.rejects["detail"].unique().to_list() == ["`pathX` and `pathY` without a point"]
+    assert found.rejects["detail"].unique().to_list() == ["`pathX` and `pathY` are empty"]
 
 
 def test_answers_belong_to_the_marks_of_the_same_occurrence(both: Callable[..., Both]) -> None:
@@ -219,7 +219,7 @@ def nothing(tmp_path: Path, polyframe: Call, cells: list[str], *flags: object, c
         flags = (*flags, "-c", tmp_path / "config.yaml")
     done = polyframe("extract", path, "-o", tmp_path / "out", *flags)
     assert done.code == 0, done.err
-    lines = [line for line in done.err.splitlines() if "no mark was found" in line]
+    lines = [line for line in done.err.splitlines() if "no marks; " in line]
     said: list[str] = []
     settings = {"config": tmp_path / "config.yaml"} if config else {}
     pf.extract(path, say=said.append, **settings)
@@ -233,14 +233,14 @@ def test_where_no_mark_is_found_the_message_says_what_there_is(tmp_path: Path, p
     cells = [drawing(point), drawing(point, point | {"r": 3}), json.dumps([{"task": "T1", "value": "yes"}])]
     told = nothing(tmp_path, polyframe, cells)
     held = "2 objects of task T0 with the keys tool, x, y, 1 object of task T0 with the keys r, tool, x, y"
-    assert f"the annotations hold {held}; outlines are read from the keys" in told
+    assert f"the annotations contain {held}; outlines are read from the keys" in told
     assert "-c" not in told
     assert "--task" not in told
 
 
 def test_answers_are_named_where_there_are_no_objects(tmp_path: Path, polyframe: Call) -> None:
     cells = [json.dumps([{"task": task, "value": value}]) for task, value in (("T1", "yes"), ("T2", [1]))]
-    assert "hold only answers to the tasks T1, T2;" in nothing(tmp_path, polyframe, cells)
+    assert "contain only answers to the tasks T1, T2;" in nothing(tmp_path, polyframe, cells)
 
 
 def test_what_was_not_done_is_not_advised_against(tmp_path: Path, polyframe: Call) -> None:

@@ -173,33 +173,36 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no JSON": ({"annotations": NAME}, "not JSON at character 1"),
     "cut": ({"annotations": f'[{{"task": "{NAME}'}, "not JSON at character 11"),
-    "a text": ({"annotations": json.dumps(NAME)}, "found a text, expected a list of objects with a `task`"),
-    "an entry": ({"annotations": json.dumps([NAME])}, "entry 0 is a text, expected an object with a `task`"),
+    "a text": ({"annotations": json.dumps(NAME)}, "got a string, expected a list of objects with a `task`"),
+    "an entry": (
+        {"annotations": json.dumps([NAME])},
+        "entry 0 is a string, expected an object with a `task`",
+    ),
     "a task": (
         {"annotations": json.dumps([{"task": [NAME]}])},
-        "`task` of entry 0 is a list, expected a text such as T0",
+        "`task` of entry 0 is a list, expected a string such as T0",
     ),
-    "a mark": ({"annotations": drawing(square(0, 0), NAME)}, "found a text, expected an object"),
-    "a list": ({"annotations": drawing(square(0, 0), [NAME])}, "found a list, expected an object"),
+    "a mark": ({"annotations": drawing(square(0, 0), NAME)}, "got a string, expected an object"),
+    "a list": ({"annotations": drawing(square(0, 0), [NAME])}, "got a list, expected an object"),
     "a tool": (
         {"annotations": drawing(square(0, 0, toolIndex=NAME))},
-        "`toolIndex` is a text, expected a whole number",
+        "`toolIndex` is a string, expected an integer",
     ),
     "an old tool": (
         {"annotations": drawing(square(0, 0, tool={"name": NAME}))},
-        "`tool` is an object, expected a whole number",
+        "`tool` is an object, expected an integer",
     ),
     "a frame": (
         {"annotations": drawing(square(0, 0, frame=f"', expected an object {NAME}"))},
-        "`frame` is a text, expected a whole number",
+        "`frame` is a string, expected an integer",
     ),
     "a number": (
         {"annotations": drawing(square(0, 0, frame=-5550123))},
-        "`frame` is a number, expected a whole number",
+        "`frame` is a number, expected an integer",
     ),
     "a coordinate": (
         {"annotations": drawing(square(0, 0, pathX=[1, NAME, 2, 3]))},
-        "x of point 1 is a text, expected a number",
+        "x of point 1 is a string, expected a number",
     ),
     "a coordinate too large": (
         {"annotations": drawing(square(0, 0, pathX=[1, 5550123e9, 2, 3]))},
@@ -211,7 +214,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no point": (
         {"annotations": drawing(square(0, 0, pathX=[], pathY=[]))},
-        "`pathX` and `pathY` without a point",
+        "`pathX` and `pathY` are empty",
     ),
     "a path": ({"annotations": drawing(svg(f"M 1,1 #{NAME}"))}, "`path` is not an SVG path at character 7"),
     "a command": (
@@ -224,7 +227,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "points": (
         {"annotations": drawing({"toolIndex": 0, "toolType": "polygon", "points": [NAME, 1]})},
-        "`points` has a text, expected objects with x and y",
+        "`points` has a string, expected objects with x and y",
     ),
     "lengths": (
         {"annotations": drawing(square(0, 0, pathX=[1, NAME]))},

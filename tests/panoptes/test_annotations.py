@@ -169,7 +169,7 @@ def test_an_outline_without_a_point_is_rejected(settings):
         decoded = decode(cell(SQUARE, empty), settings=settings)
         assert found(decoded) == [(0, 1, reasons.PATH_EMPTY)], empty
         assert decoded.marks.mark_index.tolist() == [0]
-    assert decode(cell(EMPTY[0])).rejects.detail == ["`pathX` and `pathY` without a point"]
+    assert decode(cell(EMPTY[0])).rejects.detail == ["`pathX` and `pathY` are empty"]
     assert found(decode(cell(EMPTY[0], EMPTY[0]), settings=Settings(tool=(7,)))) == []
 
 

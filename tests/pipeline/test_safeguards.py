@@ -821,4 +821,4 @@ def test_the_number_of_recorded_tools_is_limited() -> None:
     named = Settings(tool=(499, 600))
     there = tools_to_record(EXTRACTIONS.empty(), cells, named)
     assert len(there) == 100
-    assert tools_from_names(there).lacking(named) == ["tool 600"]
+    assert tools_from_names(there).missing(named) == ["tool 600"]

@@ -1,7 +1,7 @@
-"""Flat coordinate arrays from the paths of many marks.
+"""Parse the paths of many marks into flat coordinate arrays.
 
-A path comes either as the text between the brackets of a JSON array, `1.5,2,3e1`, or as a list of floats. The
-text of all marks is parsed in one go, several times as fast as making a Python float of every number.
+A path is either the text between the brackets of a JSON array, such as `1.5,2,3e1`, or a list of floats. The
+text of all marks is parsed at once, several times faster than converting every number to a Python float.
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ def flat_paths(x: Sequence[Path], y: Sequence[Path], lengths: Sequence[int]) -> 
     Parameters
     ----------
     x, y : sequence of bytes or list of float, length n
-        The coordinates of each path; bytes are the JSON text of its numbers. x and y of a path
-        are of one kind.
+        Coordinates of each path; bytes are the JSON text of its numbers. x and y of a path have the same
+        type.
     lengths : sequence of int, length n
         Number of points of each path.
 
     Returns
     -------
     x, y : ndarray of float64, shape (n_points,)
-        Numbers beyond the range of float64 become infinite; -0 is 0.
+        Numbers beyond the range of float64 become infinite; -0 becomes 0.
     offsets : ndarray of int64, shape (n + 1,)
         Path i has the points `offsets[i]` to `offsets[i + 1]`.
     """
@@ -51,7 +51,7 @@ def flat_paths(x: Sequence[Path], y: Sequence[Path], lengths: Sequence[int]) -> 
         )
         for paths in (x, y)
     )
-    # The texts stand first, then the lists; bring them into the order of the paths.
+    # The texts come first, then the lists; restore the order of the paths.
     order = np.argsort(~is_text, kind="stable")
     start = np.empty(len(order), dtype=np.int64)
     start[order] = offsets_of(length[order])[:-1]
@@ -60,29 +60,28 @@ def flat_paths(x: Sequence[Path], y: Sequence[Path], lengths: Sequence[int]) -> 
 
 
 def numbers_from_text(text: bytes) -> Floats:
-    """Return the numbers of a text such as `1.5,2,3e1`.
+    """Parse numbers such as `1.5,2,3e1`.
 
     Parameters
     ----------
     text : bytes
-        JSON numbers with commas between them and perhaps white space; the caller has checked that it is
-        nothing else.
+        JSON numbers separated by commas, with optional white space; the caller has checked that.
 
     Returns
     -------
     ndarray of float64
-        Correctly rounded; empty for an empty text, infinite beyond the range of float64; -0 is 0.
+        Correctly rounded; empty for an empty text, infinite beyond the range of float64; -0 becomes 0.
     """
     if any(space in text for space in (b" ", b"\n", b"\t", b"\r")):
         text = text.translate(None, _WHITESPACE)
     if not text:
         return np.empty(0, np.float64)
-    # To Polars this is a CSV of one column with a comma at the end of each line, parsed with several
-    # threads and without the GIL. `pyarrow.Array.cast` takes longer, and imports pyarrow.compute,
-    # which is a tenth of the start-up.
+    # To Polars this is a CSV of one column with a comma at the end of each line, parsed by several threads
+    # and without the GIL. `pyarrow.Array.cast` is slower, and importing pyarrow.compute takes a tenth of the
+    # start-up.
     frame = pl.read_csv(
         text, has_header=False, schema={"number": pl.Float64}, separator="\t", quote_char=None, eol_char=","
     )
     numbers = frame.to_series().to_numpy()
-    # A JSON reader makes -0 the number 0 and -0.0 the float -0.0; here both are 0, whoever read the cell.
+    # JSON decoders read -0 as 0 and -0.0 as -0.0; here both become 0, whichever decoder read the cell.
     return numbers + 0.0 if b"-" in text else numbers

@@ -1,8 +1,8 @@
-"""The JSON of `annotations` cells, as marks: arrays over a whole partition.
+"""Decode the JSON of `annotations` cells into marks: arrays over a whole partition.
 
-Nearly every cell is read by the typed decoder of `plain_cells`, which leaves the coordinates as text; the
-coordinates of all cells are parsed together. A cell with anything unusual in it goes to the general reader of
-`any_cells`, which says why a mark cannot be used. Both give the same marks.
+Nearly every cell is read by `fast_decoder`, which leaves coordinates as text; the coordinates of all cells
+are parsed together. A cell with anything unusual is read by `general_decoder`, which gives the reason why a
+mark cannot be used. Both return the same marks.
 """
 
 import math
@@ -35,19 +35,19 @@ class Marks:
     Attributes
     ----------
     row : ndarray of int64, shape (n,)
-        Position of the cell among the cells.
+        Index of the cell.
     mark_index : ndarray of int32, shape (n,)
-        Position of the mark among all marks of the cell, whatever their task: the entries of every list of
-        marks count, wanted or not, so the number does not depend on the settings.
+        Index of the mark among all marks of the cell, of any task. The entries of every list of marks count,
+        selected or not, so the index does not depend on the settings.
     task : list of str
     frame : ndarray of int32, shape (n,)
     tool_index : ndarray of int32, shape (n,)
     tool : list of str
         Such as `T0_toolIndex1` (classifier 2.x) or `T0_tool1` (classifier 1.x).
     tool_type : list of str
-        Such as `freehandLine`; where the mark names none, after the form of its path.
+        Such as `freehandLine`; derived from the form of the path if the mark has none.
     details : list of (str or None)
-        JSON text of the mark's details with the answers of its sub-tasks.
+        Details of the mark with the answers of its sub-tasks, as JSON.
     x, y : ndarray of float64, shape (n_points,)
         Coordinates as drawn, in image pixels, y down; Bezier curves as paths. All finite and at most
         `reasons.LARGEST_COORDINATE`.
@@ -75,13 +75,13 @@ class Rejects:
     Attributes
     ----------
     row : ndarray of int64, shape (n,)
-        Position of the cell among the cells.
+        Index of the cell.
     mark_index : ndarray of int32, shape (n,)
-        As in `Marks`; -1 where the whole cell is rejected.
+        As in `Marks`; -1 if the whole cell is rejected.
     reason : list of str
         Codes from `polyframe.core.reasons`.
     detail : list of str
-        What was found and what was expected, at most 120 characters.
+        The actual and the expected content, at most 120 characters.
     """
 
     row: Ints
@@ -92,30 +92,29 @@ class Rejects:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What `decode_annotations` found: the usable marks, and what cannot be used."""
+    """The marks of some cells, and the cells and marks that cannot be used."""
 
     marks: Marks
     rejects: Rejects
 
 
 def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) -> Decoded:
-    """Read the `annotations` cells of many classifications.
+    """Decode the `annotations` cells of many classifications.
 
     Parameters
     ----------
     cells : iterable of str, bytes or None
-        One cell for each classification, for instance a Polars string column. Any text is taken; none raises.
+        One cell for each classification, for example a Polars string column. No text raises an exception.
     settings : Settings
-        `drawing_tasks` says which tasks and tools to take and how to read them; without any, every mark that
-        looks like a polygon, a freehand line or a Bezier curve is taken. `task` and `tool` narrow that. Marks
-        without a path of tools that draw no outlines (points, circles) are passed over, unless the tool is
-        listed. Of an exact copy of a mark in the same cell, task, frame and tool the first is taken, unless
-        `duplicate_marks` says otherwise.
+        `drawing_tasks` selects tasks and tools and says how to read them; without it, every polygon, freehand
+        line and Bezier curve is selected. `task` and `tool` narrow the selection. Marks without a path of
+        tools that draw no outlines (points, circles) are skipped, unless the tool is listed. Exact copies of
+        a mark in the same cell, task, frame and tool are rejected, unless `duplicate_marks` is `keep`.
 
     Returns
     -------
     Decoded
-        A cell without marks (an empty list, only answers to questions) appears in neither part.
+        A cell without marks (an empty list, or only answers to questions) appears in neither part.
     """
     selection = selection_from_settings(settings)
     rows: list[int] = []
@@ -125,34 +124,34 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
         if cell is None:
             rejections.append((row, Rejection(-1, reasons.ANNOTATIONS_MISSING, "the cell is empty")))
             continue
-        found = decode_cell_fast(cell, selection)
-        if found is None:
-            found, rejected = decode_cell(cell, selection)
+        of_cell = decode_cell_fast(cell, selection)
+        if of_cell is None:
+            of_cell, rejected = decode_cell(cell, selection)
             rejections.extend((row, rejection) for rejection in rejected)
-        marks += found
-        rows += [row] * len(found)
+        marks += of_cell
+        rows += [row] * len(of_cell)
     x, y, offsets = flat_paths([m.x for m in marks], [m.y for m in marks], [m.n_points for m in marks])
     usable, bad = _check_coordinates(marks, x, y, offsets)
     if settings.duplicate_marks == "reject":
-        copies = _copies(rows, marks, x, y, offsets, usable)
+        copies = _duplicates(rows, marks, x, y, offsets, usable)
         usable[[i for i, _ in copies]] = False
         bad += copies
     if bad:
         rejections += [(rows[i], rejection) for i, rejection in bad]
         rows, marks = list(compress(rows, usable)), list(compress(marks, usable))
         x, y, offsets = _take_paths(x, y, offsets, np.flatnonzero(usable))
-    x, y, offsets = _with_curves(marks, x, y, offsets)
+    x, y, offsets = _curves_as_paths(marks, x, y, offsets)
     return Decoded(_as_marks(rows, marks, x, y, offsets), _as_rejects(rejections))
 
 
 def _check_coordinates(
     marks: list[Mark], x: Floats, y: Floats, offsets: Ints
 ) -> tuple[Flags, list[tuple[int, Rejection]]]:
-    """Return which marks have usable coordinates, and the position and the rejection of each other mark."""
+    """Return which marks have usable coordinates, and the index and rejection of each other mark."""
     if not len(x) or max(_largest(x), _largest(y)) <= reasons.LARGEST_COORDINATE:
         return np.ones(len(marks), dtype=bool), []
     bad: list[tuple[int, Rejection]] = []
-    # Not `>`: NaN compares false with everything.
+    # Not `>`, since every comparison with NaN is false.
     point_is_bad = ~((np.abs(x) <= reasons.LARGEST_COORDINATE) & (np.abs(y) <= reasons.LARGEST_COORDINATE))
     usable = ~np.logical_or.reduceat(point_is_bad, offsets[:-1])
     for i in np.flatnonzero(~usable).tolist():
@@ -160,14 +159,14 @@ def _check_coordinates(
         values = np.concatenate([x[path], y[path]])
         finite = np.isfinite(values)
         if finite.all():
-            reason, found = reasons.COORDINATE_TOO_LARGE, values[np.argmax(np.abs(values))]
+            reason, value = reasons.COORDINATE_TOO_LARGE, values[np.argmax(np.abs(values))]
         else:
-            reason, found = reasons.COORDINATE_NOT_FINITE, values[np.argmin(finite)]
-        bad.append((i, Rejection(marks[i].mark_index, reason, f"a coordinate is {found:g}")))
+            reason, value = reasons.COORDINATE_NOT_FINITE, values[np.argmin(finite)]
+        bad.append((i, Rejection(marks[i].mark_index, reason, f"a coordinate is {value:g}")))
     return usable, bad
 
 
-def _copies(
+def _duplicates(
     rows: list[int],
     marks: list[Mark],
     x: Floats,
@@ -175,32 +174,32 @@ def _copies(
     offsets: Ints,
     usable: Flags,
 ) -> list[tuple[int, Rejection]]:
-    """Return the position and the rejection of each usable mark that is an exact copy of one before it."""
+    """Return the index and rejection of each usable mark that is an exact copy of an earlier one."""
     of_cell = np.array(rows, dtype=np.int64)
-    alike = possible_duplicates(of_cell, x, y, offsets)
-    if not len(alike):
+    candidates = possible_duplicates(of_cell, x, y, offsets)
+    if not len(candidates):
         return []
-    # The same control points make another outline where they are not of a curve.
+    # The same points give another outline if they are not control points of a curve.
     tools: dict[tuple[str, bool], int] = {}
     keys = [
         (mark.frame, tools.setdefault((mark.tool, mark.is_bezier), len(tools)))
-        for mark in map(marks.__getitem__, alike.tolist())
+        for mark in map(marks.__getitem__, candidates.tolist())
     ]
     frame, tool = np.array(keys, dtype=np.int64).T
-    copies, firsts = exact_duplicates(alike, (of_cell[alike], frame, tool), x, y, offsets)
+    copies, firsts = exact_duplicates(candidates, (of_cell[candidates], frame, tool), x, y, offsets)
     return [
-        (i, Rejection(marks[i].mark_index, reasons.DUPLICATE_MARK, _what_is_copied(marks[first], marks[i])))
+        (i, Rejection(marks[i].mark_index, reasons.DUPLICATE_MARK, _describe_copy(marks[first], marks[i])))
         for i, first in zip(copies.tolist(), firsts.tolist(), strict=True)
         if usable[i]
     ]
 
 
-def _what_is_copied(first: Mark, copy: Mark) -> str:
-    told = f"copy of mark {first.mark_index}"
+def _describe_copy(first: Mark, copy: Mark) -> str:
+    text = f"copy of mark {first.mark_index}"
     if first.details == copy.details:
-        return told
-    ours, kept = (_short(mark.details or "none") for mark in (copy, first))
-    return f"{told}; its answers {ours} are lost, {kept} are kept"
+        return text
+    lost, kept = (_short(mark.details or "none") for mark in (copy, first))
+    return f"{text}; its answers {lost} are lost, {kept} are kept"
 
 
 def _short(text: str) -> str:
@@ -208,15 +207,15 @@ def _short(text: str) -> str:
 
 
 def _largest(values: Floats) -> float:
-    """Return the largest absolute value without a copy of all; infinite where one is NaN."""
+    """Return the largest absolute value without copying the array; infinite if a value is NaN."""
     largest = max(values.max(), -values.min())
     return math.inf if np.isnan(largest) else float(largest)
 
 
-def _with_curves(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
-    """Replace the control points of Bezier marks by the curves."""
+def _curves_as_paths(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
+    """Replace the control points of Bezier marks by points on the curves."""
     is_bezier = np.array([mark.is_bezier for mark in marks], dtype=bool)
-    # With fewer control points there is no curve, and no area: the mark is rejected further on.
+    # A mark with fewer control points is not a curve and has no area: it is rejected later.
     is_bezier &= np.diff(offsets) >= FEWEST_CONTROL_POINTS
     if not is_bezier.any():
         return x, y, offsets

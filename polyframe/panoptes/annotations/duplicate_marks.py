@@ -1,4 +1,4 @@
-"""Exact copies of marks: a volunteer's second click on the same outline is not a second opinion."""
+"""Find exact copies of marks: a volunteer's second click on the same outline is not a second opinion."""
 
 from typing import Final
 
@@ -10,25 +10,25 @@ from polyframe.core.ragged import offsets_of, positions_of
 
 _Hashes = NDArray[np.uint64]
 
-#: Odd numbers with bits all over, to multiply with.
+#: Odd multipliers with well distributed bits.
 _FACTORS: Final = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 _SHIFT: Final = np.uint64(29)
 
 
 def possible_duplicates(rows: Ints, x: Floats, y: Floats, offsets: Ints) -> Ints:
-    """Find the paths that have row, length and first point in common with another; nearly all have not.
+    """Find the paths that share row, length and first point with another path; there are few.
 
     Parameters
     ----------
     rows : (n,) int64
-        What each path belongs to.
+        Row of each path.
     x, y, offsets
         As for `exact_duplicates`.
 
     Returns
     -------
     (m,) int64
-        Ints, ascending; rarely more than there need be.
+        Indices, ascending; false positives are rare.
     """
     starts = offsets[:-1]
     hashes = _mixed(rows, np.diff(offsets), x[starts].view(np.int64), y[starts].view(np.int64))
@@ -38,20 +38,20 @@ def possible_duplicates(rows: Ints, x: Floats, y: Floats, offsets: Ints) -> Ints
 
 
 def exact_duplicates(
-    alike: Ints,
+    candidates: Ints,
     keys: tuple[Ints, ...],
     x: Floats,
     y: Floats,
     offsets: Ints,
 ) -> tuple[Ints, Ints]:
-    """Find the paths that have the same points in the same order as one before.
+    """Find the paths with the same points in the same order as an earlier path.
 
     Parameters
     ----------
-    alike : (m,) int64
-        The positions of the paths to compare, ascending; at least one.
+    candidates : (m,) int64
+        Indices of the paths to compare, ascending; at least one.
     keys : tuple of (m,) int64
-        Only paths that agree in all of them are copies, such as those of one classification and tool.
+        Only paths with equal keys are copies, for example those of one classification and tool.
     x, y : (n_points,) float64
         Coordinates of all paths; not NaN, and no -0.
     offsets : (n + 1,) int64
@@ -60,18 +60,18 @@ def exact_duplicates(
     Returns
     -------
     copies : (c,) int64
-        The positions of the copies, ascending.
+        Indices of the copies, ascending.
     firsts : (c,) int64
-        For each the position of the first path that it is a copy of.
+        Index of the first path that each is a copy of.
     """
-    lengths = np.diff(offsets)[alike]
-    columns = (*keys, lengths, _path_hashes(x, y, offsets[alike], lengths))
+    lengths = np.diff(offsets)[candidates]
+    columns = (*keys, lengths, _path_hashes(x, y, offsets[candidates], lengths))
     order = np.lexsort(columns)
     is_first = np.ones(len(order), bool)
     is_first[1:] = np.any([column[order[1:]] != column[order[:-1]] for column in columns], axis=0)
-    # `lexsort` keeps what is equal in order, so that the first of each run is the first of all.
+    # `lexsort` is stable, so the first of each run is the first of all.
     firsts = order[np.maximum.accumulate(np.where(is_first, np.arange(len(order)), 0))]
-    copies, firsts = alike[order[~is_first]], alike[firsts[~is_first]]
+    copies, firsts = candidates[order[~is_first]], candidates[firsts[~is_first]]
     certain = _are_equal(x, y, offsets, copies, firsts)
     copies, firsts = copies[certain], firsts[certain]
     ascending = np.argsort(copies)
@@ -79,7 +79,7 @@ def exact_duplicates(
 
 
 def _mixed(*columns: Ints) -> _Hashes:
-    """Return a hash of each row of some columns."""
+    """Return a hash of each row of the columns."""
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         mixed = (mixed ^ column.astype(np.uint64)) * _FACTORS[0]
@@ -88,11 +88,11 @@ def _mixed(*columns: Ints) -> _Hashes:
 
 
 def _path_hashes(x: Floats, y: Floats, starts: Ints, lengths: Ints) -> _Hashes:
-    """Return a hash of the points of each path, in their order."""
+    """Return a hash of the points of each path that depends on their order."""
     index, place = positions_of(starts, lengths), positions_of(0, lengths)
     points = np.zeros(len(index), np.uint64)
     for factor, flat in zip(_FACTORS[1:], (x, y), strict=True):
-        # Without the shift, the many zeros at the end of whole numbers would stay zeros.
+        # Without the shift, the trailing zero bits of integers would stay zero.
         bits = flat[index].view(np.uint64) * factor
         points += (bits ^ (bits >> _SHIFT)) * factor
     powers = np.cumprod(np.full(int(lengths.max()), _FACTORS[0], np.uint64))

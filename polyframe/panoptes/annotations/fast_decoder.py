@@ -1,4 +1,4 @@
-"""The fast reader of `annotations` cells, for cells without surprises: one pass of a typed decoder."""
+"""Decode ordinary `annotations` cells fast, in one pass of a typed decoder."""
 
 from typing import Any, Final
 
@@ -30,10 +30,10 @@ class _Point(msgspec.Struct, gc=False):
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """An object among the values of an annotation; what costs time is left as text until it is needed."""
+    """An object in the value of an annotation; its costly members stay undecoded until they are needed."""
 
     tool: int | None = None
-    toolIndex: int | None = None  # noqa: N815 - the names of the export
+    toolIndex: int | None = None  # noqa: N815 - names of the export
     toolType: str | None = None  # noqa: N815
     frame: int | None = None
     pathX: msgspec.Raw = msgspec.Raw()  # noqa: N815
@@ -53,7 +53,7 @@ class _Annotation(msgspec.Struct, gc=False):
 
 
 class _OtherAnnotation(msgspec.Struct, gc=False):
-    """An annotation with all that its objects hold, left as text."""
+    """An annotation with all members of its objects, undecoded."""
 
     value: (
         list[dict[str, msgspec.Raw] | float | str | bool | None]
@@ -68,32 +68,32 @@ class _OtherAnnotation(msgspec.Struct, gc=False):
 _decode_cell: Final = msgspec.json.Decoder(list[_Annotation]).decode
 _decode_points: Final = msgspec.json.Decoder(list[_Point]).decode
 _decode_objects: Final = msgspec.json.Decoder(list[_OtherAnnotation]).decode
-#: Such as `[1,2,3]`: three numbers of at least six, and what is around them.
+#: Length of `[1,2,3]`: an outline has at least six numbers, so one of its lists at least three.
 _SHORTEST_OUTLINE: Final = 7
 _FIRST_OF_NUMBERS: Final = tuple(bytes([digit]) for digit in b"0123456789-")
 _NUMBER_BYTES: Final = b"0123456789.eE+- \t\n\r"
 
 
-class _Unusual(Exception):  # noqa: N818 - not an error: the general reader will do
-    """Something in a cell needs the general reader."""
+class _Unusual(Exception):  # noqa: N818 - not an error
+    """A cell needs the general decoder."""
 
 
 def decode_cell_fast(cell: str | bytes, selection: MarkSelection) -> list[Mark] | None:
-    """Read a cell in which everything is as it should be.
+    """Decode an ordinary cell.
 
     Parameters
     ----------
     cell : str or bytes
-        Any text at all.
+        Any text.
     selection : MarkSelection
 
     Returns
     -------
     list of Mark, or None
-        The same marks as `any_cells.decode_cell` gives; None where that one has to read the cell.
+        The same marks as from `general_decoder.decode_cell`; None if the cell needs that one.
     """
     try:
-        # Not the bytes themselves: what the decoder skips, it does not check for being UTF-8.
+        # Not the bytes: the decoder does not check that what it skips is UTF-8.
         annotations = _decode_cell(cell.decode() if isinstance(cell, bytes) else cell)
         marks: list[Mark] = []
         unsure: list[tuple[int, int]] = []
@@ -122,7 +122,7 @@ def decode_cell_fast(cell: str | bytes, selection: MarkSelection) -> list[Mark] 
                 for position, entry in enumerate(entries):
                     mark = _plain_mark(entry, n_before + position, task, selection)
                     if mark is None:
-                        if _may_hold_an_unknown_outline(entry):
+                        if _may_contain_unknown_outline(entry):
                             unsure.append((number, position))
                         continue
                     if entry.details and bytes(entry.details) != b"[]":
@@ -138,13 +138,13 @@ def decode_cell_fast(cell: str | bytes, selection: MarkSelection) -> list[Mark] 
             elif any(type(entry) is _Entry and entry.task for entry in entries):
                 return None
             n_before += len(entries)
-        return None if unsure and _hold_outlines(cell, unsure, bool(selection.kinds)) else marks
+        return None if unsure and _contain_outlines(cell, unsure, bool(selection.kinds)) else marks
     except (msgspec.MsgspecError, _Unusual, ValueError, RecursionError):
         return None
 
 
 def _plain_mark(entry: Any, mark_index: int, task: str, selection: MarkSelection) -> Mark | None:
-    """Return a mark without its details; None where it is no mark or not wanted."""
+    """Return a mark without its details; None if it is not a mark or not selected."""
     if entry.task or entry.path:
         raise _Unusual
     tool_type = entry.toolType or None
@@ -191,9 +191,9 @@ def _plain_mark(entry: Any, mark_index: int, task: str, selection: MarkSelection
 
 
 def _number_text(path: msgspec.Raw) -> tuple[bytes, int]:
-    """Return what stands between the brackets of a JSON array of numbers, and how many numbers that is."""
+    """Return the text between the brackets of a JSON array of numbers, and the count of numbers."""
     text = bytes(path)
-    # The text is known to be JSON, so with nothing but numbers between its brackets it is an array of them.
+    # The text is valid JSON, so if only number characters are between brackets it is an array of numbers.
     if not text.startswith(b"[") or not text.endswith(b"]"):
         raise _Unusual
     numbers = text[1:-1]
@@ -203,17 +203,17 @@ def _number_text(path: msgspec.Raw) -> tuple[bytes, int]:
     return numbers, len(commas) + 1 if commas or numbers.strip() else 0
 
 
-def _may_hold_an_unknown_outline(entry: Any) -> bool:
-    """Return whether an object that is not a mark has a tool, and no outline in a known form."""
+def _may_contain_unknown_outline(entry: Any) -> bool:
+    """Return whether an object that is not a mark has a tool but no outline in a known form."""
     has_tool = entry.tool is not None or entry.toolIndex is not None
     has_path = entry.pathX or entry.pathY or entry.points
     return has_tool and not has_path and entry.toolType not in NO_OUTLINE_TYPES
 
 
-def _hold_outlines(cell: str | bytes, places: list[tuple[int, int]], configured: bool) -> bool:
-    """Return whether any of some objects, by annotation and position, may be a mark that is to be rejected.
+def _contain_outlines(cell: str | bytes, places: list[tuple[int, int]], configured: bool) -> bool:
+    """Return whether any of some objects, by annotation and position, may be a mark to reject.
 
-    So it is where it holds an outline of an unknown form, or, in a task that is `configured`, no coordinates
+    That is an object with an outline in an unknown form or, in a `configured` task, without the coordinates
     of a point or a line.
     """
     annotations = _decode_objects(cell)
@@ -222,7 +222,7 @@ def _hold_outlines(cell: str | bytes, places: list[tuple[int, int]], configured:
         texts = {key: bytes(raw) for key, raw in entries[position].items()}
         if configured and not any(texts.get(key, b"")[:1] in _FIRST_OF_NUMBERS for key in ("x", "x1")):
             return True
-        # Numbers alone are no outlines, nor is what is shorter than six of them.
+        # A single number is not an outline, nor is a shorter text.
         values = {
             key: msgspec.json.decode(text)
             for key, text in texts.items()
@@ -237,5 +237,5 @@ def _answers(annotations: list[_Annotation]) -> Answers:
     for annotation in annotations:
         value: Any = annotation.value
         if annotation.markIndex is not None and type(value) is list and any(type(v) is _Entry for v in value):
-            raise _Unusual  # an answer that is an object was not kept
+            raise _Unusual  # _Entry keeps no answers that are objects
     return occurrences((a.task, a.markIndex, a.value) for a in annotations)

@@ -1,4 +1,4 @@
-"""The general reader of `annotations` cells: it takes any text, and gives a reason for what it cannot use."""
+"""Decode any `annotations` cell, with a reason for each mark that cannot be used."""
 
 import json
 import math
@@ -28,7 +28,7 @@ from polyframe.panoptes.annotations.mark_rules import (
 )
 from polyframe.panoptes.annotations.svg_paths import SvgPathError, outline_from_svg
 
-#: What Python, and the reader of plain cells with it, takes for a whole number.
+#: Longer numbers are not integers to Python, nor to the fast decoder.
 _MOST_DIGITS: Final = 4300
 _LONGEST_VALUE: Final = 50
 _LONGEST_KEY: Final = 30
@@ -39,12 +39,12 @@ _shorten.maxlevel = 2
 
 
 def decode_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark], list[Rejection]]:
-    """Read any `annotations` cell.
+    """Decode any `annotations` cell.
 
     Parameters
     ----------
     cell : str or bytes
-        Any text at all.
+        Any text.
     selection : MarkSelection
 
     Returns
@@ -52,7 +52,7 @@ def decode_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark]
     marks : list of Mark
         In the order of the document. Their coordinates may be infinite, NaN or too large.
     rejections : list of Rejection
-        A single one with the mark index -1 where the whole cell cannot be used.
+        A single one with mark index -1 if the whole cell cannot be used.
     """
     if not cell.strip():
         return [], [Rejection(-1, reasons.ANNOTATIONS_MISSING, "the cell is empty")]
@@ -61,15 +61,15 @@ def decode_cell(cell: str | bytes, selection: MarkSelection) -> tuple[list[Mark]
         annotations = json.loads(text, parse_constant=float, parse_int=_integer)
         return _read_annotations(annotations, selection)
     except DetailsTooLongError:
-        found = f"more than {reasons.LONGEST_DETAILS:,} characters"
-        return [], [Rejection(-1, reasons.DETAILS_TOO_LONG, found)]
+        detail = f"more than {reasons.LONGEST_DETAILS:,} characters"
+        return [], [Rejection(-1, reasons.DETAILS_TOO_LONG, detail)]
     except json.JSONDecodeError as error:
-        found = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+        detail = f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
     except UnicodeDecodeError as error:
-        found = f"not UTF-8 at byte {error.start + 1}"
+        detail = f"not UTF-8 at byte {error.start + 1}"
     except RecursionError:
-        found = "nested too deeply"
-    return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_JSON, found)]
+        detail = "nested too deeply"
+    return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_JSON, detail)]
 
 
 def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[Mark], list[Rejection]]:
@@ -78,8 +78,8 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
         return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, problem)]
     every = list(with_nested(annotations))
     if any(len(annotation["task"]) > reasons.LONGEST_TASK for annotation in every):
-        found = f"a nested `task` has more than {reasons.LONGEST_TASK} characters"
-        return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, found)]
+        detail = f"a nested `task` has more than {reasons.LONGEST_TASK} characters"
+        return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, detail)]
     answers = occurrences(
         (annotation["task"], index, annotation.get("value"))
         for annotation in every
@@ -90,13 +90,13 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     for annotation in every:
         if annotation.get("markIndex") is None:
             task = annotation["task"]
-            if _holds_marks(annotation.get("value")):
+            if _contains_marks(annotation.get("value")):
                 lists.append((task, seen.get(task, 0), annotation["value"]))
             seen[task] = seen.get(task, 0) + 1
     n_marks = sum(len(entries) for _, _, entries in lists)
     if n_marks > reasons.MOST_MARKS:
-        found = f"{n_marks:,} marks, expected at most {reasons.MOST_MARKS:,}"
-        return [], [Rejection(-1, reasons.TOO_MANY_MARKS, found)]
+        detail = f"{n_marks:,} marks, expected at most {reasons.MOST_MARKS:,}"
+        return [], [Rejection(-1, reasons.TOO_MANY_MARKS, detail)]
     marks: list[Mark] = []
     rejections: list[Rejection] = []
     n_before = length_of_details = 0
@@ -115,7 +115,7 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
 
 
 def with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield annotations in their order, behind each those that are its value: it is of a combo task."""
+    """Yield annotations in order, each followed by the annotations in its value, as in a combo task."""
     waiting = [iter(annotations)]
     while waiting:
         annotation = next(waiting[-1], None)
@@ -129,7 +129,7 @@ def with_nested(annotations: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def is_annotation(entry: Any) -> bool:
-    """Return whether an entry in the value of an annotation is an annotation itself, and not a mark."""
+    """Return whether an entry in the value of an annotation is an annotation rather than a mark."""
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("task"), str)
@@ -137,7 +137,7 @@ def is_annotation(entry: Any) -> bool:
     )
 
 
-def _holds_marks(value: Any) -> bool:
+def _contains_marks(value: Any) -> bool:
     return isinstance(value, list) and any(
         isinstance(entry, dict) and not is_annotation(entry) for entry in value
     )
@@ -145,15 +145,15 @@ def _holds_marks(value: Any) -> bool:
 
 def _problem_of_list(annotations: Any) -> str | None:
     if not isinstance(annotations, list):
-        return f"found {_named(annotations)}, expected a list of objects with a `task`"
+        return f"got {_type_name(annotations)}, expected a list of objects with a `task`"
     for i, annotation in enumerate(annotations):
         if not isinstance(annotation, dict):
-            return f"entry {i} is {_named(annotation)}, expected an object with a `task`"
+            return f"entry {i} is {_type_name(annotation)}, expected an object with a `task`"
         task = annotation.get("task")
         if not isinstance(task, str):
-            return f"`task` of entry {i} is {_found(task)}, expected a text such as T0"
+            return f"`task` of entry {i} is {_shown(task)}, expected a string such as T0"
         if len(task) > reasons.LONGEST_TASK:
-            return f"`task` of entry {i} has {len(task):,} characters, expected a text such as T0"
+            return f"`task` of entry {i} has {len(task):,} characters, expected a string such as T0"
     return None
 
 
@@ -165,7 +165,7 @@ def _read_entries(
     occurrence: int,
     answers: Answers,
 ) -> Iterator[Mark | Rejection]:
-    # Without a configuration, a list belongs to a drawing task where at least one entry looks drawn.
+    # Without a configuration, a list belongs to a drawing task if at least one entry looks drawn.
     is_drawing = bool(selection.kinds) or any(isinstance(e, dict) and _looks_drawn(e) for e in entries)
     for position, entry in enumerate(entries):
         if isinstance(entry, dict):
@@ -176,14 +176,14 @@ def _read_entries(
             if mark is not None:
                 yield mark
         elif is_drawing:
-            detail = f"found {_found(entry)}, expected an object"
+            detail = f"got {_shown(entry)}, expected an object"
             yield Rejection(n_before + position, reasons.MARK_NOT_AN_OBJECT, detail)
 
 
 def _read_mark(
     entry: dict[str, Any], mark_index: int, task: str, selection: MarkSelection
 ) -> Mark | Rejection | None:
-    """Read an object among the marks of a wanted task, but its details; None where it is not wanted."""
+    """Decode a mark of a selected task without its details; None if it is not selected."""
 
     def rejection(reason: str, detail: str) -> Rejection:
         return Rejection(mark_index, reason, detail)
@@ -193,12 +193,10 @@ def _read_mark(
     old = entry.get("tool") is not None  # classifier 1.x
     name = "tool" if old else "toolIndex"
     tool_index = _index(entry.get(name))
-    if _draws_something_else(entry, selection, task, tool_index):
+    if _has_no_outline_by_design(entry, selection, task, tool_index):
         return None
     if tool_index is None:
-        return rejection(
-            reasons.TOOL_MISSING, f"`{name}` is {_found(entry.get(name))}, expected a whole number"
-        )
+        return rejection(reasons.TOOL_MISSING, f"`{name}` is {_shown(entry.get(name))}, expected an integer")
     tool_type = _tool_type(entry)
     kind = kind_of(selection, task, tool_index, tool_type)
     if kind is None:
@@ -209,19 +207,17 @@ def _read_mark(
     x, y = outline
     frame = 0 if entry.get("frame") is None else _index(entry["frame"])
     if frame is None:
-        return rejection(
-            reasons.FRAME_INVALID, f"`frame` is {_found(entry['frame'])}, expected a whole number"
-        )
+        return rejection(reasons.FRAME_INVALID, f"`frame` is {_shown(entry['frame'])}, expected an integer")
     if len(x) != len(y):
         return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
     if len(x) > reasons.MOST_POINTS:
-        found = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
-        return rejection(reasons.TOO_MANY_POINTS, found)
+        detail = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
+        return rejection(reasons.TOO_MANY_POINTS, detail)
     for axis, values in (("x", x), ("y", y)):
         for i, value in enumerate(values):
             if type(value) is not float and type(value) is not int:
-                found = f"{axis} of point {i} is {_found(value)}, expected a number"
-                return rejection(reasons.COORDINATE_NOT_A_NUMBER, found)
+                detail = f"{axis} of point {i} is {_shown(value)}, expected a number"
+                return rejection(reasons.COORDINATE_NOT_A_NUMBER, detail)
     return Mark(
         mark_index,
         _encodable(task),
@@ -238,7 +234,7 @@ def _read_mark(
 
 
 def _looks_drawn(entry: dict[str, Any]) -> bool:
-    """Return whether an object is an outline, without a configuration that says so."""
+    """Return whether an object is an outline if there is no configuration."""
     tool_type = _tool_type(entry)
     if tool_type in NO_OUTLINE_TYPES:
         return False
@@ -247,20 +243,20 @@ def _looks_drawn(entry: dict[str, Any]) -> bool:
     points = entry.get("points")
     if _is_list_of_points(points):
         return True
-    # Objects of other tasks may hold anything, but not the index of a tool.
+    # Objects of other tasks may contain anything except the index of a tool.
     has_tool = entry.get("tool") is not None or entry.get("toolIndex") is not None
     return has_tool and (
         points == [] or isinstance(entry.get("path"), str) or bool(unknown_outline_keys(entry))
     )
 
 
-def _draws_something_else(
+def _has_no_outline_by_design(
     entry: dict[str, Any], selection: MarkSelection, task: str, tool_index: int | None
 ) -> bool:
-    """Return whether a mark without an outline is not meant, rather than a wanted one that lost its outline.
+    """Return whether a mark is of a tool without outlines, rather than an outline that was lost.
 
-    So it is where its type names a tool that draws no outlines, such as a point or a circle, or where it has
-    no type but the coordinates of one; unless the configuration lists the index of the tool.
+    It is if its type is that of a tool without outlines, such as a point or a circle, or if it has no type
+    but the coordinates of a point or a line; unless the configuration lists the index of the tool.
     """
     tool_type = _tool_type(entry)
     if _has_outline(entry) or draws_outlines(tool_type) or is_listed(selection, task, tool_index):
@@ -288,13 +284,13 @@ def _is_list_of_points(points: Any) -> bool:
 
 
 def _outline(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | tuple[str, str]:
-    """Return the x and the y of an outline, in whichever known form it is; or a reason and what was found."""
+    """Return x and y of an outline in any known form, or a reason and a detail."""
     points, path_x, path_y, path = map(entry.get, OUTLINE_KEYS)
     if isinstance(points, list) and points:
         if any(isinstance(point, dict) for point in points):
-            every = [point if isinstance(point, dict) else {} for point in points]
-            return [point.get("x") for point in every], [point.get("y") for point in every]
-        return reasons.OUTLINE_UNKNOWN, f"`points` has {_found(points[0])}, expected objects with x and y"
+            objects = [point if isinstance(point, dict) else {} for point in points]
+            return [point.get("x") for point in objects], [point.get("y") for point in objects]
+        return reasons.OUTLINE_UNKNOWN, f"`points` has {_shown(points[0])}, expected objects with x and y"
     if isinstance(path_x, list) and isinstance(path_y, list):
         if path_x or path_y:
             return path_x, path_y
@@ -308,7 +304,7 @@ def _outline(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | tuple[str, 
             return x, y
     if points == [] or path == [] or isinstance(path, str):
         keys = [f"`{key}`" for key in OUTLINE_KEYS if entry.get(key) is not None]
-        return reasons.PATH_EMPTY, f"{' and '.join(keys)} without a point"
+        return reasons.PATH_EMPTY, f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} empty"
     return _without_outline(entry)
 
 
@@ -317,12 +313,12 @@ def _without_outline(entry: dict[str, Any]) -> tuple[str, str]:
     if unknown:
         expected = "points, pathX and pathY, or path"
         return reasons.OUTLINE_UNKNOWN, f"its keys are {_keys(entry, unknown)}; expected {expected}"
-    found = ", ".join(f"`{key}` is {_named(entry.get(key))}" for key in OUTLINE_KEYS)
-    return reasons.PATH_MISSING, found
+    detail = ", ".join(f"`{key}` is {_type_name(entry.get(key))}" for key in OUTLINE_KEYS)
+    return reasons.PATH_MISSING, detail
 
 
 def _keys(entry: dict[str, Any], first: list[str]) -> str:
-    """Return the keys of an object, some of them first, cut short."""
+    """Return the keys of an object, some of them first, shortened."""
     names = [key[:_LONGEST_KEY] for key in (*first, *sorted({*entry} - {*first}))]
     text = _encodable(", ".join(names))
     return text if len(text) <= _LONGEST_KEYS else text[: _LONGEST_KEYS - 3] + "..."
@@ -334,7 +330,7 @@ def _tool_type(entry: dict[str, Any]) -> str | None:
 
 
 def _index(value: Any) -> int | None:
-    """Return a whole number from 0 as an int, 2.0 included; None for anything else."""
+    """Return an integer >= 0, or a float such as 2.0, as an int; None for anything else."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value <= LARGEST_INDEX else None
@@ -355,11 +351,11 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _found(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = "missing" if value is None else _shorten.repr(value)
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."
 
 
-def _named(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+def _type_name(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")

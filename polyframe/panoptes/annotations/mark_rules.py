@@ -1,7 +1,4 @@
-"""What both readers of `annotations` cells share: which marks are wanted, what they are called and hold.
-
-`plain_cells` reads the cells without surprises, `any_cells` all others.
-"""
+"""Define what both decoders share: which marks are selected, the names of their tools, and their details."""
 
 import json
 import re
@@ -19,9 +16,9 @@ from polyframe.panoptes.annotations.coordinates import Path
 
 #: The keys under which the classifiers store an outline.
 OUTLINE_KEYS: Final = ("points", "pathX", "pathY", "path")
-#: What a tool that draws outlines has in the name of its type, such as `freehandSegmentShape`.
+#: Words in the types of tools that draw outlines, such as `freehandSegmentShape`.
 _OUTLINE_WORDS: Final = ("freehand", "polygon", "bezier")
-#: The types of tools that draw something else.
+#: Types of tools that do not draw outlines.
 NO_OUTLINE_TYPES: Final = frozenset(
     {
         *("circle", "column", "ellipse", "fan", "fullHeightLine", "fullWidthLine", "graph2dRangeX", "grid"),
@@ -29,7 +26,7 @@ NO_OUTLINE_TYPES: Final = frozenset(
         *("temporalRotateRectangle", "transcriptionLine", "triangle"),
     }
 )
-#: Keys whose values are never an outline, whatever they hold.
+#: Keys whose values are never an outline.
 _NEVER_AN_OUTLINE: Final = frozenset({"details", "color", "frame", "label", "text", "tool_label", "toolType"})
 #: Three points have six numbers.
 _FEWEST_NUMBERS: Final = 6
@@ -39,12 +36,12 @@ _NUMBERS_AS_TEXT: Final = re.compile(
 )
 _NUMBER: Final = re.compile(r"[0-9]+\.?[0-9]*", re.ASCII)
 
-#: The answers to sub-tasks, by sub-task, position of the mark in its annotation, and occurrence of the task.
+#: Answers to sub-tasks, by sub-task, index of the mark in its annotation, and occurrence of the task.
 Answers = Mapping[tuple[str, int, int], Any]
 
 
 class Mark(NamedTuple):
-    """One mark, its coordinates as numbers or as the JSON text of numbers."""
+    """A mark with its coordinates as numbers, or as the JSON text of numbers."""
 
     mark_index: int
     task: str
@@ -60,7 +57,7 @@ class Mark(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """Why a mark, or with `mark_index` -1 the whole cell, cannot be used."""
+    """Why a mark cannot be used, or the whole cell if `mark_index` is -1."""
 
     mark_index: int
     reason: str
@@ -69,19 +66,19 @@ class Rejection(NamedTuple):
 
 @dataclass(frozen=True)
 class MarkSelection:
-    """Which marks to take.
+    """Which marks to use.
 
     Attributes
     ----------
     kinds : mapping of task to mapping of tool index to kind
-        How to read the marks of each task and tool; the index None stands for all other tools. Empty means
-        every mark that looks drawn, of every task.
+        How to read the marks of each task and tool; the index None means all other tools. If empty, every
+        outline of every task is used.
     tasks : frozenset of str
-        Only these tasks; empty means all.
+        Only these tasks; all if empty.
     tools : frozenset of int
-        Only these tools; empty means all.
+        Only these tools; all if empty.
     bezier : frozenset of (str or None, int)
-        Task and index of tools that draw Bezier curves, whatever else is said of them; None means any task.
+        Task and index of tools that draw Bezier curves, whatever `kinds` says; None means any task.
     """
 
     kinds: Mapping[str, Mapping[int | None, ExtractorKind]]
@@ -101,7 +98,7 @@ def selection_from_settings(settings: Settings) -> MarkSelection:
 
 
 def takes_task(selection: MarkSelection, task: str) -> bool:
-    """Return whether any marks of a task are wanted."""
+    """Return whether any marks of a task are selected."""
     return (not selection.kinds or task in selection.kinds) and (
         not selection.tasks or task in selection.tasks
     )
@@ -110,7 +107,7 @@ def takes_task(selection: MarkSelection, task: str) -> bool:
 def kind_of(
     selection: MarkSelection, task: str, tool_index: int, tool_type: str | None
 ) -> ExtractorKind | None:
-    """Return how to read a mark of a wanted task; None where the tool is not wanted."""
+    """Return how to read a mark of a selected task; None if the tool is not selected."""
     if selection.tools and tool_index not in selection.tools:
         return None
     if selection.kinds:
@@ -128,7 +125,7 @@ def kind_of(
 
 
 def draws_outlines(tool_type: str | None) -> bool:
-    """Return whether the name of a tool's type says that it draws outlines."""
+    """Return whether the type of a tool is known to draw outlines."""
     return tool_type is not None and any(word in tool_type.lower() for word in _OUTLINE_WORDS)
 
 
@@ -138,18 +135,18 @@ def is_listed(selection: MarkSelection, task: str, tool_index: int | None) -> bo
 
 
 def unknown_outline_keys(entry: Mapping[str, Any]) -> list[str]:
-    """Return the keys under which a mark may hold an outline in a form that is not known.
+    """Return the keys of a mark that may contain an outline in an unknown form.
 
     Parameters
     ----------
     entry : mapping
-        A mark, of which the known keys of outlines hold none.
+        A mark without an outline under the known keys.
 
     Returns
     -------
     list of str
-        Those with long lists of numbers, or with text of numbers: together at least three points. Empty where
-        there are fewer, as in a point or a circle.
+        Keys with long lists of numbers or strings of numbers, together at least three points. Empty if there
+        are fewer, as in a point or a circle.
     """
     counts = {
         key: _numbers_of_an_outline(value) for key, value in entry.items() if key not in _NEVER_AN_OUTLINE
@@ -158,7 +155,7 @@ def unknown_outline_keys(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _numbers_of_an_outline(value: Any) -> int:
-    """Count the numbers in lists of three items or more, or in text that is nothing but numbers."""
+    """Count the numbers in lists of three or more items, or in a string of numbers only."""
     if isinstance(value, str):
         text = value[: 100 * _FEWEST_NUMBERS]
         return len(_NUMBER.findall(text)) if _NUMBERS_AS_TEXT.fullmatch(text) else 0
@@ -182,7 +179,7 @@ def tool_name(task: str, tool_index: int, old: bool) -> str:
 
 
 def tool_type_of(tool_type: str | None, kind: ExtractorKind, has_points: bool) -> str:
-    """Return the type of a mark's tool; after the form of its path where the mark names none."""
+    """Return the type of a mark's tool; derived from the form of its path if the mark has none."""
     return tool_type or ("bezier" if kind == "bezier" else "polygon" if has_points else "freehandLine")
 
 
@@ -196,8 +193,8 @@ def occurrences(annotations: Iterable[tuple[str, int | None, Any]]) -> Answers:
     Parameters
     ----------
     annotations : iterable of (task, markIndex, value)
-        The annotations of a classification, in order; without a `markIndex` they are not answers. A task may
-        occur several times, and the answers that stand behind an occurrence belong to its marks.
+        The annotations of a classification, in order; those without a `markIndex` are not answers. A task may
+        occur several times; the answers that follow an occurrence belong to its marks.
     """
     answers: dict[tuple[str, int, int], Any] = {}
     seen: dict[str, int] = {}
@@ -210,24 +207,24 @@ def occurrences(annotations: Iterable[tuple[str, int | None, Any]]) -> Answers:
 
 
 def details_text(details: Any, position: int, occurrence: int, answers: Answers) -> str | None:
-    """Return the details of a mark as JSON text; None where there are none.
+    """Return the details of a mark as JSON text; None if there are none.
 
     Parameters
     ----------
     details : JSON value
-        As it stands in the mark. Items `{"task": "T0.0.0"}` (classifier 2.x) only name a sub-task.
+        As in the mark. Items `{"task": "T0.0.0"}` (classifier 2.x) only name a sub-task.
     position : int
-        The mark's position in the value of its annotation.
+        Index of the mark in the value of its annotation.
     occurrence : int
-        How often its task occurs before in the same classification.
+        Number of earlier annotations of its task in the same classification.
     answers : mapping of (sub-task, position, occurrence) to JSON value
-        What the sub-task annotations hold; an item that names one of them gets it as its `value`.
+        Values of the sub-task annotations; an item that names one gets it as its `value`.
 
     Raises
     ------
     DetailsTooLongError
-        Where the text would be longer than `reasons.LONGEST_DETAILS`. A short list can get there by naming a
-        long answer over and over.
+        If the text would be longer than `reasons.LONGEST_DETAILS`, for example because it names a long answer
+        many times.
     """
     if not details:
         return None
@@ -244,10 +241,10 @@ def details_text(details: Any, position: int, occurrence: int, answers: Answers)
 
 
 def json_text(value: Any) -> str:
-    """Return a JSON value as text without blanks."""
+    """Return a JSON value as text without spaces."""
     try:
         return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # a half of a surrogate pair, which JSON can escape and UTF-8 cannot hold
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape but UTF-8 cannot encode
         return json.dumps(value, separators=(",", ":"))
 
 

@@ -1,4 +1,4 @@
-"""What the annotations of an export hold where no marks are found in them, for messages."""
+"""Explain why an export has no marks: what its annotations contain, and which settings exclude marks."""
 
 import json
 from collections import Counter
@@ -16,35 +16,35 @@ _MOST_ROWS: Final = 2_000
 _MOST_KINDS: Final = 4
 _MOST_KEYS: Final = 8
 _LONGEST_NAME: Final = 30
-#: Keys that any mark has, whatever it is.
-_NOT_TELLING: Final = frozenset({"closed", "details", "frame", "tool_label"})
+#: Keys that do not distinguish kinds of marks.
+_COMMON_KEYS: Final = frozenset({"closed", "details", "frame", "tool_label"})
 
 _Kind = tuple[str, tuple[str, ...]]
 
 
 def explain_no_marks(rows: pl.LazyFrame, settings: Settings) -> str:
-    """Say what an export holds in place of marks, and what would find some.
+    """Say what an export contains instead of marks, and what to do.
 
     Parameters
     ----------
     rows : polars.LazyFrame
-        The rows that are used; the first 2,000 of them are looked at.
+        The rows that are used, of which the first 2,000 are examined.
     settings : Settings
-        With which no mark was found. Only what these settings have is advised against.
+        The settings of the extraction that gave no marks.
 
     Returns
     -------
     str
-        Such as `no mark was found; the annotations hold 55 objects of task T0 with the keys path, tool`.
+        Such as `no marks; the annotations contain 55 objects of task T0 with the keys path, tool; ...`.
     """
     cells = rows.select("annotations").head(_MOST_ROWS + 1).collect()["annotations"].to_list()
-    looked_at = cells[:_MOST_ROWS]
+    examined = cells[:_MOST_ROWS]
     where = f" of the first {_MOST_ROWS:,} rows" if len(cells) > _MOST_ROWS else ""
-    held = f"the annotations{where} hold {_held(looked_at, settings)}"
-    return f"no mark was found; {held}; {_advice(looked_at, settings)}"
+    content = f"the annotations{where} contain {_content(examined, settings)}"
+    return f"no marks; {content}; {_advice(examined, settings)}"
 
 
-def _held(cells: Iterable[str | None], settings: Settings) -> str:
+def _content(cells: Iterable[str | None], settings: Settings) -> str:
     kinds: Counter[_Kind] = Counter()
     tools: dict[_Kind, set[int]] = {}
     answered: dict[str, None] = {}
@@ -55,15 +55,15 @@ def _held(cells: Iterable[str | None], settings: Settings) -> str:
         if not objects:
             answered[task] = None
         for entry in marks:
-            kind = (task, tuple(sorted({*entry} - _NOT_TELLING)))
+            kind = (task, tuple(sorted({*entry} - _COMMON_KEYS)))
             kinds[kind] += 1
             tools.setdefault(kind, set()).update(_tools(entry))
     if not kinds:
         tasks = ", ".join(list(answered)[:_MOST_KEYS])
-        return f"only answers to the tasks {tasks}" if answered else "nothing that can be read"
+        return f"only answers to the tasks {tasks}" if answered else "nothing readable"
     names_tools = bool(settings.tool) or any(drawing.tools is not None for drawing in settings.drawing_tasks)
     listed = [
-        _described(kind, number, tools[kind] if names_tools else set())
+        _describe_kind(kind, number, tools[kind] if names_tools else set())
         for kind, number in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     ]
     more = f", and {len(listed) - _MOST_KINDS} more kinds of objects" if len(listed) > _MOST_KINDS else ""
@@ -87,22 +87,24 @@ def _tools(entry: Mapping[str, Any]) -> Iterator[int]:
         yield tool
 
 
-def _described(kind: _Kind, number: int, tools: set[int]) -> str:
+def _describe_kind(kind: _Kind, number: int, tools: set[int]) -> str:
     task, keys = kind
-    named = ", ".join(map(_short, keys[:_MOST_KEYS])) + ", ..." * (len(keys) > _MOST_KEYS)
-    with_keys = f"with the key{'s' * (len(keys) > 1)} {named}" if keys else "without a key"
+    shown = ", ".join(map(_short, keys[:_MOST_KEYS])) + ", ..." * (len(keys) > _MOST_KEYS)
+    with_keys = f"with the key{'s' * (len(keys) > 1)} {shown}" if keys else "without a key"
     of_tools = f" (tool{'s' * (len(tools) > 1)} {', '.join(map(str, sorted(tools)[:_MOST_KEYS]))})"
     return f"{number} object{'s' * (number > 1)} of task {task} {with_keys}" + of_tools * bool(tools)
 
 
 def _advice(cells: list[str | None], settings: Settings) -> str:
-    """Return what to do, by what narrows the marks that are taken, and whether that is what is wrong."""
-    given = {
-        f"-c takes {', '.join(map(_taken, settings.drawing_tasks))}": bool(settings.drawing_tasks),
-        f"--task takes {', '.join(settings.task)}": bool(settings.task),
-        f"--tool takes {', '.join(map(str, settings.tool))}": bool(settings.tool),
+    """Say which settings exclude marks, or which keys are read if none do."""
+    selects = {
+        f"-c selects {', '.join(map(_describe_drawing, settings.drawing_tasks))}": bool(
+            settings.drawing_tasks
+        ),
+        f"--task selects {', '.join(settings.task)}": bool(settings.task),
+        f"--tool selects {', '.join(map(str, settings.tool))}": bool(settings.tool),
     }
-    narrowing = [text for text, is_given in given.items() if is_given]
+    narrowing = [text for text, is_set in selects.items() if is_set]
     everything = settings.replace({"task": (), "tool": (), "drawing_tasks": ()})
     n_marks = len(decode_annotations(cells, everything).marks.row) if narrowing else 0
     if n_marks:
@@ -112,7 +114,7 @@ def _advice(cells: list[str | None], settings: Settings) -> str:
     return "outlines are read from the keys points, pathX and pathY, and path"
 
 
-def _taken(drawing: DrawingTask) -> str:
+def _describe_drawing(drawing: DrawingTask) -> str:
     if drawing.tools is None:
         return drawing.task
     return f"{drawing.task} tool{'s' * (len(drawing.tools) > 1)} {', '.join(map(str, drawing.tools))}"

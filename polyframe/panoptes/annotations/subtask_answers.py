@@ -1,8 +1,8 @@
-"""The answers to sub-tasks in the `details` of a mark, as votes.
+"""Read the answers to sub-tasks in the `details` of a mark, as votes.
 
 Details are a list with an item for each sub-task of the tool: `{"value": 1}` in classifier 1.x,
-`{"task": "T0.0.0", "value": 1}` in 2.x. What kind of sub-task it was is not said; the form of the value
-decides.
+`{"task": "T0.0.0", "value": 1}` in 2.x. The type of sub-task is not stored; it follows from the form of the
+value.
 """
 
 import json
@@ -14,12 +14,12 @@ import msgspec
 
 from polyframe.panoptes.annotations.mark_rules import json_text
 
-#: The menu of an answer that was not chosen from a dropdown.
+#: The menu of an answer that is not from a dropdown.
 NO_MENU: Final = -1
-#: Where a task's key tells which sub-task of its tool it is. Two digits are more than any tool has.
+#: The key of a sub-task ends in its index within the tool; no tool has more than two digits.
 _SUBTASK: Final = re.compile(r".+\.[0-9]+\.([0-9]{1,2})", re.DOTALL)
-#: Floats below it that are whole are written as whole numbers.
-_LARGEST_WHOLE: Final = 2.0**53
+#: Integral floats below this are written as integers.
+_LARGEST_EXACT: Final = 2.0**53
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -29,11 +29,11 @@ class Vote(NamedTuple):
     Attributes
     ----------
     subtask : int
-        The sub-task's index in the details of the tool, from 0.
+        Index of the sub-task in the details of the tool, from 0.
     menu : int
-        The menu of a dropdown, from 0; `NO_MENU` for other answers.
+        Menu of a dropdown, from 0; `NO_MENU` for other answers.
     answer : str or None
-        The answer as a JSON text, with its quotes; None where the sub-task was there and nothing was chosen.
+        The answer as a quoted JSON string; None if the sub-task was not answered.
     """
 
     subtask: int
@@ -47,21 +47,21 @@ def votes_in(details: str) -> list[Vote] | None:
     Parameters
     ----------
     details : str
-        JSON text, as in the column `details` of the table `extractions`. Any text is taken; none raises.
+        JSON, as in the column `details` of the table `extractions`. No text raises an exception.
 
     Returns
     -------
     list of Vote, or None
-        None where the text is no JSON. Every sub-task up to the last one has at least one entry. Details of
-        another form than a list of objects with a `value` or a `task` have none.
+        None if the text is not JSON. Every sub-task up to the last has at least one entry. Details that are
+        not a list of objects with a `value` or a `task` have none.
     """
     try:
         items = _any_json(details)
     except ValueError:
         return None
-    except RecursionError:  # it may be JSON, but no answer is nested like that
+    except RecursionError:  # it may be JSON, but no answer is nested so deeply
         return []
-    found: dict[Vote, None] = {}
+    votes: dict[Vote, None] = {}
     n_subtasks = 0
     for position, item in enumerate(items if isinstance(items, list) else ()):
         if not isinstance(item, dict) or not ("value" in item or "task" in item):
@@ -69,26 +69,26 @@ def votes_in(details: str) -> list[Vote] | None:
         subtask = _index(item.get("task"), position)
         n_subtasks = max(n_subtasks, subtask + 1)
         for menu, answer in _answers(item.get("value")):
-            found[Vote(subtask, menu, answer)] = None
-    answered = {vote.subtask for vote in found}
-    return [*found, *(Vote(i, NO_MENU, None) for i in range(n_subtasks) if i not in answered)]
+            votes[Vote(subtask, menu, answer)] = None
+    answered = {vote.subtask for vote in votes}
+    return [*votes, *(Vote(i, NO_MENU, None) for i in range(n_subtasks) if i not in answered)]
 
 
 def _any_json(text: str) -> Any:
     try:
         return _decode(text)
     except msgspec.MsgspecError:
-        # Halves of surrogate pairs are JSON too.
+        # Python also accepts half of a surrogate pair.
         return json.loads(text)
 
 
 def _index(task: Any, position: int) -> int:
-    named = _SUBTASK.fullmatch(task) if isinstance(task, str) else None
-    return int(named[1]) if named else position
+    match = _SUBTASK.fullmatch(task) if isinstance(task, str) else None
+    return int(match[1]) if match else position
 
 
 def _answers(value: Any) -> Iterator[tuple[int, str | None]]:
-    """Yield the menu and the text of each answer."""
+    """Yield the menu and the JSON string of each answer."""
     if isinstance(value, dict):  # a dropdown of classifier 2.x, which has one menu
         yield 0, _text(_chosen(value))
     elif not isinstance(value, list):
@@ -106,14 +106,14 @@ def _chosen(entry: dict[str, Any]) -> Any:
 
 
 def _text(answer: Any) -> str | None:
-    """Return an answer as a JSON text; None where it is no single value."""
+    """Return an answer as a JSON string; None if it is not a single value."""
     if isinstance(answer, str):
         return json_text(answer)
-    if isinstance(answer, float) and abs(answer) < _LARGEST_WHOLE and answer.is_integer():
+    if isinstance(answer, float) and abs(answer) < _LARGEST_EXACT and answer.is_integer():
         answer = int(answer)
     if answer is not None and not isinstance(answer, (bool, int, float)):
         return None
     try:
         return f'"{answer}"'
-    except ValueError:  # a whole number of more digits than Python writes
+    except ValueError:  # an integer with more digits than Python converts
         return None

@@ -1,48 +1,51 @@
-"""Outlines that are stored as SVG path text, such as `M 11,10 L 111,10 L 111,110 Z`."""
+"""Parse outlines stored as SVG path data, such as `M 11,10 L 111,10 L 111,110 Z`.
+
+W3C, Scalable Vector Graphics 1.1, chapter 8 (paths).
+"""
 
 import re
 from itertools import pairwise
 from typing import Final
 
-#: Points of a curve beside its first one, at equally spaced parameters; with the first, as many as a
-#: quadratic curve of a Bezier mark has.
+#: Points of a curve besides its first one, at equally spaced parameters; with it, as many as a curve of a
+#: Bezier mark.
 POINTS_PER_CURVE: Final = 9
 _TOKEN: Final = re.compile(
     r"[\s,]*(?:([A-Za-z])|([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))", re.ASCII
 )
 _BLANK: Final = re.compile(r"[\s,]*", re.ASCII)
-#: How many numbers follow each command.
+#: Count of numbers after each command.
 _NUMBERS: Final = {"M": 2, "L": 2, "H": 1, "V": 1, "Z": 0, "C": 6, "S": 4, "Q": 4, "T": 2}
 
 _Point = tuple[float, float]
 
 
 class SvgPathError(ValueError):
-    """A text is not an SVG path, or not one of a single outline."""
+    """A string is not SVG path data, or contains several outlines."""
 
 
 def outline_from_svg(text: str, most_points: int) -> tuple[list[float], list[float]]:
-    """Return the points of an outline that is stored as SVG path text.
+    """Return the points of an outline stored as SVG path data.
 
     Parameters
     ----------
     text : str
         The commands M, L, H, V, Z and the curves C, S, Q, T, absolute or relative. Curves become points at
-        equally spaced parameters. Arcs (A) are not read.
+        equally spaced parameters. Arcs (A) are not supported.
     most_points : int
-        Reading stops once there are more.
+        Parsing stops once there are more.
 
     Returns
     -------
     x, y : list of float
-        Empty for a blank text. A closing Z adds no point.
+        Empty for a blank string. A closing Z adds no point.
 
     Raises
     ------
     SvgPathError
-        Where the text is not an SVG path, or draws several outlines; the message says where, or what.
+        If the string is not SVG path data or contains several outlines.
     """
-    tokens, kept = _tokens(text), _Outlines()
+    tokens, pen = _tokens(text), _Pen()
     place = 0
     command = ""
     while place < len(tokens):
@@ -53,7 +56,7 @@ def outline_from_svg(text: str, most_points: int) -> tuple[list[float], list[flo
             if command.upper() not in _NUMBERS:
                 known = "an elliptical arc" if command in "Aa" else "not a command of SVG paths"
                 raise SvgPathError(f"`path` has {command}, {known}")
-            if not kept.lines and command not in "Mm":
+            if not pen.lines and command not in "Mm":
                 raise SvgPathError(f"`path` begins with {command}, expected M")
         elif command in ("", "Z", "z"):
             raise SvgPathError(f"`path` has a number {'after Z' if command else 'first'}, expected M")
@@ -62,12 +65,12 @@ def outline_from_svg(text: str, most_points: int) -> tuple[list[float], list[flo
         if len(numbers) < n_numbers or any(isinstance(number, str) for number in numbers):
             raise SvgPathError(f"`path` has too few numbers after {command}")
         place += n_numbers
-        kept.draw(command, [float(number) for number in numbers])
-        # Further pairs of numbers after a move are lines.
+        pen.draw(command, [float(number) for number in numbers])
+        # More pairs of numbers after a move are lines.
         command = {"M": "L", "m": "l"}.get(command, command)
-        if kept.n_points > most_points:
+        if pen.n_points > most_points:
             break
-    return kept.the_outline()
+    return pen.outline()
 
 
 def _tokens(text: str) -> list[str | float]:
@@ -84,73 +87,73 @@ def _tokens(text: str) -> list[str | float]:
     return tokens
 
 
-class _Outlines:
-    """The lines that a pen has drawn, one for each move that came before it."""
+class _Pen:
+    """A pen that draws lines, a new one after each move."""
 
     def __init__(self) -> None:
         self.lines: list[list[_Point]] = []
-        self.pen: _Point = (0.0, 0.0)
+        self.place: _Point = (0.0, 0.0)
         self.control: _Point | None = None
-        self.before = ""
+        self.previous = ""
         self.closed = False
         self.n_points = 0
 
     def draw(self, command: str, numbers: list[float]) -> None:
-        """Carry out one command."""
-        kind, x, y = command.upper(), *self.pen
+        """Execute a command."""
+        kind, x, y = command.upper(), *self.place
         if kind == "Z":
-            self.pen = self.lines[-1][0]
+            self.place = self.lines[-1][0]
             self.closed = True
         elif kind in "HV":
             (value,) = numbers
             along = value if command == kind else value + (x if kind == "H" else y)
-            self._to((along, y) if kind == "H" else (x, along))
+            self._line_to((along, y) if kind == "H" else (x, along))
         else:
             left, up = (0.0, 0.0) if command == kind else (x, y)
-            places = [(a + left, b + up) for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
+            points = [(a + left, b + up) for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
             if kind == "M":
-                self.lines.append(places)
-                self.pen = places[0]
+                self.lines.append(points)
+                self.place = points[0]
                 self.closed = False
             elif kind == "L":
-                self._to(places[0])
+                self._line_to(points[0])
             else:
-                self._curve(kind, places)
-        self.before = kind
+                self._curve(kind, points)
+        self.previous = kind
 
-    def _curve(self, kind: str, places: list[_Point]) -> None:
+    def _curve(self, kind: str, points: list[_Point]) -> None:
         if kind in "ST":
-            # The reflection of the control point of a curve of this kind just before, else the pen.
-            follows = self.before in ("CS" if kind == "S" else "QT") and self.control is not None
-            x, y = self.control if follows and self.control else self.pen
-            places = [(2 * self.pen[0] - x, 2 * self.pen[1] - y), *places]
-        start = self.pen
-        self.control = places[-2]
+            # Reflect the last control point if the previous command was such a curve, else the place.
+            continues = self.previous in ("CS" if kind == "S" else "QT") and self.control is not None
+            x, y = self.control if continues and self.control else self.place
+            points = [(2 * self.place[0] - x, 2 * self.place[1] - y), *points]
+        start = self.place
+        self.control = points[-2]
         for step in range(1, POINTS_PER_CURVE):
-            self._to(_on_curve([start, *places], step / POINTS_PER_CURVE))
-        self._to(places[-1])
+            self._line_to(_on_curve([start, *points], step / POINTS_PER_CURVE))
+        self._line_to(points[-1])
 
-    def _to(self, place: _Point) -> None:
+    def _line_to(self, place: _Point) -> None:
         if self.closed:
-            self.lines.append([self.pen])
+            self.lines.append([self.place])
             self.closed = False
         self.lines[-1].append(place)
-        self.pen = place
+        self.place = place
         self.n_points += 1
 
-    def the_outline(self) -> tuple[list[float], list[float]]:
-        """Return the only line; a move after which nothing is drawn counts only where nothing else does."""
+    def outline(self) -> tuple[list[float], list[float]]:
+        """Return the only line; a move without a line counts only if there is no line at all."""
         drawn = [line for line in self.lines if len(line) > 1] or self.lines[:1]
         if len(drawn) > 1:
             raise SvgPathError(f"`path` draws {len(drawn)} outlines, expected one")
         return ([], []) if not drawn else ([x for x, _ in drawn[0]], [y for _, y in drawn[0]])
 
 
-def _on_curve(places: list[_Point], t: float) -> _Point:
-    """Return the point of a Bezier curve at the parameter t, by the algorithm of de Casteljau."""
-    while len(places) > 1:
-        places = [
+def _on_curve(points: list[_Point], t: float) -> _Point:
+    """Return the point of a Bezier curve at the parameter t, by de Casteljau's algorithm."""
+    while len(points) > 1:
+        points = [
             ((1 - t) * x + t * next_x, (1 - t) * y + t * next_y)
-            for (x, y), (next_x, next_y) in pairwise(places)
+            for (x, y), (next_x, next_y) in pairwise(points)
         ]
-    return places[0]
+    return points[0]

@@ -1,4 +1,4 @@
-"""Tell which tasks and tools an export has outlines of, and which ones the settings name in vain."""
+"""List the tasks and tools with outlines in an export, and those in the settings that it lacks."""
 
 import json
 import re
@@ -23,8 +23,8 @@ from polyframe.panoptes.annotations.mark_rules import (
 #: The settings that name tasks and tools.
 TOOL_SETTINGS: Final = ("drawing_tasks", "task", "tool", "bezier_tool")
 _TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]{1,10})", re.DOTALL)
-#: So many tools of a partition are remembered, and so many are listed in a message.
-_REMEMBERED: Final = 100
+#: Largest number of tools that are recorded for a partition, and listed in a message.
+_RECORDED: Final = 100
 _LISTED: Final = 20
 
 
@@ -54,48 +54,48 @@ class Tools:
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
         return ", ".join(listed[:_LISTED]) + more or "none of any task"
 
-    def chosen(self, settings: Settings) -> "Tools":
-        """Return those that the settings choose."""
+    def selected(self, settings: Settings) -> "Tools":
+        """Return those that the settings select."""
         return Tools(
             frozenset(pair for pair in self.pairs if _takes(settings, *pair)),
             frozenset(task for task in self.undrawn if _takes_undrawn(settings, task)),
         )
 
-    def lacking(self, settings: Settings, names: Collection[str] = TOOL_SETTINGS) -> list[str]:
-        """Return what some settings name and is not among these, in words.
+    def missing(self, settings: Settings, names: Collection[str] = TOOL_SETTINGS) -> list[str]:
+        """Describe the tasks and tools in the settings that are missing here.
 
         Parameters
         ----------
         settings : Settings
             All settings.
         names : collection of str
-            Which of `TOOL_SETTINGS` to look at.
+            The `TOOL_SETTINGS` to check.
         """
         tasks = {task for task, _ in self.pairs} | self.undrawn
-        lacking: list[str] = []
+        missing: list[str] = []
         for drawing in settings.drawing_tasks if "drawing_tasks" in names else ():
             if drawing.task not in tasks:
-                lacking.append(f"task {drawing.task}")
+                missing.append(f"task {drawing.task}")
                 continue
-            lacking += [
+            missing += [
                 f"tool {tool} of task {drawing.task}"
                 for tool in drawing.tools or ()
                 if (drawing.task, tool) not in self.pairs
             ]
         if "task" in names:
-            lacking += [f"task {task}" for task in settings.task if task not in tasks]
+            missing += [f"task {task}" for task in settings.task if task not in tasks]
         if "tool" in names:
-            of_chosen = {tool for task, tool in self.pairs if _takes(settings, task, tool)}
-            lacking += [f"tool {tool}{_of(settings)}" for tool in settings.tool if tool not in of_chosen]
+            of_selected = {tool for task, tool in self.pairs if _takes(settings, task, tool)}
+            missing += [f"tool {tool}{_of(settings)}" for tool in settings.tool if tool not in of_selected]
         for text in settings.bezier_tool if "bezier_tool" in names else ():
             task, tool = split_tool(text)
             if not any(pair == (task or pair[0], tool) for pair in self.pairs):
-                lacking.append(f"tool {tool} of task {task}" if task else f"tool {tool}")
-        return list(dict.fromkeys(lacking))
+                missing.append(f"tool {tool} of task {task}" if task else f"tool {tool}")
+        return list(dict.fromkeys(missing))
 
 
 def tools_in(extractions: pl.DataFrame) -> Tools:
-    """Return the tasks and tools of rows of the table extractions; tools without a number are passed over."""
+    """Return the tasks and tools of rows of the table extractions; tools without a number are skipped."""
     pairs = (
         extractions.select(
             "task", pl.col("tool").cast(pl.String).str.extract("([0-9]{1,10})$").cast(pl.Int64)
@@ -107,35 +107,35 @@ def tools_in(extractions: pl.DataFrame) -> Tools:
 
 
 def tools_to_record(extractions: pl.DataFrame, cells: Iterable[str | None], settings: Settings) -> list[str]:
-    """Return the tools of a partition, as far as somebody may want to know them, to be remembered with it.
+    """Return the tools of a partition that are recorded with it.
 
     Parameters
     ----------
     extractions : polars.DataFrame
         Its marks.
     cells : iterable of (str or None)
-        Its `annotations`. They are looked through only where the settings name a task or a tool that has no
-        mark here, so that the message can tell what there is instead.
+        Its `annotations`. They are searched only if the settings name a task or tool that has no marks here,
+        so that a message can say which there are instead.
     settings : Settings
-        What was extracted.
+        The settings of the extraction.
 
     Returns
     -------
     list of str
         Such as `T0_toolIndex1`, or `T0` for a drawing task that was answered without an outline; sorted.
     """
-    there = tools_in(extractions)
-    if there.lacking(settings):
-        there = _tools_in(cells, there)
-    # What the settings choose first: a partition can be made to have any number of tools.
-    chosen = there.chosen(settings)
-    pairs = [*sorted(chosen.pairs), *sorted(there.pairs - chosen.pairs)][:_REMEMBERED]
-    undrawn = [*sorted(chosen.undrawn), *sorted(there.undrawn - chosen.undrawn)][:_REMEMBERED]
+    tools = tools_in(extractions)
+    if tools.missing(settings):
+        tools = _add_tools_of_cells(cells, tools)
+    # Selected tools first: a hostile partition can have any number of tools.
+    selected = tools.selected(settings)
+    pairs = [*sorted(selected.pairs), *sorted(tools.pairs - selected.pairs)][:_RECORDED]
+    undrawn = [*sorted(selected.undrawn), *sorted(tools.undrawn - selected.undrawn)][:_RECORDED]
     return sorted([*undrawn, *(tool_name(task, tool, old=False) for task, tool in pairs)])
 
 
 def tools_from_names(names: Iterable[str]) -> Tools:
-    """Return the tools that `tools_to_record` has listed."""
+    """Return the tools that `tools_to_record` listed."""
     pairs, undrawn = set(), set()
     for name in names:
         match = _TOOL.fullmatch(name)
@@ -147,7 +147,7 @@ def tools_from_names(names: Iterable[str]) -> Tools:
 
 
 def _takes_undrawn(settings: Settings, task: str) -> bool:
-    """Tell whether a task in which nobody drew is chosen; where only tools are named, it has none of them."""
+    """Return whether a task without marks is selected; it is not if only tools are selected."""
     configured = not settings.drawing_tasks or any(drawing.task == task for drawing in settings.drawing_tasks)
     only_tools = settings.tool and not (settings.task or settings.drawing_tasks)
     return configured and not only_tools and (not settings.task or task in settings.task)
@@ -166,7 +166,7 @@ def _of(settings: Settings) -> str:
     return f" of task {' or '.join(settings.task)}" if settings.task else ""
 
 
-def _tools_in(cells: Iterable[str | None], known: Tools) -> Tools:
+def _add_tools_of_cells(cells: Iterable[str | None], known: Tools) -> Tools:
     pairs = set(known.pairs)
     empty: set[str] = set()
     other: set[str] = set()
@@ -179,11 +179,11 @@ def _tools_in(cells: Iterable[str | None], known: Tools) -> Tools:
 
 
 def _annotations(cell: str | None) -> Iterator[tuple[str, Any]]:
-    """Yield task and value of every annotation of a cell, also of those inside combo tasks."""
+    """Yield task and value of every annotation of a cell, including those in combo tasks."""
     waiting = [_parsed(cell)]
     while waiting:
-        found = waiting.pop()
-        for annotation in found if isinstance(found, list) else ():
+        value = waiting.pop()
+        for annotation in value if isinstance(value, list) else ():
             task = annotation.get("task") if isinstance(annotation, dict) else None
             if (
                 not isinstance(task, str)
@@ -207,7 +207,7 @@ def _parsed(cell: str | None) -> Any:
 
 
 def _tool(entry: Mapping[str, Any]) -> int | None:
-    """Return the index of the tool of an object that is, or should be, an outline."""
+    """Return the tool index of an object that is or should be an outline."""
     tool_type = entry.get("toolType")
     drawn = isinstance(tool_type, str) and draws_outlines(tool_type)
     if not drawn and all(entry.get(key) is None for key in OUTLINE_KEYS) and not unknown_outline_keys(entry):
