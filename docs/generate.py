@@ -18,7 +18,7 @@ DOCS: Final = Path(__file__).parent
 #: Generated files; pages include them, and Git ignores them.
 FOLDER: Final = DOCS / "_generated"
 #: Characters per line of the help of commands, so that it fits a page.
-WIDTH: Final = 88
+WIDTH: Final = 80
 
 _TYPE_NAMES: Final = {
     "Int64": "i64",

@@ -6,6 +6,7 @@ from typing import Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polyframe as pf
@@ -31,19 +32,19 @@ def draw_pictures(folder: Path) -> None:
             "tune": pf.plot.tuning_figure(pf.tune(out, eps="0.05:0.95:0.05", min_samples="2,3,4")),
         }
         for name, figure in pictures.items():
-            figure.savefig(folder / f"{name}.png", dpi=110)
+            figure.savefig(folder / f"{name}.png", dpi=120)
 
 
-def panels(count: int, height: float = 3.2) -> tuple[Figure, np.ndarray]:
-    """Return a figure with panels side by side."""
-    figure = Figure(figsize=(3 * count, height), layout="constrained")
-    return figure, figure.subplots(1, count, squeeze=False)[0]
+def panels(height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with two rows of two panels, which can be read on a phone too."""
+    figure = Figure(figsize=(7.5, 2 * height), layout="constrained")
+    return figure, list(figure.subplots(2, 2).flat)
 
 
 def distance() -> Figure:
     """Draw pairs of outlines with their intersection and union, and the IoU distance."""
-    figure, axes = panels(3, 2.9)
-    for shift, ax in zip((0.1, 0.5, 1.2), axes, strict=True):
+    figure = Figure(figsize=(7.5, 2.3), layout="constrained")
+    for shift, ax in zip((0.1, 0.5, 1.2), figure.subplots(1, 3, sharex=True), strict=True):
         pair = toy_pair(12, 1, distance=shift, spread=0, rotation=0, seed=1)
         polygons = pf.geometry.polygons_from_paths(pair.xs, pair.ys)
         union, common = polygons[0].union(polygons[1]), polygons[0].intersection(polygons[1])
@@ -59,7 +60,7 @@ def distance() -> Figure:
 def eps() -> Figure:
     """Draw what `eps` does to two objects side by side."""
     pair = toy_pair(distance=0.7, spread=0.11, rotation=12, seed=2)
-    figure, axes = panels(4)
+    figure, axes = panels(2.9)
     for value, ax in zip((0.1, 0.2, 0.3, 0.5), axes, strict=True):
         pf.plot.toy(pair, ax, eps=value, min_samples=3, average_type=None)
     return figure
@@ -68,7 +69,7 @@ def eps() -> Figure:
 def min_samples() -> Figure:
     """Draw what `min_samples` does to scattered marks."""
     pair = toy_pair(distance=1.5, spread=0.2, rotation=12, seed=2)
-    figure, axes = panels(4)
+    figure, axes = panels(2.7)
     for value, ax in zip((2, 4, 6, 8), axes, strict=True):
         pf.plot.toy(pair, ax, eps=0.4, min_samples=value, average_type=None)
     return figure
@@ -84,7 +85,7 @@ def averages() -> Figure:
         volunteer=np.append(careful.volunteer, 8),
         truth=np.append(careful.truth, 0),
     )
-    figure, axes = panels(4)
+    figure, axes = panels(3.5)
     for average, ax in zip(AVERAGES, axes, strict=True):
         pf.plot.toy(cluster, ax, eps=0.7, average_type=average, title=average)
     return figure
@@ -92,7 +93,7 @@ def averages() -> Figure:
 
 def consensus() -> Figure:
     """Draw clusters that agree less and less, with their consensus."""
-    figure, axes = panels(4)
+    figure, axes = panels(3.7)
     for spread, ax in zip((0.03, 0.1, 0.2, 0.3), axes, strict=True):
         cluster = toy_cluster(5, spread=spread, rotation=40 * spread, seed=6)
         polygons = pf.geometry.polygons_from_paths(cluster.xs, cluster.ys)
