@@ -1,4 +1,4 @@
-"""What several tests share: marks and ids, the real project, and tools in environments of their own."""
+"""Share fixtures, mark tests by their fixtures, and let skipped tests fail if they are required."""
 
 import ctypes
 import os
@@ -15,24 +15,24 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 from polyframe.cli import app
 
 REFERENCE = "panoptes_aggregation==5.3.1"
-#: It brings the version of DuckDB that it was made for.
+#: It requires the version of DuckDB for which it was built.
 SPATIAL = "duckdb-extension-spatial==1.5.5"
 
-#: A machine that has much to do is no fault of what is tested.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+#: Tests must not fail because the machine is busy.
+hypothesis.settings.register_profile("no-deadline", deadline=None)
+hypothesis.settings.load_profile("no-deadline")
 
-#: Where this is set, as in CI, nothing may be missing: a test that skips fails.
+#: If this variable is set, as in CI, a skipped test fails.
 REQUIRE_ALL = "POLYFRAME_REQUIRE_ALL"
-#: But for these reasons, which nobody can do anything about.
+#: Reasons for which a test may be skipped even then.
 MAY_SKIP = ("the reference tool fails here",)
-#: What tests need that use these fixtures: they are marked with it.
-NEEDS = {
+#: The marks of tests that use these fixtures.
+MARKS = {
     "reference_python": "network",
     "spatial_python": "network",
     "lowest": "network",
     "driver": "browser",
-    "little_disk": "root",
+    "small_disk": "root",
 }
 _LONGEST_ID = 60
 
@@ -40,12 +40,12 @@ _LONGEST_ID = 60
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark tests by the fixtures that they use."""
     for fixture in getattr(item, "fixturenames", ()):
-        if fixture in NEEDS:
-            item.add_marker(NEEDS[fixture])
+        if fixture in MARKS:
+            item.add_marker(MARKS[fixture])
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name values by their parameter that make no name: they may be long, or differ from run to run."""
+    """Name long, unprintable and varying values by their parameter."""
     if isinstance(val, bytes):
         val = val.decode("latin-1")
     if isinstance(val, str) and (len(val) > _LONGEST_ID or not (val.isascii() and val.isprintable())):
@@ -55,17 +55,17 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport() -> Iterator[None]:
-    """Let a test fail that skips where nothing may be missing."""
-    return _required((yield))
+    """Let skipped tests fail if they are required."""
+    return _failed_if_required((yield))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_make_collect_report() -> Iterator[None]:
-    """Let a file fail that skips where nothing may be missing."""
-    return _required((yield))
+    """Let skipped files fail if they are required."""
+    return _failed_if_required((yield))
 
 
-def _required(report: Any) -> Any:
+def _failed_if_required(report: Any) -> Any:
     if os.environ.get(REQUIRE_ALL) and report.skipped and not hasattr(report, "wasxfail"):
         reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
         if not any(allowed in reason for allowed in MAY_SKIP):
@@ -75,17 +75,17 @@ def _required(report: Any) -> Any:
 
 
 @pytest.fixture
-def like_anybody() -> Iterator[None]:
-    """Take from root, in this thread, the right to read and write whatever the permissions say."""
+def without_root_rights() -> Iterator[None]:
+    """Remove root's right to ignore file permissions, in this thread."""
     if os.name == "nt":
         pytest.skip("permissions as POSIX has them")
     if os.geteuid() != 0:
         yield
         return
     if not sys.platform.startswith("linux"):
-        pytest.skip("root cannot give up its rights here")
+        pytest.skip("root cannot drop its rights here")
     system = ctypes.CDLL(None)
-    # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, of this thread; the form is the third version of the call's.
+    # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of this thread, by the third version of this interface.
     version, rights = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
     assert system.capget(version, rights) == 0
     effective = rights[0]
@@ -98,7 +98,7 @@ def like_anybody() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cat_project() -> Path:
-    """The folder of a real project with published results; it is not part of the repository."""
+    """Return the folder of a real project with published results; it is not part of the repository."""
     folder = ROOT.parent / "shared" / "cat-project"
     if not folder.is_dir():
         pytest.skip("the real project is missing: put it into ../shared/cat-project")
@@ -107,27 +107,27 @@ def cat_project() -> Path:
 
 @pytest.fixture(scope="session")
 def reference_python() -> str:
-    """A Python that has the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
+    """Return a Python with the reference tool."""
     return python_with("reference", [REFERENCE])
 
 
 @pytest.fixture(scope="session")
 def spatial_python() -> str:
-    """A Python with DuckDB's spatial extension: POLYFRAME_SPATIAL_PYTHON, or an environment made for it."""
+    """Return a Python with DuckDB's spatial extension."""
     return python_with("spatial", [SPATIAL])
 
 
 @pytest.fixture
 def polyframe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
-    """Call the command line within this process."""
+    """Return a function that runs the command line in this process."""
 
     def call(*arguments: object) -> Done:
         monkeypatch.setattr("sys.argv", ["polyframe", *map(str, arguments)])
         code = 0
         try:
             app.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
+        except SystemExit as end:
+            code = int(end.code or 0)
         captured = capsys.readouterr()
         return Done(code, captured.out, captured.err)
 
@@ -136,11 +136,11 @@ def polyframe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def small_export(tmp_path: Path) -> Path:
-    """Four volunteers outline one object of subject 1 and one of subject 2; a fifth draws elsewhere."""
+    """Write an export of two subjects: four volunteers outline one object, and a fifth draws elsewhere."""
     rows = [
-        export_row(5 * (subject - 1) + place, drawing(square(shift, 0)), subject_ids=subject)
+        export_row(5 * (subject - 1) + volunteer, drawing(square(shift, 0)), subject_ids=subject)
         for subject in (1, 2)
-        for place, shift in enumerate((0, 1, 2, 1, 50))
+        for volunteer, shift in enumerate((0, 1, 2, 1, 50))
     ]
     path = tmp_path / "small.csv"
     path.write_text(export_text(rows), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The same bytes on every processor and system, names and output in any encoding, and no warning anywhere."""
+"""Outputs are the same on every processor and system, in any encoding, and without warnings."""
 
 import ast
 import json
@@ -10,44 +10,45 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from everything import CONFIG, EXPORT, everything, run_python
+from all_outputs import CONFIG, EXPORT, all_outputs, run_python
 from exports import ROOT
 
 SOURCES = sorted((ROOT / "polyframe").rglob("*.py"))
-#: Processors of long ago, for NumPy, its BLAS, and the C library; unknown names do nothing.
+#: Let NumPy, its BLAS and the C library assume an old processor; unknown names have no effect.
 OLD_PROCESSOR = {
     "OPENBLAS_CORETYPE": "Nehalem",
     "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_ICL AVX512_SPR X86_V3 X86_V4",
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
 }
-#: Their last digit depends on the processor or the C library.
+#: Functions whose last digit depends on the processor or the C library.
 DEPENDS = {
     *("dot", "vdot", "inner", "matmul", "tensordot", "einsum", "linalg", "convolve", "polyfit"),
     *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "atan2", "hypot", "exp", "expm1", "log"),
     *("log2", "log10", "log1p", "power", "float_power", "cbrt", "sinh", "cosh", "tanh"),
 }
-#: Where that does no harm, and why.
+#: Modules that may use them, and why.
 ALLOWED = {
     "polyframe/export/report/backgrounds.py",  # rounded down to a power of ten
     "polyframe/synthetic/random_numbers.py",  # rounded to 30 binary places
     "polyframe/synthetic/subject_images.py",  # rounded to 16384th parts of a turn
-    "polyframe/synthetic/toy_clusters.py",  # for pictures in the guide; nothing is written
+    "polyframe/synthetic/toy_clusters.py",  # only for pictures in the guide
 }
 
 
 @pytest.mark.slow
-def test_the_bytes_are_those_of_any_processor(tmp_path: Path) -> None:
-    here, there = everything(tmp_path / "here"), everything(tmp_path / "there", **OLD_PROCESSOR)
-    assert len(here) > 15
-    assert set(here) == set(there)
-    assert [name for name in here if here[name] != there[name] and not name.endswith("polyframe.json")] == []
+def test_outputs_do_not_depend_on_the_processor(tmp_path: Path) -> None:
+    new = all_outputs(tmp_path / "new")
+    old = all_outputs(tmp_path / "old", **OLD_PROCESSOR)
+    assert len(new) > 15
+    assert set(new) == set(old)
+    assert [name for name in new if new[name] != old[name] and not name.endswith("polyframe.json")] == []
 
 
 def nodes(path: Path) -> Iterator[ast.AST]:
     return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def test_numbers_are_made_by_operations_that_every_processor_rounds_alike() -> None:
+def test_only_operations_with_the_same_rounding_everywhere_are_used() -> None:
     for path in SOURCES:
         name = path.relative_to(ROOT).as_posix()
         if name in ALLOWED or name.startswith("polyframe/plot/"):
@@ -58,9 +59,9 @@ def test_numbers_are_made_by_operations_that_every_processor_rounds_alike() -> N
                 assert not (node.value.id in ("np", "math") and node.attr in DEPENDS), (name, node.lineno)
 
 
-def test_files_of_text_say_their_encoding_and_how_their_lines_end() -> None:
-    """Otherwise both are the system's."""
-    written = 0
+def test_text_files_are_opened_with_encoding_and_newline() -> None:
+    """The defaults depend on the system."""
+    n_written = 0
     for path in SOURCES:
         for node in nodes(path):
             if not isinstance(node, ast.Call):
@@ -75,66 +76,66 @@ def test_files_of_text_say_their_encoding_and_how_their_lines_end() -> None:
                 assert "encoding" in keywords, where
             if called == "write_text" or (is_open and set(mode) & set("wax+")):
                 assert "newline" in keywords, where
-                written += 1
-    assert written >= 4
+                n_written += 1
+    assert n_written >= 4
 
 
 def _of_a_library(function: ast.expr) -> bool:
-    """Whether `open` is not that of Python: `os.open`, `Image.open`, `opener.open`."""
+    """Return whether `open` is a library's: `os.open`, `Image.open`, `opener.open`."""
     owner = function.value if isinstance(function, ast.Attribute) else None
     return isinstance(owner, ast.Name) and owner.id in ("os", "Pillow", "opener")
 
 
 @pytest.mark.parametrize("call", [["--version"], ["run", EXPORT, "-c", CONFIG, "-o", "out", "-q"]])
-def test_python_has_nothing_to_warn_of(call: list[object], tmp_path: Path) -> None:
-    """Neither has it of what is left open at the end."""
+def test_python_gives_no_warnings(call: list[object], tmp_path: Path) -> None:
+    """Not even about files that are open at exit."""
     done = run_python("-X", "dev", "-W", "error", "-m", "polyframe", *call, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 
 
-NAMED = "Кошки ☃ 😀"
+NAME = "Кошки ☃ 😀"
 READING = ("status", "validate", "export --to geojson -o OUT/../x.geojson", "report -o OUT/../x.html")
 
 
 def call_in(folder: bytes, line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    """Call the command line with an output directory and an export of that folder."""
+    """Run the command line with an export and an output directory in a folder."""
     command, *options = (word.replace(b"OUT", folder + b"/out") for word in line.encode().split(b" "))
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(places), **variables}
-    what = [folder + b"/x.csv", b"-o"] if command == b"run" else []
-    call = [os.fsencode(sys.executable), b"-m", b"polyframe", command, *what, folder + b"/out", *options]
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
+    export = [folder + b"/x.csv", b"-o"] if command == b"run" else []
+    call = [os.fsencode(sys.executable), b"-m", b"polyframe", command, *export, folder + b"/out", *options]
     return subprocess.run(call, env=variables, capture_output=True, check=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16", "utf-8:strict"])
-def test_what_is_said_fits_into_any_encoding(encoding: str, tmp_path: Path) -> None:
-    folder = tmp_path / NAMED
+def test_messages_can_be_printed_in_any_encoding(encoding: str, tmp_path: Path) -> None:
+    folder = tmp_path / NAME
     folder.mkdir()
     shutil.copy(EXPORT, folder / "x.csv")
-    place = os.fsencode(folder)
+    path = os.fsencode(folder)
     run = f"run -c {CONFIG} --engine shapely --jobs 1 --workflow-version 7.12"
     for line in (run, *READING):
-        done = call_in(place, line, PYTHONIOENCODING=encoding)
+        done = call_in(path, line, PYTHONIOENCODING=encoding)
         assert done.returncode == 0, done.stderr
     name = encoding.partition(":")[0]
-    told = json.loads(call_in(place, "status --json", PYTHONIOENCODING=encoding).stdout.decode(name))
-    assert Path(told["output"]) == folder / "out"
-    assert told["sources"] == ["x.csv"]
+    status = json.loads(call_in(path, "status --json", PYTHONIOENCODING=encoding).stdout.decode(name))
+    assert Path(status["output"]) == folder / "out"
+    assert status["sources"] == ["x.csv"]
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names are text there, in Unicode")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have Unicode names")
 @pytest.mark.parametrize(
     ("name", "variables", "words"),
     [
         (b"caf\xe9", {}, "not valid UTF-8; rename the file"),
-        (NAMED.encode(), {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "set PYTHONUTF8=1"),
+        (NAME.encode(), {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}, "set PYTHONUTF8=1"),
     ],
     ids=["other bytes", "other encoding"],
 )
-def test_names_that_polars_cannot_be_told_are_named_in_one_line(
+def test_paths_that_polars_cannot_open_are_named_in_one_line(
     name: bytes, variables: dict[str, str], words: str, tmp_path: Path
 ) -> None:
     folder = os.fsencode(tmp_path) + b"/" + name
@@ -142,12 +143,12 @@ def test_names_that_polars_cannot_be_told_are_named_in_one_line(
     shutil.copy(EXPORT, folder + b"/x.csv")
     for line in ("run", *READING):
         done = call_in(folder, line, **variables)
-        told = done.stderr.decode()
+        message = done.stderr.decode()
         assert done.returncode == 1
-        assert told.startswith("polyframe: error: ")
-        assert words in told
-        assert told.count("\n") == 1
-    # An export by its name alone, and a pattern.
+        assert message.startswith("polyframe: error: ")
+        assert words in message
+        assert message.count("\n") == 1
+    # A single export, and a pattern.
     for pattern in (b"/x.csv", b"/*.csv"):
         call = [os.fsencode(sys.executable), b"-m", b"polyframe", b"run", folder + pattern, b"-o", b"out"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
@@ -156,9 +157,9 @@ def test_names_that_polars_cannot_be_told_are_named_in_one_line(
         assert words in done.stderr.decode()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pipes as POSIX has them")
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX pipes")
 @pytest.mark.parametrize("closed", ["stdout", "stderr"])
-def test_a_reader_that_has_gone_ends_the_command_without_a_word(closed: str, tmp_path: Path) -> None:
+def test_a_closed_pipe_ends_the_command_without_a_message(closed: str, tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     call = ["run", EXPORT, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", "1"]

@@ -1,4 +1,4 @@
-"""Bad input through the command line: one clear line, nothing lost, never a traceback."""
+"""Bad input on the command line: one clear line, no lost rows, and no traceback."""
 
 import gzip
 import hashlib
@@ -27,8 +27,8 @@ def failed_in_one_line(done: Done, *words: str, code: int = 1) -> None:
         assert word in lines[0]
 
 
-def closes(out: Path) -> dict[str, int]:
-    """Check that the accounting adds up, within itself and with the tables."""
+def check_counts(out: Path) -> dict[str, int]:
+    """Check that the counts add up and agree with the tables; return them."""
     counts = read_manifest(out).accounting.to_dict()
     tables = {
         name: pf.scan(out, name).collect() for name in ("classifications", "extractions", "labels", "rejects")
@@ -116,7 +116,7 @@ def test_other_forms_of_the_same_file_give_the_same_tables(
         assert polyframe("run", path, "-o", tmp_path / out).code == 0
     for table in ("classifications", "extractions", "labels", "reductions", "contours"):
         assert pf.scan(tmp_path / "a", table).collect().equals(pf.scan(tmp_path / "b", table).collect())
-    closes(tmp_path / "b")
+    check_counts(tmp_path / "b")
 
 
 @pytest.mark.parametrize("cut", [1, 20, 60, 150, 400])
@@ -128,7 +128,7 @@ def test_a_truncated_last_line_is_rejected_and_the_rest_used(
     path.write_text(text + text.splitlines()[1][:cut].replace("1000", "999"))
     done = polyframe("run", path, "-o", tmp_path / "out")
     assert done.code == 0, done.err
-    counts = closes(tmp_path / "out")
+    counts = check_counts(tmp_path / "out")
     assert counts["rows_read"] == 11
     assert counts["rows_used"] == 10 + (cut == 400)
     assert counts["rows_rejected"] == 1 - (cut == 400)
@@ -136,7 +136,7 @@ def test_a_truncated_last_line_is_rejected_and_the_rest_used(
     assert rejects["detail"].str.contains("row 11").all()
 
 
-def test_a_stray_quote_costs_one_row_at_most(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_stray_quote_loses_at_most_one_row(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     lines = small_export.read_text().splitlines(keepends=True)
     lines[3] = lines[3].replace("volunteer2", '"volunteer2')
     path = tmp_path / "quote.csv"
@@ -144,26 +144,26 @@ def test_a_stray_quote_costs_one_row_at_most(small_export: Path, tmp_path: Path,
     done = polyframe("run", path, "-o", tmp_path / "out")
     assert done.code == 0
     assert "line by line" in done.err
-    counts = closes(tmp_path / "out")
+    counts = check_counts(tmp_path / "out")
     assert counts["rows_read"] == 10
     assert counts["rows_used"] == 9
 
 
-def test_bytes_that_are_not_utf8_do_not_cost_the_row(
+def test_bytes_that_are_not_utf8_do_not_lose_the_row(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     path = tmp_path / "latin.csv"
     path.write_bytes(small_export.read_bytes().replace(b"volunteer3", b"volunt\xe9r3"))
     assert polyframe("run", path, "-o", tmp_path / "out").code == 0
-    counts = closes(tmp_path / "out")
+    counts = check_counts(tmp_path / "out")
     assert counts["rows_used"] == 10
 
 
 @pytest.mark.parametrize("damage", ["breaks off", "is damaged"])
-def test_gzip_that_cannot_be_read_to_the_end_is_used_as_far_as_it_goes(
+def test_the_readable_part_of_a_damaged_gzip_file_is_used(
     damage: str, tmp_path: Path, polyframe: Call
 ) -> None:
-    # Incompressible text, so that what is unpacked comes in many pieces.
+    # Incompressible text, so that it is unpacked in many pieces.
     rows = [
         export_row(
             n, drawing(square(0, 0)), subject_ids=n, user_name=hashlib.sha512(str(n).encode()).hexdigest()
@@ -181,22 +181,22 @@ def test_gzip_that_cannot_be_read_to_the_end_is_used_as_far_as_it_goes(
     done = polyframe("run", path, "-o", tmp_path / "out", "--no-contours", "--filter", "all")
     assert done.code == 0, done.err
     assert f"{path}: the gzip file {damage} after row" in done.err
-    counts = closes(tmp_path / "out")
+    counts = check_counts(tmp_path / "out")
     assert 1000 < counts["rows_used"] < 2000
     assert counts["rows_rejected"] <= 1
 
 
-def test_names_that_are_not_utf8_are_not_taken_for_one_volunteer(tmp_path: Path, polyframe: Call) -> None:
+def test_names_that_are_not_utf8_count_one_by_one(tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(n, drawing(square(0, 0)), user_name=name) for n, name in enumerate(("José", "Josè"))]
     path = tmp_path / "latin.csv"
     path.write_bytes(export_text(rows).encode("latin-1"))
     done = polyframe("run", path, "-o", tmp_path / "out")
     assert done.code == 0
     assert "2 rows have a user_name that is not UTF-8" in done.err
-    assert closes(tmp_path / "out")["marks_clustered"] == 2
+    assert check_counts(tmp_path / "out")["marks_clustered"] == 2
 
 
-def test_paths_with_brackets_are_no_patterns(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_paths_with_brackets_are_not_patterns(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     folder = tmp_path / "[a]*?"
     folder.mkdir()
     export = folder / "small[1].csv"
@@ -227,7 +227,7 @@ def test_damaged_output_is_named(small_export: Path, tmp_path: Path, polyframe: 
         failed_in_one_line(polyframe("reduce", out), "polyframe.json", key)
 
 
-def test_an_error_of_our_own_is_one_line_too(
+def test_an_internal_error_is_one_line(
     small_export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -236,16 +236,14 @@ def test_an_error_of_our_own_is_one_line_too(
     monkeypatch.setattr("polyframe.pipeline.partition_task.cluster_marks", broken)
     done = polyframe("run", small_export, "-o", tmp_path / "out")
     failed_in_one_line(done, "internal error", "ZeroDivisionError: a fault")
-    # What was finished before waits for the next run; nothing of it is seen as a table.
+    # Finished parts wait for the next run and are not visible as tables.
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == [WORK]
     monkeypatch.undo()
     assert polyframe("run", small_export, "-o", tmp_path / "out").code == 0
     assert not (tmp_path / "out" / WORK).exists()
 
 
-def test_tasks_and_tools_that_hold_nothing_are_said_out_loud(
-    small_export: Path, tmp_path: Path, polyframe: Call
-) -> None:
+def test_tasks_without_marks_give_a_note(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(1, '[{"task": "T9", "value": []}]'), export_row(2, drawing(square(0, 0)))]
     small_export.write_text(export_text(rows))
     done = polyframe("run", small_export, "-o", tmp_path / "out", "--task", "T9")
@@ -289,7 +287,7 @@ BAD_MARKS: list[tuple[object, str]] = [
     (square(0, 0, side=0), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 0, 1], pathY=[0, 1, 0, 1]), reasons.TOO_FEW_POINTS),
     (square(0, 0, pathX=[0, 1, 2, 3], pathY=[0, 1, 2, 3]), reasons.NO_AREA),
-    # Squares of the numbers below a prime, as they come modulo that prime: a scribble all over the picture.
+    # Squares and cubes modulo a prime: a scribble all over the picture.
     (
         square(0, 0, pathX=[n * n % 601 for n in range(600)], pathY=[n**3 % 601 for n in range(600)]),
         reasons.TOO_MANY_CROSSINGS,
@@ -298,9 +296,7 @@ BAD_MARKS: list[tuple[object, str]] = [
 ]
 
 
-def test_every_bad_cell_and_mark_stands_in_rejects_and_the_others_are_used(
-    tmp_path: Path, polyframe: Call
-) -> None:
+def test_every_bad_cell_and_mark_is_rejected_and_the_others_are_used(tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(number, drawing(mark)) for number, mark in enumerate(GOOD)]
     rows += [export_row(100 + number, cell) for number, cell in enumerate(BAD_CELLS)]
     rows += [
@@ -321,7 +317,7 @@ def test_every_bad_cell_and_mark_stands_in_rejects_and_the_others_are_used(
     config.write_text("workflow_id: 7\nextractor_config:\n  polygon_extractor:\n  - task: T0\n")
     done = polyframe("run", path, "-c", config, "-o", tmp_path / "out")
     assert done.code == 0, done.err
-    counts = closes(tmp_path / "out")
+    counts = check_counts(tmp_path / "out")
     assert counts["rows_read"] == len(rows)
     assert counts["rows_filtered"] == 1
     assert counts["marks_clustered"] + counts["marks_outliers"] == 2 + len(BAD_MARKS)
@@ -340,7 +336,7 @@ def test_every_bad_cell_and_mark_stands_in_rejects_and_the_others_are_used(
     assert by_classification[1303] == reasons.BAD_WORKFLOW_ID
     assert by_classification[1304] == reasons.BAD_WORKFLOW_VERSION
     assert by_classification[1000] == reasons.DUPLICATE_CLASSIFICATION
-    # What lacks a key, or repeats one, is told by its row.
+    # Rows that lack a key or repeat one are named by their positions.
     without_key = rejects.filter(stage="read").sort("detail")["detail"].to_list()
     first = len(GOOD) + len(BAD_CELLS) + len(BAD_MARKS) + 1
     assert [detail.split(":")[0] for detail in without_key] == [f"row {first + n}" for n in range(6)]
@@ -398,7 +394,7 @@ def test_several_workflows_are_listed(tmp_path: Path, polyframe: Call) -> None:
     )
 
 
-def test_output_that_holds_something_else_is_left_alone(
+def test_a_directory_with_other_files_is_not_changed(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     out = tmp_path / "out"
@@ -409,7 +405,7 @@ def test_output_that_holds_something_else_is_left_alone(
     failed_in_one_line(polyframe("run", small_export, "-o", out / "thesis.txt"), "is a file")
 
 
-def test_a_failed_run_leaves_earlier_output(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_failed_run_keeps_earlier_output(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("run", small_export, "-o", out).code == 0
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -417,7 +413,7 @@ def test_a_failed_run_leaves_earlier_output(small_export: Path, tmp_path: Path, 
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_stages_on_their_own_need_earlier_output(tmp_path: Path, polyframe: Call) -> None:
+def test_single_stages_need_earlier_output(tmp_path: Path, polyframe: Call) -> None:
     failed_in_one_line(polyframe("reduce", tmp_path / "none"), "no such directory")
     failed_in_one_line(polyframe("contours", tmp_path), "not a polyframe output directory")
     (tmp_path / "polyframe.json").write_text("{")

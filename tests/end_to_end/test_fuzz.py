@@ -1,4 +1,4 @@
-"""A few thousand cases of the fuzzer; `python benchmarks/fuzz.py` does as many as one likes."""
+"""Run some thousand cases of the fuzzer; `python benchmarks/fuzz.py` runs any number."""
 
 import csv
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
-"""Every stage on one partition of many small rows, and on two: more rows than Polars takes in one piece.
+"""Every stage on one or two partitions of many small rows: more rows than Polars processes in one chunk.
 
-Four volunteers outline the same square in each subject, three of them alike and one a pixel to the right. By
-hand: the levels cover 110, 100, 100 and 90 square pixels, the median is a square of 100, and of the six pairs
-three agree in full and three in 9/11, which is a consensus of 10/11.
+Four volunteers outline the same square in each subject, one of them a pixel to the right. Worked out by hand:
+the levels cover 110, 100, 100 and 90 square pixels, the median is a square of 100, and of the six pairs,
+three have IoU 1 and three 9/11, which gives a consensus of 10/11.
 """
 
 from collections.abc import Callable
@@ -35,15 +35,15 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=[1, 2])
-def made(request: pytest.FixtureRequest, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a run makes of it, in one partition or in two."""
-    out = tmp_path_factory.mktemp("made") / "out"
+def out(request: pytest.FixtureRequest, many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Output of a run, in one partition or in two."""
+    path = tmp_path_factory.mktemp("many") / "out"
     with pytest.MonkeyPatch.context() as patched:
-        # A partition takes a little more than its share of the bytes that the plan counts.
+        # Two partitions need a little more than half of the bytes each.
         patched.setattr(plan, "_MEGABYTE", 16_000_000 if request.param == 1 else 11_000_000)
-        pf.run(many, out, jobs=1, partition_size=1 if request.param == 2 else 2, engine="shapely")
-    assert len(list((out / "labels").glob("*.parquet"))) == request.param
-    return out
+        pf.run(many, path, jobs=1, partition_size=1 if request.param == 2 else 2, engine="shapely")
+    assert len(list((path / "labels").glob("*.parquet"))) == request.param
+    return path
 
 
 def check(reductions: pl.DataFrame, contours: pl.DataFrame) -> None:
@@ -55,11 +55,11 @@ def check(reductions: pl.DataFrame, contours: pl.DataFrame) -> None:
 
 
 @pytest.mark.slow
-def test_a_run(made: Path) -> None:
-    check(pf.scan(made, "reductions").collect(), pf.scan(made, "contours").collect())
+def test_run(out: Path) -> None:
+    check(pf.scan(out, "reductions").collect(), pf.scan(out, "contours").collect())
 
 
-def test_stage_after_stage(many: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_single_stages(many: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     for command in (("extract", many, "-o", out, "--partition-size", 99), ("reduce", out), ("contours", out)):
         done = polyframe(*command, "--quiet")
@@ -69,13 +69,15 @@ def test_stage_after_stage(many: Path, tmp_path: Path, polyframe: Call) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "chosen", [{}, {"drawing_tasks": (DrawingTask("T0"),), "task": "T0", "tool": 0}], ids=["all", "chosen"]
+    "selection",
+    [{}, {"drawing_tasks": (DrawingTask("T0"),), "task": "T0", "tool": 0}],
+    ids=["all", "selected"],
 )
-def test_in_memory(chosen: dict[str, Any], made: Path) -> None:
-    extractions = pf.scan(made, "extractions").collect()
-    reduced = pf.reduce(extractions, engine="shapely", **chosen)
+def test_in_memory(selection: dict[str, Any], out: Path) -> None:
+    extractions = pf.scan(out, "extractions").collect()
+    reduced = pf.reduce(extractions, engine="shapely", **selection)
     assert reduced.labels.height == ROWS
-    check(reduced.reductions, pf.contours(extractions, engine="shapely", **chosen))
+    check(reduced.reductions, pf.contours(extractions, engine="shapely", **selection))
 
 
 def test_extract_in_memory(many: Path) -> None:
@@ -84,28 +86,28 @@ def test_extract_in_memory(many: Path) -> None:
     assert extraction.rejects.height == 0
 
 
-def test_tune(made: Path) -> None:
-    table = pf.tune(made, eps=[0.05, 0.5], min_samples=[2], engine="shapely")
+def test_tune(out: Path) -> None:
+    table = pf.tune(out, eps=[0.05, 0.5], min_samples=[2], engine="shapely")
     assert table["clusters"].to_list() == [SUBJECTS, SUBJECTS]
-    # Marks that differ in 2/11 of their union stay apart at 0.05.
+    # Marks with a distance of 2/11 are not neighbours at 0.05.
     assert table["outliers"].to_list() == [SUBJECTS, 0]
 
 
-def test_status_and_validate(made: Path) -> None:
-    assert pf.status(made).not_current == {}
-    assert pf.validate(made) == []
+def test_status_and_validate(out: Path) -> None:
+    assert pf.status(out).not_current == {}
+    assert pf.validate(out) == []
 
 
-def test_pictures_and_reports(made: Path, tmp_path: Path) -> None:
-    counts = consensus_counts(made)
+def test_pictures_and_reports(out: Path, tmp_path: Path) -> None:
+    counts = consensus_counts(out)
     assert counts["n"].to_list() == [SUBJECTS]
-    (group,) = pf.plot.read_groups(made, SUBJECTS)
+    (group,) = pf.plot.read_groups(out, SUBJECTS)
     assert (len(group.marks), group.n_volunteers, len(group.clusters)) == (4, 4, 1)
-    assert pf.report(made, tmp_path / "report.html", limit=10).clusters_of_all == SUBJECTS
+    assert pf.report(out, tmp_path / "report.html", limit=10).clusters_of_all == SUBJECTS
 
 
 @pytest.mark.parametrize("to", ["panoptes-csv", "geojson", "coco", "labelstudio"])
-def test_exports(to: str, made: Path, tmp_path: Path) -> None:
+def test_exports(to: str, out: Path, tmp_path: Path) -> None:
     size = {"image_size": "20x20"} if to in ("coco", "labelstudio") else {}
-    written = pf.export(made, to, tmp_path / f"out.{'csv' if to == 'panoptes-csv' else 'json'}", **size)
-    assert [file.count for file in written][:1] == [SUBJECTS]
+    files = pf.export(out, to, tmp_path / f"out.{'csv' if to == 'panoptes-csv' else 'json'}", **size)
+    assert [file.count for file in files][:1] == [SUBJECTS]

@@ -1,4 +1,4 @@
-"""What is written can be read with the tools that people have: the same values in each of them."""
+"""Tables can be read with common tools, which all give the same values."""
 
 import json
 import subprocess
@@ -45,22 +45,22 @@ CHECKS: dict[str, Callable[[Rows], None]] = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables of twelve parts each, whose values are known."""
+    """Tables of twelve parts each, with known values."""
     out = make_project(tmp_path_factory.mktemp("project"))
     assert len(list((out / "rejects").iterdir())) == len(SUBJECTS)
     return out
 
 
 @pytest.fixture(scope="module")
-def nothing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example with tables that have no rows: no clusters are found, nothing is rejected."""
-    out = tmp_path_factory.mktemp("nothing") / "out"
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables without rows: the example without clusters and rejects."""
+    out = tmp_path_factory.mktemp("empty") / "out"
     pf.run(ROOT / "data" / "classifications.csv", out, ROOT / "data" / "config.yaml", min_samples=1000)
     return out
 
 
 def plain(value: Any) -> Any:
-    """Turn values of pandas into those of Python."""
+    """Convert values of pandas to Python values."""
     if isinstance(value, (list, np.ndarray)):
         return [plain(one) for one in value]
     if isinstance(value, shapely.Geometry):
@@ -73,12 +73,12 @@ def rows_of(frame: pd.DataFrame) -> Rows:
 
 
 def rows_from(connection: duckdb.DuckDBPyConnection, sql: str) -> Rows:
-    found = connection.execute(sql)
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    result = connection.execute(sql)
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def test_polars(project: Path, nothing: Path) -> None:
+def test_polars(project: Path, empty: Path) -> None:
     for name, check in CHECKS.items():
         check(pl.read_parquet(f"{project}/{name}/*.parquet").to_dicts())
         check(pl.scan_parquet(project / name).collect().to_dicts())
@@ -86,10 +86,10 @@ def test_polars(project: Path, nothing: Path) -> None:
     for name, table in TABLES.items():
         assert pl.read_parquet_schema(next((project / name).iterdir())) == dict(table.schema)
     for name in ("rejects", "reductions", "contours"):
-        assert pl.read_parquet(nothing / name).shape == (0, len(TABLES[name].columns))
+        assert pl.read_parquet(empty / name).shape == (0, len(TABLES[name].columns))
 
 
-def test_pandas(project: Path, nothing: Path) -> None:
+def test_pandas(project: Path, empty: Path) -> None:
     for name, check in CHECKS.items():
         check(rows_of(pd.read_parquet(project / name)))
         check(rows_of(pd.read_parquet(project / name, dtype_backend="pyarrow")))
@@ -99,10 +99,10 @@ def test_pandas(project: Path, nothing: Path) -> None:
     people = pd.read_parquet(project / "extractions", dtype_backend="pyarrow")["user_id"]
     assert str(people.dtype) == "int64[pyarrow]"
     for name in ("rejects", "reductions", "contours"):
-        assert pd.read_parquet(nothing / name).shape == (0, len(TABLES[name].columns))
+        assert pd.read_parquet(empty / name).shape == (0, len(TABLES[name].columns))
 
 
-def test_pyarrow(project: Path, nothing: Path) -> None:
+def test_pyarrow(project: Path, empty: Path) -> None:
     for name, check in CHECKS.items():
         check(pq.read_table(project / name).to_pylist())
         check(ds.dataset(project / name).to_table().to_pylist())
@@ -112,11 +112,11 @@ def test_pyarrow(project: Path, nothing: Path) -> None:
     one = ds.dataset(project / "contours").to_table(filter=ds.field("subject_id") == 5)
     assert one["contours_area"].to_pylist() == [[120, 100, 80]]
     for name in ("rejects", "reductions", "contours"):
-        empty = pq.read_table(nothing / name)
-        assert (empty.num_rows, empty.column_names) == (0, list(TABLES[name].schema))
+        table = pq.read_table(empty / name)
+        assert (table.num_rows, table.column_names) == (0, list(TABLES[name].schema))
 
 
-def test_duckdb(project: Path, nothing: Path) -> None:
+def test_duckdb(project: Path, empty: Path) -> None:
     connection = duckdb.connect()
     for name, check in CHECKS.items():
         check(rows_from(connection, f"FROM '{project}/{name}/*.parquet'"))
@@ -126,7 +126,7 @@ def test_duckdb(project: Path, nothing: Path) -> None:
     # 2026-01-01 10:00:10 UTC
     assert connection.execute(times).fetchone() == (1767261610, 3 * len(SUBJECTS))
     for name in ("rejects", "reductions", "contours"):
-        assert rows_from(connection, f"FROM '{nothing}/{name}/*.parquet'") == []
+        assert rows_from(connection, f"FROM '{empty}/{name}/*.parquet'") == []
 
 
 def spatial(python: str, sql: str) -> list[list[Any]]:
@@ -141,8 +141,8 @@ def spatial(python: str, sql: str) -> list[list[Any]]:
     return list(json.loads(done.stdout))
 
 
-def test_duckdb_spatial(project: Path, nothing: Path, spatial_python: str) -> None:
-    found = spatial(
+def test_duckdb_spatial(project: Path, empty: Path, spatial_python: str) -> None:
+    rows = spatial(
         spatial_python,
         f"""SELECT subject_id, ST_Area(a.geometry), ST_XMin(a.geometry), ST_YMax(a.geometry),
             ST_Area(ST_Intersection(a.geometry, c.geometry)), ST_IsValid(c.geometry), ST_Area(c.geometry),
@@ -150,14 +150,14 @@ def test_duckdb_spatial(project: Path, nothing: Path, spatial_python: str) -> No
         FROM '{project}/reductions/*.parquet' a JOIN '{project}/contours/*.parquet' c USING (subject_id)
         ORDER BY subject_id""",
     )
-    assert found == [[s, 100, 100 * s + 1, 60, 100, True, 120, "POLYGON", 120] for s in SUBJECTS]
+    assert rows == [[s, 100, 100 * s + 1, 60, 100, True, 120, "POLYGON", 120] for s in SUBJECTS]
     for name in ("reductions", "contours"):
-        assert spatial(
-            spatial_python, f"SELECT sum(ST_Area(geometry)) FROM '{nothing}/{name}/*.parquet'"
-        ) == [[None]]
+        assert spatial(spatial_python, f"SELECT sum(ST_Area(geometry)) FROM '{empty}/{name}/*.parquet'") == [
+            [None]
+        ]
 
 
-def test_geopandas(project: Path, nothing: Path) -> None:
+def test_geopandas(project: Path, empty: Path) -> None:
     for name in ("reductions", "contours"):
         frame = geopandas.read_parquet(project / name)
         CHECKS[name](rows_of(frame))
@@ -166,23 +166,23 @@ def test_geopandas(project: Path, nothing: Path) -> None:
         one = geopandas.read_parquet(project / name / "part-00011.parquet")
         assert (len(one), one["subject_id"].tolist(), one.crs) == (1, [12], None)
         assert one.equals(frame.tail(1).reset_index(drop=True))
-        empty = geopandas.read_parquet(nothing / name)
-        assert (len(empty), empty.crs, empty.area.sum()) == (0, None, 0)
+        without_rows = geopandas.read_parquet(empty / name)
+        assert (len(without_rows), without_rows.crs, without_rows.area.sum()) == (0, None, 0)
 
 
-def test_levels_in_geopandas(project: Path, nothing: Path) -> None:
+def test_levels_in_geopandas(project: Path, empty: Path) -> None:
     rows = explode_levels(pf.scan(project, "contours").collect()).to_pandas()
     levels = geopandas.GeoDataFrame(rows, geometry=geopandas.GeoSeries.from_wkb(rows["geometry"]))
     assert levels["level"].tolist() == [1, 2, 3] * len(SUBJECTS)
     assert levels.area.tolist() == levels["area"].tolist() == [120, 100, 80] * len(SUBJECTS)
     expected = shapely.box(np.arange(100, 103), 50, np.arange(112, 109, -1), 60)
     assert shapely.equals(levels.geometry[:3].to_numpy(), expected).all()
-    assert explode_levels(pf.scan(nothing, "contours").collect()).is_empty()
+    assert explode_levels(pf.scan(empty, "contours").collect()).is_empty()
 
 
-def test_an_empty_geometry_is_read(tmp_path: Path) -> None:
-    """The ends of a chain have nothing in common."""
-    rows = [export_row(place, drawing(square(shift, 0))) for place, shift in enumerate((0, 6, 12))]
+def test_empty_geometries(tmp_path: Path) -> None:
+    """The squares at both ends of a chain do not overlap."""
+    rows = [export_row(k, drawing(square(shift, 0))) for k, shift in enumerate((0, 6, 12))]
     (tmp_path / "chain.csv").write_text(export_text(rows), encoding="utf-8")
     out = tmp_path / "out"
     pf.run(tmp_path / "chain.csv", out, eps=0.8, average_type="intersection")
@@ -193,9 +193,9 @@ def test_an_empty_geometry_is_read(tmp_path: Path) -> None:
     assert (wkb_points(row["geometry"]), row["clusters_x"]) == ([], [])
 
 
-def test_geo_metadata_keeps_the_rules(project: Path, nothing: Path) -> None:
-    """Of GeoParquet 1.1: https://geoparquet.org/releases/v1.1.0/."""
-    paths = [path for out in (project, nothing) for path in sorted(out.rglob("*.parquet"))]
+def test_geo_metadata_follow_the_specification(project: Path, empty: Path) -> None:
+    """GeoParquet 1.1: https://geoparquet.org/releases/v1.1.0/."""
+    paths = [path for out in (project, empty) for path in sorted(out.rglob("*.parquet"))]
     with_geometry = [path for path in paths if path.parent.name in ("reductions", "contours")]
     assert [path for path in paths if b"geo" in pq.read_metadata(path).metadata] == with_geometry
     for path in with_geometry:
@@ -205,9 +205,9 @@ def test_geo_metadata_keeps_the_rules(project: Path, nothing: Path) -> None:
         assert geo["primary_column"] in geo["columns"]
         column = geo["columns"]["geometry"]
         assert column["encoding"] == "WKB"
-        assert "crs" in column  # Absent would mean longitude and latitude.
+        assert "crs" in column  # The default would be longitude and latitude.
         assert column["crs"] is None
-        # Little-endian, and the number of polygons in two dimensions.
+        # Little-endian, and the code of two-dimensional polygons.
         kinds = {wkb[:5] for wkb in file.read(["geometry"])["geometry"].to_pylist()}
         assert kinds <= {bytes([1, 3, 0, 0, 0])}
         assert column["geometry_types"] == ["Polygon"]
@@ -221,15 +221,14 @@ def test_geo_metadata_keeps_the_rules(project: Path, nothing: Path) -> None:
             "epoch",
             "covering",
         }
-        # A column at the root, of bytes, of which none is repeated.
-        place = file.schema.names.index("geometry")
-        described = file.schema.column(place)
-        assert (described.path, described.physical_type) == ("geometry", "BYTE_ARRAY")
-        assert described.max_repetition_level == 0
+        # A column of bytes at the root, not repeated.
+        geometry = file.schema.column(file.schema.names.index("geometry"))
+        assert (geometry.path, geometry.physical_type) == ("geometry", "BYTE_ARRAY")
+        assert geometry.max_repetition_level == 0
 
 
-def loading() -> str:
-    """The statements of the recipe that fill a database."""
+def loading_sql() -> str:
+    """Return the SQL of the recipe that fills a database."""
     return next(sql for sql in blocks(RECIPES / "duckdb.md", "sql") if "PRIMARY KEY" in sql)
 
 
@@ -240,9 +239,9 @@ def run_with_eps(eps: float) -> None:
 
 
 def loaded() -> dict[str, Rows]:
-    """Load the database once more, and return what is in it, as somebody else who opens it finds it."""
+    """Load the database again, and return its contents in a new connection."""
     with duckdb.connect("project.duckdb") as connection:
-        connection.execute(loading())
+        connection.execute(loading_sql())
     return contents()
 
 
@@ -256,19 +255,19 @@ def parquet() -> dict[str, Rows]:
     return {name: pq.read_table(f"out/{name}").to_pylist() for name in ("contours", "labels", "reductions")}
 
 
-def test_loading_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_repeatedly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
     first = loaded()
     assert first == parquet()
     assert len(first["reductions"]) == 36
     assert loaded() == first
-    # Fewer neighbours: first some clusters fall apart, then most of them are gone.
+    # With fewer neighbours, first some clusters are divided, then most disappear.
     for eps, clusters in ((0.12, 38), (0.05, 5)):
         run_with_eps(eps)
-        found = loaded()
-        assert found == parquet()
-        assert len(found["reductions"]) == clusters
+        tables = loaded()
+        assert tables == parquet()
+        assert len(tables["reductions"]) == clusters
     run_with_eps(0.5)
     assert loaded() == first
 
@@ -293,7 +292,7 @@ def test_loading_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.
     run_with_eps(0.5)
     first = loaded()
     run_with_eps(0.12)
-    # The last of the tables has a row twice.
+    # The last table has a duplicate row.
     part = Path("out/contours/part-00000.parquet")
     part.with_name("part-00001.parquet").write_bytes(part.read_bytes())
     with pytest.raises(duckdb.Error, match="duplicate key"):
@@ -324,10 +323,10 @@ def test_code_of_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     Path("recipes.py").write_text(code, encoding="utf-8")
     subprocess.run([sys.executable, "recipes.py"], check=True)
     plain_sql, _, _ = blocks(RECIPES / "duckdb.md", "sql")
-    found = duckdb.sql(plain_sql).pl()
+    result = duckdb.sql(plain_sql).pl()
     contours = pf.scan("out", "contours").filter(pl.col("number_of_contours") >= 3).collect()
     ratio = [areas[2] / areas[0] for areas in contours["contours_area"].to_list()]
-    assert found["level_3_of_all"].to_list() == sorted(ratio, reverse=True)
+    assert result["level_3_of_all"].to_list() == sorted(ratio, reverse=True)
 
 
 def test_spatial_sql_of_the_recipes(
@@ -336,14 +335,14 @@ def test_spatial_sql_of_the_recipes(
     monkeypatch.chdir(tmp_path)
     run_with_eps(0.5)
     _, with_spatial, _ = blocks(RECIPES / "duckdb.md", "sql")
-    # The file of the extension is loaded as it is, where it need not be installed.
+    # `run_spatial.py` loads the extension from a file, without installing it.
     pairs = spatial(spatial_python, with_spatial.replace("LOAD spatial;", ""))
     assert pairs == overlapping_averages()
 
 
 def overlapping_averages() -> list[list[Any]]:
     frame = geopandas.read_parquet("out/reductions")
-    found = []
+    pairs = []
     for _, group in frame.groupby(["workflow_id", "subject_id", "task", "frame"]):
         rows = list(group.itertuples())
         for a in rows:
@@ -351,5 +350,5 @@ def overlapping_averages() -> list[list[Any]]:
                 pixels = a.geometry.intersection(b.geometry).area
                 if (a.tool, a.cluster_label) < (b.tool, b.cluster_label) and pixels > 0:
                     keys = [a.subject_id, a.frame, a.tool, a.cluster_label, b.tool, b.cluster_label]
-                    found.append([*keys, pytest.approx(pixels, abs=1e-6)])
-    return found
+                    pairs.append([*keys, pytest.approx(pixels, abs=1e-6)])
+    return pairs

@@ -1,4 +1,4 @@
-"""polyframe against panoptes_aggregation 5.3.1 on the real project: same labels, numbers and shapes."""
+"""Labels, numbers and shapes of a real project equal those of panoptes_aggregation 5.3.1."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ CONTOURS: dict[str, dict[str, Any]] = {
     for n in (0, 1)
     for eps, min_samples in ((0.5, 2), (0.3, 2), (0.6, 3), (0.7, 2), (0.9, 3))
 }
-#: Seen to fail in the reference tool itself, with an IndexError.
+#: These jobs fail in the reference tool with an IndexError.
 KNOWN_FAILURES = {"contours-0.9-3-0"}
 
 
@@ -52,7 +52,7 @@ KNOWN_FAILURES = {"contours-0.9-3-0"}
 def reference(
     cat_project: Path, reference_python: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, str]]:
-    """The reference tool's tables by name, and the jobs in which it failed."""
+    """Run the reference tool; return the folder of its tables, and its errors by job."""
     folder = tmp_path_factory.mktemp("reference")
     jobs = []
     for name, keywords in (REDUCTIONS | CONTOURS).items():
@@ -80,15 +80,15 @@ def reference(
 
 
 @pytest.fixture(scope="module")
-def found(cat_project: Path) -> list[pf.Extraction]:
-    """Our extractions of each of the versions."""
+def extractions(cat_project: Path) -> list[pf.Extraction]:
+    """Extract each of the versions."""
     export = cat_project / "cat-project-classifications.csv"
     specs = ["..".join(version.values()) if isinstance(version, dict) else version for version in VERSIONS]
     return [pf.extract(export, workflow_id=28090, workflow_version=spec) for spec in specs]
 
 
 def reference_groups(path: Path) -> dict[tuple[int, int, str], dict[str, Any]]:
-    """Read a table of the reference tool: subject, frame and tool -> column -> value."""
+    """Read a table of the reference tool by subject, frame and tool, then by column."""
     groups: dict[tuple[int, int, str], dict[str, Any]] = defaultdict(dict)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -108,14 +108,14 @@ def our_groups(frame: pl.DataFrame) -> dict[tuple[int, int, str], pl.DataFrame]:
 @pytest.mark.parametrize("engine", ["shapely", "compiled"])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reduction_equals_the_reference_tool(
-    name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
+    name: str, engine: Any, reference: tuple[Path, dict[str, str]], extractions: list[pf.Extraction]
 ) -> None:
     folder, failed = reference
     if name in failed:
         assert "intersection" in name, failed[name]
         pytest.skip(f"the reference tool fails here: {failed[name]}")
     keywords = dict(REDUCTIONS[name])
-    extraction = found[keywords.pop("n")]
+    extraction = extractions[keywords.pop("n")]
     theirs = reference_groups(folder / f"{name}.csv")
     result = pf.reduce(extraction, filter="all", engine=engine, **keywords)
     labels, reductions = our_groups(result.labels), our_groups(result.reductions)
@@ -146,11 +146,11 @@ def test_reduction_equals_the_reference_tool(
 @pytest.mark.parametrize("engine", ["shapely", "compiled"])
 @pytest.mark.parametrize("name", CONTOURS)
 def test_contours_equal_the_reference_tool(
-    name: str, engine: Any, reference: tuple[Path, dict[str, str]], found: list[pf.Extraction]
+    name: str, engine: Any, reference: tuple[Path, dict[str, str]], extractions: list[pf.Extraction]
 ) -> None:
     folder, failed = reference
     keywords = dict(CONTOURS[name])
-    ours = our_groups(pf.contours(found[keywords.pop("n")], filter="all", engine=engine, **keywords))
+    ours = our_groups(pf.contours(extractions[keywords.pop("n")], filter="all", engine=engine, **keywords))
     if name in failed:
         assert name in KNOWN_FAILURES, failed[name]
         pytest.skip(f"the reference tool fails here: {failed[name]}")
@@ -160,23 +160,23 @@ def test_contours_equal_the_reference_tool(
         group = theirs[key]
         by_label = dict(zip(group["cluster_label_for_contours"], range(part.height), strict=True))
         for row in part.iter_rows(named=True):
-            place = by_label[row["cluster_label"]]
-            assert row["consensus"] == pytest.approx(group["consensus"][place], abs=1e-9)
+            index = by_label[row["cluster_label"]]
+            assert row["consensus"] == pytest.approx(group["consensus"][index], abs=1e-9)
             if row["clusters_count"] > 9:
-                continue  # above nine marks the reference tool counts on a grid
-            their_levels = list(zip(group["contours_x"][place], group["contours_y"][place], strict=True))
+                continue  # the reference tool uses a grid for more than nine marks
+            their_levels = list(zip(group["contours_x"][index], group["contours_y"][index], strict=True))
             our_levels = list(zip(row["contours_x"], row["contours_y"], strict=True))
             assert len(our_levels) == len(their_levels) == row["number_of_contours"]
             for (x, y), (their_x, their_y) in zip(our_levels, their_levels, strict=True):
                 assert_same_shape(polygon(x, y), polygon(their_x, their_y))
 
 
-def test_the_known_failures_are_still_failures(reference: tuple[Path, dict[str, str]]) -> None:
+def test_known_failures_still_fail(reference: tuple[Path, dict[str, str]]) -> None:
     assert set(reference[1]) >= KNOWN_FAILURES
 
 
 @pytest.mark.slow
-def test_published_tables_come_out_with_the_projects_own_files(cat_project: Path, tmp_path: Path) -> None:
+def test_published_tables_with_the_configuration_of_the_project(cat_project: Path, tmp_path: Path) -> None:
     configs = [
         argument
         for name in ("extractor_config", "reducer_config", "reducer_contours_config")
@@ -192,17 +192,17 @@ def test_published_tables_come_out_with_the_projects_own_files(cat_project: Path
     assert set(published) == set(labels)
     for key, group in published.items():
         assert labels[key]["cluster_label"].to_list() == group["cluster_labels"][0]
-        for place, consensus in enumerate(group.get("consensus", [[]])[0]):
-            row = reductions[key].row(place, named=True)
+        for k, consensus in enumerate(group.get("consensus", [[]])[0]):
+            row = reductions[key].row(k, named=True)
             assert row["consensus"] == pytest.approx(consensus, abs=1e-9)
-            assert row["clusters_x"] == group["clusters_x"][0][place]
-            assert row["clusters_y"] == group["clusters_y"][0][place]
+            assert row["clusters_x"] == group["clusters_x"][0][k]
+            assert row["clusters_y"] == group["clusters_y"][0][k]
     assert sum(part.height for part in reductions.values()) == 31
 
 
-def test_published_extractions_come_out(cat_project: Path, found: list[pf.Extraction]) -> None:
+def test_published_extractions(cat_project: Path, extractions: list[pf.Extraction]) -> None:
     marks = defaultdict(list)
-    for row in found[0].extractions.sort("classification_id", "mark_index").iter_rows(named=True):
+    for row in extractions[0].extractions.sort("classification_id", "mark_index").iter_rows(named=True):
         marks[row["classification_id"], row["tool"]].append((row["x"], row["y"]))
     with (cat_project / "polygon_extractor_extractions.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

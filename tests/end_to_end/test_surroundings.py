@@ -28,7 +28,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
 
 @pytest.fixture
 def partitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An export of eight subjects, which is cut into several partitions."""
+    """An export of eight subjects in several partitions."""
     monkeypatch.setattr(plan, "_MEGABYTE", 1000)
     rows = [export_row(k, drawing(square(k % 3, 0)), subject_ids=1 + k // 3) for k in range(24)]
     path = tmp_path / "export.csv"
@@ -37,7 +37,7 @@ def partitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def in_shell(redirected: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Call the command line in a shell, which redirects or closes its standard streams."""
+    """Run the command line in a shell that redirects or closes its standard streams."""
     return subprocess.run(
         [
             "sh",
@@ -68,13 +68,13 @@ def test_a_run_does_not_need_open_streams(redirected: str, small_export: Path, t
 
 
 @posix
-def test_no_file_of_ours_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
-    """What a library prints as an error would stand in it."""
+def test_files_do_not_get_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """Otherwise errors of libraries would be written to the file."""
     fill = "from polyframe.cli import app; app._reopen_closed_streams()"
     script = f"import sys; {fill}; f = open(sys.argv[1], 'w')"
-    look = "print(f.fileno(), file=f)"
+    code = "print(f.fileno(), file=f)"
     path = tmp_path / "file"
-    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", f"{script}; {look}", str(path)]
+    shell = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", f"{script}; {code}", str(path)]
     subprocess.run(shell, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert int(path.read_text()) > 2
 
@@ -96,9 +96,7 @@ def test_an_error_with_closed_streams_is_an_exit_code(redirected: str, tmp_path:
         ("</dev/null", "standard input: is empty"),
     ],
 )
-def test_a_standard_input_that_cannot_be_read_is_one_line(
-    redirected: str, words: str, tmp_path: Path
-) -> None:
+def test_an_unreadable_standard_input_is_one_line(redirected: str, words: str, tmp_path: Path) -> None:
     done = in_shell(redirected, "run", "-", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"polyframe: error: {words}")
@@ -116,12 +114,12 @@ def test_a_standard_input_without_bytes(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_too_little_memory_names_the_partition(
     jobs: int, partitions: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    works = partition_task.extract_rows
+    original = partition_task.extract_rows
 
     def extract_rows(checked: Any, settings: Settings) -> Any:
         if 4 in checked.rows["subject_id"]:
             raise MemoryError
-        return works(checked, settings)
+        return original(checked, settings)
 
     monkeypatch.setattr(partition_task, "extract_rows", extract_rows)
     run = ("run", partitions, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", jobs)
@@ -129,14 +127,12 @@ def test_too_little_memory_names_the_partition(
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory. Free memory, or try"
     assert pl.Series([done.err]).str.contains(f"^{words}").all()
-    monkeypatch.setattr(partition_task, "extract_rows", works)
+    monkeypatch.setattr(partition_task, "extract_rows", original)
     assert polyframe(*run, "--partition-size", 1, "-q") == Done(0, "", "")
     assert pf.validate(tmp_path / "out") == []
 
 
-def test_too_little_memory_is_no_fault_of_a_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such a cell must not stand in rejects: it is one to be used."""
-
+def test_a_cell_is_not_rejected_if_memory_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
     def loads(*_: object, **__: object) -> Any:
         raise MemoryError
 
@@ -145,7 +141,7 @@ def test_too_little_memory_is_no_fault_of_a_cell(monkeypatch: pytest.MonkeyPatch
         decode_annotations(['[{"task": "T0", "value": [7, {}]}]'], Settings())
 
 
-def test_too_little_memory_is_no_fault_of_a_geometry() -> None:
+def test_a_geometry_is_not_rejected_if_memory_is_too_small() -> None:
     def union(_: Any) -> Any:
         raise shapely.errors.GEOSException("std::bad_alloc")
 
@@ -153,7 +149,7 @@ def test_too_little_memory_is_no_fault_of_a_geometry() -> None:
         apply_isolated(union, np.array([None, None]), failed=None)
 
 
-def test_a_panic_below_python_is_one_line(
+def test_a_panic_of_rust_is_one_line(
     small_export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class PanicException(BaseException):
@@ -170,13 +166,13 @@ def test_a_panic_below_python_is_one_line(
     assert "PanicException: invalid or out-of-range" in done.err
 
 
-def test_a_backend_of_joblib_that_forks_gives_way(partitions: Path, tmp_path: Path) -> None:
+def test_a_joblib_backend_that_forks_is_not_used(partitions: Path, tmp_path: Path) -> None:
     pf.run(partitions, tmp_path / "alone", jobs=1, partition_size=1, engine="shapely")
-    told = "MultiprocessingBackend.*loky is used instead"
+    warning = "MultiprocessingBackend.*loky is used instead"
     with joblib.parallel_config(backend="multiprocessing"):
-        with pytest.warns(RuntimeWarning, match=told):
+        with pytest.warns(RuntimeWarning, match=warning):
             pf.run(partitions, tmp_path / "out", jobs=2, partition_size=1, engine="shapely")
-        with pytest.warns(RuntimeWarning, match=told):
+        with pytest.warns(RuntimeWarning, match=warning):
             tuned = pf.tune(tmp_path / "out", eps=[0.5], min_samples=[2], engine="shapely", jobs=2)
     assert tuned["clusters"].to_list() == [8]
     for table in ("extractions", "labels", "reductions", "contours"):

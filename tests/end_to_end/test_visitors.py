@@ -1,4 +1,4 @@
-"""Visitors who are not logged in: told apart by their session; what metadata of any form do to that."""
+"""Visitors who are not logged in are distinguished by the session in their metadata."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ def table(out: Path, name: str) -> pl.DataFrame:
 
 
 def visits(*metadata: Any, **cells: Any) -> list[dict[str, Any]]:
-    """One row for each cell of metadata, all of one visitor's name and subject, with the same square."""
+    """Return a row for each cell of metadata, with the same visitor name, subject and square."""
     texts = [cell if cell is None or isinstance(cell, str) else json.dumps(cell) for cell in metadata]
     return [
         export_row(
@@ -52,7 +52,7 @@ def written(folder: Path, rows: list[dict[str, Any]], name: str = "export.csv") 
 def test_a_school_class_behind_one_address(
     flags: tuple[str, ...], count: int, n_classifications: int, tmp_path: Path, polyframe: Call
 ) -> None:
-    """14 pupils and one more volunteer: cases/README.md says 15, and 2 where names alone count."""
+    """14 pupils and another volunteer: cases/README.md says 15, and 2 if only names count."""
     out = tmp_path / "out"
     done = polyframe("run", CLASS, "-o", out, "--engine", "shapely", *flags)
     assert done.code == 0
@@ -64,22 +64,22 @@ def test_a_school_class_behind_one_address(
     assert pf.validate(out) == []
 
 
-def test_a_configuration_may_say_how_visitors_are_distinguished(tmp_path: Path) -> None:
+def test_visitors_can_be_configured(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("visitors: name\n")
-    found = pf.extract(CLASS, config)
-    assert found.classifications["volunteer"].equals(found.classifications["user_name"])
+    extraction = pf.extract(CLASS, config)
+    assert extraction.classifications["volunteer"].equals(extraction.classifications["user_name"])
     assert pf.extract(CLASS, config, visitors="session").classifications["volunteer"].n_unique() == 15
 
 
 def test_a_school_class_in_python() -> None:
-    found = pf.extract(CLASS)
+    extraction = pf.extract(CLASS)
     pupils = [f"{NAME}/s{n}" for n in range(1, 15)]
-    assert found.classifications["volunteer"].to_list()[:14] == pupils
-    assert found.classifications["volunteer"][14] == found.classifications["user_name"][14]
-    assert found.extractions["volunteer"].equals(found.classifications["volunteer"])
-    result = pf.reduce(found, engine="shapely")
-    assert result.labels["volunteer"].equals(found.extractions["volunteer"])
+    assert extraction.classifications["volunteer"].to_list()[:14] == pupils
+    assert extraction.classifications["volunteer"][14] == extraction.classifications["user_name"][14]
+    assert extraction.extractions["volunteer"].equals(extraction.classifications["volunteer"])
+    result = pf.reduce(extraction, engine="shapely")
+    assert result.labels["volunteer"].equals(extraction.extractions["volunteer"])
     assert result.reductions["clusters_count"].to_list() == [15]
     by_name = pf.extract(CLASS, visitors="name")
     assert by_name.classifications["volunteer"].equals(by_name.classifications["user_name"])
@@ -93,7 +93,7 @@ def test_a_school_class_in_python() -> None:
         (' {"x": [1, {"session": "b"}], "session" : "a"} ', "a"),
         ({"session": 12}, "12"),
         ({"session": "ключ"}, "ключ"),
-        # The last of members with one name, as Python and browsers have it.
+        # Of members with the same name, the last one counts, as in Python and browsers.
         ('{"session": "b", "session": "a"}', "a"),
         (r'{"\u0073ession": "a"}', "a"),
         # No session.
@@ -121,44 +121,44 @@ def test_a_school_class_in_python() -> None:
         ("\ufffd\u0000\u0661", None),
     ],
 )
-def test_any_metadata_give_a_session_or_none(metadata: Any, expected: str | None, tmp_path: Path) -> None:
+def test_session_in_any_metadata(metadata: Any, expected: str | None, tmp_path: Path) -> None:
     (name,) = pf.extract(written(tmp_path, visits(metadata))).classifications["volunteer"]
     assert name == (f"{ADDRESS}/{expected}" if expected else ADDRESS)
 
 
-def test_one_odd_cell_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_an_invalid_cell_does_not_affect_others(tmp_path: Path) -> None:
     cells = ['{"session": "a"}', "{", None, '{"session": "b"}', '{"session": "a"}']
-    found = pf.extract(written(tmp_path, visits(*cells)))
+    extraction = pf.extract(written(tmp_path, visits(*cells)))
     names = [f"{ADDRESS}/a", ADDRESS, ADDRESS, f"{ADDRESS}/b", f"{ADDRESS}/a"]
-    assert found.classifications["volunteer"].to_list() == names
-    # Of a, of the name and of b the first one counts.
-    for repeats, kept in (("first", [1001, 1002, 1004]), ("last", [1003, 1004, 1005])):
-        labels = pf.reduce(found, filter=repeats, engine="shapely").labels
-        assert sorted(labels["classification_id"]) == kept
+    assert extraction.classifications["volunteer"].to_list() == names
+    # Of each of a, no session and b, one counts.
+    for repeats, counted in (("first", [1001, 1002, 1004]), ("last", [1003, 1004, 1005])):
+        labels = pf.reduce(extraction, filter=repeats, engine="shapely").labels
+        assert sorted(labels["classification_id"]) == counted
 
 
-def test_only_visitors_have_their_session_in_the_name(tmp_path: Path) -> None:
-    named = visits({"session": "a"}, {"session": "b"}, user_name="ann", user_id=5)
-    found = pf.extract(written(tmp_path, named))
-    assert found.classifications["volunteer"].to_list() == ["ann", "ann"]
-    assert pf.reduce(found, engine="shapely").labels.height == 1
+def test_only_visitors_are_distinguished_by_session(tmp_path: Path) -> None:
+    logged_in = visits({"session": "a"}, {"session": "b"}, user_name="ann", user_id=5)
+    extraction = pf.extract(written(tmp_path, logged_in))
+    assert extraction.classifications["volunteer"].to_list() == ["ann", "ann"]
+    assert pf.reduce(extraction, engine="shapely").labels.height == 1
     nobody = visits({"session": "a"}, {"session": "a"}, user_name=None)
-    found = pf.extract(written(tmp_path, nobody))
-    assert found.classifications["volunteer"].to_list() == [None, None]
-    assert pf.reduce(found, engine="shapely").labels.height == 2
+    extraction = pf.extract(written(tmp_path, nobody))
+    assert extraction.classifications["volunteer"].to_list() == [None, None]
+    assert pf.reduce(extraction, engine="shapely").labels.height == 2
 
 
-def test_names_that_are_not_utf8_count_one_by_one_with_any_session(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_count_one_by_one(tmp_path: Path) -> None:
     rows = visits({"session": "a"}, {"session": "a"}, user_name="not-logged-in-é")
     path = tmp_path / "latin.csv"
     path.write_bytes(export_text(rows).encode("latin-1"))
-    found = pf.extract(path)
-    assert found.classifications["volunteer"].to_list() == [None, None]
-    assert pf.reduce(found, engine="shapely").labels.height == 2
+    extraction = pf.extract(path)
+    assert extraction.classifications["volunteer"].to_list() == [None, None]
+    assert pf.reduce(extraction, engine="shapely").labels.height == 2
 
 
 @pytest.mark.parametrize("kind", ["csv", "malformed", "parquet", "struct"])
-def test_metadata_may_be_absent_or_stored_in_any_way(kind: str, tmp_path: Path) -> None:
+def test_metadata_may_be_missing_or_in_any_format(kind: str, tmp_path: Path) -> None:
     rows = visits({"session": "a"}, {"session": "b"})
     path = written(tmp_path, rows)
     expected = [f"{ADDRESS}/a", f"{ADDRESS}/b"]
@@ -178,7 +178,7 @@ def test_metadata_may_be_absent_or_stored_in_any_way(kind: str, tmp_path: Path) 
     assert names[:2] == expected
 
 
-def test_hashes_tell_sessions_apart_and_the_same_person_is_equal(
+def test_hashes_distinguish_sessions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "a secret")
@@ -197,7 +197,7 @@ def test_hashes_tell_sessions_apart_and_the_same_person_is_equal(
     assert labels["classification_id"].to_list() == [1001, 1002, 1004, 1009]
     assert labels["volunteer"].to_list() == [a, b, nameless, ann]
     assert pf.validate(tmp_path / "run") == []
-    # The steps see hashes alone, and find the same.
+    # Single stages only see hashes, and give the same.
     assert polyframe("extract", path, "-o", tmp_path / "steps", "--volunteers", "hash", "-q").code == 0
     assert polyframe("reduce", tmp_path / "steps", "--engine", "shapely", "-q").code == 0
     for part in (tmp_path / "steps").rglob("*.parquet"):
@@ -206,7 +206,7 @@ def test_hashes_tell_sessions_apart_and_the_same_person_is_equal(
     assert [(c["rows_set_aside"], c["visitor_repeats"]) for c in counts] == [(2, 2), (2, 2)]
 
 
-def test_left_out_means_no_volunteer_and_the_same_answers(tmp_path: Path) -> None:
+def test_dropped_volunteers_do_not_change_results(tmp_path: Path) -> None:
     dropped = pf.run(CLASS, tmp_path / "drop", volunteers="drop", engine="shapely")
     kept = pf.run(CLASS, tmp_path / "keep", engine="shapely")
     assert dropped.accounting == kept.accounting
@@ -258,7 +258,7 @@ data.frame0.T0_toolIndex0_pathX,data.frame0.T0_toolIndex0_pathY
 """
 
 
-def test_extractions_hold_no_sessions_and_a_note_says_so(tmp_path: Path, polyframe: Call) -> None:
+def test_a_note_says_that_extractions_contain_no_sessions(tmp_path: Path, polyframe: Call) -> None:
     path = tmp_path / "extractions.csv"
     path.write_text(EXTRACTIONS)
     done = polyframe("reduce", path, "-o", tmp_path / "out", "--engine", "shapely")
@@ -271,13 +271,13 @@ def test_extractions_hold_no_sessions_and_a_note_says_so(tmp_path: Path, polyfra
     assert pf.reduce(path, engine="shapely").reductions["clusters_count"].to_list() == [2]
 
 
-def test_a_changed_session_makes_a_partition_again_and_other_metadata_do_not(tmp_path: Path) -> None:
+def test_a_changed_session_rebuilds_a_partition_but_other_metadata_do_not(tmp_path: Path) -> None:
     rows = visits({"session": "a", "utc_offset": "0"}, {"session": "b"}, {"session": "x"}, {"session": "x"})
     out = tmp_path / "out"
 
     def run(**options: Any) -> tuple[int, int]:
-        made = pf.run(written(tmp_path, rows), out, engine="shapely", **options).made
-        return made, table(out, "labels").height
+        rebuilt = pf.run(written(tmp_path, rows), out, engine="shapely", **options).made
+        return rebuilt, table(out, "labels").height
 
     assert run() == (1, 3)
     rows[0]["metadata"] = json.dumps({"utc_offset": "3600", "session": "a", "screen": {"session": "b"}})
@@ -292,7 +292,7 @@ def test_a_changed_session_makes_a_partition_again_and_other_metadata_do_not(tmp
         run(visitors="both")
 
 
-def test_later_steps_keep_how_visitors_were_distinguished(tmp_path: Path, polyframe: Call) -> None:
+def test_later_stages_keep_the_setting_visitors(tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("extract", CLASS, "-o", out, "--visitors", "name", "-q").code == 0
     assert polyframe("reduce", out, "-q", "--engine", "shapely").code == 0
@@ -302,7 +302,7 @@ def test_later_steps_keep_how_visitors_were_distinguished(tmp_path: Path, polyfr
     assert "visitors: session contradicts name" in done.err
 
 
-def test_tables_without_the_column_are_made_again(tmp_path: Path, polyframe: Call) -> None:
+def test_tables_without_the_column_are_rebuilt(tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("run", CLASS, "-o", out, "-q", "--engine", "shapely").code == 0
     manifest = out / "polyframe.json"
@@ -333,23 +333,23 @@ def test_tables_without_the_column_are_made_again(tmp_path: Path, polyframe: Cal
         ("[{naturalWidth: 640}]", (None, None)),
     ],
 )
-def test_the_size_of_the_first_image_is_in_the_table(
+def test_classifications_contain_the_size_of_the_first_image(
     dimensions: Any, size: tuple[int | None, int | None], tmp_path: Path
 ) -> None:
     rows = visits({"session": "a", "subject_dimensions": dimensions})
-    found = pf.extract(written(tmp_path, rows)).classifications
-    assert found.select("image_width", "image_height").row(0) == size
-    assert found.columns[-2:] == ["image_width", "image_height"]
+    classifications = pf.extract(written(tmp_path, rows)).classifications
+    assert classifications.select("image_width", "image_height").row(0) == size
+    assert classifications.columns[-2:] == ["image_width", "image_height"]
 
 
-def test_a_text_that_looks_like_a_size_is_none(tmp_path: Path) -> None:
+def test_strings_that_look_like_sizes_are_ignored(tmp_path: Path) -> None:
     note = '"subject_dimensions": [{"naturalWidth": 640, "naturalHeight": 480}]'
     for metadata in ({"note": note}, {"note": f"\\{note}"}, note[:-3], "[" * 9000):
-        found = pf.extract(written(tmp_path, visits(metadata))).classifications
-        assert found.select("image_width", "image_height").row(0) == (None, None)
+        classifications = pf.extract(written(tmp_path, visits(metadata))).classifications
+        assert classifications.select("image_width", "image_height").row(0) == (None, None)
 
 
-def test_the_case_is_as_its_description_says() -> None:
+def test_the_school_class_is_as_described() -> None:
     rows = list(csv.DictReader(io.StringIO(CLASS.read_text(encoding="utf-8"))))
     assert [row["user_name"] for row in rows].count(NAME) == 14
     assert len({json.loads(row["metadata"]).get("session") for row in rows if row["user_name"] == NAME}) == 14

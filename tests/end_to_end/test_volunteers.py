@@ -1,4 +1,4 @@
-"""Volunteers in what is written: as they are, hashed, or left out; the answers stay the same."""
+"""Volunteers can be kept, hashed or dropped in tables, without changing the results."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ PERSONAL = ("volunteer", "user_name", "user_id")
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some volunteers classify a subject again, so that names matter to the answers."""
+    """Some volunteers classify a subject again, so that names affect the results."""
     path = tmp_path_factory.mktemp("export") / "classifications.csv"
     write_export(path, SynthOptions(subjects=12, volunteers=6, vertices=40, repeats=0.3, seed=5))
     return path
@@ -40,7 +40,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
     return "a secret"
 
 
-def impersonal(out: Path) -> dict[str, pl.DataFrame]:
+def without_names(out: Path) -> dict[str, pl.DataFrame]:
     return {name: pf.scan(out, name).drop(PERSONAL, strict=False).collect() for name in TABLES}
 
 
@@ -53,16 +53,16 @@ def people(out: Path, column: str) -> list[object]:
 
 
 @pytest.mark.parametrize("volunteers", ["hash", "drop"])
-def test_the_answers_are_those_with_names(volunteers: str, export: Path, tmp_path: Path, key: str) -> None:
+def test_results_equal_those_with_names(volunteers: str, export: Path, tmp_path: Path, key: str) -> None:
     kept = pf.run(export, tmp_path / "keep", engine="shapely")
     hidden = pf.run(export, tmp_path / volunteers, engine="shapely", volunteers=volunteers)
     assert kept.accounting == hidden.accounting
     assert kept.accounting.marks_set_aside > 0
-    assert same(impersonal(tmp_path / "keep"), impersonal(tmp_path / volunteers))
+    assert same(without_names(tmp_path / "keep"), without_names(tmp_path / volunteers))
     assert pf.validate(tmp_path / volunteers) == []
 
 
-def test_a_hash_is_that_of_the_standard_with_the_key(export: Path, tmp_path: Path, key: str) -> None:
+def test_a_hash_is_an_hmac_with_the_key(export: Path, tmp_path: Path, key: str) -> None:
     pf.run(export, tmp_path / "keep", contours=False)
     pf.run(export, tmp_path / "hash", contours=False, volunteers="hash")
     for before, after in zip(
@@ -79,14 +79,14 @@ def test_a_hash_is_that_of_the_standard_with_the_key(export: Path, tmp_path: Pat
     assert labels.is_in(people(tmp_path / "hash", "user_name")).all()
 
 
-def test_left_out_means_nowhere(export: Path, tmp_path: Path) -> None:
+def test_dropped_volunteers_are_missing_in_all_tables(export: Path, tmp_path: Path) -> None:
     pf.run(export, tmp_path / "out", volunteers="drop")
     for name, table in TABLES.items():
         for column in set(PERSONAL) & set(table.schema):
             assert pf.scan(tmp_path / "out", name).select(pl.col(column).is_null().all()).collect().item()
 
 
-def test_steps_give_what_a_run_gives(export: Path, tmp_path: Path, key: str, polyframe: Call) -> None:
+def test_single_stages_equal_a_run(export: Path, tmp_path: Path, key: str, polyframe: Call) -> None:
     flags = ("--volunteers", "hash", "-q", "--engine", "shapely")
     assert polyframe("run", export, "-o", tmp_path / "run", *flags).code == 0
     assert polyframe("extract", export, "-o", tmp_path / "steps", "--volunteers", "hash", "-q").code == 0
@@ -96,21 +96,21 @@ def test_steps_give_what_a_run_gives(export: Path, tmp_path: Path, key: str, pol
         assert path.read_bytes() == (tmp_path / "steps" / path.relative_to(tmp_path / "run")).read_bytes()
 
 
-def test_without_names_repeats_cannot_be_told_later(export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_without_names_later_stages_need_filter_all(export: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("extract", export, "-o", out, "--volunteers", "drop").code == 0
     done = polyframe("reduce", out)
     assert done.code == 2
     assert "--filter all" in done.err
     assert polyframe("reduce", out, "--filter", "all", "--engine", "shapely").code == 0
-    # From the export they can, also where the extractions are there already.
+    # A run from the export knows the names, even if the extractions exist already.
     pf.run(export, tmp_path / "keep", contours=False, engine="shapely")
     pf.run(export, out, contours=False, engine="shapely", volunteers="drop")
     kept = pf.scan(tmp_path / "keep", "labels").drop("volunteer", "user_name").collect()
     assert pf.scan(out, "labels").drop("volunteer", "user_name").collect().equals(kept)
 
 
-def test_another_key_makes_the_parts_anew(
+def test_another_key_rebuilds_the_parts(
     export: Path, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
@@ -124,7 +124,7 @@ def test_another_key_makes_the_parts_anew(
         assert not path.is_file() or b"secret" not in path.read_bytes()
 
 
-def test_a_missing_key_is_said(
+def test_a_missing_key_is_an_error(
     export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
@@ -134,14 +134,14 @@ def test_a_missing_key_is_said(
     assert not (tmp_path / "out").exists()
 
 
-def test_names_that_were_not_utf8_are_not_taken_for_one_volunteer() -> None:
+def test_names_that_were_not_utf8_become_missing() -> None:
     frame = pl.DataFrame({"user_name": ["a", f"Jos{REPLACEMENT}", None, "a"]})
     hashed = anonymize(frame, Settings(volunteers="hash"), b"k")["user_name"].to_list()
     assert hashed[1:3] == [None, None]
     assert hashed[0] == hashed[3] != "a"
 
 
-#: Stands in cells where it does not belong; digits too, since a number may be somebody's.
+#: A name in cells where it does not belong; with digits, since a number may identify somebody.
 NAME = "Jane Doe 5550123"
 
 
@@ -149,7 +149,7 @@ def svg(path: str) -> dict[str, Any]:
     return {"toolIndex": 0, "toolType": "freehandLine", "path": path}
 
 
-#: Rows that are rejected, each with what `rejects` tells of it where volunteers are not to be seen.
+#: Rejected rows, each with its detail in `rejects` if volunteers are hidden.
 HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     "id": (
         {"classification_id": NAME},
@@ -244,10 +244,10 @@ WITHOUT_VALUES = (
 
 @pytest.mark.parametrize("volunteers", ["hash", "drop", "keep"])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_rejects_tell_nothing_of_cells_that_may_hold_a_name(
+def test_rejects_do_not_quote_cells_that_may_contain_a_name(
     name: str, volunteers: str, tmp_path: Path, key: str
 ) -> None:
-    cells, told = HOSTILE[name]
+    cells, expected = HOSTILE[name]
     hostile = export_row(1, drawing(square(0, 0))) | cells
     path = tmp_path / "export.csv"
     path.write_text(export_text([hostile, export_row(2, drawing(square(0, 0)))]), encoding="utf-8")
@@ -258,7 +258,7 @@ def test_rejects_tell_nothing_of_cells_that_may_hold_a_name(
         if volunteers == "keep":
             assert any(part in detail for part in ("Jane", "55")) == (name not in WITHOUT_VALUES)
             continue
-        assert detail == told
+        assert detail == expected
         assert not any(part in rejects.write_csv() for part in ("Jane", "Doe", "555"))
 
 
@@ -285,7 +285,9 @@ def test_answers_of_copies_are_not_shown() -> None:
     assert redact_detail("copy of mark 3") == "copy of mark 3"
 
 
-def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_do_not_contain_the_secret(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tasks: list[PartitionTask] = []
     monkeypatch.setenv(KEY_VARIABLE, "s3cret")
     process = workers.process_partition
@@ -294,23 +296,23 @@ def test_the_secret_does_not_travel(export: Path, tmp_path: Path, monkeypatch: p
     (task,) = tasks
     assert b"s3cret" not in pickle.dumps(task)
     assert "s3cret" not in repr(task)
-    # A worker with another one would give other names to the same people.
+    # A worker with another secret would give other hashes.
     task.work.mkdir(parents=True)
     (task.work / "started").mkdir()
-    for other, told in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
+    for other, message in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
         monkeypatch.setattr(
             "polyframe.pipeline.partition_task._extraction", lambda _: (pf.extract(export), [])
         )
-        with pytest.raises(pf.PolyframeError, match=told) as raised:
+        with pytest.raises(pf.PolyframeError, match=message) as raised:
             process(task)
         assert "s3cret" not in str(raised.value)
 
 
-def test_workers_take_the_secret_of_this_run(
+def test_workers_use_the_secret_of_the_current_run(
     export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They inherit it when they start, and joblib keeps them from one run to the next."""
+    """They inherit it when they start, and joblib keeps them for later runs."""
     monkeypatch.setattr(workers, "_PARTITIONS_FOR_THREADS", 0)
     monkeypatch.setattr("polyframe.pipeline.plan._MEGABYTE", 100_000)
     for secret in ("one", "two"):

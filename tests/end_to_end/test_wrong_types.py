@@ -1,4 +1,4 @@
-"""Every public function given what it is not made for: one line that names it, never a traceback."""
+"""Public functions called with wrong types: one line that names the argument, not a traceback."""
 
 import inspect
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from polyframe.core.settings import Settings
 
 EXPORT = ROOT / "data" / "classifications.csv"
 
-#: What stands where a path, a frame, a number or a word belongs.
+#: Values instead of a path, a frame, a number or a word.
 WRONG: dict[str, Callable[[], Any]] = {
     "number": lambda: 5,
     "fraction": lambda: 2.5,
@@ -38,8 +38,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "no text": lambda: "",
     "NUL": lambda: "a\0b",
 }
-#: Values that some parameters can take after all.
-FINE: dict[str, tuple[str, ...]] = {
+#: Values that some parameters accept.
+ACCEPTED: dict[str, tuple[str, ...]] = {
     "jobs": ("number", "huge"),
     "partition_size": ("number", "huge"),
     "min_samples": ("number", "huge"),
@@ -53,7 +53,7 @@ FINE: dict[str, tuple[str, ...]] = {
     "limit": ("number", "huge"),
     "export level": ("number", "huge"),
     "level": ("number", "huge"),
-    "subjects made": ("number",),
+    "synth subjects": ("number",),
     "n_sides": ("number",),
     "widths": (),
     "max_shrink": ("fraction", "number", "NaN"),
@@ -61,30 +61,30 @@ FINE: dict[str, tuple[str, ...]] = {
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wrong") / "out"
-    pf.run(EXPORT, out, engine="shapely", jobs=1)
-    return out
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("wrong") / "out"
+    pf.run(EXPORT, path, engine="shapely", jobs=1)
+    return path
 
 
 @pytest.fixture(scope="module")
-def marks(made: Path) -> pl.DataFrame:
-    return pf.scan(made, "extractions").collect()
+def marks(out: Path) -> pl.DataFrame:
+    return pf.scan(out, "extractions").collect()
 
 
 def _refused(name: str, call: Callable[[Any], object], extra: tuple[str, ...] = ()) -> None:
     for kind, wrong in WRONG.items():
-        if kind in (*FINE.get(name, ()), *extra):
+        if kind in (*ACCEPTED.get(name, ()), *extra):
             continue
         try:
             call(wrong())
         except pf.PolyframeError as error:
-            told = str(error)
+            message = str(error)
         else:
-            pytest.fail(f"{name} took {kind}")
-        assert "\n" not in told, (name, kind)
-        # Whole only where it is a name that the message has to repeat.
-        assert len(told) < 400 or kind == "long text", (name, kind, told)
+            pytest.fail(f"{name} accepted {kind}")
+        assert "\n" not in message, (name, kind)
+        # Only a name that the message has to repeat makes it long.
+        assert len(message) < 400 or kind == "long text", (name, kind, message)
 
 
 @pytest.mark.parametrize("name", [f for f in inspect.signature(Settings).parameters if f != "max_shrink"])
@@ -102,8 +102,8 @@ def test_settings_to_compare(name: str, marks: pl.DataFrame) -> None:
     )
 
 
-def test_exports_marks_and_directories(made: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
-    words = ("text",)  # a name of a directory that is not there is told as that
+def test_exports_marks_and_directories(out: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
+    words = ("text",)  # could be the name of a directory
     _refused("run output", lambda wrong: pf.run(EXPORT, wrong, engine="shapely"), words)
     _refused("run config", lambda wrong: pf.run(EXPORT, tmp_path / "out", wrong, engine="shapely"))
     _refused("extract", pf.extract)
@@ -111,31 +111,31 @@ def test_exports_marks_and_directories(made: Path, marks: pl.DataFrame, tmp_path
     _refused("contours", pf.contours)
     _refused("tune", pf.tune)
     _refused("scan", lambda wrong: pf.scan(wrong, "labels"))
-    _refused("scan table", lambda wrong: pf.scan(made, wrong))
+    _refused("scan table", lambda wrong: pf.scan(out, wrong))
     _refused("status", pf.status)
     _refused("validate", pf.validate)
     assert not (tmp_path / "out").exists()
 
 
-def test_exports_of_other_programs(made: Path, tmp_path: Path) -> None:
-    file = tmp_path / "made"
+def test_exports_to_other_formats(out: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
     _refused("export", lambda wrong: pf.export(wrong, "geojson", file))
-    _refused("export to", lambda wrong: pf.export(made, wrong, file))
-    _refused("export path", lambda wrong: pf.export(made, "geojson", wrong), ("text",))
-    _refused("export what", lambda wrong: pf.export(made, "geojson", file, what=wrong))
+    _refused("export to", lambda wrong: pf.export(out, wrong, file))
+    _refused("export path", lambda wrong: pf.export(out, "geojson", wrong), ("text",))
+    _refused("export what", lambda wrong: pf.export(out, "geojson", file, what=wrong))
     for name in ("classifications", "image_size", "image_name", "level"):
         _refused(
             "export level" if name == "level" else name,
-            lambda wrong, name=name: pf.export(made, "coco", file, **{name: wrong}),
+            lambda wrong, name=name: pf.export(out, "coco", file, **{name: wrong}),
         )
     _refused("report", lambda wrong: pf.report(wrong, tmp_path / "a.html"))
-    _refused("report path", lambda wrong: pf.report(made, wrong))
+    _refused("report path", lambda wrong: pf.report(out, wrong))
     for name in ("subjects", "classifications", "limit"):
-        _refused(name, lambda wrong, name=name: pf.report(made, tmp_path / "a.html", **{name: wrong}))
+        _refused(name, lambda wrong, name=name: pf.report(out, tmp_path / "a.html", **{name: wrong}))
     _refused(
         "images",
         lambda wrong: pf.report(
-            made, tmp_path / "a.html", subjects=ROOT / "data" / "subjects.csv", images=wrong
+            out, tmp_path / "a.html", subjects=ROOT / "data" / "subjects.csv", images=wrong
         ),
     )
 
@@ -148,27 +148,27 @@ def test_configurations_to_write(tmp_path: Path) -> None:
     _refused("version", lambda wrong: pf.config(workflows, tmp_path / "c", version=wrong))
 
 
-def test_exports_to_make_up(tmp_path: Path) -> None:
+def test_synthetic_exports(tmp_path: Path) -> None:
     _refused("path", synthetic.write_export, ("text",))
     _refused("options", lambda wrong: synthetic.write_export(tmp_path / "a.csv", wrong))
-    _refused("subjects made", lambda wrong: synthetic.SynthOptions(subjects=wrong))
+    _refused("synth subjects", lambda wrong: synthetic.SynthOptions(subjects=wrong))
     _refused("order", lambda wrong: synthetic.SynthOptions(order=wrong))
     _refused("n_sides", synthetic.toy_cluster)
     _refused("directory", synthetic.write_example, ("text",))
 
 
-def test_pictures(made: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
+def test_pictures(out: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is missing: the extra `plot`")
     from matplotlib.figure import Figure
 
     plot: Any = pf.plot
     ax = Figure().subplots()
-    groups = plot.read_groups(made, 1000003)
+    groups = plot.read_groups(out, 1000003)
     tuned = pf.tune(marks, eps=0.5, engine="shapely")
     _refused("read_groups", lambda wrong: plot.read_groups(wrong, 1000003))
-    _refused("subject_id", lambda wrong: plot.read_groups(made, wrong))
+    _refused("subject_id", lambda wrong: plot.read_groups(out, wrong))
     for name in ("tasks", "frames", "tools"):
-        _refused(name, lambda wrong, name=name: plot.read_groups(made, 1000003, **{name: wrong}))
+        _refused(name, lambda wrong, name=name: plot.read_groups(out, 1000003, **{name: wrong}))
     for draw in (plot.marks, plot.averages, plot.agreement):
         _refused("group", lambda wrong, draw=draw: draw(wrong, ax))
         _refused("ax", lambda wrong, draw=draw: draw(groups[0], wrong))
@@ -176,7 +176,7 @@ def test_pictures(made: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
     _refused("level", lambda wrong: plot.level(groups[0], ax, level=wrong))
     for draw in (plot.consensus, plot.consensus_by_size, plot.tuning):
         _refused("table", lambda wrong, draw=draw: draw(wrong, ax))
-        table = tuned if draw is plot.tuning else made
+        table = tuned if draw is plot.tuning else out
         _refused("ax", lambda wrong, draw=draw, table=table: draw(table, wrong))
     _refused("show", lambda wrong: plot.tuning(tuned, ax, show=wrong))
     _refused("groups", plot.subject_figure)
@@ -196,27 +196,27 @@ def test_pictures(made: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
     _refused("subject", lambda wrong: plot.read_subject(ROOT / "data" / "subjects.csv", wrong))
 
 
-def test_a_subject_given_as_text_is_told_as_that(made: Path) -> None:
+def test_a_subject_given_as_a_string_is_an_error(out: Path) -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is missing: the extra `plot`")
     with pytest.raises(pf.UsageError, match=r"^subject_id: '1000003' is not a whole number$"):
-        pf.plot.read_groups(made, "1000003")
-    expected = pf.plot.read_groups(made, 1000003)
-    assert len(pf.plot.read_groups(made, np.int64(1000003))) == len(expected) > 1
-    # A single one is as a list of one; 0 is not "all".
+        pf.plot.read_groups(out, "1000003")
+    expected = pf.plot.read_groups(out, 1000003)
+    assert len(pf.plot.read_groups(out, np.int64(1000003))) == len(expected) > 1
+    # A single value is like a list of one; 0 does not mean "all".
     first = expected[0]
-    assert {group.task for group in pf.plot.read_groups(made, 1000003, tasks=first.task)} == {first.task}
+    assert {group.task for group in pf.plot.read_groups(out, 1000003, tasks=first.task)} == {first.task}
     frames = [group.frame for group in expected]
-    assert len(pf.plot.read_groups(made, 1000003, frames=0)) == frames.count(0)
+    assert len(pf.plot.read_groups(out, 1000003, frames=0)) == frames.count(0)
 
 
-def test_pictures_of_frames_of_other_libraries(made: Path, marks: pl.DataFrame) -> None:
+def test_pictures_of_frames_of_other_libraries(out: Path, marks: pl.DataFrame) -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is missing: the extra `plot`")
     pandas = pytest.importorskip("pandas", reason="pandas is missing")
     from matplotlib.figure import Figure
 
     from polyframe.consensus.contours import explode_levels
 
-    tables = {name: pf.scan(made, name) for name in ("extractions", "labels", "reductions", "contours")}
+    tables = {name: pf.scan(out, name) for name in ("extractions", "labels", "reductions", "contours")}
     expected = pf.plot.groups_of(**{name: table.collect() for name, table in tables.items()})
     assert len(expected) == 25
     for kind in (
@@ -224,12 +224,12 @@ def test_pictures_of_frames_of_other_libraries(made: Path, marks: pl.DataFrame) 
         lambda table: table.collect().to_pandas(),
         lambda table: table.collect().to_arrow(),
     ):
-        found = pf.plot.groups_of(**{name: kind(table) for name, table in tables.items()})
-        assert [len(group.marks) for group in found] == [len(group.marks) for group in expected]
-        assert [group.clusters[0].n_marks for group in found if group.clusters] == [
+        groups = pf.plot.groups_of(**{name: kind(table) for name, table in tables.items()})
+        assert [len(group.marks) for group in groups] == [len(group.marks) for group in expected]
+        assert [group.clusters[0].n_marks for group in groups if group.clusters] == [
             group.clusters[0].n_marks for group in expected if group.clusters
         ]
-        bars = len(pf.plot.consensus(made, Figure().subplots()).patches)
+        bars = len(pf.plot.consensus(out, Figure().subplots()).patches)
         assert len(pf.plot.consensus(kind(tables["reductions"]), Figure().subplots()).patches) == bars > 1
         assert explode_levels(kind(tables["contours"])).equals(explode_levels(tables["contours"]))
     tuned = pf.tune(marks, eps=[0.3, 0.5], engine="shapely")
@@ -242,7 +242,7 @@ def test_pictures_of_frames_of_other_libraries(made: Path, marks: pl.DataFrame) 
         )
 
 
-def test_help_shows_no_range_that_nobody_reads(polyframe: Callable[..., Any]) -> None:
+def test_help_does_not_show_the_largest_integer(polyframe: Callable[..., Any]) -> None:
     from polyframe.cli.app import cli
 
     for name in cli.commands:

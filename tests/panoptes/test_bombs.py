@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from exports import Done, drawing, export_row, export_text, square
-from memory import run_apart
+from memory import run_in_new_process
 
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.classifications import csv_repair, selection, sources
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_what_is_unpacked(bomb: Callable[[Path], None]
         "pf.run(sys.argv[1], sys.argv[2], jobs=1, engine='shapely')\n"
         "print(memory.peak_bytes())"
     )
-    assert int(run_apart(code, path, tmp_path / "out")) < 700 * MILLION
+    assert int(run_in_new_process(code, path, tmp_path / "out")) < 700 * MILLION
     assert pl.read_parquet(tmp_path / "out" / "classifications").height == 3
 
 

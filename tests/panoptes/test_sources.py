@@ -365,7 +365,7 @@ def test_a_named_pipe_is_read_as_a_file(plain: Path, tmp_path: Path) -> None:
     assert rows.height == 20
 
 
-@pytest.mark.usefixtures("like_anybody")
+@pytest.mark.usefixtures("without_root_rights")
 def test_a_file_that_may_not_be_read(plain: Path, tmp_path: Path) -> None:
     plain.chmod(0)
     with pytest.raises(PolyframeError, match="cannot be read"):

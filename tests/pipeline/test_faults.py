@@ -1,4 +1,4 @@
-"""Faults: whatever happens, one line says what and where, and what was there before stays byte for byte."""
+"""Faults during a run: one line says what went wrong and where, and earlier output is unchanged."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from exports import Done
-from starting import (
+from run_processes import (
     ENGINE,
     PARTITION_BYTES,
     begun,
@@ -40,7 +40,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def made(small: Path, tmp_path: Path, polyframe: Call) -> Path:
+def finished(small: Path, tmp_path: Path, polyframe: Call) -> Path:
     """An output directory with several partitions."""
     out = tmp_path / "out"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
@@ -49,7 +49,7 @@ def made(small: Path, tmp_path: Path, polyframe: Call) -> Path:
 
 
 @pytest.fixture
-def little_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
     place = tmp_path / "disk"
     place.mkdir()
@@ -62,18 +62,18 @@ def little_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def test_a_full_disk(small: Path, tmp_path: Path, little_disk: Path, polyframe: Call) -> None:
-    """With ever more room the run comes ever further; nothing changes until there is enough."""
-    out = little_disk / "out"
+def test_a_full_disk(small: Path, tmp_path: Path, small_disk: Path, polyframe: Call) -> None:
+    """With more and more space the run gets further; the tables change only when there is enough."""
+    out = small_disk / "out"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     old = files(out)
-    assert polyframe("run", small, "-o", tmp_path / "wanted", "--eps", 0.2, *HERE).code == 0
-    filling = little_disk / "filling"
+    assert polyframe("run", small, "-o", tmp_path / "expected", "--eps", 0.2, *HERE).code == 0
+    filling = small_disk / "filling"
     page = 4096
-    where = []
+    errors = []
     for pages in range(100):
         with filling.open("wb") as file:
-            free = shutil.disk_usage(little_disk).free
+            free = shutil.disk_usage(small_disk).free
             file.write(bytes(free - pages * page))
         done = polyframe("run", small, "-o", out, "--eps", 0.2, "--force", *HERE)
         filling.unlink()
@@ -85,22 +85,22 @@ def test_a_full_disk(small: Path, tmp_path: Path, little_disk: Path, polyframe: 
         assert str(out) in line
         assert tables_of(out) == old
         assert leftovers(out) == []
-        where.append(line)
-    assert files(out) == files(tmp_path / "wanted")
-    for place in ("rows/", "part-"):
-        assert any(place in line for line in where), place
+        errors.append(line)
+    assert files(out) == files(tmp_path / "expected")
+    for name in ("rows/", "part-"):
+        assert any(name in line for line in errors), name
 
 
-def test_a_disk_that_is_full_when_all_is_made(
-    small: Path, little_disk: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_is_full_before_publishing(
+    small: Path, small_disk: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, filling = little_disk / "out", little_disk / "filling"
+    out, filling = small_disk / "out", small_disk / "filling"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     old = files(out)
     publish = publishing.publish
 
     def without_room(*arguments: Any) -> None:
-        filling.write_bytes(bytes(shutil.disk_usage(little_disk).free))
+        filling.write_bytes(bytes(shutil.disk_usage(small_disk).free))
         publish(*arguments)
 
     with monkeypatch.context() as patched:
@@ -114,11 +114,11 @@ def test_a_disk_that_is_full_when_all_is_made(
     assert "0 of 4 partitions made" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
 
 
-def test_a_read_only_file_system(small: Path, little_disk: Path, polyframe: Call) -> None:
-    out = little_disk / "out"
+def test_a_read_only_file_system(small: Path, small_disk: Path, polyframe: Call) -> None:
+    out = small_disk / "out"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     old = files(out)
-    subprocess.run(["mount", "-o", "remount,ro", str(little_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for arguments in (["run", small, "-o", out, "--eps", 0.2], ["reduce", out, "--eps", 0.2]):
         done = polyframe(*arguments, *HERE)
         assert done.code == 1
@@ -127,79 +127,79 @@ def test_a_read_only_file_system(small: Path, little_disk: Path, polyframe: Call
     assert pf.scan(out, "labels").collect().height == 20
 
 
-def test_permission_denied(small: Path, made: Path) -> None:
-    # Root may write everywhere, unless it gives that up.
+def test_permission_denied(small: Path, finished: Path) -> None:
+    # Root may write everywhere unless it drops that right.
     before = []
     if os.name == "nt" or os.geteuid() == 0:
         before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         if shutil.which("setpriv") is None or subprocess.run([*before, "true"]).returncode:
-            pytest.skip("root cannot give up its rights here (setpriv)")
-    old = files(made)
-    made.chmod(0o500)
-    code, told = outcome(start("run", small, "-o", made, "--eps", 0.2, *HERE, before=before))
-    made.chmod(0o700)
+            pytest.skip("root cannot drop its rights here (setpriv)")
+    old = files(finished)
+    finished.chmod(0o500)
+    code, errors = outcome(start("run", small, "-o", finished, "--eps", 0.2, *HERE, before=before))
+    finished.chmod(0o700)
     assert code == 1
-    assert f"{made}: cannot be written (Permission denied); name another directory" in error_line(told)
-    assert files(made) == old
+    assert f"{finished}: cannot be written (Permission denied); name another directory" in error_line(errors)
+    assert files(finished) == old
 
 
-def test_the_export_vanishes_during_the_run(small: Path, made: Path) -> None:
-    old = files(made)
+def test_the_export_is_deleted_during_the_run(small: Path, finished: Path) -> None:
+    old = files(finished)
     small_export(small, 5)
-    code, told = outcome(start("run", small, "-o", made, *HERE, vanish=str(small)))
+    code, errors = outcome(start("run", small, "-o", finished, *HERE, delete=str(small)))
     assert code == 1
-    assert f"{small}: vanished during the run; put it back and run again" in error_line(told)
-    assert files(made) == old
+    assert f"{small}: vanished during the run; put it back and run again" in error_line(errors)
+    assert files(finished) == old
 
 
 def test_the_export_is_written_to_during_the_run(
-    small: Path, made: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+    small: Path, finished: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = files(made)
+    old = files(finished)
     small_export(small, 5)
-    first_look = run.scan_export
+    original = run.scan_export
 
     def scan_export(*arguments: Any) -> Any:
-        found = first_look(*arguments)
+        scan = original(*arguments)
         small_export(small, 6)
-        return found
+        return scan
 
     with monkeypatch.context() as patched:
         patched.setattr(run, "scan_export", scan_export)
-        done = polyframe("run", small, "-o", made, *HERE)
+        done = polyframe("run", small, "-o", finished, *HERE)
     assert done.code == 1
     assert f"{small}: was changed during the run; run again" in error_line(done.err)
-    assert files(made) == old
+    assert files(finished) == old
 
 
-@pytest.mark.parametrize("fault", ["vanished", "truncated"])
-def test_a_part_is_not_what_it_was(fault: str, small: Path, made: Path, polyframe: Call) -> None:
-    whole = files(made)
-    part = sorted((made / "extractions").iterdir())[1]
-    if fault == "vanished":
+@pytest.mark.parametrize("fault", ["missing", "truncated"])
+def test_a_damaged_part(fault: str, small: Path, finished: Path, polyframe: Call) -> None:
+    whole = files(finished)
+    part = sorted((finished / "extractions").iterdir())[1]
+    if fault == "missing":
         part.unlink()
     else:
         part.write_bytes(part.read_bytes()[:-100])
-    old = files(made)
-    done = polyframe("reduce", made, "--eps", 0.2, *HERE)
+    old = files(finished)
+    done = polyframe("reduce", finished, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert f"{part}: is missing or damaged; make it anew with `polyframe run --force`" in error_line(done.err)
-    assert tables_of(made) == old
-    assert leftovers(made) == []
-    assert polyframe("run", small, "-o", made, *HERE).code == 0
-    assert files(made) == whole
+    assert tables_of(finished) == old
+    assert leftovers(finished) == []
+    assert polyframe("run", small, "-o", finished, *HERE).code == 0
+    assert files(finished) == whole
 
 
 @pytest.mark.slow
-def test_a_worker_is_killed_once(small: Path, made: Path, tmp_path: Path) -> None:
+def test_a_worker_is_killed_once(small: Path, finished: Path, tmp_path: Path) -> None:
     out, once = tmp_path / "killed", tmp_path / "once"
     once.mkdir()
     plan = {"backend": "loky", "kill_worker": ["00001"], "once": str(once)}
-    code, told = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 2, **plan))
+    code, errors = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 2, **plan))
     assert code == 0
-    assert "the system killed a worker" in told
-    assert "partition 00001 (subjects from 2 to before 3)" in told
-    assert files(out) == files(made)
+    assert "the system killed a worker" in errors
+    assert "partition 00001 (subjects from 2 to before 3)" in errors
+    assert files(out) == files(finished)
 
 
 @pytest.mark.slow
@@ -209,11 +209,11 @@ def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Cal
     arguments = ("run", small, "-o", out, *ENGINE, "--jobs", 2)
     # Two subjects in each partition.
     plan = {"partition_bytes": 2 * PARTITION_BYTES}
-    code, told = outcome(start(*arguments, backend="loky", kill_worker=["00001"], **plan))
+    code, errors = outcome(start(*arguments, backend="loky", kill_worker=["00001"], **plan))
     assert code == 1
-    line = error_line(told)
-    assert "splitting partition" in told
-    assert "into 2" in told
+    line = error_line(errors)
+    assert "splitting partition" in errors
+    assert "into 2" in errors
     assert "partition 00001-00 (subjects from 3 to before 4): the system killed its worker every time" in line
     assert "2 of 3 partitions are finished and kept; run the same command to continue" in line
     assert not (out / "labels").exists()
@@ -225,7 +225,7 @@ def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Cal
     assert files(out) == files(tmp_path / "undisturbed")
 
 
-def test_two_runs_at_once(small: Path, made: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_two_runs_at_once(small: Path, finished: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "shared"
     first = start("run", small, "-o", out, *HERE, pause={"00002": 4})
     wait_for(begun(out, "00002"))
@@ -237,28 +237,28 @@ def test_two_runs_at_once(small: Path, made: Path, tmp_path: Path, polyframe: Ca
         assert "is working on it" in line
     assert first.poll() is None
     assert outcome(first)[0] == 0
-    assert files(out) == files(made)
+    assert files(out) == files(finished)
 
 
-def test_the_lock_of_a_dead_process_does_not_block(small: Path, made: Path, polyframe: Call) -> None:
-    whole = files(made)
-    process = start("run", small, "-o", made, "--force", *HERE, pause={"00002": 60})
-    wait_for(begun(made, "00002"))
+def test_the_lock_of_a_dead_process_does_not_block(small: Path, finished: Path, polyframe: Call) -> None:
+    whole = files(finished)
+    process = start("run", small, "-o", finished, "--force", *HERE, pause={"00002": 60})
+    wait_for(begun(finished, "00002"))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    assert (made / WORK / "lock").exists()
-    assert tables_of(made) == whole
-    assert polyframe("run", small, "-o", made, *HERE).code == 0
-    assert files(made) == whole
+    assert (finished / WORK / "lock").exists()
+    assert tables_of(finished) == whole
+    assert polyframe("run", small, "-o", finished, *HERE).code == 0
+    assert files(finished) == whole
 
 
-def test_a_clock_that_goes_backwards(small: Path, made: Path, tmp_path: Path) -> None:
+def test_a_clock_that_goes_backwards(small: Path, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "backwards"
-    process = start("run", small, "-o", out, *ENGINE, "--jobs", 2, backwards=True)
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", 2, clock_backwards=True)
     shown, _ = process.communicate()
     assert process.returncode == 0
     assert " -" not in shown.splitlines()[-1]
-    assert files(out) == files(made)
+    assert files(out) == files(finished)
 
 
 def test_the_output_directory_is_removed_during_the_run(small: Path, tmp_path: Path) -> None:
@@ -266,6 +266,6 @@ def test_the_output_directory_is_removed_during_the_run(small: Path, tmp_path: P
     process = start("run", small, "-o", out, *HERE, pause={"00001": 1.5})
     wait_for(begun(out, "00001"))
     shutil.rmtree(out)
-    code, told = outcome(process)
+    code, errors = outcome(process)
     assert code == 1
-    assert str(out) in error_line(told)
+    assert str(out) in error_line(errors)

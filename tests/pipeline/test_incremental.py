@@ -1,4 +1,4 @@
-"""Runs on an export that changes: only what changed is made again, and the result is that of a fresh run."""
+"""Runs on a changing export rebuild only what changed, and their tables equal those of a new run."""
 
 import random
 import shutil
@@ -20,7 +20,7 @@ from polyframe.store.stages import STAGE_TABLES
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
 
-#: Blanks behind every annotations cell, so that three subjects fill a partition of 1 MB.
+#: Spaces after every annotations cell, so that three subjects fill a partition of 1 MB.
 PADDING = " " * 80_000
 VOLUNTEERS = 4
 #: The subjects of each partition of the first export.
@@ -34,7 +34,7 @@ def classification(subject: int, volunteer: int, shift: float | None = None, **c
 
 
 def first_rows() -> Rows:
-    """Subjects 1 to 8 as they came in: volunteer after volunteer, hence interleaved."""
+    """Return rows of subjects 1 to 8, sorted by volunteer."""
     return [classification(subject, v) for v in range(VOLUNTEERS) for subject in range(1, 9)]
 
 
@@ -55,13 +55,13 @@ def files(out: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Which files are there, each with what changes when it is written again."""
+    """Part files, each with its inode, time and content."""
 
-    seen: dict[str, tuple[int, int, bytes]]
+    states: dict[str, tuple[int, int, bytes]]
 
     def rewritten(self, later: "Snapshot") -> set[str]:
-        """Part files that are new, or were written again."""
-        return {name for name, seen in later.seen.items() if self.seen.get(name) != seen}
+        """Return the part files that are new or were written again."""
+        return {name for name, state in later.states.items() if self.states.get(name) != state}
 
 
 def snapshot(out: Path) -> Snapshot:
@@ -78,13 +78,13 @@ def snapshot(out: Path) -> Snapshot:
 
 
 def parts(names: Any, *stages: str) -> set[str]:
-    """The part files that some stages (all, where none is named) make of some partitions."""
+    """Return the part files of some stages (default: all) and partitions."""
     tables = [table for stage in stages or STAGE_TABLES for table in STAGE_TABLES[stage]]
     return {f"{table}/{name}" for table in tables for name in names}
 
 
 def check(export: Any, out: Path, **options: Any) -> None:
-    """Compare with everything made anew within the same borders, and with a run into a new directory."""
+    """Compare with a rebuild of everything with the same borders, and with a run into a new directory."""
     copy, fresh = out.with_name("forced"), out.with_name("fresh")
     for folder in (copy, fresh):
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +103,7 @@ def check(export: Any, out: Path, **options: Any) -> None:
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the first export and what a run makes of it; not to be changed."""
+    """A folder with the first export and its output, which tests must not change."""
     folder = tmp_path_factory.mktemp("start")
     summary = run(write(folder / "export.csv", first_rows()), folder / "out")
     assert summary.made == summary.partitions == 3
@@ -120,15 +120,15 @@ def out(start: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(start / "out", tmp_path / "out"))
 
 
-def test_the_first_partitions_are_as_the_tests_say(out: Path) -> None:
-    told = {p.name: p.first_subject for p in read_manifest(out).partitions}
-    assert told == {"00000": None, "00001": 4, "00002": 7}
+def test_the_first_export_has_the_expected_partitions(out: Path) -> None:
+    first_subjects = {p.name: p.first_subject for p in read_manifest(out).partitions}
+    assert first_subjects == {"00000": None, "00001": 4, "00002": 7}
     for name, subjects in PARTITIONS.items():
         part = pl.read_parquet(out / "classifications" / f"part-{name}.parquet")
         assert set(part["subject_id"]) == set(subjects)
 
 
-def test_an_unchanged_export_costs_a_scan_and_no_more(
+def test_an_unchanged_export_is_only_scanned(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, manifest = snapshot(out), (out / "polyframe.json").stat()
@@ -140,7 +140,7 @@ def test_an_unchanged_export_costs_a_scan_and_no_more(
     assert not (out / WORK).exists()
 
 
-def test_the_command_says_what_was_kept(export: Path, out: Path, polyframe: Call) -> None:
+def test_the_command_reports_reused_partitions(export: Path, out: Path, polyframe: Call) -> None:
     command = ("run", export, "-o", out, "--partition-size", 1, "--engine", "shapely")
     assert "0 of 3 partitions made, 3 kept as they were" in polyframe(*command).out
     write(export, [*first_rows(), classification(4, 9)])
@@ -149,7 +149,7 @@ def test_the_command_says_what_was_kept(export: Path, out: Path, polyframe: Call
 
 
 def replaced(rows: Rows, subject: int, **cells: Any) -> Rows:
-    """Correct cells of the first row of a subject; of the first row where there is none."""
+    """Change cells of the first row of a subject, or of the first row if the subject has none."""
     position = next((i for i, row in enumerate(rows) if row["subject_ids"] == subject), 0)
     return [*rows[:position], rows[position] | cells, *rows[position + 1 :]]
 
@@ -158,9 +158,9 @@ def without(rows: Rows, *subjects: int) -> Rows:
     return [row for row in rows if row["subject_ids"] not in subjects]
 
 
-#: What happens to the export, and the partitions that it touches.
+#: Changes of the export, and the partitions that they affect.
 CHANGES: dict[str, tuple[Callable[[Rows], Rows], set[str]]] = {
-    "new subjects behind": (
+    "new subjects at the end": (
         lambda rows: rows + [classification(s, v) for v in range(VOLUNTEERS) for s in (9, 10, 11, 12, 13)],
         {"00002", "00003", "00004"},
     ),
@@ -168,7 +168,7 @@ CHANGES: dict[str, tuple[Callable[[Rows], Rows], set[str]]] = {
         lambda rows: replaced([*rows, classification(5, 7)], 5, subject_ids=5),
         {"00001"},
     ),
-    "a new subject before": (lambda rows: [classification(0, 1), *rows], {"00000"}),
+    "a new first subject": (lambda rows: [classification(0, 1), *rows], {"00000"}),
     "new classifications of old subjects": (
         lambda rows: [*rows, classification(1, 8), classification(7, 8)],
         {"00000", "00002"},
@@ -203,21 +203,21 @@ CHANGES: dict[str, tuple[Callable[[Rows], Rows], set[str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_only_touched_partitions_are_made(change: str, export: Path, out: Path) -> None:
-    mutate, touched = CHANGES[change]
+def test_only_changed_partitions_are_rebuilt(change: str, export: Path, out: Path) -> None:
+    mutate, changed = CHANGES[change]
     before = snapshot(out)
     write(export, mutate(first_rows()))
-    # Named, since the version is one of the things that change.
+    # Explicit, since the version may change.
     options = {"workflow_id": 7, "workflow_version": "3.1"}
     summary = run(export, out, **options)
-    assert before.rewritten(snapshot(out)) == parts(touched)
-    assert summary.made == len(touched)
+    assert before.rewritten(snapshot(out)) == parts(changed)
+    assert summary.made == len(changed)
     check(export, out, **options)
 
 
-def test_many_changes_one_after_another(export: Path, out: Path) -> None:
+def test_several_changes_in_sequence(export: Path, out: Path) -> None:
     rows = first_rows()
-    for change in ("new subjects behind", "a corrected mark", "a deleted subject", "a deleted row"):
+    for change in ("new subjects at the end", "a corrected mark", "a deleted subject", "a deleted row"):
         rows = CHANGES[change][0](rows)
         run(write(export, rows), out)
     check(export, out)
@@ -225,7 +225,7 @@ def test_many_changes_one_after_another(export: Path, out: Path) -> None:
     check(export, out)
 
 
-def test_a_partition_that_grew_to_more_than_twice_its_size_is_split(export: Path, out: Path) -> None:
+def test_a_partition_of_more_than_twice_its_size_is_split(export: Path, out: Path) -> None:
     before = snapshot(out)
     rows = first_rows() + [classification(s, v) for v in range(10, 15) for s in (4, 5, 6)]
     run(write(export, rows), out)
@@ -241,7 +241,7 @@ def test_a_partition_that_grew_to_more_than_twice_its_size_is_split(export: Path
     assert run(export, out).made == 0
 
 
-def test_another_partition_size_keeps_the_borders_where_it_can(export: Path, out: Path) -> None:
+def test_another_partition_size_keeps_the_borders(export: Path, out: Path) -> None:
     before = snapshot(out)
     assert run(export, out, partition_size=100).made == 0
     assert not before.rewritten(snapshot(out))
@@ -265,7 +265,7 @@ def test_another_partition_size_keeps_the_borders_where_it_can(export: Path, out
     ],
     ids=str,
 )
-def test_a_setting_remakes_the_tables_that_it_matters_to(
+def test_a_setting_rebuilds_only_the_tables_that_depend_on_it(
     options: dict[str, Any], stages: tuple[str, ...], export: Path, out: Path
 ) -> None:
     before, bytes_before = snapshot(out), files(out)
@@ -292,9 +292,9 @@ def test_without_contours_and_then_with(export: Path, out: Path, tmp_path: Path)
     check(export, out, contours=False, eps=0.3)
 
 
-def test_stage_by_stage_equals_all_at_once(export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_single_stages_equal_a_run_with_duplicates(export: Path, tmp_path: Path, polyframe: Call) -> None:
     out, other = tmp_path / "out", tmp_path / "other"
-    # A duplicate matters to all stages, so that it is the harder case.
+    # A duplicate affects all stages, which makes this the harder case.
     rows = [*first_rows(), classification(5, 0, shift=90)]
     run(write(export, rows), out)
     polyframe("extract", export, "-o", other, "--partition-size", 1)
@@ -306,7 +306,7 @@ def test_stage_by_stage_equals_all_at_once(export: Path, tmp_path: Path, polyfra
     assert files(other) == files(out)
 
 
-def test_extracting_again_keeps_what_still_fits(export: Path, out: Path, polyframe: Call) -> None:
+def test_extracting_again_keeps_current_tables(export: Path, out: Path, polyframe: Call) -> None:
     before = files(out)
     assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
     assert files(out) == before
@@ -319,13 +319,13 @@ def test_extracting_again_keeps_what_still_fits(export: Path, out: Path, polyfra
     check(export, out)
 
 
-def test_what_is_removed_is_said(export: Path, out: Path, polyframe: Call) -> None:
+def test_removed_tables_are_reported(export: Path, out: Path, polyframe: Call) -> None:
     write(export, CHANGES["a corrected mark"][0](first_rows()))
     assert "contours" in polyframe("run", export, "-o", out, "--no-contours").err
     assert "reductions" in polyframe("extract", export, "-o", out, "--tool", 0).err
 
 
-def test_a_later_stage_may_take_part_of_the_marks(export: Path, out: Path, polyframe: Call) -> None:
+def test_a_later_stage_may_use_some_of_the_marks(export: Path, out: Path, polyframe: Call) -> None:
     rows = [
         row | {"annotations": drawing(square(v, 0), square(v, 9, toolIndex=1)) + PADDING}
         for row in first_rows()
@@ -340,10 +340,10 @@ def test_a_later_stage_may_take_part_of_the_marks(export: Path, out: Path, polyf
     assert files(out) == whole
 
 
-# Rows that are named by their number
+# Rows named by their position
 
 
-def test_rejected_rows_are_named_by_where_they_are_now(export: Path, out: Path) -> None:
+def test_rejects_contain_the_current_positions_of_rows(export: Path, out: Path) -> None:
     rows = replaced(replaced(first_rows(), 5, classification_id="x"), 2, subject_ids="y")
     run(write(export, rows), out)
     before = snapshot(out)
@@ -356,7 +356,7 @@ def test_rejected_rows_are_named_by_where_they_are_now(export: Path, out: Path) 
     check(export, out, workflow_id=7)
 
 
-def test_which_of_two_rows_with_one_id_counts_goes_by_their_order(export: Path, out: Path) -> None:
+def test_of_two_rows_with_the_same_id_the_order_decides(export: Path, out: Path) -> None:
     twice = [classification(5, 0, shift=0), classification(5, 0, shift=90)]
     rest = [row for row in first_rows() if row["classification_id"] != twice[0]["classification_id"]]
     run(write(export, rest + twice), out)
@@ -364,7 +364,7 @@ def test_which_of_two_rows_with_one_id_counts_goes_by_their_order(export: Path, 
     check(export, out)
 
 
-def test_reducing_again_rests_on_the_row_that_counts(export: Path, out: Path, polyframe: Call) -> None:
+def test_reducing_again_uses_the_row_that_counts(export: Path, out: Path, polyframe: Call) -> None:
     twice = [classification(5, 0, shift=0), classification(5, 0, shift=90)]
     rest = [row for row in first_rows() if row["classification_id"] != twice[0]["classification_id"]]
     run(write(export, rest + twice), out)
@@ -382,14 +382,14 @@ def test_several_files_are_one_export(export: Path, out: Path, tmp_path: Path) -
     write(two, [*rows[9:], classification(8, 5), classification(5, 5, classification_id="x")])
     assert run([one, two], out).made == 2
     check([one, two], out)
-    # The rejected row is told by its file, which is another one now.
+    # The table rejects names the file of the rejected row, which has changed.
     before = snapshot(out)
     assert run([one, two.rename(tmp_path / "three.csv")], out).made == 1
     assert before.rewritten(snapshot(out)) == parts(["00001"], "extract")
     assert pf.scan(out, "rejects").collect()["detail"][0].startswith("three.csv row 25")
 
 
-def test_a_version_written_in_two_ways_is_one(export: Path, tmp_path: Path) -> None:
+def test_two_spellings_of_a_version_are_the_same(export: Path, tmp_path: Path) -> None:
     rows = [
         classification(s, v, workflow_version="3.01" if v % 2 else " 3.1") for s in range(3) for v in range(4)
     ]
@@ -401,30 +401,30 @@ def test_a_version_written_in_two_ways_is_one(export: Path, tmp_path: Path) -> N
         assert files(tmp_path / "new") == first
 
 
-# Parts that are not as they should be
+# Damaged parts
 
 
 @pytest.mark.parametrize("table", ["extractions", "rejects", "labels", "contours"])
-@pytest.mark.parametrize("damage", ["vanished", "truncated", "emptied", "a folder gone"])
-def test_a_part_that_is_damaged_is_made_again(table: str, damage: str, export: Path, out: Path) -> None:
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "folder missing"])
+def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: Path) -> None:
     whole, before = files(out), snapshot(out)
     path = out / table / "part-00001.parquet"
-    if damage == "vanished":
+    if damage == "missing":
         path.unlink()
-    elif damage == "a folder gone":
+    elif damage == "folder missing":
         shutil.rmtree(path.parent)
     else:
-        path.write_bytes(b"" if damage == "emptied" else path.read_bytes()[:-50])
+        path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:-50])
     summary = run(export, out)
-    assert summary.made == (3 if damage == "a folder gone" else 1)
+    assert summary.made == (3 if damage == "folder missing" else 1)
     assert files(out) == whole
     stage = next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
-    made = PARTITIONS if damage == "a folder gone" else ["00001"]
-    assert before.rewritten(snapshot(out)) <= parts(made, stage)
+    rebuilt = PARTITIONS if damage == "folder missing" else ["00001"]
+    assert before.rewritten(snapshot(out)) <= parts(rebuilt, stage)
 
 
-def test_damage_that_no_footer_tells_is_named_and_can_be_mended(export: Path, out: Path) -> None:
-    """A part of the right length with the right footer: only reading its columns shows it."""
+def test_damage_inside_a_part_is_reported_and_can_be_repaired(export: Path, out: Path) -> None:
+    """The length and the footer are right, so only reading the columns shows the damage."""
     whole = files(out)
     path = out / "extractions" / "part-00001.parquet"
     path.write_bytes(whole["extractions/part-00001.parquet"][:100] + bytes(300) + path.read_bytes()[400:])
@@ -434,21 +434,21 @@ def test_damage_that_no_footer_tells_is_named_and_can_be_mended(export: Path, ou
     assert files(out) == whole
 
 
-def test_parts_of_another_version_are_made_again(
+def test_parts_of_another_version_are_rebuilt(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("polyframe.store.fingerprints._MADE_BY", ("polyframe", "0.0.1"))
     assert run(export, out).made == 3
 
 
-def test_an_unreadable_manifest_is_as_good_as_none(export: Path, out: Path) -> None:
+def test_an_unreadable_manifest_is_ignored(export: Path, out: Path) -> None:
     whole = files(out)
     (out / "polyframe.json").write_text("{")
     assert run(export, out).made == 3
     assert files(out) == whole
 
 
-# Runs that ended before their time
+# Interrupted runs
 
 
 class DiedError(Exception):
@@ -461,38 +461,38 @@ def stop(done: int, after: int) -> None:
 
 
 def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
-    """Start a run that ends after some partitions, before anything is put into place."""
+    """Start a run that ends after some partitions, before it publishes anything."""
     with pytest.raises(DiedError):
         run(export, out, progress=lambda done, _: stop(done, after), **options)
     assert (out / WORK).exists()
 
 
-def test_finished_parts_are_taken_over(export: Path, out: Path) -> None:
+def test_finished_parts_are_reused(export: Path, out: Path) -> None:
     die(export, out, after=2, eps=0.3)
     assert run(export, out, eps=0.3).made == 1
     check(export, out, eps=0.3)
 
 
-def test_an_undisturbed_run_is_not_told_from_one_that_died(export: Path, out: Path, tmp_path: Path) -> None:
+def test_a_continued_run_equals_an_uninterrupted_one(export: Path, out: Path, tmp_path: Path) -> None:
     die(export, tmp_path / "new", after=2)
     assert run(export, tmp_path / "new").made == 1
     assert files(tmp_path / "new") == files(out)
 
 
-def test_finished_parts_with_other_settings_never_get_in(export: Path, out: Path) -> None:
+def test_finished_parts_with_other_settings_are_not_used(export: Path, out: Path) -> None:
     die(export, out, eps=0.3)
     run(write(export, CHANGES["a corrected time"][0](first_rows())), out)
     check(export, out)
 
 
-def test_finished_parts_of_a_table_that_is_kept_never_get_in(export: Path, out: Path) -> None:
+def test_finished_parts_of_a_kept_table_are_not_used(export: Path, out: Path) -> None:
     die(export, out, eps=0.3)
     run(export, out, contours=False, average_type="union")
     assert (out / "contours").exists()
     check(export, out, average_type="union")
 
 
-def test_finished_parts_of_other_rows_never_get_in(export: Path, out: Path) -> None:
+def test_finished_parts_of_other_rows_are_not_used(export: Path, out: Path) -> None:
     original = export.read_bytes()
     write(export, [*first_rows(), classification(1, 9)])
     die(export, out)
@@ -502,18 +502,18 @@ def test_finished_parts_of_other_rows_never_get_in(export: Path, out: Path) -> N
 
 
 @pytest.mark.parametrize("stage", ["reduce", "contours"])
-def test_a_later_stage_reads_what_is_in_place(stage: str, export: Path, out: Path, polyframe: Call) -> None:
+def test_a_later_stage_reads_published_parts(stage: str, export: Path, out: Path, polyframe: Call) -> None:
     write(export, [*first_rows(), classification(1, 9)])
-    undisturbed = out.with_name("undisturbed")
-    shutil.copytree(out, undisturbed)
+    uninterrupted = out.with_name("uninterrupted")
+    shutil.copytree(out, uninterrupted)
     die(export, out)
     option = ("--average", "union") if stage == "reduce" else ("--contour-method", "raster")
-    for folder in (out, undisturbed):
+    for folder in (out, uninterrupted):
         assert polyframe(stage, folder, *option, "--engine", "shapely").code == 0
-    assert files(out) == files(undisturbed)
+    assert files(out) == files(uninterrupted)
 
 
-def test_a_damaged_part_that_was_made_again_gets_in_also_after_a_death(export: Path, out: Path) -> None:
+def test_a_rebuilt_damaged_part_is_used_after_an_interruption(export: Path, out: Path) -> None:
     whole = files(out)
     (out / "labels" / "part-00001.parquet").write_bytes(b"")
     die(export, out)
@@ -522,8 +522,8 @@ def test_a_damaged_part_that_was_made_again_gets_in_also_after_a_death(export: P
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_history_shows_in_the_tables(seed: int, export: Path, out: Path, polyframe: Call) -> None:
-    """Exports, settings, commands and early ends in any order, and then one whole run."""
+def test_tables_do_not_depend_on_earlier_runs(seed: int, export: Path, out: Path, polyframe: Call) -> None:
+    """Change exports, settings and commands and interrupt runs in any order, then run once."""
     chance = random.Random(seed)
     rows = first_rows()
     for _ in range(6):
@@ -558,8 +558,8 @@ def test_no_history_shows_in_the_tables(seed: int, export: Path, out: Path, poly
     check(export, out, workflow_id=7)
 
 
-def test_an_output_of_another_schema_is_made_anew(tmp_path: Path, polyframe: Call) -> None:
-    """Whatever it holds; before that, whoever reads it is told what to do."""
+def test_an_output_of_another_schema_is_rebuilt(tmp_path: Path, polyframe: Call) -> None:
+    """Its contents do not matter; until then, commands that read it say what to do."""
     export = write(tmp_path / "export.csv", first_rows())
     out = tmp_path / "out"
     run(export, out)

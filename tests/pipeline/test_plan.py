@@ -1,4 +1,4 @@
-"""Partitions: every subject in one, none too large, and borders that stay."""
+"""Partitions contain every subject once, are not too large, and keep their borders."""
 
 import itertools
 from typing import Any
@@ -13,7 +13,7 @@ from polyframe.store.subject_ranges import within_range
 
 TARGET = 1000
 
-#: Subjects with their bytes, in order; some heavier than a partition.
+#: Subjects with their sizes in bytes; some are larger than a partition.
 subject_weights = st.dictionaries(
     st.integers(-50, 400),
     st.integers(1, 600) | st.integers(1, 3 * TARGET) | st.sampled_from([TARGET // 4, TARGET // 2, TARGET]),
@@ -22,7 +22,7 @@ subject_weights = st.dictionaries(
 
 
 def subjects_of(weights: dict[int, int], *, without_subject: int = 0) -> pl.DataFrame:
-    """What `used_subjects` gives: the hash of a subject is its number, so that sums can be checked."""
+    """Return a result of `used_subjects`, with ids as hashes, so that sums can be checked."""
     ids: list[int | None] = sorted(weights)
     sizes = [weights[subject] for subject in sorted(weights)]
     if without_subject:
@@ -35,22 +35,22 @@ def subjects_of(weights: dict[int, int], *, without_subject: int = 0) -> pl.Data
 
 
 def ranges(weights: dict[int, int], borders: list[Border]) -> list[list[int]]:
-    """The subjects between the borders, found one by one."""
+    """Return the subjects between the borders, by checking each subject."""
     firsts = [border.first_subject for border in borders[1:]]
-    found: list[list[int]] = [[] for _ in borders]
+    subjects: list[list[int]] = [[] for _ in borders]
     for subject in sorted(weights):
-        found[sum(first <= subject for first in firsts if first is not None)].append(subject)
-    return found
+        subjects[sum(first <= subject for first in firsts if first is not None)].append(subject)
+    return subjects
 
 
 def greedy(weights: dict[int, int]) -> list[list[int]]:
     """Fill one partition after the other from the left."""
-    found: list[list[int]] = [[]]
+    partitions: list[list[int]] = [[]]
     for subject in sorted(weights):
-        if found[-1] and sum(weights[s] for s in found[-1]) + weights[subject] > TARGET:
-            found.append([])
-        found[-1].append(subject)
-    return found
+        if partitions[-1] and sum(weights[s] for s in partitions[-1]) + weights[subject] > TARGET:
+            partitions.append([])
+        partitions[-1].append(subject)
+    return partitions
 
 
 def file_names(borders: list[Border]) -> list[str]:
@@ -82,7 +82,7 @@ def test_a_second_plan_of_the_same_subjects_changes_nothing(weights: dict[int, i
 
 
 @given(subject_weights, st.lists(st.integers(1, 3 * TARGET), max_size=30), st.integers(1, 4))
-def test_new_subjects_behind_give_the_plan_of_a_first_run(
+def test_appended_subjects_give_the_plan_of_a_first_run(
     weights: dict[int, int], more: list[int], steps: int
 ) -> None:
     grown, known = dict(weights), last_of(weights)
@@ -97,8 +97,8 @@ def test_new_subjects_behind_give_the_plan_of_a_first_run(
 
 
 @given(st.lists(subject_weights, min_size=2, max_size=5), st.sampled_from([50, 300, 1000, 5000]))
-def test_any_change_keeps_the_borders_that_it_can(exports: list[dict[int, int]], other_size: int) -> None:
-    """Subjects come, go, grow and shrink anywhere, and the size of partitions changes once."""
+def test_any_change_keeps_the_borders(exports: list[dict[int, int]], other_size: int) -> None:
+    """Subjects are added, removed and resized anywhere, and the partition size changes once."""
     borders: list[Border] = []
     known = None
     for k, weights in enumerate(exports):
@@ -110,7 +110,7 @@ def test_any_change_keeps_the_borders_that_it_can(exports: list[dict[int, int]],
         assert firsts[1:] == sorted(set(firsts[1:]))
         names = file_names(borders)
         assert names == sorted(set(names))
-        # What stood between two borders still does, under its name or names that begin with it.
+        # Each old range is now one or several ranges whose names begin with the old name.
         assert {border.first_subject for border in kept} <= set(firsts)
         old = {border.first_subject: border.name for border in kept}
         new = {border.first_subject: border.name for border in borders}
@@ -128,7 +128,7 @@ def test_a_partition_may_be_exactly_full() -> None:
         assert [border.first_subject for border in borders] == [None, 2, 4]
 
 
-def test_a_grown_partition_is_split_and_keeps_its_place() -> None:
+def test_a_grown_partition_is_split_in_place() -> None:
     before = dict.fromkeys(range(10, 100, 10), 300)
     borders = plan_borders(subjects_of(before), TARGET)
     grown = before | dict.fromkeys(range(41, 48), 300)
@@ -161,8 +161,8 @@ def test_a_last_partition_that_was_split_is_followed_by_a_new_number() -> None:
     ]
 
 
-def test_a_partition_far_too_large_is_split_into_partitions_of_the_right_size() -> None:
-    """As after `--partition-size 1000` and then 8, or an export whose subjects came in again."""
+def test_a_much_too_large_partition_is_split_into_the_intended_size() -> None:
+    """For example, after `--partition-size 1000` and then 8."""
     weights = dict.fromkeys(range(5000), 100)
     subjects = subjects_of(weights)
     borders = plan_borders(subjects, TARGET, plan_borders(subjects, 10**6), 4999)
@@ -197,18 +197,18 @@ def test_rows_without_a_subject_belong_to_the_first_partition() -> None:
 @pytest.mark.parametrize("following", [None, 20_000])
 def test_a_range_with_open_ends_filters_any_number_of_rows(first: int | None, following: int | None) -> None:
     subjects = pl.DataFrame({"subject_id": [None, *range(20_000)]}, schema={"subject_id": pl.Int64})
-    kept = subjects.filter(within_range("subject_id", first, following))
-    assert kept.height == 20_000 + (first is None)
+    inside = subjects.filter(within_range("subject_id", first, following))
+    assert inside.height == 20_000 + (first is None)
 
 
 def sums(subjects: pl.DataFrame, partition: Partition) -> tuple[int, int]:
-    """The hashes of the rows within a range, added up in Python."""
+    """Return the sums of the hashes within a range, added up in Python."""
     own = subjects.filter(within_range("subject_id", partition.first_subject, partition.next_subject))
     return sum(own["content"].to_list()) % 2**64, sum(own["places"].to_list()) % 2**64
 
 
 @given(subject_weights, st.integers(0, 3 * TARGET), st.sampled_from([1, 2, 3, 7, 500]))
-def test_partitions_and_their_pieces_have_all_subjects(
+def test_partitions_and_their_pieces_contain_all_subjects(
     weights: dict[int, int], without_subject: int, pieces: int
 ) -> None:
     subjects = subjects_of(weights, without_subject=without_subject)
@@ -232,10 +232,10 @@ def test_a_split_makes_smaller_pieces(weights: dict[int, int]) -> None:
     assert len(pieces) > 1
     assert [piece.name for piece in pieces] == [f"00004-{k:02d}" for k in range(len(pieces))]
     assert (pieces[0].first_subject, pieces[-1].next_subject) == (1, 101)
-    held = [subjects.filter(within_range("subject_id", p.first_subject, p.next_subject)) for p in pieces]
-    assert all(part.height for part in held)
+    parts = [subjects.filter(within_range("subject_id", p.first_subject, p.next_subject)) for p in pieces]
+    assert all(part.height for part in parts)
     half = -(-sum(weights.values()) // 2)
-    assert all(part.height == 1 or part["bytes"].sum() <= half for part in held)
+    assert all(part.height == 1 or part["bytes"].sum() <= half for part in parts)
 
 
 def test_a_single_subject_cannot_be_split() -> None:

@@ -1,4 +1,4 @@
-"""Whole runs on synthetic exports: the same output however the work is cut, and nothing lost."""
+"""Runs on synthetic exports: the output does not depend on how the work is divided, and nothing is lost."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Call = Callable[..., Done]
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An export of about 2 MB, so that partitions of 1 MB make several."""
+    """An export of about 2 MB, which has several partitions of 1 MB."""
     path = tmp_path_factory.mktemp("export") / "classifications.csv"
     write_export(path, SynthOptions(subjects=100, volunteers=9, vertices=100, seed=11, slips=0.02))
     return path
@@ -34,7 +34,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one worker makes of it."""
+    """Output of a run with one worker."""
     out = tmp_path_factory.mktemp("whole") / "out"
     pf.run(export, out, jobs=1, partition_size=1)
     return out
@@ -50,11 +50,11 @@ def tables(out: Path) -> dict[str, pl.DataFrame]:
     return {name: pf.scan(out, name).collect() for name in TABLES}
 
 
-def test_several_partitions_are_needed(whole: Path) -> None:
+def test_the_export_has_several_partitions(whole: Path) -> None:
     assert len(list((whole / "labels").glob("*.parquet"))) > 1
 
 
-def test_workers_do_not_change_a_byte(export: Path, whole: Path, tmp_path: Path) -> None:
+def test_the_number_of_workers_does_not_change_a_byte(export: Path, whole: Path, tmp_path: Path) -> None:
     pf.run(export, tmp_path / "out", jobs=2, partition_size=1)
     assert files(tmp_path / "out") == files(whole)
 
@@ -96,22 +96,24 @@ def test_keys_are_unique(whole: Path) -> None:
         assert not pf.scan(whole, name).select(columns).collect().is_duplicated().any()
 
 
-def test_tables_agree_with_one_another(whole: Path) -> None:
-    found = tables(whole)
+def test_tables_agree_with_each_other(whole: Path) -> None:
+    frames = tables(whole)
     counts = read_manifest(whole).accounting.to_dict()
-    labels, groups = found["labels"], found["groups"]
-    assert found["classifications"]["n_marks"].sum() == found["extractions"].height == counts["marks_decoded"]
+    labels, groups = frames["labels"], frames["groups"]
+    assert (
+        frames["classifications"]["n_marks"].sum() == frames["extractions"].height == counts["marks_decoded"]
+    )
     assert groups["n_marks"].sum() == labels.height
     assert groups["n_outliers"].sum() == (labels["cluster_label"] == -1).sum() == counts["marks_outliers"]
     assert (
         groups["n_clusters"].sum()
-        == found["reductions"].height
-        == found["contours"].height
+        == frames["reductions"].height
+        == frames["contours"].height
         == counts["clusters"]
     )
-    assert found["reductions"]["clusters_count"].sum() == counts["marks_clustered"]
+    assert frames["reductions"]["clusters_count"].sum() == counts["marks_clustered"]
     assert counts["rows_read"] == counts["rows_filtered"] + counts["rows_rejected"] + counts["rows_used"]
-    assert counts["marks_rejected"] == found["rejects"].height > 0
+    assert counts["marks_rejected"] == frames["rejects"].height > 0
     assert counts["marks_set_aside"] > 0
     assert counts["marks_seen"] == (
         counts["marks_rejected"]
@@ -131,15 +133,17 @@ def test_geometry_agrees_with_the_coordinates(whole: Path) -> None:
     assert (contours["number_of_contours"] <= contours["clusters_count"]).all()
 
 
-def test_footers_tell_how_a_part_was_made(whole: Path) -> None:
+def test_footers_contain_the_settings(whole: Path) -> None:
     for name in TABLES:
         for path in (whole / name).glob("*.parquet"):
             metadata = pq.read_metadata(path).metadata
-            told = json.loads(metadata[b"polyframe"])
-            assert told["table"] == name
-            assert told["polyframe_version"] == pf.__version__
-            assert told["schema_version"] == SCHEMA_VERSION
-            assert ("eps" in told["settings"]) == (name not in ("classifications", "extractions", "rejects"))
+            footer = json.loads(metadata[b"polyframe"])
+            assert footer["table"] == name
+            assert footer["polyframe_version"] == pf.__version__
+            assert footer["schema_version"] == SCHEMA_VERSION
+            assert ("eps" in footer["settings"]) == (
+                name not in ("classifications", "extractions", "rejects")
+            )
             assert (b"geo" in metadata) == (name in ("reductions", "contours"))
             if b"geo" in metadata:
                 geo = json.loads(metadata[b"geo"])
@@ -151,21 +155,19 @@ def test_footers_tell_how_a_part_was_made(whole: Path) -> None:
                 }
 
 
-def test_tools_that_read_whole_folders_find_the_metadata(whole: Path) -> None:
+def test_metadata_can_be_read_from_whole_folders(whole: Path) -> None:
     for name in ("reductions", "contours"):
         schema = pq.ParquetDataset(whole / name).schema
         assert json.loads(schema.metadata[b"geo"])["primary_column"] == "geometry"
         assert json.loads(schema.metadata[b"polyframe"])["table"] == name
 
 
-def test_nothing_is_left_behind(whole: Path) -> None:
+def test_no_temporary_files_remain(whole: Path) -> None:
     assert {path.name for path in whole.iterdir()} == {*TABLES, "polyframe.json"}
     assert not (whole / WORK).exists()
 
 
-def test_stage_after_stage_equals_everything_in_one_go(
-    export: Path, whole: Path, tmp_path: Path, polyframe: Call
-) -> None:
+def test_single_stages_equal_a_run(export: Path, whole: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
     assert {path.name for path in out.iterdir()} == {
@@ -179,7 +181,7 @@ def test_stage_after_stage_equals_everything_in_one_go(
     assert files(out) == files(whole)
 
 
-def test_reduce_with_other_settings_replaces_and_drops_what_no_longer_fits(
+def test_reduce_with_other_settings_replaces_tables_and_removes_outdated_ones(
     export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     out = tmp_path / "out"
@@ -203,28 +205,26 @@ def test_reduce_with_other_settings_replaces_and_drops_what_no_longer_fits(
 
 
 def test_frames_in_memory_equal_the_files(export: Path, whole: Path) -> None:
-    found = pf.extract(export)
-    result = pf.reduce(found)
+    extraction = pf.extract(export)
+    result = pf.reduce(extraction)
     for name in ("classifications", "extractions", "rejects"):
-        assert getattr(found, name).equals(pf.scan(whole, name).collect()), name
+        assert getattr(extraction, name).equals(pf.scan(whole, name).collect()), name
     for name in ("groups", "labels", "reductions"):
         assert getattr(result, name).equals(pf.scan(whole, name).collect()), name
-    assert pf.contours(found).equals(pf.scan(whole, "contours").collect())
+    assert pf.contours(extraction).equals(pf.scan(whole, "contours").collect())
     assert pf.contours(whole).equals(pf.scan(whole, "contours").collect())
 
 
-def test_a_frame_of_extractions_will_do(export: Path) -> None:
-    found = pf.extract(export)
-    alone = pf.reduce(found.extractions, filter="all")
-    assert alone.labels.equals(pf.reduce(found, filter="all").labels)
-    with_a_mark = found.extractions.group_by("subject_id").agg(pl.col("classification_id").n_unique())
+def test_reduce_accepts_a_frame_of_extractions(export: Path) -> None:
+    extraction = pf.extract(export)
+    alone = pf.reduce(extraction.extractions, filter="all")
+    assert alone.labels.equals(pf.reduce(extraction, filter="all").labels)
+    with_a_mark = extraction.extractions.group_by("subject_id").agg(pl.col("classification_id").n_unique())
     counted = alone.groups.select("subject_id", "n_classifications").unique()
     assert dict(counted.rows()) == dict(with_a_mark.rows())
 
 
-def test_task_and_tool_take_part_of_the_marks(
-    export: Path, whole: Path, tmp_path: Path, polyframe: Call
-) -> None:
+def test_task_and_tool_select_marks(export: Path, whole: Path, tmp_path: Path, polyframe: Call) -> None:
     labels = pf.scan(whole, "labels").filter(pl.col("tool") == "T0_toolIndex1").collect()
     assert polyframe("run", export, "-o", tmp_path / "one", "--task", "T0", "--tool", "1").code == 0
     assert pf.scan(tmp_path / "one", "labels").collect().equals(labels)
@@ -238,25 +238,25 @@ def test_task_and_tool_take_part_of_the_marks(
     assert pf.validate(tmp_path / "two") == []
 
 
-def test_the_example_project_gives_its_true_objects(tmp_path: Path, polyframe: Call) -> None:
+def test_the_reductions_of_the_example_are_its_true_objects(tmp_path: Path, polyframe: Call) -> None:
     root = Path(__file__).parents[2]
     done = polyframe(
         "run", root / "data/classifications.csv", "-c", root / "data/config.yaml", "-o", tmp_path / "out"
     )
     assert done.code == 0
     reductions = pf.scan(tmp_path / "out", "reductions").collect()
-    found = shapely.from_wkb(reductions["geometry"].to_numpy())
-    true = 0
+    outlines = shapely.from_wkb(reductions["geometry"].to_numpy())
+    n_objects = 0
     for subject in range(EXAMPLE.first_subject, EXAMPLE.first_subject + EXAMPLE.subjects):
         for outline in true_outlines(EXAMPLE, subject):
-            true += 1
+            n_objects += 1
             here = (reductions["subject_id"] == subject) & (reductions["frame"] == outline.frame)
             here &= reductions["tool"] == f"T0_toolIndex{outline.tool}"
             shape = shapely.Polygon(np.column_stack([outline.x, outline.y]))
-            candidates = found[here.to_numpy()]
+            candidates = outlines[here.to_numpy()]
             iou = shapely.area(candidates & shape) / shapely.area(candidates | shape)
             assert iou.max() > 0.8
-    assert reductions.height == true
+    assert reductions.height == n_objects
 
 
 def test_older_version_with_bezier_curves(tmp_path: Path, polyframe: Call) -> None:
@@ -270,7 +270,7 @@ def test_older_version_with_bezier_curves(tmp_path: Path, polyframe: Call) -> No
     assert any(tool.startswith("T0_tool") for tool, _ in tools)
 
 
-def test_progress_is_told_for_each_partition(export: Path, tmp_path: Path) -> None:
+def test_progress_is_reported_for_each_partition(export: Path, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     pf.run(export, tmp_path / "out", jobs=1, partition_size=1, progress=lambda *step: steps.append(step))
     assert steps == [(done, steps[-1][1]) for done in range(steps[-1][1] + 1)]
@@ -285,7 +285,7 @@ def marks(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 
 @settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_names_of_volunteers_change_no_geometry(marks: pl.DataFrame, chance: Any) -> None:
+def test_names_of_volunteers_do_not_change_geometry(marks: pl.DataFrame, chance: Any) -> None:
     names = marks["user_name"].unique().sort().to_list()
     shuffled = names.copy()
     chance.shuffle(shuffled)
@@ -296,7 +296,7 @@ def test_names_of_volunteers_change_no_geometry(marks: pl.DataFrame, chance: Any
 
 @settings(max_examples=15, deadline=None)
 @given(st.randoms(use_true_random=False))
-def test_order_of_volunteers_changes_no_area(marks: pl.DataFrame, chance: Any) -> None:
+def test_order_of_volunteers_does_not_change_areas(marks: pl.DataFrame, chance: Any) -> None:
     numbers = marks["classification_id"].unique().sort().to_list()
     shuffled = numbers.copy()
     chance.shuffle(shuffled)
@@ -326,7 +326,7 @@ def test_scaling_coordinates_scales_areas(marks: pl.DataFrame, factor: float) ->
         assert b.to_list() == pytest.approx((a * factor**2).to_list(), rel=1e-9)
 
 
-def test_areas_never_grow_and_union_and_intersection_bound_the_contours(marks: pl.DataFrame) -> None:
+def test_contour_areas_lie_between_intersection_and_union(marks: pl.DataFrame) -> None:
     contours = pf.contours(marks)
     union = pf.reduce(marks, average_type="union").reductions
     intersection = pf.reduce(marks, average_type="intersection").reductions

@@ -1,4 +1,4 @@
-"""Rows sorted into partitions on disk: each once, in its order, where it belongs."""
+"""Rows sorted into partitions on disk: each row once, in order, in its partition."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from polyframe.pipeline.shuffle import Shuffled, Slices, read_slices, shuffle
 
 SCHEMA = pl.Schema({"subject_id": pl.Int64, "row": pl.UInt32, "text": pl.String})
 
-#: Subjects in the order of the rows; None could not be read.
+#: Subjects in the order of the rows; None is unreadable.
 subjects = st.lists(st.none() | st.integers(-3, 12), max_size=60)
 borders = st.lists(st.integers(-2, 11), max_size=5, unique=True).map(sorted)
 
@@ -26,9 +26,9 @@ def rows_of(ids: list[int | None]) -> pl.DataFrame:
 
 
 def expected(rows: pl.DataFrame, firsts: list[int], number: int) -> pl.DataFrame:
-    """The rows of one partition, found one by one."""
-    place = [0 if s is None else sum(first <= s for first in firsts) for s in rows["subject_id"]]
-    return rows.filter(pl.Series(place, dtype=pl.Int64) == number)
+    """Return the rows of one partition, by checking every row."""
+    number_of = [0 if s is None else sum(first <= s for first in firsts) for s in rows["subject_id"]]
+    return rows.filter(pl.Series(number_of, dtype=pl.Int64) == number)
 
 
 def everything(firsts: list[int]) -> np.ndarray:
@@ -44,20 +44,20 @@ def read(done: Shuffled, number: int) -> pl.DataFrame:
 @pytest.mark.parametrize("run_bytes", [1, 300, 64_000_000])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ids=subjects, firsts=borders, data=st.data())
-def test_every_row_comes_back_once_and_in_order(
+def test_every_row_is_in_its_partition_once_and_in_order(
     run_bytes: int, ids: list[int | None], firsts: list[int], data: Any, tmp_path_factory: Any
 ) -> None:
     rows = rows_of(ids)
-    wanted = data.draw(st.lists(st.booleans(), min_size=len(firsts) + 1, max_size=len(firsts) + 1))
+    needed = data.draw(st.lists(st.booleans(), min_size=len(firsts) + 1, max_size=len(firsts) + 1))
     folder = tmp_path_factory.mktemp("rows")
-    # Rows come in several batches, as from several files.
+    # In several batches, as from several files.
     step = data.draw(st.integers(1, 60))
     lazy = pl.concat([rows[k : k + step].lazy() for k in range(0, max(len(ids), 1), step)])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_RUN_BYTES", run_bytes)
-        done = shuffle(lazy, firsts, np.array(wanted), folder)
-    for number, is_wanted in enumerate(wanted):
-        if is_wanted:
+        done = shuffle(lazy, firsts, np.array(needed), folder)
+    for number, is_needed in enumerate(needed):
+        if is_needed:
             assert read(done, number).equals(expected(rows, firsts, number))
         else:
             assert done.partitions[number] is None
@@ -75,13 +75,13 @@ def test_rows_are_written_in_several_runs(tmp_path: Path, monkeypatch: pytest.Mo
     assert read(done, 2)["row"].to_list() == [3, 7, 11]
 
 
-def test_rows_in_the_order_of_their_subjects_are_one_batch_each(tmp_path: Path) -> None:
+def test_rows_sorted_by_subject_give_one_batch_per_partition(tmp_path: Path) -> None:
     done = shuffle(rows_of([1, 1, 5, 5, 9]).lazy(), [4, 8], everything([4, 8]), tmp_path)
     (path,) = tmp_path.iterdir()
     assert [slices.batches for slices in done.partitions if slices] == [((path, k),) for k in range(3)]
 
 
-def test_where_nothing_is_wanted_nothing_is_read(tmp_path: Path) -> None:
+def test_rows_are_not_read_if_no_partition_needs_them(tmp_path: Path) -> None:
     def never(_: pl.DataFrame) -> pl.DataFrame:
         raise AssertionError("the rows were read")
 
@@ -100,35 +100,35 @@ def test_a_partition_without_rows(tmp_path: Path) -> None:
     assert read(done, 1).is_empty()
 
 
-def test_rows_that_cannot_be_packed_come_back_whole(tmp_path: Path) -> None:
-    """Such buffers are stored as they are, so they are read straight from the file, which is closed then."""
+def test_incompressible_rows(tmp_path: Path) -> None:
+    """Their buffers are stored uncompressed and memory-mapped from a file that is closed afterwards."""
     noise = np.random.default_rng(3).integers(1, 127, (400, 80)).astype(np.uint8)
     texts = [bytes(row).decode() for row in noise]
     rows = pl.DataFrame({"subject_id": [1] * 400, "row": range(400), "text": texts}, schema=SCHEMA)
-    found = read(shuffle(rows.lazy(), [], everything([]), tmp_path), 0)
+    result = read(shuffle(rows.lazy(), [], everything([]), tmp_path), 0)
     for path in tmp_path.iterdir():
         path.unlink()
-    assert found.equals(rows)
+    assert result.equals(rows)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("run_bytes", [1, 64_000_000])
 def test_a_full_disk_names_the_file(run_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it fills up within Polars' pass over the rows."""
+    """Even if it becomes full within Polars' pass over the rows."""
     monkeypatch.setattr(module, "_RUN_BYTES", run_bytes)
     (tmp_path / "00000.arrow").symlink_to("/dev/full")
     with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: cannot be written \(No space left"):
         shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["vanished", "truncated", "emptied", "foreign"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "foreign"])
 def test_a_damaged_file_is_named(damage: str, tmp_path: Path) -> None:
     done = shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path)
     (path,) = tmp_path.iterdir()
-    if damage == "vanished":
+    if damage == "missing":
         path.unlink()
     else:
         whole = path.read_bytes()
-        path.write_bytes({"truncated": whole[:-20], "emptied": b"", "foreign": b"x" * 999}[damage])
+        path.write_bytes({"truncated": whole[:-20], "empty": b"", "foreign": b"x" * 999}[damage])
     with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: missing or damaged"):
         read(done, 1)

@@ -1,4 +1,4 @@
-"""Runs that are killed or stopped go on from there, and readers never see the half of anything."""
+"""Runs that were killed or stopped can be continued, and readers never see incomplete tables."""
 
 import os
 import random
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from footers import settings_in
-from starting import (
+from run_processes import (
     ENGINE,
     PARTITION_BYTES,
     Process,
@@ -32,7 +32,7 @@ from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan
 from polyframe.store.output import WORK
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="process groups as POSIX has them")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX process groups")
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def wanted(small: Path, tmp_path: Path) -> dict[str, bytes]:
-    """What an undisturbed run gives."""
-    pf.run(small, tmp_path / "wanted", engine="shapely", jobs=1)
-    return files(tmp_path / "wanted")
+def expected(small: Path, tmp_path: Path) -> dict[str, bytes]:
+    """Files of an uninterrupted run."""
+    pf.run(small, tmp_path / "expected", engine="shapely", jobs=1)
+    return files(tmp_path / "expected")
 
 
 def kill(process: Process) -> None:
@@ -55,32 +55,32 @@ def kill(process: Process) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_a_run_that_is_killed_again_and_again(
-    backend: str, small: Path, wanted: dict[str, bytes], tmp_path: Path
+def test_a_run_that_is_killed_repeatedly(
+    backend: str, small: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     arguments = ("run", small, "-o", out, *ENGINE, "--jobs", 2)
-    moment = random.Random(5)
-    # In the first partition, further on, and wherever it is a little later.
+    random_numbers = random.Random(5)
+    # In the first partition, in a later one, and shortly afterwards.
     for partition in ("00000", "00002"):
         process = start(*arguments, backend=backend, pause={partition: 60})
         wait_for(begun(out, partition))
-        time.sleep(moment.random() / 5)
+        time.sleep(random_numbers.random() / 5)
         kill(process)
         assert not (out / "labels").exists()
     pf.run(small, out, engine="shapely", jobs=1)
-    assert files(out) == wanted
+    assert files(out) == expected
 
 
 @pytest.mark.parametrize("number", [2, 30, 44])
-def test_a_run_that_is_killed_at_a_change_of_names(
-    number: int, small: Path, wanted: dict[str, bytes], tmp_path: Path
+def test_a_run_that_is_killed_at_a_rename(
+    number: int, small: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     code, _ = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 1, kill_at=number))
     assert code == -signal.SIGKILL
     pf.run(small, out, engine="shapely", jobs=1)
-    assert files(out) == wanted
+    assert files(out) == expected
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,12 @@ def test_a_run_that_is_killed_at_a_change_of_names(
         (signal.SIGTERM, False, None),
     ],
 )
-def test_a_run_that_is_asked_to_stop(
+def test_a_run_that_receives_a_signal(
     number: signal.Signals,
     whole_group: bool,
     backend: str | None,
     small: Path,
-    wanted: dict[str, bytes],
+    expected: dict[str, bytes],
     tmp_path: Path,
 ) -> None:
     out = tmp_path / "out"
@@ -106,21 +106,21 @@ def test_a_run_that_is_asked_to_stop(
     wait_for(begun(out, "00003"))
     wait_for(lambda: (out / WORK / "next" / "contours" / "part-00000.parquet").exists())
     (os.killpg if whole_group else os.kill)(process.pid, number)
-    asked = time.monotonic()
-    code, told = outcome(process)
-    assert time.monotonic() - asked < 10
+    sent = time.monotonic()
+    code, errors = outcome(process)
+    assert time.monotonic() - sent < 10
     assert code == 1
-    assert error_line(told).startswith("polyframe: error: stopped; ")
-    assert "run the same command to continue" in told
+    assert error_line(errors).startswith("polyframe: error: stopped; ")
+    assert "run the same command to continue" in errors
     wait_for(lambda: not workers_of(process))
     assert leftovers(out) == []
-    done = pf.run(small, out, engine="shapely", jobs=1)
-    assert done.made < done.partitions
-    assert files(out) == wanted
+    summary = pf.run(small, out, engine="shapely", jobs=1)
+    assert summary.made < summary.partitions
+    assert files(out) == expected
 
 
-def test_nothing_is_left_of_a_pool_of_threads_when_the_process_ends() -> None:
-    """As Python tells at the end where processes are not forked: on a Mac, or from Python 3.14 on."""
+def test_a_thread_pool_ends_with_the_process_without_warnings() -> None:
+    """Python warns at exit if processes are not forked: on a Mac, or since Python 3.14."""
     code = (
         "import multiprocessing, multiprocessing.pool\n"
         "from polyframe.cli import signals\n"
@@ -133,30 +133,30 @@ def test_nothing_is_left_of_a_pool_of_threads_when_the_process_ends() -> None:
 
 
 def workers_of(process: Process) -> list[int]:
-    """The processes that are left of a process group; those that have ended but were not fetched are gone."""
+    """Return the running processes of a process group."""
     if not sys.platform.startswith("linux"):
         return []
-    found = []
+    processes = []
     for entry in Path("/proc").iterdir():
         try:
             state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
         except (OSError, ValueError):
             continue
         if entry.name.isdigit() and int(group) == process.pid and state != "Z":
-            found.append(int(entry.name))
-    return found
+            processes.append(int(entry.name))
+    return processes
 
 
-def test_code_that_does_not_listen_is_ended(small: Path, tmp_path: Path) -> None:
+def test_code_that_ignores_signals_is_ended(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start("run", small, "-o", out, *ENGINE, "--jobs", 1, deaf={"00002": 60})
+    process = start("run", small, "-o", out, *ENGINE, "--jobs", 1, ignore_signals={"00002": 60})
     wait_for(begun(out, "00002"))
     process.send_signal(signal.SIGTERM)
-    asked = time.monotonic()
-    code, told = outcome(process)
-    assert time.monotonic() - asked < 10
+    sent = time.monotonic()
+    code, errors = outcome(process)
+    assert time.monotonic() - sent < 10
     assert code == 1
-    line = error_line(told)
+    line = error_line(errors)
     assert "stopped; 2 of 4 partitions are finished; run the same command to continue" in line
     assert leftovers(out) == []
 
@@ -174,7 +174,7 @@ def test_workers_end_when_their_run_is_killed(small: Path, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
-    """While runs with two settings take turns, every table is there, whole, and of one of them."""
+    """While runs alternate between two settings, every table is complete and of one of them."""
     out = tmp_path / "out"
     expected = {}
     for eps in (0.5, 0.2):
@@ -183,28 +183,28 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
     assert not expected[0.5]["labels"].equals(expected[0.2]["labels"])
     ended = threading.Event()
     wrong: list[str] = []
-    looks = dict.fromkeys(TABLES, 0)
+    n_checks = dict.fromkeys(TABLES, 0)
 
-    def read(look: Callable[[str], str | None]) -> None:
+    def read(check: Callable[[str], str | None]) -> None:
         while not ended.is_set():
             for table in TABLES:
                 try:
-                    fault = look(table)
+                    fault = check(table)
                 except Exception as error:
                     fault = repr(error)
                 if fault:
                     wrong.append(f"{table}: {fault}")
-                looks[table] += 1
+                n_checks[table] += 1
 
     def by_scan(table: str) -> str | None:
         lazy = pf.scan(out, table)
         time.sleep(0.01)
-        found = lazy.collect()
-        is_one = any(found.equals(tables[table]) for tables in expected.values())
+        rows = lazy.collect()
+        is_one = any(rows.equals(tables[table]) for tables in expected.values())
         return None if is_one else "scan gives a mix"
 
     def by_footers(table: str) -> str | None:
-        # One listing of one folder, whatever stands under its name by now.
+        # List the same folder even if another one has its name by now.
         folder = os.open(out / table, os.O_RDONLY)
         try:
             opened = Path(f"/proc/self/fd/{folder}")
@@ -216,8 +216,8 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
             os.close(folder)
         return None if len(settings) == 1 else f"{len(settings)} settings in one folder"
 
-    looking = [by_scan, by_footers] if sys.platform.startswith("linux") else [by_scan]
-    readers = [threading.Thread(target=read, args=(look,)) for look in looking]
+    checks = [by_scan, by_footers] if sys.platform.startswith("linux") else [by_scan]
+    readers = [threading.Thread(target=read, args=(check,)) for check in checks]
     for reader in readers:
         reader.start()
     for turn in range(8):
@@ -226,5 +226,5 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
     for reader in readers:
         reader.join()
     assert not wrong, wrong[:3]
-    assert min(looks.values()) > 8
+    assert min(n_checks.values()) > 8
     assert set(tables_of(out)) == set(files(out))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from memory import run_apart
+from memory import run_in_new_process
 from PIL import EpsImagePlugin, Image, ImageFile
 from plotted_groups import DATA
 
@@ -135,7 +135,7 @@ def test_as_many_pixels_as_may_be_are_read_in_bounded_memory(tmp_path: Path) -> 
         "assert read_image(sys.argv[1]).shape == (5000, 10000, 4)\n"
         "print(memory.peak_bytes() // 10**6)"
     )
-    assert int(run_apart(code, tmp_path / "a.png")) < 300 + 4 * 200
+    assert int(run_in_new_process(code, tmp_path / "a.png")) < 300 + 4 * 200
 
 
 def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from all_outputs import CONFIG, EXPORT, all_outputs, run_python
 from environments import is_lowest_python, lowest_versions, python_with
-from everything import CONFIG, EXPORT, everything, run_python
 from exports import ROOT
 from polars.testing import assert_frame_equal
 
@@ -49,14 +49,14 @@ def test_the_environment_has_the_lowest_versions(lowest: str) -> None:
 def lowest_output(lowest: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of everything that the command line writes with the lowest versions."""
     folder = tmp_path_factory.mktemp("lowest") / "output"
-    everything(folder, lowest)
+    all_outputs(folder, lowest)
     return folder
 
 
 def test_the_lowest_versions_write_the_same_tables(lowest_output: Path, tmp_path: Path) -> None:
     latest_output = tmp_path / "output"
     names = {str(path.relative_to(lowest_output)) for path in lowest_output.rglob("*") if path.is_file()}
-    assert names == set(everything(latest_output))
+    assert names == set(all_outputs(latest_output))
     for output in ("out", "older"):
         for table in TABLES:
             latest, oldest = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from exports import Done
-from starting import PARTITION_BYTES, error_line, files, small_export
+from run_processes import PARTITION_BYTES, error_line, files, small_export
 
 import polyframe as pf
 from polyframe.pipeline import plan

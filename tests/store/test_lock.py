@@ -13,7 +13,7 @@ from typing import Any
 import filelock
 import pytest
 from exports import Done
-from starting import small_export
+from run_processes import small_export
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError

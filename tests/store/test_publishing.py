@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import disturbed
+import fault_injection
 import polars as pl
 import pytest
 from footers import settings_in
-from starting import PARTITION_BYTES, files, small_export, tables_of
+from run_processes import PARTITION_BYTES, files, small_export, tables_of
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -98,7 +98,7 @@ def cut_short(change: Change, out: Path) -> Iterator[int]:
             if left < 0:
                 raise Killed
 
-        originals = disturbed.before_each_change(count)
+        originals = fault_injection.before_each_change(count)
         try:
             publishing.publish(Output(out), *change.arguments)
             return

@@ -23,7 +23,7 @@ def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
     assert not (tmp_path / WORK).exists()
 
 
-@pytest.mark.usefixtures("like_anybody")
+@pytest.mark.usefixtures("without_root_rights")
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(pf.PolyframeError, match="cannot be written"), work_directory(tmp_path / "out"):

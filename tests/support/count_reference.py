@@ -1,9 +1,9 @@
-"""Count answers with the reference tool; executed by a Python that has it, never imported by tests.
+"""Count answers with the reference tool; executed by a Python that has it, not imported by tests.
 
-A JSON object on standard input has `annotations` (those of each classification), `version` (of the
-classifier), `extractors` (their names, by the reference tool's keys), `tool` and `labels` (of all marks in
-their order). Its extractor reads the marks, and the wrapper that its shape reducers have, and its polygon
-reducer has not, counts the answers of each cluster of these labels. Prints what it makes of frame 0.
+Reads a JSON object with `annotations` (of each classification), `version` (of the classifier), `extractors`
+(names, by the reference tool's keys), `tool` and `labels` (of all marks in order) from standard input. The
+reference tool's extractor reads the marks. Its polygon reducer does not count answers, so the subtask wrapper
+of its shape reducers counts those of each cluster. Prints the result for frame 0.
 """
 
 import json
@@ -18,24 +18,23 @@ REDUCERS = {"question_extractor": "question_reducer", "dropdown_extractor": "dro
 
 
 def main() -> None:
-    given = json.load(sys.stdin)
-    metadata = {"classifier_version": given["version"]}
+    request = json.load(sys.stdin)
+    metadata = {"classifier_version": request["version"]}
     extracts = [
         polygon_extractor(
             annotation_by_task({"annotations": annotations, "metadata": metadata}),
             task="T0",
-            details=given["extractors"],
+            details=request["extractors"],
             no_version=True,
         )
-        for annotations in given["annotations"]
+        for annotations in request["annotations"]
     ]
-    named = given["extractors"].items()
     reducers = {
         key: [REDUCERS[name] for name in names] if isinstance(names, list) else REDUCERS[names]
-        for key, names in named
+        for key, names in request["extractors"].items()
     }
     counted = subtask_wrapper(
-        lambda data, **_: {"frame0": {f"{given['tool']}_cluster_labels": given["labels"]}}
+        lambda data, **_: {"frame0": {f"{request['tool']}_cluster_labels": request["labels"]}}
     )(extracts, details=reducers, data_in=extracts, user_id=np.arange(len(extracts)))
     print(json.dumps(counted["frame0"]))
 

@@ -1,4 +1,4 @@
-"""A small project whose answers are worked out by hand, in many parts; and what a reader is to find in it."""
+"""Make a small project in many parts, and check tables against its answers, which are worked out by hand."""
 
 import datetime as dt
 import json
@@ -16,15 +16,15 @@ import polyframe as pf
 
 SUBJECTS = range(1, 13)
 
-#: What the tables of `make_project` hold, in order; geometries and outlines as (left, top, right, bottom).
+#: Rows of the tables of `make_project`, in order; geometries and outlines as (left, top, right, bottom).
 Rows = list[dict[str, Any]]
 
 
 def make_project(folder: Path) -> Path:
-    """Run polyframe on twelve subjects, each in a partition of its own, and return the output directory.
+    """Run polyframe on twelve subjects, each in its own partition, and return the output directory.
 
-    Each has three squares that shift by one pixel, the last of them by somebody without a name; an outlier by
-    somebody whose time cannot be read; and a classification that draws nothing. Subject 12 has a reject.
+    Each subject has three squares, each shifted by one pixel, the last one by a volunteer without a name; an
+    outlier with an unreadable time; and a classification without marks. Subject 12 has a reject.
     """
     rows = []
     for subject in SUBJECTS:
@@ -33,19 +33,19 @@ def make_project(folder: Path) -> Path:
         marks += [[], [square(left + 50, 50)]]
         if subject == 12:
             marks[3] = [square(0, 0, pathX=[1, 2], pathY=[1, 2])]
-        for place, drawn in enumerate(marks):
+        for position, drawn in enumerate(marks):
             cells: dict[str, Any] = {"subject_ids": subject}
-            if place == 2:
+            if position == 2:
                 cells |= {"user_name": None, "user_id": None}
-            if place == 4:
+            if position == 4:
                 cells |= {"created_at": "in the evening"}
-            # The remark makes each subject as large as a partition.
+            # The text makes each subject as large as a partition.
             annotations = [
                 {"task": "T0", "taskType": "drawing", "value": drawn},
                 {"task": "T2", "taskType": "text", "value": "y" * 200_000},
             ]
-            rows.append(export_row(number + place, json.dumps(annotations), **cells))
-    export = folder / "made.csv"
+            rows.append(export_row(number + position, json.dumps(annotations), **cells))
+    export = folder / "export.csv"
     export.write_text(export_text(rows), encoding="utf-8")
     pf.run(export, folder / "out", jobs=1, partition_size=1)
     return folder / "out"
@@ -56,45 +56,45 @@ def _keys(subject: int) -> dict[str, Any]:
 
 
 def expected_labels() -> Rows:
-    """Marks in order of time, the one without a time last."""
+    """Return the labels in order of time, the one without a time last."""
     return [
         _keys(subject)
         | {
-            "classification_id": 1000 + 10 * subject + place,
+            "classification_id": 1000 + 10 * subject + position,
             "mark_index": 0,
-            "created_at": None if place == 4 else _time(10 * subject + place),
-            "user_name": None if place == 2 else f"volunteer{10 * subject + place}",
-            "cluster_label": -1 if place == 4 else 0,
-            "volunteer": None if place == 2 else f"volunteer{10 * subject + place}",
+            "created_at": None if position == 4 else _time(10 * subject + position),
+            "user_name": None if position == 2 else f"volunteer{10 * subject + position}",
+            "cluster_label": -1 if position == 4 else 0,
+            "volunteer": None if position == 2 else f"volunteer{10 * subject + position}",
         }
         for subject in SUBJECTS
-        for place in (0, 1, 2, 4)
+        for position in (0, 1, 2, 4)
     ]
 
 
 def expected_extractions() -> Rows:
-    """Marks as drawn, those that cannot be used too."""
-    found = []
+    """Return the marks as drawn, with those that cannot be used."""
+    rows = []
     for subject in SUBJECTS:
-        for place in (0, 1, 2, 4) if subject < 12 else (0, 1, 2, 3, 4):
-            number, left = 10 * subject + place, 100 * subject + (50 if place == 4 else place)
-            found.append(
+        for position in (0, 1, 2, 4) if subject < 12 else (0, 1, 2, 3, 4):
+            number, left = 10 * subject + position, 100 * subject + (50 if position == 4 else position)
+            rows.append(
                 _keys(subject)
                 | {
                     "classification_id": 1000 + number,
                     "mark_index": 0,
-                    "created_at": None if place == 4 else _time(number),
-                    "volunteer": None if place == 2 else f"volunteer{number}",
-                    "user_name": None if place == 2 else f"volunteer{number}",
-                    "user_id": None if place == 2 else number,
+                    "created_at": None if position == 4 else _time(number),
+                    "volunteer": None if position == 2 else f"volunteer{number}",
+                    "user_name": None if position == 2 else f"volunteer{number}",
+                    "user_id": None if position == 2 else number,
                     "tool_type": "freehandLine",
                     "gold_standard": None,
-                    "x": [1.0, 2.0] if place == 3 else [left, left + 10, left + 10, left],
-                    "y": [1.0, 2.0] if place == 3 else [50, 50, 60, 60],
+                    "x": [1.0, 2.0] if position == 3 else [left, left + 10, left + 10, left],
+                    "y": [1.0, 2.0] if position == 3 else [50, 50, 60, 60],
                     "details": None,
                 }
             )
-    return found
+    return rows
 
 
 def _time(number: int) -> dt.datetime:
@@ -106,7 +106,7 @@ CONSENSUS = (9 / 11 + 9 / 11 + 8 / 12) / 3
 
 
 def expected_reductions() -> Rows:
-    """The median is the square in the middle."""
+    """Return the reductions: the median is the square in the middle."""
     return [
         _keys(subject)
         | {
@@ -126,7 +126,7 @@ def expected_reductions() -> Rows:
 
 
 def expected_contours() -> Rows:
-    """Level 1 is 12 pixels wide, level 2 is 10, level 3 is 8."""
+    """Return the contours: level 1 is 12 pixels wide, level 2 is 10, level 3 is 8."""
     return [
         _keys(subject)
         | {
@@ -142,20 +142,20 @@ def expected_contours() -> Rows:
     ]
 
 
-def check_labels(found: Rows) -> None:
-    """Check what a reader made of the table `labels`, as plain Python values."""
-    assert found == expected_labels()
+def check_labels(rows: Rows) -> None:
+    """Check the rows of the table `labels` as read by some library, in Python values."""
+    assert rows == expected_labels()
 
 
-def check_extractions(found: Rows) -> None:
-    """Check what a reader made of the table `extractions`."""
-    assert found == expected_extractions()
+def check_extractions(rows: Rows) -> None:
+    """Check the rows of the table `extractions`."""
+    assert rows == expected_extractions()
 
 
-def check_reductions(found: Rows) -> None:
-    """Check what a reader made of the table `reductions`; a geometry is WKB or of Shapely."""
+def check_reductions(rows: Rows) -> None:
+    """Check the rows of the table `reductions`; geometries are WKB or Shapely's."""
     boxes = []
-    for row in found:
+    for row in rows:
         rest = {name: value for name, value in row.items() if name not in ("clusters_x", "clusters_y")}
         geometry = rest["geometry"]
         assert _area(geometry) == row["area"] == 100
@@ -165,10 +165,10 @@ def check_reductions(found: Rows) -> None:
     assert boxes == [_approximate(row) for row in expected_reductions()]
 
 
-def check_contours(found: Rows) -> None:
-    """Check what a reader made of the table `contours`; a geometry is WKB or of Shapely."""
+def check_contours(rows: Rows) -> None:
+    """Check the rows of the table `contours`; geometries are WKB or Shapely's."""
     boxes = []
-    for row in found:
+    for row in rows:
         rest = {name: value for name, value in row.items() if name not in ("contours_x", "contours_y")}
         levels = zip(row["contours_x"], row["contours_y"], strict=True)
         geometry = rest["geometry"]
@@ -182,7 +182,7 @@ def _approximate(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _box(x: Sequence[float], y: Sequence[float]) -> tuple[float, ...]:
-    """Return the bounds of an outline that is closed and a rectangle."""
+    """Return the bounds of an outline, which must be a closed rectangle."""
     points = list(zip(x, y, strict=True))
     assert points[0] == points[-1]
     bounds = (min(x), min(y), max(x), max(y))
@@ -210,7 +210,7 @@ def shoelace(points: Sequence[tuple[float, float]]) -> float:
 
 
 def wkb_points(wkb: bytes) -> list[tuple[float, float]]:
-    """Read a polygon without holes from well-known binary, by its definition."""
+    """Parse a polygon without holes from well-known binary, by its definition."""
     order = "<" if wkb[0] == 1 else ">"
     kind, rings = struct.unpack_from(f"{order}II", wkb, 1)
     assert kind == 3

@@ -1,4 +1,4 @@
-"""The peak memory of a process, for tests that bound it."""
+"""Measure the peak memory of a process."""
 
 import os
 import subprocess
@@ -9,10 +9,10 @@ from exports import ROOT
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process has had resident."""
+    """Return the peak resident memory of this process."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Not `ru_maxrss`: on Linux a new process inherits that of the process that started it.
+        # Not `ru_maxrss`: on Linux a process inherits that of its parent.
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
     import resource
@@ -21,12 +21,12 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def run_apart(code: str, *arguments: object) -> str:
-    """Run Python code in a process of its own, which can import the tests; return what it prints."""
-    places = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
+def run_in_new_process(code: str, *arguments: object) -> str:
+    """Run Python code that may import the modules of tests/support; return what it prints."""
+    paths = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

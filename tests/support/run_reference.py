@@ -1,4 +1,4 @@
-"""Run the reference tool on a project; executed by a Python that has it, never imported by tests.
+"""Run the reference tool on a project; executed by a Python that has it, not imported by tests.
 
 Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input. A job has
 `name`, `workflow_id`, `version`, `extractor_config`, `reducer` and `keywords`.
@@ -39,8 +39,8 @@ def main() -> None:
         config = work / "reduce.yaml"
         config.write_text(yaml.safe_dump({"reducer_config": {job["reducer"]: job["keywords"]}}))
         try:
-            made = reduce_csv(str(extracted[key]), str(config), output_dir=str(work), hide_progressbar=True)
-            Path(made).rename(folder / f"{job['name']}.csv")
+            path = reduce_csv(str(extracted[key]), str(config), output_dir=str(work), hide_progressbar=True)
+            Path(path).rename(folder / f"{job['name']}.csv")
         except Exception as error:
             failed[job["name"]] = repr(error)
     print(json.dumps(failed))

@@ -1,4 +1,4 @@
-"""All that the command line makes of the folder data, in a process of its own, whatever its surroundings."""
+"""Make all outputs of the example in a separate process, to compare them between environments."""
 
 import os
 import subprocess
@@ -15,12 +15,12 @@ EXPORT = ROOT / "data" / "classifications.csv"
 def run_python(
     *arguments: object, cwd: Path, python: str = sys.executable, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python with our modules at hand."""
-    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """Run Python so that it can import polyframe."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.run(
         [python, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places), **variables},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -28,8 +28,8 @@ def run_python(
     )
 
 
-def everything(folder: Path, python: str = sys.executable, **variables: str) -> dict[str, bytes]:
-    """Make tables, exports, a report and made-up data; return all files by name."""
+def all_outputs(folder: Path, python: str = sys.executable, **variables: str) -> dict[str, bytes]:
+    """Make tables, exports, a report and a synthetic export; return all files by name."""
     folder.mkdir()
     calls = [
         ["run", EXPORT, "-c", CONFIG, "-o", "out", "--engine", "shapely", "--jobs", "1", "-q"],
@@ -37,7 +37,7 @@ def everything(folder: Path, python: str = sys.executable, **variables: str) -> 
         ["export", "out", "--to", "geojson", "-o", "geojson", "-q"],
         ["export", "out", "--to", "panoptes-csv", "-o", "csv", "-q"],
         ["report", "older", "-o", "report.html", "-q"],
-        ["synth", "made", "--subjects", "3", "-q"],
+        ["synth", "synthetic", "--subjects", "3", "-q"],
     ]
     code = (
         "import sys\nfrom polyframe.cli import app\n"

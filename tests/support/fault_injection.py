@@ -1,0 +1,144 @@
+"""Run the command line with injected faults, for tests that start it as a process.
+
+`python -c "import fault_injection; fault_injection.main()" run ...`, with the environment variable FAULTS, a
+JSON object with
+
+partition_bytes   size of a partition, so that small exports have several
+backend           the joblib backend
+pause             seconds by partition: how long a worker waits before it begins with it; "*" for all others
+ignore_signals    the same in compiled code that ignores signals
+kill_worker       prefixes of partitions over which a worker kills itself; with the folder "once", only the
+                  first time, which a file in that folder records
+kill_at           number of the change of a file name at which this process group is killed
+delete            a file that is deleted after the export was scanned
+clock_backwards   the clocks go back by an hour whenever they are read
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+
+from polyframe.cli import app
+from polyframe.pipeline import partition_task, plan, run, workers
+from polyframe.store import publishing
+
+FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
+#: All calls by which a commit changes file names.
+RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
+
+_process_in_worker, _process_partition = workers._process, partition_task.process_partition
+
+
+def process_in_worker(task: partition_task.PartitionTask, caller: int) -> partition_task.PartitionResult:
+    workers.process_partition = process_partition
+    return _process_in_worker(task, caller)
+
+
+def process_partition(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
+    _inject_faults(task)
+    return _process_partition(task)
+
+
+def _inject_faults(task: partition_task.PartitionTask) -> None:
+    name = task.partition.name
+    pauses = FAULTS.get("pause", {})
+    if name in pauses or "*" in pauses:
+        task.marker.touch()
+        time.sleep(pauses.get(name, pauses.get("*")))
+    if name in FAULTS.get("ignore_signals", {}):
+        task.marker.touch()
+        _sleep_ignoring_signals(FAULTS["ignore_signals"][name])
+    for prefix in FAULTS.get("kill_worker", ()):
+        if name.startswith(prefix):
+            task.marker.touch()
+            _kill_once(FAULTS.get("once"), name)
+
+
+def _sleep_ignoring_signals(seconds: float) -> None:
+    # A signal would interrupt a sleep, but not this.
+    waiting = threading.Thread(target=time.sleep, args=(seconds,), daemon=True)
+    waiting.start()
+    ctypes.CDLL(None).pthread_join(ctypes.c_ulong(waiting.ident or 0), None)
+
+
+def _kill_once(folder: str | None, name: str) -> None:
+    done = folder and Path(folder) / name
+    if done and done.exists():
+        return
+    if done:
+        done.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before_each_change(act: Callable[[], None]) -> list[tuple[Any, str, Any]]:
+    """Call a function before each change of a file name; return the functions that were replaced."""
+
+    def wrapped(original: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            act()
+            return original(*arguments, **options)
+
+        return call
+
+    functions = [*RENAMES, (publishing, "_exchanged")]
+    originals = [(module, name, getattr(module, name)) for module, name in functions]
+    for module, name, original in originals:
+        setattr(module, name, wrapped(original))
+    return originals
+
+
+def _kill_at(number: int) -> None:
+    remaining = number
+
+    def count() -> None:
+        nonlocal remaining
+        remaining -= 1
+        if remaining < 0:
+            os.killpg(0, signal.SIGKILL)
+
+    before_each_change(count)
+
+
+def _turn_clocks_backwards() -> None:
+    now = [2e9]
+
+    def clock() -> float:
+        now[0] -= 3600
+        return now[0]
+
+    time.time = clock  # type: ignore[assignment]
+    # The monotonic clock changes only for the package itself: other code waits by it.
+    run.time = types.SimpleNamespace(monotonic=clock)  # type: ignore[assignment]
+
+
+def main() -> None:
+    workers._process, workers.process_partition = process_in_worker, process_partition
+    plan._MEGABYTE = FAULTS.get("partition_bytes", 1_000_000)  # type: ignore[misc]
+    if "kill_at" in FAULTS:
+        _kill_at(FAULTS["kill_at"])
+    if "clock_backwards" in FAULTS:
+        _turn_clocks_backwards()
+    if "delete" in FAULTS:
+        original = run.scan_export
+
+        def scan_export(*arguments: Any) -> Any:
+            scan = original(*arguments)
+            Path(FAULTS["delete"]).unlink()
+            return scan
+
+        run.scan_export = scan_export
+    sys.argv[0] = "polyframe"
+    backend = FAULTS.get("backend")
+    with joblib.parallel_config(backend=backend) if backend else contextlib.nullcontext():
+        app.main()

@@ -1,0 +1,97 @@
+"""Start runs as separate processes, for tests that kill or stop them or take away their resources."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from exports import ROOT, drawing, export_row, export_text, square
+
+from polyframe.store.output import WORK
+
+#: About the size of one subject of `small_export`.
+PARTITION_BYTES = 300
+#: So that processes need not load compiled loops.
+ENGINE = ("--engine", "shapely")
+
+Process = subprocess.Popen[str]
+
+
+def small_export(path: Path, subjects: int = 4) -> Path:
+    """Write an export: four volunteers outline one object of each subject, and a fifth draws elsewhere."""
+    rows = [
+        export_row(5 * (subject - 1) + volunteer, drawing(square(shift, 0)), subject_ids=subject)
+        for subject in range(1, subjects + 1)
+        for volunteer, shift in enumerate((0, 1, 2, 4, 50))
+    ]
+    path.write_text(export_text(rows), encoding="utf-8")
+    return path
+
+
+def start(*arguments: object, before: Sequence[str] = (), **faults: Any) -> Process:
+    """Start the command line in a new process group; for `faults` see `fault_injection`."""
+    faults = {"partition_bytes": PARTITION_BYTES} | faults
+    paths = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [
+            *before,
+            sys.executable,
+            "-c",
+            "import fault_injection; fault_injection.main()",
+            *map(str, arguments),
+        ],
+        env={**os.environ, "FAULTS": json.dumps(faults), "PYTHONPATH": os.pathsep.join(paths)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def outcome(process: Process, seconds: float = 120) -> tuple[int, str]:
+    """Wait for the end of a process; return its exit code and its standard error."""
+    _, errors = process.communicate(timeout=seconds)
+    return process.returncode, errors
+
+
+def error_line(errors: str) -> str:
+    """Return the only error line; it is the last line, after notes."""
+    *notes, line = errors.splitlines()
+    assert line.startswith("polyframe: error: "), errors
+    assert all(note.startswith("polyframe: ") and "error:" not in note for note in notes), errors
+    return line
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Wait until a condition is true; return its value."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError(f"still not true after {seconds} s")
+
+
+def begun(out: Path, partition: str) -> Callable[[], bool]:
+    """Return a condition: whether a worker has begun with a partition."""
+    return (out / WORK / "started" / partition).exists
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def tables_of(out: Path) -> dict[str, bytes]:
+    """Return all files of an output directory, except for the work directory."""
+    return {name: content for name, content in files(out).items() if not name.startswith(WORK)}
+
+
+def leftovers(out: Path) -> list[str]:
+    """Return the files in the work directory that are not finished parts."""
+    return [name for name in files(out / WORK) if not (name.startswith("next/") and "/part-" in name)]
