@@ -103,7 +103,7 @@ def test_bezier_tools_can_be_configured(polyframe: Call, tmp_path: Path) -> None
     for invalid in ("x", "T0:", ":1", "-1", "1.0", "T0:x", "9" * 30):
         done = polyframe("run", export, "-o", tmp_path / "none", "--bezier-tool", invalid)
         assert done.code == 2, invalid
-        assert "is not the index of a tool, such as 1 or T0:1" in done.err
+        assert "bezier_tool must be tool indices, such as 1 or T0:1 (got" in done.err
     assert not (tmp_path / "none").exists()
 
 
