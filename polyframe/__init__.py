@@ -1,31 +1,35 @@
-"""polyframe: consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
+"""Compute consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
 
 >>> import polyframe as pf
 >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
 >>> pf.scan("out", "contours")  # doctest: +SKIP
 
-`run`, `extract`, `reduce`, `contours`, `tune`, `export`, `report`, `config`, `scan`, `status` and `validate`
-are in `polyframe.api`; arrays of polygons are in `polyframe.geometry`, pictures in `polyframe.plot`; exports
-to try things out with are made by `polyframe.synthetic`.
+The functions correspond to the commands of the same names. `polyframe.geometry` works on arrays of polygons,
+and `polyframe.plot` draws.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from polyframe.core import forks  # noqa: F401 - from now on it notices forks
+from polyframe.core import forks  # noqa: F401 - it notices forks from now on
 from polyframe.core.errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:
+    from polyframe import geometry as geometry
+    from polyframe import plot as plot
     from polyframe.api import (
         Exported,
         Extraction,
         Finding,
+        Findings,
+        PolyframeWarning,
         Reduction,
         Reported,
         Status,
         Summary,
         config,
         contours,
+        explode_levels,
         export,
         extract,
         reduce,
@@ -33,11 +37,13 @@ if TYPE_CHECKING:
         run,
         scan,
         status,
+        synth,
+        to_geopandas,
         tune,
         validate,
     )
 
-# The folder first: imported later, it would take the place of the function `polyframe.export`.
+# Import the folder first: later, it would replace the function `polyframe.export`.
 importlib.import_module("polyframe.export")
 del globals()["export"]
 
@@ -47,7 +53,9 @@ __all__ = [
     "Exported",
     "Extraction",
     "Finding",
+    "Findings",
     "PolyframeError",
+    "PolyframeWarning",
     "Reduction",
     "Reported",
     "Status",
@@ -56,6 +64,7 @@ __all__ = [
     "__version__",
     "config",
     "contours",
+    "explode_levels",
     "export",
     "extract",
     "reduce",
@@ -63,22 +72,32 @@ __all__ = [
     "run",
     "scan",
     "status",
+    "synth",
+    "to_geopandas",
     "tune",
     "validate",
 ]
 
+_MODULES: Final = ("geometry", "plot")
+
+
+class _MissingExtraError(PolyframeError, AttributeError):
+    """A public module cannot be imported; `hasattr` and `help` treat it as missing."""
+
 
 def __getattr__(name: str) -> Any:
-    # Late, so that `polyframe --help` and `import polyframe` do not wait for Polars and GEOS.
+    # Import late: `polyframe --help` and `import polyframe` need neither Polars nor GEOS.
+    if name in _MODULES:
+        try:
+            return importlib.import_module(f"polyframe.{name}")
+        except PolyframeError as error:
+            raise _MissingExtraError(str(error)) from None
     if name in __all__:
         from polyframe import api
 
         return getattr(api, name)
-    if name == "plot":
-        # `pf.plot` after `import polyframe as pf`; what it needs may not be installed.
-        return importlib.import_module("polyframe.plot")
     raise AttributeError(f"module 'polyframe' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 
 if TYPE_CHECKING:
-    from polyframe.pipeline.result import Summary
+    from polyframe.api import Summary
 
 
 def say(quiet: bool) -> Callable[[str], None]:
@@ -46,17 +46,6 @@ class ProgressBar:
             self.bar.__enter__()
         self.bar.update(done - self.bar.pos)
 
-    def advance(self, total: int) -> Callable[[int], None]:
-        """Return a function that takes the number of steps since its last call."""
-        done = 0
-
-        def step(steps: int) -> None:
-            nonlocal done
-            done += steps
-            self(done, total)
-
-        return step
-
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.__exit__(None, None, None)
@@ -64,9 +53,5 @@ class ProgressBar:
 
 def print_summary(summary: "Summary", quiet: bool) -> None:
     """Print how many rows and marks were used, filtered out and rejected."""
-    if quiet:
-        return
-    from polyframe.pipeline.summary import summary_lines
-
-    for line in summary_lines(summary):
-        click.echo(line)
+    if not quiet:
+        click.echo(summary)

@@ -3,12 +3,9 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from polyframe.store.recorded_settings import not_default
-from polyframe.store.stages import settings_of
-from polyframe.store.status import Status
-from polyframe.store.validation import Checked
+from polyframe.api import Findings, Status
 
 #: Most problems that are listed; the rest are counted.
 _MOST_LISTED: Final = 36
@@ -53,30 +50,29 @@ def status_json(status: Status) -> list[str]:
     return [json.dumps(status.to_dict(), indent=2)]
 
 
-def checked_lines(output: Path, checked: Checked) -> list[str]:
+def findings_lines(output: Path, findings: Findings) -> list[str]:
     """List the problems of an output directory in words."""
-    contents = f"{checked.tables} tables, {checked.parts} parts, {checked.rows} rows"
-    n = len(checked.findings)
+    contents = f"{findings.tables} tables, {findings.parts} parts, {findings.rows} rows"
+    n = len(findings)
     if not n:
         return [f"{output}: {contents}: no problems"]
-    lines = [_one_line(str(finding)) for finding in checked.findings[:_MOST_LISTED]]
+    lines = [_one_line(str(finding)) for finding in findings[:_MOST_LISTED]]
     return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} problem{'s' * (n != 1)}"]
 
 
-def checked_json(output: Path, checked: Checked) -> list[str]:
+def findings_json(output: Path, findings: Findings) -> list[str]:
     """List the problems of an output directory as a JSON object.
 
     Its keys: `output`; `tables`, `parts` and `rows`, the number of each that could be read; and `findings`, a
-    list of objects with the attributes of `polyframe.store.validation.Finding`.
+    list of objects with the attributes of `polyframe.Finding`.
     """
-    report: dict[str, Any] = {"output": str(output), **vars(checked)}
-    report["findings"] = [finding.to_dict() for finding in checked.findings]
-    return [json.dumps(report, indent=2)]
+    listed = [finding.to_dict() for finding in findings]
+    return [json.dumps({"output": str(output), "findings": listed, **vars(findings)}, indent=2)]
 
 
 def _settings(status: Status) -> str:
     """List the settings that differ from the defaults, except those that every run chooses."""
-    return f"settings: {not_default(settings_of(status.settings)) or 'the defaults'}"
+    return f"settings: {status.changed_settings() or 'the defaults'}"
 
 
 def _table_lines(status: Status) -> list[str]:

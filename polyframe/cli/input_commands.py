@@ -11,7 +11,6 @@ from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, quiet_option
 from polyframe.cli.parameter_types import LOCAL_PATH
-from polyframe.core.errors import PolyframeError
 from polyframe.synthetic.synth_options import SynthOptions
 
 
@@ -36,9 +35,9 @@ def config(
     workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
 ) -> None:
     """Write configuration files for a workflow from the workflow export WORKFLOWS.csv."""
-    from polyframe.panoptes.config.write_config import config as write
+    from polyframe import api
 
-    for path in write(workflows, output, workflow_id, version, force=force, say=say(quiet)):
+    for path in api.config(workflows, output, workflow_id, version, force=force, say=say(quiet)):
         if not quiet:
             click.echo(path)
 
@@ -70,28 +69,12 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
     OUT is a file if its name ends in .csv or .csv.gz, otherwise a directory for classifications.csv and
     subjects.csv. The same options give the same bytes.
     """
-    from polyframe.synthetic import write_export
+    from polyframe import api
 
-    chosen = SynthOptions(**options)
-    as_file = output.name.endswith((".csv", ".csv.gz"))
-    if not as_file:
-        _make_folder(output)
-    export = output if as_file else output / "classifications.csv"
-    subjects = None if as_file else output / "subjects.csv"
     with ProgressBar(quiet, "subjects") as progress:
-        done = write_export(export, chosen, subjects_csv=subjects, progress=progress.advance(chosen.subjects))
+        export = api.synth(output, progress=progress, **options)
     if not quiet:
         click.echo(
-            f"{done.subjects} subjects, {done.rows} rows, {done.marks} marks, {done.bytes} bytes: {done.path}"
+            f"{export.subjects} subjects, {export.rows} rows, {export.marks} marks, {export.bytes} bytes: "
+            f"{export.path}"
         )
-
-
-def _make_folder(path: Path) -> None:
-    if path.is_file():
-        raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .csv or .csv.gz")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        from polyframe.synthetic.synthetic_export import cannot_write
-
-        raise cannot_write(path, error) from None

@@ -29,10 +29,10 @@ def status(output: Path, as_json: bool) -> None:
     Nothing in OUT is changed, and a run in progress is not disturbed. The exit code is 1 if a part is missing
     or damaged, judging by its length and footer; polyframe validate reads every row.
     """
+    from polyframe import api
     from polyframe.cli import format
-    from polyframe.store import status
 
-    result = status.status(output)
+    result = api.status(output)
     for line in format.status_json(result) if as_json else format.status_lines(result):
         click.echo(line)
     if result.not_current:
@@ -47,13 +47,15 @@ def validate(output: Path, as_json: bool) -> None:
 
     Prints a line for each problem; the exit code is 1 if there is any.
     """
+    from polyframe import api
     from polyframe.cli import format
-    from polyframe.store import validation
 
-    checked = validation.check(output)
-    for line in format.checked_json(output, checked) if as_json else format.checked_lines(output, checked):
+    findings = api.validate(output)
+    for line in (
+        format.findings_json(output, findings) if as_json else format.findings_lines(output, findings)
+    ):
         click.echo(line)
-    if checked.findings:
+    if findings:
         sys.exit(1)
 
 
@@ -86,11 +88,11 @@ def _parameter_type(kind: Any) -> Any:
 @click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="file or folder to write")
 @_export_options
 @quiet_option
-def export(output: Path, to: str, path: Path, quiet: bool, **options: Any) -> None:
+def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> None:
     """Export the tables of OUT to the format of another program. Nothing in OUT is changed."""
-    from polyframe.export.export_output import export as write
+    from polyframe import api
 
-    for done in write(output, to, path, say=say(quiet), **drop_unset(options)):
+    for done in api.export(output, to, path, say=say(quiet), **drop_unset(options)):
         if not quiet:
             click.echo(f"{done.path}: {done.count} {done.kind}")
 
@@ -130,8 +132,8 @@ def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
 
     Images need the extra panoptes-polyframe[report].
     """
-    from polyframe.export.report.write_report import report as write
+    from polyframe import api
 
-    report = write(output, path, say=say(quiet), **options)
+    report = api.report(output, path, say=say(quiet), **options)
     if not quiet:
         click.echo(report)

@@ -20,7 +20,7 @@ from polyframe.cli.options import (
     tables_option,
 )
 from polyframe.cli.parameter_types import LOCAL_PATH
-from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+from polyframe.core.errors import UsageError
 
 
 @command(
@@ -85,22 +85,16 @@ def extract(
 ) -> None:
     """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
     from polyframe import api
-    from polyframe.pipeline.run import run_export
 
-    tell = say(quiet)
-    wanted = api.given_settings(config, drop_unset(options), tell)
-    settings = api.checked_settings(wanted)
     with ProgressBar(quiet) as progress:
-        summary = run_export(
+        summary = api.extract(
             classifications,
-            output,
-            settings,
-            ["extract"],
-            tell,
-            progress,
+            config,
+            output=output,
             force=force,
-            given=wanted,
-            flagged=drop_unset(options),
+            say=say(quiet),
+            progress=progress,
+            **drop_unset(options),
         )
     print_summary(summary, quiet)
 
@@ -134,31 +128,19 @@ def reduce(
     Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
-    if not extractions.is_file():
-        if not extractions.exists() and (output is not None or extractions.suffix.lower() == ".csv"):
-            raise PolyframeError(no_such_file(extractions))
-        if output is not None:
-            raise UsageError(f"-o needs a CSV file of extractions, and {extractions} is not one")
-        _from_extractions("reduce", extractions, config, force, quiet, options)
-        return
-    if output is None:
+    if output is None and extractions.is_file():
         raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     from polyframe import api
-    from polyframe.pipeline import from_extractions
 
-    tell = say(quiet)
-    wanted = api.given_settings(config, drop_unset(options), tell)
-    settings = api.checked_settings(wanted)
     with ProgressBar(quiet) as progress:
-        summary = from_extractions.run_extractions_csv(
+        summary = api.reduce(
             extractions,
-            output,
-            settings,
-            tell,
-            progress,
+            config,
+            output=output or extractions,
             force=force,
-            given=wanted,
-            flagged=drop_unset(options),
+            say=say(quiet),
+            progress=progress,
+            **drop_unset(options),
         )
     print_summary(summary, quiet)
 
@@ -174,25 +156,16 @@ def reduce(
 @quiet_option
 def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
     """Make the table contours from the extractions in OUT."""
-    _from_extractions("contours", output, config, force, quiet, options)
-
-
-def _from_extractions(
-    stage: str, output: Path, config: tuple[Path, ...], force: bool, quiet: bool, options: dict[str, Any]
-) -> None:
     from polyframe import api
-    from polyframe.pipeline.run import run_extractions
-    from polyframe.store import manifest, recorded_settings
 
-    wanted = api.given_settings(config, drop_unset(options), say(quiet))
-    api.checked_settings(wanted)
-    settings = recorded_settings.settings_for_stage(manifest.read_manifest(output), stage, wanted)
-    taken_over = recorded_settings.not_default(settings, without=wanted)
-    say(quiet)(f"settings that are not given are as {output} was made with: {taken_over or 'the defaults'}")
     with ProgressBar(quiet) as progress:
-        summary = run_extractions(
-            output, settings, stage, say(quiet), progress, force=force, flagged=drop_unset(options)
+        summary = api.contours(
+            output,
+            config,
+            output=output,
+            force=force,
+            say=say(quiet),
+            progress=progress,
+            **drop_unset(options),
         )
-    for note in summary.notes:
-        say(quiet)(note)
     print_summary(summary, quiet)

@@ -10,6 +10,7 @@ from polyframe.consensus.anonymize import may_show_cells
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import flatten, list_column
 from polyframe.core.reasons import REASONS
+from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
 from polyframe.geometry.polygon_repair import RepairedPolygons, path_problems, polygons_from_ragged
@@ -20,7 +21,7 @@ from polyframe.panoptes.classifications.row_checks import CheckedRows
 _STAGES: Final = {reason.code: reason.stage for reason in REASONS}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Extraction:
     """The marks of some classifications.
 
@@ -33,6 +34,12 @@ class Extraction:
     classifications: pl.DataFrame
     extractions: pl.DataFrame
     rejects: pl.DataFrame
+
+    def __repr__(self) -> str:
+        return text_repr("Extraction", row_counts(vars(self)))
+
+    def _repr_html_(self) -> str:
+        return html_repr("Extraction", row_counts(vars(self)))
 
 
 def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:

@@ -19,6 +19,7 @@ from polyframe.consensus.marks import (
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import list_column, offsets_of
+from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.averages import median_and_consensus
@@ -67,6 +68,27 @@ class Clusters:
         return self.counts / self.marks.n_classifications[self.group]
 
 
+@dataclass(frozen=True, repr=False)
+class Reduction:
+    """The clusters of some marks.
+
+    Attributes
+    ----------
+    groups, labels, reductions : polars.DataFrame
+        The tables of these names; `polyframe.core.tables` describes their columns.
+    """
+
+    groups: pl.DataFrame
+    labels: pl.DataFrame
+    reductions: pl.DataFrame
+
+    def __repr__(self) -> str:
+        return text_repr("Reduction", row_counts(vars(self)))
+
+    def _repr_html_(self) -> str:
+        return html_repr("Reduction", row_counts(vars(self)))
+
+
 def cluster_marks(
     extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings
 ) -> Clusters:
@@ -105,6 +127,11 @@ def cluster_marks(
         median=members[median],
         consensus=consensus,
     )
+
+
+def reduction_tables(clusters: Clusters, settings: Settings) -> Reduction:
+    """Make the tables `groups`, `labels` and `reductions`."""
+    return Reduction(groups_table(clusters), labels_table(clusters), reductions_table(clusters, settings))
 
 
 def groups_table(clusters: Clusters) -> pl.DataFrame:

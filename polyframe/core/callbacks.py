@@ -6,3 +6,7 @@ from collections.abc import Callable
 Say = Callable[[str], None]
 #: Receives the number of finished partitions and the number of all partitions.
 Progress = Callable[[int, int], None]
+
+
+def no_progress(_done: int, _of_all: int) -> None:
+    """Ignore progress."""

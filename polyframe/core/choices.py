@@ -12,6 +12,10 @@ EngineName = Literal["auto", "shapely", "compiled"]
 Volunteers = Literal["keep", "hash", "drop"]
 Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]
+#: The tables of an output directory.
+TableName = Literal["classifications", "extractions", "rejects", "groups", "labels", "reductions", "contours"]
+#: The formats of an export.
+ExportFormat = Literal["panoptes-csv", "geojson", "coco", "masks", "labelstudio"]
 #: How the version of an output directory was chosen: named, by default, or as the newest that was asked for.
 VersionChosenBy = Literal["user", "default", "newest"]
 

@@ -6,6 +6,7 @@
 from collections.abc import Iterable
 from typing import TypedDict
 
+from polyframe.core.callbacks import Progress, Say
 from polyframe.core.choices import (
     AverageType,
     ContourMethod,
@@ -19,7 +20,15 @@ from polyframe.core.choices import (
 from polyframe.core.drawing_tasks import DrawingTask
 
 
-class ExtractKeywords(TypedDict, total=False):
+class CallKeywords(TypedDict, total=False):
+    """How to report and repeat the work; these are not settings."""
+
+    force: bool
+    say: Say | None
+    progress: Progress | None
+
+
+class ExtractKeywords(CallKeywords, total=False):
     """Settings of `extract`, and how to do the work."""
 
     workflow_id: int | None

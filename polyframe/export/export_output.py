@@ -2,24 +2,31 @@
 
 import importlib
 import os
-from typing import Any
 
 from polyframe.core.callbacks import Say
+from polyframe.core.choices import ExportFormat
+from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.local_paths import local_path
+from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
-from polyframe.export.export_options import FORMATS, ExportOptions
+from polyframe.export.export_options import FORMATS, ExportOptions, What
 from polyframe.export.exported_file import Exported
 from polyframe.store.manifest import read_manifest
 
 
+@with_options(ExportOptions)
 def export(
     output: str | os.PathLike[str],
-    to: str,
+    to: ExportFormat,
     path: str | os.PathLike[str],
     *,
-    say: Say = lambda _: None,
-    **options: Any,
+    what: What | None = None,
+    level: int | None = None,
+    classifications: str | os.PathLike[str] | None = None,
+    image_size: str | None = None,
+    image_name: str | None = None,
+    say: Say | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
 
@@ -27,14 +34,13 @@ def export(
     ----------
     output : path
         The output directory; nothing in it is changed.
-    to : str
-        The format: `panoptes-csv`, `geojson`, `coco`, `masks` or `labelstudio`.
+    to : {"panoptes-csv", "geojson", "coco", "masks", "labelstudio"}
+        The format.
     path : path
         The file to write, or the folder for formats of several files; existing files are replaced.
-    say : callable
+    {options}
+    say : callable, optional
         Receives notes, for example about omitted shapes.
-    **options
-        `what`, `level`, `classifications`, `image_size` or `image_name`.
 
     Returns
     -------
@@ -56,13 +62,9 @@ def export(
     folder, target = local_path(output, "output"), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
         raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
-    known = ExportOptions.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise UsageError(f"unknown option {name!r}{nearest(name, known)}")
-    checked = ExportOptions(**options)
-    checked.check_for(to)
+    options = ExportOptions(what, level, classifications, image_size, image_name)
+    options.check_for(to)
     read_manifest(folder)  # fails before anything is written
     module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
-    exported: list[Exported] = module.write(folder, target, checked, say)
+    exported: list[Exported] = module.write(folder, target, options, say or show)
     return exported

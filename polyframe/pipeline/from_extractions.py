@@ -14,8 +14,8 @@ from polyframe.core.settings import Settings
 from polyframe.panoptes.aggregation_csv.extractions_csv import write_export
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_version_spec
 from polyframe.pipeline import run
-from polyframe.pipeline.result import Summary
 from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
+from polyframe.pipeline.summary import Summary
 from polyframe.store.work_directory import check_output
 
 _NO_SESSIONS: Final = (

@@ -36,7 +36,7 @@ from polyframe.pipeline.plan import (
     recorded_partitions,
     task_for,
 )
-from polyframe.pipeline.result import Summary, checked_counts, merged_records, removed_tables
+from polyframe.pipeline.records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.safeguards import (
     check_shrinkage,
     check_tools_exist,
@@ -45,6 +45,7 @@ from polyframe.pipeline.safeguards import (
     recorded_manifest,
 )
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
+from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.workers import Split, process
 from polyframe.store.current_parts import remove_outdated
 from polyframe.store.manifest import (
@@ -157,7 +158,7 @@ def run_export(
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
-        removed = removed_tables(before, manifest)
+        removed = removed_tables(output, before, manifest)
         for note in removed:
             say(note)
         publish(directory, manifest, before)
@@ -265,7 +266,7 @@ def run_extractions(
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         manifest = with_later_stages(before, all_settings, records, counts)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
-        removed = removed_tables(before, manifest)
+        removed = removed_tables(output, before, manifest)
         publish(directory, manifest, before)
     return Summary(
         output,

@@ -1,58 +1,109 @@
-"""The short summary at the end of a run, in words."""
+"""Summarize a run: where every row and mark went, as text and for notebooks."""
 
-from polyframe.pipeline.result import Summary
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyframe.core.reprs import counted, html_repr, listed_counts, text_repr
 from polyframe.store.accounting import Accounting
 
 
-def summary_lines(summary: Summary) -> list[str]:
-    """Return the lines that tell where every row and mark went.
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """The result of a call that wrote tables; `print` shows it as the command line does.
 
-    Parameters
+    Attributes
     ----------
-    summary : Summary
-        What a run did.
+    output : Path
+        The output directory.
+    accounting : Accounting
+        Where every row and mark went.
+    seconds : float
+        Duration.
+    notes : tuple of str
+        What was chosen or skipped by default.
+    partitions, made : int
+        Number of partitions, and of those that this call processed; the others were up to date.
+    temporary_bytes : int
+        Size of the temporary files, which are removed.
+    stages : tuple of str
+        The stages whose tables are in the directory: `extract`, and possibly `reduce` and `contours`.
     """
+
+    output: Path
+    accounting: Accounting
+    seconds: float
+    notes: tuple[str, ...]
+    partitions: int = 1
+    made: int = 1
+    temporary_bytes: int = 0
+    stages: tuple[str, ...] = ("extract", "reduce", "contours")
+
+    def __str__(self) -> str:
+        return "\n".join(summary_lines(self))
+
+    def __repr__(self) -> str:
+        return text_repr("Summary", self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_repr("Summary", self._rows())
+
+    def _rows(self) -> dict[str, object]:
+        counts = self.accounting
+        rows = {
+            "output": self.output,
+            "stages": ", ".join(self.stages),
+            "rows": f"{counts.rows_used:,} of {counts.rows_read:,} used, {counts.rows_rejected:,} rejected",
+            "marks": f"{counts.marks_seen:,}, {counts.marks_rejected:,} rejected",
+            "clusters": f"{counts.clusters:,} in {counted(counts.groups, 'group')}",
+            "partitions": f"{self.made:,} of {self.partitions:,} processed in {self.seconds:.1f} s",
+        }
+        if self.stages == ("extract",):
+            del rows["clusters"]
+        return rows
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """Return the lines that say where every row and mark went, and how long the run took."""
     return [
         *counts_lines(summary.accounting, clustered=summary.stages != ("extract",)),
-        _work(summary),
+        _partitions_line(summary),
         f"{summary.seconds:.1f} s, tables in {summary.output}",
     ]
 
 
 def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
-    """Return the lines that tell where every row and mark went, by the counts alone.
+    """Return the lines that say where every row and mark went.
 
     Parameters
     ----------
     counts : Accounting
-        What was counted.
+        The counts of a run.
     clustered : bool
-        False where marks were extracted and nothing else.
+        False if marks were extracted but not clustered.
     """
     lines = [
         f"rows read {counts.rows_read} = {counts.rows_filtered} filtered out"
         f" + {counts.rows_rejected} rejected + {counts.rows_used} used",
-        _marks(counts, clustered),
+        _marks_line(counts, clustered),
     ]
     if clustered:
         lines.append(f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers")
-        lines += _repeats(counts)
+        lines += _repeats_lines(counts)
     if counts.reasons:
-        listed = ", ".join(f"{reason} {number}" for reason, number in counts.reasons.items())
-        lines.append(f"rejected, see the table rejects: {listed}")
+        lines.append(f"rejected, see the table rejects: {listed_counts(counts.reasons.items())}")
     return lines
 
 
-def _work(summary: Summary) -> str:
-    kept = summary.partitions - summary.made
+def _partitions_line(summary: Summary) -> str:
+    unchanged = summary.partitions - summary.made
     line = f"{summary.made} of {summary.partitions} partitions made"
-    line += f", {kept} kept as they were" if kept else ""
+    line += f", {unchanged} kept as they were" if unchanged else ""
     if summary.temporary_bytes:
         line += f"; {summary.temporary_bytes / 1e6:.1f} MB of temporary files, removed"
     return line
 
 
-def _repeats(counts: Accounting) -> list[str]:
+def _repeats_lines(counts: Accounting) -> list[str]:
     if not counts.rows_set_aside:
         return []
     by_visitors = f", {counts.visitor_repeats} of them by visitors who are not logged in"
@@ -62,7 +113,7 @@ def _repeats(counts: Accounting) -> list[str]:
     ]
 
 
-def _marks(counts: Accounting, clustered: bool) -> str:
+def _marks_line(counts: Accounting, clustered: bool) -> str:
     line = f"marks seen {counts.marks_seen} = {counts.marks_rejected} rejected"
     if not clustered:
         return f"{line} + {counts.marks_extracted} extracted"

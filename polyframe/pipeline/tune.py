@@ -11,12 +11,9 @@ from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.consensus.tune.values import Grid
-from polyframe.core.atomic_files import placed_whole
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import file_ending
+from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import each
 from polyframe.store.manifest import Manifest
@@ -26,8 +23,6 @@ from polyframe.store.recorded_settings import check_volunteers_known, settings_f
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
 _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
-
-TABLE_ENDINGS: Final = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,8 @@ def tune_output(
         current = _current(manifest)
         if current and current not in grid.settings:
             eps, min_samples = current
-            say(f"{output} was made with eps {eps:g}, min_samples {min_samples}, which is not among these")
+            made_with = f"eps {eps:g}, min_samples {min_samples}"
+            say(Information(f"{output} was made with {made_with}, which is not among these"))
         extractions, classifications = (
             part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
         )
@@ -105,38 +101,6 @@ def tune_frames(
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
 
-def check_table_format(path: Path, output: Path | None = None) -> str:
-    """Return the ending of the file to which a table is written.
-
-    Raises
-    ------
-    UsageError
-        If it is neither .csv nor .parquet, or the file is one of those in `output`.
-    """
-    folder = path.resolve().parent
-    if output and folder.parent == output.resolve() and folder.name in TABLES:
-        raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
-    return file_ending(path, TABLE_ENDINGS, "table")
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, depending on the ending of the path; all of it or nothing.
-
-    Raises
-    ------
-    UsageError
-        If the path ends otherwise.
-    PolyframeError
-        If it cannot be written.
-    """
-    ending = check_table_format(path)
-    with placed_whole(path) as temporary, temporary.open("wb") as file:
-        if ending == ".csv":
-            table.write_csv(file)
-        else:
-            table.write_parquet(file)
-
-
 def _settings(output: Path, manifest: Manifest, given: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", given)
@@ -145,7 +109,8 @@ def _settings(output: Path, manifest: Manifest, given: Mapping[str, Any], say: S
     for name in _SHOWN:
         origin = "settings given" if given.get(name) is not None else f"settings of {output}"
         by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
-    say("; ".join(f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values))
+    used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
+    say(Information("; ".join(used)))
     return settings
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Floats, Ints
+from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import as_list, local_path
@@ -259,7 +260,7 @@ def _cluster(
     )
 
 
-def _rows(output: str | os.PathLike[str], table: str, wanted: pl.Expr) -> pl.DataFrame:
+def _rows(output: str | os.PathLike[str], table: TableName, wanted: pl.Expr) -> pl.DataFrame:
     try:
         return scan(output, table).filter(wanted).collect()
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import polars as pl
 
+from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.forks import use_polars
 from polyframe.core.local_paths import local_path
@@ -159,7 +160,7 @@ def part_paths(output: Output, table: str, manifest: Manifest) -> list[Path]:
     return [folder / name for name in table_parts(manifest, table)]
 
 
-def scan(output: str | os.PathLike[str], table: str) -> pl.LazyFrame:
+def scan(output: str | os.PathLike[str], table: TableName) -> pl.LazyFrame:
     """Open a table of an output directory.
 
     Parameters

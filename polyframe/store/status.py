@@ -8,6 +8,7 @@ from typing import Any
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
+from polyframe.core.reprs import counted, html_repr, text_repr
 from polyframe.store.current_parts import finished_stages
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest
@@ -15,7 +16,8 @@ from polyframe.store.output import Output, part_name, partition_of
 from polyframe.store.parts import read_rows_and_origin
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import read_unchanged
-from polyframe.store.stages import STAGE_TABLES, tables_of
+from polyframe.store.recorded_settings import not_default
+from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class TableStatus:
     current: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status:
     """What an output directory contains.
 
@@ -100,9 +102,28 @@ class Status:
     finished_partitions: int = 0
     change_decided: bool = False
 
+    def __repr__(self) -> str:
+        return text_repr("Status", self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_repr("Status", self._rows())
+
+    def _rows(self) -> dict[str, object]:
+        rows: dict[str, object] = {"output": self.output, "stages": ", ".join(self.stages) or "no tables yet"}
+        rows |= {name: counted(table.rows, "row") for name, table in self.tables.items()}
+        if self.partitions:
+            rows["current"] = f"{self.partitions_current:,} of {counted(self.partitions, 'partition')}"
+        if self.running:
+            rows["running"] = self.running
+        return rows
+
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as plain JSON values, by name."""
         return asdict(self)
+
+    def changed_settings(self) -> str:
+        """Return the settings that differ from the defaults, such as `eps 0.3, filter all`."""
+        return not_default(settings_of(self.settings))
 
 
 def status(output: str | os.PathLike[str]) -> Status:

@@ -8,10 +8,10 @@ import pytest
 from exports import ROOT
 
 import polyframe as pf
-from polyframe.api import settings_from
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings
+from polyframe.pipeline.configure import configure
 
 CONFIG = ROOT / "data" / "config.yaml"
 NESTED: dict[str, Any] = {
@@ -26,28 +26,30 @@ NESTED: dict[str, Any] = {
 
 
 def test_a_configuration_as_a_mapping() -> None:
-    assert settings_from({"eps": 0.3, "task": ["T0"]}, {}) == Settings(eps=0.3, task=("T0",))
-    assert settings_from(NESTED, {}) == Settings(
+    assert configure({"eps": 0.3, "task": ["T0"]}, {}).settings == Settings(eps=0.3, task=("T0",))
+    assert configure(NESTED, {}).settings == Settings(
         workflow_id=4321,
         workflow_version="7.10",
         drawing_tasks=(DrawingTask("T0", (0, 1)), DrawingTask("T3", None, "bezier")),
         eps=0.4,
         average_type="union",
     )
-    assert settings_from({}, {}) == settings_from(None, {}) == settings_from([], {}) == Settings()
-    assert settings_from({"eps": np.float64(0.3), "min_samples": None}, {}) == Settings(eps=0.3)
+    assert (
+        configure({}, {}).settings == configure(None, {}).settings == configure([], {}).settings == Settings()
+    )
+    assert configure({"eps": np.float64(0.3), "min_samples": None}, {}).settings == Settings(eps=0.3)
     # Options override it, as they override a file.
-    assert settings_from({"eps": 0.3}, {"eps": 0.7}) == Settings(eps=0.7)
+    assert configure({"eps": 0.3}, {"eps": 0.7}).settings == Settings(eps=0.7)
 
 
 def test_files_and_mappings_together(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text("min_samples: 3\n", encoding="utf-8")
-    assert settings_from([file, {"eps": 0.3}], {}) == Settings(eps=0.3, min_samples=3)
+    assert configure([file, {"eps": 0.3}], {}).settings == Settings(eps=0.3, min_samples=3)
     with pytest.raises(
         pf.UsageError, match=r"a\.yaml: min_samples gives .* 3, config\[1\]: min_samples gives 2"
     ):
-        settings_from([file, {"min_samples": 2}], {})
+        configure([file, {"min_samples": 2}], {})
 
 
 def test_a_mapping_has_the_same_effect_as_a_file(tmp_path: Path) -> None:
@@ -83,13 +85,13 @@ def test_a_mapping_has_the_same_effect_as_a_file(tmp_path: Path) -> None:
 )
 def test_invalid_configurations(config: Any, message: str) -> None:
     with pytest.raises(pf.UsageError) as caught:
-        settings_from(config, {})
+        configure(config, {})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_an_integer_version_is_a_major_version() -> None:
-    assert settings_from({"workflow_version": 7}, {}).workflow_version == "7"
+    assert configure({"workflow_version": 7}, {}).settings.workflow_version == "7"
 
 
 ADDRESSES = [

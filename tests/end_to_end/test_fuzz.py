@@ -15,7 +15,7 @@ from fuzz_rows import OPTIONS, any_export, check_run
 
 from polyframe.panoptes.annotations import decode as reader
 from polyframe.panoptes.annotations.mark_rules import Mark
-from polyframe.pipeline import result
+from polyframe.pipeline import records
 from polyframe.store.accounting import Accounting
 
 MARK = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]%s}'
@@ -113,12 +113,12 @@ def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         if n_rows is not None:
             break
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
-    total = result.total
+    total = records.total
 
     def forgetful(*given: Any) -> Accounting:
         counts = total(*given)
         return msgspec.structs.replace(counts, rows_used=counts.rows_used - 1)
 
-    monkeypatch.setattr(result, "total", forgetful)
+    monkeypatch.setattr(records, "total", forgetful)
     with pytest.raises(AssertionError):
         check_run(export, n_rows, {"workflow_id": 7}, tmp_path)

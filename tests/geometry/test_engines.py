@@ -14,12 +14,12 @@ from exports import Done
 
 import polyframe as pf
 from polyframe import geometry as g
-from polyframe.api import settings_from
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
 from polyframe.geometry.compiled import numba_jit
 from polyframe.geometry.engines import engine_for, engine_named
+from polyframe.pipeline.configure import configure
 from polyframe.synthetic import SynthOptions, write_export
 
 fast = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_earlier_names_of_the_compiled_engine_are_accepted(
     )
     config = tmp_path / "engine.yaml"
     config.write_text(f"engine: {earlier}\n")
-    assert settings_from(config, {}).engine == "compiled"
+    assert configure(config, {}).settings.engine == "compiled"
     missing = tmp_path / "no.csv"
     done = polyframe("extract", "--engine", earlier, missing, "-o", tmp_path / "out")
     assert (done.code, "no.csv: no such file" in done.err) == (1, True)

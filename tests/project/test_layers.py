@@ -92,3 +92,30 @@ def test_geometry_does_not_import_polars() -> None:
         names = [n.name for node in ast.walk(tree) if isinstance(node, ast.Import) for n in node.names]
         names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         assert not [name for name in names if name.partition(".")[0] == "polars"], path
+
+
+#: What the command line imports beside the API: its own modules, `core`, pictures, and the declarations of
+#: options. Ctrl-C removes temporary files at once, whatever the API is doing.
+USED_BY_COMMANDS = (
+    "polyframe",
+    "polyframe.api",
+    "polyframe.cli",
+    "polyframe.core",
+    "polyframe.plot",
+    "polyframe.export.export_options",
+    "polyframe.export.report",
+    "polyframe.synthetic.synth_options",
+    "polyframe.store.work_directory",
+)
+
+
+def test_commands_call_only_the_api() -> None:
+    others = [
+        (module, imported)
+        for module, path in MODULES.items()
+        if layer_of(module) == "cli"
+        for imported in imports_of(path)
+        if imported not in USED_BY_COMMANDS
+        and not imported.startswith(("polyframe.cli.", "polyframe.core.", "polyframe.plot."))
+    ]
+    assert others == []

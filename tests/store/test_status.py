@@ -16,6 +16,7 @@ from exports import Done, drawing, export_row, export_text, square
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import run
+from polyframe.pipeline.configure import configure
 from polyframe.store import publishing, status
 from polyframe.store.lock import exclusive, holder_of
 from polyframe.store.manifest import read_manifest
@@ -284,7 +285,7 @@ def test_extractions_alone(tmp_path: Path, polyframe: Call) -> None:
     path = tmp_path / "small.csv"
     rows = [export_row(1, drawing(square(0, 0))), export_row(2, "nonsense"), export_row(3, None)]
     path.write_text(export_text(rows))
-    run.run_export([path], tmp_path / "out", pf.api.settings_from(None, {}), ["extract"])
+    run.run_export([path], tmp_path / "out", configure(None, {}).settings, ["extract"])
     found = pf.status(tmp_path / "out")
     assert list(found.tables) == list(STAGE_TABLES["extract"])
     told: dict[str, Any] = {"annotations_missing": 1, "annotations_not_json": 1}

@@ -14,9 +14,9 @@ import shapely
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe import api
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
+from polyframe.pipeline.configure import configure
 from polyframe.store import publishing
 from polyframe.store.output import MANIFEST, WORK
 from polyframe.store.stages import stage_of
@@ -649,7 +649,7 @@ def test_a_fresh_output_is_fine(name: str, synthetic: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("min_threshold", [0, 0.4])
 def test_some_stages_are_fine(stages: list[str], min_threshold: float, small: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run.run_export([small], out, api.settings_from(None, {"min_threshold": min_threshold}), stages)
+    run.run_export([small], out, configure(None, {"min_threshold": min_threshold}).settings, stages)
     assert pf.validate(out) == []
     if "contours" in stages:
         # Without labels nobody knows which clusters a threshold drops.

@@ -1,7 +1,6 @@
-"""Make the table of compared settings from the counts of all partitions, and format it."""
+"""Make the table of compared settings from the counts of all partitions."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -69,45 +68,3 @@ def _quartiles(parts: list[Floats]) -> list[float | None]:
     if not len(values):
         return [None, None, None]
     return [float(quartile) for quartile in np.quantile(values, (0.25, 0.5, 0.75))]
-
-
-#: The printed columns: two lines of heading, name in the table, format.
-_PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
-    ("", "eps", "eps", "{:g}".format),
-    ("min_", "samples", "min_samples", "{}".format),
-    ("", "clusters", "clusters", "{:,}".format),
-    ("clusters", "a group", "clusters_per_group", "{:.2f}".format),
-    ("marks", "a cluster", "marks_per_cluster", "{:.1f}".format),
-    ("", "outliers", "outliers", "{:,}".format),
-    ("of all", "marks", "outlier_share", "{:.1%}".format),
-    ("", "doubled", "doubled_clusters", "{:,}".format),
-    ("", "merged", "merged_clusters", "{:,}".format),
-    ("consensus", "quartile", "consensus_q1", "{:.3f}".format),
-    ("", "median", "consensus_median", "{:.3f}".format),
-    ("", "quartile", "consensus_q3", "{:.3f}".format),
-)
-
-
-def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
-    """Format the table as aligned lines, with a star at the setting of the output.
-
-    Parameters
-    ----------
-    table : polars.DataFrame
-        From `tuning_table`.
-    output : str
-        Name of the output, for the last line.
-    """
-    columns = [
-        [first_line, second_line, *("-" if value is None else formatted(value) for value in table[name])]
-        for first_line, second_line, name, formatted in _PRINTED
-    ]
-    widths = [max(map(len, column)) for column in columns]
-    stars = ["", "", *("*" if current else "" for current in table["current"])]
-    lines = []
-    for star, cells in zip(stars, zip(*columns, strict=True), strict=True):
-        padded = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{star:<2}{padded}".rstrip())
-    if table["current"].any():
-        lines.append(f"* settings of {output}")
-    return lines

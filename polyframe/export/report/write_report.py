@@ -12,6 +12,7 @@ from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import file_ending, local_path
+from polyframe.core.notes import show
 from polyframe.core.values import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
@@ -84,7 +85,7 @@ def report(
     images: AnyPath | None = None,
     classifications: AnyPath | None = None,
     limit: int = LIMIT,
-    say: Say = lambda _: None,
+    say: Say | None = None,
 ) -> Reported:
     """Write one HTML file about an output directory, like `polyframe report`.
 
@@ -107,7 +108,7 @@ def report(
         image, or else the extent of the marks.
     limit : int
         Largest number of clusters, at least 1.
-    say : callable
+    say : callable, optional
         Receives notes about files that are not images.
 
     Returns
@@ -127,6 +128,7 @@ def report(
     >>> import polyframe as pf
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
+    say = say or show
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")

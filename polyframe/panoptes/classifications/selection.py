@@ -8,6 +8,7 @@ import polars as pl
 
 from polyframe.core.choices import VersionChosenBy, Visitors
 from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT, timestamp, whole_number
@@ -276,11 +277,11 @@ def _choose_workflow(
         )
     if made_with and held.height > 1:
         kept = f"workflow {made_with.workflow_id}, with which {made_with.output} was made"
-        notes.append(f"{kept}; the export holds {listed}; --workflow-id chooses another")
+        notes.append(Information(f"{kept}; the export holds {listed}; --workflow-id chooses another"))
         return made_with.workflow_id
     if held.height > 1:
         raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
-    notes.append(f"workflow {listed}, the only one in the export")
+    notes.append(Information(f"workflow {listed}, the only one in the export"))
     return int(held["workflow_id"][0])
 
 
@@ -323,11 +324,14 @@ def _kept_versions(
             f"; the export also holds {rows} row{'s' * (rows != 1)} of newer versions, up to {newer[-1]}; "
             f"--workflow-version {versions.NEWEST} moves on"
         )
-    notes.append(kept)
+    notes.append(kept if newer else Information(kept))
     return chosen
 
 
 def _newest_version(held: list[str], notes: list[str]) -> list[str]:
     newest = versions.version_key(held[-1])
-    notes.append(f"version {held[-1]}" + (f", the newest of {', '.join(held)}" if len(held) > 1 else ""))
+    if len(held) == 1:
+        notes.append(Information(f"version {held[0]}"))
+    else:
+        notes.append(f"version {held[-1]}, the newest of {', '.join(held)}")
     return [text for text in held if versions.version_key(text) == newest]

@@ -7,6 +7,7 @@ from polyframe.core.atomic_files import written_whole
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import local_path
+from polyframe.core.notes import Information, show
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, version_spec_from_config
 from polyframe.panoptes.config.workflow_export import (
@@ -25,7 +26,7 @@ def config(
     version: str | None = None,
     *,
     force: bool = False,
-    say: Say = lambda _: None,
+    say: Say | None = None,
 ) -> list[Path]:
     """Write configuration files from a workflow export, like `polyframe config`.
 
@@ -43,8 +44,8 @@ def config(
         As the setting `workflow_version`; the tasks are those of the newest version that it names.
     force : bool
         Replace files that are there.
-    say : callable
-        Told what was chosen without being asked for, and which tools and tasks are skipped.
+    say : callable, optional
+        Receives notes: what was chosen by default, and which tools and tasks are skipped.
 
     Returns
     -------
@@ -61,6 +62,7 @@ def config(
     >>> import polyframe as pf
     >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
     """
+    say = say or show
     path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
     workflow_id = as_builtin(workflow_id)
     if workflow_id is not None and not is_integer(workflow_id):
@@ -76,8 +78,8 @@ def config(
     if there and not force:
         raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")
     if workflow_id is None:
-        say(f"workflow {chosen.workflow_id}, the only one in the export")
-    say(f"the tasks of version {chosen.version}, the newest that was asked for")
+        say(Information(f"workflow {chosen.workflow_id}, the only one in the export"))
+    say(Information(f"the tasks of version {chosen.version}, the newest that was asked for"))
     for note in notes_on_tools(drawing_tools(chosen)):
         say(note)
     for file, text in files.items():

@@ -6,7 +6,7 @@
 a subject; both are checked.
 """
 
-from polyframe.store.validation.finding import Finding
-from polyframe.store.validation.validate_output import Checked, check
+from polyframe.store.validation.finding import Finding, Findings
+from polyframe.store.validation.validate_output import check
 
-__all__ = ["Checked", "Finding", "check"]
+__all__ = ["Finding", "Findings", "check"]

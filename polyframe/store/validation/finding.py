@@ -1,6 +1,6 @@
 """What is found to be off, and how rows are named in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -43,6 +43,18 @@ class Finding:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         return asdict(self)
+
+
+class Findings(list[Finding]):
+    """The problems of an output directory, in the order of its partitions, and how much of it was read."""
+
+    def __init__(
+        self, findings: Iterable[Finding] = (), tables: int = 0, parts: int = 0, rows: int = 0
+    ) -> None:
+        super().__init__(findings)
+        self.tables = tables
+        self.parts = parts
+        self.rows = rows
 
 
 def rows_off(

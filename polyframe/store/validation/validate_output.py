@@ -1,7 +1,6 @@
 """The way through an output directory that is validated: its manifest, its files, partition by partition."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -18,28 +17,10 @@ from polyframe.store.stages import STAGE_TABLES, tables_of
 from polyframe.store.status import manifest_file
 from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
 from polyframe.store.validation.check_agreement import Partition
-from polyframe.store.validation.finding import Finding
+from polyframe.store.validation.finding import Finding, Findings
 
 
-@dataclass(frozen=True)
-class Checked:
-    """An output directory that was looked through.
-
-    Attributes
-    ----------
-    findings : tuple of Finding
-        What is off, in the order of the partitions.
-    tables, parts, rows : int
-        What was looked at.
-    """
-
-    findings: tuple[Finding, ...]
-    tables: int = 0
-    parts: int = 0
-    rows: int = 0
-
-
-def check(output: Path) -> Checked:
+def check(output: Path) -> Findings:
     """Read everything in an output directory and check it.
 
     Parameters
@@ -58,10 +39,10 @@ def check(output: Path) -> Checked:
         return _check(directory)
 
 
-def _check(output: Output) -> Checked:
+def _check(output: Output) -> Findings:
     manifest, folders, found = _opened(output)
     if manifest is None:
-        return Checked(tuple(found))
+        return Findings(found)
     settings = check_files.settings_by_stage(manifest)
     found += check_files.folder_findings(output, manifest, folders)
     found += check_files.fingerprint_findings(manifest)
@@ -75,7 +56,7 @@ def _check(output: Output) -> Checked:
         found += _partition_findings(record, known, settings)
     if reader.everything_read:
         found += check_counts.subject_findings(manifest, reader.last_subject)
-    return Checked(tuple(found), len(reader.tables), reader.n_parts, reader.n_rows)
+    return Findings(found, len(reader.tables), reader.n_parts, reader.n_rows)
 
 
 def _opened(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:

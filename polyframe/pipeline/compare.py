@@ -1,0 +1,87 @@
+"""Compare many values of `eps` and `min_samples` on marks from anywhere."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from polyframe.consensus.tune.values import EpsValues, MinSamplesValues, grid_of
+from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.choices import EngineName, RepeatFilter
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.notes import show
+from polyframe.panoptes.annotations.tools import tools_in
+from polyframe.pipeline.configure import Configs, configure, keywords
+from polyframe.pipeline.input_marks import InputMarks, name_of, path_of, tables_of
+from polyframe.pipeline.safeguards import check_tools_exist
+from polyframe.pipeline.tune import tune_frames, tune_output
+
+
+def tune(
+    marks: InputMarks,
+    config: Configs = None,
+    *,
+    eps: EpsValues | None = None,
+    min_samples: MinSamplesValues | None = None,
+    workflow_id: int | None = None,
+    workflow_version: str | None = None,
+    drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
+    task: str | Iterable[str] | None = None,
+    tool: int | Iterable[int] | None = None,
+    filter: RepeatFilter | None = None,
+    min_threshold: float | None = None,
+    engine: EngineName | None = None,
+    jobs: int | None = None,
+    say: Say | None = None,
+    progress: Progress | None = None,
+) -> pl.DataFrame:
+    """Compare many values of `eps` and `min_samples` on the same marks, like `polyframe tune`.
+
+    Distances are computed once for all of them. The numbers for each pair are those of `reduce`.
+
+    Parameters
+    ----------
+    marks : path, Extraction or frame
+        An output directory, in which nothing is changed, or anything else that `reduce` accepts.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings with the same keys; their `eps` and
+        `min_samples` are ignored.
+    eps : str, float or iterable of float, optional
+        The values to compare (0 < eps <= 1), or a string such as `"0.2:0.9:0.1"`, which includes both ends,
+        or `"0.3,0.5"`. Default: 0.1 to 0.9 in steps of 0.1.
+    min_samples : str, int or iterable of int, optional
+        The same with integers (min_samples >= 1). Default: 2, 3, 4.
+    workflow_id, workflow_version, drawing_tasks, task, tool, filter, min_threshold, engine, jobs
+        As for `reduce`. For an output directory, its own settings apply unless they are overridden.
+    say, progress
+        As for `run`.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each pair, sorted by `eps` and `min_samples`; `polyframe.core.tables.TUNING` describes
+        the columns. Without marks all counts are 0.
+
+    Raises
+    ------
+    UsageError
+        If a value is not valid, there are more than 1,000 pairs, or a setting contradicts the one with which
+        the marks were extracted.
+    PolyframeError
+        If the directory contains no extractions, or a run changes it meanwhile.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
+    """
+    chosen, say = keywords(locals()), say or show
+    grid = grid_of(eps, min_samples)
+    # The values in the configuration may then contradict one another.
+    configured = configure(config, chosen | {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}, say)
+    path = path_of(marks)
+    if path is not None and not path.is_file():
+        explicit = {k: v for k, v in configured.explicit.items() if k not in ("eps", "min_samples")}
+        return tune_output(path, explicit, grid, say, progress or no_progress, configured.flagged)
+    extractions, classifications = tables_of(marks, configured.settings, say)
+    check_tools_exist(name_of(marks), tools_in(extractions), configured.settings, configured.flagged, say)
+    return tune_frames(extractions, classifications, configured.settings, grid)

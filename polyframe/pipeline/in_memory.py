@@ -1,0 +1,59 @@
+"""Process exports and marks in memory."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from polyframe.consensus.extract import Extraction
+from polyframe.consensus.marks import selected_marks
+from polyframe.consensus.reduce import Clusters, cluster_marks
+from polyframe.core.callbacks import Say
+from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
+from polyframe.core.local_paths import as_list, local_path
+from polyframe.core.settings import Settings
+from polyframe.panoptes.annotations.tools import tools_in
+from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
+from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
+from polyframe.pipeline.configure import Configured
+from polyframe.pipeline.input_marks import InputMarks, name_of, path_of, tables_of
+from polyframe.pipeline.run import extract_frames
+from polyframe.pipeline.safeguards import check_tools_exist
+from polyframe.store.reading import open_tables
+from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
+
+Export = str | os.PathLike[str] | Frame
+Exports = Export | Iterable[Export]
+
+
+def export_sources(classifications: Any) -> list[SourceLike]:
+    """Return the paths of an export, and its frames as lazy frames of Polars."""
+    several = [classifications] if is_frame(classifications) else as_list(classifications)
+    return [
+        FrameSource(lazy_frame(source, (*REQUIRED, *OPTIONAL)))
+        if is_frame(source)
+        else local_path(source, "classifications", expected=f"a path, several, or {FRAMES}")
+        for source in several
+    ]
+
+
+def extract_in_memory(classifications: Exports, configured: Configured, say: Say) -> Extraction:
+    """Extract the marks of an export."""
+    with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
+        sources = export_sources(classifications)
+        return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
+
+
+def cluster_in_memory(marks: InputMarks, configured: Configured, say: Say) -> tuple[Settings, Clusters]:
+    """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
+    path, settings = path_of(marks), configured.settings
+    if path is not None and not path.is_file():
+        with open_tables(path, "read") as directory:
+            settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
+            check_volunteers_known(settings, path)
+            extractions, classifications = tables_of(path, settings)
+    else:
+        extractions, classifications = tables_of(marks, settings, say)
+    check_tools_exist(name_of(marks), tools_in(extractions), settings, configured.flagged, say)
+    return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

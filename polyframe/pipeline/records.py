@@ -1,0 +1,71 @@
+"""Merge the records of all partitions, and check that their counts add up."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from polyframe.core.errors import PolyframeError
+from polyframe.pipeline.partition_task import PartitionResult
+from polyframe.pipeline.partitions import Partition
+from polyframe.pipeline.plan import Records
+from polyframe.store.accounting import Accounting, total
+from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
+from polyframe.store.stages import tables_of
+
+
+def merged_records(
+    partitions: Sequence[Partition], results: Sequence[PartitionResult], *others: Records
+) -> list[PartitionRecord]:
+    """Merge the records of each partition; one that was split is replaced by its pieces.
+
+    Parameters
+    ----------
+    partitions : sequence of Partition
+        The partitions as planned.
+    results : sequence of PartitionResult
+        The results of this run.
+    *others : mapping
+        The records of earlier runs, by partition and stage.
+    """
+    new = {result.partition.name: result for result in results}
+    records: list[PartitionRecord] = []
+    for partition in partitions:
+        pieces = [new[name].partition for name in sorted(new) if name.startswith(f"{partition.name}-")]
+        for part in pieces or [partition]:
+            stages = {name: record for known in others for name, record in known.get(part.name, {}).items()}
+            if part.name in new:
+                stages |= new[part.name].stages
+            records.append(PartitionRecord(part.name, part.first_subject, part.content, stages))
+    # The pieces of a partition have no part of a stage that this run did not process.
+    common = set.intersection(*(set(record.stages) for record in records))
+    return [
+        msgspec.structs.replace(
+            record, stages={stage: done for stage, done in record.stages.items() if stage in common}
+        )
+        for record in records
+    ]
+
+
+def checked_counts(records: Sequence[PartitionRecord], rows_read: int, rows_filtered: int) -> Accounting:
+    """Add up all counts, and check that nothing was lost before any table is published.
+
+    Raises
+    ------
+    PolyframeError
+        If they do not add up.
+    """
+    counts = total(map(counts_of, records), rows_read, rows_filtered)
+    clustered = any(stage != "extract" for stage in records[0].stages)
+    if not counts.rows_add_up() or not counts.marks_add_up(clustered):
+        raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
+    return counts
+
+
+def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) -> tuple[str, ...]:
+    """Return a note if tables are removed because the rows or settings they depend on changed."""
+    lost = [stage for stage in before.stages if stage not in manifest.stages] if before else []
+    if not lost:
+        return ()
+    commands = " and ".join(f"polyframe {stage} {output}" for stage in lost)
+    return (f"removed out-of-date tables: {', '.join(tables_of(lost))}; rebuild them with: {commands}",)

@@ -1,0 +1,90 @@
+"""Run one later stage on an output directory, or on a CSV file of extractions."""
+
+from pathlib import Path
+
+from polyframe.core.callbacks import Progress, Say
+from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+from polyframe.core.notes import Information
+from polyframe.pipeline.configure import Configured
+from polyframe.pipeline.from_extractions import run_extractions_csv
+from polyframe.pipeline.input_marks import InputMarks, path_of
+from polyframe.pipeline.run import run_extractions
+from polyframe.pipeline.summary import Summary
+from polyframe.store.manifest import read_manifest
+from polyframe.store.recorded_settings import not_default, settings_for_stage
+
+
+def write_stage(
+    stage: str,
+    marks: InputMarks,
+    output: Path,
+    configured: Configured,
+    say: Say,
+    progress: Progress,
+    *,
+    force: bool = False,
+) -> Summary:
+    """Write the tables of `reduce` or `contours`.
+
+    Parameters
+    ----------
+    stage : {"reduce", "contours"}
+        The stage to run.
+    marks : path
+        The output directory itself; for `reduce`, also a CSV file of extractions.
+    output : Path
+        The output directory.
+    configured : Configured
+        The settings of the call.
+    say, progress : callable
+        Receive notes, and the number of finished partitions and of all partitions.
+    force : bool
+        Rebuild parts that are up to date.
+
+    Raises
+    ------
+    UsageError
+        If tables of these marks cannot be written to this directory.
+    PolyframeError
+        If the marks cannot be read or the tables cannot be written.
+    """
+    source = path_of(marks)
+    if source is None:
+        raise UsageError(
+            f"output: marks in memory cannot be written as tables; first write the extractions with "
+            f"extract(..., output={str(output)!r}), then pass {str(output)!r} as marks"
+        )
+    if source.is_file():
+        if stage != "reduce":
+            raise UsageError(f"{source}: is not an output directory; first run reduce on it, then {stage}")
+        return run_extractions_csv(
+            source,
+            output,
+            configured.settings,
+            say,
+            progress,
+            force=force,
+            given=configured.explicit,
+            flagged=configured.flagged,
+        )
+    elsewhere = source.resolve() != output.resolve()
+    if not source.exists() and (elsewhere or source.suffix.lower() == ".csv"):
+        raise PolyframeError(no_such_file(source))
+    if elsewhere:
+        raise UsageError(
+            f"output: the tables of {source} belong in {source}, not in {output}; another output directory "
+            "is only for a CSV file of extractions"
+        )
+    return _rerun(stage, output, configured, say, progress, force)
+
+
+def _rerun(
+    stage: str, output: Path, configured: Configured, say: Say, progress: Progress, force: bool
+) -> Summary:
+    settings = settings_for_stage(read_manifest(output), stage, configured.explicit)
+    inherited = not_default(settings, without=configured.explicit)
+    say(Information(f"other settings are those of {output}: {inherited or 'the defaults'}"))
+    summary = run_extractions(output, settings, stage, say, progress, force=force, flagged=configured.flagged)
+    for note in summary.notes:
+        say(note)
+    return summary

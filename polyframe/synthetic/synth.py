@@ -1,0 +1,93 @@
+"""Write a synthetic export to a file, or to a folder with its subjects."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from polyframe.core.docstrings import with_options
+from polyframe.core.errors import PolyframeError
+from polyframe.core.local_paths import local_path
+from polyframe.synthetic.synth_options import RowOrder, SynthOptions
+from polyframe.synthetic.synthetic_export import ExportSummary, cannot_write, write_export
+
+
+@with_options(SynthOptions)
+def synth(
+    output: str | os.PathLike[str],
+    *,
+    subjects: int = 12,
+    volunteers: int = 8,
+    seed: int = 1,
+    objects: int = 3,
+    vertices: int = 250,
+    scribblers: float = 0.08,
+    repeats: float = 0.06,
+    empty: float = 0.05,
+    slips: float = 0.0,
+    close_pairs: float = 0.25,
+    polygon_share: float = 0.3,
+    old_share: float = 0.2,
+    bezier_share: float = 0.5,
+    frames: int = 2,
+    pool: int = 0,
+    first_subject: int = 1_000_001,
+    workflow_id: int = 4321,
+    order: RowOrder = "time",
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportSummary:
+    """Write a synthetic classification export, like `polyframe synth`.
+
+    The same options give the same bytes. Fractions are probabilities, so the shares in a small export vary.
+
+    Parameters
+    ----------
+    output : path
+        A file if the name ends in `.csv` or `.csv.gz`; otherwise a folder, which gets `classifications.csv`
+        and `subjects.csv`. Existing files are replaced.
+    {options}
+    progress : callable, optional
+        Receives the number of finished subjects and the number of all subjects.
+
+    Returns
+    -------
+    ExportSummary
+        The path of the export, and the numbers of its subjects, rows, marks and bytes.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of its range.
+    PolyframeError
+        If a file cannot be written.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.synth("toy", subjects=100, seed=7)  # doctest: +SKIP
+    """
+    arguments = locals()
+    options = SynthOptions(**{name: arguments[name] for name in SynthOptions.__dataclass_fields__})
+    path = local_path(output, "output")
+    done = 0
+
+    def advance(steps: int) -> None:
+        nonlocal done
+        done += steps
+        if progress is not None:
+            progress(done, subjects)
+
+    if path.name.endswith((".csv", ".csv.gz")):
+        return write_export(path, options, progress=advance)
+    _make_folder(path)
+    return write_export(
+        path / "classifications.csv", options, subjects_csv=path / "subjects.csv", progress=advance
+    )
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_file():
+        raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .csv or .csv.gz")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from None
