@@ -125,6 +125,38 @@ def _distinct_levels(
     marks: NDArray[Any], cluster: Ints, weights: Ints, count: int, tolerance: float = SNAP_TOLERANCE
 ) -> _DistinctLevels:
     """Return the largest part of every level that differs from the level before."""
+    levels, uncertain, failed, arcs = _levels_on_arrangement(marks, cluster, weights, count, tolerance)
+    if not np.any(uncertain):
+        return levels
+    walked = _walk_some(marks, cluster, weights, uncertain, arcs)
+    walked_levels = _DistinctLevels(
+        walked.polygons,
+        np.repeat(np.arange(count), np.diff(walked.offsets)),
+        np.ones(len(walked.polygons), dtype=np.int64),
+    )
+    results = [_select(levels, ~walked.verified[levels.cluster]), walked_levels]
+    lost = np.flatnonzero(failed & ~walked.verified)
+    if len(lost) and tolerance < _LARGEST_TOLERANCE:
+        lost_marks = np.isin(cluster, lost)
+        again = _distinct_levels(
+            marks[lost_marks],
+            np.searchsorted(lost, cluster[lost_marks]),
+            weights[lost_marks],
+            len(lost),
+            tolerance * _TOLERANCE_GROWTH,
+        )
+        results.append(replace(again, cluster=lost[again.cluster]))
+    return _merge(results)
+
+
+def _levels_on_arrangement(
+    marks: NDArray[Any], cluster: Ints, weights: Ints, count: int, tolerance: float
+) -> tuple[_DistinctLevels, Flags, Flags, Ints]:
+    """Return levels from the arrangement of the outlines, with the state of each cluster.
+
+    Also returns for which clusters rounding decides what is one part or a check failed, for which a check
+    failed (they have no levels), and the number of arcs of each cluster.
+    """
     arrangement = build_arrangement(marks, cluster, count, weights, tolerance)
     arrangement, heights = ranked_depths(arrangement, weights, count)
     levels = levels_of(arrangement)
@@ -156,31 +188,11 @@ def _distinct_levels(
     parts, owner, repeats = parts[unbroken], owner[unbroken], repeats[unbroken]
     rounded = np.isin(owner, _clusters_with_snapped_nodes(arrangement))
     parts[rounded] = with_valid_outlines(fill_holes(parts[rounded]))
-    traced_levels = _DistinctLevels(parts, owner, repeats)
 
     uncertain = arrangement.doubtful | failed
     uncertain[levels.cluster[traced.uncertain]] = True
-    if not np.any(uncertain):
-        return traced_levels
-    walked = _walk_some(marks, cluster, weights, uncertain, np.bincount(arrangement.cluster, minlength=count))
-    walked_levels = _DistinctLevels(
-        walked.polygons,
-        np.repeat(np.arange(count), np.diff(walked.offsets)),
-        np.ones(len(walked.polygons), dtype=np.int64),
-    )
-    results = [_select(traced_levels, ~walked.verified[owner]), walked_levels]
-    lost_clusters = np.flatnonzero(failed & ~walked.verified)
-    if len(lost_clusters) and tolerance < _LARGEST_TOLERANCE:
-        lost_marks = np.isin(cluster, lost_clusters)
-        again = _distinct_levels(
-            marks[lost_marks],
-            np.searchsorted(lost_clusters, cluster[lost_marks]),
-            weights[lost_marks],
-            len(lost_clusters),
-            tolerance * _TOLERANCE_GROWTH,
-        )
-        results.append(replace(again, cluster=lost_clusters[again.cluster]))
-    return _merge(results)
+    arcs = np.bincount(arrangement.cluster, minlength=count)
+    return _DistinctLevels(parts, owner, repeats), uncertain, failed, arcs
 
 
 def _select(levels: _DistinctLevels, chosen: Flags) -> _DistinctLevels:

@@ -113,14 +113,7 @@ def ranked_depths(
 def levels_of(arrangement: Arrangement) -> Levels:
     """Return the levels of all clusters that have not failed.
 
-    Parameters
-    ----------
-    arrangement : Arrangement
-
-    Returns
-    -------
-    Levels
-        An arc appears once for each level that it bounds: once, unless outlines share it.
+    An arc bounds one level, or several if outlines share it.
     """
     left, right = arrangement.left, arrangement.right
     usable = np.flatnonzero(~arrangement.failed[arrangement.cluster])
@@ -136,17 +129,7 @@ def levels_of(arrangement: Arrangement) -> Levels:
 
 
 def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
-    """Trace the curves of all levels and choose the largest part of each.
-
-    Parameters
-    ----------
-    arrangement : Arrangement
-    levels : Levels
-
-    Returns
-    -------
-    TracedLevels
-    """
+    """Trace the curves of all levels and choose the largest part of each."""
     count = len(levels.level)
     if not count:
         none = np.empty(0, dtype=np.bool_)

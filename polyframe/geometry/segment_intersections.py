@@ -6,7 +6,7 @@ tolerance of a segment are on it; the coordinates of crossings are rounded.
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -112,15 +112,8 @@ def intersect_segments(segments: Segments, vertices: int, tolerance: Floats) -> 
 
 
 def _concatenate(blocks: list[Intersections]) -> Intersections:
-    return Intersections(
-        np.concatenate([block.segment for block in blocks]),
-        np.concatenate([block.point for block in blocks]),
-        np.concatenate([block.along for block in blocks]),
-        np.concatenate([block.exact for block in blocks]),
-        np.concatenate([block.crossings for block in blocks]),
-        np.concatenate([block.rounded for block in blocks]),
-        np.concatenate([block.near_vertices for block in blocks]),
-    )
+    columns = [[getattr(block, field.name) for block in blocks] for field in fields(Intersections)]
+    return Intersections(*map(np.concatenate, columns))
 
 
 def _intersect_pairs(

@@ -18,20 +18,7 @@ from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 
 def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
-    """Return the contours of many clusters, as `exact_contours.cluster_contours` returns them.
-
-    Parameters
-    ----------
-    polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid, sorted by cluster. None and empty polygons are ignored.
-    offsets : array_like of int, shape (c + 1,)
-        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
-
-    Returns
-    -------
-    ContourLevels
-        The vertices are the same, except for rounding.
-    """
+    """Return the contours of many clusters, as `exact_contours.cluster_contours` does, except for rounding."""
     walked = walk_contours(polygons, offsets)
     if np.all(walked.verified):
         return ContourLevels(walked.polygons, walked.offsets)
@@ -47,38 +34,12 @@ def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> Con
 
 
 def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
-    """Return `average_union` of each cluster, as `averages.cluster_unions` returns them.
-
-    Parameters
-    ----------
-    polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid, sorted by cluster.
-    offsets : array_like of int, shape (c + 1,)
-        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
-
-    Returns
-    -------
-    ndarray of shapely.Polygon, shape (c,)
-        Empty if a cluster has no marks.
-    """
+    """Return `average_union` of each cluster, as `averages.cluster_unions` does, except for rounding."""
     return _averages(polygons, offsets, "first")
 
 
 def compiled_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
-    """Return `average_intersection` of each cluster, as `averages.cluster_intersections` returns them.
-
-    Parameters
-    ----------
-    polygons : ndarray of shapely.Polygon, shape (n,)
-        Valid, sorted by cluster.
-    offsets : array_like of int, shape (c + 1,)
-        Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
-
-    Returns
-    -------
-    ndarray of shapely.Polygon, shape (c,)
-        Empty if the marks of a cluster have no area in common.
-    """
+    """Return `average_intersection` of each cluster, as `averages.cluster_intersections` does."""
     return _averages(polygons, offsets, "last")
 
 

@@ -38,32 +38,13 @@ def compile_loops() -> bool:
 def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """Compile a function at its first call, and cache the machine code on disk for the next process.
 
-    Parameters
-    ----------
-    function : callable
-        Its parameters are numbers, arrays and named tuples of them. It runs without the GIL.
-
-    Returns
-    -------
-    callable
-        With the same parameters and results.
+    Its parameters must be numbers, arrays and named tuples of them. It runs without the GIL.
     """
     return _compile(function, {})
 
 
 def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Compile a function that only compiled functions call: faster, because Python needs no wrapper for it.
-
-    Parameters
-    ----------
-    function : callable
-        Its parameters are numbers, arrays and named tuples of them.
-
-    Returns
-    -------
-    callable
-        With the same parameters and results.
-    """
+    """Compile a function that only compiled functions call: faster, because Python needs no wrapper for it."""
     return _compile(function, {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
