@@ -101,14 +101,11 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     suspects = np.flatnonzero(
         may_cross_often(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
     )
-    tangled = usable[
-        [
-            ring
-            for ring in suspects
-            if crosses_too_often(closed[closed_offsets[ring] : closed_offsets[ring + 1]])
-        ]
+    rings = (closed[closed_offsets[ring] : closed_offsets[ring + 1]] for ring in suspects)
+    rejected = usable[
+        [ring for ring, points in zip(suspects, rings, strict=True) if crosses_too_often(points)]
     ]
-    polygons[tangled], problems[tangled] = None, TOO_MANY_CROSSINGS
+    polygons[rejected], problems[rejected] = None, TOO_MANY_CROSSINGS
     usable = usable[~shapely.is_missing(polygons[usable])]
 
     broken = usable[~shapely.is_valid(polygons[usable])]

@@ -18,7 +18,7 @@ from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 
 def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
-    """Return the contours of many clusters, as `exact_contours.cluster_contours` does, except for rounding."""
+    """Return the contours of many clusters, as `exact_contours.cluster_contours` does."""
     walked = walk_contours(polygons, offsets)
     if np.all(walked.verified):
         return ContourLevels(walked.polygons, walked.offsets)
@@ -34,7 +34,7 @@ def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> Con
 
 
 def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
-    """Return `average_union` of each cluster, as `averages.cluster_unions` does, except for rounding."""
+    """Return `average_union` of each cluster, as `averages.cluster_unions` does."""
     return _averages(polygons, offsets, "first")
 
 

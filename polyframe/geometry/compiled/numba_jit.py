@@ -44,7 +44,7 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
 
 
 def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Compile a function that only compiled functions call: faster, because Python needs no wrapper for it."""
+    """Compile a function that only compiled functions call: faster, without a wrapper for Python."""
     return _compile(function, {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
