@@ -39,11 +39,11 @@ from polyframe.plot.figures import (
     tuning_figure,
 )
 from polyframe.plot.load_images import fetch_image, read_image
-from polyframe.plot.mark_groups import Cluster, MarkGroup, groups_of, read_groups
+from polyframe.plot.mark_groups import MarkCluster, MarkGroup, groups_of, read_groups
 
 __all__ = [
-    "Cluster",
     "ImageFolder",
+    "MarkCluster",
     "MarkGroup",
     "agreement",
     "averages",

@@ -1,6 +1,6 @@
-"""Consensus over all clusters of an output directory, by how many marks they have.
+"""Draw the consensus of all clusters of an output directory, by the number of marks.
 
-What is read are counts: clusters by consensus, in steps of a thousandth, and by size. So the memory does not
+The drawings need only the number of clusters by consensus, in steps of 0.001, and size, so memory does not
 grow with the project.
 """
 
@@ -20,21 +20,28 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
 from polyframe.core.local_paths import local_path
 from polyframe.core.tables import REDUCTIONS
-from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, numbered, remark, titled
+from polyframe.plot.image_axes import (
+    SMALL_POINTS,
+    TITLE_POINTS,
+    check_axes,
+    format_count,
+    set_title_lines,
+    write_note,
+)
 from polyframe.store.reading import scan
 
-#: Steps of consensus that are told apart.
+#: Resolution of consensus: steps from 0 to 1.
 _STEPS: Final = 1000
 _BARS: Final = 20
-#: The least number of marks of each class of sizes.
-_CLASSES: Final = (1, 2, 3, 5, 9, 17, 33)
+#: Smallest number of marks of each size class.
+_SIZE_CLASSES: Final = (1, 2, 3, 5, 9, 17, 33)
 
 _READ: Final = ("consensus", "clusters_count")
 _COUNTS: Final = {"step": pl.Int32(), "clusters_count": pl.Int64(), "n": pl.Int64()}
 _EXPECTED: Final = f"an output directory, or {FRAMES} with rows of the table reductions"
 
-#: An output directory, or what is known of its clusters.
-Overview = str | os.PathLike[str] | Frame
+#: An output directory, or a table of its clusters.
+Clusters = str | os.PathLike[str] | Frame
 
 
 def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
@@ -43,68 +50,68 @@ def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
     Parameters
     ----------
     output : path
-        What a run wrote.
+        The output directory.
 
     Returns
     -------
     polars.DataFrame
         `step` (consensus in thousandths, rounded down), `clusters_count` (marks in a cluster) and `n`
-        (clusters); no rows where there are no clusters.
+        (clusters); empty without clusters.
 
     Raises
     ------
     PolyframeError
-        Where OUT has no table `reductions`, or it cannot be read.
+        If there is no table `reductions`, or it cannot be read.
     """
     try:
-        return _counted(scan(output, "reductions")).collect(engine="streaming")
+        return _count(scan(output, "reductions")).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise PolyframeError(
-            f"{output}: reductions cannot be read ({told}); see `polyframe validate`"
+            f"{output}: reductions cannot be read ({reason}); see `polyframe validate`"
         ) from None
 
 
-def _counted(reductions: pl.LazyFrame) -> pl.LazyFrame:
+def _count(reductions: pl.LazyFrame) -> pl.LazyFrame:
     step = (pl.col("consensus").clip(0, 1) * _STEPS + 1e-9).floor().cast(pl.Int32).alias("step")
     counts = reductions.group_by(step, "clusters_count").agg(pl.len().cast(pl.Int64).alias("n"))
     return counts.sort("step", "clusters_count")
 
 
-def consensus(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
-    """Draw how consensus is distributed over all clusters, in bars stacked by the clusters' sizes.
+def consensus(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
+    """Draw a histogram of the consensus of all clusters, stacked by cluster size.
 
     Parameters
     ----------
     output : path or frame
         An output directory; or a frame of Polars, pandas or Arrow with rows of the table `reductions`, or
-        what `consensus_counts` gave.
+        the result of `consensus_counts`.
     ax : matplotlib.axes.Axes
-        To draw on.
+        The axes to draw on.
     title : str, optional
-        Instead of what is shown.
+        Replaces the default title.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes: consensus (fraction) to the right, clusters upwards; a line at the median.
+        The same axes: number of clusters against consensus (fraction), with a line at the median.
 
     Raises
     ------
     PolyframeError
-        As from `consensus_counts`.
+        As for `consensus_counts`.
     """
     check_axes(ax)
     counts = _counts(output)
     bar = np.minimum(counts["step"].to_numpy() * _BARS // _STEPS, _BARS - 1)
     height = np.zeros(_BARS)
     left = np.arange(_BARS) / _BARS
-    for name, colour, rows in _classes(counts):
-        more = np.bincount(bar[rows], counts["n"].to_numpy()[rows], minlength=_BARS)
-        label = f"{name}: {numbered(int(more.sum()), 'cluster')}"
+    for name, colour, rows in _size_classes(counts):
+        added = np.bincount(bar[rows], counts["n"].to_numpy()[rows], minlength=_BARS)
+        label = f"{name}: {format_count(int(added.sum()), 'cluster')}"
         ax.bar(
             left,
-            more,
+            added,
             1 / _BARS,
             height,
             align="edge",
@@ -113,29 +120,29 @@ def consensus(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
             linewidth=0.5,
             label=label,
         )
-        height += more
-    _dressed(ax, "consensus", "clusters")
+        height += added
+    _style_axes(ax, "consensus", "clusters")
     ax.set_xlim(0, 1)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     if height.any():
         low, middle, high = _quantiles(counts, (0.25, 0.5, 0.75))
         ax.set_ylim(0, height.max() * 1.08)
         ax.axvline(middle, color="black", linewidth=1.2, linestyle=(0, (4, 2)), label=f"median {middle:.2f}")
-        # The bars lie on the right more often than not.
+        # Most bars are on the right.
         ax.legend(
             loc="upper left", title="marks in a cluster", fontsize=SMALL_POINTS, title_fontsize=SMALL_POINTS
         )
         spread = f"median {middle:.2f}, middle half {low:.2f} to {high:.2f}"
     else:
-        remark(ax, "no clusters")
+        write_note(ax, "no clusters")
         spread = "nothing to show"
-    said = [f"Consensus of {numbered(int(height.sum()), 'cluster')}{_of(output)}", spread]
-    titled(ax, said if title is None else [title])
+    lines = [f"Consensus of {format_count(int(height.sum()), 'cluster')}{_of(output)}", spread]
+    set_title_lines(ax, lines if title is None else [title])
     return ax
 
 
-def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -> Axes:
-    """Draw how consensus goes with the number of marks: one box for each class of cluster sizes.
+def consensus_by_size(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
+    """Draw consensus against the number of marks: one box for each size class.
 
     Parameters
     ----------
@@ -145,19 +152,19 @@ def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes: sizes to the right, consensus (fraction) upwards; boxes from quartile to quartile with
-        the median, whiskers from the 5th to the 95th of a hundred.
+        The same axes: consensus (fraction) against size; boxes from quartile to quartile with the median,
+        whiskers from the 5th to the 95th percentile.
 
     Raises
     ------
     PolyframeError
-        As from `consensus_counts`.
+        As for `consensus_counts`.
     """
     check_axes(ax)
     counts = _counts(output)
     boxes: list[dict[str, Any]] = []
     colours = []
-    for name, colour, rows in _classes(counts):
+    for name, colour, rows in _size_classes(counts):
         part = counts[rows]
         if part.is_empty():
             continue
@@ -166,66 +173,66 @@ def consensus_by_size(output: Overview, ax: Axes, *, title: str | None = None) -
         boxes.append({"whislo": low, "q1": first, "med": middle, "q3": third, "whishi": high, "label": label})
         colours.append(colour)
     if boxes:
-        drawn = ax.bxp(
+        artists = ax.bxp(
             boxes,
             showfliers=False,
             patch_artist=True,
             widths=0.55,
             medianprops={"color": "black", "linewidth": 1.6},
         )
-        for box, colour in zip(drawn["boxes"], colours, strict=True):
+        for box, colour in zip(artists["boxes"], colours, strict=True):
             box.set(facecolor=colour, alpha=0.75, linewidth=0.8)
     else:
-        remark(ax, "no clusters")
-    _dressed(ax, "marks in a cluster (clusters)", "consensus")
+        write_note(ax, "no clusters")
+    _style_axes(ax, "marks in a cluster (clusters)", "consensus")
     ax.set_ylim(0, 1.02)
-    said = ["Consensus by size of the cluster", "line: median; box: middle half; whiskers: 5 to 95 %"]
-    titled(ax, said if title is None else [title])
+    lines = ["Consensus by size of the cluster", "line: median; box: middle half; whiskers: 5 to 95 %"]
+    set_title_lines(ax, lines if title is None else [title])
     return ax
 
 
-def _counts(output: Overview) -> pl.DataFrame:
+def _counts(output: Clusters) -> pl.DataFrame:
     if not is_frame(output):
         return consensus_counts(local_path(output, "output", expected=_EXPECTED))
     frame = data_frame(output, "output")
     if "step" in frame.columns:
         return columns_of(frame, "output", _COUNTS)
-    return _counted(columns_of(frame, "output", REDUCTIONS.schema, _READ).lazy()).collect()
+    return _count(columns_of(frame, "output", REDUCTIONS.schema, _READ).lazy()).collect()
 
 
-def _of(output: Overview) -> str:
+def _of(output: Clusters) -> str:
     return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
 
 
-def _classes(counts: pl.DataFrame) -> list[tuple[str, Any, Ints]]:
-    """Return name, colour and rows of those classes of sizes that occur."""
+def _size_classes(counts: pl.DataFrame) -> list[tuple[str, Any, Ints]]:
+    """Return name, colour and rows of the size classes that occur."""
     size = counts["clusters_count"].to_numpy()
-    place = np.searchsorted(_CLASSES, size, side="right") - 1
-    occurring = np.unique(place)
-    colours = colormaps[HEAT](np.linspace(0.1, 0.9, max(len(occurring), 1)))
+    place = np.searchsorted(_SIZE_CLASSES, size, side="right") - 1
+    classes = np.unique(place)
+    colours = colormaps[HEAT](np.linspace(0.1, 0.9, max(len(classes), 1)))
     return [
         (_class_name(int(k)), colour, np.flatnonzero(place == k))
-        for k, colour in zip(occurring, colours, strict=False)
+        for k, colour in zip(classes, colours, strict=False)
     ]
 
 
 def _class_name(place: int) -> str:
-    least = _CLASSES[place]
-    if place + 1 == len(_CLASSES):
+    least = _SIZE_CLASSES[place]
+    if place + 1 == len(_SIZE_CLASSES):
         return f"{least} or more"
-    most = _CLASSES[place + 1] - 1
+    most = _SIZE_CLASSES[place + 1] - 1
     return str(least) if most == least else f"{least} to {most}"
 
 
 def _quantiles(counts: pl.DataFrame, shares: tuple[float, ...]) -> list[float]:
-    """Return quantiles of consensus, as exact as the steps are."""
+    """Return quantiles of consensus, to the resolution of the steps."""
     ordered = counts.sort("step")
     below = ordered["n"].cum_sum().to_numpy()
     places = np.searchsorted(below, np.asarray(shares) * below[-1])
     return [float(step) for step in ordered["step"].to_numpy()[places] / _STEPS]
 
 
-def _dressed(ax: Axes, x: str, y: str) -> None:
+def _style_axes(ax: Axes, x: str, y: str) -> None:
     ax.set_xlabel(x, fontsize=TITLE_POINTS)
     ax.set_ylabel(y, fontsize=TITLE_POINTS)
     ax.tick_params(labelsize=SMALL_POINTS)

@@ -1,4 +1,4 @@
-"""How far the volunteers agree: all contours of a cluster as a heat map, or one level of them."""
+"""Draw the contours of clusters: all levels as a heat map, or one level."""
 
 from itertools import zip_longest
 from typing import Any, Final
@@ -23,13 +23,13 @@ from polyframe.plot.image_axes import (
     Image,
     cluster_legend,
     counts,
+    format_count,
     heading,
-    like_image,
-    numbered,
-    remark,
-    titled,
+    set_title_lines,
+    set_up_axes,
+    write_note,
 )
-from polyframe.plot.mark_groups import Cluster, MarkGroup
+from polyframe.plot.mark_groups import MarkCluster, MarkGroup
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 
@@ -45,15 +45,15 @@ def agreement(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. Where k of the n marks of a cluster overlap, the colour is that of k / n. The colour
-        bar `agreement`, from 0 to 100 %, is an inset to its right.
+        The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n. The
+        colour bar `agreement`, from 0 to 100 %, is an inset to its right.
 
     Raises
     ------
     PolyframeError
-        Where the output directory has no table of contours.
+        If the output directory has no table of contours.
     """
-    like_image(ax, group, image)
+    set_up_axes(ax, group, image)
     scale = Normalize(0, 1)
     for cluster in group.clusters:
         levels = _levels(cluster)
@@ -63,7 +63,7 @@ def agreement(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: 
             cmap=HEAT,
             norm=scale,
             alpha=0.95 if image is None else 0.72,
-            # Closes the seams between the bands.
+            # Close the seams between the bands.
             edgecolors="face",
             linewidths=0.3,
             gid="agreement",
@@ -72,98 +72,98 @@ def agreement(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: 
         bands.set_array(shares)
         ax.add_collection(bands, autolim=False)
     if not group.clusters:
-        remark(ax, "no clusters, so no contours")
-    # An inset is as high as the image, whatever the layout makes of the axes.
+        write_note(ax, "no clusters, so no contours")
+    # An inset keeps the height of the image in any layout.
     beside = ax.inset_axes((1.03, 0.0, 0.04, 1.0))
     bar = ax.figure.colorbar(ScalarMappable(scale, colormaps[HEAT]), cax=beside)
     bar.set_label("agreement", fontsize=SMALL_POINTS)
     bar.outline.set_linewidth(0.4)
     beside.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     beside.tick_params(labelsize=SMALL_POINTS, length=2.5, width=0.6)
-    titled(ax, [AGREEMENT_TITLE, heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, [AGREEMENT_TITLE, heading(group), counts(group)] if title is None else [title])
     return ax
 
 
 def level(
     group: MarkGroup, ax: Axes, *, level: int, image: Image | None = None, title: str | None = None
 ) -> Axes:
-    """Draw one contour level of every cluster, with the marks faintly behind.
+    """Draw one contour level of every cluster over its marks, which are faint.
 
     Parameters
     ----------
     group, ax, image, title
         As for `polyframe.plot.marks`.
     level : int
-        From 1: where at least so many marks of the cluster overlap. The legend tells which clusters have no
-        such level.
+        At least 1: the region where at least so many marks of a cluster overlap. The legend mentions clusters
+        without this level.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The polygons have the gid `level`.
+        The same axes. Its polygons have the gid `level`.
 
     Raises
     ------
     UsageError
-        Where level is below 1.
+        If level is below 1.
     PolyframeError
-        Where the output directory has no table of contours.
+        If the output directory has no table of contours.
     """
     level = check_level(level)
     on_image = image is not None
-    like_image(ax, group, image)
+    set_up_axes(ax, group, image)
     mark_lines(ax, group, on_image=on_image, faint=True)
-    notes, deepest = {}, 0
+    notes, highest = {}, 0
     for cluster in group.clusters:
         levels = _levels(cluster)
-        deepest = max(deepest, len(levels))
+        highest = max(highest, len(levels))
         if len(levels) >= level:
             outline(ax, levels[level - 1], cluster.label, on_image=on_image, gid="level")
             notes[cluster.label] = f"level {level} of {len(levels)}"
         else:
-            notes[cluster.label] = f"only {numbered(len(levels), 'level')}"
+            notes[cluster.label] = f"only {format_count(len(levels), 'level')}"
     if not group.clusters:
-        remark(ax, "no clusters, so no contours")
-    elif deepest < level:
-        remark(ax, f"no cluster has level {level}; the deepest is {deepest}")
+        write_note(ax, "no clusters, so no contours")
+    elif highest < level:
+        write_note(ax, f"no cluster has level {level}; the highest is {highest}")
     cluster_legend(ax, group, on_image=on_image, notes=notes)
-    titled(ax, [level_title(level), heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, [level_title(level), heading(group), counts(group)] if title is None else [title])
     return ax
 
 
 def check_level(level: int) -> int:
-    """Return a level as a number of Python's own; a UsageError where it is none."""
+    """Return a level as an int, or raise a UsageError."""
     level = as_builtin(level)
     if not is_integer(level) or level < 1:
-        raise UsageError(f"level: {short_repr(level)} is not a whole number from 1")
+        raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
     return level
 
 
 def level_title(level: int) -> str:
-    """Return what a contour level is."""
-    return f"Contour level {level}: where at least {numbered(level, 'mark')} of a cluster overlap"
+    """Return the title of a contour level."""
+    return f"Contour level {level}: where at least {format_count(level, 'mark')} of a cluster overlap"
 
 
-def _levels(cluster: Cluster) -> list[Floats]:
+def _levels(cluster: MarkCluster) -> list[Floats]:
     if cluster.levels is None:
         raise PolyframeError("there is no table of contours; make it with `polyframe contours OUT`")
     return cluster.levels
 
 
 def _bands(levels: list[Floats]) -> list[Any]:
-    """Return what of each level the next one does not cover, so that no colour lies on another."""
+    """Return each level without the next one, so that the colours do not overlap."""
     polygons = [shapely.Polygon(points) for points in levels]
     return [
-        _less(polygon, inner)
+        _difference(polygon, inner)
         for polygon, inner in zip_longest(polygons, polygons[1:], fillvalue=shapely.Polygon())
     ]
 
 
-def _less(outer: Any, inner: Any) -> Any:
+def _difference(outer: Any, inner: Any) -> Any:
     try:
         return shapely.difference(outer, inner)
     except shapely.errors.GEOSException:
-        # An outline that touches itself by rounding: the next level then lies on top of this one.
+        # Rounding made an outline touch itself: draw the next level on top of this one.
         return outer
 
 

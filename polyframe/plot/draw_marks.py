@@ -1,4 +1,4 @@
-"""Outlines over the image: the volunteers' marks, and the averaged polygon of each cluster."""
+"""Draw marks and averaged polygons over the image."""
 
 from typing import Final
 
@@ -6,7 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Polygon
 
 from polyframe.core.arrays import Floats
-from polyframe.plot.image_axes import Image, cluster_legend, counts, heading, like_image, remark, titled
+from polyframe.plot.image_axes import (
+    Image,
+    cluster_legend,
+    counts,
+    heading,
+    set_title_lines,
+    set_up_axes,
+    write_note,
+)
 from polyframe.plot.line_styles import cluster_style, halo
 from polyframe.plot.mark_groups import MarkGroup
 
@@ -20,29 +28,29 @@ def marks(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str 
     Parameters
     ----------
     group : MarkGroup
-        From `read_groups` or `groups_of`; one without clusters is drawn all the same.
+        From `read_groups` or `groups_of`; it may have no clusters.
     ax : matplotlib.axes.Axes
-        To draw on; gets y downwards and equal scales.
+        The axes to draw on, with y downwards and equal scales afterwards.
     image : (height, width[, 3 or 4]) array, optional
-        What the volunteers saw; else the background is white, with limits around the marks.
+        The image that the volunteers saw; without it the background is white around the marks.
     title : str, optional
-        Instead of what is shown.
+        Replaces the default title.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The lines have the gid `mark` or `outlier`.
+        The same axes. Its lines have the gid `mark` or `outlier`.
     """
     on_image = image is not None
-    like_image(ax, group, image)
+    set_up_axes(ax, group, image)
     mark_lines(ax, group, on_image=on_image)
     cluster_legend(ax, group, on_image=on_image)
-    titled(ax, ["Volunteers' outlines", heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, ["Volunteers' outlines", heading(group), counts(group)] if title is None else [title])
     return ax
 
 
 def averages(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str | None = None) -> Axes:
-    """Draw the averaged polygon of every cluster, with the marks faintly behind.
+    """Draw the averaged polygon of every cluster over its marks, which are faint.
 
     Parameters
     ----------
@@ -52,10 +60,10 @@ def averages(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: s
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The polygons have the gid `average`; empty ones are left out and said to be empty.
+        The same axes. Its polygons have the gid `average`; empty averages are mentioned in the legend.
     """
     on_image = image is not None
-    like_image(ax, group, image)
+    set_up_axes(ax, group, image)
     mark_lines(ax, group, on_image=on_image, faint=True)
     notes = {}
     for cluster in group.clusters:
@@ -64,20 +72,20 @@ def averages(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: s
         elif cluster.consensus is not None:
             notes[cluster.label] = "empty average"
     if not group.clusters:
-        remark(ax, "no clusters, so no averages")
+        write_note(ax, "no clusters, so no averages")
     cluster_legend(ax, group, on_image=on_image, notes=notes)
-    titled(ax, [averages_title(group), heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, [averages_title(group), heading(group), counts(group)] if title is None else [title])
     return ax
 
 
 def averages_title(group: MarkGroup) -> str:
-    """Return what the averaged polygons of a group are."""
+    """Return the title of the averaged polygons of a group."""
     kinds = sorted({cluster.average_type for cluster in group.clusters if cluster.average_type})
     return f"Averaged polygons: {', '.join(kinds)}" if kinds else "Averaged polygons"
 
 
 def mark_lines(ax: Axes, group: MarkGroup, *, on_image: bool, faint: bool = False) -> None:
-    """Draw the outlines of a group; faintly where something else is to be seen."""
+    """Draw the outlines of a group, faintly if they are only the background."""
     for points, label in zip(group.marks, group.labels, strict=True):
         style = cluster_style(int(label), on_image=on_image)
         ax.plot(
@@ -96,7 +104,7 @@ def mark_lines(ax: Axes, group: MarkGroup, *, on_image: bool, faint: bool = Fals
 
 
 def outline(ax: Axes, points: Floats, label: int, *, on_image: bool, gid: str) -> None:
-    """Draw one polygon of a cluster, thick and lightly filled."""
+    """Draw a polygon of a cluster with a thick line and a light fill."""
     style = cluster_style(label, on_image=on_image)
     ax.fill(points[:, 0], points[:, 1], color=style.color, alpha=0.22, linewidth=0, zorder=4)
     ax.add_patch(

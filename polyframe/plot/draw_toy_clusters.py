@@ -1,4 +1,4 @@
-"""Toy clusters: what `eps`, `min_samples` and the averages do, to be seen at a glance."""
+"""Draw toy clusters, which show what `eps`, `min_samples` and the averages do."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -14,11 +14,11 @@ from polyframe.core.local_paths import type_name
 from polyframe.core.settings import Settings
 from polyframe.pipeline.input_marks import tables_of
 from polyframe.plot.draw_marks import mark_lines, outline
-from polyframe.plot.image_axes import like_image, numbered, titled, without_ticks
+from polyframe.plot.image_axes import format_count, hide_ticks, set_title_lines, set_up_axes
 from polyframe.plot.mark_groups import MarkGroup, groups_of
 from polyframe.synthetic.toy_clusters import ToyCluster
 
-#: Pixels for one unit of the toys.
+#: Pixels per unit of the toy clusters.
 _SCALE: Final = 100.0
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -39,34 +39,34 @@ def toy(
     cluster : polyframe.synthetic.ToyCluster
         From `toy_cluster` or `toy_pair`.
     ax : matplotlib.axes.Axes
-        To draw on; gets y downwards and equal scales, without numbers.
+        The axes to draw on, with y downwards and equal scales without numbers afterwards.
     eps, min_samples, average_type
-        The settings of those names; None leaves the averages out.
+        The settings of these names; average_type None draws no averages.
     title : str, optional
-        Instead of the settings and what they find.
+        Replaces the settings and the numbers of clusters and outliers.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The lines have the gid `mark` or `outlier`, the averages `average`.
+        The same axes. Its lines have the gid `mark` or `outlier`, the averages `average`.
 
     Raises
     ------
     UsageError
-        Where a setting is out of its range.
+        If a setting is out of its range.
     """
     eps = Settings().eps if eps is None else eps
     min_samples = Settings().min_samples if min_samples is None else min_samples
     group = toy_group(cluster, eps=eps, min_samples=min_samples, average_type=average_type or "median")
-    like_image(ax, group, None)
-    without_ticks(ax)
+    set_up_axes(ax, group, None)
+    hide_ticks(ax)
     mark_lines(ax, group, on_image=False, faint=average_type is not None)
-    for found in group.clusters if average_type else []:
-        if len(found.average):
-            outline(ax, found.average, found.label, on_image=False, gid="average")
+    for drawn in group.clusters if average_type else []:
+        if len(drawn.average):
+            outline(ax, drawn.average, drawn.label, on_image=False, gid="average")
     settings = f"eps {eps:g}, min_samples {min_samples}" + (f", {average_type}" if average_type else "")
-    outcome = f"{numbered(len(group.clusters), 'cluster')}, {numbered(group.n_outliers, 'outlier')}"
-    titled(ax, [settings, outcome] if title is None else [title])
+    result = f"{format_count(len(group.clusters), 'cluster')}, {format_count(group.n_outliers, 'outlier')}"
+    set_title_lines(ax, [settings, result] if title is None else [title])
     return ax
 
 
@@ -83,16 +83,16 @@ def toy_group(
     Returns
     -------
     MarkGroup
-        A hundred pixels for one unit of the toys; without marks a group without marks.
+        With 100 pixels per unit of the toy cluster.
 
     Raises
     ------
     UsageError
-        Where a setting is out of its range.
+        If a setting is out of its range.
     """
     if not isinstance(cluster, ToyCluster):
         raise UsageError(
-            f"cluster: expected a ToyCluster such as toy_cluster gives, got {type_name(cluster)}"
+            f"cluster: expected a ToyCluster such as toy_cluster returns, got {type_name(cluster)}"
         )
     extractions = pl.DataFrame(
         {
@@ -111,7 +111,7 @@ def toy_group(
     )
     if extractions.is_empty():
         return MarkGroup(1, "T0", 0, "T0_toolIndex0", [], np.zeros(0, np.int64), 0, [])
-    # With GEOS: for so few marks, compiling the loops would take longer than all the work.
+    # With GEOS, since compilation would take longer than the work for so few marks.
     settings = Settings().replace(
         {"eps": eps, "min_samples": min_samples, "average_type": average_type, "engine": "shapely"}
     )

@@ -1,4 +1,4 @@
-"""What many settings make of the same marks: a number against `eps`, one line for each `min_samples`."""
+"""Draw the results of many settings against `eps`, with one line for each `min_samples`."""
 
 import math
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
 from polyframe.core.tables import TUNING
-from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, remark, titled
+from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, set_title_lines, write_note
 from polyframe.plot.line_styles import cluster_style
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CURRENT: Final = "#555555"
-_MOST_NAMED: Final = 8
+_MOST_LISTED: Final = 8
 _MOST_TICKS: Final = 10
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One number to draw: how it is computed, its axis, what is said of it; a band where there is one."""
+class _Quantity:
+    """A quantity to draw: its values, axis, title, and the columns of a band around it."""
 
     value: Callable[[pl.DataFrame], pl.Series]
     axis: str
@@ -33,24 +33,24 @@ class _Kind:
 
 
 _KINDS: Final = {
-    "clusters": _Kind(
+    "clusters": _Quantity(
         lambda rows: rows["clusters"],
         "clusters",
         ("Clusters found", "a plateau means that eps hardly matters there"),
     ),
-    "outliers": _Kind(
+    "outliers": _Quantity(
         lambda rows: rows["outlier_share"],
         "share of the marks",
-        ("Outliers: marks in no cluster", "behind the bend a larger eps wins little"),
+        ("Outliers: marks in no cluster", "beyond the bend a larger eps gains little"),
         is_share=True,
     ),
-    "consensus": _Kind(
+    "consensus": _Quantity(
         lambda rows: rows["consensus_median"],
         "consensus",
         ("Consensus of the clusters", "line: median; band: middle half"),
         band=("consensus_q1", "consensus_q3"),
     ),
-    "doubled": _Kind(
+    "doubled": _Quantity(
         lambda rows: rows["doubled_clusters"] / rows["clusters"],
         "share of the clusters",
         ("Clusters with two marks of one classification", "most likely several objects in one"),
@@ -58,34 +58,34 @@ _KINDS: Final = {
     ),
 }
 
-#: What can be drawn.
+#: The quantities that can be drawn.
 TUNING_KINDS: Final = tuple(_KINDS)
 
 
 def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
-    """Draw how a number changes with `eps`, in one line for each `min_samples`.
+    """Draw a quantity against `eps`, with one line for each `min_samples`.
 
     Parameters
     ----------
     table : frame
         From `polyframe.tune`; of Polars, pandas or Arrow.
     ax : matplotlib.axes.Axes
-        To draw on.
+        The axes to draw on.
     show : {"clusters", "outliers", "consensus", "doubled"}
-        Clusters found; the share of marks in no cluster; the median of consensus with a band between its
-        quartiles; the share of clusters that hold two marks of one classification.
+        Number of clusters; share of marks in no cluster; median consensus with a band between its quartiles;
+        share of clusters with two marks of one classification.
     title : str, optional
-        Instead of what is shown.
+        Replaces the default title.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes: `eps` (fraction) to the right; a ring around the setting of the output.
+        The same axes, with a ring around the current setting of the output.
 
     Raises
     ------
     UsageError
-        Where there is no such thing to show, or the table is none that `tune` makes.
+        If `show` is unknown, or the table is not one of `tune`.
     """
     if not isinstance(show, str) or show not in _KINDS:
         raise UsageError(f"show: {short_repr(show)} is not one of {', '.join(_KINDS)}")
@@ -94,29 +94,29 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
     try:
         _draw(tuning_table(table), ax, kind)
     except pl.exceptions.ColumnNotFoundError as error:
-        told = str(error).splitlines()[0]
-        raise UsageError(f"the table is none that tune makes: column {told} is missing") from None
-    titled(ax, kind.title if title is None else [title])
+        column = str(error).splitlines()[0]
+        raise UsageError(f"table: not one from polyframe.tune: column {column} is missing") from None
+    set_title_lines(ax, kind.title if title is None else [title])
     return ax
 
 
 def tuning_table(table: Frame) -> pl.DataFrame:
-    """Return what a frame of whatever library has of the columns that `tune` makes.
+    """Return the columns of `tune` of a frame of any library.
 
     Raises
     ------
     UsageError
-        Where it is no frame, or a column holds another type.
+        If it is not a frame, or a column has another type.
     """
     frame = data_frame(table, "table")
     known = [column for column in TUNING.schema if column in map(clean_name, frame.columns)]
     return columns_of(frame, "table", TUNING.schema, known)
 
 
-def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
+def _draw(table: pl.DataFrame, ax: Axes, kind: _Quantity) -> None:
     highest = 0.0
     lines = table.sort("min_samples", "eps").partition_by("min_samples", maintain_order=True)
-    # The first lies on top: where lines coincide, the others are told by their larger markers.
+    # The first is on top; the others have larger markers, visible if lines coincide.
     for k, rows in reversed(list(enumerate(lines))):
         style = cluster_style(k, on_image=False)
         eps, values = rows["eps"].to_numpy(), kind.value(rows).cast(pl.Float64).to_numpy()
@@ -140,11 +140,11 @@ def _draw(table: pl.DataFrame, ax: Axes, kind: _Kind) -> None:
         highest = max([highest, *(value for value in values if value == value)])
         current = rows.with_columns(kind.value(rows).alias("value")).filter("current")
         if not current.is_empty():
-            _mark(ax, current["eps"][0], current["value"][0], current["min_samples"][0])
-    _dress(table, ax, kind, highest)
+            _mark_current(ax, current["eps"][0], current["value"][0], current["min_samples"][0])
+    _style_axes(table, ax, kind, highest)
 
 
-def _mark(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
+def _mark_current(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
     """Mark the setting of the output: a line at its eps, a ring around its value."""
     ax.axvline(eps, color=_CURRENT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
     if value is not None and value == value:
@@ -164,7 +164,7 @@ def _mark(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
         )
 
 
-def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
+def _style_axes(table: pl.DataFrame, ax: Axes, kind: _Quantity, highest: float) -> None:
     values = table["eps"].unique().sort().to_list()
     ax.set_xlabel("eps", fontsize=TITLE_POINTS)
     ax.set_ylabel(kind.axis, fontsize=TITLE_POINTS)
@@ -175,15 +175,15 @@ def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
         ax.set_xticks([tick for tick in ticks if values[0] - margin <= tick <= values[-1] + margin])
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
-        remark(ax, "no settings")
+        write_note(ax, "no settings")
     if kind.band:
         low = table[kind.band[0]].drop_nulls().to_list()
-        # Not down to 0 for nothing, and not so far up that all looks different.
+        # From 0.5 or lower, so that small differences do not look large.
         ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in low)]), 1.02)
         if not low:
-            remark(ax, "no clusters")
+            write_note(ax, "no clusters")
     elif kind.is_share:
-        # Not the rounding of nothing.
+        # Not so small a range that rounding is visible.
         ax.set_ylim(-0.03 * max(highest, 0.05), max(highest, 0.05) * 1.12)
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -198,23 +198,23 @@ def _dress(table: pl.DataFrame, ax: Axes, kind: _Kind, highest: float) -> None:
 
 
 def tuning_legend(ax: Axes) -> None:
-    """Explain the lines within an axes, where there is most room; eight of them at most.
+    """Draw a legend of up to eight lines within an axes, where there is most room.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        From `tuning`.
+        The axes of `tuning`.
     """
     check_axes(ax)
     handles, labels = ax.get_legend_handles_labels()
-    # They were drawn in the opposite order.
+    # They are drawn in reverse order.
     ring = [pair for pair in zip(handles, labels, strict=True) if pair[1].startswith("as made")]
     lines = [pair for pair in zip(handles, labels, strict=True) if pair not in ring][::-1]
-    named = [*lines[:_MOST_NAMED], *ring]
-    if named:
+    listed = [*lines[:_MOST_LISTED], *ring]
+    if listed:
         ax.legend(
-            [handle for handle, _ in named],
-            [label for _, label in named],
+            [handle for handle, _ in listed],
+            [label for _, label in listed],
             loc="best",
             fontsize=SMALL_POINTS,
             framealpha=0.85,

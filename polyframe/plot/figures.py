@@ -1,4 +1,4 @@
-"""Pictures of several panels, as figures of their own: laid out to a width in pixels, without pyplot."""
+"""Combine drawings to figures of a width in pixels, without pyplot."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
 from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_legend, tuning_table
-from polyframe.plot.image_axes import Image, check_group, counts, heading, numbered
+from polyframe.plot.image_axes import Image, check_group, counts, format_count, heading
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.mark_groups import MarkGroup
 from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
@@ -40,21 +40,21 @@ def subject_figure(
     images: Mapping[int, Image] | None = None,
     width: int = WIDTH,
 ) -> Figure:
-    """Put the groups of a subject side by side.
+    """Draw the groups of a subject side by side.
 
     Parameters
     ----------
     groups : sequence of MarkGroup
         From `read_groups`.
     show : sequence of str
-        What is drawn of each group: `marks`, `averages`, `agreement`. Where it is more than one thing, each
-        group is a row; else the groups stand beside one another.
+        The drawings of each group: `marks`, `averages`, `agreement`. If there are several, each group has a
+        row; else the groups are side by side.
     level : int, optional
         Draw this contour level too.
     images : mapping of int to array, optional
         The image of each frame; frames without one are white.
     width : int
-        Of the picture, in pixels at 120 to the inch; the height follows.
+        Width of the picture in pixels, at 120 pixels per inch; the height follows.
 
     Returns
     -------
@@ -63,9 +63,9 @@ def subject_figure(
     Raises
     ------
     UsageError
-        Where nothing is to be shown, or level is below 1.
+        If there is nothing to show, or level is below 1.
     PolyframeError
-        Where contours are to be shown and not there, or there are more than 40 rows.
+        If contours are missing, or there are more than 40 rows.
     """
     groups = [groups] if isinstance(groups, MarkGroup) else as_list(groups)
     for group in groups:
@@ -79,14 +79,14 @@ def subject_figure(
     unknown = [kind for kind in kinds if kind not in (*KINDS, "level")]
     if unknown or not kinds or not groups:
         raise UsageError(
-            f"show: {short_repr(unknown or list(groups))} is nothing to show; there are {', '.join(KINDS)}"
+            f"show: {short_repr(unknown or list(groups))} cannot be shown; choose from {', '.join(KINDS)}"
         )
-    beside = len(kinds) > 1
-    columns = len(kinds) if beside else min(len(groups), 3)
+    row_per_group = len(kinds) > 1
+    columns = len(kinds) if row_per_group else min(len(groups), 3)
     panels = [(group, kind) for group in groups for kind in kinds]
     if len(panels) > _MOST_ROWS * columns:
         raise PolyframeError(
-            f"{len(panels)} panels are too many for one picture; choose some with --frame, --tool or --task"
+            f"{len(panels)} panels are too many for one picture; choose fewer with --frame, --tool or --task"
         )
     figure = empty_figure(width)
     axes = [add_panel(figure, columns) for _ in panels]
@@ -98,7 +98,7 @@ def subject_figure(
             "agreement": AGREEMENT_TITLE,
             "level": level_title(level or 1),
         }
-        title = titles[kind] if beside else None
+        title = titles[kind] if row_per_group else None
         if kind == "level":
             draw_level(group, ax, level=level or 0, image=image, title=title)
         else:
@@ -106,20 +106,22 @@ def subject_figure(
                 group, ax, image=image, title=title
             )
     rows = [axes[i : i + columns] for i in range(0, len(axes), columns)]
-    headers = [f"{heading(group)}: {counts(group)}" for group in groups] if beside else [""] * len(rows)
+    headers = [""] * len(rows)
+    if row_per_group:
+        headers = [f"{heading(group)}: {counts(group)}" for group in groups]
     arrange(figure, rows, headers)
     return figure
 
 
 def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Figure:
-    """Put the distribution of consensus over all clusters beside consensus by size.
+    """Draw the distribution of consensus over all clusters, and consensus by size.
 
     Parameters
     ----------
     output : path
-        What a run wrote.
+        The output directory.
     width : int
-        Of the picture, in pixels at 120 to the inch.
+        Width of the picture in pixels, at 120 pixels per inch.
 
     Returns
     -------
@@ -128,29 +130,29 @@ def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Fi
     Raises
     ------
     PolyframeError
-        Where OUT has no table `reductions`, or it cannot be read.
+        If there is no table `reductions`, or it cannot be read.
     """
     output = local_path(output, "output")
-    found = consensus_counts(output)
+    cluster_counts = consensus_counts(output)
     figure = empty_figure(width)
     axes = [add_panel(figure, 2), add_panel(figure, 2)]
-    consensus(found, axes[0])
-    consensus_by_size(found, axes[1])
+    consensus(cluster_counts, axes[0])
+    consensus_by_size(cluster_counts, axes[1])
     arrange(figure, [axes], [f"All clusters of {output.resolve().name}"])
     return figure
 
 
 def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) -> Figure:
-    """Put what many settings make of the same marks side by side: four numbers against `eps`.
+    """Draw the results of many settings: four quantities against `eps`.
 
     Parameters
     ----------
     table : frame
         From `polyframe.tune`; of Polars, pandas or Arrow.
     name : str, optional
-        What the marks are called.
+        The name of the marks.
     width : int
-        Of the picture, in pixels at 120 to the inch.
+        Width of the picture in pixels, at 120 pixels per inch.
 
     Returns
     -------
@@ -159,7 +161,7 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     Raises
     ------
     UsageError
-        Where the table is none that `tune` makes.
+        If the table is not one of `tune`.
     """
     table = tuning_table(table)
     figure = empty_figure(width)
@@ -167,7 +169,10 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     tuning_legend(axes[1])
     of_what = f" of {name}" if name else ""
     marks, groups = (int(table[column].max() or 0) for column in ("marks", "groups"))  # type: ignore[arg-type]
-    headers = [f"Settings for the {numbered(marks, 'mark')} in {numbered(groups, 'group')}{of_what}", ""]
+    headers = [
+        f"Settings for the {format_count(marks, 'mark')} in {format_count(groups, 'group')}{of_what}",
+        "",
+    ]
     arrange(figure, [axes[:2], axes[2:]], headers)
     return figure
 
@@ -179,14 +184,14 @@ def toy_figure(
     averages: Sequence[AverageType] = ("median", "union", "intersection", "last"),
     width: int = WIDTH,
 ) -> Figure:
-    """Show on toy clusters what the settings do: a row each for `eps`, `min_samples` and the averages.
+    """Show the effect of settings on toy clusters: a row each for `eps`, `min_samples` and the averages.
 
     Parameters
     ----------
     eps, min_samples, averages : sequence
-        The values to compare; a row without values is left out.
+        The values to compare; a row without values is omitted.
     width : int
-        Of the picture, in pixels at 120 to the inch.
+        Width of the picture in pixels, at 120 pixels per inch.
 
     Returns
     -------
@@ -195,7 +200,7 @@ def toy_figure(
     Raises
     ------
     UsageError
-        Where a setting is out of its range, or there is none at all.
+        If a setting is out of its range, or there are no values.
     """
     eps, min_samples, averages = map(as_list, (eps, min_samples, averages))
     near = toy_pair(distance=0.7, spread=0.13, rotation=12, seed=2)
@@ -217,41 +222,41 @@ def toy_figure(
         toy(scattered, ax, eps=0.4, min_samples=least, average_type=None)
     for kind, ax in zip(averages, rows[2], strict=True):
         toy(one, ax, eps=0.9, average_type=kind, title=kind)
-    kept = [(row, text) for row, (text, _) in zip(rows, sections, strict=True) if row]
-    arrange(figure, [row for row, _ in kept], [text for _, text in kept], columns)
+    used = [(row, text) for row, (text, _) in zip(rows, sections, strict=True) if row]
+    arrange(figure, [row for row, _ in used], [text for _, text in used], columns)
     return figure
 
 
 @contextlib.contextmanager
 def own_style() -> Iterator[None]:
-    """Draw as Matplotlib does of itself, not as someone's matplotlibrc has it: the same everywhere."""
+    """Use the default style of Matplotlib, so that pictures do not depend on a matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         yield
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure to a file; nothing is written where it cannot be drawn.
+    """Write a figure to a file, if it can be drawn.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     path : path
-        Ends in .png, .svg or .pdf; its folder is made. The same figure gives the same bytes.
+        Ends in .png, .svg or .pdf; its folder is created. The same figure gives the same bytes.
 
     Raises
     ------
     UsageError
-        Where the name ends in something else.
+        If the name has another ending.
     PolyframeError
-        Where it cannot be written.
+        If it cannot be written.
     """
     target = local_path(path, "path")
     ending = file_ending(target, PICTURE_ENDINGS, "picture")
     if not isinstance(figure, Figure):
         raise UsageError(f"figure: expected a figure of Matplotlib, got {type_name(figure)}")
     content = BytesIO()
-    # No dates and no random names of parts, as in the tables.
+    # Reproducible: no dates and no random identifiers.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
         figure.savefig(content, format=ending[1:], dpi=figure.dpi, metadata=dates.get(ending))

@@ -1,4 +1,4 @@
-"""Axes like an image, and what is written above and below them: titles and legends."""
+"""Set up axes like an image, and write titles, legends and notes."""
 
 import re
 import textwrap
@@ -22,34 +22,34 @@ Image = NDArray[Any]
 TITLE_POINTS: Final = 9.5
 SMALL_POINTS: Final = 8.0
 
-#: The usual width of a letter, as a share of its size.
+#: Typical width of a letter, as a fraction of its size.
 _LETTER: Final = 0.56
-#: The white around marks without an image, as a share of their extent.
+#: The white around marks without an image, as a fraction of their extent.
 _MARGIN: Final = 0.06
 _TICKS: Final = 5
-_MOST_NAMED: Final = 8
-_SAMPLE_POINTS: Final = 32.0  # what the line before a text takes
+_MOST_CLUSTERS: Final = 8
+_SAMPLE_POINTS: Final = 32.0  # width of the line sample before a text
 
 
-def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
-    """Make an axes like an image: pixels, y downwards, equal scales; the image, or white around the marks.
+def set_up_axes(ax: Axes, group: MarkGroup, image: Image | None) -> None:
+    """Set up axes like an image: pixels, y downwards, equal scales; the image, or white around the marks.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     group : MarkGroup
     image : (height, width[, 3 or 4]) array, optional
-        Its upper left corner is at 0, 0, as for the volunteers who drew on it.
+        Its upper left corner is at 0, 0, as for the volunteers.
 
     Raises
     ------
     UsageError
-        Where one of these is something else.
+        If an argument has another type.
     """
     check_group(group)
     check_axes(ax)
     if image is not None and not (isinstance(image, np.ndarray) and image.ndim in (2, 3)):
-        raise UsageError(f"image: expected an array such as read_image gives, got {type_name(image)}")
+        raise UsageError(f"image: expected an array such as read_image returns, got {type_name(image)}")
     ax.set_facecolor("white")
     if image is not None:
         height, width = image.shape[:2]
@@ -67,90 +67,90 @@ def like_image(ax: Axes, group: MarkGroup, image: Image | None) -> None:
 
 
 def check_group(group: MarkGroup) -> None:
-    """Raise a UsageError where something else than a group is to be drawn."""
+    """Raise a UsageError if an argument is not a group."""
     if not isinstance(group, MarkGroup):
         hint = "; take one of them, such as groups[0]" if isinstance(group, list) else ""
         raise UsageError(
-            f"group: expected a MarkGroup, such as read_groups gives several, got {type_name(group)}{hint}"
+            f"group: expected a MarkGroup, such as read_groups(...)[0], got {type_name(group)}{hint}"
         )
 
 
 def check_axes(ax: Axes) -> None:
-    """Raise a UsageError where something else than an axes is to be drawn on."""
+    """Raise a UsageError if an argument is not an axes."""
     if not isinstance(ax, Axes):
         raise UsageError(f"ax: expected an axes of Matplotlib, got {type_name(ax)}")
 
 
-def without_ticks(ax: Axes) -> None:
-    """Take the scales away, where pixels mean nothing."""
+def hide_ticks(ax: Axes) -> None:
+    """Hide the scales, if pixels mean nothing."""
     ax.set_xticks([])
     ax.set_yticks([])
 
 
-def titled(ax: Axes, lines: Sequence[str]) -> None:
-    """Give an axes a title of several lines, broken to the width of the axes."""
+def set_title_lines(ax: Axes, lines: Sequence[str]) -> None:
+    """Set a title of several lines, wrapped to the width of the axes."""
     letters = int(ax.bbox.width / (_dpi(ax) / 72 * TITLE_POINTS * _LETTER))
-    broken = [part for line in lines for part in broken_at(line, max(letters, 24))]
-    # Not as mathematics: the key of a task may hold a dollar sign.
-    ax.set_title("\n".join(broken), loc="left", fontsize=TITLE_POINTS, parse_math=False)
+    wrapped = [part for line in lines for part in wrap_text(line, max(letters, 24))]
+    # Not as mathematics, since a task key may contain a dollar sign.
+    ax.set_title("\n".join(wrapped), loc="left", fontsize=TITLE_POINTS, parse_math=False)
 
 
-def broken_at(text: str, letters: int) -> list[str]:
-    """Break a text into lines of so many letters; a number stays with its noun."""
-    kept = re.sub(r"(?<=\d) (?=[a-z])", "\xa0", text)
-    return [line.replace("\xa0", " ") for line in textwrap.wrap(kept, letters)]
+def wrap_text(text: str, letters: int) -> list[str]:
+    """Wrap a text to lines of so many letters; a number stays with its noun."""
+    joined = re.sub(r"(?<=\d) (?=[a-z])", "\xa0", text)
+    return [line.replace("\xa0", " ") for line in textwrap.wrap(joined, letters)]
 
 
 def heading(group: MarkGroup) -> str:
-    """Return what a group is."""
+    """Return the subject, frame and tool of a group."""
     return f"Subject {group.subject_id}, frame {group.frame}, {group.tool}"
 
 
 def counts(group: MarkGroup) -> str:
-    """Return how much is in a group, and how much its volunteers agree."""
-    clusters = numbered(len(group.clusters), "cluster")
+    """Return the numbers of a group and its consensus."""
+    clusters = format_count(len(group.clusters), "cluster")
     known = sorted(c.consensus for c in group.clusters if c.consensus is not None)
     if known and f"{known[0]:.2f}" != f"{known[-1]:.2f}":
         clusters += f" (consensus {known[0]:.2f} to {known[-1]:.2f})"
     elif known:
         clusters += f" (consensus {known[0]:.2f})"
-    marks = f"{numbered(len(group.marks), 'mark')} of {numbered(group.n_volunteers, 'volunteer')}"
-    return f"{marks}, {clusters}, {numbered(group.n_outliers, 'outlier')}"
+    marks = f"{format_count(len(group.marks), 'mark')} of {format_count(group.n_volunteers, 'volunteer')}"
+    return f"{marks}, {clusters}, {format_count(group.n_outliers, 'outlier')}"
 
 
-def numbered(number: int, thing: str) -> str:
-    """Return a number with its noun, in the plural unless it is one."""
+def format_count(number: int, thing: str) -> str:
+    """Return a number with its noun in the singular or plural."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def cluster_legend(
     ax: Axes, group: MarkGroup, *, on_image: bool, notes: dict[int, str] | None = None
 ) -> None:
-    """Explain colours below an axes: every cluster (eight at most), then the outliers.
+    """Draw a legend below an axes: up to eight clusters, then the outliers.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     group : MarkGroup
     on_image : bool
-        Which colours are in use; on a photo the samples lie on a dark box.
+        Whether the colours are those on an image, which get a dark box.
     notes : dict, optional
-        What to say of a cluster, by label, in place of its consensus.
+        Text of a cluster by label, instead of its consensus.
     """
     handles = []
     letters = max(int((ax.bbox.width * 72 / _dpi(ax) - _SAMPLE_POINTS) / (SMALL_POINTS * _LETTER)), 14)
-    for cluster in group.clusters[:_MOST_NAMED]:
-        said = (
+    for cluster in group.clusters[:_MOST_CLUSTERS]:
+        note = (
             "dropped by min_threshold" if cluster.consensus is None else f"consensus {cluster.consensus:.2f}"
         )
-        said = (notes or {}).get(cluster.label, said)
-        text = f"cluster {cluster.label}: {numbered(cluster.n_marks, 'mark')}, {said}"
-        handles.append(_sample(cluster.label, "\n".join(broken_at(text, letters)), on_image))
-    if len(group.clusters) > _MOST_NAMED:
-        more = len(group.clusters) - _MOST_NAMED
-        handles.append(Line2D([], [], linestyle="none", label=f"and {numbered(more, 'more cluster')}"))
+        note = (notes or {}).get(cluster.label, note)
+        text = f"cluster {cluster.label}: {format_count(cluster.n_marks, 'mark')}, {note}"
+        handles.append(_sample(cluster.label, "\n".join(wrap_text(text, letters)), on_image))
+    if len(group.clusters) > _MOST_CLUSTERS:
+        more = len(group.clusters) - _MOST_CLUSTERS
+        handles.append(Line2D([], [], linestyle="none", label=f"and {format_count(more, 'more cluster')}"))
     if group.n_outliers:
-        handles.append(_sample(-1, numbered(group.n_outliers, "outlier"), on_image))
+        handles.append(_sample(-1, format_count(group.n_outliers, "outlier"), on_image))
     below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
     legend = ax.legend(
         handles=handles,
@@ -165,14 +165,14 @@ def cluster_legend(
     )
     if on_image:
         legend.get_frame().set(facecolor="#22303A", edgecolor="none", alpha=1)
-        for text_of in legend.get_texts():
-            text_of.set_color("white")
+        for entry in legend.get_texts():
+            entry.set_color("white")
     if not handles:
         legend.remove()
 
 
-def remark(ax: Axes, text: str) -> Text:
-    """Write into the middle of an axes that there is nothing to see."""
+def write_note(ax: Axes, text: str) -> Text:
+    """Write a note in the middle of an axes."""
     return ax.text(
         0.5,
         0.5,

@@ -1,4 +1,4 @@
-"""Panels in rows: as wide as a picture allows, as high as they need, and nothing on top of anything else."""
+"""Lay out panels in rows, as wide as the picture allows and as high as they need, without overlap."""
 
 from typing import Final
 
@@ -8,42 +8,42 @@ from matplotlib.figure import Figure
 
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.values import as_builtin, is_integer
-from polyframe.plot.image_axes import TITLE_POINTS, broken_at
+from polyframe.plot.image_axes import TITLE_POINTS, wrap_text
 
-#: Pixels in an inch, of the pictures in pixels and of the widths that are asked for.
+#: Pixels per inch.
 DPI: Final = 120
 
 _GAP: Final = 0.18  # inches between panels and around the picture
-_BESIDE: Final = 0.5  # about what the numbers beside a panel take, in inches
-_BAR: Final = 0.65  # and a colour bar
+_BESIDE: Final = 0.5  # approximate width of the numbers beside a panel, in inches
+_BAR: Final = 0.65  # and of a colour bar
 _HEADER_POINTS: Final = TITLE_POINTS + 0.5
-_BOLD_LETTER: Final = 0.62  # the usual width of a letter, as a share of its size
+_BOLD_LETTER: Final = 0.62  # typical width of a letter, as a fraction of its size
 _LARGEST_PIXELS: Final = 50_000_000
-#: Of a picture, in pixels.
+#: Limits of the width of a picture, in pixels.
 LEAST_WIDTH: Final = 200
 LARGEST_WIDTH: Final = 10_000
 _TALLEST: Final = 1.6  # times the width of a panel
 
 
 def empty_figure(width: int) -> Figure:
-    """Make a white figure of a width in pixels.
+    """Return a white figure of a width in pixels.
 
     Raises
     ------
     UsageError
-        Where it is no width of a picture.
+        If the width is not allowed.
     """
     width = as_builtin(width)
     if not is_integer(width) or not LEAST_WIDTH <= width <= LARGEST_WIDTH:
         raise UsageError(
-            f"width: {short_repr(width)} is not a whole number from {LEAST_WIDTH} to {LARGEST_WIDTH}"
+            f"width: {short_repr(width)} is not an integer from {LEAST_WIDTH} to {LARGEST_WIDTH}"
         )
     inches = width / DPI
     return Figure(figsize=(inches, inches), dpi=DPI, facecolor="white")
 
 
 def add_panel(figure: Figure, columns: int) -> Axes:
-    """Make an axes about as wide as it will be, so that titles are broken where they must."""
+    """Add an axes of about its final width, so that titles are wrapped correctly."""
     inches = figure.get_figwidth()
     size = max((inches - _BESIDE * columns - _BAR) / columns, 0.5) / inches
     ax = figure.add_axes((0.0, 0.0, size, size), label=f"panel {len(figure.axes)}")
@@ -52,20 +52,20 @@ def add_panel(figure: Figure, columns: int) -> Axes:
 
 
 def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int = 0) -> None:
-    """Place the panels of a figure in rows, with a line above each row, and make it as high as they need.
+    """Place the panels of a figure in rows, with a line above each row, and adapt its height.
 
-    What is written around an axes does not grow with it, so it is measured, and the axes get what is left.
+    The text around an axes does not grow with it, so the text is measured and the axes get the rest.
     """
     columns = columns or max(map(len, rows))
     width = figure.get_figwidth()
     letters = int((width - 2 * _GAP) * 72 / (_HEADER_POINTS * _BOLD_LETTER))
-    headers = ["\n".join(broken_at(header, letters)) for header in headers]
+    headers = ["\n".join(wrap_text(header, letters)) for header in headers]
     above = [
         _HEADER_POINTS / 72 * (0.7 + 1.25 * len(header.splitlines())) if header else 0.0 for header in headers
     ]
-    # It knows how large letters are; a renderer of the figure's own would hold all its pixels.
+    # It measures text; the renderer of the figure would allocate all its pixels.
     metrics = RendererAgg(1, 1, DPI)  # type: ignore[no-untyped-call]
-    # Twice: what is written around depends a little on the size of the axes.
+    # Twice, since the text around depends a little on the size of the axes.
     for _ in range(2):
         around = [[_around(ax, metrics) for ax in row] for row in rows]
         across = [
@@ -75,7 +75,7 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
         if inner < 0.5:
             raise UsageError(
                 f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row; "
-                "ask for more, or for fewer panels with --show"
+                "choose a larger width, or fewer panels with --show"
             )
         heights = [inner * max(_proportion(ax) for ax in row) for row in rows]
         tops = [max(left[2] for left in row) for row in around]
@@ -84,7 +84,7 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
         if width * total * DPI**2 > _LARGEST_PIXELS:
             raise PolyframeError(
                 f"a picture of {width * DPI:,.0f} x {total * DPI:,.0f} pixels is too large; "
-                "choose a smaller width, or some of the panels with --frame, --tool or --task"
+                "choose a smaller width, or fewer panels with --frame, --tool or --task"
             )
         figure.set_size_inches(width, total)
         y = total - _GAP
@@ -111,17 +111,17 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
 
 
 def _around(ax: Axes, metrics: RendererAgg) -> tuple[float, float, float, float]:
-    """Return how far what belongs to an axes reaches beyond it: left, right, above and below, in inches."""
-    all_of_it, box = ax.get_tightbbox(metrics), ax.get_window_extent()
-    if all_of_it is None:
+    """Return how far the text of an axes extends beyond it: left, right, above and below, in inches."""
+    outer, box = ax.get_tightbbox(metrics), ax.get_window_extent()
+    if outer is None:
         return 0.0, 0.0, 0.0, 0.0
-    beyond = (box.x0 - all_of_it.x0, all_of_it.x1 - box.x1, all_of_it.y1 - box.y1, box.y0 - all_of_it.y0)
+    beyond = (box.x0 - outer.x0, outer.x1 - box.x1, outer.y1 - box.y1, box.y0 - outer.y0)
     left, right, top, bottom = (max(0.0, pixels) / DPI for pixels in beyond)
     return left, right, top, bottom
 
 
 def _proportion(ax: Axes) -> float:
-    """Return height through width of what an axes shows."""
+    """Return the height of an axes divided by its width."""
     if ax.get_aspect() == "auto":
         return 0.75
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()

@@ -1,4 +1,4 @@
-"""How the lines of marks and outliers look in pictures."""
+"""Choose colours and line styles of marks and outliers."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -7,38 +7,38 @@ from matplotlib.patheffects import AbstractPathEffect, Normal, Stroke
 
 from polyframe.core.colours import ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
 
-#: Dashes are for outliers; further clusters take these with the same colours again.
+#: Clusters after the eighth repeat the colours with the next style. Outliers are dashed.
 _LINES: Final = ("solid", "dashdot", "dotted")
 _DASHES: Final = (0, (4, 2))
 
 
 @dataclass(frozen=True)
-class Style:
-    """How a line looks: arguments for a Matplotlib line."""
+class LineStyle:
+    """Arguments of a Matplotlib line."""
 
     color: str
     linestyle: Any
 
 
-def cluster_style(label: int, *, on_image: bool) -> Style:
-    """Return colour and line of a cluster; of outliers for a label below 0.
+def cluster_style(label: int, *, on_image: bool) -> LineStyle:
+    """Return colour and style of a cluster, or of outliers for a negative label.
 
     Parameters
     ----------
     label : int
-        The cluster's label. Eight have colours of their own, then the line changes.
+        The label of the cluster.
     on_image : bool
-        Whether it lies on an image or on white.
+        Whether the background is an image or white.
     """
     if label < 0:
-        return Style(OUTLIER_ON_IMAGE if on_image else OUTLIER_ON_WHITE, _DASHES)
+        return LineStyle(OUTLIER_ON_IMAGE if on_image else OUTLIER_ON_WHITE, _DASHES)
     colours = ON_IMAGE if on_image else ON_WHITE
-    return Style(colours[label % len(colours)], _LINES[label // len(colours) % len(_LINES)])
+    return LineStyle(colours[label % len(colours)], _LINES[label // len(colours) % len(_LINES)])
 
 
 def halo(width: float, *, on_image: bool) -> list[AbstractPathEffect]:
-    """Return what lies around a line of some width (points): a dark rim on an image, nothing on white."""
+    """Return the effect around a line of a width in points: a dark rim on an image, nothing on white."""
     if not on_image:
         return []
-    # As an effect of the line itself, so that every line is still one artist.
+    # An effect of the line, so that every line is still one artist.
     return [Stroke(linewidth=width + 1.4, foreground="black", alpha=0.45), Normal()]

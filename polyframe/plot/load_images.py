@@ -1,4 +1,4 @@
-"""Images as arrays: from a file, or from an address to fetch."""
+"""Load images as arrays, from a file or a URL."""
 
 import os
 import threading
@@ -16,23 +16,23 @@ from polyframe.core.local_paths import local_path
 from polyframe.panoptes.subjects.image_files import upright_image
 from polyframe.plot import open_url
 from polyframe.plot.image_axes import Image
-from polyframe.plot.open_url import check_scheme, shown
+from polyframe.plot.open_url import check_scheme, shorten_url
 
-#: Zooniverse takes images of up to 1 MB, and some projects have larger ones.
+#: Zooniverse accepts images of up to 1 MB, and some projects have larger ones.
 LARGEST_DOWNLOAD: Final = 30_000_000
-#: For all of an image: looking up the name, being led on, and every byte.
+#: Time limit of an image, from the name lookup to the last byte.
 LONGEST_SECONDS: Final = 30.0
 
 _CHUNK: Final = 1 << 16
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
-    """Read an image, turned upright as browsers do.
+    """Read an image and turn it upright, as browsers do.
 
     Parameters
     ----------
     path : path
-        PNG, JPEG, WebP, GIF, TIFF or BMP; of several pictures the first.
+        PNG, JPEG, WebP, GIF, TIFF or BMP; the first frame of several.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Raises
     ------
     PolyframeError
-        Where it is missing, no image, or has more than fifty million pixels.
+        If it is missing, not an image, or has more than fifty million pixels.
     """
     path = local_path(path, "path")
     try:
@@ -59,17 +59,16 @@ def fetch_image(
     opened: Callable[[str, float], Any] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Image:
-    """Fetch an image by its address.
+    """Fetch an image by its URL.
 
     Parameters
     ----------
     url : str
-        http or https only, also where it leads on to another address; it is led on to addresses that are
-        loopback or private only where it is one itself.
+        http or https, also after redirects. Only a loopback or private address may redirect to another one.
     opened : callable, optional
-        Opens an address within some seconds; takes the place of the network in tests.
+        Opens a URL within some seconds; replaces the network in tests.
     clock : callable
-        Tells the time in seconds.
+        Returns the time in seconds.
 
     Returns
     -------
@@ -78,12 +77,12 @@ def fetch_image(
     Raises
     ------
     PolyframeError
-        Where it has another scheme, does not answer, is led on to where it must not, takes more than 30
-        seconds in all or has more than 30 MB.
+        If the scheme is another, it does not answer, a redirect is not allowed, it takes more than 30 seconds
+        or has more than 30 MB.
     """
     check_scheme(url)
-    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.opened, clock))
-    return _decoded(BytesIO(content), shown(url))
+    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.open_url, clock))
+    return _decoded(BytesIO(content), shorten_url(url))
 
 
 def _downloaded(url: str, opened: Callable[[str, float], Any], clock: Callable[[], float]) -> bytes:
@@ -91,26 +90,27 @@ def _downloaded(url: str, opened: Callable[[str, float], Any], clock: Callable[[
     content = BytesIO()
     try:
         with opened(url, LONGEST_SECONDS) as response:
-            # Piece by piece: the time that the system is given is for one piece, and a length may be a lie.
+            # In pieces, since a socket timeout is per read, and the declared length may be wrong.
             while piece := response.read1(_CHUNK):
                 content.write(piece)
                 if content.tell() > LARGEST_DOWNLOAD:
                     raise PolyframeError(
-                        f"{shown(url)}: is larger than {LARGEST_DOWNLOAD // 10**6} MB; use --image FILE"
+                        f"{shorten_url(url)}: is larger than {LARGEST_DOWNLOAD // 10**6} MB; use --image FILE"
                     )
                 if clock() > end:
                     raise _too_slow(url, LONGEST_SECONDS)
     except (OSError, ValueError, OverflowError, HTTPException) as error:
         reason = str(getattr(error, "reason", None) or error) or type(error).__name__
-        raise PolyframeError(f"{shown(url)}: cannot be fetched ({shown(reason)}); use --image FILE") from None
+        raise PolyframeError(
+            f"{shorten_url(url)}: cannot be fetched ({shorten_url(reason)}); use --image FILE"
+        ) from None
     return content.getvalue()
 
 
 def _within(seconds: float, url: str, work: Callable[[], bytes]) -> bytes:
-    """Do something in a thread, which is left to itself where it takes longer.
+    """Run `work` in a thread, and abandon the thread if it takes longer.
 
-    No time limit of a socket holds for all of it: not for looking up a name, nor for an answer that comes
-    byte by byte.
+    A socket timeout limits neither the name lookup nor an answer that arrives byte by byte.
     """
     done: Queue[bytes | BaseException] = Queue()
 
@@ -131,7 +131,7 @@ def _within(seconds: float, url: str, work: Callable[[], bytes]) -> bytes:
 
 
 def _too_slow(url: str, seconds: float) -> PolyframeError:
-    return PolyframeError(f"{shown(url)}: takes longer than {seconds:.0f} seconds; try again")
+    return PolyframeError(f"{shorten_url(url)}: takes longer than {seconds:.0f} seconds; try again")
 
 
 def _decoded(file: IO[bytes], name: str) -> Image:

@@ -1,4 +1,4 @@
-"""What the tables of an output directory know of a subject: its marks, clusters, averages and contours."""
+"""Read the marks, clusters, averages and contours of a subject from the tables."""
 
 import os
 from collections.abc import Iterable
@@ -21,8 +21,8 @@ from polyframe.store.reading import current_manifest, scan
 #: (n, 2) float64, image pixels, y downwards.
 
 _MARK: Final = ("classification_id", "mark_index")
-_NAMED: Final = 5
-#: What is drawn of each table, beside the group keys.
+_MOST_LISTED: Final = 5
+#: The columns to draw, beside the group keys.
 _COLUMNS: Final = {
     "extractions": (*_MARK, "x", "y"),
     "labels": (*_MARK, "volunteer", "cluster_label"),
@@ -32,7 +32,7 @@ _COLUMNS: Final = {
 
 
 @dataclass(frozen=True)
-class Cluster:
+class MarkCluster:
     """One cluster of a group.
 
     Attributes
@@ -41,13 +41,13 @@ class Cluster:
         From 0.
     n_marks : int
     consensus : float or None
-        Fraction; None where `min_threshold` has dropped the cluster from the tables.
+        Fraction; None if `min_threshold` has dropped the cluster from the tables.
     average_type : str or None
-        How the average was made.
+        The kind of average.
     average : (n, 2) float64
-        Outline of the averaged polygon, closed; (0, 2) where it is empty or dropped.
+        Outline of the averaged polygon, closed; (0, 2) if empty or dropped.
     levels : list of (n, 2) float64, or None
-        Outlines of the contours from level 1, closed; None where there is no table of contours.
+        Outlines of the contours from level 1, closed; None without the table of contours.
     """
 
     label: int
@@ -60,7 +60,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class MarkGroup:
-    """The marks of one subject, task, frame and tool that took part.
+    """The clustered marks of one subject, task, frame and tool.
 
     Attributes
     ----------
@@ -69,10 +69,10 @@ class MarkGroup:
     marks : list of (n, 2) float64
         Each outline as drawn, closed, image pixels, y downwards.
     labels : (n_marks,) int64
-        The cluster of each mark; -1 for an outlier.
+        The cluster of each mark, or -1 for outliers.
     n_volunteers : int
-        People who drew them; those without a name count once for each classification.
-    clusters : list of Cluster
+        Number of volunteers; those without a name count once for each classification.
+    clusters : list of MarkCluster
         By label.
     """
 
@@ -83,7 +83,7 @@ class MarkGroup:
     marks: list[Floats]
     labels: Ints
     n_volunteers: int
-    clusters: list[Cluster]
+    clusters: list[MarkCluster]
 
     @property
     def n_outliers(self) -> int:
@@ -104,10 +104,10 @@ def read_groups(
     Parameters
     ----------
     output : path
-        What a run wrote. Without the table `contours` the clusters have no levels.
+        The output directory. Without the table `contours` the clusters have no levels.
     subject_id : int
-    tasks, frames, tools : text or number, or several
-        Only these tasks (such as `"T0"`), frames and indexes of tools; all where empty.
+    tasks, frames, tools : str or int, or several
+        Only these tasks (such as `"T0"`), frames and tool indexes; all if empty.
 
     Returns
     -------
@@ -117,30 +117,30 @@ def read_groups(
     Raises
     ------
     UsageError
-        Where one of these is of another type.
+        If an argument has another type.
     PolyframeError
-        Where OUT lacks a table or the subject, or the subject has no marks of a task, frame or tool that is
-        named; the message names what there is.
+        If a table or the subject is missing, or the subject has no marks of a task, frame or tool in the
+        choice. The message lists what is available.
     """
     output = local_path(output, "output")
     subject_id = as_builtin(subject_id)
     if not is_integer(subject_id):
-        raise UsageError(f"subject_id: {short_repr(subject_id)} is not a whole number")
+        raise UsageError(f"subject_id: {short_repr(subject_id)} is not an integer")
     tasks, frames, tools = map(as_list, (tasks, frames, tools))
     if not all(isinstance(task, str) for task in tasks):
         raise UsageError(f"tasks: {short_repr(tasks)} are not task keys such as T0")
     for name, numbers in (("frames", frames), ("tools", tools)):
         if not all(is_integer(as_builtin(number)) for number in numbers):
-            raise UsageError(f"{name}: {short_repr(numbers)} are not whole numbers")
-    wanted = pl.col("subject_id") == subject_id
-    labels = _rows(output, "labels", wanted)
+            raise UsageError(f"{name}: {short_repr(numbers)} are not integers")
+    of_subject = pl.col("subject_id") == subject_id
+    labels = _rows(output, "labels", of_subject)
     if labels.is_empty():
-        raise PolyframeError(_unknown(output, subject_id))
-    # Of contours the reader can do without.
+        raise PolyframeError(_unknown_subject(output, subject_id))
+    # The table of contours is optional.
     has_contours = "contours" in current_manifest(Output(output)).stages
-    contours = _rows(output, "contours", wanted) if has_contours else None
+    contours = _rows(output, "contours", of_subject) if has_contours else None
     groups = groups_of(
-        _rows(output, "extractions", wanted), labels, _rows(output, "reductions", wanted), contours
+        _rows(output, "extractions", of_subject), labels, _rows(output, "reductions", of_subject), contours
     )
     chosen = [
         group
@@ -149,24 +149,24 @@ def read_groups(
         and (not frames or group.frame in frames)
         and (not tools or _tool_index(group.tool) in tools)
     ]
-    for what, named, held in (
+    for what, requested, present in (
         ("task", tasks, {group.task for group in chosen}),
         ("frame", frames, {group.frame for group in chosen}),
         ("tool", tools, {_tool_index(group.tool) for group in chosen}),
     ):
-        missing = [str(value) for value in named if value not in held]
-        # Where nothing is chosen, it may be that no value is wrong by itself.
+        missing = [str(value) for value in requested if value not in present]
+        # If nothing matches, each value alone may still be valid.
         if missing and chosen:
-            raise PolyframeError(_not_there(subject_id, f"of {what} {', '.join(missing)}", groups))
+            raise PolyframeError(_no_marks(subject_id, f"of {what} {', '.join(missing)}", groups))
     if not chosen:
-        raise PolyframeError(_not_there(subject_id, "of that choice", groups))
+        raise PolyframeError(_no_marks(subject_id, "of this choice", groups))
     return chosen
 
 
-def _not_there(subject_id: int, what: str, groups: list[MarkGroup]) -> str:
-    there = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_NAMED])
-    more = f" and {len(groups) - _NAMED} more" if len(groups) > _NAMED else ""
-    return f"subject {subject_id} has no marks {what}; it has {there}{more}"
+def _no_marks(subject_id: int, what: str, groups: list[MarkGroup]) -> str:
+    available = ", ".join(f"frame {group.frame} {group.tool}" for group in groups[:_MOST_LISTED])
+    more = f" and {len(groups) - _MOST_LISTED} more" if len(groups) > _MOST_LISTED else ""
+    return f"subject {subject_id} has no marks {what}; it has {available}{more}"
 
 
 def groups_of(
@@ -175,7 +175,7 @@ def groups_of(
     reductions: Frame,
     contours: Frame | None = None,
 ) -> list[MarkGroup]:
-    """Put the groups of any subjects together from rows of the tables.
+    """Combine rows of the tables to groups.
 
     Parameters
     ----------
@@ -187,12 +187,12 @@ def groups_of(
     Returns
     -------
     list of MarkGroup
-        Sorted by the group keys; empty for no labels.
+        Sorted by the group keys; empty without labels.
 
     Raises
     ------
     UsageError
-        Where one is no frame, or lacks columns of its table.
+        If one is not a frame, or lacks columns of its table.
     """
     extractions, labels, reductions = (
         _columns(table, name)
@@ -201,21 +201,22 @@ def groups_of(
     contours = None if contours is None else _columns(contours, "contours")
     outlines = extractions.select(*GROUP_KEYS, *_MARK, "x", "y")
     drawn = labels.join(outlines, on=[*GROUP_KEYS, *_MARK], maintain_order="left")
-    averaged, levelled = _by_group(reductions), {} if contours is None else _by_group(contours)
+    reductions_of = _by_group(reductions)
+    contours_of = {} if contours is None else _by_group(contours)
     groups = []
     for key, rows in _by_group(drawn).items():
-        found = rows["cluster_label"].to_numpy().astype(np.int64)
-        averages = {row["cluster_label"]: row for row in _dicts(averaged.get(key))}
-        stacks = {row["cluster_label"]: row for row in _dicts(levelled.get(key))}
+        mark_labels = rows["cluster_label"].to_numpy().astype(np.int64)
+        averages = {row["cluster_label"]: row for row in _dicts(reductions_of.get(key))}
+        stacks = {row["cluster_label"]: row for row in _dicts(contours_of.get(key))}
         clusters = [
             _cluster(
                 int(label),
-                int((found == label).sum()),
+                int((mark_labels == label).sum()),
                 averages.get(label),
                 stacks.get(label),
                 contours is None,
             )
-            for label in np.unique(found[found >= 0])
+            for label in np.unique(mark_labels[mark_labels >= 0])
         ]
         groups.append(
             MarkGroup(
@@ -224,7 +225,7 @@ def groups_of(
                 frame=key[3],
                 tool=key[4],
                 marks=[closed(x, y) for x, y in zip(rows["x"], rows["y"], strict=True)],
-                labels=found,
+                labels=mark_labels,
                 n_volunteers=rows.select(
                     pl.coalesce("volunteer", pl.format("\0{}", "classification_id")).n_unique()
                 ).item(),
@@ -235,7 +236,7 @@ def groups_of(
 
 
 def closed(x: Any, y: Any) -> Floats:
-    """Return an outline as points, the first again at its end; (0, 2) for none."""
+    """Return an outline as points, the first repeated at its end; (0, 2) for an empty one."""
     points = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     if len(points) and not np.array_equal(points[0], points[-1]):
         points = np.vstack([points, points[:1]])
@@ -248,9 +249,9 @@ def _columns(table: Frame, name: str) -> pl.DataFrame:
 
 def _cluster(
     label: int, n_marks: int, average: dict[str, Any] | None, stack: dict[str, Any] | None, unknown: bool
-) -> Cluster:
+) -> MarkCluster:
     levels = [] if stack is None else list(map(closed, stack["contours_x"], stack["contours_y"]))
-    return Cluster(
+    return MarkCluster(
         label=label,
         n_marks=n_marks,
         consensus=average["consensus"] if average else None,
@@ -260,13 +261,13 @@ def _cluster(
     )
 
 
-def _rows(output: str | os.PathLike[str], table: TableName, wanted: pl.Expr) -> pl.DataFrame:
+def _rows(output: str | os.PathLike[str], table: TableName, of_subject: pl.Expr) -> pl.DataFrame:
     try:
-        return scan(output, table).filter(wanted).collect()
+        return scan(output, table).filter(of_subject).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        told = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0]
         raise PolyframeError(
-            f"{output}: table {table} cannot be read ({told}); see `polyframe validate`"
+            f"{output}: table {table} cannot be read ({reason}); see `polyframe validate`"
         ) from None
 
 
@@ -283,21 +284,21 @@ def _tool_index(tool: str) -> int:
     return int(digits) if digits else -1
 
 
-def _unknown(output: str | os.PathLike[str], subject_id: int) -> str:
-    """Say why there is nothing to draw of a subject, and name the nearest subjects that can be drawn."""
+def _unknown_subject(output: str | os.PathLike[str], subject_id: int) -> str:
+    """Return the error for a subject without marks, with the nearest subjects that have some."""
     seen = scan(output, "classifications").filter(pl.col("subject_id") == subject_id).select(pl.len())
     classifications = seen.collect().item()
-    there = (
+    subjects = (
         scan(output, "groups")
         .select(pl.col("subject_id").unique())
         .sort((pl.col("subject_id") - subject_id).abs(), "subject_id")
-        .head(_NAMED)
+        .head(_MOST_LISTED)
         .collect()["subject_id"]
     )
     problem = (
-        f"subject {subject_id} has {classifications} classifications, but no mark that took part"
+        f"subject {subject_id} has {classifications} classifications, but no marks that can be used"
         if classifications
         else f"{output}: no subject {subject_id}"
     )
-    named = ", ".join(map(str, sorted(there)))
-    return f"{problem}; there are for instance {named}" if named else f"{problem}; no subject there has marks"
+    nearest = ", ".join(map(str, sorted(subjects)))
+    return f"{problem}; subjects with marks: {nearest}" if nearest else f"{problem}; no subject has marks"

@@ -119,7 +119,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("plot ext --subject 1000003 -o x.png", "make it with `polyframe reduce ext`", 1),
         ("export flat --to masks --level 2 -o x", "make it with `polyframe contours flat`", 1),
         ("plot flat --subject 1000003 --level 2 -o x.png", "make it with `polyframe contours OUT`", 1),
-        ("plot out --subject 7 -o x.png", "no subject 7; there are for instance 1000001", 1),
+        ("plot out --subject 7 -o x.png", "no subject 7; subjects with marks: 1000001", 1),
         # A workflow or version that the export does not contain.
         (f"run {EXPORT} --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
         (f"run {EXPORT} --workflow-version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),

@@ -198,7 +198,7 @@ def test_pictures(out: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
 
 def test_a_subject_given_as_a_string_is_an_error(out: Path) -> None:
     pytest.importorskip("matplotlib", reason="Matplotlib is missing: the extra `plot`")
-    with pytest.raises(pf.UsageError, match=r"^subject_id: '1000003' is not a whole number$"):
+    with pytest.raises(pf.UsageError, match=r"^subject_id: '1000003' is not an integer$"):
         pf.plot.read_groups(out, "1000003")
     expected = pf.plot.read_groups(out, 1000003)
     assert len(pf.plot.read_groups(out, np.int64(1000003))) == len(expected) > 1

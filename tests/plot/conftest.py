@@ -1,4 +1,4 @@
-"""What the tests of pictures share: tables of the example, of a small export, and axes."""
+"""Tables of the example and of a small export, and axes, for the tests of pictures."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import polyframe as pf
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of the folder data."""
+    """The tables of the example in data/."""
     out = tmp_path_factory.mktemp("plot") / "example"
     pf.run(DATA / "classifications.csv", out, DATA / "config.yaml", engine="shapely", jobs=1)
     return out

@@ -1,4 +1,4 @@
-"""The colours of clusters can be told apart with every kind of colour vision."""
+"""The colours of clusters are distinguishable with every kind of colour vision."""
 
 from itertools import combinations
 
@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from polyframe.core.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE
 
-#: What people see who lack one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
+#: Colour vision without one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
 VISION = {
     "all three": np.eye(3),
     "no long": [
@@ -49,18 +49,18 @@ def contrast(colour: str, ground: str) -> float:
 
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("palette", [ON_WHITE, ON_IMAGE])
-def test_colours_stay_apart(palette: tuple[str, ...], vision: str) -> None:
+def test_colours_are_distinguishable(palette: tuple[str, ...], vision: str) -> None:
     assert len(palette) == 8
     seen = [lab(np.asarray(VISION[vision]) @ linear(colour)) for colour in palette]
-    # About 2 is just noticeable side by side.
+    # A difference of about 2 is just noticeable side by side.
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 14
 
 
-def test_colours_stand_out_from_what_lies_under_them() -> None:
+def test_colours_contrast_with_the_background() -> None:
     assert min(contrast(colour, "white") for colour in ON_WHITE) > 2
     assert min(contrast(colour, "black") for colour in ON_IMAGE) > 3
 
 
-def test_the_steps_of_agreement_are_those_of_matplotlib() -> None:
+def test_the_steps_of_agreement_equal_the_colour_map() -> None:
     drawn = [to_hex(colormaps[HEAT](share)).upper() for share in np.linspace(0, 1, len(HEAT_STEPS))]
     assert list(HEAT_STEPS) == drawn

@@ -1,4 +1,4 @@
-"""Consensus over all clusters, and the toys."""
+"""Drawings of the consensus of all clusters."""
 
 from pathlib import Path
 
@@ -9,16 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polyframe as pf
-from polyframe.core.errors import UsageError
 from polyframe.plot.draw_consensus import consensus_counts
-from polyframe.synthetic import toy_cluster, toy_pair
 
 
 def title(ax: Axes) -> str:
     return " ".join(ax.get_title(loc="left").split())
 
 
-def test_counts_are_those_of_the_clusters(example: Path) -> None:
+def test_counts_equal_those_of_the_table(example: Path) -> None:
     counts = consensus_counts(example)
     reductions = pf.scan(example, "reductions").collect()
     assert counts["n"].sum() == reductions.height
@@ -27,7 +25,7 @@ def test_counts_are_those_of_the_clusters(example: Path) -> None:
     assert mean == pytest.approx(reductions["consensus"].mean(), abs=1e-3)
 
 
-def test_the_distribution_holds_every_cluster_once(example: Path, ax: Axes) -> None:
+def test_the_histogram_counts_every_cluster_once(example: Path, ax: Axes) -> None:
     assert pf.plot.consensus(example, ax) is ax
     reductions = pf.scan(example, "reductions").collect()
     assert sum(bar.get_height() for bar in ax.patches) == reductions.height
@@ -41,7 +39,7 @@ def test_the_distribution_holds_every_cluster_once(example: Path, ax: Axes) -> N
     assert "5 to 8: 30 clusters" in labels
 
 
-def test_boxes_are_quartiles_of_each_class_of_sizes(example: Path, ax: Axes) -> None:
+def test_boxes_are_quartiles_of_each_size_class(example: Path, ax: Axes) -> None:
     assert pf.plot.consensus_by_size(example, ax) is ax
     large = pf.scan(example, "reductions").filter(pl.col("clusters_count") >= 5).collect()["consensus"]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["3 to 4\n(6)", "5 to 8\n(30)"]
@@ -50,52 +48,16 @@ def test_boxes_are_quartiles_of_each_class_of_sizes(example: Path, ax: Axes) -> 
     assert [box.min(), box.max()] == pytest.approx(quartiles, abs=5e-3)
 
 
-def test_perfect_and_no_consensus_are_within_the_bars(ax: Axes) -> None:
+def test_consensus_of_0_and_1_is_counted_in_the_outer_bars(ax: Axes) -> None:
     counts = pl.DataFrame({"step": [0, 1000], "clusters_count": [2, 100], "n": [3, 4]})
     pf.plot.consensus(counts, ax)
     heights = np.array([bar.get_height() for bar in ax.patches]).reshape(2, -1).sum(axis=0)
     assert (heights[0], heights[-1], heights.sum()) == (3, 4, 7)
 
 
-def test_no_clusters_are_told(ax: Axes) -> None:
+def test_without_clusters_there_is_a_note(ax: Axes) -> None:
     none = pl.DataFrame(schema={"step": pl.Int32, "clusters_count": pl.Int32, "n": pl.Int64})
     for draw in (pf.plot.consensus, pf.plot.consensus_by_size):
         one = Figure().add_subplot()
         draw(none, one)
         assert [text.get_text() for text in one.texts] == ["no clusters"]
-
-
-def test_toys_show_what_settings_do(ax: Axes) -> None:
-    pair = toy_pair(distance=0.7, spread=0.13, rotation=12, seed=2)
-    outcome = []
-    for eps in (0.1, 0.3, 0.4):
-        one = Figure().add_subplot()
-        assert pf.plot.toy(pair, one, eps=eps, min_samples=4, average_type=None) is one
-        outcome.append(title(one))
-    assert outcome == [
-        "eps 0.1, min_samples 4 0 clusters, 16 outliers",
-        "eps 0.3, min_samples 4 2 clusters, 1 outlier",
-        "eps 0.4, min_samples 4 1 cluster, 0 outliers",
-    ]
-
-
-def test_toys_show_averages(ax: Axes) -> None:
-    areas = {}
-    for kind in ("union", "median", "intersection"):
-        one = Figure().add_subplot()
-        pf.plot.toy(toy_cluster(spread=0.2), one, eps=0.9, average_type=kind)
-        (average,) = [patch for patch in one.patches if patch.get_gid() == "average"]
-        x, y = average.get_xy().T
-        areas[kind] = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
-        assert kind in title(one)
-    assert areas["union"] > areas["median"] > areas["intersection"]
-    assert pf.plot.toy(toy_cluster(n_marks=0), ax) is ax
-    with pytest.raises(UsageError, match="eps"):
-        pf.plot.toy(toy_cluster(), ax, eps=0)
-
-
-def test_the_toys_have_a_row_for_each_setting() -> None:
-    figure = pf.plot.toy_figure(eps=[0.2, 0.4], min_samples=[], averages=["last"])
-    assert len(figure.axes) == 3
-    with pytest.raises(UsageError, match="no value"):
-        pf.plot.toy_figure(eps=[], min_samples=[], averages=[])

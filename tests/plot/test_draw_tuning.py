@@ -1,4 +1,4 @@
-"""What many settings make of the same marks, as lines."""
+"""Drawings of the results of many settings."""
 
 from pathlib import Path
 
@@ -29,20 +29,20 @@ def table(example: Path) -> pl.DataFrame:
 @pytest.mark.parametrize("show", TUNING_KINDS)
 def test_each_min_samples_is_a_line_through_its_rows(table: pl.DataFrame, ax: Axes, show: str) -> None:
     assert pf.plot.tuning(table, ax, show=show) is ax
-    named = {line.get_label(): line for line in ax.lines}
+    by_label = {line.get_label(): line for line in ax.lines}
     for k, least in enumerate((2, 3, 4)):
-        line = named[f"min_samples {least}"]
+        line = by_label[f"min_samples {least}"]
         rows = table.filter(pl.col("min_samples") == least)
         assert line.get_xdata().tolist() == [0.1, 0.3, 0.5, 0.9]
         assert line.get_ydata() == pytest.approx(COLUMNS[show](rows).to_numpy())
         assert line.get_color() == cluster_style(k, on_image=False).color
-    assert len({line.get_marker() for name, line in named.items() if name.startswith("min_samples")}) == 3
+    assert len({line.get_marker() for name, line in by_label.items() if name.startswith("min_samples")}) == 3
     assert ax.get_xlabel() == "eps"
     low, high = ax.get_ylim()
     assert all(low <= y <= high for line in ax.lines if len(line.get_xdata()) == 4 for y in line.get_ydata())
 
 
-def test_the_setting_of_the_output_has_a_ring(table: pl.DataFrame, ax: Axes) -> None:
+def test_the_current_setting_has_a_ring(table: pl.DataFrame, ax: Axes) -> None:
     pf.plot.tuning(table, ax)
     (ring,) = [line for line in ax.lines if line.get_gid() == "current"]
     current = table.filter("current")
@@ -55,7 +55,7 @@ def test_the_setting_of_the_output_has_a_ring(table: pl.DataFrame, ax: Axes) -> 
     assert not [line for line in none.lines if line.get_gid() == "current"]
 
 
-def test_the_band_lies_between_the_quartiles(table: pl.DataFrame, ax: Axes) -> None:
+def test_the_band_is_between_the_quartiles(table: pl.DataFrame, ax: Axes) -> None:
     pf.plot.tuning(table, ax, show="consensus")
     two = table.filter(pl.col("min_samples") == 2)
     band = ax.collections[-1].get_paths()[0].vertices[:, 1]
@@ -63,33 +63,33 @@ def test_the_band_lies_between_the_quartiles(table: pl.DataFrame, ax: Axes) -> N
     assert (band.min(), band.max()) == pytest.approx(ends)
 
 
-def test_missing_values_are_left_out(ax: Axes) -> None:
-    found = pl.DataFrame(
+def test_missing_values_are_not_drawn(ax: Axes) -> None:
+    rows = pl.DataFrame(
         {"eps": [0.1, 0.2], "min_samples": 2, "current": [True, False], "clusters": [0, 2]}
         | {"consensus_q1": [None, 0.4], "consensus_median": [None, 0.6], "consensus_q3": [None, 0.7]}
         | {"doubled_clusters": [0, 1], "outlier_share": [1.0, 0.0]}
     )
     for show in TUNING_KINDS:
         one = Figure().add_subplot()
-        pf.plot.tuning(found, one, show=show)
+        pf.plot.tuning(rows, one, show=show)
         missing = show in ("consensus", "doubled")
         line = next(line for line in one.lines if line.get_label() == "min_samples 2")
         assert np.isnan(line.get_ydata()).tolist() == [missing, False]
         assert bool([ring for ring in one.lines if ring.get_gid() == "current"]) != missing
-    pf.plot.tuning(found[:1].cast({"consensus_q1": pl.Float64}), ax, show="consensus")
+    pf.plot.tuning(rows[:1].cast({"consensus_q1": pl.Float64}), ax, show="consensus")
     assert [text.get_text() for text in ax.texts] == ["no clusters"]
 
 
-def test_another_table_or_kind_is_an_error_of_one_line(table: pl.DataFrame, ax: Axes) -> None:
+def test_an_invalid_table_or_quantity_is_an_error_of_one_line(table: pl.DataFrame, ax: Axes) -> None:
     with pytest.raises(UsageError, match="show: 'marks' is not one of clusters, outliers, consensus"):
         pf.plot.tuning(table, ax, show="marks")
-    with pytest.raises(UsageError, match="the table is none that tune makes: column") as error:
+    with pytest.raises(UsageError, match=r"table: not one from polyframe.tune: column") as error:
         pf.plot.tuning(table.drop("outlier_share"), ax, show="outliers")
     assert "\n" not in str(error.value)
     assert pf.plot.tuning(table, ax, title="Mine").get_title(loc="left") == "Mine"
 
 
-def test_the_figure_has_all_panels_and_says_of_what(table: pl.DataFrame) -> None:
+def test_the_figure_has_all_panels_and_a_title(table: pl.DataFrame) -> None:
     figure = pf.plot.tuning_figure(table, name="out", width=900)
     assert len(figure.axes) == len(TUNING_KINDS)
     assert figure.texts[0].get_text() == "Settings for the 232 marks in 25 groups of out"
@@ -100,7 +100,7 @@ def test_the_figure_has_all_panels_and_says_of_what(table: pl.DataFrame) -> None
     assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
 
 
-def test_many_settings_and_none_can_be_drawn(table: pl.DataFrame) -> None:
+def test_many_settings_or_none_can_be_drawn(table: pl.DataFrame) -> None:
     many = [
         table.filter(pl.col("min_samples") == 2).with_columns(pl.lit(k, pl.Int32).alias("min_samples"))
         for k in range(2, 22)

@@ -1,4 +1,4 @@
-"""Images by file, by the metadata of subjects, and by address; the network is never used."""
+"""Images from files, by the metadata of subjects, and from URLs, without the network."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def png(width: int = 4, height: int = 3, colour: Any = (10, 20, 30), mode: str =
 
 
 class Response(io.BytesIO):
-    """What an address answers."""
+    """The response of a URL."""
 
 
 def subjects_csv(path: Path, metadata: Any, locations: Any, subject_id: int = 5) -> Path:
@@ -42,10 +42,10 @@ def subjects_csv(path: Path, metadata: Any, locations: Any, subject_id: int = 5)
     return path
 
 
-def test_a_file_becomes_an_array(tmp_path: Path) -> None:
+def test_an_image_file_is_read_as_an_array(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
-    found = read_image(tmp_path / "a.png")
-    assert (found.shape, found.dtype, found[0, 0].tolist()) == ((3, 4, 3), np.uint8, [10, 20, 30])
+    image = read_image(tmp_path / "a.png")
+    assert (image.shape, image.dtype, image[0, 0].tolist()) == ((3, 4, 3), np.uint8, [10, 20, 30])
     (tmp_path / "b.png").write_bytes(png(colour=(1, 2, 3, 4), mode="RGBA"))
     assert read_image(tmp_path / "b.png").shape == (3, 4, 4)
     (tmp_path / "c.png").write_bytes(png(colour=9, mode="L"))
@@ -59,8 +59,8 @@ def test_photos_are_turned_upright(tmp_path: Path) -> None:
     assert read_image(tmp_path / "a.jpg").shape == (4, 3, 3)
 
 
-def test_what_is_no_image_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.png").write_text("no image")
+def test_a_file_that_is_not_an_image_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.png").write_text("not an image")
     with pytest.raises(PolyframeError, match=r"a\.png: cannot be read as an image"):
         read_image(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(png()[:50])
@@ -77,7 +77,7 @@ def saved(form: str, path: Path, **options: Any) -> Path:
     return path
 
 
-def test_the_kinds_that_are_meant_are_opened(tmp_path: Path) -> None:
+def test_supported_formats_are_read(tmp_path: Path) -> None:
     for form in ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP"):
         assert read_image(saved(form, tmp_path / "a.png")).shape == (3, 4, 3)
     more = [Image.new("RGB", (4, 3))]
@@ -85,10 +85,10 @@ def test_the_kinds_that_are_meant_are_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["EPS", "PDF", "PPM", "ICO", "TGA", "PCX", "SGI", "DDS", "ICNS"])
-def test_other_kinds_are_not_whatever_their_name(
+def test_other_formats_are_refused_whatever_their_name(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For EPS Pillow starts Ghostscript."""
+    """For EPS, Pillow would start Ghostscript."""
     monkeypatch.setattr(
         EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("Ghostscript was started")
     )
@@ -99,15 +99,15 @@ def test_other_kinds_are_not_whatever_their_name(
         upright_size(file, "a.png")
 
 
-def packed_png(width: int, height: int) -> bytes:
-    """A PNG of any size (RGBA), packed a thousand times without ever being whole in memory."""
+def compressed_png(width: int, height: int) -> bytes:
+    """An empty RGBA PNG of any size, compressed a thousandfold, without allocating its pixels."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         checked = kind + content
         return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
 
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(bytes(4 * width + 1)) for _ in range(height)) + packer.flush()
+    compressor = zlib.compressobj(9)
+    rows = b"".join(compressor.compress(bytes(4 * width + 1)) for _ in range(height)) + compressor.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
@@ -115,7 +115,7 @@ def packed_png(width: int, height: int) -> bytes:
 def test_too_many_pixels_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.png").write_bytes(packed_png(10_000, 10_000))
+    (tmp_path / "a.png").write_bytes(compressed_png(10_000, 10_000))
     assert (tmp_path / "a.png").stat().st_size < 400_000
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("was decoded"))
     refused = r"a\.png: has 10000 x 10000 pixels, more than 50,000,000; make it smaller"
@@ -125,9 +125,9 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(
         upright_size(file, str(tmp_path / "a.png"))
 
 
-def test_as_many_pixels_as_may_be_are_read_in_bounded_memory(tmp_path: Path) -> None:
-    """Four bytes for a pixel, and at most three copies of it."""
-    (tmp_path / "a.png").write_bytes(packed_png(10_000, 5_000))
+def test_the_largest_image_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    """Four bytes per pixel, and at most three copies."""
+    (tmp_path / "a.png").write_bytes(compressed_png(10_000, 5_000))
     code = (
         "import sys\nfrom pathlib import Path\nimport memory\n"
         "from polyframe.plot import read_image\nfrom polyframe.export.report.backgrounds import _reduced\n"
@@ -138,14 +138,14 @@ def test_as_many_pixels_as_may_be_are_read_in_bounded_memory(tmp_path: Path) -> 
     assert int(run_in_new_process(code, tmp_path / "a.png")) < 300 + 4 * 200
 
 
-def test_a_file_of_too_many_bytes_is_refused(tmp_path: Path) -> None:
+def test_a_too_large_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     os.truncate(tmp_path / "a.png", 250_000_001)
     with pytest.raises(PolyframeError, match=r"a\.png: has 250,000,001 bytes, more than 250,000,000"):
         read_image(tmp_path / "a.png")
 
 
-def test_a_small_image_of_a_large_tile_is_refused(tmp_path: Path) -> None:
+def test_a_small_image_with_a_large_tile_is_refused(tmp_path: Path) -> None:
     side = 65_536
     tags = {256: 4, 257: 3, 258: 8, 259: 5, 262: 1, 277: 1, 322: side, 323: side, 324: 200, 325: 9}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
@@ -157,14 +157,14 @@ def test_a_small_image_of_a_large_tile_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("exif", [b"II*\0", b"II*\0\x08\0\0\0\x01\0", b"MM", b"zz"])
-def test_what_a_camera_adds_may_be_damaged(exif: bytes, tmp_path: Path) -> None:
+def test_damaged_exif_data_is_ignored(exif: bytes, tmp_path: Path) -> None:
     Image.new("RGB", (4, 3)).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif)
     assert read_image(tmp_path / "a.jpg").shape == (3, 4, 3)
     with (tmp_path / "a.jpg").open("rb") as file:
         assert upright_size(file, "a.jpg") == (4, 3)
 
 
-def test_photos_of_either_way_have_the_size_that_is_seen(tmp_path: Path) -> None:
+def test_rotated_photos_have_the_size_of_the_upright_image(tmp_path: Path) -> None:
     for orientation in range(1, 9):
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -174,10 +174,10 @@ def test_photos_of_either_way_have_the_size_that_is_seen(tmp_path: Path) -> None
         assert read_image(tmp_path / "a.jpg").shape == (height, width, 3)
 
 
-def test_the_example_has_its_images_by_metadata() -> None:
+def test_the_images_of_the_example_are_identified_by_metadata() -> None:
     subject = read_subject(DATA / "subjects.csv", 1000003)
-    found = ImageFolder(DATA / "images").of(subject)
-    assert {frame: path.name for frame, path in found.items()} == {0: "1000003-0.png", 1: "1000003-1.png"}
+    paths = ImageFolder(DATA / "images").of(subject)
+    assert {frame: path.name for frame, path in paths.items()} == {0: "1000003-0.png", 1: "1000003-1.png"}
 
 
 def test_numbers_in_keys_order_the_frames(tmp_path: Path) -> None:
@@ -189,20 +189,20 @@ def test_numbers_in_keys_order_the_frames(tmp_path: Path) -> None:
     assert [path.name for path in ImageFolder(tmp_path).of(subject).values()] == names
 
 
-def test_a_file_that_is_missing_leaves_its_frame_white(tmp_path: Path) -> None:
+def test_a_missing_file_leaves_its_frame_without_an_image(tmp_path: Path) -> None:
     (tmp_path / "b.png").touch()
     metadata = {"image_1": "a.png", "image_2": "b.png"}
     addresses = {0: "https://example.org/1.jpeg", 1: "https://example.org/2.jpeg"}
     folder = ImageFolder(tmp_path)
     assert folder.of(Subject(5, metadata, addresses)) == {1: tmp_path / "b.png"}
-    # Which of three names belong to the two frames is not known, and one file is there: whose is it?
+    # Two of three names belong to the two frames, but with one file it is unclear which.
     assert folder.of(Subject(5, {"preview": "c.png", **metadata}, addresses)) == {}
     (tmp_path / "a.png").touch()
-    found = folder.of(Subject(5, {"preview": "c.png", **metadata}, addresses))
-    assert found == {0: tmp_path / "a.png", 1: tmp_path / "b.png"}
+    images_of = folder.of(Subject(5, {"preview": "c.png", **metadata}, addresses))
+    assert images_of == {0: tmp_path / "a.png", 1: tmp_path / "b.png"}
 
 
-def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> None:
+def test_addresses_identify_files_if_the_metadata_do_not(tmp_path: Path) -> None:
     (tmp_path / "f.jpeg").touch()
     locations = {0: "https://example.org/x/missing.jpeg", 1: "https://example.org/x/f.jpeg?size=3"}
     subject = Subject(5, {"name": "gone.png"}, locations)
@@ -222,7 +222,7 @@ def test_addresses_name_files_where_the_metadata_does_not(tmp_path: Path) -> Non
         "link.png",
     ],
 )
-def test_no_file_outside_the_folder_is_taken(name: str, tmp_path: Path) -> None:
+def test_no_file_outside_the_folder_is_used(name: str, tmp_path: Path) -> None:
     (tmp_path / "secret.png").touch()
     folder = tmp_path / "images"
     folder.mkdir()
@@ -230,7 +230,7 @@ def test_no_file_outside_the_folder_is_taken(name: str, tmp_path: Path) -> None:
     assert ImageFolder(folder).of(Subject(5, {"a": name}, {0: name})) == {}
 
 
-def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_or_subject_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PolyframeError, match="no such folder of images"):
         ImageFolder(tmp_path / "none")
     with pytest.raises(PolyframeError, match=r"subjects\.csv: has no subject 3"):
@@ -241,48 +241,48 @@ def test_a_folder_or_subject_that_is_missing_is_told(tmp_path: Path) -> None:
         read_subject(tmp_path / "none.csv", 3)
 
 
-def test_the_name_of_a_subjects_export_is_no_pattern(tmp_path: Path) -> None:
+def test_the_name_of_a_subjects_export_is_not_a_glob_pattern(tmp_path: Path) -> None:
     subjects_csv(tmp_path / "s1.csv", {"which": "other"}, {})
     named = subjects_csv(tmp_path / "s[1].csv", {"which": "this"}, {})
     assert read_subject(named, 5).metadata == {"which": "this"}
 
 
-def test_addresses_that_are_none(tmp_path: Path) -> None:
+def test_invalid_addresses_are_ignored(tmp_path: Path) -> None:
     locations = {"0": "https://[x/1.png", "9" * 5000: "https://example.org/a.png"}
     subject = read_subject(subjects_csv(tmp_path / "s.csv", {}, locations), 5)
     assert list(subject.locations) == [0]
     assert ImageFolder(tmp_path).of(subject) == {}
 
 
-@pytest.mark.parametrize("cell", ["", "no json", "[1]", "[" * 100_000, '{"a": {"b": 1}, "0": 5}'])
-def test_strange_cells_say_nothing(cell: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cell", ["", "not JSON", "[1]", "[" * 100_000, '{"a": {"b": 1}, "0": 5}'])
+def test_malformed_cells_are_ignored(cell: str, tmp_path: Path) -> None:
     subject = read_subject(subjects_csv(tmp_path / "s.csv", cell, cell), 5)
     assert subject.locations == {}
     assert ImageFolder(tmp_path).of(subject) == {}
 
 
-def test_an_address_is_fetched() -> None:
-    asked: list[str] = []
+def test_a_url_is_fetched() -> None:
+    requested: list[str] = []
 
     def opened(url: str, _seconds: float) -> Response:
-        asked.append(url)
+        requested.append(url)
         return Response(png())
 
     assert fetch_image("https://example.org/a.png", opened=opened).shape == (3, 4, 3)
-    assert asked == ["https://example.org/a.png"]
+    assert requested == ["https://example.org/a.png"]
 
 
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://example.org/a.png", "images/a.png", "data:image/png,x"]
 )
 def test_other_schemes_are_refused(url: str) -> None:
-    with pytest.raises(PolyframeError, match="is no http or https address"):
+    with pytest.raises(PolyframeError, match="is not an http or https address"):
         fetch_image(url, opened=lambda *_: pytest.fail("was opened"))
 
 
-def test_leading_on_to_another_scheme_is_refused() -> None:
-    handler = open_url.LeadingOn(open_url.Guard(0.0))
-    with pytest.raises(PolyframeError, match="is no http or https address"):
+def test_a_redirect_to_another_scheme_is_refused() -> None:
+    handler = open_url.RedirectHandler(open_url.AddressGuard(0.0))
+    with pytest.raises(PolyframeError, match="is not an http or https address"):
         handler.redirect_request(None, io.BytesIO(), 302, "", {}, "file:///etc/passwd")
 
 
@@ -302,7 +302,7 @@ def test_size_and_time_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         fetch_image("https://example.org/a", opened=lambda *_: Response(bytes(300_000)))
 
 
-def test_what_does_not_answer_is_told() -> None:
+def test_a_failed_request_is_an_error() -> None:
     def opened(_url: str, _seconds: float) -> Response:
         raise TimeoutError("timed out")
 

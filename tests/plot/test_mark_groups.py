@@ -1,4 +1,4 @@
-"""What is read of a subject: from an output directory alone, and errors that name what there is."""
+"""Groups of a subject: read from an output directory alone, with errors that list what is available."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from polyframe.core.errors import PolyframeError
 from polyframe.plot import groups_of, read_groups
 
 
-def test_a_group_holds_what_the_tables_hold(example: Path) -> None:
-    wanted = pl.col("subject_id") == 1000003
+def test_groups_equal_the_tables(example: Path) -> None:
+    of_subject = pl.col("subject_id") == 1000003
     groups = read_groups(example, 1000003)
-    table = pf.scan(example, "groups").filter(wanted).collect()
+    table = pf.scan(example, "groups").filter(of_subject).collect()
     assert [(g.frame, g.tool) for g in groups] == table.select("frame", "tool").rows()
     assert [len(g.marks) for g in groups] == table["n_marks"].to_list()
     assert [len(g.clusters) for g in groups] == table["n_clusters"].to_list()
     assert [g.n_outliers for g in groups] == table["n_outliers"].to_list()
     clusters = [cluster for group in groups for cluster in group.clusters]
-    reductions = pf.scan(example, "reductions").filter(wanted).collect()
+    reductions = pf.scan(example, "reductions").filter(of_subject).collect()
     assert [c.consensus for c in clusters] == reductions["consensus"].to_list()
     assert [c.n_marks for c in clusters] == reductions["clusters_count"].to_list()
     assert np.array_equal(clusters[0].average[:, 1], reductions["clusters_y"][0])
-    contours = pf.scan(example, "contours").filter(wanted).collect()
+    contours = pf.scan(example, "contours").filter(of_subject).collect()
     assert [len(c.levels or []) for c in clusters] == contours["number_of_contours"].to_list()
     for path in (path for group in groups for path in group.marks):
         assert np.array_equal(path[0], path[-1])
@@ -37,7 +37,7 @@ def test_marks_belong_to_their_labels(small: Path) -> None:
     assert group.n_volunteers == 5
 
 
-def test_names_that_are_missing_count_one_by_one(small: Path) -> None:
+def test_marks_without_a_name_count_as_different_volunteers(small: Path) -> None:
     labels, extractions, reductions = (
         pf.scan(small, name).filter(pl.col("subject_id") == 1).collect()
         for name in ("labels", "extractions", "reductions")
@@ -55,29 +55,29 @@ def test_groups_can_be_chosen(example: Path) -> None:
     assert [g.frame for g in read_groups(example, 1000003, tools=[1], tasks=["T0"])] == [1]
 
 
-def test_a_choice_of_nothing_names_what_there_is(example: Path) -> None:
+def test_an_empty_choice_is_an_error_with_the_available_groups(example: Path) -> None:
     with pytest.raises(PolyframeError, match=r"it has frame 0 T0_toolIndex0, frame 1 T0_toolIndex0"):
         read_groups(example, 1000003, frames=[7])
 
 
-def test_an_unknown_subject_names_the_nearest(example: Path) -> None:
+def test_an_unknown_subject_is_an_error_with_the_nearest_subjects(example: Path) -> None:
     with pytest.raises(PolyframeError, match=r"no subject 1000099; .* 1000008, .* 1000012$") as caught:
         read_groups(example, 1000099)
     assert "\n" not in str(caught.value)
-    with pytest.raises(PolyframeError, match="no subject 5; there are for instance 1000001, 1000002"):
+    with pytest.raises(PolyframeError, match="no subject 5; subjects with marks: 1000001, 1000002"):
         read_groups(example, 5)
 
 
-def test_a_subject_on_which_nobody_drew_is_told(small: Path) -> None:
+def test_a_subject_without_marks_is_an_error(small: Path) -> None:
     with pytest.raises(PolyframeError, match="subject 3 has 1 classifications, but no mark"):
         read_groups(small, 3)
 
 
-def test_a_subject_without_clusters_is_read(small: Path) -> None:
+def test_a_subject_without_clusters_can_be_read(small: Path) -> None:
     (group,) = read_groups(small, 2)
     assert (len(group.marks), group.clusters, group.n_outliers) == (2, [], 2)
 
 
-def test_a_directory_without_tables_is_told(tmp_path: Path) -> None:
+def test_a_directory_without_tables_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PolyframeError, match="name the directory that `polyframe run` wrote"):
         read_groups(tmp_path, 1)

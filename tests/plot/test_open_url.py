@@ -1,4 +1,4 @@
-"""Images by address, from a server of this computer: bounded in time, never led on to where it must not."""
+"""Images from URLs, with a local server: bounded in time, without redirects to private addresses."""
 
 import io
 import socket
@@ -14,17 +14,17 @@ from PIL import Image
 from polyframe.core.errors import PolyframeError
 from polyframe.plot import fetch_image, load_images, open_url
 
-#: Loopback as well, but here it stands for an address of the public network.
+#: Both are loopback, but the first counts as public here.
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 NAMES = {"public.example": [PUBLIC], "private.example": [PRIVATE], "both.example": [PUBLIC, PRIVATE]}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers as its server says, and keeps who was asked for what."""
+    """Answers as its server says, and records the requests."""
 
     def do_GET(self) -> None:
         server: Any = self.server
-        server.asked.append((self.connection.getsockname()[0], self.path))
+        server.requests.append((self.connection.getsockname()[0], self.path))
         server.answers[self.path](self)
 
     def log_message(self, *_: Any) -> None:
@@ -32,27 +32,27 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server:
-    """A server on every address of this computer; `answers` by path."""
+    """A server on every address of this machine; `answers` by path."""
 
     def __init__(self) -> None:
         self.http = ThreadingHTTPServer(("0.0.0.0", 0), Handler)
         self.http.daemon_threads = True
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.answers: dict[str, Callable[[Handler], None]] = {"/image": image}
-        vars(self.http).update(asked=self.asked, answers=self.answers)
+        vars(self.http).update(requests=self.requests, answers=self.answers)
         self.port = self.http.server_port
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
 
     def at(self, host: str, path: str) -> str:
         return f"http://{host}:{self.port}{path}"
 
-    def leads_on(self, path: str, to: str) -> None:
-        def lead(handler: Handler) -> None:
+    def redirect(self, path: str, to: str) -> None:
+        def answer(handler: Handler) -> None:
             handler.send_response(302)
             handler.send_header("Location", to)
             handler.end_headers()
 
-        self.answers[path] = lead
+        self.answers[path] = answer
 
 
 def image(handler: Handler) -> None:
@@ -64,7 +64,7 @@ def image(handler: Handler) -> None:
 
 
 def dripping(before: bytes, drop: bytes) -> Callable[[Handler], None]:
-    """Answer byte by byte and never come to an end, each byte well before a socket gives up."""
+    """Answer byte by byte without end, each byte well before a socket times out."""
 
     def drip(handler: Handler) -> None:
         handler.wfile.write(before)
@@ -85,7 +85,7 @@ def server() -> Iterator[Server]:
     try:
         socket.create_server((PUBLIC, 0)).close()
     except OSError:
-        pytest.skip(f"this computer has no address {PUBLIC}")
+        pytest.skip(f"this machine has no address {PUBLIC}")
     started = Server()
     yield started
     started.http.shutdown()
@@ -94,7 +94,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network with some names, where one address of this computer passes for public."""
+    """A network with some names, where one address of this machine counts as public."""
     is_public, getaddrinfo = open_url.is_public, socket.getaddrinfo
 
     def resolve(host: str, port: int, *more: Any, **options: Any) -> list[Any]:
@@ -125,7 +125,7 @@ pytestmark = pytest.mark.usefixtures("network")
     ],
     ids=["status", "header", "headers", "content", "chunk", "continue"],
 )
-def test_one_time_limit_holds_for_all_of_it(
+def test_the_time_limit_includes_all_steps(
     before: bytes, drop: bytes, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/drip"] = dripping(before, drop)
@@ -133,11 +133,11 @@ def test_one_time_limit_holds_for_all_of_it(
     started = time.monotonic()
     with pytest.raises(PolyframeError, match=r"/drip: (takes longer than 1 seconds|cannot be fetched)"):
         fetch_image(server.at(PRIVATE, "/drip"))
-    # The answer alone would take a minute.
+    # The answer would take a minute.
     assert time.monotonic() - started < 30
 
 
-def test_the_time_limit_holds_for_looking_up_a_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_includes_the_name_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: waiting.wait(60))
     monkeypatch.setattr(load_images, "LONGEST_SECONDS", 0.2)
@@ -148,19 +148,19 @@ def test_the_time_limit_holds_for_looking_up_a_name_too(monkeypatch: pytest.Monk
     waiting.set()
 
 
-def test_being_led_on_does_not_renew_the_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redirect_does_not_extend_the_time_limit(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(open_url.time, "monotonic", lambda: now[0])
-    guard = open_url.Guard(10.0)
+    guard = open_url.AddressGuard(10.0)
     now[0] = 7.0
-    assert guard.left() == 3.0
-    request = open_url.LeadingOn(guard).redirect_request(
+    assert guard.seconds_left() == 3.0
+    request = open_url.RedirectHandler(guard).redirect_request(
         open_url.urllib.request.Request("http://a.example/"), io.BytesIO(), 302, "", {}, "http://b.example/"
     )
     assert request.timeout == 3.0
     now[0] = 10.0
     with pytest.raises(TimeoutError):
-        guard.left()
+        guard.seconds_left()
 
 
 @pytest.mark.parametrize(
@@ -188,79 +188,79 @@ def test_being_led_on_does_not_renew_the_time(server: Server, monkeypatch: pytes
         "127.1",
     ],
 )
-def test_a_public_address_leads_to_public_ones_only(host: str, server: Server) -> None:
-    server.leads_on("/first", server.at(host, "/image"))
+def test_a_public_address_cannot_redirect_to_a_private_one(host: str, server: Server) -> None:
+    server.redirect("/first", server.at(host, "/image"))
     with pytest.raises(PolyframeError) as refused:
         fetch_image(server.at("public.example", "/first"))
-    assert "is led on to, but is not on the public network" in str(refused.value)
-    assert server.asked == [(PUBLIC, "/first")]
+    assert "is the target of a redirect, but is not on the public network" in str(refused.value)
+    assert server.requests == [(PUBLIC, "/first")]
 
 
-def test_a_public_address_may_lead_on_to_public_ones(server: Server) -> None:
-    server.leads_on("/first", server.at(PUBLIC, "/image"))
+def test_a_public_address_may_redirect_to_a_public_one(server: Server) -> None:
+    server.redirect("/first", server.at(PUBLIC, "/image"))
     assert fetch_image(server.at("public.example", "/first")).shape == (3, 4, 3)
-    assert server.asked == [(PUBLIC, "/first"), (PUBLIC, "/image")]
+    assert server.requests == [(PUBLIC, "/first"), (PUBLIC, "/image")]
 
 
-def test_what_is_led_on_to_private_later_is_refused_too(server: Server) -> None:
-    server.leads_on("/first", server.at(PUBLIC, "/second"))
-    server.leads_on("/second", server.at(PRIVATE, "/image"))
+def test_a_later_redirect_to_a_private_address_is_refused(server: Server) -> None:
+    server.redirect("/first", server.at(PUBLIC, "/second"))
+    server.redirect("/second", server.at(PRIVATE, "/image"))
     with pytest.raises(PolyframeError, match="is not on the public network"):
         fetch_image(server.at(PUBLIC, "/first"))
 
 
-def test_a_private_address_that_is_given_is_fetched_and_may_lead_on(server: Server) -> None:
-    server.leads_on("/first", server.at("private.example", "/image"))
+def test_a_private_address_can_be_fetched_and_may_redirect(server: Server) -> None:
+    server.redirect("/first", server.at("private.example", "/image"))
     assert fetch_image(server.at("localhost", "/image")).shape == (3, 4, 3)
     assert fetch_image(server.at(PRIVATE, "/first")).shape == (3, 4, 3)
 
 
-def test_of_a_name_that_is_public_and_private_the_public_address_is_taken(server: Server) -> None:
+def test_a_name_with_public_and_private_addresses_uses_the_public_one(server: Server) -> None:
     assert fetch_image(server.at("both.example", "/image")).shape == (3, 4, 3)
-    assert server.asked == [(PUBLIC, "/image")]
+    assert server.requests == [(PUBLIC, "/image")]
 
 
-def test_a_name_is_looked_up_once_so_that_it_cannot_change_meanwhile(
+def test_a_name_is_looked_up_once_so_that_it_cannot_change_after_the_check(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that is public when it is looked at, and private when it is connected to."""
-    looked: list[str] = []
+    """A name that is public when it is checked, and private when it is connected to (DNS rebinding)."""
+    lookups: list[str] = []
     getaddrinfo = socket.getaddrinfo
 
     def resolve(host: str, *more: Any, **options: Any) -> list[Any]:
         if host != "changing.example":
             return getaddrinfo(host, *more, **options)
-        looked.append(host)
-        return getaddrinfo(PUBLIC if len(looked) == 1 else PRIVATE, *more, **options)
+        lookups.append(host)
+        return getaddrinfo(PUBLIC if len(lookups) == 1 else PRIVATE, *more, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    server.leads_on("/first", server.at("changing.example", "/image"))
+    server.redirect("/first", server.at("changing.example", "/image"))
     assert fetch_image(server.at("public.example", "/first")).shape == (3, 4, 3)
-    assert {host for host, _ in server.asked} == {PUBLIC}
+    assert {host for host, _ in server.requests} == {PUBLIC}
 
 
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "ftp://127.0.0.1/a", "data:image/png,x", "gopher://x/"])
-def test_other_schemes_are_not_led_on_to(to: str, server: Server) -> None:
-    server.leads_on("/first", to)
-    with pytest.raises(PolyframeError, match=r"is no http or https address|cannot be fetched"):
+def test_redirects_to_other_schemes_are_refused(to: str, server: Server) -> None:
+    server.redirect("/first", to)
+    with pytest.raises(PolyframeError, match=r"is not an http or https address|cannot be fetched"):
         fetch_image(server.at(PRIVATE, "/first"))
 
 
-def test_going_round_in_circles_ends(server: Server) -> None:
-    server.leads_on("/first", server.at(PRIVATE, "/first"))
+def test_circular_redirects_end(server: Server) -> None:
+    server.redirect("/first", server.at(PRIVATE, "/first"))
     with pytest.raises(PolyframeError, match="cannot be fetched"):
         fetch_image(server.at(PRIVATE, "/first"))
-    assert len(server.asked) < 20
+    assert len(server.requests) < 20
 
 
-def test_through_a_proxy_names_are_looked_at(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy may be private; what it is sent to may not, once it was led on."""
+def test_names_are_checked_when_a_proxy_is_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may be private; the target of a redirect may not."""
     monkeypatch.setenv("http_proxy", server.at(PRIVATE, ""))
     monkeypatch.delenv("no_proxy", raising=False)
     server.answers["http://public.example/image"] = image
     assert fetch_image("http://public.example/image").shape == (3, 4, 3)
     for first in ("http://public.example/first", "http://only-the-proxy-knows.example/first"):
-        server.leads_on(first, "http://169.254.169.254/image")
+        server.redirect(first, "http://169.254.169.254/image")
         with pytest.raises(PolyframeError, match="is not on the public network"):
             fetch_image(first)
 
@@ -289,10 +289,10 @@ def test_through_a_proxy_names_are_looked_at(server: Server, monkeypatch: pytest
         "//public.example/a.png",
     ],
 )
-def test_a_bad_address_is_one_line(url: str) -> None:
-    with pytest.raises(PolyframeError) as told:
+def test_an_invalid_url_is_an_error_of_one_line(url: str) -> None:
+    with pytest.raises(PolyframeError) as error:
         fetch_image(url)
-    text = str(told.value)
+    text = str(error.value)
     assert text.isprintable(), text
     assert len(text) < 500
     text.encode()
@@ -324,14 +324,14 @@ def test_a_bad_address_is_one_line(url: str) -> None:
         ("2002:a00:1::", False),
     ],
 )
-def test_what_is_public(address: str, public: bool) -> None:
+def test_public_addresses(address: str, public: bool) -> None:
     assert open_url.is_public(address) == public
 
 
-def test_an_answer_that_is_no_image_is_one_line(server: Server) -> None:
+def test_an_answer_that_is_not_an_image_is_an_error_of_one_line(server: Server) -> None:
     server.answers["/missing"] = lambda handler: handler.send_error(404)
     server.answers["/broken"] = lambda handler: handler.wfile.write(b"\x00\x01 nonsense\r\n\r\n")
     for path in ("/missing", "/broken"):
-        with pytest.raises(PolyframeError, match="cannot be fetched") as told:
+        with pytest.raises(PolyframeError, match="cannot be fetched") as error:
             fetch_image(server.at(PRIVATE, path))
-        assert str(told.value).isprintable()
+        assert str(error.value).isprintable()

@@ -1,4 +1,4 @@
-"""`polyframe plot` from end to end: files of the right kind and size, and errors of one line."""
+"""`polyframe plot` end to end: files of the right format and size, and errors of one line."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from doc_pages import DOCS, blocks
 from exports import Done
 from PIL import Image
-from plotted_groups import DATA, made_group
+from plotted_groups import DATA, squares_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
@@ -29,7 +29,7 @@ def one_line(done: Done, code: int) -> str:
     return done.err
 
 
-def test_a_png_has_the_width_that_was_asked_for(example: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_png_has_the_requested_width(example: Path, tmp_path: Path, polyframe: Call) -> None:
     for width in (1200, 900):
         done = polyframe("plot", example, *SUBJECT, *IMAGES, "--width", width, "-o", tmp_path / "x.png")
         assert (done.code, done.out, done.err) == (0, "", "")
@@ -45,14 +45,14 @@ def test_svg_and_pdf_have_the_same_size(example: Path, tmp_path: Path, polyframe
     with Image.open(tmp_path / "x.PNG") as picture:
         size = np.array(picture.size) * 72 / 120
     svg = (tmp_path / "x.svg").read_text(encoding="utf-8")
-    found = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
-    assert found
-    assert np.allclose([float(n) for n in found.groups()], size, atol=1)
+    match = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', svg)
+    assert match
+    assert np.allclose([float(n) for n in match.groups()], size, atol=1)
     pdf = (tmp_path / "x.pdf").read_bytes()
     box = re.search(rb"/MediaBox \[ *0 0 ([\d.]+) ([\d.]+) *\]", pdf)
     assert box
     assert np.allclose([float(n) for n in box.groups()], size, atol=1)
-    # Parts can be found by what they are.
+    # Elements are identified by gid.
     assert svg.count('id="mark"') == 2 * 15
 
 
@@ -89,12 +89,12 @@ def test_the_picture_of_the_readme_is_small() -> None:
     assert (DOCS / "_static" / "picture.png").stat().st_size < 150_000
 
 
-def test_what_is_shown_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_drawings_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     groups = pf.plot.read_groups(example, 1000003)
     assert len(_panels(pf.plot.subject_figure(groups))) == 9
     assert len(_panels(pf.plot.subject_figure(groups, show=["marks"]))) == 3
     assert len(_panels(pf.plot.subject_figure(groups, show=["averages"], level=2))) == 6
-    with pytest.raises(UsageError, match="there are marks, averages, agreement"):
+    with pytest.raises(UsageError, match="choose from marks, averages, agreement"):
         pf.plot.subject_figure(groups, show=["nothing"])
     with pytest.raises(UsageError):
         pf.plot.subject_figure(groups, show=[])
@@ -106,9 +106,9 @@ def _panels(figure) -> list:
 
 @pytest.mark.parametrize("width", [850, 1200])
 @pytest.mark.parametrize("n_groups", [1, 2, 5])
-def test_panels_and_what_is_written_do_not_overlap(n_groups: int, width: int) -> None:
+def test_panels_and_texts_do_not_overlap(n_groups: int, width: int) -> None:
     for show, level in ((figures.KINDS, None), (("marks",), None), ((), 2)):
-        figure = pf.plot.subject_figure([made_group(9)] * n_groups, show=show, level=level, width=width)
+        figure = pf.plot.subject_figure([squares_group(9)] * n_groups, show=show, level=level, width=width)
         figure.draw_without_rendering()
         boxes = [ax.get_tightbbox() for ax in _panels(figure)] + [
             text.get_window_extent() for text in figure.texts
@@ -124,7 +124,7 @@ def test_panels_and_what_is_written_do_not_overlap(n_groups: int, width: int) ->
                 assert min(across, down) < 2, (show, one, other)
 
 
-def test_subjects_without_clusters_or_contours_are_drawn(
+def test_subjects_without_clusters_or_contours_can_be_drawn(
     small: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     assert polyframe("plot", small, "--subject", 2, "-o", tmp_path / "x.png").code == 0
@@ -136,13 +136,15 @@ def test_subjects_without_clusters_or_contours_are_drawn(
     assert not (tmp_path / "z.png").exists()
 
 
-def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_an_unknown_subject_is_an_error_with_the_subjects_that_have_marks(
+    small: Path, tmp_path: Path, polyframe: Call
+) -> None:
     done = polyframe("plot", small, "--subject", 77, "-o", tmp_path / "x.png")
-    assert one_line(done, 1).endswith("no subject 77; there are for instance 1, 2, 4\n")
+    assert one_line(done, 1).endswith("no subject 77; subjects with marks: 1, 2, 4\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["OUT", "-o", "x.bmp"], "must end in .png, .svg or .pdf"),
         (["-o", "x.png"], "name an output directory"),
@@ -158,9 +160,9 @@ def test_an_unknown_subject_names_some_that_there_are(small: Path, tmp_path: Pat
         (["OUT", "--subject", "1", "--width", "200", "-o", "x.png"], "200 pixels are too few"),
     ],
 )
-def test_wrong_calls_end_with_2(
+def test_invalid_calls_exit_with_2(
     arguments: list[str],
-    told: str,
+    message: str,
     small: Path,
     tmp_path: Path,
     polyframe: Call,
@@ -168,13 +170,13 @@ def test_wrong_calls_end_with_2(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = polyframe("plot", *[small if word == "OUT" else word for word in arguments])
-    assert told in one_line(done, 2)
+    assert message in one_line(done, 2)
 
 
-def test_a_file_that_is_missing_is_named(small: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_missing_image_is_an_error(small: Path, tmp_path: Path, polyframe: Call) -> None:
     done = polyframe("plot", small, "--subject", 1, "--image", tmp_path / "no.png", "-o", tmp_path / "x.png")
     assert "no.png: no such file" in one_line(done, 1)
-    # A folder for the picture is made, except where that cannot be.
+    # The folder of the picture is created, if possible.
     assert polyframe("plot", small, "--subject", 1, "-o", tmp_path / "none" / "x.png").code == 0
     done = polyframe("plot", small, "--subject", 1, "-o", tmp_path / "none" / "x.png" / "y.png")
     assert "x.png is a file); name another place" in one_line(done, 1)
@@ -183,7 +185,7 @@ def test_a_file_that_is_missing_is_named(small: Path, tmp_path: Path, polyframe:
     )
 
 
-def test_a_frame_without_an_image_is_white_and_told(small: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_a_frame_without_an_image_is_white_with_a_note(small: Path, tmp_path: Path, polyframe: Call) -> None:
     subjects = tmp_path / "subjects.csv"
     subjects.write_text('subject_id,metadata,locations\n4,"{""image"": ""a.png""}",{}\n', encoding="utf-8")
     Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
@@ -198,31 +200,33 @@ def test_a_frame_without_an_image_is_white_and_told(small: Path, tmp_path: Path,
 def test_images_are_fetched_only_when_asked(
     small: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def opened(url: str, _seconds: float):
-        asked.append(url)
+        requested.append(url)
         return (DATA / "images" / "1000001-0.png").open("rb")
 
-    monkeypatch.setattr(load_images.open_url, "opened", opened)
+    monkeypatch.setattr(load_images.open_url, "open_url", opened)
     subjects = tmp_path / "subjects.csv"
     location = '"{""0"": ""https://example.org/1.png"", ""1"": ""https://example.org/2.png""}"'
     subjects.write_text(f"subject_id,metadata,locations\n1,{{}},{location}\n", encoding="utf-8")
     where = ("--subject", 1, "--subjects", subjects, "-o", tmp_path / "x.png")
     assert polyframe("plot", small, *where, "--images", tmp_path).code == 0
-    assert asked == []
+    assert requested == []
     assert polyframe("plot", small, *where, "--fetch").code == 0
-    assert asked == ["https://example.org/1.png"]
+    assert requested == ["https://example.org/1.png"]
 
 
-def test_a_picture_too_large_is_an_error() -> None:
+def test_a_too_large_picture_is_an_error() -> None:
     with pytest.raises(PolyframeError, match="too many for one picture"):
-        pf.plot.subject_figure([made_group()] * 41)
+        pf.plot.subject_figure([squares_group()] * 41)
     with pytest.raises(PolyframeError, match="is too large; choose a smaller width"):
-        pf.plot.subject_figure([made_group()] * 20, width=10_000)
+        pf.plot.subject_figure([squares_group()] * 20, width=10_000)
 
 
-def test_settings_of_matplotlib_stay_as_they_are(small: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_the_settings_of_matplotlib_have_no_effect_and_do_not_change(
+    small: Path, tmp_path: Path, polyframe: Call
+) -> None:
     import matplotlib
 
     before = dict(matplotlib.rcParams)

@@ -1,9 +1,9 @@
-"""Groups of squares, as if they had been read, and where the example is."""
+"""Build groups of squares for the tests of pictures."""
 
 import numpy as np
 from exports import ROOT
 
-from polyframe.plot import Cluster, MarkGroup
+from polyframe.plot import MarkCluster, MarkGroup
 
 DATA = ROOT / "data"
 
@@ -14,7 +14,7 @@ def box(left: float, top: float, side: float = 10.0) -> np.ndarray:
     return np.array(corners, dtype=np.float64) * side + (left, top)
 
 
-def made_group(n_clusters: int = 2, *, outliers: int = 1, levels: bool = True) -> MarkGroup:
+def squares_group(n_clusters: int = 2, *, outliers: int = 1, levels: bool = True) -> MarkGroup:
     """Clusters of three squares each, side by side, and some outliers."""
     marks, labels, clusters = [], [], []
     for label in range(n_clusters):
@@ -22,7 +22,7 @@ def made_group(n_clusters: int = 2, *, outliers: int = 1, levels: bool = True) -
         marks += members
         labels += [label] * 3
         stack = [members[0], box(20 * label + 1, 1, 9), box(20 * label + 2, 2, 8)] if levels else None
-        clusters.append(Cluster(label, 3, 0.5 + label / 100, "median", members[1], stack))
+        clusters.append(MarkCluster(label, 3, 0.5 + label / 100, "median", members[1], stack))
     for k in range(outliers):
         marks.append(box(20 * k, 40))
         labels.append(-1)

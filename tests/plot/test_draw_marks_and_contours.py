@@ -1,4 +1,4 @@
-"""What is on the axes: outlines, averages, contours, their colours, titles, legends and limits."""
+"""Drawings of marks, averages and contours: their colours, titles, legends and limits."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from plotted_groups import box, made_group
+from plotted_groups import box, squares_group
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
@@ -26,7 +26,7 @@ def patches(ax: Axes, gid: str) -> list:
 
 
 def title(ax: Axes) -> str:
-    """The title, with its lines as one."""
+    """The title in one line."""
     return " ".join(ax.get_title(loc="left").split())
 
 
@@ -35,7 +35,7 @@ def legend(ax: Axes) -> list[str]:
 
 
 def test_marks_are_coloured_by_cluster_and_outliers_dashed(ax: Axes) -> None:
-    assert pf.plot.marks(made_group(2, outliers=2), ax) is ax
+    assert pf.plot.marks(squares_group(2, outliers=2), ax) is ax
     drawn = lines(ax, "mark")
     assert [to_hex(line.get_color()).upper() for line in drawn] == [ON_WHITE[0]] * 3 + [ON_WHITE[1]] * 3
     assert {line.get_linestyle() for line in drawn} == {"-"}
@@ -47,8 +47,8 @@ def test_marks_are_coloured_by_cluster_and_outliers_dashed(ax: Axes) -> None:
 
 
 @pytest.mark.parametrize("draw", [pf.plot.marks, pf.plot.averages, pf.plot.agreement])
-def test_axes_are_like_the_image(draw, ax: Axes) -> None:
-    draw(made_group(), ax, image=IMAGE)
+def test_axes_have_the_limits_of_the_image(draw, ax: Axes) -> None:
+    draw(squares_group(), ax, image=IMAGE)
     assert ax.get_xlim() == (0, 120)
     assert ax.get_ylim() == (80, 0)
     assert ax.get_aspect() == 1
@@ -57,7 +57,7 @@ def test_axes_are_like_the_image(draw, ax: Axes) -> None:
 
 @pytest.mark.parametrize("draw", [pf.plot.marks, pf.plot.averages, pf.plot.agreement])
 def test_without_an_image_the_limits_are_around_the_marks(draw, ax: Axes) -> None:
-    draw(made_group(), ax)
+    draw(squares_group(), ax)
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     assert left < 0 < 32 < right < 40
     assert top < 0 < 50 < bottom < 60
@@ -67,7 +67,7 @@ def test_without_an_image_the_limits_are_around_the_marks(draw, ax: Axes) -> Non
 
 
 def test_on_an_image_lines_are_light_with_a_dark_rim(ax: Axes) -> None:
-    pf.plot.marks(made_group(1), ax, image=IMAGE)
+    pf.plot.marks(squares_group(1), ax, image=IMAGE)
     (line, *_), (outlier,) = lines(ax, "mark"), lines(ax, "outlier")
     assert to_hex(line.get_color()).upper() == ON_IMAGE[0]
     assert to_hex(outlier.get_color()).upper() == OUTLIER_ON_IMAGE
@@ -75,41 +75,41 @@ def test_on_an_image_lines_are_light_with_a_dark_rim(ax: Axes) -> None:
 
 
 @pytest.mark.parametrize("draw", [pf.plot.marks, pf.plot.averages, pf.plot.agreement])
-def test_titles_say_what_is_shown(draw, ax: Axes) -> None:
-    draw(made_group(2), ax)
+def test_titles_describe_the_drawing(draw, ax: Axes) -> None:
+    draw(squares_group(2), ax)
     text = title(ax)
     assert "Subject 7, frame 1, T0_toolIndex2" in text
     assert "7 marks of 3 volunteers, 2 clusters (consensus 0.50 to 0.51), 1 outlier" in text
-    draw(made_group(1), ax, title="Mine")
+    draw(squares_group(1), ax, title="Mine")
     assert title(ax) == "Mine"
 
 
-def test_a_dollar_sign_in_a_task_is_no_mathematics(ax: Axes) -> None:
-    pf.plot.marks(dataclasses.replace(made_group(), tool="$x$\\frac$_tool0"), ax)
+def test_a_dollar_sign_in_a_task_is_not_mathematics(ax: Axes) -> None:
+    pf.plot.marks(dataclasses.replace(squares_group(), tool="$x$\\frac$_tool0"), ax)
     ax.figure.draw_without_rendering()
     assert "$x$\\frac$_tool0" in title(ax)
 
 
 def test_legends_name_clusters_and_outliers(ax: Axes) -> None:
-    pf.plot.marks(made_group(2, outliers=3), ax)
+    pf.plot.marks(squares_group(2, outliers=3), ax)
     expected = ["cluster 0: 3 marks, consensus 0.50", "cluster 1: 3 marks, consensus 0.51", "3 outliers"]
     assert legend(ax) == expected
 
 
-def test_legends_do_not_grow_without_end(ax: Axes) -> None:
-    pf.plot.marks(made_group(30), ax)
+def test_legends_are_bounded(ax: Axes) -> None:
+    pf.plot.marks(squares_group(30), ax)
     assert len(legend(ax)) == 10
     assert legend(ax)[-2:] == ["and 22 more clusters", "1 outlier"]
 
 
-def test_further_clusters_have_other_lines() -> None:
+def test_clusters_after_the_eighth_have_other_line_styles() -> None:
     styles = [cluster_style(label, on_image=False) for label in range(24)]
     assert len({(style.color, style.linestyle) for style in styles}) == 24
     assert "dashed" not in {style.linestyle for style in styles}
 
 
 def test_averages_are_thick_over_faint_marks(ax: Axes) -> None:
-    assert pf.plot.averages(made_group(2), ax) is ax
+    assert pf.plot.averages(squares_group(2), ax) is ax
     drawn = patches(ax, "average")
     assert [to_hex(patch.get_edgecolor()).upper() for patch in drawn] == [*ON_WHITE[:2]]
     assert np.array_equal(drawn[0].get_xy(), box(1, 1))
@@ -119,16 +119,16 @@ def test_averages_are_thick_over_faint_marks(ax: Axes) -> None:
     assert title(ax).startswith("Averaged polygons: median")
 
 
-def test_an_empty_average_is_told(ax: Axes) -> None:
-    group = made_group(1)
+def test_an_empty_average_is_in_the_legend(ax: Axes) -> None:
+    group = squares_group(1)
     empty = dataclasses.replace(group.clusters[0], average=np.zeros((0, 2)), average_type="intersection")
     pf.plot.averages(dataclasses.replace(group, clusters=[empty]), ax)
     assert not patches(ax, "average")
     assert legend(ax)[0] == "cluster 0: 3 marks, empty average"
 
 
-def test_a_dropped_cluster_is_told(ax: Axes) -> None:
-    group = made_group(1)
+def test_a_dropped_cluster_is_in_the_legend(ax: Axes) -> None:
+    group = squares_group(1)
     dropped = dataclasses.replace(
         group.clusters[0], average=np.zeros((0, 2)), average_type=None, consensus=None, levels=[]
     )
@@ -140,12 +140,12 @@ def test_a_dropped_cluster_is_told(ax: Axes) -> None:
 
 
 def test_agreement_has_a_band_for_each_level_and_a_colour_bar(ax: Axes) -> None:
-    assert pf.plot.agreement(made_group(2), ax) is ax
-    bands = [found for found in ax.collections if found.get_gid() == "agreement"]
+    assert pf.plot.agreement(squares_group(2), ax) is ax
+    bands = [band for band in ax.collections if band.get_gid() == "agreement"]
     assert len(bands) == 2
     assert bands[0].get_array().tolist() == pytest.approx([1 / 3, 2 / 3, 1])
     assert bands[0].get_clim() == (0, 1)
-    # No band lies on another: the first has the second as its hole.
+    # Bands do not overlap: the second is a hole of the first.
     outer = bands[0].get_paths()[0]
     assert outer.contains_point((0.5, 0.5))
     assert not outer.contains_point((5, 5))
@@ -156,8 +156,8 @@ def test_agreement_has_a_band_for_each_level_and_a_colour_bar(ax: Axes) -> None:
     assert [bar.get_yticklabels()[k].get_text() for k in (0, -1)] == ["0%", "100%"]
 
 
-def test_a_level_is_drawn_where_there_is_one(ax: Axes) -> None:
-    group = made_group(2)
+def test_a_level_is_drawn_for_clusters_that_have_it(ax: Axes) -> None:
+    group = squares_group(2)
     flat = dataclasses.replace(group.clusters[1], levels=group.clusters[1].levels[:1])
     group = dataclasses.replace(group, clusters=[group.clusters[0], flat])
     assert pf.plot.level(group, ax, level=3) is ax
@@ -167,27 +167,27 @@ def test_a_level_is_drawn_where_there_is_one(ax: Axes) -> None:
     assert title(ax).startswith("Contour level 3: where at least 3 marks of a cluster overlap")
 
 
-def test_a_level_too_deep_is_told(ax: Axes) -> None:
-    pf.plot.level(made_group(1), ax, level=9)
+def test_a_too_high_level_gives_a_note(ax: Axes) -> None:
+    pf.plot.level(squares_group(1), ax, level=9)
     assert not patches(ax, "level")
-    assert [text.get_text() for text in ax.texts] == ["no cluster has level 9; the deepest is 3"]
+    assert [text.get_text() for text in ax.texts] == ["no cluster has level 9; the highest is 3"]
     with pytest.raises(UsageError, match="level: 0"):
-        pf.plot.level(made_group(1), ax, level=0)
+        pf.plot.level(squares_group(1), ax, level=0)
 
 
 @pytest.mark.parametrize(
     "draw", [pf.plot.marks, pf.plot.averages, pf.plot.agreement, lambda g, a: pf.plot.level(g, a, level=2)]
 )
-def test_a_group_without_clusters_or_marks_is_drawn(draw, ax: Axes) -> None:
-    assert draw(made_group(0), ax) is ax
+def test_a_group_without_clusters_or_marks_can_be_drawn(draw, ax: Axes) -> None:
+    assert draw(squares_group(0), ax) is ax
     assert "0 clusters, 1 outlier" in title(ax)
-    draw(made_group(0, outliers=0), Figure().add_subplot())
+    draw(squares_group(0, outliers=0), Figure().add_subplot())
 
 
-def test_contours_that_are_not_there_are_an_error(ax: Axes) -> None:
+def test_missing_contours_are_an_error(ax: Axes) -> None:
     for draw in (pf.plot.agreement, lambda g, a: pf.plot.level(g, a, level=1)):
         with pytest.raises(PolyframeError, match="polyframe contours OUT"):
-            draw(made_group(1, levels=False), ax)
+            draw(squares_group(1, levels=False), ax)
 
 
 def test_nothing_is_drawn_through_pyplot() -> None:
