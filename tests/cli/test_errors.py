@@ -153,7 +153,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("export out --to geojson --level 0 -o x", "level: 0 is not an integer from 1", 2),
         ("export out --to geojson --image-size 5x5 -o x", "omit it for geojson", 2),
         ("export out --to coco --image-size 5 -o x", "is not WIDTHxHEIGHT, such as 1024x768", 2),
-        ("synth x.csv --repeats 7", "repeats: 7.0 is not a fraction from 0 to 1", 2),
+        ("synth x.csv --repeats 7", "repeats must be >= 0 and <= 1 (got 7.0)", 2),
     ],
 )
 def test_the_message_names_the_problem_and_the_next_step(

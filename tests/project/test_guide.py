@@ -1,4 +1,4 @@
-"""The guide runs from top to bottom in a fresh kernel, draws its figures, and what it says is so."""
+"""The tutorial notebook: it runs in a fresh kernel, its assertions hold, its stored outputs are current."""
 
 import base64
 import io
@@ -22,9 +22,9 @@ def stored() -> Notebook:
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Notebook:
-    """The guide as it comes out of a fresh kernel, in an empty folder, in which it leaves nothing behind.
+    """The notebook after a run in a fresh kernel and an empty folder, where it leaves no files.
 
-    What the text says is asserted in its cells; one that fails raises.
+    Its cells assert what the text says; an assertion that fails raises.
     """
     folder = tmp_path_factory.mktemp("guide")
     work, temporary = folder / "work", folder / "temporary"
@@ -54,12 +54,12 @@ def code_cells(notebook: Notebook) -> list[Any]:
 
 
 def pictures(cell: Any) -> list[Image.Image]:
-    found = [output["data"] for output in cell.outputs if "image/png" in output.get("data", {})]
-    return [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) for data in found]
+    images = [output["data"] for output in cell.outputs if "image/png" in output.get("data", {})]
+    return [Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) for data in images]
 
 
 def numbers(cell: Any) -> list[float]:
-    """The numbers that a cell has printed, however its tables are drawn."""
+    """Return the numbers that a cell printed, whatever the layout of its tables."""
     texts = [output.get("text") or output["data"].get("text/plain", "") for output in cell.outputs]
     return [float(number) for text in texts for number in re.findall(r"\d+\.?\d*", text)]
 
@@ -71,20 +71,21 @@ def test_the_file_is_tidy(stored: Notebook) -> None:
     assert all(re.fullmatch(r"[a-z-]+", name) for name in ids)
     assert stored.metadata.kernelspec.name == "python3"
     assert PATH.stat().st_size < 1_000_000
-    # When it was run is of no interest, and would change with every run.
+    # Timestamps would change with every run.
     assert not [cell.id for cell in stored.cells if "execution" in cell.metadata]
 
 
-def test_no_path_of_a_machine_is_in_the_file(stored: Notebook) -> None:
+def test_the_file_contains_no_local_paths(stored: Notebook) -> None:
     for cell in code_cells(stored):
         for output in cell.outputs:
-            # Letters of a picture mean nothing.
+            # The letters of an encoded picture may look like a path.
             output.get("data", {}).pop("image/png", None)
     text = nbformat.writes(stored)
     assert str(ROOT) not in text
     assert not re.search(r"(/home|/Users|/root|/tmp|/work|/opt|/usr|[A-Z]:\\\\|site-packages)\b", text)
 
 
+@pytest.mark.slow
 def test_all_cells_were_run_in_order(stored: Notebook, executed: Notebook) -> None:
     for notebook in (stored, executed):
         assert [cell.execution_count for cell in code_cells(notebook)] == [
@@ -92,16 +93,17 @@ def test_all_cells_were_run_in_order(stored: Notebook, executed: Notebook) -> No
         ]
 
 
+@pytest.mark.slow
 def test_figures_are_drawn(stored: Notebook, executed: Notebook) -> None:
     drawing = [cell.id for cell in code_cells(executed) if "plt.subplots" in cell.source]
     assert len(drawing) == 12
     for notebook in (stored, executed):
-        found = {cell.id: pictures(cell) for cell in code_cells(notebook)}
-        assert [name for name, images in found.items() if images] == drawing
+        by_cell = {cell.id: pictures(cell) for cell in code_cells(notebook)}
+        assert [name for name, images in by_cell.items() if images] == drawing
         for name in drawing:
-            (image,) = found[name]
+            (image,) = by_cell[name]
             assert image.width > 300, name
-            # A frame without anything in it has hardly any colours but grey.
+            # An empty figure has hardly any colours but grey.
             assert len([rgb for _, rgb in colours(image) if max(rgb) - min(rgb) > 60]) > 1, name
 
 
@@ -109,9 +111,10 @@ def colours(image: Image.Image) -> list[Any]:
     return list(image.convert("RGB").getcolors(1 << 24) or [])
 
 
-def test_what_is_stored_is_what_comes_out(stored: Notebook, executed: Notebook) -> None:
+@pytest.mark.slow
+def test_the_stored_outputs_are_current(stored: Notebook, executed: Notebook) -> None:
     """Only timings differ."""
-    told = 0
+    compared = 0
     for before, after in zip(code_cells(stored), code_cells(executed), strict=True):
         assert before.source == after.source
         if "timing" in before.metadata.get("tags", []):
@@ -119,14 +122,14 @@ def test_what_is_stored_is_what_comes_out(stored: Notebook, executed: Notebook) 
         assert not [output for output in after.outputs if output.output_type == "error"]
         assert not [output for output in after.outputs if output.get("name") == "stderr"], after.id
         if pictures(before):
-            # The names of figures tell their size in pixels, which depends on fonts.
+            # The text output of a figure contains its size in pixels, which depends on fonts.
             continue
         assert numbers(before) == pytest.approx(numbers(after)), before.id
-        told += len(numbers(before))
-    assert told > 50
+        compared += len(numbers(before))
+    assert compared > 50
 
 
-def test_it_speaks_of_what_is_asked(stored: Notebook) -> None:
+def test_it_covers_the_main_settings_and_calls(stored: Notebook) -> None:
     text = "\n".join(cell.source for cell in stored.cells if cell.cell_type == "markdown")
     for word in ("union", "intersection", "last", "median", "consensus", "contour", "eps", "min_samples"):
         assert word in text.lower(), word
