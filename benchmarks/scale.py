@@ -134,7 +134,7 @@ def _measure(export: Path, output: Path, jobs: int, engine: str) -> list[Line]:
         if what in ("run", "extract"):
             shutil.rmtree(output, ignore_errors=True)
         done = run_process([sys.executable, "-c", _COMMAND, *arguments], memory=True)
-        told = next(line for line in done.output.splitlines() if "partitions made" in line)
+        told = next(line for line in done.output.splitlines() if "partitions processed" in line)
         temporary = float(told.partition("; ")[2].split(" MB")[0] or 0)
         size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
         lines.append(Line(gigabytes, what, done, size, temporary, told.partition(";")[0]))

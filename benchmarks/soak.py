@@ -106,7 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--engine", choices=["auto", "compiled", "shapely"], default="auto")
     given = parser.parse_args(arguments)
     failed = False
-    print("night   rows      MB   partitions made   incremental s   full s")
+    print("night   rows      MB   partitions done   incremental s   full s")
     with tempfile.TemporaryDirectory(prefix="polyframe-soak-") as name:
         folder = Path(name)
         _warm_up(folder, given.engine)

@@ -120,7 +120,7 @@ def run(
         pattern such as `exports/*.csv`, or `-` for standard input. A frame has the columns of an export: of
         Polars (eager or lazy), pandas, or any library that exports Arrow, such as pyarrow and DuckDB.
     output : path
-        The output directory: new, empty, or from an earlier run. Parts that are up to date stay as they are.
+        The output directory: new, empty, or from an earlier run. Parts that are up to date are kept.
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     contours : bool
@@ -136,7 +136,7 @@ def run(
     Returns
     -------
     Summary
-        Where every row and mark went.
+        The counts of rows and marks; `print` shows them as the command does.
 
     Raises
     ------

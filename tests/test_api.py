@@ -165,9 +165,9 @@ def test_mypy_sees_wrong_words_and_the_effect_of_output(tmp_path: Path) -> None:
     (tmp_path / "snippet.py").write_text(SNIPPET, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", str(tmp_path / "snippet.py")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    found = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line}
+    errors = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error: " in line}
     expected = {number for number, line in enumerate(SNIPPET.splitlines(), 1) if "# error" in line}
-    assert found == expected, done.stdout
+    assert errors == expected, done.stdout
 
 
 # output=

@@ -81,7 +81,7 @@ def each(expected: str, accepts: Callable[[Any], bool]) -> Rule:
 
 
 def as_share(value: Any) -> Any:
-    """Return a string such as `50%` or `0.5` as a fraction, and any other value as it is."""
+    """Return a string such as `50%` or `0.5` as a fraction, and any other value unchanged."""
     if not isinstance(value, str):
         return as_builtin(value)
     text, percent, rest = value.strip().partition("%")

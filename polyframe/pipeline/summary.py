@@ -16,7 +16,7 @@ class Summary:
     output : Path
         The output directory.
     accounting : Accounting
-        Where every row and mark went.
+        The counts of rows and marks: used, rejected, clustered and so on.
     seconds : float
         Duration.
     notes : tuple of str
@@ -95,9 +95,9 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
 
 
 def _partitions_line(summary: Summary) -> str:
-    unchanged = summary.partitions - summary.made
-    line = f"{summary.made} of {summary.partitions} partitions made"
-    line += f", {unchanged} kept as they were" if unchanged else ""
+    up_to_date = summary.partitions - summary.made
+    line = f"{summary.made} of {summary.partitions} partitions processed"
+    line += f", {up_to_date} up to date" if up_to_date else ""
     if summary.temporary_bytes:
         line += f"; {summary.temporary_bytes / 1e6:.1f} MB of temporary files, removed"
     return line

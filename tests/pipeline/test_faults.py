@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_before_publishing(
     assert tables_of(out) == old
     assert leftovers(out) == []
     filling.unlink()
-    assert "0 of 4 partitions made" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
+    assert "0 of 4 partitions processed" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
 
 
 def test_a_read_only_file_system(small: Path, small_disk: Path, polyframe: Call) -> None:
@@ -220,7 +220,7 @@ def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Cal
     assert leftovers(out) == []
     process = start(*arguments, **plan)
     shown, _ = process.communicate()
-    assert "1 of 3 partitions made, 2 kept" in shown
+    assert "1 of 3 partitions processed, 2 up to date" in shown
     assert outcome(start("run", small, "-o", tmp_path / "undisturbed", *HERE, **plan))[0] == 0
     assert files(out) == files(tmp_path / "undisturbed")
 

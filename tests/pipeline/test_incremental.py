@@ -142,10 +142,10 @@ def test_an_unchanged_export_is_only_scanned(
 
 def test_the_command_reports_reused_partitions(export: Path, out: Path, polyframe: Call) -> None:
     command = ("run", export, "-o", out, "--partition-size", 1, "--engine", "shapely")
-    assert "0 of 3 partitions made, 3 kept as they were" in polyframe(*command).out
+    assert "0 of 3 partitions processed, 3 up to date" in polyframe(*command).out
     write(export, [*first_rows(), classification(4, 9)])
-    assert "1 of 3 partitions made, 2 kept as they were" in polyframe(*command).out
-    assert "3 of 3 partitions made" in polyframe(*command, "--force").out
+    assert "1 of 3 partitions processed, 2 up to date" in polyframe(*command).out
+    assert "3 of 3 partitions processed" in polyframe(*command, "--force").out
 
 
 def replaced(rows: Rows, subject: int, **cells: Any) -> Rows:
@@ -302,7 +302,7 @@ def test_single_stages_equal_a_run_with_duplicates(export: Path, tmp_path: Path,
     assert polyframe("contours", other, "--engine", "shapely").code == 0
     assert files(other) == files(out)
     for command in (("extract", export, "-o", other), ("reduce", other), ("contours", other)):
-        assert "0 of 3 partitions made" in polyframe(*command).out
+        assert "0 of 3 partitions processed" in polyframe(*command).out
     assert files(other) == files(out)
 
 
