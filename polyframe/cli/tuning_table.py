@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.atomic_files import placed_whole
+from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 from polyframe.core.tables import TABLES
@@ -80,7 +80,7 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
         If it cannot be written.
     """
     ending = check_table_format(path)
-    with placed_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         if ending == ".csv":
             table.write_csv(file)
         else:

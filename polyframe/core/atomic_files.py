@@ -1,4 +1,7 @@
-"""Files beside the tables, such as exports and reports: written whole or not at all."""
+"""Write files atomically: a file is complete or absent, even after an error or a power cut.
+
+The content is written to a temporary file in the same folder, which then replaces the file.
+"""
 
 import contextlib
 import errno
@@ -11,63 +14,66 @@ from polyframe.core.errors import PolyframeError
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[IO[str]]:
-    """Open a text file to write; it takes its place when all is written, and its folder is made.
-
-    Raises
-    ------
-    PolyframeError
-        Where it cannot be written, for instance because the disk is full.
-    """
-    with placed_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        yield file
-
-
-@contextlib.contextmanager
-def placed_whole(path: Path, *, durably: bool = True) -> Iterator[Path]:
-    """Name a file to write that takes its place when all is written; its folder is made.
+def atomic_path(path: Path, *, durable: bool = True, sync_parent: bool = True) -> Iterator[Path]:
+    """Yield a temporary file that replaces `path` when the body is done.
 
     Parameters
     ----------
     path : Path
-        Where it is a link, the file takes the place of the link; what it leads to stays as it is.
-    durably : bool
-        Whether it must be whole after a power cut too.
+        The file to write; its folder is created. If it is a link, the link is replaced, not its target.
+    durable : bool
+        Whether the file must survive a power cut.
+    sync_parent : bool
+        Whether its name must too. Many files of a folder can share one `sync_folder` at the end.
 
     Raises
     ------
     PolyframeError
-        Where it cannot be written, for instance because the disk is full.
+        If it cannot be written, for example because the disk is full. Then no file or folder is left behind.
     """
     check_place(path)
     temporary = path.with_name(f".{path.name}.tmp")
-    made = [folder for folder in path.parents if not folder.exists()]
+    created = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        make_empty(temporary)
+        _create_empty(temporary)
         yield temporary
-        if durably:
-            replace_durably(temporary, path)
-        else:
-            temporary.replace(path)
+        if durable:
+            _sync_file(temporary)
+        temporary.replace(path)
+        if durable and sync_parent:
+            sync_folder(path.parent)
     except OSError as error:
-        raise PolyframeError(cannot_write(path, error)) from None
+        raise cannot_write(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        # Nothing is left behind where nothing was written; a folder with something in it stays.
+        # Fails for folders that contain the file.
         with contextlib.suppress(OSError):
-            for folder in made:
+            for folder in created:
                 folder.rmdir()
 
 
+@contextlib.contextmanager
+def atomic_text(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, in UTF-8, that replaces `path` when the body is done; see `atomic_path`."""
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        yield file
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Write bytes to a file; see `atomic_path`."""
+    with atomic_path(path, durable=durable) as temporary:
+        temporary.write_bytes(content)
+
+
 def check_place(path: Path) -> None:
-    """Check that a file can go to a place: nothing is there, or a file, which is replaced.
+    """Check that a path is free, or a file that can be replaced.
 
     Raises
     ------
     PolyframeError
-        Where a directory is there, or a device or a pipe.
+        If it is a directory, a device or a pipe.
     """
     if path.is_dir():
         raise PolyframeError(f"{path}: is a directory; name a file to write")
@@ -75,35 +81,33 @@ def check_place(path: Path) -> None:
         raise PolyframeError(f"{path}: is a device or a pipe, which a file cannot replace; name a file")
 
 
-def make_empty(temporary: Path) -> None:
-    """Make an empty file to write to, in the place of one that was left there, or of a link to elsewhere."""
-    temporary.unlink(missing_ok=True)
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-
-
-def cannot_write(path: Path, error: OSError) -> str:
-    """Return the message for a file that cannot be written, and what to do about it."""
-    told = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+def cannot_write(path: Path, error: OSError) -> PolyframeError:
+    """Return the error to raise if a file or folder cannot be written, with advice."""
+    reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
     if isinstance(error, FileExistsError) and error.filename:
-        # What is to be a folder on the way.
-        told = f"{error.filename} is a file"
+        # One of the folders above.
+        reason = f"{error.filename} is a file"
     full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
     advice = "free some space, then try again" if full else "name another place"
-    return f"{path}: cannot be written ({told}); {advice}"
-
-
-def replace_durably(temporary: Path, path: Path) -> None:
-    """Put a finished file in the place of another, so that a power cut leaves the one or the other."""
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    return PolyframeError(f"{path}: cannot be written ({reason}); {advice}")
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that renamed files keep their new names after a power cut, where the system can."""
+    """Make the names of files in a folder survive a power cut, on systems that can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _create_empty(temporary: Path) -> None:
+    """Create an empty file; an old one is removed, and a link is not followed."""
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

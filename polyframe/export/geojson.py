@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from polyframe import __version__
 from polyframe.core.arrays import Floats
-from polyframe.core.atomic_files import written_whole
+from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.export.cluster_shapes import Shape, shapes_by_partition
 from polyframe.export.export_options import ExportOptions
@@ -34,7 +34,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     """
     n_features = 0
     omissions = Omissions()
-    with written_whole(path) as file, open_tables(output) as tables:
+    with atomic_text(path) as file, open_tables(output) as tables:
         file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
         for shapes in shapes_by_partition(tables, options, omissions):
             for shape in shapes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from polyframe.core.atomic_files import written_whole
+from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.export.cluster_shapes import DrawnImage, drawn_images
 from polyframe.export.export_options import ExportOptions
@@ -66,7 +66,7 @@ def image_export(output: Path, path: Path, options: ExportOptions, say: Say) -> 
         Receives the notes.
     """
     sizes, omissions = image_sizes(options), Omissions()
-    with written_whole(path) as file, open_tables(output) as tables:
+    with atomic_text(path) as file, open_tables(output) as tables:
         yield ImageExport(file, tables, options, sizes, omissions)
     sizes.report(say)
     omissions.report(say)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.core.atomic_files import placed_whole
+from polyframe.core.atomic_files import write_bytes
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.png import png
@@ -46,8 +46,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         for image, size in export.images():
             name = f"{image.subject_id}-{image.frame}.png"
             picture, pixels = _picture(image, size, path / name, export.omissions)
-            with placed_whole(path / name, durably=False) as temporary:
-                temporary.write_bytes(png(picture))
+            write_bytes(path / name, png(picture), durable=False)
             n_images += 1
             for number, shape in enumerate(image.shapes):
                 keys = {key: shape.properties[key] for key in _LABEL_KEYS if key in shape.properties}

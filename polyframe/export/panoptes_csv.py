@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.atomic_files import written_whole
+from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
@@ -69,7 +69,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
 
 
 def _write(output: Path, path: Path, table: str) -> Exported:
-    with written_whole(path) as file, open_tables(output) as source:
+    with atomic_text(path) as file, open_tables(output) as source:
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.
         columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))

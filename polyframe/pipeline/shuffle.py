@@ -174,5 +174,5 @@ def _write_run(rows: pl.DataFrame, borders: Ints, path: Path) -> list[int]:
             for begin, end in itertools.pairwise(offsets):
                 run.write_batch(whole.slice(begin, end - begin))
     except OSError as error:
-        raise PolyframeError(cannot_write(path, error)) from None
+        raise cannot_write(path, error) from None
     return [int(partition[begin]) for begin in offsets[:-1]]

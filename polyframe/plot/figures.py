@@ -9,7 +9,7 @@ from typing import Final
 import matplotlib
 from matplotlib.figure import Figure
 
-from polyframe.core.atomic_files import placed_whole
+from polyframe.core.atomic_files import write_bytes
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
@@ -260,5 +260,4 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
         figure.savefig(content, format=ending[1:], dpi=figure.dpi, metadata=dates.get(ending))
-    with placed_whole(target) as temporary:
-        temporary.write_bytes(content.getvalue())
+    write_bytes(target, content.getvalue())

@@ -1,6 +1,5 @@
 """Read and write the manifest of an output directory: how its tables were made, and which parts they have."""
 
-import contextlib
 import dataclasses
 import itertools
 import json
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from polyframe import __version__
-from polyframe.core.atomic_files import cannot_write, replace_durably, sync_folder
+from polyframe.core.atomic_files import write_bytes
 from polyframe.core.choices import VersionChosenBy
 from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
 from polyframe.core.settings import Affects, Settings
@@ -292,15 +291,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     PolyframeError
         If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(_text(manifest), encoding="utf-8", newline="\n")
-        replace_durably(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise PolyframeError(cannot_write(path, error)) from None
+    write_bytes(path, _text(manifest).encode())
 
 
 def _text(manifest: Manifest) -> str:

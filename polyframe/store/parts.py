@@ -1,6 +1,5 @@
 """Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
 
-import contextlib
 import json
 import threading
 import time
@@ -12,7 +11,7 @@ import msgspec
 import polars as pl
 
 from polyframe import __version__
-from polyframe.core.atomic_files import cannot_write, replace_durably
+from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import SCHEMA_VERSION, Table
 from polyframe.store.accounting import Counts
@@ -78,21 +77,14 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     """
     import pyarrow.parquet as pq
 
-    temporary = path.with_name(f".{path.name}.tmp")
     # Not Polars' own writer: readers of whole folders look for the metadata in the Arrow schema.
     arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata(_footer(table, origin))
-    try:
-        with _WRITERS:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # With checksums `validate` finds what a disk or a cable has changed.
-            pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
-            replace_durably(temporary, path)
-        return path.stat().st_size
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise PolyframeError(cannot_write(path, error)) from None
+    # Publishing syncs the folder, once for all parts.
+    with _WRITERS, atomic_path(path, sync_parent=False) as temporary:
+        # With checksums, `validate` detects damage by disks and networks.
+        pq.write_table(arrow, temporary, compression="zstd", write_page_checksum=True)
+        return temporary.stat().st_size
 
 
 def no_more_parts(seconds: float) -> None:

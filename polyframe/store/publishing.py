@@ -58,7 +58,7 @@ def publish(output: Output, manifest: Manifest, before: Manifest | None) -> None
             return
         output.replaced.mkdir(exist_ok=True)
     except OSError as error:
-        raise PolyframeError(cannot_write(Path(error.filename or output.path), error)) from None
+        raise cannot_write(Path(error.filename or output.path), error) from None
     write_manifest(output.decision, manifest)
     complete(output)
 

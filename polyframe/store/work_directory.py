@@ -106,7 +106,7 @@ def work_directory(path: Path, *, discard: bool = False) -> Iterator[Output]:
                 yield output
         except OSError as error:
             if _is_below(path, error.filename) or error.errno in _NO_SPACE:
-                raise PolyframeError(cannot_write(Path(error.filename or path), error)) from None
+                raise cannot_write(Path(error.filename or path), error) from None
             raise
         finally:
             locked.close()

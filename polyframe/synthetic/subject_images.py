@@ -131,7 +131,7 @@ def write_images(directory: str | os.PathLike[str], options: SynthOptions) -> in
     count = 0
     for subject_id in range(options.first_subject, options.first_subject + options.subjects):
         for frame in range(make_scene(options, subject_id - options.first_subject).n_frames):
-            with replacing(directory / image_name(subject_id, frame)) as file:
+            with replacing(directory / image_name(subject_id, frame), durable=False) as file:
                 file.write(png(subject_image(options, subject_id, frame)))
             count += 1
     return count

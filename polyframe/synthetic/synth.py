@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from polyframe.core.atomic_files import cannot_write
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
 from polyframe.synthetic.synth_options import RowOrder, SynthOptions
-from polyframe.synthetic.synthetic_export import ExportSummary, cannot_write, write_export
+from polyframe.synthetic.synthetic_export import ExportSummary, write_export
 
 
 @with_options(SynthOptions)

@@ -6,17 +6,16 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, cast
 
 import numpy as np
 
-from polyframe.core import atomic_files
 from polyframe.core.arrays import Ints
-from polyframe.core.atomic_files import check_place
-from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.atomic_files import atomic_path, cannot_write
+from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import local_path, type_name
 from polyframe.synthetic.csv_rows import COLUMNS, SubjectRows, encode_rows, image_name
 from polyframe.synthetic.drawing import draw_subject
@@ -168,25 +167,15 @@ def _write_subjects(path: Path, options: SynthOptions) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` at the end, or leaves no trace after an error; gzip if it ends so."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        check_place(path)
-        draft.unlink(missing_ok=True)
-        with draft.open("xb", buffering=1 << 20) as file:
-            if path.suffix == ".gz":
-                # No name and no time in the header, so that the same rows give the same bytes.
-                with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as compressed:
-                    yield cast("IO[bytes]", compressed)
-            else:
-                yield file
-        draft.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
+    with atomic_path(path, durable=durable) as temporary, temporary.open("wb", buffering=1 << 20) as file:
+        if path.suffix == ".gz":
+            # No name and no time in the header, so that the same rows give the same bytes.
+            with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as compressed:
+                yield cast("IO[bytes]", compressed)
+        else:
+            yield file
 
 
 def make_directory(path: str | os.PathLike[str]) -> Path:
@@ -197,8 +186,3 @@ def make_directory(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise cannot_write(directory, error) from error
     return directory
-
-
-def cannot_write(path: Path, error: OSError) -> PolyframeError:
-    """Return the error to raise for a file or directory that cannot be written."""
-    return PolyframeError(atomic_files.cannot_write(path, error))

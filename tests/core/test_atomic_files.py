@@ -9,7 +9,7 @@ import pytest
 from exports import ROOT, Done
 
 import polyframe as pf
-from polyframe.core.atomic_files import placed_whole, written_whole
+from polyframe.core.atomic_files import atomic_path, atomic_text, write_bytes
 from polyframe.core.errors import PolyframeError
 
 Call = Callable[..., Done]
@@ -61,7 +61,7 @@ def test_links_are_replaced_and_not_followed(
 
 def test_the_temporary_file_of_a_killed_process_is_replaced(tmp_path: Path) -> None:
     (tmp_path / ".a.txt.tmp").write_text("half of an earlier, longer one")
-    with written_whole(tmp_path / "a.txt") as file:
+    with atomic_text(tmp_path / "a.txt") as file:
         file.write("whole")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "whole"}
 
@@ -69,10 +69,51 @@ def test_the_temporary_file_of_a_killed_process_is_replaced(tmp_path: Path) -> N
 def test_devices_and_pipes_are_not_replaced(tmp_path: Path, example: Path, polyframe: Call) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
-    with pytest.raises(PolyframeError, match=r"pipe\.csv: is a device or a pipe"), placed_whole(pipe):
+    with pytest.raises(PolyframeError, match=r"pipe\.csv: is a device or a pipe"), atomic_path(pipe):
         pass
     for arguments in (["synth", pipe, "--subjects", "2"], ["tune", example, "-o", pipe]):
         done = polyframe(*arguments, "-q")
         assert (done.code, len(done.err.splitlines())) == (1, 1)
         assert "is a device or a pipe" in done.err
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("sync_parent", [True, False])
+def test_content_is_on_disk_before_the_file_gets_its_name(
+    sync_parent: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append("folder" if is_folder else os.read(descriptor, 99).decode())
+        synced.append(path.read_text())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with atomic_path(path, sync_parent=sync_parent) as temporary:
+        temporary.write_text("new")
+    assert synced == ["new", "old", *(["folder", "new"] if sync_parent else [])]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), RuntimeError(), KeyboardInterrupt()])
+def test_an_error_leaves_the_old_file_and_no_new_folder(error: BaseException, tmp_path: Path) -> None:
+    def write_half(path: Path) -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    old, new = tmp_path / "old", tmp_path / "a" / "b" / "new"
+    old.write_text("old")
+    for path in (old, new):
+        with pytest.raises(PolyframeError if isinstance(error, OSError) else type(error)):
+            write_half(path)
+    assert {entry.name: entry.read_text() for entry in tmp_path.iterdir()} == {"old": "old"}
+
+
+def test_bytes_are_written_into_a_new_folder(tmp_path: Path) -> None:
+    for durable in (True, False):
+        write_bytes(tmp_path / "folder" / "file", bytes([durable]), durable=durable)
+    assert [path.read_bytes() for path in (tmp_path / "folder").iterdir()] == [b"\0"]

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 import polyframe as pf
+from polyframe.core import atomic_files
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.store import manifest as module
 from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.manifest import (
     Manifest,
@@ -199,9 +199,9 @@ def test_a_failed_write_leaves_the_old_one(
         def refuse(_: Path, __: Path) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(module, "replace_durably", refuse)
+        monkeypatch.setattr(Path, "replace", refuse)
     elif Path("/dev/full").exists():
-        (tmp_path / f".{MANIFEST}.tmp").symlink_to("/dev/full")
+        monkeypatch.setattr(atomic_files, "_create_empty", lambda path: path.symlink_to("/dev/full"))
     else:
         pytest.skip("needs /dev/full")
     with pytest.raises(pf.PolyframeError, match=r"polyframe\.json: cannot be written \(No space left"):

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.atomic_files import written_whole
+from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import file_ending, local_path
@@ -163,7 +163,7 @@ def report(
         "mark_index, as in the tables.",
     ]
     data = page_data(worst, backgrounds, sources, contours=contours)
-    with written_whole(target) as file:
+    with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded):
             file.write(piece)
     return Reported(

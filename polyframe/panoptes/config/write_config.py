@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from polyframe.core.atomic_files import written_whole
+from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import local_path
@@ -83,6 +83,6 @@ def config(
     for note in notes_on_tools(drawing_tools(chosen)):
         say(note)
     for file, text in files.items():
-        with written_whole(file) as opened:
+        with atomic_text(file) as opened:
             opened.write(text)
     return list(files)
