@@ -146,7 +146,7 @@ def _distinct_levels(
             tolerance * _TOLERANCE_GROWTH,
         )
         results.append(replace(again, cluster=lost[again.cluster]))
-    return _merge(results)
+    return _combine(results)
 
 
 def _levels_on_arrangement(
@@ -199,7 +199,7 @@ def _select(levels: _DistinctLevels, chosen: Flags) -> _DistinctLevels:
     return _DistinctLevels(levels.polygons[chosen], levels.cluster[chosen], levels.repeats[chosen])
 
 
-def _merge(results: list[_DistinctLevels]) -> _DistinctLevels:
+def _combine(results: list[_DistinctLevels]) -> _DistinctLevels:
     """Return the levels of different clusters together, sorted by cluster."""
     cluster = np.concatenate([levels.cluster for levels in results])
     order = np.argsort(cluster, kind="stable")

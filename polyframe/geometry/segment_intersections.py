@@ -108,10 +108,10 @@ def intersect_segments(segments: Segments, vertices: int, tolerance: Floats) -> 
         count += len(block.crossings)
         blocks.append(block)
         parallel.append(nearly_parallel)
-    return _with_third_segments(_concatenate(blocks), segments, np.concatenate(parallel), vertices, near)
+    return _with_third_segments(_join(blocks), segments, np.concatenate(parallel), vertices, near)
 
 
-def _concatenate(blocks: list[Intersections]) -> Intersections:
+def _join(blocks: list[Intersections]) -> Intersections:
     columns = [[getattr(block, field.name) for block in blocks] for field in fields(Intersections)]
     return Intersections(*map(np.concatenate, columns))
 
@@ -160,7 +160,7 @@ def _intersect_pairs(
     on_i = a_side[across] / (a_side[across] - b_side[across])
     on_j = c_side[across] / (c_side[across] - d_side[across])
     blocks.append(_cross(segments, lines, (i[across], j[across]), (on_i, on_j), first_crossing))
-    return _concatenate(blocks), np.concatenate(parallel)
+    return _join(blocks), np.concatenate(parallel)
 
 
 def _vertices_on(

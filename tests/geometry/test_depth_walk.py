@@ -1,4 +1,3 @@
-import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +7,7 @@ from exact_oracle import Overlay, marks_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
+from stacks import FRAME, SQUARES, STACKS, as_array, together
 
 numba = pytest.importorskip("numba", reason="the compiled loops need the extra `fast` (numba)")
 
@@ -26,83 +26,6 @@ from polyframe.geometry.compiled.level_curves import LevelCurves, adds_up, trace
 from polyframe.geometry.compiled.outlines import load_outlines  # noqa: E402
 from polyframe.geometry.exact_contours import cluster_contours  # noqa: E402
 
-FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
-SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
-LEFT_C = shapely.Polygon([(0, 0), (4, 0), (4, 1), (1, 1), (1, 4), (4, 4), (4, 5), (0, 5)])
-RIGHT_C = shapely.affinity.scale(LEFT_C, -1, 1, origin=(4, 0))
-TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
-
-#: Marks, and the areas of their contours worked by hand.
-STACKS = {
-    "four squares": (SQUARES, [2.25, 1.25, 0.25, 0.25]),
-    "one": ([TRIANGLE], [6]),
-    "the same mark three times": ([TRIANGLE] * 3, [6, 6, 6]),
-    "the same mark from other vertices": (
-        [TRIANGLE, shapely.Polygon([(2, 3), (0, 0), (4, 0)]), shapely.Polygon([(4, 0), (0, 0), (2, 3)])],
-        [6, 6, 6],
-    ),
-    "apart: the larger": ([box(0, 0, 1, 1), box(5, 5, 7, 7)], [4]),
-    "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [2]),
-    "a part of an edge in common": ([box(0, 0, 1, 3), box(1, 1, 2, 2)], [4]),
-    "a slanted edge in common": ([TRIANGLE, shapely.Polygon([(4, 0), (4, 3), (2, 3)])], [9]),
-    "a point in common is two parts": ([box(0, 0, 1, 1), box(1, 1, 3, 3)], [4]),
-    "a vertex on an edge is two parts": ([box(0, 0, 3, 3), shapely.Polygon([(3, 1), (4, 0), (4, 2)])], [9]),
-    "nested": ([box(0, 0, 9, 9), box(1, 1, 4, 4), box(2, 2, 3, 3)], [81, 9, 1]),
-    "nested, on the edge": ([box(0, 0, 9, 9), box(0, 0, 4, 4), box(0, 2, 3, 3)], [81, 16, 3]),
-    "a hole is filled": ([FRAME], [81]),
-    "inside a hole": ([FRAME, box(3, 3, 6, 6)], [81]),
-    "a hole that another mark fills": ([FRAME, box(2, 2, 7, 7)], [81]),
-    "across a hole": ([FRAME, box(1, 1, 8, 8)], [81, 49]),
-    "larger than the frame around it": (
-        [box(0, 0, 9, 9).difference(box(0.1, 0.1, 8.9, 8.9)), box(1, 1, 8, 8)],
-        [49],
-    ),
-    "smaller than the filled frame, but larger than its area": (
-        [box(0, 0, 10, 10).difference(box(1, 1, 9, 9)), box(20, 0, 26, 5)],
-        [100],
-    ),
-    "two C close a ring along edges": ([LEFT_C, RIGHT_C], [40]),
-    "two C close a ring by overlap": (
-        [LEFT_C, shapely.union(shapely.affinity.translate(RIGHT_C, -0.5), box(3, 0, 4, 1))],
-        [37.5, 1],
-    ),
-    "a C that touches itself in a corner, with a lid": (
-        [shapely.union(box(0, 0, 3, 1), box(0, 0, 1, 3)), shapely.union(box(1, 2, 3, 3), box(2, 1, 3, 3))],
-        [9],
-    ),
-    "two U whose intersection has two parts": (
-        [
-            shapely.Polygon([(0, 0), (5, 0), (5, 4), (4, 4), (4, 1), (1, 1), (1, 4), (0, 4)]),
-            shapely.Polygon([(0, 5), (5, 5), (5, 2), (3, 2), (3, 4), (1, 4), (1, 3), (0, 3)]),
-        ],
-        [25, 2],
-    ),
-    "crossing in the middle of edges": ([box(0, 1, 3, 2), box(1, 0, 2, 3)], [5, 1]),
-    "three lines through one point": (
-        [
-            box(-3, -1, 0, 2),
-            shapely.Polygon([(-2, -2), (2, 2), (-2, 2)]),
-            shapely.Polygon([(0, -3), (0, 3), (3, 3), (3, -3)]),
-        ],
-        None,
-    ),
-    "a spike": (
-        [shapely.Polygon([(0, 0), (4, 0), (4, 2), (2, 2), (2, 9), (1.999, 2), (0, 2)]), box(1, 1, 3, 5)],
-        None,
-    ),
-    "slivers": ([box(0, 0, 1000, 1e-5), box(0, 5e-6, 1000, 1), box(0, 0, 1e-7, 1)], None),
-    "only missing and empty": ([None, shapely.Polygon()], []),
-}
-
-
-def array(marks):
-    return np.array(list(marks), dtype=object)
-
-
-def together(stacks):
-    marks = array(itertools.chain(*stacks))
-    return marks, np.cumsum([0, *(len(stack) for stack in stacks)])
-
 
 def check_equal(computed, expected):
     """Check that contours are the same: areas to 1e-9, and the same regions."""
@@ -118,9 +41,9 @@ def check_equal(computed, expected):
 @pytest.mark.parametrize("name", STACKS)
 def test_stacks_worked_by_hand(name):
     marks, areas = STACKS[name]
-    walked = walk_contours(array(marks), [0, len(marks)])
+    walked = walk_contours(as_array(marks), [0, len(marks)])
     assert walked.verified.tolist() == [True]
-    expected = cluster_contours(array(marks), [0, len(marks)])
+    expected = cluster_contours(as_array(marks), [0, len(marks)])
     if areas is None:
         assert len(walked.areas) > 1
     else:
@@ -185,7 +108,7 @@ def test_nearly_shared_edges_against_exact_arithmetic():
         marks = [grid_polygon(rng, 4) for _ in range(rng.integers(2, 6))]
         scale = rng.choice([1 / 3, 0.1])
         marks = [shapely.transform(mark, lambda points, scale=scale: points * scale) for mark in marks]
-        walked = walk_contours(array(marks), [0, len(marks)])
+        walked = walk_contours(as_array(marks), [0, len(marks)])
         assert walked.verified.tolist() == [True]
         exact = Overlay(marks_of(marks)).contour_areas
         for area, possible in zip(walked.areas, exact, strict=False):
@@ -225,7 +148,7 @@ def test_contacts_within_rounding_are_decided_exactly():
     ):
         assert len(others) == 9
         for other in others:
-            marks = array([slanted, other])
+            marks = as_array([slanted, other])
             walked = walk_contours(marks, [0, 2])
             assert walked.verified.tolist() == [True]
             assert walked.areas[0] == pytest.approx(area(other), rel=1e-9)

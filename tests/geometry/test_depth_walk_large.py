@@ -5,6 +5,7 @@ import pytest
 import shapely
 from exact_oracle import Overlay, marks_of
 from shapely import box
+from stacks import as_array
 
 pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
@@ -22,10 +23,6 @@ MEETING = np.array(
 )
 
 
-def array(marks):
-    return np.array(list(marks), dtype=object)
-
-
 def test_three_edges_through_nearly_one_point():
     expected = [float(max(level)) for level in Overlay(marks_of(MEETING)).contour_areas]
     walked = walk_contours(MEETING, [0, 3])
@@ -38,7 +35,7 @@ def test_three_edges_through_nearly_one_point():
 def test_a_hole_without_an_area_is_dropped():
     # As the repair of a drawing that crosses itself leaves it.
     hole = [(3, 3), (4, 4), (5, 5 + 1e-15)]
-    marks = array([shapely.Polygon(box(0, 0, 9, 9).exterior, [hole]), box(2, 2, 12, 4)])
+    marks = as_array([shapely.Polygon(box(0, 0, 9, 9).exterior, [hole]), box(2, 2, 12, 4)])
     walked = walk_contours(marks, [0, 2])
     assert walked.verified.tolist() == [True]
     np.testing.assert_allclose(walked.areas, [87, 14], rtol=1e-12)

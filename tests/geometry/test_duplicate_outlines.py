@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely import box
 from slow_contours import areas_by_subsets
+from stacks import FRAME, TRIANGLE, as_array, together
 
 from polyframe.geometry import duplicate_outlines, exact_contours
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
@@ -15,19 +16,13 @@ from polyframe.geometry.duplicate_outlines import first_copies, without_third_co
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import cluster_contours
 
-TRIANGLE = shapely.Polygon([(0, 0), (4, 0), (2, 3)])
 SAME = [TRIANGLE, shapely.Polygon([(2, 3), (4, 0), (0, 0)]), shapely.Polygon([(4, 0), (2, 3), (0, 0)])]
-FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
 
 
 @pytest.fixture
 def once(monkeypatch):
     """Do not repeat clusters in which a check fails, so that they have no contours."""
     monkeypatch.setattr(exact_contours, "_LARGEST_TOLERANCE", 0.0)
-
-
-def as_array(marks):
-    return np.array(list(marks), dtype=object)
 
 
 def test_first_copies(monkeypatch):
@@ -74,8 +69,7 @@ def test_weights_give_the_same_levels_as_subsets_and_as_no_weights(make_cluster,
         [box(0, 0, 4, 1)] * 3 + [box(0, 1, 4, 2)] * 2 + [box(0, 0, 4, 2)],
         [box(0, 0, 1, 1), box(1, 1, 3, 3)],
     ]
-    marks = as_array(itertools.chain(*stacks))
-    offsets = np.cumsum([0, *map(len, stacks)])
+    marks, offsets = together(stacks)
     plain = cluster_contours(marks, offsets)
     monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 1)
     weighted = cluster_contours(marks, offsets)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from shapely import box
 from slow_contours import areas_by_subsets, counted_levels
+from stacks import SQUARES, STACKS, together
 
 from polyframe.geometry import average_intersection, average_union, contours, exact_contours
 from polyframe.geometry.arrangement import build_arrangement
@@ -15,36 +16,6 @@ from polyframe.geometry.exact_contours import cluster_contours
 from polyframe.geometry.level_tracing import trace_levels
 from polyframe.geometry.noding import SNAP_TOLERANCE
 from polyframe.geometry.polygon_parts import fill_holes, largest_parts
-
-FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
-SQUARES = [box(x, y, x + 1, y + 1) for x, y in ((0, 0), (0.5, 0), (0, 0.5), (0.5, 0.5))]
-
-#: Marks, and the areas of their contours worked by hand.
-STACKS = {
-    "no marks": ([], []),
-    "only missing and empty": ([None, shapely.Polygon()], []),
-    "one": ([box(0, 0, 2, 1)], [2]),
-    "one with a hole": ([FRAME], [81]),
-    "four squares": (SQUARES, [2.25, 1.25, 0.25, 0.25]),
-    "missing marks are ignored": ([None, *SQUARES, shapely.Polygon()], [2.25, 1.25, 0.25, 0.25]),
-    "the same mark three times": ([box(0, 0, 2, 1)] * 3, [2, 2, 2]),
-    "apart: the larger": ([box(0, 0, 1, 1), box(5, 5, 7, 7)], [4]),
-    "an edge in common is one part": ([box(0, 0, 1, 1), box(1, 0, 2, 1), box(9, 9, 10, 10)], [2]),
-    "a part of an edge in common": ([box(0, 0, 1, 3), box(1, 1, 2, 2)], [4]),
-    "a point in common is two parts": ([box(0, 0, 1, 1), box(1, 1, 3, 3)], [4]),
-    "nested": ([box(0, 0, 9, 9), box(1, 1, 4, 4), box(2, 2, 3, 3)], [81, 9, 1]),
-    "inside a hole": ([FRAME, box(3, 3, 6, 6)], [81]),
-    "inside a hole, touching it": ([FRAME, box(2, 2, 6, 6)], [81]),
-    "larger than the frame around it": (
-        [box(0, 0, 9, 9).difference(box(0.1, 0.1, 8.9, 8.9)), box(1, 1, 8, 8)],
-        [49],
-    ),
-    "across a hole": ([FRAME, box(1, 1, 8, 8)], [81, 49]),
-    "two that close a ring": ([box(0, 0, 4, 1), box(0, 3, 4, 4), box(0, 0, 1, 4), box(3, 0, 4, 4)], [16, 1]),
-    "corners that close a ring": ([box(1, 0, 2, 1), box(0, 1, 1, 2), box(2, 1, 3, 2), box(1, 2, 2, 3)], [1]),
-    "crossing in the middle of edges": ([box(0, 1, 3, 2), box(1, 0, 2, 3)], [5, 1]),
-    "the same mark twice, and one moved": ([box(0, 0, 2, 1), box(0, 0, 2, 1), box(1, 0, 3, 1)], [3, 2, 1]),
-}
 
 
 def areas_by_adding(marks):
@@ -61,6 +32,9 @@ def areas_by_adding(marks):
 def test_stacks_worked_by_hand(name):
     marks, areas = STACKS[name]
     levels = contours(marks)
+    if areas is None:  # compared without levels of next to no area
+        areas = areas_by_subsets(marks)
+        levels = [level for level in levels if level.area > 1e-12]
     assert shapely.area(levels) == pytest.approx(areas)
     assert all(level.is_valid and level.exterior.is_ccw and not level.interiors for level in levels)
 
@@ -104,17 +78,17 @@ def test_depths_on_both_sides_of_every_arc(make_cluster):
 
 
 def test_many_clusters_equal_one_by_one(make_cluster, monkeypatch):
-    stacks = [stack for stack, _ in STACKS.values()] + [
-        make_cluster(n, seed=n, snap=n % 2) for n in (2, 3, 5, 9)
+    stacks = [
+        *(marks for marks, _ in STACKS.values()),
+        *(make_cluster(n, seed=n, snap=n % 2) for n in (2, 3, 5, 9)),
     ]
-    marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
-    offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
+    marks, offsets = together(stacks)
     alone = [contours(stack) for stack in stacks]
     for chunk in (exact_contours._CHUNK_VERTICES, 50):
         monkeypatch.setattr(exact_contours, "_CHUNK_VERTICES", chunk)
-        together = cluster_contours(marks, offsets)
-        assert np.diff(together.offsets).tolist() == [len(levels) for levels in alone]
-        for level, expected in zip(together.polygons, itertools.chain(*alone), strict=True):
+        levels = cluster_contours(marks, offsets)
+        assert np.diff(levels.offsets).tolist() == list(map(len, alone))
+        for level, expected in zip(levels.polygons, itertools.chain(*alone), strict=True):
             assert level.equals_exact(expected, 0)
 
 
@@ -201,8 +175,7 @@ def test_traced_outlines_equal_those_polygonized_by_geos(make_cluster, monkeypat
         *(marks for marks, _ in STACKS.values()),
         *(make_cluster(n, seed=n, snap=snap) for n in (3, 8, 20)),
     ]
-    marks = np.array([mark for stack in stacks for mark in stack], dtype=object)
-    offsets = np.cumsum([0, *(len(stack) for stack in stacks)])
+    marks, offsets = together(stacks)
     doubtful = []
     monkeypatch.setattr(
         exact_contours, "trace_levels", lambda *a: doubtful.append(trace_levels(*a)) or doubtful[0]
