@@ -133,7 +133,7 @@ def test_a_reader_of_marks_is_read_once(from_file: pf.Extraction) -> None:
 
 
 NO_EXPORT = "classifications: expected a path, several, or a frame of Polars, pandas or Arrow, got "
-NO_MARKS = "the marks: expected what extract gave, a frame of Polars, pandas or Arrow .*, got "
+NO_MARKS = "the marks: expected an Extraction, a frame of Polars, pandas or Arrow .*, got "
 
 
 @pytest.mark.parametrize(
@@ -229,20 +229,23 @@ def test_frames_that_are_not_marks(from_file: pf.Extraction) -> None:
     for frame, message in (
         (
             pl.read_csv(EXPORT),
-            "lacks the columns .*; these are rows of an export: pass them to extract first",
+            "lacks the columns .*; it contains rows of an export: pass it to extract first",
         ),
         (marks.drop("x"), "the frame lacks the columns x of the table extractions$"),
         (
             marks.with_columns(x=pl.lit("1")),
-            "the column x of the frame holds String, expected lists of numbers",
+            "the column x of the frame is of type String, expected lists of numbers",
         ),
         (
             marks.with_columns(y=pl.lit(["1"])),
-            r"the column y of the frame holds List\(String\), expected lists",
+            r"the column y of the frame is of type List\(String\), expected lists",
         ),
-        (marks.with_columns(created_at=7), "the column created_at of the frame holds Int32, expected times"),
+        (
+            marks.with_columns(created_at=7),
+            "the column created_at of the frame is of type Int32, expected times",
+        ),
         (marks.with_columns(subject_id=np.nan), r"row 0 of the frame \(from 0\) has no subject_id"),
-        (marks.with_columns(frame=0.5), r"row 0 of the frame \(from 0\) has no whole number as frame"),
+        (marks.with_columns(frame=0.5), r"row 0 of the frame \(from 0\) has a frame that is not an integer"),
         (pl.scan_csv("no such.csv"), "the marks: the frame cannot be computed: .*no such.csv"),
     ):
         with pytest.raises(pf.PolyframeError, match=message):
