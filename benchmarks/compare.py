@@ -1,4 +1,4 @@
-"""Whether both tools gave the same results; a difference is an error of the benchmark."""
+"""Check that both tools give the same results; a difference is an error of the benchmark."""
 
 import csv
 import json
@@ -17,14 +17,14 @@ csv.field_size_limit(2**31 - 1)
 
 CONSENSUS_TOLERANCE = 1e-9
 AREA_TOLERANCE = 1e-6
-#: From more marks than this on the reference counts on a grid.
+#: The reference uses a grid for clusters with more marks.
 LARGEST_EXACT_CLUSTER = 9
 
 _COLUMN = re.compile(r"data\.frame(\d+)\.(T\d+_tool(?:Index)?\d+)_(\w+)")
 
 
 class ResultsDifferError(Exception):
-    """Both tools were run on the same input and do not agree."""
+    """The tools give different results for the same input."""
 
 
 def compare_extractions(table: Path, output: Path) -> str:
@@ -76,19 +76,19 @@ def compare_reductions(table: Path, output: Path) -> str:
 def compare_contours(table: Path, output: Path) -> str:
     """Compare consensus and, up to 9 marks, the area of every level of every cluster."""
     theirs, ours = _groups(table), _ours(output, "contours")
-    found = {key for key, group in theirs.items() if "contours_x" in group}
-    _require(found == set(ours), "contours: other groups")
+    with_contours = {key for key, group in theirs.items() if "contours_x" in group}
+    _require(with_contours == set(ours), "contours: other groups")
     exact = gridded = failed = 0
     for key, part in ours.items():
         group = theirs[key]
-        places = {label: place for place, label in enumerate(group["cluster_label_for_contours"])}
-        _require(set(places) == set(part["cluster_label"]), f"contours: other clusters at {key}")
+        indices = {label: k for k, label in enumerate(group["cluster_label_for_contours"])}
+        _require(set(indices) == set(part["cluster_label"]), f"contours: other clusters at {key}")
         for row in part.iter_rows(named=True):
-            place = places[row["cluster_label"]]
+            k = indices[row["cluster_label"]]
             where = f"{key}, cluster {row['cluster_label']}"
             _close(
                 [row["consensus"]],
-                [group["consensus"][place]],
+                [group["consensus"][k]],
                 CONSENSUS_TOLERANCE,
                 0,
                 f"consensus at {where}",
@@ -96,14 +96,14 @@ def compare_contours(table: Path, output: Path) -> str:
             if row["clusters_count"] > LARGEST_EXACT_CLUSTER:
                 gridded += 1
                 continue
-            if not group["contours_x"][place]:
+            if not group["contours_x"][k]:
                 failed += 1
                 continue
-            levels = zip(group["contours_x"][place], group["contours_y"][place], strict=True)
+            levels = zip(group["contours_x"][k], group["contours_y"][k], strict=True)
             compare_levels(row["contours_area"], [_area(x, y) for x, y in levels], where)
             exact += 1
     return (
-        f"contours of {exact:,} clusters equal ({gridded:,} larger ones the reference counts on a grid, "
+        f"contours of {exact:,} clusters equal ({gridded:,} larger ones the reference computes on a grid, "
         f"{failed:,} it fails on)"
     )
 

@@ -1,8 +1,8 @@
-"""The floor: the bare library calls on arrays that are in memory already, and nothing else.
+"""Measure the floor: only the necessary library calls, on arrays in memory.
 
-What a whole run of the same export cannot avoid: decoding the JSON, making polygons and checking them,
-intersection areas, one DBSCAN, noding and polygonizing (or the depth walk). No reading, no choosing of rows,
-no sorting, no checks, no tables, no writing. Preparation is not timed.
+A whole run of the same export cannot avoid them: decoding the JSON, making and validating polygons,
+intersection areas, one DBSCAN, noding and polygonizing (or the depth walk). Reading, selecting rows, sorting,
+checks, tables and writing are not included, and preparation is not timed.
 """
 
 import time
@@ -23,7 +23,7 @@ from scipy.sparse import coo_array
 from sklearn.cluster import DBSCAN
 
 import polyframe as pf
-from polyframe.consensus.reduce import cluster_marks
+from polyframe.consensus.reduce import Clusters, cluster_marks
 from polyframe.core.ragged import flatten
 from polyframe.core.settings import Settings
 from polyframe.geometry.engines import engine_named
@@ -43,18 +43,18 @@ class _Annotation(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True)
 class Partition:
-    """A whole export in memory, as arrays.
+    """An export in memory, as arrays.
 
     Attributes
     ----------
     cells : list of bytes
         Its annotations.
     coordinates, rings : ndarray
-        The marks as closed rings: points, and where each ring begins.
+        The marks as closed rings: points and offsets.
     polygons, areas : ndarray
-        Those that take part, sorted by group.
+        The polygons that take part, sorted by group.
     left, right : ndarray of int64
-        The pairs whose distance a run needs.
+        The pairs whose distances a run computes.
     graph : sparse matrix
         Distances of neighbours.
     members : ndarray of shapely.Polygon
@@ -76,20 +76,20 @@ class Partition:
 
 def load_partition(export: Export) -> Partition:
     """Prepare the arrays of an export with polyframe's own functions."""
-    found = pf.extract(export.path, workflow_id=WORKFLOW_ID)
+    extraction = pf.extract(export.path, workflow_id=WORKFLOW_ID)
     settings = Settings(filter="all", eps=ours.EPS, min_samples=ours.MIN_SAMPLES)
-    clustered = cluster_marks(found.extractions, found.classifications, settings)
+    clusters = cluster_marks(extraction.extractions, extraction.classifications, settings)
     cells = pl.read_csv(export.path, columns=["annotations"])["annotations"].to_list()
 
-    x, offsets = flatten(found.extractions["x"])
-    y, _ = flatten(found.extractions["y"])
+    x, offsets = flatten(extraction.extractions["x"])
+    y, _ = flatten(extraction.extractions["y"])
     drawn = shapely.linearrings(
         np.column_stack([x, y]), indices=np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     )
     rings = np.concatenate([[0], np.cumsum(shapely.get_num_coordinates(drawn))])
 
-    polygons, areas = clustered.polygons, shapely.area(clustered.polygons)
-    left, right = _needed_pairs(clustered, areas)
+    polygons, areas = clusters.marks.polygons, clusters.marks.areas
+    left, right = _needed_pairs(clusters)
     shared = engine_named("auto").intersection_areas(polygons, left, right)
     distances = 1 - shared / (areas[left] + areas[right] - shared)
     near = distances <= ours.EPS
@@ -105,13 +105,13 @@ def load_partition(export: Export) -> Partition:
         left=left,
         right=right,
         graph=graph,
-        members=polygons[clustered.members],
-        member_offsets=clustered.member_offsets,
+        members=polygons[clusters.members],
+        member_offsets=clusters.member_offsets,
     )
 
 
 def floor(bench: Bench) -> None:
-    """Whole runs against the floor of the same export."""
+    """Compare whole runs with the floor of the same export."""
     export = bench.inputs.project(bench.sizes.subjects)
     partition = load_partition(export)
     for engine in bench.engines:
@@ -125,7 +125,7 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
     startup = bench.startup("run", engine)
     steps = _steps(partition, engine)
     for step in steps.values():
-        step()  # compiles, and finds the memory that it needs
+        step()  # compiles and allocates memory
     whole: list[float] = []
     each: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(bench.runs):
@@ -136,9 +136,9 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
             each[name].append(time.perf_counter() - start)
     times = {name: median(values) for name, values in each.items()}
     lowest, mine = sum(times.values()), median(whole)
-    said = ", ".join(f"{name} {seconds(value)}" for name, value in times.items())
+    steps_text = ", ".join(f"{name} {seconds(value)}" for name, value in times.items())
     files = _file_seconds(bench, export)
-    note = f"{export.described}. {said}."
+    note = f"{export.described}. {steps_text}."
     runs = {"polyframe": whole, **each}
     add = bench.add
     add(
@@ -158,7 +158,7 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
     add(
         Row(
             "floor",
-            "the same, start-up left out",
+            "the same without start-up",
             label,
             "floor",
             lowest,
@@ -184,7 +184,7 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
     )
     if proven is not None:
         bench.report.notes.append(
-            f"Of {len(proven):,} clusters the depth walk handed {int(np.sum(~proven)):,} to the arrangement "
+            f"Of {len(proven):,} clusters the depth walk passed {int(np.sum(~proven)):,} to the arrangement "
             f"({100 * np.mean(~proven):.2g} %)"
         )
 
@@ -214,7 +214,7 @@ def _steps(partition: Partition, engine: str) -> dict[str, Callable[[], Any]]:
 
 
 def _decode(cells: list[bytes]) -> Any:
-    """Decode all cells: find the paths with a typed decoder, read all their numbers in one go."""
+    """Decode all cells: extract the paths with a typed decoder, then parse all numbers at once."""
     annotations = msgspec.json.Decoder(list[_Annotation]).decode
     marks = msgspec.json.Decoder(list[_Mark]).decode
     x, y = [], []
@@ -236,22 +236,20 @@ def _make_polygons(coordinates: Any, rings: Any) -> Any:
     return polygons
 
 
-def _needed_pairs(clustered: Any, areas: Any) -> tuple[Any, Any]:
-    """Return the pairs that a run computes: candidates for neighbours, and the rest within clusters."""
-    classifications = clustered.marks["classification_id"].to_numpy()
-    bounds = shapely.bounds(clustered.polygons)
-    left, right = candidate_pairs(bounds, areas, clustered.group_offsets, classifications, ours.EPS)
-    first, second = all_pairs(clustered.member_offsets)
-    one, other = np.sort([clustered.members[first], clustered.members[second]], axis=0)
-    different = classifications[one] != classifications[other]
-    keys = np.unique(
-        np.concatenate([left * len(areas) + right, one[different] * len(areas) + other[different]])
-    )
-    return keys // len(areas), keys % len(areas)
+def _needed_pairs(clusters: Clusters) -> tuple[Any, Any]:
+    """Return the pairs that a run computes: candidates for neighbours, and the others within clusters."""
+    marks = clusters.marks
+    ids, n = marks.classification, len(marks.polygons)
+    left, right = candidate_pairs(marks.bounds, marks.areas, marks.group_offsets, ids, ours.EPS)
+    first, second = all_pairs(clusters.member_offsets)
+    one, other = np.sort([clusters.members[first], clusters.members[second]], axis=0)
+    different = ids[one] != ids[other]
+    keys = np.unique(np.concatenate([left * n + right, one[different] * n + other[different]]))
+    return keys // n, keys % n
 
 
 def _file_seconds(bench: Bench, export: Export) -> float:
-    """Time reading the export and writing the tables of the last run, by Polars alone."""
+    """Return the time in which Polars reads the export and writes the tables of the last run."""
     output, copies = bench.inputs.folder / "ours", bench.inputs.new_folder("copies")
     tables = {path.parent.name: pl.read_parquet(path.parent) for path in output.glob("*/part-00000.parquet")}
     times = []

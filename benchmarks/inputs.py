@@ -1,4 +1,4 @@
-"""The benchmark's input: exports made by `polyframe.synthetic`, and clusters of marks taken from one."""
+"""Generate the input of the benchmark: synthetic exports, and clusters of their marks."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from polyframe.synthetic import SynthOptions, write_export
 
 WORKFLOW_ID = 4321
 SEED = 20
-#: Where both tools agree on what a classification is: one workflow version, freehand marks, one image a
-#: subject. All else (scribblers, repeats, empty classifications, close pairs, side tasks) is as usual.
+#: Both tools treat such an export alike: one workflow version, freehand marks, and one image per subject. All
+#: else (scribblers, repeats, empty classifications, close pairs, other tasks) has its default.
 PLAIN = {"polygon_share": 0.0, "old_share": 0.0, "frames": 1, "seed": SEED, "workflow_id": WORKFLOW_ID}
 #: One object, outlined once by each volunteer.
 ONE_CLUSTER = {
@@ -30,20 +30,20 @@ ONE_CLUSTER = {
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the input of each part is.
+    """Sizes of the inputs.
 
     Attributes
     ----------
     subjects, volunteers, vertices : int
-        The project that whole runs work on: subjects, volunteers for each, vertices of a mark.
+        The project of whole runs: subjects, volunteers per subject, vertices per mark.
     reference_subjects : int
-        The reference reduces this many of those subjects; its time is multiplied.
+        The reference reduces only this many of those subjects, and its time is multiplied.
     scaling : tuple of int
         Subjects x1, x4, x16.
     selection : int
         Subjects x1 for the reference's selection of rows.
     against_reference, alone, against_bare : tuple of int
-        Marks a cluster: contours against the reference; alone; against unary_union + polygonize.
+        Marks per cluster: contours against the reference; alone; against unary_union + polygonize.
     pairs : int
         Pairs for the comparison of the engines.
     """
@@ -86,7 +86,7 @@ class Export:
         Classifications and marks in it.
     megabytes : float
     workflow_version : str
-        The only one in it.
+        Its only version.
     """
 
     path: Path
@@ -105,7 +105,7 @@ class Export:
 
 
 class Inputs:
-    """Makes exports in a work folder when they are first asked for, and removes them at the end."""
+    """Exports in a work folder, which are generated at their first use."""
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         self.folder = folder
@@ -115,28 +115,29 @@ class Inputs:
         folder.mkdir(parents=True, exist_ok=True)
 
     def project(self, subjects: int) -> Export:
-        """Return an export of some subjects of the project; more subjects extend it and change none."""
+        """Return an export of some subjects of the project; more subjects are appended."""
         options = {"volunteers": self.sizes.volunteers, "vertices": self.sizes.vertices}
         return self._export(f"project-{subjects}", {**options, "subjects": subjects})
 
     def light(self, subjects: int) -> Export:
-        """Return an export with tiny marks, to see what a tool does beside geometry."""
+        """Return an export with tiny marks, to measure everything except geometry."""
         return self._export(
             f"light-{subjects}", {"subjects": subjects, "volunteers": 4, "vertices": 12, "objects": 1}
         )
 
     def cluster(self, count: int) -> Any:
-        """Return the polygons of the first marks of one cluster, (count,) array; clusters are nested."""
+        """Return the polygons of the first marks of a cluster, (count,) array; larger counts extend it."""
         if self._marks is None:
             sizes = self.sizes
             most = max(*sizes.against_reference, *sizes.alone, *sizes.against_bare)
-            # Some volunteers miss the object.
+            # Not every volunteer outlines the object.
             options = {**ONE_CLUSTER, "volunteers": most + most // 10 + 10, "vertices": sizes.vertices}
-            found = pf.extract(self._export("cluster", options).path, workflow_id=WORKFLOW_ID)
-            clustered = cluster_marks(found.extractions, found.classifications, Settings(filter="all"))
-            marks = clustered.polygons[clustered.members[slice(*clustered.member_offsets[:2])]]
+            extraction = pf.extract(self._export("cluster", options).path, workflow_id=WORKFLOW_ID)
+            settings = Settings(filter="all")
+            clusters = cluster_marks(extraction.extractions, extraction.classifications, settings)
+            marks = clusters.marks.polygons[clusters.members[slice(*clusters.member_offsets[:2])]]
             if len(marks) < most:
-                raise ValueError(f"the generated cluster holds {len(marks)} marks, not {most}")
+                raise ValueError(f"the generated cluster has {len(marks)} marks, not {most}")
             self._marks = marks
         return self._marks[:count]
 
@@ -148,16 +149,16 @@ class Inputs:
         return folder
 
     def remove(self) -> None:
-        """Remove everything that was made."""
+        """Remove the work folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _export(self, name: str, options: dict[str, Any]) -> Export:
         if name not in self._exports:
             path = self.folder / f"{name}.csv"
-            made = write_export(path, SynthOptions(**PLAIN, **options))
+            written = write_export(path, SynthOptions(**PLAIN, **options))
             first = pl.read_csv(path, n_rows=1, schema_overrides={"workflow_version": pl.String})
             version = first["workflow_version"].item()
             self._exports[name] = Export(
-                path, made.subjects, made.rows, made.marks, made.bytes / 1e6, version
+                path, written.subjects, written.rows, written.marks, written.bytes / 1e6, version
             )
         return self._exports[name]

@@ -1,4 +1,4 @@
-"""Kernels, measured within this process: contours by cluster size, intersection areas."""
+"""Measure kernels in this process: contours by cluster size, and intersection areas."""
 
 import math
 from typing import Any
@@ -14,15 +14,15 @@ from report import Row, number
 
 from polyframe.geometry.engines import engine_named
 
-#: The reference stops there.
+#: The reference stops at this level.
 _MOST_LEVELS = 10
 _TARGETS = {(9, "fast"): 3_000, (11, "fast"): 50_000, (9, "without"): 300, (11, "without"): 4_000}
-#: Clusters from this size on take the reference so long that it runs once.
+#: The reference is so slow for larger clusters that it runs once.
 _ONCE = 10
 
 
 def contours(bench: Bench) -> None:
-    """Exact contours of one cluster by its size: against the reference's exact function, then alone."""
+    """Measure exact contours by cluster size: against the reference's exact function, then alone."""
     functions = ours.contour_functions()
     sizes = bench.sizes
     marks = {n: bench.inputs.cluster(n) for n in (*sizes.against_reference, *sizes.alone)}
@@ -32,8 +32,8 @@ def contours(bench: Bench) -> None:
     mine: dict[tuple[int, str], list[float]] = {(n, engine): [] for n in marks for engine in functions}
     areas: dict[int, list[float]] = {}
     for turn in range(bench.runs):
-        asked = [n for n in sizes.against_reference if turn == 0 or n < _ONCE]
-        for n, seconds, levels in _reference_contours(bench, {n: marks[n] for n in asked}):
+        counts = [n for n in sizes.against_reference if turn == 0 or n < _ONCE]
+        for n, seconds, levels in _reference_contours(bench, {n: marks[n] for n in counts}):
             theirs[n].append(seconds)
             areas[n] = levels
         for (n, engine), times in mine.items():
@@ -41,10 +41,10 @@ def contours(bench: Bench) -> None:
 
     drawn = f"Marks of {shapely.get_num_coordinates(marks[max(marks)]).mean():.0f} vertices on average."
     for n in marks:
-        found = {engine: ours.one_cluster(function, marks[n]) for engine, function in functions.items()}
+        levels_of = {engine: ours.one_cluster(function, marks[n]) for engine, function in functions.items()}
         for engine in functions:
             label = ours.LABELS[engine]
-            _same_levels(found[engine], found["shapely"], f"{n} marks, both engines")
+            _same_levels(levels_of[engine], levels_of["shapely"], f"{n} marks, both engines")
             row = Row(
                 "contours",
                 f"contours, {n} marks",
@@ -55,7 +55,7 @@ def contours(bench: Bench) -> None:
             )
             row.runs["polyframe"] = mine[n, engine]
             if n in areas:
-                compared = found[engine][: len(areas[n])] if n > _MOST_LEVELS else found[engine]
+                compared = levels_of[engine][: len(areas[n])] if n > _MOST_LEVELS else levels_of[engine]
                 compare_levels(compared, areas[n], f"{n} marks, {label}")
                 row.against, row.theirs = "reference", median(theirs[n])
                 row.ratio, row.least = row.theirs / row.ours, _TARGETS.get((n, label))
@@ -81,7 +81,7 @@ def contours(bench: Bench) -> None:
 
 
 def kernels(bench: Bench) -> None:
-    """Exact contours against bare noding and polygonizing; intersection areas against bare Shapely."""
+    """Compare exact contours with plain noding and polygonizing, and intersection areas with Shapely."""
     functions = ours.contour_functions()
     for n in bench.sizes.against_bare:
         marks = bench.inputs.cluster(n)

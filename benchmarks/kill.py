@@ -1,12 +1,12 @@
-"""Kill runs at random moments, go on each time with the same command, and compare with undisturbed runs.
+"""Kill runs at random moments, continue with the same command, and compare with uninterrupted runs.
 
     python benchmarks/kill.py --moments 50
 
-The whole process group gets SIGKILL. Runs take turns between one worker, two threads and two processes
-(more than 32 partitions), and between a first run into an empty directory and one that replaces its tables by
-those of another eps. After each kill every table must be of one of the two settings, by the footers of its
-parts and by `polyframe.scan`; in the end every file must be that of an undisturbed run. Exit code 1 where one
-is not.
+SIGKILL is sent to the whole process group. Runs alternate between one worker, two threads and two processes
+(more than 32 partitions), and between a first run into an empty directory and a run that replaces its tables
+with those of another eps. After each kill, every table must be of one of the two settings, by the footers of
+its parts and by `polyframe.scan`; at the end every file must equal that of an uninterrupted run. Exit code 1
+if one does not.
 """
 
 import argparse
@@ -31,19 +31,19 @@ from polyframe.core.tables import TABLES
 from polyframe.store.output import WORK
 from polyframe.synthetic import SynthOptions, write_export
 
-#: Workers and partition bytes of each way; above 32 partitions the workers are processes.
+#: Workers and partition size of each way; with more than 32 partitions, workers are processes.
 WAYS = {"one worker": (1, 60_000), "two threads": (2, 120_000), "two processes": (2, 25_000)}
 EPS = (0.5, 0.3)
 _RUN = "from polyframe.cli import app; from polyframe.pipeline import plan; plan._MEGABYTE = {}; app.main()"
 
 
 @dataclass
-class Found:
-    """What the kills have shown."""
+class Results:
+    """Stages in which runs were killed, and differences."""
 
     stages: Counter[str] = field(default_factory=Counter)
     completed: int = 0
-    wrong: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
 
 
 def command(export: Path, out: Path, way: str, eps: float) -> list[str]:
@@ -58,12 +58,12 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def scanned(out: Path) -> dict[str, pl.DataFrame | None]:
-    """Every table as readers get it; None where it is not there."""
+    """Return every table as readers see it; None if it is missing."""
     return {table: pf.scan(out, table).collect() if (out / table).exists() else None for table in TABLES}
 
 
 def stage(out: Path) -> str:
-    """How far a run came, going by what it left."""
+    """Return the stage in which a run was killed, by the files that it left."""
     work = out / WORK
     marks = {
         "commit decided": work / "commit.json",
@@ -75,54 +75,53 @@ def stage(out: Path) -> str:
 
 
 def faults(out: Path, allowed: list[dict[str, pl.DataFrame]]) -> list[str]:
-    """What a reader finds wrong after a kill."""
-    found = []
+    """Return what is wrong with the tables after a kill."""
+    problems = []
     for table in TABLES:
         parts = list((out / table).glob("*.parquet"))
-        told = {pq.read_schema(part).metadata[b"polyframe"] for part in parts}
-        if len({json.dumps(json.loads(text)["settings"]) for text in told}) > 1:
-            found.append(f"{table}: parts of several settings")
-    seen = scanned(out)
-    for table, frame in seen.items():
+        footers = {pq.read_schema(part).metadata[b"polyframe"] for part in parts}
+        if len({json.dumps(json.loads(text)["settings"]) for text in footers}) > 1:
+            problems.append(f"{table}: parts of several settings")
+    for table, frame in scanned(out).items():
         if frame is not None and not any(frame.equals(tables[table]) for tables in allowed):
-            found.append(f"{table}: neither the old nor the new table")
+            problems.append(f"{table}: neither the old nor the new table")
         if frame is None and len(allowed) == 2:
-            found.append(f"{table}: is gone")
-    return found
+            problems.append(f"{table}: is missing")
+    return problems
 
 
 def kill_once(call: list[str], seconds: float) -> bool:
-    """Start a run and kill it and all its processes after some seconds; False if it was done before."""
+    """Start a run and kill all its processes after some seconds; return False if it ended before."""
     process = subprocess.Popen(call, start_new_session=True, stderr=subprocess.PIPE, text=True)
     try:
-        _, told = process.communicate(timeout=seconds)
+        _, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return True
     if process.returncode:
-        raise RuntimeError(told)
+        raise RuntimeError(errors)
     return False
 
 
 def chain(
-    way: str, export: Path, folder: Path, chance: random.Random, kills: int, found: Found, seconds: float
+    way: str, export: Path, folder: Path, numbers: random.Random, kills: int, results: Results, seconds: float
 ) -> int:
-    """Kill and continue a first run, then one that replaces it; return how many kills there were."""
+    """Kill and continue a first run, then one that replaces it; return the number of kills."""
     out, done = folder / "out", 0
     shutil.rmtree(out, ignore_errors=True)
     for turn, eps in enumerate(EPS):
-        wanted = folder / f"{way} {eps}"
+        expected = folder / f"{way} {eps}"
         allowed = [scanned(folder / f"{way} {EPS[k]}") for k in range(turn + 1)]
         call = command(export, out, way, eps)
-        while done < kills and kill_once(call, chance.uniform(0, seconds)):
+        while done < kills and kill_once(call, numbers.uniform(0, seconds)):
             done += 1
-            found.stages[stage(out)] += 1
-            found.wrong += [f"{way}, kill {done}: {fault}" for fault in faults(out, allowed)]
+            results.stages[stage(out)] += 1
+            results.differences += [f"{way}, kill {done}: {fault}" for fault in faults(out, allowed)]
         subprocess.run(call, check=True)
-        found.completed += 1
-        if files(out) != files(wanted):
-            found.wrong.append(f"{way}, eps {eps}: not byte for byte what an undisturbed run gives")
+        results.completed += 1
+        if files(out) != files(expected):
+            results.differences.append(f"{way}, eps {eps}: differs from an uninterrupted run")
     return done
 
 
@@ -132,7 +131,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--subjects", type=int, default=60)
     options = parser.parse_args()
-    chance, found = random.Random(options.seed), Found()
+    numbers, results = random.Random(options.seed), Results()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="polyframe-kill-") as name:
         folder = Path(name)
@@ -144,22 +143,23 @@ def main() -> None:
                 started = time.monotonic()
                 subprocess.run(command(export, folder / f"{way} {eps}", way, eps), check=True)
                 seconds[way] = time.monotonic() - started
-        left, ways = options.moments, list(WAYS)
-        while left:
+        remaining, ways = options.moments, list(WAYS)
+        while remaining:
             way = ways.pop(0)
             ways.append(way)
-            most = min(left, -(-options.moments // (2 * len(WAYS))))
-            left -= chain(way, export, folder, chance, most, found, seconds[way])
+            most = min(remaining, -(-options.moments // (2 * len(WAYS))))
+            remaining -= chain(way, export, folder, numbers, most, results, seconds[way])
         parts = {way: len(list((folder / f"{way} {EPS[0]}" / "labels").iterdir())) for way in WAYS}
-    print(f"{options.moments} kills in {time.monotonic() - began:.0f} s, {found.completed} runs completed")
+    print(f"{options.moments} kills in {time.monotonic() - began:.0f} s, {results.completed} runs completed")
     print(
-        "an undisturbed run: " + ", ".join(f"{way} {seconds[way]:.1f} s, {parts[way]} parts" for way in WAYS)
+        "an uninterrupted run: "
+        + ", ".join(f"{way} {seconds[way]:.1f} s, {parts[way]} parts" for way in WAYS)
     )
-    print("killed in: " + ", ".join(f"{name} {number}" for name, number in found.stages.most_common()))
-    print(f"{len(found.wrong)} differences")
-    for fault in found.wrong:
+    print("killed in: " + ", ".join(f"{name} {number}" for name, number in results.stages.most_common()))
+    print(f"{len(results.differences)} differences")
+    for fault in results.differences:
         print(f"  {fault}")
-    sys.exit(bool(found.wrong))
+    sys.exit(bool(results.differences))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What all parts share: taking turns, medians, start-up times, and what to do when something goes wrong."""
+"""Run the parts of the benchmark: take turns, compute medians, measure start-up and report failures."""
 
 import statistics
 import time
@@ -13,7 +13,7 @@ from inputs import Export, Inputs, Sizes
 from processes import Done, ProcessError, run_process
 from report import Report, Row, number, seconds
 
-#: Calls of a function are repeated until they took this long together.
+#: Calls of a function are repeated until they take this long in total.
 _LEAST_SECONDS = 0.3
 
 
@@ -25,16 +25,16 @@ class Bench:
     ----------
     inputs, sizes : Inputs, Sizes
     engines : list of str
-        Engines of whole runs.
+        Engines to measure.
     reference : str
-        A Python that has the reference tool.
+        A Python with the reference tool.
     runs : int
         How often the sides take turns.
     report : Report
     quick : bool
-        Tiny input, which no target is meant for.
+        Whether the input is tiny; targets do not apply then.
     reference_is_warm : bool
-        Whether the reference has run before, so that its libraries are in memory.
+        Whether the reference has run before, so that its libraries are cached.
     """
 
     inputs: Inputs
@@ -48,7 +48,7 @@ class Bench:
     _startups: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
-        """Keep a row, and print it."""
+        """Add a row to the report, and print it."""
         if self.quick:
             row.least = row.most = None
         self.report.rows.append(row)
@@ -60,20 +60,20 @@ class Bench:
         met = {None: "", True: f" ({row.target}: met)", False: f" ({row.target}: NOT MET)"}[row.met]
         print(f"  {row.measure}: {left}{right}{ratio}{met}", flush=True)
 
-    def attempt(self, what: str, work: Callable[[], Any]) -> None:
-        """Do a piece of work; what goes wrong is said loudly, kept, and does not stop the rest."""
+    def attempt(self, name: str, work: Callable[[], Any]) -> None:
+        """Run a part; report an error and continue."""
         try:
             work()
         except ResultsDifferError as error:
-            self._problem(f"RESULTS DIFFER in {what}: {error}")
+            self._problem(f"RESULTS DIFFER in {name}: {error}")
         except ProcessError as error:
-            self._problem(f"FAILED: {what}: {error}")
+            self._problem(f"FAILED: {name}: {error}")
         except Exception as error:
             traceback.print_exc()
-            self._problem(f"FAILED: {what}: {type(error).__name__}: {error}")
+            self._problem(f"FAILED: {name}: {type(error).__name__}: {error}")
 
     def startup(self, stage: str, engine: str) -> float:
-        """Return how long a command takes on an export of one subject; also warms the caches."""
+        """Return the time of a command on an export of one subject; this also warms the caches."""
         if (stage, engine) not in self._startups:
             export, output = self.inputs.project(1), self.inputs.folder / "startup"
             command = ours.command(stage, export, output, engine)
@@ -87,7 +87,7 @@ class Bench:
         return self._startups[stage, engine]
 
     def whole(self, stage: str, export: Export, name: str, engine: str, *flags: str, **options: Any) -> Done:
-        """Run a command of ours in a fresh process; its output directory is `name` in the work folder."""
+        """Run polyframe in a new process; its output directory is `name` in the work folder."""
         output = self.inputs.new_folder(name)
         command = ours.command(stage, export, output, engine, *flags, jobs=options.pop("jobs", 1))
         return run_process(command, **options)
@@ -98,7 +98,7 @@ class Bench:
 
 
 def take_turns(runs: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Let the sides work one after the other, again and again; returns the seconds of each."""
+    """Run the sides in turns; return the seconds of each run."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(runs):
         for name, work in sides.items():
@@ -107,12 +107,12 @@ def take_turns(runs: int, sides: dict[str, Callable[[], float]]) -> dict[str, li
 
 
 def median(values: list[float]) -> float:
-    """Return the median; of an even number the mean of the middle two."""
+    """Return the median."""
     return statistics.median(values)
 
 
 def seconds_of(function: Callable[..., Any], *arguments: Any) -> float:
-    """Return how long a call takes: the median of as many calls as fit into a third of a second."""
+    """Return the median time of the calls that fit into a third of a second."""
     times: list[float] = []
     while not times or (sum(times) < _LEAST_SECONDS and len(times) < 1000):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""polyframe's side of the benchmark: engines, commands, and the functions that kernels are measured with."""
+"""Provide polyframe's side of the benchmark: engines, commands, and functions of kernels."""
 
 import importlib.util
 import sys
@@ -14,19 +14,19 @@ from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import ContourLevels
 
 EPS, MIN_SAMPLES = 0.5, 2
-#: How the engines are called in the tables: with the extra `fast`, and without.
+#: Names of the engines in the tables: with the extra `fast`, and without.
 LABELS = {"compiled": "fast", "shapely": "without"}
 
 Contours = Callable[[Any, Any], ContourLevels]
 
 
 def engines() -> list[str]:
-    """Return the engines that can be used here, the compiled one first."""
+    """Return the available engines, the compiled one first."""
     return ["compiled", "shapely"] if importlib.util.find_spec("numba") else ["shapely"]
 
 
 def command(stage: str, export: Export, output: Path, engine: str, *more: str, jobs: int = 1) -> list[str]:
-    """Return the command of a whole run with settings that mean the same as the reference's.
+    """Return the command of a whole run with settings equivalent to those of the reference.
 
     Parameters
     ----------
@@ -49,27 +49,27 @@ def command(stage: str, export: Export, output: Path, engine: str, *more: str, j
     }
     if stage == "run":
         flags |= {"--filter": "all", "--eps": EPS, "--min-samples": MIN_SAMPLES}
-    given = [str(part) for pair in flags.items() for part in pair]
-    return [sys.executable, "-m", "polyframe", stage, str(export.path), *given, "--quiet", *more]
+    arguments = [str(part) for pair in flags.items() for part in pair]
+    return [sys.executable, "-m", "polyframe", stage, str(export.path), *arguments, "--quiet", *more]
 
 
 def contour_functions() -> dict[str, Contours]:
-    """Return the functions that make exact contours of many clusters, by engine."""
+    """Return the functions for exact contours of many clusters, by engine."""
     return {engine: engine_named(engine).contours for engine in engines()}
 
 
 def one_cluster(contours: Contours, marks: Any) -> list[float]:
     """Return the areas of all levels of one cluster."""
-    found = contours(marks, np.array([0, len(marks)]))
-    return shapely.area(found.polygons).tolist()
+    levels = contours(marks, np.array([0, len(marks)]))
+    return shapely.area(levels.polygons).tolist()
 
 
 def bare_intersection_areas(polygons: Any, left: Any, right: Any) -> Any:
-    """Return intersection areas by Shapely alone, all at once."""
+    """Return intersection areas, by Shapely alone."""
     return shapely.area(shapely.intersection(polygons[left], polygons[right]))
 
 
 def bare_faces(marks: Any) -> Any:
-    """Node the outlines of a cluster and polygonize them: what any exact method on GEOS has to do."""
+    """Node and polygonize the outlines of a cluster, as any exact method on GEOS has to."""
     noded = shapely.unary_union(shapely.boundary(marks))
     return shapely.get_parts(shapely.polygonize(shapely.get_parts(noded)))

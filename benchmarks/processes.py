@@ -1,4 +1,4 @@
-"""Fresh processes: how long they take, and how much memory they and their children hold."""
+"""Run commands in new processes, and measure their time and memory."""
 
 import json
 import os
@@ -13,29 +13,29 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = "panoptes_aggregation==5.3.1"
 
-#: Seconds between two looks at the memory of a process and its children.
+#: Seconds between two samples of the memory of a process and its children.
 _SAMPLING = 0.02
 
 
 class ProcessError(Exception):
-    """A process ended with an error; the message is the end of what it said."""
+    """A process ended with an error; the message is the last line of its standard error."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A process that has ended.
+    """The result of a process.
 
     Attributes
     ----------
     seconds : float
         From its start to its end.
     cpu_seconds : float
-        Processor time of it and its children; NaN where the system does not tell.
+        Processor time of it and its children; NaN if unknown.
     peak_mb : float
-        The largest sum of resident memory over the process and all its descendants, in MB, from samples;
-        NaN where not asked for, or without /proc.
+        The largest sampled sum of resident memory of the process and its descendants, in MB; NaN if it was
+        not requested, or without /proc.
     peak_private_mb : float
-        The same for anonymous memory: without files that are mapped into memory, which the system may drop.
+        The same for anonymous memory, that is, without memory-mapped files, which the system may drop.
     output : str
         Its standard output.
     """
@@ -48,37 +48,43 @@ class Done:
 
 
 def run_process(command: list[str], *, text: str = "", folder: Path = ROOT, memory: bool = False) -> Done:
-    """Run a command in a fresh process and wait for it."""
+    """Run a command in a new process and wait for it."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as said:
-        given.write(text)
-        given.seek(0)
+    with tempfile.TemporaryFile("w+") as stdin, tempfile.TemporaryFile("w+") as stdout:
+        stdin.write(text)
+        stdin.seek(0)
         cpu = _children_cpu()
         start = time.perf_counter()
         with subprocess.Popen(
-            command, stdin=given, stdout=said, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=environment,
         ) as process:
             watch = _MemoryWatch(process.pid) if memory else None
             try:
-                _, problems = process.communicate()
+                _, errors = process.communicate()
             except BaseException:
                 process.kill()
                 raise
             seconds = time.perf_counter() - start
             peak = watch.stop() if watch else (float("nan"), float("nan"))
         if process.returncode:
-            print(problems[-3000:], file=sys.stderr)
-            last = problems.strip().rpartition("\n")[2]
+            print(errors[-3000:], file=sys.stderr)
+            last = errors.strip().rpartition("\n")[2]
             raise ProcessError(f"{Path(command[0]).name} ended with {process.returncode}: {last}")
-        said.seek(0)
-        return Done(seconds, _children_cpu() - cpu, *peak, said.read())
+        stdout.seek(0)
+        return Done(seconds, _children_cpu() - cpu, *peak, stdout.read())
 
 
 def reference_python() -> str:
-    """Return a Python with the reference tool: POLYFRAME_REFERENCE_PYTHON, or an environment made for it."""
-    given = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
-    if given:
-        return given
+    """Return a Python with the reference tool: POLYFRAME_REFERENCE_PYTHON, or that of `.venv-reference`."""
+    from_variable = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
+    if from_variable:
+        return from_variable
     folder = ROOT / ".venv-reference"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = folder / "ready"
@@ -91,14 +97,14 @@ def reference_python() -> str:
 
 
 def ask_reference(python: str, job: dict, *, memory: bool = False) -> tuple[dict, Done]:
-    """Give a job to `reference_side.py` in a fresh process of the reference's Python."""
+    """Run a job by `reference_side.py` in a new process of the reference's Python."""
     script = Path(__file__).with_name("reference_side.py")
     done = run_process([python, str(script)], text=json.dumps(job), folder=script.parent, memory=memory)
     return json.loads(done.output.splitlines()[-1]), done
 
 
 class _MemoryWatch:
-    """Looks at the memory of a process tree until told to stop."""
+    """Samples the memory of a process tree until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -114,27 +120,27 @@ class _MemoryWatch:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_SAMPLING):
-            held = [_memory_of(pid) for pid in _tree(self._pid)]
-            total, private = (sum(column) for column in zip(*held, strict=True)) if held else (0.0, 0.0)
+            memory = [_memory_of(pid) for pid in _tree(self._pid)]
+            total, private = (sum(column) for column in zip(*memory, strict=True)) if memory else (0.0, 0.0)
             self._peak = (max(self._peak[0], total), max(self._peak[1], private))
 
 
 def _tree(pid: int) -> list[int]:
-    """Return a process and all its descendants that live."""
-    found, waiting = [], [pid]
+    """Return a process and all its running descendants."""
+    tree, waiting = [], [pid]
     while waiting:
         one = waiting.pop()
-        found.append(one)
+        tree.append(one)
         try:
             for children in Path(f"/proc/{one}/task").glob("*/children"):
                 waiting += map(int, children.read_text().split())
         except OSError:
             continue
-    return found
+    return tree
 
 
 def _memory_of(pid: int) -> tuple[float, float]:
-    """Return resident and anonymous memory in MB; 0 for a process that is gone."""
+    """Return resident and anonymous memory in MB; 0 for a process that has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

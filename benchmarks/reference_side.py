@@ -1,11 +1,11 @@
-"""The reference tool's side of the benchmark: executed by a Python that has it, never imported.
+"""Run the reference tool for the benchmark; executed by a Python that has it, not imported.
 
-Reads one job as JSON from standard input and prints its answer as JSON in the last line. Modes:
+Reads a job as JSON from standard input and prints its answer as JSON in the last line. Modes:
 
 versions   versions of Python and the libraries
 run        `extract`, then some of `median`, `union`, `intersection`, `last`, `contours`, on an export
 contours   its exact contour function on clusters given as WKB, one call each
-selection  only the part of its reduction that picks the rows of each subject, for growing projects
+selection  only the part of its reduction that selects the rows of each subject, for growing projects
 """
 
 import json
@@ -30,18 +30,18 @@ def versions(_job):
     import shapely
 
     names = ("panoptes_aggregation", "numpy", "pandas", "scikit-learn", "shapely")
-    found = {name: version(name) for name in names}
+    versions = {name: version(name) for name in names}
     geos = ".".join(map(str, shapely.geos_version))
-    return {"python": platform.python_version(), **found, "GEOS": geos}
+    return {"python": platform.python_version(), **versions, "GEOS": geos}
 
 
 def run(job):
-    """Do the steps of a job; returns the seconds of each, imports not included, and the tables' paths."""
+    """Run the steps of a job; return the seconds of each, without imports, and the paths of the tables."""
     import yaml
     from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv
     from panoptes_aggregation.scripts.reduce_panoptes_csv import reduce_csv
 
-    failures = _survive()
+    failures = _catch_failures()
     folder = Path(job["folder"])
     config = folder / "config.yaml"
     seconds, files = {}, {}
@@ -54,7 +54,7 @@ def run(job):
             }
             config.write_text(yaml.safe_dump(values))
             start = time.perf_counter()
-            made = extract_csv(job["export"], str(config), output_dir=str(folder), hide_progressbar=True)[0]
+            path = extract_csv(job["export"], str(config), output_dir=str(folder), hide_progressbar=True)[0]
         else:
             keywords = {"eps": job["eps"], "min_samples": job["min_samples"]}
             reducer = "polygon_reducer_contours"
@@ -62,7 +62,7 @@ def run(job):
                 reducer, keywords = "polygon_reducer", {**keywords, "average_type": step}
             config.write_text(yaml.safe_dump({"reducer_config": {reducer: keywords}}))
             start = time.perf_counter()
-            made = reduce_csv(
+            path = reduce_csv(
                 files["extract"],
                 str(config),
                 output_name=f"{step}.csv",
@@ -70,25 +70,25 @@ def run(job):
                 hide_progressbar=True,
             )
         seconds[step] = time.perf_counter() - start
-        files[step] = str(made)
+        files[step] = str(path)
     return {"seconds": seconds, "files": files, "failures": failures}
 
 
-def _survive():
-    """Let a run go on where the reference's geometry fails; returns counts of what failed, by step.
+def _catch_failures():
+    """Continue a run if the reference's geometry fails; return the number of failures by step.
 
-    It would end without a table otherwise. A cluster without contours gets an empty list of them, an
-    intersection of several parts its largest part; the time until the failure counts.
+    Otherwise it would end without a table. A cluster without contours gets an empty list, and an intersection
+    of several parts its largest part. The time until the failure counts.
     """
     from importlib import import_module
 
-    # The package gives functions of these names; the modules are wanted.
+    # The package exports functions with these names, but the modules are needed.
     polygon_reducer = import_module("panoptes_aggregation.reducers.polygon_reducer")
     polygon_reducer_contours = import_module("panoptes_aggregation.reducers.polygon_reducer_contours")
 
     failures = {"contours": 0, "intersection": 0}
 
-    def surviving(contours_of):
+    def or_none(contours_of):
         def contours(*arguments, **keywords):
             try:
                 return contours_of(*arguments, **keywords)
@@ -100,24 +100,24 @@ def _survive():
 
     def largest_part(intersection_of):
         def intersection(*arguments, **keywords):
-            found = intersection_of(*arguments, **keywords)
-            if found.is_empty or found.geom_type == "Polygon":
-                return found
+            geometry = intersection_of(*arguments, **keywords)
+            if geometry.is_empty or geometry.geom_type == "Polygon":
+                return geometry
             failures["intersection"] += 1
-            return max(found.geoms, key=lambda part: part.area)
+            return max(geometry.geoms, key=lambda part: part.area)
 
         return intersection
 
     for name in ("contours", "contours_rasterisation"):
         name = f"cluster_average_intersection_{name}"
-        setattr(polygon_reducer_contours, name, surviving(getattr(polygon_reducer_contours, name)))
+        setattr(polygon_reducer_contours, name, or_none(getattr(polygon_reducer_contours, name)))
     name = "cluster_average_intersection"
     setattr(polygon_reducer, name, largest_part(getattr(polygon_reducer, name)))
     return failures
 
 
 def contours(job):
-    """Call the exact contour function once for each cluster; above 9 marks its reducer would not."""
+    """Call the exact contour function once for each cluster; its reducer does not for more than 9 marks."""
     import numpy as np
     import shapely
     from panoptes_aggregation.reducers.polygon_reducer_utils import cluster_average_intersection_contours
@@ -134,7 +134,7 @@ def contours(job):
 
 
 def selection(job):
-    """Time its batch_reduce with the reduction of a subject left out: what remains is finding its rows.
+    """Time its batch_reduce without the reduction of subjects: only selecting their rows remains.
 
     The extractions of a small export are repeated under new subject ids to make larger projects.
     """

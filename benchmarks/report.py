@@ -1,4 +1,4 @@
-"""The results: rows of measures, as JSON, as a Markdown table, and as a plot."""
+"""Collect the results, and write them as JSON, as Markdown tables and as a plot."""
 
 import json
 import math
@@ -40,34 +40,34 @@ _PACKAGES = (
 
 @dataclass
 class Row:
-    """One measure.
+    """One measurement.
 
     Attributes
     ----------
     part, measure : str
-        Which part of the benchmark, and what was measured.
+        The part of the benchmark, and what was measured.
     engine : str
-        `fast`, `without`, or empty where that makes no difference.
+        `fast`, `without`, or empty if it does not matter.
     against : str
-        What polyframe is compared with; empty where it is measured alone.
+        What polyframe is compared with; empty if it is measured alone.
     theirs, ours : float or None
         Medians, in `unit`.
     ratio : float or None
         theirs / ours, or what `measure` says.
     working : float or None
-        The ratio with the start-up of both sides left out.
+        The ratio without the start-up of both sides.
     least, most : float or None
-        What has to be reached.
+        The target.
     unit : str
         `s` or `MB`.
     note : str
-        What one has to know to read the numbers.
+        Explains the numbers.
     runs : dict
-        Every single measurement behind the medians, by side.
+        All single measurements, by side.
     marks : int or None
-        Marks of the cluster, where one cluster was measured.
+        Marks of the cluster, if a single cluster was measured.
     in_plot : bool
-        Whether the ratio stands in the plot.
+        Whether the ratio is in the plot.
     """
 
     part: str
@@ -103,7 +103,7 @@ class Row:
 
 @dataclass
 class Report:
-    """All results of one call of the benchmark."""
+    """All results of one run of the benchmark."""
 
     setup: dict[str, Any]
     machine: dict[str, Any]
@@ -121,7 +121,7 @@ class Report:
         (folder / "results.md").write_text(self.markdown(), encoding="utf-8")
 
     def markdown(self) -> str:
-        """Return the tables, the machine above them."""
+        """Return the description of the machine and the tables."""
         lines = ["# polyframe against panoptes_aggregation 5.3.1", ""]
         lines += [f"**{problem}**\n" for problem in self.problems]
         lines += [self.described, ""]
@@ -154,7 +154,7 @@ class Report:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return what the numbers depend on."""
+    """Return the machine, the versions and the commit."""
     import shapely
 
     versions = {}
@@ -178,7 +178,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def number(value: float | None) -> str:
-    """Write a number with three digits that count."""
+    """Format a number with three significant digits."""
     if value is None or math.isnan(value):
         return ""
     if value == 0 or abs(value) >= 100:
@@ -187,14 +187,14 @@ def number(value: float | None) -> str:
 
 
 def seconds(value: float | None, unit: str = "s") -> str:
-    """Write a time, small ones in ms; or an amount of memory."""
+    """Format a time, small ones in ms, or an amount of memory."""
     if value is None or math.isnan(value):
         return ""
     return f"{number(value * 1000)} ms" if unit == "s" and value < 0.1 else f"{number(value)} {unit}"
 
 
 def plot(report: Report, path: Path) -> None:
-    """Draw ratios against the reference, and contour times by cluster size; a message without matplotlib."""
+    """Draw the ratios against the reference and contour times by cluster size, if Matplotlib is installed."""
     try:
         import matplotlib
     except ImportError:
@@ -218,7 +218,7 @@ def plot(report: Report, path: Path) -> None:
     plt.close(figure)
 
 
-# Okabe and Ito's colours, which colour-blind people can tell apart; lines differ in marker and dash too.
+# Colour-blind safe colours by Okabe and Ito; lines also differ in marker and dash.
 _COLOURS = {"fast": "#0072B2", "without": "#E69F00", "": "#009E73"}
 _NAMES = {"fast": "polyframe with `fast`", "without": "polyframe", "": "polyframe"}
 
@@ -272,12 +272,12 @@ def _plot_contours(report: Report, axes: Any) -> bool:
     if not lines:
         axes.set_axis_off()
         return False
-    looks = {
+    styles = {
         "reference tool": ("#D55E00", "s", ":"),
         _NAMES["without"]: (_COLOURS["without"], "^", "--"),
         _NAMES["fast"]: (_COLOURS["fast"], "o", "-"),
     }
-    for name, (colour, marker, dash) in looks.items():
+    for name, (colour, marker, dash) in styles.items():
         if name in lines:
             points = sorted(lines[name].items())
             axes.plot(*zip(*points, strict=True), color=colour, marker=marker, ls=dash, ms=4, label=name)
@@ -322,11 +322,11 @@ def _table(rows: list[Row]) -> list[str]:
             met,
         )
         lines.append(f"| {' | '.join(cells)} |")
-    return [*lines, "", *(f"[{place}] {note}  " for place, note in enumerate(notes, start=1))]
+    return [*lines, "", *(f"[{k}] {note}  " for k, note in enumerate(notes, start=1))]
 
 
 def _plain(value: Any) -> Any:
-    """Make values fit for JSON: NaN becomes null, numbers are rounded to six digits."""
+    """Convert values for JSON: NaN becomes null, and numbers are rounded to six digits."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -354,7 +354,7 @@ def _memory_gb() -> float:
 
 
 def _commit() -> str:
-    """Return the commit that was measured, with a plus where files that are tracked were changed."""
+    """Return the measured commit, with a plus if tracked files were changed."""
     try:
         git = ["git", "-C", str(ROOT)]
         commit = subprocess.run(

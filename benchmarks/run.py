@@ -40,7 +40,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 
 def main() -> int:
-    """Run the parts asked for; 0 where all went well, 1 where results differ or something failed."""
+    """Run the chosen parts; return 1 if results differ or something failed, otherwise 0."""
     arguments = _arguments()
     sizes = _sizes(arguments)
     python = reference_python()
@@ -55,9 +55,9 @@ def main() -> int:
         return 2
     bench = Bench(inputs, sizes, engines, python, arguments.runs, report, quick=arguments.quick)
     if "compiled" not in engines:
-        report.notes.append("The extra `fast` was not measured: numba is missing, or --engines left it out.")
+        report.notes.append("The extra `fast` was not measured: numba is missing, or --engines omits it.")
     print(report.described, flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the generated input is removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the input is removed
     try:
         for name in arguments.parts:
             print(f"\n{name}", flush=True)
@@ -80,8 +80,8 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    listed = ",".join(PARTS)
-    parser.add_argument("--parts", default=listed, help=f"some of {listed}")
+    parts = ",".join(PARTS)
+    parser.add_argument("--parts", default=parts, help=f"some of {parts}")
     parser.add_argument("--runs", type=int, help="how often the sides take turns (3; with --quick 1)")
     parser.add_argument(
         "--quick", action="store_true", help="tiny input: shows that it works, measures nothing"
@@ -89,29 +89,32 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="give the reference the whole input: hours")
     parser.add_argument("--subjects", type=int, help="subjects of the project (300)")
     parser.add_argument("--reference-subjects", type=int, help="how many of them the reference reduces (30)")
-    parser.add_argument("--engines", default="sweep,shapely", help="some of sweep,shapely")
+    parser.add_argument("--engines", default="compiled,shapely", help="some of compiled,shapely")
     parser.add_argument("--out", type=Path, help="where results.json, results.md and ratios.png go")
     parser.add_argument(
         "--keep", action="store_true", help="keep the generated input and output in benchmarks/work"
     )
-    given = parser.parse_args()
-    given.parts, given.engines = given.parts.split(","), given.engines.split(",")
+    arguments = parser.parse_args()
+    arguments.parts, arguments.engines = arguments.parts.split(","), arguments.engines.split(",")
     for kind, known in (("parts", PARTS), ("engines", ours.LABELS)):
-        unknown = [name for name in getattr(given, kind) if name not in known]
+        unknown = [name for name in getattr(arguments, kind) if name not in known]
         if unknown:
             parser.error(f"--{kind}: {unknown[0]!r} is not one of {', '.join(known)}")
-    given.runs = given.runs or (1 if given.quick else 3)
-    # A quick run must not take the place of results that were measured.
-    given.out = (given.out or FOLDER / ("results-quick" if given.quick else "results")).resolve()
-    return given
+    arguments.runs = arguments.runs or (1 if arguments.quick else 3)
+    # A quick run must not replace measured results.
+    folder = FOLDER / ("results-quick" if arguments.quick else "results")
+    arguments.out = (arguments.out or folder).resolve()
+    return arguments
 
 
 def _sizes(arguments: argparse.Namespace) -> Sizes:
     sizes = QUICK if arguments.quick else Sizes()
     if arguments.subjects:
         sizes = dataclasses.replace(sizes, subjects=arguments.subjects)
-    wanted = sizes.subjects if arguments.full else arguments.reference_subjects or sizes.reference_subjects
-    return dataclasses.replace(sizes, reference_subjects=min(wanted, sizes.subjects))
+    subjects = arguments.reference_subjects or sizes.reference_subjects
+    if arguments.full:
+        subjects = sizes.subjects
+    return dataclasses.replace(sizes, reference_subjects=min(subjects, sizes.subjects))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/scale.py                  # 1 and 10 GB, generated and removed again; about an hour
     python benchmarks/scale.py --gigabytes 0.1  # to see that it works
 
-Each line is a fresh process with two workers. Memory is the sum over the process and all its descendants,
-looked at every 20 ms through /proc: resident memory, and the anonymous part of it (without mapped files,
-which the system may drop). Prints a table and saves it as `results/scale.md`. Exit code 1 where the peak of
-the larger export is more than 15 % above that of the smaller one, or a run does not do what it should.
+Each line is a new process with two workers. Memory is the sum over the process and all its descendants,
+sampled every 20 ms from /proc: resident memory, and its anonymous part (without memory-mapped files, which
+the system may drop). Prints a table and saves it as `results/scale.md`. Exit code 1 if the peak of the larger
+export is more than 15 % above that of the smaller one, or a run does not work as expected.
 """
 
 import argparse
@@ -23,10 +23,10 @@ import polyframe as pf
 from polyframe.synthetic import SynthOptions, write_export
 
 FOLDER = Path(__file__).resolve().parent
-#: What a subject weighs: 15 volunteers, up to 3 objects, outlines of about 350 vertices.
+#: Average size of a subject: 15 volunteers, up to 3 objects, outlines of about 350 vertices.
 BYTES_PER_SUBJECT = 162_000
 GROWTH = 1.15
-#: Larger exports are only run, run again, and extracted: the other stages are what is left of a run.
+#: With larger exports, only run, the repeated run and extract are measured.
 ALL_STEPS_UP_TO = 5.0
 _COMMAND = "from polyframe.cli.app import main; main()"
 MOST_RESIDENT = 2000.0
@@ -40,22 +40,22 @@ class Line:
     ----------
     gigabytes : float
         Size of the export.
-    what : str
-        Which command, on what.
+    name : str
+        The command.
     done : Done
         Time and memory.
     output_mb, temporary_mb : float
-        On disk: the output directory afterwards, and temporary files on the way.
-    told : str
-        What the command said of its partitions.
+        Size on disk of the output directory, and of temporary files during the run.
+    partitions : str
+        The printed line about partitions.
     """
 
     gigabytes: float
-    what: str
+    name: str
     done: Done
     output_mb: float
     temporary_mb: float
-    told: str
+    partitions: str
 
 
 def main() -> int:
@@ -95,7 +95,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--folder", default=str(FOLDER / "work" / "scale"))
-    parser.add_argument("--keep", action="store_true", help="keep the exports, and take those that are there")
+    parser.add_argument("--keep", action="store_true", help="keep the exports, and use existing ones")
     parser.add_argument("--dry", action="store_true", help="do not save the table")
     return parser.parse_args()
 
@@ -111,12 +111,13 @@ def _generate(export: Path, gigabytes: float) -> None:
         frames=1,
         seed=4,
     )
-    made = write_export(export, options)
-    print(f"{made.rows:,} rows, {made.bytes / 1e9:.2f} GB, {time.perf_counter() - start:.0f} s to generate")
+    written = write_export(export, options)
+    seconds = time.perf_counter() - start
+    print(f"{written.rows:,} rows, {written.bytes / 1e9:.2f} GB, {seconds:.0f} s to generate")
 
 
 def _measure(export: Path, output: Path, jobs: int, engine: str) -> list[Line]:
-    """Measure a whole run, the run after it with nothing new, another eps, and the stages one by one."""
+    """Measure a whole run, an unchanged run, another eps, and the single stages."""
     gigabytes = export.stat().st_size / 1e9
     flags = ["--jobs", str(jobs), "--engine", engine]
     steps = {
@@ -128,16 +129,16 @@ def _measure(export: Path, output: Path, jobs: int, engine: str) -> list[Line]:
         "contours": ["contours", str(output), *flags],
     }
     if gigabytes > ALL_STEPS_UP_TO:
-        steps = {what: steps[what] for what in ("run", "run, nothing new", "extract")}
+        steps = {name: steps[name] for name in ("run", "run, nothing new", "extract")}
     lines = []
-    for what, arguments in steps.items():
-        if what in ("run", "extract"):
+    for name, arguments in steps.items():
+        if name in ("run", "extract"):
             shutil.rmtree(output, ignore_errors=True)
         done = run_process([sys.executable, "-c", _COMMAND, *arguments], memory=True)
-        told = next(line for line in done.output.splitlines() if "partitions processed" in line)
-        temporary = float(told.partition("; ")[2].split(" MB")[0] or 0)
+        partitions = next(line for line in done.output.splitlines() if "partitions processed" in line)
+        temporary = float(partitions.partition("; ")[2].split(" MB")[0] or 0)
         size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
-        lines.append(Line(gigabytes, what, done, size, temporary, told.partition(";")[0]))
+        lines.append(Line(gigabytes, name, done, size, temporary, partitions.partition(";")[0]))
     shutil.rmtree(output)
     return lines
 
@@ -145,11 +146,13 @@ def _measure(export: Path, output: Path, jobs: int, engine: str) -> list[Line]:
 def _problems(lines: list[Line]) -> list[str]:
     problems = []
     for line in lines:
-        if line.what == "run, nothing new" and not line.told.startswith("0 of"):
-            problems.append(f"{line.gigabytes:.1f} GB: a run on an unchanged export made parts: {line.told}")
+        if line.name == "run, nothing new" and not line.partitions.startswith("0 of"):
+            problems.append(
+                f"{line.gigabytes:.1f} GB: a run on an unchanged export rebuilt parts: {line.partitions}"
+            )
         if line.done.peak_mb > MOST_RESIDENT:
-            problems.append(f"{line.gigabytes:.1f} GB, {line.what}: {line.done.peak_mb:,.0f} MB resident")
-    runs = [line for line in lines if line.what == "run"]
+            problems.append(f"{line.gigabytes:.1f} GB, {line.name}: {line.done.peak_mb:,.0f} MB resident")
+    runs = [line for line in lines if line.name == "run"]
     if len(runs) > 1 and runs[-1].done.peak_private_mb > GROWTH * runs[0].done.peak_private_mb:
         problems.append("the peak memory grows with the export by more than 15 %")
     return problems
@@ -158,26 +161,26 @@ def _problems(lines: list[Line]) -> list[str]:
 def _row(line: Line) -> str:
     done = line.done
     return (
-        f"| {line.gigabytes:.2f} GB | {line.what} | {done.seconds:,.1f} s | {done.cpu_seconds:,.1f} s | "
+        f"| {line.gigabytes:.2f} GB | {line.name} | {done.seconds:,.1f} s | {done.cpu_seconds:,.1f} s | "
         f"{done.peak_mb:,.0f} MB | {done.peak_private_mb:,.0f} MB | {line.output_mb:,.0f} MB | "
-        f"{line.temporary_mb:,.0f} MB | {line.told} |"
+        f"{line.temporary_mb:,.0f} MB | {line.partitions} |"
     )
 
 
 def _table(lines: list[Line], jobs: int, problems: list[str]) -> str:
     machine = describe_machine()
-    named = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB memory"
+    description = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']:.0f} GB memory"
     head = (
         "| export | command | time | processor time | resident | anonymous | output | temporary | |\n"
         "|--:|---|--:|--:|--:|--:|--:|--:|---|\n"
     )
-    found = "\n".join(f"- **{problem}**" for problem in problems) or "Nothing was off."
+    summary = "\n".join(f"- **{problem}**" for problem in problems) or "No problems."
     return (
-        f"# Large exports\n\n{named}; polyframe {pf.__version__}, {jobs} workers. Each line is a fresh "
+        f"# Large exports\n\n{description}; polyframe {pf.__version__}, {jobs} workers. Each line is a new "
         "process; its memory is the largest sum over it and its descendants.\n\n"
         + head
         + "\n".join(map(_row, lines))
-        + f"\n\n{found}\n"
+        + f"\n\n{summary}\n"
     )
 
 

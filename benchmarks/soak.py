@@ -1,11 +1,11 @@
-"""Nightly runs on an export that grows, with rows corrected and deleted: each must equal a run from scratch.
+"""Run nightly on an export that grows and has rows corrected and deleted; compare with runs from scratch.
 
     python benchmarks/soak.py                            # ten nights
     python benchmarks/soak.py --nights 3 --subjects 12   # tiny: shows that it works
 
-Every night the output directory is brought up to date. It is then compared with everything made anew within
-the same borders (every file, byte for byte), and with a run into a new directory (tables and accounting). It
-ends with 1 where anything differs. The seconds are those within one process, start-up not counted.
+Every night the output directory is updated. It is then compared with a rebuild of everything with the same
+borders (every file, byte for byte), and with a run into a new directory (tables and accounting). Exit code 1
+if anything differs. Times are measured in one process, without start-up.
 """
 
 import argparse
@@ -27,31 +27,31 @@ from polyframe.synthetic import SynthOptions, write_export
 
 Row = dict[str, str]
 
-#: Of the subjects, what the first export holds; the others come in evenly.
+#: Share of the subjects in the first export; the others arrive evenly.
 _FIRST_SHARE = 0.5
-#: What changes in a night beside new subjects.
+#: Rows that arrive late, are corrected and are deleted in a night.
 _LATE, _CORRECTED, _DELETED = 5, 3, 1
 
 
 @dataclass(frozen=True)
 class Night:
-    """What one night's runs gave.
+    """Results of one night.
 
     Attributes
     ----------
     rows, megabytes : int, float
-        Of the export.
-    made, partitions : int
-        Partitions that were made, and all.
+        Size of the export.
+    rebuilt, partitions : int
+        Partitions that were rebuilt, and all.
     incremental, full : float
-        Seconds to bring the directory up to date, and to make everything in a new one.
+        Seconds to update the directory, and to run into a new one.
     differences : list of str
-        What is not as it should be; empty where all is well.
+        Differences from a run from scratch.
     """
 
     rows: int
     megabytes: float
-    made: int
+    rebuilt: int
     partitions: int
     incremental: float
     full: float
@@ -59,7 +59,7 @@ class Night:
 
 
 def exports(path: Path, subjects: int, nights: int, seed: int) -> Iterator[int]:
-    """Write the export of one night after the other to the same file; yields its rows."""
+    """Write the export of each night to the same file; yield its number of rows."""
     whole = path.with_name("whole.csv")
     options = SynthOptions(subjects=subjects, volunteers=12, seed=seed, slips=0.01, order="time")
     write_export(whole, options)
@@ -84,7 +84,7 @@ def exports(path: Path, subjects: int, nights: int, seed: int) -> Iterator[int]:
 
 
 def run_night(export: Path, rows: int, folder: Path, **options: Any) -> Night:
-    """Bring `folder/out` up to date, and compare it with runs that start from nothing."""
+    """Update `folder/out`, and compare it with runs from scratch."""
     out, copy, fresh = (folder / name for name in ("out", "forced", "fresh"))
     summary, incremental = _timed(lambda: pf.run(export, out, **options))
     shutil.copytree(out, copy)
@@ -98,25 +98,25 @@ def run_night(export: Path, rows: int, folder: Path, **options: Any) -> Night:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run all nights; 0 where all went well, 1 where results differ."""
+    """Run all nights; return 1 if results differ, otherwise 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--nights", type=int, default=10)
     parser.add_argument("--subjects", type=int, default=400, help="subjects of the last export")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["auto", "compiled", "shapely"], default="auto")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     failed = False
-    print("night   rows      MB   partitions done   incremental s   full s")
+    print("night   rows      MB   rebuilt parts     incremental s   full s")
     with tempfile.TemporaryDirectory(prefix="polyframe-soak-") as name:
         folder = Path(name)
-        _warm_up(folder, given.engine)
+        _warm_up(folder, options.engine)
         export = folder / "classifications.csv"
-        for number, rows in enumerate(exports(export, given.subjects, given.nights, given.seed), 1):
-            night = run_night(export, rows, folder, engine=given.engine, partition_size=1)
+        for number, rows in enumerate(exports(export, options.subjects, options.nights, options.seed), 1):
+            night = run_night(export, rows, folder, engine=options.engine, partition_size=1)
             failed = failed or bool(night.differences)
-            made = f"{night.made} of {night.partitions}"
+            rebuilt = f"{night.rebuilt} of {night.partitions}"
             times = f"{night.incremental:13.2f} {night.full:8.2f}"
-            print(f"{number:5} {rows:6} {night.megabytes:7.1f}   {made:>15}   {times}", flush=True)
+            print(f"{number:5} {rows:6} {night.megabytes:7.1f}   {rebuilt:>15}   {times}", flush=True)
             for difference in night.differences:
                 print(f"!!! night {number}: {difference}", file=sys.stderr)
     print("RESULTS DIFFER" if failed else "every night equals a run from scratch")
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _arrivals(rows: list[Row], subjects: int, nights: int, chance: random.Random) -> list[list[Row]]:
-    """Share rows out to nights: a subject's rows come together, but for some a night later."""
+    """Distribute rows over nights: those of a subject arrive together, except for some a night later."""
     numbers = {subject: k for k, subject in enumerate(sorted({row["subject_ids"] for row in rows}, key=int))}
     first = int(subjects * _FIRST_SHARE)
     nightly: list[list[Row]] = [[] for _ in range(nights)]
@@ -140,7 +140,7 @@ def _arrivals(rows: list[Row], subjects: int, nights: int, chance: random.Random
 
 
 def _correct(export: list[Row], chance: random.Random) -> None:
-    """Change some rows in place, each in another way."""
+    """Change some rows in place, each in a different way."""
     changes: list[Callable[[Row, Row], Row]] = [
         lambda row, other: row | {"annotations": other["annotations"]},
         lambda row, other: row | {"user_name": other["user_name"]},
@@ -148,7 +148,7 @@ def _correct(export: list[Row], chance: random.Random) -> None:
         lambda row, other: row | {"subject_ids": other["subject_ids"]},
         lambda row, _: row | {"annotations": ""},
         lambda row, _: row | {"classification_id": "lost"},
-        # A second row with an id that is there: which of them counts goes by their order.
+        # A second row with an existing id: their order decides which one counts.
         lambda row, other: other | {"annotations": row["annotations"]},
     ]
     for change in chance.sample(changes, _CORRECTED):
@@ -184,7 +184,7 @@ def _timed(work: Callable[[], pf.Summary]) -> tuple[pf.Summary, float]:
 
 
 def _warm_up(folder: Path, engine: Any) -> None:
-    """Load and compile what the first run of a process loads and compiles."""
+    """Let the first run of a process load libraries and compile functions."""
     write_export(folder / "warm-up.csv", SynthOptions(subjects=2))
     pf.run(folder / "warm-up.csv", folder / "warm-up", engine=engine)
 

@@ -1,4 +1,4 @@
-"""Whole runs, each a fresh process: extract, reduce, end to end, scaling, workers, memory."""
+"""Measure whole runs, each in a new process: extract, reduce, end to end, scaling, workers, memory."""
 
 import os
 from typing import Any
@@ -15,7 +15,7 @@ AVERAGES = ("median", "union", "intersection", "last")
 
 
 def extract(bench: Bench) -> None:
-    """CSV to the marks."""
+    """Measure the extraction of marks."""
     export, engine = bench.inputs.project(bench.sizes.subjects), bench.engines[0]
     bench.startup("extract", engine)
     files: dict[str, str] = {}
@@ -36,7 +36,7 @@ def extract(bench: Bench) -> None:
 
 
 def reduce(bench: Bench) -> None:
-    """CSV to clusters and averages, for each average."""
+    """Measure extraction and reduction, for each average."""
     for average in AVERAGES:
         measure = f"extract + reduce ({average})"
         targets = {"fast": 50, "without": 12} if average == "median" else {}
@@ -44,12 +44,12 @@ def reduce(bench: Bench) -> None:
 
 
 def end_to_end(bench: Bench) -> None:
-    """CSV to all tables: ours with exact contours, the reference's with its grid above 9 marks."""
+    """Measure all tables; the reference uses a grid for contours of more than 9 marks."""
     _chain(bench, "end_to_end", "CSV to all tables", ["median", "contours"], {"fast": 120})
 
 
 def scaling(bench: Bench) -> None:
-    """Run time by number of subjects: whole runs of ours, and what is quadratic in the reference."""
+    """Measure the time by number of subjects: whole runs, and the quadratic part of the reference."""
     engine, sizes = bench.engines[0], bench.sizes.scaling
     exports = {str(n): bench.inputs.project(n) for n in (1, *sizes)}
     bench.startup("run", engine)
@@ -78,11 +78,11 @@ def scaling(bench: Bench) -> None:
         bench.add(
             Row(
                 "scaling",
-                f"{factor} times the subjects: times the time, start-up left out",
+                f"{factor} times the subjects: times the time, without start-up",
                 LABELS[engine],
                 ratio=(time - startup) / (times[0] - startup),
                 most=17 if factor == 16 else None,
-                note=f"Start-up ({seconds(startup)}) left out, which makes the ratio larger; with it "
+                note=f"Without start-up ({seconds(startup)}), which makes the ratio larger; with it "
                 f"{sizes[-1] // sizes[0]} times the subjects take {number(times[-1] / times[0])} x the time.",
             )
         )
@@ -90,7 +90,7 @@ def scaling(bench: Bench) -> None:
 
 
 def workers(bench: Bench) -> None:
-    """The same whole run by one worker and by two."""
+    """Measure the same run with one worker and with two."""
     cores = os.cpu_count() or 1
     cases = [(bench.sizes.subjects, engine) for engine in bench.engines]
     cases.append((bench.sizes.scaling[-1], bench.engines[0]))
@@ -125,7 +125,7 @@ def workers(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
-    """Peak memory of the whole process tree."""
+    """Measure the peak memory of the whole process tree."""
     note = (
         "Sum over the process and all its descendants, sampled every 20 ms from /proc: anonymous memory "
         "(files mapped into memory, which the system may drop, are in the resident figure only)."
@@ -161,7 +161,7 @@ def memory(bench: Bench) -> None:
 
 
 def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dict[str, float]) -> None:
-    """Extraction and what follows against the reference, which may get fewer subjects."""
+    """Compare extraction and further steps with the reference, which may get fewer subjects."""
     sizes = bench.sizes
     export = bench.inputs.project(sizes.subjects)
     smaller = bench.inputs.project(min(sizes.reference_subjects, sizes.subjects))
@@ -193,7 +193,7 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
 
     sides: dict[str, Any] = {REFERENCE: theirs, **{e: lambda e=e: mine(e) for e in bench.engines}}
     taken = take_turns(bench.runs, sides)
-    steps_said = ", ".join(f"{name} {seconds(median([s[name] for s in each]))}" for name in each[0])
+    steps_text = ", ".join(f"{name} {seconds(median([s[name] for s in each]))}" for name in each[0])
     busy = ", ".join(f"{value:.2f} {LABELS.get(side, side)}" for side, value in cores.items())
     for engine in bench.engines:
         if factor > 1:
@@ -205,14 +205,14 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
         note = f"{export.described}; {'; '.join(same)}. "
         if factor > 1:
             note += (
-                f"The reference had {smaller.subjects:,} of these subjects ({steps_said}); its working time, "
+                f"The reference had {smaller.subjects:,} of these subjects ({steps_text}); its working time, "
                 f"not its start-up, is multiplied by {number(factor)}. "
             )
         if "contours" in steps:
             note += "All our contours are exact; the reference takes a grid above 9 marks. "
         for step in steps:
             if failures.get(step):
-                note += f"Its {step} function fails on {failures[step]:,} clusters, which were passed over. "
+                note += f"Its {step} function fails on {failures[step]:,} clusters, which were skipped. "
         note += f"Cores kept busy by one worker: {busy}."
         row = _versus(taken, engine, worked, bench.startup("run", engine))
         row.part, row.measure, row.engine, row.note = part, measure, LABELS[engine], note
@@ -221,7 +221,7 @@ def _chain(bench: Bench, part: str, measure: str, steps: list[str], targets: dic
 
 
 def _versus(taken: dict[str, list[float]], engine: str, worked: list[float], startup: float) -> Row:
-    """Return a row that sets an engine against the reference, whose working time is known too."""
+    """Return a row that compares an engine with the reference, with and without start-up."""
     theirs, mine = median(taken[REFERENCE]), median(taken[engine])
     return Row(
         part="",
@@ -230,7 +230,7 @@ def _versus(taken: dict[str, list[float]], engine: str, worked: list[float], sta
         theirs=theirs,
         ours=mine,
         ratio=theirs / mine,
-        # Where hardly anything but start-up was measured, there is nothing to say.
+        # Not if the run is hardly longer than the start-up.
         working=median(worked) / (mine - startup) if mine > 1.1 * startup else None,
         runs={REFERENCE: taken[REFERENCE], "polyframe": taken[engine]},
         in_plot=True,
@@ -240,13 +240,13 @@ def _versus(taken: dict[str, list[float]], engine: str, worked: list[float], sta
 def _reference(
     bench: Bench, export: Export, *steps: str, memory: bool = False
 ) -> tuple[dict[str, Any], Done]:
-    """Run the reference in a fresh process."""
+    """Run the reference in a new process."""
     _warm_reference(bench)
     return ask_reference(bench.reference, _job(bench, export, *steps), memory=memory)
 
 
 def _warm_reference(bench: Bench) -> None:
-    """Let the reference work on one subject, so that its libraries are in memory; says its start-up."""
+    """Run the reference on one subject, so that its libraries are cached; note its start-up."""
     if not bench.reference_is_warm:
         bench.reference_is_warm = True
         job = _job(bench, bench.inputs.project(1), "extract")
@@ -276,7 +276,7 @@ def _reference_selection(bench: Bench) -> None:
     subjects = answers[0]["subjects"]
     times = [median([answer["seconds"][k] for answer in answers]) for k in range(len(subjects))]
     note = (
-        "Its reduction with the work on each subject left out: only finding a subject's rows in the whole "
+        "Its reduction without the work on each subject: only selecting a subject's rows from the whole "
         f"table, once for each subject. {export.rows / export.subjects:.1f} classifications a subject."
     )
     for n, time in zip(subjects, times, strict=True):
