@@ -138,7 +138,9 @@ def test_a_frame_with_invalid_details_is_an_error() -> None:
     assert pf.reduce(marks([None, "", '[{"value":1}]'])).reductions["details_votes"].to_list() == [
         '[{"1":1}]'
     ]
-    with pytest.raises(pf.UsageError, match=r"row 1 of the frame \(from 0\) has details that are no JSON"):
+    with pytest.raises(
+        pf.UsageError, match=r"row 1 of the frame \(from 0\) has details that are not valid JSON"
+    ):
         pf.reduce(marks([None, "[1", "[]"]))
     assert pf.reduce(marks([None, "[]"]).drop("details")).reductions["details_votes"].to_list() == [None]
 

@@ -89,7 +89,7 @@ def _refused(name: str, call: Callable[[Any], object], extra: tuple[str, ...] = 
 
 @pytest.mark.parametrize("name", [f for f in inspect.signature(Settings).parameters if f != "max_shrink"])
 def test_settings(name: str, marks: pl.DataFrame) -> None:
-    _refused(name, lambda wrong: pf.reduce(marks, **{"engine": "shapely", name: wrong}))
+    _refused(name, lambda wrong: pf.contours(marks, **{"engine": "shapely", name: wrong}))
 
 
 @pytest.mark.parametrize("name", ["eps", "min_samples", "task", "jobs"])

@@ -334,7 +334,7 @@ def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path, po
     assert "polyframe reduce" in done.err
     with pytest.raises(pf.UsageError, match="did you mean 'panoptes-csv'"):
         pf.export(out, "panoptes_csv", tmp_path / "x.csv")
-    with pytest.raises(pf.UsageError, match="unknown option"):
-        pf.export(out, "panoptes-csv", tmp_path / "x.csv", wat=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wat'"):
+        pf.export(out, "panoptes-csv", tmp_path / "x.csv", wat=1)  # type: ignore[call-arg]
     with pytest.raises(pf.UsageError, match="not one of reductions, contours"):
         pf.export(out, "panoptes-csv", tmp_path / "x.csv", what="labels")

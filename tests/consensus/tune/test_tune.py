@@ -290,7 +290,7 @@ def test_settings_default_to_those_of_the_output(partitioned: Path) -> None:
     assert notes[-1].endswith("was made with eps 0.6, min_samples 3, which is not among these")
     with pytest.raises(UsageError, match="workflow_version: 13 contradicts"):
         tune(workflow_version="13")
-    with pytest.raises(UsageError, match="did you mean 'filter'"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'filters'"):
         tune(filters="all")
 
 
