@@ -17,9 +17,9 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS, TIMESTAMP
 from polyframe.panoptes.classifications.column_parsers import (
     boolean,
+    integer,
     timestamp,
     timestamp_from_time,
-    whole_number,
 )
 from polyframe.panoptes.classifications.metadata import known_volunteer
 from polyframe.pipeline import from_extractions
@@ -148,7 +148,7 @@ def _read_column(name: str, dtype: pl.DataType) -> pl.Expr:
         return timestamp(name)
     if expected.is_nested():
         return pl.col(name)
-    return boolean(name) if expected == pl.Boolean else whole_number(name)
+    return boolean(name) if expected == pl.Boolean else integer(name)
 
 
 def _check_rows(frame: pl.DataFrame, required: list[str]) -> None:

@@ -83,7 +83,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         # A file of another kind.
         ("run data -o x", "data: is a directory; name the files in it, such as 'data/*.csv'", 1),
         ("run data/subjects.csv -o x", "; name the classification export", 1),
-        (f"run {PICTURE} -o x", f"{PICTURE}: is a PNG picture; expected a classification", 1),
+        (f"run {PICTURE} -o x", f"{PICTURE}: is a PNG image; expected a classification", 1),
         (f"run {EXPORT} -c {PICTURE} -o x", "expected a YAML configuration, saved as UTF-8", 2),
         (f"run {EXPORT} -c data -o x", "data: is a directory, expected a YAML file", 2),
         (f"config {EXPORT} -o x", "name the workflow export of Zooniverse", 1),
@@ -121,8 +121,8 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("plot flat --subject 1000003 --level 2 -o x.png", "make it with `polyframe contours OUT`", 1),
         ("plot out --subject 7 -o x.png", "no subject 7; subjects with marks: 1000001", 1),
         # A workflow or version that the export does not contain.
-        (f"run {EXPORT} --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
-        (f"run {EXPORT} --workflow-version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
+        (f"run {EXPORT} --workflow-id 7 -o x", "contains no workflow 7; it contains 4321", 1),
+        (f"run {EXPORT} --workflow-version 99 -o x", "has no version 99; it has 7.9, 7.12", 1),
         ("config data/workflows.csv --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
         ("config data/workflows.csv --version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
         # Paths that cannot be written.

@@ -192,12 +192,15 @@ def test_frames_that_are_not_exports(from_file: pf.Extraction) -> None:
     export = pl.read_csv(EXPORT, infer_schema=False)
     lists = export.with_columns(annotations=pl.lit([1]))
     for frame, message in (
-        (pl.DataFrame(), "the frame: is no classification export; expected a frame with the columns"),
-        (from_file.extractions, "the frame: columns missing: workflow_version, annotations, subject_ids"),
-        (export.head(0), "the frame: holds no classifications"),
-        (lists, r"the frame: column annotations holds List\(.*\); expected text"),
+        (pl.DataFrame(), "the frame: not a classification export; expected a frame with the columns"),
+        (
+            from_file.extractions,
+            "the frame: not a classification export: missing columns workflow_version, annotations, subj",
+        ),
+        (export.head(0), "the frame: contains no classifications"),
+        (lists, r"the frame: column annotations has type List\(.*\); expected text"),
         (pl.scan_csv("no such.csv"), "the frame: cannot be computed: .*no such.csv"),
-        (export.with_columns(pl.Series("metadata", [{}] * len(export), dtype=pl.Object)), "holds Object"),
+        (export.with_columns(pl.Series("metadata", [{}] * len(export), dtype=pl.Object)), "has type Object"),
     ):
         with pytest.raises(pf.PolyframeError, match=message):
             pf.extract(frame)

@@ -57,10 +57,10 @@ def check_counts(out: Path) -> dict[str, int]:
         (b"\x89PNG\r\n\x1a\n" + bytes(200), ["PNG"]),
         (b"PK\x03\x04rest", ["zip"]),
         ("classification_id,user_name\n1,a\n".encode("utf-16"), ["not UTF-8"]),
-        (b'{"a": 1}\n', ["no classification export", "annotations"]),
+        (b'{"a": 1}\n', ["not a classification export", "annotations"]),
         (
             b"classification_id,user_name\n1,a\n",
-            ["columns missing", "workflow_version", "found: classification_id"],
+            ["missing columns", "workflow_version", "columns: classification_id"],
         ),
         (gzip.compress(b"classification_id,user_name\n1,a\n" * 999, mtime=0)[:20], ["gzip"]),
     ],
@@ -159,7 +159,7 @@ def test_bytes_that_are_not_utf8_do_not_lose_the_row(
     assert counts["rows_used"] == 10
 
 
-@pytest.mark.parametrize("damage", ["breaks off", "is damaged"])
+@pytest.mark.parametrize("damage", ["is truncated", "is damaged"])
 def test_the_readable_part_of_a_damaged_gzip_file_is_used(
     damage: str, tmp_path: Path, polyframe: Call
 ) -> None:
@@ -171,7 +171,7 @@ def test_the_readable_part_of_a_damaged_gzip_file_is_used(
         for n in range(2000)
     ]
     packed = bytearray(gzip.compress(export_text(rows).encode()))
-    if damage == "breaks off":
+    if damage == "is truncated":
         packed = packed[: len(packed) * 9 // 10]
     else:
         place = len(packed) * 3 // 4

@@ -106,7 +106,7 @@ def test_an_unreadable_standard_input_is_one_line(redirected: str, words: str, t
 
 def test_a_standard_input_without_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "stdin", object())
-    with pytest.raises(pf.PolyframeError, match="standard input: holds no bytes here; name a file"):
+    with pytest.raises(pf.PolyframeError, match="standard input: contains no bytes here; name a file"):
         pf.run("-", tmp_path / "out")
 
 

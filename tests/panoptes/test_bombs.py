@@ -111,7 +111,7 @@ def test_lines_that_can_be_no_rows_are_bounded(
     quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
     for module in (csv_repair, selection):
-        monkeypatch.setattr(module, "MOST_NONSENSE_ROWS", 1000)
+        monkeypatch.setattr(module, "MOST_UNUSABLE_ROWS", 1000)
     path = tmp_path / "export.csv"
     path.write_text(HEADER + ROWS[0] + f"{quote}a\n" + "b\n" * 999)
     assert polyframe("run", path, "-o", tmp_path / "out", "--jobs", 1).code == 0
@@ -203,7 +203,7 @@ def test_padding_is_zeros_and_nothing_else(tmp_path: Path) -> None:
         path.write_bytes(gzip.compress(b"first") + behind)
         assert unpacked(path) == (b"first", ["the gzip file is damaged"])
     path.write_bytes(gzip.compress(b"first") + b"\x00\x1f\x8b")
-    assert unpacked(path) == (b"first", ["the gzip file breaks off"])
+    assert unpacked(path) == (b"first", ["the gzip file is truncated"])
 
 
 def test_what_unpacks_to_much_comes_in_pieces(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_what_unpacks_to_much_comes_in_pieces(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_subject_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "MOST_NONSENSE_ROWS", 4)
+    monkeypatch.setattr(selection, "MOST_UNUSABLE_ROWS", 4)
     columns: dict[str, Any] = {"subject_id": [None, 1, None], "rows": [2, 9, 3]}
     with pytest.raises(PolyframeError, match=r"a\.csv: 5 rows have no readable subject_ids"):
         selection.select(pl.DataFrame(columns), None, ("a.csv",))  # type: ignore[arg-type]

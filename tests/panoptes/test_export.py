@@ -60,10 +60,10 @@ def test_versions_asked_for(spec: str, versions: tuple[str, ...], tmp_path: Path
 def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: Path) -> None:
     path = written(tmp_path, export_row(1, "[]"), export_row(2, "[]", workflow_id=9, workflow_name="Count"))
     with pytest.raises(
-        PolyframeError, match=r"no workflow 5; it holds 7 \(Outline\) with 1 rows, 9 \(Count\)"
+        PolyframeError, match=r"no workflow 5; it contains 7 \(Outline\) with 1 rows, 9 \(Count\)"
     ):
         chosen(path, workflow_id=5)
-    with pytest.raises(PolyframeError, match=r"no version 4\.4; it holds 3\.1"):
+    with pytest.raises(PolyframeError, match=r"no version 4\.4; it has 3\.1"):
         chosen(path, workflow_id=7, workflow_version="4.4")
     with pytest.raises(UsageError, match="several workflows"):
         chosen(path)
@@ -83,7 +83,7 @@ def test_what_the_export_does_not_hold_is_answered_with_what_it_holds(tmp_path: 
     ],
 )
 def test_whole_numbers(text: str, number: int | None) -> None:
-    assert pl.DataFrame({"n": [text]}).select(column_parsers.whole_number("n")).item() == number
+    assert pl.DataFrame({"n": [text]}).select(column_parsers.integer("n")).item() == number
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Ca
     assert done.code == 2
     done = polyframe("reduce", SMALL, "-o", tmp_path / "out", "--workflow-id", 8)
     assert done.code == 1
-    assert f"{SMALL}: holds no workflow 8" in done.err
+    assert f"{SMALL}: contains no workflow 8" in done.err
     rows = small_rows()
     rows[1]["extractor"] = "question_extractor"
     done = polyframe("reduce", written(tmp_path / "q.csv", rows), "-o", tmp_path / "new")

@@ -49,7 +49,7 @@ def test_all_whole_rows_are_read_where_the_end_is_missing(
     file.write_bytes(FILES[kind][:-2000])
     notes: list[str] = []
     found = pf.extract(file, say=notes.append)
-    assert any("is no well-formed CSV; read line by line" in note for note in notes)
+    assert any("malformed CSV; read line by line" in note for note in notes)
     assert expected.classifications.height - found.classifications.height in (1, 2)
 
 
@@ -68,14 +68,14 @@ def test_a_name_without_blanks_goes_before_one_with(expected: pf.Extraction) -> 
 def test_a_missing_column_is_not_taken_for_its_like(tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(HEADER.replace(b",subject_ids", b", subject_id") + b"\n" + ROWS)
-    with pytest.raises(pf.PolyframeError, match="column missing: subject_ids; did you mean 'subject_id'"):
+    with pytest.raises(pf.PolyframeError, match="missing column subject_ids; did you mean 'subject_id'"):
         pf.extract(file)
 
 
 def test_only_column_names_with_any_line_end(tmp_path: Path) -> None:
     for end in (b"", b"\n", b"\r", b"\r\n"):
         (tmp_path / "export.csv").write_bytes(HEADER + end)
-        with pytest.raises(pf.PolyframeError, match="holds no classifications, only the names of columns"):
+        with pytest.raises(pf.PolyframeError, match="contains no classifications, only column names"):
             pf.extract(tmp_path / "export.csv")
 
 
@@ -108,6 +108,6 @@ def test_a_damaged_file_with_returns_is_not_read_in_part(tmp_path: Path) -> None
     file = tmp_path / "export.csv.gz"
     file.write_bytes(FILES["returns, packed"][:-2000])
     with pytest.raises(
-        pf.PolyframeError, match=r"export\.csv\.gz: the gzip file breaks off; download it again"
+        pf.PolyframeError, match=r"export\.csv\.gz: the gzip file is truncated; download it again"
     ):
         pf.extract(file)

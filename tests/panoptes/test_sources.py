@@ -164,7 +164,7 @@ def test_parquet_columns_of_other_types_become_the_text_of_the_csv(tmp_path: Pat
     assert (second["user_name"], second["created_at"], second["gold_standard"]) == (None, None, None)
     table.with_columns(annotations=[[1], [2]]).write_parquet(tmp_path / "nested.parquet")
     with pytest.raises(
-        PolyframeError, match=r"nested\.parquet: column annotations holds List.*expected text"
+        PolyframeError, match=r"nested\.parquet: column annotations has type List.*expected text"
     ):
         read(tmp_path, tmp_path / "nested.parquet")
 
@@ -190,7 +190,7 @@ def test_patterns_are_sorted_and_names_that_exist_are_no_patterns(tmp_path: Path
     assert sources.find_sources([tmp_path / "a[1].csv"]) == [tmp_path / "a[1].csv"]
     named = [tmp_path / "b.csv", f"{tmp_path}/*.csv", tmp_path / "folder.csv" / ".." / "b.csv"]
     assert [path.name for path in sources.find_sources(named)] == ["b.csv", "a.csv", "a[1].csv"]
-    assert sources.repeats(named) == (f"{tmp_path / 'b.csv'}: named 3 times; read once",)
+    assert sources.repeats(named) == (f"{tmp_path / 'b.csv'}: given 3 times; read once",)
     assert sources.find_sources(["-", tmp_path / "a.csv"]) == [Path("-"), tmp_path / "a.csv"]
     with pytest.raises(PolyframeError, match=r"\*\.txt: matches no file"):
         sources.find_sources([tmp_path / "*.txt"])
@@ -198,7 +198,7 @@ def test_patterns_are_sorted_and_names_that_exist_are_no_patterns(tmp_path: Path
         sources.find_sources([tmp_path / "no.csv"])
     with pytest.raises(UsageError, match="only once"):
         sources.find_sources(["-", "-"])
-    with pytest.raises(UsageError, match="no export is named"):
+    with pytest.raises(UsageError, match="no export given"):
         sources.find_sources([])
 
 
@@ -213,7 +213,7 @@ def damage(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "pack"), [("gzip", gzip.compress), ("zstd", None)])
-@pytest.mark.parametrize(("spoil", "words"), [(cut, "breaks off"), (damage, "is damaged")])
+@pytest.mark.parametrize(("spoil", "words"), [(cut, "is truncated"), (damage, "is damaged")])
 def test_a_packed_file_is_used_as_far_as_it_can_be_unpacked(
     kind: str,
     pack: Callable[[bytes], bytes] | None,
@@ -246,7 +246,7 @@ def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) 
     broken.write_bytes(b"".join(lines))
     paths = [plain, broken]
     opened = sources.open_sources(paths, tmp_path / "work")
-    assert opened.notes == (f"{broken}: is no well-formed CSV; read line by line",)
+    assert opened.notes == (f"{broken}: malformed CSV; read line by line",)
     assert opened.rows.collect().group_by("source").len().sort("source").rows() == [(0, 20), (1, 20)]
     assert [folder.name for folder in (tmp_path / "work").iterdir()] == ["mended-1"]
     copies = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").rglob("*")}
@@ -266,7 +266,7 @@ def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
     path = tmp_path / "endless.csv"
     path.write_bytes(b"".join([*lines[:5], endless, *lines[5:]]))
     opened = sources.open_sources([path], tmp_path / "w2")
-    assert opened.notes == (f"{path}: is no well-formed CSV; read line by line",)
+    assert opened.notes == (f"{path}: malformed CSV; read line by line",)
     rows = opened.rows.collect()
     assert rows.height == 21
     assert rows["row"].to_list() == list(range(1, 22))
@@ -314,13 +314,13 @@ def parquet_without(column: str) -> bytes:
         (b"ARROW1" + bytes(9), "is an Arrow file; write it as Parquet"),
         (b"BZh91AY", "bzip2"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 99, "the zstd file is damaged; download it again"),
-        (b"\x28\xb5\x2f\xfd", "the zstd file breaks off; download it again"),
+        (b"\x28\xb5\x2f\xfd", "the zstd file is truncated; download it again"),
         (TEXT.decode().encode("utf-16"), "not UTF-8"),
-        (b"x" * 3_000_000, "is no classification export"),
+        (b"x" * 3_000_000, "not a classification export"),
         (TEXT.replace(b"annotations", b"anotations", 1), "annotations; did you mean 'anotations'"),
-        (b"classification_id," + b"y" * 3_000_000 + b"\n", "columns missing"),
+        (b"classification_id," + b"y" * 3_000_000 + b"\n", "missing columns"),
         (b"PAR1" + bytes(100), "the Parquet file is damaged"),
-        (parquet_without("subject_ids"), "column missing: subject_ids"),
+        (parquet_without("subject_ids"), "missing column subject_ids"),
     ],
 )
 def test_what_is_no_export_is_named_in_one_short_line(

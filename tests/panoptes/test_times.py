@@ -212,7 +212,7 @@ def test_parquet_with_versions_that_are_numbers_is_refused(
     done = polyframe("run", tmp_path / "numbers.parquet", "-o", tmp_path / "out")
     assert done.code == 1
     assert done.err.count("\n") == 1
-    for words in ("numbers.parquet: column workflow_version holds numbers", "7.10 and 7.1", "as text"):
+    for words in ("numbers.parquet: column workflow_version contains numbers", "7.10 and 7.1", "as text"):
         assert words in done.err
     assert not (tmp_path / "out").exists()
 

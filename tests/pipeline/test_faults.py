@@ -148,7 +148,7 @@ def test_the_export_is_deleted_during_the_run(small: Path, finished: Path) -> No
     small_export(small, 5)
     code, errors = outcome(start("run", small, "-o", finished, *HERE, delete=str(small)))
     assert code == 1
-    assert f"{small}: vanished during the run; put it back and run again" in error_line(errors)
+    assert f"{small}: disappeared during the run; restore it and run the command again" in error_line(errors)
     assert files(finished) == old
 
 
@@ -168,7 +168,7 @@ def test_the_export_is_written_to_during_the_run(
         patched.setattr(run, "scan_export", scan_export)
         done = polyframe("run", small, "-o", finished, *HERE)
     assert done.code == 1
-    assert f"{small}: was changed during the run; run again" in error_line(done.err)
+    assert f"{small}: changed during the run; run the command again" in error_line(done.err)
     assert files(finished) == old
 
 

@@ -85,7 +85,7 @@ def test_a_row_of_a_newer_version_only_adds_a_note(export: Path, out: Path, poly
     write(export, rows_of() + ONE_NEWER)
     done = polyframe("run", export, "-o", out)
     assert done.code == 0
-    assert f"version 3.1, with which {out} was made; the export also holds 1 row of newer ver" in done.err
+    assert f"version 3.1, as in {out}; the export also contains 1 row of newer ver" in done.err
     assert "--workflow-version newest" in done.err
     assert {name: content for name, content in files(out).items() if name != MANIFEST} == tables
     assert read_manifest(out).accounting.rows_filtered == 1
@@ -140,7 +140,7 @@ def test_a_missing_kept_version_is_an_error(
     done = polyframe("run", export, "-o", out, *flags)
     assert done.code == 1
     line = error_line(done)
-    for words in ("no version 3.1, with which", str(out), "it holds 3.0, 4.2", "--workflow-version newest"):
+    for words in ("no version 3.1, as in", str(out), "it has 3.0, 4.2", "--workflow-version newest"):
         assert words in line
     assert files(out) == before
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
@@ -152,9 +152,9 @@ def test_a_range_of_versions_is_kept_as_a_range(export: Path, out: Path, polyfra
     write(export, rows_of() + rows_of("3.5", subjects=2, first=500) + rows_of("3.6", first=700))
     done = polyframe("run", export, "-o", out)
     assert (done.code, read_manifest(out).versions) == (0, ("3.1", "3.5"))
-    assert "12 rows of newer versions, up to 3.6; --workflow-version newest moves on" in done.err
+    assert "12 rows of newer versions, up to 3.6; use them with --workflow-version newest" in done.err
     write(export, rows_of("3.6"))
-    assert "no version 3..3.5, with which" in error_line(polyframe("run", export, "-o", out))
+    assert "no version 3..3.5, as in" in error_line(polyframe("run", export, "-o", out))
 
 
 def test_a_default_version_is_kept_exactly(tmp_path: Path, polyframe: Call) -> None:
@@ -238,7 +238,7 @@ def test_another_workflow_in_the_export_changes_nothing(export: Path, out: Path,
     done = polyframe("run", export, "-o", out)
     assert done.code == 0
     listed = "7 (Outline) with 12 rows, 8 (Other) with 12 rows"
-    assert f"workflow 7, with which {out} was made; the export holds {listed}" in done.err
+    assert f"workflow 7, as in {out}; the export contains {listed}" in done.err
     assert (pf.status(out).settings["workflow_id"], clusters(out)) == (7, 4)
 
 
@@ -248,7 +248,7 @@ def test_a_missing_workflow_is_an_error(export: Path, out: Path, polyframe: Call
     done = polyframe("run", export, "-o", out)
     assert done.code == 1
     line = error_line(done)
-    for words in ("no workflow 7, with which", str(out), "8 (Other) with 12 rows", "--workflow-id"):
+    for words in ("no workflow 7, which", str(out), "8 (Other) with 12 rows", "--workflow-id"):
         assert words in line
     assert files(out) == before
 

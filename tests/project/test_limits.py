@@ -17,7 +17,7 @@ MEBIBYTE = 1024 * 1024
 LIMITS = {
     "one row of an export": f"{csv_repair.LONGEST_ROW_BYTES // MEBIBYTE} MiB",
     "lines of one row": f"{csv_repair._LONGEST_ROW_IN_LINES:,}",
-    "rows without a subject, or too short for a row": f"{csv_repair.MOST_NONSENSE_ROWS:,}",
+    "rows without a subject, or too short for a row": f"{csv_repair.MOST_UNUSABLE_ROWS:,}",
     "marks of a classification, points of a mark": f"{reasons.MOST_MARKS:,}, {reasons.MOST_POINTS:,}",
     "a configuration": f"{strict_yaml._LARGEST_FILE // 10**6} MB",
     "pixels of an image": f"{image_files.LARGEST_PIXELS:,}",

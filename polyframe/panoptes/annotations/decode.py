@@ -228,9 +228,9 @@ def _curves_as_paths(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> 
     return both_x[index], both_y[index], offsets_of(lengths)
 
 
-def _take_paths(x: Floats, y: Floats, offsets: Ints, wanted: Ints) -> tuple[Floats, Floats, Ints]:
-    lengths = np.diff(offsets)[wanted]
-    index = positions_of(offsets[wanted], lengths)
+def _take_paths(x: Floats, y: Floats, offsets: Ints, selected: Ints) -> tuple[Floats, Floats, Ints]:
+    lengths = np.diff(offsets)[selected]
+    index = positions_of(offsets[selected], lengths)
     return x[index], y[index], offsets_of(lengths)
 
 

@@ -158,8 +158,8 @@ def _takes(settings: Settings, task: str, tool: int) -> bool:
         drawing.task == task and (drawing.tools is None or tool in drawing.tools)
         for drawing in settings.drawing_tasks
     )
-    named = (not settings.task or task in settings.task) and (not settings.tool or tool in settings.tool)
-    return configured and named
+    selected = (not settings.task or task in settings.task) and (not settings.tool or tool in settings.tool)
+    return configured and selected
 
 
 def _of(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""The columns of a classification export, and opening one that is CSV; naming what is wrong with it."""
+"""Define the columns of a classification export, open one that is CSV, and say what is wrong with it."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ REQUIRED: Final = (
     "subject_ids",
 )
 OPTIONAL: Final = ("user_id", "gold_standard", "workflow_name", "metadata")
-#: How much of the column names an error message shows.
+#: How many column names an error message shows, and how much of each.
 _MOST_NAMES: Final = 30
 _LONGEST_NAME: Final = 40
 
@@ -32,32 +32,32 @@ class MalformedError(Exception):
 
 
 def open_csv(path: Path, kind: Kind, name: str) -> pl.LazyFrame:
-    """Open a CSV export as a lazy frame of text columns with the number of each row.
+    """Open a CSV export as a lazy frame of text columns with row numbers.
 
     Parameters
     ----------
     path : Path
-        A CSV file in UTF-8; byte order mark and Windows line ends are fine.
+        A CSV file in UTF-8; a byte order mark and Windows line endings are allowed.
     kind : {"csv", "gzip", "zstd"}
-        How it is packed.
+        Its compression.
     name : str
-        What it is called in messages.
+        Its name in messages.
 
     Returns
     -------
     polars.LazyFrame
-        `row` (from 1, without the header), `REQUIRED` and `OPTIONAL`; all text, missing where empty. Blank
-        lines are no rows.
+        `row` (from 1, without the header), `REQUIRED` and `OPTIONAL`; all text, null if empty. Blank lines
+        are dropped.
 
     Raises
     ------
     PolyframeError
-        Where the file is empty, no CSV in UTF-8, or lacks columns; the message names which.
+        If the file is empty, not CSV in UTF-8, or lacks columns.
     MalformedError
-        Where the first rows are enough to see that it is not well formed.
+        If the first rows show that it is malformed.
     """
     _check_start(path, kind, name)
-    # Before Polars sees it: of a file without line ends, Polars takes all for the header.
+    # First, since Polars reads all of a file without line ends as the header.
     check_columns(read_header(path, kind), name)
     try:
         lazy = pl.scan_csv(
@@ -72,67 +72,70 @@ def open_csv(path: Path, kind: Kind, name: str) -> pl.LazyFrame:
         )
         names = known_columns(lazy.collect_schema().names())
     except (pl.exceptions.PolarsError, OSError):
-        # Polars looks at the first rows too.
+        # Polars parses the first rows too.
         raise MalformedError(name) from None
     if not set(REQUIRED) <= names.keys():
         raise MalformedError(name)
     return tidy(lazy.select(ROW_NUMBER, **names), list(names))
 
 
-def known_columns(found: Iterable[str]) -> dict[str, str]:
-    """Return the columns of an export that a file has: what they are called in it, by their names here.
+def known_columns(columns: Iterable[str]) -> dict[str, str]:
+    """Map names of export columns to their names in a file; columns that it lacks are omitted.
 
     Parameters
     ----------
-    found : iterable of str
-        The columns of the file. Blanks and byte order marks around a name do not matter, where none is
-        without.
+    columns : iterable of str
+        The columns of the file. Blanks and byte order marks around a name are ignored, unless a column
+        matches without them.
     """
     by_name: dict[str, str] = {}
-    for column in sorted(found, key=len):
+    for column in sorted(columns, key=len):
         by_name.setdefault(clean_name(column), column)
     return {name: by_name[name] for name in (*REQUIRED, *OPTIONAL) if name in by_name}
 
 
-def check_columns(found: Sequence[str], name: str, form: str = "CSV in UTF-8, or Parquet,") -> None:
-    """Raise a PolyframeError that names the columns which an export lacks.
+def check_columns(columns: Sequence[str], name: str, form: str = "CSV in UTF-8 or Parquet") -> None:
+    """Raise a PolyframeError that lists missing columns, if there are any.
 
     Parameters
     ----------
-    found : sequence of str
-        The columns it has.
+    columns : sequence of str
+        The columns of the export.
     name : str
-        What it is called in messages.
+        Its name in messages.
     form : str
-        What it is expected to be.
+        The expected kind of input.
     """
-    found = list(map(clean_name, found))
-    missing = [column for column in REQUIRED if column not in found]
+    columns = list(map(clean_name, columns))
+    missing = [column for column in REQUIRED if column not in columns]
     if not missing:
         return
     if len(missing) == len(REQUIRED):
         expected = f"expected {form} with the columns {', '.join(REQUIRED)}"
-        raise PolyframeError(f"{name}: is no classification export; {expected}")
-    shown = [" ".join(column.split())[:_LONGEST_NAME] for column in found[:_MOST_NAMES]]
-    near = nearest(missing[0], shown) if len(missing) == 1 else f"; found: {', '.join(shown)}"
-    # Zooniverse gives several exports of a project, which are easily mistaken for one another.
+        raise PolyframeError(f"{name}: not a classification export; {expected}")
+    shown = [" ".join(column.split())[:_LONGEST_NAME] for column in columns[:_MOST_NAMES]]
+    hint = nearest(missing[0], shown) if len(missing) == 1 else f"; columns: {', '.join(shown)}"
+    # A project has several exports, which are easily confused.
     if len(missing) > 2:
-        near += "; name the classification export"
-    raise PolyframeError(f"{name}: column{'s'[: len(missing) - 1]} missing: {', '.join(missing)}{near}")
+        hint += "; name the classification export"
+    plural = "s" if len(missing) > 1 else ""
+    raise PolyframeError(
+        f"{name}: not a classification export: missing column{plural} {', '.join(missing)}{hint}"
+    )
 
 
-def tidy(lazy: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
-    """Select `row` and the known columns, add the optional ones that are absent, drop blank lines.
+def tidy(lazy: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """Select `row` and the known columns, add missing optional ones, drop blank lines.
 
     Parameters
     ----------
     lazy : polars.LazyFrame
-        `ROW_NUMBER` and columns of text.
-    found : sequence of str
-        Which columns there are.
+        `ROW_NUMBER` and text columns.
+    columns : sequence of str
+        The columns that it has.
     """
-    absent = [pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in found]
-    present = [pl.col(name) for name in OPTIONAL if name in found]
+    absent = [pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in columns]
+    present = [pl.col(name) for name in OPTIONAL if name in columns]
     blank = pl.all_horizontal(pl.col(name).is_null() for name in REQUIRED)
     row = pl.col(ROW_NUMBER).alias("row")
     text = lazy.select(row, *REQUIRED, *present, *absent).filter(~blank)
@@ -140,7 +143,7 @@ def tidy(lazy: pl.LazyFrame, found: Sequence[str]) -> pl.LazyFrame:
 
 
 def _check_start(path: Path, kind: Kind, name: str) -> None:
-    """Raise a PolyframeError that says why a file cannot be an export, where a look at its start tells."""
+    """Raise a PolyframeError if the start of a file shows that it is not an export."""
     damage: list[str] = []
     start = next(blocks(path, kind, damage), b"")[:4096]
     if damage and b"\n" not in start:

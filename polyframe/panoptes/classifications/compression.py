@@ -1,4 +1,4 @@
-"""The bytes of an export: what kind of file it is, told by its first bytes, and reading it unpacked."""
+"""Detect the kind of a file from its first bytes, and read it decompressed."""
 
 import zlib
 from collections.abc import Iterator
@@ -13,47 +13,47 @@ Kind = Literal["csv", "gzip", "zstd", "parquet"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-#: `zstd` may put frames of other content in front: 0x184D2A50 to 0x184D2A5F, little-endian.
+#: Skippable frames may precede the content: 0x184D2A50 to 0x184D2A5F, little-endian.
 _ZSTD_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _PARQUET: Final = b"PAR1"
 _ZIP: Final = b"PK\x03\x04"
-#: Workbooks are zip archives too.
+#: Workbooks are zip archives as well.
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
 _OTHER_KINDS: Final = {
     _ZIP: "a zip archive; unpack it first",
-    b"\x89PNG": "a PNG picture",
+    b"\x89PNG": "a PNG image",
     b"%PDF": "a PDF document",
-    b"BZh": "packed with bzip2; unpack it first",
-    b"\xfd7zXZ": "packed with xz; unpack it first",
+    b"BZh": "compressed with bzip2; decompress it first",
+    b"\xfd7zXZ": "compressed with xz; decompress it first",
     b"7z\xbc\xaf": "a 7z archive; unpack it first",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV in UTF-8",
     b"ARROW1": "an Arrow file; write it as Parquet, or pass it as a frame",
 }
 _BLOCK_BYTES: Final = 64 * 1024
 _PLAIN_BLOCK_BYTES: Final = 1 << 20
-#: What zlib calls a gzip header and trailer around deflated data.
+#: The value of `wbits` for gzip.
 _GZIP_FORMAT: Final = 31
 
 
 def kind_of(path: Path, name: str) -> Kind:
-    """Tell what kind of export a file is from its first bytes.
+    """Return the kind of a file, from its first bytes.
 
     Parameters
     ----------
     path : Path
         The file.
     name : str
-        What it is called in messages.
+        Its name in messages.
 
     Returns
     -------
     {"csv", "gzip", "zstd", "parquet"}
-        `csv` if it is none of the others; `columns.open_csv` looks closer.
+        `csv` if it is none of the others; `columns.open_csv` checks further.
 
     Raises
     ------
     PolyframeError
-        Where it is missing, a directory, not allowed to be read, or of a kind that is no export.
+        If it is missing, a directory, not readable, or of a kind that cannot be an export.
     """
     try:
         with path.open("rb") as file:
@@ -81,22 +81,22 @@ def kind_of(path: Path, name: str) -> Kind:
 
 
 def has_skippable_start(path: Path) -> bool:
-    """Tell whether a zstd file starts with a frame to be skipped, which Polars does not know."""
+    """Return whether a zstd file starts with a skippable frame, which Polars does not support."""
     with path.open("rb") as file:
         return file.read(4)[1:] == _ZSTD_SKIPPABLE
 
 
 def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
-    """Yield the bytes of a file, unpacked, as far as it can be read.
+    """Yield the decompressed bytes of a file, up to any damage.
 
     Parameters
     ----------
     path : Path
         The file.
     kind : {"csv", "gzip", "zstd"}
-        How it is packed.
+        Its compression.
     damage : list of str
-        Gets why the file could not be read to its end, such as `the gzip file breaks off`.
+        Receives the reason if the file cannot be read to its end, such as `the gzip file is truncated`.
     """
     if kind == "zstd":
         yield from _from_zstd(path, damage)
@@ -109,28 +109,28 @@ def blocks(path: Path, kind: Kind, damage: list[str]) -> Iterator[bytes]:
 
 
 def _from_gzip(path: Path, damage: list[str]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(_GZIP_FORMAT)
+    decompressor = zlib.decompressobj(_GZIP_FORMAT)
     with path.open("rb") as file:
-        while packed := file.read(_BLOCK_BYTES):
-            while packed:
-                if unpacker.eof:
-                    # Zeros may pad a file; they are no further member.
-                    packed = packed.lstrip(b"\0")
-                    if not packed:
+        while compressed := file.read(_BLOCK_BYTES):
+            while compressed:
+                if decompressor.eof:
+                    # A file may be padded with zeros, which are not another member.
+                    compressed = compressed.lstrip(b"\0")
+                    if not compressed:
                         break
-                    unpacker = zlib.decompressobj(_GZIP_FORMAT)
+                    decompressor = zlib.decompressobj(_GZIP_FORMAT)
                 try:
-                    # All that comes of these bytes, since what zlib unpacks just before it finds damage is
-                    # rubbish. At most a thousand times as many, which is handed on in pieces.
-                    unpacked = unpacker.decompress(packed)
+                    # All of these bytes at once, since what zlib returns just before it detects damage is
+                    # garbage. That is at most a thousand times as many bytes, yielded in pieces.
+                    decompressed = decompressor.decompress(compressed)
                 except zlib.error:
                     damage.append("the gzip file is damaged")
                     return
-                for start in range(0, len(unpacked), _BLOCK_BYTES):
-                    yield unpacked[start : start + _BLOCK_BYTES]
-                packed = unpacker.unused_data
-    if not unpacker.eof:
-        damage.append("the gzip file breaks off")
+                for start in range(0, len(decompressed), _BLOCK_BYTES):
+                    yield decompressed[start : start + _BLOCK_BYTES]
+                compressed = decompressor.unused_data
+    if not decompressor.eof:
+        damage.append("the gzip file is truncated")
 
 
 def _from_zstd(path: Path, damage: list[str]) -> Iterator[bytes]:
@@ -148,7 +148,9 @@ def _from_zstd(path: Path, damage: list[str]) -> Iterator[bytes]:
 
 def _zstd_damage(message: str) -> str:
     if "Truncated" in message:
-        return "the zstd file breaks off"
+        return "the zstd file is truncated"
     if "too much memory" in message:
-        return "the zstd file needs too much memory to unpack; pack it again without --long or --ultra"
+        return (
+            "the zstd file needs too much memory to decompress; compress it again without --long or --ultra"
+        )
     return "the zstd file is damaged"

@@ -1,8 +1,8 @@
-"""CSV that is not well formed: found before it costs memory, and read by a tolerant reader.
+"""Detect malformed CSV before it costs memory, and read it with a tolerant parser.
 
-A download that broke off, or one stray quote, makes a strict CSV reader give up on the whole file. The reader
-here takes one line at a time, keeps every row it can, and joins lines only where that gives a row with as
-many fields as the header.
+A truncated download or a stray quote makes a strict CSV parser give up on the whole file. The parser here
+reads one line at a time, keeps every row that it can, and joins lines only if that gives a row with as many
+fields as the header.
 """
 
 import csv
@@ -20,54 +20,54 @@ from polyframe.core.arrays import Flags, Ints
 from polyframe.core.frames import clean_name
 from polyframe.panoptes.classifications.compression import Kind, blocks
 
-#: How many lines one row may span before it is taken for an unclosed quote.
+#: A row that spans more lines is an unclosed quote.
 _LONGEST_ROW_IN_LINES: Final = 1000
-#: A row of fewer bytes, with its line end, cannot be used: the columns that are needed take more.
+#: A row of fewer bytes, with its line end, is unusable: the required columns need more.
 _SHORTEST_ROW_BYTES: Final = 20
-#: So many of them, blank lines and those that a spreadsheet leaves below a table included, are left to
-#: Polars, which takes three hundred bytes for each however short it is.
+#: Up to so many short and blank rows are parsed by Polars, which needs 300 bytes of memory for each, however
+#: short it is.
 _MOST_SHORT_ROWS: Final = 100_000
-#: More rows that are not blank and yet of no subject are no damaged export: a spreadsheet has 1,048,576
-#: rows. All of them are rejected in one partition, which takes about 700 bytes of memory for each.
-MOST_NONSENSE_ROWS: Final = 1_200_000
-#: How many bytes one row may have; the drawings of a classification have a thousandth of it.
+#: A file with more unusable rows that are not blank is not an export: a spreadsheet has 1,048,576 rows. They
+#: are all rejected in one partition, which needs about 700 bytes of memory for each.
+MOST_UNUSABLE_ROWS: Final = 1_200_000
+#: Largest size of a row; the drawings of a classification normally have a thousandth of it.
 LONGEST_ROW_BYTES: Final = 32 * 1024 * 1024
-#: What the row numbers are called while they are read; no export has a column of this name.
+#: Name of the column of row numbers; no export has a column of this name.
 ROW_NUMBER: Final = "\0row"
 _BATCH_BYTES: Final = 32 * 1024 * 1024
-#: What a row weighs in memory beside its text, roughly.
+#: Approximate memory of a row besides its text.
 _ROW_BYTES: Final = 500
 _LARGEST_FIELD: Final = 2**31 - 1
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _QUOTE: Final = ord('"')
 _LINE_END: Final = ord("\n")
 _RETURN: Final = ord("\r")
-#: Stands in the cells that a row which is too long has lost, so that no cell that was cut passes for whole.
-_CUT_CELL: Final = "[cut: the row is too long]"
+#: Replaces the cells that a too long row has lost, so that no truncated cell looks complete.
+_TRUNCATED_CELL: Final = "[cut: the row is too long]"
 
 
-#: So many blank lines behind one another are handed on as one piece.
+#: So many consecutive blank lines are treated as one block.
 _BLANK_LINES: Final = re.compile(rb"(?:\r?\n){16,}")
 
 
-class NonsenseError(Exception):
-    """A file has more lines that cannot be rows of an export than any that was damaged."""
+class TooManyUnusableRowsError(Exception):
+    """A file has more unusable rows than any damaged export."""
 
 
-class _Cut(str):
+class _Truncated(str):
     """The start of a line that is longer than a row may be."""
 
     __slots__ = ()
 
 
 class _BlankLines(str):
-    """Many blank lines behind one another, with their ends."""
+    """Many consecutive blank lines, with their line ends."""
 
     __slots__ = ()
 
 
 class _BlankRows(list[str]):
-    """What many blank lines are: rows without fields, `count` of them."""
+    """The rows of many blank lines: `count` rows without fields."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -75,25 +75,25 @@ class _BlankRows(list[str]):
 
 
 def is_well_formed(path: Path, kind: Kind) -> bool:
-    """Tell whether a strict reader finds every row of a CSV file, in memory that does not grow with it.
+    """Return whether a strict parser reads every row of a CSV file in bounded memory.
 
-    After a stray quote everything up to the next one is a single cell to a strict reader: it says nothing of
-    the rows in it, and where the next quote is far, Polars takes six times the size of all that in memory.
-    So the lines that end within quotes are counted first, a third of a second for a gigabyte; an export has
-    none. Where there are some, the tolerant reader tells cells of several lines from lost rows. It also reads
-    files with very many blank lines and rows of a few bytes, which Polars makes three hundred times as large.
+    To a strict parser, everything after a stray quote up to the next one is a single cell: it loses the rows
+    in it, and if the next quote is far, Polars needs six times the size of the cell in memory. So the lines
+    that end within quotes are counted first, which takes a third of a second for a gigabyte; normally there
+    are none. If there are some, the tolerant parser distinguishes cells of several lines from lost rows. It
+    also reads files with very many blank lines and short rows, for which Polars needs 300 times their size.
 
     Parameters
     ----------
     path : Path
         The file.
     kind : {"csv", "gzip", "zstd"}
-        How it is packed; one that is damaged is not well formed.
+        Its compression; a damaged file is not well formed.
 
     Raises
     ------
-    NonsenseError
-        Where it has more lines than `MOST_NONSENSE_ROWS` that are neither blank nor long enough to be rows.
+    TooManyUnusableRowsError
+        If it has more than `MOST_UNUSABLE_ROWS` lines that are too short to be rows and not blank.
     """
     damage: list[str] = []
     rows = since = blank = short = 0
@@ -105,13 +105,13 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         rows += len(row_ends)
         within |= len(row_ends) < len(line_ends)
         lengths = np.diff(row_ends, prepend=-1 - since)
-        # Lines of a carriage return alone are blank too; block[-1] stands for what was before the block.
+        # A line of only a carriage return is blank too; block[-1] stands for the byte before the block.
         returns = (lengths == 2) & (np.frombuffer(block, np.uint8)[row_ends - 1] == _RETURN)
         blank_here = int(np.count_nonzero(lengths == 1) + np.count_nonzero(returns))
         blank += blank_here
         short += int(np.count_nonzero(lengths < _SHORTEST_ROW_BYTES)) - blank_here
-        if short > MOST_NONSENSE_ROWS:
-            raise NonsenseError
+        if short > MOST_UNUSABLE_ROWS:
+            raise TooManyUnusableRowsError
         since = len(block) - int(row_ends[-1]) if len(row_ends) else since + len(block)
         if since > LONGEST_ROW_BYTES:
             return False
@@ -129,7 +129,7 @@ def _count(fields: list[str]) -> int:
 
 
 def _line_ends(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, bool]:
-    """Return where lines end, which of them end outside quotes, and whether the block ends within some."""
+    """Return the line ends, whether each is outside quotes, and whether the block ends within quotes."""
     line_ends = np.flatnonzero(block == _LINE_END)
     if not len(block):
         return line_ends, np.ones(0, np.bool_), in_quotes
@@ -141,44 +141,44 @@ def _line_ends(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, 
 
 
 def read_header(path: Path, kind: Kind) -> list[str]:
-    """Return the column names of a CSV file, without blanks around them; empty where it has none."""
+    """Return the column names of a CSV file without blanks around them; empty if it has none."""
     return list(map(clean_name, next(_records(_lines(path, kind, []), None), [])))
 
 
-def repair_csv(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> str:
-    """Copy a CSV file that is not well formed to Parquet, row by row, for `open_repaired`.
+def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) -> str:
+    """Copy a malformed CSV file to Parquet, row by row, for `open_repaired`.
 
-    Of a row that is longer than `LONGEST_ROW_BYTES`, the cells before that place are kept; the others say so.
+    Of a row longer than `LONGEST_ROW_BYTES`, only the complete cells within that size are kept.
 
     Parameters
     ----------
     path : Path
-        The file. Bytes that are no UTF-8 become replacement characters. Of a packed file that is damaged or
-        breaks off, everything before that place is read.
+        The file. Bytes that are not UTF-8 become replacement characters. A damaged or truncated compressed
+        file is read up to the damage.
     kind : {"csv", "gzip", "zstd"}
-        How it is packed.
+        Its compression.
     folder : Path
-        Where the copy goes; made.
-    wanted : sequence of str
-        The columns to copy, where the file has them.
+        The folder for the copy; it is created.
+    selected : sequence of str
+        The columns to copy, if the file has them.
 
     Returns
     -------
     str
-        What was wrong, for people.
+        A note on what was wrong.
 
     Raises
     ------
-    NonsenseError
+    TooManyUnusableRowsError
         As from `is_well_formed`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     damage: list[str] = []
     lines = _lines(path, kind, damage)
     names = list(map(clean_name, next(_records(lines, None), [])))
-    kept = [name for name in wanted if name in names]
-    places = [names.index(name) for name in kept]
-    schema = {ROW_NUMBER: pl.UInt32, **dict.fromkeys(kept, pl.String)}
+    columns = [name for name in selected if name in names]
+    places = [names.index(name) for name in columns]
+    schema = {ROW_NUMBER: pl.UInt32, **dict.fromkeys(columns, pl.String)}
     batch: list[tuple[int | str | None, ...]] = []
     size = parts = row = blank = short = 0
 
@@ -194,8 +194,8 @@ def repair_csv(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> s
         row_size = sum(map(len, fields))
         if fields and row_size + len(fields) < _SHORTEST_ROW_BYTES:
             short += 1
-            if short > MOST_NONSENSE_ROWS:
-                raise NonsenseError
+            if short > MOST_UNUSABLE_ROWS:
+                raise TooManyUnusableRowsError
         batch.append((row, *(fields[place] or None if place < len(fields) else None for place in places)))
         size += _ROW_BYTES + row_size
         if size >= _BATCH_BYTES:
@@ -205,47 +205,47 @@ def repair_csv(path: Path, kind: Kind, folder: Path, wanted: Sequence[str]) -> s
     if damage:
         note = f"{damage[0]} after row {row}"
     else:
-        note = f"has {blank:,} blank lines" if blank > _MOST_SHORT_ROWS else "is no well-formed CSV"
+        note = f"has {blank:,} blank lines" if blank > _MOST_SHORT_ROWS else "malformed CSV"
     return f"{note}; read line by line"
 
 
 def open_repaired(folder: Path) -> pl.LazyFrame:
-    """Open what `repair_csv` wrote: `ROW_NUMBER` (from 1) and the wanted columns, null if empty."""
+    """Open what `repair_csv` wrote: `ROW_NUMBER` (from 1) and the selected columns, null if empty."""
     return pl.scan_parquet(sorted(folder.glob("*.parquet")), glob=False)
 
 
 def _lines(path: Path, kind: Kind, damage: list[str]) -> Iterator[str]:
-    """Yield the lines of a file with their ends, those that are too long cut."""
+    """Yield the lines of a file with their ends; too long lines are truncated."""
     pieces: list[bytes] = []
     size = 0
     first = True
     for block in chain(blocks(path, kind, damage), [b""]):
-        for stretch, is_blank in _stretches(block):
+        for piece, is_blank in _pieces(block):
             if is_blank and not size and not first:
-                yield _BlankLines(_decoded(stretch, False))
+                yield _BlankLines(_decoded(piece, False))
                 continue
-            *lines, rest = stretch.split(b"\n")
+            *lines, rest = piece.split(b"\n")
             if not block and pieces:
                 lines = [b""]
             for line in lines:
                 end = b"\n" if block else b""
                 if size + len(line) > LONGEST_ROW_BYTES:
                     start = b"".join([*pieces, line])[:LONGEST_ROW_BYTES]
-                    yield _Cut(_decoded(start, first))
+                    yield _Truncated(_decoded(start, first))
                 else:
                     yield _decoded(b"".join([*pieces, line, end]), first)
                 pieces, size, first = [], 0, False
-            # What is beyond the longest row is read, but not kept.
+            # The rest of a too long row is read but not kept.
             if rest and size <= LONGEST_ROW_BYTES:
                 pieces.append(rest)
             size += len(rest)
 
 
-def _stretches(block: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Cut a block into blank lines, where there are many behind one another, and all the rest."""
+def _pieces(block: bytes) -> Iterator[tuple[bytes, bool]]:
+    """Split a block into runs of many blank lines and the text between them."""
     start = 0
     for blank in _BLANK_LINES.finditer(block):
-        # The first line end is that of the line before.
+        # The first line end belongs to the previous line.
         begin = block.index(b"\n", blank.start()) + 1
         yield block[start:begin], False
         yield block[begin : blank.end()], True
@@ -258,7 +258,7 @@ def _decoded(line: bytes, first: bool) -> str:
 
 
 def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
-    """Yield the fields of each row; lines are joined only where that gives `width` fields."""
+    """Yield the fields of each row; lines are joined only if that gives `width` fields."""
     csv.field_size_limit(_LARGEST_FIELD)
     waiting: list[str] = []
     while True:
@@ -269,9 +269,9 @@ def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
             yield _BlankRows(line.count("\n"))
             continue
         fields = _split(line)
-        if isinstance(line, _Cut):
+        if isinstance(line, _Truncated):
             whole = fields[:-1]
-            fields = whole + [_CUT_CELL] * max(1, (width or 0) - len(whole))
+            fields = whole + [_TRUNCATED_CELL] * max(1, (width or 0) - len(whole))
         elif _quotes_open(line):
             joined, taken = _join(line, waiting, lines, width)
             if joined is None:
@@ -284,23 +284,23 @@ def _records(lines: Iterator[str], width: int | None) -> Iterator[list[str]]:
 def _join(
     line: str, waiting: list[str], lines: Iterator[str], width: int | None
 ) -> tuple[list[str] | None, list[str]]:
-    """Read on until the quote that `line` leaves open is closed.
+    """Join lines until the quote that `line` leaves open is closed.
 
-    Returns the fields and nothing, or None and the lines that were read in vain.
+    Returns the fields and no lines, or None and the lines to read again.
     """
     taken: list[str] = []
     n_lines, size = 0, len(line)
     still_open = True
     while still_open and n_lines < _LONGEST_ROW_IN_LINES and size <= LONGEST_ROW_BYTES:
-        following = waiting.pop() if waiting else next(lines, None)
-        if following is None:
+        next_line = waiting.pop() if waiting else next(lines, None)
+        if next_line is None:
             break
-        taken.append(following)
-        if isinstance(following, _Cut):
+        taken.append(next_line)
+        if isinstance(next_line, _Truncated):
             break
-        n_lines += following.count("\n") if isinstance(following, _BlankLines) else 1
-        size += len(following)
-        still_open ^= _quotes_open(following)
+        n_lines += next_line.count("\n") if isinstance(next_line, _BlankLines) else 1
+        size += len(next_line)
+        still_open ^= _quotes_open(next_line)
     if still_open:
         return None, taken
     fields = _split("".join([line, *taken]))
@@ -317,5 +317,5 @@ def _split(text: str) -> list[str]:
     try:
         return next(csv.reader([text]), [])
     except csv.Error:
-        # A line break outside quotes; what stands before it is all that can be told apart.
+        # A line break outside quotes; only the fields before it can be separated.
         return next(csv.reader(text.splitlines()[:1]), [])

@@ -1,4 +1,4 @@
-"""Files whose lines end with a carriage return alone, as old spreadsheets for the Mac wrote them."""
+"""Convert files whose lines end in a carriage return alone, as old Mac spreadsheets wrote them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +10,14 @@ _RETURN, _FEED = b"\r", b"\n"
 
 
 def ends_lines_with_returns(path: Path, kind: Kind) -> bool:
-    """Tell whether the first line of a file ends with a carriage return that no line feed follows.
+    """Return whether the first line of a file ends in a carriage return without a line feed.
 
     Parameters
     ----------
     path : Path
         The file.
     kind : {"csv", "gzip", "zstd"}
-        How it is packed.
+        Its compression.
     """
     is_after_return = False
     for block in blocks(path, kind, []):
@@ -34,26 +34,21 @@ def ends_lines_with_returns(path: Path, kind: Kind) -> bool:
 
 
 def write_with_feeds(path: Path, kind: Kind, copy: Path, name: str) -> Path:
-    """Copy a file, unpacked, with a line feed for each carriage return and what belongs to it.
+    """Copy a file, decompressed, with line feeds instead of carriage returns.
 
     Parameters
     ----------
     path, kind
         As for `ends_lines_with_returns`.
     copy : Path
-        Where the copy goes; its folder is made. A copy that is there is taken as it is.
+        The copy; its folder is created. An existing copy is reused.
     name : str
-        What the file is called in messages.
-
-    Returns
-    -------
-    Path
-        The copy.
+        The name of the file in messages.
 
     Raises
     ------
     PolyframeError
-        Where the file is packed and damaged.
+        If the file is compressed and damaged.
     """
     damage: list[str] = []
     if not copy.exists():

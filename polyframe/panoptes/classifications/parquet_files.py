@@ -1,4 +1,4 @@
-"""Exports that somebody has stored as Parquet: the same columns, as the text that the CSV would have."""
+"""Open classification exports that are stored as Parquet, with every column as text."""
 
 from pathlib import Path
 from typing import Final
@@ -12,36 +12,36 @@ from polyframe.panoptes.classifications.column_parsers import timestamp_from_tim
 from polyframe.panoptes.classifications.columns import check_columns, known_columns, tidy
 from polyframe.panoptes.classifications.csv_repair import ROW_NUMBER
 
-#: Polars decodes several row groups at once, so those that are larger are split first.
+#: Larger row groups are split first, since Polars decodes several at once.
 _LARGEST_ROW_GROUP: Final = 64_000_000
 _ROWS_AT_ONCE: Final = 1000
 _READ_BYTES: Final = 1 << 20
 
 
 def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
-    """Open an export that is Parquet, with every column as text.
+    """Open a Parquet export with every column as text.
 
     Parameters
     ----------
     path : Path
         The file.
     name : str
-        What it is called in messages.
+        Its name in messages.
     copy : Path
-        Where a copy with small row groups goes, where those of the file are too large for a bounded memory.
+        Where to write a copy with small row groups if those of the file are too large for bounded memory.
 
     Returns
     -------
     polars.LazyFrame
-        As from `polyframe.panoptes.classifications.columns.open_csv`.
+        As from `columns.open_csv`.
 
     Raises
     ------
     PolyframeError
-        Where the file is damaged, lacks columns, or a column holds what no CSV cell can.
+        If the file is damaged, lacks columns, or has a column of a type that CSV cannot represent.
     """
     if copy.exists():
-        # Made at an earlier opening.
+        # Written when it was opened before.
         path = copy
     try:
         metadata = pq.read_metadata(path)
@@ -62,16 +62,16 @@ def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
 
 
 def damaged(path: Path, name: str, error: Exception) -> PolyframeError:
-    """Return the error that says why a Parquet file could not be read."""
+    """Return the error for a Parquet file that cannot be read."""
     if isinstance(error, OSError) and error.errno is not None:
         return PolyframeError(f"{name}: cannot be read ({error.strerror})")
     if not path.exists():
-        return PolyframeError(f"{name}: vanished while it was read")
+        return PolyframeError(f"{name}: disappeared while it was read")
     return PolyframeError(f"{name}: the Parquet file is damaged or incomplete; write or download it again")
 
 
 def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
-    """Copy columns of a Parquet file into small row groups, reading a page at a time."""
+    """Copy columns of a Parquet file into small row groups, one page at a time."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
@@ -84,21 +84,21 @@ def _split_row_groups(path: Path, columns: list[str], copy: Path) -> None:
 
 
 def _as_text(column: str, dtype: pl.DataType, name: str) -> pl.Expr:
-    """Turn a column of any plain type into the text that the CSV would have, missing where empty."""
+    """Convert a column of any plain type to the text that the CSV would contain, null if empty."""
     if column == "workflow_version" and (dtype.is_float() or dtype.is_decimal()):
         raise PolyframeError(
-            f"{name}: column workflow_version holds numbers ({dtype}), in which 7.10 and 7.1 are the same; "
+            f"{name}: column workflow_version contains numbers ({dtype}), in which 7.10 and 7.1 are equal; "
             "name the CSV, or read it with workflow_version as text: "
             "pandas.read_csv(..., dtype={'workflow_version': str}), "
             "polars.read_csv(..., schema_overrides={'workflow_version': str})"
         )
     if column == "metadata" and dtype.is_nested():
-        # Somebody has parsed it; a run needs little of it.
+        # It was parsed; little of it is needed.
         is_object = isinstance(dtype, pl.Struct)
         return (pl.col(column).struct.json_encode() if is_object else pl.lit(None, pl.String)).alias(column)
     if dtype.is_nested() or dtype in (pl.Object, pl.Time, pl.Duration):
         raise PolyframeError(
-            f"{name}: column {column} holds {dtype}; expected text (for annotations, the JSON as text)"
+            f"{name}: column {column} has type {dtype}; expected text (for annotations, the JSON as text)"
         )
     if isinstance(dtype, pl.Datetime | pl.Date):
         text = timestamp_from_time(column, dtype).dt.strftime("%Y-%m-%d %H:%M:%S%.f UTC")

@@ -1,4 +1,4 @@
-"""The rows of an export that a run uses, read into typed columns and told apart."""
+"""Select the rows of an export that a run uses, parse their columns, and reject rows without a key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from polyframe.core import reasons
 from polyframe.core.choices import Visitors
 from polyframe.panoptes.classifications.column_parsers import (
     boolean,
-    text_or_missing,
+    integer,
+    nonblank,
     timestamp,
-    whole_number,
 )
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.metadata import FROM_METADATA, read_metadata, volunteer
@@ -20,16 +20,14 @@ from polyframe.panoptes.classifications.selection import Selection, is_used
 
 
 def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) -> pl.LazyFrame:
-    """Keep the rows that a run uses or rejects; `workflow_id` and `subject_id` become whole numbers.
+    """Keep the rows that a run uses or rejects, with integer `workflow_id` and `subject_id`.
 
-    What a run reads of `metadata` takes its place.
-
-    Rows without a readable subject are rejected whatever they hold. All of them are in one partition, so they
-    come without their annotations, which would be too much for it.
+    `metadata` is replaced by the columns that a run needs of it. Rows without a readable subject are
+    rejected; they are all in one partition, so they lose their annotations, which would not fit into memory.
     """
     return (
         read_metadata(source, visitors)
-        .with_columns(whole_number("workflow_id"), whole_number("subject_ids").alias("subject_id"))
+        .with_columns(integer("workflow_id"), integer("subject_ids").alias("subject_id"))
         .with_columns(pl.when(pl.col("subject_id").is_not_null()).then("annotations").alias("annotations"))
         .filter(is_used(selection.workflow_id, [*selection.versions, *selection.malformed]))
         .drop("workflow_name")
@@ -37,7 +35,7 @@ def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) ->
 
 
 def rows_schema() -> pl.Schema:
-    """Return the columns of what `used_rows` gives."""
+    """Return the schema of `used_rows`."""
     text = {name: pl.String for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata")}
     numbers = {"workflow_id": pl.Int64, "subject_id": pl.Int64}
     return pl.Schema({"source": pl.UInt16, "row": pl.UInt32, **text, **numbers, **FROM_METADATA})
@@ -45,16 +43,16 @@ def rows_schema() -> pl.Schema:
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """The rows of a partition, told apart.
+    """The usable and the rejected rows of a partition.
 
     Attributes
     ----------
     rows : polars.DataFrame
-        Usable rows in the order of the export: the columns of the table classifications but `n_marks`,
+        Usable rows in the order of the export: the columns of the table classifications except `n_marks`,
         and `annotations` (text).
     rejects : polars.DataFrame
-        The others: `classification_id, subject_id, reason, detail`. `detail` names the row of the export,
-        since what they lack, or repeat, is their key.
+        Other rows: `classification_id, subject_id, reason, detail`. `detail` contains the row number, since
+        their key is missing or not unique.
     """
 
     rows: pl.DataFrame
@@ -62,42 +60,42 @@ class CheckedRows:
 
 
 def check_rows(rows: pl.DataFrame, selection: Selection, *, show_cells: bool = True) -> CheckedRows:
-    """Read the plain cells of rows, and set aside the rows that lack a key.
+    """Parse the columns of rows, and reject the rows without a unique key.
 
     Parameters
     ----------
     rows : polars.DataFrame
-        One partition of what `used_rows` gives.
+        One partition of `used_rows`.
     selection : Selection
-        What is used.
+        The workflow and versions that are used.
     show_cells : bool
-        False tells only the lengths of the cells of a rejected row.
+        False shows only the lengths of the cells of rejected rows.
     """
     typed = (
         rows.sort("source", "row")
         .with_columns(
-            whole_number("classification_id").alias("classification"),
+            integer("classification_id").alias("classification"),
             timestamp("created_at"),
-            text_or_missing("user_name"),
-            whole_number("user_id"),
+            nonblank("user_name"),
+            integer("user_id"),
             boolean("gold_standard"),
         )
         .with_columns(volunteer())
     )
-    judged = typed.with_columns(_reason(selection).alias("reason"))
+    checked = typed.with_columns(_reason(selection).alias("reason"))
     readable = pl.col("reason").is_null()
     first = pl.struct("classification", "subject_id").is_first_distinct()
-    judged = judged.with_columns(
+    checked = checked.with_columns(
         pl.when(readable & ~first.over(readable))
         .then(pl.lit(reasons.DUPLICATE_CLASSIFICATION))
         .otherwise(pl.col("reason"))
         .alias("reason")
     )
     return CheckedRows(
-        rows=judged.filter(readable)
+        rows=checked.filter(readable)
         .drop("classification_id", "subject_ids", "session", "reason", "source", "row")
         .rename({"classification": "classification_id"}),
-        rejects=judged.filter(~readable).select(
+        rejects=checked.filter(~readable).select(
             pl.col("classification").alias("classification_id"),
             "subject_id",
             "reason",
@@ -120,7 +118,7 @@ def _reason(selection: Selection) -> pl.Expr:
 
 
 def _place(sources: Sequence[str]) -> pl.Expr:
-    """Name the row, and its file where there are several."""
+    """Return the row number, with the name of the file if there are several."""
     row = pl.format("row {}", "row")
     if len(sources) < 2:
         return row
@@ -128,10 +126,10 @@ def _place(sources: Sequence[str]) -> pl.Expr:
 
 
 def _detail(show_cells: bool) -> pl.Expr:
-    """Show the keys of a rejected row as they stand in the export, cut short, or only their lengths."""
+    """Show the key cells of a rejected row, shortened, or only their lengths."""
     texts = [pl.col(name).cast(pl.String) for name in _SHOWN]
-    told = [text.str.slice(0, 40) if show_cells else _length(text) for text in texts]
-    cells = [cell.fill_null("missing") for cell in told]
+    shown = [text.str.slice(0, 40) if show_cells else _length(text) for text in texts]
+    cells = [cell.fill_null("missing") for cell in shown]
     return pl.format(", ".join(f"{name} {{}}" for name in _SHOWN), *cells)
 
 

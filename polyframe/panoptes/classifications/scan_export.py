@@ -1,4 +1,4 @@
-"""The first look at an export: open its files, count what they hold, choose what of it is used."""
+"""Scan an export: open its files, count their rows, and choose the workflow and versions to use."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from polyframe.panoptes.classifications.sources import SourceLike
 
 @dataclass(frozen=True)
 class ExportScan:
-    """An export that was looked through.
+    """The result of scanning an export.
 
     Attributes
     ----------
     rows : polars.LazyFrame
         The rows that are used or rejected.
     selection : Selection
-        What is used of the export.
+        The workflow and versions that are used.
     subjects : polars.DataFrame
-        What it holds of each subject, see `polyframe.panoptes.classifications.selection.used_subjects`.
+        The used rows by subject, see `selection.used_subjects`.
     settings : Settings
-        With the workflow and the version that were chosen.
+        With the chosen workflow and version.
     temporary_bytes : int
-        What was written to open it.
+        Size of the temporary files.
     names : tuple of str
         Its files, for messages.
     """
@@ -43,42 +43,42 @@ class ExportScan:
 
 
 def scan_export(
-    named: Sequence[SourceLike],
+    files: Sequence[SourceLike],
     folder: Path,
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
-    made_with: PreviousSelection | None = None,
+    previous: PreviousSelection | None = None,
 ) -> ExportScan:
-    """Look through an export, in one pass over its files.
+    """Scan an export in one pass over its files.
 
     Parameters
     ----------
-    named : sequence of path or frame
-        Its files, see `polyframe.panoptes.classifications.sources.find_sources`.
+    files : sequence of path or frame
+        See `sources.find_sources`.
     folder : Path
-        For temporary files: unpacked and mended copies.
+        For temporary files: decompressed and repaired copies.
     settings : Settings
-        Which workflow and version are wanted.
+        With the requested workflow and version.
     say : callable
-        Told what was chosen, and what had to be mended.
-    made_with : PreviousSelection, optional
-        What the output directory was made with, where it has tables already.
+        Receives notes: what was chosen by default and what was repaired.
+    previous : PreviousSelection, optional
+        Workflow and version of the output directory, if it has tables.
 
     Raises
     ------
     PolyframeError
-        Where the export cannot be used.
+        If the export cannot be used.
     """
     use_polars()
-    paths = sources.find_sources(named)
+    paths = sources.find_sources(files)
     opened = sources.open_sources(paths, folder)
     try:
         census = selection.take_census(opened.rows, settings.visitors)
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.repair_sources(paths, folder)
         census = selection.take_census(opened.rows, settings.visitors)
-    chosen = selection.select(census, settings, opened.names, made_with)
-    for note in (*sources.repeats(named), *opened.notes, *chosen.notes):
+    chosen = selection.select(census, settings, opened.names, previous)
+    for note in (*sources.repeats(files), *opened.notes, *chosen.notes):
         say(note)
     return ExportScan(
         used_rows(opened.rows, chosen, settings.visitors),

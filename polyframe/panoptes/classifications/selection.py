@@ -1,4 +1,4 @@
-"""What an export holds, and what of it a run uses: one workflow, some of its versions."""
+"""Count the rows of an export, and select the workflow and versions that a run uses."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,39 +11,38 @@ from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
-from polyframe.panoptes.classifications.column_parsers import REPLACEMENT, timestamp, whole_number
+from polyframe.panoptes.classifications.column_parsers import REPLACEMENT, integer, timestamp
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
-from polyframe.panoptes.classifications.csv_repair import MOST_NONSENSE_ROWS
+from polyframe.panoptes.classifications.csv_repair import MOST_UNUSABLE_ROWS
 from polyframe.panoptes.classifications.metadata import FROM_METADATA, read_metadata
 
-#: What a row weighs beside its annotations, roughly; for planning alone.
+#: Approximate size of a row without its annotations, for planning.
 _ROW_BYTES: Final = 200
-#: The columns that decide what a run makes of a row, beside what it reads of the metadata.
+#: Columns that determine the result of a row, besides those from the metadata.
 _READ: Final = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata"))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a run uses of an export.
+    """The workflow and versions of an export that a run uses.
 
     Attributes
     ----------
     workflow_id : int
-        The workflow.
     versions : tuple of str
-        The texts of `workflow_version` that are used, as the export writes them.
+        Values of `workflow_version` that are used, as written in the export.
     malformed : tuple of str
-        Texts of `workflow_version` in this workflow that are no versions; their rows are rejected.
+        Values of `workflow_version` of this workflow that are not versions; their rows are rejected.
     rows_read, rows_filtered : int
-        Rows of the export, and those of other workflows and versions among them.
+        Rows of the export, and how many of them are of other workflows and versions.
     notes : tuple of str
-        What was chosen without being asked for, to be said out loud.
+        What was chosen by default, to show to the user.
     sources : tuple of str
-        The names of the files of the export, without their folders.
+        Names of the files of the export, without folders.
     workflow_version : str
-        What was asked for, or chosen: the setting as it is recorded.
+        The requested or chosen version, as it is recorded.
     version_chosen_by : {"user", "default", "newest"}
-        Whether somebody named the version, nobody did, or the newest was asked for.
+        Whether the user gave the version, nobody did, or the user requested the newest.
     """
 
     workflow_id: int
@@ -59,7 +58,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class PreviousSelection:
-    """The workflow and version of an output directory, which a run keeps where it names no others.
+    """The workflow and version of an output directory, which a run reuses unless others are requested.
 
     Attributes
     ----------
@@ -67,9 +66,9 @@ class PreviousSelection:
         The directory, for messages.
     workflow_id : int
     workflow_version : str
-        The setting as it is recorded.
+        As it is recorded.
     chosen_by : {"user", "default", "newest"}
-        As in `Selection`. A version that nobody named stands for itself alone: `13` for 13.0, not all 13.x.
+        As in `Selection`. A version chosen by default means only itself: `13` is 13.0, not all 13.x.
     """
 
     output: str
@@ -77,12 +76,12 @@ class PreviousSelection:
     workflow_version: str
     chosen_by: VersionChosenBy
 
-    def selects(self, held: list[str]) -> list[bool]:
+    def selects(self, present: list[str]) -> list[bool]:
         """Return which versions of an export are those of the output directory."""
         if self.chosen_by == "user":
-            return versions.selects(self.workflow_version, held)
-        kept = versions.version_key(self.workflow_version)
-        return [versions.version_key(text) == kept for text in held]
+            return versions.selects(self.workflow_version, present)
+        own = versions.version_key(self.workflow_version)
+        return [versions.version_key(text) == own for text in present]
 
 
 def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.DataFrame:
@@ -91,33 +90,33 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
     Parameters
     ----------
     source : polars.LazyFrame
-        The `rows` of `polyframe.panoptes.classifications.sources.open_sources`.
+        The `rows` of `sources.open_sources`.
     visitors : {"session", "name"}
-        The setting, which says what is read of the metadata.
+        The setting, which determines what is read from the metadata.
 
     Returns
     -------
     polars.DataFrame
-        `workflow_id` i64, `workflow_version` text, `subject_id` i64 (missing where they cannot be read),
-        `workflow_name`, `rows`, `bytes`, `not_utf8` and `no_time` (rows with such bytes in the name, and
-        without a readable `created_at`), `content` and `places` u64; sorted. `content` is the sum of the
-        hashes of the rows, modulo 2**64: it changes with any cell that a run reads, not with the order of the
-        rows. `places` changes with their numbers too.
+        `workflow_id` i64, `workflow_version` text, `subject_id` i64 (null if they cannot be parsed),
+        `workflow_name`, `rows`, `bytes`, `not_utf8` and `no_time` (numbers of rows with such bytes in the
+        name, and without a readable `created_at`), `content` and `places` u64; sorted. `content` is the sum
+        of the hashes of the rows modulo 2**64: it changes with any cell that a run reads, but not with the
+        order of rows. `places` also changes with their row numbers.
 
     Notes
     -----
-    The hashes are those of Polars, equal within one version of it.
+    The hashes are those of Polars, which depend on its version.
     """
     keys = ("workflow_id", "workflow_version", "subject_id")
-    # The long cell by itself first: as a member of a struct it would be copied.
+    # The long cell is hashed separately: as a member of a struct it would be copied.
     cells = [pl.col(name).hash() if name == "annotations" else pl.col(name) for name in _READ]
     row = pl.struct(*cells, *FROM_METADATA).hash(seed=1)
     return (
         read_metadata(source, visitors)
         .select(
-            whole_number("workflow_id"),
+            integer("workflow_id"),
             "workflow_version",
-            whole_number("subject_ids").alias("subject_id"),
+            integer("subject_ids").alias("subject_id"),
             "workflow_name",
             pl.col("user_name")
             .str.contains(REPLACEMENT, literal=True)
@@ -141,19 +140,19 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
 
 
 def used_subjects(census: pl.DataFrame, selection: Selection) -> pl.DataFrame:
-    """Return what a run uses of each subject.
+    """Return size and hashes of the used rows of each subject.
 
     Parameters
     ----------
     census : polars.DataFrame
         From `take_census`.
     selection : Selection
-        What is used of it.
+        The workflow and versions that are used.
 
     Returns
     -------
     polars.DataFrame
-        `subject_id` (missing first, where it could not be read), `bytes`, `content`, `places`; sorted.
+        `subject_id` (null if it cannot be parsed), `bytes`, `content`, `places`; sorted, nulls first.
     """
     used = is_used(selection.workflow_id, [*selection.versions, *selection.malformed])
     return (
@@ -168,65 +167,70 @@ def select(
     census: pl.DataFrame,
     settings: Settings,
     sources: tuple[str, ...],
-    made_with: PreviousSelection | None = None,
+    previous: PreviousSelection | None = None,
 ) -> Selection:
-    """Choose workflow and versions from what an export holds.
+    """Select the workflow and versions of an export.
 
     Parameters
     ----------
     census : polars.DataFrame
         From `take_census`.
     settings : Settings
-        `workflow_id` and `workflow_version`; without them those of `made_with`, or the only workflow and its
+        `workflow_id` and `workflow_version`; without them those of `previous`, or the only workflow and its
         newest version.
     sources : tuple of str
         The files of the export, for messages.
-    made_with : PreviousSelection, optional
-        What the output directory was made with, where it has tables already.
+    previous : PreviousSelection, optional
+        Workflow and version of the output directory, if it has tables.
 
     Raises
     ------
     PolyframeError
-        Where the export has no rows, or lacks the workflow or version that is asked for or kept (those it
-        holds are named).
+        If the export has no rows, or lacks the requested or previous workflow or version; the message lists
+        those that it contains.
     UsageError
-        Where the export holds several workflows and none was asked for.
+        If the export contains several workflows and none was requested.
     """
     path = ", ".join(sources)
     if census.is_empty():
-        raise PolyframeError(f"{path}: holds no classifications, only the names of columns; export it again")
-    lost = int(census.filter(pl.col("subject_id").is_null())["rows"].sum())
-    if lost > MOST_NONSENSE_ROWS:
-        raise PolyframeError(f"{path}: {lost:,} rows have no readable subject_ids; download it again")
+        raise PolyframeError(
+            f"{path}: contains no classifications, only column names; re-export it from the Data Exports page"
+        )
+    unreadable = int(census.filter(pl.col("subject_id").is_null())["rows"].sum())
+    if unreadable > MOST_UNUSABLE_ROWS:
+        raise PolyframeError(f"{path}: {unreadable:,} rows have no readable subject_ids; download it again")
     notes: list[str] = []
-    workflow_id = _choose_workflow(census, settings, path, made_with, notes)
+    workflow_id = _choose_workflow(census, settings, path, previous, notes)
     of_workflow = census.filter(pl.col("workflow_id") == workflow_id)
-    if made_with and made_with.workflow_id != workflow_id:
-        made_with = None
+    if previous and previous.workflow_id != workflow_id:
+        previous = None
     spec = settings.workflow_version
-    held, malformed = _held_versions(of_workflow, path, workflow_id)
+    present, malformed = _versions_of(of_workflow, path, workflow_id)
     chosen_by: VersionChosenBy = "default"
     if spec not in (None, versions.NEWEST):
-        chosen, chosen_by = _named_versions(held, spec, path, workflow_id), "user"
-    elif spec is None and made_with:
-        chosen, spec = _kept_versions(of_workflow, held, made_with, path, notes), made_with.workflow_version
-        chosen_by = "user" if made_with.chosen_by == "user" else "default"
+        chosen, chosen_by = _requested_versions(present, spec, path, workflow_id), "user"
+    elif spec is None and previous:
+        chosen, spec = (
+            _previous_versions(of_workflow, present, previous, path, notes),
+            previous.workflow_version,
+        )
+        chosen_by = "user" if previous.chosen_by == "user" else "default"
     else:
         chosen_by = "newest" if spec else "default"
-        chosen = _newest_version(held, notes)
+        chosen = _newest_version(present, notes)
         spec = chosen[0].strip()
     filtered = census.filter(~is_used(workflow_id, [*chosen, *malformed]))
     not_utf8 = int(census["not_utf8"].sum())
     if not_utf8:
         notes.append(
-            f"{_rows_have(not_utf8)} a user_name that is not UTF-8; each counts as another volunteer"
+            f"{_rows_have(not_utf8)} a user_name that is not UTF-8; each counts as a separate volunteer"
         )
     readable = pl.col("workflow_version").is_in(chosen) & pl.col("subject_id").is_not_null()
     no_time = int(of_workflow.filter(readable)["no_time"].sum())
     if no_time:
         notes.append(
-            f"{_rows_have(no_time)} no readable created_at; such rows sort last, and where a volunteer "
-            "classified a subject again, one with a time counts instead"
+            f"{_rows_have(no_time)} no readable created_at; they sort last, and if a volunteer classified "
+            "a subject again, a row with a time counts instead"
         )
     return Selection(
         workflow_id=workflow_id,
@@ -246,92 +250,99 @@ def _rows_have(number: int) -> str:
 
 
 def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:
-    """Rows of the workflow and versions, and those that cannot be told to belong elsewhere."""
+    """Return whether a row is of the workflow and versions, or may be since its cells are not readable."""
     version = pl.col("workflow_version")
-    wanted = version.is_in(version_texts) | version.is_null()
-    return pl.col("workflow_id").is_null() | ((pl.col("workflow_id") == workflow_id) & wanted)
+    selected = version.is_in(version_texts) | version.is_null()
+    return pl.col("workflow_id").is_null() | ((pl.col("workflow_id") == workflow_id) & selected)
 
 
 def _choose_workflow(
-    census: pl.DataFrame, settings: Settings, path: str, made_with: PreviousSelection | None, notes: list[str]
+    census: pl.DataFrame, settings: Settings, path: str, previous: PreviousSelection | None, notes: list[str]
 ) -> int:
-    held = (
+    present = (
         census.filter(pl.col("workflow_id").is_not_null())
         .group_by("workflow_id")
         .agg(pl.col("workflow_name").max(), pl.col("rows").sum())
         .sort("workflow_id")
     )
-    if held.is_empty():
-        raise PolyframeError(f"{path}: no row has a whole number in `workflow_id`; export it again")
+    if present.is_empty():
+        raise PolyframeError(
+            f"{path}: no row has an integer workflow_id; re-export it from the Data Exports page"
+        )
     listed = ", ".join(
-        f"{number}{f' ({name})' if name else ''} with {rows} rows" for number, name, rows in held.iter_rows()
+        f"{number}{f' ({name})' if name else ''} with {rows} rows"
+        for number, name, rows in present.iter_rows()
     )
     if settings.workflow_id is not None:
-        if settings.workflow_id not in held["workflow_id"]:
-            raise PolyframeError(f"{path}: holds no workflow {settings.workflow_id}; it holds {listed}")
+        if settings.workflow_id not in present["workflow_id"]:
+            raise PolyframeError(f"{path}: contains no workflow {settings.workflow_id}; it contains {listed}")
         return settings.workflow_id
-    if made_with and made_with.workflow_id not in held["workflow_id"]:
+    if previous and previous.workflow_id not in present["workflow_id"]:
         raise PolyframeError(
-            f"{path}: holds no workflow {made_with.workflow_id}, with which {made_with.output} was made; it "
-            f"holds {listed}; name one with --workflow-id, or another output directory"
+            f"{path}: contains no workflow {previous.workflow_id}, which {previous.output} contains; it "
+            f"contains {listed}; choose one with --workflow-id, or another output directory"
         )
-    if made_with and held.height > 1:
-        kept = f"workflow {made_with.workflow_id}, with which {made_with.output} was made"
-        notes.append(Information(f"{kept}; the export holds {listed}; --workflow-id chooses another"))
-        return made_with.workflow_id
-    if held.height > 1:
-        raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
+    if previous and present.height > 1:
+        chosen = f"workflow {previous.workflow_id}, as in {previous.output}"
+        notes.append(
+            Information(f"{chosen}; the export contains {listed}; choose another with --workflow-id")
+        )
+        return previous.workflow_id
+    if present.height > 1:
+        raise UsageError(f"{path}: contains several workflows: {listed}; choose one with --workflow-id")
     notes.append(Information(f"workflow {listed}, the only one in the export"))
-    return int(held["workflow_id"][0])
+    return int(present["workflow_id"][0])
 
 
-def _held_versions(of_workflow: pl.DataFrame, path: str, workflow_id: int) -> tuple[list[str], list[str]]:
-    """Return the versions of a workflow from the oldest on, and texts that are no versions."""
-    # Sorted, so that of one version written in several ways every run takes the same first.
+def _versions_of(of_workflow: pl.DataFrame, path: str, workflow_id: int) -> tuple[list[str], list[str]]:
+    """Return the versions of a workflow, oldest first, and the values that are not versions."""
+    # Sorted, so that the first of several spellings of a version is always the same.
     texts = of_workflow["workflow_version"].drop_nulls().unique().sort().to_list()
-    held = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
-    if not held:
+    present = sorted((text for text in texts if versions.is_version(text)), key=versions.version_key)
+    if not present:
         raise PolyframeError(
-            f"{path}: workflow {workflow_id} has no row with a version such as 13.19; export it again"
+            f"{path}: workflow {workflow_id} has no row with a version such as 13.19; re-export it"
         )
-    return held, sorted(text for text in texts if not versions.is_version(text))
+    return present, sorted(text for text in texts if not versions.is_version(text))
 
 
-def _named_versions(held: list[str], spec: str, path: str, workflow_id: int) -> list[str]:
-    chosen = [text for text, selected in zip(held, versions.selects(spec, held), strict=True) if selected]
+def _requested_versions(present: list[str], spec: str, path: str, workflow_id: int) -> list[str]:
+    chosen = [
+        text for text, selected in zip(present, versions.selects(spec, present), strict=True) if selected
+    ]
     if not chosen:
         raise PolyframeError(
-            f"{path}: workflow {workflow_id} holds no version {spec}; it holds {', '.join(held)}"
+            f"{path}: workflow {workflow_id} has no version {spec}; it has {', '.join(present)}"
         )
     return chosen
 
 
-def _kept_versions(
-    of_workflow: pl.DataFrame, held: list[str], made_with: PreviousSelection, path: str, notes: list[str]
+def _previous_versions(
+    of_workflow: pl.DataFrame, present: list[str], previous: PreviousSelection, path: str, notes: list[str]
 ) -> list[str]:
-    kept = f"version {made_with.workflow_version}, with which {made_with.output} was made"
-    chosen = [text for text, selected in zip(held, made_with.selects(held), strict=True) if selected]
+    note = f"version {previous.workflow_version}, as in {previous.output}"
+    chosen = [text for text, selected in zip(present, previous.selects(present), strict=True) if selected]
     if not chosen:
         raise PolyframeError(
-            f"{path}: workflow {made_with.workflow_id} holds no {kept}; it holds {', '.join(held)}; name one "
-            f"with --workflow-version, or take {held[-1]} with --workflow-version {versions.NEWEST}"
+            f"{path}: workflow {previous.workflow_id} has no {note}; it has {', '.join(present)}; choose one "
+            f"with --workflow-version, or {present[-1]} with --workflow-version {versions.NEWEST}"
         )
     last = versions.version_key(chosen[-1])
-    newer = [text for text in held if versions.version_key(text) > last]
+    newer = [text for text in present if versions.version_key(text) > last]
     if newer:
         rows = of_workflow.filter(pl.col("workflow_version").is_in(newer))["rows"].sum()
-        kept += (
-            f"; the export also holds {rows} row{'s' * (rows != 1)} of newer versions, up to {newer[-1]}; "
-            f"--workflow-version {versions.NEWEST} moves on"
+        note += (
+            f"; the export also contains {rows} row{'s' * (rows != 1)} of newer versions, up to {newer[-1]}; "
+            f"use them with --workflow-version {versions.NEWEST}"
         )
-    notes.append(kept if newer else Information(kept))
+    notes.append(note if newer else Information(note))
     return chosen
 
 
-def _newest_version(held: list[str], notes: list[str]) -> list[str]:
-    newest = versions.version_key(held[-1])
-    if len(held) == 1:
-        notes.append(Information(f"version {held[0]}"))
+def _newest_version(present: list[str], notes: list[str]) -> list[str]:
+    newest = versions.version_key(present[-1])
+    if len(present) == 1:
+        notes.append(Information(f"version {present[0]}"))
     else:
-        notes.append(f"version {held[-1]}, the newest of {', '.join(held)}")
-    return [text for text in held if versions.version_key(text) == newest]
+        notes.append(f"version {present[-1]}, the newest of {', '.join(present)}")
+    return [text for text in present if versions.version_key(text) == newest]

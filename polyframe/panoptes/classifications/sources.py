@@ -1,4 +1,4 @@
-"""The exports that a run reads: found by name, opened as one lazy frame, mended where they are malformed."""
+"""Find the files of an export, open them as one lazy frame, and repair malformed ones."""
 
 import glob
 import os
@@ -27,9 +27,9 @@ from polyframe.panoptes.classifications.line_endings import ends_lines_with_retu
 from polyframe.panoptes.classifications.parquet_files import damaged, open_parquet
 
 STANDARD_INPUT: Final = Path("-")
-#: What messages, and the list of sources of an output directory, call a frame.
+#: The name of a frame in messages and in the sources of an output directory.
 _FRAME_NAME: Final = "the frame"
-#: A frame is written in row groups of so many rows, about 20 MB.
+#: Rows in a row group of a frame that is written to a file, about 20 MB.
 _FRAME_ROWS: Final = 5_000
 _COPY_BYTES: Final = 1 << 20
 _MOST_SOURCES: Final = 65_535
@@ -37,7 +37,7 @@ _MOST_SOURCES: Final = 65_535
 
 @dataclass(frozen=True, eq=False)
 class FrameSource:
-    """An export that somebody has in memory, or that Polars has yet to read.
+    """An export in memory, or one that Polars has yet to read.
 
     Attributes
     ----------
@@ -48,26 +48,26 @@ class FrameSource:
     rows: pl.LazyFrame
 
 
-#: What a caller names: a path, a pattern, `-` for standard input, or a frame.
+#: An input: a path, a pattern, `-` for standard input, or a frame.
 SourceLike = str | os.PathLike[str] | FrameSource
 Source = Path | FrameSource
 
 
 @dataclass(frozen=True)
 class OpenedSources:
-    """The exports of a run, opened.
+    """The opened files of an export.
 
     Attributes
     ----------
     rows : polars.LazyFrame
-        `source` (u16: the place among the files), `row` (from 1 within its file, without the header), and the
-        columns of `polyframe.panoptes.classifications.columns` as text, missing where empty; no blank lines.
+        `source` (u16: index of the file), `row` (from 1 within its file, without the header), and the
+        columns of `columns.REQUIRED` and `columns.OPTIONAL` as text, null if empty; no blank lines.
     notes : tuple of str
-        What is to be said out loud: which file was mended, and why.
+        Which files were repaired and why, to show to the user.
     names : tuple of str
-        The names of the files for messages.
+        The names of the files in messages.
     temporary_bytes : int
-        What lies in the folder for temporary files.
+        Size of the temporary files.
     """
 
     rows: pl.LazyFrame
@@ -76,50 +76,50 @@ class OpenedSources:
     temporary_bytes: int
 
 
-def find_sources(named: Sequence[SourceLike]) -> list[Source]:
-    """Find the files that are named, each once.
+def find_sources(inputs: Sequence[SourceLike]) -> list[Source]:
+    """Return the files of some inputs, each once.
 
     Parameters
     ----------
-    named : sequence of str, path or FrameSource
-        Files, patterns such as `exports/*.csv` (their files in name order), and `-` for standard input. What
-        exists under a name is no pattern.
+    inputs : sequence of str, path or FrameSource
+        Files, patterns such as `exports/*.csv` (their files in name order), and `-` for standard input. The
+        name of an existing file is not a pattern.
 
     Returns
     -------
     list of Path or FrameSource
-        In the order in which they are named first.
+        In the order of their first occurrence.
 
     Raises
     ------
     PolyframeError
-        Where a file does not exist or its name cannot be used, or a pattern matches none.
+        If a file does not exist or its name cannot be used, or a pattern matches none.
     UsageError
-        Where nothing is named, or standard input twice.
+        If there are no inputs, or standard input occurs twice.
     """
-    if not named:
-        raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
-    found = [path for name in named for path in _expand(name)]
-    for path in found:
+    if not inputs:
+        raise UsageError("no export given; name a CSV or Parquet file, or - for standard input")
+    paths = [path for name in inputs for path in _expand(name)]
+    for path in paths:
         if isinstance(path, Path):
             check_name(path)
-    if found.count(STANDARD_INPUT) > 1:
-        raise UsageError("standard input (-) can be read only once; name it once")
-    once = list({_identity(path): path for path in reversed(found)}.values())[::-1]
+    if paths.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input (-) can be read only once; give it once")
+    once = list({_identity(path): path for path in reversed(paths)}.values())[::-1]
     if len(once) > _MOST_SOURCES:
-        raise UsageError(f"{len(once)} files are named; at most {_MOST_SOURCES} can be read in one run")
-    return sorted(once, key=found.index)
+        raise UsageError(f"{len(once)} files given; at most {_MOST_SOURCES} can be read in one run")
+    return sorted(once, key=paths.index)
 
 
-def repeats(named: Sequence[SourceLike]) -> tuple[str, ...]:
-    """Return a note for each file that is named more than once, which `find_sources` takes once."""
-    found = [path for name in named for path in _expand(name)]
+def repeats(inputs: Sequence[SourceLike]) -> tuple[str, ...]:
+    """Return a note for each file that is given more than once, which `find_sources` returns once."""
+    paths = [path for name in inputs for path in _expand(name)]
     counts: dict[Source, int] = {}
-    for path in found:
+    for path in paths:
         counts[_identity(path)] = counts.get(_identity(path), 0) + 1
-    first = {_identity(path): path for path in reversed(found)}
+    first = {_identity(path): path for path in reversed(paths)}
     return tuple(
-        f"{_name(first[identity])}: named {count} times; read once"
+        f"{_name(first[identity])}: given {count} times; read once"
         for identity, count in counts.items()
         if count > 1
     )
@@ -133,36 +133,36 @@ def open_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
     paths : sequence of Path or FrameSource
         From `find_sources`.
     work : Path
-        A folder for temporary files; made where it is needed. A second call with the same folder takes what
-        the first has left there: standard input can be read only once.
+        A folder for temporary files, created if needed. A second call with the same folder reuses them, since
+        standard input can be read only once.
 
     Raises
     ------
     PolyframeError
-        Where a file cannot be an export; the message names it and says why.
+        If a file cannot be an export; the message names the file and the reason.
     """
     return _open_all(paths, work, thorough=False)
 
 
 def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
-    """Open exports after Polars could not read them to the end: find those that are malformed, mend these.
+    """Open exports that Polars could not read to the end: find and repair the malformed ones.
 
     Parameters
     ----------
     paths, work
-        As `open_sources` was given them.
+        As for `open_sources`.
 
     Raises
     ------
     PolyframeError
-        Where a file has vanished, or a Parquet file is damaged.
+        If a file has disappeared, or a Parquet file is damaged.
     """
     return _open_all(paths, work, thorough=True)
 
 
 def _open_all(paths: Sequence[Source], work: Path, thorough: bool) -> OpenedSources:
     if not paths:
-        raise UsageError("no export is named; name a CSV or Parquet file, or - for standard input")
+        raise UsageError("no export given; name a CSV or Parquet file, or - for standard input")
     frames: list[pl.LazyFrame] = []
     notes: list[str] = []
     for index, path in enumerate(paths):
@@ -177,22 +177,22 @@ def _open_all(paths: Sequence[Source], work: Path, thorough: bool) -> OpenedSour
 def _one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     if len(frames) == 1:
         return frames[0]
-    # Where the order of rows does not matter, as under a group_by, Polars reads all files at once and takes
-    # 300 MB for each. A function that it cannot look into keeps the order, and so one file at a time.
-    return pl.concat(frames).map_batches(_as_it_is, streamable=True, validate_output_schema=False)
+    # If the order of rows does not matter, as for a group_by, Polars reads all files at once and needs 300 MB
+    # for each. A Python function preserves the order, so that one file is read at a time.
+    return pl.concat(frames).map_batches(_identical, streamable=True, validate_output_schema=False)
 
 
-def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+def _identical(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
 def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
-    """Open one source; return its rows, and a note where it was mended."""
+    """Open one source; return its rows, and a note if it was repaired."""
     name = _name(path)
     if isinstance(path, FrameSource):
-        file = _written(path, work / f"frame-{index}.parquet")
+        file = _frame_file(path, work / f"frame-{index}.parquet")
     else:
-        file = _spooled(path, work / f"spooled-{index}")
+        file = _regular_file(path, work / f"spooled-{index}")
     kind = kind_of(file, name)
     if kind == "parquet":
         rows = open_parquet(file, name, work / f"split-{index}.parquet")
@@ -204,44 +204,44 @@ def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.Lazy
         return rows, None
     if ends_lines_with_returns(file, kind):
         file, kind = write_with_feeds(file, kind, work / f"lines-{index}.csv", name), "csv"
-    mended = work / f"mended-{index}"
+    repaired = work / f"mended-{index}"
     try:
-        if mended.exists():
+        if repaired.exists():
             raise MalformedError(name)
-        unpacked, unpacked_kind = _known_to_polars(file, kind, work / f"unpacked-{index}.csv")
-        rows = open_csv(unpacked, unpacked_kind, name)
+        readable, readable_kind = _readable_by_polars(file, kind, work / f"unpacked-{index}.csv")
+        rows = open_csv(readable, readable_kind, name)
         if not csv_repair.is_well_formed(file, kind):
             raise MalformedError(name)
         if thorough:
             _read_all(rows)
         return rows, None
-    except csv_repair.NonsenseError:
-        raise _nonsense(name) from None
+    except csv_repair.TooManyUnusableRowsError:
+        raise _too_many_unusable(name) from None
     except (MalformedError, pl.exceptions.PolarsError):
         pass
     except OSError as error:
-        # Without a number it is no fault of the disk but a packed file that Polars cannot unpack.
+        # Without an error number it is a compressed file that Polars cannot decompress, not a disk error.
         if error.errno is not None:
             raise PolyframeError(f"{name}: cannot be read ({error.strerror})") from None
-    kind_of(file, name)  # It may have vanished, which is no reason to mend it.
+    kind_of(file, name)  # It may have disappeared, which is an error.
     try:
-        rows, note = _mend(file, kind, mended)
-    except csv_repair.NonsenseError:
-        raise _nonsense(name) from None
+        rows, note = _repair(file, kind, repaired)
+    except csv_repair.TooManyUnusableRowsError:
+        raise _too_many_unusable(name) from None
     return rows, f"{name}: {note}"
 
 
-def _nonsense(name: str) -> PolyframeError:
+def _too_many_unusable(name: str) -> PolyframeError:
     return PolyframeError(
-        f"{name}: has more than {csv_repair.MOST_NONSENSE_ROWS:,} lines that are too short to be rows of an "
+        f"{name}: has more than {csv_repair.MOST_UNUSABLE_ROWS:,} lines that are too short to be rows of an "
         "export; download it again"
     )
 
 
-def _mend(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
+def _repair(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
     note_file = folder / "note.txt"
     if note_file.exists():
-        # Mended at an earlier opening.
+        # Repaired when it was opened before.
         lazy, note = csv_repair.open_repaired(folder), note_file.read_text(encoding="utf-8")
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -252,24 +252,24 @@ def _mend(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
 
 
 def _read_all(rows: pl.LazyFrame) -> None:
-    """Read every cell, to see whether Polars can."""
+    """Read every cell, to find out whether Polars can."""
     rows.select(pl.all().count()).collect(engine="streaming")
 
 
-def _known_to_polars(file: Path, kind: Kind, unpacked: Path) -> tuple[Path, Kind]:
-    """Return a file and its kind that Polars can read; unpack what it cannot."""
+def _readable_by_polars(file: Path, kind: Kind, copy: Path) -> tuple[Path, Kind]:
+    """Return a file that Polars can read and its kind; decompress what Polars cannot."""
     if kind != "zstd" or not has_skippable_start(file):
         return file, kind
     damage: list[str] = []
-    if not unpacked.exists():
-        unpacked.parent.mkdir(parents=True, exist_ok=True)
-        with unpacked.open("wb") as target:
+    if not copy.exists():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with copy.open("wb") as target:
             target.writelines(blocks(file, kind, damage))
-    return unpacked, "csv"
+    return copy, "csv"
 
 
-def _spooled(path: Path, copy: Path) -> Path:
-    """Return a file that can be read more than once; what comes through a pipe is copied."""
+def _regular_file(path: Path, copy: Path) -> Path:
+    """Return a file that can be read more than once; a copy if the input is a pipe."""
     if path != STANDARD_INPUT and (not path.exists() or path.is_file() or path.is_dir()):
         return path
     if copy.exists():
@@ -287,11 +287,11 @@ def _spooled(path: Path, copy: Path) -> Path:
 
 def _copy_standard_input(target: IO[bytes]) -> None:
     if sys.stdin is None:
-        raise PolyframeError("standard input: is closed; name a file, or send the export through a pipe")
-    # In a notebook or a test, what stands there may hold text only.
+        raise PolyframeError("standard input: is closed; name a file, or pipe the export")
+    # In notebooks and tests, standard input may be a text stream without bytes.
     source = getattr(sys.stdin, "buffer", None)
     if source is None:
-        raise PolyframeError("standard input: holds no bytes here; name a file")
+        raise PolyframeError("standard input: contains no bytes here; name a file")
     while True:
         try:
             block = source.read(_COPY_BYTES)
@@ -303,24 +303,24 @@ def _copy_standard_input(target: IO[bytes]) -> None:
         target.write(block)
 
 
-def _written(given: FrameSource, copy: Path) -> Path:
-    """Write the columns of an export that a frame has, as somebody might have stored them."""
+def _frame_file(source: FrameSource, copy: Path) -> Path:
+    """Write the export columns of a frame to a Parquet file."""
     if copy.exists():
         return copy
     copy.parent.mkdir(parents=True, exist_ok=True)
     unfinished = copy.with_name(f"{copy.name}.unfinished")
     try:
-        schema = given.rows.collect_schema()
+        schema = source.rows.collect_schema()
         check_columns(schema.names(), _FRAME_NAME, "a frame")
         known = list(known_columns(schema).values())
-        # Parquet has no place for Python's objects.
+        # Parquet cannot store Python objects.
         for column in known:
             if schema[column] == pl.Object:
-                raise PolyframeError(f"{_FRAME_NAME}: column {column} holds Object; expected text")
-        given.rows.select(known).sink_parquet(unfinished, compression="lz4", row_group_size=_FRAME_ROWS)
+                raise PolyframeError(f"{_FRAME_NAME}: column {column} has type Object; expected text")
+        source.rows.select(known).sink_parquet(unfinished, compression="lz4", row_group_size=_FRAME_ROWS)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(
-            f"{_FRAME_NAME}: cannot be computed: {next(iter(str(error).splitlines()), 'no reason is known')}"
+            f"{_FRAME_NAME}: cannot be computed: {next(iter(str(error).splitlines()), 'unknown reason')}"
         ) from None
     return unfinished.replace(copy)
 
@@ -335,18 +335,18 @@ def _identity(path: Source) -> Source:
     return path if isinstance(path, FrameSource) or path == STANDARD_INPUT else path.resolve()
 
 
-def _expand(named: SourceLike) -> Sequence[Source]:
-    if isinstance(named, FrameSource):
-        return [named]
-    path = Path(named)
+def _expand(source: SourceLike) -> Sequence[Source]:
+    if isinstance(source, FrameSource):
+        return [source]
+    path = Path(source)
     if path == STANDARD_INPUT or path.exists():
         return [path]
-    pattern = os.fspath(named)
+    pattern = os.fspath(source)
     if not glob.has_magic(pattern):
-        raise PolyframeError(no_such_file(named))
-    # As a shell does it: absolute patterns too, and no hidden files, both unlike Path.glob.
+        raise PolyframeError(no_such_file(source))
+    # Like a shell: absolute patterns are allowed, and hidden files do not match; both unlike Path.glob.
     entries = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207
-    found = sorted(entry for entry in entries if entry.is_file())
-    if not found:
-        raise PolyframeError(f"{named}: matches no file; check the pattern, relative to {Path.cwd()}")
-    return found
+    files = sorted(entry for entry in entries if entry.is_file())
+    if not files:
+        raise PolyframeError(f"{source}: matches no file; check the pattern, relative to {Path.cwd()}")
+    return files

@@ -1,6 +1,6 @@
-"""Workflow versions, compared as versions: 13.2 comes before 13.16.
+"""Compare workflow versions: 13.2 comes before 13.16.
 
-Versions are text all the way. As a number `13.10` would become 13.1, which is another version.
+Versions stay strings: as a float, `13.10` would become 13.1, which is another version.
 """
 
 import re
@@ -12,22 +12,22 @@ from polyframe.core.errors import UsageError, short_repr
 
 _VERSION: Final = re.compile(r"\s*([0-9]{1,9})(?:\.([0-9]{1,9}))?\s*")
 _ALL_MINORS: Final = 10**9
-#: What names the newest version of an export, whatever earlier runs took.
+#: Selects the newest version of an export, whatever earlier runs used.
 NEWEST: Final = "newest"
 _FORMS: Final = (
     "`13.19` (exactly this version), `13` (all 13.x) "
-    "or a range `4..13.19`, `4..`, `..13` (both ends included); `newest` takes the newest in the export"
+    "or a range `4..13.19`, `4..`, `..13` (both ends included); `newest` is the newest in the export"
 )
 
 
 @dataclass(frozen=True)
 class VersionSpec:
-    """The workflow versions to use, from the lowest to the highest, both included.
+    """A range of workflow versions, both ends included.
 
     Attributes
     ----------
     text : str
-        The canonical way to write it.
+        The canonical form.
     lowest, highest : tuple of (int, int)
         Major and minor version.
     """
@@ -38,34 +38,34 @@ class VersionSpec:
 
 
 def is_version(text: object) -> bool:
-    """Return whether something looks like a workflow version: `13` or `13.19`, spaces around allowed."""
+    """Return whether a value is a workflow version, `13` or `13.19`, optionally with spaces around it."""
     return isinstance(text, str) and _VERSION.fullmatch(text) is not None
 
 
 def version_key(text: str) -> tuple[int, int]:
-    """Return what sorts versions: major and minor version as whole numbers; `13` counts as 13.0.
+    """Return the sort key of a version: major and minor version as integers; `13` counts as 13.0.
 
     Raises
     ------
     ValueError
-        Where the text is no version; ask `is_version` first.
+        If it is not a version; check with `is_version` first.
     """
     match = _VERSION.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no workflow version")
+        raise ValueError(f"{text!r} is not a workflow version")
     return int(match[1]), int(match[2] or 0)
 
 
 def parse_version_spec(spec: str) -> VersionSpec:
-    """Return the versions that a text such as `13.19`, `13` or `4..13.19` names.
+    """Parse a version specification such as `13.19`, `13` or `4..13.19`.
 
-    A version without a minor part, or with the minor part 0, stands for all its minor versions; as the lower
-    end of a range it is where they begin, as the upper end it includes them all.
+    A version without a minor part, or with minor part 0, means all its minor versions: from the first one as
+    the lower end of a range, up to the last one as the upper end.
 
     Raises
     ------
     UsageError
-        Where the text has none of these forms, or the lower end is above the upper end.
+        If it has none of these forms, or the lower end is above the upper end.
     """
     low, dots, high = spec.partition("..") if isinstance(spec, str) else ("", "", "")
     ends = [end for end in (low, high) if end.strip()]
@@ -77,29 +77,25 @@ def parse_version_spec(spec: str) -> VersionSpec:
     lowest = version_key(low) if low.strip() else (0, 0)
     highest = _with_all_minors(high) if high.strip() else (_ALL_MINORS, _ALL_MINORS)
     if lowest > highest:
-        raise UsageError(f"workflow_version: {spec!r} begins above its end; write the lower version first")
+        raise UsageError(f"workflow_version: {spec!r} is an empty range; write the lower version first")
     return VersionSpec(
         "..".join(_canonical(end) if end.strip() else "" for end in (low, high)), lowest, highest
     )
 
 
 def version_spec_from_config(value: Any) -> str:
-    """Return the canonical text for what a configuration gives as `workflow_version`.
+    """Return the canonical form of `workflow_version` in a configuration.
 
     Parameters
     ----------
     value : str, int or mapping
-        A text as for `parse_version_spec`, `newest`, a whole number (a major version), or a mapping with
-        `min`, `max` or both. A float is refused, since 13.10 and 13.1 are the same float and two versions.
-
-    Returns
-    -------
-    str
+        A string as for `parse_version_spec`, `newest`, an integer (a major version), or a mapping with `min`,
+        `max` or both. Floats are rejected, since 13.10 and 13.1 are the same float but two versions.
 
     Raises
     ------
     UsageError
-        Where the value is none of these.
+        If the value is none of these.
     """
     if isinstance(value, Mapping):
         ends = {key: end for key, end in value.items() if end is not None}
@@ -110,14 +106,14 @@ def version_spec_from_config(value: Any) -> str:
         texts = {key: _version_text(end) for key, end in ends.items()}
         for key, text in texts.items():
             if not is_version(text):
-                raise UsageError(f"workflow_version.{key}: {text!r} is no version such as `13` or `13.19`")
+                raise UsageError(f"workflow_version.{key}: {text!r} is not a version such as `13` or `13.19`")
         return parse_version_spec(f"{texts.get('min', '')}..{texts.get('max', '')}").text
     text = _version_text(value)
     return NEWEST if text.strip().lower() == NEWEST else parse_version_spec(text).text
 
 
 def selects(spec: str, versions: Sequence[str]) -> list[bool]:
-    """Return which versions a specification names.
+    """Return which versions a specification selects.
 
     Parameters
     ----------
@@ -129,16 +125,16 @@ def selects(spec: str, versions: Sequence[str]) -> list[bool]:
     Returns
     -------
     list of bool
-        One for each version; False for a text that is no version.
+        One for each string; False if it is not a version.
 
     Raises
     ------
     UsageError
-        Where the specification has none of the known forms.
+        If the specification is not valid.
     """
-    wanted = parse_version_spec(spec)
+    selected = parse_version_spec(spec)
     return [
-        is_version(version) and wanted.lowest <= version_key(version) <= wanted.highest
+        is_version(version) and selected.lowest <= version_key(version) <= selected.highest
         for version in versions
     ]
 

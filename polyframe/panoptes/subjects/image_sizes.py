@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes.classifications.column_parsers import whole_number
+from polyframe.panoptes.classifications.column_parsers import integer
 from polyframe.panoptes.classifications.compression import kind_of
 from polyframe.panoptes.classifications.metadata import NATURAL
 
@@ -77,7 +77,7 @@ def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
     )
     subjects = rows.select(pl.col("subject_ids").cast(pl.String), "metadata")
     return (
-        subjects.select(whole_number("subject_ids").alias("subject_id"), told.alias("told"))
+        subjects.select(integer("subject_ids").alias("subject_id"), told.alias("told"))
         .drop_nulls()
         .group_by("subject_id", "told")
         .len()
