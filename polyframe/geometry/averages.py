@@ -192,20 +192,17 @@ def _are_one_part(polygons: NDArray[Any], starts: Ints, clusters: Ints) -> Flags
 
 
 def _largest_common_parts(
-    geometries: NDArray[Any],
-    polygons: NDArray[Any],
-    starts: Ints,
-    clusters: Ints,
+    intersections: NDArray[Any], polygons: NDArray[Any], starts: Ints, clusters: Ints
 ) -> NDArray[Any]:
     """Return the largest part of each intersection that GEOS computed, the leftmost on ties.
 
     If rounding decides what is one part, the result of the depth walk is used instead, which is exact.
     """
-    parts, owner = extract_polygons(geometries)
-    largest, of = largest_with_area(parts, owner)
-    parts_chosen = np.full(len(geometries), shapely.Polygon(), dtype=object)
-    parts_chosen[of] = largest
-    uncertain = uncertain_parts(parts, owner, len(geometries))
+    parts, owner = extract_polygons(intersections)
+    largest, owners = largest_with_area(parts, owner)
+    chosen = np.full(len(intersections), shapely.Polygon(), dtype=object)
+    chosen[owners] = largest
+    uncertain = uncertain_parts(parts, owner, len(intersections))
     counts = np.diff(starts)[clusters]
     vertices = offsets_of(shapely.get_num_coordinates(polygons))[starts]
     large = counts * np.diff(vertices)[clusters] > _MOST_INTERPRETED
@@ -219,10 +216,10 @@ def _largest_common_parts(
         walked = walk_contours(polygons[members], offsets_of(counts), "last")
         exact = np.flatnonzero(uncertain & walked.verified & ~walked.may_have_holes)
         levels = np.diff(walked.offsets)
-        parts_chosen[exact] = shapely.Polygon()
+        chosen[exact] = shapely.Polygon()
         exact = exact[levels[exact] > 0]
-        parts_chosen[exact] = walked.polygons[walked.offsets[exact]]
-    return parts_chosen
+        chosen[exact] = walked.polygons[walked.offsets[exact]]
+    return chosen
 
 
 def _unite(collections: NDArray[Any]) -> NDArray[Any]:
@@ -232,9 +229,9 @@ def _unite(collections: NDArray[Any]) -> NDArray[Any]:
 def _overlay(function: Callable[..., NDArray[Any]], *arrays: NDArray[Any]) -> NDArray[Any]:
     """Overlay whole arrays; if GEOS fails, try again after `make_valid`, or else return an empty polygon."""
     results: NDArray[Any] = apply_isolated(function, *arrays, failed=None)
-    refused = np.flatnonzero(shapely.is_missing(results))
-    if len(refused):
-        repaired = (apply_isolated(shapely.make_valid, array[refused], failed=None) for array in arrays)
-        results[refused] = apply_isolated(function, *repaired, failed=None)
+    failures = np.flatnonzero(shapely.is_missing(results))
+    if len(failures):
+        repaired = (apply_isolated(shapely.make_valid, array[failures], failed=None) for array in arrays)
+        results[failures] = apply_isolated(function, *repaired, failed=None)
         results[shapely.is_missing(results)] = shapely.Polygon()
     return results

@@ -24,7 +24,7 @@ from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 #: Marks times vertices of a cluster above which `auto` compiles. About here, with 300 marks of 120 vertices,
 #: GEOS takes 4 s for all pairs and 8 s for contours. Compiling takes 5 s and 30 s, once per installation.
-_MUCH: Final = 10_000_000
+_WORTH_COMPILING: Final = 10_000_000
 
 Polygons = NDArray[Any]
 
@@ -112,7 +112,7 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
     if name != "auto":
         return engine_named(name)
     work = len(marks) * int(shapely.get_num_coordinates(marks).sum())
-    return engine_named("auto" if is_quadratic and work > _MUCH else "shapely")
+    return engine_named("auto" if is_quadratic and work > _WORTH_COMPILING else "shapely")
 
 
 def check_engine(name: str) -> None:

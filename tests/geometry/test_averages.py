@@ -1,3 +1,5 @@
+"""Test unions, intersections, medians and the last mark, and the consensus of clusters."""
+
 import datetime
 import itertools
 

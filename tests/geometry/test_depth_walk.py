@@ -1,3 +1,5 @@
+"""Test the depth walk: by hand, against contours by GEOS, and against exact arithmetic."""
+
 from fractions import Fraction
 
 import numpy as np

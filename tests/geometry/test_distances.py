@@ -1,3 +1,5 @@
+"""Test IoU distances and the consensus of a distance matrix."""
+
 import numpy as np
 import pytest
 import shapely

@@ -1,3 +1,5 @@
+"""Test that many equal outlines in a cluster give the same results, quickly."""
+
 import itertools
 import time
 

@@ -141,7 +141,7 @@ def test_a_large_cluster_is_compiled_and_gives_the_same_results(monkeypatch: pyt
     marks = np.array([shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(8)], dtype=object)
     geos = g.iou_distance_matrix(marks), g.contours(marks)
     assert engine_for("auto", marks, is_quadratic=True).name == "shapely"
-    monkeypatch.setattr(engines, "_MUCH", 8 * 8 * 5 - 1)
+    monkeypatch.setattr(engines, "_WORTH_COMPILING", 8 * 8 * 5 - 1)
     assert engine_for("auto", marks, is_quadratic=True).name == "compiled"
     assert engine_for("auto", marks[:7], is_quadratic=True).name == "shapely"
     # GEOS is as fast.

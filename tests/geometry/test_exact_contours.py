@@ -1,3 +1,5 @@
+"""Test exact contours: by hand, and against subsets, faces, cells and adding marks one by one."""
+
 import itertools
 
 import numpy as np

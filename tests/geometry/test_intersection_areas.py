@@ -1,3 +1,5 @@
+"""Test intersection areas by plane sweep: by hand, and against GEOS."""
+
 import itertools
 import threading
 

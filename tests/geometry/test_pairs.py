@@ -1,3 +1,5 @@
+"""Test which pairs of marks are candidates for a distance."""
+
 import itertools
 import tracemalloc
 

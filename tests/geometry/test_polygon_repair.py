@@ -1,3 +1,5 @@
+"""Test how drawn paths become valid polygons, or why they cannot."""
+
 import itertools
 
 import numpy as np

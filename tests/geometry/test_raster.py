@@ -1,3 +1,5 @@
+"""Test contours on a grid."""
+
 import itertools
 
 import numpy as np

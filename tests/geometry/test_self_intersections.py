@@ -1,3 +1,5 @@
+"""Test which outlines cross themselves too often to be repaired."""
+
 import numpy as np
 import pytest
 import shapely
