@@ -42,7 +42,7 @@ def current_stages(
     stages : sequence of str
         The stages to look for.
     earlier : EarlierWork
-        Where to look.
+        The parts that may be reused.
     """
     current: dict[str, StageRecord] = {}
     for stage in stages:
@@ -67,7 +67,7 @@ def remove_outdated(current: Mapping[str, Mapping[str, StageRecord]], earlier: E
     current : mapping
         By partition and stage, from `current_stages`.
     earlier : EarlierWork
-        Where it looked.
+        The parts that `current_stages` looked at.
     """
     needed = {
         earlier.output.finished_part(table, partition)

@@ -1,4 +1,4 @@
-"""Fingerprints: what a part file was made from, so that a later run knows whether it is still right."""
+"""Compute fingerprints of parts, by which a later run decides whether they are up to date."""
 
 import hashlib
 import json
@@ -12,24 +12,24 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.stages import STAGE_TABLES, stage_settings
 
-#: What else decides about the bytes of a part: the program, and the hashes that stand for the rows.
+#: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
 _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__version__)
-#: What is hashed to tell keys apart, without telling the key.
+#: Hashed with a secret key to distinguish keys without revealing them.
 _PURPOSE: Final = b"polyframe volunteers"
 
 
 def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Mapping[str, str]:
-    """Return the fingerprint of what each stage makes of the rows of a partition.
+    """Return the fingerprint of each stage for the rows of a partition.
 
     Parameters
     ----------
     content : str
-        Stands for the rows of the export, see `polyframe.panoptes.classifications.selection.take_census`.
+        The hash of the rows, from the scan of the export.
     settings : Settings
-        Those that matter to a stage go into its fingerprint, and no others: another `eps` leaves that of the
-        extraction as it is.
+        Only those that matter to a stage are part of its fingerprint: another `eps` does not change that of
+        the extraction.
     key : bytes
-        With which volunteers are hashed; another one gives other names, hence another fingerprint.
+        The key with which volunteers are hashed; another key gives other names, hence another fingerprint.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
 
 
 def places_fingerprint(places: str, sources: tuple[str, ...]) -> str:
-    """Return the fingerprint of where the rows stand, by file and number, as `rejects` may tell it."""
+    """Return the fingerprint of the positions of the rows, by file and number, for `rejects`."""
     return _digest([places, sources if len(sources) > 1 else ()])
 
 

@@ -1,8 +1,7 @@
-"""One run at a time in an output directory: a lock that the system lifts when its holder dies."""
+"""Lock an output directory for one run, with a lock that the system releases if the process dies."""
 
 import contextlib
 import errno
-import json
 import os
 import platform
 import stat
@@ -10,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
+import msgspec
+
 from polyframe.core.errors import PolyframeError
 
 _TRIES: Final = 20
-#: What file systems answer that have no locks: Lustre without `-o flock`, some NFS, SMB and FUSE.
+#: Errors of file systems without locks: Lustre without `-o flock`, some NFS, SMB and FUSE.
 _NO_LOCKS: Final = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
-#: Never through a link, and never waiting for the other end of a pipe.
+#: Do not follow a link, and do not wait for the other end of a pipe.
 _OPEN_FLAGS: Final = (
     os.O_RDWR
     | os.O_CREAT
@@ -23,12 +24,23 @@ _OPEN_FLAGS: Final = (
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_BINARY", 0)
 )
-#: Seconds until a lock that a dead process left is taken over, where the file system has no locks.
+#: Seconds to wait until the lock of a dead process is replaced, on a file system without locks.
 _LONGEST_TAKEOVER: Final = 0.5
-#: Windows keeps others from reading the byte that is locked, which is the first.
+#: The first byte is locked; on Windows others cannot read it.
 _LOCKED_BYTES: Final = 1
 _LONGEST_RECORD: Final = 4096
-_RECORD_BEGINS: Final = '{"pid":'
+_RECORD_START: Final = '{"pid":'
+
+
+class _Holder(msgspec.Struct, frozen=True):
+    """The process that holds a lock: `lock` says whether the system or a second file is the lock."""
+
+    pid: int
+    host: str
+    lock: str = "system"
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host[:64]}"
 
 
 @contextlib.contextmanager
@@ -38,33 +50,33 @@ def exclusive(path: Path, output: Path) -> Iterator[None]:
     Parameters
     ----------
     path : Path
-        The lock file; its folder exists.
+        The lock file, in an existing folder.
     output : Path
-        What is locked, for the message.
+        The directory that is locked, for the message.
 
     Raises
     ------
     PolyframeError
-        Where another process holds it; the message names the process.
+        If another process holds it; the message names the process.
     OSError
-        Where the file cannot be opened or locked for another reason.
+        If the file cannot be opened or locked for another reason.
 
     Notes
     -----
-    The lock is one of the operating system's on an open file (`flock`, `LockFileEx`), not the file's being
-    there: what a dead process left behind does not block, and no clock is asked. On a file system without
-    locks a second file stands for it (`soft_lock_of`), whose being there is the lock: that of a dead process
-    of this computer is taken over; whether one of another computer is alive cannot be told from here.
+    The operating system locks the open file (`flock`, `LockFileEx`), so the file of a dead process does not
+    block others, and no clock is involved. On a file system without locks, the existence of a second file is
+    the lock (`soft_lock_of`). That of a dead process of this computer is replaced; of a process on another
+    computer it is not known whether it is alive.
     """
     with contextlib.ExitStack() as held:
         file, soft = _open_locked(path, output, held)
-        record = {"pid": os.getpid(), "host": platform.node(), "lock": "file" if soft else "system"}
+        holder = _Holder(os.getpid(), platform.node(), "file" if soft else "system")
         if not _is_ours(file):
             raise PolyframeError(f"{path}: was not written by polyframe; move it elsewhere, then run again")
         try:
             file.seek(0)
             file.truncate()
-            file.write(" " * _LOCKED_BYTES + json.dumps(record))
+            file.write(" " * _LOCKED_BYTES + msgspec.json.encode(holder).decode())
             file.flush()
             yield
         finally:
@@ -72,53 +84,53 @@ def exclusive(path: Path, output: Path) -> Iterator[None]:
 
 
 def soft_lock_of(path: Path) -> Path:
-    """Return the file that stands for a lock where the file system has none."""
+    """Return the file that replaces a lock on a file system without locks."""
     return path.with_name(f"{path.name}.held")
 
 
 def holder_of(path: Path) -> str | None:
-    """Name the process that holds a lock file, without taking or touching the lock; None where nobody does.
+    """Name the process that holds a lock file, without touching the lock; None if no process does.
 
     Notes
     -----
-    Linux lists the locks that are held. Elsewhere, and on file systems without locks, a lock counts as held
-    while the process that it names is alive. One that names another computer cannot be judged from here, and
-    the answer says so.
+    Linux lists all locks. Elsewhere, and on file systems without locks, a lock counts as held while its
+    process is alive. Of a process on another computer this is not known, and the result says so.
     """
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             return None
-        record = _record(path)
+        holder = _read_holder(path)
     except PermissionError:
-        # Windows lets nobody read what is locked.
+        # On Windows a locked file cannot be read.
         return "another process" if os.name == "nt" else None
     except OSError:
         return None
-    if record is None:
-        # Whoever locks it writes into it at once.
+    if holder is None:
+        # A process that locks the file writes into it at once.
         return None
-    pid, host, soft = record
-    named = _named(pid, host)
-    if host != platform.node():
-        return f"{named} (if it is still alive there)"
-    held = (soft_lock_of(path).exists() and _is_alive(pid)) if soft else _is_listed(status, pid)
-    return named if held else None
+    if holder.host != platform.node():
+        return f"{holder} (if it is still alive there)"
+    if holder.lock == "file":
+        is_held = soft_lock_of(path).exists() and _is_alive(holder.pid)
+    else:
+        is_held = _is_listed(status, holder.pid)
+    return str(holder) if is_held else None
 
 
 def _is_listed(status: os.stat_result, pid: int) -> bool:
-    """Tell whether a process of this computer holds a file locked."""
+    """Tell whether a process of this computer has locked a file."""
     try:
         listed = Path("/proc/locks").read_text(encoding="ascii")
     except (OSError, ValueError):
         return _is_alive(pid)
     number = str(status.st_ino)
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{number}"
+    device_and_inode = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{number}"
     for fields in map(str.split, listed.splitlines()):
         if len(fields) > 5 and fields[1] == "FLOCK":
-            # Layered file systems list the device below them, hence the second look by process.
+            # Layered file systems list the device below them, hence the comparison by process.
             by_process = fields[4] == str(pid) and fields[5].rsplit(":", 1)[-1] == number
-            if fields[5] == place or by_process:
+            if fields[5] == device_and_inode or by_process:
                 return True
     return False
 
@@ -136,13 +148,13 @@ def _is_alive(pid: int) -> bool:
 
 
 def _is_alive_on_windows(pid: int) -> bool:
-    """Ask for the process by its number: a signal, even number 0, would end it there."""
+    """Look the process up by its number: on Windows a signal, even number 0, would end it."""
     import ctypes
 
-    may_be_waited_for, timed_out, access_denied = 0x00100000, 0x102, 5
+    synchronize, timed_out, access_denied = 0x00100000, 0x102, 5
     system: Any = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
     system.OpenProcess.restype = ctypes.c_void_p
-    handle = system.OpenProcess(may_be_waited_for, False, pid)
+    handle = system.OpenProcess(synchronize, False, pid)
     if not handle:
         code: int = ctypes.get_last_error()  # type: ignore[attr-defined,unused-ignore]
         return code == access_denied
@@ -153,7 +165,7 @@ def _is_alive_on_windows(pid: int) -> bool:
 
 
 def _open_locked(path: Path, output: Path, held: contextlib.ExitStack) -> tuple[IO[str], bool]:
-    """Open and lock the file; also tell whether a second file had to be the lock."""
+    """Open and lock the file; also return whether a second file is the lock."""
     for _ in range(_TRIES):
         with contextlib.ExitStack() as opened:
             file = opened.enter_context(_open(path))
@@ -172,17 +184,17 @@ def _open(path: Path) -> IO[str]:
     descriptor = os.open(path, _OPEN_FLAGS, 0o666)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise PolyframeError(f"{path}: is no file; remove it")
+        raise PolyframeError(f"{path}: is not a file; remove it")
     return os.fdopen(descriptor, "r+", encoding="utf-8", newline="\n")
 
 
 def _lock(file: IO[str], path: Path, output: Path) -> bool:
-    """Lock an open file; False where the file system has no locks.
+    """Lock an open file; return False if the file system has no locks.
 
     Raises
     ------
     PolyframeError
-        Where another process holds it.
+        If another process holds it.
     """
     import filelock
 
@@ -198,34 +210,34 @@ def _lock(file: IO[str], path: Path, output: Path) -> bool:
 
 
 def _hold_second_file(path: Path, output: Path, opened: contextlib.ExitStack) -> None:
-    """Hold the file that stands for the lock, where its file system has none.
+    """Hold the file that replaces the lock on a file system without locks.
 
     Raises
     ------
     PolyframeError
-        Where another process holds it.
+        If another process holds it.
     """
     import filelock
 
     second = soft_lock_of(path)
     lock = filelock.SoftFileLock(second, thread_local=False)
     try:
-        # What a dead process of this computer left goes at the first try, so that another one is needed.
+        # The first try removes the file of a dead process of this computer, so a second one is needed.
         lock.acquire(timeout=_LONGEST_TAKEOVER, poll_interval=_LONGEST_TAKEOVER / 10)
     except filelock.Timeout:
         raise PolyframeError(
-            f"{output}: {_holder(path)} is working on it; wait for it, or stop it first; where it is gone, "
+            f"{output}: {_holder(path)} is working on it; wait for it, or stop it first; if it is gone, "
             f"remove {second} (this file system has no locks)"
         ) from None
     opened.callback(lock.release)
 
 
 def _remove(path: Path, file: IO[str]) -> None:
-    # Before it is let go, so that nobody locks a file that is about to vanish.
+    # Before it is unlocked, so that nobody locks a file that is about to be removed.
     try:
         path.unlink()
     except PermissionError:
-        # Windows keeps what is open, and with it the file of whoever locks it in this moment.
+        # Windows does not remove open files, including that of a process which locks it at this moment.
         file.close()
         with contextlib.suppress(OSError):
             path.unlink()
@@ -234,16 +246,16 @@ def _remove(path: Path, file: IO[str]) -> None:
 
 
 def _is_ours(file: IO[str]) -> bool:
-    """Tell whether a lock file holds what we write into it, or the beginning of that, or nothing."""
+    """Tell whether a lock file contains a record of ours, or the beginning of one, or nothing."""
     try:
-        begins = file.read(_LOCKED_BYTES + len(_RECORD_BEGINS)).strip()
+        start = file.read(_LOCKED_BYTES + len(_RECORD_START)).strip()
     except UnicodeDecodeError:
         return False
-    return begins.startswith(_RECORD_BEGINS) or _RECORD_BEGINS.startswith(begins)
+    return start.startswith(_RECORD_START) or _RECORD_START.startswith(start)
 
 
 def _is_in_place(file: IO[str], path: Path) -> bool:
-    """Tell whether the locked file is still the one at its path: its last holder may have removed it."""
+    """Tell whether the locked file is still at its path; its last holder may have removed it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
@@ -252,18 +264,13 @@ def _is_in_place(file: IO[str], path: Path) -> bool:
 
 def _holder(path: Path) -> str:
     try:
-        record = _record(path)
+        return str(_read_holder(path) or "another process")
     except OSError:
-        record = None
-    return _named(*record[:2]) if record else "another process"
+        return "another process"
 
 
-def _named(pid: int, host: str) -> str:
-    return f"process {pid} on {host[:64]}"
-
-
-def _record(path: Path) -> tuple[int, str, bool] | None:
-    """Return process, computer, and whether a second file is the lock; None where it is not written."""
+def _read_holder(path: Path) -> _Holder | None:
+    """Return the holder of a lock file; None if the file does not contain one."""
     try:
         with path.open("rb", buffering=0) as file:
             try:
@@ -271,7 +278,6 @@ def _record(path: Path) -> tuple[int, str, bool] | None:
             except PermissionError:
                 file.seek(_LOCKED_BYTES)
                 content = file.read(_LONGEST_RECORD)
-        told = json.loads(content or b"")
-        return int(told["pid"]), str(told["host"]), told.get("lock") == "file"
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return msgspec.json.decode(content or b"", type=_Holder)
+    except (ValueError, RecursionError):
         return None

@@ -61,7 +61,7 @@ class PartitionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name : str
         Part of the names of its files.
     first_subject : int or None
-        Where the partition begins; None for the first one.
+        The first subject of the partition; None for the first partition.
     content : str
         Hash of its rows.
     stages : mapping of str to StageRecord

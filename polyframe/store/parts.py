@@ -1,4 +1,4 @@
-"""Part files: Parquet with a footer that tells what is in it, written whole or not at all."""
+"""Write and read part files: Parquet with a footer that records their origin."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ GEO: Final = {
     "primary_column": "geometry",
     "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
 }
-#: As many threads may write at once.
+#: The most threads that write at the same time.
 _MOST_WRITERS: Final = 64
 _WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
 
@@ -52,18 +52,18 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) -> int:
-    """Write one part file, whole or not at all.
+    """Write one part file atomically.
 
     Parameters
     ----------
     frame : polars.DataFrame
         Rows of the table, in any order.
     path : Path
-        Where to; its folder is made.
+        The file; its folder is created.
     table : Table
-        Gives columns, types and order.
+        Defines columns, types and order.
     origin : Origin
-        Goes into the footer.
+        Recorded in the footer.
 
     Returns
     -------
@@ -73,11 +73,11 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     Raises
     ------
     PolyframeError
-        Where it cannot be written, for instance because the disk is full.
+        If it cannot be written, for example because the disk is full.
     """
     import pyarrow.parquet as pq
 
-    # Not Polars' own writer: readers of whole folders look for the metadata in the Arrow schema.
+    # Not with Polars, since readers of whole folders look for the metadata in the Arrow schema.
     arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     arrow = arrow.replace_schema_metadata(_footer(table, origin))
     # Publishing syncs the folder, once for all parts.
@@ -88,14 +88,14 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
 
 
 def no_more_parts(seconds: float) -> None:
-    """Let no thread of this process begin with a part any more, and wait for those that are at it.
+    """Wait until no thread of this process writes a part, and let none start another.
 
-    For a process that is about to end while threads work: none leaves half a file behind.
+    Called at the end of the process, so that no part is cut off.
 
     Parameters
     ----------
     seconds : float
-        How long to wait at most.
+        The longest time to wait.
     """
     end = time.monotonic() + seconds
     for _ in range(_MOST_WRITERS):
@@ -109,25 +109,25 @@ def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
     Raises
     ------
     PolyframeError
-        Where one of them is missing or damaged.
+        If one of them is missing or damaged.
     """
     try:
         return pl.read_parquet(list(paths), glob=False)
     except (pl.exceptions.PolarsError, OSError):
-        damaged = next((path for path in paths if not _is_whole(path)), paths[0])
+        damaged = next((path for path in paths if not _is_readable(path)), paths[0])
         raise PolyframeError(
-            f"{damaged}: is missing or damaged; make it anew with `polyframe run --force`"
+            f"{damaged}: is missing or damaged; rebuild it with `polyframe run --force`"
         ) from None
 
 
 def read_origin(path: Path) -> Origin | None:
-    """Return what the footer of a part file tells of its origin; None where it is no whole part of ours."""
-    found = read_rows_and_origin(path)
-    return found[1] if found else None
+    """Return the origin of a part from its footer; None if it is damaged or not written by polyframe."""
+    footer = read_rows_and_origin(path)
+    return footer[1] if footer else None
 
 
 def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
-    """Return how many rows a part file has, and its origin; None where it is no whole part of ours."""
+    """Return the number of rows of a part, and its origin; None as from `read_origin`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -139,7 +139,7 @@ def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
         return None
 
 
-def _is_whole(path: Path) -> bool:
+def _is_readable(path: Path) -> bool:
     try:
         pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
@@ -148,13 +148,13 @@ def _is_whole(path: Path) -> bool:
 
 
 def _footer(table: Table, origin: Origin) -> dict[str, str]:
-    told = {
+    metadata = {
         "table": table.name,
         "schema_version": SCHEMA_VERSION,
         "polyframe_version": __version__,
         **msgspec.to_builtins(origin),
     }
-    footer = {FOOTER: json.dumps(told)}
+    footer = {FOOTER: json.dumps(metadata)}
     if table.geometry:
         footer["geo"] = json.dumps(GEO)
     return footer

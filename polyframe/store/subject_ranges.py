@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 
 
-def within_range(column: str, first: int | None, following: int | None) -> pl.Expr:
-    """Keep the subjects of a partition; those that could not be read belong to the first one.
+def within_range(column: str, first: int | None, next_first: int | None) -> pl.Expr:
+    """Select the subjects of a partition; rows without a readable subject belong to the first one.
 
-    True or false for every row, never a bare literal: Polars cannot filter by one in several threads.
+    The result is a boolean for every row, never a literal, since Polars cannot filter by one in threads.
     """
     lowest = int(np.iinfo(np.int64).min)
     subject = pl.col(column).fill_null(lowest)
-    kept = subject >= (lowest if first is None else first)
-    return kept if following is None else kept & (subject < following)
+    selected = subject >= (lowest if first is None else first)
+    return selected if next_first is None else selected & (subject < next_first)

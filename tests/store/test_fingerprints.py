@@ -1,4 +1,4 @@
-"""Fingerprints: they change with what matters to a table, and with nothing else."""
+"""Fingerprints change with everything that matters to a table, and with nothing else."""
 
 import dataclasses
 from typing import Any, get_args
@@ -39,7 +39,7 @@ OTHER: dict[str, Any] = {
     "partition_size": 9,
     "max_shrink": 0.9,
 }
-#: Which stages a setting changes, by what it says that it affects.
+#: The stages whose fingerprints a setting changes, by the `affects` of the setting.
 CHANGED: dict[str, set[str]] = {
     "extract": {"extract", "reduce", "contours"},
     "reduce": {"reduce", "contours"},
@@ -82,16 +82,16 @@ def test_every_part_of_a_drawing_task_matters(task: DrawingTask) -> None:
     assert changed(one, other) == set(STAGE_TABLES)
 
 
-def test_stages_and_rows_are_told_apart() -> None:
+def test_stages_and_rows_have_different_fingerprints() -> None:
     one, other = (stage_fingerprints(content, Settings()) for content in ("0" * 16, "1" * 16))
-    found = [*one.values(), *other.values()]
-    assert len(set(found)) == 2 * len(STAGE_TABLES)
-    assert all(len(value) == 32 and int(value, 16) >= 0 for value in found)
+    digests = [*one.values(), *other.values()]
+    assert len(set(digests)) == 2 * len(STAGE_TABLES)
+    assert all(len(digest) == 32 and int(digest, 16) >= 0 for digest in digests)
     assert stage_fingerprints("0" * 16, Settings()) == one
 
 
 @pytest.mark.parametrize("place", range(len(fingerprints._MADE_BY)))
-def test_another_program_is_told(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_changes_all_fingerprints(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
     before = stage_fingerprints("0" * 16, Settings())
     made_by = list(fingerprints._MADE_BY)
     made_by[place] = "other"
@@ -100,7 +100,7 @@ def test_another_program_is_told(place: int, monkeypatch: pytest.MonkeyPatch) ->
     assert all(before[stage] != after[stage] for stage in STAGE_TABLES)
 
 
-def test_places_go_by_the_names_of_files_only_where_there_are_several() -> None:
+def test_places_depend_on_file_names_only_if_there_are_several_files() -> None:
     assert places_fingerprint("0", ("a.csv",)) == places_fingerprint("0", ("b.csv",))
     assert places_fingerprint("0", ("a.csv",)) != places_fingerprint("1", ("a.csv",))
     several = [places_fingerprint("0", names) for names in (("a",), ("a", "b"), ("b", "a"), ("a", "c"))]

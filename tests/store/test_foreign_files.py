@@ -1,4 +1,4 @@
-"""Nothing is removed or written over that polyframe did not write, and nothing through a link."""
+"""Files that polyframe did not write are never removed or replaced, and links are not followed."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def out(small: Path, tmp_path: Path, polyframe: Call) -> Path:
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Path:
-    """A folder of somebody else; its files have the names that a run gives to its own."""
+    """A folder of somebody else; its files have the names that a run uses."""
     folder = tmp_path / "foreign"
     for name in (
         "thesis.txt",
@@ -85,7 +85,7 @@ def test_a_new_output_whose_work_directory_is_a_link(
 def test_a_link_inside_the_work_directory(
     name: str, more: tuple[str, ...], small: Path, out: Path, foreign: Path, polyframe: Call
 ) -> None:
-    """Neither what it leads to nor the link itself is touched."""
+    """Neither the link nor its target is changed."""
     theirs, before = files(foreign), files(out)
     link = out / WORK / name
     link.parent.mkdir(parents=True)
@@ -98,7 +98,7 @@ def test_a_link_inside_the_work_directory(
 
 
 @pytest.mark.parametrize("name", ["next/labels/part-00000.parquet", "next/labels/.part-00000.parquet.tmp"])
-def test_a_part_that_waits_and_is_a_link(
+def test_a_finished_part_that_is_a_link(
     name: str, small: Path, tmp_path: Path, foreign: Path, polyframe: Call
 ) -> None:
     link = tmp_path / "new" / WORK / name
@@ -111,7 +111,7 @@ def test_a_part_that_waits_and_is_a_link(
 def test_foreign_files_in_a_real_work_directory(
     small: Path, out: Path, foreign: Path, polyframe: Call
 ) -> None:
-    """Those in nobody's way stay where they are; those under a name of ours stop a run."""
+    """Files with other names stay; files with a name of a run stop it."""
     before = files(out)
     (out / WORK).mkdir()
     (out / WORK / "thesis.txt").write_text("precious")
@@ -130,7 +130,7 @@ def test_foreign_files_in_a_real_work_directory(
         shutil.rmtree(out / WORK / name.split("/")[0])
 
 
-def test_what_an_earlier_run_left_is_removed(small: Path, out: Path, polyframe: Call) -> None:
+def test_files_of_an_earlier_run_are_removed(small: Path, out: Path, polyframe: Call) -> None:
     before = files(out)
     names = ["rows/00003.arrow", "started/00001-01", "sources/mended-0/note.txt", "sources/spooled-1", "lock"]
     names += ["sources/split-0.parquet.unfinished", "old/labels-0/part-00000.parquet", ".commit.json.tmp"]
@@ -145,7 +145,7 @@ def test_what_an_earlier_run_left_is_removed(small: Path, out: Path, polyframe: 
 
 @pytest.mark.parametrize("name", ["lock", "commit.json"])
 @pytest.mark.parametrize("text", [b"12-34-56", b"\xff\xfe", b'{"pip": 1}'])
-def test_a_file_of_somebody_else_that_has_a_name_of_ours_is_not_written_over(
+def test_a_foreign_file_with_a_name_of_ours_is_not_replaced(
     name: str, text: bytes, small: Path, out: Path, polyframe: Call
 ) -> None:
     (out / WORK).mkdir()
@@ -156,10 +156,10 @@ def test_a_file_of_somebody_else_that_has_a_name_of_ours_is_not_written_over(
 
 
 @pytest.mark.parametrize("exchanges", [True, False])
-def test_files_beside_the_parts_stay_where_they_are(
+def test_foreign_files_beside_the_parts_stay_there(
     exchanges: bool, small: Path, out: Path, foreign: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run replaces the folder; what is not ours moves along."""
+    """A run replaces the folder, and moves foreign files into the new one."""
     if not exchanges:
         monkeypatch.setattr(publishing, "_exchanged", lambda *_: False)
     (out / "labels" / "notes.txt").write_text("precious")
@@ -180,23 +180,23 @@ def test_files_beside_the_parts_stay_where_they_are(
     assert files(foreign)["thesis.txt"] == b"precious"
 
 
-def test_files_beside_the_parts_come_back_after_a_run_that_died(
+def test_foreign_files_beside_the_parts_return_after_a_run_that_died(
     small: Path, out: Path, polyframe: Call
 ) -> None:
-    theirs = out / WORK / "old" / "labels-0"
-    theirs.mkdir(parents=True)
-    (theirs / "notes.txt").write_text("precious")
-    (theirs / "part-00000.parquet").touch()
+    replaced = out / WORK / "old" / "labels-0"
+    replaced.mkdir(parents=True)
+    (replaced / "notes.txt").write_text("precious")
+    (replaced / "part-00000.parquet").touch()
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     assert (out / "labels" / "notes.txt").read_text() == "precious"
     assert not (out / WORK).exists()
 
 
 def other_file_system(here: Path) -> Path | None:
-    """A folder on another file system than the temporary one; None where there is none."""
+    """A folder on another file system than the temporary one; None if there is none."""
     place = Path("/dev/shm")
-    there = place.is_dir() and os.access(place, os.W_OK) and place.stat().st_dev != here.stat().st_dev
-    return place if there else None
+    usable = place.is_dir() and os.access(place, os.W_OK) and place.stat().st_dev != here.stat().st_dev
+    return place if usable else None
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["same file system", "other file system"])
@@ -206,7 +206,7 @@ def test_a_table_that_is_a_link(
 ) -> None:
     place = other_file_system(tmp_path) if other else tmp_path
     if place is None:
-        pytest.skip("no other file system to write to is known here (/dev/shm)")
+        pytest.skip("no other file system to write to (/dev/shm)")
     elsewhere = place / f"polyframe-{os.getpid()}-labels"
     try:
         shutil.move(out / "labels", elsewhere)
@@ -233,7 +233,7 @@ def test_a_part_that_is_a_link(small: Path, out: Path, foreign: Path, polyframe:
     assert (foreign / "thesis.txt").read_text() == "precious"
 
 
-def test_a_manifest_that_is_a_link_is_replaced_itself(
+def test_a_link_to_a_manifest_is_replaced_not_followed(
     small: Path, out: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     elsewhere = tmp_path / "manifest.json"
@@ -245,9 +245,7 @@ def test_a_manifest_that_is_a_link_is_replaced_itself(
     assert pf.status(out).settings["eps"] == 0.2
 
 
-def test_an_output_that_is_itself_a_link_works(
-    small: Path, out: Path, tmp_path: Path, polyframe: Call
-) -> None:
+def test_a_link_to_an_output_directory_works(small: Path, out: Path, tmp_path: Path, polyframe: Call) -> None:
     link = tmp_path / "link"
     link.symlink_to(out)
     assert polyframe("run", small, "-o", link, *HERE, "--eps", "0.2").code == 0
@@ -256,7 +254,7 @@ def test_an_output_that_is_itself_a_link_works(
 
 
 @pytest.mark.parametrize("name", SYSTEM_FILES)
-def test_files_of_the_system_are_no_reason_to_refuse_a_folder(
+def test_a_folder_with_system_files_is_accepted(
     name: str, small: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     assert is_system_file(name)
@@ -274,9 +272,7 @@ def test_files_of_the_system_are_no_reason_to_refuse_a_folder(
 @pytest.mark.parametrize(
     "name", ["thesis.txt", "DS_Store", "nfs12", ".nfsheet", ".gitignore", "Thumbs.db.txt"]
 )
-def test_other_names_are_no_files_of_the_system(
-    name: str, small: Path, tmp_path: Path, polyframe: Call
-) -> None:
+def test_other_names_are_not_system_files(name: str, small: Path, tmp_path: Path, polyframe: Call) -> None:
     new = tmp_path / "new"
     new.mkdir()
     (new / name).touch()

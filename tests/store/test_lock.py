@@ -1,4 +1,4 @@
-"""The lock of an output directory: held by one, told truly, also where a file system has no locks."""
+"""The lock of an output directory: held by one process and reported, even on file systems without locks."""
 
 import errno
 import json
@@ -27,7 +27,7 @@ HERE = f"process {os.getpid()} on {platform.node()}"
 
 @pytest.fixture(params=WITHOUT_LOCKS, ids=errno.errorcode.__getitem__)
 def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system that answers as Lustre, NFS, SMB or FUSE may."""
+    """A file system with an error of Lustre, NFS, SMB or FUSE."""
 
     def lock_descriptor(*_: Any, **__: Any) -> bool:
         raise OSError(request.param, os.strerror(request.param))
@@ -35,14 +35,14 @@ def without_locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(filelock, "lock_descriptor", lock_descriptor)
 
 
-def ended() -> int:
-    """The number of a process that is no more."""
+def dead_process() -> int:
+    """The number of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
-def test_one_at_a_time_and_nothing_is_left(tmp_path: Path) -> None:
+def test_one_process_holds_the_lock_and_leaves_no_file(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     for _ in range(2):
         with exclusive(lock, tmp_path):
@@ -54,10 +54,8 @@ def test_one_at_a_time_and_nothing_is_left(tmp_path: Path) -> None:
         assert holder_of(lock) is None
 
 
-def test_a_lock_file_that_its_last_holder_removed_is_not_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The last holder removes it between our opening it and our locking it."""
+def test_a_removed_lock_file_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last holder removes it after we opened it and before we lock it."""
     lock = tmp_path / "lock"
     lock_descriptor = filelock.lock_descriptor
     opened: list[int] = []
@@ -75,7 +73,7 @@ def test_a_lock_file_that_its_last_holder_removed_is_not_held(
             pass
 
 
-def test_a_lock_file_that_is_removed_all_the_time_ends_in_an_error(
+def test_a_lock_file_that_others_keep_removing_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def late(*_: Any, **__: Any) -> bool:
@@ -124,7 +122,7 @@ def test_without_locks_a_dead_process_does_not_block(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_locks")
-def test_without_locks_another_computer_keeps_its_own(tmp_path: Path) -> None:
+def test_without_locks_the_lock_of_another_computer_stays(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text(json.dumps({"pid": 1, "host": "another.example", "lock": "file"}))
     soft_lock_of(lock).write_text("1\nanother.example\n")
@@ -137,7 +135,7 @@ def test_without_locks_another_computer_keeps_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_locks")
-def test_a_run_where_the_file_system_has_no_locks(tmp_path: Path, polyframe: Call) -> None:
+def test_a_run_on_a_file_system_without_locks(tmp_path: Path, polyframe: Call) -> None:
     export = small_export(tmp_path / "export.csv")
     assert polyframe("run", export, "-o", tmp_path / "out", "--jobs", 1).code == 0
     assert not (tmp_path / "out" / WORK).exists()
@@ -150,7 +148,7 @@ def test_a_run_where_the_file_system_has_no_locks(tmp_path: Path, polyframe: Cal
     assert pf.status(tmp_path / "out").running is None
 
 
-def test_another_fault_of_the_disk_is_no_other_process(
+def test_a_disk_error_is_not_reported_as_another_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
     def lock_descriptor(*_: Any, **__: Any) -> bool:
@@ -163,10 +161,10 @@ def test_another_fault_of_the_disk_is_no_other_process(
     assert "working" not in done.err
 
 
-def test_where_an_open_file_stays_it_is_removed_once_it_is_closed(
+def test_a_lock_file_that_cannot_be_removed_while_open_is_removed_after_closing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on Windows, where nothing that is open can be removed."""
+    """As on Windows, where open files cannot be removed."""
     lock = tmp_path / "lock"
     unlink, lock_descriptor = Path.unlink, filelock.lock_descriptor
     held: list[int] = []
@@ -191,20 +189,20 @@ def test_where_an_open_file_stays_it_is_removed_once_it_is_closed(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x", "host": 1}', "\xff", "[" * 5000])
-def test_what_is_no_record_names_nobody(text: str, tmp_path: Path) -> None:
+def test_an_invalid_record_names_no_process(text: str, tmp_path: Path) -> None:
     (tmp_path / "lock").write_text(text, encoding="latin-1")
     assert holder_of(tmp_path / "lock") is None
 
 
-def test_a_record_of_a_dead_process_names_nobody(tmp_path: Path) -> None:
+def test_a_record_of_a_dead_process_is_not_a_lock(tmp_path: Path) -> None:
     for kind in ("file", "system"):
-        record = {"pid": ended(), "host": platform.node(), "lock": kind}
+        record = {"pid": dead_process(), "host": platform.node(), "lock": kind}
         (tmp_path / "lock").write_text(json.dumps(record))
         soft_lock_of(tmp_path / "lock").touch()
         assert holder_of(tmp_path / "lock") is None
 
 
-def test_a_lock_file_that_is_a_link_or_a_pipe_is_not_written_to(tmp_path: Path) -> None:
+def test_a_link_or_a_pipe_is_not_used_as_a_lock(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.txt"
     foreign.write_text("precious")
     (tmp_path / "link").symlink_to(foreign)

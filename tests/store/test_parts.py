@@ -1,4 +1,4 @@
-"""Part files: the same bytes for the same rows, a footer that tells, whole or not at all."""
+"""Part files: the same bytes for the same rows, a footer with their origin, written atomically."""
 
 import threading
 import time
@@ -39,15 +39,15 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pl.DataFrame]:
     rows += [export_row(99, None), export_row(98, "[]", subject_ids="x", user_name=None)]
     (folder / "export.csv").write_text(export_text(rows), encoding="utf-8")
     pf.run(folder / "export.csv", folder / "out", engine="shapely", jobs=1)
-    found = {name: pf.scan(folder / "out", name).collect() for name in TABLES}
-    assert all(table.height > 1 for table in found.values())
-    return found
+    frames = {name: pf.scan(folder / "out", name).collect() for name in TABLES}
+    assert all(frame.height > 1 for frame in frames.values())
+    return frames
 
 
 @pytest.mark.parametrize("name", TABLES)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 1000), pieces=st.integers(1, 5))
-def test_same_rows_same_bytes(
+def test_the_same_rows_give_the_same_bytes(
     name: str, seed: int, pieces: int, tables: dict[str, pl.DataFrame], tmp_path_factory: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("parts")
@@ -64,7 +64,7 @@ def test_same_rows_same_bytes(
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_no_rows(name: str, tmp_path: Path) -> None:
+def test_a_part_without_rows(name: str, tmp_path: Path) -> None:
     path = tmp_path / part_name("00000")
     write_part(TABLES[name].empty(), path, TABLES[name], NOTHING)
     assert pl.read_parquet(path).equals(TABLES[name].empty())
@@ -72,7 +72,7 @@ def test_no_rows(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("origin", [ORIGIN, NOTHING])
-def test_the_footer_comes_back(name: str, origin: Origin, tables: Any, tmp_path: Path) -> None:
+def test_the_footer_is_read_back_unchanged(name: str, origin: Origin, tables: Any, tmp_path: Path) -> None:
     path = tmp_path / part_name("00001-02")
     write_part(tables[name], path, TABLES[name], origin)
     assert read_origin(path) == origin
@@ -146,14 +146,14 @@ def test_a_full_disk_is_reported(tables: Any, tmp_path: Path, monkeypatch: pytes
     assert not list(tmp_path.iterdir())
 
 
-def test_a_process_that_ends_leaves_no_part_half_written(
+def test_a_process_that_ends_leaves_no_incomplete_part(
     tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parts, "_WRITERS", threading.Semaphore(parts._MOST_WRITERS))
-    begun, write = threading.Event(), pq.write_table
+    started, write = threading.Event(), pq.write_table
 
     def slowly(*arguments: Any, **options: Any) -> None:
-        begun.set()
+        started.set()
         time.sleep(0.3)
         write(*arguments, **options)
 
@@ -166,8 +166,8 @@ def test_a_process_that_ends_leaves_no_part_half_written(
         thread.start()
         return thread
 
-    at_it = writer("a.parquet")
-    assert begun.wait(10)
+    active = writer("a.parquet")
+    assert started.wait(10)
     no_more_parts(10)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
     late = writer("b.parquet")
@@ -176,10 +176,10 @@ def test_a_process_that_ends_leaves_no_part_half_written(
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
     parts._WRITERS.release()
     late.join()
-    at_it.join()
+    active.join()
 
 
-def test_a_folder_that_is_a_file(tables: Any, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder(tables: Any, tmp_path: Path) -> None:
     (tmp_path / "labels").touch()
     with pytest.raises(pf.PolyframeError, match="cannot be written"):
         write_part(tables["labels"], tmp_path / "labels" / "part.parquet", TABLES["labels"], NOTHING)

@@ -1,4 +1,4 @@
-"""Tables come into place all or none: every step of a commit is cut short once, then the next run goes on."""
+"""All tables are published together or none: publishing is interrupted at every step, then run again."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,27 +22,26 @@ SUBJECTS = 2
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing in a commit catches it."""
+    """Represents the end of the process; no code catches it."""
 
 
 def tables(out: Path) -> dict[str, pl.DataFrame | None]:
-    """What `polyframe.scan` gives of each table."""
-    found: dict[str, pl.DataFrame | None] = {}
+    """Each table as `polyframe.scan` reads it; None if it is missing."""
+    frames: dict[str, pl.DataFrame | None] = {}
     for table in TABLES:
         try:
-            found[table] = pf.scan(out, table).collect()
+            frames[table] = pf.scan(out, table).collect()
         except pf.PolyframeError as error:
-            if not any(
-                told in str(error) for told in ("has no table", "not a polyframe output directory", "no such")
-            ):
+            expected = ("has no table", "not a polyframe output directory", "no such")
+            if not any(reason in str(error) for reason in expected):
                 raise
-            found[table] = None
-    return found
+            frames[table] = None
+    return frames
 
 
 @dataclass(frozen=True)
 class Change:
-    """An output directory just before a run puts its parts into place, and what it is before and after."""
+    """An output directory just before a run publishes its parts, and its tables before and after."""
 
     ready: Path
     arguments: tuple[Any, ...]
@@ -86,8 +85,8 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return Change(ready, tuple(seen), again, old, tables(out), files(out))
 
 
-def cut_short(change: Change, out: Path) -> Iterator[int]:
-    """Cut the commit short before its first change of a name, its second, and so on to the end."""
+def interrupted(change: Change, out: Path) -> Iterator[int]:
+    """Interrupt publishing before its first change of a file name, its second, and so on to the end."""
     for number in range(1000):
         shutil.copytree(change.ready, out)
         left = number
@@ -122,30 +121,30 @@ def cut_short(change: Change, out: Path) -> Iterator[int]:
     ],
     indirect=["change"],
 )
-def test_a_commit_that_is_cut_short_anywhere(
+def test_publishing_that_is_interrupted_anywhere(
     change: Change, exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchanges:
         monkeypatch.setattr(publishing, "_exchanged", lambda _one, _other: False)
-    out = tmp_path / "cut"
+    out = tmp_path / "interrupted"
     seen_old = seen_new = steps = 0
-    for number in cut_short(change, out):
+    for number in interrupted(change, out):
         steps += 1
         for table in TABLES:
             folder = out / table
             if not folder.exists():
-                # In two renames plain files are away for a moment.
+                # Between two renames the folder is missing for a moment.
                 assert not exchanges or change.old[table] is None or change.new[table] is None
                 continue
             assert len(settings_in(folder)) == 1, (number, table)
-        found = tables(out)
+        frames = tables(out)
         is_old, is_new = (
-            all(_equal(found[table], wanted[table]) for table in TABLES)
-            for wanted in (change.old, change.new)
+            all(_equal(frames[table], expected[table]) for table in TABLES)
+            for expected in (change.old, change.new)
         )
         assert is_old or is_new, number
         seen_old, seen_new = seen_old + is_old, seen_new + (is_new and not is_old)
-        # Later steps were decided: earlier ones leave what was there.
+        # Once the change is decided, the old tables never come back.
         assert not (is_old and seen_new), number
         change.again(out)
         assert files(out) == change.final, number
@@ -159,16 +158,16 @@ def _equal(one: pl.DataFrame | None, other: pl.DataFrame | None) -> bool:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """An export and what a run made of it, in several partitions."""
+def export_and_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """An export and its output directory, with several partitions."""
     monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
     small, out = small_export(tmp_path / "export.csv", SUBJECTS), tmp_path / "out"
     pf.run(small, out, engine="shapely", jobs=1)
     return small, out
 
 
-def died(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
-    """Let a run die after it finished its parts and before it put them into place."""
+def run_that_dies(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+    """Let a run die after it finished its parts and before it publishes them."""
 
     def die(*_: object) -> None:
         raise Killed
@@ -179,14 +178,14 @@ def died(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
             pf.run(small, out, engine="shapely", jobs=1, **options)
 
 
-def test_parts_of_other_settings_that_a_dead_run_left_are_not_taken(
-    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_finished_parts_with_other_settings_are_not_published(
+    export_and_output: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small, out = made
-    died(small, out, monkeypatch, eps=0.2)
-    died(small, out, monkeypatch, visitors="name", eps=0.2)
+    small, out = export_and_output
+    run_that_dies(small, out, monkeypatch, eps=0.2)
+    run_that_dies(small, out, monkeypatch, visitors="name", eps=0.2)
     assert len(list((Output(out).finished / "extractions").iterdir())) >= SUBJECTS
-    # One partition has to be made, the other is in place.
+    # One partition is out of date, the other is current.
     text = small.read_text().replace("volunteer9", "somebody")
     small.write_text(text)
     pf.run(small, out, engine="shapely", jobs=1)
@@ -194,30 +193,33 @@ def test_parts_of_other_settings_that_a_dead_run_left_are_not_taken(
     assert files(out) == files(tmp_path / "scratch")
 
 
-def test_a_later_stage_starts_from_the_extractions_in_place(
-    made: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Callable[..., Any]
+def test_a_later_stage_starts_from_the_published_extractions(
+    export_and_output: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    polyframe: Callable[..., Any],
 ) -> None:
-    small, out = made
+    small, out = export_and_output
     shutil.copytree(out, tmp_path / "other")
-    died(small, out, monkeypatch, visitors="name")
+    run_that_dies(small, out, monkeypatch, visitors="name")
     for folder in (out, tmp_path / "other"):
         assert polyframe("reduce", folder, "--eps", 0.3, "--engine", "shapely", "--jobs", 1).code == 0
     assert files(out) == files(tmp_path / "other")
 
 
-def test_a_vanished_part_that_a_dead_run_made_again_comes_into_place(
-    made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_missing_part_that_a_dead_run_rebuilt_is_published(
+    export_and_output: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small, out = made
+    small, out = export_and_output
     whole = files(out)
     next((out / "labels").iterdir()).unlink()
-    died(small, out, monkeypatch)
+    run_that_dies(small, out, monkeypatch)
     pf.run(small, out, engine="shapely", jobs=1)
     assert files(out) == whole
 
 
-def test_force_mends_what_the_footers_do_not_tell(made: tuple[Path, Path]) -> None:
-    small, out = made
+def test_force_rebuilds_parts_with_damage_outside_the_footer(export_and_output: tuple[Path, Path]) -> None:
+    small, out = export_and_output
     whole = files(out)
     damaged = sorted((out / "extractions").iterdir())[1]
     content = bytearray(damaged.read_bytes())
@@ -227,19 +229,19 @@ def test_force_mends_what_the_footers_do_not_tell(made: tuple[Path, Path]) -> No
     assert files(out) == whole
 
 
-def test_a_part_that_is_not_what_the_run_made_stops_it(
-    made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+def test_a_part_of_another_run_stops_publishing(
+    export_and_output: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For instance one that a worker of a killed run put there late."""
-    small, out = made
-    died(small, out, monkeypatch, eps=0.3)
-    strange = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
+    """For example one that a worker of a killed run wrote late."""
+    small, out = export_and_output
+    run_that_dies(small, out, monkeypatch, eps=0.3)
+    other_parts = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
     whole = tables_of(out)
     publish = publishing.publish
 
     def late(output: Output, *arguments: Any) -> None:
-        name = min(strange)
-        (output.finished_table("labels") / name).write_bytes(strange[name])
+        name = min(other_parts)
+        (output.finished_table("labels") / name).write_bytes(other_parts[name])
         publish(output, *arguments)
 
     monkeypatch.setattr(run, "publish", late)

@@ -1,4 +1,4 @@
-"""`polyframe status`: what is there, what of it is current, and who works there or has died."""
+"""`polyframe status`: the tables, which parts are current, and runs in progress or dead."""
 
 import json
 import shutil
@@ -36,61 +36,61 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("made") / "out"
+def finished_output(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "out"
     pf.run(export, out, partition_size=1, eps=0.6)
     return out
 
 
 @pytest.fixture
-def out(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "out"))
+def out(finished_output: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished_output, tmp_path / "out"))
 
 
-def test_what_is_there(made: Path) -> None:
-    found = pf.status(made)
-    manifest = read_manifest(made)
-    assert found.partitions == found.partitions_current == len(manifest.partitions) > 1
-    assert found.parts == found.parts_current == len(TABLES) * found.partitions
-    assert list(found.tables) == list(TABLES)
-    for name, table in found.tables.items():
-        files = list((made / name).iterdir())
+def test_an_output_directory_in_good_order(finished_output: Path) -> None:
+    state = pf.status(finished_output)
+    manifest = read_manifest(finished_output)
+    assert state.partitions == state.partitions_current == len(manifest.partitions) > 1
+    assert state.parts == state.parts_current == len(TABLES) * state.partitions
+    assert list(state.tables) == list(TABLES)
+    for name, table in state.tables.items():
+        files = list((finished_output / name).iterdir())
         assert table.rows == pl.scan_parquet(files).select(pl.len()).collect().item()
         assert table.bytes == sum(path.stat().st_size for path in files)
         assert table.parts == table.current == len(files)
-    assert found.settings["eps"] == 0.6
-    assert found.polyframe_version == pf.__version__
-    assert found.sources == ["classifications.csv"]
-    assert found.accounting == manifest.accounting.to_dict()
-    assert (found.running, found.finished_parts, found.change_decided) == (None, 0, False)
+    assert state.settings["eps"] == 0.6
+    assert state.polyframe_version == pf.__version__
+    assert state.sources == ["classifications.csv"]
+    assert state.accounting == manifest.accounting.to_dict()
+    assert (state.running, state.finished_parts, state.change_decided) == (None, 0, False)
 
 
-def test_lines_tell_settings_that_are_not_the_defaults(made: Path, polyframe: Call) -> None:
-    done = polyframe("status", made)
+def test_lines_show_settings_that_are_not_the_defaults(finished_output: Path, polyframe: Call) -> None:
+    done = polyframe("status", finished_output)
     assert (done.code, done.err) == (0, "")
     assert "eps 0.6" in done.out
     for usual in ("min_samples", "filter", "average_type", "step_key", "num_grid_points"):
         assert usual not in done.out
-    reasons = read_manifest(made).accounting.reasons
+    reasons = read_manifest(finished_output).accounting.reasons
     assert reasons
     assert all(f"{reason} {number}" in done.out for reason, number in reasons.items())
-    for name, table in pf.status(made).tables.items():
+    for name, table in pf.status(finished_output).tables.items():
         assert f"{name}{table.rows:,}{table.bytes:,}" in done.out.replace(" ", "")
     assert "working there" not in done.out
     assert "ended early" not in done.out
 
 
-def test_json_is_one_object_with_stable_keys(made: Path, polyframe: Call) -> None:
-    done = polyframe("status", made, "--json")
-    told = json.loads(done.out)
+def test_json_is_one_object_with_stable_keys(finished_output: Path, polyframe: Call) -> None:
+    done = polyframe("status", finished_output, "--json")
+    printed = json.loads(done.out)
     assert (done.code, done.err) == (0, "")
-    assert told == pf.status(made).to_dict()
+    assert printed == pf.status(finished_output).to_dict()
     keys = "output polyframe_version schema_version sources versions version_chosen_by stages settings"
     keys += " extraction tables"
     keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
     keys += " finished_partitions change_decided"
-    assert list(told) == keys.split()
-    assert list(told["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]
+    assert list(printed) == keys.split()
+    assert list(printed["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]
 
 
 def remove(path: Path) -> None:
@@ -120,7 +120,7 @@ def from_another(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "problem"),
     [
         (remove, "is missing"),
         (truncate, "cannot be read"),
@@ -131,15 +131,15 @@ def from_another(path: Path) -> None:
     ],
 )
 def test_parts_that_are_not_current(
-    damage: Callable[[Path], None], told: str, out: Path, polyframe: Call
+    damage: Callable[[Path], None], problem: str, out: Path, polyframe: Call
 ) -> None:
     damage(out / "labels" / "part-00000.parquet")
-    found = pf.status(out)
-    assert list(found.not_current) == ["labels/part-00000.parquet"]
-    assert told in found.not_current["labels/part-00000.parquet"]
-    assert found.partitions_current == found.partitions - 1
-    assert found.parts_current == found.parts - 1
-    assert found.tables["labels"].current == found.partitions - 1
+    state = pf.status(out)
+    assert list(state.not_current) == ["labels/part-00000.parquet"]
+    assert problem in state.not_current["labels/part-00000.parquet"]
+    assert state.partitions_current == state.partitions - 1
+    assert state.parts_current == state.parts - 1
+    assert state.tables["labels"].current == state.partitions - 1
     done = polyframe("status", out)
     assert done.code == 1
     assert "labels/part-00000.parquet: " in done.out
@@ -156,16 +156,16 @@ def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
     manifest = read_manifest(out).to_dict()
     manifest["partitions"][0]["stages"]["reduce"]["fingerprint"] = "0" * 32
     (out / MANIFEST).write_text(json.dumps(manifest))
-    told = {
+    problems = {
         f"{table}/{path.name}": "was made from other rows or settings" for table in STAGE_TABLES["reduce"]
     }
-    assert pf.status(out).not_current == told
+    assert pf.status(out).not_current == problems
 
 
-def test_tables_that_a_run_replaces_are_looked_at_again(
+def test_status_is_read_again_if_a_run_replaced_the_tables(
     export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts that seem damaged because they change places in this moment are not."""
+    """Parts that seem damaged because a run replaces them at this moment are not."""
     read = status._status
     results: list[pf.Status] = []
 
@@ -180,23 +180,23 @@ def test_tables_that_a_run_replaces_are_looked_at_again(
         return results[0]
 
     monkeypatch.setattr(status, "_status", changed_meanwhile)
-    found = pf.status(out)
+    state = pf.status(out)
     assert results[0].not_current
-    assert (found.not_current, found.settings["eps"]) == ({}, 0.3)
+    assert (state.not_current, state.settings["eps"]) == ({}, 0.3)
 
 
-def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -> None:
-    """Before its first commit there are no tables; its whole stages wait, half of one does not count."""
+def test_finished_parts_of_a_dead_run(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    """Before anything is published there are no tables; only stages with all tables count as finished."""
     new = tmp_path / "new"
     waiting = Output(new).finished
     shutil.copytree(out / "classifications", waiting / "classifications")
     for table in ("extractions", "rejects", "contours"):
         (waiting / table).mkdir()
         shutil.copy(out / table / "part-00001.parquet", waiting / table)
-    found = pf.status(new)
-    assert found.polyframe_version is None
-    assert (found.finished_parts, found.finished_partitions) == (4, 1)
-    assert found.running is None
+    state = pf.status(new)
+    assert state.polyframe_version is None
+    assert (state.finished_parts, state.finished_partitions) == (4, 1)
+    assert state.running is None
     lines = polyframe("status", new).out.splitlines()
     assert lines[0] == f"{new}: no tables yet"
     assert lines[1].startswith(
@@ -208,8 +208,10 @@ def test_what_a_run_that_died_left(out: Path, tmp_path: Path, polyframe: Call) -
     assert "a run ended early: 4 finished parts" in polyframe("status", out).out
 
 
-def test_a_change_that_is_decided(export: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that dies while its tables move leaves the new ones to be read from where they are."""
+def test_a_change_that_is_decided_but_not_completed(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a run dies while it publishes tables, the new ones are read from the work directory."""
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -218,16 +220,16 @@ def test_a_change_that_is_decided(export: Path, out: Path, monkeypatch: pytest.M
         patched.setattr(publishing, "_swap", die)
         with pytest.raises(KeyboardInterrupt):
             pf.run(export, out, partition_size=1, eps=0.3)
-    found = pf.status(out)
-    assert found.change_decided
-    assert found.settings["eps"] == 0.3
-    assert found.parts_current == found.parts
+    state = pf.status(out)
+    assert state.change_decided
+    assert state.settings["eps"] == 0.3
+    assert state.parts_current == state.parts
     pf.run(export, out, partition_size=1, eps=0.3)
     assert not pf.status(out).change_decided
 
 
-def test_a_run_that_works_there_now(out: Path, polyframe: Call) -> None:
-    """Its lock is seen and not taken."""
+def test_a_run_in_progress(out: Path, polyframe: Call) -> None:
+    """Its lock is read and not changed."""
     (out / WORK).mkdir()
     lock = out / WORK / "lock"
     code = "import sys\nfrom pathlib import Path\nfrom polyframe.store.lock import exclusive\n"
@@ -249,7 +251,7 @@ def test_a_run_that_works_there_now(out: Path, polyframe: Call) -> None:
     assert pf.status(out).running is None
 
 
-def test_a_lock_of_another_computer_is_told_with_doubt(tmp_path: Path) -> None:
+def test_a_lock_of_another_computer_may_be_dead(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.write_text(json.dumps({"pid": 1, "host": "another.example"}))
     assert holder_of(lock) == "process 1 on another.example (if it is still alive there)"
@@ -261,7 +263,7 @@ def test_a_lock_of_another_computer_is_told_with_doubt(tmp_path: Path) -> None:
         assert holder_of(lock) is not None
 
 
-def test_what_is_no_output(tmp_path: Path, polyframe: Call) -> None:
+def test_a_path_that_is_not_an_output_directory(tmp_path: Path, polyframe: Call) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for name in ("nothing", "file", "folder"):
@@ -286,8 +288,8 @@ def test_extractions_alone(tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(1, drawing(square(0, 0))), export_row(2, "nonsense"), export_row(3, None)]
     path.write_text(export_text(rows))
     run.run_export([path], tmp_path / "out", configure(None, {}).settings, ["extract"])
-    found = pf.status(tmp_path / "out")
-    assert list(found.tables) == list(STAGE_TABLES["extract"])
-    told: dict[str, Any] = {"annotations_missing": 1, "annotations_not_json": 1}
-    assert found.accounting["reasons"] == told
+    state = pf.status(tmp_path / "out")
+    assert list(state.tables) == list(STAGE_TABLES["extract"])
+    expected: dict[str, Any] = {"annotations_missing": 1, "annotations_not_json": 1}
+    assert state.accounting["reasons"] == expected
     assert "annotations_missing 1, annotations_not_json 1" in polyframe("status", tmp_path / "out").out

@@ -1,4 +1,4 @@
-"""The output directory: whole files or none, and clear words where something is off."""
+"""The work directory of a run, and errors about output directories."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from polyframe.store.output import WORK
 from polyframe.store.work_directory import check_output, work_directory
 
 
-def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
+def test_the_work_directory_is_removed_even_after_an_error(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     with pytest.raises(RuntimeError), work_directory(out):
         raise RuntimeError
@@ -24,13 +24,13 @@ def test_the_work_directory_goes_also_after_a_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_root_rights")
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_a_folder_without_permission_to_write(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(pf.PolyframeError, match="cannot be written"), work_directory(tmp_path / "out"):
         pass
 
 
-def test_output_is_new_empty_or_ours(tmp_path: Path) -> None:
+def test_an_output_directory_is_new_empty_or_ours(tmp_path: Path) -> None:
     check_output(tmp_path / "new")
     check_output(tmp_path)
     (tmp_path / "polyframe.json").touch()
@@ -41,7 +41,7 @@ def test_output_is_new_empty_or_ours(tmp_path: Path) -> None:
         check_output(tmp_path)
 
 
-def test_scan_names_tables_that_there_are(tmp_path: Path) -> None:
+def test_scan_suggests_tables_and_names_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(pf.UsageError, match="did you mean 'contours'"):
         pf.scan(tmp_path, "contour")
     for name in TABLES:
@@ -51,7 +51,7 @@ def test_scan_names_tables_that_there_are(tmp_path: Path) -> None:
             pf.scan(tmp_path / "none", name)
 
 
-def test_a_table_that_is_not_made_yet_is_told_with_its_command(small_export: Path, tmp_path: Path) -> None:
+def test_the_error_for_a_missing_table_names_its_command(small_export: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pf.run(small_export, out, contours=False, engine="shapely", jobs=1)
     with pytest.raises(
