@@ -1,4 +1,4 @@
-"""`polyframe validate`: a fresh output is fine, and whatever is damaged in it is named, and nothing else."""
+"""`polyframe validate`: new output is valid, and damage is reported, but nothing else."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ FIRST, SECOND = "part-00000.parquet", "part-00001.parquet"
 
 
 def small_rows() -> Iterator[dict[str, Any]]:
-    """Four subjects with an object each, repeats, and rejects of every kind; one row has no subject."""
+    """Four subjects with an object, repeats, and rejects of every kind; one row has no subject."""
     for subject in (1, 2, 3, 4):
         for place, shift in enumerate((0, 1, 2, 50)):
             marks = [square(shift, 0), square(shift + 100, 0, toolIndex=1)]
@@ -69,8 +69,8 @@ def out(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "out"))
 
 
-def found(out: Path) -> set[tuple[str, str]]:
-    """What is off, by check and file."""
+def problems_in(out: Path) -> set[tuple[str, str]]:
+    """The check and file of each finding."""
     return places(pf.validate(out))
 
 
@@ -87,7 +87,7 @@ def edit_manifest(out: Path, edit: Callable[[dict[str, Any]], None]) -> None:
 def rewrite(
     out: Path, table: str, change: Change, part: str = FIRST, metadata: dict[bytes, bytes] | None = None
 ) -> None:
-    """Write a part anew, with another content or footer, and let the manifest tell its length."""
+    """Rewrite a part with other contents or another footer, and put its size in the manifest."""
     path = out / table / part
     before = pq.read_table(path)
     frame = pl.from_arrow(before)
@@ -97,10 +97,10 @@ def rewrite(
     pq.write_table(arrow.replace_schema_metadata(footer), path, compression="zstd")
     size = path.stat().st_size
 
-    def tell(manifest: dict[str, Any]) -> None:
+    def set_size(manifest: dict[str, Any]) -> None:
         manifest["partitions"][part == SECOND]["stages"][stage_of(table)]["sizes"][table] = size
 
-    edit_manifest(out, tell)
+    edit_manifest(out, set_size)
 
 
 def in_row(row: int, **values: Any) -> Change:
@@ -128,7 +128,7 @@ POINT = shapely.to_wkb(shapely.Point(0, 0))
 OTHER = shapely.to_wkb(shapely.box(0, 0, 10, 10.5))
 SHIFTED = shapely.to_wkb(shapely.box(0, 0, 10, 10))
 
-#: Which table, what is done to its first part, and what must be told: the check, part of the problem.
+#: The table, a change to its first part, and the expected finding: its check and part of the problem.
 ROWS: dict[str, tuple[str, Change, str, str]] = {
     "order": ("labels", lambda f: pl.concat([f[1], f[0], f[2:]]), "order", "row 2 "),
     "order of rejects": ("rejects", lambda f: f.reverse(), "order", "belongs before the row above it"),
@@ -136,39 +136,49 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
     "no task": ("groups", in_row(0, task=None), "values", "has no task"),
     "no reason": ("rejects", in_row(0, reason=None), "values", "has no reason"),
     "label": ("labels", in_row(0, cluster_label=-2), "values", "below -1"),
-    "consensus": ("reductions", in_row(0, consensus=1.5), "values", "no fraction"),
+    "consensus": ("reductions", in_row(0, consensus=1.5), "values", "not between 0 and 1"),
     "average": ("reductions", in_row(0, average_type="union"), "values", "other than median"),
     "x": ("extractions", in_row(2, x=[1.0]), "values", "row 3 "),
-    "not finite": ("extractions", in_row(2, x=[0.0, 1, float("nan"), 2]), "values", "no finite numbers"),
+    "not finite": (
+        "extractions",
+        in_row(2, x=[0.0, 1, float("nan"), 2]),
+        "values",
+        "coordinates that are not finite",
+    ),
     "no y": ("extractions", in_row(2, y=None), "values", "has no x or no y"),
     "levels": ("contours", in_row(0, number_of_contours=9), "values", "number_of_contours"),
     "level areas": ("contours", in_row(0, contours_area=[1.0]), "values", "number_of_contours"),
     "no geometry": ("reductions", with_geometry(None), "geometry", "has no geometry"),
-    "no WKB": ("contours", with_geometry(b"\x00nonsense"), "geometry", "no polygon in WKB"),
-    "a point": ("reductions", with_geometry(POINT), "geometry", "no polygon in WKB"),
-    "a bow": ("reductions", with_geometry(BOW), "geometry", "no valid polygon"),
-    "a spike": ("reductions", with_geometry(SPIKE), "geometry", "no valid polygon"),
-    "area of geometry": ("reductions", with_geometry(OTHER), "geometry", "not that of its geometry"),
-    "outline": ("reductions", with_geometry(SHIFTED), "geometry", "other than the outline"),
-    "area": ("reductions", in_row(0, area=7.0), "geometry", "has an area that is not"),
-    "n_marks": ("classifications", in_row(0, n_marks=5), "agreement", "another n_marks than marks"),
-    "name": ("extractions", in_row(0, user_id=5), "agreement", "another user_id than its classification"),
-    "count": ("reductions", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
-    "share": ("reductions", in_row(0, threshold=0.1), "agreement", "another threshold"),
-    "marks of a group": ("groups", in_row(0, n_marks=9), "agreement", "another n_marks than its labels"),
-    "subject's count": ("groups", in_row(0, n_classifications=9), "agreement", "another n_classifications"),
-    "votes": ("reductions", in_row(0, details_votes='[{"0":9}]'), "agreement", "other details_votes"),
-    "details": ("extractions", in_row(0, details="[1, 2"), "values", "details that are no JSON"),
-    "other consensus": ("contours", in_row(0, consensus=0.5), "agreement", "another consensus"),
-    "contour's count": ("contours", in_row(0, clusters_count=9), "agreement", "another clusters_count"),
+    "no WKB": ("contours", with_geometry(b"\x00nonsense"), "geometry", "not a WKB polygon"),
+    "a point": ("reductions", with_geometry(POINT), "geometry", "not a WKB polygon"),
+    "a bow": ("reductions", with_geometry(BOW), "geometry", "not a valid polygon"),
+    "a spike": ("reductions", with_geometry(SPIKE), "geometry", "not a valid polygon"),
+    "area of geometry": ("reductions", with_geometry(OTHER), "geometry", "differs from its geometry"),
+    "outline": ("reductions", with_geometry(SHIFTED), "geometry", "differ from its geometry"),
+    "area": ("reductions", in_row(0, area=7.0), "geometry", "has an area that differs"),
+    "n_marks": ("classifications", in_row(0, n_marks=5), "agreement", "a different n_marks than extractions"),
+    "name": ("extractions", in_row(0, user_id=5), "agreement", "a different user_id than its classification"),
+    "count": ("reductions", in_row(0, clusters_count=9), "agreement", "a different clusters_count"),
+    "share": ("reductions", in_row(0, threshold=0.1), "agreement", "a different threshold"),
+    "marks of a group": ("groups", in_row(0, n_marks=9), "agreement", "a different n_marks than its labels"),
+    "subject's count": (
+        "groups",
+        in_row(0, n_classifications=9),
+        "agreement",
+        "a different n_classifications",
+    ),
+    "votes": ("reductions", in_row(0, details_votes='[{"0":9}]'), "agreement", "different details_votes"),
+    "details": ("extractions", in_row(0, details="[1, 2"), "values", "details that are not valid JSON"),
+    "other consensus": ("contours", in_row(0, consensus=0.5), "agreement", "a different consensus"),
+    "contour's count": ("contours", in_row(0, clusters_count=9), "agreement", "a different clusters_count"),
     "volunteer": ("labels", in_row(0, volunteer="nobody"), "agreement", "that is not in extractions"),
     "volunteer of a mark": (
         *("extractions", in_row(0, volunteer="nobody"), "agreement"),
-        "has another volunteer than its classification",
+        "has a different volunteer than its classification",
     ),
     "volunteer of another name": (
         *("classifications", in_row(0, volunteer="nobody"), "values"),
-        "has a volunteer that is not that of its user_name",
+        "has a volunteer that does not match its user_name",
     ),
     "time": ("labels", in_row(0, user_name="nobody"), "agreement", "that is not in extractions"),
     "lost cluster": ("reductions", lambda f: f[1:], "agreement", "lacks a row for a cluster"),
@@ -183,37 +193,37 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_rows_that_are_off(name: str, out: Path) -> None:
-    table, change, check, told = ROWS[name]
+def test_wrong_rows(name: str, out: Path) -> None:
+    table, change, check, problem = ROWS[name]
     rewrite(out, table, change)
     findings = pf.validate(out)
     assert (check, f"{table}/{FIRST}") in places(findings)
-    assert any(told in finding.problem for finding in findings if finding.check == check), findings
-    # A row that is off may be missed by another table, but only within its partition.
+    assert any(problem in finding.problem for finding in findings if finding.check == check), findings
+    # Other tables may lack the row, but only within its partition.
     assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in TABLES)}
     if name not in ("no task", "no reason", "label", "workflow"):
         others = {"agreement", "counts"} if name in ("consensus", "volunteer of another name") else set()
         assert {what for what, _ in places(findings)} <= {check, *others}
 
 
-def test_an_exact_copy_of_a_mark_that_is_there(out: Path) -> None:
+def test_an_exact_copy_of_a_mark(out: Path) -> None:
     def with_a_copy(frame: Frame) -> Frame:
         return pl.concat([frame.head(1), frame.head(1).with_columns(pl.col("mark_index") + 1), frame[1:]])
 
     rewrite(out, "extractions", with_a_copy)
     copies = [finding for finding in pf.validate(out) if "is an exact copy of a mark" in finding.problem]
     assert [(finding.check, finding.row) for finding in copies] == [("agreement", 2)]
-    # Where copies are kept, they are right.
+    # Copies are valid if the settings keep them.
     for key in ("settings", "extraction"):
         edit_manifest(out, lambda manifest, key=key: manifest[key].update(duplicate_marks="keep"))  # type: ignore[misc]
     assert not [finding for finding in pf.validate(out) if "is an exact copy" in finding.problem]
 
 
-def test_answers_that_are_not_counted(out: Path) -> None:
+def test_votes_that_differ_from_the_details(out: Path) -> None:
     rewrite(out, "extractions", in_row(0, details='[{"value":1}]'))
     (finding,) = pf.validate(out)
     assert (finding.check, finding.file) == ("agreement", f"reductions/{FIRST}")
-    assert "other details_votes than the details of its marks" in finding.problem
+    assert "different details_votes than the details of its marks" in finding.problem
 
 
 MISSING = {
@@ -226,39 +236,39 @@ MISSING = {
 
 
 @pytest.mark.parametrize("table", MISSING)
-def test_a_row_too_few(table: str, out: Path) -> None:
+def test_a_missing_row(table: str, out: Path) -> None:
     rewrite(out, table, lambda frame: frame[1:])
-    off = found(out)
-    files = {file.split("/")[0] for _, file in off}
+    problems = problems_in(out)
+    files = {file.split("/")[0] for _, file in problems}
     assert MANIFEST in files
     assert files <= MISSING[table]
-    assert {check for check, _ in off} <= {"agreement", "counts"}
+    assert {check for check, _ in problems} <= {"agreement", "counts"}
 
 
 @pytest.mark.parametrize("missing", [0, -1])
-def test_a_missing_time_belongs_behind_the_others(missing: int, out: Path) -> None:
+def test_a_missing_time_belongs_after_the_others(missing: int, out: Path) -> None:
     def change(frame: Frame) -> Frame:
         row = frame.filter(subject_id=1, tool="T0_toolIndex0")["classification_id"].to_list()[missing]
-        off = pl.when(pl.col("classification_id") != row).then("created_at")
-        return frame.with_columns(off.alias("created_at"))
+        created_at = pl.when(pl.col("classification_id") != row).then("created_at")
+        return frame.with_columns(created_at.alias("created_at"))
 
     rewrite(out, "labels", change)
     order = [finding for finding in pf.validate(out) if finding.check == "order"]
     assert [finding.row for finding in order] == ([2] if missing == 0 else [])
 
 
-def test_all_rows_that_are_off_alike_are_counted(out: Path) -> None:
+def test_wrong_rows_are_counted(out: Path) -> None:
     rewrite(out, "labels", lambda frame: frame.with_columns(mark_index=pl.col("mark_index") + 70))
-    told = [finding.problem for finding in pf.validate(out) if "not in extractions" in finding.problem]
+    problems = [finding.problem for finding in pf.validate(out) if "not in extractions" in finding.problem]
     n = pl.read_parquet(out / "labels" / FIRST).height
     assert [
         problem.endswith(f"labels a mark that is not in extractions (and {n - 1} more rows)")
-        for problem in told
+        for problem in problems
     ] == [True]
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_row_twice(table: str, out: Path) -> None:
+def test_a_repeated_row(table: str, out: Path) -> None:
     place = {"rejects": 3}.get(table, 1)
     rewrite(out, table, lambda frame: pl.concat([frame[:place], frame[place - 1 :]]), SECOND)
     findings = pf.validate(out)
@@ -274,7 +284,7 @@ def test_a_subject_of_another_partition(table: str, out: Path) -> None:
     ranges = [finding for finding in findings if finding.check == "range"]
     assert [finding.file for finding in ranges] == [f"{table}/{SECOND}"]
     assert "from 3 to the last" in ranges[0].problem
-    # Behind the first part, these rows are out of order too.
+    # After the first part, these rows are out of order too.
     assert ("order", f"{table}/{SECOND}") in places(findings)
 
 
@@ -287,33 +297,33 @@ SCHEMAS: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("told", SCHEMAS)
-def test_columns_that_are_off(told: str, out: Path) -> None:
-    rewrite(out, "labels", SCHEMAS[told])
+@pytest.mark.parametrize("problem", SCHEMAS)
+def test_wrong_columns(problem: str, out: Path) -> None:
+    rewrite(out, "labels", SCHEMAS[problem])
     findings = pf.validate(out)
     assert [(finding.check, finding.file) for finding in findings] == [("schema", f"labels/{FIRST}")]
-    assert told in findings[0].problem
+    assert problem in findings[0].problem
 
 
 @pytest.mark.parametrize(
     "key",
     ["table", "schema_version", "polyframe_version", "settings", "fingerprint", "places", "counts", "all"],
 )
-def test_a_footer_that_is_off(key: str, out: Path) -> None:
+def test_a_wrong_footer(key: str, out: Path) -> None:
     path = out / "labels" / FIRST
     metadata = dict(pq.read_schema(path).metadata)
-    told = json.loads(metadata[b"polyframe"])
-    told[key] = 5
-    metadata[b"polyframe"] = json.dumps(told).encode() if key != "all" else b"nonsense"
+    footer = json.loads(metadata[b"polyframe"])
+    footer[key] = 5
+    metadata[b"polyframe"] = json.dumps(footer).encode() if key != "all" else b"nonsense"
     rewrite(out, "labels", lambda frame: frame, metadata=metadata)
     check = "fingerprint" if key == "fingerprint" else "footer"
     findings = pf.validate(out)
     assert places(findings) == {(check, f"labels/{FIRST}")}
-    assert (key if key != "all" else "does not tell") in findings[0].problem
+    assert (key if key != "all" else "no polyframe metadata") in findings[0].problem
 
 
 @pytest.mark.parametrize("edit", [{"version": "1.1.0"}, None, {"crs": 4326}])
-def test_geoparquet_that_is_off(edit: Any, out: Path) -> None:
+def test_wrong_geoparquet_metadata(edit: Any, out: Path) -> None:
     metadata = dict(pq.read_schema(out / "contours" / FIRST).metadata)
     if edit is None:
         del metadata[b"geo"]
@@ -324,7 +334,7 @@ def test_geoparquet_that_is_off(edit: Any, out: Path) -> None:
     else:
         metadata[b"geo"] = json.dumps(edit).encode()
     rewrite(out, "contours", lambda frame: frame, metadata=metadata)
-    assert found(out) == {("footer", f"contours/{FIRST}")}
+    assert problems_in(out) == {("footer", f"contours/{FIRST}")}
 
 
 def swap(path: Path) -> None:
@@ -354,44 +364,44 @@ FILES: dict[str, tuple[Callable[[Path], Any], set[str], str]] = {
 @pytest.mark.parametrize("table", ["extractions", "labels", "contours"])
 @pytest.mark.parametrize("name", FILES)
 def test_a_damaged_part(name: str, table: str, out: Path) -> None:
-    damage, checks, told = FILES[name]
+    damage, checks, problem = FILES[name]
     damage(out / table / FIRST)
     findings = pf.validate(out)
     assert {finding.file for finding in findings} == {f"{table}/{FIRST}"}
     assert {finding.check for finding in findings} <= checks
-    assert told in findings[0].problem
+    assert problem in findings[0].problem
 
 
-def test_two_parts_swapped(out: Path) -> None:
+def test_two_swapped_parts(out: Path) -> None:
     swap(out / "groups" / FIRST)
-    off = found(out)
+    problems = problems_in(out)
     for check in ("fingerprint", "range"):
-        assert {file for what, file in off if what == check} == {f"groups/{FIRST}", f"groups/{SECOND}"}
+        assert {file for what, file in problems if what == check} == {f"groups/{FIRST}", f"groups/{SECOND}"}
 
 
-def test_files_that_do_not_belong_there(out: Path) -> None:
+def test_unexpected_files(out: Path) -> None:
     shutil.copy(out / "labels" / FIRST, out / "labels" / "part-00002.parquet")
     (out / "groups" / ".notes").touch()
-    assert found(out) == {("files", "labels/part-00002.parquet"), ("files", "groups/.notes")}
+    assert problems_in(out) == {("files", "labels/part-00002.parquet"), ("files", "groups/.notes")}
     assert {finding.advice for finding in pf.validate(out)} == {"remove it"}
 
 
-def test_a_table_that_is_not_told(small: Path, tmp_path: Path) -> None:
+def test_a_table_that_is_not_in_the_manifest(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pf.run(small, out, contours=False)
     assert pf.validate(out) == []
     (out / "contours").mkdir()
-    assert found(out) == {("files", "contours")}
+    assert problems_in(out) == {("files", "contours")}
 
 
 def test_a_table_that_is_a_file(out: Path) -> None:
     shutil.rmtree(out / "labels")
     (out / "labels").touch()
-    assert found(out) == {("files", f"labels/{FIRST}"), ("files", f"labels/{SECOND}")}
+    assert problems_in(out) == {("files", f"labels/{FIRST}"), ("files", f"labels/{SECOND}")}
 
 
 def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where the numbers of a manifest are; of its partitions, of the second one."""
+    """The paths of the numbers in a manifest; of its partitions, in the last one."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from numbers(item, (*path, key))
@@ -402,8 +412,8 @@ def numbers(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
         yield path
 
 
-def test_every_number_of_the_manifest(made: Path, tmp_path: Path) -> None:
-    """One more, and it is named: by its name, or by that of what does not follow from it."""
+def test_every_number_of_the_manifest_is_checked(made: Path, tmp_path: Path) -> None:
+    """Adding 1 gives a finding with the name of the number, or of a value that depends on it."""
     out = tmp_path / "out"
     shutil.copytree(made, out)
     manifest = json.loads((out / MANIFEST).read_text())
@@ -418,18 +428,18 @@ def test_every_number_of_the_manifest(made: Path, tmp_path: Path) -> None:
         (out / MANIFEST).write_text(json.dumps(changed))
         text = "\n".join(map(str, pf.validate(out)))
         name = path[-1]
-        named = {
+        expected = {
             "first_subject": "outside its partition",
             "schema_version": "another version",
             "rows_read": f"accounting: {within[name]} rows read are not",
             "rows_filtered": f"are not {within[name]} filtered out",
         }.get(name, name)
         if path[-1] == "task_index":
-            # Only handed on to other programs: no table rests on it.
+            # Only exported to other programs: no table depends on it.
             assert text == ""
             continue
         assert text, path
-        assert named in text or f"bytes, the manifest says {within[name]}" in text, (path, text)
+        assert expected in text or f"bytes, the manifest says {within[name]}" in text, (path, text)
 
 
 def parts(manifest: dict[str, Any]) -> Any:
@@ -441,7 +451,7 @@ def reduction(manifest: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "problem"),
     [
         (lambda m: m.update(stages=5), "stages: expected array, got int"),
         (lambda m: m.update(stages=["reduce"]), "stages: expected extract"),
@@ -497,40 +507,38 @@ def reduction(manifest: dict[str, Any]) -> Any:
         (lambda m: m.pop("polyframe_version"), "missing required field polyframe_version"),
     ],
 )
-def test_a_manifest_of_another_form(
-    edit: Callable[[Any], None], told: str, out: Path, polyframe: Call
-) -> None:
+def test_an_invalid_manifest(edit: Callable[[Any], None], problem: str, out: Path, polyframe: Call) -> None:
     edit_manifest(out, edit)
     findings = pf.validate(out)
     assert [(finding.check, finding.file) for finding in findings] == [("manifest", MANIFEST)]
-    assert told in findings[0].problem
+    assert problem in findings[0].problem
     done = polyframe("status", out)
     assert (done.code, len(done.err.splitlines())) == (1, 1)
 
 
 @pytest.mark.parametrize("stage", ["extract", "reduce", "contours"])
-def test_fingerprints_follow_from_content_and_settings(stage: str, out: Path) -> None:
+def test_fingerprints_match_content_and_settings(stage: str, out: Path) -> None:
     def edit(manifest: dict[str, Any]) -> None:
         manifest["partitions"][1]["stages"][stage]["fingerprint"] = "0" * 32
 
     edit_manifest(out, edit)
     tables = [name for name in TABLES if stage_of(name) == stage]
-    assert found(out) == {
+    assert problems_in(out) == {
         ("fingerprint", MANIFEST),
         *(("fingerprint", f"{table}/{SECOND}") for table in tables),
     }
     assert f"partition 00001, {stage}" in pf.validate(out)[0].problem
 
 
-def test_content_is_in_the_fingerprints(out: Path) -> None:
+def test_fingerprints_depend_on_the_content(out: Path) -> None:
     edit_manifest(out, lambda manifest: manifest["partitions"][0].update(content="0" * 16))
-    assert found(out) == {("fingerprint", MANIFEST)}
+    assert problems_in(out) == {("fingerprint", MANIFEST)}
     edit_manifest(out, lambda manifest: manifest["partitions"][1].update(content="0" * 16))
-    assert found(out) == {("fingerprint", MANIFEST)}
+    assert problems_in(out) == {("fingerprint", MANIFEST)}
     assert "another version of Polars" in pf.validate(out)[0].problem
 
 
-def test_a_change_that_is_not_completed(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_change(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -538,9 +546,9 @@ def test_a_change_that_is_not_completed(small: Path, out: Path, monkeypatch: pyt
         patched.setattr(publishing, "_swap", die)
         with pytest.raises(KeyboardInterrupt):
             pf.run(small, out, eps=0.3)
-    assert found(out) == {("change", f"{WORK}/commit.json")}
+    assert problems_in(out) == {("change", f"{WORK}/commit.json")}
     pf.run(small, out, eps=0.3)
-    assert found(out) == set()
+    assert problems_in(out) == set()
 
 
 def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -553,21 +561,21 @@ def test_a_run_that_ends_during_the_check(small: Path, out: Path, monkeypatch: p
         pf.validate(out)
 
 
-def test_nothing_to_check(tmp_path: Path, polyframe: Call) -> None:
+def test_a_directory_without_tables_is_an_error(tmp_path: Path, polyframe: Call) -> None:
     (tmp_path / "died" / WORK).mkdir(parents=True)
-    for name, told in (("nothing", "no such directory"), ("died", "no tables yet")):
+    for name, message in (("nothing", "no such directory"), ("died", "no tables yet")):
         done = polyframe("validate", tmp_path / name)
         assert (done.code, done.out) == (1, "")
-        assert told in done.err
+        assert message in done.err
 
 
-def test_what_is_printed(out: Path, polyframe: Call) -> None:
+def test_printed_lines_and_json(out: Path, polyframe: Call) -> None:
     done = polyframe("validate", out)
     rows = sum(table.rows for table in pf.status(out).tables.values())
     assert (done.code, done.err) == (0, "")
     assert done.out == f"{out}: 7 tables, 14 parts, {rows} rows: no problems\n"
-    told = json.loads(polyframe("validate", out, "--json").out)
-    assert told == {"output": str(out), "tables": 7, "parts": 14, "rows": rows, "findings": []}
+    report = json.loads(polyframe("validate", out, "--json").out)
+    assert report == {"output": str(out), "tables": 7, "parts": 14, "rows": rows, "findings": []}
     (out / "groups" / FIRST).unlink()
     done = polyframe("validate", out)
     assert done.code == 1
@@ -587,8 +595,8 @@ def test_what_is_printed(out: Path, polyframe: Call) -> None:
     }
 
 
-def test_outlines_that_cross_themselves_by_rounding_are_fine(small: Path, tmp_path: Path) -> None:
-    """`buffer(0)` of a mark that crosses itself may leave such a one."""
+def test_outlines_that_cross_themselves_by_rounding_are_valid(small: Path, tmp_path: Path) -> None:
+    """`buffer(0)` of a mark that crosses itself may give such an outline."""
     begin, rounded = (327.4, 180.5), (327.40000000000003, 180.49999999999994)
     outline = [rounded, begin, (328.96, 178.94), (340, 190), (325.84, 182.84), (326.62, 181.28)]
     polygon = shapely.Polygon(outline)
@@ -600,7 +608,7 @@ def test_outlines_that_cross_themselves_by_rounding_are_fine(small: Path, tmp_pa
     assert pf.validate(tmp_path / "out") == []
 
 
-def test_some_dozens_are_printed_and_the_rest_counted(out: Path, polyframe: Call) -> None:
+def test_the_first_findings_are_printed_and_the_rest_counted(out: Path, polyframe: Call) -> None:
     for number in range(50):
         (out / "labels" / f"{number}.txt").touch()
     lines = polyframe("validate", out).out.splitlines()
@@ -610,7 +618,7 @@ def test_some_dozens_are_printed_and_the_rest_counted(out: Path, polyframe: Call
 
 
 def test_text_that_is_not_utf8(out: Path) -> None:
-    """Arrow reads it, and Polars would take it on trust."""
+    """Arrow reads it, and Polars assumes that it is valid."""
     path = out / "labels" / FIRST
     table = pq.read_table(path)
     names = table["user_name"].to_pylist()
@@ -618,10 +626,10 @@ def test_text_that_is_not_utf8(out: Path) -> None:
     place = table.schema.get_field_index("user_name")
     text = pa.Array.from_buffers(pa.large_string(), len(raw), raw.buffers())
     pq.write_table(table.set_column(place, table.schema.field(place), text), path)
-    assert ("readable", f"labels/{FIRST}") in found(out)
+    assert ("readable", f"labels/{FIRST}") in problems_in(out)
 
 
-FRESH: dict[str, dict[str, Any]] = {
+NEW_OUTPUTS: dict[str, dict[str, Any]] = {
     "defaults": {},
     "several partitions": {"partition_size": 1},
     "union of all": {"filter": "all", "average_type": "union", "eps": 0.9},
@@ -639,25 +647,27 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", FRESH)
-def test_a_fresh_output_is_fine(name: str, synthetic: Path, tmp_path: Path) -> None:
-    pf.run(synthetic, tmp_path / "out", **FRESH[name])
+@pytest.mark.parametrize("name", NEW_OUTPUTS)
+def test_new_output_is_valid(name: str, synthetic: Path, tmp_path: Path) -> None:
+    pf.run(synthetic, tmp_path / "out", **NEW_OUTPUTS[name])
     assert pf.validate(tmp_path / "out") == []
 
 
 @pytest.mark.parametrize("stages", [["extract"], ["extract", "contours"]])
 @pytest.mark.parametrize("min_threshold", [0, 0.4])
-def test_some_stages_are_fine(stages: list[str], min_threshold: float, small: Path, tmp_path: Path) -> None:
+def test_output_of_some_stages_is_valid(
+    stages: list[str], min_threshold: float, small: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     run.run_export([small], out, configure(None, {"min_threshold": min_threshold}).settings, stages)
     assert pf.validate(out) == []
     if "contours" in stages:
-        # Without labels nobody knows which clusters a threshold drops.
+        # Without labels it is not known which clusters the threshold drops.
         rewrite(out, "contours", lambda frame: frame[1:])
-        assert found(out) == ({("counts", MANIFEST)} if min_threshold == 0 else set())
+        assert problems_in(out) == ({("counts", MANIFEST)} if min_threshold == 0 else set())
 
 
-def test_part_of_the_tools_is_fine(small: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_output_of_some_tools_is_valid(small: Path, tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("extract", small, "-o", out).code == 0
     assert polyframe("reduce", out, "--tool", 1).code == 0
@@ -666,8 +676,8 @@ def test_part_of_the_tools_is_fine(small: Path, tmp_path: Path, polyframe: Call)
     assert pf.validate(out) == []
 
 
-def test_files_of_one_name_may_have_rejects_alike(small: Path, tmp_path: Path) -> None:
-    """A row without a key is told by its place, which two files of one name have in common."""
+def test_files_of_one_name_may_have_equal_rejects(small: Path, tmp_path: Path) -> None:
+    """A row without a key is identified by file name and line, which may be the same in two files."""
     for folder, number in (("a", 1), ("b", 2)):
         (tmp_path / folder).mkdir()
         rows = [export_row(number, drawing(square(0, 0))), export_row(9, None, classification_id=None)]
@@ -677,7 +687,7 @@ def test_files_of_one_name_may_have_rejects_alike(small: Path, tmp_path: Path) -
     assert pf.validate(tmp_path / "out") == []
 
 
-def test_an_empty_output_is_fine(tmp_path: Path) -> None:
+def test_empty_output_is_valid(tmp_path: Path) -> None:
     export = tmp_path / "export.csv"
     export.write_text(export_text([export_row(1, '[{"task": "T9", "value": []}]')]))
     pf.run(export, tmp_path / "out", task="T9")
@@ -685,7 +695,7 @@ def test_an_empty_output_is_fine(tmp_path: Path) -> None:
     assert pf.validate(tmp_path / "out") == []
 
 
-def test_the_real_project_is_fine(cat_project: Path, tmp_path: Path) -> None:
+def test_output_of_the_real_project_is_valid(cat_project: Path, tmp_path: Path) -> None:
     export, config = (
         cat_project / name
         for name in ("cat-project-classifications.csv", "cat_project_extractor_config.yaml")

@@ -1,4 +1,4 @@
-"""Whether the tables of one partition agree: every mark, label and cluster is where it must be, once."""
+"""Check that the tables of a partition agree: each mark, label and cluster occurs where it must, once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,197 +11,207 @@ from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
 from polyframe.store.validation.check_rows import PATH_HASH
-from polyframe.store.validation.finding import Finding, key_of, rows_off
+from polyframe.store.validation.finding import Finding, findings_of_check, key_of
 
 _CLUSTER_KEYS = (*GROUP_KEYS, "cluster_label")
 _SUBJECT_KEYS = ("workflow_id", "subject_id")
-#: What a mark has of its classification.
+#: Columns of a mark that it shares with its classification.
 _OF_CLASSIFICATION = ("created_at", "volunteer", "user_name", "user_id", "gold_standard")
 _MARK = (*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name")
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionTables:
     """The tables of a partition.
 
     Attributes
     ----------
     frames : mapping of str to polars.DataFrame
-        By table; without the long columns, and with the column `row`, from 0.
+        By table; without the long columns, with the column `row` from 0.
     files : mapping of str to str
-        The part files, for the findings.
+        The part file of each table, for the findings.
     """
 
     frames: Mapping[str, pl.DataFrame]
     files: Mapping[str, str]
 
-    def off(self, table: str, rows: pl.DataFrame, off: pl.Expr, problem: str) -> list[Finding]:
-        """Return a finding for the rows of a table that an expression is true for."""
-        return rows_off("agreement", self.files[table], TABLES[table], rows, off, problem)
+    def wrong_rows(self, table: str, rows: pl.DataFrame, wrong: pl.Expr, problem: str) -> list[Finding]:
+        """Return a finding for the rows of a table for which an expression is true."""
+        return findings_of_check("agreement", self.files[table], TABLES[table], rows, wrong, problem)
 
-    def all_off(self, table: str, rows: pl.DataFrame, problem: str) -> list[Finding]:
-        """Return a finding for rows of a table that are all off."""
-        return self.off(table, rows, pl.repeat(value=True, n=pl.len()), problem)
+    def all_wrong(self, table: str, rows: pl.DataFrame, problem: str) -> list[Finding]:
+        """Return a finding for rows of a table that are all wrong."""
+        return self.wrong_rows(table, rows, pl.repeat(value=True, n=pl.len()), problem)
 
-    def lacks(self, table: str, missing: pl.DataFrame, problem: str) -> list[Finding]:
-        """Return a finding for rows that a table should have; they have the columns of its key."""
+    def missing_rows(self, table: str, missing: pl.DataFrame, problem: str) -> list[Finding]:
+        """Return a finding for rows that a table should have; they contain its key columns."""
         if not missing.height:
             return []
         more = f" (and {missing.height - 1} more)" if missing.height > 1 else ""
-        named = key_of(TABLES[table], missing, 0)
-        return [Finding("agreement", self.files[table], f"lacks a row {problem} ({named}){more}")]
+        key = key_of(TABLES[table], missing, 0)
+        return [Finding("agreement", self.files[table], f"lacks a row {problem} ({key}){more}")]
 
 
-def marks_findings(partition: Partition, settings: Settings) -> list[Finding]:
-    """Check that extractions, classifications and rejects agree, and that no mark is there twice.
+def marks_findings(partition: PartitionTables, settings: Settings) -> list[Finding]:
+    """Check that extractions, classifications and rejects agree, and that no mark occurs twice.
 
-    Without exact copies, a cluster has more marks than there are classifications only where one of them has
-    several different marks in it.
+    Without exact copies, a cluster has more marks than classifications only if one classification has several
+    different marks in it.
     """
     extractions, classifications, rejects = (
         partition.frames[name] for name in ("extractions", "classifications", "rejects")
     )
-    held = extractions.group_by(CLASSIFICATION_KEYS).len("held")
-    counted = classifications.join(held, on=CLASSIFICATION_KEYS, how="left", maintain_order="left")
-    differs = pl.col("n_marks") != pl.col("held").fill_null(0)
-    found = partition.off(
-        "classifications", counted, differs, "has another n_marks than marks in extractions"
+    n_marks = extractions.group_by(CLASSIFICATION_KEYS).len("n_marks_expected")
+    joined = classifications.join(n_marks, on=CLASSIFICATION_KEYS, how="left", maintain_order="left")
+    differs = pl.col("n_marks") != pl.col("n_marks_expected").fill_null(0)
+    findings = partition.wrong_rows(
+        "classifications", joined, differs, "has a different n_marks than extractions"
     )
     joined = extractions.join(
         classifications.with_columns(known=True),
         on=CLASSIFICATION_KEYS,
         how="left",
         maintain_order="left",
-        suffix="_told",
+        suffix="_expected",
     )
     unknown = pl.col("known").is_null()
-    found += partition.off("extractions", joined, unknown, "belongs to no row of classifications")
+    findings += partition.wrong_rows("extractions", joined, unknown, "has no row in classifications")
     for name in _OF_CLASSIFICATION:
-        other = ~unknown & pl.col(name).ne_missing(pl.col(f"{name}_told"))
-        found += partition.off("extractions", joined, other, f"has another {name} than its classification")
+        other = ~unknown & pl.col(name).ne_missing(pl.col(f"{name}_expected"))
+        findings += partition.wrong_rows(
+            "extractions", joined, other, f"has a different {name} than its classification"
+        )
     if settings.duplicate_marks == "reject":
         copy = ~pl.struct(*GROUP_KEYS, "classification_id", PATH_HASH).is_first_distinct()
         problem = "is an exact copy of a mark of the same classification, task, frame and tool"
-        found += partition.off("extractions", extractions, copy, problem)
-    strangers = rejects.filter(stage="polygons").join(extractions, on=MARK_KEYS[1:], how="anti")
-    return found + partition.all_off("rejects", strangers, "names a mark that is not in extractions")
+        findings += partition.wrong_rows("extractions", extractions, copy, problem)
+    unknown_marks = rejects.filter(stage="polygons").join(extractions, on=MARK_KEYS[1:], how="anti")
+    return findings + partition.all_wrong("rejects", unknown_marks, "names a mark that is not in extractions")
 
 
-def marks_taking_part(
-    partition: Partition, settings: Settings
+def marks_to_cluster(
+    partition: PartitionTables, settings: Settings
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Return the marks that a reduction chooses, those with an area, and those of them that take part."""
+    """Return the marks of the selected tasks and tools, those with an area, and those without repeats."""
     extractions, classifications, rejects = (
         partition.frames[name] for name in ("extractions", "classifications", "rejects")
     )
-    chosen = selected_marks(extractions, settings)
-    solid = chosen.join(rejects.filter(stage="polygons"), on=MARK_KEYS[1:], how="anti")
+    selected = selected_marks(extractions, settings)
+    with_area = selected.join(rejects.filter(stage="polygons"), on=MARK_KEYS[1:], how="anti")
     counted = counted_classifications(classifications, settings.filter)
-    return chosen, solid, solid.join(counted, on=CLASSIFICATION_KEYS, how="semi")
+    return selected, with_area, with_area.join(counted, on=CLASSIFICATION_KEYS, how="semi")
 
 
-def knows_repeats(settings: Settings) -> bool:
-    """Tell whether the tables show which classifications are repeats; without volunteers they do not."""
+def shows_repeats(settings: Settings) -> bool:
+    """Return whether the tables show which classifications are repeats; without volunteers they do not."""
     return settings.volunteers != "drop" or settings.filter == "all"
 
 
-def labels_findings(partition: Partition, taking_part: pl.DataFrame, settings: Settings) -> list[Finding]:
-    """Check that labels are those of the marks that take part, and groups those of the labels."""
+def labels_findings(
+    partition: PartitionTables, to_cluster: pl.DataFrame, settings: Settings
+) -> list[Finding]:
+    """Check that labels contain exactly the marks to cluster, and groups those of the labels."""
     labels, groups, extractions, classifications = (
         partition.frames[name] for name in ("labels", "groups", "extractions", "classifications")
     )
     unknown = labels.join(extractions, on=_MARK, how="anti", nulls_equal=True, maintain_order="left")
-    found = partition.all_off("labels", unknown, "labels a mark that is not in extractions")
+    findings = partition.all_wrong("labels", unknown, "labels a mark that is not in extractions")
     if not unknown.height:
-        idle = labels.join(taking_part, on=MARK_KEYS, how="anti", maintain_order="left")
-        found += partition.all_off("labels", idle, "labels a mark that takes no part (a repeat, or rejected)")
-    missing = taking_part.join(labels, on=MARK_KEYS, how="anti", maintain_order="left")
-    if knows_repeats(settings):
-        found += partition.lacks("labels", missing, "for a mark that takes part")
+        unused = labels.join(to_cluster, on=MARK_KEYS, how="anti", maintain_order="left")
+        findings += partition.all_wrong(
+            "labels", unused, "labels a mark that is not clustered (a repeat, or rejected)"
+        )
+    missing = to_cluster.join(labels, on=MARK_KEYS, how="anti", maintain_order="left")
+    if shows_repeats(settings):
+        findings += partition.missing_rows("labels", missing, "for a mark to cluster")
 
     clustered = pl.col("cluster_label") >= 0
-    told = labels.group_by(GROUP_KEYS, maintain_order=True).agg(
-        pl.len().alias("n_marks_told"),
-        pl.col("cluster_label").filter(clustered).n_unique().alias("n_clusters_told"),
-        (~clustered).sum().alias("n_outliers_told"),
+    expected = labels.group_by(GROUP_KEYS, maintain_order=True).agg(
+        pl.len().alias("n_marks_expected"),
+        pl.col("cluster_label").filter(clustered).n_unique().alias("n_clusters_expected"),
+        (~clustered).sum().alias("n_outliers_expected"),
         pl.col("cluster_label").max().alias("last"),
         pl.col("row").min(),
         pl.col("classification_id", "mark_index").first(),
     )
-    gaps = told.filter(pl.col("last") + 1 > pl.col("n_clusters_told"))
-    found += partition.all_off(
-        "labels", gaps, "is of a group whose clusters are not numbered from 0 without a gap"
-    )
+    gaps = expected.filter(pl.col("last") + 1 > pl.col("n_clusters_expected"))
+    findings += partition.all_wrong("labels", gaps, "is in a group with gaps in its cluster labels")
     counted = counted_classifications(classifications, settings.filter)
-    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications_told")
+    numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications_expected")
     joined = groups.join(
-        told.drop("row"), on=GROUP_KEYS, how="left", maintain_order="left", suffix="_other"
+        expected.drop("row"), on=GROUP_KEYS, how="left", maintain_order="left", suffix="_other"
     ).join(numbers, on=_SUBJECT_KEYS, how="left", maintain_order="left")
-    found += partition.off("groups", joined, pl.col("n_marks_told").is_null(), "is a group without labels")
+    findings += partition.wrong_rows(
+        "groups", joined, pl.col("n_marks_expected").is_null(), "is a group without labels"
+    )
     for name in ("n_marks", "n_clusters", "n_outliers"):
-        differs = pl.col(name) != pl.col(f"{name}_told")
-        found += partition.off("groups", joined, differs, f"has another {name} than its labels say")
-    differs = pl.col("n_classifications") != pl.col("n_classifications_told").fill_null(0)
-    if knows_repeats(settings):
-        problem = "has another n_classifications than its subject in classifications"
-        found += partition.off("groups", joined, differs, problem)
-    lost = told.join(groups, on=GROUP_KEYS, how="anti", maintain_order="left")
-    return found + partition.lacks("groups", lost, "for a group in labels")
+        differs = pl.col(name) != pl.col(f"{name}_expected")
+        findings += partition.wrong_rows("groups", joined, differs, f"has a different {name} than its labels")
+    differs = pl.col("n_classifications") != pl.col("n_classifications_expected").fill_null(0)
+    if shows_repeats(settings):
+        problem = "has a different n_classifications than its subject in classifications"
+        findings += partition.wrong_rows("groups", joined, differs, problem)
+    lost = expected.join(groups, on=GROUP_KEYS, how="anti", maintain_order="left")
+    return findings + partition.missing_rows("groups", lost, "for a group in labels")
 
 
-def clusters_findings(partition: Partition, tables: Sequence[str], settings: Settings) -> list[Finding]:
-    """Check that reductions and contours are those of the clusters in labels."""
+def clusters_findings(partition: PartitionTables, tables: Sequence[str], settings: Settings) -> list[Finding]:
+    """Check that reductions and contours agree with the clusters in labels."""
     labels, groups = partition.frames["labels"], partition.frames["groups"]
     clusters = (
         labels.filter(pl.col("cluster_label") >= 0)
         .group_by(_CLUSTER_KEYS, maintain_order=True)
-        .agg(pl.len().alias("clusters_count_told"))
+        .agg(pl.len().alias("clusters_count_expected"))
         .join(
-            groups.select(*GROUP_KEYS, pl.col("n_classifications").alias("n_classifications_told")),
+            groups.select(*GROUP_KEYS, pl.col("n_classifications").alias("n_classifications_expected")),
             on=GROUP_KEYS,
             how="left",
             maintain_order="left",
         )
         .with_columns(
-            (pl.col("clusters_count_told") / pl.col("n_classifications_told")).alias("threshold_told")
+            (pl.col("clusters_count_expected") / pl.col("n_classifications_expected")).alias(
+                "threshold_expected"
+            )
         )
     )
-    # Without its row in groups, which is told already, nobody knows.
-    kept = clusters.filter(pl.col("threshold_told").fill_null(0) > settings.min_threshold)
-    found: list[Finding] = []
+    # If the row in groups is missing, which is a finding already, the threshold is unknown.
+    above_threshold = clusters.filter(pl.col("threshold_expected").fill_null(0) > settings.min_threshold)
+    findings: list[Finding] = []
     for table in tables:
         rows = partition.frames[table]
         joined = rows.join(clusters, on=_CLUSTER_KEYS, how="left", maintain_order="left")
-        unknown = pl.col("clusters_count_told").is_null()
-        found += partition.off(table, joined, unknown, "is a cluster that is not in labels")
-        dropped = pl.col("threshold_told") <= settings.min_threshold
-        found += partition.off(
+        unknown = pl.col("clusters_count_expected").is_null()
+        findings += partition.wrong_rows(table, joined, unknown, "is a cluster that is not in labels")
+        dropped = pl.col("threshold_expected") <= settings.min_threshold
+        findings += partition.wrong_rows(
             table, joined, dropped, f"is a cluster that min_threshold {settings.min_threshold} drops"
         )
         for name in ("clusters_count", "n_classifications", "threshold"):
             if name in rows.columns:
-                differs = pl.col(name) != pl.col(f"{name}_told")
-                problem = f"has another {name} than labels and groups say"
-                found += partition.off(table, joined, differs, problem)
-        missing = kept.join(rows, on=_CLUSTER_KEYS, how="anti", maintain_order="left")
-        found += partition.lacks(table, missing, "for a cluster in labels")
+                differs = pl.col(name) != pl.col(f"{name}_expected")
+                problem = f"has a different {name} than labels and groups"
+                findings += partition.wrong_rows(table, joined, differs, problem)
+        missing = above_threshold.join(rows, on=_CLUSTER_KEYS, how="anti", maintain_order="left")
+        findings += partition.missing_rows(table, missing, "for a cluster in labels")
     if "reductions" in tables:
-        found += _votes_findings(partition)
+        findings += _votes_findings(partition)
     if "reductions" in tables and "contours" in tables:
         both = partition.frames["contours"].join(
             partition.frames["reductions"],
             on=_CLUSTER_KEYS,
             how="left",
             maintain_order="left",
-            suffix="_told",
+            suffix="_expected",
         )
-        differs = pl.col("consensus") != pl.col("consensus_told")
-        found += partition.off("contours", both, differs, "has another consensus than in reductions")
-    return found
+        differs = pl.col("consensus") != pl.col("consensus_expected")
+        findings += partition.wrong_rows(
+            "contours", both, differs, "has a different consensus than in reductions"
+        )
+    return findings
 
 
-def _votes_findings(partition: Partition) -> list[Finding]:
-    """Check that reductions count the answers in the details of the marks of their clusters."""
+def _votes_findings(partition: PartitionTables) -> list[Finding]:
+    """Check that reductions count the answers in the details of their marks."""
     details = partition.frames["extractions"].select(*MARK_KEYS, "details").unique(MARK_KEYS)
     marks = (
         partition.frames["labels"]
@@ -210,10 +220,12 @@ def _votes_findings(partition: Partition) -> list[Finding]:
         .sort(_CLUSTER_KEYS, maintain_order=True)
     )
     offsets = runs_of_equal(marks.select(pl.struct(_CLUSTER_KEYS).rle_id()).to_series().to_numpy())
-    told = marks[offsets[:-1]].select(_CLUSTER_KEYS).with_columns(cluster_votes(marks["details"], offsets))
-    joined = partition.frames["reductions"].join(
-        told, on=_CLUSTER_KEYS, how="left", maintain_order="left", suffix="_told"
+    expected = (
+        marks[offsets[:-1]].select(_CLUSTER_KEYS).with_columns(cluster_votes(marks["details"], offsets))
     )
-    differs = pl.col("details_votes").ne_missing(pl.col("details_votes_told"))
-    problem = "has other details_votes than the details of its marks"
-    return partition.off("reductions", joined, differs, problem)
+    joined = partition.frames["reductions"].join(
+        expected, on=_CLUSTER_KEYS, how="left", maintain_order="left", suffix="_expected"
+    )
+    differs = pl.col("details_votes").ne_missing(pl.col("details_votes_expected"))
+    problem = "has different details_votes than the details of its marks"
+    return partition.wrong_rows("reductions", joined, differs, problem)

@@ -1,4 +1,4 @@
-"""Whether the counts that the manifest tells are those of the rows, and add up."""
+"""Check that the counts in the manifest equal those of the rows, and add up."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,26 +10,28 @@ from polyframe.core.tables import GROUP_KEYS
 from polyframe.store.accounting import total
 from polyframe.store.manifest import Manifest, counts_of
 from polyframe.store.output import MANIFEST
-from polyframe.store.validation.check_agreement import Partition, knows_repeats, marks_taking_part
+from polyframe.store.validation.check_agreement import PartitionTables, marks_to_cluster, shows_repeats
 from polyframe.store.validation.finding import Finding
 
 
 def accounting_findings(manifest: Manifest) -> list[Finding]:
     """Check that the accounting is the sum of its partitions, and adds up."""
     counts = manifest.accounting
-    told = counts.to_dict()
+    recorded = counts.to_dict()
     summed = total(map(counts_of, manifest.partitions), counts.rows_read, counts.rows_filtered).to_dict()
-    found = [
-        Finding("counts", MANIFEST, f"accounting: {name} is {told[name]}, its partitions have {value}")
+    findings = [
+        Finding(
+            "counts", MANIFEST, f"accounting: {name} is {recorded[name]}, but its partitions have {value}"
+        )
         for name, value in summed.items()
-        if told[name] != value
+        if recorded[name] != value
     ]
     if not counts.rows_add_up():
         problem = (
             f"accounting: {counts.rows_read} rows read are not {counts.rows_filtered} filtered out + "
             f"{counts.rows_rejected} rejected + {counts.rows_used} used"
         )
-        found.append(Finding("counts", MANIFEST, problem))
+        findings.append(Finding("counts", MANIFEST, problem))
     if not counts.marks_add_up(clustered=len(manifest.stages) > 1):
         problem = (
             f"accounting: {counts.marks_seen} marks seen are not {counts.marks_undecoded} not decoded + "
@@ -37,12 +39,12 @@ def accounting_findings(manifest: Manifest) -> list[Finding]:
             f"{counts.marks_not_selected} not selected + {counts.marks_set_aside} set aside + "
             f"{counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
         )
-        found.append(Finding("counts", MANIFEST, problem))
-    return found
+        findings.append(Finding("counts", MANIFEST, problem))
+    return findings
 
 
-def extraction_counts(partition: Partition) -> dict[str, Any]:
-    """Count what the tables of the extraction hold, by the names of `Accounting`."""
+def extraction_counts(partition: PartitionTables) -> dict[str, Any]:
+    """Count rows and marks of the extraction, by the names of `Accounting`."""
     rejects = partition.frames["rejects"]
     whole_row = rejects["mark_index"].is_null()
     undecoded = undecoded_marks(rejects)
@@ -57,26 +59,26 @@ def extraction_counts(partition: Partition) -> dict[str, Any]:
     }
 
 
-def marks_counts(partition: Partition, settings: Settings) -> dict[str, Any]:
-    """Count what a reduction makes of the marks, as far as classifications, extractions and rejects tell."""
-    chosen, solid, taking_part = marks_taking_part(partition, settings)
+def marks_counts(partition: PartitionTables, settings: Settings) -> dict[str, Any]:
+    """Count the marks of a reduction, as far as classifications, extractions and rejects show them."""
+    selected, with_area, to_cluster = marks_to_cluster(partition, settings)
     counts = {
-        "marks_rejected": undecoded_marks(partition.frames["rejects"]) + chosen.height - solid.height,
-        "marks_not_selected": partition.frames["extractions"].height - chosen.height,
+        "marks_rejected": undecoded_marks(partition.frames["rejects"]) + selected.height - with_area.height,
+        "marks_not_selected": partition.frames["extractions"].height - selected.height,
     }
-    if not knows_repeats(settings):
+    if not shows_repeats(settings):
         return counts
     classifications = partition.frames["classifications"]
     counted = counted_classifications(classifications, settings.filter)
     return counts | {
         "rows_set_aside": classifications.height - counted.height,
-        "marks_set_aside": solid.height - taking_part.height,
-        "groups": taking_part.group_by(GROUP_KEYS).len().height,
+        "marks_set_aside": with_area.height - to_cluster.height,
+        "groups": to_cluster.group_by(GROUP_KEYS).len().height,
     }
 
 
-def labels_counts(partition: Partition) -> dict[str, Any]:
-    """Count what labels and groups hold."""
+def labels_counts(partition: PartitionTables) -> dict[str, Any]:
+    """Count marks, groups and clusters in labels and groups."""
     labels, groups = partition.frames["labels"], partition.frames["groups"]
     outliers = int((labels["cluster_label"] < 0).sum())
     return {
@@ -87,46 +89,49 @@ def labels_counts(partition: Partition) -> dict[str, Any]:
     }
 
 
-def contours_problems(partition: Partition, told: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Return what is wrong with the counts of contours that stand alone, without labels."""
+def contours_problems(
+    partition: PartitionTables, recorded: Mapping[str, Any], settings: Settings
+) -> list[str]:
+    """Return problems of the counts of contours without a table of labels."""
     contours = partition.frames["contours"]
     marks = int(contours["clusters_count"].sum())
-    clusters, clustered = told.get("clusters", 0), told.get("marks_clustered", 0)
+    clusters, clustered = recorded.get("clusters", 0), recorded.get("marks_clustered", 0)
     if contours.height == clusters and marks == clustered:
         return []
     if settings.min_threshold and contours.height <= clusters and marks <= clustered:
         return []
     return [
-        f"{clusters} clusters of {clustered} marks are counted, "
-        f"the table contours has {contours.height} of {marks}"
+        f"counted {clusters} clusters of {clustered} marks, "
+        f"but the table contours has {contours.height} of {marks}"
     ]
 
 
 def count_findings(
-    name: str, stage: str, told: Mapping[str, Any], counted: Mapping[str, Any], pieces: Sequence[str] = ()
+    name: str, stage: str, recorded: Mapping[str, Any], counted: Mapping[str, Any], more: Sequence[str] = ()
 ) -> list[Finding]:
-    """Compare the counts of a partition with what its tables hold."""
-    where = f"partition {name}, {stage}"
-    off = [
-        f"{key} is {told.get(key, 'missing')}, the tables have {value}"
+    """Compare the recorded counts of a partition with its tables, and add more problems of its counts."""
+    problems = [
+        f"{key} is {recorded.get(key, 'missing')}, but the tables have {value}"
         for key, value in counted.items()
-        if told.get(key) != value
+        if recorded.get(key) != value
     ]
-    return [Finding("counts", MANIFEST, f"{where}: {problem}") for problem in (*off, *pieces)]
+    return [
+        Finding("counts", MANIFEST, f"partition {name}, {stage}: {problem}") for problem in (*problems, *more)
+    ]
 
 
-def subject_findings(manifest: Manifest, found: int | None) -> list[Finding]:
-    """Check the last subject of the export, where all of it could be read."""
-    told = manifest.last_subject
-    if told == found:
+def subject_findings(manifest: Manifest, last_subject: int | None) -> list[Finding]:
+    """Check the last subject of the export, if every part could be read."""
+    recorded = manifest.last_subject
+    if recorded == last_subject:
         return []
-    problem = f"last_subject is {told}, classifications and rejects end with {found}"
+    problem = f"last_subject is {recorded}, but classifications and rejects end with {last_subject}"
     return [Finding("counts", MANIFEST, problem)]
 
 
-def marks_problems(seen: int, told: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong where the marks of a stage do not add up to those that the extraction saw."""
+def marks_problems(seen: int, recorded: Mapping[str, Any]) -> list[str]:
+    """Return a problem if the marks of a stage do not add up to those of the extraction."""
     parts = ("rejected", "not_selected", "set_aside", "clustered", "outliers")
-    if seen == sum(told.get(f"marks_{name}", 0) for name in parts):
+    if seen == sum(recorded.get(f"marks_{name}", 0) for name in parts):
         return []
-    return [f"marks_seen is {seen}, which is not the sum of what became of them"]
+    return [f"marks_seen is {seen}, which is not the sum of the other counts of marks"]

@@ -1,4 +1,4 @@
-"""The files of an output directory: those that the manifest names and no others, with its footers."""
+"""Check the files of an output directory: exactly those in the manifest, with the right footers."""
 
 import functools
 import json
@@ -23,24 +23,22 @@ from polyframe.store.stages import stage_of, stage_settings, tables_of
 from polyframe.store.validation.finding import FORCE, Finding
 
 _AGAIN: Final = "run again"
-#: Rows that are held at once of the columns that may be long.
+#: Number of rows with long columns in memory at once.
 _BATCH_ROWS: Final = 200
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the manifest tells of one part file.
+    """The properties of one part file, from the manifest.
 
     Attributes
     ----------
     table : Table
-        Of which table.
     partition : PartitionRecord
-        Of which partition.
     version : str
-        The version of polyframe.
+        The version of polyframe that wrote it.
     settings : Settings
-        Those of the stage that makes the table.
+        The settings of the stage of the table.
     """
 
     table: Table
@@ -50,21 +48,21 @@ class Expected:
 
     @property
     def file(self) -> str:
-        """The file below the output directory."""
+        """The path below the output directory."""
         return f"{self.table.name}/{part_name(self.partition.name)}"
 
     @property
     def stage(self) -> str:
-        """The stage that makes the table."""
+        """The stage that writes the table."""
         return stage_of(self.table.name)
 
     @property
     def size(self) -> int:
-        """Bytes of the file."""
+        """The size of the file in bytes."""
         return self.partition.stages[self.stage].sizes[self.table.name]
 
     def footer(self) -> dict[str, Any]:
-        """Return what the footer must tell."""
+        """Return the expected contents of the footer."""
         record = self.partition.stages[self.stage]
         return {
             "table": self.table.name,
@@ -78,38 +76,37 @@ class Expected:
 
 
 def settings_by_stage(manifest: Manifest) -> dict[str, Settings]:
-    """Return the settings that each stage of an output directory was made with."""
+    """Return the settings of each stage of an output directory."""
     return {
         stage: manifest.extraction if stage == "extract" else manifest.settings for stage in manifest.stages
     }
 
 
 def folder_findings(output: Output, manifest: Manifest, folders: Mapping[str, Path]) -> list[Finding]:
-    """Find tables and files that the manifest does not name.
+    """Find tables and files that are not in the manifest.
 
     Parameters
     ----------
     output : Output
         The output directory.
     manifest : Manifest
-        Its manifest.
     folders : mapping of str to Path
-        Where the parts of each table are.
+        The folder of each table.
     """
-    made = tables_of(manifest.stages)
-    found = [
-        Finding("files", table, "is there, but the manifest tells of no such table", "remove it")
+    tables = tables_of(manifest.stages)
+    findings = [
+        Finding("files", table, "is not a table in the manifest", "remove it")
         for table in TABLES
-        if table not in made and os.path.lexists(output.table(table))
+        if table not in tables and os.path.lexists(output.table(table))
     ]
-    for table in made:
-        named = set(table_parts(manifest, table))
-        found += [
-            Finding("files", f"{table}/{name}", "is no part that the manifest names", "remove it")
+    for table in tables:
+        expected = set(table_parts(manifest, table))
+        findings += [
+            Finding("files", f"{table}/{name}", "is not a part in the manifest", "remove it")
             for name in _names(folders[table])
-            if name not in named and not is_system_file(name)
+            if name not in expected and not is_system_file(name)
         ]
-    return found
+    return findings
 
 
 def open_part(path: Path) -> Any:
@@ -118,16 +115,16 @@ def open_part(path: Path) -> Any:
     Raises
     ------
     OSError, ValueError
-        Where it is missing or no whole Parquet file, and other errors of `damage`.
+        If it is missing or not a complete Parquet file; or another error of `damage`.
     """
     import pyarrow.parquet as pq
 
-    # Without it the compressed columns would all be held at once.
+    # Pre-buffering would load all compressed columns at once.
     return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
 
 
 def file_findings(expected: Expected, path: Path) -> list[Finding]:
-    """Check what can be told of a part without its rows: its size, its columns, its footer."""
+    """Check a part without reading its rows: size, columns and footer."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -139,67 +136,66 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
         with open_part(path) as file:
             schema, metadata = file.schema_arrow, file.metadata.metadata or {}
     except damage() as error:
-        told = f"{sizes}, and " if wrong_size else ""
-        # A run sees another length by itself.
+        prefix = f"{sizes}, and " if wrong_size else ""
+        # A run notices a wrong size by itself.
         advice = _AGAIN if wrong_size else FORCE
-        return [Finding("readable", expected.file, f"{told}cannot be read ({cause(error)})", advice)]
-    found = [Finding("size", expected.file, sizes, _AGAIN)] if wrong_size else []
-    found += _schema_findings(expected, schema)
-    found += _footer_findings(expected, metadata)
-    return found
+        return [Finding("readable", expected.file, f"{prefix}cannot be read ({cause(error)})", advice)]
+    findings = [Finding("size", expected.file, sizes, _AGAIN)] if wrong_size else []
+    findings += _schema_findings(expected, schema)
+    findings += _footer_findings(expected, metadata)
+    return findings
 
 
 def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
-    """Read a part some rows at a time, and look whether what is read is sound.
+    """Read and validate a part in batches.
 
     Parameters
     ----------
     path : Path
-        The part file, whose columns are those of the table.
+        A part file with the columns of the table.
     table : Table
-        Which table.
 
     Raises
     ------
     OSError, ValueError
-        Where it is damaged, and other errors of `damage`.
+        If it is damaged; or another error of `damage`.
     """
     import pyarrow as pa
 
     with open_part(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            # Among other things, whether text is UTF-8, which Polars takes on trust.
+            # Among others, this checks for valid UTF-8, which Polars assumes.
             batch.validate(full=True)
-            # Without the metadata of the file, which may be damaged as well.
+            # Without the metadata of the file, which may be damaged.
             frame = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=_arrow_schema(table)))
             assert isinstance(frame, pl.DataFrame)
             yield frame
 
 
 def damage() -> tuple[type[BaseException], ...]:
-    """Return what reading a damaged file raises."""
+    """Return the exceptions that reading a damaged file may raise."""
     import pyarrow as pa
 
-    # Lengths and places that make no sense give any of them.
+    # Invalid lengths and offsets can raise any of them.
     of_python = (OSError, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
     return (pa.ArrowException, pl.exceptions.PolarsError, pl.exceptions.PanicException, *of_python)
 
 
 def cause(error: BaseException) -> str:
-    """Return the first line of an error, cut short."""
+    """Return the first line of an error, shortened."""
     lines = str(error).splitlines()
     return (lines[0] if lines else type(error).__name__)[:100]
 
 
 def fingerprint_findings(manifest: Manifest) -> list[Finding]:
-    """Check that the fingerprints are those of the rows and settings that the manifest tells."""
+    """Check that the fingerprints match the content and settings in the manifest."""
     if manifest.polyframe_version != __version__:
-        # Another version has fingerprints of its own.
+        # Each version has different fingerprints.
         return []
     by_stage, records = settings_by_stage(manifest), manifest.partitions
     hashed = by_stage["extract"].volunteers == "hash"
     key = environment_key() if hashed else b""
-    off = {
+    mismatches = {
         stage: [
             record.name
             for record in records
@@ -207,40 +203,45 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
         ]
         for stage, settings in by_stage.items()
     }
-    found = []
-    all_off = all(len(names) == len(records) for names in off.values())
-    if hashed and all_off:
-        # Made with another secret, or none is known here.
+    findings = []
+    all_differ = all(len(names) == len(records) for names in mismatches.values())
+    if hashed and all_differ:
+        # Written with another key, or the key is not known here.
         return []
-    if len(records) > 1 and all_off:
+    if len(records) > 1 and all_differ:
         problem = (
-            "no fingerprint is the one of the content and the settings it tells: they were changed, or "
-            f"the output was made with another version of Polars than {pl.__version__}"
+            "no fingerprint matches its content and settings: they were changed, or the output was written "
+            f"with another version of Polars than {pl.__version__}"
         )
         return [Finding("fingerprint", MANIFEST, problem)]
-    for stage, names in off.items():
+    for stage, names in mismatches.items():
         if names:
             more = f" (and of {len(names) - 1} more partitions)" if len(names) > 1 else ""
             problem = (
-                f"the fingerprint of partition {names[0]}, {stage}, is not the one of the content and the "
-                f"settings it tells{more}"
+                f"the fingerprint of partition {names[0]}, {stage}, does not match its content and "
+                f"settings{more}"
             )
-            found.append(Finding("fingerprint", MANIFEST, problem))
-    return found
+            findings.append(Finding("fingerprint", MANIFEST, problem))
+    return findings
 
 
 def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
-    wanted = _arrow_schema(expected.table)
-    if schema.names != wanted.names:
-        missing = [name for name in wanted.names if name not in schema.names]
-        strange = [name for name in schema.names if name not in wanted.names]
-        told = f"lacks the column {missing[0]}" if missing else "has its columns in another order"
-        told = told if missing or not strange else f"has the unknown column {strange[0][:60]!r}"
-        return [Finding("schema", expected.file, told)]
+    expected_schema = _arrow_schema(expected.table)
+    if schema.names != expected_schema.names:
+        missing = [name for name in expected_schema.names if name not in schema.names]
+        unknown = [name for name in schema.names if name not in expected_schema.names]
+        problem = "has its columns in another order"
+        if missing:
+            problem = f"lacks the column {missing[0]}"
+        elif unknown:
+            problem = f"has the unknown column {unknown[0][:60]!r}"
+        return [Finding("schema", expected.file, problem)]
     return [
-        Finding("schema", expected.file, f"the column {name} has the type {got}, expected {needed}")
-        for name, got, needed in zip(wanted.names, schema.types, wanted.types, strict=True)
-        if got != needed
+        Finding("schema", expected.file, f"the column {name} has the type {got}, expected {required}")
+        for name, got, required in zip(
+            expected_schema.names, schema.types, expected_schema.types, strict=True
+        )
+        if got != required
     ]
 
 
@@ -250,31 +251,31 @@ def _arrow_schema(table: Table) -> Any:
 
 
 def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> list[Finding]:
-    def off(problem: str, check: str = "footer") -> Finding:
+    def finding(problem: str, check: str = "footer") -> Finding:
         return Finding(check, expected.file, problem, FORCE)
 
-    told = _json(metadata.get(FOOTER.encode()))
-    found = []
-    if not isinstance(told, dict):
-        found.append(off("its footer does not tell how it was made"))
+    footer = _json(metadata.get(FOOTER.encode()))
+    findings = []
+    if not isinstance(footer, dict):
+        findings.append(finding("its footer has no polyframe metadata"))
     else:
         for name, value in expected.footer().items():
-            if name not in told or told[name] != value:
+            if name not in footer or footer[name] != value:
                 check = "fingerprint" if name == "fingerprint" else "footer"
-                differing = f" ({_differing(told.get(name), value)})" if isinstance(value, dict) else ""
-                found.append(off(f"the {name} in its footer is not that of the manifest{differing}", check))
+                keys = f" ({_differing_keys(footer.get(name), value)})" if isinstance(value, dict) else ""
+                findings.append(finding(f"the {name} in its footer differs from the manifest{keys}", check))
     if expected.table.geometry and _json(metadata.get(b"geo")) != GEO:
-        found.append(off("its footer lacks the metadata of GeoParquet, or has others"))
-    return found
+        findings.append(finding("the GeoParquet metadata in its footer is missing or wrong"))
+    return findings
 
 
-def _differing(told: Any, expected: Mapping[str, Any]) -> str:
-    if not isinstance(told, dict):
-        return "there is none"
+def _differing_keys(recorded: Any, expected: Mapping[str, Any]) -> str:
+    if not isinstance(recorded, dict):
+        return "missing"
     return ", ".join(
         name
-        for name in sorted({*told, *expected})
-        if name not in told or name not in expected or told[name] != expected[name]
+        for name in sorted({*recorded, *expected})
+        if name not in recorded or name not in expected or recorded[name] != expected[name]
     )[:100]
 
 
@@ -289,5 +290,5 @@ def _names(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir())
     except OSError:
-        # What is missing is told part by part.
+        # Missing parts are reported one by one.
         return []

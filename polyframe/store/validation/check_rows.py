@@ -1,4 +1,4 @@
-"""The rows of one part: their order, their keys, the range of their subjects, the values in them."""
+"""Check the rows of a part: their order, keys, range of subjects, and values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -12,17 +12,17 @@ from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 from polyframe.panoptes.classifications.metadata import is_visitor
 from polyframe.store.manifest import PartitionRecord
 from polyframe.store.subject_ranges import within_range
-from polyframe.store.validation.finding import Finding, key_of, several_off
+from polyframe.store.validation.finding import Finding, findings_of_checks, key_of
 
-#: Columns that no check of whole parts needs.
+#: Columns that no check of a whole part needs.
 _NOT_NEEDED: Final = ("tool_type", "x", "y")
 _ROUNDING: Final = 1e-9
-#: What the hash of the path of a mark is called.
+#: Column with a hash of the path of a mark.
 PATH_HASH: Final = "path_hash"
 
 
 def needed_columns(table: Table) -> list[str]:
-    """Return the columns that are held for a whole part: all but the long ones."""
+    """Return the columns that are kept of a whole part: all but the long ones."""
     return [
         name
         for name, dtype in table.schema.items()
@@ -30,8 +30,8 @@ def needed_columns(table: Table) -> list[str]:
     ]
 
 
-def held_columns(table: Table) -> list[pl.Expr]:
-    """Return what is held of each row of a part: the needed columns, and of a path a hash."""
+def kept_columns(table: Table) -> list[pl.Expr]:
+    """Return what is kept of each row of a part: the needed columns, and a hash of its path."""
     columns = [pl.col(name) for name in needed_columns(table)]
     if table.name == "extractions":
         columns.append(pl.struct("x", "y").hash(seed=1).alias(PATH_HASH))
@@ -41,47 +41,46 @@ def held_columns(table: Table) -> list[pl.Expr]:
 def row_findings(
     file: str, table: Table, rows: pl.DataFrame, subjects: tuple[int | None, int | None], settings: Settings
 ) -> list[Finding]:
-    """Check the rows of one part by themselves.
+    """Check the rows of one part.
 
     Parameters
     ----------
     file : str
-        For the findings.
+        The part file, for the findings.
     table : Table
-        Which table.
     rows : polars.DataFrame
-        Its columns `needed_columns`.
+        The needed columns of all rows.
     subjects : (int or None, int or None)
         The first subject of the partition, and that of the next.
     settings : Settings
-        Those of the stage.
+        The settings of the stage.
     """
     outside = ~within_range("subject_id", *subjects)
     checks = [
-        ("order", _stands_before(table), f"belongs before the row above it, by {', '.join(table.sort_by)}"),
-        ("key", _repeats_a_key(table), "repeats the key of a row before it"),
+        ("order", _belongs_before(table), f"belongs before the row above it, by {', '.join(table.sort_by)}"),
+        ("key", _repeats_a_key(table), "repeats the key of an earlier row"),
         ("range", outside, f"has a subject outside its partition, {_range(subjects)}"),
-        *(("values", off, problem) for problem, off in _value_checks(table, settings).items()),
+        *(("values", wrong, problem) for problem, wrong in _value_checks(table, settings).items()),
     ]
-    return several_off(file, table, rows, checks)
+    return findings_of_checks(file, table, rows, checks)
 
 
 def seam_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
-    """Check that the first row of a part comes after the last one of the parts before it."""
+    """Check that the first row of a part comes after the last row of the parts before it."""
     names = list(dict.fromkeys((*table.sort_by, *table.key)))
     both = pl.concat([last.select(names), rows.head(1).select(names)])
-    if not both.select(_stands_before(table)).to_series()[1]:
+    if not both.select(_belongs_before(table)).to_series()[1]:
         return []
     problem = f"row 1 ({key_of(table, both, 1)}) does not come after the last row of the parts before it"
     return [Finding("order", file, problem, row=1)]
 
 
-def _stands_before(table: Table) -> pl.Expr:
-    """Tell for each row whether it belongs before the one above it."""
+def _belongs_before(table: Table) -> pl.Expr:
+    """Return for each row whether it belongs before the row above it."""
     before: pl.Expr = pl.lit(value=False)
     for name, last in reversed(list(zip(table.sort_by, missing_last(table.sort_by), strict=True))):
         above, value = pl.col(name).shift(1), pl.col(name)
-        # Missing values come first or last.
+        # Missing values are first or last.
         early, late = (above, value) if last else (value, above)
         smaller = late.is_not_null() & (early.is_null() | (value < above))
         before = smaller | (value.eq_missing(above) & before)
@@ -97,7 +96,7 @@ def _repeats_a_key(table: Table) -> pl.Expr:
 
 
 def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
-    """Return what must not be true of a row, by what is wrong then."""
+    """Return the conditions of wrong rows, by problem."""
     schema = table.schema
     checks = {f"has no {name}": pl.col(name).is_null() for name in _required(table)}
     if "workflow_id" in schema:
@@ -107,28 +106,30 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
         checks[f"has a cluster_label below {lowest}"] = pl.col("cluster_label") < lowest
     if "consensus" in schema:
         consensus = pl.col("consensus")
-        sound = consensus.is_between(-_ROUNDING, 1 + _ROUNDING)
-        checks["has a consensus that is no fraction from 0 to 1"] = ~sound
+        valid = consensus.is_between(-_ROUNDING, 1 + _ROUNDING)
+        checks["has a consensus that is not between 0 and 1"] = ~valid
     if "average_type" in schema:
-        other = pl.col("average_type") != settings.average_type
-        checks[f"has an average_type other than {settings.average_type}"] = other
+        differs = pl.col("average_type") != settings.average_type
+        checks[f"has an average_type other than {settings.average_type}"] = differs
     if "details" in schema:
-        checks["has details that are no JSON"] = pl.col("details").map_batches(invalid_json, pl.Boolean)
-    if table.name == "classifications":  # with which extractions and labels must agree
-        checks["has a volunteer that is not that of its user_name"] = _other_volunteer(settings)
+        checks["has details that are not valid JSON"] = pl.col("details").map_batches(
+            invalid_json, pl.Boolean
+        )
+    if table.name == "classifications":  # extractions and labels must agree with it
+        checks["has a volunteer that does not match its user_name"] = _wrong_volunteer(settings)
     if table.name == "rejects":
-        whole_row_kept = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
-        checks["rejects a whole row at the stage polygons"] = whole_row_kept
+        whole_row = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
+        checks["rejects a whole row at the stage polygons"] = whole_row
     return checks
 
 
-def _other_volunteer(settings: Settings) -> pl.Expr:
-    """Return where a volunteer cannot be the one that the name, with or without a session, stands for."""
+def _wrong_volunteer(settings: Settings) -> pl.Expr:
+    """Return whether a volunteer cannot have this name, with or without a session."""
     name, volunteer = pl.col("user_name"), pl.col("volunteer")
     if settings.volunteers == "drop":
         return volunteer.is_not_null()
     if settings.volunteers == "hash":
-        # The hash of a name with a session has nothing to do with that of the name.
+        # The hash of a name with a session differs from that of the name.
         return name.is_null() & volunteer.is_not_null()
     same = volunteer.eq_missing(name)
     not_utf8 = volunteer.is_null() & name.str.contains(REPLACEMENT, literal=True).fill_null(value=False)
@@ -150,12 +151,12 @@ def _required(table: Table) -> list[str]:
 
 
 def _range(subjects: tuple[int | None, int | None]) -> str:
-    first, following = subjects
-    begin = "from the first" if first is None else f"from {first}"
-    return f"{begin} to the last" if following is None else f"{begin} to before {following}"
+    first, end = subjects
+    start = "from the first" if first is None else f"from {first}"
+    return f"{start} to the last" if end is None else f"{start} to before {end}"
 
 
 def ranges(records: Sequence[PartitionRecord]) -> dict[str, tuple[int | None, int | None]]:
-    """Return the first subject of each partition and that of the next, by name."""
-    following = [*(record.first_subject for record in records[1:]), None]
-    return {r.name: (r.first_subject, until) for r, until in zip(records, following, strict=True)}
+    """Return by partition its first subject and that of the next partition."""
+    ends = [*(record.first_subject for record in records[1:]), None]
+    return {r.name: (r.first_subject, end) for r, end in zip(records, ends, strict=True)}

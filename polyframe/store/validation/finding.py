@@ -1,4 +1,4 @@
-"""What is found to be off, and how rows are named in it."""
+"""Describe problems of an output directory and the rows they are in."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,22 +13,22 @@ FORCE: Final = "run again with --force"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is off in an output directory.
+    """One problem of an output directory.
 
     Attributes
     ----------
     check : str
-        What was checked: `manifest`, `change` (one that a dead run left), `files`, `size`, `readable`,
+        What was checked: `manifest`, `change` (left incomplete by a dead run), `files`, `size`, `readable`,
         `schema`, `footer`, `fingerprint`, `range`, `order`, `key`, `values`, `geometry`, `agreement` (with
         the other tables) or `counts`.
     file : str
-        Below the output directory.
+        Path below the output directory.
     problem : str
-        What is wrong; names the row and its key.
+        What is wrong, with the row and its key.
     advice : str
         What to do next.
     row : int or None
-        The first row concerned, from 1; None where it is no matter of rows.
+        The first row with the problem, from 1; None if the problem is not about rows.
     """
 
     check: str
@@ -41,7 +41,7 @@ class Finding:
         return f"{self.file}: {self.problem}; {self.advice}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the finding as plain JSON values."""
         return asdict(self)
 
 
@@ -57,10 +57,10 @@ class Findings(list[Finding]):
         self.rows = rows
 
 
-def rows_off(
-    check: str, file: str, table: Table, rows: pl.DataFrame, off: pl.Expr, problem: str, first_row: int = 0
+def findings_of_check(
+    check: str, file: str, table: Table, rows: pl.DataFrame, wrong: pl.Expr, problem: str, first_row: int = 0
 ) -> list[Finding]:
-    """Return a finding for the rows that an expression is true for; none where there are none.
+    """Return a finding for the rows that fail a check, or none.
 
     Parameters
     ----------
@@ -69,44 +69,44 @@ def rows_off(
     table : Table
         Its key names the row.
     rows : polars.DataFrame
-        Some of the rows of the file; with the column `row` where they are not all of them.
-    off : polars.Expr
-        True for the rows that are off; missing counts as false.
+        Rows of the file; with the column `row` if rows between them are missing.
+    wrong : polars.Expr
+        True for the rows that fail; missing counts as false.
     problem : str
-        What is wrong with the row, put behind its name.
+        What is wrong with the row, as the rest of a sentence.
     first_row : int
-        How many rows of the file come before these.
+        Number of rows of the file before these.
     """
-    return several_off(file, table, rows, [(check, off, problem)], first_row)
+    return findings_of_checks(file, table, rows, [(check, wrong, problem)], first_row)
 
 
-def several_off(
+def findings_of_checks(
     file: str,
     table: Table,
     rows: pl.DataFrame,
     checks: Sequence[tuple[str, pl.Expr, str]],
     first_row: int = 0,
 ) -> list[Finding]:
-    """Return a finding for each of several checks that some rows do not pass, see `rows_off`."""
+    """Return a finding for each of several checks that rows fail, see `findings_of_check`."""
     if not rows.height or not checks:
         return []
-    flags = rows.select(off.fill_null(value=False).alias(str(k)) for k, (_, off, _) in enumerate(checks))
-    # Nearly always there is none at all.
-    any_off = flags.select(pl.all().any()).row(0)
-    found = []
+    flags = rows.select(wrong.fill_null(value=False).alias(str(k)) for k, (_, wrong, _) in enumerate(checks))
+    # Nearly always none fails.
+    any_wrong = flags.select(pl.all().any()).row(0)
+    findings = []
     for k, (check, _, problem) in enumerate(checks):
-        if any_off[k]:
+        if any_wrong[k]:
             places = flags[str(k)].arg_true()
             first = int(places[0])
             number = 1 + (int(rows["row"][first]) if "row" in rows.columns else first_row + first)
             more = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
-            told = f"row {number} ({key_of(table, rows, first)}) {problem}{more}"
-            found.append(Finding(check, file, told, row=number))
-    return found
+            text = f"row {number} ({key_of(table, rows, first)}) {problem}{more}"
+            findings.append(Finding(check, file, text, row=number))
+    return findings
 
 
 def key_of(table: Table, rows: pl.DataFrame, position: int) -> str:
-    """Return the key of a row in words."""
+    """Return the key of a row as text."""
     return ", ".join(f"{name} {_cell(rows[name][position])}" for name in table.key)
 
 

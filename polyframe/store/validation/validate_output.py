@@ -1,4 +1,4 @@
-"""The way through an output directory that is validated: its manifest, its files, partition by partition."""
+"""Validate an output directory: its manifest, its files, and its rows by partition."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +16,12 @@ from polyframe.store.reading import check_unchanged
 from polyframe.store.stages import STAGE_TABLES, tables_of
 from polyframe.store.status import manifest_file
 from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
-from polyframe.store.validation.check_agreement import Partition
+from polyframe.store.validation.check_agreement import PartitionTables
 from polyframe.store.validation.finding import Finding, Findings
 
 
 def check(output: Path) -> Findings:
-    """Read everything in an output directory and check it.
+    """Read and check everything in an output directory.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def check(output: Path) -> Findings:
     Raises
     ------
     PolyframeError
-        If it is not a polyframe output directory, holds no tables yet, or changed during the check.
+        If it is not a polyframe output directory, has no tables yet, or changed during the check.
     """
     use_polars()
     directory = Output(output)
@@ -40,47 +40,47 @@ def check(output: Path) -> Findings:
 
 
 def _check(output: Output) -> Findings:
-    manifest, folders, found = _opened(output)
+    manifest, folders, findings = _open(output)
     if manifest is None:
-        return Findings(found)
+        return Findings(findings)
     settings = check_files.settings_by_stage(manifest)
-    found += check_files.folder_findings(output, manifest, folders)
-    found += check_files.fingerprint_findings(manifest)
-    found += check_counts.accounting_findings(manifest)
+    findings += check_files.folder_findings(output, manifest, folders)
+    findings += check_files.fingerprint_findings(manifest)
+    findings += check_counts.accounting_findings(manifest)
     reader = _Reader(manifest, folders, settings, check_rows.ranges(manifest.partitions))
     for record in manifest.partitions:
         frames = {table: reader.read(table, record) for table in tables_of(manifest.stages)}
         known = {name: frame for name, frame in frames.items() if frame is not None}
-        found += reader.findings
+        findings += reader.findings
         reader.findings.clear()
-        found += _partition_findings(record, known, settings)
+        findings += _partition_findings(record, known, settings)
     if reader.everything_read:
-        found += check_counts.subject_findings(manifest, reader.last_subject)
-    return Findings(found, len(reader.tables), reader.n_parts, reader.n_rows)
+        findings += check_counts.subject_findings(manifest, reader.last_subject)
+    return Findings(findings, len(reader.tables), reader.n_parts, reader.n_rows)
 
 
-def _opened(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
-    """Return the manifest, where it has the right form; where the tables are; what is off with both."""
-    found: list[Finding] = []
+def _open(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
+    """Return the manifest, or None if it is invalid, the folders of the tables, and findings about them."""
+    findings: list[Finding] = []
     path = manifest_file(output)
     if path is None:
         raise PolyframeError(f"{output}: no tables yet; run the same command to continue")
     name = str(path.relative_to(output.path))
     if path == output.decision:
-        problem = "a run died while its finished tables moved into place"
-        advice = "run the same command again, which completes it"
-        found.append(Finding("change", name, problem, advice))
+        problem = "a run died while it moved finished tables into place"
+        advice = "run the same command again to complete it"
+        findings.append(Finding("change", name, problem, advice))
     try:
         manifest = load_manifest(path)
     except PolyframeError as error:
         problem, _, advice = str(error).removeprefix(f"{path}: ").rpartition("; ")
-        return None, {}, [*found, Finding("manifest", name, problem, advice)]
+        return None, {}, [*findings, Finding("manifest", name, problem, advice)]
     folders = {table: table_folder(output, table) for table in tables_of(manifest.stages)}
-    return manifest, folders, found
+    return manifest, folders, findings
 
 
 class _Reader:
-    """Reads the parts of an output directory in order, and remembers what the next one needs."""
+    """Reads the parts of an output directory in order, and keeps what the next part needs."""
 
     def __init__(
         self,
@@ -99,14 +99,14 @@ class _Reader:
         self.everything_read = True
 
     def read(self, name: str, record: PartitionRecord) -> pl.DataFrame | None:
-        """Check a part by itself; return what the checks of its partition need, None where it is damaged."""
+        """Check a part and return its short columns for later checks, or None if it is damaged."""
         table = TABLES[name]
         stage = next(stage for stage in self.settings if name in STAGE_TABLES[stage])
         expected = check_files.Expected(table, record, self.version, self.settings[stage])
         path = self.folders[name] / part_name(record.name)
-        found = check_files.file_findings(expected, path)
-        self.findings += found
-        if any(finding.check in ("files", "readable", "schema") for finding in found):
+        about_file = check_files.file_findings(expected, path)
+        self.findings += about_file
+        if any(finding.check in ("files", "readable", "schema") for finding in about_file):
             self.everything_read = False
             return None
         try:
@@ -116,34 +116,34 @@ class _Reader:
             self.findings.append(Finding("readable", expected.file, problem))
             self.everything_read = False
             return None
-        ours = check_rows.row_findings(
+        about_rows = check_rows.row_findings(
             expected.file, table, frame, self.ranges[record.name], expected.settings
         )
         if frame.height:
             if name in self.last_rows:
-                ours += check_rows.seam_findings(expected.file, table, self.last_rows[name], frame)
+                about_rows += check_rows.seam_findings(expected.file, table, self.last_rows[name], frame)
             self.last_rows[name] = frame.tail(1)
-        self.findings += ours
+        self.findings += about_rows
         self._count(name, frame)
         return frame.with_row_index("row")
 
     def _rows(self, expected: check_files.Expected, path: Path) -> pl.DataFrame:
-        """Read a part, with its long columns looked at and let go."""
+        """Read the short columns of a part, and check the long ones in batches."""
         table = expected.table
-        held_columns = check_rows.held_columns(table)
-        held = [pl.DataFrame(schema=table.schema).select(held_columns)]
+        columns = check_rows.kept_columns(table)
+        batches = [pl.DataFrame(schema=table.schema).select(columns)]
         n_rows = 0
         seen: set[str] = set()
         for batch in check_files.batches(path, table):
             for finding in check_geometry.outline_findings(expected.file, table, batch, n_rows):
-                # The first of its kind is enough for a part.
+                # One finding of each kind is enough for a part.
                 kind = finding.problem.split(") ", 1)[-1].split(" (and ")[0]
                 if kind not in seen:
                     seen.add(kind)
                     self.findings.append(finding)
-            held.append(batch.select(held_columns))
+            batches.append(batch.select(columns))
             n_rows += batch.height
-        return pl.concat(held)
+        return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:
         self.tables.add(name)
@@ -158,27 +158,27 @@ class _Reader:
 def _partition_findings(
     record: PartitionRecord, frames: dict[str, pl.DataFrame], settings: Mapping[str, Settings]
 ) -> list[Finding]:
-    """Check what several tables of a partition tell together, as far as they could be read."""
-    partition = Partition(frames, {name: f"{name}/{part_name(record.name)}" for name in frames})
+    """Check the agreement of the tables of a partition, as far as they could be read."""
+    partition = PartitionTables(frames, {name: f"{name}/{part_name(record.name)}" for name in frames})
     later = [stage for stage in settings if stage != "extract"]
     if any(name not in frames for name in STAGE_TABLES["extract"]):
         return []
-    told = {stage: record.stages[stage].counts.to_dict() for stage in settings}
-    found = check_agreement.marks_findings(partition, settings["extract"])
-    found += check_counts.count_findings(
-        record.name, "extract", told["extract"], check_counts.extraction_counts(partition)
+    recorded = {stage: record.stages[stage].counts.to_dict() for stage in settings}
+    findings = check_agreement.marks_findings(partition, settings["extract"])
+    findings += check_counts.count_findings(
+        record.name, "extract", recorded["extract"], check_counts.extraction_counts(partition)
     )
     for stage in later:
         counted = check_counts.marks_counts(partition, settings[stage])
-        problems = check_counts.marks_problems(told["extract"].get("marks_seen", 0), told[stage])
+        problems = check_counts.marks_problems(recorded["extract"].get("marks_seen", 0), recorded[stage])
         if "labels" in frames and "groups" in frames:
             counted |= check_counts.labels_counts(partition)
         elif "reduce" not in later and "contours" in frames:
-            problems += check_counts.contours_problems(partition, told[stage], settings[stage])
-        found += check_counts.count_findings(record.name, stage, told[stage], counted, problems)
+            problems += check_counts.contours_problems(partition, recorded[stage], settings[stage])
+        findings += check_counts.count_findings(record.name, stage, recorded[stage], counted, problems)
     if "labels" in frames and "groups" in frames:
-        _, _, taking_part = check_agreement.marks_taking_part(partition, settings["reduce"])
-        found += check_agreement.labels_findings(partition, taking_part, settings["reduce"])
+        _, _, to_cluster = check_agreement.marks_to_cluster(partition, settings["reduce"])
+        findings += check_agreement.labels_findings(partition, to_cluster, settings["reduce"])
         tables = [name for name in ("reductions", "contours") if name in frames]
-        found += check_agreement.clusters_findings(partition, tables, settings["reduce"])
-    return found
+        findings += check_agreement.clusters_findings(partition, tables, settings["reduce"])
+    return findings
