@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +33,8 @@ _TYPE_NAMES: Final = {
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
-    app.connect("builder-inited", lambda _: generate())
+    # Before autosummary writes its pages.
+    app.connect("builder-inited", lambda _: generate(), priority=100)
     return {"parallel_read_safe": True}
 
 
@@ -40,6 +42,7 @@ def generate() -> None:
     """Write one file per generated section, and the pictures."""
     from pictures import draw_pictures  # Matplotlib is slow to import
 
+    shutil.rmtree(DOCS / "reference" / "_api", ignore_errors=True)  # pages of names that are gone
     FOLDER.mkdir(exist_ok=True)
     sections: dict[str, Callable[[], Iterator[str]]] = {
         "tables": table_lines,
