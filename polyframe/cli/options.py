@@ -68,7 +68,8 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     if f.metadata["choices"]:
         kind = AliasedChoice(f.metadata["choices"], f.metadata["aliases"])
     default = default or ("" if f.default in (None, ()) else str(f.default))
-    default_text = f"  [default: {default}]" if default else ""
+    is_stated = "default:" in f.metadata["help"]
+    default_text = f"  [default: {default}]" if default and not is_stated else ""
     return click.option(
         f.metadata["flag"],
         f.name,

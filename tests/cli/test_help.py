@@ -106,6 +106,12 @@ def test_every_flag_is_listed_once_and_settings_by_topic(polyframe: Call) -> Non
     assert places == sorted(places)
 
 
+def test_help_states_at_most_one_default(polyframe: Call) -> None:
+    for name in cli.commands:
+        for option in re.split(r"\n  (?=-)", polyframe(name, "--help").out):
+            assert option.partition("\n\n")[0].count("default:") <= 1, option
+
+
 def test_a_long_example_is_wrapped_before_a_flag() -> None:
     example = "polyframe plot out " + " ".join(f"--flag{n} {'x' * 20}" for n in range(5)) + " -o y.png"
     lines = wrap_example(example)
