@@ -167,7 +167,7 @@ def run(
         say,
         progress or no_progress,
         force=force,
-        given=configured.explicit,
+        explicit=configured.explicit,
         flagged=configured.flagged,
     )
 
@@ -243,7 +243,7 @@ def extract(
         say,
         progress or no_progress,
         force=force,
-        given=configured.explicit,
+        explicit=configured.explicit,
         flagged=configured.flagged,
     )
 

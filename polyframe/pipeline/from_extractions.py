@@ -32,7 +32,7 @@ def run_extractions_csv(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
-    given: Collection[str] = (),
+    explicit: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
     """Make all tables except `contours` from a CSV file of extractions.
@@ -46,7 +46,7 @@ def run_extractions_csv(
     settings : Settings
         All settings. Extractions have no workflow version, so it is the lowest one that `workflow_version`
         selects, or the version with which the output directory was made, or `0`.
-    say, progress, force, given, flagged
+    say, progress, force, explicit, flagged
         As for `polyframe.pipeline.run.run_export`.
 
     Raises
@@ -61,7 +61,7 @@ def run_extractions_csv(
         stages = ["extract", "reduce"]
         say(_NO_SESSIONS)
         return run.run_export(
-            [export], output, adapted, stages, say, progress, force=force, given=given, flagged=flagged
+            [export], output, adapted, stages, say, progress, force=force, explicit=explicit, flagged=flagged
         )
 
 

@@ -126,7 +126,7 @@ def kept_stages(
     spec: RunSpec,
     partitions: Sequence[Partition],
     before: Manifest | None,
-    given: Collection[str] = (),
+    explicit: Collection[str] = (),
 ) -> tuple[Settings, Records]:
     """Return the stages in the output directory, outside this run, that its tables still agree with.
 
@@ -140,8 +140,8 @@ def kept_stages(
         All partitions.
     before : Manifest or None
         The manifest of the output directory.
-    given : collection of str
-        The settings that were given; if no other tables are kept, they replace the recorded ones.
+    explicit : collection of str
+        Names of the settings that were given; if no other tables are kept, they replace the recorded ones.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def kept_stages(
         # These settings combine the recorded ones with those that were given.
         return spec.settings, records
     carried = spec.settings.affecting("carried")
-    new = [name for name in given if not kept or name in carried]
+    new = [name for name in explicit if not kept or name in carried]
     return settings.replace({name: getattr(spec.settings, name) for name in new}), records
 
 

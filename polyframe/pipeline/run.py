@@ -62,7 +62,7 @@ from polyframe.store.work_directory import check_output, work_directory
 
 
 def run_export(
-    named: Sequence[SourceLike],
+    sources: Sequence[SourceLike],
     output: Path,
     settings: Settings,
     stages: Sequence[str],
@@ -70,7 +70,7 @@ def run_export(
     progress: Progress = lambda _done, _all: None,
     *,
     force: bool = False,
-    given: Collection[str] = (),
+    explicit: Collection[str] = (),
     flagged: Collection[str] = (),
 ) -> Summary:
     """Make the tables of a classification export.
@@ -80,7 +80,7 @@ def run_export(
 
     Parameters
     ----------
-    named : sequence of path or frame
+    sources : sequence of path or frame
         The files of the export, see `polyframe.panoptes.classifications.sources.find_sources`.
     output : Path
         The output directory: new, empty, or made by polyframe.
@@ -92,10 +92,10 @@ def run_export(
         Receive what was chosen, and the numbers of partitions done and in total.
     force : bool
         Rebuild everything, with the same borders of partitions.
-    given : collection of str
-        The settings given in any way; those of stages that are not run are recorded.
+    explicit : collection of str
+        Names of the settings given in any way; those of stages that are not run are recorded.
     flagged : collection of str
-        The settings given by flags or arguments: the tasks and tools that they name must exist.
+        Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def run_export(
     key = volunteers_key(settings)
     check_output(output)
     with work_directory(output, discard=force) as directory:
-        files = file_states(named)
+        files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
         if previous is None and directory.manifest.is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{directory.manifest}: cannot be read; {chosen}")
-        export = scan_export(named, directory.sources, settings, say, previous)
+        export = scan_export(sources, directory.sources, settings, say, previous)
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(directory, before, force)
@@ -137,7 +137,7 @@ def run_export(
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
         results = _process(tasks, export.settings.jobs, split, say, progress)
-        all_settings, others = kept_stages(spec, partitions, before, given)
+        all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         with _removing_parts_on_error(directory):
@@ -175,7 +175,7 @@ def run_export(
 
 
 def extract_frames(
-    named: Sequence[SourceLike],
+    sources: Sequence[SourceLike],
     settings: Settings,
     work: Path,
     say: Say = lambda _: None,
@@ -185,7 +185,7 @@ def extract_frames(
 
     Parameters
     ----------
-    named : sequence of path or frame
+    sources : sequence of path or frame
         The files of the export.
     settings : Settings
         All settings.
@@ -197,7 +197,7 @@ def extract_frames(
         As for `run_export`.
     """
     key = volunteers_key(settings)
-    export = scan_export(named, work, settings, say)
+    export = scan_export(sources, work, settings, say)
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     extraction = extract_rows(checked, export.settings)

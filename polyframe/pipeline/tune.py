@@ -37,7 +37,7 @@ class _Part:
 
 def tune_output(
     output: Path,
-    given: Mapping[str, Any],
+    explicit: Mapping[str, Any],
     grid: Grid,
     say: Say,
     progress: Callable[[int, int], None],
@@ -49,14 +49,14 @@ def tune_output(
     ----------
     output : Path
         An output directory; it is not changed.
-    given : mapping
+    explicit : mapping
         Settings by name from configuration files and options; the others are those of the output.
     grid : Grid
         The settings to compare.
     say, progress : callable
         Receive which settings are used, and the numbers of partitions done and in total.
     flagged : collection of str
-        The settings given by flags or arguments: the tasks and tools that they name must exist.
+        Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def tune_output(
     """
     with open_tables(output, "tune") as tables:
         manifest = tables.manifest
-        settings = _settings(output, manifest, given, say)
+        settings = _settings(output, manifest, explicit, say)
         check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
         current = _current(manifest)
         if current and current not in grid.settings:
@@ -101,13 +101,13 @@ def tune_frames(
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
 
-def _settings(output: Path, manifest: Manifest, given: Mapping[str, Any], say: Say) -> Settings:
+def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
-    settings = settings_for_stage(manifest, "reduce", given)
+    settings = settings_for_stage(manifest, "reduce", explicit)
     check_volunteers_known(settings, output)
     by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
     for name in _SHOWN:
-        origin = "settings given" if given.get(name) is not None else f"settings of {output}"
+        origin = "settings given" if explicit.get(name) is not None else f"settings of {output}"
         by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
     used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
     say(Information("; ".join(used)))

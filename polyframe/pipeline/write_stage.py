@@ -64,7 +64,7 @@ def write_stage(
             say,
             progress,
             force=force,
-            given=configured.explicit,
+            explicit=configured.explicit,
             flagged=configured.flagged,
         )
     elsewhere = source.resolve() != output.resolve()

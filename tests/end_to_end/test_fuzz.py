@@ -13,25 +13,25 @@ from fuzz_cells import any_cell
 from fuzz_checks import SETTINGS, check_cells
 from fuzz_rows import OPTIONS, any_export, check_run
 
-from polyframe.panoptes.annotations import decode as reader
+from polyframe.panoptes.annotations import decode
 from polyframe.panoptes.annotations.mark_rules import Mark
 from polyframe.pipeline import records
 from polyframe.store.accounting import Accounting
 
 MARK = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]%s}'
-#: What the fuzzer found, cut down.
-FOUND_CELLS = {
+#: Cells that once failed in the fuzzer, shortened.
+FIXED_CELLS = {
     "minus zero": '[{"task":"T0","value":[{"toolIndex":0,"pathX":[-0,1,1],"pathY":[0,-0.0,-1e-400]}]}]',
-    "minus zero beside an odd entry": f'[{{"task":"T0","value":[1,{MARK % ""},{MARK % ""}]}}]'.replace(
+    "minus zero beside an invalid entry": f'[{{"task":"T0","value":[1,{MARK % ""},{MARK % ""}]}}]'.replace(
         "[0,0,1]", "[-0,0,-0.0]", 1
     ),
-    "whole numbers of 301 to 4300 digits in details": "[{"
+    "integers of 301 to 4300 digits in details": "[{"
     f'"task":"T0","value":[{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
-    "the same beside an odd entry": "[{"
+    "the same beside an invalid entry": "[{"
     f'"task":"T0","value":[1,{MARK % f""","details":[{"9" * 301},{"9" * 4300}]"""}]}}]',
     "details of one digit": f'[{{"task":"T0","value":[{MARK % ""","details":9"""}]}}]',
-    "no UTF-8 in what the fast reader skips": b'[{"\xff":0,"task":"T0","value":[]}]',
-    "no UTF-8 in a value that is skipped": b'[{"task":"T0","task_label":"\xe2d","value":[]}]',
+    "invalid UTF-8 in a key that is skipped": b'[{"\xff":0,"task":"T0","value":[]}]',
+    "invalid UTF-8 in a value that is skipped": b'[{"task":"T0","task_label":"\xe2d","value":[]}]',
 }
 
 
@@ -44,10 +44,10 @@ def real() -> Iterator[list[bytes]]:
     csv.field_size_limit(limit)
 
 
-@pytest.mark.parametrize("name", FOUND_CELLS)
-def test_what_the_fuzzer_found_stays_mended(name: str) -> None:
+@pytest.mark.parametrize("name", FIXED_CELLS)
+def test_cells_that_once_failed(name: str) -> None:
     for settings in SETTINGS:
-        check_cells([FOUND_CELLS[name]], settings)
+        check_cells([FIXED_CELLS[name]], settings)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -64,15 +64,15 @@ def test_every_row_of_any_export_is_accounted_for(seed: int, real: list[bytes], 
     check_run(export, n_rows, OPTIONS[seed % len(OPTIONS)], tmp_path)
 
 
-def test_most_kinds_of_cells_come_up(real: list[bytes]) -> None:
+def test_the_fuzzer_generates_most_kinds_of_cells(real: list[bytes]) -> None:
     random = Random("kinds")
     cells = [any_cell(random, real) for _ in range(1000)]
-    decoded = reader.decode_annotations(cells, SETTINGS[1])
+    decoded = decode.decode_annotations(cells, SETTINGS[1])
     assert len({*decoded.marks.row}) > 150
     assert len({*decoded.rejects.reason}) >= 9
 
 
-# The checks can fail
+# The checks detect faults
 
 
 def lost(marks: list[Mark] | None) -> list[Mark] | None:
@@ -87,26 +87,26 @@ def misread(marks: list[Mark] | None) -> list[Mark] | None:
     return marks and [mark._replace(x=mark.y, y=mark.x) for mark in marks]
 
 
-@pytest.mark.parametrize("harm", [lost, moved, misread])
+@pytest.mark.parametrize("fault", [lost, moved, misread])
 @pytest.mark.parametrize("name", ["decode_cell_fast", "decode_cell"])
-def test_a_reader_that_does_wrong_is_noticed(
-    name: str, harm: Callable[[Any], Any], real: list[bytes], monkeypatch: pytest.MonkeyPatch
+def test_faults_of_a_decoder_are_detected(
+    name: str, fault: Callable[[Any], Any], real: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = Random("harm")
+    random = Random("faults")
     cells = [any_cell(random, real) for _ in range(300)]
-    right = getattr(reader, name)
+    original = getattr(decode, name)
 
-    def wrong(*arguments: Any) -> Any:
-        found = right(*arguments)
-        return harm(found) if name == "decode_cell_fast" else (harm(found[0]), found[1])
+    def faulty(*arguments: Any) -> Any:
+        result = original(*arguments)
+        return fault(result) if name == "decode_cell_fast" else (fault(result[0]), result[1])
 
     check_cells(cells, SETTINGS[1])
-    monkeypatch.setattr(reader, name, wrong)
+    monkeypatch.setattr(decode, name, faulty)
     with pytest.raises(AssertionError):
         check_cells(cells, SETTINGS[1])
 
 
-def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_row_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export, n_rows = b"", None
     for seed in range(100):
         export, n_rows = any_export(Random(seed), 20, lambda: b"[]")
@@ -115,10 +115,10 @@ def test_a_run_that_loses_a_row_is_noticed(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
     total = records.total
 
-    def forgetful(*given: Any) -> Accounting:
-        counts = total(*given)
+    def total_without_a_row(*arguments: Any) -> Accounting:
+        counts = total(*arguments)
         return msgspec.structs.replace(counts, rows_used=counts.rows_used - 1)
 
-    monkeypatch.setattr(records, "total", forgetful)
+    monkeypatch.setattr(records, "total", total_without_a_row)
     with pytest.raises(AssertionError):
         check_run(export, n_rows, {"workflow_id": 7}, tmp_path)

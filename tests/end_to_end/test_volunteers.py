@@ -173,7 +173,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no JSON": ({"annotations": NAME}, "not JSON at character 1"),
     "cut": ({"annotations": f'[{{"task": "{NAME}'}, "not JSON at character 11"),
-    "a text": ({"annotations": json.dumps(NAME)}, "got a string, expected a list of objects with a `task`"),
+    "a string": ({"annotations": json.dumps(NAME)}, "got a string, expected a list of objects with a `task`"),
     "an entry": (
         {"annotations": json.dumps([NAME])},
         "entry 0 is a string, expected an object with a `task`",
@@ -237,7 +237,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
 
 
 WITHOUT_VALUES = (
-    *("workflow", "no JSON", "cut", "a text", "an entry", "lengths"),
+    *("workflow", "no JSON", "cut", "a string", "an entry", "lengths"),
     *("no point", "a path", "a command", "two outlines"),
 )
 
@@ -297,8 +297,7 @@ def test_tasks_do_not_contain_the_secret(
     assert b"s3cret" not in pickle.dumps(task)
     assert "s3cret" not in repr(task)
     # A worker with another secret would give other hashes.
-    task.work.mkdir(parents=True)
-    (task.work / "started").mkdir()
+    task.marker.parent.mkdir(parents=True)
     for other, message in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
         monkeypatch.setattr(
