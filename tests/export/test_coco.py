@@ -1,4 +1,4 @@
-"""COCO: it loads in pycocotools, and the masks are the shapes of the tables."""
+"""COCO: files load in pycocotools, and their masks equal the shapes of the tables."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_loads_in_pycocotools(out: Path, tmp_path: Path) -> None:
+def test_files_load_in_pycocotools(out: Path, tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco")
     (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)
     loaded = coco.COCO(str(done.path))
@@ -37,13 +37,15 @@ def test_it_loads_in_pycocotools(out: Path, tmp_path: Path) -> None:
         path.name for path in (ROOT / "data" / "images").iterdir()
     }
     for annotation in loaded.anns.values():
-        told = annotation["attributes"]
+        attributes = annotation["attributes"]
         keys = ("subject_id", "frame", "tool", "cluster_label")
-        row = rows.filter(pl.all_horizontal(pl.col(key) == told[key] for key in keys)).row(0, named=True)
+        row = rows.filter(pl.all_horizontal(pl.col(key) == attributes[key] for key in keys)).row(
+            0, named=True
+        )
         image = loaded.imgs[annotation["image_id"]]
         assert (image["subject_id"], image["frame"]) == (row["subject_id"], row["frame"])
         assert annotation["area"] == pytest.approx(row["area"])
-        assert told["consensus"] == row["consensus"]
+        assert attributes["consensus"] == row["consensus"]
         mask = loaded.annToMask(annotation)
         assert mask.shape == (image["height"], image["width"])
         shape = shapely.from_wkb(row["geometry"])
@@ -53,38 +55,36 @@ def test_it_loads_in_pycocotools(out: Path, tmp_path: Path) -> None:
         assert (left, top, left + width, top + height) == pytest.approx(shape.bounds)
 
 
-def test_sizes_are_those_of_the_pictures(out: Path, tmp_path: Path) -> None:
+def test_sizes_equal_those_of_the_images(out: Path, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)
-    told = json.loads(done.path.read_text())
-    assert (
-        len(told["images"]) == pf.scan(out, "groups").select("subject_id", "frame").unique().collect().height
-    )
-    for entry in told["images"]:
+    images = json.loads(done.path.read_text())["images"]
+    assert len(images) == pf.scan(out, "groups").select("subject_id", "frame").unique().collect().height
+    for entry in images:
         with image.open(ROOT / "data" / "images" / entry["file_name"]) as picture:
             assert picture.size == (entry["width"], entry["height"])
 
 
 def test_sizes_of_the_real_project(cat_project: Path) -> None:
     export = cat_project / "cat-project-classifications.csv"
-    told: dict[tuple[int, int], set[tuple[int, int]]] = {}
+    reported: dict[tuple[int, int], set[tuple[int, int]]] = {}
     for subject, metadata in (
         pl.read_csv(export, columns=["subject_ids", "metadata"]).select("subject_ids", "metadata").rows()
     ):
         for frame, size in enumerate(json.loads(metadata).get("subject_dimensions") or ()):
             if size:
                 natural = (size["naturalWidth"], size["naturalHeight"])
-                told.setdefault((int(subject), frame), set()).add(natural)
+                reported.setdefault((int(subject), frame), set()).add(natural)
     sizes = read_image_sizes(export)
-    assert sizes.keys() == told.keys()
-    assert all(size in told[image] for image, size in sizes.items())
+    assert sizes.keys() == reported.keys()
+    assert all(size in reported[image] for image, size in sizes.items())
 
 
 def export_of(tmp_path: Path, **metadata: Any) -> Path:
-    """Three marks on the border of an image; the metadata of each of the three by its name."""
+    """Three marks on the border of an image, each with its metadata."""
     rows = [
-        export_row(place, drawing(square(place - 5, 20)), metadata=told)
-        for place, told in enumerate(metadata.values())
+        export_row(place, drawing(square(place - 5, 20)), metadata=text)
+        for place, text in enumerate(metadata.values())
     ]
     path = tmp_path / "border.csv"
     path.write_text(export_text(rows), encoding="utf-8")
@@ -93,11 +93,11 @@ def export_of(tmp_path: Path, **metadata: Any) -> Path:
 
 
 def dimensions(*sizes: tuple[int, int] | None) -> str:
-    told = [s and {"clientWidth": 9.5, "naturalWidth": s[0], "naturalHeight": s[1]} for s in sizes]
-    return json.dumps({"subject_dimensions": told, "x": [1]})
+    entries = [s and {"clientWidth": 9.5, "naturalWidth": s[0], "naturalHeight": s[1]} for s in sizes]
+    return json.dumps({"subject_dimensions": entries, "x": [1]})
 
 
-def test_the_size_that_most_browsers_tell(tmp_path: Path) -> None:
+def test_the_size_that_most_browsers_report(tmp_path: Path) -> None:
     path = export_of(
         tmp_path, a=dimensions((30, 40), None), b=dimensions((30, 40), None), c=dimensions((60, 80), (9, 9))
     )
@@ -111,14 +111,12 @@ def test_the_size_that_most_browsers_tell(tmp_path: Path) -> None:
         assert read_image_sizes(export_of(tmp_path, a=nothing, b=nothing, c=nothing)) == {}
 
 
-def test_without_flags_the_size_of_the_first_image_is_that_of_the_table(
-    tmp_path: Path, polyframe: Call
-) -> None:
-    """Most volunteers tell 30 x 40; of frame 1 no table has the size."""
+def test_the_table_has_the_size_of_the_first_image(tmp_path: Path, polyframe: Call) -> None:
+    """Most volunteers report 30 x 40; no table has the size of frame 1."""
     sizes = dimensions((60, 80)), dimensions((30, 40), (90, 90)), dimensions((30, 40)), "{"
     rows = [
-        export_row(place, drawing(square(place, 20), square(place, 20, frame=1)), metadata=told)
-        for place, told in enumerate(sizes)
+        export_row(place, drawing(square(place, 20), square(place, 20, frame=1)), metadata=text)
+        for place, text in enumerate(sizes)
     ]
     path = tmp_path / "two.csv"
     path.write_text(export_text(rows), encoding="utf-8")
@@ -126,31 +124,31 @@ def test_without_flags_the_size_of_the_first_image_is_that_of_the_table(
 
     def images(*flags: Any) -> tuple[list[tuple[int, int]], str]:
         done = polyframe("export", tmp_path / "out", "--to", "coco", "-o", tmp_path / "c.json", *flags)
-        told = json.loads((tmp_path / "c.json").read_text())["images"]
-        return [(image["width"], image["height"]) for image in told], done.err
+        entries = json.loads((tmp_path / "c.json").read_text())["images"]
+        return [(image["width"], image["height"]) for image in entries], done.err
 
-    found, said = images()
-    assert found == [(30, 40), (11, 30)]
-    assert "the size of 1 images is not known" in said
+    sizes_without_flags, notes = images()
+    assert sizes_without_flags == [(30, 40), (11, 30)]
+    assert "the size of 1 images is not known" in notes
     assert images("--image-size", "50x50") == ([(50, 50), (50, 50)], "")
     assert images("--classifications", path) == ([(30, 40), (90, 90)], "")
 
 
-def test_shapes_are_cut_at_the_border_and_sizes_guessed_out_loud(tmp_path: Path, polyframe: Call) -> None:
+def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe: Call) -> None:
     path = export_of(tmp_path, a="{}", b="{}", c="{}")
     command = ("export", tmp_path / "out", "--to", "coco", "-o", tmp_path / "c.json")
     done = polyframe(*command, "--classifications", path)
     assert done.code == 0
     assert "the size of 1 images is not known" in done.err
-    told = json.loads((tmp_path / "c.json").read_text())
-    assert (told["images"][0]["width"], told["images"][0]["height"]) == (6, 30)
-    assert told["annotations"][0]["bbox"] == [0, 20, 6, 10]
-    assert told["annotations"][0]["area"] == 60
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert (content["images"][0]["width"], content["images"][0]["height"]) == (6, 30)
+    assert content["annotations"][0]["bbox"] == [0, 20, 6, 10]
+    assert content["annotations"][0]["area"] == 60
     done = polyframe(*command, "--image-size", "25x25", "--image-name", "s{subject_id}_f{frame}.jpg")
     assert done.err == ""
-    told = json.loads((tmp_path / "c.json").read_text())
-    assert told["images"][0]["file_name"] == "s1_f0.jpg"
-    assert told["annotations"][0]["bbox"] == [0, 20, 6, 5]
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert content["images"][0]["file_name"] == "s1_f0.jpg"
+    assert content["annotations"][0]["bbox"] == [0, 20, 6, 5]
     done = polyframe(*command, "--image-size", "25x10")
     assert "omitted 1 shapes that have no area within their image" in done.err
     assert json.loads((tmp_path / "c.json").read_text())["annotations"] == []

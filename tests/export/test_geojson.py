@@ -1,4 +1,4 @@
-"""GeoJSON: every cluster is a feature with the shape and the numbers of the tables."""
+"""GeoJSON: every cluster is a feature with the geometry and columns of the tables."""
 
 import json
 from collections.abc import Callable
@@ -22,12 +22,12 @@ def out(tmp_path: Path, small_export: Path) -> Path:
 
 
 def features(path: Path) -> list[dict]:
-    told = json.loads(path.read_text(encoding="utf-8"))
-    assert told["type"] == "FeatureCollection"
-    return told["features"]
+    collection = json.loads(path.read_text(encoding="utf-8"))
+    assert collection["type"] == "FeatureCollection"
+    return collection["features"]
 
 
-def test_averages(out: Path, tmp_path: Path) -> None:
+def test_features_of_averages(out: Path, tmp_path: Path) -> None:
     (done,) = pf.export(out, "geojson", tmp_path / "a.geojson")
     rows = pf.scan(out, "reductions").collect()
     assert done.count == rows.height == 2
@@ -41,15 +41,15 @@ def test_averages(out: Path, tmp_path: Path) -> None:
         )
 
 
-def test_contours(out: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_features_of_contours(out: Path, tmp_path: Path, polyframe: Call) -> None:
     path = tmp_path / "c.geojson"
     done = polyframe("export", out, "--to", "geojson", "--what", "contours", "-o", path)
     assert done.out == f"{path}: 8 features\n"
-    found = features(path)
-    assert [feature["properties"]["level"] for feature in found] == [1, 2, 3, 4] * 2
+    levels = features(path)
+    assert [feature["properties"]["level"] for feature in levels] == [1, 2, 3, 4] * 2
     areas = pf.scan(out, "contours").select(pl.col("contours_area").explode()).collect()["contours_area"]
-    assert [feature["properties"]["area"] for feature in found] == areas.to_list()
-    for feature, area in zip(found, areas, strict=True):
+    assert [feature["properties"]["area"] for feature in levels] == areas.to_list()
+    for feature, area in zip(levels, areas, strict=True):
         assert shapely.geometry.shape(feature["geometry"]).area == pytest.approx(area)
     pf.export(out, "geojson", path, level=3)
     assert [feature["properties"]["level"] for feature in features(path)] == [3, 3]
@@ -67,7 +67,7 @@ def test_an_empty_intersection_has_no_geometry(tmp_path: Path) -> None:
     assert feature["properties"]["area"] == 0
 
 
-def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path) -> None:
+def test_invalid_calls_are_errors(out: Path, small_export: Path, tmp_path: Path) -> None:
     with pytest.raises(pf.UsageError, match="not an integer from 1"):
         pf.export(out, "geojson", tmp_path / "x", level=0)
     with pytest.raises(pf.UsageError, match="reductions have no levels"):
@@ -83,13 +83,13 @@ def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("what", ["reductions", "contours"])
-def test_geopandas_reads_it(what: str, tmp_path: Path) -> None:
+def test_geopandas_reads_the_file(what: str, tmp_path: Path) -> None:
     geopandas = pytest.importorskip("geopandas")
     data = ROOT / "data"
     pf.run(data / "classifications.csv", tmp_path / "out", data / "config.yaml", engine="shapely", jobs=1)
     (done,) = pf.export(tmp_path / "out", "geojson", tmp_path / "e.geojson", what=what)
     assert json.loads(done.path.read_text())["description"].endswith("image pixels, y downwards")
-    # As the README says: it takes any GeoJSON for degrees.
+    # As documented: GeoPandas assumes degrees.
     frame = geopandas.read_file(done.path).set_crs(None, allow_override=True)
     assert len(frame) == done.count
     assert frame.geometry.is_valid.all()
@@ -111,6 +111,6 @@ def test_geopandas_reads_it(what: str, tmp_path: Path) -> None:
         "consensus",
     ):
         assert frame[name].tolist() == rows[name].to_list()
-    # Pixels, downwards: what is below in the picture has the larger y.
+    # Pixels with y downwards.
     assert frame.total_bounds.min() >= 0
     assert frame.total_bounds[2:].max() > 180

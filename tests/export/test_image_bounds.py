@@ -1,4 +1,4 @@
-"""Outlines cut at the borders of their image, by hand."""
+"""Outlines clipped at the borders of their image, by hand."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ SIZE = (10, 6)
 Corners = list[tuple[float, float]]
 
 
-def cut(corners: Corners, size: tuple[int, int] = SIZE) -> list[Corners]:
+def clip(corners: Corners, size: tuple[int, int] = SIZE) -> list[Corners]:
     return [part.tolist() for part in clip_to_image(np.array([*corners, corners[0]], float), size)]
 
 
@@ -21,17 +21,17 @@ def box(left: float, top: float, right: float, bottom: float) -> Corners:
 @pytest.mark.parametrize(
     "inside", [box(0, 0, 10, 6), box(0, 0, 3, 6), box(7, 0, 10, 2), box(2, 4, 5, 6), box(2, 2, 3, 3)]
 )
-def test_what_is_inside_or_on_the_border_stays_as_it_is(inside: Corners) -> None:
-    """Point for point, begun where it was begun: the border belongs to the image."""
+def test_an_outline_inside_or_on_the_border_is_unchanged(inside: Corners) -> None:
+    """Point by point, with the same first point: the border belongs to the image."""
     for turned in range(4):
         corners = inside[turned:] + inside[:turned]
-        assert cut(corners) == [[list(point) for point in [*corners, corners[0]]]]
+        assert clip(corners) == [[list(point) for point in [*corners, corners[0]]]]
 
 
-def test_an_outline_on_the_border_that_crosses_itself_is_not_cut_up() -> None:
-    """What is inside is not cut at all, and so not repaired either."""
+def test_an_outline_inside_that_crosses_itself_is_unchanged() -> None:
+    """It is not clipped, so it is not repaired either."""
     bow: Corners = [(0, 0), (10, 6), (10, 0), (0, 5)]
-    assert cut(bow) == [[list(point) for point in [*bow, bow[0]]]]
+    assert clip(bow) == [[list(point) for point in [*bow, bow[0]]]]
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,16 @@ def test_an_outline_on_the_border_that_crosses_itself_is_not_cut_up() -> None:
         (box(6, 1, 10.5, 3), box(6, 1, 10, 3)),
         (box(6, 1, 9, 6.5), box(6, 1, 9, 6)),
         (box(-1, -1, 11, 7), box(0, 0, 10, 6)),
-        # Width is not height: what is inside a square of either side is not inside the image.
+        # Width and height differ.
         (box(1, 1, 2, 10), box(1, 1, 2, 6)),
         (box(-4, 5, 12, 8), box(0, 5, 10, 6)),
     ],
 )
-def test_what_reaches_beyond_a_border_is_cut_there(outline: Corners, inside: Corners) -> None:
-    (found,) = cut(outline)
-    assert shapely.Polygon(found).equals(shapely.Polygon(inside))
-    assert found[0] == found[-1]
-    xs, ys = np.array(found).T
+def test_an_outline_beyond_a_border_is_clipped(outline: Corners, inside: Corners) -> None:
+    (clipped,) = clip(outline)
+    assert shapely.Polygon(clipped).equals(shapely.Polygon(inside))
+    assert clipped[0] == clipped[-1]
+    xs, ys = np.array(clipped).T
     assert (xs.min(), xs.max()) == (min(x for x, _ in inside), max(x for x, _ in inside))
     assert (ys.min(), ys.max()) == (min(y for _, y in inside), max(y for _, y in inside))
 
@@ -60,27 +60,27 @@ def test_what_reaches_beyond_a_border_is_cut_there(outline: Corners, inside: Cor
 @pytest.mark.parametrize(
     "outline", [box(10, 0, 12, 6), box(-3, 1, 0, 2), box(0, 6, 5, 8), box(20, 20, 30, 30)]
 )
-def test_what_only_touches_the_border_from_outside_is_gone(outline: Corners) -> None:
-    assert cut(outline) == []
+def test_an_outline_that_touches_the_border_from_outside_is_empty(outline: Corners) -> None:
+    assert clip(outline) == []
 
 
-def test_a_cut_leaves_several_parts() -> None:
+def test_an_outline_may_be_clipped_to_several_parts() -> None:
     """A U whose base is above the image: 1 x 2 on the left, 2 x 2 on the right."""
     outline: Corners = [(1, -2), (8, -2), (8, 2), (6, 2), (6, -1), (2, -1), (2, 2), (1, 2)]
-    found = [shapely.Polygon(part) for part in cut(outline)]
-    assert sorted(part.area for part in found) == [2.0, 4.0]
-    assert {part.bounds for part in found} == {(1.0, 0.0, 2.0, 2.0), (6.0, 0.0, 8.0, 2.0)}
+    parts = [shapely.Polygon(part) for part in clip(outline)]
+    assert sorted(part.area for part in parts) == [2.0, 4.0]
+    assert {part.bounds for part in parts} == {(1.0, 0.0, 2.0, 2.0), (6.0, 0.0, 8.0, 2.0)}
 
 
-def test_a_triangle_loses_its_tip() -> None:
+def test_the_tip_of_a_triangle_is_clipped() -> None:
     """Base 8 on y = 2, tip on y = -2: at y = 0 it is 4 wide, and 2 (8 + 4) / 2 = 12 remain."""
-    (found,) = cut([(1, 2), (9, 2), (5, -2)])
-    assert shapely.Polygon(found).area == 12
-    assert sorted(map(tuple, found[:-1])) == [(1, 2), (3, 0), (7, 0), (9, 2)]
+    (clipped,) = clip([(1, 2), (9, 2), (5, -2)])
+    assert shapely.Polygon(clipped).area == 12
+    assert sorted(map(tuple, clipped[:-1])) == [(1, 2), (3, 0), (7, 0), (9, 2)]
 
 
 @pytest.mark.parametrize(
     "points", [np.empty((0, 2)), np.zeros((3, 2)), np.array([[1.0, 1], [2, 2], [3, 3], [1, 1]])]
 )
-def test_what_has_no_area_is_nothing(points: np.ndarray) -> None:
+def test_an_outline_without_an_area_is_empty(points: np.ndarray) -> None:
     assert clip_to_image(points, SIZE) == []

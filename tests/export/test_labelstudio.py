@@ -1,4 +1,4 @@
-"""Pre-annotations for Label Studio: the shapes of the tables in percent of the images' sizes."""
+"""Label Studio: pre-annotations equal the shapes of the tables, in percent of the image size."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ EXPORT = ROOT / "data" / "classifications.csv"
 
 
 @pytest.mark.parametrize("level", [None, 2])
-def test_polygons_in_percent(level: int | None, tmp_path: Path) -> None:
+def test_polygons_are_in_percent(level: int | None, tmp_path: Path) -> None:
     pf.run(EXPORT, tmp_path / "out", ROOT / "data" / "config.yaml", engine="shapely", jobs=1)
     path = tmp_path / "tasks.json"
     (done,) = pf.export(tmp_path / "out", "labelstudio", path, level=level, classifications=EXPORT)
@@ -47,7 +47,7 @@ def test_polygons_in_percent(level: int | None, tmp_path: Path) -> None:
         assert result["score"] == row["consensus"]
 
 
-def test_names_of_images_and_borders(tmp_path: Path, polyframe: Call) -> None:
+def test_image_names_and_clipped_shapes(tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(place, drawing(square(place - 5, 0), square(60, 60 + place))) for place in range(3)]
     (tmp_path / "e.csv").write_text(export_text(rows), encoding="utf-8")
     pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1, min_samples=3, eps=0.4)

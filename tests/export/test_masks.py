@@ -1,4 +1,4 @@
-"""Pictures of labels: pixels are those whose centres lie within the shapes, and other readers read them."""
+"""Masks: each shape covers the pixels whose centres it contains, and Pillow reads the files."""
 
 import json
 from collections.abc import Callable
@@ -28,8 +28,8 @@ def opened(path: Path) -> np.ndarray:
 @given(
     st.lists(st.tuples(st.integers(-40, 240), st.integers(-40, 240)), min_size=3, max_size=12, unique=True)
 )
-def test_pixels_are_those_whose_centres_lie_within(corners: list[tuple[int, int]]) -> None:
-    """What lies on the outline itself is left to chance."""
+def test_a_polygon_fills_the_pixels_whose_centres_it_contains(corners: list[tuple[int, int]]) -> None:
+    """Centres on the outline may belong to either side."""
     points = np.array([*corners, corners[0]]) / 10 + 0.013
     polygon = shapely.Polygon(points)
     if not polygon.is_valid:
@@ -43,7 +43,7 @@ def test_pixels_are_those_whose_centres_lie_within(corners: list[tuple[int, int]
     assert count == (picture == 7).sum()
 
 
-def test_neighbours_share_no_pixel_and_leave_none_out() -> None:
+def test_adjacent_polygons_neither_share_nor_miss_pixels() -> None:
     picture = np.zeros((8, 8), np.int64)
     total = 0
     for x, y in ((0, 0), (3.5, 0), (0, 2.5), (3.5, 2.5)):
@@ -62,20 +62,20 @@ def test_masks_of_the_example(level: int | None, tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "m").glob("*.png")}
     assert pictures.count == len(names) == 16
     rows = pf.scan(tmp_path / "out", "reductions" if level is None else "contours").collect()
-    told = [json.loads(line) for line in labels.path.read_text().splitlines()]
-    assert labels.count == len(told) == rows.height
+    entries = [json.loads(line) for line in labels.path.read_text().splitlines()]
+    assert labels.count == len(entries) == rows.height
     for name in names:
         mask = opened(tmp_path / "m" / name)
         with image.open(ROOT / "data" / "images" / name) as picture:
             assert mask.shape == picture.size[::-1]
-        of_image = [entry for entry in told if entry["file"] == name]
+        of_image = [entry for entry in entries if entry["file"] == name]
         assert set(np.unique(mask)) <= {0} | {entry["value"] for entry in of_image}
         for entry in of_image:
             keys = ("subject_id", "frame", "tool", "cluster_label")
             row = rows.filter(pl.all_horizontal(pl.col(key) == entry[key] for key in keys)).row(0, named=True)
             area = row["area"] if level is None else row["contours_area"][level - 1]
             assert entry["pixels"] == (mask == entry["value"]).sum() == pytest.approx(area, rel=0.02)
-            # GEOS, asked of every centre; those on the outline itself are left to chance.
+            # Compare with GEOS at every centre; those on the outline may belong to either side.
             x, y = (
                 (row["clusters_x"], row["clusters_y"])
                 if level is None
@@ -90,7 +90,7 @@ def test_masks_of_the_example(level: int | None, tmp_path: Path) -> None:
             assert (far < 1e-9).all()
 
 
-def test_a_small_shape_is_not_hidden_and_many_take_16_bits(tmp_path: Path, polyframe: Call) -> None:
+def test_small_shapes_are_on_top_and_many_shapes_use_16_bits(tmp_path: Path, polyframe: Call) -> None:
     marks = [square(0, 0, side=400), *(square(4 * i % 400, 4 * (i // 100), side=2) for i in range(300))]
     rows = [export_row(place, drawing(*marks)) for place in range(2)]
     (tmp_path / "many.csv").write_text(export_text(rows), encoding="utf-8")
@@ -107,7 +107,7 @@ def test_a_small_shape_is_not_hidden_and_many_take_16_bits(tmp_path: Path, polyf
     assert (mask == 2).sum() == 4
 
 
-def test_images_without_a_cluster_are_empty_pictures(
+def test_images_without_clusters_give_empty_masks(
     small_export: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     pf.run(small_export, tmp_path / "out", engine="shapely", jobs=1, min_samples=9)

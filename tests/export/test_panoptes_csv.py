@@ -1,4 +1,4 @@
-"""The CSV files of panoptes_aggregation: what we write is what it writes, cell by cell."""
+"""The CSV files of panoptes_aggregation: ours equal those of the reference tool, cell by cell."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ CONTOURS = {
 def run_reference(
     python: str, export: Path, folder: Path, project: dict[str, Any], reducers: dict[str, Any]
 ) -> None:
-    """Let the reference tool write FOLDER/<name>.csv for each job."""
+    """Run the reference tool, which writes FOLDER/<name>.csv for each job."""
     jobs = [
         {**project, "name": name, "keywords": keywords, "reducer": reducer}
         for reducer, of_reducer in reducers.items()
@@ -100,7 +100,7 @@ def of_example(
 
 
 def ours(project: dict[str, Any], export: Path, folder: Path, **settings: Any) -> None:
-    """Make our tables with the settings of a job."""
+    """Write our tables with the settings of a job."""
     settings.pop("rasterisation", None)
     tools = project["extractor_config"]["polygon_extractor"][0].get("tools")
     pf.run(
@@ -126,7 +126,7 @@ def read(path: Path) -> tuple[list[str], Rows]:
 
 
 def assert_same_cells(our_row: dict[str, str], their_row: dict[str, str], as_geometry: bool) -> None:
-    """Compare two rows; numbers to 1e-9, shapes as geometry where their rings may begin elsewhere."""
+    """Compare two rows: numbers to 1e-9, and shapes as geometry if their rings may start elsewhere."""
     assert our_row.keys() == their_row.keys()
     for column, cell in our_row.items():
         theirs = their_row[column]
@@ -176,7 +176,7 @@ def test_reductions_equal_those_of_the_reference_tool(
 def test_contours_equal_those_of_the_reference_tool(
     name: str, of_project: tuple[Path, Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Which tool comes first is left to chance there, so that rows and columns are sorted."""
+    """The order of tools in the reference tool is random, so rows and columns are sorted."""
     folder, export, project = of_project
     ours(project, export, tmp_path / "out", **CONTOURS[name])
     done = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "contours.csv", what="contours")
@@ -190,12 +190,12 @@ def test_contours_equal_those_of_the_reference_tool(
 
 
 def _keys(row: dict[str, str]) -> tuple[str, ...]:
-    told = ("subject_id", "_cluster_label_for_contours", "_cluster_labels")
-    return tuple(f"{name}{row[name]}" for end in told for name in sorted(row) if name.endswith(end))
+    endings = ("subject_id", "_cluster_label_for_contours", "_cluster_labels")
+    return tuple(f"{name}{row[name]}" for end in endings for name in sorted(row) if name.endswith(end))
 
 
-def test_the_published_file_of_the_project_comes_out(cat_project: Path, tmp_path: Path) -> None:
-    """Made by the reference tool 5.1.0, which wrote fewer columns, in the same order."""
+def test_the_published_file_of_the_project_is_reproduced(cat_project: Path, tmp_path: Path) -> None:
+    """Written by the reference tool 5.1.0, which wrote fewer columns, in the same order."""
     export = cat_project / "cat-project-classifications.csv"
     ours(PROJECT, export, tmp_path / "out", contours=False, **REDUCTIONS["median"])
     (done,) = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "reductions.csv")
@@ -230,7 +230,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_rows_and_columns_stand_in_the_order_of_texts(out: Path, tmp_path: Path) -> None:
+def test_rows_and_columns_are_in_the_order_of_strings(out: Path, tmp_path: Path) -> None:
     columns, rows = read(pf.export(out, "panoptes-csv", tmp_path / "r.csv")[0].path)
     assert [(row["subject_id"], row["task"]) for row in rows] == [
         (subject, task) for subject in "1234" for task in ("T0", "T3")
@@ -245,7 +245,7 @@ def test_rows_and_columns_stand_in_the_order_of_texts(out: Path, tmp_path: Path)
     assert [row["data.threshold"] for row in rows[:3]] == ["[1.0, 1.0, 1.0]", "", ""]
 
 
-def test_whole_numbers_of_contours_have_no_point_where_no_row_lacks_them(
+def test_numbers_of_contours_are_integers_unless_a_row_lacks_them(
     small_export: Path, out: Path, tmp_path: Path
 ) -> None:
     pf.run(small_export, tmp_path / "small", engine="shapely", jobs=1)
@@ -257,7 +257,7 @@ def test_whole_numbers_of_contours_have_no_point_where_no_row_lacks_them(
 
 FORMULA_STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "\n=", "\r\n=", " =", "\u00a0-", "\u3000@", "\v+"]
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66")
-#: Wider and smaller forms of the signs, and what cannot be seen before them.
+#: Full-width and small forms of the signs, and invisible characters before them.
 FORMULA_STARTS += [
     "\uff1d",
     "\uff0b",
@@ -297,11 +297,13 @@ def test_no_cell_becomes_a_formula(start: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "T0", "1=1", "a\n=1", "'=1", "(-1)", "[-1]", "\u2014", "\u200b"])
-def test_other_texts_stay_as_they_are(text: str) -> None:
+def test_other_strings_are_unchanged(text: str) -> None:
     assert harmless(text) == text
 
 
-def test_a_change_meanwhile_is_no_export(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_during_the_export_is_an_error(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from polyframe.export import panoptes_csv
 
     def changing(*_: object) -> list[str]:
@@ -309,14 +311,14 @@ def test_a_change_meanwhile_is_no_export(out: Path, tmp_path: Path, monkeypatch:
         return ["T0"]
 
     monkeypatch.setattr(panoptes_csv, "_tasks", changing)
-    (tmp_path / "r.csv").write_text("as it was", encoding="utf-8")
+    (tmp_path / "r.csv").write_text("unchanged", encoding="utf-8")
     with pytest.raises(pf.PolyframeError, match="a run changed it during the export"):
         pf.export(out, "panoptes-csv", tmp_path / "r.csv")
-    assert (tmp_path / "r.csv").read_text() == "as it was"
+    assert (tmp_path / "r.csv").read_text() == "unchanged"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["many.csv", "out", "r.csv"]
 
 
-def test_what_is_wrong_is_said(out: Path, small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+def test_invalid_calls_are_errors(out: Path, small_export: Path, tmp_path: Path, polyframe: Call) -> None:
     done = polyframe("export", out, "--to", "panoptes-csv", "-o", tmp_path / "csv")
     assert done.code == 0
     assert done.out.splitlines()[0].endswith("csv/polygon_reducer_reductions.csv: 8 rows")
