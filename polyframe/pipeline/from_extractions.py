@@ -11,7 +11,7 @@ from polyframe.consensus.extract import Extraction
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.aggregation_csv.extractions_csv import write_export
+from polyframe.panoptes.aggregation_csv.extractions_csv import export_from_extractions
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_version_spec
 from polyframe.pipeline import run
 from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
@@ -96,7 +96,7 @@ def _as_export(
     with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
         export = Path(folder) / extractions.name
         try:
-            write_export(extractions, export, f"{major}.{minor}" if minor else str(major))
+            export_from_extractions(extractions, export, f"{major}.{minor}" if minor else str(major))
             yield export, settings.replace({"drawing_tasks": tasks, "visitors": "name"})
         except PolyframeError as error:
             # Name the user's file, not the temporary one.

@@ -89,11 +89,11 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         (f"config {EXPORT} -o x", "name the workflow export of Zooniverse", 1),
         ("config data -o x", "data: is a directory; name the workflow export, a CSV file", 1),
         (f"reduce {EXPORT} -o x", f"use `polyframe run {EXPORT} -o OUT`", 1),
-        ("reduce data/subjects.csv -o x", "name the CSV that `panoptes_aggregation extract` wrote", 1),
+        ("reduce data/subjects.csv -o x", "name the CSV from `panoptes_aggregation extract`", 1),
         (f"reduce {EXPORT}", "name the directory for its tables with -o OUT", 2),
         (
             "export out --to coco --classifications data/subjects.csv -o x",
-            "has no image sizes; columns missing: subject_ids; name the classification export",
+            "has no image sizes: missing columns subject_ids; name the classification export",
             1,
         ),
         ("plot out --subject 1000003 --frame 0 --image data/config.yaml -o x.png", "expected PNG, JPEG", 1),
@@ -123,8 +123,8 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         # A workflow or version that the export does not contain.
         (f"run {EXPORT} --workflow-id 7 -o x", "contains no workflow 7; it contains 4321", 1),
         (f"run {EXPORT} --workflow-version 99 -o x", "has no version 99; it has 7.9, 7.12", 1),
-        ("config data/workflows.csv --workflow-id 7 -o x", "holds no workflow 7; it holds 4321", 1),
-        ("config data/workflows.csv --version 99 -o x", "holds no version 99; it holds 7.9, 7.12", 1),
+        ("config data/workflows.csv --workflow-id 7 -o x", "contains no workflow 7; it contains 4321", 1),
+        ("config data/workflows.csv --version 99 -o x", "has no version 99; it has 7.9, 7.12", 1),
         # Paths that cannot be written.
         (f"run {EXPORT} -o data", "already contains other files", 1),
         (f"run {EXPORT} -o data/config.yaml", "is a file; name a new or empty directory for the tables", 1),
@@ -145,7 +145,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ),
         ("synth data/config.yaml", "is a file; name a folder, or a file that ends in .csv or .csv.gz", 1),
         ("synth data/config.yaml/x", "(Not a directory); name another place", 1),
-        ("synth data/config.yaml/x.csv", "(Not a directory); name another place", 1),
+        ("synth data/config.yaml/x.csv", "(data/config.yaml is a file); name another place", 1),
         # Values out of their range.
         (f"run {EXPORT} --eps 2 -o x", "eps must be > 0 and <= 1 (got 2.0)", 2),
         (f"run {EXPORT} --workflow-version latest -o x", "`13.19` (exactly this version)", 2),

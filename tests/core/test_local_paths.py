@@ -47,7 +47,7 @@ def test_files_and_mappings_together(tmp_path: Path) -> None:
     file.write_text("min_samples: 3\n", encoding="utf-8")
     assert configure([file, {"eps": 0.3}], {}).settings == Settings(eps=0.3, min_samples=3)
     with pytest.raises(
-        pf.UsageError, match=r"a\.yaml: min_samples gives .* 3, config\[1\]: min_samples gives 2"
+        pf.UsageError, match=r"a\.yaml: min_samples sets .* 3, config\[1\]: min_samples sets it to 2"
     ):
         configure([file, {"min_samples": 2}], {})
 
@@ -70,7 +70,7 @@ def test_a_mapping_has_the_same_effect_as_a_file(tmp_path: Path) -> None:
         ({"epsilon": 0.5}, "config: unknown key 'epsilon'; did you mean 'eps'?"),
         ([{}, {"eps": "x"}], "config[1]: eps: 'x' is not a number"),
         ({"eps": {0.5}}, "config: eps: expected text, a number, a list or a mapping, got set"),
-        ({1: 2}, "config: the key 1 is not text"),
+        ({1: 2}, "config: the key 1 is not a string"),
         ({"extractor_config": {"polygon_extractor": [{"tools": [0]}]}}, "the key `task` is missing"),
         # 7.10 as a number is 7.1.
         ({"workflow_version": 7.1}, "config: workflow_version: 7.1 is not one of"),

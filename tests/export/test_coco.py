@@ -159,4 +159,4 @@ def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe
     assert "such as 1024x768" in done.err
     done = polyframe(*command, "--classifications", ROOT / "data" / "subjects.csv")
     assert done.code == 1
-    assert "columns missing: subject_ids" in done.err
+    assert "missing columns subject_ids" in done.err

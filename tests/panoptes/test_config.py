@@ -153,10 +153,10 @@ def test_extractors_become_drawing_tasks(config, text, expected):
             "tools [2] of task T0",
         ),
         ("{question_extractor: [{task: T1}], survey_extractor: []}", "question_extractor, survey_extractor"),
-        ("{}", "it holds: none"),
-        ("", "it holds: none"),
+        ("{}", "it contains: none"),
+        ("", "it contains: none"),
         ("[polygon_extractor]", "extractor_config: a list is not a mapping"),
-        ("{polygn_extractor: [{task: T0}]}", "holds: polygn_extractor; did you mean 'polygon_extractor'"),
+        ("{polygn_extractor: [{task: T0}]}", "contains: polygn_extractor; did you mean 'polygon_extractor'"),
         ("{polygon_extractor: []}", "extractor_config.polygon_extractor: an empty list"),
         ("{polygon_extractor: [T0]}", "extractor_config.polygon_extractor[0]: 'T0' is not a mapping"),
         ("{polygon_extractor: [{tools: [0]}]}", "extractor_config.polygon_extractor[0]: the key `task`"),
@@ -166,7 +166,7 @@ def test_extractors_become_drawing_tasks(config, text, expected):
         ("{polygon_extractor: [{task: all}]}", "name a task such as T0"),
         ("{polygon_extractor: [{task: T0, tools: []}]}", "[0].tools: [] is not a list of tool indices"),
         ("{polygon_extractor: [{task: T0, tools: [-1]}]}", "[0].tools: [-1] is not a list of tool indices"),
-        ("{polygon_extractor: [{task: T0, tools: [x]}]}", "[0].tools[0]: 'x' is not a whole number"),
+        ("{polygon_extractor: [{task: T0, tools: [x]}]}", "[0].tools[0]: 'x' is not an integer"),
     ],
 )
 def test_a_wrong_extractor_config_is_refused(config, text, part):
@@ -353,11 +353,11 @@ def test_reducer_options_become_settings(config, text, expected, reducer):
         ("eps: 0", "eps must be > 0 and <= 1 (got 0.0)"),
         ("eps: .nan", "eps must be > 0 and <= 1 (got nan)"),
         ("eps: .inf", "eps must be > 0 and <= 1 (got inf)"),
-        ("min_samples: 2.5", "min_samples: 2.5 is not a whole number"),
+        ("min_samples: 2.5", "min_samples: 2.5 is not an integer"),
         ("min_samples: 0", "min_samples must be an integer >= 1 (got 0)"),
         ("min_samples: 2020-01-01", "min_samples: datetime.date"),
         ("average_type: mean", "average_type must be one of median, union, intersection, last (got 'mean')"),
-        ("average_type: 3", "average_type: 3 is not a text"),
+        ("average_type: 3", "average_type: 3 is not a string"),
         ("collab: 3", "collab: 3 is not true or false"),
         ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),
     ],
@@ -387,10 +387,10 @@ def test_our_own_settings_may_stand_at_the_top(config):
     [
         ("workflow: 3", "unknown key 'workflow'; did you mean 'workflow_id'?"),
         ("filter: newest", "a.yaml: filter must be one of first, last, all (got 'newest')"),
-        ("workflow_id: abc", "a.yaml: workflow_id: 'abc' is not a whole number"),
+        ("workflow_id: abc", "a.yaml: workflow_id: 'abc' is not an integer"),
         ("workflow_id: -1", "a.yaml: workflow_id must be an integer >= 0 (got -1)"),
-        ("tool: [0, x]", "a.yaml: tool[1]: 'x' is not a whole number"),
-        ("task: [0]", "a.yaml: task[0]: 0 is not a text"),
+        ("tool: [0, x]", "a.yaml: tool[1]: 'x' is not an integer"),
+        ("task: [0]", "a.yaml: task[0]: 0 is not a string"),
         ("drawing_tasks: []", "unknown key 'drawing_tasks'"),
         ("reducer_config: {polygon_reducr: {}}", "did you mean 'polygon_reducer'?"),
         ("reducer_config: [polygon_reducer]", "reducer_config: a list is not a mapping"),
@@ -413,19 +413,19 @@ def test_two_clusterings_need_two_output_directories(config, pair):
 def test_two_clusterings_in_two_files(config):
     message = refusal(config, REDUCER, CONTOURS.replace("0.4", "0.3"))
     assert "two output directories" in message
-    assert "b.yaml: reducer_config.polygon_reducer_contours.eps gives 0.3" in message
+    assert "b.yaml: reducer_config.polygon_reducer_contours.eps sets it to 0.3" in message
 
 
 def test_what_a_flag_overrides_may_contradict_itself(config):
     found = config(both("eps: 0.5, min_samples: 3", "eps: 0.4"), "eps: 0.2", overridden=["eps"])
     assert found.values == {"min_samples": 3}
     (note,) = found.notes
-    assert "min_samples 3 holds for" in note
+    assert "min_samples 3 applies to" in note
     assert config(both("eps: 0.3", "min_samples: 2"), overridden={"eps"}).notes == ()
     assert (
         config(EXTRACTOR, "workflow_id: 2", overridden=("workflow_id",)).values["workflow_version"] == "13.19"
     )
-    with pytest.raises(UsageError, match="gives min_samples 2, "):
+    with pytest.raises(UsageError, match="sets min_samples to 2, "):
         config(both("min_samples: 2", "min_samples: 3"), overridden=["eps"])
     with pytest.raises(UsageError, match=r"eps must be > 0 and <= 1 \(got 7\.0\)"):
         config("eps: 7", overridden=["eps"])
@@ -435,13 +435,13 @@ def test_eps_of_one_reducer_holds_for_both_and_that_is_said(config):
     found = config(both("eps: 0.3", "min_samples: 2"))
     assert found.values == {"eps": 0.3, "min_samples": 2}
     (note,) = found.notes
-    assert re.search(r"polygon_reducer\.eps: eps 0\.3 holds for polygon_reducer_contours too", note)
+    assert re.search(r"polygon_reducer\.eps: eps 0\.3 applies to polygon_reducer_contours too", note)
 
 
 def test_a_contradiction_names_both_files(config):
     message = refusal(config, "workflow_id: 1", "workflow_id: 2")
-    assert "a.yaml: workflow_id gives" in message
-    assert "b.yaml: workflow_id gives 2" in message
+    assert "a.yaml: workflow_id sets" in message
+    assert "b.yaml: workflow_id sets it to 2" in message
     assert "b.yaml" in refusal(config, EXTRACTOR, EXTRACTOR.replace("T0", "T1"))
     assert "keep one" in refusal(config, "eps: 0.2\nreducer_config: {polygon_reducer: {eps: 0.3}}")
     assert "keep one" in refusal(config, both("min_threshold: 0.1", "min_threshold: 0.2"))
@@ -465,17 +465,17 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)
         ("eps: 0.5\x07", "not YAML"),
         (b"eps: 0.5\nstep_key: \xff\n", "not UTF-8 at line 2"),
         ("reducer_config: {polygon_reducer: {<<: {eps: 0.3}}}", "line 1: the merge key '<<'"),
-        ("eps: 0.5\nmin_samples: 2\neps: 0.5", "line 3: the key 'eps' stands there twice"),
+        ("eps: 0.5\nmin_samples: 2\neps: 0.5", "line 3: the key 'eps' occurs twice"),
         (
             "reducer_config:\n  polygon_reducer: {eps: 1, eps: 1}",
-            "the key 'reducer_config.polygon_reducer.eps' stands there twice",
+            "the key 'reducer_config.polygon_reducer.eps' occurs twice",
         ),
         (LAUGHS, "aliases"),
         ("task: &a [*a]", "contains itself"),
         ("eps: !!python/object/apply:os.system [true]", "the YAML tag"),
         ("eps: !!python/name:os.system", "not YAML at line 1"),
         ("eps: !!int abc", "line 1: "),
-        ("? [a]\n: 1", "a key must be a plain word"),
+        ("? [a]\n: 1", "a key must be a plain scalar"),
         ("task: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
         ("#" * 1_000_001, "larger than 1 MB"),
         ("workflow_id: " + "9" * 5000, "line 1"),

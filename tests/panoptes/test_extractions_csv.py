@@ -143,7 +143,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Ca
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     done = polyframe("reduce", tmp_path / "other.csv", "-o", tmp_path / "new")
     assert done.code == 1
-    assert "columns missing: classification_id" in done.err
+    assert "missing columns classification_id" in done.err
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 

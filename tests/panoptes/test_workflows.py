@@ -44,7 +44,7 @@ def test_the_files_are_a_configuration(tmp_path: Path, polyframe: Call) -> None:
         "Reducer_config_workflow_4321_V7.9_polygon_reducer_contours.yaml",
         "Task_labels_workflow_4321_V7.9.yaml",
     ]
-    assert "skipped, since no outlines are drawn there: T1 (single)" in done.err
+    assert "skipped, since they draw no outlines: T1 (single)" in done.err
     values = read_config(files).values
     assert (values["workflow_id"], values["workflow_version"]) == (4321, "7.9")
     assert values["drawing_tasks"] == (
@@ -127,8 +127,8 @@ def test_every_outline_tool_is_taken_and_every_other_named(tmp_path: Path, polyf
     assert done.code == 0
     told = yaml.safe_load((tmp_path / "new" / "Extractor_config_workflow_7_V3.1.yaml").read_text())
     assert told["extractor_config"] == {"polygon_extractor": [{"task": "T0", "tools": [0, 3, 4]}]}
-    assert "no outlines are drawn there: T0 tool 1 (point), T0 tool 5 (circle), T1 (single)\n" in done.err
-    assert "the type of tool is not known: T0 tool 2 (lasso)" in done.err
+    assert "they draw no outlines: T0 tool 1 (point), T0 tool 5 (circle), T1 (single)\n" in done.err
+    assert "the type is unknown: T0 tool 2 (lasso)" in done.err
 
 
 def test_the_texts_of_tasks_are_not_settings(tmp_path: Path) -> None:
@@ -181,13 +181,13 @@ def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
         (9, 1, 1, "{"),
     )
     for options, code, told in (
-        ((), 2, "it holds 7 (Workflow 7), 8 (Workflow 8), 9 (Workflow 9)"),
-        (("--workflow-id", 6), 1, "holds no workflow 6; it holds 7 (Workflow 7)"),
-        (("--workflow-id", 7, "--version", "4"), 1, "holds no version 4; it holds 3.1"),
+        ((), 2, "contains several workflows: 7 (Workflow 7), 8 (Workflow 8), 9 (Workflow 9);"),
+        (("--workflow-id", 6), 1, "contains no workflow 6; it contains 7 (Workflow 7)"),
+        (("--workflow-id", 7, "--version", "4"), 1, "has no version 4; it has 3.1"),
         (("--workflow-id", 7, "--version", "new"), 2, "workflow_version"),
         (("--workflow-id", 7), 1, "it has T0 (drawing: point), T1 (single)"),
         (("--workflow-id", 8), 1, "it has no tasks"),
-        (("--workflow-id", 9), 1, "its tasks are no JSON"),
+        (("--workflow-id", 9), 1, "its tasks are not valid JSON"),
     ):
         done = polyframe("config", path, *options, "-o", tmp_path / "new")
         assert done.code == code, done.err
@@ -196,7 +196,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
     assert polyframe("config", tmp_path / "none.csv", "-o", tmp_path / "new").code == 1
     done = polyframe("config", ROOT / "data" / "subjects.csv", "-o", tmp_path / "new")
     assert done.code == 1
-    assert "columns missing: version, minor_version, tasks" in done.err
+    assert "missing columns version, minor_version, tasks" in done.err
 
 
 def test_files_that_are_there_stay(tmp_path: Path, polyframe: Call) -> None:

@@ -235,7 +235,7 @@ def test_a_missing_folder_or_subject_is_an_error(tmp_path: Path) -> None:
         ImageFolder(tmp_path / "none")
     with pytest.raises(PolyframeError, match=r"subjects\.csv: has no subject 3"):
         read_subject(DATA / "subjects.csv", 3)
-    with pytest.raises(PolyframeError, match="no subjects export with subject_id"):
+    with pytest.raises(PolyframeError, match="not a subject export with subject_id"):
         read_subject(DATA / "classifications.csv", 3)
     with pytest.raises(PolyframeError, match=r"none\.csv: no such file"):
         read_subject(tmp_path / "none.csv", 3)

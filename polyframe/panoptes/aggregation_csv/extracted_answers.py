@@ -1,8 +1,8 @@
-"""The answers to sub-tasks in the extractions of panoptes_aggregation, turned back into details of marks.
+"""Convert answers to sub-tasks in extractions of panoptes_aggregation to details of marks.
 
-A cell has an entry for each mark of a frame and tool: for classifier 1.x a list of what was extracted for
-each sub-task, for 2.x that of one sub-task. What was extracted counts answers, such as `{'0': 1}`; it is
-written as Python shows it.
+A cell has an entry for each mark of a frame and tool: for classifier 1.x a list of the extracts of all
+sub-tasks, for 2.x the extract of one sub-task. An extract counts answers, such as `{'0': 1}`, and is written
+as a Python literal.
 """
 
 import ast
@@ -26,12 +26,12 @@ def details_of_marks(tool: str, cells: Mapping[int | None, str], n_marks: int) -
     Parameters
     ----------
     tool : str
-        Task and tool as sub-tasks name them, such as `T0.1`.
+        Task and tool as in the keys of sub-tasks, such as `T0.1`.
     cells : mapping of int or None to str
-        The cell of each sub-task (2.x), or with the key None that of all of them (1.x). Any text is taken.
+        The cell of each sub-task (2.x), or of all sub-tasks under the key None (1.x). Any text is accepted.
     n_marks : int
-        How many marks the frame and tool have. What a cell with another number of entries tells belongs to
-        marks that cannot be told, and is left out.
+        Number of marks of the frame and tool. A cell with another number of entries is omitted, since its
+        marks are unknown.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def details_of_marks(tool: str, cells: Mapping[int | None, str], n_marks: int) -
 
 
 def _literal(cell: str) -> Any:
-    """Read a cell without evaluating anything; None where it is too long or cannot be read."""
+    """Parse a cell without evaluating it; None if it is too long or cannot be parsed."""
     if len(cell) > reasons.LONGEST_DETAILS:
         return None
     try:
@@ -62,20 +62,20 @@ def _literal(cell: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = ast.literal_eval(cell)
-            repr(found)  # raises where a whole number has more digits than Python writes
-            return found
+            value = ast.literal_eval(cell)
+            repr(value)  # raises if an integer has more digits than Python converts
+            return value
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
 
 
 def _item(extract: Any) -> dict[str, Any]:
-    """Return the item of details from which something was extracted; one without a value where none was."""
+    """Return the item of details that an extract comes from; without a value if there is no extract."""
     if not isinstance(extract, dict):
         return {}
     if isinstance(menus := extract.get("value"), list):
         return {"value": [{"value": _one(_answers(menu))} for menu in menus]}
-    # A count is the vote of a question in which an answer has that name.
+    # A count under one of these names is a vote for an answer of that name.
     if isinstance(text := extract.get("text"), str):
         return {"value": text}
     if isinstance(value := extract.get("slider_value", _NO_VALUE), (str, int, float, NoneType)):

@@ -1,9 +1,8 @@
-"""The extractions that panoptes_aggregation wrote, turned back into a classification export.
+"""Convert extractions of panoptes_aggregation to a classification export.
 
-It has one row for each classification and task, and in it one cell for the paths of each frame and tool, and
-cells for the answers to sub-tasks where they were extracted.
-The cells are parsed, never evaluated; one that cannot be read becomes a mark that cannot be used, which then
-stands in the rejects with its reason.
+They have a row for each classification and task, with a cell for the paths of each frame and tool, and cells
+for the answers to sub-tasks. Cells are parsed, never evaluated; a cell that cannot be parsed becomes a mark
+that cannot be used, which is then rejected with its reason.
 """
 
 import csv
@@ -35,13 +34,13 @@ _EXPORT: Final[tuple[str, ...]] = tuple(
 )
 _LARGEST_FIELD: Final = 2**31 - 1
 _decode_paths: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-#: How Python writes what JSON writes otherwise.
+#: JSON spelling of Python words.
 _PYTHON_WORDS: Final = {"nan": "NaN", "inf": "Infinity", "None": "null", "True": "true", "False": "false"}
 _PYTHON_WORD: Final = re.compile(r"\b(nan|inf|None|True|False)\b")
 
 
 class _Paths(NamedTuple):
-    """Where paths of one frame and tool stand, and the answers to their sub-tasks: to all (None) or each."""
+    """Columns of the paths of a frame and tool, and of the answers to all (None) or each of its sub-tasks."""
 
     task: str
     tool: str
@@ -53,7 +52,7 @@ class _Paths(NamedTuple):
 
 @dataclass
 class _Classification:
-    """A row of the export, while rows of its tasks may still come."""
+    """A row of the export, until all rows of its tasks are read."""
 
     cells: dict[str, str]
     tasks: set[str]
@@ -61,22 +60,22 @@ class _Classification:
     rows_left: int
 
 
-def write_export(extractions: Path, export: Path, version: str) -> None:
-    """Write a classification export that holds the marks of a CSV file of extractions.
+def export_from_extractions(extractions: Path, export: Path, version: str) -> None:
+    """Write a classification export with the marks of a CSV file of extractions.
 
     Parameters
     ----------
     extractions : Path
-        What the reference tool's `extract` wrote for a polygon or Bezier extractor: CSV, plain or packed.
+        Output of `panoptes_aggregation extract` for a polygon or Bezier extractor: CSV, may be compressed.
     export : Path
         The file to write.
     version : str
-        The workflow's version, which extractions do not name.
+        The workflow version, which extractions do not contain.
 
     Raises
     ------
     PolyframeError
-        Where the file is missing, or holds no such extractions.
+        If the file is missing or does not contain such extractions.
     """
     kind = kind_of(extractions, str(extractions))
     if kind == "parquet":
@@ -86,7 +85,7 @@ def write_export(extractions: Path, export: Path, version: str) -> None:
     repeated = _repeated(extractions)
     damage: list[str] = []
     with io.TextIOWrapper(
-        io.BufferedReader(_Unpacked(blocks(extractions, kind, damage))), "utf-8-sig", "replace", newline=""
+        io.BufferedReader(_BlockStream(blocks(extractions, kind, damage))), "utf-8-sig", "replace", newline=""
     ) as text:
         csv.field_size_limit(_LARGEST_FIELD)
         rows = csv.reader(text)
@@ -95,14 +94,13 @@ def write_export(extractions: Path, export: Path, version: str) -> None:
             writer = csv.DictWriter(file, _EXPORT, lineterminator="\n")
             writer.writeheader()
             try:
-                for found in _classifications(rows, header, repeated, extractions):
-                    annotations = f"[{','.join(found.annotations)}]"
-                    told = {"workflow_version": version, "annotations": annotations}
-                    writer.writerow(found.cells | told)
+                for row in _classifications(rows, header, repeated, extractions):
+                    annotations = f"[{','.join(row.annotations)}]"
+                    writer.writerow(row.cells | {"workflow_version": version, "annotations": annotations})
             except csv.Error as error:
-                raise PolyframeError(f"{extractions}: line {rows.line_num} is no CSV ({error})") from None
+                raise PolyframeError(f"{extractions}: line {rows.line_num} is not CSV ({error})") from None
     if damage:
-        raise PolyframeError(f"{extractions}: {damage[0]}; make it again")
+        raise PolyframeError(f"{extractions}: {damage[0]}; extract it again")
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:
@@ -111,15 +109,15 @@ def _check_header(header: Sequence[str], path: Path) -> None:
     missing = [name for name in _KEYS if name not in header]
     if missing:
         raise PolyframeError(
-            f"{path}: holds no extractions of panoptes_aggregation; columns missing: {', '.join(missing)}; "
-            "name the CSV that `panoptes_aggregation extract` wrote, or the directory of a run"
+            f"{path}: not extractions of panoptes_aggregation: missing columns {', '.join(missing)}; "
+            "name the CSV from `panoptes_aggregation extract`, or an output directory"
         )
 
 
 def _classifications(
     rows: Iterator[list[str]], header: Sequence[str], repeated: dict[tuple[str, str], int], path: Path
 ) -> Iterator[_Classification]:
-    """Gather the rows of each classification: extractions have one for each of its tasks."""
+    """Combine the rows of each classification, one for each of its tasks."""
     place = {name: i for i, name in reversed(list(enumerate(header)))}
     paths = _path_columns(header)
     gold = [i for i, name in enumerate(header) if _GOLD.fullmatch(name)]
@@ -131,25 +129,25 @@ def _classifications(
         extractor = row[place["extractor"]] if "extractor" in place else ""
         if extractor and extractor not in _EXTRACTORS:
             raise PolyframeError(
-                f"{path}: holds extractions of {extractor!r}; polyframe reduces {' and '.join(_EXTRACTORS)}"
+                f"{path}: extractions of {extractor!r}; polyframe reduces {' and '.join(_EXTRACTORS)}"
             )
         cells: dict[str, str] = {name: row[place[name]] for name in _EXPORT if name in place}
         cells["subject_ids"] = row[place["subject_id"]]
-        # The reference tool writes False also where the export says nothing.
+        # The reference tool also writes False if the export contains no value.
         cells["gold_standard"] = "true" if any(row[i].strip().lower() == "true" for i in gold) else ""
         key = (cells["classification_id"], cells["subject_ids"])
         task = row[place["task"]]
-        found = waiting.get(key) or _Classification(cells, set(), [], repeated.get(key, 1))
-        found.rows_left -= 1
-        # A row that came before adds nothing.
-        if task not in found.tasks:
-            found.annotations += _annotations(row, paths)
-        found.tasks.add(task)
-        if found.rows_left:
-            waiting[key] = found
+        classification = waiting.get(key) or _Classification(cells, set(), [], repeated.get(key, 1))
+        classification.rows_left -= 1
+        # Repeated rows of a task are ignored.
+        if task not in classification.tasks:
+            classification.annotations += _annotations(row, paths)
+        classification.tasks.add(task)
+        if classification.rows_left:
+            waiting[key] = classification
         else:
             waiting.pop(key, None)
-            yield found
+            yield classification
     yield from waiting.values()
 
 
@@ -174,17 +172,17 @@ def _path_columns(header: Sequence[str]) -> list[_Paths]:
 
 
 def _json_number(digits: str) -> str:
-    """Return digits without zeros before them; there may be more than Python turns into a number."""
+    """Strip leading zeros; there may be more digits than Python converts to an int."""
     return digits.lstrip("0") or "0"
 
 
 def _answer_columns(places: Mapping[str, int]) -> dict[int | None, int]:
-    found = {int(what[len("subtask") :]): i for what, i in places.items() if what.startswith("subtask")}
-    return {**({None: places["details"]} if "details" in places else {}), **dict(sorted(found.items()))}
+    subtasks = {int(name[len("subtask") :]): i for name, i in places.items() if name.startswith("subtask")}
+    return {**({None: places["details"]} if "details" in places else {}), **dict(sorted(subtasks.items()))}
 
 
 def _annotations(row: Sequence[str], columns: Sequence[_Paths]) -> list[str]:
-    """Return the annotations of a row, as JSON texts."""
+    """Return the annotations of a row as JSON."""
     by_task: dict[str, list[str]] = {}
     for column in columns:
         marks = by_task.setdefault(column.task, [])
@@ -202,7 +200,7 @@ def _annotations(row: Sequence[str], columns: Sequence[_Paths]) -> list[str]:
 
 
 def _mark_paths(x_cell: str, y_cell: str) -> list[str]:
-    """Return the members `pathX` and `pathY` of each mark of a cell; what cannot be read stays as text."""
+    """Return the members `pathX` and `pathY` of each mark of a cell; unparsable text stays a string."""
     xs, ys = _paths(x_cell), _paths(y_cell)
     n_marks = max(len(xs), len(ys))
     missing = ["null"] * n_marks
@@ -213,7 +211,7 @@ def _mark_paths(x_cell: str, y_cell: str) -> list[str]:
 
 
 def _paths(cell: str) -> list[str]:
-    """Return the JSON text of each path of a cell."""
+    """Return the JSON of each path of a cell."""
     try:
         return [bytes(path).decode() for path in _decode_paths(cell)]
     except (msgspec.DecodeError, RecursionError):
@@ -226,7 +224,7 @@ def _paths(cell: str) -> list[str]:
 
 
 def _repeated(extractions: Path) -> dict[tuple[str, str], int]:
-    """Return how many rows each classification with several has; there are none where there is one task."""
+    """Return the row count of each classification with several rows; empty if there is only one task."""
     rows = pl.scan_csv(
         extractions, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, glob=False
     ).select(pl.col("classification_id", "subject_id", "task").fill_null(""))
@@ -236,12 +234,12 @@ def _repeated(extractions: Path) -> dict[tuple[str, str], int]:
         keys = ["classification_id", "subject_id"]
         counted = rows.group_by(keys).len().filter(pl.col("len") > 1).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PolyframeError(f"{extractions}: is no CSV ({str(error).splitlines()[0]})") from None
+        raise PolyframeError(f"{extractions}: is not CSV ({str(error).splitlines()[0]})") from None
     return {(classification, subject): n for classification, subject, n in counted.iter_rows()}
 
 
-class _Unpacked(io.RawIOBase):
-    """A file made of blocks of bytes."""
+class _BlockStream(io.RawIOBase):
+    """A stream over blocks of bytes."""
 
     def __init__(self, source: Iterator[bytes]) -> None:
         self.source = source

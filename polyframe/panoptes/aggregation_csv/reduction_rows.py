@@ -1,8 +1,7 @@
-"""The rows of the CSV files in which panoptes_aggregation writes its reductions and contours.
+"""Build the rows of the CSV files of reductions and contours that panoptes_aggregation writes.
 
-There, a reduction is one row for each subject and task, and holds all frames and tools; contours are one row
-for each cluster. Columns stand in the order in which rows have them first, and lists are written as Python
-shows them: `[1.0, 2.5]`.
+A reduction has one row for each subject and task, with all frames and tools; contours have one row for each
+cluster. Columns are in the order of their first occurrence, lists are Python literals such as `[1.0, 2.5]`.
 """
 
 import re
@@ -20,21 +19,21 @@ Row = dict[str, str]
 REDUCER: Final = "polygon_reducer"
 CONTOURS_REDUCER: Final = "polygon_reducer_contours"
 FIRST_COLUMNS: Final = ("subject_id", "workflow_id", "task", "reducer")
-#: In contours these are whole numbers where every row has them, else they have a decimal point.
+#: Columns of contours that are integers if every row has a value, otherwise floats.
 _NUMBERS: Final = ("cluster_label_for_contours", "number_of_contours")
 _VERSION: Final = f"polyframe {__version__}"
 _TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]+)", re.DOTALL)
-#: What makes a spreadsheet take a text for a formula, also in the wider forms of East Asian scripts.
+#: A spreadsheet reads text that starts with one of these as a formula, also in full-width forms.
 _FORMULA_SIGNS: Final = ("=", "+", "-", "@")
-#: What some of them pass over before it: white space, control characters and what cannot be seen.
-_PASSED_OVER: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*")
-#: Where a text is not quoted, the cell begins behind these.
+#: Some ignore white space, control characters and invisible characters before it.
+_IGNORED: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*")
+#: Without quotes, a new cell starts after these.
 _CELL_ENDS: Final = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """An averaged cluster: a row of the table `reductions`."""
+    """A row of the table `reductions`."""
 
     count: int
     threshold: float
@@ -45,7 +44,7 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Contours:
-    """The contours of a cluster: a row of the table `contours`."""
+    """A row of the table `contours`."""
 
     label: int
     x: list[list[float]]
@@ -55,7 +54,7 @@ class Contours:
 
 @dataclass(frozen=True)
 class Group:
-    """The marks of one frame and tool: their labels in the order of time, and the clusters that are kept."""
+    """The marks of a frame and tool: their labels by time, and their clusters."""
 
     frame: int
     tool: str
@@ -64,17 +63,17 @@ class Group:
 
     @property
     def prefix(self) -> str:
-        """How its columns begin."""
+        """The prefix of its columns."""
         return f"data.frame{self.frame}.{self.tool}_"
 
 
 def in_order(groups: Iterable[Group]) -> list[Group]:
-    """Sort the groups of a subject as the reference tool does: as texts, `frame10` before `frame2`."""
+    """Sort the groups of a subject as the reference tool does: as strings, `frame10` before `frame2`."""
     return sorted(groups, key=lambda group: (f"frame{group.frame}", group.tool))
 
 
 def first_cells(reducer: str, workflow_id: int, subject_id: int, task: str) -> Row:
-    """Return the cells that tell rows apart."""
+    """Return the key cells of a row."""
     cells = (str(subject_id), str(workflow_id), harmless(task), reducer)
     return dict(zip(FIRST_COLUMNS, cells, strict=True))
 
@@ -85,14 +84,14 @@ def reduction_cells(groups: Sequence[Group], settings: Settings) -> Row:
     Parameters
     ----------
     groups : sequence of Group
-        All of them, as `in_order` gives them, with a `Cluster` for each cluster.
+        Its groups as sorted by `in_order`, with a `Cluster` for each cluster.
     settings : Settings
-        With which it was made; `collab` adds the consensus annotations that Zooniverse's front end reads.
+        The settings of the reduction; `collab` adds consensus annotations for the front end of Zooniverse.
     """
     cells: Row = {}
     clusters = [(group, cluster) for group in groups for cluster in group.clusters]
     if settings.collab and clusters:
-        marks = [_annotation(number, *found, settings) for number, found in enumerate(clusters)]
+        marks = [_annotation(number, *pair, settings) for number, pair in enumerate(clusters)]
         cells["data.data"] = str(marks)
     if clusters:
         cells["data.threshold"] = str([cluster.threshold for _, cluster in clusters])
@@ -120,32 +119,32 @@ def reduction_cells(groups: Sequence[Group], settings: Settings) -> Row:
 
 
 def contour_cells(group: Group, settings: Settings) -> list[Row]:
-    """Return the cells of each cluster of a group, with `Contours` as clusters; one row where it has none."""
-    return [_contour_cells(group, found, settings) for found in group.clusters or [None]]
+    """Return the cells of each cluster of a group, whose clusters are `Contours`; one row if it has none."""
+    return [_contour_cells(group, contours, settings) for contours in group.clusters or [None]]
 
 
-def _contour_cells(group: Group, found: Contours | None, settings: Settings) -> Row:
+def _contour_cells(group: Group, contours: Contours | None, settings: Settings) -> Row:
     cells = {"data.aggregation_version": _VERSION}
-    if found:
+    if contours:
         cells |= {
-            f"{group.prefix}cluster_label_for_contours": str(found.label),
-            f"{group.prefix}number_of_contours": str(len(found.x)),
-            f"{group.prefix}contours_x": str(found.x),
-            f"{group.prefix}contours_y": str(found.y),
-            f"{group.prefix}consensus": str(found.consensus),
+            f"{group.prefix}cluster_label_for_contours": str(contours.label),
+            f"{group.prefix}number_of_contours": str(len(contours.x)),
+            f"{group.prefix}contours_x": str(contours.x),
+            f"{group.prefix}contours_y": str(contours.y),
+            f"{group.prefix}consensus": str(contours.consensus),
         }
     cells[f"{group.prefix}cluster_labels"] = str(group.labels)
     return cells | _parameters({"min_samples": settings.min_samples, "eps": float(settings.eps)})
 
 
 def with_gaps(column: str) -> bool:
-    """Tell whether the whole numbers of a column have a decimal point where a row lacks them."""
+    """Return whether the integers of a column become floats if a row has no value."""
     return column.endswith(_NUMBERS)
 
 
 def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: with an apostrophe before it where it might."""
-    begin = _PASSED_OVER.match(text)
+    """Return a text that no spreadsheet reads as a formula: prefixed with an apostrophe if one might."""
+    begin = _IGNORED.match(text)
     first = unicodedata.normalize("NFKC", text[begin.end() :][:1]) if begin else ""
     return f"'{text}" if first in _FORMULA_SIGNS or text.startswith(_CELL_ENDS) else text
 
@@ -155,8 +154,8 @@ def _parameters(values: dict[str, Any]) -> Row:
 
 
 def _annotation(number: int, group: Group, cluster: Cluster, settings: Settings) -> dict[str, Any]:
-    named = _TOOL.fullmatch(group.tool)
-    task, index = (named[1], int(named[2])) if named else (group.tool, 0)
+    match = _TOOL.fullmatch(group.tool)
+    task, index = (match[1], int(match[2])) if match else (group.tool, 0)
     return {
         "stepKey": settings.step_key,
         "taskIndex": settings.task_index,

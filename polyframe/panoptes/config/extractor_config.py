@@ -1,4 +1,4 @@
-"""The `extractor_config` of a Panoptes configuration, as drawing tasks."""
+"""Read the `extractor_config` of a Panoptes configuration as drawing tasks."""
 
 from typing import Final
 
@@ -10,13 +10,13 @@ from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree
 from polyframe.panoptes.config.typed_values import (
     Place,
+    integer,
     known_items,
     scalar,
-    whole_number,
 )
 
 _EXTRACTORS: Final[dict[str, ExtractorKind]] = {"polygon_extractor": "polygon", "bezier_extractor": "bezier"}
-#: The other extractors that Panoptes has; a file may hold them beside ours.
+#: Other extractors of Panoptes, which are skipped.
 _OTHER_EXTRACTORS: Final = (
     "all_tasks_empty_extractor",
     "dropdown_extractor",
@@ -39,31 +39,30 @@ _OTHER_EXTRACTORS: Final = (
     "sw_variant_extractor",
     "text_extractor",
 )
-#: In the name of an extractor for a shape, such as `shape_extractor_rectangle`.
+#: Prefix of extractors of shapes, such as `shape_extractor_rectangle`.
 _SHAPE_EXTRACTOR: Final = "shape_extractor"
 _WHY_IGNORED: Final = {
-    "details": "answers to all sub-tasks are kept and counted",
+    "details": "answers to all sub-tasks are counted",
     "gold_standard": "it is read from the export",
-    "no_version": "no version is written into the tables",
-    "pluck": "nothing is plucked from the metadata",
+    "no_version": "tables contain no version",
+    "pluck": "metadata are not extracted",
     "recursive": "every annotation of the task is read",
     "recursive_subject_ids": "every annotation of the task is read",
 }
 
 
 def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTask, ...]:
-    """Return the drawing tasks that an `extractor_config` names.
+    """Return the drawing tasks of an `extractor_config`.
 
     Parameters
     ----------
     place : Place
-        Where it stands, for messages.
+        Its place, for messages.
     tree : dict, list or Scalar
         `polygon_extractor` and `bezier_extractor`, each with a list of `{task: T0, tools: [0, 1]}`; without
-        `tools` all tools of the task. Other extractors of Panoptes may stand beside them, and keys that
-        Panoptes ignores.
+        `tools` all tools of the task. Other extractors of Panoptes and keys that it ignores are allowed.
     notes : list of str
-        What is skipped or ignored is added here.
+        Receives notes on what is skipped or ignored.
 
     Returns
     -------
@@ -73,17 +72,17 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
     Raises
     ------
     UsageError
-        Where it names no polygon or Bezier extractor, has wrong values, or gives a tool to both.
+        If it contains no polygon or Bezier extractor, has invalid values, or lists a tool in both.
     """
     claims: dict[tuple[str, ExtractorKind], set[int] | None] = {}
-    found = False
+    is_empty = True
     shapes = [name for name in tree if _SHAPE_EXTRACTOR in name] if isinstance(tree, dict) else []
     known = (*_EXTRACTORS, *_OTHER_EXTRACTORS, *shapes)
     for name, extractor_place, entries in known_items(place, tree, known, notes):
         if name not in _EXTRACTORS:
             notes.append(f"{extractor_place} is skipped; polyframe has {' and '.join(_EXTRACTORS)}")
             continue
-        found = True
+        is_empty = False
         entries = entries if isinstance(entries, list) else [entries]
         if not entries:
             raise UsageError(f"{extractor_place}: an empty list, expected entries such as `task: T0`")
@@ -92,11 +91,11 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
             claimed = claims.setdefault((task, _EXTRACTORS[name]), set())
             both = None if tools is None or claimed is None else claimed | tools
             claims[task, _EXTRACTORS[name]] = both
-    if not found:
+    if is_empty:
         names = list(tree) if isinstance(tree, dict) else []
         near = next((nearest(name, _EXTRACTORS) for name in names if name not in known), "")
-        held = ", ".join(names) or "none"
-        raise UsageError(f"{place} holds no {' or '.join(_EXTRACTORS)}; it holds: {held}{near}")
+        listed = ", ".join(names) or "none"
+        raise UsageError(f"{place} contains no {' or '.join(_EXTRACTORS)}; it contains: {listed}{near}")
     _refuse_double_claims(place, claims)
     return tuple(
         DrawingTask(task, None if tools is None else tuple(sorted(tools)), kind)
@@ -134,7 +133,7 @@ def _read_tools(place: Place, tree: Tree) -> set[int] | None:
     if isinstance(tree, Scalar) and tree.value is None:
         return None
     items = tree if isinstance(tree, list) else [tree]
-    tools = [whole_number(place.item(i), scalar(place.item(i), item).value) for i, item in enumerate(items)]
+    tools = [integer(place.item(i), scalar(place.item(i), item).value) for i, item in enumerate(items)]
     if not tools or min(tools) < 0 or max(tools) > LARGEST_INDEX:
         raise UsageError(
             f"{place}: {tools} is not a list of tool indices such as [0, 1]; leave out for all tools"

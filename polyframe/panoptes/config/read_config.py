@@ -1,7 +1,7 @@
-"""The YAML files of Panoptes, as settings.
+"""Read the YAML configuration files of Panoptes as settings.
 
-Several files may be given together: the one for the extractors and the ones for the reducers. None may
-contradict another.
+Several files may be combined: one for the extractors and others for the reducers. They must not contradict
+each other.
 """
 
 import typing
@@ -18,15 +18,15 @@ from polyframe.panoptes.config.strict_yaml import Scalar, Tree, read_yaml, tree_
 from polyframe.panoptes.config.typed_values import (
     Place,
     boolean,
+    integer,
     known_items,
     number,
     scalar,
     shown,
-    whole_number,
 )
 
 _REDUCERS: Final = ("polygon_reducer", "polygon_reducer_contours")
-#: The other reducers that Panoptes has; a file may hold them beside ours.
+#: Other reducers of Panoptes, which are skipped.
 _OTHER_REDUCERS: Final = (
     "dropdown_reducer",
     "first_n_false_reducer",
@@ -54,31 +54,30 @@ _OTHER_REDUCERS: Final = (
     "text_reducer",
     "user_skill_reducer",
 )
-#: What the file with the texts of the tasks is called, before the workflow.
+#: Prefix of the name of the file with the texts of tasks.
 TASK_LABELS: Final = "Task_labels_"
 _RASTERISATION: Final = ("rasterisation", "rasterization")
 _REDUCER_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.metadata["in_reducer"])
-#: Which reducer takes which sub-task; the reference tool writes it into the files that it makes.
+#: The reducers of sub-tasks, which the reference tool writes into its files.
 _DETAILS: Final = "details"
 _CLUSTERING: Final = ("eps", "min_samples")
 _TYPES: Final = typing.get_type_hints(Settings)
 _Result = TypeVar("_Result")
 _PLAIN_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.name != "drawing_tasks")
-#: The keys that a file may have at its top.
+#: The valid keys at the top level of a file.
 _TOP_KEYS: Final = ("extractor_config", "reducer_config", *_PLAIN_SETTINGS)
 
 
 @dataclass(frozen=True)
 class Config:
-    """What some configuration files say.
+    """The content of some configuration files.
 
     Attributes
     ----------
     values : dict
-        Values by the names of the fields of `Settings`; only those that the files give.
+        Values by the names of the fields of `Settings`; only those in the files.
     notes : tuple of str
-        What a user should be told: what of the files is skipped, and what holds for more than it was written
-        for.
+        Notes for the user: what is skipped, and which settings of a reducer apply to the other one too.
     """
 
     values: dict[str, Any]
@@ -86,8 +85,8 @@ class Config:
 
 
 @dataclass(frozen=True)
-class _Given:
-    """A setting, its value, and where it stands; `reducer` is empty outside `reducer_config`."""
+class _Entry:
+    """A setting, its value and its place; `reducer` is empty outside `reducer_config`."""
 
     setting: str
     value: Any
@@ -101,11 +100,11 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
     Parameters
     ----------
     sources : sequence of pathlib.Path or mapping
-        Files, or what would stand in one as a mapping, with `workflow_id`, `workflow_version`,
-        `extractor_config`, `reducer_config` or the names of settings. They count together; none is needed.
+        Files, or their content as mappings, with `workflow_id`, `workflow_version`, `extractor_config`,
+        `reducer_config` or the names of settings. They are combined; there may be none.
     overridden : collection of str
-        Names of settings that are given otherwise, such as by flags, which go over the files. Their values in
-        the files must be valid, but may contradict one another, and are left out.
+        Names of settings that are overridden, for example by flags. Their values in the files must be valid
+        but may contradict each other, and are omitted.
 
     Returns
     -------
@@ -114,37 +113,37 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
     Raises
     ------
     UsageError
-        Where a file cannot be read, names an unknown reducer, holds a value out of its range, or contradicts
-        itself or another file; or no key of it is known. The message is one line and names the file and the
-        key; a mapping is called `config`, or `config[1]` in a list of several.
+        If a file cannot be read, contains an unknown reducer, a value out of range or no known key, or
+        contradicts itself or another file. The message is one line and names the file and the key; a mapping
+        is called `config`, or `config[1]` in a list of several.
     """
-    given: list[_Given] = []
+    entries: list[_Entry] = []
     notes: list[str] = []
     reducers: list[str] = []
     for source, content in _contents(sources):
-        # A file without any key that is known is none that Panoptes could use either.
+        # A file without any known key cannot be used by Panoptes either.
         lenient = isinstance(content, dict) and not content.keys().isdisjoint(_TOP_KEYS)
         for key, place, tree in known_items(source, content, _TOP_KEYS, notes if lenient else None):
             if key == "extractor_config":
-                given.append(_Given("drawing_tasks", drawing_tasks(place, tree, notes), place))
+                entries.append(_Entry("drawing_tasks", drawing_tasks(place, tree, notes), place))
             elif key == "reducer_config":
-                given += _read_reducers(place, tree, notes, reducers)
+                entries += _read_reducers(place, tree, notes, reducers)
             else:
-                given += _read_setting(key, place, tree)
-    given = [here for here in given if here.setting not in overridden]
-    values = _agreed(given)
+                entries += _read_setting(key, place, tree)
+    entries = [here for here in entries if here.setting not in overridden]
+    values = _agreed(entries)
     Settings().replace(values)
-    return Config(values, (*notes, *_shared_clustering(given, reducers)))
+    return Config(values, (*notes, *_shared_clustering(entries, reducers)))
 
 
 def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Place, Tree]]:
-    """Yield each configuration once, with the place that messages name."""
+    """Yield each configuration once, with its place for messages."""
     read: set[Path] = set()
     for index, source in enumerate(sources):
         if isinstance(source, Path):
             if source not in read:
                 content = read_yaml(source)
-                if not _holds_task_labels(source, content):
+                if not _is_task_labels(source, content):
                     yield Place(source), content
             read.add(source)
         else:
@@ -152,8 +151,8 @@ def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Pla
             yield Place(Path(name)), tree_of(source, name)
 
 
-def _holds_task_labels(path: Path, content: Tree) -> bool:
-    """Tell whether a file beside the configuration holds the texts of the tasks, and no settings."""
+def _is_task_labels(path: Path, content: Tree) -> bool:
+    """Return whether a file contains the texts of tasks rather than settings."""
     return (
         path.name.startswith(TASK_LABELS)
         and isinstance(content, dict)
@@ -161,8 +160,8 @@ def _holds_task_labels(path: Path, content: Tree) -> bool:
     )
 
 
-def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[str]) -> list[_Given]:
-    given: list[_Given] = []
+def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[str]) -> list[_Entry]:
+    entries: list[_Entry] = []
     for name, reducer_place, options in known_items(place, tree, (*_REDUCERS, *_OTHER_REDUCERS)):
         if name in _OTHER_REDUCERS:
             notes.append(f"{reducer_place} is skipped; polyframe has {' and '.join(_REDUCERS)}")
@@ -174,50 +173,50 @@ def _read_reducers(place: Place, tree: Tree, notes: list[str], reducers: list[st
             if key == _DETAILS:
                 notes.append(f"{option_place} is ignored; answers to all sub-tasks are counted")
             elif key in _RASTERISATION:
-                given += _read_rasterisation(option_place, option, name)
+                entries += _read_rasterisation(option_place, option, name)
             else:
-                given += _read_setting(key, option_place, option, name)
-    return given
+                entries += _read_setting(key, option_place, option, name)
+    return entries
 
 
-def _read_rasterisation(place: Place, tree: Tree, reducer: str) -> list[_Given]:
+def _read_rasterisation(place: Place, tree: Tree, reducer: str) -> list[_Entry]:
     value = tree.value if isinstance(tree, Scalar) else tree
     methods = {"true": "raster", "false": "exact", "auto": "exact"}
     method = methods.get(str(value).lower()) if isinstance(value, (bool, str)) else None
     if value is not None and method is None:
         raise UsageError(f"{place}: {shown(tree)} is not one of true, false, auto")
-    return [] if value is None else [_Given("contour_method", method, place, reducer)]
+    return [] if value is None else [_Entry("contour_method", method, place, reducer)]
 
 
-def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> list[_Given]:
-    """Read the value of one setting; nothing where the value is null."""
+def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> list[_Entry]:
+    """Read the value of one setting; no entry if it is null."""
     if isinstance(tree, Scalar) and tree.value is None:
         return []
     value: Any
     if name == "workflow_version":
-        # As written: `13.10` without quotes is the version 13.10, not the number 13.1.
-        written = _as_written(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
-        value = _at(place, name, lambda: version_spec_from_config(written))
+        # The original text: `13.10` without quotes is version 13.10, not the number 13.1.
+        text = _original_text(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
+        value = _at(place, name, lambda: version_spec_from_config(text))
     elif name == "max_shrink":
         share = scalar(place, tree).value
         value = _at(place, name, lambda: Settings().replace({name: share}).max_shrink)
     else:
         value = _typed(_TYPES[name], place, tree)
     _at(place, name, lambda: Settings().replace({name: value}))
-    return [_Given(name, value, place, reducer)]
+    return [_Entry(name, value, place, reducer)]
 
 
-def _as_written(scalar: Scalar) -> Any:
+def _original_text(scalar: Scalar) -> Any:
     return scalar.value if scalar.text is None else scalar.text
 
 
 def _version_ends(place: Place, tree: Tree) -> dict[str, Any]:
     ends = [(key, scalar(end_place, end)) for key, end_place, end in known_items(place, tree, ("min", "max"))]
-    return {key: _as_written(end) for key, end in ends if end.value is not None}
+    return {key: _original_text(end) for key, end in ends if end.value is not None}
 
 
 def _at(place: Place, name: str, check: Callable[[], _Result]) -> _Result:
-    """Run a check whose messages begin with the name of a setting; let them begin with its place instead."""
+    """Run a check; replace the name of the setting at the start of its message by its place."""
     try:
         return check()
     except UsageError as error:
@@ -225,7 +224,7 @@ def _at(place: Place, name: str, check: Callable[[], _Result]) -> _Result:
 
 
 def _typed(expected: Any, place: Place, tree: Tree) -> Any:
-    """Return a value as the type of its setting; numbers may stand in quotes."""
+    """Return a value as the type of its setting; numbers may be quoted."""
     if expected in (tuple[str, ...], tuple[int, ...]):
         one = typing.get_args(expected)[0]
         items = tree if isinstance(tree, list) else [tree]
@@ -234,41 +233,41 @@ def _typed(expected: Any, place: Place, tree: Tree) -> Any:
     if expected is bool:
         return boolean(place, value)
     if expected in (int, int | None):
-        return whole_number(place, value)
+        return integer(place, value)
     if expected is float:
         return number(place, value)
     if not isinstance(value, str):
-        raise UsageError(f"{place}: {value!r} is not a text")
+        raise UsageError(f"{place}: {value!r} is not a string")
     return value
 
 
-def _agreed(given: list[_Given]) -> dict[str, Any]:
-    """Return one value for each setting, or say which two places contradict each other."""
-    first: dict[str, _Given] = {}
-    for here in given:
+def _agreed(entries: list[_Entry]) -> dict[str, Any]:
+    """Return one value for each setting; a UsageError if two places contradict each other."""
+    first: dict[str, _Entry] = {}
+    for here in entries:
         before = first.setdefault(here.setting, here)
         if before.value == here.value:
             continue
         if here.setting == "drawing_tasks":
-            raise UsageError(f"{before.place} and {here.place} name different drawing tasks; keep one")
+            raise UsageError(f"{before.place} and {here.place} have different drawing tasks; keep one")
         contradiction = (
-            f"{before.place} gives {here.setting} {before.value!r}, {here.place} gives {here.value!r}"
+            f"{before.place} sets {here.setting} to {before.value!r}, {here.place} sets it to {here.value!r}"
         )
         if here.setting in _CLUSTERING and {before.reducer, here.reducer} == set(_REDUCERS):
-            raise UsageError(f"{contradiction}; one run has one clustering, so use two output directories")
+            raise UsageError(f"{contradiction}; a run has one clustering; use two output directories")
         raise UsageError(f"{contradiction}; keep one")
     return {setting: here.value for setting, here in first.items()}
 
 
-def _shared_clustering(given: list[_Given], reducers: list[str]) -> list[str]:
-    """Say so where two reducers are named and only one of them sets the clustering."""
+def _shared_clustering(entries: list[_Entry], reducers: list[str]) -> list[str]:
+    """Return a note if there are two reducers and only one of them sets the clustering."""
     if set(reducers) != set(_REDUCERS):
         return []
     notes = []
     for setting in _CLUSTERING:
-        named = {here.reducer: here for here in given if here.setting == setting}
-        for here in named.values():
-            other = next((name for name in _REDUCERS if name not in named), None)
+        by_reducer = {here.reducer: here for here in entries if here.setting == setting}
+        for here in by_reducer.values():
+            other = next((name for name in _REDUCERS if name not in by_reducer), None)
             if here.reducer and other and here.value != getattr(Settings(), setting):
-                notes.append(f"{here.place}: {setting} {here.value} holds for {other} too")
+                notes.append(f"{here.place}: {setting} {here.value} applies to {other} too")
     return notes

@@ -1,4 +1,4 @@
-"""YAML files, read strictly: mappings, lists and plain scalars, each with the way it is written."""
+"""Read YAML files strictly: only mappings, lists and plain scalars, which keep their original text."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from polyframe.core.local_paths import type_name
 from polyframe.core.values import as_builtin
 
 _LARGEST_FILE: Final = 1_000_000
-#: Aliases can multiply: ten of them make a few dozen copies at most, a hundred can fill the memory.
+#: Aliases can multiply: ten give a few dozen copies at most, but a hundred can fill the memory.
 _MOST_ALIASES: Final = 10
 _TAG: Final = "tag:yaml.org,2002:"
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A plain value: what YAML makes of it, and the text as it is written; None where nobody wrote it."""
+    """A plain value: the value in Python, and its text in the file; None if it is not from a file."""
 
     value: Any
     text: str | None
@@ -44,8 +44,8 @@ def read_yaml(path: Path) -> Tree:
     Raises
     ------
     UsageError
-        Where the file cannot be read, is no UTF-8 or no YAML, holds a key twice, or uses more of YAML than
-        plain values; the message is one line and names the file.
+        If the file cannot be read, is not UTF-8 or not YAML, contains a key twice, or uses YAML features
+        other than plain values; the message is one line and names the file.
     """
     text = _read_text(path)
     try:
@@ -69,18 +69,18 @@ def read_yaml(path: Path) -> Tree:
 
 
 def tree_of(value: Any, place: str) -> Tree:
-    """Return a configuration that is there as Python values, as `read_yaml` returns one of a file.
+    """Convert Python values to a tree, as `read_yaml` returns it for a file.
 
     Parameters
     ----------
-    value : mapping, list, tuple, text, number, bool or None
+    value : mapping, list, tuple, str, number, bool or None
     place : str
-        Where it stands, for messages.
+        Its place, for messages.
 
     Raises
     ------
     UsageError
-        Where it holds anything else, or a key that is no text.
+        If it contains anything else, or a key that is not a string.
     """
     try:
         return _tree_of(value, place)
@@ -93,18 +93,18 @@ def _tree_of(value: Any, place: str) -> Tree:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise UsageError(f"{place}: the key {key!r} is not text")
+                raise UsageError(f"{place}: the key {key!r} is not a string")
         return {key: _tree_of(one, f"{place}: {key}") for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_tree_of(one, f"{place}[{index}]") for index, one in enumerate(value)]
     if value is None or isinstance(value, (bool, int, float, str)):
-        # Of a number nobody knows how it was written: 13.10 and 13.1 are the same.
+        # The original text of a number is unknown: 13.10 and 13.1 are equal.
         return Scalar(value, value if isinstance(value, str) else None)
     raise UsageError(f"{place}: expected text, a number, a list or a mapping, got {type_name(value)}")
 
 
 class _Unreadable(Exception):  # noqa: N818 - becomes a UsageError with the file's name
-    """What is wrong with a file, without its name."""
+    """An error in a file; the message does not contain its name."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -156,7 +156,7 @@ def _tree(loader: _Loader, node: yaml.Node, place: str, parents: tuple[yaml.Node
         return [_tree(loader, value, f"{place}[{i}]", parents) for i, value in enumerate(node.value)]
     where = f"line {node.start_mark.line + 1}"
     if not isinstance(node, yaml.ScalarNode):
-        raise _Unreadable(f"{where}: the YAML tag {node.tag!r} is not used in configurations")
+        raise _Unreadable(f"{where}: the YAML tag {node.tag!r} is not supported in configurations")
     try:
         return Scalar(loader.construct_object(node), node.value)
     except ValueError as error:
@@ -168,14 +168,14 @@ def _distinct_keys(node: yaml.MappingNode, place: str) -> Iterator[tuple[str, ya
     for key, value in node.value:
         where = f"line {key.start_mark.line + 1}"
         if not isinstance(key, yaml.ScalarNode):
-            raise _Unreadable(f"{where}: a key must be a plain word")
+            raise _Unreadable(f"{where}: a key must be a plain scalar")
         if key.tag == _TAG + "merge":
             raise _Unreadable(
-                f"{where}: the merge key '<<' is not used in configurations; write the values out"
+                f"{where}: the merge key '<<' is not supported in configurations; write the values out"
             )
         if key.value in seen:
             name = f"{place}.{key.value}" if place else key.value
-            raise _Unreadable(f"{where}: the key {name!r} stands there twice; keep one")
+            raise _Unreadable(f"{where}: the key {name!r} occurs twice; keep one")
         seen.add(key.value)
         yield key.value, value
 

@@ -1,4 +1,4 @@
-"""Values from YAML files, checked, with messages that name the file and the place."""
+"""Check values of YAML files, with messages that name the file and the key."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,23 @@ from polyframe.core.errors import UsageError
 from polyframe.core.suggestions import did_you_mean, nearest
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree
 
-_WHOLE: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+_INTEGER: Final = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value stands: the file, and the keys that lead to it, joined by points."""
+    """The place of a value: the file and the keys that lead to it, joined by dots."""
 
     file: Path
     keys: str = ""
 
     def key(self, name: str) -> "Place":
-        """Return the place of a key of the mapping here."""
+        """Return the place of a key of this mapping."""
         return Place(self.file, f"{self.keys}.{name}" if self.keys else name)
 
     def item(self, index: int) -> "Place":
-        """Return the place of an item of the list here."""
+        """Return the place of an item of this list."""
         return Place(self.file, f"{self.keys}[{index}]")
 
     def __str__(self) -> str:
@@ -36,22 +36,23 @@ class Place:
 def known_items(
     place: Place, tree: Tree, known: Sequence[str], notes: list[str] | None = None
 ) -> Iterator[tuple[str, Place, Tree]]:
-    """Yield the keys of a mapping, their places and their values.
+    """Yield the keys of a mapping with their places and values.
 
     Parameters
     ----------
     place : Place
     tree : dict, list or Scalar
-        Null counts as an empty mapping.
+        Null is an empty mapping.
     known : sequence of str
-        The keys that may be there.
+        The valid keys.
     notes : list of str, optional
-        Gets a note on each unknown key, as panoptes_aggregation ignores it too; without, they are refused.
+        Receives a note on each unknown key, which panoptes_aggregation ignores too; if None, such keys are
+        errors.
 
     Raises
     ------
     UsageError
-        Where the value is no mapping or has an unknown key; the message names the nearest known one.
+        If the value is not a mapping or has an unknown key; the message suggests the nearest known key.
     """
     if isinstance(tree, Scalar) and tree.value is None:
         return
@@ -69,25 +70,25 @@ def known_items(
 
 
 def scalar(place: Place, tree: Tree) -> Scalar:
-    """Return a plain value; a UsageError for a list or a mapping."""
+    """Return a scalar; a UsageError for a list or a mapping."""
     if not isinstance(tree, Scalar):
         raise UsageError(f"{place}: {shown(tree)} is not a single value")
     return tree
 
 
-def whole_number(place: Place, value: Any) -> int:
-    """Return a whole number; it may stand in quotes or be written 2.0. A UsageError for anything else."""
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
+def integer(place: Place, value: Any) -> int:
+    """Return an integer, which may be quoted or written as 2.0; a UsageError for anything else."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    raise UsageError(f"{place}: {value!r} is not a whole number")
+    raise UsageError(f"{place}: {value!r} is not an integer")
 
 
 def number(place: Place, value: Any) -> float:
-    """Return a number; it may stand in quotes. A UsageError for anything else."""
+    """Return a number, which may be quoted; a UsageError for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         try:
             return float(value)
@@ -99,7 +100,7 @@ def number(place: Place, value: Any) -> float:
 
 
 def boolean(place: Place, value: Any) -> bool:
-    """Return true or false; it may stand in quotes. A UsageError for anything else."""
+    """Return a boolean, which may be quoted; a UsageError for anything else."""
     words = {"true": True, "false": False}
     if isinstance(value, (bool, str)) and str(value).lower() in words:
         return words[str(value).lower()]
@@ -107,7 +108,7 @@ def boolean(place: Place, value: Any) -> bool:
 
 
 def shown(tree: Tree) -> str:
-    """Return a value as a message names it."""
+    """Return a value as messages show it."""
     if isinstance(tree, Scalar):
         return repr(tree.value)
     return "a list" if isinstance(tree, list) else "a mapping"

@@ -1,4 +1,4 @@
-"""The workflow export of Panoptes, and the configuration files that follow from it."""
+"""Read the workflow export of Panoptes, and generate configuration files for a workflow."""
 
 import csv
 import json
@@ -30,19 +30,19 @@ _MOST_LISTED: Final = 20
 
 @dataclass(frozen=True)
 class Workflow:
-    """One version of a workflow.
+    """A version of a workflow.
 
     Attributes
     ----------
     workflow_id : int
     name : str
-        What it is called; empty where the export does not say.
+        Its name; empty if the export does not contain it.
     version : str
         Such as `13.19`.
     tasks : str
         JSON.
     strings : str
-        The texts of the tasks by their keys, JSON; empty where the export does not say.
+        The texts of the tasks by key, as JSON; empty if the export does not contain them.
     """
 
     workflow_id: int
@@ -53,12 +53,12 @@ class Workflow:
 
 
 def read_workflows(path: Path) -> list[Workflow]:
-    """Read a workflow export; rows without a number or a version are passed over.
+    """Read a workflow export; rows without an ID or a version are skipped.
 
     Raises
     ------
     PolyframeError
-        Where it is missing, or no workflow export.
+        If it is missing or not a workflow export.
     """
     csv.field_size_limit(_LARGEST_FIELD)
     try:
@@ -68,24 +68,24 @@ def read_workflows(path: Path) -> list[Workflow]:
             missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise PolyframeError(
-                    f"{path}: is no workflow export; columns missing: {', '.join(missing)}; "
+                    f"{path}: not a workflow export: missing columns {', '.join(missing)}; "
                     "name the workflow export of Zooniverse"
                 )
-            found = [_workflow(row) for row in rows]
+            workflows = [_workflow(row) for row in rows]
     except FileNotFoundError:
         raise PolyframeError(no_such_file(path)) from None
     except IsADirectoryError:
         raise PolyframeError(f"{path}: is a directory; name the workflow export, a CSV file") from None
     except (OSError, ValueError, csv.Error) as error:
-        told = error.strerror if isinstance(error, OSError) else error
-        raise PolyframeError(f"{path}: cannot be read as CSV in UTF-8 ({told}); download it again") from None
-    return [workflow for workflow in found if workflow is not None]
+        cause = error.strerror if isinstance(error, OSError) else error
+        raise PolyframeError(f"{path}: cannot be read as CSV in UTF-8 ({cause}); download it again") from None
+    return [workflow for workflow in workflows if workflow is not None]
 
 
 def choose_workflow(
     workflows: Sequence[Workflow], path: Path, workflow_id: int | None, version: str | None
 ) -> Workflow:
-    """Choose a workflow, and the newest of the versions asked for.
+    """Choose a workflow and the newest of the requested versions.
 
     Parameters
     ----------
@@ -94,50 +94,50 @@ def choose_workflow(
     path : Path
         For messages.
     workflow_id : int or None
-        None takes the only one.
+        None chooses the only one.
     version : str or None
-        As the setting `workflow_version`; None takes the newest.
+        As the setting `workflow_version`; None chooses the newest.
 
     Raises
     ------
     PolyframeError
-        Where it is not there; the message lists what is.
+        If there is no such workflow or version; the message lists those that there are.
     UsageError
-        Where there are several workflows and none was asked for, or the version has no known form.
+        If there are several workflows and none was requested, or the version is not valid.
     """
     if not workflows:
-        raise PolyframeError(f"{path}: holds no workflows")
-    held = {found.workflow_id: found.name for found in sorted(workflows, key=lambda w: w.workflow_id)}
-    listed = ", ".join(f"{number} ({name})" if name else str(number) for number, name in held.items())
-    if workflow_id is None and len(held) > 1:
-        raise UsageError(f"{path}: holds several workflows, choose one with --workflow-id; it holds {listed}")
-    wanted = next(iter(held)) if workflow_id is None else workflow_id
-    if wanted not in held:
-        raise PolyframeError(f"{path}: holds no workflow {wanted}; it holds {listed}")
+        raise PolyframeError(f"{path}: contains no workflows")
+    names = {w.workflow_id: w.name for w in sorted(workflows, key=lambda w: w.workflow_id)}
+    listed = ", ".join(f"{number} ({name})" if name else str(number) for number, name in names.items())
+    if workflow_id is None and len(names) > 1:
+        raise UsageError(f"{path}: contains several workflows: {listed}; choose one with --workflow-id")
+    chosen_id = next(iter(names)) if workflow_id is None else workflow_id
+    if chosen_id not in names:
+        raise PolyframeError(f"{path}: contains no workflow {chosen_id}; it contains {listed}")
     versions = sorted(
-        (found for found in workflows if found.workflow_id == wanted), key=lambda w: version_key(w.version)
+        (w for w in workflows if w.workflow_id == chosen_id), key=lambda w: version_key(w.version)
     )
-    texts = [found.version for found in versions]
+    texts = [w.version for w in versions]
     chosen = selects(version, texts) if version is not None else [True] * len(texts)
     if not any(chosen):
         more = f"{len(texts) - _MOST_LISTED} more, " if len(texts) > _MOST_LISTED else ""
         shown = ", ".join(texts[-_MOST_LISTED:])
-        raise PolyframeError(f"{path}: workflow {wanted} holds no version {version}; it holds {more}{shown}")
-    return [found for found, yes in zip(versions, chosen, strict=True) if yes][-1]
+        raise PolyframeError(f"{path}: workflow {chosen_id} has no version {version}; it has {more}{shown}")
+    return [w for w, is_chosen in zip(versions, chosen, strict=True) if is_chosen][-1]
 
 
 @dataclass(frozen=True)
 class DrawingTools:
-    """The tools of a workflow.
+    """The tools of a workflow, by what they draw.
 
     Attributes
     ----------
     outlines : dict
-        The tools that draw outlines: extractor -> task -> tool indices.
+        Tools that draw outlines: extractor -> task -> tool indices.
     skipped : tuple of str
         Other tools and tasks, such as `T0 tool 2 (point)` and `T1 (single)`.
     unknown : tuple of str
-        Tools of types that are not known, such as `T0 tool 3 (lasso)`.
+        Tools of unknown types, such as `T0 tool 3 (lasso)`.
     """
 
     outlines: dict[str, dict[str, list[int]]]
@@ -151,24 +151,26 @@ def drawing_tools(workflow: Workflow) -> DrawingTools:
     Raises
     ------
     PolyframeError
-        Where the tasks are no JSON, or have no tool that draws outlines; the message lists what they have.
+        If the tasks are not JSON, or have no tool that draws outlines; the message lists their tools.
     """
     name = f"workflow {workflow.workflow_id} version {workflow.version}"
     try:
         tasks = json.loads(workflow.tasks)
     except (ValueError, RecursionError) as error:
-        raise PolyframeError(f"{name}: its tasks are no JSON ({error}); export the workflows again") from None
+        raise PolyframeError(
+            f"{name}: its tasks are not valid JSON ({error}); re-export the workflows"
+        ) from None
     outlines: dict[str, dict[str, list[int]]] = {}
-    held: list[str] = []
+    described: list[str] = []
     skipped: list[str] = []
     unknown: list[str] = []
     for key, task in tasks.items() if isinstance(tasks, dict) else ():
         kind = task.get("type") if isinstance(task, dict) else None
         tools = _as_list(task.get("tools")) if isinstance(task, dict) else []
         types = [tool.get("type") if isinstance(tool, dict) else None for tool in tools]
-        held.append(f"{key} ({kind}{': ' if types else ''}{', '.join(map(str, types))})")
+        described.append(f"{key} ({kind}{': ' if types else ''}{', '.join(map(str, types))})")
         if kind != "drawing":
-            # What a combo task holds stands beside it.
+            # The tasks of a combo task are listed separately.
             skipped += [f"{key} ({kind})"] * (kind != "combo")
             continue
         for index, of_tool in enumerate(types):
@@ -181,19 +183,19 @@ def drawing_tools(workflow: Workflow) -> DrawingTools:
     if not outlines:
         raise PolyframeError(
             f"{name}: has no drawing task with a tool that draws outlines, such as freehandLine, polygon or "
-            f"bezier; it has {', '.join(held) or 'no tasks'}"
+            f"bezier; it has {', '.join(described) or 'no tasks'}"
         )
     return DrawingTools(outlines, tuple(skipped), tuple(unknown))
 
 
 def notes_on_tools(tools: DrawingTools) -> list[str]:
-    """Say which tools are not in the configuration, and why."""
+    """Return notes on the tools that are not in the configuration."""
     notes = []
     if tools.skipped:
-        notes.append(f"skipped, since no outlines are drawn there: {', '.join(tools.skipped)}")
+        notes.append(f"skipped, since they draw no outlines: {', '.join(tools.skipped)}")
     if tools.unknown:
         notes.append(
-            f"skipped, since the type of tool is not known: {', '.join(tools.unknown)}; where it draws "
+            f"skipped, since the type is unknown: {', '.join(tools.unknown)}; if it draws "
             "outlines, add its index to the tools of polygon_extractor"
         )
     return notes
@@ -207,7 +209,7 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
     workflow : Workflow
         From `choose_workflow`.
     version : str or None
-        What was asked for, which the files then name; else they name the version of the workflow.
+        The requested version, which the files then contain; otherwise they contain that of the workflow.
     """
     extractors = {
         extractor: [{"task": task, "tools": tools} for task, tools in of_tasks.items()]
@@ -224,7 +226,7 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
             "workflow_version": _as_panoptes(version) if version else workflow.version,
             "extractor_config": extractors,
         },
-        # The reference tool names a reducer after the extractor that it follows.
+        # The reference tool names a file of a reducer after its extractor.
         **{
             f"Reducer_config_{suffix}_{extractor}.yaml": {"reducer_config": {"polygon_reducer": average}}
             for extractor in extractors
@@ -235,13 +237,13 @@ def config_texts(workflow: Workflow, version: str | None) -> dict[str, str]:
         f"{TASK_LABELS}{suffix}.yaml": _task_labels(workflow),
     }
     return {
-        name: yaml.safe_dump(told, sort_keys=False, default_flow_style=False, indent=4, allow_unicode=True)
-        for name, told in files.items()
+        name: yaml.safe_dump(content, sort_keys=False, default_flow_style=False, indent=4, allow_unicode=True)
+        for name, content in files.items()
     }
 
 
 def _task_labels(workflow: Workflow) -> dict[str, str]:
-    """Return the texts of the tasks of a workflow by their keys, such as `T0.tools.0.label`, sorted."""
+    """Return the texts of the tasks of a workflow by key, such as `T0.tools.0.label`, sorted."""
     try:
         tasks, strings = json.loads(workflow.tasks), json.loads(workflow.strings or "{}")
     except (ValueError, RecursionError):
@@ -256,7 +258,7 @@ def _task_labels(workflow: Workflow) -> dict[str, str]:
 
 
 def _as_panoptes(version: str) -> str | dict[str, str]:
-    """Return a version, or the ends of a range, as panoptes_aggregation takes them too."""
+    """Return a version, or the ends of a range, in the form that panoptes_aggregation accepts."""
     text = parse_version_spec(version).text
     low, dots, high = text.partition("..")
     return {name: end for name, end in (("min", low), ("max", high)) if end} if dots else text

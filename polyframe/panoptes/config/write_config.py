@@ -1,4 +1,4 @@
-"""Configuration files for a workflow, written from the workflow export."""
+"""Write configuration files for a workflow from the workflow export."""
 
 import os
 from pathlib import Path
@@ -35,15 +35,14 @@ def config(
     workflows : path
         The workflow export of the project: CSV.
     folder : path
-        Gets a file for the extractors, one for the averages of each of them, one for the contours and one
-        with the texts of the tasks, under the names that panoptes_aggregation gives them; made where it does
-        not exist.
+        For a file with the extractors, one with the averages of each extractor, one with the contours and one
+        with the texts of tasks, named as by panoptes_aggregation. Created if it does not exist.
     workflow_id : int, optional
-        Needed where the export holds several workflows.
+        Required if the export contains several workflows.
     version : str, optional
-        As the setting `workflow_version`; the tasks are those of the newest version that it names.
+        As the setting `workflow_version`; the tasks are those of the newest version that it selects.
     force : bool
-        Replace files that are there.
+        Replace existing files.
     say : callable, optional
         Receives notes: what was chosen by default, and which tools and tasks are skipped.
 
@@ -55,7 +54,7 @@ def config(
     Raises
     ------
     UsageError, PolyframeError
-        Where the workflow or the version is not there, or has no tool that draws outlines; or a file exists.
+        If there is no such workflow or version, it has no tool that draws outlines, or a file exists.
 
     Examples
     --------
@@ -66,7 +65,7 @@ def config(
     path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
     workflow_id = as_builtin(workflow_id)
     if workflow_id is not None and not is_integer(workflow_id):
-        raise UsageError(f"workflow_id: {short_repr(workflow_id)} is not a whole number")
+        raise UsageError(f"workflow_id: {short_repr(workflow_id)} is not an integer")
     if folder.is_file():
         raise PolyframeError(f"{folder}: is a file; name a folder for the configuration files")
     if version is not None and not isinstance(version, str):
@@ -74,12 +73,12 @@ def config(
     version = None if version == NEWEST else version
     chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {folder / name: text for name, text in config_texts(chosen, version).items()}
-    there = [file for file in files if os.path.lexists(file)]
-    if there and not force:
-        raise PolyframeError(f"{there[0]}: exists; use --force to replace it, or another folder")
+    existing = [file for file in files if os.path.lexists(file)]
+    if existing and not force:
+        raise PolyframeError(f"{existing[0]}: exists; use --force to replace it, or another folder")
     if workflow_id is None:
         say(Information(f"workflow {chosen.workflow_id}, the only one in the export"))
-    say(Information(f"the tasks of version {chosen.version}, the newest that was asked for"))
+    say(Information(f"the tasks of version {chosen.version}, the newest that was requested"))
     for note in notes_on_tools(drawing_tools(chosen)):
         say(note)
     for file, text in files.items():

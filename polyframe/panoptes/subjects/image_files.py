@@ -1,4 +1,4 @@
-"""The image files that volunteers saw: which of a folder belong to a subject, and how they are opened."""
+"""Find the image files of a subject in a folder, and open images safely."""
 
 import contextlib
 import os
@@ -15,20 +15,20 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
 from polyframe.panoptes.subjects.subject_export import Subject
 
-#: What is opened, whatever the name of a file says: other readers of Pillow start programs (Ghostscript for
-#: EPS), or are seldom used and little looked at.
+#: Formats that are opened, whatever the file name: other decoders of Pillow start programs (Ghostscript for
+#: EPS), or are rarely used and less reviewed.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
-#: Far more than a report or a picture can show. A decoded pixel has four bytes, and up to three copies are
-#: made, while a file of some hundred kilobytes can hold any number of pixels.
+#: More than any report or plot can show. A decoded pixel has four bytes, and there are up to three copies; a
+#: file of some hundred kilobytes can contain any number of pixels.
 LARGEST_PIXELS: Final = 50_000_000
-#: An image without compression of so many pixels, and what cameras write beside it.
+#: Size of an uncompressed image of so many pixels, with the metadata of cameras.
 LARGEST_BYTES: Final = 250_000_000
 
-#: What Pillow raises where a file is damaged.
+#: Exceptions of Pillow for damaged files.
 _DAMAGED: Final = (OSError, ValueError, SyntaxError, EOFError, struct.error)
-#: The tags in which TIFF gives the sides of the tiles that are decoded at once.
+#: TIFF tags of the width and height of tiles.
 _TILE_SIDES: Final = (322, 323)
-#: The tag in which cameras tell how they were held, and its values for a quarter turn.
+#: The EXIF tag of the orientation of the camera, and its values for a quarter turn.
 _ORIENTATION: Final = 0x0112
 _ON_ITS_SIDE: Final = (5, 6, 7, 8)
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp"})
@@ -36,7 +36,7 @@ _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """A folder with the files that the metadata or the addresses of subjects name."""
+    """A folder of image files that are named in the metadata or the addresses of subjects."""
 
     folder: Path
 
@@ -48,10 +48,9 @@ class ImageFolder:
     def of(self, subject: Subject) -> dict[int, Path]:
         """Return the files of a subject by frame.
 
-        The names are those in its metadata, in the order of the numbers in their keys (`image_1`,
-        `image_2`), else in that of the metadata. Where there are more names than frames, those count that
-        exist in the folder. Where it cannot be told which frame has no file, the names are the last parts of
-        its addresses.
+        Their names come from its metadata, sorted by the numbers in their keys (`image_1`, `image_2`), or in
+        the order of the metadata. If there are more names than frames, only those in the folder count. If
+        it is unclear which frame has no file, the names are the last parts of its addresses.
 
         Parameters
         ----------
@@ -60,47 +59,47 @@ class ImageFolder:
         Returns
         -------
         dict of int to pathlib.Path
-            Empty where none of the names is in the folder.
+            Empty if none of the names is in the folder.
         """
-        named = [
+        names = [
             (_number(key), value)
             for key, value in subject.metadata.items()
-            if isinstance(value, str) and _names_an_image(value)
+            if isinstance(value, str) and _is_image_name(value)
         ]
-        named.sort(key=lambda pair: pair[0])  # stable: those without a number keep their order
-        files = [self._file(value) for _, value in named]
-        there = [file for file in files if file]
-        if there and len(files) == len(subject.locations):
+        names.sort(key=lambda pair: pair[0])  # stable: names without a number keep their order
+        files = [self._file(value) for _, value in names]
+        existing = [file for file in files if file]
+        if existing and len(files) == len(subject.locations):
             return {frame: file for frame, file in enumerate(files) if file}
-        if there and (len(there) == len(files) or len(there) >= len(subject.locations)):
-            return dict(enumerate(there))
+        if existing and (len(existing) == len(files) or len(existing) >= len(subject.locations)):
+            return dict(enumerate(existing))
         last = {frame: _last_part(url) for frame, url in subject.locations.items()}
         return {frame: file for frame, name in last.items() if (file := self._file(name))}
 
     def _file(self, name: str) -> Path | None:
-        """Return a file of the folder; never one outside, whatever the metadata says."""
-        if not _names_an_image(name):
+        """Return a file in the folder; never one outside it, whatever the metadata contain."""
+        if not _is_image_name(name):
             return None
         file = self.folder / name.lstrip("/\\")
         try:
             inside = file.resolve().is_relative_to(self.folder.resolve())
             return file if inside and file.is_file() else None
-        except (OSError, ValueError, RuntimeError):  # too long, no text, links in a circle
+        except (OSError, ValueError, RuntimeError):  # too long, not text, circular links
             return None
 
 
 @contextlib.contextmanager
 def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = None) -> Iterator[Any]:
-    """Open an image with Pillow, turned upright as browsers do.
+    """Open an image with Pillow, rotated upright as in browsers.
 
     Parameters
     ----------
     file : file
-        PNG, JPEG, WebP, GIF, TIFF or BMP; of several pictures the first.
+        PNG, JPEG, WebP, GIF, TIFF or BMP; the first image if there are several.
     name : str
-        What errors call it.
+        Its name in messages.
     about : (int, int), optional
-        That no more than these pixels are needed: a JPEG is then read at a fraction of its size, not below.
+        The size that is needed: a JPEG is then decoded at a fraction of its size, but not below this.
 
     Yields
     ------
@@ -109,8 +108,8 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
     Raises
     ------
     PolyframeError
-        Where it is no image of these kinds, or is too large (`LARGEST_PIXELS`, `LARGEST_BYTES`); also within
-        the `with` block, where what Pillow reads late is damaged.
+        If it is not an image of these formats, or too large (`LARGEST_PIXELS`, `LARGEST_BYTES`); also within
+        the `with` block, if data that Pillow reads late are damaged.
     """
     from PIL import ImageOps
 
@@ -122,20 +121,19 @@ def upright_image(file: IO[bytes], name: str, about: tuple[int, int] | None = No
 
 
 def upright_size(file: IO[bytes], name: str) -> tuple[int, int]:
-    """Return width and height of an image, turned upright; only its head is read.
+    """Return width and height of an upright image; only its header is read.
 
     Parameters
     ----------
     file : file
         As for `upright_image`.
     name : str
-        What errors call it.
+        Its name in messages.
 
     Raises
     ------
     PolyframeError
-        Where it is no image of these kinds, or is too large, as from `upright_image`. Damage behind the head
-        is not seen.
+        If it is not an image of these formats, or too large. Damage after the header is not detected.
     """
     with _opened(file, name) as image:
         width, height = image.size
@@ -144,12 +142,12 @@ def upright_size(file: IO[bytes], name: str) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _opened(file: IO[bytes], name: str) -> Iterator[Any]:
-    """Open an image with Pillow; what goes wrong within, too, is told as a PolyframeError."""
+    """Open an image with Pillow; errors within the `with` block become PolyframeErrors too."""
     from PIL import Image as Pillow
     from PIL import UnidentifiedImageError
 
     try:
-        # What cameras add may be damaged where the image is not: Pillow warns of it.
+        # Pillow warns if the metadata of cameras are damaged.
         with warnings.catch_warnings(action="ignore"):
             _check_bytes(file, name)
             with Pillow.open(file, formats=FORMATS) as image:
@@ -159,8 +157,8 @@ def _opened(file: IO[bytes], name: str) -> Iterator[Any]:
         expected = "expected PNG, JPEG, WebP, GIF, TIFF or BMP"
         raise PolyframeError(f"{name}: cannot be read as an image; {expected}") from None
     except (*_DAMAGED, Pillow.DecompressionBombError, MemoryError) as error:
-        told = " ".join(str(error).split()) or "not enough memory"
-        raise PolyframeError(f"{name}: cannot be read as an image ({told})") from None
+        cause = " ".join(str(error).split()) or "not enough memory"
+        raise PolyframeError(f"{name}: cannot be read as an image ({cause})") from None
 
 
 def _check_bytes(file: IO[bytes], name: str) -> None:
@@ -171,7 +169,7 @@ def _check_bytes(file: IO[bytes], name: str) -> None:
 
 
 def _check_pixels(image: Any, name: str) -> None:
-    """Check the size that the head of an image tells; nothing is decoded yet."""
+    """Check the size in the header of an image; nothing is decoded yet."""
     sizes = [(image.width, image.height)]
     tags = getattr(image, "tag_v2", None)
     if tags is not None and all(side in tags for side in _TILE_SIDES):
@@ -184,17 +182,17 @@ def _check_pixels(image: Any, name: str) -> None:
             )
 
 
-def _names_an_image(name: str) -> bool:
+def _is_image_name(name: str) -> bool:
     return 0 < len(name) <= 1000 and "\0" not in name and Path(name).suffix.lower() in _SUFFIXES
 
 
 def _last_part(url: str) -> str:
     try:
         return PurePosixPath(urllib.parse.urlparse(url).path).name
-    except ValueError:  # no address
+    except ValueError:  # not an address
         return ""
 
 
 def _number(key: str) -> int:
-    found: list[str] = re.findall(r"[0-9]{1,9}", key)
-    return int(found[-1]) if found else 0
+    numbers: list[str] = re.findall(r"[0-9]{1,9}", key)
+    return int(numbers[-1]) if numbers else 0

@@ -1,4 +1,4 @@
-"""The sizes of the images, which a classification export records with every classification."""
+"""Read image sizes from the metadata of a classification export."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ def read_image_sizes(export: Path) -> Sizes:
     Parameters
     ----------
     export : Path
-        CSV, plain or packed, or Parquet.
+        CSV, optionally compressed, or Parquet.
 
     Returns
     -------
     dict
-        Subject and frame to width and height; where browsers told several sizes, the one told most often.
-        Images whose size nobody told are not in it.
+        Subject and frame -> width and height; the most frequent size if browsers reported several. Images
+        without a reported size are omitted.
 
     Raises
     ------
     PolyframeError
-        Where the file cannot be read or lacks the columns.
+        If the file cannot be read or lacks the columns.
     """
     kind = kind_of(export, str(export))
     try:
@@ -51,23 +51,23 @@ def read_image_sizes(export: Path) -> Sizes:
         missing = [name for name in _COLUMNS if name not in rows.collect_schema().names()]
         if missing:
             raise PolyframeError(
-                f"{export}: has no image sizes; columns missing: {', '.join(missing)}; "
+                f"{export}: has no image sizes: missing columns {', '.join(missing)}; "
                 "name the classification export"
             )
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise PolyframeError(f"{export}: cannot be read ({str(error).splitlines()[0]})") from None
     numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
-    for subject, told, number in counted.iter_rows():
-        for frame, size in _sizes(told):
+    for subject, reported, number in counted.iter_rows():
+        for frame, size in _sizes(reported):
             numbers.setdefault((subject, frame), Counter())[size] += number
     return {image: max(sizes, key=lambda size: (sizes[size], size)) for image, sizes in numbers.items()}
 
 
 def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
-    """Return what was told of each subject, such as `640x480,640x480`, and how often."""
+    """Return the reported sizes of each subject, such as `640x480,640x480`, and how often."""
     natural = [pl.element().str.extract(NATURAL.format(name)) for name in ("Width", "Height")]
-    told = (
+    reported = (
         pl.col("metadata")
         .cast(pl.String)
         .str.extract(_DIMENSIONS)
@@ -77,17 +77,17 @@ def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
     )
     subjects = rows.select(pl.col("subject_ids").cast(pl.String), "metadata")
     return (
-        subjects.select(integer("subject_ids").alias("subject_id"), told.alias("told"))
+        subjects.select(integer("subject_ids").alias("subject_id"), reported.alias("reported"))
         .drop_nulls()
-        .group_by("subject_id", "told")
+        .group_by("subject_id", "reported")
         .len()
         .collect(engine="streaming")
-        .sort("subject_id", "told")
+        .sort("subject_id", "reported")
     )
 
 
-def _sizes(told: str) -> Iterator[tuple[int, tuple[int, int]]]:
-    for frame, size in enumerate(told.split(",")):
+def _sizes(reported: str) -> Iterator[tuple[int, tuple[int, int]]]:
+    for frame, size in enumerate(reported.split(",")):
         width, _, height = size.partition("x")
         if width and height and int(width) and int(height):
             yield frame, (int(width), int(height))

@@ -1,4 +1,4 @@
-"""The subjects export: what the project's team said of each subject, and where its images are."""
+"""Read the subject export: metadata and image addresses of subjects."""
 
 import json
 import os
@@ -14,22 +14,22 @@ from polyframe.core.local_paths import local_path
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns
 
-#: Digits of the number of a frame; more are none.
+#: A frame number has fewer digits.
 _LONGEST_FRAME: Final = 10
 _COLUMNS: Final = ("subject_id", "metadata", "locations")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a subjects export says of one subject.
+    """A subject in a subject export.
 
     Attributes
     ----------
     subject_id : int
     metadata : dict
-        As the project's team gave it, in its order.
+        Metadata of the subject, in the order of the export.
     locations : dict
-        Address of each frame's image, by frame.
+        Address of the image of each frame.
     """
 
     subject_id: int
@@ -38,12 +38,12 @@ class Subject:
 
 
 def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
-    """Find a subject in a subjects export.
+    """Read a subject from a subject export.
 
     Parameters
     ----------
     subjects : path
-        The CSV that Zooniverse exports: with `subject_id`, `metadata` and `locations`.
+        The CSV of Zooniverse, with `subject_id`, `metadata` and `locations`.
     subject_id : int
 
     Returns
@@ -53,37 +53,37 @@ def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
     Raises
     ------
     UsageError
-        Where `subject_id` is no whole number.
+        If `subject_id` is not an integer.
     PolyframeError
-        Where the file is no subjects export or does not have the subject.
+        If the file is not a subject export or does not contain the subject.
     """
     subject_id = as_builtin(subject_id)
     if not is_integer(subject_id):
-        raise UsageError(f"subject_id: {short_repr(subject_id)} is not a whole number")
-    found = read_subjects(subjects, [subject_id])
-    if not found:
+        raise UsageError(f"subject_id: {short_repr(subject_id)} is not an integer")
+    by_id = read_subjects(subjects, [subject_id])
+    if not by_id:
         raise PolyframeError(f"{subjects}: has no subject {subject_id}; is it the export of this project?")
-    return found[subject_id]
+    return by_id[subject_id]
 
 
 def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) -> dict[int, Subject]:
-    """Find some subjects in a subjects export.
+    """Read subjects from a subject export.
 
     Parameters
     ----------
     subjects : path
-        The CSV that Zooniverse exports: with `subject_id`, `metadata` and `locations`.
+        The CSV of Zooniverse, with `subject_id`, `metadata` and `locations`.
     subject_ids : iterable of int
 
     Returns
     -------
     dict of int to Subject
-        Those that are there; where a subject has several rows, as for several workflows, the first counts.
+        The subjects in the export; the first row if there are several, as for several workflows.
 
     Raises
     ------
     PolyframeError
-        Where the file is missing or no subjects export.
+        If the file is missing or not a subject export.
     """
     subjects = local_path(subjects, "subjects")
     if not subjects.is_file():
@@ -99,11 +99,11 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
             .collect()
         )
     except (pl.exceptions.PolarsError, OSError) as error:
-        told = str(error).splitlines()[0]
+        cause = str(error).splitlines()[0]
         if ends_lines_with_returns(subjects, "csv"):
-            told = "its lines end with carriage returns alone; save it with line feeds"
+            cause = "its lines end in carriage returns only; save it with line feeds"
         raise PolyframeError(
-            f"{subjects}: no subjects export with subject_id, metadata and locations ({told}); "
+            f"{subjects}: not a subject export with subject_id, metadata and locations ({cause}); "
             "name the subject export of Zooniverse"
         ) from None
     return {
@@ -122,7 +122,7 @@ def _locations(cell: str | None) -> dict[int, str]:
 
 def _json_object(cell: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(cell or "{}")
+        value = json.loads(cell or "{}")
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -254,7 +254,7 @@ def test_invalid_calls_are_errors_of_one_line(
         ([DATA], 1, "not a polyframe output directory"),
         ([example, "--images", images], 2, "--images needs --subjects"),
         ([example, "--images", tmp_path / "no", "--subjects", subjects], 1, "no such folder of images"),
-        ([example, "--subjects", DATA / "classifications.csv"], 1, "no subjects export"),
+        ([example, "--subjects", DATA / "classifications.csv"], 1, "not a subject export"),
         ([example, "--classifications", subjects], 1, "has no image sizes"),
         ([example, "--limit", 0], 2, "0 is not in the range"),
         ([example, "--subjects", DATA], 1, "is a directory; name a file in it"),
