@@ -114,10 +114,12 @@ def test_layers_are_those_of_the_code() -> None:
     assert tuple(listed) == LAYERS
 
 
-def test_paths_in_contributing_exist() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "benchmarks/README.md"])
+def test_paths_on_a_page_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
     paths = re.findall(r"\b(?:tests|core|export|store|docs)/[\w/.]+\w", text)
-    assert len(paths) > 5
+    paths += [f"benchmarks/{name}" for name in re.findall(r"(?<![/\w])(\w+\.py)\b", text) if "bench" in page]
+    assert paths
     for path in set(paths) - {"docs/_build"}:
         assert (ROOT / path).exists() or (ROOT / "polyframe" / path).exists(), path
 
