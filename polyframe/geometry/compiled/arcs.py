@@ -43,7 +43,7 @@ class Arcs(NamedTuple):
     level : ndarray of int64, shape (e,)
     next_arc : ndarray of int64, shape (e,)
         The arc that continues the level curve.
-    tight : bool
+    has_close_points : bool
         Whether different points are so close that rounding may have moved one past the other.
     sound : bool
         False if a check failed.
@@ -58,7 +58,7 @@ class Arcs(NamedTuple):
     nodes: int
     level: Ints
     next_arc: Ints
-    tight: bool
+    has_close_points: bool
     sound: bool
 
 
@@ -70,7 +70,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     """
     first = outlines.first
     n = len(crossings.segments)
-    segment, along, doubt, points, is_vertex, sure = _events(outlines, crossings)
+    segment, along, error, points, is_vertex, is_exact = _events(outlines, crossings)
     count = len(segment)
 
     place = np.zeros(len(outlines.x) + 1, np.int64)  # where the events of each segment begin in `order`
@@ -86,15 +86,15 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     same = np.arange(count - n)  # disjoint-set forest of sites at the same point
     sound, tied = True, False
     for e in range(count):
-        tied = tied or sure[e]
+        tied = tied or is_exact[e]
     for s in range(len(outlines.x)):
         if place[s + 1] - place[s] > 1:
             run = order[place[s] : place[s + 1]]
-            certain, ties = sort_along(run, s, outlines, crossings, along, doubt, same)
+            certain, ties = sort_along(run, s, outlines, crossings, along, error, same)
             sound = sound and certain
             tied = tied or ties
 
-    tight = _is_tight(outlines, crossings, place, order, points, same)
+    has_close_points = _has_close_points(outlines, crossings, place, order, points, same)
 
     end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
     level, next_arc = np.empty(count, np.int64), np.empty(count, np.int64)
@@ -120,13 +120,13 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
 
     node, nodes = np.full(count, -1, np.int64), 0
     if tied:
-        settle_points(same, n, sure, points)
-        nodes = number_nodes(same, n, sure, points, node)
-    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, next_arc, tight, sound)
+        settle_points(same, n, is_exact, points)
+        nodes = number_nodes(same, n, is_exact, points, node)
+    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, next_arc, has_close_points, sound)
 
 
 @compiled_inner
-def _is_tight(
+def _has_close_points(
     outlines: Outlines, crossings: Crossings, place: Ints, order: Ints, points: Floats, same: Ints
 ) -> bool:
     """Return whether neighbours along a segment, its ends included, are close but not the same point."""
@@ -185,28 +185,28 @@ def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Flo
 
     count = 2 * n + m + k
     segment, points = np.empty(count, np.int64), np.empty((count, 2))
-    along, doubt = np.zeros(count), np.zeros(count)
-    is_vertex, sure = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    along, error = np.zeros(count), np.zeros(count)
+    is_vertex, is_exact = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     for i in range(n):
         for side in range(2):
             e = 2 * i + side
-            segment[e], sure[e] = crossings.segments[i, side], crossings.at_vertex[i]
-            along[e], doubt[e] = crossings.places[i, side], crossings.places[i, 2 + side]
+            segment[e], is_exact[e] = crossings.segments[i, side], crossings.at_vertex[i]
+            along[e], error[e] = crossings.places[i, side], crossings.places[i, 2 + side]
             points[e, 0], points[e, 1] = crossings.places[i, 4], crossings.places[i, 5]
     for i in range(m):
         e = 2 * n + i
         s, vertex = crossings.touches[i, 0], crossings.touches[i, 1]
         ax, ay, bx, by = outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]
         px, py = outlines.x[vertex], outlines.y[vertex]
-        segment[e], points[e, 0], points[e, 1], sure[e] = s, px, py, True
+        segment[e], points[e, 0], points[e, 1], is_exact[e] = s, px, py, True
         along[e] = (px - ax) / (bx - ax) if abs(bx - ax) >= abs(by - ay) else (py - ay) / (by - ay)
-        doubt[e] = 1e-15
+        error[e] = 1e-15
     for i in range(k):
         e = 2 * n + m + i
         vertex = vertices[i]
         segment[e], points[e, 0], points[e, 1] = vertex, outlines.x[vertex], outlines.y[vertex]
-        is_vertex[e], sure[e] = True, i < touched
-    return segment, along, doubt, points, is_vertex, sure
+        is_vertex[e], is_exact[e] = True, i < touched
+    return segment, along, error, points, is_vertex, is_exact
 
 
 @compiled_inner

@@ -97,14 +97,14 @@ def walk_contours(
         owner = np.repeat(np.arange(len(marks)), marks)
         walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
     with np.errstate(all="ignore"):  # as in compiled code
-        points, sizes, counts, areas, verified, may_have_holes, tight = _walk_clusters(
+        points, sizes, counts, areas, verified, may_have_holes, has_close_points = _walk_clusters(
             coordinates, rings, ring_starts, starts, walkable, selection == "first", selection == "last"
         )
     outlines = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON, points, (offsets_of(sizes), np.arange(len(sizes) + 1))
     )
-    if np.any(tight):
-        rounded = np.flatnonzero(np.repeat(tight, counts))
+    if np.any(has_close_points):
+        rounded = np.flatnonzero(np.repeat(has_close_points, counts))
         outlines[rounded] = with_valid_outlines(outlines[rounded])
     return WalkedLevels(outlines, offsets_of(counts), areas, verified, may_have_holes)
 
@@ -145,7 +145,7 @@ def _walk_clusters(
     sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
     counts = np.zeros(clusters, np.int64)
     verified, may_have_holes = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
-    tight = np.zeros(clusters, np.bool_)
+    has_close_points = np.zeros(clusters, np.bool_)
     n = k = 0
     for c in range(clusters):
         marks = starts[c + 1] - starts[c]
@@ -171,8 +171,8 @@ def _walk_clusters(
         counts[c], may_have_holes[c] = write_levels(
             outlines, arcs, curves, levels, points[n:], sizes[k:], areas[k:]
         )
-        verified[c], tight[c] = True, arcs.tight
+        verified[c], has_close_points[c] = True, arcs.has_close_points
         for _ in range(counts[c]):
             n += sizes[k]
             k += 1
-    return points[:n], sizes[:k], counts, areas[:k], verified, may_have_holes, tight
+    return points[:n], sizes[:k], counts, areas[:k], verified, may_have_holes, has_close_points

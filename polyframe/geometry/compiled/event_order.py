@@ -56,7 +56,7 @@ def sort_along(
     outlines: Outlines,
     crossings: Crossings,
     along: Floats,
-    doubt: Floats,
+    error: Floats,
     same: Ints,
 ) -> tuple[bool, bool]:
     """Sort the events of one segment in place, and join those at the same point.
@@ -77,7 +77,7 @@ def sort_along(
         while j > 0:
             f = run[j - 1]
             gap = along[e] - along[f]
-            if abs(gap) > doubt[e] + doubt[f]:
+            if abs(gap) > error[e] + error[f]:
                 if gap > 0.0:
                     break
             else:
@@ -137,14 +137,14 @@ def are_same(e: int, f: int, same: Ints, crossings: int) -> bool:
 
 
 @compiled_inner
-def settle_points(same: Ints, crossings: int, sure: Flags, points: Floats) -> None:
+def settle_points(same: Ints, crossings: int, is_exact: Flags, points: Floats) -> None:
     """Give events at the same point the same coordinates: those of a vertex, or of the leftmost event."""
     chosen = np.full(len(same), -1, np.int64)
     for e in range(len(points)):
         root = _root(same, _site(e, crossings))
         best = chosen[root]
-        if best < 0 or (not sure[e], points[e, 0], points[e, 1]) < (
-            not sure[best],
+        if best < 0 or (not is_exact[e], points[e, 0], points[e, 1]) < (
+            not is_exact[best],
             points[best, 0],
             points[best, 1],
         ):
@@ -155,7 +155,7 @@ def settle_points(same: Ints, crossings: int, sure: Flags, points: Floats) -> No
 
 
 @compiled_inner
-def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: Ints) -> int:
+def number_nodes(same: Ints, crossings: int, is_exact: Flags, points: Floats, node: Ints) -> int:
     """Number the points at which ties were broken.
 
     Vertices are exact, so those with the same coordinates are joined here: their events need not be on a
@@ -165,7 +165,7 @@ def number_nodes(same: Ints, crossings: int, sure: Flags, points: Floats, node: 
     for site in range(len(same)):
         members[_root(same, site)] += 1
     for e in range(len(points)):
-        if sure[e]:
+        if is_exact[e]:
             exact[_root(same, _site(e, crossings))] = True
     picked, k = np.empty(len(points), np.int64), 0
     for e in range(len(points)):

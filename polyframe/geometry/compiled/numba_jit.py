@@ -6,6 +6,7 @@ Interpreted, the depth walk of a small cluster takes about a tenth of a second.
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -18,6 +19,7 @@ _SOURCES = [path.stat() for path in Path(__file__).parent.glob("*.py")]
 _STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
 
 _enabled = False
+_lock = threading.Lock()
 
 
 def compile_loops() -> bool:
@@ -27,11 +29,12 @@ def compile_loops() -> bool:
     them again, compiled.
     """
     global _enabled
-    if _enabled or importlib.util.find_spec("numba") is None:
-        return _enabled
-    _enabled = True
-    for name in [name for name in sys.modules if name.startswith(f"{__package__}.") and name != __name__]:
-        del sys.modules[name]
+    with _lock:  # several threads may ask at the same time
+        if _enabled or importlib.util.find_spec("numba") is None:
+            return _enabled
+        _enabled = True
+        for name in [name for name in sys.modules if name.startswith(f"{__package__}.") and name != __name__]:
+            del sys.modules[name]
     return True
 
 

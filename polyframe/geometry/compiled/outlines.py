@@ -79,7 +79,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
     first = np.zeros(count + 1, np.int64)
     total = 0.0
     sound = True
-    n = kept = 0
+    n = loaded = 0
     for r in range(count):
         begin, stop = offsets[r], offsets[r + 1] - 1
         x0, y0 = coordinates[begin, 0], coordinates[begin, 1]
@@ -107,7 +107,7 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
             px, py = coordinates[p, 0], coordinates[p, 1]
             if n > start and x[n - 1] == px and y[n - 1] == py:
                 continue
-            x[n], y[n], ring[n] = px, py, kept
+            x[n], y[n], ring[n] = px, py, loaded
             n += 1
         if n > start + 1 and x[n - 1] == x[start] and y[n - 1] == y[start]:
             n -= 1
@@ -115,8 +115,8 @@ def load_outlines(coordinates: Floats, rings: Ints, ring_starts: Ints) -> Outlin
         for p in range(start, n):
             follows = p + 1 if p + 1 < n else start
             end_x[p], end_y[p] = x[follows], y[follows]
-        mark[kept] = mark[r]
-        kept += 1
-        first[kept] = n
-    first, mark = first[: kept + 1], mark[:kept]
+        mark[loaded] = mark[r]
+        loaded += 1
+        first[loaded] = n
+    first, mark = first[: loaded + 1], mark[:loaded]
     return Outlines(x[:n], y[:n], end_x[:n], end_y[:n], ring[:n], first, mark, total, sound)
