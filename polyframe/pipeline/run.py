@@ -136,7 +136,7 @@ def run_export(
             pieces = split_partition(task.partition, export.subjects)
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
-        results = _process(tasks, export.settings.jobs, split, say, progress)
+        results = _process_tasks(tasks, export.settings.jobs, split, say, progress)
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
@@ -260,7 +260,7 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        results = _process(tasks, settings.jobs, lambda task: [task], say, progress)
+        results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
@@ -311,7 +311,7 @@ def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Recor
     return shuffle(export.rows, firsts, needed, folder)
 
 
-def _process(
+def _process_tasks(
     tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say, progress: Progress
 ) -> list[PartitionResult]:
     """Process the tasks; if that ends early, a note of the error says what is kept."""

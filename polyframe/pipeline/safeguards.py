@@ -152,9 +152,9 @@ def check_shrinkage(output: Path, recorded: Mapping[str, Any], manifest: Manifes
     before, after = _extracted(recorded), _extracted(new)
     compared: list[tuple[str, int, int]] = []
     if _same_settings(recorded, new, "extraction", ("extract",)):
-        compared.append(("marks", _marks(before), _marks(after)))
+        compared.append(("marks", _n_marks(before), _n_marks(after)))
     if _clustered(recorded) and _clustered(new):
-        before, after = _counts(recorded.get("accounting")), manifest.accounting
+        before, after = _known_counts(recorded.get("accounting")), manifest.accounting
         if compared and _same_settings(recorded, new, "settings", ("extract", "reduce")):
             compared.append(("clusters", before.clusters, after.clusters))
     allowed = Fraction(repr(max_shrink))
@@ -191,7 +191,7 @@ def _clustered(recorded: Mapping[str, Any]) -> bool:
 
 def _extracted(recorded: Mapping[str, Any]) -> Accounting:
     """Return the counts of the extraction alone, which may contain more marks than later stages use."""
-    whole = _counts(recorded.get("accounting"))
+    whole = _known_counts(recorded.get("accounting"))
     try:
         extractions = [partition["stages"]["extract"] for partition in recorded["partitions"]]
         counts = [msgspec.convert(extraction["counts"], Counts) for extraction in extractions]
@@ -200,7 +200,7 @@ def _extracted(recorded: Mapping[str, Any]) -> Accounting:
         return whole
 
 
-def _counts(recorded: object) -> Accounting:
+def _known_counts(recorded: object) -> Accounting:
     """Return the counts that have the same names today."""
     if not isinstance(recorded, dict):
         return Accounting()
@@ -210,7 +210,7 @@ def _counts(recorded: object) -> Accounting:
     return Accounting(**numbers, reasons=reasons if isinstance(reasons, dict) else {})
 
 
-def _marks(counts: Accounting) -> int:
+def _n_marks(counts: Accounting) -> int:
     if counts.marks_seen:
         return counts.marks_extracted
     # Earlier versions counted only decoded marks as rejected.

@@ -15,7 +15,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
-from polyframe.pipeline.workers import each
+from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
 from polyframe.store.parts import read_parts
 from polyframe.store.reading import open_tables, part_paths
@@ -26,7 +26,7 @@ _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PartitionFiles:
     """One partition: its part files, and the settings to compare."""
 
     extractions: Path
@@ -80,7 +80,10 @@ def tune_output(
         extractions, classifications = (
             part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
         )
-        parts = [_Part(*paths, settings, grid) for paths in zip(extractions, classifications, strict=True)]
+        parts = [
+            _PartitionFiles(*paths, settings, grid)
+            for paths in zip(extractions, classifications, strict=True)
+        ]
         return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
 
 
@@ -121,16 +124,18 @@ def _current(manifest: Manifest) -> tuple[float, int] | None:
     return float(manifest.settings.eps), manifest.settings.min_samples
 
 
-def _tallies(parts: Sequence[_Part], jobs: int, progress: Callable[[int, int], None]) -> list[Tally]:
+def _tallies(
+    parts: Sequence[_PartitionFiles], jobs: int, progress: Callable[[int, int], None]
+) -> list[Tally]:
     tallies: list[Tally] = []
     progress(0, len(parts))
-    for tally in each(_tally_part, parts, jobs):
+    for tally in map_tasks(_tally_part, parts, jobs):
         tallies.append(tally)
         progress(len(tallies), len(parts))
     return tallies
 
 
-def _tally_part(part: _Part) -> Tally:
+def _tally_part(part: _PartitionFiles) -> Tally:
     extractions, classifications = read_parts([part.extractions]), read_parts([part.classifications])
     return _tally(extractions, classifications, part.settings, part.grid)
 

@@ -93,7 +93,7 @@ def _stop_workers_with_other_key(key: bytes) -> None:
         _key_of_workers = hash(key)
 
 
-def each(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
+def map_tasks(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
     """Call a function that writes nothing with each task, in workers; yield results as they complete.
 
     Parameters

@@ -77,7 +77,7 @@ def test_text_files_are_opened_with_encoding_and_newline() -> None:
             if called == "write_text" or (is_open and set(mode) & set("wax+")):
                 assert "newline" in keywords, where
                 n_written += 1
-    assert n_written >= 4
+    assert n_written >= 2
 
 
 def _of_a_library(function: ast.expr) -> bool:
@@ -98,13 +98,26 @@ NAME = "Кошки ☃ 😀"
 READING = ("status", "validate", "export --to geojson -o OUT/../x.geojson", "report -o OUT/../x.html")
 
 
-def call_in(folder: bytes, line: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the command line with an export and an output directory in a folder."""
-    command, *options = (word.replace(b"OUT", folder + b"/out") for word in line.encode().split(b" "))
+#: Runs the command line several times; each argument has the arguments of a call, one on a line.
+CALLS = """
+import sys
+from polyframe.cli import app
+for call in sys.argv[1:]:
+    sys.argv = ["polyframe", *call.split("\\n")]
+    app.main()
+"""
+
+
+def call_in(folder: bytes, *lines: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command line with an export and an output directory in a folder, until a call fails."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **variables}
-    export = [folder + b"/x.csv", b"-o"] if command == b"run" else []
-    call = [os.fsencode(sys.executable), b"-m", b"polyframe", command, *export, folder + b"/out", *options]
+    calls = []
+    for line in lines:
+        command, *options = (word.replace(b"OUT", folder + b"/out") for word in line.encode().split(b" "))
+        export = [folder + b"/x.csv", b"-o"] if command == b"run" else []
+        calls.append(b"\n".join([command, *export, folder + b"/out", *options]))
+    call = [os.fsencode(sys.executable), b"-c", CALLS.encode(), *calls]
     return subprocess.run(call, env=variables, capture_output=True, check=False)
 
 
@@ -116,9 +129,8 @@ def test_messages_can_be_printed_in_any_encoding(encoding: str, tmp_path: Path) 
     shutil.copy(EXPORT, folder / "x.csv")
     path = os.fsencode(folder)
     run = f"run -c {CONFIG} --engine shapely --jobs 1 --workflow-version 7.12"
-    for line in (run, *READING):
-        done = call_in(path, line, PYTHONIOENCODING=encoding)
-        assert done.returncode == 0, done.stderr
+    done = call_in(path, run, *READING, PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
     name = encoding.partition(":")[0]
     status = json.loads(call_in(path, "status --json", PYTHONIOENCODING=encoding).stdout.decode(name))
     assert Path(status["output"]) == folder / "out"

@@ -183,7 +183,7 @@ def test_a_damaged_part(fault: str, small: Path, finished: Path, polyframe: Call
     old = files(finished)
     done = polyframe("reduce", finished, "--eps", 0.2, *HERE)
     assert done.code == 1
-    assert f"{part}: is missing or damaged; make it anew with `polyframe run --force`" in error_line(done.err)
+    assert f"{part}: is missing or damaged; rebuild it with `polyframe run --force`" in error_line(done.err)
     assert tables_of(finished) == old
     assert leftovers(finished) == []
     assert polyframe("run", small, "-o", finished, *HERE).code == 0

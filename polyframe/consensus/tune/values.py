@@ -66,11 +66,11 @@ def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None =
         If a value is not a number or is out of range; if there are no settings, or more than 1,000.
     """
     grid = Grid(
-        _values("eps", DEFAULT_EPS if eps is None else eps, _fraction, "start:stop:step", 3),
+        _values("eps", DEFAULT_EPS if eps is None else eps, _as_eps, "start:stop:step", 3),
         _values(
             "min_samples",
             DEFAULT_MIN_SAMPLES if min_samples is None else min_samples,
-            _integer,
+            _as_min_samples,
             "start:stop",
             2,
         ),
@@ -90,7 +90,7 @@ def _values(
     if isinstance(values, str):
         items = values.split(",")
         numbers = [
-            checked(value) for item in items for value in _parsed(name, item, checked, form, least_parts)
+            checked(value) for item in items for value in _expanded(name, item, checked, form, least_parts)
         ]
     else:
         numbers = [checked(value) for value in as_list(values)]
@@ -99,7 +99,7 @@ def _values(
     return tuple(sorted(set(numbers)))
 
 
-def _parsed(
+def _expanded(
     name: str, item: str, checked: Callable[[object], Number], form: str, least_parts: int
 ) -> list[Decimal]:
     """Return the numbers of an item of a list: one, or those of a range."""
@@ -123,7 +123,7 @@ def _parsed(
     return [start + k * step for k in range(steps)]
 
 
-def _fraction(value: object) -> float:
+def _as_eps(value: object) -> float:
     number = as_builtin(value)
     if isinstance(number, Decimal):
         number = math.nan if number.is_snan() else float(number)
@@ -132,7 +132,7 @@ def _fraction(value: object) -> float:
     return float(Settings(eps=number).eps)
 
 
-def _integer(value: object) -> int:
+def _as_min_samples(value: object) -> int:
     number = as_builtin(value)
     if isinstance(number, Decimal) and number.is_finite() and abs(number) < 1e12 and number == int(number):
         number = int(number)
