@@ -15,8 +15,7 @@ from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.core.values import as_builtin, is_integer
-from polyframe.store.output import Output
-from polyframe.store.reading import current_manifest, scan
+from polyframe.store.reading import open_tables, scan
 
 #: (n, 2) float64, image pixels, y downwards.
 
@@ -133,15 +132,13 @@ def read_groups(
         if not all(is_integer(as_builtin(number)) for number in numbers):
             raise UsageError(f"{name}: {short_repr(numbers)} are not integers")
     of_subject = pl.col("subject_id") == subject_id
-    labels = _rows(output, "labels", of_subject)
-    if labels.is_empty():
-        raise PolyframeError(_unknown_subject(output, subject_id))
-    # The table of contours is optional.
-    has_contours = "contours" in current_manifest(Output(output)).stages
-    contours = _rows(output, "contours", of_subject) if has_contours else None
-    groups = groups_of(
-        _rows(output, "extractions", of_subject), labels, _rows(output, "reductions", of_subject), contours
-    )
+    with open_tables(output, "plot") as source:
+        labels = _rows(output, "labels", of_subject)
+        if labels.is_empty():
+            raise PolyframeError(_unknown_subject(output, subject_id))
+        contours = _rows(output, "contours", of_subject) if source.contains("contours") else None
+        extractions = _rows(output, "extractions", of_subject)
+        groups = groups_of(extractions, labels, _rows(output, "reductions", of_subject), contours)
     chosen = [
         group
         for group in groups

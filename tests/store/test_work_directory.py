@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import polyframe as pf
-from polyframe.core.tables import TABLES
 from polyframe.store.output import WORK
 from polyframe.store.work_directory import check_output, work_directory
 
@@ -39,22 +38,3 @@ def test_an_output_directory_is_new_empty_or_ours(tmp_path: Path) -> None:
     (tmp_path / "polyframe.json").unlink()
     with pytest.raises(pf.PolyframeError, match=r"notes\.txt"):
         check_output(tmp_path)
-
-
-def test_scan_suggests_tables_and_names_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(pf.UsageError, match="did you mean 'contours'"):
-        pf.scan(tmp_path, "contour")
-    for name in TABLES:
-        with pytest.raises(pf.PolyframeError, match="name the directory that `polyframe run` wrote"):
-            pf.scan(tmp_path, name)
-        with pytest.raises(pf.PolyframeError, match="none: no such directory; make it with `polyframe run"):
-            pf.scan(tmp_path / "none", name)
-
-
-def test_the_error_for_a_missing_table_names_its_command(small_export: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    pf.run(small_export, out, contours=False, engine="shapely", jobs=1)
-    with pytest.raises(
-        pf.PolyframeError, match=f"has no table 'contours'; make it with `polyframe contours {out}`"
-    ):
-        pf.scan(out, "contours")
