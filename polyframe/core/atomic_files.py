@@ -14,13 +14,17 @@ from polyframe.core.errors import PolyframeError
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path, *, durable: bool = True, sync_parent: bool = True) -> Iterator[Path]:
+def atomic_path(
+    path: Path, *, create_folder: bool = True, durable: bool = True, sync_parent: bool = True
+) -> Iterator[Path]:
     """Yield a temporary file that replaces `path` when the body is done.
 
     Parameters
     ----------
     path : Path
-        The file to write; its folder is created. If it is a link, the link is replaced, not its target.
+        The file to write. If it is a link, the link is replaced, not its target.
+    create_folder : bool
+        Whether a missing folder is created; otherwise it is an error.
     durable : bool
         Whether the file must survive a power cut.
     sync_parent : bool
@@ -35,7 +39,8 @@ def atomic_path(path: Path, *, durable: bool = True, sync_parent: bool = True) -
     temporary = path.with_name(f".{path.name}.tmp")
     created = [folder for folder in path.parents if not folder.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if create_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         _create_empty(temporary)
         yield temporary
         if durable:

@@ -1,7 +1,6 @@
 """Write a synthetic export of any size in bounded memory."""
 
 import csv
-import errno
 import gzip
 import io
 import json
@@ -170,9 +169,10 @@ def _write_subjects(path: Path, options: SynthOptions) -> None:
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` at the end, or leaves no trace after an error; gzip if it ends so."""
-    if not path.parent.exists():
-        raise cannot_write(path, FileNotFoundError(errno.ENOENT, "no such folder"))
-    with atomic_path(path, durable=durable) as temporary, temporary.open("wb", buffering=1 << 20) as file:
+    with (
+        atomic_path(path, create_folder=False, durable=durable) as temporary,
+        temporary.open("wb", buffering=1 << 20) as file,
+    ):
         if path.suffix == ".gz":
             # No name and no time in the header, so that the same rows give the same bytes.
             with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as compressed:
