@@ -23,7 +23,7 @@ def de_casteljau(p, q, r, t):
     return (1 - t) * ((1 - t) * p + t * q) + t * ((1 - t) * q + t * r)
 
 
-def test_a_single_curve_by_hand():
+def test_a_single_curve_computed_by_hand():
     (path,) = paths([(0, 0), (9, 18), (18, 0)])
     # x = 18 t and y = 36 t (1 - t) with t in ninths
     np.testing.assert_allclose(path[:, 0], np.arange(10) * 2.0, atol=1e-12)
@@ -37,7 +37,7 @@ def test_an_even_number_of_points_is_closed():
     np.testing.assert_array_equal(path[9], path[10])
 
 
-def test_fewer_than_three_points_are_no_curve_and_disturb_no_other_mark():
+def test_fewer_than_three_points_are_an_empty_path():
     triangle = [(0, 0), (1, 2), (2, 0)]
     empty, one, two, curve = paths([], [(7, 7)], [(7, 7), (8, 8)], triangle)
     assert len(empty) == len(one) == len(two) == 0
@@ -58,7 +58,7 @@ marks = st.lists(
 
 @unhurried
 @given(marks)
-def test_every_point_follows_from_the_control_points(drawn):
+def test_every_point_is_on_its_curve(drawn):
     for mark, path in zip(drawn, paths(*drawn), strict=True):
         control = [*mark, mark[0]] if len(mark) % 2 == 0 else mark
         curves = [control[i : i + 3] for i in range(0, len(control) - 2, 2)]
@@ -70,8 +70,8 @@ def test_every_point_follows_from_the_control_points(drawn):
 
 @unhurried
 @given(marks)
-def test_sums_are_in_one_order_on_every_processor(drawn):
-    """Each is three products and two sums, rounded one by one; a fused operation would round less often."""
+def test_the_order_of_summation_is_fixed(drawn):
+    """Each sum is three products and two additions, each rounded; a fused operation would round less often."""
     t = [k * (1 / 9) for k in range(9)] + [1.0]
     for mark, path in zip(drawn, paths(*drawn), strict=True):
         control = [*mark, mark[0]] if len(mark) % 2 == 0 else mark
@@ -85,5 +85,5 @@ def test_sums_are_in_one_order_on_every_processor(drawn):
                 assert number == p * weights[0] + q * weights[1] + r * weights[2]
                 wanted = sum(Fraction(value) * weight for value, weight in zip((p, q, r), exact, strict=True))
                 largest = Fraction(max(map(abs, (p, q, r))))
-                # The second term is for numbers so small that they have fewer digits.
+                # The second term is for subnormal numbers, which have fewer digits.
                 assert abs(Fraction(number) - wanted) <= largest / 2**50 + Fraction(1, 2**1070)

@@ -1,4 +1,4 @@
-"""Extractions of panoptes_aggregation as a way in: same results as the export, and no cell is evaluated."""
+"""Test that extractions of panoptes_aggregation give the results of the export, without evaluating cells."""
 
 import csv
 import gzip
@@ -34,7 +34,7 @@ def written(path: Path, rows: list[dict[str, str]]) -> Path:
     return path
 
 
-def test_the_published_extractions_give_what_the_export_gives(
+def test_the_published_extractions_give_the_results_of_the_export(
     cat_project: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     extractions = cat_project / "polygon_extractor_extractions.csv"
@@ -62,16 +62,16 @@ def test_the_published_extractions_give_what_the_export_gives(
     assert in_memory.reductions.equals(pf.scan(tmp_path / "out", "reductions").collect())
 
 
-def test_both_forms_of_tools_and_classifications_without_marks(tmp_path: Path) -> None:
+def test_both_formats_of_tools_and_classifications_without_marks(tmp_path: Path) -> None:
     packed = tmp_path / "extractions.csv.gz"
     packed.write_bytes(gzip.compress(SMALL.read_bytes()))
     for path in (SMALL, packed):
-        found = pf.reduce(path, engine="shapely")
-        assert found.groups.select("frame", "tool", "n_classifications", "n_marks").rows() == [
+        result = pf.reduce(path, engine="shapely")
+        assert result.groups.select("frame", "tool", "n_classifications", "n_marks").rows() == [
             (0, "T0_toolIndex0", 3, 3),
             (1, "T0_tool1", 3, 1),
         ]
-        assert found.reductions["threshold"].to_list() == [2 / 3]
+        assert result.reductions["threshold"].to_list() == [2 / 3]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_bad_cells_are_rejected_and_the_others_used(
 
 
 def test_rows_of_several_tasks_are_one_classification(tmp_path: Path) -> None:
-    """The file may be sorted by task; a row that came before adds nothing."""
+    """The file may be sorted by task; repeated rows are ignored."""
     rows = small_rows()
     more = [row | {"task": "T3"} | dict.fromkeys((X, Y), "") for row in rows]
     for row in more[:2]:
@@ -122,7 +122,7 @@ def test_rows_of_several_tasks_are_one_classification(tmp_path: Path) -> None:
     assert result.labels.filter(pl.col("task") == "T3").height == 2
 
 
-def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Call) -> None:
+def test_invalid_input_is_an_error(tmp_path: Path, small_export: Path, polyframe: Call) -> None:
     done = polyframe("reduce", SMALL)
     assert done.code == 2
     assert "-o OUT" in done.err
@@ -148,7 +148,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, small_export: Path, polyframe: Ca
 
 
 #: As the reference tool wrote them: what it extracted of a question, of several choices, of two menus of a
-#: dropdown, of a text and a slider.
+#: dropdown, a text and a slider.
 OLD_ANSWERS = (
     "[[{'0': 1}, {'0': 1, '1': 1}, {'value': [{'ab': 1}, {'None': 1}]}, {'text': \"it's\", 'gold_standard': "
     "False}, {'slider_value': 4}]]"
@@ -183,7 +183,7 @@ def test_answers_of_the_old_classifier(tmp_path: Path) -> None:
         ("[{'0': 1}]", [{}, {"0": 1, "2": 1}]),
         ('[{"0": 1, "yes": 1}]', [{}, {"0": 1, "2": 1, "yes": 1}]),
         ("[{}]", [{}, {"2": 1}]),
-        # Of one mark more or less than there are: whose they are is not told.
+        # One more or fewer than the marks: it is unknown whose answers they are.
         ("[{'0': 1}, {'0': 1}]", [{}, {"2": 1}]),
         ("[]", [{}, {"2": 1}]),
         ("", [{}, {"2": 1}]),
@@ -195,10 +195,10 @@ def test_answers_of_the_old_classifier(tmp_path: Path) -> None:
         ("['\\d', \0]", [{}, {"2": 1}]),
         ("[{'text': nan}]", [{}, {"2": 1}]),
         ("9" * 10_000, [{}, {"2": 1}]),
-        # Python writes no numbers as long as these, in any form.
+        # Python converts no numbers as long as these.
         ("[{0x" + "f" * 5000 + ": 1}]", [{}, {"2": 1}]),
         ("[{'slider_value': 0x" + "f" * 5000 + "}]", [{}, {"2": 1}]),
-        # The answer to a question may be called so.
+        # The answer to a question may have this name.
         ("[{'text': 1, 'image': 1}]", [{}, {"2": 1, "image": 1, "text": 1}]),
         ("[{'text': 'moss'}]", [{}, {"2": 1, "moss": 1}]),
     ],
@@ -231,17 +231,17 @@ def test_times_and_columns_with_digits_of_other_scripts(tmp_path: Path) -> None:
         f"data.frame0.T0_toolIndex{zero}_pathX": SQUARE,
     }
     extractions = written(tmp_path / "extractions.csv", [row | foreign for row in rows])
-    found = pf.reduce(extractions, engine="shapely")
-    assert found.groups.equals(pf.reduce(SMALL, engine="shapely").groups)
-    assert found.labels["created_at"].null_count() == 1
+    result = pf.reduce(extractions, engine="shapely")
+    assert result.groups.equals(pf.reduce(SMALL, engine="shapely").groups)
+    assert result.labels["created_at"].null_count() == 1
 
 
-def test_an_index_of_thousands_of_digits_is_rejected_with_its_marks(tmp_path: Path) -> None:
+def test_marks_with_an_index_of_thousands_of_digits_are_rejected(tmp_path: Path) -> None:
     far = {f"data.frame{'9' * 5000}.T0_toolIndex0_pathX": SQUARE, f"{X[:-6]}{'9' * 5000}_pathX": ""}
     far[f"data.frame{'9' * 5000}.T0_toolIndex0_pathY"] = Y_SQUARE
     rows = [row | far for row in small_rows()]
     extractions = written(tmp_path / "extractions.csv", rows)
-    found = extract_csv(extractions, Settings())
+    result = extract_csv(extractions, Settings())
     before = extract_csv(SMALL, Settings())
-    assert found.extractions.equals(before.extractions)
-    assert found.rejects.filter(reason="frame_invalid").height == len(rows)
+    assert result.extractions.equals(before.extractions)
+    assert result.rejects.filter(reason="frame_invalid").height == len(rows)

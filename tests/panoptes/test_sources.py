@@ -1,4 +1,4 @@
-"""Exports as files: all kinds, any number of them give the same rows; what is wrong is said in one line."""
+"""Test that files of all kinds give the same rows, and that errors have one line."""
 
 import datetime
 import gzip
@@ -84,7 +84,7 @@ VARIANTS = (
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("through_a_pipe", [False, True])
-def test_every_kind_gives_the_same_rows_whatever_its_name(
+def test_every_kind_of_file_gives_the_same_rows_whatever_its_name(
     variant: str, through_a_pipe: bool, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "other.csv"
@@ -119,7 +119,7 @@ def test_several_files_keep_their_order_and_their_row_numbers(plain: Path, tmp_p
     assert opened.names[1] == str(plain)
 
 
-def test_several_files_are_read_one_after_another_even_where_order_does_not_matter(
+def test_several_files_are_read_one_after_another_even_if_order_does_not_matter(
     plain: Path, tmp_path: Path
 ) -> None:
     plan = (
@@ -129,7 +129,7 @@ def test_several_files_are_read_one_after_another_even_where_order_does_not_matt
     assert "UNION[maintain_order: true]" in plan
 
 
-def test_parquet_columns_of_other_types_become_the_text_of_the_csv(tmp_path: Path) -> None:
+def test_parquet_columns_of_other_types_become_text_as_in_the_csv(tmp_path: Path) -> None:
     table = pl.DataFrame(
         {
             "classification_id": pl.Series([1, 2], dtype=pl.Int32),
@@ -178,7 +178,7 @@ def test_large_row_groups_of_parquet_are_split(tmp_path: Path, monkeypatch: pyte
     assert opened.rows.collect()["row"].to_list() == list(range(1, 21))
 
 
-def test_patterns_are_sorted_and_names_that_exist_are_no_patterns(tmp_path: Path) -> None:
+def test_patterns_are_sorted_and_existing_names_are_not_patterns(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv", "a[1].csv", ".hidden.csv"):
         (tmp_path / name).write_bytes(TEXT)
     (tmp_path / "folder.csv").mkdir()
@@ -207,14 +207,14 @@ def cut(content: bytes) -> bytes:
 
 
 def damage(content: bytes) -> bytes:
-    # As long as a block of zstd, so that the start of one is hit: without a checksum it notices no other.
+    # As long as a block of zstd, so that the start of one is hit: other damage is undetected without checksums.
     place = len(content) * 3 // 4
     return content[:place] + b"\xff" * 150_000 + content[place + 150_000 :]
 
 
 @pytest.mark.parametrize(("kind", "pack"), [("gzip", gzip.compress), ("zstd", None)])
 @pytest.mark.parametrize(("spoil", "words"), [(cut, "is truncated"), (damage, "is damaged")])
-def test_a_packed_file_is_used_as_far_as_it_can_be_unpacked(
+def test_the_readable_part_of_a_damaged_compressed_file_is_used(
     kind: str,
     pack: Callable[[bytes], bytes] | None,
     spoil: Callable[[bytes], bytes],
@@ -239,7 +239,7 @@ def test_a_packed_file_is_used_as_far_as_it_can_be_unpacked(
     assert rows.drop("source").head(usable).equals(whole.drop("source").head(usable))
 
 
-def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) -> None:
+def test_only_malformed_files_are_repaired_and_once(plain: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.csv"
     lines = TEXT.splitlines(keepends=True)
     lines[9] = lines[9].replace(b"volunteer8", b'"volunteer8')
@@ -256,7 +256,7 @@ def test_only_what_is_malformed_is_mended_and_once(plain: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
+def test_a_row_without_an_end_is_detected_before_polars_reads_it_and_costs_one_row(
     quote: str, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_repair, "LONGEST_ROW_BYTES", 100_000)
@@ -275,7 +275,7 @@ def test_a_row_without_an_end_is_found_before_polars_reads_it_and_costs_one_row(
     assert rows["annotations"].str.len_bytes().max() < 1000
 
 
-def test_an_endless_cell_in_front_does_not_make_a_row_pass_for_a_blank_line(
+def test_a_row_that_starts_with_an_endless_cell_is_not_a_blank_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_repair, "LONGEST_ROW_BYTES", 1000)
@@ -286,7 +286,7 @@ def test_an_endless_cell_in_front_does_not_make_a_row_pass_for_a_blank_line(
     assert rows[0][1].startswith("[cut")
 
 
-def test_a_file_that_vanishes_is_not_taken_for_malformed(plain: Path, tmp_path: Path) -> None:
+def test_a_deleted_file_is_not_malformed(plain: Path, tmp_path: Path) -> None:
     second = tmp_path / "second.csv"
     second.write_bytes(TEXT)
     opened = sources.open_sources([plain, second], tmp_path / "work")
@@ -323,7 +323,7 @@ def parquet_without(column: str) -> bytes:
         (parquet_without("subject_ids"), "missing column subject_ids"),
     ],
 )
-def test_what_is_no_export_is_named_in_one_short_line(
+def test_a_file_that_is_not_an_export_is_an_error_of_one_short_line(
     content: bytes, words: str, plain: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "other.csv"
@@ -338,14 +338,14 @@ def test_what_is_no_export_is_named_in_one_short_line(
 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".XLSX", ".ods"])
-def test_a_workbook_is_no_archive_to_unpack(ending: str, tmp_path: Path) -> None:
+def test_the_error_for_a_workbook_is_not_that_for_an_archive(ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"export{ending}"
     path.write_bytes(b"PK\x03\x04rest")
     with pytest.raises(PolyframeError, match="is a workbook; save it as CSV in UTF-8"):
         sources.open_sources([path], tmp_path / "work")
 
 
-def test_damaged_pages_of_parquet_are_told_when_all_is_read(tmp_path: Path) -> None:
+def test_damaged_pages_of_parquet_are_an_error_when_they_are_read(tmp_path: Path) -> None:
     content = bytearray(variants(tmp_path / "zstd")["parquet"])
     content[4:400] = bytes(396)
     path = tmp_path / "export.parquet"
@@ -366,7 +366,7 @@ def test_a_named_pipe_is_read_as_a_file(plain: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_root_rights")
-def test_a_file_that_may_not_be_read(plain: Path, tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_an_error(plain: Path, tmp_path: Path) -> None:
     plain.chmod(0)
     with pytest.raises(PolyframeError, match="cannot be read"):
         read(tmp_path, plain)
@@ -385,13 +385,13 @@ def test_rows_between_two_stray_quotes_are_not_lost(
     path = tmp_path / "export.csv"
     path.write_bytes(header + b"".join(rows))
     opened = sources.open_sources([path], tmp_path / "work")
-    found = opened.rows.collect()
-    assert found.height == 20
-    assert found["classification_id"].to_list() == [str(n) for n in range(20)]
+    rows = opened.rows.collect()
+    assert rows.height == 20
+    assert rows["classification_id"].to_list() == [str(n) for n in range(20)]
     assert "read line by line" in opened.notes[0]
 
 
-def test_cells_of_several_lines_are_no_damage(tmp_path: Path) -> None:
+def test_cells_of_several_lines_are_well_formed(tmp_path: Path) -> None:
     header = b"classification_id,user_name,workflow_id,workflow_version,created_at,annotations,subject_ids\n"
     row = b'1,a,7,7.12,2025-01-01 00:00:00 UTC,"[\n{""task"":\n1}]",5'
     for end in (b"", b"\n", b"\r\n"):

@@ -1,4 +1,4 @@
-"""Outlines as SVG path text: points worked out by hand from the rules of SVG."""
+"""Test SVG path data against points computed by hand from the SVG specification."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_horizontal_and_vertical_lines():
 
 
 def test_curves_become_points_at_equally_spaced_parameters():
-    # x of a quadratic curve from 0 over 0 to 9 is 9 t^2, of a cubic one from 0 over 0 and 0 to 27 27 t^3.
+    # x of a quadratic curve with the control points 0, 0, 9 is 9 t^2, of a cubic one with 0, 0, 0, 27 it is 27 t^3.
     quadratic = [(t * t / 9, float(2 * t)) for t in range(10)]
     assert np.array(points("M0,0 Q0,9 9,18")) == near(quadratic)
     cubic = [(t**3 / 27, float(t)) for t in range(10)]
@@ -49,7 +49,7 @@ def test_curves_become_points_at_equally_spaced_parameters():
         assert np.array(points(text)) == near(cubic)
 
 
-def test_smooth_curves_mirror_the_control_point_before_them():
+def test_smooth_curves_reflect_the_previous_control_point():
     assert np.array(points("M0,0 Q5,10 10,0 T20,0")) == near(points("M0,0 Q5,10 10,0 Q15,-10 20,0"))
     assert np.array(points("M0,0 Q5,10 10,0 t10,0 10,0")) == near(
         points("M0,0Q5,10 10,0Q15-10 20,0Q25 10 30 0")
@@ -57,18 +57,18 @@ def test_smooth_curves_mirror_the_control_point_before_them():
     assert np.array(points("M0,0 C1,5 8,5 9,0 S20,1 18,0")) == near(
         points("M0,0C1,5 8,5 9,0C10,-5 20,1 18,0")
     )
-    # Without one before them, the control point is where the pen is.
+    # Without a previous control point, it is the current point.
     assert np.array(points("M0,0 T18,9")) == near(points("M0,0 Q0,0 18,9"))
     assert np.array(points("M0,0 Q5,10 10,0 S20,1 18,0")) == near(points("M0,0 Q5,10 10,0 C10,0 20,1 18,0"))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("", []), (" ", []), ("M 1 2", [(1.0, 2.0)])])
-def test_next_to_nothing(text, expected):
+def test_paths_without_lines(text, expected):
     assert points(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("M 0 0 A 1 1 0 0 1 2 2", "A, an elliptical arc"),
         ("M 0 0 a1 1 0 00 2 2", "a, an elliptical arc"),
@@ -86,16 +86,16 @@ def test_next_to_nothing(text, expected):
         ("M0 0 1 0 1 1Z L5 5", "draws 2 outlines"),
     ],
 )
-def test_what_is_not_one_outline_is_refused_by_name(text, told):
-    with pytest.raises(SvgPathError, match=told):
+def test_paths_that_are_not_one_outline_are_errors(text, message):
+    with pytest.raises(SvgPathError, match=message):
         points(text)
 
 
-def test_reading_stops_soon_after_the_most_points():
+def test_parsing_stops_soon_after_the_largest_number_of_points():
     assert 100 < len(points("M0 0" + "L1 1" * 1000, most=100)) < 110
 
 
-def test_any_text_at_all_is_read_or_refused_in_linear_time():
+def test_any_text_is_parsed_or_an_error_in_linear_time():
     for text in (
         "M" * 10**6,
         "1" * 10**6,

@@ -1,4 +1,4 @@
-"""Times that a user wrote: any cell is read or missing, never an error, and unreadable ones sort last."""
+"""Test that any time is parsed or null, never an error, and that unreadable times sort last."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -34,20 +34,20 @@ UNREADABLE = [
     *(None, "", " ", "in the evening", "13/03/2024 10:01", "2025-02-30 10:00:00 UTC", "2025-01-21 24:00:00"),
     *(f"2025-01-21 16:08:41 +{other_digits('0100')}", f"{other_digits('2025')}-01-21 16:08:41 UTC"),
     f"{other_digits('2025', FULL_WIDTH_ZERO)}-01-21 16:08:41",
-    # Years that Python cannot hold, some of them only in UTC.
+    # Years that Python cannot represent, some of them only in UTC.
     *("0000-01-01 00:00:00 UTC", "-0001-01-01 00:00:00 UTC", "12025-01-01 00:00:00 UTC"),
     *("+12025-01-01 00:00:00", "0001-01-01 00:00:00 +01:00", "9999-12-31 23:59:59 -01:00"),
-    # No zone is that far away, and no year is 16.
+    # No time zone has this offset, and no year is 16.
     *("2025-01-21 16:08:41 +99:99", "16-01-21 16:08:41 UTC", "2025-01-21 16:08:41 +9223372036854775807"),
 ]
 
 
 def test_cells_of_text() -> None:
     cells = pl.DataFrame({"created_at": [*READ, *UNREADABLE]}, schema={"created_at": pl.String})
-    found = cells.select(timestamp("created_at")).to_series()
-    assert found.dtype == pl.Datetime("us", "UTC")
+    times = cells.select(timestamp("created_at")).to_series()
+    assert times.dtype == pl.Datetime("us", "UTC")
     expected = [time.replace(tzinfo=UTC) for time in READ.values()]
-    assert found.to_list() == [*expected, *[None] * len(UNREADABLE)]
+    assert times.to_list() == [*expected, *[None] * len(UNREADABLE)]
 
 
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
@@ -55,25 +55,25 @@ def test_cells_of_text() -> None:
 def test_columns_of_times(unit: Any, zone: str | None) -> None:
     numbers = pl.Series("created_at", [0, 2**63 - 1, -(2**63) + 1], dtype=pl.Int64)
     cells = pl.DataFrame(numbers.cast(pl.Datetime(unit, zone)))
-    found = cells.select(timestamp_from_time("created_at", cells.schema["created_at"])).to_series()
-    # The nanoseconds of 64 bits end in 2262.
+    times = cells.select(timestamp_from_time("created_at", cells.schema["created_at"])).to_series()
+    # 64-bit nanoseconds end in 2262.
     others = [datetime(2262, 4, 11, 23, 47, 16, 854_775, UTC), datetime(1677, 9, 21, 0, 12, 43, 145_224, UTC)]
-    assert found.to_list() == [datetime(1970, 1, 1, tzinfo=UTC), *(others if unit == "ns" else [None, None])]
+    assert times.to_list() == [datetime(1970, 1, 1, tzinfo=UTC), *(others if unit == "ns" else [None, None])]
 
 
 def test_columns_of_dates() -> None:
     days = pl.Series("created_at", [0, 2**31 - 1, -(2**31)], dtype=pl.Int32).cast(pl.Date)
-    found = pl.DataFrame(days).select(timestamp_from_time("created_at", pl.Date())).to_series()
-    assert found.to_list() == [datetime(1970, 1, 1, tzinfo=UTC), None, None]
+    times = pl.DataFrame(days).select(timestamp_from_time("created_at", pl.Date())).to_series()
+    assert times.to_list() == [datetime(1970, 1, 1, tzinfo=UTC), None, None]
 
 
 @pytest.mark.parametrize(
     ("repeats", "counted"), [("first", [2, 4, 5]), ("last", [2, 4, 5]), ("all", [2, 4, 1, 3, 5])]
 )
-def test_the_case_of_unreadable_dates(
+def test_an_export_with_unreadable_dates(
     repeats: Any, counted: list[int], tmp_path: Path, polyframe: Call
 ) -> None:
-    """Only the second of ann's three classifications has a time: it counts, whichever is asked for."""
+    """Only the second of ann's three classifications has a time: it counts for first and for last."""
     done = polyframe("run", DATES, "-o", tmp_path / "out", "--filter", repeats, "--engine", "shapely")
     assert done.code == 0
     assert "3 rows have no readable created_at" in done.err
@@ -88,8 +88,8 @@ def test_the_case_of_unreadable_dates(
     assert reduced.labels["classification_id"].to_list() == counted
 
 
-def test_the_newest_of_the_case_is_one_with_a_time() -> None:
-    """Squares of 100 at 30, 50 and 60 take part; the last one has no time, so the one at 50 is the newest."""
+def test_the_newest_mark_has_a_time() -> None:
+    """Squares of 100 at 30, 50 and 60 are used; the last has no time, so the one at 50 is the newest."""
     reductions = pf.reduce(pf.extract(DATES), engine="shapely", average_type="last").reductions
     assert (reductions["clusters_count"].to_list(), reductions["area"].to_list()) == ([3], [10_000.0])
     assert reductions["clusters_x"].list.min().to_list() == [50.0]
@@ -97,7 +97,7 @@ def test_the_newest_of_the_case_is_one_with_a_time() -> None:
     assert reductions["consensus"].to_list() == pytest.approx([(80 / 120 + 70 / 130 + 90 / 110) / 3])
 
 
-def test_nothing_is_said_where_all_times_can_be_read(small_export: Path) -> None:
+def test_no_note_if_all_times_can_be_parsed(small_export: Path) -> None:
     notes: list[str] = []
     pf.extract(small_export, say=notes.append)
     assert not any("created_at" in note for note in notes)
@@ -117,7 +117,7 @@ def test_only_rows_that_are_used_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cell", [text for text in UNREADABLE if text])
-def test_one_cell_never_ends_a_run(cell: str, tmp_path: Path, polyframe: Call) -> None:
+def test_no_cell_stops_a_run(cell: str, tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(k, drawing(square(0, 0)), created_at=cell if k == 1 else None) for k in range(3)]
     (tmp_path / "export.csv").write_text(export_text(rows), encoding="utf-8")
     done = polyframe("run", tmp_path / "export.csv", "-o", tmp_path / "out", "--engine", "shapely")
@@ -130,7 +130,7 @@ def test_one_cell_never_ends_a_run(cell: str, tmp_path: Path, polyframe: Call) -
 
 
 def small_frame(**columns: Any) -> pl.DataFrame:
-    """Three squares on one another, by three volunteers, as a frame of extractions."""
+    """Return three overlapping squares of three volunteers as a frame of extractions."""
     start = datetime(2026, 1, 1, tzinfo=UTC)
     plain = {
         **{"workflow_id": 7, "subject_id": 1, "task": "T0", "frame": 0, "tool": "T0_toolIndex0"},
@@ -157,27 +157,27 @@ def test_frames_with_times_as_text() -> None:
     ]
 
 
-def test_frames_with_keys_that_are_no_numbers_name_the_row() -> None:
+def test_the_error_for_keys_that_are_not_numbers_names_the_row() -> None:
     frame = small_frame(subject_id=["1", other_digits("2", FULL_WIDTH_ZERO), "3"])
     with pytest.raises(PolyframeError, match=r"row 1 of the frame \(from 0\) has no subject_id"):
         pf.reduce(frame)
 
 
 @pytest.mark.parametrize("unit", ["ms", "us"])
-def test_frames_with_times_that_python_cannot_hold(unit: Any) -> None:
+def test_frames_with_times_that_python_cannot_represent(unit: Any) -> None:
     numbers = pl.Series([0, 2**62, -(2**62)], dtype=pl.Int64).cast(pl.Datetime(unit))
     labels = pf.reduce(small_frame(created_at=numbers), engine="shapely").labels
     assert labels["created_at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC), None, None]
 
 
 @pytest.mark.parametrize("tool", [f"T0_toolIndex{other_digits('0')}", f"T0_toolIndex{10**30}", "T0_tool", ""])
-def test_tools_that_are_no_index_are_not_chosen(tool: str) -> None:
+def test_tools_without_an_index_are_not_selected(tool: str) -> None:
     frame = small_frame(tool=["T0_toolIndex0", "T0_toolIndex0", tool])
     assert pf.reduce(frame, tool=0, engine="shapely").labels["classification_id"].to_list() == [1, 2]
     assert pf.reduce(frame, engine="shapely").labels.height == 3
 
 
-def test_times_before_1970_are_older_than_those_after_and_newer_than_none() -> None:
+def test_times_before_1970_sort_before_later_and_missing_times() -> None:
     times = [datetime(1961, 5, 1, tzinfo=UTC), datetime(1960, 5, 1, tzinfo=UTC), None]
     frame = small_frame(
         created_at=times, x=[[left, left + 10.0, left + 10.0, left] for left in (0.0, 1.0, 2.0)]
@@ -186,7 +186,7 @@ def test_times_before_1970_are_older_than_those_after_and_newer_than_none() -> N
     assert reductions["clusters_x"].list.min().to_list() == [0.0]
 
 
-def test_parquet_with_times_that_python_cannot_hold(tmp_path: Path) -> None:
+def test_parquet_with_times_that_python_cannot_represent(tmp_path: Path) -> None:
     rows = [export_row(k, drawing(square(0, 0))) for k in range(3)]
     for name, times in {
         "times": pl.Series([0, 2**62, -(2**62)], dtype=pl.Int64).cast(pl.Datetime("ms", "UTC")),
@@ -194,19 +194,17 @@ def test_parquet_with_times_that_python_cannot_hold(tmp_path: Path) -> None:
     }.items():
         frame = pl.DataFrame(rows, infer_schema_length=None).with_columns(times.alias("created_at"))
         frame.write_parquet(tmp_path / f"{name}.parquet")
-        found = pf.extract(tmp_path / f"{name}.parquet").classifications
-        assert found["created_at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC), None, None]
+        times = pf.extract(tmp_path / f"{name}.parquet").classifications
+        assert times["created_at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC), None, None]
     assert date.max.year == datetime.max.year == 9999
 
 
 @pytest.mark.parametrize("dtype", [pl.Float64, pl.Float32, pl.Decimal(10, 2)], ids=str)
-def test_parquet_with_versions_that_are_numbers_is_refused(
-    dtype: Any, tmp_path: Path, polyframe: Call
-) -> None:
+def test_parquet_with_float_versions_is_an_error(dtype: Any, tmp_path: Path, polyframe: Call) -> None:
     rows = [export_row(k, drawing(square(0, 0)), workflow_version=f"7.{k}") for k in (1, 10)]
     frame = pl.DataFrame(rows, infer_schema_length=None)
     frame.write_parquet(tmp_path / "text.parquet")
-    # As text the newest version is 7.10, which as a number is 7.1.
+    # As text the newest version is 7.10, which is 7.1 as a number.
     assert pf.extract(tmp_path / "text.parquet").classifications["workflow_version"].to_list() == ["7.10"]
     frame.with_columns(pl.col("workflow_version").cast(dtype)).write_parquet(tmp_path / "numbers.parquet")
     done = polyframe("run", tmp_path / "numbers.parquet", "-o", tmp_path / "out")
@@ -217,7 +215,7 @@ def test_parquet_with_versions_that_are_numbers_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_parquet_with_versions_that_are_whole_numbers(tmp_path: Path) -> None:
+def test_parquet_with_integer_versions(tmp_path: Path) -> None:
     rows = [export_row(1, drawing(square(0, 0)), workflow_version=7)]
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(tmp_path / "whole.parquet")
     assert pf.extract(tmp_path / "whole.parquet").classifications["workflow_version"].to_list() == ["7"]

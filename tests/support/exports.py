@@ -1,4 +1,4 @@
-"""Small exports for tests, row by row; and what a call of the command line gives."""
+"""Build small exports for tests row by row; define the result of a call of the command line."""
 
 import csv
 import io
@@ -31,23 +31,23 @@ Cell = str | int | None
 
 
 def other_digits(text: str, zero: str = "\u0660") -> str:
-    """A text with the digits of another script, Arabic where none is named; `\\d` takes them for digits."""
+    """Return a text with the digits of another script, by default Arabic; `\\d` matches them."""
     return text.translate({ord("0") + digit: ord(zero) + digit for digit in range(10)})
 
 
 def square(x: float, y: float, side: float = 10, **more: Any) -> dict[str, Any]:
-    """A mark of classifier 2.x: a square with its upper left corner at x, y."""
+    """Return a mark of classifier 2.x: a square with its upper left corner at x, y."""
     path = {"pathX": [x, x + side, x + side, x], "pathY": [y, y, y + side, y + side]}
     return {"frame": 0, "toolIndex": 0, "toolType": "freehandLine", "details": []} | path | more
 
 
 def drawing(*marks: Any, task: str = "T0") -> str:
-    """An annotations cell with one drawing annotation."""
+    """Return an annotations cell with one drawing annotation."""
     return json.dumps([{"task": task, "task_label": "Draw", "taskType": "drawing", "value": list(marks)}])
 
 
 def export_row(number: int, annotations: str | None, **cells: Cell) -> dict[str, Cell]:
-    """One row of an export; `number` makes its id, its volunteer and its time."""
+    """Return a row of an export; its ID, volunteer and time are derived from `number`."""
     row: dict[str, Cell] = dict.fromkeys(HEADER)
     row |= {
         "classification_id": 1000 + number,
@@ -66,7 +66,7 @@ def export_row(number: int, annotations: str | None, **cells: Cell) -> dict[str,
 
 
 def export_text(rows: Iterable[dict[str, Cell]]) -> str:
-    """An export as text."""
+    """Return an export as text."""
     text = io.StringIO()
     writer = csv.DictWriter(text, HEADER, lineterminator="\n")
     writer.writeheader()
@@ -76,7 +76,7 @@ def export_text(rows: Iterable[dict[str, Cell]]) -> str:
 
 @dataclass(frozen=True)
 class Done:
-    """What a call of the command line gave."""
+    """The result of a call of the command line."""
 
     code: int
     out: str

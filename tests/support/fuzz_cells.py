@@ -1,4 +1,4 @@
-"""Cells for fuzzing: a grammar of nearly right annotations, real cells, and mutations of both.
+"""Generate cells for fuzzing: a grammar of nearly valid annotations, real cells, and mutations of both.
 
 Everything comes from the `random.Random` that is handed in: same seed, same cases.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 
 def words(text: str) -> list[str]:
-    """Return what stands between blanks, a shorter way to write a list of many short texts."""
+    """Split a string at blanks, a short way to write a list of strings."""
     return text.split()
 
 
@@ -35,13 +35,13 @@ TOOL_TYPES: Final = (
     *words('"freehandLine" "polygon" "bezier" "point" "circle" "freehandSegmentShape" "lasso"'),
     *words('"" null 3 "\\ud800" "a\\u0000b" "=1+2" "é"'),
 )
-#: Outlines as SVG text, right and wrong.
+#: Outlines as SVG path data, valid and invalid.
 SVG: Final = (
     *('"M 1,2 L 3,4 L 5,7"', '"m1 2 3-4.5 5,6z"', '"M0 0H9V9H0Z"', '"M0,0C1,2,3,4,5,6S7 8 9 9Q1 2 3 4T5,6"'),
     *('"M 1 2"', '""', '" "', '"M1,2L3,4M5,6L7,8"', '"M0 0A1 1 0 0 0 1 1"', '"a.png"', '"M 1e999,0 1,1 0,1"'),
     *('"M 0,0 1"', '"L 1,2 3,4"', "null", "[]", "3", "[[1,2],[3,4],[5,6]]"),
 )
-#: What may be an outline, in a form that nobody knows.
+#: Possible outlines in unknown formats.
 OTHER_FORMS: Final = (
     *('"outline":[[1,2],[3,4],[5,6]]', '"xs":[1,2,3],"ys":[4,5,6]', '"mask":"1,2 3,4 5,6"', '"outline":[]'),
     *('"geometry":{"type":"Polygon","coordinates":[[[0,0],[1,0],[1,1],[0,0]]]}', '"x":1,"y":2,"rgb":[1,2,3]'),
@@ -75,7 +75,7 @@ TOKENS: Final = (
 
 
 def any_cell(random: Random, real: Sequence[bytes] = ()) -> bytes:
-    """Return a cell: from the grammar or a real one, as it is or mutated."""
+    """Return a cell: from the grammar or a real one, perhaps mutated."""
     text = random.choice(real) if real and random.random() < 0.25 else _cell(random)
     kind = random.random()
     if kind < 0.5:
@@ -91,7 +91,7 @@ def any_cell(random: Random, real: Sequence[bytes] = ()) -> bytes:
 
 
 def mutated(random: Random, text: bytes) -> bytes:
-    """Return a text with something in it deleted, inserted, replaced, repeated, moved or cut off."""
+    """Return a text in which something is deleted, inserted, replaced, repeated, moved or truncated."""
     at = random.randrange(len(text) + 1)
     end = min(len(text), at + random.choice((1, 1, 2, 5, 20, 100)))
     kind = random.randrange(7)
@@ -113,7 +113,7 @@ def mutated(random: Random, text: bytes) -> bytes:
 
 
 def _bomb(random: Random, text: bytes) -> bytes:
-    """Return a text with something deep or long in place of one of its numbers."""
+    """Return a text in which something deep or long replaces a number."""
     n = random.choice((30, 200, 900, 1100, 5_000))
     bombs: tuple[bytes, ...] = (
         b"[" * n + b"]" * n,
@@ -131,7 +131,7 @@ def _bomb(random: Random, text: bytes) -> bytes:
 
 def _cell(random: Random) -> bytes:
     space = random.choice(("", "", "", " ", "\n", "\t \r\n"))
-    # How likely something odd is, by how much: half of the cells are as they should be.
+    # The probability of something odd; half of the cells are valid.
     odds = random.choice((0.0, 0.0, 0.3, 1.0))
     annotations = [_annotation(random, space, odds) for _ in range(random.choice((0, 1, 1, 1, 2, 3)))]
     for _ in range(random.choice((0, 0, 0, 1, 3))):
@@ -159,7 +159,7 @@ def _annotation(random: Random, space: str, odds: float) -> str:
         value = f"[{','.join(random.choices((*NUMBERS, *ANSWERS), k=3))}]"
     task = random.choice(TASKS) if random.random() < odds else random.choice(TASKS[:5])
     if random.random() < 0.05 * odds:
-        # Of a combo task, or something that looks like one.
+        # A combo task, or something that looks like one.
         inner = [_annotation(random, space, odds) for _ in range(random.choice((0, 1, 2)))]
         inner += [_mark(random, space, odds)] * (random.random() < 0.3)
         value = f"[{f',{space}'.join(inner)}]"
@@ -170,7 +170,7 @@ def _annotation(random: Random, space: str, odds: float) -> str:
 
 
 def _mark(random: Random, space: str, odds: float) -> str:
-    # Most of a mark is right most of the time, or nothing would get past the first check.
+    # Most members of a mark are valid, so that some marks pass the first checks.
     def whole() -> str:
         return random.choice(WHOLE) if random.random() < 0.1 * odds else random.choice("012")
 

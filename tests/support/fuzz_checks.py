@@ -1,4 +1,4 @@
-"""What must hold of any cell, whatever is in it; written apart from the readers and in another way."""
+"""Check the properties that hold for any cell, with an implementation independent of the decoders."""
 
 import json
 import math
@@ -32,19 +32,19 @@ SETTINGS: Final = (
 )
 _NOT_DRAWN: Final = ("point", "circle")
 _FORMS: Final = ("points", "pathX", "pathY", "path")
-#: Marks of which it takes more than these checks to say what becomes of them: a mark or a rejection.
 _NUMBERS_AS_TEXT: Final = r'[a-zA-Z]{0,20}[-+0-9.,;()\[\]{}"\sxyeEMLHVCSQTAZmlhvcsqtaz]*'
+#: The fate of marks that these checks cannot decide.
 _EITHER: Final = "mark or rejection"
 _UNKNOWN: Final = "unknown"
 
 
 def check_cells(cells: Sequence[bytes | str], settings: Settings) -> None:
-    """Decode cells together and check where every mark of each went.
+    """Decode cells together and check the fate of every mark.
 
     Raises
     ------
     AssertionError
-        Where a mark is lost, or is not what it should be.
+        If a mark is lost or differs from what is expected.
     """
     decoded = decode_annotations(cells, settings)
     _check_arrays(decoded, len(cells))
@@ -53,15 +53,15 @@ def check_cells(cells: Sequence[bytes | str], settings: Settings) -> None:
     for i, (row, index) in enumerate(
         zip(decoded.marks.row.tolist(), decoded.marks.mark_index.tolist(), strict=True)
     ):
-        assert index not in marks[row], "a mark came twice"
+        assert index not in marks[row], "a mark occurs twice"
         marks[row][index] = i
     for row, index, reason in zip(
         decoded.rejects.row.tolist(), decoded.rejects.mark_index.tolist(), decoded.rejects.reason, strict=True
     ):
-        assert index not in rejected[row], "a rejection came twice"
+        assert index not in rejected[row], "a rejection occurs twice"
         rejected[row][index] = reason
     for row, cell in enumerate(cells):
-        _check_readers_agree(cell, settings)
+        _check_decoders_agree(cell, settings)
         _check_fates(cell, settings, decoded, marks[row], rejected[row])
 
 
@@ -83,13 +83,13 @@ def _check_arrays(decoded: Decoded, n_cells: int) -> None:
     _check_votes([text for text in marks.details if text])
     whole_row = {reason.code for reason in reasons.REASONS if reason.whole_row}
     for index, reason in zip(rejects.mark_index.tolist(), rejects.reason, strict=True):
-        assert (index < 0) == (reason in whole_row), "a code stands for a row and for a mark"
+        assert (index < 0) == (reason in whole_row), "a code is used for a row and for a mark"
     for rows in (marks.row, rejects.row):
         assert ((rows >= 0) & (rows < n_cells)).all()
 
 
 def _check_votes(details: list[str]) -> None:
-    """Count the answers of all marks together; one cluster of all has what clusters of one mark have."""
+    """Check that a cluster of all marks has the same answers as clusters of one mark each."""
     texts = pl.Series(details, dtype=pl.String)
     apart = cluster_votes(texts, np.arange(len(details) + 1))
     (together,) = cluster_votes(texts, np.array([0, len(details)]))
@@ -97,34 +97,36 @@ def _check_votes(details: list[str]) -> None:
     if together is None:
         assert apart.null_count() == len(details)
         return
-    told = json.loads(together)
-    assert len(told) == max(len(json.loads(text)) for text in apart if text)
-    n_votes = sum(sum(answers.values()) for text in apart if text for answers in _in_menus(json.loads(text)))
-    assert n_votes == sum(sum(answers.values()) for answers in _in_menus(told))
+    answers_of_all = json.loads(together)
+    assert len(answers_of_all) == max(len(json.loads(text)) for text in apart if text)
+    n_votes = sum(sum(answers.values()) for text in apart if text for answers in _by_menu(json.loads(text)))
+    assert n_votes == sum(sum(answers.values()) for answers in _by_menu(answers_of_all))
 
 
-def _in_menus(told: list[Any]) -> list[dict[str, int]]:
-    return [menu for entry in told for menu in (entry if isinstance(entry, list) else [entry])]
+def _by_menu(entries: list[Any]) -> list[dict[str, int]]:
+    return [menu for entry in entries for menu in (entry if isinstance(entry, list) else [entry])]
 
 
-def _check_readers_agree(cell: bytes | str, settings: Settings) -> None:
+def _check_decoders_agree(cell: bytes | str, settings: Settings) -> None:
     selection = selection_from_settings(settings)
-    plain = decode_cell_fast(cell, selection)
-    if plain is None:
+    fast = decode_cell_fast(cell, selection)
+    if fast is None:
         return
     general, rejections = decode_cell(cell, selection)
     if [rejection.detail for rejection in rejections] == ["nested too deeply"]:
-        return  # how deep is too deep depends on the reader, and on who calls it
-    assert rejections == [], f"only the general reader rejects: {rejections}"
-    assert len(plain) == len(general), f"{len(plain)} plain marks, {len(general)} in general"
-    for ours, theirs in zip(plain, general, strict=True):
-        assert ours._replace(x=b"", y=b"") == theirs._replace(x=b"", y=b"")
-        assert _bits(ours.x) == _bits(theirs.x)
-        assert _bits(ours.y) == _bits(theirs.y)
+        return  # the limit depends on the decoder and on its caller
+    assert rejections == [], f"only the general decoder rejects: {rejections}"
+    assert len(fast) == len(general), (
+        f"{len(fast)} marks by the fast decoder, {len(general)} by the general one"
+    )
+    for one, other in zip(fast, general, strict=True):
+        assert one._replace(x=b"", y=b"") == other._replace(x=b"", y=b"")
+        assert _bits(one.x) == _bits(other.x)
+        assert _bits(one.y) == _bits(other.y)
 
 
 def _bits(path: Any) -> list[bytes]:
-    """Return the bits of numbers, or of those in a text; as in the tables, -0 is 0."""
+    """Return the bits of numbers, which may be text; as in the tables, -0 is 0."""
     numbers = path.split(b",") if isinstance(path, bytes) else path
     return [pack("d", float(number) + 0.0) for number in numbers]
 
@@ -136,18 +138,18 @@ def _check_fates(
     if expected == _UNKNOWN or rejected.get(-1) == reasons.DETAILS_TOO_LONG:
         return
     if expected is None or -1 in rejected:
-        assert expected is None, f"rejected without need: {rejected}"
+        assert expected is None, f"rejected without reason: {rejected}"
         assert list(rejected) == [-1], f"not rejected as a whole: {rejected}"
         assert not marks, "marks of a rejected classification"
         return
-    found = {**dict.fromkeys(marks, "mark"), **dict.fromkeys(rejected, "rejection")}
-    assert len(found) == len(marks) + len(rejected), "both used and rejected"
-    wanted = {index: fate if isinstance(fate, str) else "mark" for index, fate in expected.items()}
-    for index, fate in wanted.items():
+    actual = {**dict.fromkeys(marks, "mark"), **dict.fromkeys(rejected, "rejection")}
+    assert len(actual) == len(marks) + len(rejected), "both used and rejected"
+    needed = {index: fate if isinstance(fate, str) else "mark" for index, fate in expected.items()}
+    for index, fate in needed.items():
         copy = rejected.get(index) == reasons.DUPLICATE_MARK
-        if index in found and (fate == _EITHER or (copy and fate == "mark")):
-            wanted[index] = found[index]
-    assert found == wanted, f"found {found}, expected {wanted}"
+        if index in actual and (fate == _EITHER or (copy and fate == "mark")):
+            needed[index] = actual[index]
+    assert actual == needed, f"got {actual}, expected {needed}"
     for index, i in marks.items():
         path = expected[index]
         if not isinstance(path, tuple):
@@ -158,10 +160,10 @@ def _check_fates(
 
 
 def _fates(cell: bytes | str, settings: Settings) -> Any:
-    """Return what becomes of each entry that is a mark or pretends to be one, by its index.
+    """Return the fate of each entry that is a mark or looks like one, by index.
 
-    A path for a mark that stays as drawn, "mark" for a curve, "rejection"; None where the whole cell is
-    rejected, "unknown" where it is nested so deeply that it may be.
+    The fate is the path of a mark as drawn, "mark" for a curve, or "rejection". The result is None if the whole
+    cell is rejected, and "unknown" if it is nested so deeply that it may be.
     """
     try:
         text = cell.decode() if isinstance(cell, bytes) else cell
@@ -213,12 +215,12 @@ def _is_inner(entry: Any) -> bool:
 
 
 def _with_inner(annotation: dict[str, Any]) -> list[dict[str, Any]]:
-    found = [annotation]
+    annotations = [annotation]
     if annotation.get("markIndex") is None and isinstance(annotation.get("value"), list):
         for entry in annotation["value"]:
             if _is_inner(entry):
-                found += _with_inner(entry)
-    return found
+                annotations += _with_inner(entry)
+    return annotations
 
 
 def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
@@ -231,16 +233,16 @@ def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
     if not listed and not _drawn(entry):
         return None
     tool = entry.get("toolIndex") if entry.get("tool") is None else entry["tool"]
-    tool_is_whole = _whole(tool)
+    tool_is_valid = _is_index(tool)
     tool_type = entry.get("toolType") if isinstance(entry.get("toolType"), str) else ""
     empty = all(entry.get(key) is None for key in _FORMS)
-    if empty and not _outlines(tool_type) and not (tool_is_whole and tool in of_task):
+    if empty and not _outlines(tool_type) and not (tool_is_valid and tool in of_task):
         if tool_type in _NOT_DRAWN:
             return None
         has_place = any(type(entry.get(key)) in (int, float) for key in ("x", "x1"))
         if (tool_type or has_place) and not _unknown_outline(entry):
             return None
-    if not tool_is_whole:
+    if not tool_is_valid:
         return "rejection"
     if settings.tool and tool not in settings.tool:
         return None
@@ -254,7 +256,7 @@ def _fate(entry: Any, entries: list[Any], task: str, settings: Settings) -> Any:
     if path is None:
         return _EITHER if isinstance(entry.get("path"), str) else "rejection"
     x, y = path
-    if entry.get("frame") is not None and not _whole(entry["frame"]):
+    if entry.get("frame") is not None and not _is_index(entry["frame"]):
         return "rejection"
     if not x or len(x) != len(y):
         return "rejection"
@@ -285,7 +287,7 @@ def _drawn(entry: Any) -> bool:
 
 
 def _unknown_outline(entry: dict[str, Any]) -> bool:
-    """Return whether three points or more may be in lists, or in text, of which nobody knows the form."""
+    """Return whether lists or strings of an unknown format may contain three or more points."""
     never = ("details", "color", "frame", "label", "text", "tool_label", "toolType")
     return sum(_numbers(value, False) for key, value in entry.items() if key not in never) > 5
 
@@ -313,7 +315,7 @@ def _path(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | None:
     return None
 
 
-def _whole(value: Any) -> bool:
+def _is_index(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value < 2**31 and value == math.floor(value)
 
 

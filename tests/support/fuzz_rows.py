@@ -1,4 +1,4 @@
-"""Whole exports for fuzzing, and what must hold of a run over any of them."""
+"""Generate exports for fuzzing, and check the properties that hold for a run over any of them."""
 
 import json
 from collections.abc import Callable
@@ -69,7 +69,7 @@ OPTIONS: Final[tuple[dict[str, Any], ...]] = (
 
 
 def any_export(random: Random, n_rows: int, cell: Callable[[], bytes]) -> tuple[bytes, int | None]:
-    """Return an export, and how many rows it has where that is certain."""
+    """Return an export, and its number of rows or None if that is uncertain."""
     rows = [_row(random, number, cell) for number in range(n_rows)]
     text = export_text(rows).encode()
     kind = random.random()
@@ -89,17 +89,17 @@ def any_export(random: Random, n_rows: int, cell: Callable[[], bytes]) -> tuple[
 
 
 def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder: Path) -> str:
-    """Run over an export in a new folder and check that every row and mark is accounted for.
+    """Run polyframe on an export in a new folder and check that the counts of rows and marks add up.
 
     Returns
     -------
     str
-        The message of the error where polyframe refuses the export; empty where it does not.
+        The message of the error if polyframe rejects the export, otherwise empty.
 
     Raises
     ------
     AssertionError
-        Where a count does not fit, or an error is more than one line.
+        If a count is wrong, or an error message has several lines.
     """
     path, out = folder / "export.csv", folder / "out"
     path.write_bytes(export)
@@ -110,7 +110,7 @@ def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder
         assert message, "an error without a message"
         assert len(message.splitlines()) == 1, f"an error of several lines: {message!r}"
         assert "add up" not in message, message
-        assert not out.exists(), "something is left of a run that failed"
+        assert not out.exists(), "a failed run left an output directory"
         return message
     counts = read_manifest(out).accounting.to_dict()
     frames = {name: pf.scan(out, name).collect() for name in TABLES}
@@ -142,7 +142,7 @@ def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder
 
 def _row(random: Random, number: int, cell: Callable[[], bytes]) -> dict[str, Cell]:
     draw = random.random()
-    annotations = _sound_cell(random)
+    annotations = _valid_cell(random)
     if draw < 0.5:
         annotations = "" if draw < 0.02 else cell().decode("utf-8", "replace")
     row = export_row(number, annotations, subject_ids=random.randrange(1, 6))
@@ -155,8 +155,8 @@ def _row(random: Random, number: int, cell: Callable[[], bytes]) -> dict[str, Ce
     return row
 
 
-def _sound_cell(random: Random) -> str:
-    """Return a cell with some overlapping outlines, so that there is something to cluster."""
+def _valid_cell(random: Random) -> str:
+    """Return a cell with some overlapping outlines, which can be clustered."""
     marks = []
     for _ in range(random.choice((0, 1, 1, 2))):
         x, y = random.choice((0, 100)) + random.randrange(6), random.randrange(6)
@@ -170,7 +170,7 @@ def _sound_cell(random: Random) -> str:
 
 
 def _broken_quotes(random: Random, text: bytes) -> bytes:
-    """Return a text with a quote too many or too few somewhere, or a line of other width."""
+    """Return a text with an extra or missing quote, or a line of another width."""
     at = text.find(random.choice((b'"', b",", b"\n")), random.randrange(len(text) + 1))
     if at < 0:
         return text

@@ -1,4 +1,4 @@
-"""Headers with blanks and byte order marks, and lines that end with a carriage return alone."""
+"""Test headers with blanks and byte order marks, and lines that end in a carriage return only."""
 
 import gzip
 from pathlib import Path
@@ -36,36 +36,36 @@ def expected() -> pf.Extraction:
 def test_all_rows_are_read(kind: str, expected: pf.Extraction, tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(FILES[kind])
-    found = pf.extract(file)
-    assert found.extractions.equals(expected.extractions)
-    assert found.classifications.equals(expected.classifications)
+    extraction = pf.extract(file)
+    assert extraction.extractions.equals(expected.extractions)
+    assert extraction.classifications.equals(expected.classifications)
 
 
 @pytest.mark.parametrize("kind", ["blanks", "two marks", "returns"])
-def test_all_whole_rows_are_read_where_the_end_is_missing(
+def test_all_complete_rows_of_a_truncated_file_are_read(
     kind: str, expected: pf.Extraction, tmp_path: Path
 ) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(FILES[kind][:-2000])
     notes: list[str] = []
-    found = pf.extract(file, say=notes.append)
+    extraction = pf.extract(file, say=notes.append)
     assert any("malformed CSV; read line by line" in note for note in notes)
-    assert expected.classifications.height - found.classifications.height in (1, 2)
+    assert expected.classifications.height - extraction.classifications.height in (1, 2)
 
 
-def test_names_in_parquet_too(expected: pf.Extraction, tmp_path: Path) -> None:
+def test_column_names_in_parquet(expected: pf.Extraction, tmp_path: Path) -> None:
     frame = pl.read_csv(ROOT / "data" / "classifications.csv", infer_schema=False)
     frame.rename(lambda name: f" \ufeff{name} ").write_parquet(tmp_path / "export.parquet")
     assert pf.extract(tmp_path / "export.parquet").extractions.equals(expected.extractions)
 
 
-def test_a_name_without_blanks_goes_before_one_with(expected: pf.Extraction) -> None:
+def test_a_name_without_blanks_takes_precedence(expected: pf.Extraction) -> None:
     frame = pl.read_csv(ROOT / "data" / "classifications.csv", infer_schema=False)
     doubled = frame.select(pl.lit("x").alias(" annotations"), pl.all())
     assert pf.extract(doubled).extractions.equals(expected.extractions)
 
 
-def test_a_missing_column_is_not_taken_for_its_like(tmp_path: Path) -> None:
+def test_a_similar_column_does_not_replace_a_missing_one(tmp_path: Path) -> None:
     file = tmp_path / "export.csv"
     file.write_bytes(HEADER.replace(b",subject_ids", b", subject_id") + b"\n" + ROWS)
     with pytest.raises(pf.PolyframeError, match="missing column subject_ids; did you mean 'subject_id'"):
@@ -89,7 +89,7 @@ def test_only_column_names_with_any_line_end(tmp_path: Path) -> None:
         (b"a,b\n1,\r2\n", False, b""),
         (b"a,b", False, b""),
         (b"", False, b""),
-        # Blocks of a megabyte end within and behind the line end.
+        # Blocks of a megabyte end within and after the line end.
         (b"a" * ((1 << 20) - 1) + b"\r\nb", False, b""),
         (b"a" * ((1 << 20) - 1) + b"\rb\r", True, b"a" * ((1 << 20) - 1) + b"\nb\n"),
         (b"a\r" + b"b" * ((1 << 20) - 3) + b"\r\nc", True, b"a\n" + b"b" * ((1 << 20) - 3) + b"\nc"),
@@ -104,7 +104,7 @@ def test_line_ends(content: bytes, alone: bool, lines: bytes, tmp_path: Path) ->
         assert write_with_feeds(file, "csv", tmp_path / "copy.csv", "some.csv").read_bytes() == lines
 
 
-def test_a_damaged_file_with_returns_is_not_read_in_part(tmp_path: Path) -> None:
+def test_a_damaged_file_with_carriage_returns_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "export.csv.gz"
     file.write_bytes(FILES["returns, packed"][:-2000])
     with pytest.raises(

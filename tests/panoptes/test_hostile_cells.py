@@ -1,4 +1,4 @@
-"""Cells that are made to do harm cost bounded time and memory, and end as data in `rejects`."""
+"""Test that hostile cells need bounded time and memory, and are rejected."""
 
 import json
 import time
@@ -29,7 +29,7 @@ def with_details(details, more=""):
 
 
 def answered(n_marks, n_items, answer):
-    """Marks of which each names the same sub-task over and over, and the answer of that sub-task."""
+    """Return marks that all name the same sub-task many times, and the answer of that sub-task."""
     details = json.dumps([{"task": "T0.0"}] * n_items)
     marks = [f'{TINY[:-1]},"details":{details}}}'] * n_marks
     answers = [{"task": "T0.0", "markIndex": index, "value": answer} for index in range(n_marks)]
@@ -82,7 +82,7 @@ TAKEN_CELLS = {
     "minus zero": drawn(TINY.replace("[0,1,1]", "[-0,1,1]")),
     "digits beyond any double": drawn(TINY.replace("[0,1,1]", f"[0.{'1' * MILLION},1,1]")),
     "tiny": drawn(TINY.replace("[0,1,1]", "[1e-400,1,1]")),
-    "a huge whole number as details": with_details("9" * 10_000),
+    "a huge integer as details": with_details("9" * 10_000),
     "a huge markIndex": f'{drawn(TINY)[:-1]},{{"task":"T0","markIndex":{"9" * 10_000},"value":[]}}]',
     "an escaped NUL": with_details('["\\u0000"]'),
     "half a surrogate pair": with_details('["\\ud800"]'),
@@ -99,9 +99,9 @@ TAKEN_CELLS = {
 
 @pytest.fixture(params=["automatic", "listed"])
 def decode_in_bounds(request):
-    """Decode a cell between two good ones; fails where that takes too long or too much memory."""
+    """Decode a cell between two valid ones; fail if that takes too long or too much memory."""
     tasks = () if request.param == "automatic" else (DrawingTask("T0"),)
-    # Thousands of the same mark are the simplest way to make a cell long.
+    # Thousands of copies of a mark are a simple long cell.
     settings = Settings(drawing_tasks=tasks, duplicate_marks="keep")
 
     def decode(text):
@@ -111,7 +111,7 @@ def decode_in_bounds(request):
         tracemalloc.start()
         try:
             decode_annotations([text], settings)
-            # A few hundred bytes for each of the smallest things that JSON can hold.
+            # A few hundred bytes for each of the smallest JSON values.
             assert tracemalloc.get_traced_memory()[1] < 10_000_000 + 150 * len(text)
         finally:
             tracemalloc.stop()
@@ -135,7 +135,7 @@ def test_a_hostile_cell_is_rejected(name, decode_in_bounds):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REJECTED_MARKS)
-def test_a_hostile_mark_is_rejected_alone(name, decode_in_bounds):
+def test_only_the_hostile_mark_is_rejected(name, decode_in_bounds):
     mark, reason = REJECTED_MARKS[name]
     decoded = decode_in_bounds(drawn(TINY, mark, TINY))
     assert decoded.marks.row.tolist() == [0, 1, 1, 2]
@@ -143,7 +143,7 @@ def test_a_hostile_mark_is_rejected_alone(name, decode_in_bounds):
 
 
 @pytest.mark.parametrize("name", TAKEN_CELLS)
-def test_what_looks_hostile_and_is_none_is_taken(name, decode_in_bounds):
+def test_harmless_cells_that_look_hostile_are_used(name, decode_in_bounds):
     decoded = decode_in_bounds(TAKEN_CELLS[name])
     assert 1 in decoded.marks.row
     assert decoded.rejects.reason == []
@@ -153,14 +153,14 @@ def test_what_looks_hostile_and_is_none_is_taken(name, decode_in_bounds):
 
 @pytest.mark.parametrize("zero", ["-0", "-0.0", "-0e5", "-1e-400"])
 @pytest.mark.parametrize("general", ["", '{"toolIndex":"x","pathX":[1]},'])
-def test_minus_zero_is_zero_however_it_is_written_and_read(zero, general):
+def test_minus_zero_becomes_zero(zero, general):
     paths = drawn(general + TINY.replace("[0,1,1]", f"[{zero},1,1]"))
     points = drawn(general + f'{{"toolIndex":0,"points":[{{"x":{zero},"y":{zero}}}]}}')
     decoded = decode_annotations([paths, points], Settings())
     assert [str(x) for x in decoded.marks.x] == ["0.0", "1.0", "1.0", "0.0"]
 
 
-def test_bytes_that_are_no_utf_8_are_rejected_wherever_they_are():
+def test_bytes_that_are_not_utf8_are_rejected():
     for good in (b"task", b"T0", b"toolIndex", b"none"):
         text = drawn(TINY[:-1] + ',"none":"none"}').encode().replace(good, good + b"\xff", 1)
         decoded = decode_annotations([text], Settings())
@@ -168,12 +168,12 @@ def test_bytes_that_are_no_utf_8_are_rejected_wherever_they_are():
 
 
 @pytest.mark.slow
-def test_a_run_over_all_of_them_accounts_for_each(tmp_path):
+def test_a_run_over_all_hostile_cells_rejects_each(tmp_path):
     rejected_marks = {name: (drawn(mark), reason) for name, (mark, reason) in REJECTED_MARKS.items()}
     cells = [drawing(square(shift, 0)) for shift in range(4)]
     cells += [text for text, _ in (*REJECTED_CELLS.values(), *rejected_marks.values())]
     cells += TAKEN_CELLS.values()
-    # A subject for each: what thousands of marks on top of one another cost is a matter of the geometry.
+    # One subject for each: the geometry of thousands of overlapping marks is another matter.
     rows = [export_row(number, text, subject_ids=number) for number, text in enumerate(cells)]
     rows[0]["user_name"] = "=cmd|' /C calc'!A0"
     rows[1]["user_name"] = "a" * MILLION

@@ -49,14 +49,14 @@ def paths(marks):
     return [list(zip(marks.x[a:b], marks.y[a:b], strict=True)) for a, b in pairwise(marks.offsets)]
 
 
-def found(decoded):
+def rejected(decoded):
     return list(zip(decoded.rejects.row, decoded.rejects.mark_index, decoded.rejects.reason, strict=True))
 
 
 # What a mark is
 
 
-def test_the_two_forms_of_paths_and_of_tools():
+def test_the_formats_of_paths_and_of_tools():
     marks = decode(cell(SQUARE, CLICKED)).marks
     assert marks.tool == ["T0_toolIndex0", "T0_tool1"]
     assert marks.tool_index.tolist() == [0, 1]
@@ -101,7 +101,7 @@ def test_frames(frame, expected):
     assert decode(cell(without(SQUARE, "frame"))).marks.frame.tolist() == [0]
 
 
-def test_an_empty_tool_key_leaves_the_other():
+def test_a_null_tool_key_is_ignored():
     assert decode(cell(without(SQUARE, tool=None))).marks.tool == ["T0_toolIndex0"]
     assert decode(cell(without(SQUARE, toolIndex=3.0))).marks.tool == ["T0_toolIndex3"]
 
@@ -124,7 +124,7 @@ def test_an_even_number_of_control_points_is_a_closed_curve():
     assert path[0] == path[-1] == (1, 2)
 
 
-# What is no mark
+# What is not a mark
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_cells_without_marks_are_normal(text):
             continue
         decoded = decode(text, settings=settings)
         assert len(decoded.marks.row) == 0
-        assert found(decoded) == []
+        assert rejected(decoded) == []
 
 
 EMPTY = [
@@ -164,16 +164,16 @@ EMPTY = [
 
 
 @pytest.mark.parametrize("settings", [T0, AUTOMATIC, BEZIER])
-def test_an_outline_without_a_point_is_rejected(settings):
+def test_an_outline_without_points_is_rejected(settings):
     for empty in EMPTY:
         decoded = decode(cell(SQUARE, empty), settings=settings)
-        assert found(decoded) == [(0, 1, reasons.PATH_EMPTY)], empty
+        assert rejected(decoded) == [(0, 1, reasons.PATH_EMPTY)], empty
         assert decoded.marks.mark_index.tolist() == [0]
     assert decode(cell(EMPTY[0])).rejects.detail == ["`pathX` and `pathY` are empty"]
-    assert found(decode(cell(EMPTY[0], EMPTY[0]), settings=Settings(tool=(7,)))) == []
+    assert rejected(decode(cell(EMPTY[0], EMPTY[0]), settings=Settings(tool=(7,)))) == []
 
 
-def test_an_empty_form_leaves_the_others():
+def test_an_empty_outline_in_one_format_is_ignored():
     for entry, points in (
         (without(CLICKED, points=[], pathX=[1, 2, 3], pathY=[4, 5, 6]), [(1, 4), (2, 5), (3, 6)]),
         (without(SQUARE, pathX=[], pathY=[], path="M1 2 3 4 5 7"), [(1, 2), (3, 4), (5, 7)]),
@@ -181,16 +181,16 @@ def test_an_empty_form_leaves_the_others():
         assert paths(decode(cell(entry), settings=AUTOMATIC).marks) == [points]
 
 
-def test_a_bezier_mark_of_fewer_than_three_control_points_stays_as_drawn_for_the_next_stage_to_reject():
+def test_a_bezier_mark_of_fewer_than_three_control_points_is_not_a_curve():
     for n in (1, 2):
         short = without(CLICKED, points=CLICKED["points"][:n])
         decoded = decode(cell(CLICKED, short, without(CLICKED, frame=1)), settings=BEZIER)
         assert [len(path) for path in paths(decoded.marks)] == [10, n, 10]
         assert paths(decoded.marks)[1] == [(1, 2), (3, 4.5)][:n]
-        assert found(decoded) == []
+        assert rejected(decoded) == []
 
 
-# Which marks are taken
+# Which marks are selected
 
 
 def tools_of(text, **values):
@@ -216,12 +216,12 @@ def test_listed_tools_and_tasks():
     assert decode(text, settings=Settings(task=("T0",))).marks.mark_index.tolist() == [0, 1, 3]
 
 
-def test_one_task_read_by_two_extractors():
+def test_a_task_in_two_extractors():
     settings = Settings(drawing_tasks=(DrawingTask("T0", (0,)), DrawingTask("T0", (1,), "bezier")))
     assert [len(path) for path in paths(decode(cell(SQUARE, CLICKED), settings=settings).marks)] == [4, 10]
 
 
-def test_without_a_configuration_only_what_looks_drawn_is_taken():
+def test_without_a_configuration_only_outlines_are_selected():
     others = [
         {"tool": 0, "x": 3, "y": 4},
         {"tool": 0, "x1": 3, "y1": 4, "x2": 5, "y2": 6},
@@ -232,7 +232,7 @@ def test_without_a_configuration_only_what_looks_drawn_is_taken():
     ]
     decoded = decode(cell(*others, SQUARE, *others), cell(*others), settings=AUTOMATIC)
     assert decoded.marks.mark_index.tolist() == [len(others)]
-    assert found(decoded) == []
+    assert rejected(decoded) == []
 
 
 OTHER_TOOLS = [
@@ -244,25 +244,27 @@ OTHER_TOOLS = [
 
 
 @pytest.mark.parametrize("other", OTHER_TOOLS, ids=lambda mark: mark["toolType"])
-def test_marks_of_tools_that_draw_no_outline_are_not_meant_unless_the_tool_is_listed(other):
+def test_marks_of_tools_without_outlines_are_skipped_unless_the_tool_is_listed(other):
     text = cell(other, SQUARE)
     for drawing in (DrawingTask("T0"), DrawingTask("T0", None, "bezier"), DrawingTask("T0", (0,))):
         decoded = decode(text, settings=Settings(drawing_tasks=(drawing,)))
-        assert found(decoded) == []
+        assert rejected(decoded) == []
         assert decoded.marks.mark_index.tolist() == [1]
     decoded = decode(text, settings=Settings(drawing_tasks=(DrawingTask("T0", (0, 1)),)))
-    assert found(decoded) == [(0, 0, reasons.PATH_MISSING)]
+    assert rejected(decoded) == [(0, 0, reasons.PATH_MISSING)]
     assert decoded.marks.mark_index.tolist() == [1]
 
 
-def test_a_mark_of_another_tool_needs_no_tool_index():
-    assert found(decode(cell({"toolType": "point", "x": 1}))) == []
-    assert found(decode(cell({"toolType": "polygon", "x": 1}))) == [(0, 0, reasons.TOOL_MISSING)]
+def test_a_skipped_mark_needs_no_tool_index():
+    assert rejected(decode(cell({"toolType": "point", "x": 1}))) == []
+    assert rejected(decode(cell({"toolType": "polygon", "x": 1}))) == [(0, 0, reasons.TOOL_MISSING)]
 
 
-def test_the_type_of_a_tool_does_not_matter_where_there_is_a_path():
+def test_a_mark_with_a_path_is_used_whatever_its_tool_type():
     assert decode(cell(without(SQUARE, toolType="point"))).marks.tool_type == ["point"]
-    assert found(decode(cell(without(SQUARE, "pathY", toolType="point")))) == [(0, 0, reasons.PATH_MISSING)]
+    assert rejected(decode(cell(without(SQUARE, "pathY", toolType="point")))) == [
+        (0, 0, reasons.PATH_MISSING)
+    ]
 
 
 def test_the_mark_index_does_not_depend_on_the_settings():
@@ -278,22 +280,22 @@ def test_the_mark_index_does_not_depend_on_the_settings():
         assert decode(text, settings=settings).marks.mark_index.tolist() == [3]
 
 
-# Outlines in other forms
+# Outlines in other formats
 
 TRIANGLE = [(1, 2), (3, 4), (5, 0)]
 
 
 @pytest.mark.parametrize("tool_type", ["freehandShape", "freehandSegmentShape", "lasso", None])
-def test_outlines_of_tools_that_nobody_knows_are_read(tool_type):
+def test_outlines_of_unknown_tools_are_read(tool_type):
     for mark in (without(SQUARE, toolType=tool_type), without(CLICKED, toolType=tool_type)):
         for settings in (T0, AUTOMATIC):
             decoded = decode(cell(mark), settings=settings)
             assert len(decoded.marks.row) == 1
-            assert found(decoded) == []
+            assert rejected(decoded) == []
 
 
 @pytest.mark.parametrize("settings", [T0, AUTOMATIC])
-def test_an_outline_as_svg_text(settings):
+def test_an_outline_as_svg_path_data(settings):
     marks = decode(cell({"tool": 2, "path": "M 1,2 L 3,4 L 5,0 Z", "details": []}), settings=settings).marks
     assert paths(marks) == [TRIANGLE]
     assert (marks.tool, marks.tool_type) == (["T0_tool2"], ["freehandLine"])
@@ -318,17 +320,17 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("name", UNKNOWN)
 @pytest.mark.parametrize("settings", [T0, AUTOMATIC, Settings(drawing_tasks=(DrawingTask("T0", (0, 3)),))])
-def test_an_outline_in_an_unknown_form_is_rejected_by_its_keys(name, settings):
+def test_an_outline_in_an_unknown_format_is_rejected(name, settings):
     entry = {"toolIndex": 3, "details": [], "frame": 0, **UNKNOWN[name]}
     decoded = decode(cell(SQUARE, entry), settings=settings)
-    assert found(decoded) == [(0, 1, reasons.OUTLINE_UNKNOWN)]
+    assert rejected(decoded) == [(0, 1, reasons.OUTLINE_UNKNOWN)]
     assert any(key in decoded.rejects.detail[0] for key in UNKNOWN[name])
     assert len(decoded.marks.row) == 1
     unwanted = Settings(drawing_tasks=(DrawingTask("T0", (0,)),))
-    assert found(decode(cell(SQUARE, entry), settings=unwanted)) == []
+    assert rejected(decode(cell(SQUARE, entry), settings=unwanted)) == []
 
 
-def test_the_keys_of_an_unknown_outline_are_named():
+def test_the_detail_contains_the_keys_of_an_unknown_outline():
     entry = {"toolIndex": 3, "toolType": "lasso", "outline": [[1, 2], [3, 4], [5, 6]], "k" * 99: 1}
     (detail,) = decode(cell(entry), settings=AUTOMATIC).rejects.detail
     assert detail.startswith("its keys are outline, kkk")
@@ -346,16 +348,16 @@ def test_the_keys_of_an_unknown_outline_are_named():
         {"tool": 1, "x": 3, "details": [{"value": [1, 2, 3, 4, 5, 6, 7]}], "tool_label": "1 2 3 4 5 6"},
     ],
 )
-def test_points_circles_and_lines_are_passed_over(other):
-    assert found(decode(cell(other), settings=AUTOMATIC)) == []
+def test_points_circles_and_lines_are_skipped(other):
+    assert rejected(decode(cell(other), settings=AUTOMATIC)) == []
     if "points" not in other:
-        assert found(decode(cell(other, SQUARE), settings=T0)) == []
+        assert rejected(decode(cell(other, SQUARE), settings=T0)) == []
 
 
 # Combo tasks
 
 
-def test_marks_inside_combo_tasks_are_read_however_deep():
+def test_marks_in_nested_combo_tasks_are_read():
     inner = {"task": "T0", "value": [SQUARE, without(SQUARE, toolIndex=1)]}
     text = json.dumps(
         [
@@ -370,7 +372,7 @@ def test_marks_inside_combo_tasks_are_read_however_deep():
         assert marks.tool == ["T3_tool1"] * (settings is AUTOMATIC) + tools
         assert marks.mark_index.tolist() == [0] * (settings is AUTOMATIC) + [1, 2, 3]
     bad = {"task": "T5", "value": [{"task": "T" * (reasons.LONGEST_TASK + 1), "value": [SQUARE]}]}
-    assert found(decode(json.dumps([bad]))) == [(0, -1, reasons.ANNOTATIONS_NOT_A_LIST)]
+    assert rejected(decode(json.dumps([bad]))) == [(0, -1, reasons.ANNOTATIONS_NOT_A_LIST)]
     deep = '[{"task":"T5","value":' * 300 + json.dumps([inner]) + "}]" * 300
     assert len(decode(deep).marks.row) == 2
 
@@ -378,7 +380,7 @@ def test_marks_inside_combo_tasks_are_read_however_deep():
 # Bezier tools without a configuration
 
 
-def test_tools_that_are_said_to_draw_curves():
+def test_tools_in_the_setting_bezier_tool():
     def lengths(*tools, **values):
         settings = Settings(bezier_tool=tools, **values)
         return [len(path) for path in paths(decode(text, settings=settings).marks)]
@@ -432,12 +434,12 @@ def test_answers_belong_to_the_marks_of_the_same_occurrence_of_their_task():
     assert answers(drawn, other, answer(1)) == ["none", 1]
     assert answers(drawn, answer(0), other) == [0, "none"]
     assert answers(answer(0), drawn, other) == [0, "none"]
-    # The general reader gives the same.
+    # The general decoder returns the same.
     odd = {"task": "T0", "value": [3]}
     assert answers(drawn, answer(0), other, answer(1), odd, answer(2)) == [0, 1]
 
 
-def test_details_of_the_old_classifier_stay_as_they_are():
+def test_details_of_the_old_classifier_are_unchanged():
     old = [{"value": 0}, {"value": [1, "é"]}]
     assert details_of({"task": "T0", "value": [without(CLICKED, details=old)]}) == [old]
 
@@ -480,13 +482,13 @@ UNUSABLE_CELLS = [
 @pytest.mark.parametrize(("text", "reason"), UNUSABLE_CELLS, ids=lambda value: str(value)[:25])
 def test_an_unusable_cell_is_rejected_as_a_whole(text, reason):
     decoded = decode(cell(SQUARE), text, cell(CLICKED))
-    assert found(decoded) == [(1, -1, reason)]
+    assert rejected(decoded) == [(1, -1, reason)]
     assert decoded.marks.row.tolist() == [0, 2]
     assert 0 < len(decoded.rejects.detail[0]) <= 120
 
 
 def with_x(text):
-    """Return a mark as JSON text with something else as its second x."""
+    """Return a mark as JSON with another value as its second x."""
     return json.dumps(SQUARE).replace("[0, 2, 2, 0]", f"[0, {text}, 2, 0]", 1)
 
 
@@ -548,11 +550,11 @@ UNUSABLE_MARKS = [
 
 @pytest.mark.parametrize(("mark", "reason"), UNUSABLE_MARKS, ids=lambda value: str(value)[:40])
 @pytest.mark.parametrize("settings", [T0, AUTOMATIC], ids=["listed", "automatic"])
-def test_an_unusable_mark_is_rejected_alone(mark, reason, settings):
+def test_only_the_unusable_mark_is_rejected(mark, reason, settings):
     bad = mark if isinstance(mark, str) else json.dumps(mark)
     text = f'[{{"task": "T0", "value": [{json.dumps(SQUARE)}, {bad}, {json.dumps(CLICKED)}]}}]'
     decoded = decode("[]", text, settings=settings)
-    assert found(decoded) == [(1, 1, reason)]
+    assert rejected(decoded) == [(1, 1, reason)]
     assert paths(decoded.marks) == paths(decode(cell(SQUARE, CLICKED)).marks)
     assert decoded.marks.mark_index.tolist() == [0, 2]
     assert 0 < len(decoded.rejects.detail[0]) <= 120
@@ -563,31 +565,31 @@ def test_every_reason_of_this_stage_is_tested():
     assert {reason for _, reason in (*UNUSABLE_CELLS, *UNUSABLE_MARKS)} == of_this_stage
 
 
-def test_unlisted_tools_may_look_as_they_like():
+def test_marks_of_unlisted_tools_are_not_checked():
     settings = Settings(drawing_tasks=(DrawingTask("T0", (5,)),))
     decoded = decode(cell(without(SQUARE, "pathX"), without(SQUARE, frame=-1)), settings=settings)
-    assert found(decoded) == []
+    assert rejected(decoded) == []
 
 
-def test_the_largest_coordinate_is_still_taken():
+def test_the_largest_coordinate_is_accepted():
     assert decode(f'[{{"task":"T0","value":[{with_x("1e9")}]}}]').marks.x.max() == reasons.LARGEST_COORDINATE
 
 
-def test_bad_control_points_are_rejected_before_the_curve_is_made():
+def test_bad_control_points_are_rejected_before_the_curve_is_computed():
     bad = without(CLICKED, points=[{"x": 1, "y": 2}, {"x": 1e10, "y": 2}, {"x": 1, "y": 2}])
     decoded = decode(cell(CLICKED, bad, without(CLICKED, frame=1)), settings=BEZIER)
-    assert found(decoded) == [(0, 1, reasons.COORDINATE_TOO_LARGE)]
+    assert rejected(decoded) == [(0, 1, reasons.COORDINATE_TOO_LARGE)]
     assert [len(path) for path in paths(decoded.marks)] == [10, 10]
 
 
-def test_half_a_surrogate_pair_can_be_written_out():
+def test_half_a_surrogate_pair_can_be_encoded():
     text = cell(without(SQUARE, toolType="\ud800", details=[{"value": "\ud800"}]), task="T\ud800")
     marks = decode(text, settings=Settings(drawing_tasks=(DrawingTask("T\ud800"),))).marks
     for column in (marks.task, marks.tool, marks.tool_type, marks.details):
         column[0].encode("utf-8")
 
 
-# The two readers against each other, and any input at all
+# The two decoders compared, and arbitrary input
 
 numbers = st.integers(-(10**9), 10**9) | st.floats(-1e9, 1e9)
 json_values = st.recursive(
@@ -668,7 +670,7 @@ def as_plain(decoded):
 @pytest.mark.slow
 @unhurried
 @given(st.lists(good_cells(), max_size=4), any_settings)
-def test_the_fast_and_the_general_reader_agree(cells, settings):
+def test_the_fast_and_the_general_decoder_agree(cells, settings):
     both = decode_annotations(cells, settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reader, "decode_cell_fast", lambda cell, selection: None)
@@ -678,7 +680,7 @@ def test_the_fast_and_the_general_reader_agree(cells, settings):
 
 @unhurried
 @given(st.lists(good_marks(), min_size=1, max_size=3))
-def test_the_fast_reader_takes_what_people_draw(marks):
+def test_the_fast_decoder_reads_ordinary_marks(marks):
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(reader, "decode_cell")
         decode_annotations([cell(*marks)], T0)
@@ -703,7 +705,7 @@ any_cells = (
 
 @unhurried
 @given(st.lists(any_cells, max_size=5), any_settings)
-def test_nothing_raises_and_every_mark_is_accounted_for(cells, settings):
+def test_no_input_raises_and_no_mark_is_lost(cells, settings):
     decoded = decode_annotations(cells, settings)
     marks, rejects = decoded.marks, decoded.rejects
     assert len(marks.x) == len(marks.y) == marks.offsets[-1]
@@ -732,7 +734,7 @@ def is_json_list(text):
 
 @unhurried
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**80), 2**80)))
-def test_numbers_come_out_of_text_as_python_reads_them(values):
+def test_numbers_are_parsed_as_by_python(values):
     for separator in (",", " ,\n"):
         parsed = numbers_from_text(separator.join(map(json.dumps, values)).encode())
         assert parsed.tolist() == [float(value) for value in values]
@@ -741,7 +743,7 @@ def test_numbers_come_out_of_text_as_python_reads_them(values):
 # The real project
 
 
-def test_the_cat_project_gives_the_published_extractions(cat_project):
+def test_the_cat_project_has_the_published_extractions(cat_project):
     with (cat_project / "cat-project-classifications.csv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["workflow_version"] == "13.19"]
     decoded = decode_annotations([row["annotations"] for row in rows], T0)

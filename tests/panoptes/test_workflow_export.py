@@ -1,4 +1,4 @@
-"""Configuration files from a workflow export: our reader and the reference tool take them."""
+"""Test that polyframe and the reference tool can read configuration files from a workflow export."""
 
 import csv
 import json
@@ -19,13 +19,13 @@ WORKFLOWS = ROOT / "data" / "workflows.csv"
 
 
 def written(path: Path, *rows: tuple[Any, ...]) -> Path:
-    """A workflow export: (workflow_id, version, minor_version, tasks)."""
+    """Write a workflow export of rows (workflow_id, version, minor_version, tasks)."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("workflow_id", "display_name", "version", "minor_version", "tasks", "strings"))
         for number, version, minor, tasks in rows:
-            told = tasks if isinstance(tasks, str) else json.dumps(tasks)
-            table.writerow((number, f"Workflow {number}", version, minor, told, "{}"))
+            content = tasks if isinstance(tasks, str) else json.dumps(tasks)
+            table.writerow((number, f"Workflow {number}", version, minor, content, "{}"))
     return path
 
 
@@ -33,7 +33,7 @@ def drawing(*types: str) -> dict[str, Any]:
     return {"type": "drawing", "tools": [{"type": kind, "details": []} for kind in types]}
 
 
-def test_the_files_are_a_configuration(tmp_path: Path, polyframe: Call) -> None:
+def test_polyframe_reads_the_files(tmp_path: Path, polyframe: Call) -> None:
     done = polyframe("config", WORKFLOWS, "--workflow-id", 4321, "--version", "7.9", "-o", tmp_path / "new")
     assert done.code == 0
     files = [Path(line) for line in done.out.splitlines()]
@@ -55,7 +55,7 @@ def test_the_files_are_a_configuration(tmp_path: Path, polyframe: Call) -> None:
     assert values["contour_method"] == "exact"
 
 
-def test_what_they_make_is_what_the_examples_configuration_makes(tmp_path: Path) -> None:
+def test_the_files_give_the_results_of_the_example_configuration(tmp_path: Path) -> None:
     files = pf.config(WORKFLOWS, tmp_path / "configs")
     export = ROOT / "data" / "classifications.csv"
     pf.run(export, tmp_path / "ours", files, engine="shapely", jobs=1)
@@ -65,7 +65,7 @@ def test_what_they_make_is_what_the_examples_configuration_makes(tmp_path: Path)
         assert ours.equals(example)
 
 
-def test_the_reference_tool_takes_them(reference_python: str, tmp_path: Path) -> None:
+def test_the_reference_tool_reads_the_files(reference_python: str, tmp_path: Path) -> None:
     extractor, reducer, contours, _ = pf.config(WORKFLOWS, tmp_path, version="7.12")
     code = (
         "import sys; from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv;"
@@ -81,7 +81,7 @@ def test_the_reference_tool_takes_them(reference_python: str, tmp_path: Path) ->
 
 
 def with_texts(path: Path) -> Path:
-    """A workflow with all kinds of tools, and texts."""
+    """Return a workflow with all kinds of tools, and texts."""
     tools: list[dict[str, Any]] = [
         {"type": kind, "label": f"T0.tools.{index}.label", "details": []}
         for index, kind in enumerate(("freehandLine", "bezier", "point", "polygon", "line"))
@@ -114,19 +114,19 @@ def test_names_texts_and_tools_are_those_of_the_reference_tool(reference_python:
     labels = "Task_labels_workflow_5_V3.4.yaml"
     assert list(ours[labels].items()) == list(theirs[labels].items())
     extractors = [
-        told["Extractor_config_workflow_5_V3.4.yaml"]["extractor_config"] for told in (ours, theirs)
+        content["Extractor_config_workflow_5_V3.4.yaml"]["extractor_config"] for content in (ours, theirs)
     ]
     for name, entries in extractors[0].items():
         assert [{key: entry[key] for key in ("task", "tools")} for entry in extractors[1][name]] == entries
 
 
-def test_every_outline_tool_is_taken_and_every_other_named(tmp_path: Path, polyframe: Call) -> None:
+def test_outline_tools_are_configured_and_other_tools_are_in_a_note(tmp_path: Path, polyframe: Call) -> None:
     kinds = ("freehandSegmentShape", "point", "lasso", "freehandShape", "freehandSegmentLine", "circle")
     tasks = {"T0": drawing(*kinds), "T1": {"type": "single"}, "T5": {"type": "combo", "tasks": ["T0"]}}
     done = polyframe("config", written(tmp_path / "w.csv", (7, 3, 1, tasks)), "-o", tmp_path / "new")
     assert done.code == 0
-    told = yaml.safe_load((tmp_path / "new" / "Extractor_config_workflow_7_V3.1.yaml").read_text())
-    assert told["extractor_config"] == {"polygon_extractor": [{"task": "T0", "tools": [0, 3, 4]}]}
+    content = yaml.safe_load((tmp_path / "new" / "Extractor_config_workflow_7_V3.1.yaml").read_text())
+    assert content["extractor_config"] == {"polygon_extractor": [{"task": "T0", "tools": [0, 3, 4]}]}
     assert "they draw no outlines: T0 tool 1 (point), T0 tool 5 (circle), T1 (single)\n" in done.err
     assert "the type is unknown: T0 tool 2 (lasso)" in done.err
 
@@ -136,12 +136,12 @@ def test_the_texts_of_tasks_are_not_settings(tmp_path: Path) -> None:
     assert files[-1].name == "Task_labels_workflow_5_V3.4.yaml"
     assert read_config(files[-1:]).values == {}
     assert "drawing_tasks" in read_config(files).values
-    # Whatever a file of settings is called.
+    # A file of settings may have any name.
     files[-1].write_text("eps: 0.25\n")
     assert read_config(files[-1:]).values == {"eps": 0.25}
 
 
-def test_the_newest_version_by_number_and_the_tools_that_draw_outlines(tmp_path: Path) -> None:
+def test_the_newest_version_is_chosen_by_number(tmp_path: Path) -> None:
     tasks = {"T0": drawing("point", "polygon", "circle", "bezier", "freehandLine"), "T1": {"type": "single"}}
     path = written(
         tmp_path / "w.csv",
@@ -152,8 +152,8 @@ def test_the_newest_version_by_number_and_the_tools_that_draw_outlines(tmp_path:
         (7, 2, 30, {"T5": drawing("polygon")}),
     )
     extractor, *_ = pf.config(path, tmp_path / "a")
-    told = yaml.safe_load(extractor.read_text())
-    assert told == {
+    content = yaml.safe_load(extractor.read_text())
+    assert content == {
         "workflow_id": 7,
         "workflow_version": "3.10",
         "extractor_config": {
@@ -167,20 +167,20 @@ def test_the_newest_version_by_number_and_the_tools_that_draw_outlines(tmp_path:
         ("..2.30", {"max": "2.30"}, "T5"),
     ):
         files = pf.config(path, tmp_path / spec, version=spec)
-        told = yaml.safe_load(files[0].read_text())
-        assert told["workflow_version"] == named
-        assert told["extractor_config"]["polygon_extractor"][0]["task"] == task
+        content = yaml.safe_load(files[0].read_text())
+        assert content["workflow_version"] == named
+        assert content["extractor_config"]["polygon_extractor"][0]["task"] == task
         assert read_config(files).values["workflow_version"] == spec
 
 
-def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
+def test_invalid_input_is_an_error(tmp_path: Path, polyframe: Call) -> None:
     path = written(
         tmp_path / "w.csv",
         (7, 3, 1, {"T0": drawing("point"), "T1": {"type": "single"}}),
         (8, 1, 1, "[]"),
         (9, 1, 1, "{"),
     )
-    for options, code, told in (
+    for options, code, content in (
         ((), 2, "contains several workflows: 7 (Workflow 7), 8 (Workflow 8), 9 (Workflow 9);"),
         (("--workflow-id", 6), 1, "contains no workflow 6; it contains 7 (Workflow 7)"),
         (("--workflow-id", 7, "--version", "4"), 1, "has no version 4; it has 3.1"),
@@ -191,7 +191,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
     ):
         done = polyframe("config", path, *options, "-o", tmp_path / "new")
         assert done.code == code, done.err
-        assert told in done.err
+        assert content in done.err
     assert not (tmp_path / "new").exists()
     assert polyframe("config", tmp_path / "none.csv", "-o", tmp_path / "new").code == 1
     done = polyframe("config", ROOT / "data" / "subjects.csv", "-o", tmp_path / "new")
@@ -199,7 +199,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, polyframe: Call) -> None:
     assert "missing columns version, minor_version, tasks" in done.err
 
 
-def test_files_that_are_there_stay(tmp_path: Path, polyframe: Call) -> None:
+def test_existing_files_are_not_replaced(tmp_path: Path, polyframe: Call) -> None:
     first = pf.config(WORKFLOWS, tmp_path)[0]
     first.write_text("mine", encoding="utf-8")
     done = polyframe("config", WORKFLOWS, "-o", tmp_path)
@@ -210,7 +210,7 @@ def test_files_that_are_there_stay(tmp_path: Path, polyframe: Call) -> None:
     assert first.read_text() != "mine"
 
 
-def test_numbers_in_digits_of_other_scripts_are_passed_over(tmp_path: Path, polyframe: Call) -> None:
+def test_workflows_with_digits_of_other_scripts_are_skipped(tmp_path: Path, polyframe: Call) -> None:
     tasks = {"T0": drawing("polygon")}
     rows = [
         (other_digits("2"), 1, 1, tasks),

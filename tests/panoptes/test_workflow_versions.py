@@ -41,7 +41,7 @@ def test_a_bare_major_among_the_versions_belongs_to_its_major_version():
     assert selects("13", ["13", " 13.4 ", "130.1"]) == [True, True, False]
 
 
-def test_text_that_is_no_version_is_never_selected():
+def test_text_that_is_not_a_version_is_never_selected():
     assert selects("0..", ["", "newest", "1.2.3", "-1", "1.", "٣", "1.2"]) == [False] * 6 + [True]
 
 
@@ -59,7 +59,7 @@ def test_the_key_of_a_version_is_its_two_numbers(major, minor):
 @pytest.mark.slow
 @unhurried
 @given(st.text())
-def test_the_key_and_the_check_agree_on_any_text(text):
+def test_version_key_accepts_what_is_version_accepts(text):
     if is_version(text):
         version_key(text)
     else:
@@ -68,7 +68,7 @@ def test_the_key_and_the_check_agree_on_any_text(text):
 
 
 @pytest.mark.parametrize("spec", ["", "..", "1.2.3", "13.x", "4...13", "4..5..6", "-1", "1,2", "1" * 5000])
-def test_a_malformed_specification_is_named_with_the_three_forms(spec):
+def test_the_error_for_a_malformed_specification_lists_the_valid_forms(spec):
     with pytest.raises(UsageError) as caught:
         parse_version_spec(spec)
     assert repr(spec) in str(caught.value)
@@ -76,7 +76,7 @@ def test_a_malformed_specification_is_named_with_the_three_forms(spec):
     assert "\n" not in str(caught.value)
 
 
-def test_a_range_that_runs_backwards_is_refused():
+def test_an_empty_range_is_an_error():
     with pytest.raises(UsageError, match=r"13\.19\.\.4.*lower version first"):
         parse_version_spec("13.19..4")
 
@@ -96,7 +96,7 @@ def test_a_range_that_runs_backwards_is_refused():
         (" Newest ", "newest"),
     ],
 )
-def test_a_configuration_gives_canonical_text(value, expected):
+def test_versions_of_a_configuration_become_canonical(value, expected):
     assert version_spec_from_config(value) == expected
     assert version_spec_from_config(expected) == expected
 
@@ -104,6 +104,6 @@ def test_a_configuration_gives_canonical_text(value, expected):
 @pytest.mark.parametrize(
     "value", [13.1, True, None, [], {}, {"min": "x"}, {"minimum": "4"}, {"min": "4..5"}, {"min": 13.1}]
 )
-def test_a_configuration_of_another_form_is_refused(value):
+def test_other_values_in_a_configuration_are_errors(value):
     with pytest.raises(UsageError, match="workflow_version"):
         version_spec_from_config(value)

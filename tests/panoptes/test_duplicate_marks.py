@@ -1,4 +1,4 @@
-"""Exact copies of marks, against a comparison of all pairs."""
+"""Test exact copies of marks against a comparison of all pairs."""
 
 import json
 from random import Random
@@ -28,7 +28,7 @@ def copied(*cells, **values):
     return kept, dict(zip(rejected, decoded.rejects.detail, strict=True))
 
 
-def test_the_first_of_exact_copies_is_kept_whatever_the_form():
+def test_the_first_of_exact_copies_is_kept_whatever_its_format():
     as_points = {"toolIndex": 0, "points": [{"x": 12, "y": 10}, {"x": 112, "y": 10}, {"x": 112, "y": 110}]}
     as_text = {"toolIndex": 0, "path": "M 12,10 h100 v100"}
     kept, rejected = copied(
@@ -55,12 +55,12 @@ def test_the_first_of_exact_copies_is_kept_whatever_the_form():
         SQUARE | {"pathX": SQUARE["pathY"], "pathY": SQUARE["pathX"]},
     ],
 )
-def test_what_differs_in_anything_is_not_a_copy(other):
+def test_a_mark_with_any_difference_is_not_a_copy(other):
     assert copied(cell(SQUARE, other)) == ([(0, 0), (0, 1)], {})
     assert len(copied(cell(SQUARE, other, SQUARE, other))[1]) == 2
 
 
-def test_of_another_task_or_classification_it_is_not_a_copy():
+def test_a_mark_of_another_task_or_classification_is_not_a_copy():
     both = json.dumps([json.loads(cell(SQUARE, task=task))[0] for task in ("T0", "T1", "T0")])
     kept, rejected = copied(both, cell(SQUARE))
     assert kept == [(0, 0), (0, 1), (1, 0)]
@@ -71,7 +71,7 @@ def test_copies_can_be_kept():
     assert copied(cell(SQUARE, SQUARE), duplicate_marks="keep") == ([(0, 0), (0, 1)], {})
 
 
-def test_answers_that_get_lost_are_named():
+def test_the_detail_contains_lost_answers():
     answered = [
         SQUARE | {"details": details} for details in ([{"value": 0}], [{"value": 0}], [{"value": 1}], [])
     ]
@@ -99,8 +99,8 @@ def by_pairs(keys, x, y, offsets):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_paths_as_a_comparison_of_all_pairs_finds_them(seed):
-    # Small whole numbers, so that much is alike, and in powers of two, of which most bits are zeros.
+def test_copies_are_those_of_a_comparison_of_all_pairs(seed):
+    # Small integers, so that many paths are alike, times powers of two, of which most bits are zero.
     random = Random(seed)
     n = random.choice((1, 5, 60, 400))
     lengths = [random.choice((1, 2, 2, 3)) for _ in range(n)]
@@ -109,14 +109,14 @@ def test_any_paths_as_a_comparison_of_all_pairs_finds_them(seed):
     rows = np.array(sorted(random.randrange(3) for _ in range(n)), np.int64)
     tools = np.array([random.randrange(2) for _ in range(n)], np.int64)
     alike = copies.possible_duplicates(rows, x, y, offsets)
-    found = (
+    pairs = (
         copies.exact_duplicates(alike, (rows[alike], tools[alike]), x, y, offsets) if len(alike) else ([], [])
     )
     expected = by_pairs(list(zip(rows.tolist(), tools.tolist(), strict=True)), x, y, offsets)
-    assert list(zip(*map(list, found), strict=True)) == expected
+    assert list(zip(*map(list, pairs), strict=True)) == expected
 
 
-def test_hashes_that_collide_do_not_make_copies(monkeypatch):
+def test_hash_collisions_are_not_copies(monkeypatch):
     monkeypatch.setattr(
         copies, "_path_hashes", lambda x, y, starts, lengths: np.zeros(len(starts), np.uint64)
     )

@@ -17,7 +17,7 @@ from polyframe.panoptes.config.read_config import read_config
 
 @pytest.fixture
 def config(tmp_path):
-    """Write texts into files a.yaml, b.yaml, ... and read them together."""
+    """Write texts to files a.yaml, b.yaml, ... and read them together."""
 
     def read(*texts, overridden=()):
         paths = [tmp_path / f"{name}.yaml" for name, _ in zip("abcdef", texts, strict=False)]
@@ -48,7 +48,7 @@ REDUCER = "reducer_config: {polygon_reducer: {average_type: union, eps: 0.4, min
 CONTOURS = "reducer_config: {polygon_reducer_contours: {eps: 0.4, min_samples: 3, rasterisation: true}}"
 
 
-def test_files_given_together_are_one_configuration(config):
+def test_several_files_are_one_configuration(config):
     assert config(EXTRACTOR, REDUCER, CONTOURS).values == {
         "workflow_id": 28090,
         "workflow_version": "13.19",
@@ -81,11 +81,11 @@ def test_the_cat_project_files_work_unchanged_alone_and_together(cat_project):
 @pytest.mark.parametrize(
     "text", ["", "# nothing\n", "---\n", "null", "eps:", "reducer_config: {polygon_reducer: }"]
 )
-def test_nothing_said_changes_nothing(config, text):
+def test_empty_configurations_change_nothing(config, text):
     assert config(text).values == {}
 
 
-def test_no_files_at_all():
+def test_no_files():
     assert read_config([]).values == {}
 
 
@@ -101,7 +101,7 @@ def test_no_files_at_all():
         ("{min: '4'}", "4.."),
     ],
 )
-def test_a_version_is_read_as_it_is_written(config, text, expected):
+def test_a_version_keeps_its_original_text(config, text, expected):
     assert config(f"workflow_version: {text}").values == {"workflow_version": expected}
 
 
@@ -114,7 +114,7 @@ def test_a_version_is_read_as_it_is_written(config, text, expected):
         ("workflow_version: {min: x}", "workflow_version.min: 'x'"),
     ],
 )
-def test_a_malformed_version_is_refused(config, text, place):
+def test_a_malformed_version_is_an_error(config, text, place):
     assert place in refusal(config, text)
 
 
@@ -169,27 +169,27 @@ def test_extractors_become_drawing_tasks(config, text, expected):
         ("{polygon_extractor: [{task: T0, tools: [x]}]}", "[0].tools[0]: 'x' is not an integer"),
     ],
 )
-def test_a_wrong_extractor_config_is_refused(config, text, part):
+def test_an_invalid_extractor_config_is_an_error(config, text, part):
     assert part in refusal(config, f"extractor_config: {text}")
 
 
-def test_the_details_of_a_reducer_as_the_reference_tool_writes_them(config):
-    found = config(
+def test_the_details_of_a_reducer_from_the_reference_tool(config):
+    result = config(
         "reducer_config: {polygon_reducer: {details: {T0_tool0: [question_reducer, null]}, eps: 0.4}}"
     )
-    assert found.values == {"eps": 0.4}
-    assert [".polygon_reducer.details is ignored; answers" in note for note in found.notes] == [True]
+    assert result.values == {"eps": 0.4}
+    assert [".polygon_reducer.details is ignored; answers" in note for note in result.notes] == [True]
 
 
-def test_what_is_skipped_or_ignored_is_said(config):
-    found = config(
+def test_skipped_and_ignored_keys_give_notes(config):
+    result = config(
         "extractor_config: {polygon_extractor: [{task: T0, details: {}, pluck: {}}], "
         "question_extractor: [{task: T1}]}\n"
         "reducer_config: {question_reducer: {}}"
     )
-    assert found.values == {"drawing_tasks": (DrawingTask("T0"),)}
+    assert result.values == {"drawing_tasks": (DrawingTask("T0"),)}
     for name in ("details", "pluck", "question_extractor", "question_reducer"):
-        assert sum(f".{name} is " in note for note in found.notes) == 1
+        assert sum(f".{name} is " in note for note in result.notes) == 1
 
 
 #: From its registry, without the two that polyframe has: facts of panoptes_aggregation 5.3.1.
@@ -254,20 +254,20 @@ OTHER_REDUCERS = [
 ]
 
 
-def test_all_other_extractors_and_reducers_are_skipped_with_a_note(config):
+def test_other_extractors_and_reducers_are_skipped_with_a_note(config):
     others = "".join(f", {name}: [{{task: T1, shape: x, any_key: 1}}]" for name in OTHER_EXTRACTORS)
     reducers = "".join(f", {name}: {{any_key: 1}}" for name in OTHER_REDUCERS)
-    found = config(
+    result = config(
         f"extractor_config: {{polygon_extractor: [{{task: T0}}]{others}}}\n"
         f"reducer_config: {{polygon_reducer: {{eps: 0.4}}{reducers}}}"
     )
-    assert found.values == {"drawing_tasks": (DrawingTask("T0"),), "eps": 0.4}
-    assert len(found.notes) == len(OTHER_EXTRACTORS) + len(OTHER_REDUCERS)
+    assert result.values == {"drawing_tasks": (DrawingTask("T0"),), "eps": 0.4}
+    assert len(result.notes) == len(OTHER_EXTRACTORS) + len(OTHER_REDUCERS)
     for name in (*OTHER_EXTRACTORS, *OTHER_REDUCERS):
-        assert sum(f".{name} is skipped; polyframe has polygon_" in note for note in found.notes) == 1
+        assert sum(f".{name} is skipped; polyframe has polygon_" in note for note in result.notes) == 1
 
 
-def test_the_registry_of_the_reference_tool_holds_no_others(reference_python):
+def test_the_reference_tool_has_no_other_extractors_and_reducers(reference_python):
     asked = (
         "import json; from panoptes_aggregation import extractors, reducers;"
         "print(json.dumps([sorted(extractors.extractors), sorted(reducers.reducers)]))"
@@ -302,10 +302,12 @@ def test_the_registry_of_the_reference_tool_holds_no_others(reference_python):
         ),
     ],
 )
-def test_keys_that_the_reference_tool_ignores_are_a_note_with_the_nearest_name(config, text, note):
-    found = config(f"{text}\nworkflow_id: 7\n")
-    assert {key: value for key, value in found.values.items() if key != "drawing_tasks"} == {"workflow_id": 7}
-    assert [said.split("a.yaml: ")[1] for said in found.notes] == [note]
+def test_keys_that_the_reference_tool_ignores_give_notes_with_the_nearest_name(config, text, note):
+    result = config(f"{text}\nworkflow_id: 7\n")
+    assert {key: value for key, value in result.values.items() if key != "drawing_tasks"} == {
+        "workflow_id": 7
+    }
+    assert [said.split("a.yaml: ")[1] for said in result.notes] == [note]
 
 
 def test_in_memory_a_note_is_a_warning(tmp_path):
@@ -362,14 +364,14 @@ def test_reducer_options_become_settings(config, text, expected, reducer):
         ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),
     ],
 )
-def test_a_wrong_reducer_option_is_refused_with_its_place(config, text, part):
+def test_an_invalid_reducer_option_is_an_error_with_its_place(config, text, part):
     message = refusal(config, f"reducer_config: {{polygon_reducer: {{{text}}}}}")
     assert part in message
     assert "a.yaml: " in message
     assert "reducer_config.polygon_reducer." in message
 
 
-def test_our_own_settings_may_stand_at_the_top(config):
+def test_settings_of_polyframe_at_the_top_level(config):
     text = "{filter: all, contour_method: raster, jobs: 2, task: T0, tool: [0, 1], engine: shapely, eps: 0.3}"
     assert config(text).values == {
         "filter": "all",
@@ -397,7 +399,7 @@ def test_our_own_settings_may_stand_at_the_top(config):
         ("reducer_config: {polygon_reducer: 3}", "reducer_config.polygon_reducer: 3 is not a mapping"),
     ],
 )
-def test_a_wrong_key_or_value_at_the_top_is_refused(config, text, part):
+def test_an_invalid_key_or_value_at_the_top_level_is_an_error(config, text, part):
     assert part in refusal(config, text)
 
 
@@ -416,10 +418,10 @@ def test_two_clusterings_in_two_files(config):
     assert "b.yaml: reducer_config.polygon_reducer_contours.eps sets it to 0.3" in message
 
 
-def test_what_a_flag_overrides_may_contradict_itself(config):
-    found = config(both("eps: 0.5, min_samples: 3", "eps: 0.4"), "eps: 0.2", overridden=["eps"])
-    assert found.values == {"min_samples": 3}
-    (note,) = found.notes
+def test_overridden_settings_may_contradict_each_other(config):
+    result = config(both("eps: 0.5, min_samples: 3", "eps: 0.4"), "eps: 0.2", overridden=["eps"])
+    assert result.values == {"min_samples": 3}
+    (note,) = result.notes
     assert "min_samples 3 applies to" in note
     assert config(both("eps: 0.3", "min_samples: 2"), overridden={"eps"}).notes == ()
     assert (
@@ -431,10 +433,10 @@ def test_what_a_flag_overrides_may_contradict_itself(config):
         config("eps: 7", overridden=["eps"])
 
 
-def test_eps_of_one_reducer_holds_for_both_and_that_is_said(config):
-    found = config(both("eps: 0.3", "min_samples: 2"))
-    assert found.values == {"eps": 0.3, "min_samples": 2}
-    (note,) = found.notes
+def test_eps_of_one_reducer_applies_to_both_with_a_note(config):
+    result = config(both("eps: 0.3", "min_samples: 2"))
+    assert result.values == {"eps": 0.3, "min_samples": 2}
+    (note,) = result.notes
     assert re.search(r"polygon_reducer\.eps: eps 0\.3 applies to polygon_reducer_contours too", note)
 
 
@@ -447,7 +449,7 @@ def test_a_contradiction_names_both_files(config):
     assert "keep one" in refusal(config, both("min_threshold: 0.1", "min_threshold: 0.2"))
 
 
-def test_the_same_said_twice_is_no_contradiction(config):
+def test_equal_values_do_not_contradict_each_other(config):
     assert config(EXTRACTOR, EXTRACTOR.replace("'13.19'", "13.19")).values["workflow_version"] == "13.19"
 
 
@@ -482,20 +484,20 @@ LAUGHS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_file_that_is_no_configuration_is_refused_in_one_line(config, text, part):
+def test_a_file_that_is_not_a_configuration_is_an_error_of_one_line(config, text, part):
     assert part in refusal(config, text)
 
 
-def test_a_few_aliases_are_fine(config):
+def test_a_few_aliases_are_allowed(config):
     text = "reducer_config: {polygon_reducer: &db {eps: 0.3}, polygon_reducer_contours: *db}"
     assert config(text).values == {"eps": 0.3}
 
 
-def test_a_byte_order_mark_is_fine(config):
+def test_a_byte_order_mark_is_allowed(config):
     assert config(b"\xef\xbb\xbfeps: 0.5").values == {"eps": 0.5}
 
 
-def test_a_missing_file_and_a_directory(tmp_path):
+def test_a_missing_file_and_a_directory_are_errors(tmp_path):
     with pytest.raises(UsageError, match=r"none\.yaml: no such file"):
         read_config([tmp_path / "none.yaml"])
     with pytest.raises(UsageError, match="is a directory"):
@@ -522,12 +524,12 @@ trees = st.recursive(
 
 @given(st.dictionaries(keys, trees, max_size=3) | trees | st.text())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
-def test_any_file_gives_settings_or_a_one_line_error(config, tree):
+def test_any_file_gives_settings_or_an_error_of_one_line(config, tree):
     text = tree if isinstance(tree, str) else yaml.safe_dump(tree)
     message = ""
     try:
-        found = config(text.encode("utf-8", "surrogatepass"))
-        Settings().replace(found.values)
+        result = config(text.encode("utf-8", "surrogatepass"))
+        Settings().replace(result.values)
     except UsageError as error:
         message = str(error)
     assert len(message.splitlines()) <= 1

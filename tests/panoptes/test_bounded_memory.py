@@ -1,4 +1,4 @@
-"""Files that unpack to far more than they are, and lines without end: time and memory stay bounded."""
+"""Test that decompression bombs, blank lines and endless rows are read in bounded time and memory."""
 
 import gzip
 import sys
@@ -29,14 +29,14 @@ def opened(path: Path, work: Path) -> sources.OpenedSources:
 
 
 def read(path: Path, tmp_path: Path) -> list[tuple[int, str | None]]:
-    """The numbers and names of the rows of a file."""
+    """Return the numbers and names of the rows of a file."""
     rows = opened(path, tmp_path / f"work {path.name}").rows.collect()
     return rows.select("row", "user_name").rows()
 
 
-@pytest.fixture(params=["as it is", "line by line"])
+@pytest.fixture(params=["by Polars", "line by line"])
 def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file to write to, which Polars reads, or the tolerant reader."""
+    """Return a path for a file that is read by Polars, or by the tolerant parser."""
     if request.param == "line by line":
         monkeypatch.setattr(csv_repair, "_MOST_SHORT_ROWS", -1)
     return tmp_path / "export.csv"
@@ -44,7 +44,7 @@ def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("blank", [0, 1, 15, 16, 17, 1000, 200_000])
-def test_blank_lines_are_no_rows_and_count_as_lines(blank: int, end: str, path: Path, tmp_path: Path) -> None:
+def test_blank_lines_are_not_rows_but_have_numbers(blank: int, end: str, path: Path, tmp_path: Path) -> None:
     text = HEADER + ROWS[0] + "\n" * blank + ROWS[1] + "\n" * blank + ROWS[2] + "\n" * blank
     expected = [(1, "user 0"), (2 + blank, "user 1"), (3 + 2 * blank, "user 2")]
     path.write_bytes(text.replace("\n", end).encode())
@@ -55,7 +55,7 @@ def test_blank_lines_are_no_rows_and_count_as_lines(blank: int, end: str, path: 
 
 
 @pytest.mark.parametrize("blank", [1, 15, 16, 40, 900])
-def test_blank_lines_within_a_cell_belong_to_it(blank: int, path: Path, tmp_path: Path) -> None:
+def test_blank_lines_within_a_cell_are_part_of_it(blank: int, path: Path, tmp_path: Path) -> None:
     name = "a" + "\n" * blank + "b"
     row = export_row(7, "[]", user_name=name)
     path.write_text(HEADER + ROWS[0] + export_text([row]).partition("\n")[2] + ROWS[1])
@@ -64,50 +64,50 @@ def test_blank_lines_within_a_cell_belong_to_it(blank: int, path: Path, tmp_path
 
 @pytest.mark.parametrize(("more", "joined"), [(0, True), (1, False)])
 @pytest.mark.parametrize("line", ["", "text"])
-def test_a_row_of_more_than_a_thousand_lines_is_an_open_quote(
+def test_a_row_of_more_than_a_thousand_lines_is_an_unclosed_quote(
     line: str, more: int, joined: bool, tmp_path: Path
 ) -> None:
-    """One line and a thousand others are a row; one more, and each line is taken for itself."""
+    """A line and a thousand others are a row; with one more, each line is a row."""
     name = f"\n{line}" * (csv_repair._LONGEST_ROW_IN_LINES + more)
     assert name.count("\n") == 1000 + more
     path = tmp_path / "export.csv"
     row = export_row(7, "[]", user_name=name)
     path.write_text(HEADER + ROWS[0] + export_text([row]).partition("\n")[2] + ROWS[1])
-    found = read(path, tmp_path)
-    assert found[0] == (1, "user 0")
+    rows = read(path, tmp_path)
+    assert rows[0] == (1, "user 0")
     if joined:
-        assert found[1:] == [(2, name), (3, "user 1")]
+        assert rows[1:] == [(2, name), (3, "user 1")]
     else:
-        # The first of its lines is row 2, the last is row 1003; behind it comes the next row.
-        assert found[-1] == (1004, "user 1")
-        assert name not in [told for _, told in found]
+        # Its lines are the rows 2 to 1003; the next row follows.
+        assert rows[-1] == (1004, "user 1")
+        assert name not in [name_read for _, name_read in rows]
 
 
-def test_a_thousand_lines_are_joined_by_the_tolerant_reader_too(tmp_path: Path) -> None:
+def test_the_tolerant_parser_also_joins_a_thousand_lines(tmp_path: Path) -> None:
     cell = "a" + "\n" * 1000 + "b"
     rows = [f'1,"{cell}"\n', f'3,"a\n{cell[1:]}"\n', "4,d\n"]
     (tmp_path / "a.csv").write_text("x,y\n" + "".join(rows))
     csv_repair.repair_csv(tmp_path / "a.csv", "csv", tmp_path / "mended", ["x", "y"])
-    found = csv_repair.open_repaired(tmp_path / "mended").collect()
-    by_x = dict(found.select("x", "y").rows())
+    rows = csv_repair.open_repaired(tmp_path / "mended").collect()
+    by_x = dict(rows.select("x", "y").rows())
     assert by_x["1"] == cell
     assert by_x["3"] == "a\n"
     assert by_x["4"] == "d"
-    assert found[csv_repair.ROW_NUMBER][-1] == 1 + 1002 + 1
+    assert rows[csv_repair.ROW_NUMBER][-1] == 1 + 1002 + 1
 
 
-def test_very_many_blank_lines_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_very_many_blank_lines_give_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_repair, "_MOST_SHORT_ROWS", 99)
     path = tmp_path / "export.csv"
     for blank, notes in ((99, ()), (100, (f"{path}: has 100 blank lines; read line by line",))):
         path.write_text(HEADER + ROWS[0] + "\n" * blank)
-        found = opened(path, tmp_path / f"work-{blank}")
-        assert found.notes == notes
-        assert found.rows.collect()["user_name"].to_list() == ["user 0"]
+        rows = opened(path, tmp_path / f"work-{blank}")
+        assert rows.notes == notes
+        assert rows.rows.collect()["user_name"].to_list() == ["user 0"]
 
 
 @pytest.mark.parametrize("quote", ["", '"'])
-def test_lines_that_can_be_no_rows_are_bounded(
+def test_the_number_of_unusable_lines_is_limited(
     quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
     for module in (csv_repair, selection):
@@ -169,8 +169,10 @@ BOMBS = (newlines, newlines_behind_a_quote, newlines_in_zstd, an_endless_line, m
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="memory is asked for as POSIX has it")
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_memory_does_not_grow_with_what_is_unpacked(bomb: Callable[[Path], None], tmp_path: Path) -> None:
-    """A file of some hundred kilobytes, a hundred megabytes unpacked; 3.4 GB where Polars read the lines."""
+def test_memory_does_not_grow_with_the_decompressed_size(
+    bomb: Callable[[Path], None], tmp_path: Path
+) -> None:
+    """A file of some hundred kilobytes is a hundred megabytes decompressed; Polars would need 3.4 GB."""
     path = tmp_path / "export.csv"
     bomb(path)
     code = (
@@ -188,8 +190,8 @@ def unpacked(path: Path) -> tuple[bytes, list[str]]:
 
 
 @pytest.mark.parametrize("zeros", [1, 2, 1000, 64 * 1024, 300_000])
-def test_zeros_behind_a_gzip_file_are_padding(zeros: int, tmp_path: Path) -> None:
-    """As `gzip` itself takes them: tapes and disks fill up blocks with them."""
+def test_zeros_after_a_gzip_file_are_padding(zeros: int, tmp_path: Path) -> None:
+    """As for `gzip` itself: tapes and disks pad blocks with zeros."""
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b"first") + bytes(zeros))
     assert unpacked(path) == (b"first", [])
@@ -197,7 +199,7 @@ def test_zeros_behind_a_gzip_file_are_padding(zeros: int, tmp_path: Path) -> Non
     assert unpacked(path) == (b"firstsecond", [])
 
 
-def test_padding_is_zeros_and_nothing_else(tmp_path: Path) -> None:
+def test_other_bytes_are_not_padding(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     for behind in (b"\x00\x01\x02", b"  ", b"\x00 \x00"):
         path.write_bytes(gzip.compress(b"first") + behind)
@@ -206,13 +208,13 @@ def test_padding_is_zeros_and_nothing_else(tmp_path: Path) -> None:
     assert unpacked(path) == (b"first", ["the gzip file is truncated"])
 
 
-def test_what_unpacks_to_much_comes_in_pieces(tmp_path: Path) -> None:
+def test_large_decompressed_blocks_are_split(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(bytes(10 * MILLION)))
     assert max(map(len, blocks(path, "gzip", []))) <= 64 * 1024
 
 
-def test_rows_without_a_subject_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_rows_without_a_subject_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "MOST_UNUSABLE_ROWS", 4)
     columns: dict[str, Any] = {"subject_id": [None, 1, None], "rows": [2, 9, 3]}
     with pytest.raises(PolyframeError, match=r"a\.csv: 5 rows have no readable subject_ids"):
