@@ -71,7 +71,7 @@ def test_every_point_is_on_its_curve(drawn):
 @unhurried
 @given(marks)
 def test_the_order_of_summation_is_fixed(drawn):
-    """Each sum is three products and two additions, each rounded; a fused operation would round less often."""
+    """Each sum is three products and two additions, all rounded; a fused operation would round fewer."""
     t = [k * (1 / 9) for k in range(9)] + [1.0]
     for mark, path in zip(drawn, paths(*drawn), strict=True):
         control = [*mark, mark[0]] if len(mark) % 2 == 0 else mark

@@ -207,7 +207,7 @@ def cut(content: bytes) -> bytes:
 
 
 def damage(content: bytes) -> bytes:
-    # As long as a block of zstd, so that the start of one is hit: other damage is undetected without checksums.
+    # As long as a block of zstd, to hit the start of one: other damage is undetected without checksums.
     place = len(content) * 3 // 4
     return content[:place] + b"\xff" * 150_000 + content[place + 150_000 :]
 

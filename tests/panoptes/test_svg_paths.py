@@ -41,7 +41,8 @@ def test_horizontal_and_vertical_lines():
 
 
 def test_curves_become_points_at_equally_spaced_parameters():
-    # x of a quadratic curve with the control points 0, 0, 9 is 9 t^2, of a cubic one with 0, 0, 0, 27 it is 27 t^3.
+    # x of a quadratic curve with the control points 0, 0, 9 is 9 t^2; of a cubic one with 0, 0, 0, 27 it is
+    # 27 t^3.
     quadratic = [(t * t / 9, float(2 * t)) for t in range(10)]
     assert np.array(points("M0,0 Q0,9 9,18")) == near(quadratic)
     cubic = [(t**3 / 27, float(t)) for t in range(10)]

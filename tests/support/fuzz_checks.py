@@ -162,8 +162,8 @@ def _check_fates(
 def _fates(cell: bytes | str, settings: Settings) -> Any:
     """Return the fate of each entry that is a mark or looks like one, by index.
 
-    The fate is the path of a mark as drawn, "mark" for a curve, or "rejection". The result is None if the whole
-    cell is rejected, and "unknown" if it is nested so deeply that it may be.
+    The fate is the path of a mark as drawn, "mark" for a curve, or "rejection". The result is None if the
+    whole cell is rejected, and "unknown" if it is nested so deeply that it may be.
     """
     try:
         text = cell.decode() if isinstance(cell, bytes) else cell
