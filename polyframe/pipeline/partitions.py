@@ -70,7 +70,7 @@ def plan_borders(
     Parameters
     ----------
     subjects : polars.DataFrame
-        From `polyframe.panoptes.classifications.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.census.used_subjects`.
     partition_bytes : int
         Approximate size of a partition; a single subject may exceed it.
     old_borders : sequence of Border
@@ -101,7 +101,7 @@ def partitions_of(subjects: pl.DataFrame, borders: Sequence[Border]) -> list[Par
     Parameters
     ----------
     subjects : polars.DataFrame
-        From `polyframe.panoptes.classifications.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.census.used_subjects`.
     borders : sequence of Border
         From `plan_borders`.
     """
@@ -122,7 +122,7 @@ def split_partition(partition: Partition, subjects: pl.DataFrame, pieces: int = 
     ----------
     partition : Partition
     subjects : polars.DataFrame
-        From `polyframe.panoptes.classifications.selection.used_subjects`.
+        From `polyframe.panoptes.classifications.census.used_subjects`.
     pieces : int
         Number of pieces, if it has that many subjects.
 

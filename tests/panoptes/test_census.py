@@ -12,8 +12,9 @@ from exports import ROOT, drawing, export_row, export_text, square
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polyframe.panoptes.classifications.census import take_census, used_subjects
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
-from polyframe.panoptes.classifications.selection import Selection, take_census, used_subjects
+from polyframe.panoptes.classifications.selection import Selection
 from polyframe.panoptes.classifications.sources import open_sources
 
 Row = dict[str, Any]
@@ -177,7 +178,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 CENSUS = """
 import sys
 from pathlib import Path
-from polyframe.panoptes.classifications.selection import take_census
+from polyframe.panoptes.classifications.census import take_census
 from polyframe.panoptes.classifications.sources import open_sources
 census = take_census(open_sources([Path(sys.argv[1])], Path(sys.argv[2])).rows)
 print(census.select("subject_id", "rows", "bytes", "content", "places").rows())

@@ -8,7 +8,7 @@ from exports import export_row, export_text
 
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.classifications import selection, sources
+from polyframe.panoptes.classifications import census, selection, sources
 
 
 def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
@@ -22,8 +22,8 @@ def opened(path: Path) -> pl.LazyFrame:
 
 
 def chosen(path: Path, **values: object) -> selection.Selection:
-    census = selection.take_census(opened(path))
-    return selection.select(census, Settings().replace(values), (str(path),))
+    counted = census.take_census(opened(path))
+    return selection.select(counted, Settings().replace(values), (str(path),))
 
 
 def test_versions_compare_as_versions_and_the_newest_is_the_default(tmp_path: Path) -> None:

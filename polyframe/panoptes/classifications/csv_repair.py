@@ -24,8 +24,7 @@ from polyframe.panoptes.classifications.compression import Kind, blocks
 _LONGEST_ROW_IN_LINES: Final = 1000
 #: A row of fewer bytes, with its line end, is unusable: the required columns need more.
 _SHORTEST_ROW_BYTES: Final = 20
-#: Up to so many short and blank rows are parsed by Polars, which needs 300 bytes of memory for each, however
-#: short it is.
+#: Up to this many short and blank rows are parsed by Polars, which needs 300 bytes of memory for each.
 _MOST_SHORT_ROWS: Final = 100_000
 #: A file with more unusable rows that are not blank is not an export: a spreadsheet has 1,048,576 rows. They
 #: are all rejected in one partition, which needs about 700 bytes of memory for each.
@@ -44,9 +43,7 @@ _LINE_END: Final = ord("\n")
 _RETURN: Final = ord("\r")
 #: Replaces the cells that a too long row has lost, so that no truncated cell looks complete.
 _TRUNCATED_CELL: Final = "[cut: the row is too long]"
-
-
-#: So many consecutive blank lines are treated as one block.
+#: Sixteen or more consecutive blank lines, which are handled as one block.
 _BLANK_LINES: Final = re.compile(rb"(?:\r?\n){16,}")
 
 

@@ -59,7 +59,7 @@ def read_metadata(rows: pl.LazyFrame, visitors: Visitors) -> pl.LazyFrame:
 def volunteer() -> pl.Expr:
     """Return the volunteer, from `user_name` and `session`: the name, for visitors with their session.
 
-    Missing where there is no name, and where one was not UTF-8: different ones may have become the same.
+    Null if there is no name, or if it was not UTF-8: different names may have become equal.
     """
     name = (
         pl.when(pl.col("session").is_not_null())

@@ -9,6 +9,7 @@ import polars as pl
 from polyframe.core.forks import use_polars
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import selection, sources
+from polyframe.panoptes.classifications.census import take_census, used_subjects
 from polyframe.panoptes.classifications.row_checks import used_rows
 from polyframe.panoptes.classifications.selection import PreviousSelection, Selection
 from polyframe.panoptes.classifications.sources import SourceLike
@@ -25,7 +26,7 @@ class ExportScan:
     selection : Selection
         The workflow and versions that are used.
     subjects : polars.DataFrame
-        The used rows by subject, see `selection.used_subjects`.
+        The used rows by subject, see `census.used_subjects`.
     settings : Settings
         With the chosen workflow and version.
     temporary_bytes : int
@@ -73,17 +74,17 @@ def scan_export(
     paths = sources.find_sources(files)
     opened = sources.open_sources(paths, folder)
     try:
-        census = selection.take_census(opened.rows, settings.visitors)
+        census = take_census(opened.rows, settings.visitors)
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.repair_sources(paths, folder)
-        census = selection.take_census(opened.rows, settings.visitors)
+        census = take_census(opened.rows, settings.visitors)
     chosen = selection.select(census, settings, opened.names, previous)
     for note in (*sources.repeats(files), *opened.notes, *chosen.notes):
         say(note)
     return ExportScan(
         used_rows(opened.rows, chosen, settings.visitors),
         chosen,
-        selection.used_subjects(census, chosen),
+        used_subjects(census, chosen),
         settings.replace({"workflow_id": chosen.workflow_id, "workflow_version": chosen.workflow_version}),
         opened.temporary_bytes,
         opened.names,

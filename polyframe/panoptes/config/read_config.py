@@ -95,7 +95,7 @@ class _Entry:
 
 
 def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collection[str] = ()) -> Config:
-    """Read configurations in the Panoptes form.
+    """Read configurations in the Panoptes format.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
                 entries += _read_reducers(place, tree, notes, reducers)
             else:
                 entries += _read_setting(key, place, tree)
-    entries = [here for here in entries if here.setting not in overridden]
+    entries = [entry for entry in entries if entry.setting not in overridden]
     values = _agreed(entries)
     Settings().replace(values)
     return Config(values, (*notes, *_shared_clustering(entries, reducers)))
@@ -244,19 +244,18 @@ def _typed(expected: Any, place: Place, tree: Tree) -> Any:
 def _agreed(entries: list[_Entry]) -> dict[str, Any]:
     """Return one value for each setting; a UsageError if two places contradict each other."""
     first: dict[str, _Entry] = {}
-    for here in entries:
-        before = first.setdefault(here.setting, here)
-        if before.value == here.value:
+    for entry in entries:
+        before = first.setdefault(entry.setting, entry)
+        if before.value == entry.value:
             continue
-        if here.setting == "drawing_tasks":
-            raise UsageError(f"{before.place} and {here.place} have different drawing tasks; keep one")
-        contradiction = (
-            f"{before.place} sets {here.setting} to {before.value!r}, {here.place} sets it to {here.value!r}"
-        )
-        if here.setting in _CLUSTERING and {before.reducer, here.reducer} == set(_REDUCERS):
+        if entry.setting == "drawing_tasks":
+            raise UsageError(f"{before.place} and {entry.place} have different drawing tasks; keep one")
+        contradiction = f"{before.place} sets {entry.setting} to {before.value!r}"
+        contradiction += f", {entry.place} sets it to {entry.value!r}"
+        if entry.setting in _CLUSTERING and {before.reducer, entry.reducer} == set(_REDUCERS):
             raise UsageError(f"{contradiction}; a run has one clustering; use two output directories")
         raise UsageError(f"{contradiction}; keep one")
-    return {setting: here.value for setting, here in first.items()}
+    return {setting: entry.value for setting, entry in first.items()}
 
 
 def _shared_clustering(entries: list[_Entry], reducers: list[str]) -> list[str]:
@@ -265,9 +264,9 @@ def _shared_clustering(entries: list[_Entry], reducers: list[str]) -> list[str]:
         return []
     notes = []
     for setting in _CLUSTERING:
-        by_reducer = {here.reducer: here for here in entries if here.setting == setting}
-        for here in by_reducer.values():
+        by_reducer = {entry.reducer: entry for entry in entries if entry.setting == setting}
+        for entry in by_reducer.values():
             other = next((name for name in _REDUCERS if name not in by_reducer), None)
-            if here.reducer and other and here.value != getattr(Settings(), setting):
-                notes.append(f"{here.place}: {setting} {here.value} applies to {other} too")
+            if entry.reducer and other and entry.value != getattr(Settings(), setting):
+                notes.append(f"{entry.place}: {setting} {entry.value} applies to {other} too")
     return notes

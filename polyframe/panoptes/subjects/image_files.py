@@ -21,7 +21,7 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP")
 #: More than any report or plot can show. A decoded pixel has four bytes, and there are up to three copies; a
 #: file of some hundred kilobytes can contain any number of pixels.
 LARGEST_PIXELS: Final = 50_000_000
-#: Size of an uncompressed image of so many pixels, with the metadata of cameras.
+#: Size of an uncompressed image of `LARGEST_PIXELS` pixels, with the metadata of cameras.
 LARGEST_BYTES: Final = 250_000_000
 
 #: Exceptions of Pillow for damaged files.
