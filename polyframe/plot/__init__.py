@@ -4,7 +4,7 @@
 `level` draw one of them on a Matplotlib axes. `consensus` and `consensus_by_size` draw all clusters of an
 output directory, `tuning` the results of many settings, and `toy` a small made-up cluster that shows what a
 setting does. All of them draw on the given axes and return it. `subject_figure`, `overview_figure`,
-`tuning_figure` and `toy_figure` combine them to figures, and `save_figure` writes a figure to a file. Nothing
+`tuning_figure` and `toy_figure` combine them into figures, and `save_figure` writes one to a file. Nothing
 uses pyplot. Needs the extra `plot`.
 
 >>> import polyframe as pf

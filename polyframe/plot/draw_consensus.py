@@ -22,10 +22,10 @@ from polyframe.core.local_paths import local_path
 from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
-    TITLE_POINTS,
     check_axes,
     format_count,
     set_title_lines,
+    style_chart,
     write_note,
 )
 from polyframe.store.reading import scan
@@ -121,7 +121,7 @@ def consensus(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
             label=label,
         )
         height += added
-    _style_axes(ax, "consensus", "clusters")
+    style_chart(ax, "consensus", "clusters")
     ax.set_xlim(0, 1)
     ax.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     if height.any():
@@ -184,7 +184,7 @@ def consensus_by_size(output: Clusters, ax: Axes, *, title: str | None = None) -
             box.set(facecolor=colour, alpha=0.75, linewidth=0.8)
     else:
         write_note(ax, "no clusters")
-    _style_axes(ax, "marks in a cluster (clusters)", "consensus")
+    style_chart(ax, "marks in a cluster (clusters)", "consensus")
     ax.set_ylim(0, 1.02)
     lines = ["Consensus by size of the cluster", "line: median; box: middle half; whiskers: 5 to 95 %"]
     set_title_lines(ax, lines if title is None else [title])
@@ -230,12 +230,3 @@ def _quantiles(counts: pl.DataFrame, shares: tuple[float, ...]) -> list[float]:
     below = ordered["n"].cum_sum().to_numpy()
     places = np.searchsorted(below, np.asarray(shares) * below[-1])
     return [float(step) for step in ordered["step"].to_numpy()[places] / _STEPS]
-
-
-def _style_axes(ax: Axes, x: str, y: str) -> None:
-    ax.set_xlabel(x, fontsize=TITLE_POINTS)
-    ax.set_ylabel(y, fontsize=TITLE_POINTS)
-    ax.tick_params(labelsize=SMALL_POINTS)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    ax.set_axisbelow(True)

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
 from polyframe.core.tables import TUNING
-from polyframe.plot.image_axes import SMALL_POINTS, TITLE_POINTS, check_axes, set_title_lines, write_note
+from polyframe.plot.image_axes import SMALL_POINTS, check_axes, set_title_lines, style_chart, write_note
 from polyframe.plot.line_styles import cluster_style
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -32,7 +32,7 @@ class _Quantity:
     band: tuple[str, str] | None = None
 
 
-_KINDS: Final = {
+_QUANTITIES: Final = {
     "clusters": _Quantity(
         lambda rows: rows["clusters"],
         "clusters",
@@ -59,7 +59,7 @@ _KINDS: Final = {
 }
 
 #: The quantities that can be drawn.
-TUNING_KINDS: Final = tuple(_KINDS)
+TUNING_KINDS: Final = tuple(_QUANTITIES)
 
 
 def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
@@ -87,16 +87,16 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
     UsageError
         If `show` is unknown, or the table is not one of `tune`.
     """
-    if not isinstance(show, str) or show not in _KINDS:
-        raise UsageError(f"show: {short_repr(show)} is not one of {', '.join(_KINDS)}")
-    kind = _KINDS[show]
+    if not isinstance(show, str) or show not in _QUANTITIES:
+        raise UsageError(f"show: {short_repr(show)} is not one of {', '.join(_QUANTITIES)}")
+    quantity = _QUANTITIES[show]
     check_axes(ax)
     try:
-        _draw(tuning_table(table), ax, kind)
+        _draw(tuning_table(table), ax, quantity)
     except pl.exceptions.ColumnNotFoundError as error:
         column = str(error).splitlines()[0]
         raise UsageError(f"table: not one from polyframe.tune: column {column} is missing") from None
-    set_title_lines(ax, kind.title if title is None else [title])
+    set_title_lines(ax, quantity.title if title is None else [title])
     return ax
 
 
@@ -113,16 +113,16 @@ def tuning_table(table: Frame) -> pl.DataFrame:
     return columns_of(frame, "table", TUNING.schema, known)
 
 
-def _draw(table: pl.DataFrame, ax: Axes, kind: _Quantity) -> None:
+def _draw(table: pl.DataFrame, ax: Axes, quantity: _Quantity) -> None:
     highest = 0.0
     lines = table.sort("min_samples", "eps").partition_by("min_samples", maintain_order=True)
     # The first is on top; the others have larger markers, visible if lines coincide.
     for k, rows in reversed(list(enumerate(lines))):
         style = cluster_style(k, on_image=False)
-        eps, values = rows["eps"].to_numpy(), kind.value(rows).cast(pl.Float64).to_numpy()
+        eps, values = rows["eps"].to_numpy(), quantity.value(rows).cast(pl.Float64).to_numpy()
         order = len(lines) - k
-        if kind.band:
-            low, high = (rows[name].to_numpy() for name in kind.band)
+        if quantity.band:
+            low, high = (rows[name].to_numpy() for name in quantity.band)
             ax.fill_between(eps, low, high, color=style.color, alpha=0.1, linewidth=0, zorder=1)
             for edge in (low, high):
                 ax.plot(eps, edge, color=style.color, alpha=0.55, linewidth=0.7, zorder=1.2)
@@ -138,10 +138,10 @@ def _draw(table: pl.DataFrame, ax: Axes, kind: _Quantity) -> None:
             label=f"min_samples {rows['min_samples'][0]}",
         )
         highest = max([highest, *(value for value in values if value == value)])
-        current = rows.with_columns(kind.value(rows).alias("value")).filter("current")
+        current = rows.with_columns(quantity.value(rows).alias("value")).filter("current")
         if not current.is_empty():
             _mark_current(ax, current["eps"][0], current["value"][0], current["min_samples"][0])
-    _style_axes(table, ax, kind, highest)
+    _style_axes(table, ax, quantity, highest)
 
 
 def _mark_current(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
@@ -164,10 +164,9 @@ def _mark_current(ax: Axes, eps: float, value: float | None, min_samples: int) -
         )
 
 
-def _style_axes(table: pl.DataFrame, ax: Axes, kind: _Quantity, highest: float) -> None:
+def _style_axes(table: pl.DataFrame, ax: Axes, quantity: _Quantity, highest: float) -> None:
     values = table["eps"].unique().sort().to_list()
-    ax.set_xlabel("eps", fontsize=TITLE_POINTS)
-    ax.set_ylabel(kind.axis, fontsize=TITLE_POINTS)
+    style_chart(ax, "eps", quantity.axis)
     if values:
         ticks = values if len(values) <= _MOST_TICKS else MaxNLocator(_MOST_TICKS).tick_values(0, 1)
         margin = 0.04 * (values[-1] - values[0]) or 0.05
@@ -176,13 +175,13 @@ def _style_axes(table: pl.DataFrame, ax: Axes, kind: _Quantity, highest: float) 
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         write_note(ax, "no settings")
-    if kind.band:
-        low = table[kind.band[0]].drop_nulls().to_list()
+    if quantity.band:
+        low = table[quantity.band[0]].drop_nulls().to_list()
         # From 0.5 or lower, so that small differences do not look large.
         ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in low)]), 1.02)
         if not low:
             write_note(ax, "no clusters")
-    elif kind.is_share:
+    elif quantity.is_share:
         # Not so small a range that rounding is visible.
         ax.set_ylim(-0.03 * max(highest, 0.05), max(highest, 0.05) * 1.12)
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
@@ -191,10 +190,6 @@ def _style_axes(table: pl.DataFrame, ax: Axes, kind: _Quantity, highest: float) 
         ax.set_ylim(-0.03 * max(highest, 1), max(highest, 1) * 1.12)
         ax.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.tick_params(labelsize=SMALL_POINTS)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
-    ax.set_axisbelow(True)
 
 
 def tuning_legend(ax: Axes) -> None:

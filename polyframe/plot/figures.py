@@ -1,4 +1,4 @@
-"""Combine drawings to figures of a width in pixels, without pyplot."""
+"""Combine drawings into figures of a width in pixels, without pyplot."""
 
 import contextlib
 import os

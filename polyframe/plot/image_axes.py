@@ -87,6 +87,16 @@ def hide_ticks(ax: Axes) -> None:
     ax.set_yticks([])
 
 
+def style_chart(ax: Axes, x: str, y: str) -> None:
+    """Label the axes of a chart, and draw it with horizontal grid lines and without a box."""
+    ax.set_xlabel(x, fontsize=TITLE_POINTS)
+    ax.set_ylabel(y, fontsize=TITLE_POINTS)
+    ax.tick_params(labelsize=SMALL_POINTS)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
+    ax.set_axisbelow(True)
+
+
 def set_title_lines(ax: Axes, lines: Sequence[str]) -> None:
     """Set a title of several lines, wrapped to the width of the axes."""
     letters = int(ax.bbox.width / (_dpi(ax) / 72 * TITLE_POINTS * _LETTER))

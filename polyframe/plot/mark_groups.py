@@ -17,8 +17,6 @@ from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.core.values import as_builtin, is_integer
 from polyframe.store.reading import open_tables, scan
 
-#: (n, 2) float64, image pixels, y downwards.
-
 _MARK: Final = ("classification_id", "mark_index")
 _MOST_LISTED: Final = 5
 #: The columns to draw, beside the group keys.
@@ -172,7 +170,7 @@ def groups_of(
     reductions: Frame,
     contours: Frame | None = None,
 ) -> list[MarkGroup]:
-    """Combine rows of the tables to groups.
+    """Combine rows of the tables into groups.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def test_an_outline_that_touches_the_border_from_outside_is_empty(outline: Corne
     assert clip(outline) == []
 
 
-def test_an_outline_may_be_clipped_to_several_parts() -> None:
+def test_an_outline_may_be_clipped_into_several_parts() -> None:
     """A U whose base is above the image: 1 x 2 on the left, 2 x 2 on the right."""
     outline: Corners = [(1, -2), (8, -2), (8, 2), (6, 2), (6, -1), (2, -1), (2, 2), (1, 2)]
     parts = [shapely.Polygon(part) for part in clip(outline)]
