@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from polyframe import geometry as geometry
     from polyframe import plot as plot
     from polyframe.api import (
+        DrawingTask,
         Exported,
         Extraction,
         Finding,
@@ -50,6 +51,7 @@ del globals()["export"]
 __version__ = "0.1.0"
 
 __all__ = [
+    "DrawingTask",
     "Exported",
     "Extraction",
     "Finding",

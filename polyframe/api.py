@@ -48,6 +48,7 @@ from polyframe.store.validation import Finding, Findings
 from polyframe.synthetic.synth import synth
 
 __all__ = [
+    "DrawingTask",
     "Exported",
     "Extraction",
     "Finding",

@@ -431,6 +431,21 @@ def test_validate_returns_a_list_that_counts_what_was_read(written: Path) -> Non
     assert findings == []
     rows = sum(pf.scan(written, name).collect().height for name in typing.get_args(TableName))
     assert (findings.tables, findings.parts, findings.rows) == (7, 7, rows)
+    assert repr(findings) == textwrap.dedent(f"""\
+        <polyframe.Findings>
+          read      7 tables, 7 parts, {rows:,} rows
+          problems  0""")
+
+
+def test_findings_show_the_first_problems() -> None:
+    twelve = pf.Findings(
+        [pf.Finding("size", f"labels/{k}", "is <short>", "run again") for k in range(12)], 1, 12, 0
+    )
+    lines = repr(twelve).splitlines()
+    assert lines[2:4] == ["  problems  12", "  1         labels/0: is <short>; run again"]
+    assert lines[-1] == "  ...       and 2 more"
+    assert len(lines) == 14
+    assert "labels/0: is &lt;short&gt;; run again" in twelve._repr_html_()
 
 
 # Levels and GeoPandas

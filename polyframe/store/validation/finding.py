@@ -6,9 +6,12 @@ from typing import Any, Final
 
 import polars as pl
 
+from polyframe.core.reprs import counted, html_repr, text_repr
 from polyframe.core.tables import Table
 
 FORCE: Final = "run again with --force"
+#: So many findings are shown; the others are counted.
+_SHOWN: Final = 10
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,18 @@ class Findings(list[Finding]):
         self.tables = tables
         self.parts = parts
         self.rows = rows
+
+    def __repr__(self) -> str:
+        return text_repr("Findings", self._rows())
+
+    def _repr_html_(self) -> str:
+        return html_repr("Findings", self._rows())
+
+    def _rows(self) -> dict[str, object]:
+        read = f"{counted(self.tables, 'table')}, {counted(self.parts, 'part')}, {counted(self.rows, 'row')}"
+        rows: dict[str, object] = {"read": read, "problems": f"{len(self):,}"}
+        rows |= {f"{number}": finding for number, finding in enumerate(self[:_SHOWN], 1)}
+        return rows | ({"...": f"and {len(self) - _SHOWN:,} more"} if len(self) > _SHOWN else {})
 
 
 def findings_of_check(
