@@ -80,11 +80,11 @@ def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None
 
 @contextlib.contextmanager
 def _as_export(
-    extractions: Path, settings: Settings, beside: Path | None, kept_version: str | None = None
+    extractions: Path, settings: Settings, parent: Path | None, kept_version: str | None = None
 ) -> Iterator[tuple[Path, Settings]]:
-    """Write the extractions as a temporary classification export of the same name, in the folder `beside`."""
-    if beside is not None:
-        beside.mkdir(parents=True, exist_ok=True)
+    """Write the extractions as a temporary classification export of the same name, in the folder `parent`."""
+    if parent is not None:
+        parent.mkdir(parents=True, exist_ok=True)
     if settings.workflow_version == NEWEST:
         # Extractions have no versions to choose from.
         settings = dataclasses.replace(settings, workflow_version=None)
@@ -93,7 +93,7 @@ def _as_export(
     # In extractions, Bezier curves are already converted to paths.
     tasks = tuple(dataclasses.replace(task, kind="polygon") for task in settings.drawing_tasks)
     settings = dataclasses.replace(settings, bezier_tool=())
-    with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=beside) as folder:
+    with tempfile.TemporaryDirectory(prefix=".polyframe-", dir=parent) as folder:
         export = Path(folder) / extractions.name
         try:
             export_from_extractions(extractions, export, f"{major}.{minor}" if minor else str(major))
