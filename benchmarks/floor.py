@@ -26,9 +26,9 @@ import polyframe as pf
 from polyframe.consensus.reduce import Clusters, cluster_marks
 from polyframe.core.ragged import flatten
 from polyframe.core.settings import Settings
+from polyframe.geometry.candidate_pairs import all_pairs, candidate_pairs
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.pairs import all_pairs, candidate_pairs
-from polyframe.panoptes.annotations.coordinates import numbers_from_text
+from polyframe.panoptes.annotations.parse_coordinates import numbers_from_text
 
 
 class _Mark(msgspec.Struct, gc=False):

@@ -11,7 +11,7 @@ and `polyframe.plot` draws.
 import importlib
 from typing import TYPE_CHECKING, Any, Final
 
-from polyframe.core import forks  # noqa: F401 - it registers a hook
+from polyframe.core import fork_guard  # noqa: F401 - it registers a hook
 from polyframe.core.errors import PolyframeError, UsageError
 
 if TYPE_CHECKING:

@@ -26,9 +26,9 @@ from polyframe.core.choices import (
 )
 from polyframe.core.docstrings import with_settings
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.core.keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import PolyframeWarning, show
+from polyframe.core.setting_keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.export.export_output import export
 from polyframe.export.exported_file import Exported
 from polyframe.export.geo_frames import to_geopandas
@@ -37,7 +37,7 @@ from polyframe.panoptes.config.write_config import config
 from polyframe.pipeline.compare import tune
 from polyframe.pipeline.configure import Configs, configure, keywords
 from polyframe.pipeline.in_memory import Exports, cluster_in_memory, export_sources, extract_in_memory
-from polyframe.pipeline.input_marks import InputMarks
+from polyframe.pipeline.load_marks import InputMarks
 from polyframe.pipeline.run import run_export
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.write_stage import write_stage

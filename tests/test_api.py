@@ -21,7 +21,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 import polyframe as pf
 from polyframe import api
 from polyframe.core.choices import ExportFormat, TableName
-from polyframe.core.keywords import CallKeywords, ContoursKeywords, ExtractKeywords, ReduceKeywords
+from polyframe.core.setting_keywords import CallKeywords, ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, REDUCTIONS, TABLES
 from polyframe.export.export_options import FORMATS, ExportOptions

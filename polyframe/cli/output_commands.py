@@ -30,10 +30,10 @@ def status(output: Path, as_json: bool) -> None:
     or damaged, judging by its length and footer; polyframe validate reads every row.
     """
     from polyframe import api
-    from polyframe.cli import format
+    from polyframe.cli.status_format import status_json, status_lines
 
     result = api.status(output)
-    for line in format.status_json(result) if as_json else format.status_lines(result):
+    for line in status_json(result) if as_json else status_lines(result):
         click.echo(line)
     if result.not_current:
         sys.exit(1)
@@ -48,12 +48,10 @@ def validate(output: Path, as_json: bool) -> None:
     Prints a line for each problem; the exit code is 1 if there is any.
     """
     from polyframe import api
-    from polyframe.cli import format
+    from polyframe.cli.status_format import findings_json, findings_lines
 
     findings = api.validate(output)
-    for line in (
-        format.findings_json(output, findings) if as_json else format.findings_lines(output, findings)
-    ):
+    for line in findings_json(output, findings) if as_json else findings_lines(output, findings):
         click.echo(line)
     if findings:
         sys.exit(1)

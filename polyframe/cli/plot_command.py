@@ -16,7 +16,7 @@ from polyframe.core.local_paths import file_ending
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from polyframe.plot.mark_groups import MarkGroup
+    from polyframe.plot.read_mark_groups import MarkGroup
 
 _KINDS: Final = ("marks", "averages", "agreement")
 _content_option = functools.partial(click.option, cls=TopicOption, topic="Content")

@@ -14,9 +14,9 @@ from polyframe.core.choices import RepeatFilter
 from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
+from polyframe.geometry.candidate_pairs import Pairs, candidate_pairs
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.pairs import Pairs, candidate_pairs
 from polyframe.panoptes.classifications.metadata import is_visitor
 
 _SUBJECT_KEYS = ["workflow_id", "subject_id"]

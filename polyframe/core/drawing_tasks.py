@@ -6,8 +6,8 @@ from typing import Final
 
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.rules import Rule, each
-from polyframe.core.values import LARGEST_INDEX, is_integer
+from polyframe.core.scalar_checks import LARGEST_INDEX, is_integer
+from polyframe.core.setting_rules import Rule, each
 
 #: `1`, or `T0:1` for the tool of one task.
 _TOOL: Final = re.compile(r"(?:(.+):)?([0-9]{1,10})", re.DOTALL)

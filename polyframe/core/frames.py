@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import type_name
 
 #: The kinds of frames, for messages.

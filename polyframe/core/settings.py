@@ -25,7 +25,8 @@ from polyframe.core.choices import (
 from polyframe.core.drawing_tasks import BEZIER_TOOLS, DRAWING_TASKS, TASKS, TOOLS, DrawingTask
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list
-from polyframe.core.rules import (
+from polyframe.core.scalar_checks import as_builtin
+from polyframe.core.setting_rules import (
     ANYTHING,
     BOOLEAN,
     SHARE,
@@ -38,7 +39,6 @@ from polyframe.core.rules import (
     optional,
 )
 from polyframe.core.suggestions import nearest
-from polyframe.core.values import as_builtin
 
 #: Which results a setting changes: those of `extract` and all later stages, of `reduce` and `contours`, of
 #: `contours` only; exports to other programs (`carried`); or none, but how the work is done (`run`).

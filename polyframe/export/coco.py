@@ -9,10 +9,10 @@ import shapely
 from polyframe import __version__
 from polyframe.core.callbacks import Say
 from polyframe.export.cluster_shapes import Shape, table_of
+from polyframe.export.export_inputs import image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.image_bounds import clip_to_image, why_omitted
-from polyframe.export.image_export import image_export
 from polyframe.store.reading import OutputTables
 
 #: Attributes of an annotation beside the fields of COCO.

@@ -12,10 +12,10 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.png import png
 from polyframe.export.cluster_shapes import DrawnImage, Shape
+from polyframe.export.export_inputs import image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.image_bounds import clip_to_image, why_omitted
-from polyframe.export.image_export import image_export
 from polyframe.export.omissions import COVERED, NO_PIXEL, Omissions
 from polyframe.export.polygon_fill import fill
 

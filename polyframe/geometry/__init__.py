@@ -4,10 +4,10 @@ Nothing here knows of frames or files. The functions that are exported here work
 modules work on all clusters of a partition at once, as flat arrays sorted by cluster, with offsets.
 
 ==========================  ============================================================================
-`public`, `input_checks`    functions for one cluster, and the checks of their input
+`single_cluster`            functions for one cluster; `input_checks` checks their input
 `polygon_repair`            paths to valid polygons; `self_intersections` refuses what takes minutes to repair
 `polygon_parts`             largest part of a geometry, holes, what counts as an area
-`pairs`, `distances`        candidate pairs of marks, and IoU distances
+`candidate_pairs`           pairs of marks that may be neighbours; `distances` computes their IoU distances
 `averages`                  one polygon per cluster, and its consensus
 `exact_contours`            agreement contours on a planar arrangement: `segment_intersections` finds where
                             outlines meet, `noding` cuts them into arcs, `arrangement` computes depths,
@@ -22,7 +22,8 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 """
 
 from polyframe.geometry.polygon_repair import polygons_from_paths
-from polyframe.geometry.public import (
+from polyframe.geometry.raster import raster_contours
+from polyframe.geometry.single_cluster import (
     average_intersection,
     average_last,
     average_median,
@@ -31,7 +32,6 @@ from polyframe.geometry.public import (
     contours,
     iou_distance_matrix,
 )
-from polyframe.geometry.raster import raster_contours
 
 __all__ = [
     "average_intersection",

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
+from polyframe.geometry.candidate_pairs import pair_with_runs
 from polyframe.geometry.noding import SNAP_TOLERANCE, NodedArcs, node_outlines
-from polyframe.geometry.pairs import pair_with_runs
 
 
 @dataclass(frozen=True)

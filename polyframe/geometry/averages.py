@@ -1,7 +1,7 @@
 """Compute one polygon for each cluster (union, intersection or median) and its consensus.
 
 The functions process all clusters at once, as flat arrays sorted by cluster, with offsets. The functions of
-`public` named `average_...` give the same results for one cluster.
+`single_cluster` named `average_...` give the same results for one cluster.
 """
 
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
-from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.compiled.numba_jit import compile_loops
 from polyframe.geometry.duplicate_outlines import without_third_copies
 from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
+from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import (
     TIE,
     extract_polygons,

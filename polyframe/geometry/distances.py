@@ -18,8 +18,8 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.geometry._isolation import apply_isolated
-from polyframe.geometry.pairs import box_overlaps
+from polyframe.geometry.candidate_pairs import box_overlaps
+from polyframe.geometry.isolate_failures import apply_isolated
 
 #: A function of `(polygons, left, right)` that returns the intersection area of each pair, float64.
 IntersectionAreas = Callable[[NDArray[Any], Ints, Ints], Floats]

@@ -18,9 +18,9 @@ from polyframe.core.reasons import (
     TOO_FEW_POINTS,
     TOO_MANY_CROSSINGS,
 )
-from polyframe.geometry._isolation import apply_isolated
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.input_checks import as_list
+from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import have_area, largest_parts
 from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
 

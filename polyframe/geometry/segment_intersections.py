@@ -12,7 +12,7 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
-from polyframe.geometry.pairs import pair_with_runs
+from polyframe.geometry.candidate_pairs import pair_with_runs
 
 #: Segments at a smaller angle (its sine) are nearly parallel: near one another far beyond their crossing.
 _NEARLY_PARALLEL = 1e-2

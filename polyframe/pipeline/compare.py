@@ -4,14 +4,14 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from polyframe.consensus.tune.values import EpsValues, MinSamplesValues, grid_of
+from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, grid_of
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import EngineName, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.panoptes.annotations.tools import tools_in
 from polyframe.pipeline.configure import Configs, configure, keywords
-from polyframe.pipeline.input_marks import InputMarks, name_of, path_of, tables_of
+from polyframe.pipeline.load_marks import InputMarks, name_of, path_of, tables_of
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune import tune_frames, tune_output
 

@@ -17,7 +17,7 @@ from polyframe.panoptes.annotations.tools import tools_in
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
 from polyframe.pipeline.configure import Configured
-from polyframe.pipeline.input_marks import InputMarks, name_of, path_of, tables_of
+from polyframe.pipeline.load_marks import InputMarks, name_of, path_of, tables_of
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.store.reading import open_tables

@@ -20,14 +20,14 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.panoptes.annotations.tools import tools_to_record
 from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
-from polyframe.panoptes.classifications.selection import Selection
+from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
-from polyframe.store.accounting import Counts
 from polyframe.store.fingerprints import stage_fingerprints
 from polyframe.store.manifest import StageRecord
 from polyframe.store.output import Output
-from polyframe.store.parts import Origin, read_parts, write_part
+from polyframe.store.part_files import Origin, read_parts, write_part
+from polyframe.store.run_counts import Counts
 from polyframe.store.stages import stage_settings
 from polyframe.store.subject_ranges import within_range
 

@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from polyframe.core.settings import Affects, Settings
 from polyframe.panoptes.classifications.scan_export import ExportScan
-from polyframe.panoptes.classifications.selection import Selection
+from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
 from polyframe.pipeline.shuffle import Slices

@@ -18,12 +18,13 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations.no_marks import explain_no_marks
+from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
 from polyframe.panoptes.classifications.changed_files import check_unchanged, file_states
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
+from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
@@ -36,7 +37,6 @@ from polyframe.pipeline.plan import (
     recorded_partitions,
     task_for,
 )
-from polyframe.pipeline.records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.safeguards import (
     check_shrinkage,
     check_tools_exist,

@@ -18,11 +18,11 @@ from polyframe.core.choices import VersionChosenBy
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.tools import TOOL_SETTINGS, Tools
-from polyframe.panoptes.classifications.selection import PreviousSelection
+from polyframe.panoptes.classifications.version_selection import PreviousSelection
 from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
-from polyframe.store.accounting import Accounting, Counts, total
 from polyframe.store.manifest import Manifest, tools_in
 from polyframe.store.output import Output
+from polyframe.store.run_counts import Accounting, Counts, total
 
 #: Settings that affect tables, but not the numbers of marks and clusters.
 _NOT_COUNTED: Final = ("volunteers", "average_type", "min_threshold")

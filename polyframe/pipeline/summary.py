@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyframe.core.reprs import counted, html_repr, listed_counts, text_repr
-from polyframe.store.accounting import Accounting
+from polyframe.store.run_counts import Accounting
 
 
 @dataclass(frozen=True, repr=False)

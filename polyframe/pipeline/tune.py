@@ -9,15 +9,15 @@ import polars as pl
 
 from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
+from polyframe.consensus.tune.parse_grid import Grid
 from polyframe.consensus.tune.table import tuning_table
-from polyframe.consensus.tune.values import Grid
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
-from polyframe.store.parts import read_parts
+from polyframe.store.part_files import read_parts
 from polyframe.store.reading import open_tables, part_paths
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
 

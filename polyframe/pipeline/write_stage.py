@@ -7,7 +7,7 @@ from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.notes import Information
 from polyframe.pipeline.configure import Configured
 from polyframe.pipeline.from_extractions import run_extractions_csv
-from polyframe.pipeline.input_marks import InputMarks, path_of
+from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.run import run_extractions
 from polyframe.pipeline.summary import Summary
 from polyframe.store.manifest import read_manifest

@@ -11,8 +11,9 @@ uses pyplot. Needs the extra `plot`.
 >>> group = pf.plot.read_groups("out", 1000003)[0]  # doctest: +SKIP
 >>> pf.plot.marks(group, ax, image=pf.plot.read_image("data/images/1000003-0.png"))  # doctest: +SKIP
 
-`mark_groups` reads the tables, `load_images` and `open_url` images; `line_styles` and `image_axes` hold what
-the drawings share; the modules `draw_*` draw on axes; `layout` and `figures` put panels together.
+`read_mark_groups` reads the tables, `load_images` and `open_url` images; `line_styles` and `image_axes`
+contain what the drawings share; the modules `draw_*` draw on axes; `layout` and `figures` put panels
+together.
 """
 
 from polyframe.core.errors import PolyframeError
@@ -39,7 +40,7 @@ from polyframe.plot.figures import (
     tuning_figure,
 )
 from polyframe.plot.load_images import fetch_image, read_image
-from polyframe.plot.mark_groups import MarkCluster, MarkGroup, groups_of, read_groups
+from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup, groups_of, read_groups
 
 __all__ = [
     "ImageFolder",

@@ -16,7 +16,7 @@ from matplotlib.ticker import PercentFormatter
 from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.values import as_builtin, is_integer
+from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
@@ -29,7 +29,7 @@ from polyframe.plot.image_axes import (
     set_up_axes,
     write_note,
 )
-from polyframe.plot.mark_groups import MarkCluster, MarkGroup
+from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup
 
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 

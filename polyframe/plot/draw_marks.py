@@ -16,7 +16,7 @@ from polyframe.plot.image_axes import (
     write_note,
 )
 from polyframe.plot.line_styles import cluster_style, halo
-from polyframe.plot.mark_groups import MarkGroup
+from polyframe.plot.read_mark_groups import MarkGroup
 
 _THIN: Final = 1.1
 _THICK: Final = 2.6

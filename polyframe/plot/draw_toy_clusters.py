@@ -12,10 +12,10 @@ from polyframe.core.choices import AverageType
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
 from polyframe.core.settings import Settings
-from polyframe.pipeline.input_marks import tables_of
+from polyframe.pipeline.load_marks import tables_of
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import format_count, hide_ticks, set_title_lines, set_up_axes
-from polyframe.plot.mark_groups import MarkGroup, groups_of
+from polyframe.plot.read_mark_groups import MarkGroup, groups_of
 from polyframe.synthetic.toy_clusters import ToyCluster
 
 #: Pixels per unit of the toy clusters.

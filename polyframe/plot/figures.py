@@ -22,7 +22,7 @@ from polyframe.plot.draw_toy_clusters import toy
 from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_legend, tuning_table
 from polyframe.plot.image_axes import Image, check_group, counts, format_count, heading
 from polyframe.plot.layout import add_panel, arrange, empty_figure
-from polyframe.plot.mark_groups import MarkGroup
+from polyframe.plot.read_mark_groups import MarkGroup
 from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
 
 WIDTH: Final = 1200

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
 from polyframe.plot.line_styles import cluster_style
-from polyframe.plot.mark_groups import MarkGroup
+from polyframe.plot.read_mark_groups import MarkGroup
 
 Image = NDArray[Any]
 

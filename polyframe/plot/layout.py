@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.values import as_builtin, is_integer
+from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.plot.image_axes import TITLE_POINTS, wrap_text
 
 #: Pixels per inch.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyframe.store.manifest import PartitionRecord, StageRecord
 from polyframe.store.output import Output, part_name, partition_of
-from polyframe.store.parts import read_origin
+from polyframe.store.part_files import read_origin
 from polyframe.store.stages import STAGE_TABLES
 
 

@@ -16,8 +16,8 @@ from polyframe.core.errors import PolyframeError, UsageError, check_name, short_
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
-from polyframe.store.accounting import Accounting, Count, Counts
 from polyframe.store.output import MANIFEST, Output, part_name
+from polyframe.store.run_counts import Accounting, Count, Counts
 from polyframe.store.stages import STAGE_TABLES, settings_of, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
@@ -86,7 +86,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sources, versions : tuple of str
         The files of the export, and the workflow versions that were used.
     version_chosen_by : {"user", "default", "newest"}
-        See `polyframe.panoptes.classifications.selection.Selection`.
+        See `polyframe.panoptes.classifications.version_selection.Selection`.
     extraction : Settings
         Those of the extraction, which may have taken more marks than the later stages.
     last_subject : int or None

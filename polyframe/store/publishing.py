@@ -26,7 +26,7 @@ from polyframe.core.tables import TABLES
 from polyframe.store.foreign_files import is_part_name, remove_own_files, return_foreign_files
 from polyframe.store.manifest import Manifest, load_manifest, table_parts, write_manifest
 from polyframe.store.output import Output, part_name
-from polyframe.store.parts import read_origin
+from polyframe.store.part_files import read_origin
 from polyframe.store.stages import stage_of, tables_of
 
 _CURRENT_FOLDER: Final = -100

@@ -16,7 +16,7 @@ import polars as pl
 
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
 from polyframe.core.tables import TABLES
@@ -24,7 +24,7 @@ from polyframe.store import publishing
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, read_manifest, table_parts
 from polyframe.store.output import Output
-from polyframe.store.parts import read_parts
+from polyframe.store.part_files import read_parts
 from polyframe.store.stages import stage_of
 
 #: The most parts that stay open after `scan`; some systems allow fewer than a thousand open files.

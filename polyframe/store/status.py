@@ -13,7 +13,7 @@ from polyframe.store.current_parts import finished_stages
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest
 from polyframe.store.output import Output, part_name, partition_of
-from polyframe.store.parts import read_rows_and_origin
+from polyframe.store.part_files import read_rows_and_origin
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import read_unchanged
 from polyframe.store.recorded_settings import not_default
@@ -71,7 +71,7 @@ class Status:
     not_current : dict of str to str
         The problem of each of the others, by file.
     accounting : dict
-        What became of every row and mark, see `polyframe.store.accounting.Accounting`; `reasons` counts what
+        What became of every row and mark, see `polyframe.store.run_counts.Accounting`; `reasons` counts what
         was rejected.
     running : str or None
         The process of a run in progress.

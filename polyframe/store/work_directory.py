@@ -14,7 +14,7 @@ from typing import Final
 
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, check_name
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.store import publishing
 from polyframe.store.foreign_files import (
     is_system_file,
@@ -26,7 +26,7 @@ from polyframe.store.foreign_files import (
 )
 from polyframe.store.lock import exclusive
 from polyframe.store.output import Output
-from polyframe.store.parts import no_more_parts
+from polyframe.store.part_files import no_more_parts
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02

@@ -4,22 +4,22 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from polyframe.core import rules
+from polyframe.core import setting_rules
 from polyframe.core.errors import UsageError
 
 RowOrder = Literal["time", "subject"]
 
 
-def _option(default: Any, text: str, rule: rules.Rule) -> Any:
+def _option(default: Any, text: str, rule: setting_rules.Rule) -> Any:
     return field(default=default, metadata={"help": text, "rule": rule, "choices": rule.choices})
 
 
 def _integer(default: int, text: str, least: int, most: int) -> Any:
-    return _option(default, text, rules.integer(least, most))
+    return _option(default, text, setting_rules.integer(least, most))
 
 
 def _fraction(default: float, text: str) -> Any:
-    return _option(default, f"fraction of the {text}", rules.number(0, 1))
+    return _option(default, f"fraction of the {text}", setting_rules.number(0, 1))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SynthOptions:
     order: RowOrder = _option(
         "time",
         "row order: by time, with interleaved subjects, or by subject",
-        rules.one_of("time", "subject"),
+        setting_rules.one_of("time", "subject"),
     )
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.core.rules import integer, number
+from polyframe.core.setting_rules import integer, number
 from polyframe.synthetic.random_numbers import TOY, bell_shaped, stream
 
 _MOST: Final = 10_000

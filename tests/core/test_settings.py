@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from polyframe.core.drawing_tasks import DrawingTask, split_tool
 from polyframe.core.errors import UsageError
-from polyframe.core.keywords import CallKeywords, ContoursKeywords, ExtractKeywords, ReduceKeywords
+from polyframe.core.setting_keywords import CallKeywords, ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.core.settings import Settings
 from polyframe.core.suggestions import nearest
 

@@ -15,8 +15,8 @@ from fuzz_rows import OPTIONS, any_export, check_run
 
 from polyframe.panoptes.annotations import decode
 from polyframe.panoptes.annotations.mark_rules import Mark
-from polyframe.pipeline import records
-from polyframe.store.accounting import Accounting
+from polyframe.pipeline import merge_records
+from polyframe.store.run_counts import Accounting
 
 MARK = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]%s}'
 #: Cells that once failed in the fuzzer, shortened.
@@ -113,12 +113,12 @@ def test_a_lost_row_is_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         if n_rows is not None:
             break
     monkeypatch.setattr(Accounting, "rows_add_up", lambda _: True)
-    total = records.total
+    total = merge_records.total
 
     def total_without_a_row(*arguments: Any) -> Accounting:
         counts = total(*arguments)
         return msgspec.structs.replace(counts, rows_used=counts.rows_used - 1)
 
-    monkeypatch.setattr(records, "total", total_without_a_row)
+    monkeypatch.setattr(merge_records, "total", total_without_a_row)
     with pytest.raises(AssertionError):
         check_run(export, n_rows, {"workflow_id": 7}, tmp_path)

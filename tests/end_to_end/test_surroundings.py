@@ -16,7 +16,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe.core.settings import Settings
-from polyframe.geometry._isolation import apply_isolated
+from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.panoptes.annotations import general_decoder
 from polyframe.panoptes.annotations.decode import decode_annotations
 from polyframe.pipeline import partition_task, plan

@@ -19,7 +19,7 @@ from polyframe.geometry import (
     iou_distance_matrix,
 )
 from polyframe.geometry.averages import cluster_intersections, cluster_unions, median_and_consensus
-from polyframe.geometry.pairs import all_pairs
+from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.polygon_parts import fill_holes, have_area, largest_parts
 
 #: Two U-shapes, one upside down: their common region is two squares of 1 and 2 by 1.

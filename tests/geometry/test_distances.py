@@ -9,8 +9,8 @@ from shapely import box
 
 from polyframe.geometry import average_median, consensus, iou_distance_matrix
 from polyframe.geometry import distances as distances_module
+from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
-from polyframe.geometry.pairs import all_pairs
 
 
 def distances_of(marks, **keywords):

@@ -13,12 +13,12 @@ from shapely.affinity import rotate, scale, translate
 
 pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast` (numba)")
 
+from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compiled import intersection_areas as areas_module
 from polyframe.geometry.compiled import slab_decomposition as slabs_module
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 from polyframe.geometry.compiled.slab_decomposition import rings_of, sides_of, slabs_of
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
-from polyframe.geometry.pairs import all_pairs
 
 UNIT = box(0, 0, 1, 1)
 TRIANGLE = Polygon([(0, 0), (4, 0), (0, 4)])

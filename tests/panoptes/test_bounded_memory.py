@@ -13,7 +13,7 @@ from exports import Done, drawing, export_row, export_text, square
 from memory import run_in_new_process
 
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes.classifications import csv_repair, selection, sources
+from polyframe.panoptes.classifications import csv_repair, sources, version_selection
 from polyframe.panoptes.classifications.compression import blocks
 
 Call = Callable[..., Done]
@@ -110,7 +110,7 @@ def test_very_many_blank_lines_give_a_note(tmp_path: Path, monkeypatch: pytest.M
 def test_the_number_of_unusable_lines_is_limited(
     quote: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
-    for module in (csv_repair, selection):
+    for module in (csv_repair, version_selection):
         monkeypatch.setattr(module, "MOST_UNUSABLE_ROWS", 1000)
     path = tmp_path / "export.csv"
     path.write_text(HEADER + ROWS[0] + f"{quote}a\n" + "b\n" * 999)
@@ -215,7 +215,7 @@ def test_large_decompressed_blocks_are_split(tmp_path: Path) -> None:
 
 
 def test_the_number_of_rows_without_a_subject_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "MOST_UNUSABLE_ROWS", 4)
+    monkeypatch.setattr(version_selection, "MOST_UNUSABLE_ROWS", 4)
     columns: dict[str, Any] = {"subject_id": [None, 1, None], "rows": [2, 9, 3]}
     with pytest.raises(PolyframeError, match=r"a\.csv: 5 rows have no readable subject_ids"):
-        selection.select(pl.DataFrame(columns), None, ("a.csv",))  # type: ignore[arg-type]
+        version_selection.select(pl.DataFrame(columns), None, ("a.csv",))  # type: ignore[arg-type]

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from polyframe.panoptes.classifications.census import take_census, used_subjects
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
-from polyframe.panoptes.classifications.selection import Selection
 from polyframe.panoptes.classifications.sources import open_sources
+from polyframe.panoptes.classifications.version_selection import Selection
 
 Row = dict[str, Any]
 

@@ -13,8 +13,8 @@ from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations import decode as reader
-from polyframe.panoptes.annotations.coordinates import numbers_from_text
 from polyframe.panoptes.annotations.decode import decode_annotations
+from polyframe.panoptes.annotations.parse_coordinates import numbers_from_text
 
 unhurried = hypothesis_settings(deadline=None)
 

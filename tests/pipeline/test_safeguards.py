@@ -16,7 +16,6 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names, tools_to_record
 from polyframe.pipeline import plan, safeguards
-from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.manifest import (
     Manifest,
     PartitionRecord,
@@ -26,6 +25,7 @@ from polyframe.store.manifest import (
     write_manifest,
 )
 from polyframe.store.output import MANIFEST, WORK
+from polyframe.store.run_counts import Accounting, Counts
 from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]

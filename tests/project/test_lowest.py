@@ -16,7 +16,7 @@ from polyframe.core.tables import TABLES
 CORE = (
     *("core/test_ragged.py", "core/test_tables.py", "core/test_frames.py"),
     *("store/test_manifest.py", "consensus/test_reduction.py", "pipeline/test_run.py"),
-    *("panoptes/test_sources.py", "panoptes/test_selection.py"),
+    *("panoptes/test_sources.py", "panoptes/test_version_selection.py"),
     *("geometry/test_exact_contours.py", "geometry/test_averages.py"),
 )
 #: Packages of the extra `test` that those tests use, and DuckDB, which reads the tables.

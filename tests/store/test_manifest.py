@@ -12,7 +12,6 @@ import polyframe as pf
 from polyframe.core import atomic_files
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.store.accounting import Accounting, Counts
 from polyframe.store.manifest import (
     Manifest,
     PartitionRecord,
@@ -24,6 +23,7 @@ from polyframe.store.manifest import (
     write_manifest,
 )
 from polyframe.store.output import MANIFEST
+from polyframe.store.run_counts import Accounting, Counts
 from polyframe.store.stages import STAGE_TABLES, settings_of
 
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)

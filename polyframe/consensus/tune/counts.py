@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
 from polyframe.consensus.marks import Distances, Marks, distances_between, member_pairs, neighbour_distances
-from polyframe.consensus.tune.values import Grid
+from polyframe.consensus.tune.parse_grid import Grid
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.averages import cluster_consensus
-from polyframe.geometry.pairs import Pairs
+from polyframe.geometry.candidate_pairs import Pairs
 
 #: The columns of the table that are counted for each setting.
 COUNTED: Final = (

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.consensus.tune.counts import COUNTED, Tally
-from polyframe.consensus.tune.values import Grid
+from polyframe.consensus.tune.parse_grid import Grid
 from polyframe.core.arrays import Floats
 from polyframe.core.tables import TUNING
 

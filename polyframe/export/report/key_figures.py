@@ -5,9 +5,9 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.store.accounting import Accounting
 from polyframe.store.manifest import Manifest
 from polyframe.store.reading import OutputTables, scan
+from polyframe.store.run_counts import Accounting
 
 #: Number of bars of the histogram of consensus.
 BARS: Final = 20

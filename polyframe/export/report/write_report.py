@@ -13,7 +13,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import file_ending, local_path
 from polyframe.core.notes import show
-from polyframe.core.values import is_integer
+from polyframe.core.scalar_checks import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
     Background,

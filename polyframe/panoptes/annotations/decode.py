@@ -19,11 +19,11 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.bezier import FEWEST_CONTROL_POINTS, bezier_paths
-from polyframe.panoptes.annotations.coordinates import flat_paths
 from polyframe.panoptes.annotations.duplicate_marks import exact_duplicates, possible_duplicates
 from polyframe.panoptes.annotations.fast_decoder import decode_cell_fast
 from polyframe.panoptes.annotations.general_decoder import decode_cell
 from polyframe.panoptes.annotations.mark_rules import Mark, Rejection, selection_from_settings
+from polyframe.panoptes.annotations.parse_coordinates import flat_paths
 
 _LONGEST_ANSWERS: Final = 32
 

@@ -5,8 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from polyframe.core import reasons
-from polyframe.core.values import LARGEST_INDEX
-from polyframe.panoptes.annotations.coordinates import Path
+from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.panoptes.annotations.mark_rules import (
     NO_OUTLINE_TYPES,
     Answers,
@@ -22,6 +21,7 @@ from polyframe.panoptes.annotations.mark_rules import (
     tool_type_of,
     unknown_outline_keys,
 )
+from polyframe.panoptes.annotations.parse_coordinates import Path
 
 
 class _Point(msgspec.Struct, gc=False):

@@ -7,7 +7,7 @@ from reprlib import Repr
 from typing import Any, Final
 
 from polyframe.core import reasons
-from polyframe.core.values import LARGEST_INDEX
+from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.panoptes.annotations.mark_rules import (
     NO_OUTLINE_TYPES,
     OUTLINE_KEYS,

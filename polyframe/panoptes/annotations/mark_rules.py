@@ -12,7 +12,7 @@ from polyframe.core import reasons
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.drawing_tasks import split_tool
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations.coordinates import Path
+from polyframe.panoptes.annotations.parse_coordinates import Path
 
 #: The keys under which the classifiers store an outline.
 OUTLINE_KEYS: Final = ("points", "pathX", "pathY", "path")

@@ -11,8 +11,8 @@ import polars as pl
 
 from polyframe.core.drawing_tasks import split_tool
 from polyframe.core.reasons import LONGEST_TASK
+from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.core.settings import Settings
-from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.annotations.mark_rules import (
     OUTLINE_KEYS,
     draws_outlines,

@@ -8,7 +8,7 @@ from polyframe.core.choices import Visitors
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT, integer, timestamp
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.metadata import FROM_METADATA, read_metadata
-from polyframe.panoptes.classifications.selection import Selection, is_used
+from polyframe.panoptes.classifications.version_selection import Selection, is_used
 
 #: Approximate size of a row without its annotations, for planning.
 _ROW_BYTES: Final = 200

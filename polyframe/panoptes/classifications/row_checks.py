@@ -16,7 +16,7 @@ from polyframe.panoptes.classifications.column_parsers import (
 )
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.metadata import FROM_METADATA, read_metadata, volunteer
-from polyframe.panoptes.classifications.selection import Selection, is_used
+from polyframe.panoptes.classifications.version_selection import Selection, is_used
 
 
 def used_rows(source: pl.LazyFrame, selection: Selection, visitors: Visitors) -> pl.LazyFrame:

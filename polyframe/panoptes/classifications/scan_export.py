@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.core.settings import Settings
-from polyframe.panoptes.classifications import selection, sources
+from polyframe.panoptes.classifications import sources, version_selection
 from polyframe.panoptes.classifications.census import take_census, used_subjects
 from polyframe.panoptes.classifications.row_checks import used_rows
-from polyframe.panoptes.classifications.selection import PreviousSelection, Selection
 from polyframe.panoptes.classifications.sources import SourceLike
+from polyframe.panoptes.classifications.version_selection import PreviousSelection, Selection
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def scan_export(
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.repair_sources(paths, folder)
         census = take_census(opened.rows, settings.visitors)
-    chosen = selection.select(census, settings, opened.names, previous)
+    chosen = version_selection.select(census, settings, opened.names, previous)
     for note in (*sources.repeats(files), *opened.notes, *chosen.notes):
         say(note)
     return ExportScan(

@@ -5,8 +5,8 @@ from typing import Final
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
+from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.core.suggestions import nearest
-from polyframe.core.values import LARGEST_INDEX
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree
 from polyframe.panoptes.config.typed_values import (
     Place,

@@ -9,7 +9,7 @@ import yaml
 
 from polyframe.core.errors import UsageError, no_such_file
 from polyframe.core.local_paths import type_name
-from polyframe.core.values import as_builtin
+from polyframe.core.scalar_checks import as_builtin
 
 _LARGEST_FILE: Final = 1_000_000
 #: Aliases can multiply: ten give a few dozen copies at most, but a hundred can fill the memory.

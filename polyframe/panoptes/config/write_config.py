@@ -8,7 +8,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import local_path
 from polyframe.core.notes import Information, show
-from polyframe.core.values import as_builtin, is_integer
+from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, version_spec_from_config
 from polyframe.panoptes.config.workflow_export import (
     choose_workflow,

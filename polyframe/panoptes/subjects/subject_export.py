@@ -11,7 +11,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file, short_repr
 from polyframe.core.frames import clean_name
 from polyframe.core.local_paths import local_path
-from polyframe.core.values import as_builtin, is_integer
+from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns
 
 #: A frame number has fewer digits.

@@ -7,9 +7,9 @@ from polyframe.consensus.extract import undecoded_marks
 from polyframe.consensus.marks import counted_classifications
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
-from polyframe.store.accounting import total
 from polyframe.store.manifest import Manifest, counts_of
 from polyframe.store.output import MANIFEST
+from polyframe.store.run_counts import total
 from polyframe.store.validation.check_agreement import PartitionTables, marks_to_cluster, shows_repeats
 from polyframe.store.validation.finding import Finding
 

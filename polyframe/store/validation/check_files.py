@@ -18,7 +18,7 @@ from polyframe.store.fingerprints import stage_fingerprints
 from polyframe.store.foreign_files import is_system_file
 from polyframe.store.manifest import Manifest, PartitionRecord, table_parts
 from polyframe.store.output import MANIFEST, Output, part_name
-from polyframe.store.parts import FOOTER, GEO
+from polyframe.store.part_files import FOOTER, GEO
 from polyframe.store.stages import stage_of, stage_settings, tables_of
 from polyframe.store.validation.finding import FORCE, Finding
 

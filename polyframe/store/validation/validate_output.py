@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from polyframe.core.errors import PolyframeError
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.store.manifest import Manifest, PartitionRecord, load_manifest

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 import polyframe as pf
 from polyframe.core import atomic_files
 from polyframe.core.tables import TABLES
-from polyframe.store import parts
-from polyframe.store.accounting import Counts
+from polyframe.store import part_files
 from polyframe.store.output import part_name
-from polyframe.store.parts import Origin, no_more_parts, read_origin, read_parts, write_part
+from polyframe.store.part_files import Origin, no_more_parts, read_origin, read_parts, write_part
+from polyframe.store.run_counts import Counts
 
 ORIGIN = Origin(
     {"eps": 0.5, "tool": [1]}, "0123", "4567", Counts(rows_used=3, reasons={"frame_invalid": 1}, tools=["é"])
@@ -149,7 +149,7 @@ def test_a_full_disk_is_reported(tables: Any, tmp_path: Path, monkeypatch: pytes
 def test_a_process_that_ends_leaves_no_incomplete_part(
     tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "_WRITERS", threading.Semaphore(parts._MOST_WRITERS))
+    monkeypatch.setattr(part_files, "_WRITERS", threading.Semaphore(part_files._MOST_WRITERS))
     started, write = threading.Event(), pq.write_table
 
     def slowly(*arguments: Any, **options: Any) -> None:
@@ -174,7 +174,7 @@ def test_a_process_that_ends_leaves_no_incomplete_part(
     late.join(0.5)
     assert late.is_alive()
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
-    parts._WRITERS.release()
+    part_files._WRITERS.release()
     late.join()
     active.join()
 

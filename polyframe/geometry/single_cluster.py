@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName
+from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
 from polyframe.geometry.input_checks import as_list, checked_marks, checked_polygons
-from polyframe.geometry.pairs import all_pairs
 from polyframe.geometry.polygon_parts import TIE
 
 #: Rounding errors in a matrix that are accepted.

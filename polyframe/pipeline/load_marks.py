@@ -10,7 +10,7 @@ from polyframe.consensus.extract import Extraction
 from polyframe.consensus.votes import invalid_json
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.forks import use_polars
+from polyframe.core.fork_guard import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
 from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings

@@ -9,8 +9,8 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyframe.geometry import pairs as pairs_module
-from polyframe.geometry.pairs import all_pairs, candidate_pairs
+from polyframe.geometry import candidate_pairs as pairs_module
+from polyframe.geometry.candidate_pairs import all_pairs, candidate_pairs
 
 
 def as_list(pairs):

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.values import as_builtin, is_integer
+from polyframe.core.scalar_checks import as_builtin, is_integer
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from polyframe import __version__
 from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import SCHEMA_VERSION, Table
-from polyframe.store.accounting import Counts
+from polyframe.store.run_counts import Counts
 
 #: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
 GEO: Final = {

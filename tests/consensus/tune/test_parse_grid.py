@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe.consensus.tune.values import grid_of
+from polyframe.consensus.tune.parse_grid import grid_of
 from polyframe.core.errors import UsageError
 
 

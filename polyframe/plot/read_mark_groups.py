@@ -13,8 +13,8 @@ from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import as_list, local_path
+from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
-from polyframe.core.values import as_builtin, is_integer
 from polyframe.store.reading import open_tables, scan
 
 _MARK: Final = ("classification_id", "mark_index")

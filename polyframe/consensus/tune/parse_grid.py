@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list
+from polyframe.core.scalar_checks import as_builtin
 from polyframe.core.settings import Settings
-from polyframe.core.values import as_builtin
 
 #: A value, several, or a string such as `0.2:0.9:0.1` or `0.3,0.5`.
 EpsValues = str | float | Iterable[float]

@@ -9,8 +9,8 @@ from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
-from polyframe.store.accounting import Accounting, total
 from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
+from polyframe.store.run_counts import Accounting, total
 from polyframe.store.stages import tables_of
 
 

@@ -8,7 +8,7 @@ from exports import export_row, export_text
 
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Settings
-from polyframe.panoptes.classifications import census, selection, sources
+from polyframe.panoptes.classifications import census, sources, version_selection
 
 
 def written(tmp_path: Path, *exported: dict[str, str | int | None]) -> Path:
@@ -21,9 +21,9 @@ def opened(path: Path) -> pl.LazyFrame:
     return sources.open_sources([path], path.parent / "work").rows
 
 
-def chosen(path: Path, **values: object) -> selection.Selection:
+def chosen(path: Path, **values: object) -> version_selection.Selection:
     counted = census.take_census(opened(path))
-    return selection.select(counted, Settings().replace(values), (str(path),))
+    return version_selection.select(counted, Settings().replace(values), (str(path),))
 
 
 def test_versions_compare_as_versions_and_the_newest_is_the_default(tmp_path: Path) -> None:
