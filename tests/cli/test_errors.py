@@ -145,7 +145,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ),
         ("synth data/config.yaml", "is a file; name a folder, or a file that ends in .csv or .csv.gz", 1),
         ("synth data/config.yaml/x", "(Not a directory); name another place", 1),
-        ("synth data/config.yaml/x.csv", "(data/config.yaml is a file); name another place", 1),
+        ("synth data/config.yaml/x.csv", "(Not a directory); name another place", 1),
         # Values out of their range.
         (f"run {EXPORT} --eps 2 -o x", "eps must be > 0 and <= 1 (got 2.0)", 2),
         (f"run {EXPORT} --workflow-version latest -o x", "`13.19` (exactly this version)", 2),
