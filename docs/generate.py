@@ -83,14 +83,14 @@ def type_name(dtype: Any) -> str:
 
 
 def setting_lines() -> Iterator[str]:
-    """Yield every setting: its name, flag, default and meaning."""
-    yield from ("| setting | flag | default | meaning |", "|---|---|---|---|")
+    """Yield every setting: its name and flag, its default and its meaning."""
+    yield from ("| setting | default | meaning |", "|---|---|---|")
     for field in dataclasses.fields(Settings):
-        flag = f"`{field.metadata['flag']}`" if field.metadata["flag"] else ""
+        flag = f"<br>`{field.metadata['flag']}`" if field.metadata["flag"] else ""
         default = "" if field.default in (None, ()) else f"`{field.default}`"
         choices = ", ".join(f"`{choice}`" for choice in field.metadata["choices"] or ())
         meaning = field.metadata["help"] + (f" ({choices})" if choices else "")
-        yield f"| `{field.name}` | {flag} | {default} | {meaning} |"
+        yield f"| `{field.name}`{flag} | {default} | {meaning} |"
 
 
 def reason_lines() -> Iterator[str]:
