@@ -1,13 +1,12 @@
 """Define the formats and options of an export: names, defaults and help texts, in one place."""
 
-import os
 import typing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPath, local_path
 
 #: Every format and the module that writes it, which is imported late.
 FORMATS: Final = {
@@ -45,7 +44,7 @@ class ExportOptions:
         "geojson",
     )
     level: int | None = _option("one contour level, from 1", int, "geojson", *_OF_IMAGES)
-    classifications: str | os.PathLike[str] | None = _option(
+    classifications: AnyPath | None = _option(
         "classification export, which records the sizes of the images", Path, *_OF_IMAGES
     )
     image_size: str | None = _option(

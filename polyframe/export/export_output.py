@@ -1,13 +1,12 @@
 """Export an output directory in one of the formats."""
 
 import importlib
-import os
 
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ExportFormat
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
 from polyframe.export.export_options import FORMATS, ExportOptions, What
@@ -17,13 +16,13 @@ from polyframe.store.manifest import read_manifest
 
 @with_options(ExportOptions)
 def export(
-    output: str | os.PathLike[str],
+    output: AnyPath,
     to: ExportFormat,
-    path: str | os.PathLike[str],
+    path: AnyPath,
     *,
     what: What | None = None,
     level: int | None = None,
-    classifications: str | os.PathLike[str] | None = None,
+    classifications: AnyPath | None = None,
     image_size: str | None = None,
     image_name: str | None = None,
     say: Say | None = None,

@@ -18,7 +18,7 @@ from polyframe.core.arrays import Ints
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
@@ -41,10 +41,10 @@ _COUNTS: Final = {"step": pl.Int32(), "clusters_count": pl.Int64(), "n": pl.Int6
 _EXPECTED: Final = f"an output directory, or {FRAMES} with rows of the table reductions"
 
 #: An output directory, or a table of its clusters.
-Clusters = str | os.PathLike[str] | Frame
+ClusterSource = AnyPath | Frame
 
 
-def consensus_counts(output: str | os.PathLike[str]) -> pl.DataFrame:
+def consensus_counts(output: AnyPath) -> pl.DataFrame:
     """Count the clusters of an output directory by consensus and size.
 
     Parameters
@@ -78,7 +78,7 @@ def _count(reductions: pl.LazyFrame) -> pl.LazyFrame:
     return counts.sort("step", "clusters_count")
 
 
-def consensus(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
+def consensus(output: ClusterSource, ax: Axes, *, title: str | None = None) -> Axes:
     """Draw a histogram of the consensus of all clusters, stacked by cluster size.
 
     Parameters
@@ -141,7 +141,7 @@ def consensus(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
     return ax
 
 
-def consensus_by_size(output: Clusters, ax: Axes, *, title: str | None = None) -> Axes:
+def consensus_by_size(output: ClusterSource, ax: Axes, *, title: str | None = None) -> Axes:
     """Draw consensus against the number of marks: one box for each size class.
 
     Parameters
@@ -191,7 +191,7 @@ def consensus_by_size(output: Clusters, ax: Axes, *, title: str | None = None) -
     return ax
 
 
-def _counts(output: Clusters) -> pl.DataFrame:
+def _counts(output: ClusterSource) -> pl.DataFrame:
     if not is_frame(output):
         return consensus_counts(local_path(output, "output", expected=_EXPECTED))
     frame = data_frame(output, "output")
@@ -200,7 +200,7 @@ def _counts(output: Clusters) -> pl.DataFrame:
     return _count(columns_of(frame, "output", REDUCTIONS.schema, _READ).lazy()).collect()
 
 
-def _of(output: Clusters) -> str:
+def _of(output: ClusterSource) -> str:
     return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
 
 

@@ -20,7 +20,7 @@ from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
-    Image,
+    ImageArray,
     cluster_legend,
     counts,
     format_count,
@@ -34,7 +34,9 @@ from polyframe.plot.read_mark_groups import MarkCluster, MarkGroup
 AGREEMENT_TITLE: Final = "Agreement: share of the marks"
 
 
-def agreement(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str | None = None) -> Axes:
+def agreement(
+    group: MarkGroup, ax: Axes, *, image: ImageArray | None = None, title: str | None = None
+) -> Axes:
     """Draw the contours of every cluster as a heat map, with a colour bar.
 
     Parameters
@@ -85,7 +87,7 @@ def agreement(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: 
 
 
 def level(
-    group: MarkGroup, ax: Axes, *, level: int, image: Image | None = None, title: str | None = None
+    group: MarkGroup, ax: Axes, *, level: int, image: ImageArray | None = None, title: str | None = None
 ) -> Axes:
     """Draw one contour level of every cluster over its marks, which are faint.
 

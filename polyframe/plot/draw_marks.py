@@ -7,7 +7,7 @@ from matplotlib.patches import Polygon
 
 from polyframe.core.arrays import Floats
 from polyframe.plot.image_axes import (
-    Image,
+    ImageArray,
     cluster_legend,
     counts,
     heading,
@@ -22,7 +22,7 @@ _THIN: Final = 1.1
 _THICK: Final = 2.6
 
 
-def marks(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str | None = None) -> Axes:
+def marks(group: MarkGroup, ax: Axes, *, image: ImageArray | None = None, title: str | None = None) -> Axes:
     """Draw the outline of every mark, coloured by cluster; outliers dashed.
 
     Parameters
@@ -49,7 +49,9 @@ def marks(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str 
     return ax
 
 
-def averages(group: MarkGroup, ax: Axes, *, image: Image | None = None, title: str | None = None) -> Axes:
+def averages(
+    group: MarkGroup, ax: Axes, *, image: ImageArray | None = None, title: str | None = None
+) -> Axes:
     """Draw the averaged polygon of every cluster over its marks, which are faint.
 
     Parameters

@@ -92,7 +92,7 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
     quantity = _QUANTITIES[show]
     check_axes(ax)
     try:
-        _draw(tuning_table(table), ax, quantity)
+        _draw(tuning_columns(table), ax, quantity)
     except pl.exceptions.ColumnNotFoundError as error:
         column = str(error).splitlines()[0]
         raise UsageError(f"table: not one from polyframe.tune: column {column} is missing") from None
@@ -100,7 +100,7 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
     return ax
 
 
-def tuning_table(table: Frame) -> pl.DataFrame:
+def tuning_columns(table: Frame) -> pl.DataFrame:
     """Return the columns of `tune` of a frame of any library.
 
     Raises

@@ -1,7 +1,6 @@
 """Combine drawings into figures of a width in pixels, without pyplot."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Final
@@ -13,14 +12,14 @@ from polyframe.core.atomic_files import write_bytes
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
-from polyframe.core.local_paths import as_list, file_ending, local_path, type_name
+from polyframe.core.local_paths import AnyPath, as_list, file_ending, local_path, type_name
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, check_level, level_title
 from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
-from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_legend, tuning_table
-from polyframe.plot.image_axes import Image, check_group, counts, format_count, heading
+from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_columns, tuning_legend
+from polyframe.plot.image_axes import ImageArray, check_group, counts, format_count, heading
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.read_mark_groups import MarkGroup
 from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
@@ -37,7 +36,7 @@ def subject_figure(
     *,
     show: Sequence[str] = KINDS,
     level: int | None = None,
-    images: Mapping[int, Image] | None = None,
+    images: Mapping[int, ImageArray] | None = None,
     width: int = WIDTH,
 ) -> Figure:
     """Draw the groups of a subject side by side.
@@ -113,7 +112,7 @@ def subject_figure(
     return figure
 
 
-def overview_figure(output: str | os.PathLike[str], *, width: int = WIDTH) -> Figure:
+def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
     """Draw the distribution of consensus over all clusters, and consensus by size.
 
     Parameters
@@ -163,7 +162,7 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     UsageError
         If the table is not one of `tune`.
     """
-    table = tuning_table(table)
+    table = tuning_columns(table)
     figure = empty_figure(width)
     axes = [tuning(table, add_panel(figure, 2), show=kind) for kind in TUNING_KINDS]
     tuning_legend(axes[1])
@@ -235,7 +234,7 @@ def own_style() -> Iterator[None]:
         yield
 
 
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+def save_figure(figure: Figure, path: AnyPath) -> None:
     """Write a figure to a file, if it can be drawn.
 
     Parameters

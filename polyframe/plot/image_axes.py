@@ -17,7 +17,7 @@ from polyframe.core.local_paths import type_name
 from polyframe.plot.line_styles import cluster_style
 from polyframe.plot.read_mark_groups import MarkGroup
 
-Image = NDArray[Any]
+ImageArray = NDArray[Any]
 
 TITLE_POINTS: Final = 9.5
 SMALL_POINTS: Final = 8.0
@@ -31,7 +31,7 @@ _MOST_CLUSTERS: Final = 8
 _SAMPLE_POINTS: Final = 32.0  # width of the line sample before a text
 
 
-def set_up_axes(ax: Axes, group: MarkGroup, image: Image | None) -> None:
+def set_up_axes(ax: Axes, group: MarkGroup, image: ImageArray | None) -> None:
     """Set up axes like an image: pixels, y downwards, equal scales; the image, or white around the marks.
 
     Parameters

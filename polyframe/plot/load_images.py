@@ -1,6 +1,5 @@
 """Load images as arrays, from a file or a URL."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +11,10 @@ from typing import IO, Any, Final
 import numpy as np
 
 from polyframe.core.errors import PolyframeError, no_such_file
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.panoptes.subjects.image_files import upright_image
 from polyframe.plot import open_url
-from polyframe.plot.image_axes import Image
+from polyframe.plot.image_axes import ImageArray
 from polyframe.plot.open_url import check_scheme, shorten_url
 
 #: Zooniverse accepts images of up to 1 MB, and some projects have larger ones.
@@ -26,7 +25,7 @@ LONGEST_SECONDS: Final = 30.0
 _CHUNK: Final = 1 << 16
 
 
-def read_image(path: str | os.PathLike[str]) -> Image:
+def read_image(path: AnyPath) -> ImageArray:
     """Read an image and turn it upright, as browsers do.
 
     Parameters
@@ -58,7 +57,7 @@ def fetch_image(
     *,
     opened: Callable[[str, float], Any] | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> Image:
+) -> ImageArray:
     """Fetch an image by its URL.
 
     Parameters
@@ -134,7 +133,7 @@ def _too_slow(url: str, seconds: float) -> PolyframeError:
     return PolyframeError(f"{shorten_url(url)}: takes longer than {seconds:.0f} seconds; try again")
 
 
-def _decoded(file: IO[bytes], name: str) -> Image:
+def _decoded(file: IO[bytes], name: str) -> ImageArray:
     with upright_image(file, name) as image:
         mode = "RGBA" if image.has_transparency_data else "RGB"
         return np.asarray(image if image.mode == mode else image.convert(mode))

@@ -1,6 +1,5 @@
 """Read the marks, clusters, averages and contours of a subject from the tables."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +11,7 @@ from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.local_paths import as_list, local_path
+from polyframe.core.local_paths import AnyPath, as_list, local_path
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.store.reading import open_tables, scan
@@ -89,7 +88,7 @@ class MarkGroup:
 
 
 def read_groups(
-    output: str | os.PathLike[str],
+    output: AnyPath,
     subject_id: int,
     *,
     tasks: str | Iterable[str] = (),
@@ -256,7 +255,7 @@ def _cluster(
     )
 
 
-def _rows(output: str | os.PathLike[str], table: TableName, of_subject: pl.Expr) -> pl.DataFrame:
+def _rows(output: AnyPath, table: TableName, of_subject: pl.Expr) -> pl.DataFrame:
     try:
         return scan(output, table).filter(of_subject).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -279,7 +278,7 @@ def _tool_index(tool: str) -> int:
     return int(digits) if digits else -1
 
 
-def _unknown_subject(output: str | os.PathLike[str], subject_id: int) -> str:
+def _unknown_subject(output: AnyPath, subject_id: int) -> str:
     """Return the error for a subject without marks, with the nearest subjects that have some."""
     seen = scan(output, "classifications").filter(pl.col("subject_id") == subject_id).select(pl.len())
     classifications = seen.collect().item()

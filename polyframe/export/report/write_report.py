@@ -1,6 +1,5 @@
 """Write the report of an output directory."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import polars as pl
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.local_paths import file_ending, local_path
+from polyframe.core.local_paths import AnyPath, file_ending, local_path
 from polyframe.core.notes import show
 from polyframe.core.scalar_checks import is_integer
 from polyframe.export.report import LIMIT
@@ -32,8 +31,6 @@ from polyframe.store.reading import open_tables
 _ENDINGS: Final = (".html", ".htm")
 #: No output directory has more clusters.
 _LARGEST_LIMIT: Final = 2**31
-
-AnyPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
