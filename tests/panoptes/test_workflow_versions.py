@@ -63,7 +63,7 @@ def test_version_key_accepts_what_is_version_accepts(text):
     if is_version(text):
         version_key(text)
     else:
-        with pytest.raises(ValueError, match="no workflow version"):
+        with pytest.raises(ValueError, match="not a workflow version"):
             version_key(text)
 
 
