@@ -61,7 +61,7 @@ def consensus_counts(output: AnyPath) -> pl.DataFrame:
     Raises
     ------
     PolyframeError
-        If there is no table `reductions`, or it cannot be read.
+        If the table `reductions` is missing, or it cannot be read.
     """
     try:
         return _count(scan(output, "reductions")).collect(engine="streaming")

@@ -129,7 +129,7 @@ def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
     Raises
     ------
     PolyframeError
-        If there is no table `reductions`, or it cannot be read.
+        If the table `reductions` is missing, or it cannot be read.
     """
     output = local_path(output, "output")
     cluster_counts = consensus_counts(output)

@@ -28,7 +28,7 @@ _LETTER: Final = 0.56
 _MARGIN: Final = 0.06
 _TICKS: Final = 5
 _MOST_CLUSTERS: Final = 8
-_SAMPLE_POINTS: Final = 32.0  # width of the line sample before a text
+_SAMPLE_POINTS: Final = 32.0  # width of the line sample before the text
 
 
 def set_up_axes(ax: Axes, group: MarkGroup, image: ImageArray | None) -> None:
@@ -106,7 +106,7 @@ def set_title_lines(ax: Axes, lines: Sequence[str]) -> None:
 
 
 def wrap_text(text: str, letters: int) -> list[str]:
-    """Wrap a text to lines of so many letters; a number stays with its noun."""
+    """Wrap text to lines of so many letters; a number stays with its noun."""
     joined = re.sub(r"(?<=\d) (?=[a-z])", "\xa0", text)
     return [line.replace("\xa0", " ") for line in textwrap.wrap(joined, letters)]
 
