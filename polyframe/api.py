@@ -34,12 +34,12 @@ from polyframe.export.exported_file import Exported
 from polyframe.export.geo_frames import to_geopandas
 from polyframe.export.report.write_report import Reported, report
 from polyframe.panoptes.config.write_config import config
-from polyframe.pipeline.compare import tune
 from polyframe.pipeline.configure import Configs, configure, keywords
 from polyframe.pipeline.in_memory import Exports, cluster_in_memory, export_sources, extract_in_memory
 from polyframe.pipeline.load_marks import InputMarks
 from polyframe.pipeline.run import run_export
 from polyframe.pipeline.summary import Summary
+from polyframe.pipeline.tune import tune
 from polyframe.pipeline.write_stage import write_stage
 from polyframe.store import validation
 from polyframe.store.reading import scan

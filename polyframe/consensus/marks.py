@@ -24,7 +24,7 @@ _CLASSIFICATION_KEYS = [*_SUBJECT_KEYS, "classification_id"]
 
 
 @dataclass(frozen=True)
-class Marks:
+class GroupedMarks:
     """The marks that take part in a reduction; n marks, g groups.
 
     Attributes
@@ -150,7 +150,7 @@ def visitor_repeats(classifications: pl.DataFrame) -> int:
 
 def marks_taking_part(
     extractions: pl.DataFrame, classifications: pl.DataFrame | None, repeats: RepeatFilter
-) -> Marks:
+) -> GroupedMarks:
     """Repair the polygons of marks, and select those with an area whose classification counts.
 
     Parameters
@@ -172,7 +172,7 @@ def marks_taking_part(
     keys = extractions.select(*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name", "details")[taking_part]
     polygons = repaired.polygons[taking_part]
     group_offsets = runs_of_equal(keys.select(pl.struct(GROUP_KEYS).rle_id()).to_series().to_numpy())
-    return Marks(
+    return GroupedMarks(
         keys=keys,
         polygons=polygons,
         areas=repaired.areas[taking_part],
@@ -185,12 +185,12 @@ def marks_taking_part(
     )
 
 
-def neighbour_distances(marks: Marks, eps: float, engine: str) -> Distances:
+def neighbour_distances(marks: GroupedMarks, eps: float, engine: str) -> Distances:
     """Compute the distances that can be `eps` or less.
 
     Parameters
     ----------
-    marks : Marks
+    marks : GroupedMarks
     eps : float
         The largest distance of interest (fraction).
     engine : str
@@ -200,14 +200,14 @@ def neighbour_distances(marks: Marks, eps: float, engine: str) -> Distances:
     return Distances(left, right, _computed(marks, left, right, engine))
 
 
-def member_pairs(marks: Marks, members: Ints, member_offsets: Ints) -> Pairs:
+def member_pairs(marks: GroupedMarks, members: Ints, member_offsets: Ints) -> Pairs:
     """Return all pairs of marks in the same cluster but from different classifications.
 
     Marks of the same classification are infinitely far apart, which counts as 1.
 
     Parameters
     ----------
-    marks : Marks
+    marks : GroupedMarks
     members : (m,) int64
         Positions of the clustered marks, sorted by cluster.
     member_offsets : (c + 1,) int64
@@ -224,12 +224,12 @@ def member_pairs(marks: Marks, members: Ints, member_offsets: Ints) -> Pairs:
     )
 
 
-def distances_between(marks: Marks, pairs: Pairs, known: Distances, engine: str) -> Floats:
+def distances_between(marks: GroupedMarks, pairs: Pairs, known: Distances, engine: str) -> Floats:
     """Return the distance of each pair; compute only those that are not known.
 
     Parameters
     ----------
-    marks : Marks
+    marks : GroupedMarks
     pairs : (p,) int64 and (p,) int64
         Positions of marks, the left before the right; in any order.
     known : Distances
@@ -280,6 +280,6 @@ def _classifications_per_group(keys: pl.DataFrame, group_offsets: Ints, counted:
     return joined["n_classifications"].to_numpy().astype(np.int64)
 
 
-def _computed(marks: Marks, left: Ints, right: Ints, engine: str) -> Floats:
+def _computed(marks: GroupedMarks, left: Ints, right: Ints, engine: str) -> Floats:
     areas = engine_named(engine).intersection_areas
     return pair_distances(marks.polygons, marks.areas, marks.bounds, left, right, areas)

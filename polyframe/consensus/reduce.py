@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members
 from polyframe.consensus.marks import (
-    Marks,
+    GroupedMarks,
     distances_between,
     marks_taking_part,
     member_pairs,
@@ -33,7 +33,7 @@ class Clusters:
 
     Attributes
     ----------
-    marks : Marks
+    marks : GroupedMarks
         All marks that took part.
     labels : (n,) int32
         Cluster of each mark within its group; -1 for an outlier.
@@ -49,7 +49,7 @@ class Clusters:
         Fraction from 0 to 1.
     """
 
-    marks: Marks
+    marks: GroupedMarks
     labels: NDArray[np.int32]
     members: Ints
     member_offsets: Ints

@@ -13,11 +13,11 @@ from polyframe.core.callbacks import Say
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations.tools import tools_in
+from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
 from polyframe.pipeline.configure import Configured
-from polyframe.pipeline.load_marks import InputMarks, name_of, path_of, tables_of
+from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.store.reading import open_tables
@@ -52,8 +52,8 @@ def cluster_in_memory(marks: InputMarks, configured: Configured, say: Say) -> tu
         with open_tables(path, "read") as directory:
             settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
             check_volunteers_known(settings, path)
-            extractions, classifications = tables_of(path, settings)
+            extractions, classifications = load_marks(path, settings)
     else:
-        extractions, classifications = tables_of(marks, settings, say)
-    check_tools_exist(name_of(marks), tools_in(extractions), settings, configured.flagged, say)
+        extractions, classifications = load_marks(marks, settings, say)
+    check_tools_exist(name_of(marks), tools_in_extractions(extractions), settings, configured.flagged, say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -45,7 +45,7 @@ def name_of(marks: InputMarks) -> str:
     return str(marks) if isinstance(marks, (str, os.PathLike)) else f"the {type(marks).__name__}"
 
 
-def tables_of(
+def load_marks(
     marks: InputMarks, settings: Settings, say: Say = lambda _: None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Return marks as the tables `extractions` and `classifications`.

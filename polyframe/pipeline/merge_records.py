@@ -11,7 +11,7 @@ from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
 from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
 from polyframe.store.run_counts import Accounting, total
-from polyframe.store.stages import tables_of
+from polyframe.store.stages import tables_of_stages
 
 
 def merged_records(
@@ -68,4 +68,6 @@ def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) ->
     if not lost:
         return ()
     commands = " and ".join(f"polyframe {stage} {output}" for stage in lost)
-    return (f"removed out-of-date tables: {', '.join(tables_of(lost))}; rebuild them with: {commands}",)
+    return (
+        f"removed out-of-date tables: {', '.join(tables_of_stages(lost))}; rebuild them with: {commands}",
+    )

@@ -52,7 +52,7 @@ from polyframe.store.manifest import (
     earlier_manifest,
     new_manifest,
     read_manifest,
-    tools_in,
+    recorded_tools,
     with_later_stages,
 )
 from polyframe.store.output import Output
@@ -141,7 +141,7 @@ def run_export(
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         with _removing_parts_on_error(directory):
-            check_tools_exist(", ".join(export.names), tools_in(records), export.settings, flagged, say)
+            check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )

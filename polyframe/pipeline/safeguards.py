@@ -20,7 +20,7 @@ from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.tools import TOOL_SETTINGS, Tools
 from polyframe.panoptes.classifications.version_selection import PreviousSelection
 from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
-from polyframe.store.manifest import Manifest, tools_in
+from polyframe.store.manifest import Manifest, recorded_tools
 from polyframe.store.output import Output
 from polyframe.store.run_counts import Accounting, Counts, total
 
@@ -84,7 +84,7 @@ def previous_selection(output: Path, recorded: Mapping[str, Any]) -> PreviousSel
 
 def extracted_tools(manifest: Manifest) -> Tools | None:
     """Return the tools of the extractions in an output directory; None if its manifest does not say."""
-    tools = tools_in(manifest.partitions)
+    tools = recorded_tools(manifest.partitions)
     return None if tools is None else tools.selected(manifest.extraction)
 
 

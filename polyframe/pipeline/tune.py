@@ -1,148 +1,89 @@
-"""Compare settings on the extractions of an output directory, partition by partition."""
+"""Compare many values of `eps` and `min_samples` on marks from anywhere."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterable
 
 import polars as pl
 
-from polyframe.consensus.marks import marks_taking_part, selected_marks
-from polyframe.consensus.tune.counts import Tally, count_settings
-from polyframe.consensus.tune.parse_grid import Grid
-from polyframe.consensus.tune.table import tuning_table
-from polyframe.core.callbacks import Say
-from polyframe.core.notes import Information
-from polyframe.core.settings import Settings
-from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
-from polyframe.pipeline.workers import map_tasks
-from polyframe.store.manifest import Manifest
-from polyframe.store.part_files import read_parts
-from polyframe.store.reading import open_tables, part_paths
-from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
-
-#: The other settings of the clustering that are shown; drawing tasks would be too long.
-_SHOWN: Final = ("task", "tool", "filter", "min_threshold")
+from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, grid_of
+from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.choices import EngineName, RepeatFilter
+from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.notes import show
+from polyframe.panoptes.annotations.tools import tools_in_extractions
+from polyframe.pipeline.configure import Configs, configure, keywords
+from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
+from polyframe.pipeline.safeguards import check_tools_exist
+from polyframe.pipeline.tune_partitions import tune_frames, tune_output
 
 
-@dataclass(frozen=True)
-class _PartitionFiles:
-    """One partition: its part files, and the settings to compare."""
-
-    extractions: Path
-    classifications: Path
-    settings: Settings
-    grid: Grid
-
-
-def tune_output(
-    output: Path,
-    explicit: Mapping[str, Any],
-    grid: Grid,
-    say: Say,
-    progress: Callable[[int, int], None],
-    flagged: Collection[str] = (),
+def tune(
+    marks: InputMarks,
+    config: Configs = None,
+    *,
+    eps: EpsValues | None = None,
+    min_samples: MinSamplesValues | None = None,
+    workflow_id: int | None = None,
+    workflow_version: str | None = None,
+    drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
+    task: str | Iterable[str] | None = None,
+    tool: int | Iterable[int] | None = None,
+    filter: RepeatFilter | None = None,
+    min_threshold: float | None = None,
+    engine: EngineName | None = None,
+    jobs: int | None = None,
+    say: Say | None = None,
+    progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Compare settings on the extractions in an output directory.
+    """Compare many values of `eps` and `min_samples` on the same marks, like `polyframe tune`.
+
+    Distances are computed once for all of them. The numbers for each pair are those of `reduce`.
 
     Parameters
     ----------
-    output : Path
-        An output directory; it is not changed.
-    explicit : mapping
-        Settings by name from configuration files and options; the others are those of the output.
-    grid : Grid
-        The settings to compare.
-    say, progress : callable
-        Receive which settings are used, and the numbers of partitions done and in total.
-    flagged : collection of str
-        Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
+    marks : path, Extraction or frame
+        An output directory, in which nothing is changed, or anything else that `reduce` accepts.
+    config : path, mapping or several, optional
+        Configuration files in the Panoptes form, or mappings with the same keys; their `eps` and
+        `min_samples` are ignored.
+    eps : str, float or iterable of float, optional
+        The values to compare (0 < eps <= 1), or a string such as `"0.2:0.9:0.1"`, which includes both ends,
+        or `"0.3,0.5"`. Default: 0.1 to 0.9 in steps of 0.1.
+    min_samples : str, int or iterable of int, optional
+        The same with integers (min_samples >= 1). Default: 2, 3, 4.
+    workflow_id, workflow_version, drawing_tasks, task, tool, filter, min_threshold, engine, jobs
+        As for `reduce`. For an output directory, its own settings apply unless they are overridden.
+    say, progress
+        As for `run`.
 
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.tables.TUNING`.
+        One row for each pair, sorted by `eps` and `min_samples`; `polyframe.core.tables.TUNING` describes
+        the columns. Without marks all counts are 0.
 
     Raises
     ------
+    UsageError
+        If a value is not valid, there are more than 1,000 pairs, or a setting contradicts the one with which
+        the marks were extracted.
     PolyframeError
-        If the directory contains no extractions, a part is damaged, or a run changes it meanwhile.
+        If the directory contains no extractions, or a run changes it meanwhile.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
     """
-    with open_tables(output, "tune") as tables:
-        manifest = tables.manifest
-        settings = _settings(output, manifest, explicit, say)
-        check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
-        current = _current(manifest)
-        if current and current not in grid.settings:
-            eps, min_samples = current
-            made_with = f"eps {eps:g}, min_samples {min_samples}"
-            say(Information(f"{output} was made with {made_with}, which is not among these"))
-        extractions, classifications = (
-            part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
-        )
-        parts = [
-            _PartitionFiles(*paths, settings, grid)
-            for paths in zip(extractions, classifications, strict=True)
-        ]
-        return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
-
-
-def tune_frames(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
-) -> pl.DataFrame:
-    """Compare settings on marks in memory.
-
-    Parameters
-    ----------
-    extractions, classifications : polars.DataFrame
-        The tables of these names; None for classifications if only those with marks are known.
-    settings : Settings
-        All but `eps` and `min_samples`.
-    grid : Grid
-        The settings to compare.
-    """
-    return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
-
-
-def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
-    """Combine the settings of the output with those given, and say which are used."""
-    settings = settings_for_stage(manifest, "reduce", explicit)
-    check_volunteers_known(settings, output)
-    by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
-    for name in _SHOWN:
-        origin = "settings given" if explicit.get(name) is not None else f"settings of {output}"
-        by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
-    used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
-    say(Information("; ".join(used)))
-    return settings
-
-
-def _current(manifest: Manifest) -> tuple[float, int] | None:
-    """Return `eps` and `min_samples` of an output directory; None if it has no clusters."""
-    if not {"reduce", "contours"} & set(manifest.stages):
-        return None
-    return float(manifest.settings.eps), manifest.settings.min_samples
-
-
-def _tallies(
-    parts: Sequence[_PartitionFiles], jobs: int, progress: Callable[[int, int], None]
-) -> list[Tally]:
-    tallies: list[Tally] = []
-    progress(0, len(parts))
-    for tally in map_tasks(_tally_part, parts, jobs):
-        tallies.append(tally)
-        progress(len(tallies), len(parts))
-    return tallies
-
-
-def _tally_part(part: _PartitionFiles) -> Tally:
-    extractions, classifications = read_parts([part.extractions]), read_parts([part.classifications])
-    return _tally(extractions, classifications, part.settings, part.grid)
-
-
-def _tally(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
-) -> Tally:
-    selected = selected_marks(extractions, settings)
-    marks = marks_taking_part(selected, classifications, settings.filter)
-    return count_settings(marks, grid, settings.min_threshold, settings.engine)
+    chosen, say = keywords(locals()), say or show
+    grid = grid_of(eps, min_samples)
+    # The values in the configuration may then contradict one another.
+    configured = configure(config, chosen | {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}, say)
+    path = path_of(marks)
+    if path is not None and not path.is_file():
+        explicit = {k: v for k, v in configured.explicit.items() if k not in ("eps", "min_samples")}
+        return tune_output(path, explicit, grid, say, progress or no_progress, configured.flagged)
+    extractions, classifications = load_marks(marks, configured.settings, say)
+    check_tools_exist(
+        name_of(marks), tools_in_extractions(extractions), configured.settings, configured.flagged, say
+    )
+    return tune_frames(extractions, classifications, configured.settings, grid)

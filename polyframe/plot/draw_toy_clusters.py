@@ -12,7 +12,7 @@ from polyframe.core.choices import AverageType
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
 from polyframe.core.settings import Settings
-from polyframe.pipeline.load_marks import tables_of
+from polyframe.pipeline.load_marks import load_marks
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import format_count, hide_ticks, set_title_lines, set_up_axes
 from polyframe.plot.read_mark_groups import MarkGroup, groups_of
@@ -115,6 +115,6 @@ def toy_group(
     settings = Settings().replace(
         {"eps": eps, "min_samples": min_samples, "average_type": average_type, "engine": "shapely"}
     )
-    marks, classifications = tables_of(extractions, settings)
+    marks, classifications = load_marks(extractions, settings)
     clustered = cluster_marks(marks, classifications, settings)
     return groups_of(extractions, labels_table(clustered), reductions_table(clustered, settings))[0]

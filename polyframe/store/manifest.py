@@ -190,7 +190,7 @@ def with_later_stages(
     )
 
 
-def tools_in(partitions: Iterable[PartitionRecord]) -> Tools | None:
+def recorded_tools(partitions: Iterable[PartitionRecord]) -> Tools | None:
     """Return the tools of all partitions; None if one of them does not record its tools."""
     names: set[str] = set()
     for partition in partitions:

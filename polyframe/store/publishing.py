@@ -27,7 +27,7 @@ from polyframe.store.foreign_files import is_part_name, remove_own_files, return
 from polyframe.store.manifest import Manifest, load_manifest, table_parts, write_manifest
 from polyframe.store.output import Output, part_name
 from polyframe.store.part_files import read_origin
-from polyframe.store.stages import stage_of, tables_of
+from polyframe.store.stages import stage_of, tables_of_stages
 
 _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
@@ -52,7 +52,7 @@ def publish(output: Output, manifest: Manifest, before: Manifest | None) -> None
         as it was.
     """
     try:
-        changed = [_gather(output, table, manifest) for table in tables_of(manifest.stages)]
+        changed = [_gather(output, table, manifest) for table in tables_of_stages(manifest.stages)]
         if manifest == before and not any(changed):
             remove_finished(output)
             return
@@ -69,7 +69,7 @@ def complete(output: Output) -> None:
     if manifest is None:
         return
     output.replaced.mkdir(exist_ok=True)
-    tables = tables_of(manifest.stages)
+    tables = tables_of_stages(manifest.stages)
     # A table never outlives one that it was made from.
     for table in reversed(TABLES):
         if table not in tables and output.table(table).exists():

@@ -28,7 +28,7 @@ def stage_of(table: str) -> str:
     return next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
 
 
-def tables_of(stages: Iterable[str]) -> list[str]:
+def tables_of_stages(stages: Iterable[str]) -> list[str]:
     """Return the tables of some stages."""
     return [table for stage in stages for table in STAGE_TABLES[stage]]
 

@@ -17,7 +17,7 @@ from polyframe.store.part_files import read_rows_and_origin
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import read_unchanged
 from polyframe.store.recorded_settings import not_default
-from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of
+from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of_stages
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _status(output: Output) -> Status:
             raise
         # A change was completed at this moment.
         manifest = load_manifest(output.manifest)
-    parts: dict[str, list[_Part]] = {table: [] for table in tables_of(manifest.stages)}
+    parts: dict[str, list[_Part]] = {table: [] for table in tables_of_stages(manifest.stages)}
     for part in _parts(output, manifest):
         parts[part.table].append(part)
     problems = {part.file: part.problem for of_table in parts.values() for part in of_table if part.problem}
@@ -217,7 +217,7 @@ class _Part:
 
 
 def _parts(output: Output, manifest: Manifest) -> Iterator[_Part]:
-    folders = {table: table_folder(output, table) for table in tables_of(manifest.stages)}
+    folders = {table: table_folder(output, table) for table in tables_of_stages(manifest.stages)}
     for partition in manifest.partitions:
         name = part_name(partition.name)
         for stage, record in partition.stages.items():

@@ -18,9 +18,9 @@ from run_processes import (
     files,
     leftovers,
     outcome,
+    published_files,
     small_export,
     start,
-    tables_of,
     wait_for,
 )
 
@@ -83,7 +83,7 @@ def test_a_full_disk(small: Path, tmp_path: Path, small_disk: Path, polyframe: C
         line = error_line(done.err)
         assert "No space left on device" in line
         assert str(out) in line
-        assert tables_of(out) == old
+        assert published_files(out) == old
         assert leftovers(out) == []
         errors.append(line)
     assert files(out) == files(tmp_path / "expected")
@@ -108,7 +108,7 @@ def test_a_disk_that_is_full_before_publishing(
         done = polyframe("run", small, "-o", out, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert "commit.json: cannot be written (No space left on device)" in error_line(done.err)
-    assert tables_of(out) == old
+    assert published_files(out) == old
     assert leftovers(out) == []
     filling.unlink()
     assert "0 of 4 partitions processed" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
@@ -184,7 +184,7 @@ def test_a_damaged_part(fault: str, small: Path, finished: Path, polyframe: Call
     done = polyframe("reduce", finished, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert f"{part}: is missing or damaged; rebuild it with `polyframe run --force`" in error_line(done.err)
-    assert tables_of(finished) == old
+    assert published_files(finished) == old
     assert leftovers(finished) == []
     assert polyframe("run", small, "-o", finished, *HERE).code == 0
     assert files(finished) == whole
@@ -247,7 +247,7 @@ def test_the_lock_of_a_dead_process_does_not_block(small: Path, finished: Path, 
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert (finished / WORK / "lock").exists()
-    assert tables_of(finished) == whole
+    assert published_files(finished) == whole
     assert polyframe("run", small, "-o", finished, *HERE).code == 0
     assert files(finished) == whole
 

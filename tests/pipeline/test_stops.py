@@ -21,9 +21,9 @@ from run_processes import (
     files,
     leftovers,
     outcome,
+    published_files,
     small_export,
     start,
-    tables_of,
     wait_for,
 )
 
@@ -227,4 +227,4 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
         reader.join()
     assert not wrong, wrong[:3]
     assert min(n_checks.values()) > 8
-    assert set(tables_of(out)) == set(files(out))
+    assert set(published_files(out)) == set(files(out))

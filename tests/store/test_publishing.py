@@ -10,7 +10,7 @@ import fault_injection
 import polars as pl
 import pytest
 from footers import settings_in
-from run_processes import PARTITION_BYTES, files, small_export, tables_of
+from run_processes import PARTITION_BYTES, files, published_files, small_export
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -236,7 +236,7 @@ def test_a_part_of_another_run_stops_publishing(
     small, out = export_and_output
     run_that_dies(small, out, monkeypatch, eps=0.3)
     other_parts = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
-    whole = tables_of(out)
+    whole = published_files(out)
     publish = publishing.publish
 
     def late(output: Output, *arguments: Any) -> None:
@@ -247,4 +247,4 @@ def test_a_part_of_another_run_stops_publishing(
     monkeypatch.setattr(run, "publish", late)
     with pytest.raises(pf.PolyframeError, match="run again"):
         pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
-    assert tables_of(out) == whole
+    assert published_files(out) == whole

@@ -87,7 +87,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def tables_of(out: Path) -> dict[str, bytes]:
+def published_files(out: Path) -> dict[str, bytes]:
     """Return all files of an output directory, except for the work directory."""
     return {name: content for name, content in files(out).items() if not name.startswith(WORK)}
 

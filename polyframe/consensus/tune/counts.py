@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
-from polyframe.consensus.marks import Distances, Marks, distances_between, member_pairs, neighbour_distances
+from polyframe.consensus.marks import (
+    Distances,
+    GroupedMarks,
+    distances_between,
+    member_pairs,
+    neighbour_distances,
+)
 from polyframe.consensus.tune.parse_grid import Grid
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
@@ -74,7 +80,7 @@ class _Clustering:
         return np.diff(self.member_offsets)
 
 
-def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) -> Tally:
+def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str) -> Tally:
     """Cluster marks with every setting, and count the clusters.
 
     The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
@@ -82,7 +88,7 @@ def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) 
 
     Parameters
     ----------
-    marks : Marks
+    marks : GroupedMarks
     grid : Grid
         The settings.
     min_threshold : float
@@ -120,7 +126,7 @@ def count_settings(marks: Marks, grid: Grid, min_threshold: float, engine: str) 
     return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
 
 
-def _clustering(marks: Marks, near: Distances, eps: float, min_samples: int) -> _Clustering:
+def _clustering(marks: GroupedMarks, near: Distances, eps: float, min_samples: int) -> _Clustering:
     close = near.distances <= eps
     left, right = near.left[close], near.right[close]
     labels = cluster_labels(
@@ -133,7 +139,7 @@ def _clustering(marks: Marks, near: Distances, eps: float, min_samples: int) -> 
     return _Clustering(cluster, members, member_offsets, cores)
 
 
-def _pairs_of_any(marks: Marks, clusterings: Sequence[_Clustering]) -> Pairs:
+def _pairs_of_any(marks: GroupedMarks, clusterings: Sequence[_Clustering]) -> Pairs:
     """Return the pairs of different classifications that are in one cluster in any of the clusterings.
 
     To list few pairs twice, clusters that are part of a cluster of the first clustering are skipped.

@@ -20,7 +20,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.aggregation_csv.extracted_answers import details_of_marks
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
-from polyframe.panoptes.classifications.compression import blocks, kind_of
+from polyframe.panoptes.classifications.compression import blocks, file_kind
 from polyframe.panoptes.classifications.csv_repair import read_header
 
 _KEYS: Final = ("classification_id", "subject_id", "workflow_id", "task", "created_at")
@@ -77,7 +77,7 @@ def export_from_extractions(extractions: Path, export: Path, version: str) -> No
     PolyframeError
         If the file is missing or does not contain such extractions.
     """
-    kind = kind_of(extractions, str(extractions))
+    kind = file_kind(extractions, str(extractions))
     if kind == "parquet":
         raise PolyframeError(f"{extractions}: is Parquet; expected extractions as CSV")
     header = read_header(extractions, kind)

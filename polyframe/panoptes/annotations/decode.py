@@ -29,7 +29,7 @@ _LONGEST_ANSWERS: Final = 32
 
 
 @dataclass(frozen=True)
-class Marks:
+class DecodedMarks:
     """The usable marks of many cells, in the order of the cells and of the marks in them.
 
     Attributes
@@ -77,7 +77,7 @@ class Rejects:
     row : ndarray of int64, shape (n,)
         Index of the cell.
     mark_index : ndarray of int32, shape (n,)
-        As in `Marks`; -1 if the whole cell is rejected.
+        As in `DecodedMarks`; -1 if the whole cell is rejected.
     reason : list of str
         Codes from `polyframe.core.reasons`.
     detail : list of str
@@ -94,7 +94,7 @@ class Rejects:
 class Decoded:
     """The marks of some cells, and the cells and marks that cannot be used."""
 
-    marks: Marks
+    marks: DecodedMarks
     rejects: Rejects
 
 
@@ -240,8 +240,8 @@ def _as_marks(
     x: Floats,
     y: Floats,
     offsets: Ints,
-) -> Marks:
-    return Marks(
+) -> DecodedMarks:
+    return DecodedMarks(
         row=np.array(rows, dtype=np.int64),
         mark_index=np.array([mark.mark_index for mark in marks], dtype=np.int32),
         task=[mark.task for mark in marks],

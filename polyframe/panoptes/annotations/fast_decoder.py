@@ -13,8 +13,8 @@ from polyframe.panoptes.annotations.mark_rules import (
     MarkSelection,
     details_text,
     draws_outlines,
+    extractor_kind,
     is_listed,
-    kind_of,
     occurrences,
     takes_task,
     tool_name,
@@ -156,7 +156,7 @@ def _plain_mark(entry: Any, mark_index: int, task: str, selection: MarkSelection
     frame = entry.frame or 0
     if tool_index is None or not (0 <= tool_index <= LARGEST_INDEX and 0 <= frame <= LARGEST_INDEX):
         raise _Unusual
-    kind = kind_of(selection, task, tool_index, tool_type)
+    kind = extractor_kind(selection, task, tool_index, tool_type)
     if kind is None:
         return None
     x: Path

@@ -18,8 +18,8 @@ from polyframe.panoptes.annotations.mark_rules import (
     Rejection,
     details_text,
     draws_outlines,
+    extractor_kind,
     is_listed,
-    kind_of,
     occurrences,
     takes_task,
     tool_name,
@@ -198,7 +198,7 @@ def _read_mark(
     if tool_index is None:
         return rejection(reasons.TOOL_MISSING, f"`{name}` is {_shown(entry.get(name))}, expected an integer")
     tool_type = _tool_type(entry)
-    kind = kind_of(selection, task, tool_index, tool_type)
+    kind = extractor_kind(selection, task, tool_index, tool_type)
     if kind is None:
         return None
     outline = _outline(entry)

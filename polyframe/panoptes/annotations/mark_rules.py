@@ -104,7 +104,7 @@ def takes_task(selection: MarkSelection, task: str) -> bool:
     )
 
 
-def kind_of(
+def extractor_kind(
     selection: MarkSelection, task: str, tool_index: int, tool_type: str | None
 ) -> ExtractorKind | None:
     """Return how to read a mark of a selected task; None if the tool is not selected."""

@@ -94,7 +94,7 @@ class Tools:
         return list(dict.fromkeys(missing))
 
 
-def tools_in(extractions: pl.DataFrame) -> Tools:
+def tools_in_extractions(extractions: pl.DataFrame) -> Tools:
     """Return the tasks and tools of rows of the table extractions; tools without a number are skipped."""
     pairs = (
         extractions.select(
@@ -124,7 +124,7 @@ def tools_to_record(extractions: pl.DataFrame, cells: Iterable[str | None], sett
     list of str
         Such as `T0_toolIndex1`, or `T0` for a drawing task that was answered without an outline; sorted.
     """
-    tools = tools_in(extractions)
+    tools = tools_in_extractions(extractions)
     if tools.missing(settings):
         tools = _add_tools_of_cells(cells, tools)
     # Selected tools first: a hostile partition can have any number of tools.

@@ -35,7 +35,7 @@ _PLAIN_BLOCK_BYTES: Final = 1 << 20
 _GZIP_FORMAT: Final = 31
 
 
-def kind_of(path: Path, name: str) -> Kind:
+def file_kind(path: Path, name: str) -> Kind:
     """Return the kind of a file, from its first bytes.
 
     Parameters

@@ -22,7 +22,7 @@ from polyframe.panoptes.classifications.columns import (
     open_csv,
     tidy,
 )
-from polyframe.panoptes.classifications.compression import Kind, blocks, has_skippable_start, kind_of
+from polyframe.panoptes.classifications.compression import Kind, blocks, file_kind, has_skippable_start
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns, write_with_feeds
 from polyframe.panoptes.classifications.parquet_files import damaged, open_parquet
 
@@ -193,7 +193,7 @@ def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.Lazy
         file = _frame_file(path, work / f"frame-{index}.parquet")
     else:
         file = _regular_file(path, work / f"spooled-{index}")
-    kind = kind_of(file, name)
+    kind = file_kind(file, name)
     if kind == "parquet":
         rows = open_parquet(file, name, work / f"split-{index}.parquet")
         if thorough:
@@ -223,7 +223,7 @@ def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.Lazy
         # Without an error number it is a compressed file that Polars cannot decompress, not a disk error.
         if error.errno is not None:
             raise PolyframeError(f"{name}: cannot be read ({error.strerror})") from None
-    kind_of(file, name)  # It may have disappeared, which is an error.
+    file_kind(file, name)  # It may have disappeared, which is an error.
     try:
         rows, note = _repair(file, kind, repaired)
     except csv_repair.TooManyUnusableRowsError:

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.classifications.column_parsers import integer
-from polyframe.panoptes.classifications.compression import kind_of
+from polyframe.panoptes.classifications.compression import file_kind
 from polyframe.panoptes.classifications.metadata import NATURAL
 
 #: Width and height by subject and frame.
@@ -39,7 +39,7 @@ def read_image_sizes(export: Path) -> Sizes:
     PolyframeError
         If the file cannot be read or lacks the columns.
     """
-    kind = kind_of(export, str(export))
+    kind = file_kind(export, str(export))
     try:
         rows = (
             pl.scan_parquet(export, glob=False)

@@ -19,7 +19,7 @@ from polyframe.store.foreign_files import is_system_file
 from polyframe.store.manifest import Manifest, PartitionRecord, table_parts
 from polyframe.store.output import MANIFEST, Output, part_name
 from polyframe.store.part_files import FOOTER, GEO
-from polyframe.store.stages import stage_of, stage_settings, tables_of
+from polyframe.store.stages import stage_of, stage_settings, tables_of_stages
 from polyframe.store.validation.finding import FORCE, Finding
 
 _AGAIN: Final = "run again"
@@ -93,7 +93,7 @@ def folder_findings(output: Output, manifest: Manifest, folders: Mapping[str, Pa
     folders : mapping of str to Path
         The folder of each table.
     """
-    tables = tables_of(manifest.stages)
+    tables = tables_of_stages(manifest.stages)
     findings = [
         Finding("files", table, "is not a table in the manifest", "remove it")
         for table in TABLES

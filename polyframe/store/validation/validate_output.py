@@ -13,7 +13,7 @@ from polyframe.store.manifest import Manifest, PartitionRecord, load_manifest
 from polyframe.store.output import Output, part_name
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import check_unchanged
-from polyframe.store.stages import STAGE_TABLES, tables_of
+from polyframe.store.stages import STAGE_TABLES, tables_of_stages
 from polyframe.store.status import manifest_file
 from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
 from polyframe.store.validation.check_agreement import PartitionTables
@@ -49,7 +49,7 @@ def _check(output: Output) -> Findings:
     findings += check_counts.accounting_findings(manifest)
     reader = _Reader(manifest, folders, settings, check_rows.ranges(manifest.partitions))
     for record in manifest.partitions:
-        frames = {table: reader.read(table, record) for table in tables_of(manifest.stages)}
+        frames = {table: reader.read(table, record) for table in tables_of_stages(manifest.stages)}
         known = {name: frame for name, frame in frames.items() if frame is not None}
         findings += reader.findings
         reader.findings.clear()
@@ -75,7 +75,7 @@ def _open(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Findin
     except PolyframeError as error:
         problem, _, advice = str(error).removeprefix(f"{path}: ").rpartition("; ")
         return None, {}, [*findings, Finding("manifest", name, problem, advice)]
-    folders = {table: table_folder(output, table) for table in tables_of(manifest.stages)}
+    folders = {table: table_folder(output, table) for table in tables_of_stages(manifest.stages)}
     return manifest, folders, findings
 
 

@@ -21,7 +21,7 @@ from polyframe.consensus import marks
 from polyframe.consensus.extract import repaired_polygons
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
-from polyframe.pipeline import tune as tune_module
+from polyframe.pipeline import tune_partitions
 
 EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
 MIN_SAMPLES = [1, 2, 3, 4]
@@ -140,7 +140,7 @@ def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.M
         return pair_distances(polygons, areas, bounds, left, right, engine)
 
     monkeypatch.setattr(marks, "pair_distances", count)
-    monkeypatch.setattr("polyframe.pipeline.tune.marks_taking_part", begin)
+    monkeypatch.setattr("polyframe.pipeline.tune_partitions.marks_taking_part", begin)
     pf.tune(partitioned, eps="0.1:0.9:0.1", min_samples="1:5", jobs=1)
     assert len(seen) == len(list((partitioned / "extractions").iterdir()))
     assert len(calls) == 2 * len(seen)  # one for neighbours, one for the other pairs within clusters
@@ -344,13 +344,13 @@ def test_a_run_during_the_comparison_is_an_error(
     tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pf.run(small_export, tmp_path / "out", jobs=1)
-    count = tune_module.count_settings
+    count = tune_partitions.count_settings
 
     def changed(*arguments: Any) -> Any:
         pf.run(small_export, tmp_path / "out", jobs=1, eps=0.9)
         return count(*arguments)
 
-    monkeypatch.setattr("polyframe.pipeline.tune.count_settings", changed)
+    monkeypatch.setattr("polyframe.pipeline.tune_partitions.count_settings", changed)
     with pytest.raises(pf.PolyframeError, match="a run changed it during the tune; tune it again"):
         pf.tune(tmp_path / "out")
 

@@ -1,0 +1,148 @@
+"""Compare settings on the extractions of an output directory, partition by partition."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe.consensus.marks import marks_taking_part, selected_marks
+from polyframe.consensus.tune.counts import Tally, count_settings
+from polyframe.consensus.tune.parse_grid import Grid
+from polyframe.consensus.tune.table import tuning_table
+from polyframe.core.callbacks import Say
+from polyframe.core.notes import Information
+from polyframe.core.settings import Settings
+from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
+from polyframe.pipeline.workers import map_tasks
+from polyframe.store.manifest import Manifest
+from polyframe.store.part_files import read_parts
+from polyframe.store.reading import open_tables, part_paths
+from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
+
+#: The other settings of the clustering that are shown; drawing tasks would be too long.
+_SHOWN: Final = ("task", "tool", "filter", "min_threshold")
+
+
+@dataclass(frozen=True)
+class _PartitionFiles:
+    """One partition: its part files, and the settings to compare."""
+
+    extractions: Path
+    classifications: Path
+    settings: Settings
+    grid: Grid
+
+
+def tune_output(
+    output: Path,
+    explicit: Mapping[str, Any],
+    grid: Grid,
+    say: Say,
+    progress: Callable[[int, int], None],
+    flagged: Collection[str] = (),
+) -> pl.DataFrame:
+    """Compare settings on the extractions in an output directory.
+
+    Parameters
+    ----------
+    output : Path
+        An output directory; it is not changed.
+    explicit : mapping
+        Settings by name from configuration files and options; the others are those of the output.
+    grid : Grid
+        The settings to compare.
+    say, progress : callable
+        Receive which settings are used, and the numbers of partitions done and in total.
+    flagged : collection of str
+        Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `polyframe.core.tables.TUNING`.
+
+    Raises
+    ------
+    PolyframeError
+        If the directory contains no extractions, a part is damaged, or a run changes it meanwhile.
+    """
+    with open_tables(output, "tune") as tables:
+        manifest = tables.manifest
+        settings = _settings(output, manifest, explicit, say)
+        check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
+        current = _current(manifest)
+        if current and current not in grid.settings:
+            eps, min_samples = current
+            made_with = f"eps {eps:g}, min_samples {min_samples}"
+            say(Information(f"{output} was made with {made_with}, which is not among these"))
+        extractions, classifications = (
+            part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
+        )
+        parts = [
+            _PartitionFiles(*paths, settings, grid)
+            for paths in zip(extractions, classifications, strict=True)
+        ]
+        return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
+
+
+def tune_frames(
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+) -> pl.DataFrame:
+    """Compare settings on marks in memory.
+
+    Parameters
+    ----------
+    extractions, classifications : polars.DataFrame
+        The tables of these names; None for classifications if only those with marks are known.
+    settings : Settings
+        All but `eps` and `min_samples`.
+    grid : Grid
+        The settings to compare.
+    """
+    return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
+
+
+def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
+    """Combine the settings of the output with those given, and say which are used."""
+    settings = settings_for_stage(manifest, "reduce", explicit)
+    check_volunteers_known(settings, output)
+    by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
+    for name in _SHOWN:
+        origin = "settings given" if explicit.get(name) is not None else f"settings of {output}"
+        by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
+    used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
+    say(Information("; ".join(used)))
+    return settings
+
+
+def _current(manifest: Manifest) -> tuple[float, int] | None:
+    """Return `eps` and `min_samples` of an output directory; None if it has no clusters."""
+    if not {"reduce", "contours"} & set(manifest.stages):
+        return None
+    return float(manifest.settings.eps), manifest.settings.min_samples
+
+
+def _tallies(
+    parts: Sequence[_PartitionFiles], jobs: int, progress: Callable[[int, int], None]
+) -> list[Tally]:
+    tallies: list[Tally] = []
+    progress(0, len(parts))
+    for tally in map_tasks(_tally_part, parts, jobs):
+        tallies.append(tally)
+        progress(len(tallies), len(parts))
+    return tallies
+
+
+def _tally_part(part: _PartitionFiles) -> Tally:
+    extractions, classifications = read_parts([part.extractions]), read_parts([part.classifications])
+    return _tally(extractions, classifications, part.settings, part.grid)
+
+
+def _tally(
+    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+) -> Tally:
+    selected = selected_marks(extractions, settings)
+    marks = marks_taking_part(selected, classifications, settings.filter)
+    return count_settings(marks, grid, settings.min_threshold, settings.engine)
