@@ -34,7 +34,7 @@ from polyframe.export.exported_file import Exported
 from polyframe.export.geo_frames import to_geopandas
 from polyframe.export.report.write_report import Reported, report
 from polyframe.panoptes.config.write_config import config
-from polyframe.pipeline.configure import Configs, configure, keywords
+from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
 from polyframe.pipeline.in_memory import Exports, cluster_in_memory, export_sources, extract_in_memory
 from polyframe.pipeline.load_marks import InputMarks
 from polyframe.pipeline.run import run_export
@@ -157,7 +157,7 @@ def run(
     >>> import polyframe as pf
     >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
     """
-    chosen, say = keywords(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), say or show
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     configured = configure(config, chosen, say)
     return run_export(
@@ -232,7 +232,7 @@ def extract(
     UsageError, PolyframeError
         As for `run`.
     """
-    chosen, say = keywords(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), say or show
     configured = configure(config, chosen, say)
     if output is None:
         return extract_in_memory(classifications, configured, say)
@@ -295,9 +295,9 @@ def reduce(
     Parameters
     ----------
     marks : Extraction, frame or path
-        The result of `extract`; a frame with the columns of the table `extractions`, whose
-        `n_classifications` counts only classifications with a mark; an output directory, whose settings
-        apply unless they are overridden; or a CSV file of extractions of panoptes_aggregation.
+        The result of `extract`; a frame with the columns of the table `extractions`; an output directory,
+        whose settings apply unless they are overridden; or a CSV file of extractions of panoptes_aggregation.
+        With a frame, `n_classifications` of the results counts only classifications with a mark.
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
@@ -326,7 +326,7 @@ def reduce(
     >>> pf.reduce(pf.extract("classifications.csv"), eps=0.4).reductions  # doctest: +SKIP
     >>> pf.reduce("out", output="out", average="union")  # doctest: +SKIP
     """
-    chosen, say = keywords(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), say or show
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")
@@ -388,7 +388,7 @@ def contours(
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
-        Write the table `contours`; only if `marks` is an output directory, and the same one.
+        Write the table `contours`; `marks` must be the same output directory.
     {settings}
     force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
@@ -403,7 +403,7 @@ def contours(
     UsageError, PolyframeError
         As for `reduce`.
     """
-    chosen, say = keywords(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), say or show
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")

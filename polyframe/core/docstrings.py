@@ -26,7 +26,7 @@ def with_settings(*stages: Affects) -> Callable[[Function], Function]:
         The settings are listed in the order of their declaration.
     """
     declared = [f for f in dataclasses.fields(Settings) if f.metadata["affects"] in stages]
-    return _filling("{settings}", declared)
+    return _docstring_filler("{settings}", declared)
 
 
 def with_options(options: Any) -> Callable[[Function], Function]:
@@ -37,10 +37,10 @@ def with_options(options: Any) -> Callable[[Function], Function]:
     options : type
         A dataclass whose fields have their help text as metadata.
     """
-    return _filling("{options}", dataclasses.fields(options))
+    return _docstring_filler("{options}", dataclasses.fields(options))
 
 
-def _filling(marker: str, fields: Iterable[_Field]) -> Callable[[Function], Function]:
+def _docstring_filler(marker: str, fields: Iterable[_Field]) -> Callable[[Function], Function]:
     def fill(function: Function) -> Function:
         if function.__doc__ is not None:  # it is with `python -OO`
             entries = "\n".join(line for f in fields for line in _entry(f))

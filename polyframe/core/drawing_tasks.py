@@ -7,7 +7,7 @@ from typing import Final
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.scalar_checks import LARGEST_INDEX, is_integer
-from polyframe.core.setting_rules import Rule, each
+from polyframe.core.setting_rules import Rule, tuple_of
 
 #: `1`, or `T0:1` for the tool of one task.
 _TOOL: Final = re.compile(r"(?:(.+):)?([0-9]{1,10})", re.DOTALL)
@@ -56,9 +56,9 @@ def _is_drawing_task(value: object) -> bool:
     return value.tools is None or (isinstance(value.tools, tuple) and all(map(_is_index, value.tools)))
 
 
-DRAWING_TASKS: Final = each("DrawingTask objects, such as DrawingTask('T0', (0, 1))", _is_drawing_task)
-TASKS: Final = each("task keys, such as T0", lambda task: isinstance(task, str) and task != "")
-TOOLS: Final = each("tool indices, such as 0", _is_index)
-BEZIER_TOOLS: Final[Rule] = each(
+DRAWING_TASKS: Final = tuple_of("DrawingTask objects, such as DrawingTask('T0', (0, 1))", _is_drawing_task)
+TASKS: Final = tuple_of("task keys, such as T0", lambda task: isinstance(task, str) and task != "")
+TOOLS: Final = tuple_of("tool indices, such as 0", _is_index)
+BEZIER_TOOLS: Final[Rule] = tuple_of(
     "tool indices, such as 1 or T0:1", lambda tool: _TOOL.fullmatch(str(tool).strip()) is not None
 )

@@ -75,7 +75,7 @@ def optional(rule: Rule) -> Rule:
     return replace(rule, interval="", accepts=lambda value: value is None or rule.accepts(value))
 
 
-def each(expected: str, accepts: Callable[[Any], bool]) -> Rule:
+def tuple_of(expected: str, accepts: Callable[[Any], bool]) -> Rule:
     """Accept tuples whose items are all valid."""
     return Rule(expected, lambda value: isinstance(value, tuple) and all(map(accepts, value)))
 

@@ -22,11 +22,11 @@ from polyframe.panoptes.aggregation_csv.reduction_rows import (
     Contours,
     Group,
     Row,
+    becomes_float_if_missing,
     contour_cells,
     first_cells,
     in_order,
     reduction_cells,
-    with_gaps,
 )
 from polyframe.store.reading import OutputTables, open_tables
 
@@ -77,7 +77,7 @@ def _write(output: Path, path: Path, table: str) -> Exported:
         for row in _rows(source, table, tasks, keys_only=True):
             columns.update(row.keys())
             n_rows += 1
-        gaps = [name for name, rows in columns.items() if with_gaps(name) and rows < n_rows]
+        gaps = [name for name, rows in columns.items() if becomes_float_if_missing(name) and rows < n_rows]
         file.write(_line(columns))
         for row in _rows(source, table, tasks):
             row |= {name: f"{row[name]}.0" for name in gaps if name in row}

@@ -109,7 +109,7 @@ def build_arrangement(
     used, origin = np.unique(
         np.concatenate([arcs.nodes[arcs.offsets[:-1]], arcs.nodes[arcs.offsets[1:] - 1]]), return_inverse=True
     )
-    order = _around_nodes(origin, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
+    order = _sort_by_angle(origin, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
     left, wrong = _depths(arcs, used, origin, order, (rings, ring_cluster, ring_weight))
     right = left - arcs.step
 
@@ -142,7 +142,7 @@ def _depths(
     `used` are the nodes at which half-edges begin, `rings` the rings with their clusters and weights.
     """
     start, end = np.split(origin, 2)
-    after = _steps_around(origin, order, np.concatenate([arcs.step, -arcs.step]))
+    after = _cumulative_depth_changes(origin, order, np.concatenate([arcs.step, -arcs.step]))
     rise = after[: len(start)] - after[len(start) :] - arcs.step
     with_arcs = arcs.first >= 0
     first = np.searchsorted(used, arcs.first[with_arcs])
@@ -161,7 +161,7 @@ def _depths(
     return depth[start] + after[: len(start)], depth[end] - depth[start] != rise
 
 
-def _around_nodes(origin: Ints, across: Floats, up: Floats) -> Ints:
+def _sort_by_angle(origin: Ints, across: Floats, up: Floats) -> Ints:
     """Order half-edges by origin, and around it by direction: anticlockwise from due west.
 
     Slopes order the directions within a quarter turn. `arctan2` would be simpler, but its last digit depends
@@ -190,7 +190,7 @@ def _ends(coordinates: Floats, offsets: Ints) -> Floats:
     return np.column_stack([leaving, towards])
 
 
-def _steps_around(origin: Ints, order: Ints, steps: Ints) -> Ints:
+def _cumulative_depth_changes(origin: Ints, order: Ints, steps: Ints) -> Ints:
     """Add up the changes of depth around every node, anticlockwise from due west.
 
     Returns for each half-edge the change from the sector in the west to the sector just after the half-edge.

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.numba_jit import compile_loops
-from polyframe.geometry.duplicate_outlines import without_third_copies
+from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
 from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import (
@@ -47,7 +47,7 @@ def cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     ndarray of shapely.Polygon, shape (c,)
         Empty if a cluster has no marks, or if GEOS fails to unite them.
     """
-    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
+    polygons, starts = keep_two_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     unions = _first_members(polygons, starts)
     several = np.flatnonzero(counts > 1)
@@ -83,7 +83,7 @@ def cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray
     ndarray of shapely.Polygon, shape (c,)
         Empty if the marks of a cluster have no area in common, or if GEOS fails to intersect them.
     """
-    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
+    polygons, starts = keep_two_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     common = _first_members(polygons, starts)
     for member in range(1, counts.max(initial=1)):  # the next member of every cluster at once

@@ -54,7 +54,7 @@ def first_copies(polygons: NDArray[Any], cluster: Ints) -> Ints:
     return first
 
 
-def without_third_copies(polygons: NDArray[Any], offsets: Ints) -> tuple[NDArray[Any], Ints]:
+def keep_two_copies(polygons: NDArray[Any], offsets: Ints) -> tuple[NDArray[Any], Ints]:
     """Drop all but two copies of outlines that a cluster contains many times.
 
     No union or intersection changes. With two copies, a cluster of one outline stays one of several marks.

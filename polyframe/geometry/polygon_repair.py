@@ -142,9 +142,9 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     starts = np.asarray(offsets, dtype=np.int64)
     problems = np.full(len(starts) - 1, None, dtype=object)
     with np.errstate(over="ignore", invalid="ignore"):  # paths that overflow are doubtful too
-        clear = _winds_clearly(x, y, starts)
+        clear = _have_clear_orientation(x, y, starts)
         clear &= ~may_cross_often(x, y, starts[:-1], np.diff(starts))
-        clear &= ~_turn_back(x, y, starts)
+        clear &= ~_have_spikes_or_repeats(x, y, starts)
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
     among_doubtful = offsets_of(np.diff(starts)[doubtful])
@@ -152,7 +152,7 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     return problems
 
 
-def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
+def _have_clear_orientation(x: Floats, y: Floats, starts: Ints) -> Flags:
     """Return which paths have a signed area that is large for their box, and usable coordinates."""
     counts = np.diff(starts)
     clear = np.zeros(len(counts), dtype=np.bool_)
@@ -178,7 +178,7 @@ def _winds_clearly(x: Floats, y: Floats, starts: Ints) -> Flags:
     return clear
 
 
-def _turn_back(x: Floats, y: Floats, starts: Ints) -> Flags:
+def _have_spikes_or_repeats(x: Floats, y: Floats, starts: Ints) -> Flags:
     """Return which paths, closed, leave a point in the direction they came from, or repeat it."""
     turning = np.zeros(len(starts) - 1, np.bool_)
     along_x, along_y = np.diff(x), np.diff(y)

@@ -29,7 +29,7 @@ _KEYWORDS: Final = {
 
 
 @dataclass(frozen=True)
-class Configured:
+class ResolvedSettings:
     """The settings of a call.
 
     Attributes
@@ -47,7 +47,7 @@ class Configured:
     flagged: frozenset[str]
 
 
-def keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def settings_from_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings among the arguments of a public function, by name; None means "not set".
 
     Raises
@@ -66,7 +66,7 @@ def keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Configured:
+def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> ResolvedSettings:
     """Combine settings: defaults, overridden by configuration files, overridden by keyword arguments.
 
     Parameters
@@ -96,7 +96,7 @@ def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Co
     settings = Settings().replace(explicit)
     check_engine(settings.engine)
     _check_tasks_and_tools(settings)
-    return Configured(settings, explicit, frozenset(chosen))
+    return ResolvedSettings(settings, explicit, frozenset(chosen))
 
 
 def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:

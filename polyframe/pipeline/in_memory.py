@@ -16,7 +16,7 @@ from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
-from polyframe.pipeline.configure import Configured
+from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
@@ -38,14 +38,14 @@ def export_sources(classifications: Any) -> list[SourceLike]:
     ]
 
 
-def extract_in_memory(classifications: Exports, configured: Configured, say: Say) -> Extraction:
+def extract_in_memory(classifications: Exports, configured: ResolvedSettings, say: Say) -> Extraction:
     """Extract the marks of an export."""
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
         sources = export_sources(classifications)
         return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
 
 
-def cluster_in_memory(marks: InputMarks, configured: Configured, say: Say) -> tuple[Settings, Clusters]:
+def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
     if path is not None and not path.is_file():

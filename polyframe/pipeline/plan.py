@@ -83,7 +83,7 @@ def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str,
         partition.name: current_stages(
             partition.name,
             stage_fingerprints(partition.content, spec.settings, spec.key),
-            _places(spec, partition),
+            _row_positions_fingerprint(spec, partition),
             spec.stages,
             spec.earlier,
         )
@@ -118,7 +118,7 @@ def task_for(
         settings=spec.settings,
         output=spec.earlier.output,
         fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key),
-        places=_places(spec, partition),
+        places=_row_positions_fingerprint(spec, partition),
     )
 
 
@@ -177,7 +177,7 @@ def kept_stages(
     return settings.replace({name: getattr(spec.settings, name) for name in new}), records
 
 
-def _places(spec: RunSpec, partition: Partition) -> str:
+def _row_positions_fingerprint(spec: RunSpec, partition: Partition) -> str:
     if spec.selection is None:
         return spec.earlier.records[partition.name].stages["extract"].places or ""
     return places_fingerprint(partition.places, spec.selection.sources)

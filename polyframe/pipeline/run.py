@@ -93,7 +93,7 @@ def run_export(
     force : bool
         Rebuild everything, with the same borders of partitions.
     explicit : collection of str
-        Names of the settings given in any way; those of stages that are not run are recorded.
+        Names of settings that the user gave; those for stages not run now are stored for later.
     flagged : collection of str
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
 
@@ -281,7 +281,10 @@ def run_extractions(
 
 @contextlib.contextmanager
 def _removing_parts_on_error(directory: Output) -> Iterator[None]:
-    """Remove finished parts on an error that needs another command, which cannot use them."""
+    """On an error that only a different command can fix, remove the finished parts.
+
+    That command cannot reuse them.
+    """
     try:
         yield
     except PolyframeError:

@@ -10,7 +10,7 @@ from polyframe.core.choices import EngineName, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.panoptes.annotations.tools import tools_in_extractions
-from polyframe.pipeline.configure import Configs, configure, keywords
+from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
@@ -74,7 +74,7 @@ def tune(
     >>> import polyframe as pf
     >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
     """
-    chosen, say = keywords(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), say or show
     grid = grid_of(eps, min_samples)
     # The values in the configuration may then contradict one another.
     configured = configure(config, chosen | {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}, say)

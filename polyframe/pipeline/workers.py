@@ -74,7 +74,7 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
             for task in suspects:
                 del pending[task.partition.name]
                 say(f"the system killed a worker, perhaps because of {_describe(task)}; trying it alone")
-                yield from _alone(task, split, say, lost)
+                yield from _retry_in_own_worker(task, split, say, lost)
     if lost:
         raise PolyframeError(
             f"{_describe(lost[0])}: the system killed its worker every time, most likely for lack of memory"
@@ -117,14 +117,14 @@ def map_tasks(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) 
 
     try:
         workers = min(jobs or joblib.cpu_count(), len(tasks))
-        yield from _in_workers(functools.partial(_do, work), tasks, workers)
+        yield from _in_workers(functools.partial(_run_in_worker, work), tasks, workers)
     except BrokenExecutor:
         raise PolyframeError(
             "the system killed a worker, most likely for lack of memory: free memory, or try --jobs 1"
         ) from None
 
 
-def _alone(
+def _retry_in_own_worker(
     task: PartitionTask, split: Split, say: Say, lost: list[PartitionTask], again: bool = True
 ) -> Iterator[PartitionResult]:
     """Run a task in its own worker; if that is killed, run its pieces."""
@@ -137,7 +137,7 @@ def _alone(
             return
         say(f"killed again: splitting {_describe(task)} into {len(pieces)}")
         for piece in pieces:
-            yield from _alone(piece, split, say, lost, again=False)
+            yield from _retry_in_own_worker(piece, split, say, lost, again=False)
 
 
 def _in_workers(
@@ -178,7 +178,7 @@ def _parallel(workers: int, hint: str) -> Any:
 
 
 def _process(task: PartitionTask, caller: int) -> PartitionResult:
-    return _do(_in_memory, task, caller)
+    return _run_in_worker(_in_memory, task, caller)
 
 
 def _in_memory(task: PartitionTask) -> PartitionResult:
@@ -192,14 +192,14 @@ def _in_memory(task: PartitionTask) -> PartitionResult:
         ) from None
 
 
-def _do(work: Callable[[Task], Result], task: Task, caller: int) -> Result:
+def _run_in_worker(work: Callable[[Task], Result], task: Task, caller: int) -> Result:
     if os.getpid() != caller:
-        _end_with(caller)
+        _exit_when_caller_dies(caller)
     return work(task)
 
 
 @functools.cache
-def _end_with(caller: int) -> None:
+def _exit_when_caller_dies(caller: int) -> None:
     """End this worker when the process that called it has ended, and only then.
 
     Ctrl-C in a terminal reaches the workers too, but the caller decides. If the caller was killed, its

@@ -5,7 +5,7 @@ from pathlib import Path
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.notes import Information
-from polyframe.pipeline.configure import Configured
+from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.from_extractions import run_extractions_csv
 from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.run import run_extractions
@@ -18,7 +18,7 @@ def write_stage(
     stage: str,
     marks: InputMarks,
     output: Path,
-    configured: Configured,
+    configured: ResolvedSettings,
     say: Say,
     progress: Progress,
     *,
@@ -34,7 +34,7 @@ def write_stage(
         The output directory itself; for `reduce`, also a CSV file of extractions.
     output : Path
         The output directory.
-    configured : Configured
+    configured : ResolvedSettings
         The settings of the call.
     say, progress : callable
         Receive notes, and the number of finished partitions and of all partitions.
@@ -79,7 +79,7 @@ def write_stage(
 
 
 def _rerun(
-    stage: str, output: Path, configured: Configured, say: Say, progress: Progress, force: bool
+    stage: str, output: Path, configured: ResolvedSettings, say: Say, progress: Progress, force: bool
 ) -> Summary:
     settings = settings_for_stage(read_manifest(output), stage, configured.explicit)
     inherited = not_default(settings, without=configured.explicit)

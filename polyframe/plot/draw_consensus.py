@@ -136,7 +136,7 @@ def consensus(output: ClusterSource, ax: Axes, *, title: str | None = None) -> A
     else:
         write_note(ax, "no clusters")
         spread = "nothing to show"
-    lines = [f"Consensus of {format_count(int(height.sum()), 'cluster')}{_of(output)}", spread]
+    lines = [f"Consensus of {format_count(int(height.sum()), 'cluster')}{_source_suffix(output)}", spread]
     set_title_lines(ax, lines if title is None else [title])
     return ax
 
@@ -200,7 +200,7 @@ def _counts(output: ClusterSource) -> pl.DataFrame:
     return _count(columns_of(frame, "output", REDUCTIONS.schema, _READ).lazy()).collect()
 
 
-def _of(output: ClusterSource) -> str:
+def _source_suffix(output: ClusterSource) -> str:
     return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
 
 

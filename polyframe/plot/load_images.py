@@ -80,7 +80,9 @@ def fetch_image(
         or has more than 30 MB.
     """
     check_scheme(url)
-    content = _within(LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.open_url, clock))
+    content = _run_with_timeout(
+        LONGEST_SECONDS, url, lambda: _downloaded(url, opened or open_url.open_url, clock)
+    )
     return _decoded(BytesIO(content), shorten_url(url))
 
 
@@ -106,7 +108,7 @@ def _downloaded(url: str, opened: Callable[[str, float], Any], clock: Callable[[
     return content.getvalue()
 
 
-def _within(seconds: float, url: str, work: Callable[[], bytes]) -> bytes:
+def _run_with_timeout(seconds: float, url: str, work: Callable[[], bytes]) -> bytes:
     """Run `work` in a thread, and abandon the thread if it takes longer.
 
     A socket timeout limits neither the name lookup nor an answer that arrives byte by byte.

@@ -135,7 +135,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
 
-class _Head(msgspec.Struct):
+class _SchemaHeader(msgspec.Struct):
     """What is read before the rest: the schema, and which settings are recorded."""
 
     schema_version: Any = None
@@ -162,10 +162,10 @@ def new_manifest(
         sources=sources,
         versions=versions,
         version_chosen_by=version_chosen_by,
-        extraction=_affecting(extraction, _EXTRACTION),
+        extraction=_keep_recorded(extraction, _EXTRACTION),
         last_subject=last_subject,
         stages=stages,
-        settings=_affecting(settings, _ALL_TABLES),
+        settings=_keep_recorded(settings, _ALL_TABLES),
         accounting=accounting,
         partitions=tuple(
             msgspec.structs.replace(partition, stages={stage: partition.stages[stage] for stage in stages})
@@ -248,8 +248,8 @@ def load_manifest(path: Path) -> Manifest:
     """
     try:
         content = path.read_bytes()
-        head = _head(content)
-        if head.schema_version != SCHEMA_VERSION:
+        header = _read_schema_header(content)
+        if header.schema_version != SCHEMA_VERSION:
             raise PolyframeError(
                 f"{path}: made by another version of polyframe; rebuild the tables with `polyframe run`"
             )
@@ -257,8 +257,8 @@ def load_manifest(path: Path) -> Manifest:
         # As recorded, since `eps: 1` and `eps: 1.0` have different fingerprints.
         return msgspec.structs.replace(
             manifest,
-            extraction=_recorded_settings("extraction", head.extraction, manifest, _EXTRACTION),
-            settings=_recorded_settings("settings", head.settings, manifest, _ALL_TABLES),
+            extraction=_recorded_settings("extraction", header.extraction, manifest, _EXTRACTION),
+            settings=_recorded_settings("settings", header.settings, manifest, _ALL_TABLES),
         )
     except msgspec.ValidationError as error:
         raise PolyframeError(f"{path}: {_problem(error)}; run `polyframe run` again") from None
@@ -268,11 +268,11 @@ def load_manifest(path: Path) -> Manifest:
         raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
 
 
-def _head(content: bytes) -> _Head:
+def _read_schema_header(content: bytes) -> _SchemaHeader:
     try:
-        return msgspec.json.decode(content, type=_Head)
+        return msgspec.json.decode(content, type=_SchemaHeader)
     except msgspec.ValidationError:
-        return _Head()
+        return _SchemaHeader()
 
 
 def earlier_manifest(output: Path) -> Manifest | None:
@@ -303,7 +303,7 @@ def _text(manifest: Manifest) -> str:
     return f'{text[: text.rindex("}")].rstrip()},\n  "partitions": [\n    {lines}\n  ]\n}}\n'
 
 
-def _affecting(settings: Settings, affects: tuple[Affects, ...]) -> Settings:
+def _keep_recorded(settings: Settings, affects: tuple[Affects, ...]) -> Settings:
     """Return the settings that are recorded; the others are the defaults."""
     recorded = {name: getattr(settings, name) for name in settings.affecting(*affects)}
     return dataclasses.replace(Settings(), **recorded)

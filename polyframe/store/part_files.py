@@ -87,7 +87,7 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
         return temporary.stat().st_size
 
 
-def no_more_parts(seconds: float) -> None:
+def stop_part_writers(seconds: float) -> None:
     """Wait until no thread of this process writes a part, and let none start another.
 
     Called at the end of the process, so that no part is cut off.

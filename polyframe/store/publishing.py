@@ -3,8 +3,8 @@
 1. Each table that changes is completed in the work directory: parts that did not change are linked in beside
    the new ones, so they keep their bytes and their file.
 2. The new manifest is written there as `commit.json`. From here on the change is decided.
-3. Each of these folders is exchanged with the one in the output directory, in one step of the file system
-   where it can (Linux), else in two renames.
+3. Each of these folders is exchanged with the one in the output directory: atomically on Linux
+   (`renameat2`), otherwise with two renames.
 4. `commit.json` is renamed to be the manifest of the output directory.
 
 If a run dies before step 2, the old tables remain. If it dies later, the next run completes the change, and
@@ -65,7 +65,7 @@ def publish(output: Output, manifest: Manifest, before: Manifest | None) -> None
 
 def complete(output: Output) -> None:
     """Complete a change that is decided, if there is one."""
-    manifest = decided(output)
+    manifest = pending_manifest(output)
     if manifest is None:
         return
     output.replaced.mkdir(exist_ok=True)
@@ -91,7 +91,7 @@ def remove_finished(output: Output, table: str | None = None) -> None:
     remove_own_files(output, keep=lambda name: name != place and not name.startswith(f"{place}/"))
 
 
-def decided(output: Output) -> Manifest | None:
+def pending_manifest(output: Output) -> Manifest | None:
     """Return the manifest of a change that is decided but not completed; None if there is none."""
     try:
         return load_manifest(output.decision) if output.decision.is_file() else None
@@ -102,14 +102,14 @@ def decided(output: Output) -> Manifest | None:
 
 def table_folder(output: Output, table: str) -> Path:
     """Return the folder of the current parts of a table, even while a change is published."""
-    manifest = decided(output)
+    manifest = pending_manifest(output)
     if manifest is None or not _is_unpublished(output, table, manifest):
         return output.table(table)
     return output.finished_table(table)
 
 
 def _is_unpublished(output: Output, table: str, manifest: Manifest) -> bool:
-    """Tell whether a table of a change that is decided is not in its place yet."""
+    """Return whether a table of a decided change is not in its place yet."""
     return output.finished_table(table).is_dir() and not _is_complete(output.table(table), table, manifest)
 
 
@@ -118,14 +118,14 @@ def _gather(output: Output, table: str, manifest: Manifest) -> bool:
     folder, published = output.finished_table(table), output.table(table)
     expected = set(table_parts(manifest, table))
     finished = _valid_parts(folder, table, manifest)
-    # A run of other settings that died may have left parts too, also of partitions that are up to date.
+    # An interrupted run with other settings may have left parts, even of partitions that are up to date.
     for name in _part_names(folder) - finished:
         (folder / name).unlink()
     if not finished and _part_names(published) == expected:
         remove_finished(output, table)
         return False
     if _is_complete(published, table, manifest):
-        # The same parts were rebuilt, so the table is the same before, between and after.
+        # The same parts were rebuilt, so readers see the same rows at every moment.
         for name in finished:
             (folder / name).replace(published / name)
         sync_folder(published)

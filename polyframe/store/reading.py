@@ -151,7 +151,7 @@ def current_manifest(output: Output) -> Manifest:
     PolyframeError
         If it is not a polyframe output directory, or its manifest is damaged.
     """
-    return publishing.decided(output) or read_manifest(output.path)
+    return publishing.pending_manifest(output) or read_manifest(output.path)
 
 
 def part_paths(output: Output, table: str, manifest: Manifest) -> list[Path]:

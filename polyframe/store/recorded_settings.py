@@ -50,7 +50,7 @@ def settings_for_stage(manifest: Manifest, stage: str, given: Mapping[str, Any])
     if follows_reduction:
         fixed = [name for name in recorded.affecting("extract", "reduce") if name not in NOT_CLUSTERING]
     for name in fixed:
-        if name in overrides and not _fits(name, requested, recorded, manifest, follows_reduction):
+        if name in overrides and not _is_compatible(name, requested, recorded, manifest, follows_reduction):
             raise UsageError(
                 f"{name}: {shown(getattr(requested, name))} contradicts {shown(getattr(recorded, name))}, "
                 "with which this output was made; use another output directory"
@@ -73,10 +73,10 @@ def check_volunteers_known(settings: Settings, output: object) -> None:
         )
 
 
-def _fits(
+def _is_compatible(
     name: str, requested: Settings, recorded: Settings, manifest: Manifest, follows_reduction: bool
 ) -> bool:
-    """Tell whether a setting agrees with the recorded one, or selects part of what was extracted."""
+    """Return whether a setting agrees with the recorded one, or selects part of what was extracted."""
     new, old = getattr(requested, name), getattr(recorded, name)
     if new == old:
         return True

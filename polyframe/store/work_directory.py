@@ -26,7 +26,7 @@ from polyframe.store.foreign_files import (
 )
 from polyframe.store.lock import exclusive
 from polyframe.store.output import Output
-from polyframe.store.part_files import no_more_parts
+from polyframe.store.part_files import stop_part_writers
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02
@@ -51,7 +51,7 @@ def check_output(path: Path) -> None:
         return
     if not path.is_dir():
         raise PolyframeError(f"{path}: is a file; name a new or empty directory for the tables")
-    if output.manifest.is_file() or publishing.decided(output):
+    if output.manifest.is_file() or publishing.pending_manifest(output):
         return
     try:
         names = (entry.name for entry in path.iterdir())
@@ -92,7 +92,7 @@ def work_directory(path: Path, *, discard: bool = False) -> Iterator[Output]:
         try:
             refuse_links(output)
             refuse_foreign_files(output)
-            if output.decision.exists() and publishing.decided(output) is None:
+            if output.decision.exists() and publishing.pending_manifest(output) is None:
                 raise PolyframeError(
                     f"{output.decision}: damaged, or written by another version of polyframe; "
                     "move it elsewhere, then run again"
@@ -159,7 +159,7 @@ def abandon() -> None:
 
     From then on no part is written in this process.
     """
-    no_more_parts(_LONGEST_WRITE)
+    stop_part_writers(_LONGEST_WRITE)
     for output, folders in list(_LOCKED.items()):
         # Repeat it, since threads that still work may have written something in the meantime.
         for _ in range(_TRIES):

@@ -13,7 +13,7 @@ import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.panoptes.aggregation_csv.reduction_rows import harmless
+from polyframe.panoptes.aggregation_csv.reduction_rows import escape_formula
 
 csv.field_size_limit(2**31 - 1)
 
@@ -298,7 +298,7 @@ def test_no_cell_becomes_a_formula(start: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "T0", "1=1", "a\n=1", "'=1", "(-1)", "[-1]", "\u2014", "\u200b"])
 def test_other_strings_are_unchanged(text: str) -> None:
-    assert harmless(text) == text
+    assert escape_formula(text) == text
 
 
 def test_a_change_during_the_export_is_an_error(

@@ -31,14 +31,14 @@ def test_half_edges_around_a_node_are_sorted_by_angle():
     # Distinct directions to integer points, whose angles are far enough apart for any `arctan2`.
     grid = np.array([(x, y) for x in range(-9, 10) for y in range(-9, 10) if np.gcd(x, y) == 1], dtype=float)
     grid = np.random.default_rng(1).permutation(grid)
-    order = arrangement._around_nodes(np.zeros(len(grid), dtype=np.int64), *grid.T)
+    order = arrangement._sort_by_angle(np.zeros(len(grid), dtype=np.int64), *grid.T)
     angles = [math.atan2(y, x) for x, y in grid]
     # Due west is last, as an angle of half a turn.
     assert order.tolist() == sorted(range(len(grid)), key=angles.__getitem__)
     # Two directions that differ, but have the same floating-point angle.
     near = np.array([(8, np.nextafter(7.0, 8)), (8, 7)])
     assert math.atan2(*near[0, ::-1]) == math.atan2(*near[1, ::-1])
-    assert arrangement._around_nodes(np.zeros(2, dtype=np.int64), *near.T).tolist() == [1, 0]
+    assert arrangement._sort_by_angle(np.zeros(2, dtype=np.int64), *near.T).tolist() == [1, 0]
 
 
 def alone(marks):

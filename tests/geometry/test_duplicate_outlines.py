@@ -14,7 +14,7 @@ from stacks import FRAME, TRIANGLE, as_array, together
 
 from polyframe.geometry import duplicate_outlines, exact_contours
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.duplicate_outlines import first_copies, without_third_copies
+from polyframe.geometry.duplicate_outlines import first_copies, keep_two_copies
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import cluster_contours
 
@@ -40,7 +40,7 @@ def test_two_copies_remain(monkeypatch):
     monkeypatch.setattr(duplicate_outlines, "MANY_DUPLICATES", 2)
     other = box(0, 0, 1, 1)
     marks = as_array([other, *SAME, None, *SAME[:2], other, other])
-    kept, offsets = without_third_copies(marks, np.array([0, 1, 8, 9]))
+    kept, offsets = keep_two_copies(marks, np.array([0, 1, 8, 9]))
     assert kept.tolist() == [other, *SAME[:2], None, other, other]
     assert offsets.tolist() == [0, 1, 5, 6]
 

@@ -130,8 +130,9 @@ def test_the_largest_image_is_read_in_bounded_memory(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(compressed_png(10_000, 5_000))
     code = (
         "import sys\nfrom pathlib import Path\nimport memory\n"
-        "from polyframe.plot import read_image\nfrom polyframe.export.report.backgrounds import _reduced\n"
-        "assert len(_reduced(Path(sys.argv[1]), 100)) > 100\n"
+        "from polyframe.plot import read_image\n"
+        "from polyframe.export.report.backgrounds import _thumbnail_bytes\n"
+        "assert len(_thumbnail_bytes(Path(sys.argv[1]), 100)) > 100\n"
         "assert read_image(sys.argv[1]).shape == (5000, 10000, 4)\n"
         "print(memory.peak_bytes() // 10**6)"
     )

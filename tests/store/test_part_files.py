@@ -18,7 +18,7 @@ from polyframe.core import atomic_files
 from polyframe.core.tables import TABLES
 from polyframe.store import part_files
 from polyframe.store.output import part_name
-from polyframe.store.part_files import Origin, no_more_parts, read_origin, read_parts, write_part
+from polyframe.store.part_files import Origin, read_origin, read_parts, stop_part_writers, write_part
 from polyframe.store.run_counts import Counts
 
 ORIGIN = Origin(
@@ -168,7 +168,7 @@ def test_a_process_that_ends_leaves_no_incomplete_part(
 
     active = writer("a.parquet")
     assert started.wait(10)
-    no_more_parts(10)
+    stop_part_writers(10)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
     late = writer("b.parquet")
     late.join(0.5)

@@ -100,7 +100,7 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
     clusterings = {setting: _clustering(marks, near, *setting) for setting in grid.settings}
     # Clusters of a smaller `eps` or a larger `min_samples` are mostly parts of others.
     widest_first = [clusterings[eps, least] for least in grid.min_samples for eps in reversed(grid.eps)]
-    pairs = _pairs_of_any(marks, widest_first)
+    pairs = _pairs_in_any_clustering(marks, widest_first)
     within = Distances(*pairs, distances_between(marks, pairs, near, engine))
     counts = {name: np.zeros(len(clusterings), np.int64) for name in COUNTED}
     largest = np.zeros(len(clusterings), np.int64)
@@ -121,7 +121,7 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
         counts["clustered"][k] = len(clustering.members)
         counts["doubled_clusters"][k] = doubled.sum()
         if eps in smaller_eps:
-            counts["merged_clusters"][k] = _merged(clusterings[smaller_eps[eps], least], clustering)
+            counts["merged_clusters"][k] = _count_merges(clusterings[smaller_eps[eps], least], clustering)
         largest[k] = sizes.max(initial=0)
     return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
 
@@ -139,7 +139,7 @@ def _clustering(marks: GroupedMarks, near: Distances, eps: float, min_samples: i
     return _Clustering(cluster, members, member_offsets, cores)
 
 
-def _pairs_of_any(marks: GroupedMarks, clusterings: Sequence[_Clustering]) -> Pairs:
+def _pairs_in_any_clustering(marks: GroupedMarks, clusterings: Sequence[_Clustering]) -> Pairs:
     """Return the pairs of different classifications that are in one cluster in any of the clusterings.
 
     To list few pairs twice, clusters that are part of a cluster of the first clustering are skipped.
@@ -175,7 +175,7 @@ def _pairs_within(clustering: _Clustering, within: Distances) -> tuple[Ints, Flo
     return left[together].astype(np.int64), within.distances[together]
 
 
-def _merged(smaller: _Clustering, larger: _Clustering) -> int:
+def _count_merges(smaller: _Clustering, larger: _Clustering) -> int:
     """Count by how many the clusters of a smaller `eps` become fewer since they merge.
 
     With a larger `eps`, the cores of a cluster stay cores of one cluster, so any of them shows which.

@@ -179,7 +179,7 @@ def embedded_images(backgrounds: list[Background], say: Say) -> Iterator[tuple[i
         if background.file is None:
             continue
         try:
-            content = _reduced(background.file, side)
+            content = _thumbnail_bytes(background.file, side)
         except PolyframeError as error:
             say(f"{error}; its background is white")
             continue
@@ -195,7 +195,7 @@ def _size_of(file: Path, say: Say) -> tuple[int, int] | None:
         return None
 
 
-def _reduced(file: Path, side: int) -> bytes:
+def _thumbnail_bytes(file: Path, side: int) -> bytes:
     from PIL import Image as Pillow
 
     content = BytesIO()

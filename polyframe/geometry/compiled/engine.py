@@ -13,7 +13,7 @@ from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.depth_walk import LevelSelection, walk_contours
-from polyframe.geometry.duplicate_outlines import without_third_copies
+from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
 
@@ -44,7 +44,7 @@ def compiled_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -
 
 
 def _averages(polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection) -> NDArray[Any]:
-    polygons, starts = without_third_copies(polygons, np.asarray(offsets, dtype=np.int64))
+    polygons, starts = keep_two_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]

@@ -92,11 +92,11 @@ def _area_in_bands(rings: PolygonRings, slabs: Slabs, one: Ints, other: Ints) ->
     heavier = int(np.argmax(sides_each))
     if sides_each.sum() <= _MOST_SIDES or slabs.number[heavier] < 2:
         return _shared_areas(slabs, sides_of(rings, slabs), one, other)
-    lower, upper = _halves(slabs, heavier)
+    lower, upper = _split_slabs(slabs, heavier)
     return _area_in_bands(rings, lower, one, other) + _area_in_bands(rings, upper, one, other)
 
 
-def _halves(slabs: Slabs, polygon: int) -> tuple[Slabs, Slabs]:
+def _split_slabs(slabs: Slabs, polygon: int) -> tuple[Slabs, Slabs]:
     """Return slabs with only the lower part of one polygon, and with only its upper part.
 
     Both parts have about the same number of sides. The polygon must have at least two slabs.

@@ -1,4 +1,7 @@
-"""Evaluate exact predicates: the side of a point, and the order of crossings along a line (compiled).
+"""Evaluate exact predicates (compiled).
+
+They are the orientation test (orient2d), which says on which side of a line a point is, and the order of
+crossings along a line.
 
 The sign of an expression is taken from floating point if its error bound allows, or else from an expansion: a
 sum of floating-point numbers that is exactly the value.

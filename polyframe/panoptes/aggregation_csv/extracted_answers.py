@@ -74,7 +74,7 @@ def _item(extract: Any) -> dict[str, Any]:
     if not isinstance(extract, dict):
         return {}
     if isinstance(menus := extract.get("value"), list):
-        return {"value": [{"value": _one(_answers(menu))} for menu in menus]}
+        return {"value": [{"value": _first_or_none(_answers(menu))} for menu in menus]}
     # A count under one of these names is a vote for an answer of that name.
     if isinstance(text := extract.get("text"), str):
         return {"value": text}
@@ -89,5 +89,5 @@ def _answers(counted: Any) -> list[Any]:
     return [int(name) if _NUMBER.fullmatch(name) else _WORDS.get(name, name) for name in names]
 
 
-def _one(answers: list[Any]) -> Any:
+def _first_or_none(answers: list[Any]) -> Any:
     return answers[0] if answers else None

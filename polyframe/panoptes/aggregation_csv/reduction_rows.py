@@ -74,7 +74,7 @@ def in_order(groups: Iterable[Group]) -> list[Group]:
 
 def first_cells(reducer: str, workflow_id: int, subject_id: int, task: str) -> Row:
     """Return the key cells of a row."""
-    cells = (str(subject_id), str(workflow_id), harmless(task), reducer)
+    cells = (str(subject_id), str(workflow_id), escape_formula(task), reducer)
     return dict(zip(FIRST_COLUMNS, cells, strict=True))
 
 
@@ -109,9 +109,9 @@ def reduction_cells(groups: Sequence[Group], settings: Settings) -> Row:
             "eps": float(settings.eps),
             "average_type": settings.average_type,
             "collab": settings.collab,
-            "step_key": harmless(settings.step_key),
+            "step_key": escape_formula(settings.step_key),
             "task_index": settings.task_index,
-            "tool_type": harmless(settings.tool_type),
+            "tool_type": escape_formula(settings.tool_type),
             # As the reference tool writes its default.
             "min_threshold": float(settings.min_threshold) or 0,
         }
@@ -137,12 +137,12 @@ def _contour_cells(group: Group, contours: Contours | None, settings: Settings) 
     return cells | _parameters({"min_samples": settings.min_samples, "eps": float(settings.eps)})
 
 
-def with_gaps(column: str) -> bool:
+def becomes_float_if_missing(column: str) -> bool:
     """Return whether the integers of a column become floats if a row has no value."""
     return column.endswith(_NUMBERS)
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Return a text that no spreadsheet reads as a formula: prefixed with an apostrophe if one might."""
     begin = _IGNORED.match(text)
     first = unicodedata.normalize("NFKC", text[begin.end() :][:1]) if begin else ""

@@ -31,7 +31,7 @@ def possible_duplicates(rows: Ints, x: Floats, y: Floats, offsets: Ints) -> Ints
         Indices, ascending; false positives are rare.
     """
     starts = offsets[:-1]
-    hashes = _mixed(rows, np.diff(offsets), x[starts].view(np.int64), y[starts].view(np.int64))
+    hashes = _row_hash(rows, np.diff(offsets), x[starts].view(np.int64), y[starts].view(np.int64))
     in_order = np.sort(hashes)
     repeated = in_order[1:][in_order[1:] == in_order[:-1]]
     return np.flatnonzero(np.isin(hashes, repeated)) if len(repeated) else np.empty(0, np.int64)
@@ -78,7 +78,7 @@ def exact_duplicates(
     return copies[ascending], firsts[ascending]
 
 
-def _mixed(*columns: Ints) -> _Hashes:
+def _row_hash(*columns: Ints) -> _Hashes:
     """Return a hash of each row of the columns."""
     mixed = np.zeros(len(columns[0]), np.uint64)
     for column in columns:

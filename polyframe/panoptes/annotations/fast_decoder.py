@@ -11,11 +11,11 @@ from polyframe.panoptes.annotations.mark_rules import (
     Answers,
     Mark,
     MarkSelection,
+    answers_by_occurrence,
     details_text,
     draws_outlines,
     extractor_kind,
     is_listed,
-    occurrences,
     takes_task,
     tool_name,
     tool_type_of,
@@ -238,4 +238,4 @@ def _answers(annotations: list[_Annotation]) -> Answers:
         value: Any = annotation.value
         if annotation.markIndex is not None and type(value) is list and any(type(v) is _Entry for v in value):
             raise _Unusual  # _Entry keeps no answers that are objects
-    return occurrences((a.task, a.markIndex, a.value) for a in annotations)
+    return answers_by_occurrence((a.task, a.markIndex, a.value) for a in annotations)

@@ -16,11 +16,11 @@ from polyframe.panoptes.annotations.mark_rules import (
     Mark,
     MarkSelection,
     Rejection,
+    answers_by_occurrence,
     details_text,
     draws_outlines,
     extractor_kind,
     is_listed,
-    occurrences,
     takes_task,
     tool_name,
     tool_type_of,
@@ -80,7 +80,7 @@ def _read_annotations(annotations: Any, selection: MarkSelection) -> tuple[list[
     if any(len(annotation["task"]) > reasons.LONGEST_TASK for annotation in every):
         detail = f"a nested `task` has more than {reasons.LONGEST_TASK} characters"
         return [], [Rejection(-1, reasons.ANNOTATIONS_NOT_A_LIST, detail)]
-    answers = occurrences(
+    answers = answers_by_occurrence(
         (annotation["task"], index, annotation.get("value"))
         for annotation in every
         if (index := annotation.get("markIndex")) is None or type(index) is int

@@ -187,7 +187,7 @@ class DetailsTooLongError(ValueError):
     """The details of a classification's marks are longer than `reasons.LONGEST_DETAILS`."""
 
 
-def occurrences(annotations: Iterable[tuple[str, int | None, Any]]) -> Answers:
+def answers_by_occurrence(annotations: Iterable[tuple[str, int | None, Any]]) -> Answers:
     """Return the answers to sub-tasks, each with the occurrence of its task that it belongs to.
 
     Parameters

@@ -58,7 +58,7 @@ class Tools:
         """Return those that the settings select."""
         return Tools(
             frozenset(pair for pair in self.pairs if _takes(settings, *pair)),
-            frozenset(task for task in self.undrawn if _takes_undrawn(settings, task)),
+            frozenset(task for task in self.undrawn if _selects_task_without_marks(settings, task)),
         )
 
     def missing(self, settings: Settings, names: Collection[str] = TOOL_SETTINGS) -> list[str]:
@@ -86,7 +86,9 @@ class Tools:
             missing += [f"task {task}" for task in settings.task if task not in tasks]
         if "tool" in names:
             of_selected = {tool for task, tool in self.pairs if _takes(settings, task, tool)}
-            missing += [f"tool {tool}{_of(settings)}" for tool in settings.tool if tool not in of_selected]
+            missing += [
+                f"tool {tool}{_task_suffix(settings)}" for tool in settings.tool if tool not in of_selected
+            ]
         for text in settings.bezier_tool if "bezier_tool" in names else ():
             task, tool = split_tool(text)
             if not any(pair == (task or pair[0], tool) for pair in self.pairs):
@@ -146,7 +148,7 @@ def tools_from_names(names: Iterable[str]) -> Tools:
     return Tools(frozenset(pairs), frozenset(undrawn))
 
 
-def _takes_undrawn(settings: Settings, task: str) -> bool:
+def _selects_task_without_marks(settings: Settings, task: str) -> bool:
     """Return whether a task without marks is selected; it is not if only tools are selected."""
     configured = not settings.drawing_tasks or any(drawing.task == task for drawing in settings.drawing_tasks)
     only_tools = settings.tool and not (settings.task or settings.drawing_tasks)
@@ -162,7 +164,7 @@ def _takes(settings: Settings, task: str, tool: int) -> bool:
     return configured and selected
 
 
-def _of(settings: Settings) -> str:
+def _task_suffix(settings: Settings) -> str:
     return f" of task {' or '.join(settings.task)}" if settings.task else ""
 
 

@@ -76,7 +76,7 @@ def open_csv(path: Path, kind: Kind, name: str) -> pl.LazyFrame:
         raise MalformedError(name) from None
     if not set(REQUIRED) <= names.keys():
         raise MalformedError(name)
-    return tidy(lazy.select(ROW_NUMBER, **names), list(names))
+    return select_known_columns(lazy.select(ROW_NUMBER, **names), list(names))
 
 
 def known_columns(columns: Iterable[str]) -> dict[str, str]:
@@ -124,7 +124,7 @@ def check_columns(columns: Sequence[str], name: str, form: str = "CSV in UTF-8 o
     )
 
 
-def tidy(lazy: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+def select_known_columns(lazy: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
     """Select `row` and the known columns, add missing optional ones, drop blank lines.
 
     Parameters

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.classifications.column_parsers import timestamp_from_time
-from polyframe.panoptes.classifications.columns import check_columns, known_columns, tidy
+from polyframe.panoptes.classifications.columns import check_columns, known_columns, select_known_columns
 from polyframe.panoptes.classifications.csv_repair import ROW_NUMBER
 
 #: Larger row groups are split first, since Polars decodes several at once.
@@ -58,7 +58,7 @@ def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
     except (pa.ArrowException, pl.exceptions.PolarsError, OSError) as error:
         raise damaged(path, name, error) from None
     lazy = lazy.select(ROW_NUMBER, *(_as_text(column, schema[column], name) for column in names))
-    return tidy(lazy, list(names))
+    return select_known_columns(lazy, list(names))
 
 
 def damaged(path: Path, name: str, error: Exception) -> PolyframeError:

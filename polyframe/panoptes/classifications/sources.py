@@ -20,7 +20,7 @@ from polyframe.panoptes.classifications.columns import (
     check_columns,
     known_columns,
     open_csv,
-    tidy,
+    select_known_columns,
 )
 from polyframe.panoptes.classifications.compression import Kind, blocks, file_kind, has_skippable_start
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns, write_with_feeds
@@ -248,7 +248,7 @@ def _repair(file: Path, kind: Kind, folder: Path) -> tuple[pl.LazyFrame, str]:
         note = csv_repair.repair_csv(file, kind, folder, [*REQUIRED, *OPTIONAL])
         lazy = csv_repair.open_repaired(folder)
         note_file.write_text(note, encoding="utf-8", newline="\n")
-    return tidy(lazy, lazy.collect_schema().names()), note
+    return select_known_columns(lazy, lazy.collect_schema().names()), note
 
 
 def _read_all(rows: pl.LazyFrame) -> None:

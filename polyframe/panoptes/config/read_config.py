@@ -131,7 +131,7 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
             else:
                 entries += _read_setting(key, place, tree)
     entries = [entry for entry in entries if entry.setting not in overridden]
-    values = _agreed(entries)
+    values = _merge_consistent(entries)
     Settings().replace(values)
     return Config(values, (*notes, *_shared_clustering(entries, reducers)))
 
@@ -196,13 +196,13 @@ def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> lis
     if name == "workflow_version":
         # The original text: `13.10` without quotes is version 13.10, not the number 13.1.
         text = _original_text(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
-        value = _at(place, name, lambda: version_spec_from_config(text))
+        value = _with_place_in_error(place, name, lambda: version_spec_from_config(text))
     elif name == "max_shrink":
         share = scalar(place, tree).value
-        value = _at(place, name, lambda: Settings().replace({name: share}).max_shrink)
+        value = _with_place_in_error(place, name, lambda: Settings().replace({name: share}).max_shrink)
     else:
         value = _typed(_TYPES[name], place, tree)
-    _at(place, name, lambda: Settings().replace({name: value}))
+    _with_place_in_error(place, name, lambda: Settings().replace({name: value}))
     return [_Entry(name, value, place, reducer)]
 
 
@@ -215,7 +215,7 @@ def _version_ends(place: Place, tree: Tree) -> dict[str, Any]:
     return {key: _original_text(end) for key, end in ends if end.value is not None}
 
 
-def _at(place: Place, name: str, check: Callable[[], _Result]) -> _Result:
+def _with_place_in_error(place: Place, name: str, check: Callable[[], _Result]) -> _Result:
     """Run a check; replace the name of the setting at the start of its message by its place."""
     try:
         return check()
@@ -241,7 +241,7 @@ def _typed(expected: Any, place: Place, tree: Tree) -> Any:
     return value
 
 
-def _agreed(entries: list[_Entry]) -> dict[str, Any]:
+def _merge_consistent(entries: list[_Entry]) -> dict[str, Any]:
     """Return one value for each setting; a UsageError if two places contradict each other."""
     first: dict[str, _Entry] = {}
     for entry in entries:

@@ -102,7 +102,7 @@ def marks_to_cluster(
     return selected, with_area, with_area.join(counted, on=CLASSIFICATION_KEYS, how="semi")
 
 
-def shows_repeats(settings: Settings) -> bool:
+def can_identify_repeats(settings: Settings) -> bool:
     """Return whether the tables show which classifications are repeats; without volunteers they do not."""
     return settings.volunteers != "drop" or settings.filter == "all"
 
@@ -122,7 +122,7 @@ def labels_findings(
             "labels", unused, "labels a mark that is not clustered (a repeat, or rejected)"
         )
     missing = to_cluster.join(labels, on=MARK_KEYS, how="anti", maintain_order="left")
-    if shows_repeats(settings):
+    if can_identify_repeats(settings):
         findings += partition.missing_rows("labels", missing, "for a mark to cluster")
 
     clustered = pl.col("cluster_label") >= 0
@@ -148,7 +148,7 @@ def labels_findings(
         differs = pl.col(name) != pl.col(f"{name}_expected")
         findings += partition.wrong_rows("groups", joined, differs, f"has a different {name} than its labels")
     differs = pl.col("n_classifications") != pl.col("n_classifications_expected").fill_null(0)
-    if shows_repeats(settings):
+    if can_identify_repeats(settings):
         problem = "has a different n_classifications than its subject in classifications"
         findings += partition.wrong_rows("groups", joined, differs, problem)
     lost = expected.join(groups, on=GROUP_KEYS, how="anti", maintain_order="left")

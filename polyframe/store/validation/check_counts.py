@@ -10,7 +10,7 @@ from polyframe.core.tables import GROUP_KEYS
 from polyframe.store.manifest import Manifest, counts_of
 from polyframe.store.output import MANIFEST
 from polyframe.store.run_counts import total
-from polyframe.store.validation.check_agreement import PartitionTables, marks_to_cluster, shows_repeats
+from polyframe.store.validation.check_agreement import PartitionTables, can_identify_repeats, marks_to_cluster
 from polyframe.store.validation.finding import Finding
 
 
@@ -66,7 +66,7 @@ def marks_counts(partition: PartitionTables, settings: Settings) -> dict[str, An
         "marks_rejected": undecoded_marks(partition.frames["rejects"]) + selected.height - with_area.height,
         "marks_not_selected": partition.frames["extractions"].height - selected.height,
     }
-    if not shows_repeats(settings):
+    if not can_identify_repeats(settings):
         return counts
     classifications = partition.frames["classifications"]
     counted = counted_classifications(classifications, settings.filter)

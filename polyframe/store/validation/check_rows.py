@@ -65,7 +65,7 @@ def row_findings(
     return findings_of_checks(file, table, rows, checks)
 
 
-def seam_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
+def part_order_findings(file: str, table: Table, last: pl.DataFrame, rows: pl.DataFrame) -> list[Finding]:
     """Check that the first row of a part comes after the last row of the parts before it."""
     names = list(dict.fromkeys((*table.sort_by, *table.key)))
     both = pl.concat([last.select(names), rows.head(1).select(names)])

@@ -121,7 +121,9 @@ class _Reader:
         )
         if frame.height:
             if name in self.last_rows:
-                about_rows += check_rows.seam_findings(expected.file, table, self.last_rows[name], frame)
+                about_rows += check_rows.part_order_findings(
+                    expected.file, table, self.last_rows[name], frame
+                )
             self.last_rows[name] = frame.tail(1)
         self.findings += about_rows
         self._count(name, frame)
