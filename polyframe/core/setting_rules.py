@@ -23,17 +23,26 @@ class Rule:
         The range as shown in help texts, with braces for the name: `0 < {} <= 1`; empty if there is none.
     choices : tuple of str
         The words to choose from; empty if the value is not a choice.
+    accepts_item : callable, optional
+        For tuples: returns whether one item is valid.
     """
 
     expected: str
     accepts: Callable[[Any], bool]
     interval: str = ""
     choices: tuple[str, ...] = ()
+    accepts_item: Callable[[Any], bool] | None = None
 
     def check(self, name: str, value: object) -> None:
         """Raise a UsageError such as `eps must be > 0 and <= 1 (got 0.0)` if a value is not valid."""
         if not self.accepts(value):
-            raise UsageError(f"{name} must be {self.expected} (got {short_repr(value)})")
+            raise UsageError(f"{name} must be {self.expected} (got {short_repr(self._culprit(value))})")
+
+    def _culprit(self, value: object) -> object:
+        """Return the first invalid item of a tuple, or the value itself."""
+        if self.accepts_item is None or not isinstance(value, tuple):
+            return value
+        return next(item for item in value if not self.accepts_item(item))
 
 
 def number(least: float, most: float, *, exclusive: bool = False) -> Rule:
@@ -77,7 +86,9 @@ def optional(rule: Rule) -> Rule:
 
 def tuple_of(expected: str, accepts: Callable[[Any], bool]) -> Rule:
     """Accept tuples whose items are all valid."""
-    return Rule(expected, lambda value: isinstance(value, tuple) and all(map(accepts, value)))
+    return Rule(
+        expected, lambda value: isinstance(value, tuple) and all(map(accepts, value)), accepts_item=accepts
+    )
 
 
 def as_share(value: Any) -> Any:

@@ -59,7 +59,7 @@ def run_extractions_csv(
     version = previous.workflow_version if previous else None
     with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
         stages = ["extract", "reduce"]
-        say(_NO_SESSIONS)
+        _note_missing_sessions(settings, say)
         return run.run_export(
             [export], output, adapted, stages, say, progress, force=force, explicit=explicit, flagged=flagged
         )
@@ -74,8 +74,14 @@ def extract_csv(extractions: Path, settings: Settings, say: Say = lambda _: None
         As from `run_extractions_csv`.
     """
     with _as_export(extractions, settings, None) as (export, adapted):
-        say(_NO_SESSIONS)
+        _note_missing_sessions(settings, say)
         return run.extract_frames([export], adapted, export.parent / "work", say)
+
+
+def _note_missing_sessions(settings: Settings, say: Say) -> None:
+    """Say that visitors are distinguished by name, if sessions were to distinguish them."""
+    if settings.visitors == "session":
+        say(_NO_SESSIONS)
 
 
 @contextlib.contextmanager

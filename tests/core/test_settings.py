@@ -64,8 +64,8 @@ def test_defaults_are_valid_and_help_texts_state_the_range() -> None:
         ("filter", "none", "filter must be one of first, last, all (got 'none')"),
         ("collab", "yes", "collab must be true or false (got 'yes')"),
         ("step_key", 0, "step_key must be a string (got 0)"),
-        ("tool", [-1], "tool must be tool indices, such as 0 (got (-1,))"),
-        ("bezier_tool", "T0", "bezier_tool must be tool indices, such as 1 or T0:1 (got ('T0',))"),
+        ("tool", [-1], "tool must be tool indices, such as 0 (got -1)"),
+        ("bezier_tool", "T0", "bezier_tool must be tool indices, such as 1 or T0:1 (got 'T0')"),
         ("max_shrink", "101%", "max_shrink must be a share from 0 to 100%, such as 50% or 0.5 (got 1.01)"),
     ],
 )

@@ -269,6 +269,11 @@ def test_a_note_says_that_extractions_contain_no_sessions(tmp_path: Path, polyfr
     assert table(tmp_path / "out", "classifications")["volunteer"].to_list() == [ADDRESS, ADDRESS, "ann"]
     assert table(tmp_path / "out", "reductions")["clusters_count"].to_list() == [2]
     assert pf.reduce(path, engine="shapely").reductions["clusters_count"].to_list() == [2]
+    by_name = polyframe(
+        "reduce", path, "-o", tmp_path / "by-name", "--visitors", "name", "--engine", "shapely"
+    )
+    assert by_name.code == 0
+    assert "session" not in by_name.err
 
 
 def test_a_changed_session_rebuilds_a_partition_but_other_metadata_do_not(tmp_path: Path) -> None:
