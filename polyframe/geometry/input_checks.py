@@ -38,7 +38,7 @@ def checked_polygons(polygons: Any) -> NDArray[Any]:
     ValueError
         If an element is not a polygon, or not valid; the message names its index.
     """
-    items = as_list("polygons", polygons)
+    items = list_of_items("polygons", polygons)
     marks = np.fromiter(items, dtype=object, count=len(items))
     wrong = np.flatnonzero(~shapely.is_valid_input(marks))
     if len(wrong):
@@ -65,7 +65,7 @@ def checked_marks(polygons: Any) -> NDArray[Any]:
     return present
 
 
-def as_list(name: str, values: Any) -> list[Any]:
+def list_of_items(name: str, values: Any) -> list[Any]:
     """Return the elements of an iterable, which is read once.
 
     Parameters

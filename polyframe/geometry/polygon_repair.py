@@ -19,7 +19,7 @@ from polyframe.core.reasons import (
     TOO_MANY_CROSSINGS,
 )
 from polyframe.geometry.engines import engine_for
-from polyframe.geometry.input_checks import as_list
+from polyframe.geometry.input_checks import list_of_items
 from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import have_area, largest_parts
 from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
@@ -242,8 +242,8 @@ def polygons_from_paths(
     (4.0, True)
     """
     engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
-    x_paths = [_as_path("xs", index, x) for index, x in enumerate(as_list("xs", xs))]
-    y_paths = [_as_path("ys", index, y) for index, y in enumerate(as_list("ys", ys))]
+    x_paths = [_as_path("xs", index, x) for index, x in enumerate(list_of_items("xs", xs))]
+    y_paths = [_as_path("ys", index, y) for index, y in enumerate(list_of_items("ys", ys))]
     if len(x_paths) != len(y_paths):
         raise ValueError(f"xs has {len(x_paths)} paths, but ys has {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):

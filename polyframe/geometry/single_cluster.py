@@ -17,7 +17,7 @@ from polyframe.core.choices import EngineName
 from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_for
-from polyframe.geometry.input_checks import as_list, checked_marks, checked_polygons
+from polyframe.geometry.input_checks import checked_marks, checked_polygons, list_of_items
 from polyframe.geometry.polygon_parts import TIE
 
 #: Rounding errors in a matrix that are accepted.
@@ -78,7 +78,7 @@ def iou_distance_matrix(
         engine_for(engine, marks, is_quadratic=True).intersection_areas,
     )
     if volunteers is not None:
-        numbers = _number_volunteers(as_list("volunteers", volunteers))
+        numbers = _number_volunteers(list_of_items("volunteers", volunteers))
         if len(numbers) != count:
             raise ValueError(f"{count} polygons, but {len(numbers)} volunteers")
         distances[numbers[left] == numbers[right]] = np.inf
@@ -279,7 +279,7 @@ def average_last(
     """
     marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
-    times = as_list("created_at", created_at)
+    times = list_of_items("created_at", created_at)
     if len(marks) != len(times):
         raise ValueError(f"{len(marks)} polygons, but {len(times)} times")
     present = np.flatnonzero(~shapely.is_missing(marks)).tolist()

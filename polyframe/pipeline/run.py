@@ -20,7 +20,7 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
-from polyframe.panoptes.classifications.changed_files import check_unchanged, file_states
+from polyframe.panoptes.classifications.changed_files import check_files_unchanged, file_states
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
@@ -123,7 +123,7 @@ def run_export(
             shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
-            check_unchanged(files)
+            check_files_unchanged(files)
         tasks = [
             task_for(spec, partition, current[partition.name], rows)
             for partition, rows in zip(partitions, shuffled.partitions, strict=True)

@@ -19,7 +19,7 @@ from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
 from polyframe.store.part_files import read_parts
 from polyframe.store.reading import open_tables, part_paths
-from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage, shown
+from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
 _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
@@ -111,7 +111,7 @@ def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say
     by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
     for name in _SHOWN:
         origin = "settings given" if explicit.get(name) is not None else f"settings of {output}"
-        by_origin[origin].append(f"{name} {shown(getattr(settings, name))}")
+        by_origin[origin].append(f"{name} {format_setting(getattr(settings, name))}")
     used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
     say(Information("; ".join(used)))
     return settings

@@ -52,7 +52,8 @@ def settings_for_stage(manifest: Manifest, stage: str, given: Mapping[str, Any])
     for name in fixed:
         if name in overrides and not _is_compatible(name, requested, recorded, manifest, follows_reduction):
             raise UsageError(
-                f"{name}: {shown(getattr(requested, name))} contradicts {shown(getattr(recorded, name))}, "
+                f"{name}: {format_setting(getattr(requested, name))} contradicts "
+                f"{format_setting(getattr(recorded, name))}, "
                 "with which this output was made; use another output directory"
             )
     return manifest.settings.replace(overrides)
@@ -105,18 +106,18 @@ def not_default(settings: Settings, without: Collection[str] = ()) -> str:
     """
     defaults = Settings()
     return ", ".join(
-        f"{name} {shown(getattr(settings, name))}"
+        f"{name} {format_setting(getattr(settings, name))}"
         for name in settings.affecting("extract", "reduce", "contours", "carried")
         if name not in ("workflow_id", *without) and getattr(settings, name) != getattr(defaults, name)
     )
 
 
-def shown(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """Return the value of a setting as a person would write it."""
     if value in (None, ()):
         return "all"
     if isinstance(value, tuple):
-        return ", ".join(map(shown, value))
+        return ", ".join(map(format_setting, value))
     if isinstance(value, DrawingTask):
         tools = "" if value.tools is None else f" tools {', '.join(map(str, value.tools))}"
         return f"{value.task}{tools} ({value.kind})"

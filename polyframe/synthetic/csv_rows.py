@@ -16,7 +16,7 @@ from polyframe.core.arrays import Ints
 from polyframe.synthetic.drawing import BEZIER, FREEHAND, Drawings
 from polyframe.synthetic.ground_truth import SIZES, Scene
 from polyframe.synthetic.synth_options import SynthOptions
-from polyframe.synthetic.volunteer_pool import Volunteers
+from polyframe.synthetic.volunteer_pool import VolunteerPool
 
 #: Compared as strings, 7.9 is greater; compared as versions, 7.12 is newer.
 OLD_VERSION: Final = "7.9"
@@ -59,7 +59,7 @@ class SubjectRows:
 def encode_rows(
     options: SynthOptions,
     scene: Scene,
-    volunteers: Volunteers,
+    volunteers: VolunteerPool,
     drawings: Drawings,
     subject_id: int,
     slot: Ints,
@@ -110,7 +110,7 @@ def image_name(subject_id: int, frame: int) -> str:
 
 
 def _metadata(
-    scene: Scene, volunteers: Volunteers, person: int, old: bool, begin: str, end: str, chance: list[float]
+    scene: Scene, volunteers: VolunteerPool, person: int, old: bool, begin: str, end: str, chance: list[float]
 ) -> str:
     width = float(volunteers.screen_width[person])
     size = (

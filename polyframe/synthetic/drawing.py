@@ -24,7 +24,7 @@ from polyframe.synthetic.random_numbers import (
     uniform,
 )
 from polyframe.synthetic.synth_options import SynthOptions
-from polyframe.synthetic.volunteer_pool import Volunteers
+from polyframe.synthetic.volunteer_pool import VolunteerPool
 
 FREEHAND: Final = 0
 POLYGON: Final = 1
@@ -45,7 +45,7 @@ class Drawings:
     Mark i has the vertices `offset[i]` to `offset[i + 1]`.
     """
 
-    volunteer: Ints  # of each row: index into `Volunteers`
+    volunteer: Ints  # of each row: index into `VolunteerPool`
     turn: Ints  # of each row: the round, in which a subject is classified at most once
     old: Flags  # of each row: whether it is from the older workflow version
     chance: Floats  # of each row: six numbers in [0, 1) that decide its other cells
@@ -84,7 +84,7 @@ class _Marks:
     y: Floats
 
 
-def draw_subject(options: SynthOptions, scene: Scene, volunteers: Volunteers, number: int) -> Drawings:
+def draw_subject(options: SynthOptions, scene: Scene, volunteers: VolunteerPool, number: int) -> Drawings:
     """Let volunteers classify subject `number`, counted from 0; independent of the number of subjects."""
     bits = stream(options.seed, DRAWING, number)
     places = options.volunteers

@@ -22,7 +22,7 @@ from polyframe.synthetic.drawing import draw_subject
 from polyframe.synthetic.ground_truth import make_scene
 from polyframe.synthetic.random_numbers import INTERLEAVING, integers, stream
 from polyframe.synthetic.synth_options import SynthOptions
-from polyframe.synthetic.volunteer_pool import Volunteers, make_volunteers
+from polyframe.synthetic.volunteer_pool import VolunteerPool, make_volunteers
 
 #: Approximate size of the text that is kept in memory to sort rows by time.
 _BLOCK_BYTES: Final = 48_000_000
@@ -125,7 +125,7 @@ def _blocks(options: SynthOptions) -> Iterator[Iterator[SubjectRows]]:
         yield _block(options, volunteers, first, size)
 
 
-def _block(options: SynthOptions, volunteers: Volunteers, first: int, size: int) -> Iterator[SubjectRows]:
+def _block(options: SynthOptions, volunteers: VolunteerPool, first: int, size: int) -> Iterator[SubjectRows]:
     slots = _slots(options, first // size, size)
     for number in range(first, min(first + size, options.subjects)):
         scene = make_scene(options, number)

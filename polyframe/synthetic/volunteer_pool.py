@@ -26,7 +26,7 @@ _BROWSERS: Final = (
 
 
 @dataclass(frozen=True)
-class Volunteers:
+class VolunteerPool:
     """The volunteers of a project, one entry each in every attribute."""
 
     name: tuple[str, ...]
@@ -42,7 +42,7 @@ class Volunteers:
     bias: Floats  # how much too wide (positive) or too tight the volunteer draws, as a fraction of the radius
 
 
-def make_volunteers(options: SynthOptions) -> Volunteers:
+def make_volunteers(options: SynthOptions) -> VolunteerPool:
     """Return the volunteers of a project."""
     n = options.pool_size
     bits = stream(options.seed, VOLUNTEERS)
@@ -56,7 +56,7 @@ def make_volunteers(options: SynthOptions) -> Volunteers:
         for i, r in enumerate(raw)
     )
     window = 900 + integers(bits, 1000, n)
-    return Volunteers(
+    return VolunteerPool(
         name=name,
         user_id=tuple("" if anonymous[i] else str(2_000_000 + 17 * i) for i in range(n)),
         ip=ip,

@@ -18,7 +18,7 @@ from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.export.report.key_figures import BARS, KeyFigures
 from polyframe.pipeline.summary import counts_lines
-from polyframe.store.recorded_settings import shown
+from polyframe.store.recorded_settings import format_setting
 
 #: Parts of the script, in the order of their dependencies.
 _SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "start.js")
@@ -199,7 +199,7 @@ def _settings(figures: KeyFigures) -> str:
         (
             (
                 name,
-                shown(getattr(used, name)),
+                format_setting(getattr(used, name)),
                 "" if getattr(used, name) != getattr(default, name) else "default",
             )
             for name in used.affecting("extract", "reduce", "contours", "carried")

@@ -21,7 +21,7 @@ def file_states(inputs: Sequence[SourceLike]) -> FileStates:
     return {path: _state(path) for path in find_sources(inputs) if isinstance(path, Path) and path.is_file()}
 
 
-def check_unchanged(before: FileStates) -> None:
+def check_files_unchanged(before: FileStates) -> None:
     """Check that files have not changed.
 
     Raises

@@ -18,11 +18,11 @@ from polyframe.panoptes.config.strict_yaml import Scalar, Tree, read_yaml, tree_
 from polyframe.panoptes.config.typed_values import (
     Place,
     boolean,
+    describe_tree,
     integer,
     known_items,
     number,
     scalar,
-    shown,
 )
 
 _REDUCERS: Final = ("polygon_reducer", "polygon_reducer_contours")
@@ -184,7 +184,7 @@ def _read_rasterisation(place: Place, tree: Tree, reducer: str) -> list[_Entry]:
     methods = {"true": "raster", "false": "exact", "auto": "exact"}
     method = methods.get(str(value).lower()) if isinstance(value, (bool, str)) else None
     if value is not None and method is None:
-        raise UsageError(f"{place}: {shown(tree)} is not one of true, false, auto")
+        raise UsageError(f"{place}: {describe_tree(tree)} is not one of true, false, auto")
     return [] if value is None else [_Entry("contour_method", method, place, reducer)]
 
 

@@ -57,7 +57,9 @@ def known_items(
     if isinstance(tree, Scalar) and tree.value is None:
         return
     if not isinstance(tree, dict):
-        raise UsageError(f"{place}: {shown(tree)} is not a mapping with keys such as {', '.join(known[:4])}")
+        raise UsageError(
+            f"{place}: {describe_tree(tree)} is not a mapping with keys such as {', '.join(known[:4])}"
+        )
     for key, value in tree.items():
         if key in known:
             yield key, place.key(key), value
@@ -72,7 +74,7 @@ def known_items(
 def scalar(place: Place, tree: Tree) -> Scalar:
     """Return a scalar; a UsageError for a list or a mapping."""
     if not isinstance(tree, Scalar):
-        raise UsageError(f"{place}: {shown(tree)} is not a single value")
+        raise UsageError(f"{place}: {describe_tree(tree)} is not a single value")
     return tree
 
 
@@ -107,7 +109,7 @@ def boolean(place: Place, value: Any) -> bool:
     raise UsageError(f"{place}: {value!r} is not true or false")
 
 
-def shown(tree: Tree) -> str:
+def describe_tree(tree: Tree) -> str:
     """Return a value as messages show it."""
     if isinstance(tree, Scalar):
         return repr(tree.value)
