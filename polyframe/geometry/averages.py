@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
-from polyframe.geometry.compiled.numba_jit import compile_loops
+from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
 from polyframe.geometry.isolate_failures import apply_isolated
@@ -209,11 +209,9 @@ def _largest_common_parts(
     if np.any(uncertain & large) and not compile_loops():
         uncertain &= ~large
     if np.any(uncertain):
-        from polyframe.geometry.compiled.depth_walk import walk_contours  # late, so that it can be compiled
-
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)
-        walked = walk_contours(polygons[members], offsets_of(counts), "last")
+        walked = load("depth_walk").walk_contours(polygons[members], offsets_of(counts), "last")
         exact = np.flatnonzero(uncertain & walked.verified & ~walked.may_have_holes)
         levels = np.diff(walked.offsets)
         chosen[exact] = shapely.Polygon()

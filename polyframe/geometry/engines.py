@@ -18,7 +18,7 @@ from polyframe.core.choices import ENGINE_ALIASES, EngineName
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.compiled.numba_jit import compile_loops
+from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
 
@@ -71,19 +71,13 @@ def engine_named(name: str) -> Engine:
             "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
         )
     compile_loops()
-    from polyframe.geometry.compiled.engine import (
-        compiled_cluster_contours,
-        compiled_cluster_intersections,
-        compiled_cluster_unions,
-    )
-    from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
-
+    loops = load("engine")
     return Engine(
         "compiled",
-        sweep_intersection_areas,
-        compiled_cluster_contours,
-        compiled_cluster_unions,
-        compiled_cluster_intersections,
+        load("intersection_areas").sweep_intersection_areas,
+        loops.compiled_cluster_contours,
+        loops.compiled_cluster_unions,
+        loops.compiled_cluster_intersections,
     )
 
 

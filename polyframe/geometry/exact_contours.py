@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement, build_arrangement
-from polyframe.geometry.compiled.numba_jit import compile_loops
+from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.level_polygonizing import polygonize_levels
 from polyframe.geometry.level_tracing import levels_of, ranked_depths, trace_levels
@@ -225,10 +225,10 @@ def _walk_some(
     large = walkable & (arcs > _MOST_INTERPRETED)
     if np.any(large) and not compile_loops():
         walkable &= ~large
-    from polyframe.geometry.compiled.depth_walk import walk_contours  # late, so that it can be compiled
-
     selected = walkable[cluster]
-    walked = walk_contours(marks[selected], np.searchsorted(cluster[selected], np.arange(count + 1)))
+    walked: WalkedLevels = load("depth_walk").walk_contours(
+        marks[selected], np.searchsorted(cluster[selected], np.arange(count + 1))
+    )
     return replace(walked, verified=walked.verified & walkable)
 
 

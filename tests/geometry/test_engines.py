@@ -130,6 +130,41 @@ assert compiled.py_func.__code__.co_code == interpreted.__code__.co_code
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+WHILE_LOADING = """
+import threading
+from polyframe.geometry.compiled import numba_jit
+
+results = []
+
+def interpret(delay):
+    threading.Event().wait(delay)
+    results.append(numba_jit.load("depth_walk").walk_contours.__name__)
+
+def compile_all(delay):
+    threading.Event().wait(delay)
+    results.append(numba_jit.compile_loops())
+
+threads = [threading.Thread(target=interpret, args=(0,)), threading.Thread(target=compile_all, args=(DELAY,))]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert sorted(map(str, results)) == ["True", "walk_contours"], results
+"""
+
+
+@fast
+@pytest.mark.parametrize("delay", [0, 0.005])
+def test_a_thread_can_load_loops_while_another_has_them_compiled(delay: float) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WHILE_LOADING.replace("DELAY", str(delay))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @fast
 def test_a_change_in_any_compiled_module_invalidates_the_cache() -> None:
     folder = Path(numba_jit.__file__).parent

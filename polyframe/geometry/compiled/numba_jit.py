@@ -4,11 +4,13 @@ Compiling takes half a minute, so the loops are interpreted until somebody asks 
 Interpreted, the depth walk of a small cluster takes about a tenth of a second.
 """
 
+import importlib
 import importlib.util
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 _Arguments = ParamSpec("_Arguments")
@@ -19,7 +21,16 @@ _SOURCES = [path.stat() for path in Path(__file__).parent.glob("*.py")]
 _STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
 
 _enabled = False
-_lock = threading.Lock()
+_lock = threading.RLock()
+
+
+def load(module: str) -> ModuleType:
+    """Import a module of this folder, such as `depth_walk`: compiled once somebody asked for it.
+
+    Other modules must not import it at their start, and not while another thread drops interpreted modules.
+    """
+    with _lock:
+        return importlib.import_module(f"{__package__}.{module}")
 
 
 def compile_loops() -> bool:
@@ -32,9 +43,10 @@ def compile_loops() -> bool:
     with _lock:  # several threads may ask at the same time
         if _enabled or importlib.util.find_spec("numba") is None:
             return _enabled
+        for name in list(sys.modules):
+            if name.startswith(f"{__package__}.") and name != __name__:
+                del sys.modules[name]
         _enabled = True
-        for name in [name for name in sys.modules if name.startswith(f"{__package__}.") and name != __name__]:
-            del sys.modules[name]
     return True
 
 
