@@ -22,7 +22,7 @@ from polyframe.panoptes.classifications.version_selection import PreviousSelecti
 from polyframe.panoptes.classifications.workflow_versions import parse_version_spec
 from polyframe.store.manifest import Manifest, recorded_tools
 from polyframe.store.output import Output
-from polyframe.store.run_counts import Accounting, Counts, total
+from polyframe.store.run_counts import Accounting, Counts, accounting_of, total
 
 #: Settings that affect tables, but not the numbers of marks and clusters.
 _NOT_COUNTED: Final = ("volunteers", "average_type", "min_threshold")
@@ -196,18 +196,18 @@ def _extracted(recorded: Mapping[str, Any]) -> Accounting:
         extractions = [partition["stages"]["extract"] for partition in recorded["partitions"]]
         counts = [msgspec.convert(extraction["counts"], Counts) for extraction in extractions]
         return total(counts, whole.rows_read, whole.rows_filtered)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError):
         return whole
 
 
 def _known_counts(recorded: object) -> Accounting:
     """Return the counts that have the same names today."""
     if not isinstance(recorded, dict):
-        return Accounting()
+        return accounting_of({})
     known = {name: recorded[name] for name in Accounting.__struct_fields__ if name in recorded}
     reasons = known.pop("reasons", {})
     numbers = {name: count for name, count in known.items() if isinstance(count, int)}
-    return Accounting(**numbers, reasons=reasons if isinstance(reasons, dict) else {})
+    return accounting_of(numbers, reasons if isinstance(reasons, dict) else {})
 
 
 def _n_marks(counts: Accounting) -> int:

@@ -279,5 +279,5 @@ def _read_holder(path: Path) -> _Holder | None:
                 file.seek(_LOCKED_BYTES)
                 content = file.read(_LONGEST_RECORD)
         return msgspec.json.decode(content or b"", type=_Holder)
-    except (ValueError, RecursionError):
+    except (ValueError, msgspec.MsgspecError, RecursionError):
         return None

@@ -135,7 +135,7 @@ def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
         metadata = pq.read_metadata(path)
         origin = msgspec.json.decode((metadata.metadata or {})[FOOTER.encode()], type=Origin)
         return metadata.num_rows, origin
-    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError):
+    except (OSError, pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError, RecursionError):
         return None
 
 

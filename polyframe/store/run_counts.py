@@ -1,7 +1,7 @@
 """Count what became of every row and every mark, so that the counts add up."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -50,24 +50,24 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rejected rows and marks by reason.
     """
 
-    rows_read: Count = 0
-    rows_filtered: Count = 0
-    rows_rejected: Count = 0
-    rows_used: Count = 0
-    rows_set_aside: Count = 0
-    visitor_repeats: Count = 0
-    marks_seen: Count = 0
-    marks_undecoded: Count = 0
-    marks_decoded: Count = 0
-    marks_rejected: Count = 0
-    marks_not_selected: Count = 0
-    marks_assumed_polygons: Count = 0
-    marks_set_aside: Count = 0
-    marks_clustered: Count = 0
-    marks_outliers: Count = 0
-    groups: Count = 0
-    clusters: Count = 0
-    reasons: dict[str, Count] = {}
+    rows_read: Count
+    rows_filtered: Count
+    rows_rejected: Count
+    rows_used: Count
+    rows_set_aside: Count
+    visitor_repeats: Count
+    marks_seen: Count
+    marks_undecoded: Count
+    marks_decoded: Count
+    marks_rejected: Count
+    marks_not_selected: Count
+    marks_assumed_polygons: Count
+    marks_set_aside: Count
+    marks_clustered: Count
+    marks_outliers: Count
+    groups: Count
+    clusters: Count
+    reasons: dict[str, Count]
 
     def rows_add_up(self) -> bool:
         """Tell whether rows read = filtered out + rejected + used."""
@@ -147,6 +147,13 @@ def total(partitions: Iterable[Counts], rows_read: int, rows_filtered: int) -> A
         plain.pop("tools", None)
         reasons.update(plain.pop("reasons", {}))
         numbers.update(plain)
-    return Accounting(
-        **numbers, rows_read=rows_read, rows_filtered=rows_filtered, reasons=dict(sorted(reasons.items()))
+    return accounting_of(
+        {**numbers, "rows_read": rows_read, "rows_filtered": rows_filtered},
+        dict(sorted(reasons.items())),
     )
+
+
+def accounting_of(numbers: Mapping[str, int], reasons: Mapping[str, int] | None = None) -> Accounting:
+    """Return the counts of a run; those without a number are zero."""
+    names = (name for name in Accounting.__struct_fields__ if name != "reasons")
+    return Accounting(**{name: numbers.get(name, 0) for name in names}, reasons=dict(reasons or {}))

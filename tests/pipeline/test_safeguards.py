@@ -25,7 +25,7 @@ from polyframe.store.manifest import (
     write_manifest,
 )
 from polyframe.store.output import MANIFEST, WORK
-from polyframe.store.run_counts import Accounting, Counts
+from polyframe.store.run_counts import Counts, accounting_of
 from polyframe.store.stages import STAGE_TABLES
 
 Call = Callable[..., Done]
@@ -462,7 +462,7 @@ def manifest_with(marks: int) -> Manifest:
     return new_manifest(
         settings,
         [PartitionRecord("00000", None, "0" * 16, {"extract": record})],
-        Accounting(marks_decoded=marks),
+        accounting_of({"marks_decoded": marks}),
         sources=("export.csv",),
         versions=("3.1",),
         version_chosen_by="user",

@@ -15,6 +15,7 @@ from polyframe.core.tables import TABLES
 
 CORE = (
     *("core/test_ragged.py", "core/test_tables.py", "core/test_frames.py"),
+    *("store/test_part_files.py", "store/test_lock.py", "store/test_status.py"),
     *("store/test_manifest.py", "consensus/test_reduction.py", "pipeline/test_run.py"),
     *("panoptes/test_sources.py", "panoptes/test_version_selection.py"),
     *("geometry/test_exact_contours.py", "geometry/test_averages.py"),

@@ -23,7 +23,7 @@ from polyframe.store.manifest import (
     write_manifest,
 )
 from polyframe.store.output import MANIFEST
-from polyframe.store.run_counts import Accounting, Counts
+from polyframe.store.run_counts import Counts, accounting_of
 from polyframe.store.stages import STAGE_TABLES, settings_of
 
 SETTINGS = Settings(drawing_tasks=(DrawingTask("T0", (0, 2)),), eps=0.3)
@@ -43,7 +43,7 @@ RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "ex
 MADE = new_manifest(
     SETTINGS,
     RECORDS,
-    Accounting(rows_read=4, rows_used=4),
+    accounting_of({"rows_read": 4, "rows_used": 4}),
     sources=("é.csv",),
     versions=("3.1",),
     version_chosen_by="default",
@@ -136,6 +136,7 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda given: given | {"last_subject": 10**400},
         "last_subject: expected int <= 9223372036854775807",
     ),
+    "no counts": (lambda given: given | {"accounting": {}}, "accounting: missing required field"),
     "a fraction of rows": (
         lambda given: given | {"accounting": {"rows_read": 0.5}},
         "accounting.rows_read: expected int, got float",
