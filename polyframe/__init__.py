@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 # Import the folder first: later, it would replace the function `polyframe.export`.
 importlib.import_module("polyframe.export")
-del globals()["export"]
+globals().pop("export", None)
 
 __version__ = "0.1.0"
 

@@ -157,7 +157,7 @@ def run(
     >>> import polyframe as pf
     >>> pf.run("classifications.csv", "out", eps=0.5, min_samples=2)  # doctest: +SKIP
     """
-    chosen, say = settings_from_arguments(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     configured = configure(config, chosen, say)
     return run_export(
@@ -166,7 +166,7 @@ def run(
         configured.settings,
         stages,
         say,
-        progress or no_progress,
+        no_progress if progress is None else progress,
         force=force,
         explicit=configured.explicit,
         flagged=configured.flagged,
@@ -232,7 +232,7 @@ def extract(
     UsageError, PolyframeError
         As for `run`.
     """
-    chosen, say = settings_from_arguments(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is None:
         return extract_in_memory(classifications, configured, say)
@@ -242,7 +242,7 @@ def extract(
         configured.settings,
         ["extract"],
         say,
-        progress or no_progress,
+        no_progress if progress is None else progress,
         force=force,
         explicit=configured.explicit,
         flagged=configured.flagged,
@@ -326,11 +326,19 @@ def reduce(
     >>> pf.reduce(pf.extract("classifications.csv"), eps=0.4).reductions  # doctest: +SKIP
     >>> pf.reduce("out", output="out", average="union")  # doctest: +SKIP
     """
-    chosen, say = settings_from_arguments(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")
-        return write_stage("reduce", marks, target, configured, say, progress or no_progress, force=force)
+        return write_stage(
+            "reduce",
+            marks,
+            target,
+            configured,
+            say,
+            no_progress if progress is None else progress,
+            force=force,
+        )
     settings, clusters = cluster_in_memory(marks, configured, say)
     return reduction_tables(clusters, settings)
 
@@ -403,11 +411,19 @@ def contours(
     UsageError, PolyframeError
         As for `reduce`.
     """
-    chosen, say = settings_from_arguments(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")
-        return write_stage("contours", marks, target, configured, say, progress or no_progress, force=force)
+        return write_stage(
+            "contours",
+            marks,
+            target,
+            configured,
+            say,
+            no_progress if progress is None else progress,
+            force=force,
+        )
     settings, clusters = cluster_in_memory(marks, configured, say)
     return contours_table(clusters, settings)
 

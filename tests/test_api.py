@@ -567,3 +567,105 @@ def test_without_matplotlib_plot_is_missing_and_help_works() -> None:
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     line = "pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'\n"
     assert done.stdout == 2 * line
+
+
+# Marks in memory and in a directory
+
+
+def test_an_iterator_is_a_setting_like_a_list(written: Path) -> None:
+    by_list = pf.reduce(written, tool=[1], engine="shapely").labels
+    assert 0 < by_list.height < pf.reduce(written, engine="shapely").labels.height
+    assert pf.reduce(written, tool=iter([1]), engine="shapely").labels.equals(by_list)
+    counts = (pf.tune(written, eps=0.5, tool=tools, engine="shapely") for tools in ([1], iter([1])))
+    assert next(counts).equals(next(counts))
+
+
+@pytest.mark.parametrize("setting", [{"volunteers": "drop"}, {"workflow_id": 7}, {"visitors": "name"}])
+def test_settings_of_the_extraction_are_refused_for_marks_in_memory(setting: dict[str, Any]) -> None:
+    extraction = pf.extract(ROOT / "data" / "classifications.csv", ROOT / "data" / "config.yaml")
+    (name,) = setting
+    for marks in (extraction, extraction.extractions):
+        with pytest.raises(
+            pf.UsageError, match=rf"^{name}: the marks of .* are already extracted; pass it to extract$"
+        ):
+            pf.reduce(marks, **setting)
+    assert pf.reduce(extraction, setting, engine="shapely").groups.height == 25
+
+
+def test_a_note_says_that_repeats_are_unknown_without_volunteers(tmp_path: Path) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(
+        export_text([export_row(i, drawing(square(0, 0)), user_name="ann") for i in (1, 2)]), encoding="utf-8"
+    )
+    marks = pf.extract(path, volunteers="drop", say=[].append)
+    for function in (pf.reduce, pf.tune):
+        with pytest.warns(pf.PolyframeWarning, match="the Extraction has no volunteers"):
+            function(marks)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert pf.reduce(marks, filter="all", engine="shapely").labels.height == 2
+        assert pf.reduce(pf.extract(path, say=[].append), engine="shapely").labels.height == 1
+
+
+def test_notes_come_after_the_tables_so_that_they_may_be_errors(tmp_path: Path) -> None:
+    export, config = ROOT / "data" / "classifications.csv", ROOT / "data" / "config.yaml"
+    pf.run(export, tmp_path, config, engine="shapely")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(pf.PolyframeWarning, match="removed out-of-date tables: contours"):
+            pf.run(export, tmp_path, config, eps=0.2, contours=False, engine="shapely")
+    assert pf.status(tmp_path).settings["eps"] == 0.2
+
+
+def test_callables_that_are_false_are_called(tmp_path: Path) -> None:
+    class Notes(list[str]):
+        def __call__(self, note: str) -> None:
+            self.append(note)
+
+    notes = Notes()
+    pf.extract(ROOT / "data" / "classifications.csv", say=notes)
+    assert "version 7.12, the newest of 7.9, 7.12" in notes
+
+
+def test_an_empty_frame_of_pandas_has_no_marks() -> None:
+    extraction = pf.extract(ROOT / "data" / "classifications.csv", ROOT / "data" / "config.yaml")
+    assert pf.reduce(extraction.extractions.head(0).to_pandas()).labels.height == 0
+
+
+# Frames that other libraries pass
+
+
+def test_geopandas_gets_a_named_index_and_missing_geometries(written: Path) -> None:
+    contours = pf.scan(written, "contours").collect()
+    indexed = pf.to_geopandas(contours.to_pandas().set_index("subject_id"))
+    assert indexed["subject_id"].to_list() == contours["subject_id"].to_list()
+    missing = contours.with_columns(geometry=pl.lit(None, pl.Binary))
+    assert pf.to_geopandas(missing.to_pandas()).geometry.isna().all()
+    assert pf.to_geopandas(indexed) is indexed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pl.col("contours_area").list.head(0),
+        pl.lit(None, CONTOURS.schema["contours_x"]).alias("contours_x"),
+        pl.col("contours_y").list.eval(pl.element().list.head(4)),
+        pl.col("contours_x", "contours_y").list.eval(pl.element().list.head(3)),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(written: Path, damage: pl.Expr) -> None:
+    contours = pf.scan(written, "contours").collect()
+    with pytest.raises(
+        pf.UsageError, match=r"^contours: row 0 of the frame \(from 0\) does not have one area"
+    ):
+        pf.explode_levels(contours.with_columns(damage))
+
+
+def test_the_package_can_be_reloaded() -> None:
+    code = "import importlib, polyframe as pf; importlib.reload(pf); assert callable(pf.export)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_folders_list_public_names() -> None:
+    assert dir(pf.geometry) == sorted(pf.geometry.__all__)
+    assert dir(pf.plot) == sorted(pf.plot.__all__)

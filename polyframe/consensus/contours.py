@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from polyframe.consensus.reduce import Clusters, cluster_keys, clusters_above_threshold
 from polyframe.core.arrays import Ints
+from polyframe.core.errors import UsageError
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.ragged import flatten, list_column, nested_list_column, offsets_of, positions_of
 from polyframe.core.settings import Settings
@@ -58,13 +59,21 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
     -------
     polars.DataFrame
         The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from 1), `area` (square
-        pixels) and `geometry` (WKB polygon).
+        pixels) and `geometry` (WKB polygon). Clusters without a level have no row.
+
+    Raises
+    ------
+    UsageError
+        If it is not a frame, lacks a column, or the lists of a row have different lengths.
     """
     keys = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
     lists = ("contours_x", "contours_y", "contours_area")
+    clusters = columns_of(contours, "contours", CONTOURS.schema, (*keys, *lists))
+    _check_lists(clusters)
     levels = (
-        columns_of(contours, "contours", CONTOURS.schema, (*keys, *lists))
-        .with_columns(pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level"))
+        clusters.with_columns(
+            pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level")
+        )
         .explode(*lists, "level", empty_as_null=False)
         .filter(pl.col("level").is_not_null())
     )
@@ -79,6 +88,23 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
         pl.col("contours_area").alias("area"),
         pl.Series("geometry", shapely.to_wkb(polygons).tolist(), pl.Binary),
     )
+
+
+def _check_lists(clusters: pl.DataFrame) -> None:
+    """Raise a UsageError for the first row whose lists do not describe one ring and area per level."""
+    x, y, area = (pl.col(name) for name in ("contours_x", "contours_y", "contours_area"))
+    points = [rings.list.eval(pl.element().list.len()) for rings in (x, y)]
+    valid = (
+        x.list.len().eq_missing(area.list.len())
+        & points[0].eq_missing(points[1])
+        & points[0].list.min().fill_null(4).ge(4)
+    )
+    invalid = clusters.select(valid.not_()).to_series().arg_true()
+    if len(invalid):
+        raise UsageError(
+            f"contours: row {invalid[0]} of the frame (from 0) does not have one area and one ring of at "
+            "least 4 points for each level"
+        )
 
 
 def _members_of(clusters: Clusters, kept: Ints) -> tuple[NDArray[Any], Ints]:

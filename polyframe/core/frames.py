@@ -143,9 +143,10 @@ def _pandas_to_arrow(frame: Any, needed: Collection[str] | None) -> Any:
     import pyarrow as pa
 
     try:
+        index_names = [clean_name(name) for name in frame.index.names if name is not None]
+        if any(needed is None or name in needed for name in index_names):
+            frame = frame.reset_index()
         if needed is not None:
-            if any(name is not None and clean_name(name) in needed for name in frame.index.names):
-                frame = frame.reset_index()
             positions = [i for i, name in enumerate(frame.columns) if clean_name(name) in needed]
             frame = frame.iloc[:, positions]
         return pa.Table.from_pandas(frame, preserve_index=False)

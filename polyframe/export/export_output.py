@@ -65,5 +65,5 @@ def export(
     options.check_for(to)
     read_manifest(folder)  # fails before anything is written
     module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
-    exported: list[Exported] = module.write(folder, target, options, say or show)
+    exported: list[Exported] = module.write(folder, target, options, show if say is None else say)
     return exported

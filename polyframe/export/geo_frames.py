@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import polars as pl
 import shapely
 
 from polyframe.core.errors import PolyframeError, UsageError
@@ -24,7 +25,8 @@ def to_geopandas(frame: Frame) -> "GeoDataFrame":
     Returns
     -------
     geopandas.GeoDataFrame
-        The same columns and rows. Its `crs` is None: coordinates are pixels of the image, with y down.
+        The same columns and rows, with the names in an index of pandas as columns; a frame of GeoPandas as it
+        is. Its `crs` is None: coordinates are pixels of the image, with y down.
         Missing geometries stay missing, and empty ones empty.
 
     Raises
@@ -43,11 +45,16 @@ def to_geopandas(frame: Frame) -> "GeoDataFrame":
         import geopandas
     except ImportError:
         raise PolyframeError(f"to_geopandas needs GeoPandas: {install_command('geo')}") from None
+    if isinstance(frame, geopandas.GeoDataFrame):
+        return frame
     table = data_frame(frame, "frame")
     if "geometry" not in table.columns:
         raise UsageError("frame: has no column 'geometry'; pass reductions, contours or their levels")
+    column = table["geometry"]
+    if column.dtype == pl.Null:
+        column = column.cast(pl.Binary)
     try:
-        geometry = shapely.from_wkb(table["geometry"].to_numpy(allow_copy=True))
+        geometry = shapely.from_wkb(column.to_numpy(allow_copy=True))
     except (shapely.errors.ShapelyError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(f"frame: the column 'geometry' is not WKB ({reason})") from None

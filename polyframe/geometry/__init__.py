@@ -44,3 +44,7 @@ __all__ = [
     "polygons_from_paths",
     "raster_contours",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

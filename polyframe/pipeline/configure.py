@@ -94,6 +94,8 @@ def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Re
     if "workflow_version" in explicit:
         explicit["workflow_version"] = version_spec_from_config(explicit["workflow_version"])
     settings = Settings().replace(explicit)
+    # As converted: an iterator among the values has been read.
+    explicit = {name: getattr(settings, name) for name in explicit}
     check_engine(settings.engine)
     _check_tasks_and_tools(settings)
     return ResolvedSettings(settings, explicit, frozenset(chosen))

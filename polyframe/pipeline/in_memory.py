@@ -4,12 +4,13 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.reduce import Clusters, cluster_marks
 from polyframe.core.callbacks import Say
+from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
@@ -25,6 +26,10 @@ from polyframe.store.recorded_settings import check_volunteers_known, settings_f
 
 Export = str | os.PathLike[str] | Frame
 Exports = Export | Iterable[Export]
+#: Settings that only affect the extraction; tasks and tools can also be selected later.
+_SETTINGS_OF_EXTRACTION: Final = frozenset(
+    {"workflow_id", "workflow_version", "bezier_tool", "duplicate_marks", "volunteers", "visitors"}
+)
 
 
 def export_sources(classifications: Any) -> list[SourceLike]:
@@ -45,6 +50,29 @@ def extract_in_memory(classifications: Exports, configured: ResolvedSettings, sa
         return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
 
 
+def check_marks_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> None:
+    """Check that the keyword arguments of a call can apply to an extraction or a frame.
+
+    Raises
+    ------
+    UsageError
+        If one of them only affects the extraction.
+    """
+    if path_of(marks) is not None:
+        return
+    late = sorted(configured.flagged & _SETTINGS_OF_EXTRACTION)
+    if late:
+        name = name_of(marks)
+        raise UsageError(f"{late[0]}: the marks of {name} are already extracted; pass it to extract")
+    if isinstance(marks, Extraction) and configured.settings.filter != "all":
+        names = marks.extractions.select("volunteer", "user_name")
+        if names.height and names.null_count().sum_horizontal().item() == 2 * names.height:
+            say(
+                "the Extraction has no volunteers, so it is not known who classified a subject again: all "
+                "classifications count"
+            )
+
+
 def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
@@ -54,6 +82,7 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
             check_volunteers_known(settings, path)
             extractions, classifications = load_marks(path, settings)
     else:
+        check_marks_in_memory(marks, configured, say)
         extractions, classifications = load_marks(marks, settings, say)
     check_tools_exist(name_of(marks), tools_in_extractions(extractions), settings, configured.flagged, say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -117,6 +117,8 @@ def _with_known_types(frame: pl.DataFrame) -> pl.DataFrame:
     """Return coordinates as lists of numbers, and NaN, by which other libraries mean missing, as null."""
     for name in ("x", "y"):
         dtype = frame.schema[name]
+        if dtype == pl.Null and frame.is_empty():
+            continue  # pandas knows no types of empty columns
         if dtype == pl.Null or not isinstance(dtype, _LISTS) or not _is_numeric(dtype.inner):
             raise UsageError(f"the column {name} of the frame is of type {dtype}, expected lists of numbers")
     times = frame.schema.get("created_at", pl.Null())

@@ -145,8 +145,6 @@ def run_export(
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )
-        for note in notes:
-            say(note)
         manifest = new_manifest(
             all_settings,
             records,
@@ -159,9 +157,10 @@ def run_export(
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
-        for note in removed:
-            say(note)
         publish(directory, manifest, before)
+    # Only now, since a note can be an error: of Python's warnings.
+    for note in (*notes, *removed):
+        say(note)
     return Summary(
         output,
         counts,

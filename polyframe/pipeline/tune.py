@@ -11,6 +11,7 @@ from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
+from polyframe.pipeline.in_memory import check_marks_in_memory
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
@@ -74,14 +75,17 @@ def tune(
     >>> import polyframe as pf
     >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
     """
-    chosen, say = settings_from_arguments(locals()), say or show
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
     grid = grid_of(eps, min_samples)
     # The values in the configuration may then contradict one another.
     configured = configure(config, chosen | {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}, say)
     path = path_of(marks)
     if path is not None and not path.is_file():
         explicit = {k: v for k, v in configured.explicit.items() if k not in ("eps", "min_samples")}
-        return tune_output(path, explicit, grid, say, progress or no_progress, configured.flagged)
+        return tune_output(
+            path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
+        )
+    check_marks_in_memory(marks, configured, say)
     extractions, classifications = load_marks(marks, configured.settings, say)
     check_tools_exist(
         name_of(marks), tools_in_extractions(extractions), configured.settings, configured.flagged, say

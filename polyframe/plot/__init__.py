@@ -67,3 +67,7 @@ __all__ = [
     "tuning_figure",
     "tuning_legend",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -8,6 +8,7 @@ from polyframe.core.atomic_files import cannot_write
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
+from polyframe.core.scalar_checks import as_builtin
 from polyframe.synthetic.synth_options import RowOrder, SynthOptions
 from polyframe.synthetic.synthetic_export import ExportSummary, write_export
 
@@ -67,7 +68,9 @@ def synth(
     >>> pf.synth("toy", subjects=100, seed=7)  # doctest: +SKIP
     """
     arguments = locals()
-    options = SynthOptions(**{name: arguments[name] for name in SynthOptions.__dataclass_fields__})
+    options = SynthOptions(
+        **{name: as_builtin(arguments[name]) for name in SynthOptions.__dataclass_fields__}
+    )
     path = local_path(output, "output")
     done = 0
 

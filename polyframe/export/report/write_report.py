@@ -125,7 +125,7 @@ def report(
     >>> import polyframe as pf
     >>> pf.report("out", "report.html")  # doctest: +SKIP
     """
-    say = say or show
+    say = show if say is None else say
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     folder, target = local_path(output, "output"), local_path(path, "path")

@@ -61,7 +61,7 @@ def config(
     >>> import polyframe as pf
     >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
     """
-    say = say or show
+    say = show if say is None else say
     path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
     workflow_id = as_builtin(workflow_id)
     if workflow_id is not None and not is_integer(workflow_id):
