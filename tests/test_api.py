@@ -581,15 +581,18 @@ def test_an_iterator_is_a_setting_like_a_list(written: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"volunteers": "drop"}, {"workflow_id": 7}, {"visitors": "name"}])
-def test_settings_of_the_extraction_are_refused_for_marks_in_memory(setting: dict[str, Any]) -> None:
-    extraction = pf.extract(ROOT / "data" / "classifications.csv", ROOT / "data" / "config.yaml")
+def test_settings_of_the_extraction_are_ignored_with_a_note(setting: dict[str, Any]) -> None:
+    extraction = pf.extract(*DATA)
     (name,) = setting
     for marks in (extraction, extraction.extractions):
-        with pytest.raises(
-            pf.UsageError, match=rf"^{name}: the marks of .* are already extracted; pass it to extract$"
+        with pytest.warns(
+            pf.PolyframeWarning, match=rf"^{name} ignored: the marks of .* are already extracted"
         ):
-            pf.reduce(marks, **setting)
-    assert pf.reduce(extraction, setting, engine="shapely").groups.height == 25
+            assert pf.reduce(marks, **setting, engine="shapely").groups.height == 25
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # A configuration is often that of the whole project.
+        assert pf.reduce(extraction, setting, engine="shapely").groups.height == 25
 
 
 def test_a_note_says_that_repeats_are_unknown_without_volunteers(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from polyframe.consensus.extract import Extraction
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.reduce import Clusters, cluster_marks
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
@@ -50,20 +49,16 @@ def extract_in_memory(classifications: Exports, configured: ResolvedSettings, sa
         return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
 
 
-def check_marks_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> None:
-    """Check that the keyword arguments of a call can apply to an extraction or a frame.
-
-    Raises
-    ------
-    UsageError
-        If one of them only affects the extraction.
-    """
+def note_ignored_settings(marks: InputMarks, configured: ResolvedSettings, say: Say) -> None:
+    """Say which keyword arguments cannot apply to an extraction or a frame."""
     if path_of(marks) is not None:
         return
-    late = sorted(configured.flagged & _SETTINGS_OF_EXTRACTION)
-    if late:
-        name = name_of(marks)
-        raise UsageError(f"{late[0]}: the marks of {name} are already extracted; pass it to extract")
+    ignored = sorted(configured.flagged & _SETTINGS_OF_EXTRACTION)
+    if ignored:
+        say(
+            f"{', '.join(ignored)} ignored: the marks of {name_of(marks)} are already extracted; "
+            "pass such settings to extract"
+        )
     if isinstance(marks, Extraction) and configured.settings.filter != "all":
         names = marks.extractions.select("volunteer", "user_name")
         if names.height and names.null_count().sum_horizontal().item() == 2 * names.height:
@@ -82,7 +77,7 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
             check_volunteers_known(settings, path)
             extractions, classifications = load_marks(path, settings)
     else:
-        check_marks_in_memory(marks, configured, say)
+        note_ignored_settings(marks, configured, say)
         extractions, classifications = load_marks(marks, settings, say)
     check_tools_exist(name_of(marks), tools_in_extractions(extractions), settings, configured.flagged, say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -11,7 +11,7 @@ from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
-from polyframe.pipeline.in_memory import check_marks_in_memory
+from polyframe.pipeline.in_memory import note_ignored_settings
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
@@ -85,7 +85,7 @@ def tune(
         return tune_output(
             path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
         )
-    check_marks_in_memory(marks, configured, say)
+    note_ignored_settings(marks, configured, say)
     extractions, classifications = load_marks(marks, configured.settings, say)
     check_tools_exist(
         name_of(marks), tools_in_extractions(extractions), configured.settings, configured.flagged, say
