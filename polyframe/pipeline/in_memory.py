@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.reduce import Clusters, cluster_marks
@@ -68,6 +70,17 @@ def note_ignored_settings(marks: InputMarks, configured: ResolvedSettings, say: 
             )
 
 
+def marks_outside_outputs(
+    marks: InputMarks, configured: ResolvedSettings, say: Say
+) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    """Load marks from memory or a CSV file; see `polyframe.pipeline.load_marks.load_marks`."""
+    note_ignored_settings(marks, configured, say)
+    extractions, classifications = load_marks(marks, configured.settings, say)
+    tools = tools_in_extractions(extractions)
+    check_tools_exist(name_of(marks), tools, configured.settings, configured.flagged, say)
+    return extractions, classifications
+
+
 def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
@@ -76,8 +89,8 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
             settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
             check_volunteers_known(settings, path)
             extractions, classifications = load_marks(path, settings)
+        tools = tools_in_extractions(extractions)
+        check_tools_exist(name_of(marks), tools, settings, configured.flagged, say)
     else:
-        note_ignored_settings(marks, configured, say)
-        extractions, classifications = load_marks(marks, settings, say)
-    check_tools_exist(name_of(marks), tools_in_extractions(extractions), settings, configured.flagged, say)
+        extractions, classifications = marks_outside_outputs(marks, configured, say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -267,6 +267,8 @@ def run_extractions(
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         publish(directory, manifest, before)
+    for note in removed:
+        say(note)
     return Summary(
         output,
         counts,

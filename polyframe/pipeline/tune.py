@@ -9,11 +9,9 @@ from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import EngineName, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
-from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
-from polyframe.pipeline.in_memory import note_ignored_settings
-from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
-from polyframe.pipeline.safeguards import check_tools_exist
+from polyframe.pipeline.in_memory import marks_outside_outputs
+from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
 
 
@@ -85,9 +83,5 @@ def tune(
         return tune_output(
             path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
         )
-    note_ignored_settings(marks, configured, say)
-    extractions, classifications = load_marks(marks, configured.settings, say)
-    check_tools_exist(
-        name_of(marks), tools_in_extractions(extractions), configured.settings, configured.flagged, say
-    )
+    extractions, classifications = marks_outside_outputs(marks, configured, say)
     return tune_frames(extractions, classifications, configured.settings, grid)

@@ -84,7 +84,4 @@ def _rerun(
     settings = settings_for_stage(read_manifest(output), stage, configured.explicit)
     inherited = not_default(settings, without=configured.explicit)
     say(Information(f"other settings are those of {output}: {inherited or 'the defaults'}"))
-    summary = run_extractions(output, settings, stage, say, progress, force=force, flagged=configured.flagged)
-    for note in summary.notes:
-        say(note)
-    return summary
+    return run_extractions(output, settings, stage, say, progress, force=force, flagged=configured.flagged)
