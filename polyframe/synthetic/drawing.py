@@ -14,6 +14,7 @@ from polyframe.core.ragged import offsets_of
 from polyframe.synthetic.ground_truth import CELL, CRYSTAL, HARMONICS, MOST_CORNERS, Scene, radius_at
 from polyframe.synthetic.random_numbers import (
     DRAWING,
+    JITTER,
     TREMOR,
     TURN,
     bell_shaped,
@@ -118,7 +119,7 @@ def draw_subject(options: SynthOptions, scene: Scene, volunteers: VolunteerPool,
 
     cells = seen & (scene.kind == CELL)
     parts = [
-        _freehand(bits, options, targets(cells & ~uses_bezier)),
+        _freehand(bits, options, targets(cells & ~uses_bezier), number),
         _bezier(bits, targets(cells & uses_bezier)),
         _clicked(bits, targets(seen & (scene.kind == CRYSTAL))),
         _scribbles(bits, options, scene, np.flatnonzero(scribbles & draws)),
@@ -127,12 +128,15 @@ def draw_subject(options: SynthOptions, scene: Scene, volunteers: VolunteerPool,
     frame = np.concatenate([p.frame for p in parts])
     count = np.concatenate([p.count for p in parts])
     tool = np.repeat([p.tool for p in parts], [len(p.row) for p in parts])
+    pixel = scene.width / volunteers.screen_width[volunteer[row]]  # of the screen, in image pixels
+    if options.jitter > 0:  # it is finer than most screens
+        pixel = np.where(tool == FREEHAND, 0.01, pixel)
     # By row, in random order within a row.
     order = np.lexsort((uniform(bits, len(row)), row))
     begin = (np.cumsum(count) - count)[order]
     row, count = row[order], count[order]
     vertex = np.arange(int(count.sum())) + np.repeat(begin - (np.cumsum(count) - count), count)
-    scale = np.repeat((scene.width / volunteers.screen_width[volunteer])[row], count)
+    scale = np.repeat(pixel[order], count)
     x = _on_screen(np.concatenate([p.x for p in parts])[vertex], scale, scene.width)
     y = _on_screen(np.concatenate([p.y for p in parts])[vertex], scale, scene.height)
     # A hand that rests on a screen pixel adds no vertex.
@@ -157,8 +161,8 @@ def _hand_shape(bits: np.random.PCG64, targets: _Targets) -> Floats:
     return drawn
 
 
-def _freehand(bits: np.random.PCG64, options: SynthOptions, targets: _Targets) -> _Marks:
-    """Draw cells freehand: many vertices, a trembling hand, ends that do not meet, small loops."""
+def _freehand(bits: np.random.PCG64, options: SynthOptions, targets: _Targets, number: int) -> _Marks:
+    """Draw cells freehand: many vertices, a trembling hand, ends that do not meet, small loops, jitter."""
     n = len(targets.row)
     shape = _hand_shape(bits, targets)
     pace = options.vertices * targets.pace * (0.9 + 0.2 * uniform(bits, n))
@@ -187,6 +191,9 @@ def _freehand(bits: np.random.PCG64, options: SynthOptions, targets: _Targets) -
     chance = uniform(bits, n, 4)
     for i in np.flatnonzero(chance[:, 0] < _LOOPS).tolist():
         _add_loop(x[i], y[i], chance[i, 1:], float(targets.radius[i]), int(n_vertices[i]))
+    if options.jitter > 0:  # a stream of its own: everything else is as without jitter
+        noise = bell_shaped(stream(options.seed, JITTER, number), 2, *x.shape)
+        x, y = np.stack([x, y]) + options.jitter * targets.radius[:, None] * noise
     slips = uniform(bits, n) < options.slips
     used &= (np.arange(used.shape[1]) < 2) | ~slips[:, None]
     return _Marks(targets.row, targets.frame, FREEHAND, used.sum(axis=1), x[used], y[used])

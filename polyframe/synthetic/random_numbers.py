@@ -25,6 +25,7 @@ INTERLEAVING: Final = 3
 IMAGE: Final = 4
 TREMOR: Final = 5
 TOY: Final = 6
+JITTER: Final = 7
 
 
 def stream(seed: int, use: int, number: int = 0) -> np.random.PCG64:

@@ -22,6 +22,7 @@ def synth(
     seed: int = 1,
     objects: int = 3,
     vertices: int = 250,
+    jitter: float = 0.0,
     scribblers: float = 0.08,
     repeats: float = 0.06,
     empty: float = 0.05,

@@ -45,6 +45,12 @@ class SynthOptions:
         12,
         3_000,
     )
+    jitter: float = _option(
+        0.0,
+        "random error of each vertex of a freehand outline along each axis (standard deviation), as a fraction of "
+        "the object's radius, such as 0.004; above 0, freehand marks are not rounded to screen pixels",
+        setting_rules.number(0, 1),
+    )
     scribblers: float = _fraction(0.08, "volunteers who always scribble")
     repeats: float = _fraction(0.06, "volunteers who classify a subject again")
     empty: float = _fraction(0.05, "classifications without a mark")

@@ -263,6 +263,36 @@ def test_close_pairs_almost_touch_but_are_two_objects():
     assert np.median(gaps) < 12
 
 
+def outlines_with_jitter(path, jitter):
+    options = SynthOptions(
+        subjects=6, seed=3, vertices=80, scribblers=0, polygon_share=0, old_share=0, jitter=jitter
+    )
+    write_export(path, options)
+    return {
+        (row["classification_id"], index): np.c_[x, y]
+        for row in read(path)
+        for index, (_, _, x, y) in enumerate(drawn(row))
+    }
+
+
+def test_jitter_moves_each_vertex_by_that_share_of_the_radius(tmp_path):
+    steady = outlines_with_jitter(tmp_path / "steady.csv", 1e-12)
+    moves = {jitter: [] for jitter in (0.01, 0.04)}
+    for jitter, relative in moves.items():
+        shaken = outlines_with_jitter(tmp_path / "shaken.csv", jitter)
+        assert shaken.keys() == steady.keys()
+        for key, outline in steady.items():
+            if len(shaken[key]) == len(outline):  # else a vertex was rounded to its predecessor
+                radius = math.sqrt(polygon(*outline.T).area / math.pi)
+                relative.append((shaken[key] - outline) / radius)
+        off = np.concatenate(relative)
+        assert len(off) > 2_000
+        assert np.all(np.abs(off.mean(axis=0)) < 0.1 * jitter)
+        assert off.std(axis=0) == pytest.approx([jitter, jitter], rel=0.12)
+    # The same random errors, scaled.
+    assert np.concatenate(moves[0.04]) == pytest.approx(4 * np.concatenate(moves[0.01]), abs=2e-3)
+
+
 def test_scribblers_always_scribble(tmp_path):
     options = SynthOptions(subjects=8, volunteers=4, scribblers=1.0, slips=0, vertices=60, polygon_share=0)
     write_export(tmp_path / "x.csv", options)
