@@ -47,8 +47,9 @@ class SynthOptions:
     )
     jitter: float = _option(
         0.0,
-        "random error of each vertex of a freehand outline along each axis (standard deviation), as a fraction of "
-        "the object's radius, such as 0.004; above 0, freehand marks are not rounded to screen pixels",
+        "random error of each vertex of a freehand outline along each axis (standard deviation), as a "
+        "fraction of the object's radius, such as 0.004; above 0, freehand marks are not rounded to screen "
+        "pixels",
         setting_rules.number(0, 1),
     )
     scribblers: float = _fraction(0.08, "volunteers who always scribble")
