@@ -13,6 +13,7 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
                             outlines meet, `noding` cuts them into arcs, `arrangement` computes depths,
                             `level_tracing` and `level_polygonizing` give the largest part of each level
 `raster`                    agreement contours from counts on a grid
+`level_rings`               contour levels as flat rings, without polygons; `level_selection` chooses some
 `duplicate_outlines`        equal outlines in a cluster, counted instead of processed one by one
 `engines`                   GEOS or compiled: which functions compute areas, contours and averages
 `compiled`                  loops for numba: `intersection_areas` by plane sweep over a `slab_decomposition`;

@@ -20,7 +20,8 @@ from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
-from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
+from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
+from polyframe.geometry.level_rings import LevelRings
 
 #: Marks times vertices of a cluster above which `auto` compiles. About here, with 300 marks of 120 vertices,
 #: GEOS takes 4 s for all pairs and 8 s for contours. Compiling takes 5 s and 30 s, once per installation.
@@ -41,6 +42,8 @@ class Engine:
         See `polyframe.geometry.distances`.
     contours : callable
         See `polyframe.geometry.exact_contours.cluster_contours`.
+    contour_rings : callable
+        The same as flat rings; its third argument is the largest number of levels of a cluster, or None.
     unions, intersections : callable
         See `polyframe.geometry.averages`.
     """
@@ -48,6 +51,7 @@ class Engine:
     name: str
     intersection_areas: IntersectionAreas
     contours: Callable[[Polygons, Ints], ContourLevels]
+    contour_rings: Callable[[Polygons, Ints, int | None], LevelRings]
     unions: Callable[[Polygons, Ints], Polygons]
     intersections: Callable[[Polygons, Ints], Polygons]
 
@@ -68,7 +72,12 @@ def engine_named(name: str) -> Engine:
     check_engine(name)
     if name == "shapely" or not is_compiled():
         return Engine(
-            "shapely", shapely_intersection_areas, cluster_contours, cluster_unions, cluster_intersections
+            "shapely",
+            shapely_intersection_areas,
+            cluster_contours,
+            cluster_contour_rings,
+            cluster_unions,
+            cluster_intersections,
         )
     compile_loops()
     loops = load("engine")
@@ -76,6 +85,7 @@ def engine_named(name: str) -> Engine:
         "compiled",
         load("intersection_areas").sweep_intersection_areas,
         loops.compiled_cluster_contours,
+        loops.compiled_contour_rings,
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
     )

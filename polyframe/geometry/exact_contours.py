@@ -28,6 +28,7 @@ from polyframe.geometry.arrangement import Arrangement, build_arrangement
 from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.level_polygonizing import polygonize_levels
+from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 from polyframe.geometry.level_tracing import levels_of, ranked_depths, trace_levels
 from polyframe.geometry.noding import SNAP_TOLERANCE
 from polyframe.geometry.polygon_parts import fill_holes, largest_with_area, with_valid_outlines
@@ -119,6 +120,14 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     # In normal form an outline has the same vertices whatever the order of the marks.
     outlines = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(flat))))
     return ContourLevels(np.repeat(outlines, np.concatenate(repeats)), offsets_of(np.concatenate(sizes)))
+
+
+def cluster_contour_rings(
+    polygons: NDArray[Any], offsets: ArrayLike, max_levels: int | None = None
+) -> LevelRings:
+    """Return `cluster_contours` as flat rings, of at most `max_levels` levels per cluster, evenly spaced."""
+    levels = cluster_contours(polygons, offsets)
+    return rings_from_polygons(levels.polygons, levels.offsets, max_levels)
 
 
 def _distinct_levels(

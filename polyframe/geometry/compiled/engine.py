@@ -15,6 +15,7 @@ from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.depth_walk import LevelSelection, walk_contours
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
+from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 
 
 def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
@@ -31,6 +32,14 @@ def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> Con
         np.concatenate([walked.polygons, computed.polygons])[order],
         np.searchsorted(owner[order], np.arange(len(walked.verified) + 1)),
     )
+
+
+def compiled_contour_rings(
+    polygons: NDArray[Any], offsets: ArrayLike, max_levels: int | None = None
+) -> LevelRings:
+    """Return the contours as flat rings, as `exact_contours.cluster_contour_rings` does."""
+    levels = compiled_cluster_contours(polygons, offsets)
+    return rings_from_polygons(levels.polygons, levels.offsets, max_levels)
 
 
 def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
