@@ -25,7 +25,7 @@ def status_lines(status: Status) -> list[str]:
         f"{status.output}: {', '.join(status.stages)} of workflow {status.settings['workflow_id']}, "
         f"version {', '.join(version.strip() for version in status.versions)} "
         f"({_CHOSEN_BY[str(status.version_chosen_by)]}), made by polyframe {status.polyframe_version}",
-        f"from {', '.join(status.sources)}; {_settings(status)}",
+        f"from {', '.join(status.sources)}; {_settings(status)}{_engines(status)}",
         "",
         *_table_lines(status),
         "",
@@ -73,6 +73,11 @@ def findings_json(output: Path, findings: Findings) -> list[str]:
 def _settings(status: Status) -> str:
     """List the settings that differ from the defaults, except those that every run chooses."""
     return f"settings: {status.changed_settings() or 'the defaults'}"
+
+
+def _engines(status: Status) -> str:
+    engines = dict.fromkeys(status.engines.values())
+    return f"; computed with {' and '.join(engines)}" if engines else ""
 
 
 def _table_lines(status: Status) -> list[str]:

@@ -9,6 +9,8 @@ ContourMethod = Literal["exact", "raster"]
 Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
 DuplicateMarks = Literal["reject", "keep"]
 EngineName = Literal["auto", "shapely", "compiled"]
+#: What `auto` can be.
+EngineUsed = Literal["shapely", "compiled"]
 Volunteers = Literal["keep", "hash", "drop"]
 Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]

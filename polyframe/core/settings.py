@@ -271,7 +271,7 @@ class Settings:
         "run",
         "--engine",
         "what computes areas and contours: GEOS (`shapely`), or loops compiled by numba (`compiled`, the "
-        "extra `fast`); `auto` uses the faster one that is installed",
+        "extra `fast`); `auto` is `compiled` if it is installed and there are more than 2,000 rows",
         one_of(*typing.get_args(EngineName)),
         aliases=ENGINE_ALIASES,
     )

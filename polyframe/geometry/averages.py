@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
-from polyframe.geometry.compiled.numba_jit import compile_loops, load
+from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
 from polyframe.geometry.isolate_failures import apply_isolated
@@ -196,7 +196,8 @@ def _largest_common_parts(
 ) -> NDArray[Any]:
     """Return the largest part of each intersection that GEOS computed, the leftmost on ties.
 
-    If rounding decides what is one part, the result of the depth walk is used instead, which is exact.
+    If rounding decides what is one part, the result of the depth walk is used instead, which is exact, except
+    for large clusters: interpreted, it would take too long.
     """
     parts, owner = extract_polygons(intersections)
     largest, owners = largest_with_area(parts, owner)
@@ -205,9 +206,7 @@ def _largest_common_parts(
     uncertain = uncertain_parts(parts, owner, len(intersections))
     counts = np.diff(starts)[clusters]
     vertices = offsets_of(shapely.get_num_coordinates(polygons))[starts]
-    large = counts * np.diff(vertices)[clusters] > _MOST_INTERPRETED
-    if np.any(uncertain & large) and not compile_loops():
-        uncertain &= ~large
+    uncertain &= counts * np.diff(vertices)[clusters] <= _MOST_INTERPRETED
     if np.any(uncertain):
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)

@@ -1,8 +1,9 @@
 """Choose what computes areas, contours and averages: GEOS, or loops compiled by numba (the extra `fast`).
 
-Both give the same results: intersection areas to 1e-9, contours with the same areas. For tables, `auto` means
-the compiled loops if numba is installed, whatever the size of the work, so that a part of the marks gives the
-same numbers, to the last bit, as all of them. For a single cluster the choice depends on the cluster's size.
+Both give the same results: intersection areas to 1e-9, contours with the same areas. `auto` means GEOS for
+small work, which it finishes in less time than compiling takes, or if numba is not installed. The choice is made
+once, by the size of the work: the rows of an export, the marks of a frame, or the marks and vertices of a single
+cluster. It never depends on what is already compiled, so the same input gives the same bytes.
 """
 
 import importlib.util
@@ -14,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Ints
-from polyframe.core.choices import ENGINE_ALIASES, EngineName
+from polyframe.core.choices import ENGINE_ALIASES, EngineName, EngineUsed
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
@@ -23,9 +24,13 @@ from polyframe.geometry.distances import IntersectionAreas, shapely_intersection
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
-#: Marks times vertices of a cluster above which `auto` compiles. About here, with 300 marks of 120 vertices,
-#: GEOS takes 4 s for all pairs and 8 s for contours. Compiling takes 5 s and 30 s, once per installation.
-_WORTH_COMPILING: Final = 10_000_000
+#: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 2 s (outlines
+#: of a few corners) to 13 s (hundreds of jittered vertices); compiling takes about 12 s, once per installation.
+MOST_ROWS_FOR_GEOS: Final = 2_000
+
+#: Marks times vertices of a cluster above which `auto` compiles. About here, with 475 marks of 120 vertices,
+#: GEOS takes 20 s for contours.
+_WORTH_COMPILING: Final = 25_000_000
 
 Polygons = NDArray[Any]
 
@@ -56,13 +61,15 @@ class Engine:
     intersections: Callable[[Polygons, Ints], Polygons]
 
 
-def engine_named(name: str) -> Engine:
-    """Return the engine with a given name.
+def choose_engine(name: EngineName, count: int) -> EngineUsed:
+    """Return the engine for a whole run.
 
     Parameters
     ----------
     name : {"auto", "shapely", "compiled"}
-        `auto` is `compiled` if numba is installed, else `shapely`. Earlier names of `compiled` are accepted.
+        `auto` is `compiled` if there is enough work for it and numba is installed.
+    count : int
+        The size of the work: rows of an export, or marks of a frame.
 
     Raises
     ------
@@ -70,7 +77,30 @@ def engine_named(name: str) -> Engine:
         If `compiled` is chosen and numba is not installed.
     """
     check_engine(name)
-    if name == "shapely" or not is_compiled():
+    if name != "auto":
+        return name
+    return "compiled" if count > MOST_ROWS_FOR_GEOS and is_compiled() else "shapely"
+
+
+def engine_named(name: str) -> Engine:
+    """Return the engine with a given name.
+
+    Parameters
+    ----------
+    name : {"shapely", "compiled"}
+        From `choose_engine`. Earlier names of `compiled` are accepted.
+
+    Raises
+    ------
+    UsageError
+        If `compiled` is chosen and numba is not installed.
+    ValueError
+        For `auto`, which must be decided once for all parts of the work.
+    """
+    check_engine(name)
+    if name == "auto":
+        raise ValueError("engine: 'auto' was not decided")
+    if name == "shapely":
         return Engine(
             "shapely",
             shapely_intersection_areas,
@@ -98,7 +128,7 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
     ----------
     name : {"auto", "shapely", "compiled"}
         `auto` is `compiled` if numba is installed and GEOS would take longer than compiling, by the number of
-        marks and vertices; it does not depend on what is already compiled.
+        marks and vertices.
     marks : ndarray of shapely.Polygon, shape (n,)
     is_quadratic : bool
         Whether GEOS takes time in proportion to marks times vertices, as for all pairs and for contours. If
@@ -116,7 +146,7 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
     if name != "auto":
         return engine_named(name)
     work = len(marks) * int(shapely.get_num_coordinates(marks).sum())
-    return engine_named("auto" if is_quadratic and work > _WORTH_COMPILING else "shapely")
+    return engine_named("compiled" if is_quadratic and work > _WORTH_COMPILING and is_compiled() else "shapely")
 
 
 def check_engine(name: str) -> None:

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement, build_arrangement
-from polyframe.geometry.compiled.numba_jit import compile_loops, load
+from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.level_polygonizing import polygonize_levels
 from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
@@ -227,13 +227,12 @@ def _walk_some(
 ) -> "WalkedLevels":
     """Walk some clusters, of which the number of arcs is known; the others are not verified.
 
-    Clusters with duplicate outlines are not walked, nor are large ones if numba is not installed.
+    Clusters with duplicate outlines are not walked, nor are large ones: this engine never compiles, and its
+    results do not depend on whether numba is installed.
     """
     count = len(chosen)
     walkable = chosen & (np.bincount(cluster, weights=weights > 1, minlength=count) == 0)
-    large = walkable & (arcs > _MOST_INTERPRETED)
-    if np.any(large) and not compile_loops():
-        walkable &= ~large
+    walkable &= arcs <= _MOST_INTERPRETED
     selected = walkable[cluster]
     walked: WalkedLevels = load("depth_walk").walk_contours(
         marks[selected], np.searchsorted(cluster[selected], np.arange(count + 1))

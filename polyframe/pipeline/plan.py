@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
+from polyframe.core.choices import EngineUsed
 from polyframe.core.settings import Affects, Settings
 from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.panoptes.classifications.version_selection import Selection
@@ -14,7 +15,7 @@ from polyframe.store.current_parts import EarlierWork, current_part, current_sta
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.manifest import Manifest, StageRecord
 from polyframe.store.output import Output
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
 #: By partition and stage.
 Records = Mapping[str, Mapping[str, StageRecord]]
@@ -162,7 +163,12 @@ def kept_stages(
         before.settings, **{n: getattr(spec.settings, n) for n in spec.settings.affecting(*own)}
     )
     others = tuple(s for s in STAGE_TABLES if s in before.stages and s not in (*spec.stages, "extract"))
-    current = current_records(replace(spec, stages=others, settings=settings), partitions)
+    current: dict[str, dict[str, StageRecord]] = {partition.name: {} for partition in partitions}
+    for stage in others:
+        made_with = settings.replace({"engine": before.engines.get(stage, "auto")})
+        records_of_stage = current_records(replace(spec, stages=(stage,), settings=made_with), partitions)
+        for name, stages in records_of_stage.items():
+            current[name] |= stages
     kept = [stage for stage in others if all(stage in stages for stages in current.values())]
     records = {name: {stage: stages[stage] for stage in kept} for name, stages in current.items()}
     if spec.selection is None:
@@ -175,6 +181,13 @@ def kept_stages(
     carried = spec.settings.affecting("carried")
     new = [name for name in explicit if not kept or name in carried]
     return settings.replace({name: getattr(spec.settings, name) for name in new}), records
+
+
+def engines_by_stage(spec: RunSpec, before: Manifest | None) -> dict[str, EngineUsed]:
+    """Return the engine of each stage after a run: its own for its stages, the recorded ones for the others."""
+    engines = {} if before is None else dict(before.engines)
+    assert spec.settings.engine != "auto"
+    return engines | {stage: spec.settings.engine for stage in spec.stages if stage in ENGINE_STAGES}
 
 
 def _row_positions_fingerprint(spec: RunSpec, partition: Partition) -> str:

@@ -7,6 +7,7 @@ tables.
 import contextlib
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
+from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
 from polyframe.panoptes.classifications.changed_files import check_files_unchanged, file_states
@@ -32,6 +34,7 @@ from polyframe.pipeline.plan import (
     RunSpec,
     current_records,
     earlier_work,
+    engines_by_stage,
     kept_stages,
     planned_partitions,
     recorded_partitions,
@@ -53,6 +56,7 @@ from polyframe.store.manifest import (
     new_manifest,
     read_manifest,
     recorded_tools,
+    rows_selected,
     with_later_stages,
 )
 from polyframe.store.output import Output
@@ -112,7 +116,7 @@ def run_export(
         if previous is None and directory.manifest.is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{directory.manifest}: cannot be read; {chosen}")
-        export = scan_export(sources, directory.sources, settings, say, previous)
+        export = _with_engine(scan_export(sources, directory.sources, settings, say, previous))
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(directory, before, force)
@@ -154,6 +158,7 @@ def run_export(
             version_chosen_by=export.selection.version_chosen_by,
             extraction=export.settings,
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
+            engines=engines_by_stage(spec, before),
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
@@ -196,7 +201,7 @@ def extract_frames(
         As for `run_export`.
     """
     key = volunteers_key(settings)
-    export = scan_export(sources, work, settings, say)
+    export = _with_engine(scan_export(sources, work, settings, say))
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     extraction = extract_rows(checked, export.settings)
@@ -247,6 +252,7 @@ def run_extractions(
     check_volunteers_known(settings, output)
     with work_directory(output, discard=force) as directory:
         before = read_manifest(output)
+        settings = settings.replace({"engine": choose_engine(settings.engine, rows_selected(before))})
         if before.polyframe_version != __version__:
             raise PolyframeError(
                 f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
@@ -263,7 +269,9 @@ def run_extractions(
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
-        manifest = with_later_stages(before, all_settings, records, counts)
+        manifest = with_later_stages(
+            before, all_settings, records, counts, engines_by_stage(spec, before)
+        )
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         publish(directory, manifest, before)
@@ -278,6 +286,13 @@ def run_extractions(
         len(results),
         stages=manifest.stages,
     )
+
+
+def _with_engine(export: ExportScan) -> ExportScan:
+    """Choose the engine by the rows of the chosen workflow and versions, as `rows_selected` counts them later."""
+    rows = export.selection.rows_read - export.selection.rows_filtered
+    engine = choose_engine(export.settings.engine, rows)
+    return replace(export, settings=export.settings.replace({"engine": engine}))
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
+from polyframe.geometry.engines import choose_engine
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
-from polyframe.store.manifest import Manifest
+from polyframe.store.manifest import Manifest, rows_selected
 from polyframe.store.part_files import read_parts
 from polyframe.store.reading import open_tables, part_paths
 from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
@@ -101,12 +102,14 @@ def tune_frames(
     grid : Grid
         The settings to compare.
     """
+    settings = settings.replace({"engine": choose_engine(settings.engine, extractions.height)})
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
 
 def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", explicit)
+    settings = settings.replace({"engine": choose_engine(settings.engine, rows_selected(manifest))})
     check_volunteers_known(settings, output)
     by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
     for name in _SHOWN:

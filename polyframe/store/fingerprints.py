@@ -10,7 +10,7 @@ import polars as pl
 from polyframe import __version__
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION
-from polyframe.store.stages import STAGE_TABLES, stage_settings
+from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
 _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__version__)
@@ -20,6 +20,9 @@ _PURPOSE: Final = b"polyframe volunteers"
 
 def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Mapping[str, str]:
     """Return the fingerprint of each stage for the rows of a partition.
+
+    Those of `reduce` and `contours` include the engine, because engines agree only within rounding. `auto`
+    stands for an engine that was not recorded.
 
     Parameters
     ----------
@@ -37,8 +40,14 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
         32 hexadecimal digits for each stage.
     """
     secret = hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest()).hexdigest() if key else ""
+    engine = [] if settings.engine == "auto" else [settings.engine]
     return {
-        stage: _digest([*_MADE_BY, stage, content, secret, stage_settings(settings, stage)])
+        stage: _digest(
+            [
+                *(*_MADE_BY, stage, content, secret, stage_settings(settings, stage)),
+                *(engine if stage in ENGINE_STAGES else ()),
+            ]
+        )
         for stage in STAGE_TABLES
     }
 

@@ -3,22 +3,23 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from polyframe import __version__
 from polyframe.core.atomic_files import write_bytes
-from polyframe.core.choices import VersionChosenBy
+from polyframe.core.choices import EngineUsed, VersionChosenBy
 from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.output import MANIFEST, Output, part_name
 from polyframe.store.run_counts import Accounting, Count, Counts
-from polyframe.store.stages import STAGE_TABLES, settings_of, stage_of
+from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, settings_of, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
 _EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
@@ -99,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What became of every row and mark.
     partitions : tuple of PartitionRecord
         At least one, in the order of their subjects.
+    engines : dict of str to str
+        The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
     """
 
     polyframe_version: str
@@ -112,6 +115,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: Settings
     accounting: Accounting
     partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
+    engines: dict[str, EngineUsed] = {}
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -122,6 +126,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             If a stage or a partition is missing, unknown or out of order.
         """
         _check_stages(self.stages)
+        if unknown := [stage for stage in self.engines if stage not in {*self.stages} & {*ENGINE_STAGES}]:
+            raise ValueError(f"engines: {short_repr(unknown[0])} is not a stage with an engine")
         for number, partition in enumerate(self.partitions):
             _check_partition(partition, f"partitions[{number}]", self.stages, is_first=number == 0)
         for before, after in itertools.pairwise(self.partitions):
@@ -153,6 +159,7 @@ def new_manifest(
     version_chosen_by: VersionChosenBy,
     extraction: Settings,
     last_subject: int | None,
+    engines: Mapping[str, EngineUsed] = MappingProxyType({}),
 ) -> Manifest:
     """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
     stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
@@ -171,11 +178,16 @@ def new_manifest(
             msgspec.structs.replace(partition, stages={stage: partition.stages[stage] for stage in stages})
             for partition in partitions
         ),
+        engines={stage: engines[stage] for stage in stages if stage in engines},
     )
 
 
 def with_later_stages(
-    before: Manifest, settings: Settings, partitions: Sequence[PartitionRecord], accounting: Accounting
+    before: Manifest,
+    settings: Settings,
+    partitions: Sequence[PartitionRecord],
+    accounting: Accounting,
+    engines: Mapping[str, EngineUsed] = MappingProxyType({}),
 ) -> Manifest:
     """Return the manifest after stages that started from the extractions of an output directory."""
     return new_manifest(
@@ -187,7 +199,13 @@ def with_later_stages(
         version_chosen_by=before.version_chosen_by,
         extraction=before.extraction,
         last_subject=before.last_subject,
+        engines=engines,
     )
+
+
+def rows_selected(manifest: Manifest) -> int:
+    """Return the number of rows of the chosen workflow and versions, by which `auto` chooses the engine."""
+    return manifest.accounting.rows_read - manifest.accounting.rows_filtered
 
 
 def recorded_tools(partitions: Iterable[PartitionRecord]) -> Tools | None:

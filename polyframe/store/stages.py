@@ -19,6 +19,8 @@ _STAGE_SETTINGS: Final[Mapping[str, tuple[Affects, ...]]] = {
     "reduce": ("extract", "reduce"),
     "contours": ("extract", "reduce", "contours"),
 }
+#: The stages whose tables depend on the engine.
+ENGINE_STAGES: Final = ("reduce", "contours")
 #: Settings of the reduction that do not change the clusters.
 NOT_CLUSTERING: Final = ("average_type",)
 

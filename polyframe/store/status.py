@@ -62,6 +62,8 @@ class Status:
         All settings that matter to the tables, by name.
     extraction : dict
         Those of the extraction, which may have taken more marks than the later stages.
+    engines : dict of str to str
+        The engine that computed the tables of `reduce` and `contours`, by stage.
     tables : dict of str to TableStatus
         By table.
     partitions, partitions_current : int
@@ -90,6 +92,7 @@ class Status:
     stages: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     extraction: dict[str, Any] = field(default_factory=dict)
+    engines: dict[str, str] = field(default_factory=dict)
     tables: dict[str, TableStatus] = field(default_factory=dict)
     partitions: int = 0
     partitions_current: int = 0

@@ -78,7 +78,10 @@ class Expected:
 def settings_by_stage(manifest: Manifest) -> dict[str, Settings]:
     """Return the settings of each stage of an output directory."""
     return {
-        stage: manifest.extraction if stage == "extract" else manifest.settings for stage in manifest.stages
+        stage: manifest.extraction
+        if stage == "extract"
+        else manifest.settings.replace({"engine": manifest.engines.get(stage)})
+        for stage in manifest.stages
     }
 
 
