@@ -1,9 +1,9 @@
 """Choose what computes areas, contours and averages: GEOS, or loops compiled by numba (the extra `fast`).
 
 Both give the same results: intersection areas to 1e-9, contours with the same areas. `auto` means GEOS for
-small work, which it finishes in less time than compiling takes, or if numba is not installed. The choice is made
-once, by the size of the work: the rows of an export, the marks of a frame, or the marks and vertices of a single
-cluster. It never depends on what is already compiled, so the same input gives the same bytes.
+small work, which it finishes in less time than compiling takes, or if numba is not installed. The choice is
+made once, by the size of the work: the rows of an export, the marks of a frame, or the marks and vertices of
+a single cluster. It never depends on what is already compiled, so the same input gives the same bytes.
 """
 
 import importlib.util
@@ -24,8 +24,9 @@ from polyframe.geometry.distances import IntersectionAreas, shapely_intersection
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
-#: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 2 s (outlines
-#: of a few corners) to 13 s (hundreds of jittered vertices); compiling takes about 12 s, once per installation.
+#: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 2 s
+#: (outlines of a few corners) to 13 s (hundreds of jittered vertices); compiling takes about 12 s, once per
+#: installation.
 MOST_ROWS_FOR_GEOS: Final = 2_000
 
 #: Marks times vertices of a cluster above which `auto` compiles. About here, with 475 marks of 120 vertices,
@@ -146,7 +147,9 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
     if name != "auto":
         return engine_named(name)
     work = len(marks) * int(shapely.get_num_coordinates(marks).sum())
-    return engine_named("compiled" if is_quadratic and work > _WORTH_COMPILING and is_compiled() else "shapely")
+    return engine_named(
+        "compiled" if is_quadratic and work > _WORTH_COMPILING and is_compiled() else "shapely"
+    )
 
 
 def check_engine(name: str) -> None:

@@ -184,7 +184,7 @@ def kept_stages(
 
 
 def engines_by_stage(spec: RunSpec, before: Manifest | None) -> dict[str, EngineUsed]:
-    """Return the engine of each stage after a run: its own for its stages, the recorded ones for the others."""
+    """Return the engine of each stage after a run; that of a stage outside the run is the recorded one."""
     engines = {} if before is None else dict(before.engines)
     assert spec.settings.engine != "auto"
     return engines | {stage: spec.settings.engine for stage in spec.stages if stage in ENGINE_STAGES}

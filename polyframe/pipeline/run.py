@@ -269,9 +269,7 @@ def run_extractions(
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
-        manifest = with_later_stages(
-            before, all_settings, records, counts, engines_by_stage(spec, before)
-        )
+        manifest = with_later_stages(before, all_settings, records, counts, engines_by_stage(spec, before))
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         publish(directory, manifest, before)
@@ -289,7 +287,7 @@ def run_extractions(
 
 
 def _with_engine(export: ExportScan) -> ExportScan:
-    """Choose the engine by the rows of the chosen workflow and versions, as `rows_selected` counts them later."""
+    """Choose the engine by the rows of the chosen workflow and versions, like `rows_selected` later."""
     rows = export.selection.rows_read - export.selection.rows_filtered
     engine = choose_engine(export.settings.engine, rows)
     return replace(export, settings=export.settings.replace({"engine": engine}))

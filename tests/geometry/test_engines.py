@@ -1,5 +1,6 @@
 """Test that GEOS and the compiled loops give the same tables, and which engine is chosen."""
 
+import dataclasses
 import importlib.util
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
 from polyframe.geometry.compiled import numba_jit
-from polyframe.geometry.engines import engine_for, engine_named
+from polyframe.geometry.engines import MOST_ROWS_FOR_GEOS, choose_engine, engine_for, engine_named
 from polyframe.pipeline.configure import configure
 from polyframe.synthetic import SynthOptions, write_export
 
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 fast = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: the extra `fast`"
 )
@@ -60,9 +62,21 @@ def test_engines_agree_on_contours(extraction: pf.Extraction, eps: float) -> Non
 
 
 @fast
-def test_auto_is_the_compiled_engine_if_it_is_installed() -> None:
-    assert engine_named("auto").name == engine_named("compiled").name == "compiled"
-    assert engine_named("shapely").name == "shapely"
+def test_auto_depends_on_the_size_of_the_work_only() -> None:
+    sizes = 0, MOST_ROWS_FOR_GEOS, MOST_ROWS_FOR_GEOS + 1
+    assert [choose_engine("auto", size) for size in sizes] == ["shapely", "shapely", "compiled"]
+    assert [choose_engine("shapely", size) for size in sizes] == ["shapely"] * 3
+    assert [choose_engine("compiled", size) for size in sizes] == ["compiled"] * 3
+    assert [engine_named(name).name for name in ("shapely", "compiled")] == ["shapely", "compiled"]
+
+
+def test_auto_must_be_decided_before_an_engine_is_used() -> None:
+    with pytest.raises(ValueError, match="'auto' was not decided"):
+        engine_named("auto")
+
+
+def test_the_help_names_the_limit() -> None:
+    assert f"more than {MOST_ROWS_FOR_GEOS:,} rows" in FIELDS["engine"].metadata["help"]
 
 
 @fast
@@ -91,7 +105,7 @@ def test_without_numba_auto_is_geos_and_compiled_names_the_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert engine_named("auto").name == "shapely"
+    assert choose_engine("auto", 10**9) == "shapely"
     for name in ("compiled", "sweep"):
         with pytest.raises(pf.UsageError, match=r"pip install 'panoptes-polyframe\[fast\]'"):
             pf.reduce(EXTRACTIONS.empty(), engine=cast(Any, name))

@@ -145,8 +145,8 @@ def test_if_a_check_fails_outlines_are_walked_or_the_tolerance_grows(
     assert shapely.area(contours.polygons) == pytest.approx(shapely.area(expected.polygons), rel=1e-9)
 
 
-@pytest.mark.parametrize("compiles", [True, False])
-def test_large_clusters_are_walked_only_if_that_is_compiled(monkeypatch, compiles):
+@pytest.mark.parametrize("arcs", [9, 10])
+def test_large_clusters_are_not_walked(monkeypatch, arcs):
     # Three edges through (1/3, 1/3), where two parts of level 2 touch, within rounding.
     marks = [
         shapely.Polygon([(0, 0), (1, 1), (1, 0)]),
@@ -155,13 +155,11 @@ def test_large_clusters_are_walked_only_if_that_is_compiled(monkeypatch, compile
         shapely.Polygon([(0, 2 / 3), (2 / 3, 0), (1, 1)]),
     ]
     marks = largest_parts(shapely.buffer(np.array(marks, dtype=object), 0))
-    calls = []
-    monkeypatch.setattr(exact_contours, "_MOST_INTERPRETED", 0)
-    monkeypatch.setattr(exact_contours, "compile_loops", lambda: calls.append(1) or compiles)
+    monkeypatch.setattr(exact_contours, "_MOST_INTERPRETED", 9)
     walked = exact_contours._walk_some(
-        marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([9])
+        marks, np.zeros(4, dtype=np.int64), np.ones(4, dtype=np.int64), np.array([True]), np.array([arcs])
     )
-    assert (calls, walked.verified.tolist()) == ([1], [compiles])
+    assert walked.verified.tolist() == [arcs == 9]
 
 
 def trace_nothing(arrangement, levels):

@@ -49,6 +49,7 @@ MADE = new_manifest(
     version_chosen_by="default",
     extraction=SETTINGS,
     last_subject=9,
+    engines={"reduce": "shapely", "contours": "compiled"},
 )
 
 
@@ -75,8 +76,17 @@ def test_settings_of_the_machine_are_not_recorded() -> None:
         version_chosen_by=MADE.version_chosen_by,
         extraction=SETTINGS.replace({"jobs": 7, "eps": 0.9}),
         last_subject=9,
+        engines=MADE.engines,
     )
     assert other == MADE
+
+
+def test_engines_are_those_of_the_stages_and_may_be_missing(tmp_path: Path) -> None:
+    assert MADE.engines == {"reduce": "shapely"}
+    content = MADE.to_dict()
+    del content["engines"]
+    (tmp_path / MANIFEST).write_text(json.dumps(content, default=msgspec.to_builtins))
+    assert read_manifest(tmp_path).engines == {}
 
 
 def test_each_partition_has_a_line(tmp_path: Path) -> None:
@@ -92,7 +102,9 @@ def test_table_parts_are_those_of_the_stages() -> None:
         assert all(table_parts(MADE, table) == names for table in tables)
 
 
-@pytest.mark.parametrize("name", [name for name in Manifest.__struct_fields__ if name != "schema_version"])
+@pytest.mark.parametrize(
+    "name", [name for name in Manifest.__struct_fields__ if name not in ("schema_version", "engines")]
+)
 def test_a_missing_key_is_named(name: str, tmp_path: Path) -> None:
     short = {key: value for key, value in MADE.to_dict().items() if key != name}
     (tmp_path / MANIFEST).write_text(json.dumps(short, default=msgspec.to_builtins))
@@ -105,6 +117,14 @@ PARTITION = msgspec.to_builtins(RECORDS[0])
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another version": (lambda given: given | {"schema_version": 99}, "another version"),
     "an earlier version": (lambda _: {"schema_version": 1, "sources": []}, "another version"),
+    "an engine of a stage without one": (
+        lambda given: given | {"engines": {"extract": "shapely"}},
+        "engines: 'extract' is not a stage with an engine",
+    ),
+    "an unknown engine": (
+        lambda given: given | {"engines": {"reduce": "auto"}},
+        r"engines\[...\]: invalid enum value 'auto'",
+    ),
     "a list": (lambda given: [given], "another version"),
     "a number of partitions": (
         lambda given: given | {"partitions": 3},

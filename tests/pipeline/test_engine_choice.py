@@ -1,0 +1,164 @@
+"""The engine `auto`: decided once per run by the rows, recorded, and part of the fingerprints."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from exports import drawing, export_row, export_text, square
+
+import polyframe as pf
+from polyframe.geometry import engines
+from polyframe.store.manifest import read_manifest
+from polyframe.store.output import MANIFEST
+from polyframe.store.stages import stage_of
+
+fast = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="numba is missing: the extra `fast`"
+)
+#: The limit in these tests.
+FEW = 12
+
+
+@pytest.fixture(autouse=True)
+def low_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "MOST_ROWS_FOR_GEOS", FEW)
+
+
+def export(path: Path, rows: int, others: int = 3) -> Path:
+    """Write an export with four rows per subject, one of them not usable, and rows of another workflow."""
+    cells = [
+        export_row(
+            number,
+            "no JSON" if number == 2 else drawing(square(number % 4, 0)),
+            subject_ids=1 + number // 4,
+        )
+        for number in range(rows)
+    ]
+    more = [export_row(500 + number, drawing(square(0, 0)), workflow_id=8) for number in range(others)]
+    path.write_text(export_text(cells + more), encoding="utf-8")
+    return path
+
+
+def run(path: Path, out: Path, **settings: object) -> pf.Summary:
+    return pf.run(path, out, workflow_id=7, say=lambda _: None, **settings)  # type: ignore[arg-type]
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.glob("*/*.parquet"))}
+
+
+def used(out: Path) -> dict[str, str]:
+    return dict(read_manifest(out).engines)
+
+
+@fast
+def test_an_export_that_grows_past_the_limit_is_rebuilt_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(export(tmp_path / "a.csv", FEW), out)
+    assert used(out) == dict.fromkeys(("reduce", "contours"), "shapely")
+    assert run(tmp_path / "a.csv", out).made == 0
+    assert run(export(tmp_path / "a.csv", FEW + 1), out).made == 1
+    assert used(out) == dict.fromkeys(("reduce", "contours"), "compiled")
+    before = contents(out)
+    assert run(tmp_path / "a.csv", out).made == 0
+    assert pf.reduce(out, output=out, say=lambda _: None).made == 0
+    assert pf.contours(out, output=out, say=lambda _: None).made == 0
+    assert run(tmp_path / "a.csv", out, engine="compiled").made == 0
+    assert run(tmp_path / "a.csv", out, force=True).made == 1
+    assert contents(out) == before
+    assert not pf.validate(out)
+    assert pf.status(out).engines == used(out)
+
+
+@fast
+def test_later_stages_decide_as_the_run_did(tmp_path: Path) -> None:
+    # One of the rows is rejected, so counting only rows of `classifications` would give another engine.
+    path, whole, steps = export(tmp_path / "a.csv", FEW + 1), tmp_path / "whole", tmp_path / "steps"
+    run(path, whole)
+    pf.extract(path, output=steps, workflow_id=7, say=lambda _: None)
+    assert used(steps) == {}
+    pf.reduce(steps, output=steps, say=lambda _: None)
+    assert used(steps) == {"reduce": "compiled"}
+    pf.contours(steps, output=steps, say=lambda _: None)
+    assert contents(steps) == contents(whole)
+    assert used(steps) == used(whole)
+
+
+@fast
+def test_another_engine_rebuilds_a_stage_and_keeps_the_others(tmp_path: Path) -> None:
+    path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
+    run(path, out)
+    before = contents(out)
+    assert pf.contours(out, output=out, engine="compiled", say=lambda _: None).made == 1
+    assert used(out) == {"reduce": "shapely", "contours": "compiled"}
+    assert not pf.validate(out)
+    after = contents(out)
+    changed = {Path(file).parent.name for file in before if before[file] != after[file]}
+    assert changed == {"contours"}
+    assert before.keys() == after.keys()
+    # An extraction keeps both.
+    pf.extract(path, output=out, workflow_id=7, say=lambda _: None)
+    assert contents(out) == after
+    assert used(out) == {"reduce": "shapely", "contours": "compiled"}
+    assert run(path, out).made == 1
+    assert contents(out) == before
+
+
+def test_an_output_without_recorded_engines_is_used_and_rebuilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
+    with monkeypatch.context() as earlier:
+        # As before engines were recorded.
+        earlier.setattr("polyframe.store.fingerprints.ENGINE_STAGES", ())
+        run(path, out)
+    content = json.loads((out / MANIFEST).read_text("utf-8"))
+    del content["engines"]
+    (out / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
+    assert not pf.validate(out)
+    assert pf.status(out).engines == {}
+    pf.contours(out, output=out, say=lambda _: None)
+    assert used(out) == {"contours": "shapely"}
+    assert not pf.validate(out)
+    assert run(path, out).made == 1
+    assert used(out) == dict.fromkeys(("reduce", "contours"), "shapely")
+    assert {stage_of(file.split("/")[0]) for file in contents(out)} == {"extract", "reduce", "contours"}
+    assert not pf.validate(out)
+
+
+def test_without_numba_geos_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "is_compiled", lambda: False)
+    run(export(tmp_path / "a.csv", FEW + 1), tmp_path / "out")
+    assert used(tmp_path / "out") == dict.fromkeys(("reduce", "contours"), "shapely")
+
+
+@fast
+@pytest.mark.parametrize(("marks", "expected"), [(FEW, "shapely"), (FEW + 1, "compiled")])
+def test_marks_in_memory_decide_by_their_number(
+    marks: int, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extraction = pf.extract(export(tmp_path / "a.csv", 30), workflow_id=7, say=lambda _: None)
+    few = extraction.extractions.head(marks)
+    named: list[str] = []
+    original = engines.engine_named
+    for module in ("consensus.marks", "consensus.contours"):
+        monkeypatch.setattr(f"polyframe.{module}.engine_named", lambda n: named.append(n) or original(n))
+    pf.contours(few)
+    pf.tune(few, eps=0.5, min_samples=2)
+    assert set(named) == {expected}
+
+
+def test_a_small_run_does_not_import_numba(tmp_path: Path) -> None:
+    path = export(tmp_path / "a.csv", FEW)
+    script = f"""
+import sys
+import polyframe as pf
+pf.run({str(path)!r}, {str(tmp_path / "out")!r}, workflow_id=7)
+pf.tune({str(tmp_path / "out")!r})
+pf.contours({str(tmp_path / "out")!r})
+assert "numba" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
