@@ -1,10 +1,11 @@
 """Extract the marks of classifications: the tables classifications, extractions and rejects."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyframe.consensus.anonymize import may_show_cells
 from polyframe.core.arrays import Floats, Ints
@@ -52,14 +53,39 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
     settings : Settings
         Which tasks and tools to extract.
     """
+    decoded = decode_annotations(checked.rows["annotations"], settings)
+    extractions = EXTRACTIONS.conform(_marks_frame(checked.rows, decoded))
+    return _extraction(checked, decoded, extractions, path_problems(*_paths_of(extractions)), settings)
+
+
+def extract_and_repair(checked: CheckedRows, settings: Settings) -> tuple[Extraction, RepairedPolygons]:
+    """Extract marks like `extract_rows`, and also return their polygons, for a reduction that follows.
+
+    Returns
+    -------
+    extraction : Extraction
+    repaired : RepairedPolygons
+        As from `repaired_polygons`.
+    """
+    decoded = decode_annotations(checked.rows["annotations"], settings)
+    extractions = EXTRACTIONS.conform(_marks_frame(checked.rows, decoded))
+    repaired = repaired_polygons(extractions)
+    return _extraction(checked, decoded, extractions, repaired.problems, settings), repaired
+
+
+def _extraction(
+    checked: CheckedRows,
+    decoded: Decoded,
+    extractions: pl.DataFrame,
+    problems: NDArray[Any],
+    settings: Settings,
+) -> Extraction:
     rows = checked.rows
-    decoded = decode_annotations(rows["annotations"], settings)
-    extractions = EXTRACTIONS.conform(_marks_frame(rows, decoded))
     rejects = pl.concat(
         [
             _with_stage(checked.rejects.with_columns(mark_index=pl.lit(None, pl.Int32))),
             _with_stage(_undecoded(rows, decoded, show_cells=may_show_cells(settings))),
-            _with_stage(_without_area(extractions)),
+            _with_stage(_without_area(extractions, problems)),
         ]
     )
     undecoded_rows = decoded.rejects.row[decoded.rejects.mark_index < 0]
@@ -141,14 +167,15 @@ def _undecoded(rows: pl.DataFrame, decoded: Decoded, *, show_cells: bool) -> pl.
     )
 
 
-def _without_area(extractions: pl.DataFrame) -> pl.DataFrame:
+def _without_area(extractions: pl.DataFrame, problems: NDArray[Any]) -> pl.DataFrame:
     """Return the marks that were decoded but have no area."""
-    problems = pl.Series("reason", path_problems(*_paths_of(extractions)).tolist(), pl.String)
-    points = pl.format("{} points", pl.col("x").list.len())
-    return (
-        extractions.with_columns(problems)
-        .filter(pl.col("reason").is_not_null())
-        .select("classification_id", "subject_id", "mark_index", "reason", points.alias("detail"))
+    rejected = np.flatnonzero(problems != None)  # noqa: E711 - elementwise
+    return extractions[rejected].select(
+        "classification_id",
+        "subject_id",
+        "mark_index",
+        pl.Series("reason", problems[rejected].tolist(), pl.String),
+        pl.format("{} points", pl.col("x").list.len()).alias("detail"),
     )
 
 

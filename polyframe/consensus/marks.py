@@ -17,6 +17,7 @@ from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.candidate_pairs import Pairs, candidate_pairs
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
+from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.classifications.metadata import is_visitor
 
 _SUBJECT_KEYS = ["workflow_id", "subject_id"]
@@ -95,6 +96,31 @@ def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFram
     settings : Settings
         `drawing_tasks`, `task` and `tool`; an empty one selects everything.
     """
+    condition = _is_selected(settings)
+    return extractions if condition is None else extractions.filter(condition)
+
+
+def selected_polygons(
+    repaired: RepairedPolygons, extractions: pl.DataFrame, settings: Settings
+) -> RepairedPolygons:
+    """Select the polygons of the marks that `selected_marks` selects.
+
+    Parameters
+    ----------
+    repaired : RepairedPolygons
+        One for each row of `extractions`.
+    extractions, settings
+        As for `selected_marks`.
+    """
+    condition = _is_selected(settings)
+    if condition is None:
+        return repaired
+    rows = extractions.select(condition.fill_null(value=False).arg_true()).to_series().to_numpy()
+    return RepairedPolygons(repaired.polygons[rows], repaired.areas[rows], repaired.problems[rows])
+
+
+def _is_selected(settings: Settings) -> pl.Expr | None:
+    """Return the condition for the marks of the chosen tasks and tools; None if all are chosen."""
     index = pl.col("tool").str.extract("([0-9]+)$").cast(pl.Int64, strict=False)
     conditions: list[pl.Expr] = []
     if settings.drawing_tasks:
@@ -107,7 +133,7 @@ def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFram
         conditions.append(pl.col("task").is_in(settings.task))
     if settings.tool:
         conditions.append(index.is_in(settings.tool))
-    return extractions.filter(*conditions) if conditions else extractions
+    return pl.all_horizontal(conditions) if conditions else None
 
 
 def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
@@ -149,9 +175,12 @@ def visitor_repeats(classifications: pl.DataFrame) -> int:
 
 
 def marks_taking_part(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, repeats: RepeatFilter
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    repeats: RepeatFilter,
+    repaired: RepairedPolygons | None = None,
 ) -> GroupedMarks:
-    """Repair the polygons of marks, and select those with an area whose classification counts.
+    """Select the marks that have an area and whose classification counts, with their polygons.
 
     Parameters
     ----------
@@ -162,8 +191,10 @@ def marks_taking_part(
         do not count.
     repeats : {"first", "last", "all"}
         The setting `filter`.
+    repaired : RepairedPolygons, optional
+        The polygons of the marks; otherwise they are made here.
     """
-    repaired = repaired_polygons(extractions)
+    repaired = repaired_polygons(extractions) if repaired is None else repaired
     all_classifications = _classifications_of(extractions, classifications)
     counted = counted_classifications(all_classifications, repeats)
     has_area = repaired.areas > 0

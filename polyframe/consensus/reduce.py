@@ -25,6 +25,7 @@ from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.polygon_parts import fill_holes
+from polyframe.geometry.polygon_repair import RepairedPolygons
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,10 @@ class Reduction:
 
 
 def cluster_marks(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    settings: Settings,
+    repaired: RepairedPolygons | None = None,
 ) -> Clusters:
     """Cluster the marks of every group.
 
@@ -103,8 +107,10 @@ def cluster_marks(
         do not count.
     settings : Settings
         `filter`, `eps`, `min_samples` and `engine`.
+    repaired : RepairedPolygons, optional
+        The polygons of `extractions`, if they are known.
     """
-    marks = marks_taking_part(extractions, classifications, settings.filter)
+    marks = marks_taking_part(extractions, classifications, settings.filter, repaired)
     near = neighbour_distances(marks, settings.eps, settings.engine)
     labels = cluster_labels(
         marks.group_offsets,

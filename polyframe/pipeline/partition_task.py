@@ -11,13 +11,20 @@ import polars as pl
 
 from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.contours import contours_table
-from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
-from polyframe.consensus.marks import selected_marks, visitor_repeats
+from polyframe.consensus.extract import (
+    Extraction,
+    assumed_polygons,
+    extract_and_repair,
+    extract_rows,
+    undecoded_marks,
+)
+from polyframe.consensus.marks import selected_marks, selected_polygons, visitor_repeats
 from polyframe.consensus.reduce import Clusters, cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
+from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.annotations.tools import tools_to_record
 from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
 from polyframe.panoptes.classifications.version_selection import Selection
@@ -89,7 +96,7 @@ def process_partition(task: PartitionTask) -> PartitionResult:
 
 def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     records: dict[str, StageRecord] = {}
-    extraction, tools = _extraction(task)
+    extraction, repaired, tools = _extraction(task)
     if "extract" in task.stages:
         # Only rejects of the stage `read` contain the positions of their rows.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
@@ -98,7 +105,9 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
-    clusters = cluster_marks(marks, extraction.classifications, task.settings)
+    if repaired is not None:
+        repaired = selected_polygons(repaired, extraction.extractions, task.settings)
+    clusters = cluster_marks(marks, extraction.classifications, task.settings, repaired)
     counts = _cluster_counts(extraction, marks, clusters)
     # Of rows with the same id, the position decides which one counts.
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
@@ -126,16 +135,24 @@ def _key(task: PartitionTask) -> bytes:
     return key
 
 
-def _extraction(task: PartitionTask) -> tuple[Extraction, list[str]]:
-    """Return the marks of a partition and, if they are extracted now, the tools that drew them."""
+def _extraction(task: PartitionTask) -> tuple[Extraction, RepairedPolygons | None, list[str]]:
+    """Return the marks of a partition; if they are extracted now, also their polygons, and their tools.
+
+    Polygons are only made here if a later stage of the task needs them.
+    """
     if isinstance(task.source, Slices):
         assert task.selection is not None
         subjects = within_range("subject_id", task.partition.first_subject, task.partition.next_subject)
         rows = read_slices(task.source, rows_schema()).filter(subjects)
         checked = check_rows(rows, task.selection, show_cells=may_show_cells(task.settings))
-        extraction = extract_rows(checked, task.settings)
-        return extraction, tools_to_record(extraction.extractions, checked.rows["annotations"], task.settings)
-    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), []
+        repaired: RepairedPolygons | None = None
+        if task.stages == ("extract",):
+            extraction = extract_rows(checked, task.settings)
+        else:
+            extraction, repaired = extract_and_repair(checked, task.settings)
+        tools = tools_to_record(extraction.extractions, checked.rows["annotations"], task.settings)
+        return extraction, repaired, tools
+    return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), None, []
 
 
 def _tables(stage: str, clusters: Clusters, settings: Settings) -> dict[str, pl.DataFrame]:

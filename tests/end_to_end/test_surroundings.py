@@ -114,20 +114,20 @@ def test_a_standard_input_without_bytes(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_too_little_memory_names_the_partition(
     jobs: int, partitions: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = partition_task.extract_rows
+    original = partition_task.extract_and_repair
 
-    def extract_rows(checked: Any, settings: Settings) -> Any:
+    def extract(checked: Any, settings: Settings) -> Any:
         if 4 in checked.rows["subject_id"]:
             raise MemoryError
         return original(checked, settings)
 
-    monkeypatch.setattr(partition_task, "extract_rows", extract_rows)
+    monkeypatch.setattr(partition_task, "extract_and_repair", extract)
     run = ("run", partitions, "-o", tmp_path / "out", "--engine", "shapely", "--jobs", jobs)
     done = polyframe(*run, "--partition-size", 1, "-q")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     words = r"polyframe: error: partition 0000\d \(subjects from .*: not enough memory. Free memory, or try"
     assert pl.Series([done.err]).str.contains(f"^{words}").all()
-    monkeypatch.setattr(partition_task, "extract_rows", original)
+    monkeypatch.setattr(partition_task, "extract_and_repair", original)
     assert polyframe(*run, "--partition-size", 1, "-q") == Done(0, "", "")
     assert pf.validate(tmp_path / "out") == []
 
@@ -159,7 +159,7 @@ def test_a_panic_of_rust_is_one_line(
         raise PanicException("invalid or out-of-range datetime")
 
     monkeypatch.delenv("POLYFRAME_DEBUG", raising=False)
-    monkeypatch.setattr(partition_task, "extract_rows", panic)
+    monkeypatch.setattr(partition_task, "extract_and_repair", panic)
     done = polyframe("run", small_export, "-o", tmp_path / "out", "-q")
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "internal error" in done.err
