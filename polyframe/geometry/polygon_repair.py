@@ -22,7 +22,7 @@ from polyframe.geometry.engines import engine_for
 from polyframe.geometry.input_checks import list_of_items
 from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import have_area, largest_parts
-from polyframe.geometry.self_intersections import crosses_too_often, may_cross_often
+from polyframe.geometry.self_intersections import too_many_crossings
 
 #: An area of this fraction of its box, in a box of this fraction of its coordinates, cannot be rounding.
 _CLEAR_SHARE = 1e-3
@@ -98,12 +98,8 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     )
 
     # Before anything else: if an outline crosses itself very often, even `is_valid` may take minutes.
-    suspects = np.flatnonzero(
-        may_cross_often(coordinates[:, 0], coordinates[:, 1], starts[usable], counts[usable])
-    )
-    rings = (closed[closed_offsets[ring] : closed_offsets[ring + 1]] for ring in suspects)
     rejected = usable[
-        [ring for ring, points in zip(suspects, rings, strict=True) if crosses_too_often(points)]
+        too_many_crossings(coordinates[:, 0], coordinates[:, 1], starts[:-1][usable], counts[usable])
     ]
     polygons[rejected], problems[rejected] = None, TOO_MANY_CROSSINGS
     usable = usable[~shapely.is_missing(polygons[usable])]
@@ -143,8 +139,8 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     problems = np.full(len(starts) - 1, None, dtype=object)
     with np.errstate(over="ignore", invalid="ignore"):  # paths that overflow are doubtful too
         clear = _have_clear_orientation(x, y, starts)
-        clear &= ~may_cross_often(x, y, starts[:-1], np.diff(starts))
         clear &= ~_have_spikes_or_repeats(x, y, starts)
+    clear[clear] = ~too_many_crossings(x, y, starts[:-1][clear], np.diff(starts)[clear])
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
     among_doubtful = offsets_of(np.diff(starts)[doubtful])
