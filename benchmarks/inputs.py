@@ -1,4 +1,4 @@
-"""Generate the input of the benchmark: synthetic exports, and clusters of their marks."""
+"""Provide the input of the benchmark: synthetic exports, clusters of their marks, and traced outlines."""
 
 import shutil
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from outlines import WORKFLOW_VERSION, Drawings, write_drawings
+from processes import ROOT
 
 import polyframe as pf
 from polyframe.consensus.reduce import cluster_marks
@@ -14,6 +16,9 @@ from polyframe.synthetic import SynthOptions, write_export
 
 WORKFLOW_ID = 4321
 SEED = 20
+EXAMPLE = ROOT / "data" / "classifications.csv"
+#: Real outlines, beside the repository; one mark in each row.
+TRACED = ROOT.parent / "shared" / "bu-bil" / "classifications.csv.gz"
 #: Both tools treat such an export alike: one workflow version, freehand marks, and one image per subject. All
 #: else (scribblers, repeats, empty classifications, close pairs, other tasks) has its default.
 PLAIN = {"polygon_share": 0.0, "old_share": 0.0, "frames": 1, "seed": SEED, "workflow_id": WORKFLOW_ID}
@@ -46,6 +51,10 @@ class Sizes:
         Marks per cluster: contours against the reference; alone; against unary_union + polygonize.
     pairs : int
         Pairs for the comparison of the engines.
+    clicked : int
+        Subjects with clicked polygons.
+    group : int
+        Volunteers of a large group; five marks each, or a hundred identical ones.
     """
 
     subjects: int = 300
@@ -58,6 +67,8 @@ class Sizes:
     alone: tuple[int, ...] = (15, 20, 30, 50, 100, 150, 200)
     against_bare: tuple[int, ...] = (13, 30, 100)
     pairs: int = 20_000
+    clicked: int = 10_000
+    group: int = 1000
 
 
 QUICK = Sizes(
@@ -71,6 +82,8 @@ QUICK = Sizes(
     alone=(15, 30),
     against_bare=(13, 30),
     pairs=500,
+    clicked=50,
+    group=20,
 )
 
 
@@ -87,6 +100,7 @@ class Export:
     megabytes : float
     workflow_version : str
         Its only version.
+    workflow_id : int
     """
 
     path: Path
@@ -95,6 +109,7 @@ class Export:
     marks: int
     megabytes: float
     workflow_version: str
+    workflow_id: int = WORKFLOW_ID
 
     @property
     def described(self) -> str:
@@ -118,6 +133,43 @@ class Inputs:
         """Return an export of some subjects of the project; more subjects are appended."""
         options = {"volunteers": self.sizes.volunteers, "vertices": self.sizes.vertices}
         return self._export(f"project-{subjects}", {**options, "subjects": subjects})
+
+    def jittered(self, subjects: int) -> Export:
+        """Return an export like `project`, with jitter: vertices are off by 0.4 % of the radius."""
+        options = {"volunteers": self.sizes.volunteers, "vertices": self.sizes.vertices, "jitter": 0.004}
+        return self._export(f"jittered-{subjects}", {**options, "subjects": subjects})
+
+    def clicked(self) -> Export:
+        """Return an export of polygons of 4 to 9 clicked corners."""
+        drawings = Drawings(self.sizes.clicked, 12, (2, 3), vertices=(4, 9), is_clicked=True)
+        return self._drawn("clicked", drawings)
+
+    def group_of_five(self) -> Export:
+        """Return an export of one group in which every volunteer outlines each of five objects."""
+        vertices = _around(self.sizes.vertices)
+        return self._drawn("group-of-five", Drawings(1, self.sizes.group, (5,), vertices=vertices))
+
+    def group_of_one(self) -> Export:
+        """Return an export of one group in which every volunteer outlines one object five times."""
+        vertices = _around(self.sizes.vertices)
+        return self._drawn("group-of-one", Drawings(1, self.sizes.group, marks_each=5, vertices=vertices))
+
+    def identical(self) -> Export:
+        """Return an export of one group in which every volunteer has the same outline a hundred times."""
+        drawings = Drawings(1, self.sizes.group, marks_each=100, vertices=(60, 60), is_identical=True)
+        return self._drawn("identical", drawings)
+
+    def example(self) -> Export:
+        """Return the small export in `data/`."""
+        rows = pl.read_csv(EXAMPLE, columns=["subject_ids"])["subject_ids"]
+        return Export(EXAMPLE, rows.n_unique(), len(rows), 0, EXAMPLE.stat().st_size / 1e6, "7.12")
+
+    def traced(self) -> Export | None:
+        """Return the stair-shaped outlines of BU-BIL, traced from pixel masks; None if they are missing."""
+        if not TRACED.exists():
+            return None
+        rows = pl.read_csv(TRACED, columns=["subject_ids"])["subject_ids"]
+        return Export(TRACED, rows.n_unique(), len(rows), len(rows), TRACED.stat().st_size / 1e6, "1.1", 1)
 
     def light(self, subjects: int) -> Export:
         """Return an export with tiny marks, to measure everything except geometry."""
@@ -152,6 +204,17 @@ class Inputs:
         """Remove the work folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def _drawn(self, name: str, drawings: Drawings) -> Export:
+        if name not in self._exports:
+            path = self.folder / f"{name}.csv"
+            write_drawings(path, drawings, WORKFLOW_ID)
+            rows = drawings.subjects * drawings.volunteers
+            megabytes = path.stat().st_size / 1e6
+            self._exports[name] = Export(
+                path, drawings.subjects, rows, drawings.marks, megabytes, WORKFLOW_VERSION
+            )
+        return self._exports[name]
+
     def _export(self, name: str, options: dict[str, Any]) -> Export:
         if name not in self._exports:
             path = self.folder / f"{name}.csv"
@@ -162,3 +225,8 @@ class Inputs:
                 path, written.subjects, written.rows, written.marks, written.bytes / 1e6, version
             )
         return self._exports[name]
+
+
+def _around(vertices: int) -> tuple[int, int]:
+    """Return the least and most vertices of marks that have so many on average."""
+    return vertices * 5 // 7, vertices * 9 // 7

@@ -1,10 +1,13 @@
 """Run the parts of the benchmark: take turns, compute medians, measure start-up and report failures."""
 
+import json
 import statistics
+import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import ours
@@ -12,7 +15,11 @@ from compare import ResultsDifferError
 from inputs import Export, Inputs, Sizes
 from processes import Done, ProcessError, run_process
 from report import Report, Row, number, seconds
+from targets import TARGETS
 
+#: The other side of rows that compare with an earlier version.
+BEFORE = "before"
+_SECOND_RUN = Path(__file__).with_name("second_run.py")
 #: Calls of a function are repeated until they take this long in total.
 _LEAST_SECONDS = 0.3
 
@@ -33,6 +40,8 @@ class Bench:
     report : Report
     quick : bool
         Whether the input is tiny; targets do not apply then.
+    before : Path or None
+        The source tree of an earlier version, which is measured too.
     reference_is_warm : bool
         Whether the reference has run before, so that its libraries are cached.
     """
@@ -44,15 +53,16 @@ class Bench:
     runs: int
     report: Report
     quick: bool = False
+    before: Path | None = None
     reference_is_warm: bool = False
     _startups: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def add(self, row: Row) -> None:
         """Add a row to the report, and print it."""
         if self.quick:
-            row.least = row.most = None
+            row.least = row.most = row.most_ours = None
         self.report.rows.append(row)
-        left = f"{seconds(row.ours, row.unit)} {row.engine}".strip() or "-"
+        left = f"{row.failure or seconds(row.ours, row.unit)} {row.engine}".strip() or "-"
         right = f" | {row.against} {seconds(row.theirs, row.unit)}".rstrip() if row.against else ""
         ratio = f" | ratio {number(row.ratio)}" if row.ratio is not None else ""
         if row.working is not None:
@@ -86,15 +96,33 @@ class Bench:
             )
         return self._startups[stage, engine]
 
-    def whole(self, stage: str, export: Export, name: str, engine: str, *flags: str, **options: Any) -> Done:
+    def whole(
+        self, stage: str, export: Export, name: str, engine: str, *flags: str, jobs: int = 1, **options: Any
+    ) -> Done:
         """Run polyframe in a new process; its output directory is `name` in the work folder."""
         output = self.inputs.new_folder(name)
-        command = ours.command(stage, export, output, engine, *flags, jobs=options.pop("jobs", 1))
-        return run_process(command, **options)
+        return run_process(ours.command(stage, export, output, engine, *flags, jobs=jobs), **options)
+
+    def in_one_process(
+        self, export: Export, name: str, runs: list[dict[str, Any]], **options: Any
+    ) -> tuple[list[float], Done]:
+        """Run polyframe several times in a new process, with these settings; return the processor times."""
+        job = {"export": str(export.path), "output": str(self.inputs.new_folder(name)), "runs": runs}
+        done = run_process([sys.executable, str(_SECOND_RUN)], text=json.dumps(job), **options)
+        return json.loads(done.output.splitlines()[-1]), done
 
     def _problem(self, text: str) -> None:
         print(f"\n!!! {text}\n", flush=True)
         self.report.problems.append(text)
+
+
+def set_target(row: Row, key: str) -> Row:
+    """Set the target of a row; an amount is adjusted to this machine if the earlier version was measured."""
+    target = TARGETS[key]
+    row.key, row.least, row.most, row.most_ours = key, target.least_ratio, target.most_ratio, target.most
+    if row.against == BEFORE and row.theirs and target.most and target.before:
+        row.most_ours, row.adjusted_from = target.most * row.theirs / target.before, target.most
+    return row
 
 
 def take_turns(runs: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:

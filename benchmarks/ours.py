@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import shapely
-from inputs import WORKFLOW_ID, Export
+from inputs import Export
 
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import ContourLevels
@@ -16,6 +16,8 @@ from polyframe.geometry.exact_contours import ContourLevels
 EPS, MIN_SAMPLES = 0.5, 2
 #: Names of the engines in the tables: with the extra `fast`, and without.
 LABELS = {"compiled": "fast", "shapely": "without"}
+#: Settings that `extract` does not have.
+_REDUCTION = ("filter", "eps", "min_samples")
 
 Contours = Callable[[Any, Any], ContourLevels]
 
@@ -33,24 +35,34 @@ def command(stage: str, export: Export, output: Path, engine: str, *more: str, j
     stage : {"extract", "run"}
     export : Export
     output : Path
-    engine : {"shapely", "compiled"}
+    engine : {"shapely", "compiled", "auto"}
     *more : str
         Further flags.
     jobs : int
         Workers.
     """
-    flags = {
-        "--workflow-id": WORKFLOW_ID,
-        "--workflow-version": export.workflow_version,
-        "--task": "T0",
-        "--jobs": jobs,
-        "--engine": engine,
-        "--output": output,
+    flags = settings(export, engine, jobs)
+    if stage == "extract":
+        flags = {name: value for name, value in flags.items() if name not in _REDUCTION}
+    arguments = [
+        text for name, value in flags.items() for text in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    start = [sys.executable, "-m", "polyframe", stage, str(export.path)]
+    return [*start, *arguments, "--output", str(output), "--quiet", *more]
+
+
+def settings(export: Export, engine: str, jobs: int = 1) -> dict[str, Any]:
+    """Return the settings of a whole run as keyword parameters of `polyframe.run`."""
+    return {
+        "workflow_id": export.workflow_id,
+        "workflow_version": export.workflow_version,
+        "task": "T0",
+        "jobs": jobs,
+        "engine": engine,
+        "filter": "all",
+        "eps": EPS,
+        "min_samples": MIN_SAMPLES,
     }
-    if stage == "run":
-        flags |= {"--filter": "all", "--eps": EPS, "--min-samples": MIN_SAMPLES}
-    arguments = [str(part) for pair in flags.items() for part in pair]
-    return [sys.executable, "-m", "polyframe", stage, str(export.path), *arguments, "--quiet", *more]
 
 
 def contour_functions() -> dict[str, Contours]:

@@ -1,12 +1,15 @@
 """Run commands in new processes, and measure their time and memory."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,26 @@ _SAMPLING = 0.02
 
 class ProcessError(Exception):
     """A process ended with an error; the message is the last line of its standard error."""
+
+
+class LimitError(ProcessError):
+    """A process was stopped because it exceeded a limit; the message is the limit, such as `over 120 s`."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits above which a process and its descendants are killed.
+
+    Attributes
+    ----------
+    seconds : float
+        From its start.
+    resident_mb : float
+        Sum over the process and its descendants; only with /proc.
+    """
+
+    seconds: float
+    resident_mb: float
 
 
 @dataclass(frozen=True)
@@ -47,9 +70,38 @@ class Done:
     output: str
 
 
-def run_process(command: list[str], *, text: str = "", folder: Path = ROOT, memory: bool = False) -> Done:
-    """Run a command in a new process and wait for it."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def run_process(
+    command: list[str],
+    *,
+    text: str = "",
+    folder: Path = ROOT,
+    memory: bool = False,
+    variables: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Done:
+    """Run a command in a new process and wait for it.
+
+    Parameters
+    ----------
+    command : list of str
+    text : str
+        Its standard input.
+    folder : Path
+        Its current folder, from which it imports, ahead of what is installed.
+    memory : bool
+        Whether to sample its memory.
+    variables : mapping of str to str, optional
+        Environment variables beside those of this process.
+    limits : Limits, optional
+
+    Raises
+    ------
+    LimitError
+        If it exceeds a limit.
+    ProcessError
+        If it ends with an error.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(folder), **(variables or {})}
     with tempfile.TemporaryFile("w+") as stdin, tempfile.TemporaryFile("w+") as stdout:
         stdin.write(text)
         stdin.seek(0)
@@ -63,15 +115,18 @@ def run_process(command: list[str], *, text: str = "", folder: Path = ROOT, memo
             text=True,
             cwd=folder,
             env=environment,
+            start_new_session=True,
         ) as process:
-            watch = _MemoryWatch(process.pid) if memory else None
+            watch = _MemoryWatch(process.pid, limits) if memory or limits else None
             try:
                 _, errors = process.communicate()
             except BaseException:
-                process.kill()
+                _kill_tree(process.pid)
                 raise
             seconds = time.perf_counter() - start
             peak = watch.stop() if watch else (float("nan"), float("nan"))
+        if watch and watch.exceeded:
+            raise LimitError(watch.exceeded)
         if process.returncode:
             print(errors[-3000:], file=sys.stderr)
             last = errors.strip().rpartition("\n")[2]
@@ -104,10 +159,14 @@ def ask_reference(python: str, job: dict, *, memory: bool = False) -> tuple[dict
 
 
 class _MemoryWatch:
-    """Samples the memory of a process tree until it is stopped."""
+    """Samples the memory of a process tree until it is stopped, and kills it above a limit."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, limits: Limits | None) -> None:
+        #: The limit that was exceeded, as text; empty if none was.
+        self.exceeded = ""
         self._pid = pid
+        self._limits = limits
+        self._start = time.perf_counter()
         self._stopped = threading.Event()
         self._peak = (0.0, 0.0)
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -123,6 +182,21 @@ class _MemoryWatch:
             memory = [_memory_of(pid) for pid in _tree(self._pid)]
             total, private = (sum(column) for column in zip(*memory, strict=True)) if memory else (0.0, 0.0)
             self._peak = (max(self._peak[0], total), max(self._peak[1], private))
+            if self._limits:
+                if total > self._limits.resident_mb:
+                    self.exceeded = f"over {self._limits.resident_mb:,.0f} MB"
+                elif time.perf_counter() - self._start > self._limits.seconds:
+                    self.exceeded = f"over {self._limits.seconds:,.0f} s"
+                if self.exceeded:
+                    _kill_tree(self._pid)
+                    return
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process that was started in a session of its own, and its descendants."""
+    for one in reversed(_tree(pid)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def _tree(pid: int) -> list[int]:

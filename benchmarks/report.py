@@ -14,6 +14,9 @@ from typing import Any
 from processes import ROOT
 
 TITLES = {
+    "processor": "Processor time by kind of outline",
+    "first": "First runs: nothing compiled yet",
+    "groups": "Large groups",
     "extract": "Extract",
     "reduce": "Extract + reduce",
     "end_to_end": "CSV to all tables",
@@ -68,6 +71,14 @@ class Row:
         Marks of the cluster, if a single cluster was measured.
     in_plot : bool
         Whether the ratio is in the plot.
+    key : str
+        The target in `targets.py`; empty if the row has none from there.
+    most_ours : float or None
+        The target for `ours`, in `unit`.
+    adjusted_from : float or None
+        The target on the machine where it was set, if `most_ours` is adjusted to this one.
+    failure : str
+        Why there is no result, such as `over 300 s`; then the target is not met.
     """
 
     part: str
@@ -85,9 +96,15 @@ class Row:
     marks: int | None = None
     in_plot: bool = False
     working: float | None = None
+    key: str = ""
+    most_ours: float | None = None
+    adjusted_from: float | None = None
+    failure: str = ""
 
     @property
     def met(self) -> bool | None:
+        if self.most_ours is not None:
+            return not self.failure and self.ours is not None and self.ours <= self.most_ours
         if self.ratio is None or (self.least is None and self.most is None):
             return None
         return (self.least is None or self.ratio >= self.least) and (
@@ -96,6 +113,9 @@ class Row:
 
     @property
     def target(self) -> str:
+        if self.most_ours is not None:
+            set_there = f" ({seconds(self.adjusted_from, self.unit)})" if self.adjusted_from else ""
+            return f"≤ {seconds(self.most_ours, self.unit)}{set_there}"
         if self.least is not None:
             return f"≥ {self.least:,g}"
         return "" if self.most is None else f"≤ {self.most:,g}"
@@ -130,6 +150,12 @@ class Report:
             "`fast`: with the extra of that name (numba); `without`: without it. Medians.",
             "",
         ]
+        if any(row.adjusted_from for row in self.rows):
+            lines += [
+                "`before` is an earlier version, measured in turns. Targets in seconds were set on another machine "
+                "(in parentheses) and are adjusted to this one, by the time of the earlier version here and there.",
+                "",
+            ]
         for part, title in TITLES.items():
             rows = [row for row in self.rows if row.part == part]
             if rows:
@@ -172,7 +198,7 @@ def describe_machine() -> dict[str, Any]:
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan,
         "python": platform.python_version(),
         "versions": versions,
-        "commit": _commit(),
+        "commit": commit_of(ROOT),
         "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
 
@@ -313,7 +339,7 @@ def _table(rows: list[Row]) -> list[str]:
         cells = (
             row.measure + mark,
             row.engine,
-            seconds(row.ours, row.unit),
+            row.failure or seconds(row.ours, row.unit),
             row.against,
             seconds(row.theirs, row.unit),
             f"**{number(row.ratio)}**" if row.ratio is not None else "",
@@ -353,10 +379,10 @@ def _memory_gb() -> float:
         return math.nan
 
 
-def _commit() -> str:
-    """Return the measured commit, with a plus if tracked files were changed."""
+def commit_of(tree: Path) -> str:
+    """Return the commit of a source tree, with a plus if tracked files were changed."""
     try:
-        git = ["git", "-C", str(ROOT)]
+        git = ["git", "-C", str(tree)]
         commit = subprocess.run(
             [*git, "rev-parse", "--short", "HEAD"], check=True, capture_output=True, text=True
         )

@@ -15,22 +15,28 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import against_reference
+import first_runs
 import kernels
+import large_groups
 import ours
+import processor_time
 import whole_runs
 from floor import floor
 from inputs import QUICK, Inputs, Sizes
 from measuring import Bench
 from processes import ROOT, ask_reference, reference_python
-from report import Report, describe_machine, plot
+from report import Report, commit_of, describe_machine, plot
 
 FOLDER = Path(__file__).resolve().parent
 
 PARTS: dict[str, Callable[[Bench], None]] = {
-    "extract": whole_runs.extract,
-    "reduce": whole_runs.reduce,
+    "processor": processor_time.processor,
+    "first": first_runs.first,
+    "groups": large_groups.groups,
+    "extract": against_reference.extract,
+    "reference": against_reference.reference,
     "contours": kernels.contours,
-    "end_to_end": whole_runs.end_to_end,
     "scaling": whole_runs.scaling,
     "workers": whole_runs.workers,
     "memory": whole_runs.memory,
@@ -48,12 +54,14 @@ def main() -> int:
     if arguments.full:
         setup["size"] = "full"
     report = Report(setup, describe_machine(), ask_reference(python, {"mode": "versions"})[0])
-    inputs = Inputs(FOLDER / "work", sizes)
+    if arguments.before:
+        report.setup["before"] = commit_of(arguments.before)
+    inputs = Inputs(arguments.work, sizes)
     engines = [engine for engine in ours.engines() if engine in arguments.engines]
     if not engines:
         print(f"none of the engines {', '.join(arguments.engines)} can be used here", file=sys.stderr)
         return 2
-    bench = Bench(inputs, sizes, engines, python, arguments.runs, report, quick=arguments.quick)
+    bench = Bench(inputs, sizes, engines, python, arguments.runs, report, arguments.quick, arguments.before)
     if "compiled" not in engines:
         report.notes.append("The extra `fast` was not measured: numba is missing, or --engines omits it.")
     print(report.described, flush=True)
@@ -92,8 +100,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engines", default="compiled,shapely", help="some of compiled,shapely")
     parser.add_argument("--out", type=Path, help="where results.json, results.md and ratios.png go")
     parser.add_argument(
-        "--keep", action="store_true", help="keep the generated input and output in benchmarks/work"
+        "--before", type=Path, help="the source tree of an earlier version, to measure it in turns"
     )
+    parser.add_argument("--work", type=Path, help="folder for generated input (benchmarks/work)")
+    parser.add_argument("--keep", action="store_true", help="keep the generated input and output")
     arguments = parser.parse_args()
     arguments.parts, arguments.engines = arguments.parts.split(","), arguments.engines.split(",")
     for kind, known in (("parts", PARTS), ("engines", ours.LABELS)):
@@ -104,6 +114,11 @@ def _arguments() -> argparse.Namespace:
     # A quick run must not replace measured results.
     folder = FOLDER / ("results-quick" if arguments.quick else "results")
     arguments.out = (arguments.out or folder).resolve()
+    arguments.work = (arguments.work or FOLDER / "work").resolve()
+    if arguments.before:
+        arguments.before = arguments.before.resolve()
+        if not (arguments.before / "polyframe").is_dir():
+            parser.error(f"--before: {arguments.before} is not a source tree of polyframe")
     return arguments
 
 
