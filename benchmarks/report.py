@@ -152,8 +152,8 @@ class Report:
         ]
         if any(row.adjusted_from for row in self.rows):
             lines += [
-                "`before` is an earlier version, measured in turns. Targets in seconds were set on another machine "
-                "(in parentheses) and are adjusted to this one, by the time of the earlier version here and there.",
+                "`before` is an earlier version, measured in turns. Targets in seconds were set on another "
+                "machine (in parentheses) and are adjusted by the time of the earlier version on both.",
                 "",
             ]
         for part, title in TITLES.items():
