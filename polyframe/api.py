@@ -10,7 +10,7 @@ from typing import Unpack, overload
 
 import polars as pl
 
-from polyframe.consensus.contours import contours_table, explode_levels
+from polyframe.consensus.contours import clusters_thinned, contours_table, explode_levels, thinned_notes
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.reduce import Reduction, reduction_tables
 from polyframe.core.callbacks import Progress, Say, no_progress
@@ -100,6 +100,7 @@ def run(
     contour_method: ContourMethod | None = None,
     num_grid_points: int | None = None,
     smoothing: Smoothing | None = None,
+    max_levels: int | None = None,
     collab: bool | None = None,
     step_key: str | None = None,
     task_index: int | None = None,
@@ -330,15 +331,8 @@ def reduce(
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")
-        return write_stage(
-            "reduce",
-            marks,
-            target,
-            configured,
-            say,
-            no_progress if progress is None else progress,
-            force=force,
-        )
+        done = no_progress if progress is None else progress
+        return write_stage("reduce", marks, target, configured, say, done, force=force)
     settings, clusters = cluster_in_memory(marks, configured, say)
     return reduction_tables(clusters, settings)
 
@@ -375,6 +369,7 @@ def contours(
     contour_method: ContourMethod | None = None,
     num_grid_points: int | None = None,
     smoothing: Smoothing | None = None,
+    max_levels: int | None = None,
     collab: bool | None = None,
     step_key: str | None = None,
     task_index: int | None = None,
@@ -415,17 +410,13 @@ def contours(
     configured = configure(config, chosen, say)
     if output is not None:
         target = local_path(output, "output")
-        return write_stage(
-            "contours",
-            marks,
-            target,
-            configured,
-            say,
-            no_progress if progress is None else progress,
-            force=force,
-        )
+        done = no_progress if progress is None else progress
+        return write_stage("contours", marks, target, configured, say, done, force=force)
     settings, clusters = cluster_in_memory(marks, configured, say)
-    return contours_table(clusters, settings)
+    table = contours_table(clusters, settings)
+    for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
+        say(note)
+    return table
 
 
 def validate(output: AnyPath) -> Findings:

@@ -651,6 +651,7 @@ def test_geopandas_gets_a_named_index_and_missing_geometries(written: Path) -> N
     "damage",
     [
         pl.col("contours_area").list.head(0),
+        pl.col("contours_level").list.head(0),
         pl.lit(None, CONTOURS.schema["contours_x"]).alias("contours_x"),
         pl.col("contours_y").list.eval(pl.element().list.head(4)),
         pl.col("contours_x", "contours_y").list.eval(pl.element().list.head(3)),

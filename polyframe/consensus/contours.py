@@ -15,36 +15,53 @@ from polyframe.core.ragged import flatten, list_column, nested_list_column, offs
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, GROUP_KEYS
 from polyframe.geometry.engines import engine_named
-from polyframe.geometry.exact_contours import ContourLevels
+from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 
 
 def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
-    """Return the table `contours`: all agreement levels of each cluster above `min_threshold`.
+    """Return the table `contours`: the agreement levels of each cluster above `min_threshold`.
 
     Parameters
     ----------
     clusters : Clusters
         From `polyframe.consensus.reduce.cluster_marks`.
     settings : Settings
-        `contour_method`, `num_grid_points`, `smoothing` and `min_threshold`.
+        `contour_method`, `num_grid_points`, `smoothing`, `max_levels` and `min_threshold`.
     """
     kept = clusters_above_threshold(clusters, settings)
     polygons, offsets = _members_of(clusters, kept)
-    levels = _contour_levels(polygons, offsets, settings)
-    coordinates, level = shapely.get_coordinates(levels.polygons, return_index=True)
-    rings = offsets_of(np.bincount(level, minlength=len(levels.polygons)))
-    # A grid may miss a small cluster: then it has no level, and the outline is empty.
-    outlines = np.full(len(kept), shapely.Polygon(), dtype=object)
-    with_levels = np.flatnonzero(np.diff(levels.offsets))
-    outlines[with_levels] = levels.polygons[levels.offsets[with_levels]]
+    rings = _contour_rings(polygons, offsets, settings)
     contours = cluster_keys(clusters, kept).with_columns(
-        pl.Series("number_of_contours", np.diff(levels.offsets)),
-        nested_list_column("contours_x", np.ascontiguousarray(coordinates[:, 0]), rings, levels.offsets),
-        nested_list_column("contours_y", np.ascontiguousarray(coordinates[:, 1]), rings, levels.offsets),
-        list_column("contours_area", shapely.area(levels.polygons), levels.offsets),
-        pl.Series("geometry", shapely.to_wkb(outlines).tolist(), pl.Binary),
+        pl.Series("number_of_contours", rings.available),
+        nested_list_column("contours_x", rings.x, rings.ring_offsets, rings.offsets),
+        nested_list_column("contours_y", rings.y, rings.ring_offsets, rings.offsets),
+        list_column("contours_area", rings.areas, rings.offsets),
+        list_column("contours_level", rings.levels, rings.offsets),
+        pl.Series("geometry", shapely.to_wkb(_first_levels(rings)).tolist(), pl.Binary),
     )
     return CONTOURS.conform(contours)
+
+
+def clusters_thinned(contours: pl.DataFrame, settings: Settings) -> int:
+    """Count the clusters of the table `contours` that have more levels than `max_levels`."""
+    return int((contours["number_of_contours"] > settings.max_levels).sum())
+
+
+def thinned_notes(thinned: int, clusters: int, max_levels: int) -> tuple[str, ...]:
+    """Return a note if not all levels were written.
+
+    Parameters
+    ----------
+    thinned, clusters : int
+        Clusters with more levels than `max_levels`, and all clusters.
+    max_levels : int
+    """
+    if not thinned:
+        return ()
+    return (
+        f"{thinned} of {clusters} clusters have more than {max_levels} levels; evenly spaced ones were "
+        "written, see contours_level; --max-levels writes more",
+    )
 
 
 def explode_levels(contours: Frame) -> pl.DataFrame:
@@ -58,8 +75,8 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from 1), `area` (square
-        pixels) and `geometry` (WKB polygon). Clusters without a level have no row.
+        The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from `contours_level`),
+        `area` (square pixels) and `geometry` (WKB polygon). Clusters without a level have no row.
 
     Raises
     ------
@@ -67,16 +84,10 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
         If it is not a frame, lacks a column, or the lists of a row have different lengths.
     """
     keys = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
-    lists = ("contours_x", "contours_y", "contours_area")
+    lists = ("contours_x", "contours_y", "contours_area", "contours_level")
     clusters = columns_of(contours, "contours", CONTOURS.schema, (*keys, *lists))
     _check_lists(clusters)
-    levels = (
-        clusters.with_columns(
-            pl.int_ranges(1, pl.col("contours_area").list.len() + 1, dtype=pl.Int32).alias("level")
-        )
-        .explode(*lists, "level", empty_as_null=False)
-        .filter(pl.col("level").is_not_null())
-    )
+    levels = clusters.explode(*lists, empty_as_null=False).rename({"contours_level": "level"})
     x, offsets = flatten(levels["contours_x"])
     y, _ = flatten(levels["contours_y"])
     rings = np.arange(len(offsets))
@@ -84,7 +95,8 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
         shapely.GeometryType.POLYGON, np.column_stack([x, y]), (offsets, rings)
     )
     return levels.drop("contours_x", "contours_y").select(
-        pl.exclude("contours_area"),
+        pl.exclude("contours_area", "level"),
+        "level",
         pl.col("contours_area").alias("area"),
         pl.Series("geometry", shapely.to_wkb(polygons).tolist(), pl.Binary),
     )
@@ -92,10 +104,11 @@ def explode_levels(contours: Frame) -> pl.DataFrame:
 
 def _check_lists(clusters: pl.DataFrame) -> None:
     """Raise a UsageError for the first row whose lists do not describe one ring and area per level."""
-    x, y, area = (pl.col(name) for name in ("contours_x", "contours_y", "contours_area"))
+    x, y, area, level = (pl.col(f"contours_{name}") for name in ("x", "y", "area", "level"))
     points = [rings.list.eval(pl.element().list.len()) for rings in (x, y)]
     valid = (
         x.list.len().eq_missing(area.list.len())
+        & x.list.len().eq_missing(level.list.len())
         & points[0].eq_missing(points[1])
         & points[0].list.min().fill_null(4).ge(4)
     )
@@ -114,11 +127,27 @@ def _members_of(clusters: Clusters, kept: Ints) -> tuple[NDArray[Any], Ints]:
     return clusters.marks.polygons[members], offsets_of(counts)
 
 
-def _contour_levels(polygons: NDArray[Any], offsets: Ints, settings: Settings) -> ContourLevels:
+def _contour_rings(polygons: NDArray[Any], offsets: Ints, settings: Settings) -> LevelRings:
     if settings.contour_method == "raster":
         from polyframe.geometry.raster import cluster_raster_contours
 
-        return cluster_raster_contours(
+        levels = cluster_raster_contours(
             polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
         )
-    return engine_named(settings.engine).contours(polygons, offsets)
+        return rings_from_polygons(levels.polygons, levels.offsets, settings.max_levels)
+    return engine_named(settings.engine).contour_rings(polygons, offsets, settings.max_levels)
+
+
+def _first_levels(rings: LevelRings) -> NDArray[Any]:
+    """Return level 1 of each cluster as a polygon; empty without levels, if a grid misses the cluster."""
+    outlines = np.full(len(rings.available), shapely.Polygon(), dtype=object)
+    with_levels = np.flatnonzero(np.diff(rings.offsets))
+    first = rings.offsets[with_levels]
+    sizes = np.diff(rings.ring_offsets)[first]
+    points = positions_of(rings.ring_offsets[first], sizes)
+    outlines[with_levels] = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON,
+        np.column_stack([rings.x[points], rings.y[points]]),
+        (offsets_of(sizes), np.arange(len(first) + 1)),
+    )
+    return outlines

@@ -80,20 +80,20 @@ def runs_of_equal(values: ArrayLike) -> Ints:
     return np.flatnonzero(begins) if len(array) else np.zeros(1, dtype=np.int64)
 
 
-def list_column(name: str, values: Floats, offsets: Ints) -> pl.Series:
+def list_column(name: str, values: Floats | Ints, offsets: Ints) -> pl.Series:
     """Return a list column of flat values.
 
     Parameters
     ----------
     name : str
         Name of the column.
-    values : (v,) float64
+    values : (v,) float64 or int64
     offsets : (n + 1,) int64
 
     Returns
     -------
     polars.Series
-        (n,) list<f64>.
+        (n,) list<f64> or list<i64>.
     """
     return _series(name, _lists(_arrow(values), offsets))
 

@@ -67,3 +67,4 @@ class ContoursKeywords(ReduceKeywords, total=False):
     contour_method: ContourMethod | None
     num_grid_points: int | None
     smoothing: Smoothing | None
+    max_levels: int | None

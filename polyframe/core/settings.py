@@ -249,6 +249,14 @@ class Settings:
         one_of(*typing.get_args(Smoothing)),
         in_reducer=True,
     )
+    max_levels: int = _setting(
+        256,
+        "contours",
+        "--max-levels",
+        "largest number of contour levels written for a cluster (max_levels >= 1); of a cluster with more, "
+        "evenly spaced ones from the first to the last are written, or only the first if it is 1",
+        integer(1),
+    )
     collab: bool = _setting(
         False, "carried", None, "not used; copied to the Panoptes CSV export", BOOLEAN, in_reducer=True
     )

@@ -251,10 +251,17 @@ CONTOURS: Final = Table(
         Column(
             "contours_x",
             pl.List(pl.List(pl.Float64)),
-            "x of the closed outline of each level from 1, image pixels",
+            "x of the closed outline of each level in `contours_level`, image pixels",
         ),
         Column("contours_y", pl.List(pl.List(pl.Float64)), "y of the same outlines, downwards"),
         Column("contours_area", pl.List(pl.Float64), "area within each outline, square pixels"),
+        Column(
+            "contours_level",
+            pl.List(pl.Int32),
+            "the level of each outline, the number of marks that overlap at least: 1, 2, 3, ... up to "
+            "`number_of_contours`. If `max_levels` = m is smaller than this number n, m of them, evenly "
+            "spaced: 1 + i (n - 1) / (m - 1), rounded, half up, for i = 0 ... m - 1; only level 1 if m is 1",
+        ),
         Column("geometry", pl.Binary, "level 1, the union of all marks, WKB"),
     ),
     _CLUSTER_KEYS,

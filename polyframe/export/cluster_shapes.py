@@ -11,14 +11,15 @@ from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
-from polyframe.export.omissions import NO_LEVEL, Omissions
+from polyframe.export.omissions import NO_LEVEL, THINNED, Omissions
 from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
 _OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area", "details_votes")
+_OF_LEVELS: Final = ("contours_level", "contours_area", "contours_x", "contours_y")
 _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
-    "contours": (*_SHARED, "number_of_contours", "contours_area", "contours_x", "contours_y"),
+    "contours": (*_SHARED, "number_of_contours", *_OF_LEVELS),
 }
 _SIZE: Final = ("image_width", "image_height")
 
@@ -118,12 +119,12 @@ def _shapes(frame: pl.DataFrame, table: str, level: int | None, omissions: Omiss
             yield Shape(properties, _points(row["clusters_x"], row["clusters_y"]))
             continue
         properties["number_of_contours"] = row["number_of_contours"]
-        contours = zip(row["contours_area"], row["contours_x"], row["contours_y"], strict=True)
-        for number, (area, x, y) in enumerate(contours, start=1):
+        for number, area, x, y in zip(*(row[name] for name in _OF_LEVELS), strict=True):
             if level in (None, number):
                 yield Shape({**properties, "level": number, "area": area}, _points(x, y))
-        if level is not None and level > len(row["contours_area"]):
-            omissions.add(NO_LEVEL, {**properties, "level": level})
+        if level is not None and level not in row["contours_level"]:
+            reason = NO_LEVEL if level > row["number_of_contours"] else THINNED
+            omissions.add(reason, {**properties, "level": level})
 
 
 def _points(x: list[float], y: list[float]) -> Floats:

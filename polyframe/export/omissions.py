@@ -13,6 +13,7 @@ OUTSIDE: Final = "have no area within their image"
 NO_PIXEL: Final = "cover the centre of no pixel of their image"
 COVERED: Final = "are covered by smaller ones"
 NO_LEVEL: Final = "do not reach the level"
+THINNED: Final = "have the level, but it was not written (max_levels)"
 
 
 @dataclass

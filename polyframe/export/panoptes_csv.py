@@ -57,19 +57,26 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         `what`.
     say : callable
-        Not used.
+        Receives a note if not all levels of the contours are in the table: the file has no numbers of levels.
     """
     if path.suffix.lower() == ".csv":
-        return [_write(output, path, options.what or "reductions")]
+        return [_write(output, path, options.what or "reductions", say)]
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
     with open_tables(output) as source:
         tables = [options.what] if options.what else [table for table in FILES if source.contains(table)]
-    return [_write(output, path / FILES[table], table) for table in tables or ["reductions"]]
+    return [_write(output, path / FILES[table], table, say) for table in tables or ["reductions"]]
 
 
-def _write(output: Path, path: Path, table: str) -> Exported:
+def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
     with atomic_text(path) as file, open_tables(output) as source:
+        thinned = source.manifest.accounting.clusters_thinned
+        if table == "contours" and thinned:
+            has = "cluster has" if thinned == 1 else "clusters have"
+            say(
+                f"{thinned} {has} more levels than max_levels ({source.manifest.settings.max_levels}); the "
+                "contours in this file do not tell their levels, see contours_level in the table contours"
+            )
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.
         columns: Counter[str] = Counter(dict.fromkeys(FIRST_COLUMNS, 0))

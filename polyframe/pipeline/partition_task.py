@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import polars as pl
 
 from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize, may_show_cells, volunteers_key
-from polyframe.consensus.contours import contours_table
+from polyframe.consensus.contours import clusters_thinned, contours_table
 from polyframe.consensus.extract import (
     Extraction,
     assumed_polygons,
@@ -113,8 +114,13 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
     places = task.places if repeated else None
     for stage in task.stages:
-        if stage != "extract":
-            records[stage] = _write(task, stage, _tables(stage, clusters, task.settings), counts, places)
+        if stage == "extract":
+            continue
+        tables = _tables(stage, clusters, task.settings)
+        if stage == "contours":
+            thinned = clusters_thinned(tables["contours"], task.settings)
+            counts = msgspec.structs.replace(counts, clusters_thinned=thinned)
+        records[stage] = _write(task, stage, tables, counts, places)
     return records
 
 

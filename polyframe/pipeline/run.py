@@ -15,6 +15,7 @@ import numpy as np
 
 from polyframe import __version__
 from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
+from polyframe.consensus.contours import thinned_notes
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
@@ -149,6 +150,8 @@ def run_export(
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )
+        if "contours" in stages:
+            notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         manifest = new_manifest(
             all_settings,
             records,
@@ -271,15 +274,17 @@ def run_extractions(
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         manifest = with_later_stages(before, all_settings, records, counts, engines_by_stage(spec, before))
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
-        removed = removed_tables(output, before, manifest)
+        notes = removed_tables(output, before, manifest)
+        if stage == "contours":
+            notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         publish(directory, manifest, before)
-    for note in removed:
+    for note in notes:
         say(note)
     return Summary(
         output,
         counts,
         max(time.monotonic() - started, 0),
-        removed,
+        notes,
         len(records),
         len(results),
         stages=manifest.stages,

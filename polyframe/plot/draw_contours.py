@@ -1,6 +1,6 @@
 """Draw the contours of clusters: all levels as a heat map, or one level."""
 
-from itertools import zip_longest
+import itertools
 from typing import Any, Final
 
 import shapely
@@ -47,8 +47,9 @@ def agreement(
     Returns
     -------
     matplotlib.axes.Axes
-        The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n. The
-        colour bar `agreement`, from 0 to 100 %, is an inset to its right.
+        The same axes. The region where k of the n marks of a cluster overlap has the colour of k / n; if
+        `max_levels` omits level k, that of the highest level below it. The colour bar `agreement`, from 0 to
+        100 %, is an inset to its right.
 
     Raises
     ------
@@ -59,9 +60,9 @@ def agreement(
     scale = Normalize(0, 1)
     for cluster in group.clusters:
         levels = _levels(cluster)
-        shares = [(k + 1) / cluster.n_marks for k in range(len(levels))]
+        shares = [number / cluster.n_marks for number in levels]
         bands = PatchCollection(
-            [PathPatch(_path(band)) for band in _bands(levels)],
+            [PathPatch(_path(band)) for band in _bands(list(levels.values()))],
             cmap=HEAT,
             norm=scale,
             alpha=0.95 if image is None else 0.72,
@@ -118,12 +119,15 @@ def level(
     notes, highest = {}, 0
     for cluster in group.clusters:
         levels = _levels(cluster)
-        highest = max(highest, len(levels))
-        if len(levels) >= level:
-            outline(ax, levels[level - 1], cluster.label, on_image=on_image, gid="level")
-            notes[cluster.label] = f"level {level} of {len(levels)}"
+        top = cluster.highest_level or max(levels, default=0)
+        highest = max(highest, top)
+        if level in levels:
+            outline(ax, levels[level], cluster.label, on_image=on_image, gid="level")
+            notes[cluster.label] = f"level {level} of {top}"
+        elif level <= top:
+            notes[cluster.label] = f"level {level} not written (max_levels)"
         else:
-            notes[cluster.label] = f"only {format_count(len(levels), 'level')}"
+            notes[cluster.label] = f"only {format_count(top, 'level')}"
     if not group.clusters:
         write_note(ax, "no clusters, so no contours")
     elif highest < level:
@@ -146,10 +150,11 @@ def level_title(level: int) -> str:
     return f"Contour level {level}: where at least {format_count(level, 'mark')} of a cluster overlap"
 
 
-def _levels(cluster: MarkCluster) -> list[Floats]:
+def _levels(cluster: MarkCluster) -> dict[int, Floats]:
+    """Return the outlines of a cluster by level."""
     if cluster.levels is None:
         raise PolyframeError("there is no table of contours; make it with `polyframe contours OUT`")
-    return cluster.levels
+    return dict(zip(cluster.level_numbers or itertools.count(1), cluster.levels, strict=False))
 
 
 def _bands(levels: list[Floats]) -> list[Any]:
@@ -157,7 +162,7 @@ def _bands(levels: list[Floats]) -> list[Any]:
     polygons = [shapely.Polygon(points) for points in levels]
     return [
         _difference(polygon, inner)
-        for polygon, inner in zip_longest(polygons, polygons[1:], fillvalue=shapely.Polygon())
+        for polygon, inner in itertools.zip_longest(polygons, polygons[1:], fillvalue=shapely.Polygon())
     ]
 
 

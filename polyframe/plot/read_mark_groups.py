@@ -23,7 +23,7 @@ _COLUMNS: Final = {
     "extractions": (*_MARK, "x", "y"),
     "labels": (*_MARK, "volunteer", "cluster_label"),
     "reductions": ("cluster_label", "consensus", "average_type", "clusters_x", "clusters_y"),
-    "contours": ("cluster_label", "contours_x", "contours_y"),
+    "contours": ("cluster_label", "number_of_contours", "contours_level", "contours_x", "contours_y"),
 }
 
 
@@ -43,7 +43,11 @@ class MarkCluster:
     average : (n, 2) float64
         Outline of the averaged polygon, closed; (0, 2) if empty or dropped.
     levels : list of (n, 2) float64, or None
-        Outlines of the contours from level 1, closed; None without the table of contours.
+        Outlines of the contours, closed; None without the table of contours.
+    level_numbers : list of int, or None
+        The level of each of them; None stands for 1, 2, 3, ...
+    highest_level : int or None
+        The highest level with an area, written or not; None if it is the last of them.
     """
 
     label: int
@@ -52,6 +56,8 @@ class MarkCluster:
     average_type: str | None
     average: Floats
     levels: list[Floats] | None
+    level_numbers: list[int] | None = None
+    highest_level: int | None = None
 
 
 @dataclass(frozen=True)
@@ -252,6 +258,8 @@ def _cluster(
         average_type=average["average_type"] if average else None,
         average=closed(average["clusters_x"], average["clusters_y"]) if average else closed([], []),
         levels=None if unknown else levels,
+        level_numbers=None if stack is None else stack["contours_level"],
+        highest_level=None if stack is None else stack["number_of_contours"],
     )
 
 

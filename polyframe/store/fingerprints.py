@@ -1,5 +1,6 @@
 """Compute fingerprints of parts, by which a later run decides whether they are up to date."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ import polars as pl
 
 from polyframe import __version__
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION
+from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
@@ -22,7 +23,8 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
     """Return the fingerprint of each stage for the rows of a partition.
 
     Those of `reduce` and `contours` include the engine, because engines agree only within rounding. `auto`
-    stands for an engine that was not recorded.
+    stands for an engine that was not recorded. All depend on the columns of all tables: parts that lack a new
+    column are out of date.
 
     Parameters
     ----------
@@ -41,10 +43,11 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
     """
     secret = hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest()).hexdigest() if key else ""
     engine = [] if settings.engine == "auto" else [settings.engine]
+    columns = columns_digest()
     return {
         stage: _digest(
             [
-                *(*_MADE_BY, stage, content, secret, stage_settings(settings, stage)),
+                *(*_MADE_BY, columns, stage, content, secret, stage_settings(settings, stage)),
                 *(engine if stage in ENGINE_STAGES else ()),
             ]
         )
@@ -55,6 +58,16 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
 def places_fingerprint(places: str, sources: tuple[str, ...]) -> str:
     """Return the fingerprint of the positions of the rows, by file and number, for `rejects`."""
     return _digest([places, sources if len(sources) > 1 else ()])
+
+
+@functools.cache
+def columns_digest() -> str:
+    """Return a digest of the names and types of the columns of all tables."""
+    return _digest([[name, _columns(table)] for name, table in TABLES.items()])
+
+
+def _columns(table: Table) -> list[list[str]]:
+    return [[column.name, str(column.dtype)] for column in table.columns]
 
 
 def _digest(value: object) -> str:

@@ -121,6 +121,8 @@ class OutputTables:
             if not self.contains(table):
                 raise PolyframeError(_no_table(self.output, table))
         parts = {table: part_paths(self.output, table, self.manifest) for table in columns}
+        for table in parts:
+            _check_columns(self.output, table, parts[table])
         for paths in zip(*parts.values(), strict=True):
             yield {
                 table: _read_part(path, names)
@@ -247,7 +249,22 @@ def _existing_parts(output: Output, table: str) -> list[Path]:
     paths = part_paths(output, table, current_manifest(output))
     if not paths:
         raise PolyframeError(_no_table(output, table))
+    _check_columns(output, table, paths)
     return paths
+
+
+def _check_columns(output: Output, table: str, paths: list[Path]) -> None:
+    """Raise a PolyframeError if a table was written before it had all of its columns."""
+    try:
+        present = pl.read_parquet_schema(paths[0])
+    except (pl.exceptions.PolarsError, OSError):
+        return  # reading it says what is wrong
+    missing = [column.name for column in TABLES[table].columns if column.name not in present]
+    if missing:
+        raise PolyframeError(
+            f"{output}: its table {table!r} has no column {missing[0]!r}; rebuild it with "
+            f"`polyframe {stage_of(table)} {output}`"
+        )
 
 
 def _no_table(output: Output, table: str) -> str:

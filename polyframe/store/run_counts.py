@@ -46,6 +46,8 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rows of the table labels, in a cluster or in none.
     groups, clusters : int
         Groups with a mark; clusters before `min_threshold` is applied.
+    clusters_thinned : int
+        Clusters with more contour levels than `max_levels`, of which evenly spaced ones were written.
     reasons : dict
         Rejected rows and marks by reason.
     """
@@ -67,6 +69,7 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_outliers: Count
     groups: Count
     clusters: Count
+    clusters_thinned: Count
     reasons: dict[str, Count]
 
     def rows_add_up(self) -> bool:
@@ -121,6 +124,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_outliers: Count | msgspec.UnsetType = msgspec.UNSET
     groups: Count | msgspec.UnsetType = msgspec.UNSET
     clusters: Count | msgspec.UnsetType = msgspec.UNSET
+    clusters_thinned: Count | msgspec.UnsetType = msgspec.UNSET
     reasons: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
     tools: list[str] | msgspec.UnsetType = msgspec.UNSET
 

@@ -59,6 +59,7 @@ def test_defaults_are_valid_and_help_texts_state_the_range() -> None:
         ("min_threshold", 2, "min_threshold must be >= 0 and <= 1 (got 2)"),
         ("min_samples", 2.5, "min_samples must be an integer >= 1 (got 2.5)"),
         ("num_grid_points", 1, "num_grid_points must be an integer from 2 to 10000 (got 1)"),
+        ("max_levels", 0, "max_levels must be an integer >= 1 (got 0)"),
         ("workflow_id", -1, "workflow_id must be an integer >= 0 (got -1)"),
         ("task_index", "1", "task_index must be an integer (got '1')"),
         ("filter", "none", "filter must be one of first, last, all (got 'none')"),
@@ -162,4 +163,9 @@ def test_settings_of_a_stage_are_plain_json_values() -> None:
         {"task": "T0", "tools": [0, 1], "kind": "bezier"}
     ]
     assert "jobs" not in settings.affecting("extract", "reduce", "contours", "carried")
-    assert list(settings.affecting("contours")) == ["contour_method", "num_grid_points", "smoothing"]
+    assert list(settings.affecting("contours")) == [
+        "contour_method",
+        "num_grid_points",
+        "smoothing",
+        "max_levels",
+    ]

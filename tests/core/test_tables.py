@@ -75,6 +75,7 @@ EXPECTED = {
         "contours_x": pl.List(POINTS),
         "contours_y": pl.List(POINTS),
         "contours_area": POINTS,
+        "contours_level": pl.List(pl.Int32),
         "geometry": pl.Binary,
     },
     "rejects": {

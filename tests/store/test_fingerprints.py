@@ -3,12 +3,14 @@
 import dataclasses
 from typing import Any, get_args
 
+import polars as pl
 import pytest
 
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Affects, Settings
+from polyframe.core.tables import CONTOURS, TABLES, Column
 from polyframe.store import fingerprints
-from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
+from polyframe.store.fingerprints import columns_digest, places_fingerprint, stage_fingerprints
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
 #: Another valid value for every setting; a new setting must be added here.
@@ -30,6 +32,7 @@ OTHER: dict[str, Any] = {
     "contour_method": "raster",
     "num_grid_points": 50,
     "smoothing": "rounded",
+    "max_levels": 9,
     "collab": True,
     "step_key": "S1",
     "task_index": 1,
@@ -101,6 +104,20 @@ def test_another_program_changes_all_fingerprints(place: int, monkeypatch: pytes
     monkeypatch.setattr(fingerprints, "_MADE_BY", tuple(made_by))
     after = stage_fingerprints("0" * 16, Settings())
     assert all(before[stage] != after[stage] for stage in STAGE_TABLES)
+
+
+def test_another_column_changes_all_fingerprints(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stage_fingerprints("0" * 16, Settings())
+    more = dataclasses.replace(CONTOURS, columns=(*CONTOURS.columns, Column("new", pl.Int32, "a new column")))
+    other = dataclasses.replace(
+        CONTOURS, columns=(Column("workflow_id", pl.Int32, ""), *CONTOURS.columns[1:])
+    )
+    for table in (more, other):
+        monkeypatch.setattr(fingerprints, "TABLES", {**TABLES, "contours": table})
+        columns_digest.cache_clear()
+        after = stage_fingerprints("0" * 16, Settings())
+        assert all(before[stage] != after[stage] for stage in STAGE_TABLES)
+    columns_digest.cache_clear()
 
 
 def test_places_depend_on_file_names_only_if_there_are_several_files() -> None:

@@ -135,6 +135,7 @@ def expected_contours() -> Rows:
             "consensus": CONSENSUS,
             "number_of_contours": 3,
             "contours_area": [120.0, 100.0, 80.0],
+            "contours_level": [1, 2, 3],
             "outlines": [(100 * subject + k, 50, 100 * subject + 12 - k, 60) for k in range(3)],
             "geometry": (100 * subject, 50, 100 * subject + 12, 60),
         }

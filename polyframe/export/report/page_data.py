@@ -83,9 +83,12 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, 
         path=_paths(worst.levels, image[worst.levels["cluster"].to_numpy()], backgrounds)
     )
     levels: list[list[str]] = [[] for _ in range(rows.height)]
+    numbers: list[list[int]] = [[] for _ in range(rows.height)]
     areas: list[list[float]] = [[] for _ in range(rows.height)]
-    for cluster, path, area in level.select("cluster", "path", pl.col("area").round(2)).iter_rows():
+    columns = level.select("cluster", "level", "path", pl.col("area").round(2))
+    for cluster, number, path, area in columns.iter_rows():
         levels[cluster].append(path)
+        numbers[cluster].append(number)
         areas[cluster].append(area)
     averages = rows.select(x="clusters_x", y="clusters_y")
     return {
@@ -104,6 +107,7 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, 
             for box, k in zip(boxes["box"], image, strict=True)
         ],
         "levels": levels,
+        "levelNumbers": numbers,
         "levelAreas": areas,
     }
 

@@ -25,7 +25,8 @@ class WorstClusters:
         Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; with
         `group`, and `place` in the order of the keys.
     levels : polars.DataFrame
-        `cluster`, `x`, `y`, `area` of every contour level, in order; empty without the table contours.
+        `cluster`, `level`, `x`, `y`, `area` of every contour level in the table contours, in order; empty
+        without that table.
     groups : polars.DataFrame
         Rows of the groups of these clusters, sorted by their keys, with `image`.
     marks : polars.DataFrame
@@ -121,16 +122,15 @@ def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:
 def _levels(source: OutputTables, worst: pl.DataFrame) -> pl.DataFrame:
     if not source.contains("contours"):
         outline = pl.List(pl.Float64)
-        return pl.DataFrame(
-            schema=pl.Schema({"cluster": pl.UInt32(), "x": outline, "y": outline, "area": pl.Float64()})
-        )
+        level = {"level": pl.Int32(), "x": outline, "y": outline, "area": pl.Float64()}
+        return pl.DataFrame(schema=pl.Schema({"cluster": pl.UInt32(), **level}))
     return (
         scan(source.path, "contours")
-        .select(*_CLUSTER, "contours_x", "contours_y", "contours_area")
+        .select(*_CLUSTER, "contours_level", "contours_x", "contours_y", "contours_area")
         .join(worst.lazy(), on=_CLUSTER)
         .collect()
         .sort("cluster")
-        .select("cluster", x="contours_x", y="contours_y", area="contours_area")
+        .select("cluster", level="contours_level", x="contours_x", y="contours_y", area="contours_area")
         .filter(pl.col("area").list.len() > 0)
-        .explode("x", "y", "area", empty_as_null=False)
+        .explode("level", "x", "y", "area", empty_as_null=False)
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats
 from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.tables import Table
+from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.store.validation.finding import Finding, findings_of_checks
 
 _ROUNDING: Final = 1e-9
@@ -21,7 +22,9 @@ _COLUMNS: Final = {
 }
 
 
-def outline_findings(file: str, table: Table, rows: pl.DataFrame, first_row: int) -> list[Finding]:
+def outline_findings(
+    file: str, table: Table, rows: pl.DataFrame, first_row: int, max_levels: int
+) -> list[Finding]:
     """Check the long columns of some rows.
 
     Parameters
@@ -33,12 +36,14 @@ def outline_findings(file: str, table: Table, rows: pl.DataFrame, first_row: int
         All columns of some rows of the part.
     first_row : int
         Number of rows of the part before them.
+    max_levels : int
+        The setting with which contours were made.
     """
     if table.name == "extractions":
         return _findings("values", file, table, rows, _path_checks(rows), first_row)
     if not table.geometry:
         return []
-    findings = _findings("values", file, table, rows, _level_checks(table), first_row)
+    findings = _findings("values", file, table, rows, _level_checks(table, rows, max_levels), first_row)
     polygons, readable = _polygons(rows["geometry"])
     geometry = {
         "has no geometry": rows["geometry"].is_null().to_numpy(),
@@ -81,7 +86,7 @@ def _path_checks(rows: pl.DataFrame) -> dict[str, pl.Expr]:
     }
 
 
-def _level_checks(table: Table) -> dict[str, pl.Expr]:
+def _level_checks(table: Table, rows: pl.DataFrame, max_levels: int) -> dict[str, pl.Expr]:
     if table.name == "reductions":
         x, y = pl.col("clusters_x"), pl.col("clusters_y")
         return {
@@ -91,16 +96,26 @@ def _level_checks(table: Table) -> dict[str, pl.Expr]:
         }
     x, y, areas = pl.col("contours_x"), pl.col("contours_y"), pl.col("contours_area")
     number = pl.col("number_of_contours")
-    lengths = [column.list.len() != number for column in (x, y, areas)]
+    levels = pl.col("contours_level")
+    expected = pl.lit(_expected_levels(rows["number_of_contours"], max_levels))
+    lengths = [column.list.len() != levels.list.len() for column in (x, y, areas)]
     points = [column.list.eval(pl.element().list.len()) for column in (x, y)]
     finite = [column.list.eval(_finite(pl.element())).list.all() for column in (x, y)]
     return {
         "has no contours_x, contours_y or contours_area": x.is_null() | y.is_null() | areas.is_null(),
-        "has a number_of_contours other than its contours": pl.any_horizontal(lengths),
+        "has no contours_level": levels.is_null(),
+        "has levels other than those of its number_of_contours": number.is_not_null() & (levels != expected),
+        "has another number of contours than of contours_level": pl.any_horizontal(lengths),
         "has levels with x and y of different lengths": points[0] != points[1],
         "has coordinates that are not finite": ~pl.all_horizontal(finite),
         "has areas that are not finite": ~_finite(areas),
     }
+
+
+def _expected_levels(number_of_contours: pl.Series, max_levels: int) -> pl.Series:
+    numbers = number_of_contours.fill_null(0).clip(0).to_numpy()
+    levels, offsets = evenly_spaced_levels(numbers, max_levels)
+    return list_column("contours_level", levels, offsets).cast(pl.List(pl.Int32))
 
 
 def _finite(numbers: pl.Expr) -> pl.Expr:

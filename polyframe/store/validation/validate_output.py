@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from polyframe.consensus.contours import clusters_thinned
 from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.settings import Settings
@@ -137,7 +138,8 @@ class _Reader:
         n_rows = 0
         seen: set[str] = set()
         for batch in check_files.batches(path, table):
-            for finding in check_geometry.outline_findings(expected.file, table, batch, n_rows):
+            most = expected.settings.max_levels
+            for finding in check_geometry.outline_findings(expected.file, table, batch, n_rows, most):
                 # One finding of each kind is enough for a part.
                 kind = finding.problem.split(") ", 1)[-1].split(" (and ")[0]
                 if kind not in seen:
@@ -177,6 +179,8 @@ def _partition_findings(
             counted |= check_counts.labels_counts(partition)
         elif "reduce" not in later and "contours" in frames:
             problems += check_counts.contours_problems(partition, recorded[stage], settings[stage])
+        if stage == "contours" and "contours" in frames:
+            counted["clusters_thinned"] = clusters_thinned(frames["contours"], settings[stage])
         findings += check_counts.count_findings(record.name, stage, recorded[stage], counted, problems)
     if "labels" in frames and "groups" in frames:
         _, _, to_cluster = check_agreement.marks_to_cluster(partition, settings["reduce"])

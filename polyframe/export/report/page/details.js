@@ -174,10 +174,11 @@ function marksBox(cluster, svg) {
 
 function levelsBox(cluster) {
   if (!DATA.contours) return null;
+  const numbers = CLUSTERS.levelNumbers[cluster];
   const rows = CLUSTERS.levelAreas[cluster].map((area, k) => {
     const key = make("span", { class: "key patch" });
-    key.style.background = heatColour((k + 1) / CLUSTERS.marks[cluster]);
-    return make("tr", {}, make("td", {}, key, String(k + 1)), make("td", {}, area.toLocaleString("en")));
+    key.style.background = heatColour(numbers[k] / CLUSTERS.marks[cluster]);
+    return make("tr", {}, make("td", {}, key, String(numbers[k])), make("td", {}, area.toLocaleString("en")));
   });
   const head = make("tr", {}, ...["marks (at least)", "area, square pixels"].map((name) => make("th", { scope: "col" }, name)));
   return make("section", {},

@@ -102,9 +102,9 @@ function fillOutlines(svg, cluster) {
 
 function fillContours(svg, cluster) {
   const heat = draw("g", { class: "heat" }, svg);
-  const levels = CLUSTERS.levels[cluster];
-  levels.forEach((path, k) => {
-    draw("path", { d: path, fill: heatColour((k + 1) / CLUSTERS.marks[cluster]), "data-level": k + 1 }, heat);
+  const numbers = CLUSTERS.levelNumbers[cluster];
+  CLUSTERS.levels[cluster].forEach((path, k) => {
+    draw("path", { d: path, fill: heatColour(numbers[k] / CLUSTERS.marks[cluster]), "data-level": numbers[k] }, heat);
   });
 }
 
