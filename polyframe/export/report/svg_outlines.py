@@ -63,9 +63,7 @@ def _steps(points: Ints, line: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
 
 def _path_texts(steps: Ints, owner: NDArray[Any], drawn: Ints, length: int) -> pl.Series:
     offsets = offsets_of(np.bincount(owner, minlength=len(drawn)))
-    numbers = pl.select(
-        list_column("path", steps.ravel(), offsets * 2)  # type: ignore[arg-type]
-    )["path"].cast(pl.List(pl.String))
+    numbers = list_column("path", steps.ravel(), offsets * 2).cast(pl.List(pl.String))
 
     def joined(part: pl.Expr) -> pl.Expr:
         # A minus sign separates numbers as well as a space does.
