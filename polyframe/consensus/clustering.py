@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.components import connected_components
 from polyframe.core.ragged import runs_of_equal
 
 
@@ -104,20 +105,11 @@ def cluster_members(labels: NDArray[np.int32], group_offsets: Ints) -> tuple[Int
 
 
 def _core_components(left: Ints, right: Ints, core: Flags) -> Ints:
-    """Number the connected components of core marks by their first mark; 0 for marks that are not cores."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
+    """Number the connected components of core marks by their first mark; any number for other marks."""
     both = core[left] & core[right]
-    graph = coo_array((np.ones(int(both.sum()), np.int8), (left[both], right[both])), shape=(len(core),) * 2)
-    _, component = connected_components(graph, directed=False)
-    members = component[core]
-    _, first, place = np.unique(members, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    numbers = np.zeros(len(core), np.int64)
-    numbers[core] = rank[place]
-    return numbers
+    first = connected_components(len(core), left[both], right[both])
+    begins = core & (first == np.arange(len(core)))
+    return (np.cumsum(begins) - 1)[first]
 
 
 def _within_groups(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:

@@ -4,6 +4,7 @@ Compiling takes half a minute, so the loops are interpreted until somebody asks 
 Interpreted, the depth walk of a small cluster takes about a tenth of a second.
 """
 
+import functools
 import importlib
 import importlib.util
 import sys
@@ -68,8 +69,7 @@ def _compile(
 ) -> Callable[_Arguments, _Result]:
     if not _enabled:
         return function
-    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
-
+    numba = _numba()
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:
@@ -81,3 +81,22 @@ def _compile(
     dispatcher._cache._cache_file._source_stamp = _STAMP
     machine_code: Callable[_Arguments, _Result] = dispatcher
     return machine_code
+
+
+@functools.cache
+def _numba() -> Any:
+    """Import numba, but not SciPy's linear algebra.
+
+    numba imports it to see whether compiled code could multiply matrices. That takes a third of a second.
+    """
+    numba = importlib.import_module("numba")
+    linalg: Any = importlib.import_module("numba.np.linalg")
+    check = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        arraymath: Any = importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = check
+    # For functions of others, which may multiply matrices.
+    arraymath.ensure_blas = check
+    return numba
