@@ -23,6 +23,7 @@ from polyframe.geometry.input_checks import list_of_items
 from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import have_area, largest_parts
 from polyframe.geometry.self_intersections import too_many_crossings
+from polyframe.geometry.star_shaped import are_star_shaped
 
 #: An area of this fraction of its box, in a box of this fraction of its coordinates, cannot be rounding.
 _CLEAR_SHARE = 1e-3
@@ -74,46 +75,58 @@ def polygons_from_ragged(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> Repa
     For a polygon with one ring `is_valid` and `is_simple` are the same (a test checks it) and cost the same.
     Every later operation needs valid polygons.
     """
-    coordinates = np.column_stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)])
     starts = np.asarray(offsets, dtype=np.int64)
+    x, y = (np.asarray(values, dtype=np.float64)[starts[0] : starts[-1]] for values in (x, y))
+    starts = starts - starts[0]
     counts = np.diff(starts)
-    polygons = np.full(len(counts), None, dtype=object)
-    problems = np.full(len(counts), None, dtype=object)
+    boxes = _boxes(x, y, starts)
+    within = np.all(np.abs(boxes) <= LARGEST_COORDINATE, axis=0)  # false for NaN too
+    first, last = starts[:-1], np.maximum(starts[1:] - 1, starts[:-1])
+    filled = counts > 2
+    first, last = first[filled], last[filled]
+    filled[filled] = (counts[filled] > 3) | (x[first] != x[last]) | (y[first] != y[last])
+    polygons, problems = (np.full(len(counts), None, dtype=object) for _ in range(2))
+    areas = np.zeros(len(counts))
+    problems[~filled] = TOO_FEW_POINTS
+    problems[~within & (counts > 2)] = REPAIR_FAILED
 
-    within = np.all(np.abs(coordinates) <= LARGEST_COORDINATE, axis=1)  # false for NaN too
-    outside_before = offsets_of(~within)
-    not_finite = outside_before[starts[1:]] > outside_before[starts[:-1]]
-    problems[not_finite] = REPAIR_FAILED
-    problems[counts < 3] = TOO_FEW_POINTS
+    usable = np.flatnonzero(filled & within)
+    if len(usable) < len(counts):
+        points = positions_of(starts[usable], counts[usable])
+        x, y, boxes = x[points], y[points], boxes[:, usable]
+        starts = offsets_of(counts[usable])
+    repaired = _polygons_of_usable(x, y, starts, boxes)
+    polygons[usable], areas[usable], problems[usable] = repaired.polygons, repaired.areas, repaired.problems
+    return RepairedPolygons(polygons, areas, problems)
 
-    usable = np.flatnonzero(problems == None)  # noqa: E711 - elementwise
-    closed, closed_offsets = _close(coordinates, starts[:-1][usable], counts[usable])
-    long_enough = np.diff(closed_offsets) >= 4  # three points of which the last is the first are two
-    problems[usable[~long_enough]] = TOO_FEW_POINTS
-    if not np.all(long_enough):
-        usable = usable[long_enough]
-        closed, closed_offsets = _close(coordinates, starts[:-1][usable], counts[usable])
-    polygons[usable] = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, closed, (closed_offsets, np.arange(len(usable) + 1))
+
+def _polygons_of_usable(x: Floats, y: Floats, offsets: Ints, boxes: Floats) -> RepairedPolygons:
+    """Return the polygons of paths of at least three points, all within bounds."""
+    problems = np.full(len(offsets) - 1, None, dtype=object)
+    rings, ring_offsets = _close(x, y, offsets)
+    polygons = np.asarray(
+        shapely.from_ragged_array(
+            shapely.GeometryType.POLYGON, rings, (ring_offsets, np.arange(len(ring_offsets)))
+        )
     )
-
     # Before anything else: if an outline crosses itself very often, even `is_valid` may take minutes.
-    rejected = usable[
-        too_many_crossings(coordinates[:, 0], coordinates[:, 1], starts[:-1][usable], counts[usable])
-    ]
+    rejected = too_many_crossings(x, y, offsets[:-1], np.diff(offsets))
     polygons[rejected], problems[rejected] = None, TOO_MANY_CROSSINGS
-    usable = usable[~shapely.is_missing(polygons[usable])]
-
-    broken = usable[~shapely.is_valid(polygons[usable])]
+    doubtful = np.flatnonzero(~rejected & ~are_star_shaped(x, y, offsets, boxes))
+    broken = doubtful[~shapely.is_valid(polygons[doubtful])]
     polygons[broken] = apply_isolated(_repair, polygons[broken], failed=None)
     problems[broken[shapely.is_missing(polygons[broken])]] = REPAIR_FAILED
 
-    flat = np.flatnonzero(~shapely.is_missing(polygons) & ~have_area(polygons))
-    polygons[flat] = None
+    areas = np.nan_to_num(shapely.area(polygons))
+    solid = _are_clear(areas, boxes)
+    solid[broken] = False  # their polygons have other boxes
+    flat = np.flatnonzero(~solid & ~shapely.is_missing(polygons))
+    flat = flat[~have_area(polygons[flat])]
+    polygons[flat], areas[flat] = None, 0.0
     for path in flat:
-        points = np.unique(coordinates[starts[path] : starts[path + 1]], axis=0)
+        points = np.unique(rings[ring_offsets[path] : ring_offsets[path + 1]], axis=0)
         problems[path] = TOO_FEW_POINTS if len(points) < 3 else NO_AREA
-    return RepairedPolygons(polygons, np.nan_to_num(shapely.area(polygons)), problems)
+    return RepairedPolygons(polygons, areas, problems)
 
 
 def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any]:
@@ -158,20 +171,36 @@ def _have_clear_orientation(x: Floats, y: Floats, starts: Ints) -> Flags:
     points = positions_of(starts[:-1][filled], counts[filled])
     begins = offsets_of(counts[filled])[:-1]
     x, y = x[points], y[points]
-    size = np.maximum(np.maximum.reduceat(np.abs(x), begins), np.maximum.reduceat(np.abs(y), begins))
-    width = np.maximum.reduceat(x, begins) - np.minimum.reduceat(x, begins)
-    height = np.maximum.reduceat(y, begins) - np.minimum.reduceat(y, begins)
+    boxes = _boxes(x, y, offsets_of(counts[filled]))
     # Relative to the first point, so that an outline far from the origin loses no digits.
     x, y = (values - np.repeat(values[begins], counts[filled]) for values in (x, y))
     cross = np.zeros(len(x))
     cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
     cross[begins[1:] - 1] = 0.0  # from one path to the next; closing a path adds 0, from and to the origin
     area = np.abs(np.add.reduceat(cross, begins)) / 2
-    reach = width + height
-    clear[filled] = (
-        (area > _CLEAR_SHARE * reach**2) & (reach > _CLEAR_SHARE * size) & (size <= LARGEST_COORDINATE)
-    )
+    within = np.all(np.abs(boxes) <= LARGEST_COORDINATE, axis=0)
+    clear[filled] = within & _are_clear(area, boxes)
     return clear
+
+
+def _boxes(x: Floats, y: Floats, offsets: Ints) -> Floats:
+    """Return the least x and y and the largest x and y of each path; 0 without points, NaN with one."""
+    filled = np.flatnonzero(np.diff(offsets))
+    boxes = np.zeros((4, len(offsets) - 1))
+    if len(filled):
+        begins = offsets[filled]
+        boxes[:, filled] = [
+            extreme.reduceat(values, begins) for extreme in (np.minimum, np.maximum) for values in (x, y)
+        ]
+    return boxes
+
+
+def _are_clear(areas: Floats, boxes: Floats) -> Flags:
+    """Return which areas cannot be rounding, by the boxes of their outlines."""
+    left, low, right, high = boxes
+    reach = right - left + high - low
+    size = np.max(np.abs(boxes), axis=0)
+    return np.asarray((areas > _CLEAR_SHARE * reach**2) & (reach > _CLEAR_SHARE * size))
 
 
 def _have_spikes_or_repeats(x: Floats, y: Floats, starts: Ints) -> Flags:
@@ -265,13 +294,15 @@ def _as_path(name: str, index: int, values: Any) -> Floats:
     return path
 
 
-def _close(coordinates: Floats, starts: Ints, counts: Ints) -> tuple[Floats, Ints]:
-    """Return the paths that start at `starts`, each with its first point repeated at its end."""
-    open_ended = np.any(coordinates[starts] != coordinates[starts + counts - 1], axis=1)
-    offsets = offsets_of(counts + open_ended)
-    source = positions_of(starts, counts + open_ended)
-    source[offsets[1:][open_ended] - 1] = starts[open_ended]
-    return coordinates[source], offsets
+def _close(x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Ints]:
+    """Return the points of paths, each with its first point repeated at its end, and the offsets."""
+    first, last = offsets[:-1], offsets[1:] - 1
+    open_ended = (x[first] != x[last]) | (y[first] != y[last])
+    first, after = first[open_ended], offsets[1:][open_ended]
+    rings = np.empty((len(x) + len(first), 2))
+    rings[:, 0] = np.insert(x, after, x[first])
+    rings[:, 1] = np.insert(y, after, y[first])
+    return rings, offsets_of(np.diff(offsets) + open_ended)
 
 
 def _repair(polygons: NDArray[Any]) -> NDArray[Any]:
