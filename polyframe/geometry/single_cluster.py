@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName
 from polyframe.geometry.candidate_pairs import all_pairs
+from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.geometry.distances import pair_distances
-from polyframe.geometry.engines import engine_for
+from polyframe.geometry.engines import Engine, engine_for
 from polyframe.geometry.input_checks import checked_marks, checked_polygons, list_of_items
 from polyframe.geometry.polygon_parts import TIE
 
@@ -75,7 +76,7 @@ def iou_distance_matrix(
         shapely.bounds(marks).reshape(-1, 4),
         left,
         right,
-        engine_for(engine, marks, is_quadratic=True).intersection_areas,
+        _ready_engine(engine, marks, is_quadratic=True).intersection_areas,
     )
     if volunteers is not None:
         numbers = _number_volunteers(list_of_items("volunteers", volunteers))
@@ -155,7 +156,7 @@ def average_union(
     3.0
     """
     marks = checked_marks(polygons)
-    unions = engine_for(engine, marks, is_quadratic=False).unions
+    unions = _ready_engine(engine, marks, is_quadratic=False).unions
     union: shapely.Polygon = unions(marks, np.array([0, len(marks)]))[0]
     return union
 
@@ -190,7 +191,7 @@ def average_intersection(
     (1.0, 0.0, 2.0, 1.0)
     """
     marks = checked_marks(polygons)
-    intersections = engine_for(engine, marks, is_quadratic=False).intersections
+    intersections = _ready_engine(engine, marks, is_quadratic=False).intersections
     intersection: shapely.Polygon = intersections(marks, np.array([0, len(marks)]))[0]
     return intersection
 
@@ -301,8 +302,8 @@ def contours(
         Valid. None and empty polygons are ignored.
     engine : {"auto", "shapely", "compiled"}
         `shapely` uses GEOS, `compiled` uses loops compiled by numba (the extra `fast`); the very first call
-        compiles them for about half a minute. `auto` is `shapely`, except for a large cluster (300 marks of
-        120 vertices, say) if numba is installed. Both give the same results, except for the start vertex of
+        compiles them for up to half a minute. `auto` is `shapely`, except for a very large cluster (475 marks
+        of 120 vertices, say) if numba is installed. Both give the same results, except for the start vertex of
         an outline and rounding: areas agree to 1e-9.
 
     Returns
@@ -327,8 +328,16 @@ def contours(
     [3.0, 1.0]
     """
     marks = checked_marks(polygons)
-    levels = engine_for(engine, marks, is_quadratic=True).contours(marks, np.array([0, len(marks)]))
+    levels = _ready_engine(engine, marks, is_quadratic=True).contours(marks, np.array([0, len(marks)]))
     return list(levels.polygons)
+
+
+def _ready_engine(name: EngineName, marks: NDArray[Any], *, is_quadratic: bool) -> Engine:
+    """Return the engine for a cluster, compiled; if that takes time, the log says so."""
+    engine = engine_for(name, marks, is_quadratic=is_quadratic)
+    if engine.name == "compiled":
+        ensure_compiled()
+    return engine
 
 
 def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> Floats:

@@ -2,26 +2,36 @@
 
 Compiling takes half a minute, so the loops are interpreted until somebody asks for the compiled engine.
 Interpreted, the depth walk of a small cluster takes about a tenth of a second.
+
+Entry points, the functions that Python calls, are cached on disk with everything that they call. The cache of
+an entry point is out of date if its module changes, or one that it imports from this folder.
 """
 
 import functools
 import importlib
 import importlib.util
+import re
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
-_SOURCES = [path.stat() for path in Path(__file__).parent.glob("*.py")]
-#: The newest modification time and the total size of the modules in this folder.
-_STAMP = (max(source.st_mtime for source in _SOURCES), sum(source.st_size for source in _SOURCES))
+_FOLDER: Final = Path(__file__).parent
+#: Finds the modules of this folder that a module imports.
+_IMPORT: Final = re.compile(rf"^(?:from|import) {re.escape(__package__)}\.(\w+)", re.MULTILINE)
+#: Modules without entry points.
+_WITHOUT: Final = ("__init__", "numba_jit", "precompile")
+
+#: The entry points of the modules that are loaded, compiled: by module and name, such as `arcs.cut`.
+entry_points: dict[str, Any] = {}
 
 _enabled = False
+_record: Callable[[str, tuple[Any, ...]], None] | None = None
 _lock = threading.RLock()
 
 
@@ -34,6 +44,13 @@ def load(module: str) -> ModuleType:
         return importlib.import_module(f"{__package__}.{module}")
 
 
+def load_all() -> None:
+    """Import all modules of this folder, so that `entry_points` is complete."""
+    for path in sorted(_FOLDER.glob("*.py")):
+        if path.stem not in _WITHOUT:
+            load(path.stem)
+
+
 def compile_loops() -> bool:
     """Compile the loops of this folder from now on, and return whether numba is installed, so that they are.
 
@@ -44,42 +61,53 @@ def compile_loops() -> bool:
     with _lock:  # several threads may ask at the same time
         if _enabled or importlib.util.find_spec("numba") is None:
             return _enabled
-        for name in list(sys.modules):
-            if name.startswith(f"{__package__}.") and name != __name__:
-                del sys.modules[name]
+        _drop_modules()
         _enabled = True
     return True
 
 
+def record_calls(record: Callable[[str, tuple[Any, ...]], None] | None) -> None:
+    """Load the loops interpreted, and pass name and arguments of each call of an entry point to `record`.
+
+    None ends that. It is for a process that has not compiled anything.
+    """
+    global _record
+    with _lock:
+        _drop_modules()
+        _record = record
+
+
 def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Compile a function at its first call, and cache the machine code on disk for the next process.
+    """Compile an entry point at its first call, and cache the machine code on disk for the next process.
 
     Its parameters must be numbers, arrays and named tuples of them. It runs without the GIL.
     """
-    return _compile(function, {})
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
+    if not _enabled:
+        return function if _record is None else _recorded(name, function)
+    numba = _numba()
+    try:
+        dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
+        # numba itself only checks the file of the function.
+        dispatcher._cache._cache_file._source_stamp = _source_stamp(function.__module__)
+    except (RuntimeError, AttributeError):
+        # numba may not write to any folder, so every process compiles for itself; or it must not compile.
+        dispatcher = numba.njit(nogil=True)(function)
+    entry_points[name] = dispatcher
+    machine_code: Callable[_Arguments, _Result] = dispatcher
+    return machine_code
 
 
 def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """Compile a function that only compiled functions call: faster, without a wrapper for Python."""
-    return _compile(function, {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
-
-
-def _compile(
-    function: Callable[_Arguments, _Result], options: dict[str, Any]
-) -> Callable[_Arguments, _Result]:
     if not _enabled:
         return function
-    numba = _numba()
-    try:
-        dispatcher: Any = numba.njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:
-        # numba may not write to any folder, so every process compiles for itself.
-        uncached: Callable[_Arguments, _Result] = numba.njit(nogil=True, **options)(function)
-        return uncached
-    # Cached machine code includes the functions that it calls, but numba only checks the file of the function
-    # itself for changes. So a change in any module of this folder must invalidate the whole cache.
-    dispatcher._cache._cache_file._source_stamp = _STAMP
-    machine_code: Callable[_Arguments, _Result] = dispatcher
+    options: dict[str, Any] = {
+        "error_model": "numpy",
+        "no_cpython_wrapper": True,
+        "no_cfunc_wrapper": True,
+    }
+    machine_code: Callable[_Arguments, _Result] = _numba().njit(nogil=True, **options)(function)
     return machine_code
 
 
@@ -100,3 +128,33 @@ def _numba() -> Any:
     # For functions of others, which may multiply matrices.
     arraymath.ensure_blas = check
     return numba
+
+
+def _drop_modules() -> None:
+    for name in list(sys.modules):
+        if name.startswith(f"{__package__}.") and name != __name__:
+            del sys.modules[name]
+    entry_points.clear()
+
+
+def _recorded(name: str, function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    @functools.wraps(function)
+    def call(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
+        if _record is not None:
+            _record(name, (*arguments, *named.values()))
+        return function(*arguments, **named)
+
+    return call
+
+
+@functools.cache
+def _source_stamp(module: str) -> tuple[tuple[str, float, int], ...]:
+    """Return the state of a module of this folder, and of those that it imports from this folder."""
+    names, todo = set[str](), [module.rpartition(".")[2]]
+    while todo:
+        name = todo.pop()
+        if name not in names:
+            names.add(name)
+            todo += _IMPORT.findall((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))
+    files = [(_FOLDER / f"{name}.py").stat() for name in sorted(names)]
+    return tuple((name, file.st_mtime, file.st_size) for name, file in zip(sorted(names), files, strict=True))

@@ -1,0 +1,164 @@
+"""Compile the loops of the compiled engine in processes of their own, announced, before they are needed.
+
+Compiling them all takes 20 to 40 s of processor time, once per installation. Two processes compile into one
+cache, beside whatever this process does meanwhile. If that is impossible, this process compiles by itself.
+"""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from polyframe.core.callbacks import Say
+from polyframe.core.notes import Information, show
+from polyframe.geometry.compiled import numba_jit
+
+_PROCESSES: Final = 2
+#: Seconds for which an idle wait lets signals through.
+_POLL_SECONDS: Final = 0.1
+_ROOT: Final = str(Path(__file__).parents[2])
+
+
+def ensure_compiled(say: Say = show) -> None:
+    """Compile the functions that are not in the cache, and wait for them."""
+    with compile_ahead(say) as wait:
+        wait()
+
+
+@contextlib.contextmanager
+def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
+    """Compile the functions that are not in the cache, in processes that end with the body.
+
+    Parameters
+    ----------
+    say : callable
+        Receives that functions are compiled, how many of them are, and why that failed.
+
+    Yields
+    ------
+    callable
+        Waits until all are compiled.
+    """
+    names = uncached_functions(say)
+    if not names:
+        yield lambda: None
+        return
+    say(Information(f"compiling the fast engine, once per installation: 0 of {len(names)} functions"))
+    started = time.monotonic()
+    todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    for name in names:
+        todo.put(name)
+    processes = [process for _ in names[:_PROCESSES] if (process := _start_process())]
+    feeders = [
+        threading.Thread(target=_feed, args=(process, todo, finished), daemon=True) for process in processes
+    ]
+    try:
+        for feeder in feeders:
+            feeder.start()
+        yield lambda: _wait(len(names), len(processes), finished, started, say)
+    finally:
+        for process in processes:
+            process.kill()
+        for process, feeder in zip(processes, feeders, strict=True):
+            feeder.join()
+            with process:  # closes its pipes
+                pass
+
+
+def uncached_functions(say: Say = show) -> list[str]:
+    """Return the entry points that are not compiled, neither here nor in the cache; the longest first."""
+    numba_jit.compile_loops()
+    numba_jit.load_all()
+    functions = {name: d for name, d in numba_jit.entry_points.items() if not getattr(d, "overloads", True)}
+    cacheless = [name for name, dispatcher in functions.items() if not _cache_file(dispatcher)]
+    if cacheless:
+        say(
+            "compiled functions cannot be cached, since no folder for them can be written: every process "
+            "compiles them again, for about half a minute; set the environment variable NUMBA_CACHE_DIR to a "
+            "folder that can be written"
+        )
+        return []
+    missing = [name for name, dispatcher in functions.items() if not _is_cached(dispatcher)]
+    return sorted(missing, key=lambda name: -_weight(functions[name]))
+
+
+def _weight(dispatcher: Any) -> int:
+    """Return about how long an entry point compiles: by the size of its sources."""
+    return sum(size for _, _, size in _cache_file(dispatcher)._source_stamp)
+
+
+def _cache_file(dispatcher: Any) -> Any:
+    return getattr(dispatcher._cache, "_cache_file", None)
+
+
+def _is_cached(dispatcher: Any) -> bool:
+    """Return whether the index of the cache has an entry of this processor; one of other sources is empty."""
+    processor = dispatcher.targetctx.codegen().magic_tuple()
+    return any(key[1] == processor for key in _cache_file(dispatcher)._load_index())
+
+
+def _start_process() -> "subprocess.Popen[str] | None":
+    """Start a process that compiles; None if that is impossible."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        # Embedded, or the executable is not Python.
+        return None
+    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", f"{numba_jit.__package__}.precompile"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+    except OSError:
+        return None
+
+
+def _feed(
+    process: "subprocess.Popen[str]",
+    todo: "queue.SimpleQueue[str]",
+    finished: "queue.SimpleQueue[str | None]",
+) -> None:
+    """Send a process one name after the other, and report each as finished; None reports its end."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(queue.Empty, OSError, ValueError):
+        while True:
+            name = todo.get_nowait()
+            process.stdin.write(f"{name}\n")
+            process.stdin.flush()
+            if not process.stdout.readline():
+                break
+            finished.put(name)
+    finished.put(None)
+
+
+def _wait(
+    total: int, processes: int, finished: "queue.SimpleQueue[str | None]", started: float, say: Say
+) -> None:
+    """Wait until all functions are compiled, or all processes have ended."""
+    done = 0
+    while processes:
+        with contextlib.suppress(queue.Empty):
+            if finished.get(timeout=_POLL_SECONDS) is None:
+                processes -= 1
+                continue
+            done += 1
+            seconds = time.monotonic() - started
+            say(Information(f"compiling the fast engine: {done} of {total} functions, {seconds:.0f} s"))
+    if done < total:
+        say(
+            Information(
+                f"{total - done} functions could not be compiled in a process of their own: this process "
+                "compiles them when it needs them"
+            )
+        )

@@ -1,0 +1,91 @@
+"""Compile entry points in a process of its own, and put them into the cache on disk.
+
+The process reads names of entry points from its standard input, one a line, and prints each when it is
+compiled. It ends with its standard input, hence also with the process that started it. See
+`polyframe.geometry.compile_ahead`.
+
+The types of the arguments are those of calls on tiny inputs, recorded from interpreted loops.
+"""
+
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import shapely
+
+from polyframe.geometry.compiled import numba_jit
+
+
+def sample_calls() -> None:
+    """Call every entry point with every combination of types that a run uses, on tiny inputs."""
+    boxes = [shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(3)]
+    ring = shapely.box(0, 0, 9, 9) - shapely.box(3, 3, 4, 5)
+    marks = np.array([*boxes, ring], dtype=object)
+    starts = np.array([0, 2, 4])
+    left, right = np.array([0, 2]), np.array([1, 3])
+    numba_jit.load("intersection_areas").sweep_intersection_areas(marks, left, right)
+    engine = numba_jit.load("engine")
+    engine.compiled_cluster_contours(marks, starts)
+    engine.compiled_cluster_unions(marks, starts)
+    engine.compiled_cluster_intersections(marks, starts)
+
+
+def recorded_arguments() -> dict[str, list[tuple[Any, ...]]]:
+    """Return the arguments of the calls that `sample_calls` makes, by name of the entry point."""
+    calls: dict[str, list[tuple[Any, ...]]] = {}
+    numba_jit.record_calls(lambda name, arguments: calls.setdefault(name, []).append(arguments))
+    try:
+        sample_calls()
+    finally:
+        numba_jit.record_calls(None)
+    return calls
+
+
+def compile_entry_point(name: str, calls: list[tuple[Any, ...]]) -> None:
+    """Compile an entry point for the types of some calls, unless the cache has it."""
+    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    numba_jit.load(name.partition(".")[0])
+    typeof: Any = numba.typeof
+    types = (tuple(typeof(_as_loaded(value)) for value in arguments) for arguments in calls)
+    for signature in dict.fromkeys(types):
+        numba_jit.entry_points[name].compile(signature)
+
+
+def _as_loaded(value: Any) -> Any:
+    """Replace named tuples by those of the modules that are loaded now."""
+    if not isinstance(value, tuple):
+        return value
+    items = map(_as_loaded, value)
+    if not hasattr(value, "_fields"):
+        return tuple(items)
+    kind = type(value)
+    module = numba_jit.load(kind.__module__.rpartition(".")[2])
+    return getattr(module, kind.__name__)(*items)
+
+
+def _main() -> None:
+    # Ctrl-C in a terminal reaches this process too, but the one that started it decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    names: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            names.put(line.strip())
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    calls = recorded_arguments()
+    numba_jit.compile_loops()
+    while True:
+        name = names.get()
+        compile_entry_point(name, calls.get(name, []))
+        print(name, flush=True)
+
+
+if __name__ == "__main__":
+    _main()
