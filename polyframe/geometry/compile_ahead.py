@@ -139,6 +139,8 @@ def _feed(
             if not process.stdout.readline():
                 break
             finished.put(name)
+    with contextlib.suppress(OSError):
+        process.stdin.close()  # which ends it
     finished.put(None)
 
 

@@ -15,6 +15,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
+from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
@@ -98,4 +99,6 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
         extractions, classifications = marks_outside_outputs(marks, configured, say)
         size = extractions.height
     settings = settings.replace({"engine": choose_engine(settings.engine, size)})
+    if settings.engine == "compiled":
+        ensure_compiled(say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

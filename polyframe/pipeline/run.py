@@ -6,7 +6,7 @@ tables.
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,7 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
+from polyframe.geometry.compile_ahead import compile_ahead
 from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
@@ -63,6 +64,7 @@ from polyframe.store.manifest import (
 from polyframe.store.output import Output
 from polyframe.store.publishing import publish, remove_finished
 from polyframe.store.recorded_settings import check_volunteers_known
+from polyframe.store.stages import ENGINE_STAGES
 from polyframe.store.work_directory import check_output, work_directory
 
 
@@ -110,7 +112,7 @@ def run_export(
     started = time.monotonic()
     key = volunteers_key(settings)
     check_output(output)
-    with work_directory(output, discard=force) as directory:
+    with work_directory(output, discard=force) as directory, contextlib.ExitStack() as compiling:
         files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
@@ -124,6 +126,7 @@ def run_export(
         spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
+        wait_for_compiled = compiling.enter_context(_compiling(spec, partitions, current, say))
         try:
             shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
@@ -141,6 +144,7 @@ def run_export(
             pieces = split_partition(task.partition, export.subjects)
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
+        wait_for_compiled()
         results = _process_tasks(tasks, export.settings.jobs, split, say, progress)
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
@@ -268,6 +272,8 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
+        with _compiling(spec, partitions, current, say) as wait_for_compiled:
+            wait_for_compiled()
         results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
@@ -331,6 +337,17 @@ def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Recor
     needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
     return shuffle(export.rows, firsts, needed, folder)
+
+
+def _compiling(
+    spec: RunSpec, partitions: Sequence[Partition], current: Records, say: Say
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
+    needed = [stage for stage in spec.stages if stage in ENGINE_STAGES]
+    outdated = any(stage not in current.get(part.name, ()) for part in partitions for stage in needed)
+    if outdated and spec.settings.engine == "compiled":
+        return compile_ahead(say)
+    return contextlib.nullcontext(lambda: None)
 
 
 def _process_tasks(

@@ -84,4 +84,4 @@ def tune(
             path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
         )
     extractions, classifications = marks_outside_outputs(marks, configured, say)
-    return tune_frames(extractions, classifications, configured.settings, grid)
+    return tune_frames(extractions, classifications, configured.settings, grid, say)

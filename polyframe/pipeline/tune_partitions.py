@@ -14,6 +14,7 @@ from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
+from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.geometry.engines import choose_engine
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
@@ -85,11 +86,16 @@ def tune_output(
             _PartitionFiles(*paths, settings, grid)
             for paths in zip(extractions, classifications, strict=True)
         ]
+        _compile_if_needed(settings, say)
         return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
 
 
 def tune_frames(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    settings: Settings,
+    grid: Grid,
+    say: Say,
 ) -> pl.DataFrame:
     """Compare settings on marks in memory.
 
@@ -101,9 +107,17 @@ def tune_frames(
         All but `eps` and `min_samples`.
     grid : Grid
         The settings to compare.
+    say : callable
+        Receives notes.
     """
     settings = settings.replace({"engine": choose_engine(settings.engine, extractions.height)})
+    _compile_if_needed(settings, say)
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
+
+
+def _compile_if_needed(settings: Settings, say: Say) -> None:
+    if settings.engine == "compiled":
+        ensure_compiled(say)
 
 
 def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -180,9 +182,35 @@ def test_a_thread_can_load_loops_while_another_has_them_compiled(delay: float) -
 
 
 @fast
-def test_a_change_in_any_compiled_module_invalidates_the_cache() -> None:
+def test_a_change_in_a_module_invalidates_the_cache_of_what_reaches_it_only(tmp_path: Path) -> None:
     folder = Path(numba_jit.__file__).parent
-    assert numba_jit._STAMP[1] == sum(path.stat().st_size for path in folder.glob("*.py"))
+    copy = tmp_path / "polyframe" / "geometry" / "compiled"
+    shutil.copytree(folder.parents[1], tmp_path / "polyframe", ignore=shutil.ignore_patterns("__pycache__"))
+    script = """
+from polyframe.geometry.compiled import numba_jit
+numba_jit.compile_loops()
+numba_jit.load_all()
+for name, function in sorted(numba_jit.entry_points.items()):
+    print(name.split(".")[0], function._cache._cache_file._source_stamp)
+"""
+
+    def stamps() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env=os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+    before = stamps()
+    assert {"depth_walk", "intersection_areas"} <= before.keys()
+    (copy / "predicates.py").write_text((copy / "predicates.py").read_text() + "\n")
+    after = stamps()
+    changed = {name for name in before if before[name] != after[name]}
+    assert "depth_walk" in changed
+    assert not {"intersection_areas", "slab_decomposition"} & changed
 
 
 @fast

@@ -192,7 +192,7 @@ def _choose_origin(xy: Floats, start: int, end: int, origin: Floats, extent: Flo
     return True
 
 
-@compiled
+@compiled_inner
 def _rank(y: Floats, distinct: Floats, rank: Ranks) -> int:
     """Sort y into `distinct`, set the rank of each value in it, and return the largest rank.
 

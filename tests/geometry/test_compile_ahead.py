@@ -1,0 +1,173 @@
+"""Compiling in processes of their own: complete, announced, stopped with the body, and never necessary."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from polyframe.geometry import compile_ahead as module
+from polyframe.geometry.compiled import numba_jit
+from polyframe.synthetic import SynthOptions, write_export
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("numba") is None, reason="numba is missing: the extra `fast`"
+)
+
+COMPILE = """
+from polyframe.geometry.compile_ahead import ensure_compiled
+ensure_compiled(lambda note: print(note, flush=True))
+"""
+RUN = """
+import sys
+import polyframe as pf
+from polyframe.geometry.compiled import numba_jit
+
+path, out = sys.argv[1:]
+for average in ("median", "union", "intersection"):
+    pf.run(path, out, engine="compiled", average=average, eps=0.9, say=lambda note: print(note))
+pf.reduce(pf.extract(path), engine="compiled")
+called = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_hits}
+compiled = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_misses}
+print("called", len(called), "of", len(numba_jit.entry_points), "compiled", sorted(compiled))
+"""
+
+
+def python(script: str, cache: Path, *arguments: object) -> str:
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.slow
+def test_a_run_compiles_nothing_that_was_compiled_ahead(tmp_path: Path) -> None:
+    announced = python(COMPILE, tmp_path / "cache").splitlines()
+    total = len(announced) - 1
+    assert announced[0].endswith(f"once per installation: 0 of {total} functions")
+    assert [line.split(",")[0] for line in announced[1:]] == [
+        f"compiling the fast engine: {done} of {total} functions" for done in range(1, total + 1)
+    ]
+    write_export(tmp_path / "export.csv", SynthOptions(subjects=8, volunteers=9, vertices=60, seed=1))
+    said = python(RUN, tmp_path / "cache", tmp_path / "export.csv", tmp_path / "out")
+    assert said.splitlines()[-1] == f"called {total} of {total} compiled []"
+    assert "compiling" not in said
+
+
+def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_is_cached", lambda dispatcher: True)
+    monkeypatch.setattr(module, "_start_process", lambda: pytest.fail("started a process"))
+    notes: list[str] = []
+    module.ensure_compiled(notes.append)
+    assert notes == []
+
+
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let some functions seem to be missing; return their names."""
+    names = ["one.a", "two.b", "two.c"]
+    monkeypatch.setattr(module, "uncached_functions", lambda say: names)
+    return names
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Start processes that run another script."""
+    original = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        return original([command[0], "-c", script], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+
+
+def test_each_function_is_compiled_once(cold: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)")
+    notes: list[str] = []
+    module.ensure_compiled(notes.append)
+    assert [note.split(":")[1].split(",")[0].strip() for note in notes] == [
+        f"{done} of 3 functions" for done in range(4)
+    ]
+
+
+@pytest.mark.parametrize("script", ["raise SystemExit(1)", "input(); import os; os.kill(os.getpid(), 9)"])
+def test_a_run_goes_on_if_the_processes_die(
+    script: str, cold: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, script)
+    notes: list[str] = []
+    module.ensure_compiled(notes.append)
+    assert notes[1:] == [
+        "3 functions could not be compiled in a process of their own: this process compiles them when it "
+        "needs them"
+    ]
+
+
+@pytest.mark.parametrize("executable", ["", "/nowhere/python"])
+def test_a_run_goes_on_if_no_process_can_be_started(
+    executable: str, cold: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", executable)
+    notes: list[str] = []
+    module.ensure_compiled(notes.append)
+    assert notes[1].startswith("3 functions could not be compiled")
+
+
+def test_processes_end_with_the_body(cold: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "import time; time.sleep(600)")
+    started: list[subprocess.Popen[str]] = []
+    original = module._start_process
+
+    def start() -> "subprocess.Popen[str] | None":
+        process = original()
+        assert process is not None
+        started.append(process)
+        return process
+
+    monkeypatch.setattr(module, "_start_process", start)
+    with pytest.raises(KeyboardInterrupt), module.compile_ahead(lambda _: None):
+        raise KeyboardInterrupt
+    assert len(started) == 2
+    assert all(process.returncode is not None for process in started)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_processes_end_if_the_one_that_started_them_is_killed(tmp_path: Path) -> None:
+    script = """
+import time
+from polyframe.geometry import compile_ahead
+process = compile_ahead._start_process()
+print(process.pid, flush=True)
+time.sleep(600)
+"""
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(600):
+        if not runs(child):
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the process did not end")
+
+
+def runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{process}/stat")  # of one that nobody waits for, the number remains
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_it_is_said_once_if_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_cache_file", lambda dispatcher: None)
+    monkeypatch.setattr(numba_jit, "entry_points", {"a.b": type("Function", (), {"overloads": {}})()})
+    notes: list[str] = []
+    assert module.uncached_functions(notes.append) == []
+    assert len(notes) == 1
+    assert "NUMBA_CACHE_DIR" in notes[0]
