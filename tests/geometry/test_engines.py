@@ -196,7 +196,7 @@ for name, function in sorted(numba_jit.entry_points.items()):
 
     def stamps() -> dict[str, str]:
         done = subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-P", "-c", script],
             env=os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
             capture_output=True,
             text=True,
