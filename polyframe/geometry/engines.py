@@ -20,7 +20,8 @@ from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.numba_jit import compile_loops, load
-from polyframe.geometry.distances import IntersectionAreas, shapely_intersection_areas
+from polyframe.geometry.crossing_areas import crossing_intersection_areas
+from polyframe.geometry.distances import IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
@@ -104,7 +105,7 @@ def engine_named(name: str) -> Engine:
     if name == "shapely":
         return Engine(
             "shapely",
-            shapely_intersection_areas,
+            crossing_intersection_areas,
             cluster_contours,
             cluster_contour_rings,
             cluster_unions,

@@ -1,27 +1,20 @@
 """Find where the segments of many clusters cross or touch, within a tolerance.
 
-Segments are compared if their boxes share a cell of a grid, one grid per cluster. Vertices within the
+Segments are compared if their boxes overlap (`segment_pairs`). Vertices within the
 tolerance of a segment are on it; the coordinates of crossings are rounded.
 """
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.candidate_pairs import pair_with_runs
+from polyframe.geometry.exact_sides import difference, product
+from polyframe.geometry.segment_pairs import overlapping_boxes
 
 #: Segments at a smaller angle (its sine) are nearly parallel: near one another far beyond their crossing.
 _NEARLY_PARALLEL = 1e-2
-
-#: Grid cells are so large that the boxes of a cluster fill at most so many cells per segment.
-_CELLS_PER_SEGMENT = 12
-
-#: Pairs of segments in memory at the same time, about 200 bytes each.
-_PAIRS = 200_000
 
 
 @dataclass(frozen=True)
@@ -103,7 +96,16 @@ def intersect_segments(segments: Segments, vertices: int, tolerance: Floats) -> 
     blocks = [Intersections(none, none, np.empty(0), no_flags, np.empty((0, 2)), no_flags, no_pairs)]
     parallel = [no_pairs]
     count = vertices
-    for i, j in _overlapping_boxes(segments, near):
+    boxes = (
+        np.minimum(segments.ax, segments.bx) - near,
+        np.minimum(segments.ay, segments.by) - near,
+        np.maximum(segments.ax, segments.bx) + near,
+        np.maximum(segments.ay, segments.by) + near,
+    )
+    ring = segments.ring
+    for i, j in overlapping_boxes(boxes, segments.cluster):
+        different = np.flatnonzero((ring[i] != ring[j]) | (ring[i] < 0))
+        i, j = i[different], j[different]
         block, nearly_parallel = _intersect_pairs(segments, lines, i, j, count)
         count += len(block.crossings)
         blocks.append(block)
@@ -270,82 +272,11 @@ def _exactly_on(segments: Segments, segment: Ints, x: Floats, y: Floats) -> Flag
     Discrete & Computational Geometry 18 (1997).
     """
     ax, ay = segments.ax[segment], segments.ay[segment]
-    across, lost_across = _difference(segments.bx[segment], ax)
-    up, lost_up = _difference(segments.by[segment], ay)
-    right, lost_right = _difference(x, ax)
-    over, lost_over = _difference(y, ay)
-    one, lost_one = _product(across, over)
-    other, lost_other = _product(up, right)
+    across, lost_across = difference(segments.bx[segment], ax)
+    up, lost_up = difference(segments.by[segment], ay)
+    right, lost_right = difference(x, ax)
+    over, lost_over = difference(y, ay)
+    one, lost_one = product(across, over)
+    other, lost_other = product(up, right)
     exact = (lost_across == 0) & (lost_up == 0) & (lost_right == 0) & (lost_over == 0)
     return np.asarray(exact & (one == other) & (lost_one == lost_other))
-
-
-def _difference(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return a - b, rounded, and the rounding error."""
-    difference = a - b
-    virtual = a - difference
-    return difference, (a - (difference + virtual)) + (virtual - b)
-
-
-def _product(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return a * b, rounded, and the rounding error."""
-    product = a * b
-    wide_a, wide_b = 134217729.0 * a, 134217729.0 * b  # 2 ** 27 + 1
-    high_a, high_b = wide_a - (wide_a - a), wide_b - (wide_b - b)
-    low_a, low_b = a - high_a, b - high_b
-    return product, low_a * low_b - (((product - high_a * high_b) - low_a * high_b) - high_a * low_b)
-
-
-def _overlapping_boxes(segments: Segments, near: Floats) -> Iterator[tuple[Ints, Ints]]:
-    """Yield pairs of segments of a cluster, but of different rings, whose boxes overlap, each pair once."""
-    ring = segments.ring
-    begins = runs_of_equal(segments.cluster)[:-1]
-    if not len(begins):
-        return
-    left, right = np.minimum(segments.ax, segments.bx) - near, np.maximum(segments.ax, segments.bx) + near
-    low, high = np.minimum(segments.ay, segments.by) - near, np.maximum(segments.ay, segments.by) + near
-    size = np.diff(np.append(begins, len(left)))
-    which = np.repeat(np.arange(len(begins)), size)
-    x0, y0 = np.minimum.reduceat(left, begins), np.minimum.reduceat(low, begins)
-    width, height = np.maximum.reduceat(right, begins) - x0, np.maximum.reduceat(high, begins) - y0
-    cell = np.maximum(
-        np.add.reduceat(np.maximum(right - left, high - low), begins) / size,
-        np.sqrt(width * height / (4 * size)),
-    )
-    while True:  # long thin clusters and long segments must not fill too many cells
-        own = cell[which]
-        filled = np.add.reduceat(((right - left) / own + 1) * ((high - low) / own + 1), begins)
-        crowded = filled > _CELLS_PER_SEGMENT * size
-        if not np.any(crowded):
-            break
-        cell[crowded] *= 1.5
-    per_cell = 1 / cell[which]
-    x0, y0 = x0[which], y0[which]
-    first_x, last_x = ((left - x0) * per_cell).astype(np.int64), ((right - x0) * per_cell).astype(np.int64)
-    first_y, last_y = ((low - y0) * per_cell).astype(np.int64), ((high - y0) * per_cell).astype(np.int64)
-    columns, rows = (width / cell).astype(np.int64) + 2, (height / cell).astype(np.int64) + 2
-    place = offsets_of(columns * rows)[:-1][which]
-    columns = columns[which]
-
-    wide = last_x - first_x + 1
-    cells = wide * (last_y - first_y + 1)
-    item = np.repeat(np.arange(len(left)), cells)
-    row, column = np.divmod(positions_of(0, cells), wide[item])
-    key = (place + first_y * columns + first_x)[item] + row * columns[item] + column
-    key, item = np.divmod(np.sort(key * len(left) + item), len(left))
-    bounds = runs_of_equal(key)
-    ends = np.repeat(bounds[1:], np.diff(bounds))
-    others = np.cumsum(ends - np.arange(len(key)) - 1)
-    for start, stop in itertools.pairwise(runs_of_equal(others // _PAIRS).tolist()):
-        part = np.arange(start, stop)
-        one, other = pair_with_runs(part, part + 1, ends[part])
-        i, j = item[one], item[other]
-        different = np.flatnonzero((ring[i] != ring[j]) | (ring[i] < 0))
-        i, j, one = i[different], j[different], one[different]
-        corner_x, corner_y = np.maximum(left[i], left[j]), np.maximum(low[i], low[j])
-        overlap = (corner_x <= np.minimum(right[i], right[j])) & (corner_y <= np.minimum(high[i], high[j]))
-        # A pair that shares several cells counts in the one with the lower left corner of its overlap.
-        at_x = ((corner_x - x0[i]) * per_cell[i]).astype(np.int64)
-        at_y = ((corner_y - y0[i]) * per_cell[i]).astype(np.int64)
-        overlap &= place[i] + at_y * columns[i] + at_x == key[one]
-        yield i[overlap], j[overlap]
