@@ -144,12 +144,12 @@ def _marks_frame(rows: pl.DataFrame, decoded: Decoded) -> pl.DataFrame:
         "gold_standard",
     )
     return plain[marks.row].with_columns(
-        pl.Series("task", marks.task, pl.String),
+        marks.task.alias("task"),
         pl.Series("frame", marks.frame, pl.Int32),
-        pl.Series("tool", marks.tool, pl.String),
+        marks.tool.alias("tool"),
         pl.Series("mark_index", marks.mark_index, pl.Int32),
-        pl.Series("tool_type", marks.tool_type, pl.String),
-        pl.Series("details", marks.details, pl.String),
+        marks.tool_type.alias("tool_type"),
+        marks.details.alias("details"),
         list_column("x", marks.x, marks.offsets),
         list_column("y", marks.y, marks.offsets),
     )

@@ -138,6 +138,48 @@ def flatten(column: pl.Series) -> tuple[Floats, Ints]:
     return _numbers(array.values, np.float64)[offsets[0] : offsets[-1]], offsets - offsets[0]
 
 
+def string_parts(column: pl.Series) -> tuple[NDArray[np.uint8], Ints]:
+    """Return the UTF-8 text of a string column and the offsets of its rows.
+
+    Parameters
+    ----------
+    column : polars.Series
+        (n,) String without nulls.
+
+    Returns
+    -------
+    text : (b,) uint8
+        Read-only.
+    offsets : (n + 1,) int64
+        Row i is the text from `offsets[i]` to `offsets[i + 1]`.
+    """
+    import polars as pl
+
+    array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    if not len(array):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    _, offsets, text = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(array) + 1 + array.offset)[array.offset :]
+    return np.frombuffer(text or b"", np.uint8)[: bounds[-1]], bounds
+
+
+def string_column(text: NDArray[np.uint8], offsets: Ints) -> pl.Series:
+    """Return a string column of parts of a text, which is not copied.
+
+    Parameters
+    ----------
+    text : (b,) uint8
+        UTF-8.
+    offsets : (n + 1,) int64
+        Row i is the text from `offsets[i]` to `offsets[i + 1]`. Not checked: they must ascend and be within
+        the text.
+    """
+    import pyarrow as pa
+
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets, np.int64)), pa.py_buffer(text)]
+    return _series("", pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers))
+
+
 def _numbers(array: Any, dtype: type[_Number]) -> NDArray[_Number]:
     """View an Arrow array as a NumPy array; copy it only if there are missing values."""
     if array.null_count:

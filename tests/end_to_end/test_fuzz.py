@@ -13,7 +13,7 @@ from fuzz_cells import any_cell
 from fuzz_checks import SETTINGS, check_cells
 from fuzz_rows import OPTIONS, any_export, check_run
 
-from polyframe.panoptes.annotations import decode
+from polyframe.panoptes.annotations import decode, read_cells
 from polyframe.panoptes.annotations.mark_rules import Mark
 from polyframe.pipeline import merge_records
 from polyframe.store.run_counts import Accounting
@@ -94,14 +94,14 @@ def test_faults_of_a_decoder_are_detected(
 ) -> None:
     random = Random("faults")
     cells = [any_cell(random, real) for _ in range(300)]
-    original = getattr(decode, name)
+    original = getattr(read_cells, name)
 
     def faulty(*arguments: Any) -> Any:
         result = original(*arguments)
         return fault(result) if name == "decode_cell_fast" else (fault(result[0]), result[1])
 
     check_cells(cells, SETTINGS[1])
-    monkeypatch.setattr(decode, name, faulty)
+    monkeypatch.setattr(read_cells, name, faulty)
     with pytest.raises(AssertionError):
         check_cells(cells, SETTINGS[1])
 

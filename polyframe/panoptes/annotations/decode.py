@@ -1,17 +1,17 @@
 """Decode the JSON of `annotations` cells into marks: arrays over a whole partition.
 
-Nearly every cell is read by `fast_decoder`, which leaves coordinates as text; the coordinates of all cells
-are parsed together. A cell with anything unusual is read by `general_decoder`, which gives the reason why a
-mark cannot be used. Both return the same marks.
+The coordinates are cut out of all cells and parsed together. Few of the texts that remain are distinct;
+`fast_decoder` reads each once. A cell with anything unusual is read by itself: by `fast_decoder` and, if that
+cannot, by `general_decoder`, which gives the reason why a mark cannot be used. All ways return the same marks.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import compress
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from polyframe.core import reasons
@@ -20,10 +20,8 @@ from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.bezier import FEWEST_CONTROL_POINTS, bezier_paths
 from polyframe.panoptes.annotations.duplicate_marks import exact_duplicates, possible_duplicates
-from polyframe.panoptes.annotations.fast_decoder import decode_cell_fast
-from polyframe.panoptes.annotations.general_decoder import decode_cell
 from polyframe.panoptes.annotations.mark_rules import Mark, Rejection, selection_from_settings
-from polyframe.panoptes.annotations.parse_coordinates import flat_paths
+from polyframe.panoptes.annotations.read_cells import ReadMarks, read_cells, take_paths
 
 _LONGEST_ANSWERS: Final = 32
 
@@ -39,14 +37,14 @@ class DecodedMarks:
     mark_index : ndarray of int32, shape (n,)
         Index of the mark among all marks of the cell, of any task. The entries of every list of marks count,
         selected or not, so the index does not depend on the settings.
-    task : list of str
+    task : polars.Series of str
     frame : ndarray of int32, shape (n,)
     tool_index : ndarray of int32, shape (n,)
-    tool : list of str
+    tool : polars.Series of str
         Such as `T0_toolIndex1` (classifier 2.x) or `T0_tool1` (classifier 1.x).
-    tool_type : list of str
+    tool_type : polars.Series of str
         Such as `freehandLine`; derived from the form of the path if the mark has none.
-    details : list of (str or None)
+    details : polars.Series of (str or None)
         Details of the mark with the answers of its sub-tasks, as JSON.
     x, y : ndarray of float64, shape (n_points,)
         Coordinates as drawn, in image pixels, y down; Bezier curves as paths. All finite and at most
@@ -57,12 +55,12 @@ class DecodedMarks:
 
     row: Ints
     mark_index: NDArray[np.int32]
-    task: list[str]
+    task: pl.Series
     frame: NDArray[np.int32]
     tool_index: NDArray[np.int32]
-    tool: list[str]
-    tool_type: list[str]
-    details: list[str | None]
+    tool: pl.Series
+    tool_type: pl.Series
+    details: pl.Series
     x: Floats
     y: Floats
     offsets: Ints
@@ -98,13 +96,13 @@ class Decoded:
     rejects: Rejects
 
 
-def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) -> Decoded:
+def decode_annotations(cells: pl.Series | Iterable[str | bytes | None], settings: Settings) -> Decoded:
     """Decode the `annotations` cells of many classifications.
 
     Parameters
     ----------
-    cells : iterable of str, bytes or None
-        One cell for each classification, for example a Polars string column. No text raises an exception.
+    cells : polars.Series or iterable of str, bytes or None
+        One cell for each classification. No text raises an exception.
     settings : Settings
         `drawing_tasks` selects tasks and tools and says how to read them; without it, every polygon, freehand
         line and Bezier curve is selected. `task` and `tool` narrow the selection. Marks without a path of
@@ -116,40 +114,42 @@ def decode_annotations(cells: Iterable[str | bytes | None], settings: Settings) 
     Decoded
         A cell without marks (an empty list, or only answers to questions) appears in neither part.
     """
-    selection = selection_from_settings(settings)
-    rows: list[int] = []
-    marks: list[Mark] = []
-    rejections: list[tuple[int, Rejection]] = []
-    for row, cell in enumerate(cells):
-        if cell is None:
-            rejections.append((row, Rejection(-1, reasons.ANNOTATIONS_MISSING, "the cell is empty")))
-            continue
-        of_cell = decode_cell_fast(cell, selection)
-        if of_cell is None:
-            of_cell, rejected = decode_cell(cell, selection)
-            rejections.extend((row, rejection) for rejection in rejected)
-        marks += of_cell
-        rows += [row] * len(of_cell)
-    x, y, offsets = flat_paths([m.x for m in marks], [m.y for m in marks], [m.n_points for m in marks])
-    usable, bad = _check_coordinates(marks, x, y, offsets)
+    column, odd_cells = _as_column(cells)
+    marks, rejections = read_cells(column, odd_cells, selection_from_settings(settings))
+    usable, bad = _check_coordinates(marks)
     if settings.duplicate_marks == "reject":
-        copies = _duplicates(rows, marks, x, y, offsets, usable)
+        copies = _duplicates(marks, usable)
         usable[[i for i, _ in copies]] = False
         bad += copies
     if bad:
-        rejections += [(rows[i], rejection) for i, rejection in bad]
-        rows, marks = list(compress(rows, usable)), list(compress(marks, usable))
-        x, y, offsets = _take_paths(x, y, offsets, np.flatnonzero(usable))
-    x, y, offsets = _curves_as_paths(marks, x, y, offsets)
-    return Decoded(_as_marks(rows, marks, x, y, offsets), _as_rejects(rejections))
+        rejections += [(int(marks.row[i]), rejection) for i, rejection in bad]
+        marks = marks.take(np.flatnonzero(usable))
+    return Decoded(_as_marks(marks), _as_rejects(rejections))
 
 
-def _check_coordinates(
-    marks: list[Mark], x: Floats, y: Floats, offsets: Ints
-) -> tuple[Flags, list[tuple[int, Rejection]]]:
+def _as_column(
+    cells: pl.Series | Iterable[str | bytes | None],
+) -> tuple[pl.Series, dict[int, str | bytes]]:
+    """Return cells as a string column, and by row those that are not UTF-8."""
+    if isinstance(cells, pl.Series):
+        return cells, {}
+    texts: list[str | None] = []
+    odd_cells: dict[int, str | bytes] = {}
+    for row, cell in enumerate(cells):
+        try:
+            text = cell.decode() if isinstance(cell, bytes) else cell
+            (text or "").encode()
+        except UnicodeError:
+            odd_cells[row], text = cell or "", None
+        texts.append(text)
+    return pl.Series(texts, dtype=pl.String), odd_cells
+
+
+def _check_coordinates(marks: ReadMarks) -> tuple[Flags, list[tuple[int, Rejection]]]:
     """Return which marks have usable coordinates, and the index and rejection of each other mark."""
+    x, y, offsets = marks.x, marks.y, marks.offsets
     if not len(x) or max(_largest(x), _largest(y)) <= reasons.LARGEST_COORDINATE:
-        return np.ones(len(marks), dtype=bool), []
+        return np.ones(len(marks.row), dtype=bool), []
     bad: list[tuple[int, Rejection]] = []
     # Not `>`, since every comparison with NaN is false.
     point_is_bad = ~((np.abs(x) <= reasons.LARGEST_COORDINATE) & (np.abs(y) <= reasons.LARGEST_COORDINATE))
@@ -162,36 +162,32 @@ def _check_coordinates(
             reason, value = reasons.COORDINATE_TOO_LARGE, values[np.argmax(np.abs(values))]
         else:
             reason, value = reasons.COORDINATE_NOT_FINITE, values[np.argmin(finite)]
-        bad.append((i, Rejection(marks[i].mark_index, reason, f"a coordinate is {value:g}")))
+        mark = marks.patterns[marks.pattern[i]]
+        bad.append((i, Rejection(mark.mark_index, reason, f"a coordinate is {value:g}")))
     return usable, bad
 
 
-def _duplicates(
-    rows: list[int],
-    marks: list[Mark],
-    x: Floats,
-    y: Floats,
-    offsets: Ints,
-    usable: Flags,
-) -> list[tuple[int, Rejection]]:
+def _duplicates(marks: ReadMarks, usable: Flags) -> list[tuple[int, Rejection]]:
     """Return the index and rejection of each usable mark that is an exact copy of an earlier one."""
-    of_cell = np.array(rows, dtype=np.int64)
-    candidates = possible_duplicates(of_cell, x, y, offsets)
+    candidates = possible_duplicates(marks.row, marks.x, marks.y, marks.offsets)
     if not len(candidates):
         return []
     # The same points give another outline if they are not control points of a curve.
     tools: dict[tuple[str, bool], int] = {}
     keys = [
-        (mark.frame, tools.setdefault((mark.tool, mark.is_bezier), len(tools)))
-        for mark in map(marks.__getitem__, candidates.tolist())
+        (mark.frame, tools.setdefault((mark.tool, mark.is_bezier), len(tools))) for mark in marks.patterns
     ]
-    frame, tool = np.array(keys, dtype=np.int64).T
-    copies, firsts = exact_duplicates(candidates, (of_cell[candidates], frame, tool), x, y, offsets)
-    return [
-        (i, Rejection(marks[i].mark_index, reasons.DUPLICATE_MARK, _describe_copy(marks[first], marks[i])))
-        for i, first in zip(copies.tolist(), firsts.tolist(), strict=True)
-        if usable[i]
-    ]
+    frame, tool = np.array(keys, dtype=np.int64)[marks.pattern[candidates]].T
+    keys_of_copies = (marks.row[candidates], frame, tool)
+    copies, firsts = exact_duplicates(candidates, keys_of_copies, marks.x, marks.y, marks.offsets)
+    rejected: list[tuple[int, Rejection]] = []
+    for i, first in zip(copies.tolist(), firsts.tolist(), strict=True):
+        if usable[i]:
+            copy, kept = (marks.patterns[marks.pattern[k]] for k in (i, first))
+            rejected.append(
+                (i, Rejection(copy.mark_index, reasons.DUPLICATE_MARK, _describe_copy(kept, copy)))
+            )
+    return rejected
 
 
 def _describe_copy(first: Mark, copy: Mark) -> str:
@@ -212,14 +208,15 @@ def _largest(values: Floats) -> float:
     return math.inf if np.isnan(largest) else float(largest)
 
 
-def _curves_as_paths(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> tuple[Floats, Floats, Ints]:
-    """Replace the control points of Bezier marks by points on the curves."""
-    is_bezier = np.array([mark.is_bezier for mark in marks], dtype=bool)
+def _curves_as_paths(marks: ReadMarks) -> tuple[Floats, Floats, Ints]:
+    """Return the coordinates with points on the curves in place of the control points of Bezier marks."""
+    x, y, offsets = marks.x, marks.y, marks.offsets
+    is_bezier = np.array([mark.is_bezier for mark in marks.patterns], dtype=bool)[marks.pattern]
     # A mark with fewer control points is not a curve and has no area: it is rejected later.
     is_bezier &= np.diff(offsets) >= FEWEST_CONTROL_POINTS
     if not is_bezier.any():
         return x, y, offsets
-    curve_x, curve_y, curve_offsets = bezier_paths(*_take_paths(x, y, offsets, np.flatnonzero(is_bezier)))
+    curve_x, curve_y, curve_offsets = bezier_paths(*take_paths(x, y, offsets, np.flatnonzero(is_bezier)))
     starts, lengths = offsets[:-1].copy(), np.diff(offsets)
     starts[is_bezier] = len(x) + curve_offsets[:-1]
     lengths[is_bezier] = np.diff(curve_offsets)
@@ -228,28 +225,25 @@ def _curves_as_paths(marks: list[Mark], x: Floats, y: Floats, offsets: Ints) -> 
     return both_x[index], both_y[index], offsets_of(lengths)
 
 
-def _take_paths(x: Floats, y: Floats, offsets: Ints, selected: Ints) -> tuple[Floats, Floats, Ints]:
-    lengths = np.diff(offsets)[selected]
-    index = positions_of(offsets[selected], lengths)
-    return x[index], y[index], offsets_of(lengths)
+def _as_marks(marks: ReadMarks) -> DecodedMarks:
+    x, y, offsets = _curves_as_paths(marks)
+    patterns = marks.patterns
 
+    def numbers(values: list[int]) -> NDArray[np.int32]:
+        return np.array(values, dtype=np.int32)[marks.pattern]
 
-def _as_marks(
-    rows: list[int],
-    marks: list[Mark],
-    x: Floats,
-    y: Floats,
-    offsets: Ints,
-) -> DecodedMarks:
+    def texts(values: list[str] | list[str | None]) -> pl.Series:
+        return pl.Series(values, dtype=pl.String).gather(marks.pattern)
+
     return DecodedMarks(
-        row=np.array(rows, dtype=np.int64),
-        mark_index=np.array([mark.mark_index for mark in marks], dtype=np.int32),
-        task=[mark.task for mark in marks],
-        frame=np.array([mark.frame for mark in marks], dtype=np.int32),
-        tool_index=np.array([mark.tool_index for mark in marks], dtype=np.int32),
-        tool=[mark.tool for mark in marks],
-        tool_type=[mark.tool_type for mark in marks],
-        details=[mark.details for mark in marks],
+        row=marks.row,
+        mark_index=numbers([mark.mark_index for mark in patterns]),
+        task=texts([mark.task for mark in patterns]),
+        frame=numbers([mark.frame for mark in patterns]),
+        tool_index=numbers([mark.tool_index for mark in patterns]),
+        tool=texts([mark.tool for mark in patterns]),
+        tool_type=texts([mark.tool_type for mark in patterns]),
+        details=texts([mark.details for mark in patterns]),
         x=x,
         y=y,
         offsets=offsets,
