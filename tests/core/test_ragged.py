@@ -18,6 +18,8 @@ from polyframe.core.ragged import (
     offsets_of,
     positions_of,
     runs_of_equal,
+    string_column,
+    string_parts,
 )
 
 COUNTS = st.lists(st.integers(0, 4), max_size=8)
@@ -86,3 +88,11 @@ def test_pandas_is_not_imported_even_if_installed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@given(st.lists(st.text(max_size=4), max_size=6), st.integers(0, 3))
+def test_strings_there_and_back(strings: list[str], first: int) -> None:
+    column = pl.Series(strings, dtype=pl.String)[first:]
+    text, offsets = string_parts(column)
+    assert [text[a:b].tobytes().decode() for a, b in pairwise(offsets)] == strings[first:]
+    assert string_column(text, offsets).equals(column)

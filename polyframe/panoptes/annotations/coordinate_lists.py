@@ -34,8 +34,8 @@ _CUT: Final = re.compile(r'"(path[XY]|points)": ?\[(?=\s*[,}])')
 #: Turns lists into numbers that all end with a comma.
 _COMMAS: Final = bytes.maketrans(b"]", b",")
 _NOT_NUMBERS: Final = b'[{}"xy: '
-#: The numbers that stand for lists: k * 1e-299. Other numbers of a skeleton that are neither 0 nor larger than
-#: all of these have a negative exponent or many zeros.
+#: The numbers that stand for lists: k * 1e-299. Only with a negative exponent or many zeros can another number
+#: be one of these.
 _EXPONENT: Final = "e-299"
 _UNIT: Final = 1e-299
 _LARGEST_NUMBER: Final = 1e-280
@@ -150,8 +150,8 @@ def lists_of_marks(text: str, n_lists: int, marks: list[Mark]) -> list[tuple[int
     Returns
     -------
     list of (int, int), or None
-        The index of the list of x and that of y among the lists of the cell, from 0; the same for points. None
-        if other coordinates were not cut, or if a list is not that of a mark, for example in an answer.
+        The index of the list of x and that of y among the lists of the cell, from 0; the same for points.
+        None if other coordinates were not cut, or if a list is not that of a mark but part of an answer.
     """
     pairs = [(_number_of(mark.x), _number_of(mark.y)) for mark in marks]
     used = {number for pair in pairs for number in pair}

@@ -1,8 +1,9 @@
 """Decode the JSON of `annotations` cells into marks: arrays over a whole partition.
 
 The coordinates are cut out of all cells and parsed together. Few of the texts that remain are distinct;
-`fast_decoder` reads each once. A cell with anything unusual is read by itself: by `fast_decoder` and, if that
-cannot, by `general_decoder`, which gives the reason why a mark cannot be used. All ways return the same marks.
+`fast_decoder` reads each once. A cell with anything unusual is read by itself: by `fast_decoder` or, if that
+cannot, by `general_decoder`, which gives the reason why a mark cannot be used. Each way, a cell has the same
+marks.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Read the marks of many cells: each distinct skeleton once, and any cell with something unusual by itself."""
+"""Read the marks of many cells: each distinct skeleton once, and each unusual cell by itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,7 +97,8 @@ class _Readings:
 
     def add_cell(self, cell: str | bytes, selection: MarkSelection) -> None:
         """Read one cell, or all cells with this text."""
-        marks, rejections = decode_cell_fast(cell, selection), []
+        marks = decode_cell_fast(cell, selection)
+        rejections: list[Rejection] = []
         if marks is None:
             marks, rejections = decode_cell(cell, selection)
         self._add(0, marks, [(_OWN, _OWN)] * len(marks), rejections)
@@ -199,7 +200,8 @@ def _rows_with_bad_lists(cut: CutCells, marks: _Assigned, is_read: Flags) -> Int
     """Return the rows of marks with too many points, or another number of x than of y."""
     of_lists = np.flatnonzero((marks.x_list != _OWN) & is_read[marks.row])
     n_x, n_y = cut.n_points[marks.x_list[of_lists]], cut.n_points[marks.y_list[of_lists]]
-    return marks.row[of_lists[(n_x != n_y) | (n_x > MOST_POINTS)]]
+    rows: Ints = marks.row[of_lists[(n_x != n_y) | (n_x > MOST_POINTS)]]
+    return rows
 
 
 def _with_coordinates(marks: _Assigned, cut: CutCells, patterns: list[Mark]) -> ReadMarks:
