@@ -28,7 +28,7 @@ SELECTIONS = [
 #: Numbers of coordinates, as JSON and as text that JSON or these lists may not contain.
 NUMBERS = ["1", "2.5", "-3", "0", "-0", "1e3", "1E-2", "12345678901234567890", "0.1", "7e-299", "10e-300"]
 BAD_NUMBERS = ["01", "+1", ".5", "1.", "1e", "NaN", "Infinity", "1e999", "null", '"1"', "", " 1", "[1]", "{}"]
-#: Texts that stand for other parts of a cell.
+#: Other parts of a mark.
 OTHERS = [
     '"details":[]',
     '"details":[{"value":1}]',
@@ -183,7 +183,7 @@ def test_a_list_beside_the_text_of_a_skeleton_is_not_json() -> None:
 
 
 @pytest.mark.parametrize("number", ["1e-299", "10E-300", "0." + "0" * 298 + "1"])
-def test_numbers_that_stand_for_lists_are_not_mistaken(number: str) -> None:
+def test_numbers_equal_to_those_in_place_of_lists_are_not_mistaken(number: str) -> None:
     # The list of the first tool is not selected, that of the second has an unusual form, so it is not cut.
     cut, uncut_points = '"pathX":[5],"pathY":[6]', f'"points":[{{"y":{number},"x":{number}}}]'
     text = f'[{{"task":"T0","value":[{{"toolIndex":0,{cut}}},{{"toolIndex":1,{uncut_points}}}]}}]'

@@ -34,8 +34,8 @@ _CUT: Final = re.compile(r'"(path[XY]|points)": ?\[(?=\s*[,}])')
 #: Turns lists into numbers that all end with a comma.
 _COMMAS: Final = bytes.maketrans(b"]", b",")
 _NOT_NUMBERS: Final = b'[{}"xy: '
-#: The numbers that stand for lists: k * 1e-299. Only with a negative exponent or many zeros can another number
-#: be one of these.
+#: Numbers in place of lists: k * 1e-299. Without a negative exponent or many zeros, no other number is one of
+#: these.
 _EXPONENT: Final = "e-299"
 _UNIT: Final = 1e-299
 _LARGEST_NUMBER: Final = 1e-280
@@ -119,7 +119,7 @@ def number_lists(skeleton: str) -> tuple[str, int] | None:
     text : str
         List k, from 1, contains only the number k * 1e-299, or a point with this number as x and y.
     n_lists : int
-        How many lists the text has. A cell from which another number of lists was cut has another text.
+        How many lists the text has. If this is not how many were cut from a cell, the cell is not JSON.
 
         None instead of both if the skeleton may contain such a number itself.
     """
@@ -161,7 +161,7 @@ def lists_of_marks(text: str, n_lists: int, marks: list[Mark]) -> list[tuple[int
 
 
 def _number_of(path: Any) -> int:
-    """Return the number that stands for a list; 0 for any other coordinates."""
+    """Return the number in place of a list; 0 for any other coordinates."""
     if type(path) is bytes:
         return int(path[: -len(_EXPONENT)]) if path.endswith(_EXPONENT.encode()) else 0
     if type(path) is list and len(path) == 1 and type(path[0]) is float and 0 < path[0] < _LARGEST_NUMBER:
