@@ -5,4 +5,5 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ShortInts = NDArray[np.int32]
 Flags = NDArray[np.bool_]

@@ -1,6 +1,7 @@
 """Contour levels as flat rings, from which columns and WKB are made without GEOS."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,42 @@ def rings_from_polygons(polygons: NDArray[Any], offsets: Ints, max_levels: int |
     )
 
 
+def concatenate_clusters(blocks: Sequence[LevelRings]) -> LevelRings:
+    """Return the rings of some clusters, then those of others."""
+    if len(blocks) == 1:
+        return blocks[0]
+
+    def offsets_together(offsets: list[Ints]) -> Ints:
+        return offsets_of(np.concatenate([np.diff(values) for values in offsets]))
+
+    return LevelRings(
+        np.concatenate([block.x for block in blocks]),
+        np.concatenate([block.y for block in blocks]),
+        offsets_together([block.ring_offsets for block in blocks]),
+        np.concatenate([block.areas for block in blocks]),
+        np.concatenate([block.levels for block in blocks]),
+        offsets_together([block.offsets for block in blocks]),
+        np.concatenate([block.available for block in blocks]),
+    )
+
+
+def select_clusters(rings: LevelRings, clusters: Ints) -> LevelRings:
+    """Return the rings of some clusters, given by their positions, in their order."""
+    counts = np.diff(rings.offsets)[clusters]
+    chosen = positions_of(rings.offsets[clusters], counts)
+    sizes = np.diff(rings.ring_offsets)[chosen]
+    points = positions_of(rings.ring_offsets[chosen], sizes)
+    return LevelRings(
+        rings.x[points],
+        rings.y[points],
+        offsets_of(sizes),
+        rings.areas[chosen],
+        rings.levels[chosen],
+        offsets_of(counts),
+        rings.available[clusters],
+    )
+
+
 def replace_clusters(rings: LevelRings, chosen: Flags, replacements: LevelRings) -> LevelRings:
     """Return the rings with those of some clusters replaced.
 
@@ -93,23 +130,5 @@ def replace_clusters(rings: LevelRings, chosen: Flags, replacements: LevelRings)
     if not np.any(chosen):
         return rings
     clusters = np.arange(len(chosen))
-    owner = np.repeat(clusters, np.diff(rings.offsets))
-    kept = np.flatnonzero(~chosen[owner])
-    owner = np.concatenate([owner[kept], np.repeat(np.flatnonzero(chosen), np.diff(replacements.offsets))])
-    order = np.argsort(owner, kind="stable")
-    both = np.concatenate([kept, len(rings.areas) + np.arange(len(replacements.areas))])[order]
-    sizes = np.concatenate([np.diff(rings.ring_offsets), np.diff(replacements.ring_offsets)])[both]
-    starts = np.concatenate([rings.ring_offsets[:-1], len(rings.x) + replacements.ring_offsets[:-1]])[both]
-    points = positions_of(starts, sizes)
-    available = rings.available.copy()
-    available[chosen] = replacements.available
-    return replace(
-        rings,
-        x=np.concatenate([rings.x, replacements.x])[points],
-        y=np.concatenate([rings.y, replacements.y])[points],
-        ring_offsets=offsets_of(sizes),
-        areas=np.concatenate([rings.areas, replacements.areas])[both],
-        levels=np.concatenate([rings.levels, replacements.levels])[both],
-        offsets=np.searchsorted(owner[order], np.arange(len(chosen) + 1)),
-        available=available,
-    )
+    clusters[chosen] = len(chosen) + np.arange(len(replacements.available))
+    return select_clusters(concatenate_clusters([rings, replacements]), clusters)

@@ -1,5 +1,6 @@
 """Test the depth walk: by hand, against contours by GEOS, and against exact arithmetic."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,16 +18,18 @@ from polyframe.geometry import polygon_parts  # noqa: E402 - after the skip
 from polyframe.geometry.averages import cluster_intersections, cluster_unions  # noqa: E402
 from polyframe.geometry.compiled import depth_walk, predicates, rings  # noqa: E402
 from polyframe.geometry.compiled.arcs import cut_into_arcs  # noqa: E402
-from polyframe.geometry.compiled.crossings import Crossings, find_crossings  # noqa: E402
+from polyframe.geometry.compiled.crossings import find_crossings  # noqa: E402
 from polyframe.geometry.compiled.depth_walk import walk_contours  # noqa: E402
 from polyframe.geometry.compiled.engine import (  # noqa: E402
     compiled_cluster_contours,
     compiled_cluster_intersections,
     compiled_cluster_unions,
+    compiled_contour_rings,
 )
-from polyframe.geometry.compiled.level_curves import LevelCurves, adds_up, trace_curves  # noqa: E402
+from polyframe.geometry.compiled.level_curves import adds_up, trace_curves  # noqa: E402
 from polyframe.geometry.compiled.outlines import load_outlines  # noqa: E402
 from polyframe.geometry.exact_contours import cluster_contours  # noqa: E402
+from polyframe.geometry.level_selection import evenly_spaced_levels  # noqa: E402
 
 
 def check_equal(computed, expected):
@@ -209,7 +212,11 @@ def test_cross_product_signs_are_exact():
 
 
 def test_order_along_a_line_is_exact():
-    compare = numba.njit(lambda line, one, other: predicates.compare_along(line, one, other))
+    compiled = numba.njit(lambda lines: predicates.compare_along(lines))
+
+    def compare(*lines):
+        return compiled(np.array(lines))
+
     rng = np.random.default_rng(1)
     line = np.array([0.1, 0.2, 7.3, 5.9])
     ties = 0
@@ -232,58 +239,52 @@ def test_order_along_a_line_is_exact():
     assert compare(np.array([0.0, 0, 4, 4]), np.array([0.0, 4, 4, 0]), np.array([2.0, 0, 2, 9])) == 0
 
 
-@numba.njit
-def _depths_agree(coordinates, rings, ring_starts, lost, turned):
+def loaded(marks):
+    """Load the marks of one cluster."""
+    flat = depth_walk._flat_rings(marks)
+    return load_outlines(*flat, np.array([0, len(marks)]), np.array([True]))
+
+
+def depths_agree(marks, lost, turned):
     """Walk with one crossing missing, or with one in the wrong direction (-1: none)."""
-    outlines = load_outlines(coordinates, rings, ring_starts)
+    outlines = loaded(marks)
     crossings = find_crossings(outlines)
-    remaining = np.array([i for i in range(len(crossings.segments)) if i != lost])
-    segments = crossings.segments[remaining]
+    segments = crossings.segments.reshape(-1, 2).copy()
     if turned >= 0:
-        one, other = crossings.segments[turned, 0], crossings.segments[turned, 1]
-        segments[turned, 0], segments[turned, 1] = other, one
-    tampered = Crossings(
-        segments,
-        crossings.places[remaining],
-        crossings.at_vertex[remaining],
-        crossings.touches,
-        crossings.touched,
-    )
-    return cut_into_arcs(outlines, tampered).sound
+        segments[turned] = segments[turned, ::-1].copy()
+    if lost >= 0:
+        segments = np.delete(segments, lost, axis=0)
+    return cut_into_arcs(outlines, replace(crossings, segments=segments.ravel())).sound[0]
 
 
-@numba.njit
-def _areas_agree(coordinates, rings, ring_starts, tampering):
+def areas_agree(marks, tampering):
     """Trace with a curve missing, at a wrong level, or in the wrong direction."""
-    outlines = load_outlines(coordinates, rings, ring_starts)
+    outlines = loaded(marks)
     arcs = cut_into_arcs(outlines, find_crossings(outlines))
-    curves = trace_curves(outlines, arcs, np.ones(len(arcs.node), np.bool_))
-    level, area = curves.level.copy(), curves.area.copy()
-    largest = np.argmax(area)
+    curves = trace_curves(outlines, arcs, np.ones(len(arcs.segment), np.bool_))
+    largest = np.argmax(curves.area)
     if tampering == 1:
-        area[largest] = 0.0
+        curves.area[largest] = 0.0
     elif tampering == 2:
-        level[largest] += 1
+        curves.level[largest] += 1
     elif tampering == 3:
-        area[largest] = -area[largest]
-    return adds_up(LevelCurves(curves.arc, level, area), outlines.area, outlines.mark[-1] + 1)
+        curves.area[largest] = -curves.area[largest]
+    return adds_up(curves, outlines.area, np.array([len(marks)]))[0]
 
 
-@pytest.mark.slow
 def test_the_checks_catch_a_wrong_walk(make_cluster):
-    flat = depth_walk._flat_rings(make_cluster(5, vertices=40))
-    assert _depths_agree(*flat, -1, -1)
-    assert not any(_depths_agree(*flat, lost, -1) for lost in range(0, 40, 3))
-    assert not any(_depths_agree(*flat, -1, turned) for turned in range(0, 40, 3))
-    assert [_areas_agree(*flat, tampering) for tampering in range(4)] == [True, False, False, False]
+    marks = make_cluster(5, vertices=40)
+    assert depths_agree(marks, -1, -1)
+    assert not any(depths_agree(marks, lost, -1) for lost in range(0, 40, 3))
+    assert not any(depths_agree(marks, -1, turned) for turned in range(0, 40, 3))
+    assert [areas_agree(marks, tampering) for tampering in range(4)] == [True, False, False, False]
 
 
 def test_rings_too_thin_or_too_large_are_not_sound():
-    sound = numba.njit(lambda coordinates, rings, starts: load_outlines(coordinates, rings, starts).sound)
-
     def of(points):
-        closed = np.array([*points, points[0]], dtype=np.float64)
-        return sound(closed, np.array([0, len(closed)]), np.array([0, 1]))
+        closed, one = np.array([*points, points[0]], dtype=np.float64), np.array([0, 1])
+        rings = np.array([0, len(closed)])
+        return load_outlines(closed, rings, one, one, np.array([True])).sound[0]
 
     assert of([(0, 0), (1, 0), (0, 1)])
     assert not of([(0, 0), (1, 0), (2, 0)])
@@ -293,3 +294,27 @@ def test_rings_too_thin_or_too_large_are_not_sound():
 
 def test_rounding_steps_are_the_same_in_both_modules():
     assert rings._ROUNDING_STEPS == polygon_parts._ROUNDING_STEPS
+
+
+@pytest.mark.parametrize("most", [1, 2, 5, 9])
+def test_evenly_spaced_levels(make_cluster, most):
+    stacks = [make_cluster(n, vertices=40, seed=n, snap=0.5) for n in (12, 3, 9, 5)]
+    stacks += [[], SQUARES, [box(0, 0, 2, 2)] * 33 + [box(1, 1, 3, 3)]]
+    marks, offsets = together(stacks)
+    every, some = compiled_contour_rings(marks, offsets), compiled_contour_rings(marks, offsets, most)
+    levels, bounds = evenly_spaced_levels(every.available, most)
+    assert some.available.tolist() == every.available.tolist()
+    assert (some.levels.tolist(), some.offsets.tolist()) == (levels.tolist(), bounds.tolist())
+    chosen = np.repeat(every.offsets[:-1], np.diff(bounds)) + levels - 1
+    assert np.array_equal(some.areas, every.areas[chosen])
+    assert shapely.equals_identical(some.polygons(), every.polygons()[chosen]).all()
+
+
+def test_clusters_in_blocks(make_cluster, monkeypatch):
+    marks, offsets = together([make_cluster(n % 7, vertices=20, seed=n, snap=n % 3 / 4) for n in range(20)])
+    expected = walk_contours(marks, offsets)
+    monkeypatch.setattr(depth_walk, "_BLOCK", 600)
+    walked = walk_contours(marks, offsets)
+    assert np.all(walked.verified)
+    for name in ("x", "y", "ring_offsets", "areas", "levels", "offsets", "available"):
+        assert np.array_equal(getattr(walked.rings, name), getattr(expected.rings, name))

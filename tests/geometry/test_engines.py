@@ -135,11 +135,11 @@ assert "numba" not in sys.modules
 def test_loops_interpreted_before_are_compiled_on_request() -> None:
     script = """
 import sys
-from polyframe.geometry.compiled import depth_walk
+from polyframe.geometry.compiled import outlines
 from polyframe.geometry.engines import engine_named
-interpreted = depth_walk._walk_clusters
+interpreted = outlines._load
 engine_named("compiled")
-compiled = sys.modules["polyframe.geometry.compiled.depth_walk"]._walk_clusters
+compiled = sys.modules["polyframe.geometry.compiled.outlines"]._load
 assert not hasattr(interpreted, "py_func")
 assert compiled.py_func.__code__.co_code == interpreted.__code__.co_code
 """

@@ -1,4 +1,4 @@
-"""Cut the outlines of one cluster into arcs, with the level of each and the next arc of its curve (compiled).
+"""Cut the outlines of clusters into arcs, with the level of each and the next arc of its curve (compiled).
 
 An arc runs along one outline from one event to the next. Events are crossings (two events, one on each
 outline), vertices that are on another outline, and the places on that outline (touches). The depth d of an
@@ -6,14 +6,14 @@ arc is the number of *other* marks that contain it, and it bounds level d + 1. D
 crossing. Where two outlines cross, the level curve that arrives on one continues on the other.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.geometry.compiled.crossings import Crossings
-from polyframe.geometry.compiled.event_order import are_same, number_nodes, settle_points, sort_along
-from polyframe.geometry.compiled.numba_jit import compiled_inner
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.geometry.compiled.crossings import Crossings, place_crossings
+from polyframe.geometry.compiled.event_order import site_of, sort_events
+from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross, perturbed_side
 
@@ -21,215 +21,202 @@ from polyframe.geometry.compiled.predicates import cross, perturbed_side
 _CLOSE_STEPS = 16
 
 
-class Arcs(NamedTuple):
-    """The arcs of a cluster; arc i begins at event i.
+@dataclass(frozen=True)
+class Arcs:
+    """The arcs of c clusters; arc i begins at event i.
+
+    Events 2 i and 2 i + 1 are those of crossing i, on its first and second segment. Then come touches, then
+    vertices. Both events of a crossing have the same site; every other event has its own.
 
     Attributes
     ----------
-    segment : ndarray of int64, shape (e,)
+    crossings, touches : int
+        The numbers of crossings and touches.
+    segment : ndarray of int32, shape (e,)
         The segment on which the event is.
-    points : ndarray of float64, shape (e, 2)
-    is_vertex : ndarray of bool, shape (e,)
-        Whether the event is the first vertex of its segment.
-    end : ndarray of int64, shape (e,)
+    points : ndarray of float64, shape (s, 2)
+        The coordinates of each site.
+    is_exact : ndarray of bool, shape (s,)
+        Whether they are exact, since it is at a vertex of another outline.
+    same : ndarray of int32, shape (s,)
+        The disjoint-set forest of sites at the same point.
+    joined : ndarray of bool, shape (s,)
+        Whether the point is that of several sites.
+    end : ndarray of int32, shape (e,)
         The event at which the arc ends.
-    bends : ndarray of int64, shape (e,)
+    bends : ndarray of int32, shape (e,)
         The number of vertices between its ends.
-    node : ndarray of int64, shape (e,)
-        A number for the point of the event, equal for events at the same point; -1 for an ordinary crossing,
-        where no tie was broken.
-    nodes : int
-        The number of such points.
-    level : ndarray of int64, shape (e,)
-    next_arc : ndarray of int64, shape (e,)
+    level : ndarray of int32, shape (e,)
+        From 1 to the number of marks, if the cluster is sound.
+    next_arc : ndarray of int32, shape (e,)
         The arc that continues the level curve.
-    has_close_points : bool
+    has_close_points : ndarray of bool, shape (c,)
         Whether different points are so close that rounding may have moved one past the other.
-    sound : bool
+    sound : ndarray of bool, shape (c,)
         False if a check failed.
     """
 
-    segment: Ints
+    crossings: int
+    touches: int
+    segment: ShortInts
     points: Floats
-    is_vertex: Flags
-    end: Ints
-    bends: Ints
-    node: Ints
-    nodes: int
-    level: Ints
-    next_arc: Ints
-    has_close_points: bool
-    sound: bool
+    is_exact: Flags
+    same: ShortInts
+    joined: Flags
+    end: ShortInts
+    bends: ShortInts
+    level: ShortInts
+    next_arc: ShortInts
+    has_close_points: Flags
+    sound: Flags
 
 
-@compiled_inner
 def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
-    """Sort the events along every outline, compute depths, and link each arc to the next of its curve.
+    """Sort the events along every outline, compute depths, and link each arc to the next of its curve."""
+    edges, first = outlines.edges, outlines.first
+    n, m = len(crossings.segments) // 2, len(crossings.touches)
+    # Rings without events get one at their first vertex.
+    touched = np.flatnonzero(crossings.touched)
+    segment = np.concatenate(
+        [crossings.segments, crossings.touches[:, 0], touched, first[:-1][~crossings.met]], dtype=np.int32
+    )
+    sites = len(segment) - n
+    points, is_exact = np.empty((sites, 2)), np.zeros(sites, np.bool_)
+    vertex_offsets, has_segments = outlines.vertex_offsets(), outlines.sound & (np.diff(outlines.offsets) > 0)
+    close = np.zeros(len(edges))
+    if len(edges):
+        starts = vertex_offsets[:-1][has_segments]
+        largest = np.maximum.reduceat(np.abs(edges).max(axis=1), starts)
+        close = np.repeat(_CLOSE_STEPS * np.spacing(largest), np.diff(vertex_offsets)[has_segments])
+    has_close = np.zeros(len(edges), np.bool_)
+    place_crossings(edges, crossings.segments, points, is_exact, close, has_close)
+    points[n : n + m] = edges[crossings.touches[:, 1], :2]
+    points[n + m :] = edges[segment[2 * n + m :], :2]
+    is_exact[n : n + m + len(touched)] = True
 
-    Events 2 i and 2 i + 1 are those of crossing i.
-    """
-    first = outlines.first
-    n = len(crossings.segments)
-    segment, along, error, points, is_vertex, is_exact = _events(outlines, crossings)
-    count = len(segment)
+    place, order, same, joined, uncertain = sort_events(
+        edges, outlines.mark[outlines.ring], segment, n, crossings.touches
+    )
+    boxes = np.empty((len(outlines.mark), 4))
+    if len(edges):
+        boxes[:, :2] = np.minimum.reduceat(edges[:, :2], first[:-1])
+        boxes[:, 2:] = np.maximum.reduceat(edges[:, :2], first[:-1])
+    end, bends = np.empty(len(segment), np.int32), np.empty(len(segment), np.int32)
+    level, next_arc = np.empty(len(segment), np.int32), np.empty(len(segment), np.int32)
+    sound = outlines.sound.copy()
+    owner = outlines.cluster[outlines.ring]
+    sound[owner[uncertain]] = False
+    _link(
+        edges,
+        outlines.ring,
+        first,
+        outlines.mark,
+        outlines.cluster,
+        outlines.offsets,
+        boxes,
+        segment,
+        n,
+        2 * n + m,
+        place,
+        order,
+        points,
+        same,
+        close,
+        has_close,
+        end,
+        bends,
+        level,
+        next_arc,
+        sound,
+    )
+    has_close_points = np.zeros(len(sound), np.bool_)
+    has_close_points[owner[has_close]] = True
+    return Arcs(
+        n, m, segment, points, is_exact, same, joined, end, bends, level, next_arc, has_close_points, sound
+    )
 
-    place = np.zeros(len(outlines.x) + 1, np.int64)  # where the events of each segment begin in `order`
-    for e in range(count):
-        place[segment[e] + 1] += 1
-    for s in range(len(outlines.x)):
-        place[s + 1] += place[s]
-    order = np.empty(count, np.int64)
-    filled = place[:-1].copy()
-    for e in range(count):
-        order[filled[segment[e]]] = e
-        filled[segment[e]] += 1
-    same = np.arange(count - n)  # disjoint-set forest of sites at the same point
-    sound, tied = True, False
-    for e in range(count):
-        tied = tied or is_exact[e]
-    for s in range(len(outlines.x)):
-        if place[s + 1] - place[s] > 1:
-            run = order[place[s] : place[s + 1]]
-            certain, ties = sort_along(run, s, outlines, crossings, along, error, same)
-            sound = sound and certain
-            tied = tied or ties
 
-    has_close_points = _has_close_points(outlines, crossings, place, order, points, same)
-
-    end, bends = np.empty(count, np.int64), np.empty(count, np.int64)
-    level, next_arc = np.empty(count, np.int64), np.empty(count, np.int64)
-    for r in range(len(outlines.mark)):
-        depth = start = _depth_at_start(outlines, r)
+@compiled
+def _link(
+    edges: Floats,
+    ring: ShortInts,
+    first: ShortInts,
+    mark: ShortInts,
+    cluster: ShortInts,
+    offsets: Ints,
+    boxes: Floats,
+    segment: ShortInts,
+    crossings: int,
+    first_vertex: int,
+    place: ShortInts,
+    order: ShortInts,
+    points: Floats,
+    same: ShortInts,
+    close: Floats,
+    has_close: Flags,
+    end: ShortInts,
+    bends: ShortInts,
+    level: ShortInts,
+    next_arc: ShortInts,
+    sound: Flags,
+) -> None:
+    for r in range(len(mark)):
+        c = cluster[r]
+        low, high = offsets[c], offsets[c + 1]
+        depth = start = _depth_at_start(edges, first, mark, boxes, low, high, r)
+        marks = mark[high - 1] - mark[low] + 1
         begin, stop = place[first[r]], place[first[r + 1]]
-        size = first[r + 1] - first[r]
         for i in range(begin, stop):
             e = order[i]
-            last = i + 1 == stop
-            f = order[begin] if last else order[i + 1]
+            f = order[i + 1] if i + 1 < stop else order[begin]
+            s = segment[e]
             end[e] = f
-            steps = segment[f] - segment[e] + (size if last else 0)
-            bends[e] = steps - 1 if is_vertex[f] else steps
-            if e < 2 * n:
+            steps = segment[f] - s
+            if i + 1 == stop:
+                steps += first[r + 1] - first[r]
+            elif steps == 0:
+                one, other = site_of(e, crossings), site_of(f, crossings)
+                near = abs(points[one, 0] - points[other, 0]) <= close[s]
+                if near and abs(points[one, 1] - points[other, 1]) <= close[s]:
+                    while same[one] != one:
+                        one = int(same[one])
+                    while same[other] != other:
+                        other = int(same[other])
+                    if one != other:
+                        has_close[s] = True
+            bends[e] = steps - 1 if f >= first_vertex else steps
+            if e < 2 * crossings:
                 depth += 1 - 2 * (e % 2)
             level[e] = depth + 1
-            next_arc[e] = f ^ 1 if f < 2 * n else f
-            sound = sound and depth >= 0
-        sound = sound and depth == start
-    for e in range(count):
-        sound = sound and level[next_arc[e]] == level[e]
-
-    node, nodes = np.full(count, -1, np.int64), 0
-    if tied:
-        settle_points(same, n, is_exact, points)
-        nodes = number_nodes(same, n, is_exact, points, node)
-    return Arcs(segment, points, is_vertex, end, bends, node, nodes, level, next_arc, has_close_points, sound)
+            next_arc[e] = f ^ 1 if f < 2 * crossings else f
+            if depth < 0 or depth >= marks:
+                sound[c] = False
+        if depth != start:
+            sound[c] = False
+    for e in range(len(segment)):
+        if level[next_arc[e]] != level[e]:
+            sound[cluster[ring[segment[e]]]] = False
 
 
 @compiled_inner
-def _has_close_points(
-    outlines: Outlines, crossings: Crossings, place: Ints, order: Ints, points: Floats, same: Ints
-) -> bool:
-    """Return whether neighbours along a segment, its ends included, are close but not the same point."""
-    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
-    largest = 0.0
-    for s in range(len(x)):
-        largest = max(largest, max(abs(x[s]), abs(y[s])))
-    close = _CLOSE_STEPS * np.spacing(largest)
-    n = len(crossings.segments)
-    for i in range(n):
-        if crossings.at_vertex[i]:
-            continue
-        px, py = crossings.places[i, 4], crossings.places[i, 5]
-        for side in range(2):
-            s = crossings.segments[i, side]
-            if abs(px - x[s]) <= close and abs(py - y[s]) <= close:
-                return True
-            if abs(px - end_x[s]) <= close and abs(py - end_y[s]) <= close:
-                return True
-    for s in range(len(x)):
-        for i in range(place[s] + 1, place[s + 1]):
-            e, f = order[i - 1], order[i]
-            near = abs(points[e, 0] - points[f, 0]) <= close and abs(points[e, 1] - points[f, 1]) <= close
-            if near and not are_same(e, f, same, n):
-                return True
-    return False
-
-
-@compiled_inner
-def _events(outlines: Outlines, crossings: Crossings) -> tuple[Ints, Floats, Floats, Floats, Flags, Flags]:
-    """List the events: crossings, touches, touched vertices, and the first vertex of rings without events.
-
-    Returns segments, fractions along them, their error bounds, points, whether the event is the first vertex
-    of its segment, and whether its coordinates are exact.
-    """
-    n, m = len(crossings.segments), len(crossings.touches)
-    rings, v = len(outlines.mark), len(outlines.x)
-    vertices = np.empty(v, np.int64)
-    met = np.zeros(rings, np.bool_)
-    for i in range(n):
-        met[outlines.ring[crossings.segments[i, 0]]] = True
-        met[outlines.ring[crossings.segments[i, 1]]] = True
-    k = 0
-    for i in range(v):
-        if crossings.touched[i]:
-            vertices[k] = i
-            k += 1
-            met[outlines.ring[i]] = True
-    touched = k
-    for i in range(m):
-        met[outlines.ring[crossings.touches[i, 0]]] = True
-    for r in range(rings):
-        if not met[r]:
-            vertices[k] = outlines.first[r]
-            k += 1
-
-    count = 2 * n + m + k
-    segment, points = np.empty(count, np.int64), np.empty((count, 2))
-    along, error = np.zeros(count), np.zeros(count)
-    is_vertex, is_exact = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
-    for i in range(n):
-        for side in range(2):
-            e = 2 * i + side
-            segment[e], is_exact[e] = crossings.segments[i, side], crossings.at_vertex[i]
-            along[e], error[e] = crossings.places[i, side], crossings.places[i, 2 + side]
-            points[e, 0], points[e, 1] = crossings.places[i, 4], crossings.places[i, 5]
-    for i in range(m):
-        e = 2 * n + i
-        s, vertex = crossings.touches[i, 0], crossings.touches[i, 1]
-        ax, ay, bx, by = outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]
-        px, py = outlines.x[vertex], outlines.y[vertex]
-        segment[e], points[e, 0], points[e, 1], is_exact[e] = s, px, py, True
-        along[e] = (px - ax) / (bx - ax) if abs(bx - ax) >= abs(by - ay) else (py - ay) / (by - ay)
-        error[e] = 1e-15
-    for i in range(k):
-        e = 2 * n + m + i
-        vertex = vertices[i]
-        segment[e], points[e, 0], points[e, 1] = vertex, outlines.x[vertex], outlines.y[vertex]
-        is_vertex[e], is_exact[e] = True, i < touched
-    return segment, along, error, points, is_vertex, is_exact
-
-
-@compiled_inner
-def _depth_at_start(outlines: Outlines, r: int) -> int:
+def _depth_at_start(
+    edges: Floats, first: ShortInts, mark: ShortInts, boxes: Floats, low: int, high: int, r: int
+) -> int:
     """Return how many other marks contain the first vertex of a ring, after the symbolic perturbation.
 
     The winding number of each other mark around it, by the crossings of a ray to the right.
     """
-    x, y, first, mark = outlines.x, outlines.y, outlines.first, outlines.mark
-    px, py, own = x[first[r]], y[first[r]], mark[r]
+    px, py, own = edges[first[r], 0], edges[first[r], 1], mark[r]
     depth = 0
-    for q in range(len(mark)):
-        if mark[q] == own:
+    for q in range(low, high):
+        if mark[q] == own or px < boxes[q, 0] or px > boxes[q, 2] or py < boxes[q, 1] or py > boxes[q, 3]:
             continue
         raised = mark[q] < own  # at equal y, the larger perturbation is higher
-        begin, stop = first[q], first[q + 1]
-        above = y[stop - 1] > py or (raised and y[stop - 1] == py)
-        for k in range(begin, stop):
-            was_above = above
-            above = y[k] > py or (raised and y[k] == py)
+        for s in range(first[q], first[q + 1]):
+            ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+            was_above = ay > py or (raised and ay == py)
+            above = by > py or (raised and by == py)
             if above != was_above:
-                s = k - 1 if k > begin else stop - 1
-                ax, ay, bx, by = x[s], y[s], x[k], y[k]
                 side = cross(ax, ay, bx, by, ax, ay, px, py)
                 left = perturbed_side(side, ax, ay, bx, by, mark[q], own) > 0
                 if above and left:

@@ -1,4 +1,4 @@
-"""Find where the outlines of one cluster cross and touch (compiled).
+"""Find where the outlines of clusters cross and touch (compiled).
 
 Segments are sorted into the cells of a grid, and those that share a cell are compared by the exact predicates
 of `predicates`. With its symbolic perturbation, a vertex on another outline makes two crossings or none. Such
@@ -6,13 +6,12 @@ degenerate contacts are recorded too, since areas that only the perturbation sep
 (see `degeneracies`).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.geometry.compiled.numba_jit import compiled_inner
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, perturbed_side
 
@@ -23,130 +22,278 @@ _ENTRIES = 16.0
 #: The place of a crossing is computed exactly if its rounding error could be more than one part in this many.
 _NEARLY_PARALLEL = 1e8
 
+#: What `_find` returns: all done, or an array is full and must grow before the next call.
+_DONE, _MORE_CROSSINGS, _MORE_TOUCHES, _MORE_ENTRIES = range(4)
 
-class Crossings(NamedTuple):
+
+@dataclass(frozen=True)
+class Crossings:
     """The points where outlines of a cluster meet.
 
     Attributes
     ----------
-    segments : ndarray of int64, shape (n, 2)
-        The two segments of each crossing. The first one enters the mark of the second there, and the second
-        one leaves that of the first.
-    places : ndarray of float64, shape (n, 6)
-        The fractions along both segments, their error bounds, x and y.
-    at_vertex : ndarray of bool, shape (n,)
-        Whether the crossing is at a vertex, so that x and y are exact.
-    touches : ndarray of int64, shape (m, 2)
+    segments : ndarray of int32, shape (2 n,)
+        The two segments of each crossing, one after the other. The first one enters the mark of the second
+        there, and the second one leaves that of the first.
+    touches : ndarray of int32, shape (m, 2)
         A segment, and a vertex of another ring in its interior.
     touched : ndarray of bool, shape (v,)
         Whether a vertex is on another ring.
+    met : ndarray of bool, shape (r,)
+        Whether a ring has a crossing or touch.
     """
 
-    segments: Ints
-    places: Floats
-    at_vertex: Flags
-    touches: Ints
+    segments: ShortInts
+    touches: ShortInts
     touched: Flags
+    met: Flags
 
 
-@compiled_inner
 def find_crossings(outlines: Outlines) -> Crossings:
-    """Return all crossings of outlines of different marks, and all touches of different rings."""
-    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
-    ring, mark = outlines.ring, outlines.mark
-    v = len(x)
-    boxes = np.empty((v, 4))
-    for s in range(v):
-        boxes[s, 0], boxes[s, 2] = min(x[s], end_x[s]), max(x[s], end_x[s])
-        boxes[s, 1], boxes[s, 3] = min(y[s], end_y[s]), max(y[s], end_y[s])
-    meetings, segments = np.empty((16, 2), np.int64), np.empty((v // 2 + 16, 2), np.int64)
-    m = n = 0
+    """Return all crossings of outlines of different marks, and all touches of different rings.
 
-    begins, items, x0, y0, scale, columns = _sort_into_cells(boxes)
-    for cell in range(len(begins) - 1):
-        stop = begins[cell + 1]
-        others = begins[cell]
-        for p in range(begins[cell], stop):
-            s = items[p]
-            if others <= p:
-                others = p + 1
-            while others < stop and ring[items[others]] == ring[s]:
-                others += 1
-            ax, ay, bx, by = x[s], y[s], end_x[s], end_y[s]
-            left, low, right, high = boxes[s, 0], boxes[s, 1], boxes[s, 2], boxes[s, 3]
-            for q in range(others, stop):
-                t = items[q]
-                if boxes[t, 0] > right or boxes[t, 2] < left or boxes[t, 1] > high or boxes[t, 3] < low:
-                    continue
-                # A pair that shares several cells counts in the one with the lower left corner of its
-                # overlap.
-                corner = int((max(low, boxes[t, 1]) - y0) * scale) * columns
-                if corner + int((max(left, boxes[t, 0]) - x0) * scale) != cell:
-                    continue
-                cx, cy, dx, dy = x[t], y[t], end_x[t], end_y[t]
-                o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
-                if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
-                    continue
-                o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
-                if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
-                    continue
-                if o1 == 0.0 or o3 == 0.0:
-                    if m == len(meetings):
-                        meetings = _with_more_rows(meetings)
-                    meetings[m, 0], meetings[m, 1] = s, t
-                    m += 1
-                i, j = mark[ring[s]], mark[ring[t]]
-                if i == j:
-                    continue
-                before = perturbed_side(o3, cx, cy, dx, dy, j, i)
-                if before == perturbed_side(o4, cx, cy, dx, dy, j, i):
-                    continue
-                if perturbed_side(o1, ax, ay, bx, by, i, j) == perturbed_side(o2, ax, ay, bx, by, i, j):
-                    continue
-                if n == len(segments):
-                    segments = _with_more_rows(segments)
-                if before < 0:
-                    segments[n, 0], segments[n, 1] = s, t
-                else:
-                    segments[n, 0], segments[n, 1] = t, s
-                n += 1
-    places, at_vertex = np.empty((n, 6)), np.empty(n, np.bool_)
-    for k in range(n):
-        at_vertex[k] = _place(outlines, segments[k, 0], segments[k, 1], places[k])
-    touches, touched = _find_touches(outlines, meetings[:m])
-    return Crossings(segments[:n], places, at_vertex, touches, touched)
-
-
-@compiled_inner
-def _find_touches(outlines: Outlines, meetings: Ints) -> tuple[Ints, Flags]:
-    """Return touches and touched vertices among pairs of segments that may meet.
-
-    Every vertex begins one segment, so only the first vertices of segments are tested.
+    They are sorted by cluster.
     """
-    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
-    touched = np.zeros(len(x), np.bool_)
-    touches, m = np.empty((2 * len(meetings), 2), np.int64), 0
-    for i in range(len(meetings)):
-        s, t = meetings[i, 0], meetings[i, 1]
-        if x[s] == x[t] and y[s] == y[t]:
-            touched[s] = touched[t] = True
-        for _ in range(2):
-            ax, ay, bx, by, px, py = x[s], y[s], end_x[s], end_y[s], x[t], y[t]
-            level = abs(bx - ax) >= abs(by - ay)
-            between = min(ax, bx) < px < max(ax, bx) if level else min(ay, by) < py < max(ay, by)
-            if between and cross(ax, ay, bx, by, ax, ay, px, py) == 0.0:
-                touched[t] = True
-                touches[m, 0], touches[m, 1] = s, t
-                m += 1
-            s, t = t, s
-    return touches[:m], touched
+    vertices = outlines.vertex_offsets()
+    largest = int(np.diff(vertices).max(initial=0))
+    cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
+    entries, boxes = np.empty(4 * largest + 64, np.int32), np.empty((largest, 4))
+    segments, touches = np.empty(2 * len(outlines.edges) + 64, np.int32), np.empty((64, 2), np.int32)
+    touched, met = np.zeros(len(outlines.edges), np.bool_), np.zeros(len(outlines.mark), np.bool_)
+    #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a grid.
+    state = np.zeros(6, np.int64)
+    while True:
+        result = _find(
+            outlines.edges,
+            outlines.ring,
+            outlines.mark,
+            vertices,
+            cells,
+            entries,
+            boxes,
+            segments,
+            touches,
+            touched,
+            met,
+            state,
+        )
+        if result == _DONE:
+            break
+        if result == _MORE_CROSSINGS:
+            segments = _resized(segments, 2 * len(segments))
+        elif result == _MORE_TOUCHES:
+            touches = np.concatenate([touches, np.empty_like(touches)])
+        else:
+            entries = np.empty(2 * state[5], np.int32)
+    return Crossings(_resized(segments, 2 * int(state[3])), touches[: state[4]], touched, met)
+
+
+def _resized(values: ShortInts, size: int) -> ShortInts:
+    """Return an array with another length, without a copy if the allocator can do that."""
+    values.resize(size, refcheck=False)
+    return values
+
+
+@compiled
+def _find(
+    edges: Floats,
+    ring: ShortInts,
+    mark: ShortInts,
+    vertices: Ints,
+    cells: ShortInts,
+    entries: ShortInts,
+    boxes: Floats,
+    segments: ShortInts,
+    touches: ShortInts,
+    touched: Flags,
+    met: Flags,
+    state: Ints,
+) -> int:
+    n, m = state[3], state[4]
+    for c in range(state[0], len(vertices) - 1):
+        low, high = vertices[c], vertices[c + 1]
+        if low == high:
+            continue
+        x0, y0, scale, columns, rows, needed = _sort_into_cells(edges, low, high, cells, entries)
+        if needed > len(entries):
+            state[0], state[5] = c, needed
+            return _MORE_ENTRIES
+        for cell in range(state[1], columns * rows):
+            begin, stop = cells[cell], cells[cell + 1]
+            if stop - begin < 2:
+                continue
+            for p in range(begin, stop):
+                s = entries[p]
+                for axis in range(2):
+                    boxes[p - begin, axis] = min(edges[s, axis], edges[s, axis + 2])
+                    boxes[p - begin, axis + 2] = max(edges[s, axis], edges[s, axis + 2])
+            others = begin
+            for p in range(max(begin, state[2]), stop):
+                s = entries[p]
+                if others <= p:
+                    others = p + 1
+                while others < stop and ring[entries[others]] == ring[s]:
+                    others += 1
+                if 2 * (n + stop - others) > len(segments):
+                    state[0], state[1], state[2], state[3], state[4] = c, cell, p, n, m
+                    return _MORE_CROSSINGS
+                if m + 2 * (stop - others) > len(touches):
+                    state[0], state[1], state[2], state[3], state[4] = c, cell, p, n, m
+                    return _MORE_TOUCHES
+                i = mark[ring[s]]
+                ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+                left, bottom = boxes[p - begin, 0], boxes[p - begin, 1]
+                right, top = boxes[p - begin, 2], boxes[p - begin, 3]
+                for q in range(others - begin, stop - begin):
+                    if boxes[q, 0] > right or boxes[q, 2] < left or boxes[q, 1] > top or boxes[q, 3] < bottom:
+                        continue
+                    # A pair that shares several cells counts in the one with the lower left corner of its
+                    # overlap.
+                    corner = int((max(bottom, boxes[q, 1]) - y0) * scale) * columns
+                    if corner + int((max(left, boxes[q, 0]) - x0) * scale) != cell:
+                        continue
+                    t = entries[begin + q]
+                    cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
+                    o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
+                    if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
+                        continue
+                    o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
+                    if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
+                        continue
+                    # Every vertex begins one segment, so only the first vertices of segments are tested.
+                    if o1 == 0.0 and o3 == 0.0 and ax == cx and ay == cy:
+                        touched[s] = touched[t] = True
+                        met[ring[s]] = met[ring[t]] = True
+                    if o1 == 0.0 and _is_between(ax, ay, bx, by, cx, cy):
+                        touches[m, 0], touches[m, 1] = s, t
+                        m += 1
+                        touched[t] = met[ring[s]] = met[ring[t]] = True
+                    if o3 == 0.0 and _is_between(cx, cy, dx, dy, ax, ay):
+                        touches[m, 0], touches[m, 1] = t, s
+                        m += 1
+                        touched[s] = met[ring[s]] = met[ring[t]] = True
+                    j = mark[ring[t]]
+                    if i == j:
+                        continue
+                    before = perturbed_side(o3, cx, cy, dx, dy, j, i)
+                    if before == perturbed_side(o4, cx, cy, dx, dy, j, i):
+                        continue
+                    if perturbed_side(o1, ax, ay, bx, by, i, j) == perturbed_side(o2, ax, ay, bx, by, i, j):
+                        continue
+                    segments[2 * n] = s if before < 0 else t
+                    segments[2 * n + 1] = t if before < 0 else s
+                    met[ring[s]] = met[ring[t]] = True
+                    n += 1
+            state[2] = 0
+        state[1] = 0
+    state[3], state[4] = n, m
+    return _DONE
 
 
 @compiled_inner
-def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
-    """Compute where two segments cross; return whether that is at a vertex."""
-    ax, ay, bx, by = outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]
-    cx, cy, dx, dy = outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]
+def _is_between(ax: float, ay: float, bx: float, by: float, px: float, py: float) -> bool:
+    """Return whether a point on the line through a segment is in its interior."""
+    if abs(bx - ax) >= abs(by - ay):
+        return min(ax, bx) < px < max(ax, bx)
+    return min(ay, by) < py < max(ay, by)
+
+
+@compiled_inner
+def _sort_into_cells(
+    edges: Floats, low: int, high: int, begins: ShortInts, items: ShortInts
+) -> tuple[float, float, float, int, int, int]:
+    """Sort the segments of a cluster by their boxes into the cells of a grid.
+
+    Fills `begins` with where the segments of each cell begin, and `items` with the segments, ascending within
+    a cell. Returns the lower left corner of the grid, the number of cells per pixel, of columns, of rows and
+    of items; if there is no room for them, the items are not sorted.
+    """
+    n = high - low
+    x0 = x1 = edges[low, 0]
+    y0 = y1 = edges[low, 1]
+    length = 0.0
+    for s in range(low, high):
+        ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+        x0, y0, x1, y1 = min(x0, ax), min(y0, ay), max(x1, ax), max(y1, ay)
+        length += max(abs(bx - ax), abs(by - ay))
+    cell = max(length / n, np.sqrt((x1 - x0) * (y1 - y0) / (_CELLS * n)))
+    # Neither a long thin cluster nor long segments may fill too many cells.
+    while ((x1 - x0) / cell + 1.0) * ((y1 - y0) / cell + 1.0) > 2.0 * _CELLS * n + 64.0:
+        cell *= 1.5
+    while True:
+        entries = 0.0
+        for s in range(low, high):
+            wide, tall = abs(edges[s, 2] - edges[s, 0]) / cell, abs(edges[s, 3] - edges[s, 1]) / cell
+            entries += (wide + 1.0) * (tall + 1.0)
+        if entries <= _ENTRIES * n:
+            break
+        cell *= 1.5
+    scale = 1.0 / cell
+    columns, rows = int((x1 - x0) * scale) + 1, int((y1 - y0) * scale) + 1
+
+    # First the number of items of each cell, then where its items end, then, filled from there, where they
+    # begin.
+    for place in range(columns * rows + 1):
+        begins[place] = 0
+    for filling in range(2):
+        for s in range(high - 1, low - 1, -1):
+            ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+            left, right = int((min(ax, bx) - x0) * scale), int((max(ax, bx) - x0) * scale)
+            for row in range(int((min(ay, by) - y0) * scale), int((max(ay, by) - y0) * scale) + 1):
+                for place in range(row * columns + left, row * columns + right + 1):
+                    if filling == 0:
+                        begins[place] += 1
+                    else:
+                        begins[place] -= 1
+                        items[begins[place]] = s
+        if filling == 0:
+            for place in range(columns * rows):
+                begins[place + 1] += begins[place]
+            if begins[columns * rows] > len(items):
+                break
+    return x0, y0, scale, columns, rows, int(begins[columns * rows])
+
+
+@compiled
+def place_crossings(
+    edges: Floats, segments: ShortInts, points: Floats, at_vertex: Flags, close: Floats, has_close: Flags
+) -> None:
+    """Compute the points of all crossings.
+
+    Parameters
+    ----------
+    edges, segments
+        See `Outlines` and `Crossings`; there are n crossings.
+    points : ndarray of float64, shape (n or more, 2)
+        Filled with their coordinates.
+    at_vertex : ndarray of bool, shape (n or more,)
+        Set to whether a crossing is at a vertex, so that its coordinates are exact.
+    close : ndarray of float64, shape (v,)
+        Distances that are close to the ends of each segment.
+    has_close : ndarray of bool, shape (v,)
+        Set to True for segments with a crossing that is not at an end but close to it.
+    """
+    for i in range(len(segments) // 2):
+        s, t = segments[2 * i], segments[2 * i + 1]
+        _, _, _, _, px, py, exact = place_crossing(edges, s, t)
+        points[i, 0], points[i, 1], at_vertex[i] = px, py, exact
+        if exact:
+            continue
+        for k in range(2 * i, 2 * i + 2):
+            s = segments[k]
+            for end in range(0, 4, 2):
+                if abs(px - edges[s, end]) <= close[s] and abs(py - edges[s, end + 1]) <= close[s]:
+                    has_close[s] = True
+
+
+@compiled_inner
+def place_crossing(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool]:
+    """Compute where two segments cross.
+
+    Returns the fractions along both segments, their error bounds, x and y, and whether that is at a vertex.
+    """
+    ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+    cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
     o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
     o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
     one, other = abs(bx - ax) + abs(by - ay), abs(dx - cx) + abs(dy - cy)
@@ -155,29 +302,30 @@ def _place(outlines: Outlines, s: int, t: int, place: Floats) -> bool:
         o1, o2 = exact_cross(ax, ay, bx, by, ax, ay, cx, cy), exact_cross(ax, ay, bx, by, ax, ay, dx, dy)
         o3, o4 = exact_cross(cx, cy, dx, dy, cx, cy, ax, ay), exact_cross(cx, cy, dx, dy, cx, cy, bx, by)
         error = 0.0
-    place[0], place[1] = o3 / (o3 - o4), o1 / (o1 - o2)
-    place[2], place[3] = 2.0 * error / abs(o3 - o4) + 1e-15, 2.0 * error / abs(o1 - o2) + 1e-15
+    along, across = o3 / (o3 - o4), o1 / (o1 - o2)
+    error_along, error_across = 2.0 * error / abs(o3 - o4) + 1e-15, 2.0 * error / abs(o1 - o2) + 1e-15
     # From the nearer end of the shorter segment; points on vertical and horizontal segments are exactly on
     # them.
     if one <= other:
-        place[4], place[5] = _between(ax, bx, o3, o4), _between(ay, by, o3, o4)
+        x, y = _between(ax, bx, o3, o4), _between(ay, by, o3, o4)
     else:
-        place[4], place[5] = _between(cx, dx, o1, o2), _between(cy, dy, o1, o2)
+        x, y = _between(cx, dx, o1, o2), _between(cy, dy, o1, o2)
     if ax == bx or cx == dx:
-        place[4] = ax if ax == bx else cx
+        x = ax if ax == bx else cx
     if ay == by or cy == dy:
-        place[5] = ay if ay == by else cy
+        y = ay if ay == by else cy
+    at_vertex = True
     if o1 == 0.0:
-        place[4], place[5] = cx, cy
+        x, y = cx, cy
     elif o2 == 0.0:
-        place[4], place[5] = dx, dy
+        x, y = dx, dy
     elif o3 == 0.0:
-        place[4], place[5] = ax, ay
+        x, y = ax, ay
     elif o4 == 0.0:
-        place[4], place[5] = bx, by
+        x, y = bx, by
     else:
-        return False
-    return True
+        at_vertex = False
+    return along, across, error_along, error_across, x, y, at_vertex
 
 
 @compiled_inner
@@ -187,59 +335,3 @@ def _between(begin: float, end: float, from_begin: float, from_end: float) -> fl
     if abs(from_begin) <= abs(from_end):
         return begin + from_begin / whole * (end - begin)
     return end + from_end / whole * (end - begin)
-
-
-@compiled_inner
-def _with_more_rows(rows: Ints) -> Ints:
-    larger = np.empty((2 * len(rows), 2), np.int64)
-    for i in range(len(rows)):
-        larger[i, 0], larger[i, 1] = rows[i, 0], rows[i, 1]
-    return larger
-
-
-@compiled_inner
-def _sort_into_cells(boxes: Floats) -> tuple[Ints, NDArray[np.int32], float, float, float, int]:
-    """Sort segments by their boxes into the cells of a grid.
-
-    Returns where the segments of each cell begin, the segments (ascending within a cell), the lower left
-    corner of the grid, the number of cells per pixel, and the number of columns.
-    """
-    n = len(boxes)
-    x0, y0, x1, y1 = boxes[0, 0], boxes[0, 1], boxes[0, 2], boxes[0, 3]
-    length = 0.0
-    for s in range(n):
-        x0, y0 = min(x0, boxes[s, 0]), min(y0, boxes[s, 1])
-        x1, y1 = max(x1, boxes[s, 2]), max(y1, boxes[s, 3])
-        length += max(boxes[s, 2] - boxes[s, 0], boxes[s, 3] - boxes[s, 1])
-    cell = max(length / n, np.sqrt((x1 - x0) * (y1 - y0) / (_CELLS * n)))
-    # Neither a long thin cluster nor long segments may fill too many cells.
-    while ((x1 - x0) / cell + 1.0) * ((y1 - y0) / cell + 1.0) > 2.0 * _CELLS * n + 64.0:
-        cell *= 1.5
-    while True:
-        entries = 0.0
-        for s in range(n):
-            wide, high = (boxes[s, 2] - boxes[s, 0]) / cell, (boxes[s, 3] - boxes[s, 1]) / cell
-            entries += (wide + 1.0) * (high + 1.0)
-        if entries <= _ENTRIES * n:
-            break
-        cell *= 1.5
-    scale = 1.0 / cell
-    columns, rows = int((x1 - x0) * scale) + 1, int((y1 - y0) * scale) + 1
-
-    begins = np.zeros(columns * rows + 1, np.int64)
-    for s in range(n):
-        left, right = int((boxes[s, 0] - x0) * scale), int((boxes[s, 2] - x0) * scale)
-        for row in range(int((boxes[s, 1] - y0) * scale), int((boxes[s, 3] - y0) * scale) + 1):
-            for place in range(row * columns + left, row * columns + right + 1):
-                begins[place + 1] += 1
-    for i in range(columns * rows):
-        begins[i + 1] += begins[i]
-    items = np.empty(begins[-1], np.int32)
-    filled = begins[:-1].copy()
-    for s in range(n):
-        left, right = int((boxes[s, 0] - x0) * scale), int((boxes[s, 2] - x0) * scale)
-        for row in range(int((boxes[s, 1] - y0) * scale), int((boxes[s, 3] - y0) * scale) + 1):
-            for place in range(row * columns + left, row * columns + right + 1):
-                items[filled[place]] = s
-                filled[place] += 1
-    return begins, items, x0, y0, scale, columns

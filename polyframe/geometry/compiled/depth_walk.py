@@ -19,7 +19,9 @@ K. Weiler and P. Atherton, "Hidden surface removal using polygon area sorting", 
 following outlines and changing to the other one at intersections.
 """
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -27,19 +29,30 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.crossings import find_crossings
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
-from polyframe.geometry.compiled.level_curves import adds_up, trace_curves, write_levels
-from polyframe.geometry.compiled.numba_jit import compiled
-from polyframe.geometry.compiled.outlines import load_outlines
-from polyframe.geometry.compiled.rings import room_for_all, with_room
+from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, trace_curves
+from polyframe.geometry.compiled.outlines import Outlines, load_outlines
+from polyframe.geometry.compiled.rings import Rings, write_curves
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
+from polyframe.geometry.level_rings import (
+    LevelRings,
+    concatenate_clusters,
+    replace_clusters,
+    rings_from_polygons,
+    select_clusters,
+)
+from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import with_valid_outlines
 
 #: Which levels to return: all, the first (the union), or that of all marks (the intersection).
 LevelSelection = Literal["all", "first", "last"]
+
+#: Clusters are walked together up to about so many vertices times marks, which bounds the memory; a larger
+#: cluster is walked alone.
+_BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -48,27 +61,39 @@ class WalkedLevels:
 
     Attributes
     ----------
-    polygons : ndarray of shapely.Polygon, shape (k,)
-        Sorted by cluster, then level; without holes, anticlockwise from the leftmost vertex.
-    offsets : ndarray of int64, shape (c + 1,)
-        The levels of cluster i are `polygons[offsets[i]:offsets[i + 1]]`; none if it is not verified.
-    areas : ndarray of float64, shape (k,)
-        The area of each polygon.
+    rings : LevelRings
+        The outlines of the levels, without holes; none of clusters that are not verified.
     verified : ndarray of bool, shape (c,)
         Whether all checks of a cluster passed. False if an outline occurs many times, which is not tried.
     may_have_holes : ndarray of bool, shape (c,)
         Whether a level may have holes.
     """
 
-    polygons: NDArray[Any]
-    offsets: Ints
-    areas: Floats
+    rings: LevelRings
     verified: Flags
     may_have_holes: Flags
 
+    @cached_property
+    def polygons(self) -> NDArray[Any]:
+        """The levels as polygons."""
+        return self.rings.polygons()
+
+    @property
+    def offsets(self) -> Ints:
+        """The offsets of the clusters in `polygons`."""
+        return self.rings.offsets
+
+    @property
+    def areas(self) -> Floats:
+        """The area of each polygon."""
+        return self.rings.areas
+
 
 def walk_contours(
-    polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection = "all"
+    polygons: NDArray[Any],
+    offsets: ArrayLike,
+    selection: LevelSelection = "all",
+    max_levels: int | None = None,
 ) -> WalkedLevels:
     """Return the largest part of some levels of each cluster, holes filled.
 
@@ -80,6 +105,9 @@ def walk_contours(
         Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
     selection : {"all", "first", "last"}
         All levels, or at most one: the first, or the one in which all marks overlap.
+    max_levels : int, optional
+        At most so many of all levels of a cluster, evenly spaced (see `level_selection`), without memory for
+        the others.
 
     Returns
     -------
@@ -96,17 +124,31 @@ def walk_contours(
     if marks.max(initial=0) > MANY_DUPLICATES:
         owner = np.repeat(np.arange(len(marks)), marks)
         walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
+    vertices = np.diff(rings[ring_starts[starts]])
+    bounds = _blocks(vertices * marks)
+    walked = []
     with np.errstate(all="ignore"):  # as in compiled code
-        points, sizes, counts, areas, verified, may_have_holes, has_close_points = _walk_clusters(
-            coordinates, rings, ring_starts, starts, walkable, selection == "first", selection == "last"
-        )
-    outlines = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, points, (offsets_of(sizes), np.arange(len(sizes) + 1))
+        for low, high in itertools.pairwise(bounds):
+            outlines = load_outlines(
+                coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
+            )
+            walked.append(_walk(outlines, marks[low:high], selection, max_levels))
+    return WalkedLevels(
+        concatenate_clusters([block.rings for block in walked]),
+        np.concatenate([block.verified for block in walked]),
+        np.concatenate([block.may_have_holes for block in walked]),
     )
-    if np.any(has_close_points):
-        rounded = np.flatnonzero(np.repeat(has_close_points, counts))
-        outlines[rounded] = with_valid_outlines(outlines[rounded])
-    return WalkedLevels(outlines, offsets_of(counts), areas, verified, may_have_holes)
+
+
+def _blocks(work: Ints) -> list[int]:
+    """Return where to cut a sequence of clusters into blocks of at most `_BLOCK` work, or one cluster."""
+    bounds, total = [0], 0
+    for cluster, one in enumerate(work.tolist()):
+        if total and total + one > _BLOCK:
+            bounds.append(cluster)
+            total = 0
+        total += one
+    return [*bounds, len(work)]
 
 
 def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
@@ -124,55 +166,73 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
     )
 
 
-@compiled
-def _walk_clusters(
-    coordinates: Floats,
-    rings: Ints,
-    ring_starts: Ints,
-    starts: Ints,
-    walkable: Flags,
-    first: bool,
-    last: bool,
-) -> tuple[Floats, Ints, Ints, Floats, Flags, Flags, Flags]:
-    """Walk one cluster after the other.
+def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels: int | None) -> WalkedLevels:
+    """Walk the clusters of a block."""
+    arcs = cut_into_arcs(outlines, find_crossings(outlines))
+    alive = resolve_contacts(outlines, arcs, marks)
+    curves = trace_curves(outlines, arcs, alive)
+    verified = arcs.sound & adds_up(curves, outlines.area, marks)
 
-    Returns points; sizes of levels; for each cluster the number of levels; areas of levels; for each cluster
-    whether it is verified, may have holes, and may have an outline that crosses itself by rounding.
-    """
-    clusters = len(starts) - 1
-    points = np.empty((len(coordinates) + 16, 2))
-    # No cluster has more levels than marks.
-    sizes, areas = np.empty(len(ring_starts), np.int64), np.empty(len(ring_starts))
-    counts = np.zeros(clusters, np.int64)
-    verified, may_have_holes = np.zeros(clusters, np.bool_), np.zeros(clusters, np.bool_)
-    has_close_points = np.zeros(clusters, np.bool_)
-    n = k = 0
-    for c in range(clusters):
-        marks = starts[c + 1] - starts[c]
-        if marks == 0:
-            verified[c] = True
-            continue
-        if not walkable[c]:
-            continue
-        outlines = load_outlines(coordinates, rings, ring_starts[starts[c] : starts[c + 1] + 1])
-        if not outlines.sound:
-            continue
-        arcs = cut_into_arcs(outlines, find_crossings(outlines))
-        if not arcs.sound:
-            continue
-        alive = np.ones(len(arcs.node), np.bool_)
-        if not resolve_contacts(outlines, arcs, alive):
-            continue
-        curves = trace_curves(outlines, arcs, alive)
-        if not adds_up(curves, outlines.area, marks):
-            continue
-        levels = (1, 1) if first else (marks if last else 1, marks)
-        points = with_room(points, n, room_for_all(arcs))
-        counts[c], may_have_holes[c] = write_levels(
-            outlines, arcs, curves, levels, points[n:], sizes[k:], areas[k:]
+    parts = largest_parts(outlines, arcs, curves)
+    cluster, level = curves.cluster[parts.curve], curves.level[parts.curve]
+    if selection == "all":
+        # Up to the first level that is missing.
+        wanted = level == positions_of(1, np.bincount(cluster, minlength=len(marks)))
+    else:
+        wanted = level == (1 if selection == "first" else marks[cluster])
+    wanted &= verified[cluster]
+    curve, cluster, level = parts.curve[wanted], cluster[wanted], level[wanted]
+    holes = parts.holes[wanted]
+
+    arc, room = curves.arc[curve], curves.room[curve]
+    is_thinned = np.zeros(len(marks), np.bool_)
+    if max_levels is not None:
+        is_thinned = np.bincount(cluster, minlength=len(marks)) > max_levels
+    rings = write_curves(outlines, arcs, arc, room, measure_only=bool(np.any(is_thinned)))
+    # Up to the first level that is not larger than what rounding can cause.
+    is_empty = rings.areas - holes <= rings.rounding
+    empty_before = np.cumsum(is_empty)
+    kept = empty_before == (empty_before - is_empty)[np.searchsorted(cluster, cluster)]
+    available = np.bincount(cluster[kept], minlength=len(marks))
+    may_have_holes = np.zeros(len(marks), np.bool_)
+    may_have_holes[cluster[kept & parts.may_have_holes[wanted]]] = True
+    chosen = np.flatnonzero(kept)
+    if np.any(is_thinned):
+        number, offsets = evenly_spaced_levels(available, max_levels or 1)
+        chosen = chosen[np.repeat(offsets_of(available)[:-1], np.diff(offsets)) + number - 1]
+        rings = write_curves(outlines, arcs, arc[chosen], room[chosen], measure_only=False)
+    elif not np.all(kept):
+        sizes = np.diff(rings.offsets)[chosen]
+        points = positions_of(rings.offsets[chosen], sizes)
+        rings = Rings(
+            rings.x[points], rings.y[points], offsets_of(sizes), rings.areas[chosen], rings.rounding[chosen]
         )
-        verified[c], has_close_points[c] = True, arcs.has_close_points
-        for _ in range(counts[c]):
-            n += sizes[k]
-            k += 1
-    return points[:n], sizes[:k], counts, areas[:k], verified, may_have_holes, has_close_points
+    levels = LevelRings(
+        rings.x,
+        rings.y,
+        rings.offsets,
+        rings.areas,
+        level[chosen],
+        np.searchsorted(cluster[chosen], np.arange(len(marks) + 1)),
+        available,
+    )
+    return WalkedLevels(_with_valid_rings(levels, arcs.has_close_points), verified, may_have_holes)
+
+
+def _with_valid_rings(rings: LevelRings, has_close_points: Flags) -> LevelRings:
+    """Repair rings that cross themselves by rounding, in clusters in which that is possible."""
+    close = np.flatnonzero(has_close_points & (rings.available > 0))
+    if not len(close):
+        return rings
+    suspects = select_clusters(rings, close)
+    polygons = suspects.polygons()
+    valid = with_valid_outlines(polygons.copy())
+    changed = ~shapely.equals_identical(polygons, valid)
+    if not np.any(changed):
+        return rings
+    repaired = rings_from_polygons(valid, suspects.offsets)
+    areas = np.where(changed, repaired.areas, suspects.areas)
+    repaired = replace(repaired, areas=areas, levels=suspects.levels, available=suspects.available)
+    chosen = np.zeros(len(has_close_points), np.bool_)
+    chosen[close] = True
+    return replace_clusters(rings, chosen, repaired)

@@ -14,32 +14,27 @@ from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.depth_walk import LevelSelection, walk_contours
 from polyframe.geometry.duplicate_outlines import keep_two_copies
-from polyframe.geometry.exact_contours import ContourLevels, cluster_contours
-from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
+from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings
+from polyframe.geometry.level_rings import LevelRings, replace_clusters
 
 
 def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
     """Return the contours of many clusters, as `exact_contours.cluster_contours` does."""
-    walked = walk_contours(polygons, offsets)
-    if np.all(walked.verified):
-        return ContourLevels(walked.polygons, walked.offsets)
-    members, starts, lost = _clusters(polygons, offsets, ~walked.verified)
-    computed = cluster_contours(members, starts)
-    owner = np.repeat(np.arange(len(walked.verified)), np.diff(walked.offsets))
-    owner = np.concatenate([owner, np.repeat(lost, np.diff(computed.offsets))])
-    order = np.argsort(owner, kind="stable")
-    return ContourLevels(
-        np.concatenate([walked.polygons, computed.polygons])[order],
-        np.searchsorted(owner[order], np.arange(len(walked.verified) + 1)),
-    )
+    rings = compiled_contour_rings(polygons, offsets)
+    return ContourLevels(rings.polygons(), rings.offsets)
 
 
 def compiled_contour_rings(
     polygons: NDArray[Any], offsets: ArrayLike, max_levels: int | None = None
 ) -> LevelRings:
     """Return the contours as flat rings, as `exact_contours.cluster_contour_rings` does."""
-    levels = compiled_cluster_contours(polygons, offsets)
-    return rings_from_polygons(levels.polygons, levels.offsets, max_levels)
+    walked = walk_contours(polygons, offsets, max_levels=max_levels)
+    if np.all(walked.verified):
+        return walked.rings
+    members, starts, _ = _clusters(polygons, offsets, ~walked.verified)
+    return replace_clusters(
+        walked.rings, ~walked.verified, cluster_contour_rings(members, starts, max_levels)
+    )
 
 
 def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Sort the events along a segment, and identify events at the same point (compiled).
+"""Sort the events along every segment, and identify events at the same point (compiled).
 
 Events are numbered as in `arcs`: 2 i and 2 i + 1 are those of crossing i, then come touches, then vertices.
 The site of an event is its crossing, or the event itself if it is not one of a crossing. Sites at the same
@@ -7,216 +7,268 @@ point are joined in a disjoint-set forest.
 
 import numpy as np
 
-from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.geometry.compiled.crossings import Crossings
-from polyframe.geometry.compiled.numba_jit import compiled_inner
-from polyframe.geometry.compiled.outlines import Outlines
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.geometry.compiled.crossings import place_crossing
+from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.predicates import compare_along, compare_perturbed
 
+#: Runs of more events than this are sorted by merging before the exact comparisons.
+_SHORT_RUN = 24
 
-@compiled_inner
-def ascending(keys: Floats) -> Ints:
-    """Return the order that sorts numbers, stable.
+#: The sign of a comparison that is not certain.
+_UNKNOWN = 2
 
-    A merge sort, because NumPy's sorts take seconds to compile.
+
+def sort_events(
+    edges: Floats, mark_of: ShortInts, segment: ShortInts, crossings: int, touches: ShortInts
+) -> tuple[ShortInts, ShortInts, ShortInts, Flags, Flags]:
+    """Sort all events along their segments.
 
     Parameters
     ----------
-    keys : ndarray of float64, shape (n,)
+    edges : ndarray of float64, shape (v, 4)
+    mark_of : ndarray of int32, shape (v,)
+        The mark of each segment.
+    segment : ndarray of int32, shape (e,)
+        The segment of each event.
+    crossings : int
+    touches : ndarray of int32, shape (m, 2)
 
     Returns
     -------
-    ndarray of int64, shape (n,)
+    place : ndarray of int32, shape (v + 1,)
+        The events of segment i are `order[place[i]:place[i + 1]]`.
+    order : ndarray of int32, shape (e,)
+    same : ndarray of int32, shape (e - n,)
+        The disjoint-set forest of sites at the same point.
+    joined : ndarray of bool, shape (e - n,)
+        Whether a site was joined to another one.
+    uncertain : ndarray of bool, shape (v,)
+        Whether the order along a segment is not certain.
     """
-    count = len(keys)
-    order, other = np.empty(count, np.int64), np.empty(count, np.int64)
+    place, order = np.zeros(len(edges) + 2, np.int32), np.empty(len(segment), np.int32)
+    longest = _group(segment, place, order)
+    same = np.arange(len(segment) - crossings, dtype=np.int32)
+    joined, uncertain = np.zeros(len(same), np.bool_), np.zeros(len(edges), np.bool_)
+    numbers, ranks, lines = np.empty((3, longest)), np.empty((3, longest), np.int32), np.empty((3, 4))
+    _sort(
+        edges,
+        mark_of,
+        segment,
+        crossings,
+        touches,
+        place,
+        order,
+        same,
+        joined,
+        uncertain,
+        numbers,
+        ranks,
+        lines,
+    )
+    return place[:-1], order, same, joined, uncertain
+
+
+@compiled
+def _group(segment: ShortInts, place: ShortInts, order: ShortInts) -> int:
+    """Sort events by segment, stable, and return the largest number of events of a segment."""
+    longest = 0
+    for e in range(len(segment)):
+        place[segment[e] + 2] += 1
+    for s in range(2, len(place)):
+        longest = max(longest, int(place[s]))
+        place[s] += place[s - 1]
+    for e in range(len(segment)):
+        order[place[segment[e] + 1]] = e
+        place[segment[e] + 1] += 1
+    return longest
+
+
+@compiled
+def _sort(
+    edges: Floats,
+    mark_of: ShortInts,
+    segment: ShortInts,
+    crossings: int,
+    touches: ShortInts,
+    place: ShortInts,
+    order: ShortInts,
+    same: ShortInts,
+    joined: Flags,
+    uncertain: Flags,
+    numbers: Floats,
+    ranks: ShortInts,
+    lines: Floats,
+) -> None:
+    for s in range(len(edges)):
+        begin, count = place[s], place[s + 1] - place[s]
+        if count < 2:
+            continue
+        for i in range(count):
+            numbers[0, i], numbers[1, i] = _place_along(
+                order[begin + i], s, edges, segment, crossings, touches
+            )
+        if count > _SHORT_RUN:
+            _merge_sort(numbers, ranks, count)
+            for row in range(2):
+                for i in range(count):
+                    numbers[2, i] = numbers[row, i]
+                for i in range(count):
+                    numbers[row, i] = numbers[2, ranks[0, i]]
+            for i in range(count):
+                ranks[1, i] = order[begin + i]
+            for i in range(count):
+                order[begin + i] = ranks[1, ranks[0, i]]
+        for i in range(1, count):
+            e, along, error = order[begin + i], numbers[0, i], numbers[1, i]
+            j = i
+            while j > 0:
+                f = order[begin + j - 1]
+                gap = along - numbers[0, j - 1]
+                if abs(gap) > error + numbers[1, j - 1]:
+                    if gap > 0.0:
+                        break
+                else:
+                    sign, tie = _compare(e, f, s, edges, mark_of, segment, crossings, touches, lines)
+                    if tie:
+                        one, other = site_of(e, crossings), site_of(f, crossings)
+                        joined[one] = joined[other] = True
+                        one, other = _root(same, one), _root(same, other)
+                        same[max(one, other)] = min(one, other)
+                    if sign == _UNKNOWN:
+                        uncertain[s] = True
+                    if sign >= 0:
+                        break
+                order[begin + j], numbers[0, j], numbers[1, j] = f, numbers[0, j - 1], numbers[1, j - 1]
+                j -= 1
+            order[begin + j], numbers[0, j], numbers[1, j] = e, along, error
+
+
+@compiled_inner
+def _place_along(
+    e: int, s: int, edges: Floats, segment: ShortInts, crossings: int, touches: ShortInts
+) -> tuple[float, float]:
+    """Return how far along its segment an event is, as a fraction, and the error bound of that."""
+    if e < 2 * crossings:
+        first = e - e % 2
+        along, across, error, error_across, _, _, _ = place_crossing(
+            edges, segment[first], segment[first + 1]
+        )
+        return (along, error) if e == first else (across, error_across)
+    if e >= 2 * crossings + len(touches):
+        return 0.0, 0.0
+    vertex = touches[e - 2 * crossings, 1]
+    ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+    if abs(bx - ax) >= abs(by - ay):
+        return (edges[vertex, 0] - ax) / (bx - ax), 1e-15
+    return (edges[vertex, 1] - ay) / (by - ay), 1e-15
+
+
+@compiled_inner
+def _merge_sort(keys: Floats, ranks: ShortInts, count: int) -> None:
+    """Fill the first row of ranks with the order that sorts the first row of keys, stable.
+
+    NumPy's sorts take seconds to compile.
+    """
     for i in range(count):
-        order[i] = i
-    width = 1
+        ranks[0, i] = i
+    width, row = 1, 0
     while width < count:
         for begin in range(0, count, 2 * width):
             middle, stop = min(begin + width, count), min(begin + 2 * width, count)
             i, j = begin, middle
             for k in range(begin, stop):
-                if i < middle and (j >= stop or keys[order[i]] <= keys[order[j]]):
-                    other[k] = order[i]
+                if i < middle and (j >= stop or keys[0, ranks[row, i]] <= keys[0, ranks[row, j]]):
+                    ranks[1 - row, k] = ranks[row, i]
                     i += 1
                 else:
-                    other[k] = order[j]
+                    ranks[1 - row, k] = ranks[row, j]
                     j += 1
-        order, other = other, order
+        row = 1 - row
         width *= 2
-    return order
+    if row == 1:
+        for i in range(count):
+            ranks[0, i] = ranks[1, i]
 
 
 @compiled_inner
-def sort_along(
-    run: Ints,
+def _compare(
+    e: int,
+    f: int,
     s: int,
-    outlines: Outlines,
-    crossings: Crossings,
-    along: Floats,
-    error: Floats,
-    same: Ints,
-) -> tuple[bool, bool]:
-    """Sort the events of one segment in place, and join those at the same point.
-
-    Returns whether the order is certain, and whether there are events at the same point.
-    """
-    if len(run) > 24:
-        keys, unsorted = np.empty(len(run)), np.empty(len(run), np.int64)
-        for i in range(len(run)):
-            keys[i], unsorted[i] = along[run[i]], run[i]
-        order = ascending(keys)
-        for i in range(len(run)):
-            run[i] = unsorted[order[i]]
-    certain, ties = True, False
-    for i in range(1, len(run)):
-        e = run[i]
-        j = i
-        while j > 0:
-            f = run[j - 1]
-            gap = along[e] - along[f]
-            if abs(gap) > error[e] + error[f]:
-                if gap > 0.0:
-                    break
-            else:
-                sign, tie, known = _compare(e, f, s, outlines, crossings)
-                certain = certain and known
-                if tie:
-                    ties = True
-                    _join(same, _site(e, len(crossings.segments)), _site(f, len(crossings.segments)))
-                if sign >= 0:
-                    break
-            run[j] = f
-            j -= 1
-        run[j] = e
-    return certain, ties
-
-
-@compiled_inner
-def _compare(e: int, f: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[int, bool, bool]:
+    edges: Floats,
+    mark_of: ShortInts,
+    segment: ShortInts,
+    crossings: int,
+    touches: ShortInts,
+    lines: Floats,
+) -> tuple[int, bool]:
     """Compare two events of a segment exactly.
 
-    Returns the sign, whether their points are the same, and whether the sign is certain. Touches and vertices
-    come before crossings at the same point.
+    Returns the sign, which is `_UNKNOWN` if it is not certain, and whether their points are the same. Touches
+    and vertices come before crossings at the same point.
     """
-    line = np.array([outlines.x[s], outlines.y[s], outlines.end_x[s], outlines.end_y[s]])
-    one, j = _line_through(e, s, outlines, crossings)
-    other, k = _line_through(f, s, outlines, crossings)
-    sign = compare_along(line, one, other)
+    for i in range(4):
+        lines[0, i] = edges[s, i]
+    j = _line_through(e, s, edges, mark_of, segment, crossings, touches, lines[1])
+    k = _line_through(f, s, edges, mark_of, segment, crossings, touches, lines[2])
+    sign = compare_along(lines)
     if sign != 0:
-        return sign, False, True
+        return sign, False
     if j < 0 or k < 0:
-        return (1 if j >= 0 else 0) - (1 if k >= 0 else 0), True, True
-    sign = compare_perturbed(line, one, other, (outlines.mark[outlines.ring[s]], j, k))
-    return sign, True, sign != 0
+        return (1 if j >= 0 else 0) - (1 if k >= 0 else 0), True
+    sign = compare_perturbed(lines, mark_of[s], j, k)
+    return sign if sign != 0 else _UNKNOWN, True
 
 
 @compiled_inner
-def _line_through(e: int, s: int, outlines: Outlines, crossings: Crossings) -> tuple[Floats, int]:
-    """Return a line that crosses segment s at an event, as two points, and its mark or -1."""
-    n, m = len(crossings.segments), len(crossings.touches)
-    if e < 2 * n:
-        t = crossings.segments[e // 2, 1 - e % 2]
-        line = np.array([outlines.x[t], outlines.y[t], outlines.end_x[t], outlines.end_y[t]])
-        return line, outlines.mark[outlines.ring[t]]
-    vertex = crossings.touches[e - 2 * n, 1] if e < 2 * n + m else s
-    px, py = outlines.x[vertex], outlines.y[vertex]
+def _line_through(
+    e: int,
+    s: int,
+    edges: Floats,
+    mark_of: ShortInts,
+    segment: ShortInts,
+    crossings: int,
+    touches: ShortInts,
+    line: Floats,
+) -> int:
+    """Set a line that crosses segment s at an event, as two points, and return its mark or -1."""
+    if e < 2 * crossings:
+        t = segment[e ^ 1]
+        for i in range(4):
+            line[i] = edges[t, i]
+        return int(mark_of[t])
+    vertex = touches[e - 2 * crossings, 1] if e < 2 * crossings + len(touches) else s
+    px, py = edges[vertex, 0], edges[vertex, 1]
     # Any other end of the line will do that is far enough not to be rounded to the same point.
     far = 1.0 + abs(px) + abs(py)
-    if abs(outlines.end_x[s] - outlines.x[s]) >= abs(outlines.end_y[s] - outlines.y[s]):
-        return np.array([px, py, px, py + far]), -1
-    return np.array([px, py, px + far, py]), -1
+    line[0], line[1] = px, py
+    if abs(edges[s, 2] - edges[s, 0]) >= abs(edges[s, 3] - edges[s, 1]):
+        line[2], line[3] = px, py + far
+    else:
+        line[2], line[3] = px + far, py
+    return -1
 
 
 @compiled_inner
-def are_same(e: int, f: int, same: Ints, crossings: int) -> bool:
-    """Return whether two events are known to be at the same point."""
-    return _root(same, _site(e, crossings)) == _root(same, _site(f, crossings))
-
-
-@compiled_inner
-def settle_points(same: Ints, crossings: int, is_exact: Flags, points: Floats) -> None:
-    """Give events at the same point the same coordinates: those of a vertex, or of the leftmost event."""
-    chosen = np.full(len(same), -1, np.int64)
-    for e in range(len(points)):
-        root = _root(same, _site(e, crossings))
-        best = chosen[root]
-        if best < 0 or (not is_exact[e], points[e, 0], points[e, 1]) < (
-            not is_exact[best],
-            points[best, 0],
-            points[best, 1],
-        ):
-            chosen[root] = e
-    for e in range(len(points)):
-        source = chosen[_root(same, _site(e, crossings))]
-        points[e, 0], points[e, 1] = points[source, 0], points[source, 1]
-
-
-@compiled_inner
-def number_nodes(same: Ints, crossings: int, is_exact: Flags, points: Floats, node: Ints) -> int:
-    """Number the points at which ties were broken.
-
-    Vertices are exact, so those with the same coordinates are joined here: their events need not be on a
-    common segment along which they were compared.
-    """
-    members, exact = np.zeros(len(same), np.int64), np.zeros(len(same), np.bool_)
-    for site in range(len(same)):
-        members[_root(same, site)] += 1
-    for e in range(len(points)):
-        if is_exact[e]:
-            exact[_root(same, _site(e, crossings))] = True
-    picked, k = np.empty(len(points), np.int64), 0
-    for e in range(len(points)):
-        root = _root(same, _site(e, crossings))
-        if exact[root] or members[root] > 1:
-            picked[k] = e
-            k += 1
-    for axis in (1, 0):
-        keys, unsorted = np.empty(k), picked.copy()
-        for i in range(k):
-            keys[i] = points[unsorted[i], axis]
-        order = ascending(keys)
-        for i in range(k):
-            picked[i] = unsorted[order[i]]
-    last = -1
-    for i in range(k):
-        e = picked[i]
-        root = _root(same, _site(e, crossings))
-        if not exact[root]:
-            continue
-        if last >= 0 and points[e, 0] == points[last, 0] and points[e, 1] == points[last, 1]:
-            other = _root(same, _site(last, crossings))
-            _join(same, root, other)
-            exact[_root(same, root)] = True
-        last = e
-
-    number, nodes = np.full(len(same), -1, np.int64), 0
-    for i in range(k):
-        root = _root(same, _site(picked[i], crossings))
-        if number[root] < 0:
-            number[root] = nodes
-            nodes += 1
-        node[picked[i]] = number[root]
-    return nodes
-
-
-@compiled_inner
-def _site(e: int, crossings: int) -> int:
+def site_of(e: int, crossings: int) -> int:
     """Return the number of an event's site: one for both events of a crossing."""
     return e // 2 if e < 2 * crossings else e - crossings
 
 
 @compiled_inner
-def _root(same: Ints, site: int) -> int:
+def _root(same: ShortInts, site: int) -> int:
     while same[site] != site:
         same[site] = same[same[site]]
-        site = same[site]
+        site = int(same[site])
     return site
 
 
-@compiled_inner
-def _join(same: Ints, one: int, other: int) -> None:
-    one, other = _root(same, one), _root(same, other)
-    same[max(one, other)] = min(one, other)
+def roots_of(same: ShortInts, sites: Ints) -> Ints:
+    """Return the root of some sites, equal for sites at the same point."""
+    roots = same[sites]
+    while True:
+        above = same[roots]
+        if np.array_equal(above, roots):
+            return roots.astype(np.int64)
+        roots = above

@@ -1,24 +1,18 @@
-"""Trace the level curves of one cluster, and choose the largest part of each level (compiled).
+"""Trace the level curves of clusters, and choose the largest part of each level (compiled).
 
 Outlines run anticlockwise and holes clockwise, so the signed areas of a level's curves add up to its area.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
-from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import Arcs
-from polyframe.geometry.compiled.event_order import ascending
-from polyframe.geometry.compiled.numba_jit import compiled_inner
+from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.rings import (
-    is_inside,
-    middle_of_longest,
-    ring_measures,
-    room_for_all,
-    write_curve,
-)
+from polyframe.geometry.compiled.rings import Rings, is_inside, middle_of_longest, write_curves
 
 #: Areas that differ by less than this fraction are tied, so that rounding does not decide. The second is a
 #: fraction of the areas of all marks.
@@ -26,239 +20,251 @@ _TIE = 1e-12
 _ROUNDING = 1e-13
 
 
-class LevelCurves(NamedTuple):
-    """The closed curves of all levels of a cluster.
+@dataclass(frozen=True)
+class LevelCurves:
+    """The closed curves of all levels of clusters, sorted by cluster, then level.
 
     Attributes
     ----------
     arc : ndarray of int64, shape (n,)
         One arc of each curve.
+    cluster : ndarray of int64, shape (n,)
     level : ndarray of int64, shape (n,)
     area : ndarray of float64, shape (n,)
         Signed: negative for a hole.
+    room : ndarray of int64, shape (n,)
+        At least the number of points of each curve as a closed ring.
     """
 
     arc: Ints
+    cluster: Ints
     level: Ints
     area: Floats
+    room: Ints
 
 
-@compiled_inner
-def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
-    """Trace the curves, and compute their signed areas."""
-    x, y, end_x, end_y = outlines.x, outlines.y, outlines.end_x, outlines.end_y
-    x0 = y0 = 0.0
-    for s in range(len(x)):
-        x0 += x[s] / len(x)
-        y0 += y[s] / len(x)
-    # Prefix sums of twice the area between the segments and the centre: an arc takes constant time, however
-    # many vertices it has.
-    swept = np.empty(len(x) + 1)
-    total = 0.0
-    for s in range(len(x)):
-        swept[s] = total
-        total += (x[s] - x0) * (end_y[s] - y0) - (end_x[s] - x0) * (y[s] - y0)
-    swept[len(x)] = total
+@dataclass(frozen=True)
+class LevelParts:
+    """The largest part of each level, sorted by cluster, then level.
 
-    count = len(arcs.node)
-    arc, level, area = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
-    seen = np.zeros(count, np.bool_)
-    n = 0
-    for begin in range(count):
-        if seen[begin] or not alive[begin]:
-            continue
-        twice = 0.0
-        a = begin
-        while not seen[a]:
-            seen[a] = True
-            f = arcs.end[a]
-            px, py = arcs.points[a, 0] - x0, arcs.points[a, 1] - y0
-            qx, qy = arcs.points[f, 0] - x0, arcs.points[f, 1] - y0
-            if arcs.bends[a] == 0:
-                twice += px * qy - qx * py
-            else:
-                s, t = arcs.segment[a], arcs.segment[f]
-                twice += px * (end_y[s] - y0) - (end_x[s] - x0) * py
-                twice += swept[t] - swept[s + 1]
-                if t <= s:
-                    ring = outlines.ring[s]
-                    twice += swept[outlines.first[ring + 1]] - swept[outlines.first[ring]]
-                twice += (x[t] - x0) * qy - qx * (y[t] - y0)
-            a = arcs.next_arc[a]
-        arc[n], level[n], area[n] = begin, arcs.level[begin], 0.5 * twice
-        n += 1
-    return LevelCurves(arc[:n], level[:n], area[:n])
-
-
-@compiled_inner
-def adds_up(curves: LevelCurves, area: float, marks: int) -> bool:
-    """Return whether each level is at most as large as the one before, and all add up to all marks."""
-    levels = np.zeros(marks + 2)
-    for i in range(len(curves.level)):
-        if not 1 <= curves.level[i] <= marks:
-            return False
-        levels[curves.level[i]] += curves.area[i]
-    slack = 1e-9 * area
-    for k in range(1, marks + 1):
-        if levels[k] < levels[k + 1] - slack:
-            return False
-    total = 0.0
-    for k in range(1, marks + 1):
-        total += levels[k]
-    return bool(abs(total - area) <= slack)
-
-
-@compiled_inner
-def write_levels(
-    outlines: Outlines,
-    arcs: Arcs,
-    curves: LevelCurves,
-    selected: tuple[int, int],
-    points: Floats,
-    sizes: Ints,
-    areas: Floats,
-) -> tuple[int, bool]:
-    """Write the outlines of the largest parts of some levels, until no area is left.
-
-    Parameters
+    Attributes
     ----------
-    selected : tuple of int
-        The first and last level to write, from 1.
-    points : ndarray of float64, shape (m, 2)
-        Filled with the points, ring after ring; must have `room_for_all` rows.
-    sizes, areas : ndarray of int64 and float64
-        Filled with the number of points of each level's outline, and its area.
-
-    Returns
-    -------
-    count : int
-        The number of levels written.
-    may_have_holes : bool
-        Whether one of them may have holes.
-    """
-    keys = np.empty(len(curves.level))
-    for i in range(len(keys)):
-        keys[i] = curves.level[i]
-    by_level = ascending(keys)
-    n = count = stop = 0
-    may_have_holes = False
-    for level in range(1, selected[1] + 1):
-        start = stop
-        while stop < len(by_level) and curves.level[by_level[stop]] == level:
-            stop += 1
-        if level < selected[0]:
-            continue
-        curve, holes, part_may_have_holes = largest_part(outlines, arcs, curves, by_level[start:stop])
-        if curve < 0:
-            break
-        size = write_curve(outlines, arcs, curves.arc[curve], points[n:])
-        area, rounding = ring_measures(points[n : n + size])
-        if area - holes <= rounding:
-            break
-        may_have_holes = may_have_holes or part_may_have_holes
-        sizes[count], areas[count] = size, area
-        n += size
-        count += 1
-    return count, may_have_holes
-
-
-@compiled_inner
-def largest_part(
-    outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints
-) -> tuple[int, float, bool]:
-    """Choose the largest part of a level by area without holes, the leftmost on ties.
-
-    Parameters
-    ----------
-    members : ndarray of int64, shape (m,)
-        The curves of the level.
-
-    Returns
-    -------
-    curve : int
-        Its outline; -1 if there is none.
-    holes : float
+    curve : ndarray of int64, shape (k,)
+        Its outline.
+    holes : ndarray of float64, shape (k,)
         The area of its holes, or of all holes of the level if that is enough to choose.
-    may_have_holes : bool
+    may_have_holes : ndarray of bool, shape (k,)
         Whether it may have holes.
     """
-    net = np.empty(len(members))
-    holes = 0.0
-    may_have_holes = False
-    for h in range(len(members)):
-        net[h] = curves.area[members[h]]
-        if net[h] <= 0.0:
-            holes -= net[h]
-            may_have_holes = may_have_holes or net[h] < 0.0
-    best = _largest(net)
-    if best < 0:
-        return -1, 0.0, False
-    slack = _TIE * net[best] + _ROUNDING * outlines.area
-    if _runner_up(net, best) < net[best] - holes - slack:
-        return members[best], holes, may_have_holes
-    if may_have_holes:
-        net = _without_holes(outlines, arcs, curves, members)
-        best = _largest(net)
-    if _runner_up(net, best) >= net[best] - slack:
-        best = _leftmost(outlines, arcs, curves, members, net, net[best] - slack)
-    return members[best], curves.area[members[best]] - net[best], may_have_holes
+
+    curve: Ints
+    holes: Floats
+    may_have_holes: Flags
 
 
-@compiled_inner
-def _largest(areas: Floats) -> int:
-    best = -1
-    for h in range(len(areas)):
-        if areas[h] > 0.0 and (best < 0 or areas[h] > areas[best]):
-            best = h
-    return best
+def trace_curves(outlines: Outlines, arcs: Arcs, alive: Flags) -> LevelCurves:
+    """Trace the curves of sound clusters, and compute their signed areas. Changes `alive`."""
+    count = len(arcs.segment)
+    arc, room, area = np.empty(count, np.int64), np.empty(count, np.int64), np.empty(count)
+    vertices = outlines.vertex_offsets()
+    clusters = len(vertices) - 1
+    n = _trace(
+        outlines.edges,
+        outlines.ring,
+        outlines.first,
+        outlines.cluster,
+        vertices,
+        arcs.segment,
+        arcs.points,
+        arcs.crossings,
+        arcs.end,
+        arcs.bends,
+        arcs.next_arc,
+        alive,
+        np.empty((clusters, 2)),
+        np.empty(len(outlines.edges) + clusters),
+        arc,
+        room,
+        area,
+    )
+    arc = arc[:n]
+    cluster = outlines.cluster[outlines.ring[arcs.segment[arc]]].astype(np.int64)
+    level = arcs.level[arc].astype(np.int64)
+    order = np.lexsort((level, cluster))
+    order = order[arcs.sound[cluster[order]]]
+    return LevelCurves(arc[order], cluster[order], level[order], area[order], room[order])
 
 
-@compiled_inner
-def _runner_up(areas: Floats, best: int) -> float:
-    second = 0.0
-    for h in range(len(areas)):
-        if h != best:
-            second = max(second, areas[h])
-    return second
-
-
-@compiled_inner
-def _leftmost(
-    outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints, areas: Floats, least: float
+@compiled
+def _trace(
+    edges: Floats,
+    ring: ShortInts,
+    first: ShortInts,
+    cluster: ShortInts,
+    vertices: Ints,
+    segment: ShortInts,
+    points: Floats,
+    crossings: int,
+    end: ShortInts,
+    bends: ShortInts,
+    next_arc: ShortInts,
+    alive: Flags,
+    centre: Floats,
+    swept: Floats,
+    arc: Ints,
+    room: Ints,
+    area: Floats,
 ) -> int:
-    """Return the leftmost (then the lowest) of the curves with at least a given area."""
-    points = np.empty((room_for_all(arcs), 2))
-    best = -1
-    best_x = best_y = 0.0
-    for h in range(len(members)):
-        if areas[h] <= 0.0 or areas[h] < least:
+    # Prefix sums of twice the area between the segments and the centre: an arc takes constant time, however
+    # many vertices it has. Each cluster has one more than segments.
+    for c in range(len(vertices) - 1):
+        x0 = y0 = 0.0
+        low, high = vertices[c], vertices[c + 1]
+        for s in range(low, high):
+            x0 += edges[s, 0] / (high - low)
+            y0 += edges[s, 1] / (high - low)
+        total = 0.0
+        for s in range(low, high):
+            swept[s + c] = total
+            total += (edges[s, 0] - x0) * (edges[s, 3] - y0) - (edges[s, 2] - x0) * (edges[s, 1] - y0)
+        swept[high + c] = total
+        centre[c, 0], centre[c, 1] = x0, y0
+
+    n = 0
+    for begin in range(len(segment)):
+        if not alive[begin]:
             continue
-        size = write_curve(outlines, arcs, curves.arc[members[h]], points)
-        x, y = points[0, 0], points[0, 1]
-        for i in range(size):
-            x, y = min(x, points[i, 0]), min(y, points[i, 1])
-        if best < 0 or (x, y) < (best_x, best_y):
-            best, best_x, best_y = h, x, y
-    return best
+        c = cluster[ring[segment[begin]]]
+        x0, y0 = centre[c, 0], centre[c, 1]
+        twice = 0.0
+        size = 1
+        a = begin
+        while alive[a]:
+            alive[a] = False
+            f = end[a]
+            site, end_site = a - crossings, f - crossings
+            if a < 2 * crossings:
+                site = a // 2
+            if f < 2 * crossings:
+                end_site = f // 2
+            px, py = points[site, 0] - x0, points[site, 1] - y0
+            qx, qy = points[end_site, 0] - x0, points[end_site, 1] - y0
+            if bends[a] == 0:
+                twice += px * qy - qx * py
+            else:
+                s, t = segment[a], segment[f]
+                twice += px * (edges[s, 3] - y0) - (edges[s, 2] - x0) * py
+                twice += swept[t + c] - swept[s + 1 + c]
+                if t <= s:
+                    r = ring[s]
+                    twice += swept[first[r + 1] + c] - swept[first[r] + c]
+                twice += (edges[t, 0] - x0) * qy - qx * (edges[t, 1] - y0)
+            size += 1 + bends[a]
+            a = int(next_arc[a])
+        arc[n], room[n], area[n] = begin, size, 0.5 * twice
+        n += 1
+    return n
 
 
-@compiled_inner
-def _without_holes(outlines: Outlines, arcs: Arcs, curves: LevelCurves, members: Ints) -> Floats:
-    """Return the areas of all members, with each hole subtracted from the smallest outline around it."""
-    net = np.empty(len(members))
-    for h in range(len(members)):
-        net[h] = curves.area[members[h]]
-    by_size = ascending(net)
-    points = np.empty((room_for_all(arcs), 2))
-    for h in range(len(members)):
-        hole = members[h]
-        if curves.area[hole] >= 0.0:
-            continue
-        px, py = middle_of_longest(points[: write_curve(outlines, arcs, curves.arc[hole], points)])
-        for g in by_size:
-            if curves.area[members[g]] <= -curves.area[hole]:
-                continue
-            if is_inside(px, py, points[: write_curve(outlines, arcs, curves.arc[members[g]], points)]):
-                net[g] += curves.area[hole]
+def adds_up(curves: LevelCurves, area: Floats, marks: Ints) -> Flags:
+    """Return whether the levels of each cluster shrink, and all together are as large as all its marks.
+
+    Parameters
+    ----------
+    curves : LevelCurves
+    area : ndarray of float64, shape (c,)
+        The sum of the areas of all marks of a cluster.
+    marks : ndarray of int64, shape (c,)
+        The number of marks of each cluster.
+    """
+    slots = offsets_of(marks + 1)
+    valid = (curves.level >= 1) & (curves.level <= marks[curves.cluster])
+    slot = slots[curves.cluster] + curves.level - 1
+    # After the last level of each cluster is one without an area.
+    sums = np.bincount(slot[valid], weights=curves.area[valid], minlength=slots[-1])
+    slack = 1e-9 * area
+    owner = np.repeat(np.arange(len(marks)), marks)
+    place = positions_of(slots[:-1], marks)
+    right = np.abs(np.bincount(owner, weights=sums[place], minlength=len(marks)) - area) <= slack
+    right[owner[~(sums[place] >= sums[place + 1] - slack[owner])]] = False
+    right[curves.cluster[~valid]] = False
+    return right
+
+
+def largest_parts(outlines: Outlines, arcs: Arcs, curves: LevelCurves) -> LevelParts:
+    """Choose the largest part of each level by area without holes, the leftmost on ties.
+
+    Levels without an outline are omitted.
+    """
+    count = len(curves.arc)
+    begins = np.ones(count, np.bool_)
+    begins[1:] = (curves.cluster[1:] != curves.cluster[:-1]) | (curves.level[1:] != curves.level[:-1])
+    group, starts = np.cumsum(begins) - 1, np.flatnonzero(begins)
+    holes = np.bincount(group, weights=-np.minimum(curves.area, 0.0), minlength=len(starts))
+    has_holes = np.zeros(len(starts), np.bool_)
+    has_holes[group[curves.area < 0.0]] = True
+    best, second = _largest_two(curves.area, group, starts)
+    largest = curves.area[best]
+    owner = curves.cluster[starts]
+    slack = _TIE * largest + _ROUNDING * outlines.area[owner]
+    present = largest > 0.0
+    doubtful = np.flatnonzero(present & ~(second < largest - holes - slack))
+    if len(doubtful):
+        sizes = np.diff(np.append(starts, count))[doubtful]
+        members = positions_of(starts[doubtful], sizes)
+        rings = write_curves(outlines, arcs, curves.arc[members], curves.room[members], measure_only=False)
+        lowest = np.minimum.reduceat(rings.y, rings.offsets[:-1])
+        bounds = offsets_of(sizes)
+        net = curves.area[members]
+        for k in np.flatnonzero(has_holes[doubtful]).tolist():
+            _subtract_holes(net[bounds[k] : bounds[k + 1]], rings, int(bounds[k]))
+        part = np.repeat(np.arange(len(doubtful)), sizes)
+        chosen, second = _largest_two(net, part, bounds[:-1])
+        # On a tie, the leftmost, then the lowest, of all that are as large.
+        least = net[chosen] - slack[doubtful]
+        tied = (second >= least)[part] & (net > 0.0) & (net >= least[part])
+        tied[chosen] = True
+        candidates = np.flatnonzero(tied)
+        order = np.lexsort((lowest[candidates], rings.x[rings.offsets[candidates]], part[candidates]))
+        candidates = candidates[order]
+        heads = np.ones(len(candidates), np.bool_)
+        heads[1:] = part[candidates][1:] != part[candidates][:-1]
+        chosen = candidates[heads]
+        best[doubtful] = members[chosen]
+        holes[doubtful] = curves.area[members[chosen]] - net[chosen]
+    return LevelParts(best[present], holes[present].astype(np.float64, copy=False), has_holes[present])
+
+
+def _largest_two(areas: Floats, group: Ints, starts: Ints) -> tuple[Ints, Floats]:
+    """Return the first of the largest areas of each group, and the second largest area, at least 0."""
+    order = np.lexsort((-areas, group))
+    best = order[starts]
+    follower = np.minimum(starts + 1, len(areas) - 1)
+    is_alone = np.diff(np.append(starts, len(areas))) == 1
+    return best, np.where(is_alone, 0.0, np.maximum(areas[order[follower]], 0.0))
+
+
+def _subtract_holes(net: Floats, rings: Rings, first: int) -> None:
+    """Subtract each hole of a level from the smallest outline around it.
+
+    Parameters
+    ----------
+    net : ndarray of float64, shape (m,)
+        The signed areas of the curves of the level, changed in place.
+    rings : Rings
+        Ring `first` is that of the first curve.
+    first : int
+    """
+    areas = net.copy()
+    by_size = np.argsort(areas, kind="stable")
+    for hole in np.flatnonzero(areas < 0.0).tolist():
+        px, py = middle_of_longest(*_points(rings, first + hole))
+        for outline in by_size[np.searchsorted(areas[by_size], -areas[hole], side="right") :].tolist():
+            if is_inside(px, py, *_points(rings, first + outline)):
+                net[outline] += areas[hole]
                 break
-    return net
+
+
+def _points(rings: Rings, ring: int) -> tuple[Floats, Floats]:
+    begin, stop = rings.offsets[ring], rings.offsets[ring + 1]
+    return rings.x[begin:stop], rings.y[begin:stop]

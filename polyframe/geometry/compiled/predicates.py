@@ -89,7 +89,7 @@ def _cross_expansion(
     dy: float,
 ) -> int:
     """Write (b - a) x (d - c) as an expansion; return the number of its terms, at most 16."""
-    count = 0
+    count = int(np.int64(0))  # with the literal 0, what follows would be compiled twice
     for u, v in (
         (two_sum(bx, -ax), two_sum(dy, -cy)),
         (two_sum(-by, ay), two_sum(dx, -cx)),
@@ -146,52 +146,57 @@ def perturbed_side(value: float, ax: float, ay: float, bx: float, by: float, lin
 
 
 @compiled_inner
-def compare_along(line: Floats, one: Floats, other: Floats) -> int:
+def compare_along(lines: Floats) -> int:
     """Return which of two lines crosses a third first, without perturbation: -1, 0 or 1.
 
-    Each line is x, y, x, y of two points; `one` and `other` are not parallel to `line`.
+    Parameters
+    ----------
+    lines : ndarray of float64, shape (3, 4)
+        The third line, then the two that are compared, each as x, y, x, y of two points. None of them is
+        parallel to the third line.
     """
-    ax, ay, bx, by = line[0], line[1], line[2], line[3]
-    a1, d1, a2, d2 = np.empty(16), np.empty(16), np.empty(16), np.empty(16)
-    na1 = _cross_expansion(a1, ax, ay, one[0], one[1], one[0], one[1], one[2], one[3])
-    nd1 = _cross_expansion(d1, ax, ay, bx, by, one[0], one[1], one[2], one[3])
-    na2 = _cross_expansion(a2, ax, ay, other[0], other[1], other[0], other[1], other[2], other[3])
-    nd2 = _cross_expansion(d2, ax, ay, bx, by, other[0], other[1], other[2], other[3])
-    difference = np.empty(1024)
-    count = 0
-    for i in range(na1):
-        for j in range(nd2):
-            count = _add_product(difference, count, a1[i], d2[j])
-    for i in range(na2):
-        for j in range(nd1):
-            count = _add_product(difference, count, -a2[i], d1[j])
+    ax, ay, bx, by = lines[0, 0], lines[0, 1], lines[0, 2], lines[0, 3]
+    expansions, counts = np.empty((5, 1024)), np.empty(5, np.int64)
+    for i in range(1, 3):
+        px, py, qx, qy = lines[i, 0], lines[i, 1], lines[i, 2], lines[i, 3]
+        # How far along the third line it is crossed, as a quotient of two expansions.
+        counts[2 * i] = _cross_expansion(expansions[2 * i], ax, ay, px, py, px, py, qx, qy)
+        counts[2 * i - 1] = _cross_expansion(expansions[2 * i - 1], ax, ay, bx, by, px, py, qx, qy)
+    difference, count = expansions[0], int(np.int64(0))
+    for i in range(counts[2]):
+        for j in range(counts[3]):
+            count = _add_product(difference, count, expansions[2, i], expansions[3, j])
+    for i in range(counts[4]):
+        for j in range(counts[1]):
+            count = _add_product(difference, count, -expansions[4, i], expansions[1, j])
     if count == 0:
         return 0
     sign = 1 if difference[count - 1] > 0.0 else -1
-    return sign if (d1[nd1 - 1] > 0.0) == (d2[nd2 - 1] > 0.0) else -sign
+    return sign if (expansions[1, counts[1] - 1] > 0.0) == (expansions[3, counts[3] - 1] > 0.0) else -sign
 
 
 @compiled_inner
-def compare_perturbed(line: Floats, one: Floats, other: Floats, marks: tuple[int, int, int]) -> int:
+def compare_perturbed(lines: Floats, on: int, j: int, k: int) -> int:
     """Break a tie of `compare_along` by the perturbations of the marks that the three lines belong to.
 
     Returns 0 only if two segments of one mark are in line, which no valid mark has.
     """
-    on, j, k = marks
-    d1 = cross(line[0], line[1], line[2], line[3], one[0], one[1], one[2], one[3])
-    d2 = cross(line[0], line[1], line[2], line[3], other[0], other[1], other[2], other[3])
-    first = 1 if d1 > 0.0 else -1
-    second = 1 if d2 > 0.0 else -1
+    ax, ay, bx, by = lines[0, 0], lines[0, 1], lines[0, 2], lines[0, 3]
+    px, py, qx, qy = lines[1, 0], lines[1, 1], lines[1, 2], lines[1, 3]
+    rx, ry, sx, sy = lines[2, 0], lines[2, 1], lines[2, 2], lines[2, 3]
+    first = 1 if cross(ax, ay, bx, by, px, py, qx, qy) > 0.0 else -1
+    second = 1 if cross(ax, ay, bx, by, rx, ry, sx, sy) > 0.0 else -1
     # A perturbation p of a mark changes the difference of the two places: by p x one / d1 for mark j, by
-    # -p x other / d2 for mark k, and by minus the sum of both for the mark of the line itself.
-    turn = cross(one[0], one[1], one[2], one[3], other[0], other[1], other[2], other[3])
+    # -p x other / d2 for mark k, and by minus the sum of both for the mark of the line itself. The cross
+    # products d1 and d2 of the line with the others have the signs `first` and `second`.
+    turn = cross(px, py, qx, qy, rx, ry, sx, sy)
     if j == k or (on < j and on < k):
         if turn != 0.0:
-            sign = perturbation_cross(line[0], line[1], line[2], line[3]) * first * second
+            sign = perturbation_cross(ax, ay, bx, by) * first * second
             sign = sign if turn < 0.0 else -sign
             return sign if on < j else -sign
         if j == k:
             return 0
     if j < k:
-        return perturbation_cross(one[0], one[1], one[2], one[3]) * first
-    return -perturbation_cross(other[0], other[1], other[2], other[3]) * second
+        return perturbation_cross(px, py, qx, qy) * first
+    return -perturbation_cross(rx, ry, sx, sy) * second

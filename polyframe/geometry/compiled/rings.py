@@ -1,10 +1,13 @@
-"""Write level curves as closed rings of points, measure them, and test for points inside (compiled)."""
+"""Write level curves as closed rings of points, and measure them (compiled)."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from polyframe.core.arrays import Floats
+from polyframe.core.arrays import Floats, Ints, ShortInts
+from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.arcs import Arcs
-from polyframe.geometry.compiled.numba_jit import compiled_inner
+from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import Outlines
 
 #: Areas thinner than so many rounding steps are rounding errors, as in `polygon_parts`, which is not
@@ -12,120 +15,146 @@ from polyframe.geometry.compiled.outlines import Outlines
 _ROUNDING_STEPS = 8
 
 
-@compiled_inner
-def write_curve(outlines: Outlines, arcs: Arcs, begin: int, points: Floats) -> int:
-    """Write a curve as a closed ring that begins at its leftmost point.
+@dataclass(frozen=True)
+class Rings:
+    """Closed rings, each from its leftmost point, and their measures.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (v,)
+        The points; none if the rings were only measured.
+    offsets : ndarray of int64, shape (k + 1,)
+        The offsets of the rings.
+    areas : ndarray of float64, shape (k,)
+        Signed: negative for a hole.
+    rounding : ndarray of float64, shape (k,)
+        The area that rounding can cause, see `polygon_parts`.
+    """
+
+    x: Floats
+    y: Floats
+    offsets: Ints
+    areas: Floats
+    rounding: Floats
+
+
+def write_curves(outlines: Outlines, arcs: Arcs, curves: Ints, room: Ints, *, measure_only: bool) -> Rings:
+    """Write or measure curves.
 
     Parameters
     ----------
-    begin : int
-        An arc of the curve.
-    points : ndarray of float64, shape (m, 2)
-        Filled from row 0; must have enough rows, see `room_for_all`.
-
-    Returns
-    -------
-    int
-        The number of points written.
+    outlines : Outlines
+    arcs : Arcs
+    curves : ndarray of int64, shape (k,)
+        An arc of each curve.
+    room : ndarray of int64, shape (k,)
+        At least the number of points of each ring.
+    measure_only : bool
+        Whether only the measures are wanted, which takes less memory.
     """
-    n = 0
-    a = begin
-    while True:
-        n = _write_point(arcs.points[a, 0], arcs.points[a, 1], points, n)
-        s = arcs.segment[a]
-        first, stop = outlines.first[outlines.ring[s]], outlines.first[outlines.ring[s] + 1]
-        for _ in range(arcs.bends[a]):
-            s += 1
-            if s == stop:
-                s = first
-            n = _write_point(outlines.x[s], outlines.y[s], points, n)
-        a = arcs.next_arc[a]
-        if a == begin:
-            break
-    if n > 1 and points[n - 1, 0] == points[0, 0] and points[n - 1, 1] == points[0, 1]:
-        n -= 1
-    leftmost = 0
-    for i in range(1, n):
-        if (points[i, 0], points[i, 1]) < (points[leftmost, 0], points[leftmost, 1]):
-            leftmost = i
-    # Rotate in place, by three reversals.
-    _reverse(points, 0, leftmost)
-    _reverse(points, leftmost, n)
-    _reverse(points, 0, n)
-    points[n, 0], points[n, 1] = points[0, 0], points[0, 1]
-    return n + 1
+    longest = int(room.max(initial=0))
+    capacity = longest if measure_only else int(room.sum())
+    x, y = np.empty(capacity), np.empty(capacity)
+    sizes, measures = np.empty(len(curves), np.int64), np.empty((len(curves), 3))
+    used = _write(
+        curves,
+        measure_only,
+        outlines.edges,
+        outlines.ring,
+        outlines.first,
+        arcs.segment,
+        arcs.points,
+        arcs.crossings,
+        arcs.bends,
+        arcs.next_arc,
+        np.empty((longest, 2)),
+        x,
+        y,
+        sizes,
+        measures,
+    )
+    for values in (x, y):
+        values.resize(used, refcheck=False)
+    rounding = _ROUNDING_STEPS * np.spacing(measures[:, 1]) * measures[:, 2]
+    return Rings(x, y, offsets_of(sizes), measures[:, 0].copy(), rounding)
 
 
-@compiled_inner
-def _write_point(x: float, y: float, points: Floats, n: int) -> int:
-    if n > 0 and points[n - 1, 0] == x and points[n - 1, 1] == y:
-        return n
-    points[n, 0], points[n, 1] = x, y
-    return n + 1
+@compiled
+def _write(
+    curves: Ints,
+    measure_only: bool,
+    edges: Floats,
+    ring: ShortInts,
+    first: ShortInts,
+    segment: ShortInts,
+    points: Floats,
+    crossings: int,
+    bends: ShortInts,
+    next_arc: ShortInts,
+    buffer: Floats,
+    x: Floats,
+    y: Floats,
+    sizes: Ints,
+    measures: Floats,
+) -> int:
+    """Set sizes, and areas, largest coordinates and lengths; return the number of points written."""
+    used = 0
+    for k in range(len(curves)):
+        n = 0
+        a = begin = curves[k]
+        while True:
+            s = segment[a]
+            site = a // 2 if a < 2 * crossings else a - crossings
+            px, py = points[site, 0], points[site, 1]
+            low, stop = first[ring[s]], first[ring[s] + 1]
+            for _ in range(bends[a] + 1):
+                if n == 0 or buffer[n - 1, 0] != px or buffer[n - 1, 1] != py:
+                    buffer[n, 0], buffer[n, 1] = px, py
+                    n += 1
+                s += 1
+                if s == stop:
+                    s = low
+                px, py = edges[s, 0], edges[s, 1]
+            a = next_arc[a]
+            if a == begin:
+                break
+        if n > 1 and buffer[n - 1, 0] == buffer[0, 0] and buffer[n - 1, 1] == buffer[0, 1]:
+            n -= 1
+        leftmost = 0
+        for i in range(1, n):
+            px, py = buffer[i, 0], buffer[i, 1]
+            if px < buffer[leftmost, 0] or (px == buffer[leftmost, 0] and py < buffer[leftmost, 1]):
+                leftmost = i
+        x0, y0 = buffer[leftmost, 0], buffer[leftmost, 1]
+        px, py = x0, y0
+        x[used], y[used] = px, py
+        twice = length = 0.0
+        largest = max(abs(px), abs(py))
+        for i in range(1, n + 1):
+            j = leftmost + i
+            if j >= n:
+                j -= n
+            qx, qy = buffer[j, 0], buffer[j, 1]
+            x[used + i], y[used + i] = qx, qy
+            twice += (px - x0) * (qy - y0) - (qx - x0) * (py - y0)
+            length += np.sqrt((qx - px) * (qx - px) + (qy - py) * (qy - py))
+            largest = max(largest, max(abs(qx), abs(qy)))
+            px, py = qx, qy
+        measures[k, 0], measures[k, 1], measures[k, 2] = 0.5 * twice, largest, length
+        sizes[k] = n + 1
+        if not measure_only:
+            used += n + 1
+    return used
 
 
-@compiled_inner
-def _reverse(points: Floats, begin: int, stop: int) -> None:
-    while begin < stop - 1:
-        stop -= 1
-        for axis in range(2):
-            points[begin, axis], points[stop, axis] = points[stop, axis], points[begin, axis]
-        begin += 1
+def middle_of_longest(x: Floats, y: Floats) -> tuple[float, float]:
+    """Return the midpoint of the longest edge of a ring, where no other curve touches it."""
+    at = int(np.argmax(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    return 0.5 * float(x[at] + x[at + 1]), 0.5 * float(y[at] + y[at + 1])
 
 
-@compiled_inner
-def room_for_all(arcs: Arcs) -> int:
-    """Return the largest number of points that all curves of a cluster together can have."""
-    room = 0
-    for a in range(len(arcs.bends)):
-        room += 2 + arcs.bends[a]
-    return room
-
-
-@compiled_inner
-def with_room(points: Floats, n: int, more: int) -> Floats:
-    """Return the first n points in an array with room for more."""
-    if n + more <= len(points):
-        return points
-    larger = np.empty((2 * (n + more), 2))
-    for i in range(n):
-        larger[i, 0], larger[i, 1] = points[i, 0], points[i, 1]
-    return larger
-
-
-@compiled_inner
-def middle_of_longest(points: Floats) -> tuple[float, float]:
-    """Return the midpoint of the longest edge, where no other curve touches this one."""
-    longest, at = -1.0, 0
-    for i in range(len(points) - 1):
-        length = abs(points[i + 1, 0] - points[i, 0]) + abs(points[i + 1, 1] - points[i, 1])
-        if length > longest:
-            longest, at = length, i
-    return 0.5 * (points[at, 0] + points[at + 1, 0]), 0.5 * (points[at, 1] + points[at + 1, 1])
-
-
-@compiled_inner
-def is_inside(px: float, py: float, points: Floats) -> bool:
+def is_inside(px: float, py: float, x: Floats, y: Floats) -> bool:
     """Return whether a point is inside a closed ring; for points on the ring the result is arbitrary."""
-    inside = False
-    for i in range(len(points) - 1):
-        ay, by = points[i, 1], points[i + 1, 1]
-        if (ay > py) != (by > py):
-            ax, bx = points[i, 0], points[i + 1, 0]
-            if px < ax + (bx - ax) * (py - ay) / (by - ay):
-                inside = not inside
-    return inside
-
-
-@compiled_inner
-def ring_measures(points: Floats) -> tuple[float, float]:
-    """Return the signed area of a closed ring, and the area that rounding can cause (see `polygon_parts`)."""
-    x0, y0 = points[0, 0], points[0, 1]
-    twice = length = 0.0
-    largest = max(abs(x0), abs(y0))
-    for i in range(len(points) - 1):
-        px, py, qx, qy = points[i, 0], points[i, 1], points[i + 1, 0], points[i + 1, 1]
-        twice += (px - x0) * (qy - y0) - (qx - x0) * (py - y0)
-        length += np.sqrt((qx - px) ** 2 + (qy - py) ** 2)
-        largest = max(largest, max(abs(qx), abs(qy)))
-    return 0.5 * twice, _ROUNDING_STEPS * np.spacing(largest) * length
+    meets = np.flatnonzero((y[:-1] > py) != (y[1:] > py))
+    ax, ay, bx, by = x[meets], y[meets], x[meets + 1], y[meets + 1]
+    return bool(np.count_nonzero(px < ax + (bx - ax) * (py - ay) / (by - ay)) % 2)
