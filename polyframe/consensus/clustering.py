@@ -5,12 +5,15 @@ of scikit-learn's `DBSCAN(metric="precomputed")` on the same graph (the tests co
 scikit-learn takes a second in every process.
 """
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.components import connected_components
 from polyframe.core.ragged import runs_of_equal
+from polyframe.geometry.candidate_pairs import Pairs
 
 
 def cluster_labels(
@@ -52,14 +55,39 @@ def cluster_labels(
     """
     near = distances <= eps
     left, right = left[near], right[near]
-    n_marks = int(group_offsets[-1])
-    core = core_marks(n_marks, left, right, min_samples)
-    labels = np.where(core, _core_components(left, right, core), n_marks)
+    core = core_marks(int(group_offsets[-1]), left, right, min_samples)
+    return labels_of_neighbours(core, group_offsets, lambda: [(left, right)])
+
+
+def labels_of_neighbours(
+    core: Flags, group_offsets: Ints, blocks: Callable[[], Iterable[Pairs]]
+) -> NDArray[np.int32]:
+    """Return the labels of `cluster_labels` for neighbours that are listed in blocks.
+
+    Parameters
+    ----------
+    core : (n,) bool
+        Which marks are cores.
+    group_offsets : (g + 1,) int64
+        Marks of each group.
+    blocks : callable
+        Returns the pairs of neighbours, some at a time, each pair once; called twice.
+
+    Returns
+    -------
+    (n,) int32
+    """
+    component = np.arange(len(core))
+    for left, right in blocks():
+        both = core[left] & core[right]
+        component = join_components(component, left[both], right[both])
+    labels = np.where(core, number_components(component, core), len(core))
     # A mark that is not a core takes the least label among its core neighbours.
-    for one, other in ((left, right), (right, left)):
-        joins = core[one] & ~core[other]
-        np.minimum.at(labels, other[joins], labels[one[joins]])
-    return _within_groups(np.where(labels == n_marks, -1, labels), group_offsets)
+    for left, right in blocks():
+        for one, other in ((left, right), (right, left)):
+            joins = core[one] & ~core[other]
+            np.minimum.at(labels, other[joins], labels[one[joins]])
+    return labels_within_groups(np.where(labels == len(core), -1, labels), group_offsets)
 
 
 def core_marks(n_marks: int, left: Ints, right: Ints, min_samples: int) -> Flags:
@@ -104,15 +132,37 @@ def cluster_members(labels: NDArray[np.int32], group_offsets: Ints) -> tuple[Int
     return members, runs_of_equal(cluster[members])
 
 
-def _core_components(left: Ints, right: Ints, core: Flags) -> Ints:
-    """Number the connected components of core marks by their first mark; any number for other marks."""
-    both = core[left] & core[right]
-    first = connected_components(len(core), left[both], right[both])
-    begins = core & (first == np.arange(len(core)))
-    return (np.cumsum(begins) - 1)[first]
+def join_components(component: Ints, left: Ints, right: Ints) -> Ints:
+    """Return the components of a graph to which more edges are added.
+
+    Parameters
+    ----------
+    component : (n,) int64
+        The first node of the component of each node.
+    left, right : (e,) int64
+        The nodes of the edges.
+
+    Returns
+    -------
+    (n,) int64
+    """
+    return connected_components(len(component), component[left], component[right])[component]
 
 
-def _within_groups(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:
+def number_components(component: Ints, core: Flags) -> Ints:
+    """Number the components of core marks by their first mark; any number for other marks.
+
+    Parameters
+    ----------
+    component : (n,) int64
+        The first mark of the component of each mark.
+    core : (n,) bool
+    """
+    begins = core & (component == np.arange(len(core)))
+    return (np.cumsum(begins) - 1)[component]
+
+
+def labels_within_groups(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:
     """Number the clusters of each group from 0; outliers stay -1."""
     sizes = np.diff(group_offsets)
     group = np.repeat(np.arange(len(sizes)), sizes)

@@ -8,21 +8,14 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.consensus.clustering import cluster_labels, cluster_members
-from polyframe.consensus.marks import (
-    GroupedMarks,
-    distances_between,
-    marks_taking_part,
-    member_pairs,
-    neighbour_distances,
-)
+from polyframe.consensus.group_clusters import cluster_groups
+from polyframe.consensus.marks import GroupedMarks, marks_taking_part
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
-from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.polygon_parts import fill_holes
 from polyframe.geometry.polygon_repair import RepairedPolygons
@@ -111,28 +104,9 @@ def cluster_marks(
         The polygons of `extractions`, if they are known.
     """
     marks = marks_taking_part(extractions, classifications, settings.filter, repaired)
-    near = neighbour_distances(marks, settings.eps, settings.engine)
-    labels = cluster_labels(
-        marks.group_offsets,
-        near.left,
-        near.right,
-        near.distances,
-        eps=settings.eps,
-        min_samples=settings.min_samples,
-    )
-    members, member_offsets = cluster_members(labels, marks.group_offsets)
-    first, second = member_pairs(marks, members, member_offsets)
-    within = distances_between(marks, (members[first], members[second]), near, settings.engine)
-    median, consensus = median_and_consensus(member_offsets, first, second, within)
-    return Clusters(
-        marks=marks,
-        labels=labels,
-        members=members,
-        member_offsets=member_offsets,
-        group=marks.group[members[member_offsets[:-1]]],
-        median=members[median],
-        consensus=consensus,
-    )
+    clustered = cluster_groups(marks, settings)
+    first = clustered.members[clustered.member_offsets[:-1]]
+    return Clusters(marks=marks, group=marks.group[first], **vars(clustered))
 
 
 def reduction_tables(clusters: Clusters, settings: Settings) -> Reduction:

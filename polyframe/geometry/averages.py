@@ -137,11 +137,31 @@ def median_and_consensus(
         - np.bincount(low, minlength=starts[-1])
         - np.bincount(high, minlength=starts[-1])
     )
-    least = np.minimum.reduceat(sums, starts[:-1])
-    medians = np.flatnonzero(sums <= least[cluster] + TIE)
-    medians = medians[np.unique(cluster[medians], return_index=True)[1]]
+    return first_with_least_sum(sums, starts), cluster_consensus(counts, cluster[low], finite)
 
-    return medians, cluster_consensus(counts, cluster[low], finite)
+
+def first_with_least_sum(sums: Floats, offsets: Ints) -> Ints:
+    """Return the median mark of each cluster, by the summed distances of the marks.
+
+    Parameters
+    ----------
+    sums : (m,) float64
+        Of each member, sorted by cluster.
+    offsets : (c + 1,) int64
+        Members of each cluster; no cluster is empty.
+
+    Returns
+    -------
+    (c,) int64
+        The first member with the least sum, or one that is larger by no more than 1e-12.
+    """
+    if len(offsets) < 2:
+        return np.empty(0, dtype=np.int64)
+    cluster = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    least = np.minimum.reduceat(sums, offsets[:-1])
+    medians = np.flatnonzero(sums <= least[cluster] + TIE)
+    first: Ints = medians[np.unique(cluster[medians], return_index=True)[1]]
+    return first
 
 
 def cluster_consensus(counts: Ints, cluster: Ints, distances: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyframe.core.arrays import Floats, Ints
+from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 
 Pairs = tuple[Ints, Ints]
@@ -85,7 +85,7 @@ def candidate_pairs(
     for first, second in _pairs_of_different(codes[order], ends):
         left, right = np.minimum(order[first], order[second]), np.maximum(order[first], order[second])
         if least_iou > 0:
-            near = _largest_iou(boxes, sizes, left, right) >= least_iou
+            near = may_be_near(boxes, sizes, left, right, eps)
             left, right = left[near], right[near]
         candidates.append((left, right))
     left, right = _concatenate(candidates)
@@ -131,12 +131,30 @@ def box_overlaps(boxes: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floa
     return np.asarray(np.prod(np.nan_to_num(np.maximum(sides, 0.0)), axis=1), dtype=np.float64)
 
 
-def _largest_iou(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floats:
-    """Return the largest IoU that boxes and areas allow for each pair."""
+def may_be_near(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any], eps: float) -> Flags:
+    """Return which pairs can have an IoU distance of `eps` or less, by their boxes and areas.
+
+    Parameters
+    ----------
+    boxes : ndarray of float64, shape (n, 4)
+        xmin, ymin, xmax, ymax.
+    areas : ndarray of float64, shape (n,)
+    left, right : ndarray of int, shape (p,)
+        Positions in `boxes` and `areas`.
+    eps : float
+
+    Returns
+    -------
+    ndarray of bool, shape (p,)
+        All of them if `eps` is 1 or more.
+    """
+    least_iou = 1.0 - eps - _MARGIN
+    if least_iou <= 0:
+        return np.ones(len(left), dtype=np.bool_)
     a, b = areas[left], areas[right]
     shared = np.minimum(np.minimum(a, b), box_overlaps(boxes, left, right))
     iou: Floats = np.divide(shared, a + b - shared, out=np.zeros_like(shared), where=shared > 0)
-    return iou
+    return np.asarray(iou >= least_iou)
 
 
 def _by_left_edge(boxes: Floats, groups: Ints) -> tuple[Ints, Ints]:

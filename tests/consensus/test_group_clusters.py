@@ -1,0 +1,138 @@
+"""Large groups, and outlines that occur many times, give the clusters of the way that small groups take."""
+
+import numpy as np
+import polars as pl
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyframe.consensus import group_clusters, large_groups, repeated_outlines
+from polyframe.consensus.group_clusters import ClusteredMarks, cluster_groups
+from polyframe.consensus.large_groups import Outlines
+from polyframe.consensus.marks import GroupedMarks
+from polyframe.core.settings import Settings
+
+NEVER = 10**9
+
+
+def marks_of(boxes: list[tuple[int, int, int]], classes: list[int], sizes: list[int]) -> GroupedMarks:
+    """Squares (x, y, side) on a coarse grid, so that distances equal to `eps` and ties occur."""
+    polygons = np.array([shapely.box(x, y, x + side, y + side) for x, y, side in boxes], dtype=object)
+    return GroupedMarks(
+        keys=pl.DataFrame({"classification_id": pl.Series(classes, dtype=pl.Int64)}),
+        polygons=polygons,
+        areas=shapely.area(polygons),
+        bounds=shapely.bounds(polygons).reshape(-1, 4),
+        group_offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        n_classifications=np.ones(len(sizes), np.int64),
+        rejected=0,
+        set_aside=0,
+        rows_set_aside=0,
+    )
+
+
+def clusters_of(marks: GroupedMarks, options: Settings, large: int, duplicates: int) -> ClusteredMarks:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group_clusters, "LARGE_GROUP", large)
+        patch.setattr(repeated_outlines, "MANY_DUPLICATES", duplicates)
+        # So that a group of ten marks has several blocks.
+        patch.setattr(large_groups, "_BLOCK", 20)
+        patch.setattr(repeated_outlines, "_BLOCK", 20)
+        return cluster_groups(marks, options)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> GroupedMarks:
+    sizes = draw(st.lists(st.integers(1, 14), min_size=1, max_size=3))
+    n = sum(sizes)
+    several = draw(st.lists(st.tuples(*[st.integers(0, 6)] * 2, st.integers(1, 5)), min_size=1, max_size=12))
+    boxes = draw(st.lists(st.sampled_from(several), min_size=n, max_size=n))
+    classes = draw(st.lists(st.integers(0, draw(st.integers(0, 6))), min_size=n, max_size=n))
+    return marks_of(boxes, classes, sizes)
+
+
+OPTIONS = st.builds(
+    Settings,
+    eps=st.sampled_from([0.25, 0.5, 0.75, 0.9, 1.0]),
+    min_samples=st.integers(1, 5),
+    engine=st.just("shapely"),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(groups(), OPTIONS, st.booleans())
+def test_large_groups_have_the_same_clusters_to_the_last_bit(
+    marks: GroupedMarks, options: Settings, keep: bool
+) -> None:
+    expected = clusters_of(marks, options, NEVER, NEVER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(large_groups, "MOST_KEPT", NEVER if keep else 1)
+        clusters = clusters_of(marks, options, 4, NEVER)
+    for name, values in vars(expected).items():
+        assert getattr(clusters, name).tolist() == values.tolist(), name
+
+
+@settings(max_examples=500, deadline=None)
+@given(groups(), OPTIONS)
+def test_repeated_outlines_count_as_often_as_they_occur(marks: GroupedMarks, options: Settings) -> None:
+    expected = clusters_of(marks, options, NEVER, NEVER)
+    clusters = clusters_of(marks, options, 2, 1)
+    for name, values in vars(expected).items():
+        if name == "consensus":
+            assert clusters.consensus == pytest.approx(values, abs=1e-12)
+        else:
+            assert getattr(clusters, name).tolist() == values.tolist(), name
+
+
+def test_outlines_are_the_same_only_point_for_point() -> None:
+    """The distance of two outlines could depend, in its last bit, on the vertex at which they begin."""
+    square = [(0, 0), (0, 2), (2, 2), (2, 0)]
+    other = shapely.Polygon([*square[1:], square[0]])
+    polygons = np.array([shapely.Polygon(square), other, shapely.Polygon(square)] * 20, dtype=object)
+    outlines = Outlines(polygons, shapely.area(polygons), shapely.bounds(polygons), np.arange(60))
+    distinct = repeated_outlines.distinct_outlines(outlines)
+    assert distinct is not None
+    assert distinct.first.tolist() == [0, 1]
+    assert distinct.outline.tolist() == [0, 1, 0] * 20
+
+
+def test_few_or_too_many_distinct_outlines_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    polygons = np.array([shapely.box(0, 0, 1, 1 + k // 2) for k in range(80)], dtype=object)
+    outlines = Outlines(polygons, shapely.area(polygons), shapely.bounds(polygons), np.arange(80))
+    assert repeated_outlines.distinct_outlines(outlines) is not None
+    monkeypatch.setattr(repeated_outlines, "MOST_DISTINCT", 39)
+    assert repeated_outlines.distinct_outlines(outlines) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(repeated_outlines, "MANY_DUPLICATES", 41)
+    assert repeated_outlines.distinct_outlines(outlines) is None
+
+
+def test_identical_marks_take_no_pairs() -> None:
+    """100,000 marks: a list of their pairs would take 40 GB."""
+    volunteers, copies = 1000, 100
+    boxes = [(k, 0, 50) for k in range(copies)] * volunteers
+    classes = np.repeat(np.arange(volunteers), copies).tolist()
+    outlines = {k: shapely.box(k, 0, k + 50, 50) for k in range(copies)}
+    marks = marks_of(boxes[:1], classes[:1], [1])
+    polygons = np.array([outlines[k] for k in range(copies)] * volunteers, dtype=object)
+    marks = GroupedMarks(
+        keys=pl.DataFrame({"classification_id": classes}),
+        polygons=polygons,
+        areas=shapely.area(polygons),
+        bounds=shapely.bounds(polygons),
+        group_offsets=np.array([0, len(polygons)]),
+        n_classifications=np.array([volunteers]),
+        rejected=marks.rejected,
+        set_aside=0,
+        rows_set_aside=0,
+    )
+    clusters = cluster_groups(marks, Settings(eps=0.5, engine="shapely"))
+    assert np.all(clusters.labels == 0)
+    # By hand: squares that are k apart have the distance 1 - (50 - k) / (50 + k), up to 1.
+    apart = np.abs(np.arange(copies)[:, None] - np.arange(copies))
+    distances = 1 - np.maximum(50 - apart, 0) / (50 + apart)
+    total = (distances.sum() * volunteers * (volunteers - 1) + volunteers * copies * (copies - 1)) / 2
+    pairs = len(polygons) * (len(polygons) - 1) / 2
+    assert clusters.consensus == pytest.approx([1 - total / pairs], abs=1e-12)
+    assert clusters.median.tolist() == [int(np.argmin(distances.sum(axis=0).round(9)))]
