@@ -60,7 +60,7 @@ OPTIONS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(groups(), OPTIONS, st.booleans())
 def test_large_groups_have_the_same_clusters_to_the_last_bit(
     marks: GroupedMarks, options: Settings, keep: bool
@@ -73,7 +73,7 @@ def test_large_groups_have_the_same_clusters_to_the_last_bit(
         assert getattr(clusters, name).tolist() == values.tolist(), name
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(groups(), OPTIONS)
 def test_repeated_outlines_count_as_often_as_they_occur(marks: GroupedMarks, options: Settings) -> None:
     expected = clusters_of(marks, options, NEVER, NEVER)
