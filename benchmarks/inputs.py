@@ -1,5 +1,6 @@
 """Provide the input of the benchmark: synthetic exports, clusters of their marks, and traced outlines."""
 
+import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,12 @@ class Inputs:
         options = {"volunteers": self.sizes.volunteers, "vertices": self.sizes.vertices, "jitter": 0.004}
         return self._export(f"jittered-{subjects}", {**options, "subjects": subjects})
 
+    def mixed(self, subjects: int) -> Export:
+        """Return an export with a bit of everything: all tools, both workflow versions, several images."""
+        options = {"polygon_share": 0.3, "old_share": 0.3, "frames": 2, "slips": 0.02}
+        sizes = {"subjects": subjects, "volunteers": self.sizes.volunteers, "vertices": self.sizes.vertices}
+        return dataclasses.replace(self._export("mixed", options | sizes), workflow_version="7")
+
     def clicked(self) -> Export:
         """Return an export of polygons of 4 to 9 clicked corners."""
         drawings = Drawings(self.sizes.clicked, 12, (2, 3), vertices=(4, 9), is_clicked=True)
@@ -218,7 +225,7 @@ class Inputs:
     def _export(self, name: str, options: dict[str, Any]) -> Export:
         if name not in self._exports:
             path = self.folder / f"{name}.csv"
-            written = write_export(path, SynthOptions(**PLAIN, **options))
+            written = write_export(path, SynthOptions(**PLAIN | options))
             first = pl.read_csv(path, n_rows=1, schema_overrides={"workflow_version": pl.String})
             version = first["workflow_version"].item()
             self._exports[name] = Export(

@@ -87,7 +87,7 @@ class Bench:
         if (stage, engine) not in self._startups:
             export, output = self.inputs.project(1), self.inputs.folder / "startup"
             command = ours.command(stage, export, output, engine)
-            times = [run_process(command).seconds for _ in range(1 + max(3, self.runs))]
+            times = [run_process(command).seconds for _ in range(2 if self.quick else 4)]
             self._startups[stage, engine] = statistics.median(times[1:])
             self.report.notes.append(
                 f"`polyframe {stage}`, {ours.LABELS[engine]}, on one subject takes "
