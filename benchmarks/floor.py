@@ -77,7 +77,8 @@ class Partition:
 def load_partition(export: Export) -> Partition:
     """Prepare the arrays of an export with polyframe's own functions."""
     extraction = pf.extract(export.path, workflow_id=WORKFLOW_ID)
-    settings = Settings(filter="all", eps=ours.EPS, min_samples=ours.MIN_SAMPLES)
+    engine = ours.engines()[0]
+    settings = Settings(filter="all", eps=ours.EPS, min_samples=ours.MIN_SAMPLES, engine=engine)
     clusters = cluster_marks(extraction.extractions, extraction.classifications, settings)
     cells = pl.read_csv(export.path, columns=["annotations"])["annotations"].to_list()
 
@@ -90,7 +91,7 @@ def load_partition(export: Export) -> Partition:
 
     polygons, areas = clusters.marks.polygons, clusters.marks.areas
     left, right = _needed_pairs(clusters)
-    shared = engine_named("auto").intersection_areas(polygons, left, right)
+    shared = engine_named(engine).intersection_areas(polygons, left, right)
     distances = 1 - shared / (areas[left] + areas[right] - shared)
     near = distances <= ours.EPS
     both = np.concatenate([left[near], right[near]]), np.concatenate([right[near], left[near]])

@@ -192,7 +192,7 @@ class Inputs:
             # Not every volunteer outlines the object.
             options = {**ONE_CLUSTER, "volunteers": most + most // 10 + 10, "vertices": sizes.vertices}
             extraction = pf.extract(self._export("cluster", options).path, workflow_id=WORKFLOW_ID)
-            settings = Settings(filter="all")
+            settings = Settings(filter="all", engine="shapely")
             clusters = cluster_marks(extraction.extractions, extraction.classifications, settings)
             marks = clusters.marks.polygons[clusters.members[slice(*clusters.member_offsets[:2])]]
             if len(marks) < most:

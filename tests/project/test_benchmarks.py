@@ -1,0 +1,194 @@
+"""The benchmarks in `benchmarks/`: what they measure, compare and stop."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+from exports import ROOT
+
+from polyframe.synthetic import SynthOptions, write_export
+
+FOLDER = ROOT / "benchmarks"
+
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Return a function that imports a module of the benchmarks."""
+    if not FOLDER.is_dir():
+        pytest.skip("benchmarks/ is not part of this copy")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+    yield importlib.import_module
+    names = {path.stem for path in FOLDER.glob("*.py")}
+    for name in (set(sys.modules) - before) & names:
+        del sys.modules[name]
+
+
+def call(script: str, *arguments: object, **variables: str) -> str:
+    """Run a benchmark in a new process; return what it prints."""
+    command = [sys.executable, str(FOLDER / script), *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_quick_run_has_a_row_for_each_target(reference_python: str, tmp_path: Path, load: Load) -> None:
+    """It exits with 1 if results differ, from the reference or between engines."""
+    variables = {"POLYFRAME_REFERENCE_PYTHON": reference_python}
+    call("run.py", "--quick", "--work", tmp_path / "work", "--out", tmp_path, **variables)
+    rows = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["rows"]
+    targets = {key for key, target in load("targets").TARGETS.items() if not target.in_scale}
+    if not load("inputs").TRACED.exists():
+        targets.remove("bu-bil")
+    assert {row["key"] for row in rows} - {""} == targets
+    assert all(not row["failure"] for row in rows)
+    # Tiny inputs measure nothing.
+    assert all(row["met"] is None for row in rows)
+    table = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert all(f"| {row['measure']}" in table for row in rows)
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.slow
+def test_small_large_exports(tmp_path: Path) -> None:
+    call(
+        "scale.py",
+        "--gigabytes",
+        "0.002",
+        "--folder",
+        tmp_path / "work",
+        "--out",
+        tmp_path,
+        "--engine",
+        "shapely",
+    )
+    table = (tmp_path / "scale.md").read_text(encoding="utf-8")
+    assert "| run, nothing new |" in table
+    assert "No problems." in table
+
+
+@pytest.mark.slow
+def test_a_version_has_the_tables_of_itself(tmp_path: Path) -> None:
+    printed = call("compare_versions.py", ROOT, "--quick", "--engines", "shapely")
+    assert printed.splitlines()[-1] == "no differences"
+
+
+def test_targets_of_an_earlier_version_are_adjusted_to_this_machine(load: Load) -> None:
+    report, measuring = load("report"), load("measuring")
+    row = report.Row("processor", "whole process", against="before", theirs=10.6, ours=6.9)
+    measuring.set_target(row, "synth")
+    assert row.most_ours == pytest.approx(7.0)  # 3.5 s where the earlier version took 5.3 s
+    assert row.met
+    assert row.target == "≤ 7.00 s (3.50 s)"
+    alone = measuring.set_target(report.Row("processor", "whole process", ours=6.9), "synth")
+    assert (alone.met, alone.target) == (False, "≤ 3.50 s")
+
+
+def test_a_failure_meets_no_target(load: Load) -> None:
+    row = load("report").Row("groups", "memory", failure="over 300 s", most_ours=2000, unit="MB")
+    assert row.met is False
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "message"),
+    [
+        ("import time; time.sleep(600)", {"seconds": 0.1, "resident_mb": 1e6}, "over 0 s"),
+        ("x = bytearray(300_000_000); input()", {"seconds": 600, "resident_mb": 200}, "over 200 MB"),
+    ],
+)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is sampled from /proc")
+def test_a_process_over_a_limit_is_stopped(
+    code: str, limits: dict[str, float], message: str, load: Load
+) -> None:
+    processes = load("processes")
+    # A child of a child is stopped, too.
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    with pytest.raises(processes.LimitError, match=message):
+        processes.run_process([sys.executable, "-c", code], limits=processes.Limits(**limits))
+
+
+def test_repeated_exports_have_other_ids_and_the_same_drawings(tmp_path: Path, load: Load) -> None:
+    block, export = tmp_path / "block.csv", tmp_path / "export.csv"
+    rows = write_export(block, SynthOptions(subjects=7, volunteers=4, vertices=12, old_share=0)).rows
+    load("scale").repeat_export(block, export, 3)
+    frame = pl.read_csv(export, infer_schema=False)
+    first, *others = (frame.slice(rows * copy, rows) for copy in range(3))
+    assert first.equals(pl.read_csv(block, infer_schema=False))
+    for copy in others:
+        assert copy["annotations"].equals(first["annotations"])
+    assert frame["classification_id"].n_unique() == 3 * rows
+    assert frame["subject_ids"].n_unique() == 3 * 7
+    about = [next(iter(json.loads(cell))) for cell in frame["subject_data"]]
+    assert about == frame["subject_ids"].to_list()
+
+
+def write_table(folder: Path, **columns: object) -> Path:
+    """Write a table with two squares, with other columns if there are any."""
+    squares = {"clusters_x": [[0.0, 1, 1, 0]] * 2, "clusters_y": [[0.0, 0, 1, 1]] * 2, "area": [1.0, 1.0]}
+    folder.mkdir(parents=True)
+    pl.DataFrame({**squares, **columns}).write_parquet(folder / "part-00000.parquet")
+    return folder
+
+
+def test_tables_are_compared(tmp_path: Path, load: Load) -> None:
+    tables, compare = load("tables"), load("compare")
+    one = write_table(tmp_path / "one" / "reductions")
+    same = write_table(tmp_path / "same" / "reductions", new=[1, 2])
+    compared = tables.compare_table(one, same)
+    assert compared.is_identical
+    assert compared.new_columns == ("new",)
+
+    turned = {"clusters_x": [[0.0, 1, 1, 0], [1.0, 1, 0, 0]], "clusters_y": [[0.0, 0, 1, 1], [0.0, 1, 1, 0]]}
+    compared = tables.compare_table(one, write_table(tmp_path / "turned" / "reductions", **turned))
+    assert not compared.is_identical
+    assert compared.turned == 1
+
+    others = {
+        "area": {"area": [1.0, 1 + 1e-6]},
+        "shape": {"clusters_x": [[0.0, 1, 1, 0], [0.0, 1, 1, 1e-6]]},
+        "rows": {"clusters_x": [[0.0]], "clusters_y": [[0.0]], "area": [1.0]},
+    }
+    for name, columns in others.items():
+        with pytest.raises(compare.ResultsDifferError):
+            tables.compare_table(one, write_table(tmp_path / name / "reductions", **columns))
+    with pytest.raises(compare.ResultsDifferError, match="no column"):
+        tables.compare_table(same, one)
+    with pytest.raises(compare.ResultsDifferError, match="no such table"):
+        tables.compare_table(one, tmp_path / "missing" / "reductions")
+
+
+@pytest.mark.parametrize("is_clicked", [False, True])
+def test_drawings_are_marks_of_every_volunteer(is_clicked: bool, tmp_path: Path, load: Load) -> None:
+    import polyframe as pf
+
+    outlines = load("outlines")
+    drawings = outlines.Drawings(5, 4, (2, 3), vertices=(4, 9), is_clicked=is_clicked)
+    path = tmp_path / "export.csv"
+    outlines.write_drawings(path, drawings, 1)
+    marks = pf.extract(path).extractions
+    assert marks.height == drawings.marks == 4 * (2 + 3 + 2 + 3 + 2)
+    assert marks["x"].list.len().is_between(4, 9).all()
+    assert pf.reduce(pf.extract(path), engine="shapely").reductions["clusters_count"].sum() > 0
+    outlines.write_drawings(tmp_path / "again.csv", drawings, 1)
+    assert path.read_bytes() == (tmp_path / "again.csv").read_bytes()
+
+
+def test_identical_drawings(tmp_path: Path, load: Load) -> None:
+    import polyframe as pf
+
+    outlines = load("outlines")
+    path = tmp_path / "export.csv"
+    outlines.write_drawings(path, outlines.Drawings(1, 3, marks_each=4, is_identical=True), 1)
+    marks = pf.extract(path, duplicate_marks="keep").extractions
+    assert (marks.height, marks["x"].n_unique()) == (12, 1)
