@@ -23,7 +23,7 @@ from polyframe.geometry.input_checks import list_of_items
 from polyframe.geometry.isolate_failures import apply_isolated
 from polyframe.geometry.polygon_parts import have_area, largest_parts
 from polyframe.geometry.self_intersections import too_many_crossings
-from polyframe.geometry.star_shaped import are_star_shaped
+from polyframe.geometry.simple_outlines import are_simple
 
 #: An area of this fraction of its box, in a box of this fraction of its coordinates, cannot be rounding.
 _CLEAR_SHARE = 1e-3
@@ -112,7 +112,7 @@ def _polygons_of_usable(x: Floats, y: Floats, offsets: Ints, boxes: Floats) -> R
     # Before anything else: if an outline crosses itself very often, even `is_valid` may take minutes.
     rejected = too_many_crossings(x, y, offsets[:-1], np.diff(offsets))
     polygons[rejected], problems[rejected] = None, TOO_MANY_CROSSINGS
-    doubtful = np.flatnonzero(~rejected & ~are_star_shaped(x, y, offsets, boxes))
+    doubtful = np.flatnonzero(~rejected & ~are_simple(x, y, offsets, boxes))
     broken = doubtful[~shapely.is_valid(polygons[doubtful])]
     polygons[broken] = apply_isolated(_repair, polygons[broken], failed=None)
     problems[broken[shapely.is_missing(polygons[broken])]] = REPAIR_FAILED
