@@ -5,8 +5,9 @@ directory, exactly like the command of that name. Notes about what was chosen or
 it, notes that may need action are warnings (`PolyframeWarning`), and others are in the log `polyframe`.
 """
 
+import importlib
 from collections.abc import Iterable
-from typing import Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Unpack, overload
 
 import polars as pl
 
@@ -29,23 +30,24 @@ from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import PolyframeWarning, show
 from polyframe.core.setting_keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
-from polyframe.export.export_output import export
-from polyframe.export.exported_file import Exported
-from polyframe.export.geo_frames import to_geopandas
-from polyframe.export.report.write_report import Reported, report
-from polyframe.panoptes.config.write_config import config
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
 from polyframe.pipeline.in_memory import Exports, cluster_in_memory, export_sources, extract_in_memory
 from polyframe.pipeline.load_marks import InputMarks
 from polyframe.pipeline.run import run_export
 from polyframe.pipeline.summary import Summary
-from polyframe.pipeline.tune import tune
 from polyframe.pipeline.write_stage import write_stage
-from polyframe.store import validation
-from polyframe.store.reading import scan
-from polyframe.store.status import Status, status
-from polyframe.store.validation import Finding, Findings
-from polyframe.synthetic.synth import synth
+
+if TYPE_CHECKING:
+    from polyframe.export.export_output import export
+    from polyframe.export.exported_file import Exported
+    from polyframe.export.geo_frames import to_geopandas
+    from polyframe.export.report.write_report import Reported, report
+    from polyframe.panoptes.config.write_config import config
+    from polyframe.pipeline.tune import tune
+    from polyframe.store.reading import scan
+    from polyframe.store.status import Status, status
+    from polyframe.store.validation import Finding, Findings, validate
+    from polyframe.synthetic.synth import synth
 
 __all__ = [
     "DrawingTask",
@@ -73,6 +75,32 @@ __all__ = [
     "tune",
     "validate",
 ]
+
+
+#: Where the other public names are defined. They are imported when they are used, so that a command does not
+#: wait for the modules of the other commands.
+_IMPORTED_LATE: Final = {
+    "Exported": "polyframe.export.exported_file",
+    "Finding": "polyframe.store.validation",
+    "Findings": "polyframe.store.validation",
+    "Reported": "polyframe.export.report.write_report",
+    "Status": "polyframe.store.status",
+    "config": "polyframe.panoptes.config.write_config",
+    "export": "polyframe.export.export_output",
+    "report": "polyframe.export.report.write_report",
+    "scan": "polyframe.store.reading",
+    "status": "polyframe.store.status",
+    "synth": "polyframe.synthetic.synth",
+    "to_geopandas": "polyframe.export.geo_frames",
+    "tune": "polyframe.pipeline.tune",
+    "validate": "polyframe.store.validation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _IMPORTED_LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_IMPORTED_LATE[name]), name)
 
 
 @with_settings("extract", "reduce", "contours", "carried", "run")
@@ -417,24 +445,3 @@ def contours(
     for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
         say(note)
     return table
-
-
-def validate(output: AnyPath) -> Findings:
-    """Read everything in an output directory and list problems, like `polyframe validate`.
-
-    Parameters
-    ----------
-    output : path
-        The output directory; nothing in it is changed.
-
-    Returns
-    -------
-    list of Finding
-        Empty if there are no problems. Its attributes `tables`, `parts` and `rows` count what was read.
-
-    Raises
-    ------
-    PolyframeError
-        If the directory is not an output directory, has no tables yet, or changed during the check.
-    """
-    return validation.check(local_path(output, "output"))

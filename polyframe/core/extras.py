@@ -1,6 +1,5 @@
 """Describe the optional parts of polyframe: which are installed, and how to install the others."""
 
-import importlib.metadata
 import importlib.util
 from typing import Final
 
@@ -15,7 +14,9 @@ def install_command(extra: str) -> str:
 
 def installed_engines() -> str:
     """Return the installed engines with their versions, on one line, without importing them."""
-    shapely = f"shapely {importlib.metadata.version('shapely')}"
+    from importlib.metadata import version  # late, since it takes a twentieth of a second
+
+    shapely = f"shapely {version('shapely')}"
     if importlib.util.find_spec("numba") is None:
         return f"{shapely}; for compiled: {install_command('fast')}"
-    return f"{shapely}, compiled with numba {importlib.metadata.version('numba')}"
+    return f"{shapely}, compiled with numba {version('numba')}"

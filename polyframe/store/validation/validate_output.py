@@ -1,5 +1,6 @@
 """Validate an output directory: its manifest, its files, and its rows by partition."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 from polyframe.consensus.contours import clusters_thinned
 from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
+from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.store.manifest import Manifest, PartitionRecord, load_manifest
@@ -21,21 +23,26 @@ from polyframe.store.validation.check_agreement import PartitionTables
 from polyframe.store.validation.finding import Finding, Findings
 
 
-def check(output: Path) -> Findings:
-    """Read and check everything in an output directory.
+def validate(output: str | os.PathLike[str]) -> Findings:
+    """Read everything in an output directory and list problems, like `polyframe validate`.
 
     Parameters
     ----------
-    output : Path
+    output : path
         The output directory; nothing in it is changed.
+
+    Returns
+    -------
+    list of Finding
+        Empty if there are no problems. Its attributes `tables`, `parts` and `rows` count what was read.
 
     Raises
     ------
     PolyframeError
-        If it is not a polyframe output directory, has no tables yet, or changed during the check.
+        If the directory is not an output directory, has no tables yet, or changed during the check.
     """
     use_polars()
-    directory = Output(output)
+    directory = Output(local_path(output, "output"))
     with check_unchanged(directory, "check"):
         return _check(directory)
 
