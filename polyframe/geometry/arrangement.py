@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
+from polyframe.core.sorting import order_in_groups
 from polyframe.geometry.candidate_pairs import pair_with_runs
 from polyframe.geometry.noding import SNAP_TOLERANCE, NodedArcs, node_outlines
 
@@ -106,9 +107,11 @@ def build_arrangement(
     arcs = node_outlines(drawn, ring_offsets, ring_cluster, ring_weight, tolerances)
     coordinates = arcs.points[arcs.nodes]
     ends = _ends(coordinates, arcs.offsets)
-    used, origin = np.unique(
-        np.concatenate([arcs.nodes[arcs.offsets[:-1]], arcs.nodes[arcs.offsets[1:] - 1]]), return_inverse=True
-    )
+    begin_and_end = np.concatenate([arcs.nodes[arcs.offsets[:-1]], arcs.nodes[arcs.offsets[1:] - 1]])
+    is_used = np.zeros(len(arcs.points), dtype=np.bool_)
+    is_used[begin_and_end] = True
+    used = np.flatnonzero(is_used)
+    origin = (np.cumsum(is_used) - 1)[begin_and_end]
     order = _sort_by_angle(origin, ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
     left, wrong = _depths(arcs, used, origin, order, (rings, ring_cluster, ring_weight))
     right = left - arcs.step
@@ -170,14 +173,16 @@ def _sort_by_angle(origin: Ints, across: Floats, up: Floats) -> Ints:
     steep = np.abs(up) > np.abs(across)
     quarter = np.select([steep & (up < 0), steep, across >= 0, up < 0], [1, 3, 2, 0], default=4)
     run = np.where(steep, up, np.where(across == 0, 1.0, across))
-    return np.lexsort((np.where(steep, -across, up) / run, quarter, origin))
+    slope = np.where(steep, -across, up) / run
+    return order_in_groups(origin, (slope, quarter), (quarter + (slope + 1) / 2) / 5)
 
 
 def _scales(coordinates: Floats, offsets: Ints, cluster: Ints, count: int) -> Floats:
     """Return the power of two above the largest coordinate of each cluster."""
     farthest = np.zeros(count)
     if len(cluster):
-        of_ring = np.maximum.reduceat(np.abs(coordinates).max(axis=1), offsets[:-1])
+        x, y = np.abs(coordinates.T)
+        of_ring = np.maximum.reduceat(np.maximum(x, y), offsets[:-1])
         np.maximum.at(farthest, cluster, of_ring)
     return np.asarray(np.ldexp(1.0, np.frexp(farthest)[1]))
 

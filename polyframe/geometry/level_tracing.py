@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.sorting import stable_order
 from polyframe.geometry.arrangement import Arrangement
 
 #: Areas that differ by less than this fraction may be tied. The second is a fraction of the whole level.
@@ -120,7 +121,7 @@ def levels_of(arrangement: Arrangement) -> Levels:
     bounded = np.abs(left - right)[usable]
     arc = np.repeat(usable, bounded)
     level = np.minimum(left, right)[arc] + 1 + positions_of(0, bounded)
-    order = np.lexsort((level, arrangement.cluster[arc]))
+    order = stable_order(arrangement.cluster[arc] * (level.max(initial=0) + 1) + level)
     arc, level = arc[order], level[order]
     cluster = arrangement.cluster[arc]
     changes = (np.diff(cluster, prepend=-1) != 0) | (np.diff(level, prepend=-1) != 0)
@@ -139,8 +140,9 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     failed[levels.owner[broken]] = True
     curve = _label(next_edge)
     swept, rounding = _measure(arrangement, levels)
-    owner = levels.owner[np.unique(curve, return_index=True)[1]]
     areas = np.bincount(curve, weights=swept)
+    owner = np.empty(len(areas), dtype=np.int64)
+    owner[curve] = levels.owner
 
     order = np.lexsort((-areas, owner))
     begins = np.searchsorted(owner[order], np.arange(count))
@@ -154,8 +156,9 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     doubtful = failed | (net <= rounding)
     doubtful |= (second > 0) & (net <= second + _TIE * areas[largest] + _ROUNDING * parts)
     meets = np.flatnonzero((meeting >= 0) & (areas[curve] > 0))
-    visits = np.unique(np.column_stack([curve[meets], meeting[meets]]), axis=0, return_counts=True)
-    doubtful[owner[visits[0][visits[1] > 1, 0]]] = True
+    stride = len(meeting) + 1
+    visits, number = np.unique(curve[meets] * stride + meeting[meets], return_counts=True)
+    doubtful[owner[visits[number > 1] // stride]] = True
 
     outlines = np.full(count, None, dtype=object)
     outlines[~doubtful] = _outlines(arrangement, levels, next_edge, curve, largest[~doubtful])
@@ -226,7 +229,8 @@ def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
     arcs = len(of_arc)
     arc = levels.half_edge % arcs
     begins = runs_of_equal(levels.owner)[:-1]
-    farthest = np.maximum.reduceat(np.abs(arrangement.ends[levels.half_edge]).max(axis=1), begins)
+    x0, y0, x1, y1 = np.abs(arrangement.ends[levels.half_edge]).T
+    farthest = np.maximum.reduceat(np.maximum(np.maximum(x0, y0), np.maximum(x1, y1)), begins)
     largest = farthest + np.add.reduceat(length[arc], begins)  # no coordinate of the level is larger
     rounding = _ROUNDING_STEPS * np.spacing(largest) * np.add.reduceat(length[arc], begins)
     return np.where(levels.half_edge < arcs, of_arc[arc], -of_arc[arc]), rounding
@@ -246,13 +250,14 @@ def _outlines(
     place[members] = np.arange(len(members))
 
     # The number of half-edges from each one to the first of its curve; each round doubles the distance.
-    first = np.unique(ring, return_index=True)[1]
+    sizes = np.bincount(ring)
+    first = np.empty(len(sizes), dtype=np.int64)
+    first[ring[::-1]] = np.arange(len(ring))[::-1]
     onward, ahead = place[next_edge[members]], np.ones(len(members), dtype=np.int64)
     onward[first], ahead[first] = first, 0
-    for _ in range(len(members).bit_length()):
+    for _ in range(int(sizes.max()).bit_length()):
         ahead += ahead[onward]
         onward = onward[onward]
-    sizes = np.bincount(ring)
     line = np.empty(len(members), dtype=np.int64)
     line[offsets_of(sizes)[ring] + (sizes[ring] - ahead) % sizes[ring]] = levels.half_edge[members]
 

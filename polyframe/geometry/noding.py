@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.sorting import order_in_groups
 from polyframe.geometry.segment_intersections import Segments, intersect_segments
 
 #: Points nearer than this fraction of the largest coordinate are the same: 256 rounding steps or more. The
@@ -86,7 +87,8 @@ def node_outlines(
     NodedArcs
     """
     coordinates = coordinates + 0.0  # no negative zeros, so that equal points have equal bits
-    moves = np.any(coordinates[1:] != coordinates[:-1], axis=1)
+    x, y = np.ascontiguousarray(coordinates.T)
+    moves = (x[1:] != x[:-1]) | (y[1:] != y[:-1])
     moves[offsets[1:-1] - 1] = False  # from one ring to the next
     begins = np.flatnonzero(moves)
     ring = np.repeat(np.arange(len(cluster)), np.diff(offsets))[begins]
@@ -106,7 +108,7 @@ def node_outlines(
     met = intersect_segments(segments, len(vertices), tolerance)
 
     points = np.concatenate([vertices, met.crossings])
-    order = np.lexsort((met.along, met.segment))
+    order = order_in_groups(met.segment, (met.along,), met.along)
     on, point = met.segment[order], met.point[order]
     near = np.concatenate([met.near_vertices, _near_along(segments, on, point, points, tolerance)])
     node_of = _merge(points, near, len(vertices))
@@ -186,8 +188,8 @@ def _near_along(segments: Segments, on: Ints, point: Ints, points: Floats, toler
         ]
     )
     near = tolerance[segments.cluster[np.concatenate([on[same], owner, owner])]]
-    apart = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).max(axis=1, initial=0.0)
-    return np.asarray(pairs[apart <= near], dtype=np.int64)
+    across, up = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).T
+    return np.asarray(pairs[(across <= near) & (up <= near)], dtype=np.int64)
 
 
 def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
@@ -241,7 +243,7 @@ def _cut(visits: Ints, ring: Ints, cluster: Ints, weight: Ints, points: Floats, 
     short = np.flatnonzero(length == 2)
     one, other = nodes[offsets[short]], nodes[offsets[short] + 1]
     keys = np.minimum(one, other) * len(points) + np.maximum(one, other)
-    _, first_arc, same = np.unique(keys, return_index=True, return_inverse=True)
+    first_arc, same = _distinct(keys)
     sign = np.where(one < other, 1, -1)
     together = np.bincount(same, weights=sign * step[short]).astype(np.int64)
     step[short[first_arc]] = together * sign[first_arc]

@@ -237,7 +237,9 @@ def _with_third_segments(
         return known
     of_crossing = np.flatnonzero(known.point >= vertices)
     order = of_crossing[np.argsort(known.segment[of_crossing], kind="stable")]
-    one, other = np.unique(np.concatenate([parallel, parallel[:, ::-1]]), axis=0).T
+    count = len(segments.begin)
+    one, other = parallel.T
+    one, other = np.divmod(np.unique(np.concatenate([one * count + other, other * count + one])), count)
     bounds = np.searchsorted(known.segment[order], np.stack([one, one + 1]))
     pair, place = pair_with_runs(np.arange(len(one)), *bounds)
     segment, crossing = other[pair], known.point[order[place]] - vertices
@@ -248,10 +250,10 @@ def _with_third_segments(
     share = (dx * (x - ax) + dy * (y - ay)) / squared
     side = dx * (y - ay) - dy * (x - ax)
     on = (share > 0) & (share < 1) & (side**2 <= near[segment] ** 2 * squared)
-    added = np.unique(np.column_stack([segment, crossing + vertices])[on], axis=0, return_index=True)
-    (segment, point), share = added[0].T, share[on][added[1]]
-    stride = int(max(known.point.max(initial=0), point.max(initial=0))) + 1
-    new = ~np.isin(segment * stride + point, known.segment * stride + known.point)
+    stride = vertices + len(known.crossings)
+    added, first = np.unique((segment * stride + crossing + vertices)[on], return_index=True)
+    (segment, point), share = np.divmod(added, stride), share[on][first]
+    new = ~np.isin(added, known.segment * stride + known.point)
     return replace(
         known,
         segment=np.concatenate([known.segment, segment[new]]),

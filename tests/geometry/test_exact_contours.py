@@ -86,8 +86,8 @@ def test_many_clusters_equal_one_by_one(make_cluster, monkeypatch):
     ]
     marks, offsets = together(stacks)
     alone = [contours(stack) for stack in stacks]
-    for chunk in (exact_contours._CHUNK_VERTICES, 50):
-        monkeypatch.setattr(exact_contours, "_CHUNK_VERTICES", chunk)
+    for chunk in (exact_contours._CHUNK_POINTS, 50):
+        monkeypatch.setattr(exact_contours, "_CHUNK_POINTS", chunk)
         levels = cluster_contours(marks, offsets)
         assert np.diff(levels.offsets).tolist() == list(map(len, alone))
         for level, expected in zip(levels.polygons, itertools.chain(*alone), strict=True):
