@@ -90,6 +90,7 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
         dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
         # numba itself only checks the file of the function.
         dispatcher._cache._cache_file._source_stamp = _source_stamp(function.__module__)
+        dispatcher._cache.load_overload = functools.partial(_load_overload, dispatcher._cache)
     except (RuntimeError, AttributeError):
         # numba may not write to any folder, so every process compiles for itself; or it must not compile.
         dispatcher = numba.njit(nogil=True)(function)
@@ -128,6 +129,19 @@ def _numba() -> Any:
     # For functions of others, which may multiply matrices.
     arraymath.ensure_blas = check
     return numba
+
+
+def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
+    """Load machine code from the cache like numba, but do not load what only compiling needs.
+
+    numba imports and registers all that it can compile first, which takes longer than the rest. It does so
+    too before it compiles anything.
+    """
+    from numba.core.runtime import rtsys  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    rtsys.initialize(target)
+    with cache._guard_against_spurious_io_errors():
+        return cache._load_overload(signature, target)
 
 
 def _drop_modules() -> None:
