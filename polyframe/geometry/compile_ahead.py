@@ -12,17 +12,47 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information, show
 from polyframe.geometry.compiled import numba_jit
+from polyframe.geometry.compiled.numba_jit import load
 
 _PROCESSES: Final = 2
 #: Seconds for which an idle wait lets signals through.
 _POLL_SECONDS: Final = 0.1
 _ROOT: Final = str(Path(__file__).parents[2])
+_NO_CACHE: Final = (
+    "compiled functions cannot be cached, since no folder for them can be written: every process compiles "
+    "them again; set the environment variable NUMBA_CACHE_DIR to a folder that can be written"
+)
+
+
+@dataclass(frozen=True)
+class _Compilation:
+    """Functions that are compiled in other processes.
+
+    Attributes
+    ----------
+    problem : str
+        Why they are not; empty if there is no reason.
+    total, processes : int
+        Numbers of functions and of processes.
+    finished : queue of str
+        The name of each function that is compiled, and None for each process that has ended.
+    started : float
+        When that began, by the monotonic clock.
+    """
+
+    problem: str
+    total: int
+    processes: int
+    finished: "queue.SimpleQueue[str | None]"
+    started: float
 
 
 def ensure_compiled(say: Say = show) -> None:
@@ -33,7 +63,9 @@ def ensure_compiled(say: Say = show) -> None:
 
 @contextlib.contextmanager
 def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
-    """Compile the functions that are not in the cache, in processes that end with the body.
+    """Load the compiled functions beside the body, and compile those that are not in the cache.
+
+    Those are compiled in processes that end with the body.
 
     Parameters
     ----------
@@ -43,50 +75,54 @@ def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
     Yields
     ------
     callable
-        Waits until all are compiled.
+        Waits until all are compiled; only it calls `say`.
     """
-    names = uncached_functions(say)
-    if not names:
-        yield lambda: None
-        return
-    say(Information(f"compiling the fast engine, once per installation: 0 of {len(names)} functions"))
-    started = time.monotonic()
+    with contextlib.ExitStack() as processes, ThreadPoolExecutor(1) as thread:
+        started = thread.submit(_start, processes)
+        yield lambda: _wait(started.result(), say)
+
+
+def _start(processes: contextlib.ExitStack) -> "_Compilation":
+    """Load the compiled functions, or start processes that compile, and end with a context."""
+    names, problem = uncached_functions()
     todo: queue.SimpleQueue[str] = queue.SimpleQueue()
     finished: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     for name in names:
         todo.put(name)
-    processes = [process for _ in names[:_PROCESSES] if (process := _start_process())]
-    feeders = [
-        threading.Thread(target=_feed, args=(process, todo, finished), daemon=True) for process in processes
-    ]
-    try:
-        for feeder in feeders:
+    count = 0
+    for _ in names[:_PROCESSES]:
+        process = _start_process()
+        if process:
+            count += 1
+            feeder = threading.Thread(target=_feed, args=(process, todo, finished), daemon=True)
+            processes.callback(_end, process, feeder)
             feeder.start()
-        yield lambda: _wait(len(names), len(processes), finished, started, say)
-    finally:
-        for process in processes:
-            process.kill()
-        for process, feeder in zip(processes, feeders, strict=True):
-            feeder.join()
-            with process:  # closes its pipes
-                pass
+    if not names and not problem:
+        # Otherwise the first call would wait for the disk.
+        load("precompile").sample_calls()
+    return _Compilation(problem, len(names), count, finished, time.monotonic())
 
 
-def uncached_functions(say: Say = show) -> list[str]:
-    """Return the entry points that are not compiled, neither here nor in the cache; the longest first."""
+def _end(process: "subprocess.Popen[str]", feeder: threading.Thread) -> None:
+    process.kill()
+    feeder.join()
+    with process:  # closes its pipes
+        pass
+
+
+def uncached_functions() -> tuple[list[str], str]:
+    """Return the entry points that are neither compiled nor in the cache; the first ones take longest.
+
+    If there is no cache, there are no names, but the problem.
+    """
     numba_jit.compile_loops()
     numba_jit.load_all()
     functions = {name: d for name, d in numba_jit.entry_points.items() if not getattr(d, "overloads", True)}
     cacheless = [name for name, dispatcher in functions.items() if not _cache_file(dispatcher)]
     if cacheless:
-        say(
-            "compiled functions cannot be cached, since no folder for them can be written: every process "
-            "compiles them again, for about half a minute; set the environment variable NUMBA_CACHE_DIR to a "
-            "folder that can be written"
-        )
-        return []
+        return [], _NO_CACHE
     missing = [name for name, dispatcher in functions.items() if not _is_cached(dispatcher)]
-    return sorted(missing, key=lambda name: -_weight(functions[name]))
+    return sorted(missing, key=lambda name: -_weight(functions[name])), ""
 
 
 def _weight(dispatcher: Any) -> int:
@@ -144,18 +180,20 @@ def _feed(
     finished.put(None)
 
 
-def _wait(
-    total: int, processes: int, finished: "queue.SimpleQueue[str | None]", started: float, say: Say
-) -> None:
+def _wait(compilation: "_Compilation", say: Say) -> None:
     """Wait until all functions are compiled, or all processes have ended."""
-    done = 0
-    while processes:
+    if compilation.problem:
+        say(compilation.problem)
+    total, running, done = compilation.total, compilation.processes, 0
+    if total:
+        say(Information(f"compiling the fast engine, once per installation: 0 of {total} functions"))
+    while running:
         with contextlib.suppress(queue.Empty):
-            if finished.get(timeout=_POLL_SECONDS) is None:
-                processes -= 1
+            if compilation.finished.get(timeout=_POLL_SECONDS) is None:
+                running -= 1
                 continue
             done += 1
-            seconds = time.monotonic() - started
+            seconds = time.monotonic() - compilation.started
             say(Information(f"compiling the fast engine: {done} of {total} functions, {seconds:.0f} s"))
     if done < total:
         say(

@@ -85,7 +85,8 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
     name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
     if not _enabled:
         return function if _record is None else _recorded(name, function)
-    numba = _numba()
+    import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
         # numba itself only checks the file of the function.
@@ -103,43 +104,25 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     """Compile a function that only compiled functions call: faster, without a wrapper for Python."""
     if not _enabled:
         return function
+    import numba
+
     options: dict[str, Any] = {
         "error_model": "numpy",
         "no_cpython_wrapper": True,
         "no_cfunc_wrapper": True,
     }
-    machine_code: Callable[_Arguments, _Result] = _numba().njit(nogil=True, **options)(function)
+    machine_code: Callable[_Arguments, _Result] = numba.njit(nogil=True, **options)(function)
     return machine_code
-
-
-@functools.cache
-def _numba() -> Any:
-    """Import numba, but not SciPy's linear algebra.
-
-    numba imports it to see whether compiled code could multiply matrices. That takes a third of a second.
-    """
-    numba = importlib.import_module("numba")
-    linalg: Any = importlib.import_module("numba.np.linalg")
-    check = linalg.ensure_blas
-    linalg.ensure_blas = lambda: None
-    try:
-        arraymath: Any = importlib.import_module("numba.np.arraymath")
-    finally:
-        linalg.ensure_blas = check
-    # For functions of others, which may multiply matrices.
-    arraymath.ensure_blas = check
-    return numba
 
 
 def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
     """Load machine code from the cache like numba, but do not load what only compiling needs.
 
-    numba imports and registers all that it can compile first, which takes longer than the rest. It does so
-    too before it compiles anything.
+    numba imports and registers all that it can compile first, with SciPy's linear algebra, which takes longer
+    than the rest. It also does so before it compiles anything.
     """
-    from numba.core.runtime import rtsys  # type: ignore[import-untyped, import-not-found, unused-ignore]
-
-    rtsys.initialize(target)
+    runtime: Any = importlib.import_module("numba.core.runtime")
+    runtime.rtsys.initialize(target)
     with cache._guard_against_spurious_io_errors():
         return cache._load_overload(signature, target)
 

@@ -22,9 +22,7 @@ from polyframe.geometry.compiled import numba_jit
 
 def sample_calls() -> None:
     """Call every entry point with every combination of types that a run uses, on tiny inputs."""
-    boxes = [shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(3)]
-    ring = shapely.box(0, 0, 9, 9) - shapely.box(3, 3, 4, 5)
-    marks = np.array([*boxes, ring], dtype=object)
+    marks = np.array([shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(4)], dtype=object)
     starts = np.array([0, 2, 4])
     left, right = np.array([0, 2]), np.array([1, 3])
     numba_jit.load("intersection_areas").sweep_intersection_areas(marks, left, right)
