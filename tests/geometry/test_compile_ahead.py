@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from exports import drawing, export_row, export_text, square
 
 from polyframe.geometry import compile_ahead as module
 from polyframe.geometry.compiled import numba_jit
@@ -27,10 +28,10 @@ import sys
 import polyframe as pf
 from polyframe.geometry.compiled import numba_jit
 
-path, out = sys.argv[1:]
+path, squares, out = sys.argv[1:]
 for average in ("median", "union", "intersection"):
     pf.run(path, out, engine="compiled", average=average, eps=0.9, say=lambda note: print(note))
-pf.reduce(pf.extract(path), engine="compiled")
+pf.contours(pf.extract(squares), engine="compiled", eps=1)
 called = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_hits}
 compiled = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_misses}
 print("called", len(called), "of", len(numba_jit.entry_points), "compiled", sorted(compiled))
@@ -52,9 +53,27 @@ def test_a_run_compiles_nothing_that_was_compiled_ahead(tmp_path: Path) -> None:
         f"compiling the fast engine: {done} of {total} functions" for done in range(1, total + 1)
     ]
     write_export(tmp_path / "export.csv", SynthOptions(subjects=8, volunteers=9, vertices=60, seed=1))
-    said = python(RUN, tmp_path / "cache", tmp_path / "export.csv", tmp_path / "out")
+    # Parts of a level touch in a point.
+    squares = square(0, 0, 20), square(0, 0), square(10, 10)
+    rows = [export_row(k, drawing(drawn)) for k, drawn in enumerate(squares)]
+    (tmp_path / "squares.csv").write_text(export_text(rows), encoding="utf-8")
+    said = python(
+        RUN, tmp_path / "cache", tmp_path / "export.csv", tmp_path / "squares.csv", tmp_path / "out"
+    )
     assert said.splitlines()[-1] == f"called {total} of {total} compiled []"
     assert "compiling" not in said
+
+
+def test_the_sample_calls_reach_every_entry_point() -> None:
+    script = """
+from polyframe.geometry.compiled import numba_jit, precompile
+reached = set(precompile.recorded_arguments())
+numba_jit.compile_loops()
+numba_jit.load_all()
+print(sorted(numba_jit.entry_points.keys() - reached), len(reached) > 4)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] True\n"
 
 
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,11 @@ def sample_calls() -> None:
     left, right = np.array([0, 2]), np.array([1, 3])
     numba_jit.load("intersection_areas").sweep_intersection_areas(marks, left, right)
     engine = numba_jit.load("engine")
-    engine.compiled_cluster_contours(marks, starts)
+    # Two parts of level 2 touch in a point.
+    touching = np.array(
+        [shapely.box(0, 0, 2, 2), shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)], dtype=object
+    )
+    engine.compiled_cluster_contours(np.concatenate([marks, touching]), np.append(starts, 7))
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
 
