@@ -109,7 +109,8 @@ def _warm_reference(bench: Bench) -> None:
 def _chain(bench: Bench, name: str, project: Callable[[int], Export], engines: list[str]) -> None:
     """Compare the chain of steps on the outlines of one generator; the reference may get fewer subjects.
 
-    Only the first run of the reference makes contours, which take most of its time, and other averages.
+    Only the first run of the reference makes contours, which take most of its time, and other averages. Only
+    the first engine takes part in all turns.
     """
     sizes = bench.sizes
     export, smaller = project(sizes.subjects), project(min(sizes.reference_subjects, sizes.subjects))
@@ -130,7 +131,8 @@ def _chain(bench: Bench, name: str, project: Callable[[int], Export], engines: l
             sides[f"{engine} {steps[-1]}"] = lambda e=engine, s=steps: (
                 bench.whole("run", export, "ours", e, *_flags(s)).seconds
             )
-    taken = take_turns(bench.runs, sides)
+    once = [f"{engine} {step}" for engine in engines[1:] for step in ("median", "contours")]
+    taken = take_turns(bench.runs, sides, once)
     for engine in engines:
         for part, measure, steps in (
             ("reduce", "extract + reduce", ["median"]),
@@ -138,15 +140,17 @@ def _chain(bench: Bench, name: str, project: Callable[[int], Export], engines: l
         ):
             row = _against_reference(bench, export, smaller, answers, steps, engine, taken)
             row.part, row.measure, row.in_plot = part, f"{measure}, {generator}", True
+            if engine != engines[0]:
+                row.note += " Measured once."
             if engine == "compiled":
                 set_target(row, f"{name}, {measure}")
             elif part == "reduce":
                 row.least = _LEAST_WITHOUT
             bench.add(row)
-        for average in others:
+        for average in others if engine == engines[0] else ():
             seconds_of_run = bench.whole("run", export, "ours", engine, *_flags([average])).seconds
-            once = {f"{engine} {average}": [seconds_of_run]}
-            row = _against_reference(bench, export, smaller, answers, [average], engine, once)
+            taken[f"{engine} {average}"] = [seconds_of_run]
+            row = _against_reference(bench, export, smaller, answers, [average], engine, taken)
             row.part, row.measure = "reduce", f"extract + reduce ({average}), {generator}"
             row.note += " Measured once."
             bench.add(row)

@@ -88,10 +88,10 @@ def _large(bench: Bench) -> None:
 
 def _both_versions(bench: Bench, run: Callable[[Path], float]) -> dict[str, list[float]]:
     """Measure this version in turns with the earlier one, which runs once: it compiles for half a minute."""
-    taken = take_turns(bench.runs, {"polyframe": lambda: run(ROOT)})
-    if bench.before:
-        taken[BEFORE] = [run(bench.before)]
-    return taken
+    trees = {"polyframe": ROOT} | ({BEFORE: bench.before} if bench.before else {})
+    return take_turns(
+        bench.runs, {side: lambda t=tree: run(t) for side, tree in trees.items()}, once=[BEFORE]
+    )
 
 
 def _row(measure: str, taken: dict[str, list[float]]) -> Row:

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,12 +125,15 @@ def set_target(row: Row, key: str) -> Row:
     return row
 
 
-def take_turns(runs: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Run the sides in turns; return the seconds of each run."""
+def take_turns(
+    runs: int, sides: dict[str, Callable[[], float]], once: Collection[str] = ()
+) -> dict[str, list[float]]:
+    """Run the sides in turns, some only in the first turn; return the seconds of each run."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(runs):
+    for turn in range(runs):
         for name, work in sides.items():
-            taken[name].append(work())
+            if turn == 0 or name not in once:
+                taken[name].append(work())
     return taken
 
 
