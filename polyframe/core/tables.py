@@ -71,7 +71,11 @@ class Table:
         polars.DataFrame
         """
         typed = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
-        return typed.sort(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
+        order = typed.select(
+            pl.arg_sort_by(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
+        ).to_series()
+        # Rows in order, which are the usual case, are not copied: contours can be most of the memory.
+        return typed if (order.diff().drop_nulls() == 1).all() else typed[order]
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
