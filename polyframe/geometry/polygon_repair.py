@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.choices import EngineName
-from polyframe.core.ragged import offsets_of, positions_of
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.reasons import (
     LARGEST_COORDINATE,
     NO_AREA,
@@ -27,6 +28,9 @@ from polyframe.geometry.simple_outlines import are_simple
 
 #: An area of this fraction of its box, in a box of this fraction of its coordinates, cannot be rounding.
 _CLEAR_SHARE = 1e-3
+
+#: Points that are examined at once: few enough for the processor's cache.
+_POINTS_AT_ONCE = 32_000
 
 
 @dataclass(frozen=True)
@@ -150,9 +154,12 @@ def path_problems(x: ArrayLike, y: ArrayLike, offsets: ArrayLike) -> NDArray[Any
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     starts = np.asarray(offsets, dtype=np.int64)
     problems = np.full(len(starts) - 1, None, dtype=object)
+    clear = np.zeros(len(problems), dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):  # paths that overflow are doubtful too
-        clear = _have_clear_orientation(x, y, starts)
-        clear &= ~_have_spikes_or_repeats(x, y, starts)
+        for first, end in pairwise(runs_of_equal(starts[:-1] // _POINTS_AT_ONCE)):
+            some = slice(starts[first], starts[end])
+            paths = x[some], y[some], starts[first : end + 1] - starts[first]
+            clear[first:end] = _have_clear_orientation(*paths) & ~_have_spikes_or_repeats(*paths)
     clear[clear] = ~too_many_crossings(x, y, starts[:-1][clear], np.diff(starts)[clear])
     doubtful = np.flatnonzero(~clear)
     points = positions_of(starts[doubtful], np.diff(starts)[doubtful])
@@ -168,12 +175,14 @@ def _have_clear_orientation(x: Floats, y: Floats, starts: Ints) -> Flags:
     filled = np.flatnonzero(counts >= 3)
     if not len(filled):
         return clear
-    points = positions_of(starts[:-1][filled], counts[filled])
-    begins = offsets_of(counts[filled])[:-1]
-    x, y = x[points], y[points]
-    boxes = _boxes(x, y, offsets_of(counts[filled]))
+    if len(filled) < len(counts):
+        points = positions_of(starts[:-1][filled], counts[filled])
+        x, y = x[points], y[points]
+        counts = counts[filled]
+        starts = offsets_of(counts)
+    begins, boxes = starts[:-1], _boxes(x, y, starts)
     # Relative to the first point, so that an outline far from the origin loses no digits.
-    x, y = (values - np.repeat(values[begins], counts[filled]) for values in (x, y))
+    x, y = (values - np.repeat(values[begins], counts) for values in (x, y))
     cross = np.zeros(len(x))
     cross[:-1] = x[:-1] * y[1:] - x[1:] * y[:-1]
     cross[begins[1:] - 1] = 0.0  # from one path to the next; closing a path adds 0, from and to the origin
@@ -184,7 +193,7 @@ def _have_clear_orientation(x: Floats, y: Floats, starts: Ints) -> Flags:
 
 
 def _boxes(x: Floats, y: Floats, offsets: Ints) -> Floats:
-    """Return the least x and y and the largest x and y of each path; 0 without points, NaN with one."""
+    """Return the least x and y and the largest x and y of each path; 0 for a path without points."""
     filled = np.flatnonzero(np.diff(offsets))
     boxes = np.zeros((4, len(offsets) - 1))
     if len(filled):
