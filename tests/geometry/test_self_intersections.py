@@ -57,8 +57,8 @@ def crowded(outlines):
             "crosses_too_often",
             lambda ring: checked.append(len(ring)) or crosses_too_often(ring),
         )
-        found = too_many_crossings(*np.concatenate(outlines).T, starts[:-1], np.diff(starts))
-    return found.tolist(), len(checked)
+        rejected = too_many_crossings(*np.concatenate(outlines).T, starts[:-1], np.diff(starts))
+    return rejected.tolist(), len(checked)
 
 
 def crowded_one_by_one(outlines):

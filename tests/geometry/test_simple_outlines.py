@@ -74,11 +74,11 @@ def test_one_outline(outline, expected):
 def test_small_outlines_equal_exact_fractions(outlines, points_at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simple_outlines, "_POINTS_AT_ONCE", points_at_once)
-        found = detect(outlines)
-    assert found == [by_fractions(outline) for outline in outlines]
+        simple = detect(outlines)
+    assert simple == [by_fractions(outline) for outline in outlines]
     assert all(
         shapely.is_valid(shapely.Polygon(o))
-        for o, is_certain in zip(outlines, found, strict=True)
+        for o, is_certain in zip(outlines, simple, strict=True)
         if is_certain
     )
 
@@ -93,9 +93,9 @@ def test_rounding_makes_no_outline_simple(centre, size):
         angle = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 40))) + rng.normal(0, 1e-3)
         reach = size * rng.choice([1e-8, 1.0, 1.0, 1.0], len(angle))
         outlines.append(centre + reach[:, None] * np.column_stack([np.cos(angle), np.sin(angle)]))
-    found = detect(outlines)
-    assert any(found) == (size > 1e-12)
-    for outline, is_certain in zip(outlines, found, strict=True):
+    simple = detect(outlines)
+    assert any(simple) == (size > 1e-12)
+    for outline, is_certain in zip(outlines, simple, strict=True):
         if is_certain:
             assert shapely.is_valid(shapely.Polygon(outline))
 
@@ -118,11 +118,11 @@ def trembling(points, jitter, seed):
 def test_outlines_of_a_trembling_hand(jitter, least):
     outlines = [trembling(300, jitter, seed) for seed in range(150)]
     valid = shapely.is_valid(np.array([shapely.Polygon(outline) for outline in outlines]))
-    found = np.array(detect(outlines))
-    assert not np.any(found & ~valid)
-    assert found.sum() >= least * valid.sum()
+    simple = np.array(detect(outlines))
+    assert not np.any(simple & ~valid)
+    assert simple.sum() >= least * valid.sum()
     star_shaped = sum(by_fractions(outline) for outline in outlines[:40])
-    assert found[:40].sum() >= star_shaped + (8 if jitter == 0.006 else 0)
+    assert simple[:40].sum() >= star_shaped + (8 if jitter == 0.006 else 0)
 
 
 @pytest.mark.parametrize(
@@ -160,5 +160,5 @@ def test_any_detour_that_is_accepted_is_valid(detour, margin, is_reversed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simple_outlines, "_MARGIN", margin)
         patch.setattr(simple_outlines, "_LONGEST_STRETCH", 20)
-        found = detect([outline])
-    assert shapely.is_valid(shapely.Polygon(outline)) or found == [False]
+        simple = detect([outline])
+    assert shapely.is_valid(shapely.Polygon(outline)) or simple == [False]
