@@ -64,6 +64,23 @@ def test_the_same_rows_give_the_same_bytes(
 
 
 @pytest.mark.parametrize("name", TABLES)
+def test_only_coordinates_have_no_dictionary_and_no_statistics(
+    name: str, tables: Any, tmp_path: Path
+) -> None:
+    coordinates = {"x", "y", "clusters_x", "clusters_y", "contours_x", "contours_y", "contours_area"}
+    path = tmp_path / part_name("00000")
+    write_part(tables[name], path, TABLES[name], ORIGIN)
+    group = pq.read_metadata(path).row_group(0)
+    columns = [group.column(k) for k in range(group.num_columns)]
+    assert {column.path_in_schema.split(".")[0] for column in columns} == set(tables[name].columns)
+    for column in columns:
+        is_key = column.path_in_schema.split(".")[0] not in {*coordinates, "geometry"}
+        assert (column.statistics is not None) == is_key
+        # Parquet knows no dictionaries of booleans.
+        assert column.has_dictionary_page == (is_key and column.physical_type != "BOOLEAN")
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_a_part_without_rows(name: str, tmp_path: Path) -> None:
     path = tmp_path / part_name("00000")
     write_part(TABLES[name].empty(), path, TABLES[name], NOTHING)
