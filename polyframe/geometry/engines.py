@@ -30,6 +30,10 @@ from polyframe.geometry.level_rings import LevelRings
 #: installation.
 MOST_ROWS_FOR_GEOS: Final = 2_000
 
+#: Bytes of the drawings of one subject up to which `auto` is GEOS, which needs time in proportion to their
+#: square if they overlap: 1 MB is about 400 outlines of 120 vertices.
+MOST_BYTES_FOR_GEOS: Final = 1_000_000
+
 #: Marks times vertices of a cluster above which `auto` compiles. About here, with 475 marks of 120 vertices,
 #: GEOS takes 20 s for contours.
 _WORTH_COMPILING: Final = 25_000_000
@@ -63,7 +67,7 @@ class Engine:
     intersections: Callable[[Polygons, Ints], Polygons]
 
 
-def choose_engine(name: EngineName, count: int) -> EngineUsed:
+def choose_engine(name: EngineName, count: int, largest_subject: int = 0) -> EngineUsed:
     """Return the engine for a whole run.
 
     Parameters
@@ -72,6 +76,8 @@ def choose_engine(name: EngineName, count: int) -> EngineUsed:
         `auto` is `compiled` if there is enough work for it and numba is installed.
     count : int
         The size of the work: rows of an export, or marks of a frame.
+    largest_subject : int
+        Bytes of the drawings of one subject at most.
 
     Raises
     ------
@@ -81,7 +87,8 @@ def choose_engine(name: EngineName, count: int) -> EngineUsed:
     check_engine(name)
     if name != "auto":
         return name
-    return "compiled" if count > MOST_ROWS_FOR_GEOS and is_compiled() else "shapely"
+    is_large = count > MOST_ROWS_FOR_GEOS or largest_subject > MOST_BYTES_FOR_GEOS
+    return "compiled" if is_large and is_compiled() else "shapely"
 
 
 def engine_named(name: str) -> Engine:

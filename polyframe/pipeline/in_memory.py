@@ -16,15 +16,14 @@ from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
-from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
 from polyframe.pipeline.configure import ResolvedSettings
+from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
-from polyframe.store.manifest import rows_selected
 from polyframe.store.reading import open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
 
@@ -92,13 +91,12 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
             settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
             check_volunteers_known(settings, path)
             extractions, classifications = load_marks(path, settings)
-            size = rows_selected(directory.manifest)
+            settings = engine_for_output(settings, directory.manifest)
         tools = tools_in_extractions(extractions)
         check_tools_exist(name_of(marks), tools, settings, configured.flagged, say)
     else:
         extractions, classifications = marks_outside_outputs(marks, configured, say)
-        size = extractions.height
-    settings = settings.replace({"engine": choose_engine(settings.engine, size)})
+        settings = engine_for_marks(settings, extractions)
     if settings.engine == "compiled":
         ensure_compiled(say)
     return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)

@@ -6,8 +6,7 @@ tables.
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -20,14 +19,13 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
-from polyframe.geometry.compile_ahead import compile_ahead
-from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
 from polyframe.panoptes.classifications.changed_files import check_files_unchanged, file_states
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
+from polyframe.pipeline.engine_choice import compiling, engine_for_output, largest_subject, with_engine
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
@@ -58,13 +56,11 @@ from polyframe.store.manifest import (
     new_manifest,
     read_manifest,
     recorded_tools,
-    rows_selected,
     with_later_stages,
 )
 from polyframe.store.output import Output
 from polyframe.store.publishing import publish, remove_finished
 from polyframe.store.recorded_settings import check_volunteers_known
-from polyframe.store.stages import ENGINE_STAGES
 from polyframe.store.work_directory import check_output, work_directory
 
 
@@ -112,21 +108,21 @@ def run_export(
     started = time.monotonic()
     key = volunteers_key(settings)
     check_output(output)
-    with work_directory(output, discard=force) as directory, contextlib.ExitStack() as compiling:
+    with work_directory(output, discard=force) as directory, contextlib.ExitStack() as processes:
         files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
         if previous is None and directory.manifest.is_file():
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{directory.manifest}: cannot be read; {chosen}")
-        export = _with_engine(scan_export(sources, directory.sources, settings, say, previous))
+        export = with_engine(scan_export(sources, directory.sources, settings, say, previous))
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(directory, before, force)
         spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
-        wait_for_compiled = compiling.enter_context(_compiling(spec, partitions, current, say))
+        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, say))
         try:
             shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
@@ -166,6 +162,7 @@ def run_export(
             extraction=export.settings,
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
             engines=engines_by_stage(spec, before),
+            largest_subject=largest_subject(export),
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
@@ -208,7 +205,7 @@ def extract_frames(
         As for `run_export`.
     """
     key = volunteers_key(settings)
-    export = _with_engine(scan_export(sources, work, settings, say))
+    export = with_engine(scan_export(sources, work, settings, say))
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     extraction = extract_rows(checked, export.settings)
@@ -259,7 +256,7 @@ def run_extractions(
     check_volunteers_known(settings, output)
     with work_directory(output, discard=force) as directory:
         before = read_manifest(output)
-        settings = settings.replace({"engine": choose_engine(settings.engine, rows_selected(before))})
+        settings = engine_for_output(settings, before)
         if before.polyframe_version != __version__:
             raise PolyframeError(
                 f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
@@ -272,7 +269,7 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        with _compiling(spec, partitions, current, say) as wait_for_compiled:
+        with compiling(spec, partitions, current, say) as wait_for_compiled:
             wait_for_compiled()
         results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
@@ -295,13 +292,6 @@ def run_extractions(
         len(results),
         stages=manifest.stages,
     )
-
-
-def _with_engine(export: ExportScan) -> ExportScan:
-    """Choose the engine by the rows of the chosen workflow and versions, like `rows_selected` later."""
-    rows = export.selection.rows_read - export.selection.rows_filtered
-    engine = choose_engine(export.settings.engine, rows)
-    return replace(export, settings=export.settings.replace({"engine": engine}))
 
 
 @contextlib.contextmanager
@@ -337,17 +327,6 @@ def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Recor
     needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
     return shuffle(export.rows, firsts, needed, folder)
-
-
-def _compiling(
-    spec: RunSpec, partitions: Sequence[Partition], current: Records, say: Say
-) -> contextlib.AbstractContextManager[Callable[[], None]]:
-    """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
-    needed = [stage for stage in spec.stages if stage in ENGINE_STAGES]
-    outdated = any(stage not in current.get(part.name, ()) for part in partitions for stage in needed)
-    if outdated and spec.settings.engine == "compiled":
-        return compile_ahead(say)
-    return contextlib.nullcontext(lambda: None)
 
 
 def _process_tasks(

@@ -15,10 +15,10 @@ from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
-from polyframe.geometry.engines import choose_engine
+from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
-from polyframe.store.manifest import Manifest, rows_selected
+from polyframe.store.manifest import Manifest
 from polyframe.store.part_files import read_parts
 from polyframe.store.reading import open_tables, part_paths
 from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
@@ -110,7 +110,7 @@ def tune_frames(
     say : callable
         Receives notes.
     """
-    settings = settings.replace({"engine": choose_engine(settings.engine, extractions.height)})
+    settings = engine_for_marks(settings, extractions)
     _compile_if_needed(settings, say)
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
@@ -123,7 +123,7 @@ def _compile_if_needed(settings: Settings, say: Say) -> None:
 def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", explicit)
-    settings = settings.replace({"engine": choose_engine(settings.engine, rows_selected(manifest))})
+    settings = engine_for_output(settings, manifest)
     check_volunteers_known(settings, output)
     by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
     for name in _SHOWN:

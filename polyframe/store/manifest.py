@@ -102,6 +102,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         At least one, in the order of their subjects.
     engines : dict of str to str
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
+    largest_subject : int
+        Bytes of the subject with the most drawings in the export; 0 if that was not recorded.
     """
 
     polyframe_version: str
@@ -116,6 +118,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounting: Accounting
     partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
     engines: dict[str, EngineUsed] = {}
+    largest_subject: Count = 0
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -160,6 +163,7 @@ def new_manifest(
     extraction: Settings,
     last_subject: int | None,
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
+    largest_subject: int = 0,
 ) -> Manifest:
     """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
     stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
@@ -179,6 +183,7 @@ def new_manifest(
             for partition in partitions
         ),
         engines={stage: engines[stage] for stage in stages if stage in engines},
+        largest_subject=largest_subject,
     )
 
 
@@ -200,12 +205,8 @@ def with_later_stages(
         extraction=before.extraction,
         last_subject=before.last_subject,
         engines=engines,
+        largest_subject=before.largest_subject,
     )
-
-
-def rows_selected(manifest: Manifest) -> int:
-    """Return the number of rows of the chosen workflow and versions, by which `auto` chooses the engine."""
-    return manifest.accounting.rows_read - manifest.accounting.rows_filtered
 
 
 def recorded_tools(partitions: Iterable[PartitionRecord]) -> Tools | None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
@@ -18,6 +18,9 @@ from polyframe.store.publishing import table_folder
 from polyframe.store.reading import read_unchanged
 from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of_stages
+
+#: Keys of the manifest that only later runs use.
+_NOT_SHOWN: Final = ("partitions", "last_subject", "largest_subject")
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,7 @@ def _status(output: Output) -> Status:
     n_parts = sum(map(len, parts.values()))
     return Status(
         **progress,
-        **{key: recorded[key] for key in recorded if key not in ("partitions", "last_subject")},
+        **{key: recorded[key] for key in recorded if key not in _NOT_SHOWN},
         tables={table: _table(of_table) for table, of_table in parts.items()},
         partitions=len(manifest.partitions),
         partitions_current=sum(partition.name not in outdated for partition in manifest.partitions),

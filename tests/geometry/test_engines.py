@@ -21,7 +21,13 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
 from polyframe.geometry.compiled import numba_jit
-from polyframe.geometry.engines import MOST_ROWS_FOR_GEOS, choose_engine, engine_for, engine_named
+from polyframe.geometry.engines import (
+    MOST_BYTES_FOR_GEOS,
+    MOST_ROWS_FOR_GEOS,
+    choose_engine,
+    engine_for,
+    engine_named,
+)
 from polyframe.pipeline.configure import configure
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -67,6 +73,8 @@ def test_engines_agree_on_contours(extraction: pf.Extraction, eps: float) -> Non
 def test_auto_depends_on_the_size_of_the_work_only() -> None:
     sizes = 0, MOST_ROWS_FOR_GEOS, MOST_ROWS_FOR_GEOS + 1
     assert [choose_engine("auto", size) for size in sizes] == ["shapely", "shapely", "compiled"]
+    densest = MOST_BYTES_FOR_GEOS, MOST_BYTES_FOR_GEOS + 1
+    assert [choose_engine("auto", 5, size) for size in densest] == ["shapely", "compiled"]
     assert [choose_engine("shapely", size) for size in sizes] == ["shapely"] * 3
     assert [choose_engine("compiled", size) for size in sizes] == ["compiled"] * 3
     assert [engine_named(name).name for name in ("shapely", "compiled")] == ["shapely", "compiled"]
@@ -78,7 +86,9 @@ def test_auto_must_be_decided_before_an_engine_is_used() -> None:
 
 
 def test_the_help_names_the_limit() -> None:
-    assert f"more than {MOST_ROWS_FOR_GEOS:,} rows" in FIELDS["engine"].metadata["help"]
+    text = FIELDS["engine"].metadata["help"]
+    assert f"more than {MOST_ROWS_FOR_GEOS:,} rows" in text
+    assert f"more than {MOST_BYTES_FOR_GEOS / 1e6:g} MB" in text
 
 
 @fast

@@ -11,7 +11,7 @@ from exports import drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe.geometry import engines
-from polyframe.store.manifest import read_manifest
+from polyframe.store.manifest import Manifest, read_manifest
 from polyframe.store.output import MANIFEST
 from polyframe.store.stages import stage_of
 
@@ -85,6 +85,23 @@ def test_later_stages_decide_as_the_run_did(tmp_path: Path) -> None:
     pf.contours(steps, output=steps, say=lambda _: None)
     assert contents(steps) == contents(whole)
     assert used(steps) == used(whole)
+
+
+@fast
+def test_a_subject_with_many_drawings_is_large_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
+    size = read_manifest_after(path, out).largest_subject
+    assert size > 4 * len(drawing(square(0, 0)))
+    for limit, engine in ((size, "shapely"), (size - 1, "compiled")):
+        monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", limit)
+        run(path, out)
+        assert used(out) == dict.fromkeys(("reduce", "contours"), engine)
+        assert pf.contours(out, output=out, say=lambda _: None).made == 0
+
+
+def read_manifest_after(path: Path, out: Path) -> Manifest:
+    run(path, out)
+    return read_manifest(out)
 
 
 @fast

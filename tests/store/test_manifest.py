@@ -39,6 +39,8 @@ def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
     return PartitionRecord(name, first, "00ff" * 4, records)
 
 
+#: Keys that may be missing.
+OPTIONAL = ("schema_version", "engines", "largest_subject")
 RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce"))
 MADE = new_manifest(
     SETTINGS,
@@ -102,9 +104,7 @@ def test_table_parts_are_those_of_the_stages() -> None:
         assert all(table_parts(MADE, table) == names for table in tables)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in Manifest.__struct_fields__ if name not in ("schema_version", "engines")]
-)
+@pytest.mark.parametrize("name", [name for name in Manifest.__struct_fields__ if name not in OPTIONAL])
 def test_a_missing_key_is_named(name: str, tmp_path: Path) -> None:
     short = {key: value for key, value in MADE.to_dict().items() if key != name}
     (tmp_path / MANIFEST).write_text(json.dumps(short, default=msgspec.to_builtins))

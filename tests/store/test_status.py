@@ -86,7 +86,7 @@ def test_json_is_one_object_with_stable_keys(finished_output: Path, polyframe: C
     assert (done.code, done.err) == (0, "")
     assert printed == pf.status(finished_output).to_dict()
     keys = "output polyframe_version schema_version sources versions version_chosen_by stages settings"
-    keys += " extraction tables"
+    keys += " extraction engines tables"
     keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
     keys += " finished_partitions change_decided"
     assert list(printed) == keys.split()

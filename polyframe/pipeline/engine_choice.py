@@ -1,0 +1,57 @@
+"""Choose the engine once for all parts of a run, by the size of the work, and have it compiled."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import polars as pl
+
+from polyframe.core.callbacks import Say
+from polyframe.core.settings import Settings
+from polyframe.geometry.compile_ahead import compile_ahead
+from polyframe.geometry.engines import choose_engine
+from polyframe.panoptes.classifications.scan_export import ExportScan
+from polyframe.pipeline.partitions import Partition
+from polyframe.pipeline.plan import Records, RunSpec
+from polyframe.store.manifest import Manifest
+from polyframe.store.stages import ENGINE_STAGES
+
+#: Bytes of JSON for a point of an outline, about.
+_POINT_BYTES: Final = 20
+
+
+def with_engine(export: ExportScan) -> ExportScan:
+    """Choose the engine for an export: by the rows of the chosen workflow and versions."""
+    rows = export.selection.rows_read - export.selection.rows_filtered
+    engine = choose_engine(export.settings.engine, rows, largest_subject(export))
+    return replace(export, settings=export.settings.replace({"engine": engine}))
+
+
+def largest_subject(export: ExportScan) -> int:
+    """Return the bytes of the subject with the most drawings, which the manifest records."""
+    return int(export.subjects["bytes"].max() or 0)  # type: ignore[arg-type]
+
+
+def engine_for_output(settings: Settings, manifest: Manifest) -> Settings:
+    """Choose the engine for an output directory as the run from the export did."""
+    rows = manifest.accounting.rows_read - manifest.accounting.rows_filtered
+    return settings.replace({"engine": choose_engine(settings.engine, rows, manifest.largest_subject)})
+
+
+def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
+    """Choose the engine for marks in memory: by their number."""
+    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"].max()
+    size = _POINT_BYTES * int(points or 0)  # type: ignore[arg-type]
+    return settings.replace({"engine": choose_engine(settings.engine, extractions.height, size)})
+
+
+def compiling(
+    spec: RunSpec, partitions: Sequence[Partition], current: Records, say: Say
+) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
+    needed = [stage for stage in spec.stages if stage in ENGINE_STAGES]
+    outdated = any(stage not in current.get(part.name, ()) for part in partitions for stage in needed)
+    if outdated and spec.settings.engine == "compiled":
+        return compile_ahead(say)
+    return contextlib.nullcontext(lambda: None)
