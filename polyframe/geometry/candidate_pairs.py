@@ -126,9 +126,12 @@ def box_overlaps(boxes: Floats, left: NDArray[Any], right: NDArray[Any]) -> Floa
     ndarray of float64, shape (p,)
         0 if the boxes touch or are apart, or one of them is NaN (an empty polygon).
     """
-    one, other = boxes[left], boxes[right]
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    return np.asarray(np.prod(np.nan_to_num(np.maximum(sides, 0.0)), axis=1), dtype=np.float64)
+    x_min, y_min, x_max, y_max = np.ascontiguousarray(boxes.T)
+    width = np.minimum(x_max[left], x_max[right]) - np.maximum(x_min[left], x_min[right])
+    height = np.minimum(y_max[left], y_max[right]) - np.maximum(y_min[left], y_min[right])
+    # `fmax` ignores NaN.
+    overlaps: Floats = np.fmax(width, 0.0) * np.fmax(height, 0.0)
+    return overlaps
 
 
 def may_be_near(boxes: Floats, areas: Floats, left: NDArray[Any], right: NDArray[Any], eps: float) -> Flags:
