@@ -67,7 +67,7 @@ class Engine:
     intersections: Callable[[Polygons, Ints], Polygons]
 
 
-def choose_engine(name: EngineName, count: int, largest_subject: int = 0) -> EngineUsed:
+def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
     """Return the engine for a whole run.
 
     Parameters
@@ -76,8 +76,8 @@ def choose_engine(name: EngineName, count: int, largest_subject: int = 0) -> Eng
         `auto` is `compiled` if there is enough work for it and numba is installed.
     count : int
         The size of the work: rows of an export, or marks of a frame.
-    largest_subject : int
-        Bytes of the drawings of one subject at most.
+    has_large_subject : bool
+        Whether the drawings of one subject have more bytes than `MOST_BYTES_FOR_GEOS`.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def choose_engine(name: EngineName, count: int, largest_subject: int = 0) -> Eng
     check_engine(name)
     if name != "auto":
         return name
-    is_large = count > MOST_ROWS_FOR_GEOS or largest_subject > MOST_BYTES_FOR_GEOS
+    is_large = count > MOST_ROWS_FOR_GEOS or has_large_subject
     return "compiled" if is_large and is_compiled() else "shapely"
 
 

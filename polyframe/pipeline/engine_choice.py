@@ -9,6 +9,7 @@ import polars as pl
 
 from polyframe.core.callbacks import Say
 from polyframe.core.settings import Settings
+from polyframe.geometry import engines
 from polyframe.geometry.compile_ahead import compile_ahead
 from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.classifications.scan_export import ExportScan
@@ -24,26 +25,26 @@ _POINT_BYTES: Final = 20
 def with_engine(export: ExportScan) -> ExportScan:
     """Choose the engine for an export: by the rows of the chosen workflow and versions."""
     rows = export.selection.rows_read - export.selection.rows_filtered
-    engine = choose_engine(export.settings.engine, rows, largest_subject(export))
+    engine = choose_engine(export.settings.engine, rows, has_large_subject(export))
     return replace(export, settings=export.settings.replace({"engine": engine}))
 
 
-def largest_subject(export: ExportScan) -> int:
-    """Return the bytes of the subject with the most drawings, which the manifest records."""
-    return int(export.subjects["bytes"].max() or 0)  # type: ignore[arg-type]
+def has_large_subject(export: ExportScan) -> bool:
+    """Return whether a subject has so many drawings that GEOS would take long, which the manifest records."""
+    return bool((export.subjects["bytes"] > engines.MOST_BYTES_FOR_GEOS).any())
 
 
 def engine_for_output(settings: Settings, manifest: Manifest) -> Settings:
     """Choose the engine for an output directory as the run from the export did."""
     rows = manifest.accounting.rows_read - manifest.accounting.rows_filtered
-    return settings.replace({"engine": choose_engine(settings.engine, rows, manifest.largest_subject)})
+    return settings.replace({"engine": choose_engine(settings.engine, rows, manifest.has_large_subject)})
 
 
 def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
     """Choose the engine for marks in memory: by their number."""
-    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"].max()
-    size = _POINT_BYTES * int(points or 0)  # type: ignore[arg-type]
-    return settings.replace({"engine": choose_engine(settings.engine, extractions.height, size)})
+    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
+    is_large = bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
+    return settings.replace({"engine": choose_engine(settings.engine, extractions.height, is_large)})
 
 
 def compiling(

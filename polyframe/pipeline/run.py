@@ -25,7 +25,7 @@ from polyframe.panoptes.classifications.changed_files import check_files_unchang
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
-from polyframe.pipeline.engine_choice import compiling, engine_for_output, largest_subject, with_engine
+from polyframe.pipeline.engine_choice import compiling, engine_for_output, has_large_subject, with_engine
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
@@ -162,7 +162,7 @@ def run_export(
             extraction=export.settings,
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
             engines=engines_by_stage(spec, before),
-            largest_subject=largest_subject(export),
+            has_large_subject=has_large_subject(export),
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)

@@ -102,8 +102,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         At least one, in the order of their subjects.
     engines : dict of str to str
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
-    largest_subject : int
-        Bytes of the subject with the most drawings in the export; 0 if that was not recorded.
+    has_large_subject : bool
+        Whether a subject has so many drawings that `auto` is the compiled engine.
     """
 
     polyframe_version: str
@@ -118,7 +118,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accounting: Accounting
     partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
     engines: dict[str, EngineUsed] = {}
-    largest_subject: Count = 0
+    has_large_subject: bool = False
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -163,7 +163,7 @@ def new_manifest(
     extraction: Settings,
     last_subject: int | None,
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
-    largest_subject: int = 0,
+    has_large_subject: bool = False,
 ) -> Manifest:
     """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
     stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
@@ -183,7 +183,7 @@ def new_manifest(
             for partition in partitions
         ),
         engines={stage: engines[stage] for stage in stages if stage in engines},
-        largest_subject=largest_subject,
+        has_large_subject=has_large_subject,
     )
 
 
@@ -205,7 +205,7 @@ def with_later_stages(
         extraction=before.extraction,
         last_subject=before.last_subject,
         engines=engines,
-        largest_subject=before.largest_subject,
+        has_large_subject=before.has_large_subject,
     )
 
 

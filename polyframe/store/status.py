@@ -20,7 +20,7 @@ from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of_stages
 
 #: Keys of the manifest that only later runs use.
-_NOT_SHOWN: Final = ("partitions", "last_subject", "largest_subject")
+_NOT_SHOWN: Final = ("partitions", "last_subject", "has_large_subject")
 
 
 @dataclass(frozen=True)

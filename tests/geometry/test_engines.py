@@ -73,8 +73,7 @@ def test_engines_agree_on_contours(extraction: pf.Extraction, eps: float) -> Non
 def test_auto_depends_on_the_size_of_the_work_only() -> None:
     sizes = 0, MOST_ROWS_FOR_GEOS, MOST_ROWS_FOR_GEOS + 1
     assert [choose_engine("auto", size) for size in sizes] == ["shapely", "shapely", "compiled"]
-    densest = MOST_BYTES_FOR_GEOS, MOST_BYTES_FOR_GEOS + 1
-    assert [choose_engine("auto", 5, size) for size in densest] == ["shapely", "compiled"]
+    assert [choose_engine("auto", 5, dense) for dense in (False, True)] == ["shapely", "compiled"]
     assert [choose_engine("shapely", size) for size in sizes] == ["shapely"] * 3
     assert [choose_engine("compiled", size) for size in sizes] == ["compiled"] * 3
     assert [engine_named(name).name for name in ("shapely", "compiled")] == ["shapely", "compiled"]

@@ -40,7 +40,7 @@ def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
 
 
 #: Keys that may be missing.
-OPTIONAL = ("schema_version", "engines", "largest_subject")
+OPTIONAL = ("schema_version", "engines", "has_large_subject")
 RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce"))
 MADE = new_manifest(
     SETTINGS,
