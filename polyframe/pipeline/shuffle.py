@@ -21,6 +21,9 @@ from polyframe.core.ragged import runs_of_equal
 
 #: Rows in memory are written when they reach this size.
 _RUN_BYTES: Final = 64_000_000
+#: The first runs are not compressed: they fit into the system's file cache, and compressing takes half of the
+#: time of the shuffle. With more runs, the space on disk matters.
+_UNCOMPRESSED_RUNS: Final = 16
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, fo
         if not buffer:
             return
         path = folder / f"{n_runs:05d}.arrow"
-        for position, partition in enumerate(_write_run(pl.concat(buffer), borders, path)):
+        compression = None if n_runs < _UNCOMPRESSED_RUNS else "lz4"
+        for position, partition in enumerate(_write_run(pl.concat(buffer), borders, path, compression)):
             batches[partition].append((path, position))
         total += path.stat().st_size
         n_runs += 1
@@ -137,7 +141,8 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     batches: list[Any] = []
     for path, position in slices.batches:
         try:
-            with pa.memory_map(str(path)) as file:
+            # Not mapped into memory: the rows would keep the file open.
+            with pa.OSFile(str(path)) as file:
                 batches.append(pa.ipc.open_file(file).get_batch(position))
         except (OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
@@ -154,7 +159,7 @@ def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
     return np.searchsorted(borders, subjects, side="right")
 
 
-def _write_run(rows: pl.DataFrame, borders: Ints, path: Path) -> list[int]:
+def _write_run(rows: pl.DataFrame, borders: Ints, path: Path, compression: str | None) -> list[int]:
     """Write rows sorted by partition; return the partition of each batch."""
     import pyarrow as pa
 
@@ -165,7 +170,7 @@ def _write_run(rows: pl.DataFrame, borders: Ints, path: Path) -> list[int]:
     table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     (whole,) = table.combine_chunks().to_batches()
     offsets = runs_of_equal(partition).tolist()
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression=compression)
     try:
         with (
             pa.OSFile(str(path), "wb") as file,

@@ -100,8 +100,19 @@ def test_a_partition_without_rows(tmp_path: Path) -> None:
     assert read(done, 1).is_empty()
 
 
+def test_only_later_runs_are_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RUN_BYTES", 1)
+    monkeypatch.setattr(module, "_UNCOMPRESSED_RUNS", 1)
+    rows = pl.DataFrame({"subject_id": [1, 2], "row": [0, 1], "text": ["a" * 10_000, "a" * 10_000]}, SCHEMA)
+    lazy = pl.concat([rows[:1].lazy(), rows[1:].lazy()])
+    done = shuffle(lazy, [2], everything([2]), tmp_path)
+    first, second = sorted(tmp_path.iterdir())
+    assert first.stat().st_size > 10_000 > 5_000 > second.stat().st_size
+    assert pl.concat([read(done, 0), read(done, 1)]).equals(rows)
+
+
 def test_incompressible_rows(tmp_path: Path) -> None:
-    """Their buffers are stored uncompressed and memory-mapped from a file that is closed afterwards."""
+    """The rows do not need their file after they were read."""
     noise = np.random.default_rng(3).integers(1, 127, (400, 80)).astype(np.uint8)
     texts = [bytes(row).decode() for row in noise]
     rows = pl.DataFrame({"subject_id": [1] * 400, "row": range(400), "text": texts}, schema=SCHEMA)
