@@ -105,7 +105,7 @@ def build_arrangement(
     drawn = shapely.get_coordinates(rings)
     tolerances = tolerance * _scales(drawn, ring_offsets, ring_cluster, count)
     arcs = node_outlines(drawn, ring_offsets, ring_cluster, ring_weight, tolerances)
-    coordinates = arcs.points[arcs.nodes]
+    coordinates = arcs.points.take(arcs.nodes, axis=0)  # much faster than an index
     ends = _ends(coordinates, arcs.offsets)
     begin_and_end = np.concatenate([arcs.nodes[arcs.offsets[:-1]], arcs.nodes[arcs.offsets[1:] - 1]])
     is_used = np.zeros(len(arcs.points), dtype=np.bool_)
@@ -190,9 +190,8 @@ def _scales(coordinates: Floats, offsets: Ints, cluster: Ints, count: int) -> Fl
 def _ends(coordinates: Floats, offsets: Ints) -> Floats:
     """Return the ends of `Arrangement`."""
     first, last = offsets[:-1], offsets[1:] - 1
-    leaving = np.concatenate([coordinates[first], coordinates[last]])
-    towards = np.concatenate([coordinates[first + 1], coordinates[last - 1]])
-    return np.column_stack([leaving, towards])
+    leaving, towards = np.concatenate([first, last]), np.concatenate([first + 1, last - 1])
+    return coordinates.take(np.stack([leaving, towards], axis=1), axis=0).reshape(-1, 4)
 
 
 def _cumulative_depth_changes(origin: Ints, order: Ints, steps: Ints) -> Ints:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 #: Clusters are processed together up to this many vertices and crossings, to bound the memory and to stay in
 #: the caches; two marks of a cluster are taken to cross four times.
-_CHUNK_POINTS = 50_000
+_CHUNK_POINTS = 30_000
 
 #: The areas of all levels must add up to the areas of all marks, within this fraction.
 _AREA_TOLERANCE = 1e-9

@@ -216,10 +216,12 @@ def _label(next_edge: Ints) -> Ints:
 def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
     """Return the signed area that each half-edge contributes, and how much area may be rounding by level."""
     coordinates, offsets = arrangement.coordinates, arrangement.offsets
-    first = np.searchsorted(arrangement.cluster, arrangement.cluster)
-    points = coordinates - np.repeat(coordinates[offsets[first]], np.diff(offsets), axis=0)
-    x, y = points.T
-    swept, lengths = np.zeros(len(points)), np.zeros(len(points))
+    bounds = runs_of_equal(arrangement.cluster)
+    first = np.repeat(bounds[:-1], np.diff(bounds))
+    counts, origin = np.diff(offsets), coordinates.take(offsets[first], axis=0)
+    x = coordinates[:, 0] - np.repeat(origin[:, 0], counts)
+    y = coordinates[:, 1] - np.repeat(origin[:, 1], counts)
+    swept, lengths = np.zeros(len(x)), np.zeros(len(x))
     swept[:-1] = (x[:-1] * y[1:] - x[1:] * y[:-1]) / 2
     lengths[:-1] = np.abs(np.diff(x)) + np.abs(np.diff(y))
     between = offsets[1:] - 1  # from the last point of an arc to the first point of the next
@@ -229,7 +231,7 @@ def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:
     arcs = len(of_arc)
     arc = levels.half_edge % arcs
     begins = runs_of_equal(levels.owner)[:-1]
-    x0, y0, x1, y1 = np.abs(arrangement.ends[levels.half_edge]).T
+    x0, y0, x1, y1 = np.abs(arrangement.ends.take(levels.half_edge, axis=0)).T
     farthest = np.maximum.reduceat(np.maximum(np.maximum(x0, y0), np.maximum(x1, y1)), begins)
     largest = farthest + np.add.reduceat(length[arc], begins)  # no coordinate of the level is larger
     rounding = _ROUNDING_STEPS * np.spacing(largest) * np.add.reduceat(length[arc], begins)
@@ -271,7 +273,7 @@ def _outlines(
     rings = offsets_of(counts)[offsets_of(sizes)]
     polygons: NDArray[Any] = shapely.from_ragged_array(
         shapely.GeometryType.POLYGON,
-        arrangement.coordinates[points],
+        arrangement.coordinates.take(points, axis=0),
         (rings, np.arange(len(rings))),
     )
     return polygons

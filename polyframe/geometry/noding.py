@@ -92,9 +92,9 @@ def node_outlines(
     moves[offsets[1:-1] - 1] = False  # from one ring to the next
     begins = np.flatnonzero(moves)
     ring = np.repeat(np.arange(len(cluster)), np.diff(offsets))[begins]
-    drawn = coordinates[begins]
+    drawn = coordinates.take(begins, axis=0)  # much faster than an index
     distinct, one = _distinct(row_hashes(drawn, cluster[ring]))
-    vertices = drawn[distinct]
+    vertices = drawn.take(distinct, axis=0)
     follows = np.arange(1, len(ring) + 1)
     bounds = runs_of_equal(ring)
     follows[bounds[1:] - 1] = bounds[:-1]
@@ -116,7 +116,7 @@ def node_outlines(
     snapped[node_of[met.point[~met.exact]]] = True
     rounded = np.concatenate([np.zeros(len(vertices), dtype=np.bool_), met.rounded])
     one_point, other_point = near.T
-    differ = np.any(points[one_point] != points[other_point], axis=1)
+    differ = np.any(points.take(one_point, axis=0) != points.take(other_point, axis=0), axis=1)
     differ |= rounded[one_point] | rounded[other_point]
     snapped[node_of[one_point[differ]]] = True
 
@@ -188,7 +188,7 @@ def _near_along(segments: Segments, on: Ints, point: Ints, points: Floats, toler
         ]
     )
     near = tolerance[segments.cluster[np.concatenate([on[same], owner, owner])]]
-    across, up = np.abs(points[pairs[:, 0]] - points[pairs[:, 1]]).T
+    across, up = np.abs(points.take(pairs[:, 0], axis=0) - points.take(pairs[:, 1], axis=0)).T
     return np.asarray(pairs[(across <= near) & (up <= near)], dtype=np.int64)
 
 
