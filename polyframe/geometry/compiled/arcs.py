@@ -82,21 +82,17 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     )
     sites = len(segment) - n
     points, is_exact = np.empty((sites, 2)), np.zeros(sites, np.bool_)
-    vertex_offsets, has_segments = outlines.vertex_offsets(), outlines.sound & (np.diff(outlines.offsets) > 0)
-    close = np.zeros(len(edges))
-    if len(edges):
-        starts = vertex_offsets[:-1][has_segments]
-        largest = np.maximum.reduceat(np.abs(edges).max(axis=1), starts)
-        close = np.repeat(_CLOSE_STEPS * np.spacing(largest), np.diff(vertex_offsets)[has_segments])
-    has_close = np.zeros(len(edges), np.bool_)
-    place_crossings(edges, crossings.segments, points, is_exact, close, has_close)
+    close = np.repeat(_CLOSE_STEPS * np.spacing(outlines.largest), np.diff(outlines.vertex_offsets()))
+    has_close, fractions = np.zeros(len(edges), np.bool_), np.empty((n, 4))
+    place_crossings(edges, crossings.segments, points, fractions, is_exact, close, has_close)
     points[n : n + m] = edges[crossings.touches[:, 1], :2]
     points[n + m :] = edges[segment[2 * n + m :], :2]
     is_exact[n : n + m + len(touched)] = True
 
     place, order, same, joined, uncertain = sort_events(
-        edges, outlines.mark[outlines.ring], segment, n, crossings.touches
+        edges, outlines.mark[outlines.ring], segment, fractions, crossings.touches
     )
+    del fractions  # large
     boxes = np.empty((len(outlines.mark), 4))
     if len(edges):
         boxes[:, :2] = np.minimum.reduceat(edges[:, :2], first[:-1])

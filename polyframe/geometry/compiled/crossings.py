@@ -120,8 +120,8 @@ def _find(
             return _MORE_ENTRIES
         for cell in range(state[1], columns * rows):
             begin, stop = cells[cell], cells[cell + 1]
-            if stop - begin < 2:
-                continue
+            if begin == stop or ring[entries[begin]] == ring[entries[stop - 1]]:
+                continue  # of at most one ring
             for p in range(begin, stop):
                 s = entries[p]
                 for axis in range(2):
@@ -256,7 +256,13 @@ def _sort_into_cells(
 
 @compiled
 def place_crossings(
-    edges: Floats, segments: ShortInts, points: Floats, at_vertex: Flags, close: Floats, has_close: Flags
+    edges: Floats,
+    segments: ShortInts,
+    points: Floats,
+    fractions: Floats,
+    at_vertex: Flags,
+    close: Floats,
+    has_close: Flags,
 ) -> None:
     """Compute the points of all crossings.
 
@@ -266,6 +272,8 @@ def place_crossings(
         See `Outlines` and `Crossings`; there are n crossings.
     points : ndarray of float64, shape (n or more, 2)
         Filled with their coordinates.
+    fractions : ndarray of float64, shape (n, 4)
+        Filled with how far along both segments they are, and the error bounds of these fractions.
     at_vertex : ndarray of bool, shape (n or more,)
         Set to whether a crossing is at a vertex, so that its coordinates are exact.
     close : ndarray of float64, shape (v,)
@@ -275,7 +283,13 @@ def place_crossings(
     """
     for i in range(len(segments) // 2):
         s, t = segments[2 * i], segments[2 * i + 1]
-        _, _, _, _, px, py, exact = place_crossing(edges, s, t)
+        along, across, error_along, error_across, px, py, exact = _place(edges, s, t)
+        fractions[i, 0], fractions[i, 1], fractions[i, 2], fractions[i, 3] = (
+            along,
+            across,
+            error_along,
+            error_across,
+        )
         points[i, 0], points[i, 1], at_vertex[i] = px, py, exact
         if exact:
             continue
@@ -287,7 +301,7 @@ def place_crossings(
 
 
 @compiled_inner
-def place_crossing(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool]:
+def _place(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool]:
     """Compute where two segments cross.
 
     Returns the fractions along both segments, their error bounds, x and y, and whether that is at a vertex.

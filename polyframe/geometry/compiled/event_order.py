@@ -8,7 +8,6 @@ point are joined in a disjoint-set forest.
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.crossings import place_crossing
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.predicates import compare_along, compare_perturbed
 
@@ -20,7 +19,7 @@ _UNKNOWN = 2
 
 
 def sort_events(
-    edges: Floats, mark_of: ShortInts, segment: ShortInts, crossings: int, touches: ShortInts
+    edges: Floats, mark_of: ShortInts, segment: ShortInts, fractions: Floats, touches: ShortInts
 ) -> tuple[ShortInts, ShortInts, ShortInts, Flags, Flags]:
     """Sort all events along their segments.
 
@@ -31,7 +30,8 @@ def sort_events(
         The mark of each segment.
     segment : ndarray of int32, shape (e,)
         The segment of each event.
-    crossings : int
+    fractions : ndarray of float64, shape (n, 4)
+        See `crossings.place_crossings`.
     touches : ndarray of int32, shape (m, 2)
 
     Returns
@@ -47,6 +47,7 @@ def sort_events(
         Whether the order along a segment is not certain.
     """
     place, order = np.zeros(len(edges) + 2, np.int32), np.empty(len(segment), np.int32)
+    crossings = len(fractions)
     longest = _group(segment, place, order)
     same = np.arange(len(segment) - crossings, dtype=np.int32)
     joined, uncertain = np.zeros(len(same), np.bool_), np.zeros(len(edges), np.bool_)
@@ -55,7 +56,7 @@ def sort_events(
         edges,
         mark_of,
         segment,
-        crossings,
+        fractions,
         touches,
         place,
         order,
@@ -89,7 +90,7 @@ def _sort(
     edges: Floats,
     mark_of: ShortInts,
     segment: ShortInts,
-    crossings: int,
+    fractions: Floats,
     touches: ShortInts,
     place: ShortInts,
     order: ShortInts,
@@ -100,14 +101,24 @@ def _sort(
     ranks: ShortInts,
     lines: Floats,
 ) -> None:
+    crossings = len(fractions)
     for s in range(len(edges)):
         begin, count = place[s], place[s + 1] - place[s]
         if count < 2:
             continue
         for i in range(count):
-            numbers[0, i], numbers[1, i] = _place_along(
-                order[begin + i], s, edges, segment, crossings, touches
-            )
+            e = order[begin + i]
+            if e < 2 * crossings:
+                numbers[0, i], numbers[1, i] = fractions[e // 2, e % 2], fractions[e // 2, 2 + e % 2]
+            elif e < 2 * crossings + len(touches):
+                vertex = touches[e - 2 * crossings, 1]
+                # Along the longer side of the segment's box.
+                axis = 0 if abs(edges[s, 2] - edges[s, 0]) >= abs(edges[s, 3] - edges[s, 1]) else 1
+                low = edges[s, axis]
+                numbers[0, i] = (edges[vertex, axis] - low) / (edges[s, axis + 2] - low)
+                numbers[1, i] = 1e-15
+            else:
+                numbers[0, i], numbers[1, i] = 0.0, 0.0
         if count > _SHORT_RUN:
             _merge_sort(numbers, ranks, count)
             for row in range(2):
@@ -142,26 +153,6 @@ def _sort(
                 order[begin + j], numbers[0, j], numbers[1, j] = f, numbers[0, j - 1], numbers[1, j - 1]
                 j -= 1
             order[begin + j], numbers[0, j], numbers[1, j] = e, along, error
-
-
-@compiled_inner
-def _place_along(
-    e: int, s: int, edges: Floats, segment: ShortInts, crossings: int, touches: ShortInts
-) -> tuple[float, float]:
-    """Return how far along its segment an event is, as a fraction, and the error bound of that."""
-    if e < 2 * crossings:
-        first = e - e % 2
-        along, across, error, error_across, _, _, _ = place_crossing(
-            edges, segment[first], segment[first + 1]
-        )
-        return (along, error) if e == first else (across, error_across)
-    if e >= 2 * crossings + len(touches):
-        return 0.0, 0.0
-    vertex = touches[e - 2 * crossings, 1]
-    ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
-    if abs(bx - ax) >= abs(by - ay):
-        return (edges[vertex, 0] - ax) / (bx - ax), 1e-15
-    return (edges[vertex, 1] - ay) / (by - ay), 1e-15
 
 
 @compiled_inner

@@ -36,8 +36,8 @@ class Outlines:
         The cluster of each ring.
     offsets : ndarray of int64, shape (c + 1,)
         Cluster i contains the rings `offsets[i]` to `offsets[i + 1] - 1`.
-    area : ndarray of float64, shape (c,)
-        The sum of the areas of all marks of a cluster.
+    area, largest : ndarray of float64, shape (c,)
+        The sum of the areas of all marks of a cluster, and its largest coordinate, by magnitude.
     sound : ndarray of bool, shape (c,)
         False if a ring is too thin, too small or too large for the exact predicates.
     """
@@ -49,6 +49,7 @@ class Outlines:
     cluster: ShortInts
     offsets: Ints
     area: Floats
+    largest: Floats
     sound: Flags
 
     def vertex_offsets(self) -> Ints:
@@ -78,12 +79,20 @@ def load_outlines(
     edges, ring = np.empty((size, 4)), np.empty(size, np.int32)
     first, mark = np.zeros(high - low + 1, np.int32), np.empty(high - low, np.int32)
     cluster, offsets = np.empty(high - low, np.int32), np.zeros(clusters + 1, np.int64)
-    area, sound = np.zeros(clusters), walkable.copy()
-    _load(coordinates, rings, ring_starts, starts, edges, ring, first, mark, cluster, offsets, area, sound)
+    areas, sound = np.zeros((2, clusters)), walkable.copy()
+    _load(coordinates, rings, ring_starts, starts, edges, ring, first, mark, cluster, offsets, areas, sound)
     count = offsets[-1]
     size = first[count]
     return Outlines(
-        edges[:size], ring[:size], first[: count + 1], mark[:count], cluster[:count], offsets, area, sound
+        edges[:size],
+        ring[:size],
+        first[: count + 1],
+        mark[:count],
+        cluster[:count],
+        offsets,
+        areas[0],
+        areas[1],
+        sound,
     )
 
 
@@ -104,7 +113,7 @@ def _load(
 ) -> None:
     n = loaded = 0
     for c in range(len(starts) - 1):
-        total = 0.0
+        total = furthest = 0.0
         good = sound[c]
         low_n, low_loaded = n, loaded
         for i in range(starts[c], starts[c + 1]):
@@ -131,6 +140,7 @@ def _load(
                 certain = abs(area) > _THINNEST * box  # false for NaN
                 if not (certain and box > _SMALLEST_BOX and largest < _LARGEST_COORDINATE):
                     good = False
+                furthest = max(furthest, largest)
                 reverse = (area > 0.0) == is_hole
                 total += -abs(area) if is_hole else abs(area)
                 start = n
@@ -157,5 +167,5 @@ def _load(
                 first[loaded] = n
         if not good:
             n, loaded = low_n, low_loaded
-        areas[c], sound[c] = total, good
+        areas[0, c], areas[1, c], sound[c] = total, furthest, good
         offsets[c + 1] = loaded
