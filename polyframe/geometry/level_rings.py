@@ -1,7 +1,7 @@
 """Contour levels as flat rings, from which columns and WKB are made without GEOS."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -67,15 +67,16 @@ def rings_from_polygons(polygons: NDArray[Any], offsets: Ints, max_levels: int |
     most = max(available.max(initial=1), 1) if max_levels is None else max_levels
     levels, chosen = evenly_spaced_levels(available, most)
     polygons = polygons[np.repeat(offsets[:-1], np.diff(chosen)) + levels - 1]
+    return LevelRings(*_flat(polygons), shapely.area(polygons), levels, chosen, available)
+
+
+def _flat(polygons: NDArray[Any]) -> tuple[Floats, Floats, Ints]:
+    """Return x, y and the offsets of the rings of polygons without holes."""
     coordinates, ring = shapely.get_coordinates(polygons, return_index=True)
-    return LevelRings(
+    return (
         np.ascontiguousarray(coordinates[:, 0]),
         np.ascontiguousarray(coordinates[:, 1]),
         offsets_of(np.bincount(ring, minlength=len(polygons))),
-        shapely.area(polygons),
-        levels,
-        chosen,
-        available,
     )
 
 
@@ -98,20 +99,34 @@ def concatenate_clusters(blocks: Sequence[LevelRings]) -> LevelRings:
     )
 
 
-def select_clusters(rings: LevelRings, clusters: Ints) -> LevelRings:
-    """Return the rings of some clusters, given by their positions, in their order."""
-    counts = np.diff(rings.offsets)[clusters]
-    chosen = positions_of(rings.offsets[clusters], counts)
+def select_rings(rings: LevelRings, chosen: Ints) -> LevelRings:
+    """Return some rings, given by their positions, ascending."""
     sizes = np.diff(rings.ring_offsets)[chosen]
     points = positions_of(rings.ring_offsets[chosen], sizes)
-    return LevelRings(
-        rings.x[points],
-        rings.y[points],
-        offsets_of(sizes),
-        rings.areas[chosen],
-        rings.levels[chosen],
-        offsets_of(counts),
-        rings.available[clusters],
+    return replace(
+        rings,
+        x=rings.x[points],
+        y=rings.y[points],
+        ring_offsets=offsets_of(sizes),
+        areas=rings.areas[chosen],
+        levels=rings.levels[chosen],
+        offsets=np.searchsorted(chosen, rings.offsets),
+    )
+
+
+def replace_rings(rings: LevelRings, chosen: Ints, polygons: NDArray[Any]) -> LevelRings:
+    """Return the rings with some of them, given by their positions, replaced by polygons without holes."""
+    x, y, offsets = _flat(polygons)
+    starts, sizes = rings.ring_offsets[:-1].copy(), np.diff(rings.ring_offsets)
+    starts[chosen], sizes[chosen] = len(rings.x) + offsets[:-1], np.diff(offsets)
+    points, areas = positions_of(starts, sizes), rings.areas.copy()
+    areas[chosen] = shapely.area(polygons)
+    return replace(
+        rings,
+        x=np.concatenate([rings.x, x])[points],
+        y=np.concatenate([rings.y, y])[points],
+        ring_offsets=offsets_of(sizes),
+        areas=areas,
     )
 
 
@@ -129,6 +144,19 @@ def replace_clusters(rings: LevelRings, chosen: Flags, replacements: LevelRings)
     """
     if not np.any(chosen):
         return rings
+    both = concatenate_clusters([rings, replacements])
     clusters = np.arange(len(chosen))
     clusters[chosen] = len(chosen) + np.arange(len(replacements.available))
-    return select_clusters(concatenate_clusters([rings, replacements]), clusters)
+    counts = np.diff(both.offsets)[clusters]
+    members = positions_of(both.offsets[clusters], counts)
+    sizes = np.diff(both.ring_offsets)[members]
+    points = positions_of(both.ring_offsets[members], sizes)
+    return LevelRings(
+        both.x[points],
+        both.y[points],
+        offsets_of(sizes),
+        both.areas[members],
+        both.levels[members],
+        offsets_of(counts),
+        both.available[clusters],
+    )

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import shapely
 
-from polyframe.geometry.level_rings import replace_clusters, rings_from_polygons
+from polyframe.geometry.level_rings import (
+    concatenate_clusters,
+    replace_clusters,
+    replace_rings,
+    rings_from_polygons,
+    select_rings,
+)
 
 
 def discs(count, seed):
@@ -54,3 +60,30 @@ def test_replace_clusters():
     assert replaced.available.tolist() == [2, 1, 4, 4]
     assert np.array_equal(replaced.areas, shapely.area(replaced.polygons()))
     assert replace_clusters(rings, np.zeros(4, dtype=bool), rings) is rings
+
+
+def test_select_and_replace_rings():
+    circles, others = discs(9, seed=5), discs(3, seed=6)
+    rings = rings_from_polygons(circles, np.array([0, 2, 5, 5, 9]))
+    chosen = np.array([1, 2, 7])
+    selected = select_rings(rings, chosen)
+    assert shapely.equals_identical(selected.polygons(), circles[chosen]).all()
+    assert (selected.levels.tolist(), selected.offsets.tolist()) == ([2, 1, 3], [0, 1, 2, 2, 3])
+    replaced = replace_rings(rings, chosen, others)
+    expected = circles.copy()
+    expected[chosen] = others
+    assert shapely.equals_identical(replaced.polygons(), expected).all()
+    assert np.array_equal(replaced.areas, shapely.area(expected))
+    assert replaced.offsets.tolist() == rings.offsets.tolist()
+
+
+def test_concatenate_clusters():
+    circles = discs(9, seed=7)
+    parts = [circles[:3], circles[3:3], circles[3:]]
+    offsets = [np.array([0, 1, 3]), np.array([0]), np.array([0, 0, 6])]
+    rings = concatenate_clusters(
+        [rings_from_polygons(part, starts) for part, starts in zip(parts, offsets, strict=True)]
+    )
+    assert shapely.equals_identical(rings.polygons(), circles).all()
+    assert rings.offsets.tolist() == [0, 1, 3, 3, 9]
+    assert rings.available.tolist() == [1, 2, 0, 6]

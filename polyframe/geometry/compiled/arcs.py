@@ -12,7 +12,7 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.geometry.compiled.crossings import Crossings, place_crossings
-from polyframe.geometry.compiled.event_order import site_of, sort_events
+from polyframe.geometry.compiled.event_order import find_root, site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import cross, perturbed_side
@@ -50,7 +50,7 @@ class Arcs:
         From 1 to the number of marks, if the cluster is sound.
     next_arc : ndarray of int32, shape (e,)
         The arc that continues the level curve.
-    has_close_points : ndarray of bool, shape (c,)
+    has_close : ndarray of bool, shape (c,)
         Whether different points are so close that rounding may have moved one past the other.
     sound : ndarray of bool, shape (c,)
         False if a check failed.
@@ -67,7 +67,7 @@ class Arcs:
     bends: ShortInts
     level: ShortInts
     next_arc: ShortInts
-    has_close_points: Flags
+    has_close: Flags
     sound: Flags
 
 
@@ -83,8 +83,8 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     sites = len(segment) - n
     points, is_exact = np.empty((sites, 2)), np.zeros(sites, np.bool_)
     close = np.repeat(_CLOSE_STEPS * np.spacing(outlines.largest), np.diff(outlines.vertex_offsets()))
-    has_close, fractions = np.zeros(len(edges), np.bool_), np.empty((n, 4))
-    place_crossings(edges, crossings.segments, points, fractions, is_exact, close, has_close)
+    is_close, fractions = np.zeros(len(edges), np.bool_), np.empty((n, 4))
+    place_crossings(edges, crossings.segments, points, fractions, is_exact, close, is_close)
     points[n : n + m] = edges[crossings.touches[:, 1], :2]
     points[n + m :] = edges[segment[2 * n + m :], :2]
     is_exact[n : n + m + len(touched)] = True
@@ -118,18 +118,16 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
         points,
         same,
         close,
-        has_close,
+        is_close,
         end,
         bends,
         level,
         next_arc,
         sound,
     )
-    has_close_points = np.zeros(len(sound), np.bool_)
-    has_close_points[owner[has_close]] = True
-    return Arcs(
-        n, m, segment, points, is_exact, same, joined, end, bends, level, next_arc, has_close_points, sound
-    )
+    has_close = np.zeros(len(sound), np.bool_)
+    has_close[owner[is_close]] = True
+    return Arcs(n, m, segment, points, is_exact, same, joined, end, bends, level, next_arc, has_close, sound)
 
 
 @compiled
@@ -149,7 +147,7 @@ def _link(
     points: Floats,
     same: ShortInts,
     close: Floats,
-    has_close: Flags,
+    is_close: Flags,
     end: ShortInts,
     bends: ShortInts,
     level: ShortInts,
@@ -174,12 +172,7 @@ def _link(
                 one, other = site_of(e, crossings), site_of(f, crossings)
                 near = abs(points[one, 0] - points[other, 0]) <= close[s]
                 if near and abs(points[one, 1] - points[other, 1]) <= close[s]:
-                    while same[one] != one:
-                        one = int(same[one])
-                    while same[other] != other:
-                        other = int(same[other])
-                    if one != other:
-                        has_close[s] = True
+                    is_close[s] = is_close[s] or find_root(same, one) != find_root(same, other)
             bends[e] = steps - 1 if f >= first_vertex else steps
             if e < 2 * crossings:
                 depth += 1 - 2 * (e % 2)

@@ -134,6 +134,8 @@ def _find(
                     others = p + 1
                 while others < stop and ring[entries[others]] == ring[s]:
                     others += 1
+                if others == stop:
+                    break
                 if 2 * (n + stop - others) > len(segments):
                     state[0], state[1], state[2], state[3], state[4] = c, cell, p, n, m
                     return _MORE_CROSSINGS

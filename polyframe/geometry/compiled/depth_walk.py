@@ -20,7 +20,7 @@ following outlines and changing to the other one at intersections.
 """
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -40,9 +40,8 @@ from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
 from polyframe.geometry.level_rings import (
     LevelRings,
     concatenate_clusters,
-    replace_clusters,
-    rings_from_polygons,
-    select_clusters,
+    replace_rings,
+    select_rings,
 )
 from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import with_valid_outlines
@@ -52,7 +51,7 @@ LevelSelection = Literal["all", "first", "last"]
 
 #: Clusters are walked together up to about so many vertices times marks, which bounds the memory; a larger
 #: cluster is walked alone.
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,11 @@ def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels
         sizes = np.diff(rings.offsets)[chosen]
         points = positions_of(rings.offsets[chosen], sizes)
         rings = Rings(
-            rings.x[points], rings.y[points], offsets_of(sizes), rings.areas[chosen], rings.rounding[chosen]
+            rings.x[points],
+            rings.y[points],
+            offsets_of(sizes),
+            rings.areas[chosen],
+            rings.rounding[chosen],
         )
     levels = LevelRings(
         rings.x,
@@ -216,23 +219,17 @@ def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels
         np.searchsorted(cluster[chosen], np.arange(len(marks) + 1)),
         available,
     )
-    return WalkedLevels(_with_valid_rings(levels, arcs.has_close_points), verified, may_have_holes)
+    close = np.flatnonzero(arcs.has_close[cluster[chosen]])
+    if len(close):
+        levels = _with_valid_rings(levels, close)
+    return WalkedLevels(levels, verified, may_have_holes)
 
 
-def _with_valid_rings(rings: LevelRings, has_close_points: Flags) -> LevelRings:
-    """Repair rings that cross themselves by rounding, in clusters in which that is possible."""
-    close = np.flatnonzero(has_close_points & (rings.available > 0))
-    if not len(close):
-        return rings
-    suspects = select_clusters(rings, close)
-    polygons = suspects.polygons()
-    valid = with_valid_outlines(polygons.copy())
+def _with_valid_rings(rings: LevelRings, doubtful: Ints) -> LevelRings:
+    """Repair those of some rings that cross themselves by rounding."""
+    polygons = select_rings(rings, doubtful).polygons()
+    valid = with_valid_outlines(polygons)
     changed = ~shapely.equals_identical(polygons, valid)
     if not np.any(changed):
         return rings
-    repaired = rings_from_polygons(valid, suspects.offsets)
-    areas = np.where(changed, repaired.areas, suspects.areas)
-    repaired = replace(repaired, areas=areas, levels=suspects.levels, available=suspects.available)
-    chosen = np.zeros(len(has_close_points), np.bool_)
-    chosen[close] = True
-    return replace_clusters(rings, chosen, repaired)
+    return replace_rings(rings, doubtful[changed], valid[changed])

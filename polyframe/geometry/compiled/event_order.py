@@ -144,7 +144,7 @@ def _sort(
                     if tie:
                         one, other = site_of(e, crossings), site_of(f, crossings)
                         joined[one] = joined[other] = True
-                        one, other = _root(same, one), _root(same, other)
+                        one, other = find_root(same, one), find_root(same, other)
                         same[max(one, other)] = min(one, other)
                     if sign == _UNKNOWN:
                         uncertain[s] = True
@@ -248,7 +248,8 @@ def site_of(e: int, crossings: int) -> int:
 
 
 @compiled_inner
-def _root(same: ShortInts, site: int) -> int:
+def find_root(same: ShortInts, site: int) -> int:
+    """Return the root of a site, equal for sites at the same point."""
     while same[site] != site:
         same[site] = same[same[site]]
         site = int(same[site])
