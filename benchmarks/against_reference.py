@@ -7,7 +7,7 @@ from typing import Any
 
 from compare import compare_contours, compare_extractions, compare_reductions
 from inputs import WORKFLOW_ID, Export
-from measuring import Bench, median, set_target, take_turns
+from measuring import Bench, median, take_turns
 from ours import EPS, LABELS, MIN_SAMPLES
 from processes import Done, ask_reference
 from report import Row, number, seconds
@@ -143,7 +143,7 @@ def _chain(bench: Bench, name: str, project: Callable[[int], Export], engines: l
             if engine != engines[0]:
                 row.note += " Measured once."
             if engine == "compiled":
-                set_target(row, f"{name}, {measure}")
+                bench.set_target(row, f"{name}, {measure}")
             elif part == "reduce":
                 row.least = _LEAST_WITHOUT
             bench.add(row)

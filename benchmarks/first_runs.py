@@ -7,7 +7,7 @@ from typing import get_args
 
 import ours
 from inputs import EXAMPLE
-from measuring import BEFORE, Bench, median, set_target, take_turns
+from measuring import BEFORE, Bench, median, take_turns
 from processes import ROOT, Done, run_process
 from report import Row, seconds
 
@@ -38,7 +38,7 @@ def _small(bench: Bench) -> None:
     taken = _both_versions(bench, run)
     row = _row("first run ever, on data/", taken)
     row.note = f"{bench.inputs.example().rows} rows, --engine auto; {seconds(elapsed[0])} elapsed."
-    bench.add(set_target(row, "first run on data/"))
+    bench.add(bench.set_target(row, "first run on data/"))
 
 
 def _compiling(bench: Bench) -> None:
@@ -62,7 +62,7 @@ def _compiling(bench: Bench) -> None:
         "One process runs with each average, first with an empty cache and then with the full one; the "
         f"difference. {seconds(elapsed[0])} elapsed."
     )
-    bench.add(set_target(row, "compiling"))
+    bench.add(bench.set_target(row, "compiling"))
 
 
 def _large(bench: Bench) -> None:
@@ -83,7 +83,7 @@ def _large(bench: Bench) -> None:
         f"{export.described}; --engine auto, a worker per core. With an empty cache and with the full one: "
         f"{elapsed} elapsed, {processor} of processor time."
     )
-    bench.add(set_target(row, "first large run, elapsed"))
+    bench.add(bench.set_target(row, "first large run, elapsed"))
 
 
 def _both_versions(bench: Bench, run: Callable[[Path], float]) -> dict[str, list[float]]:

@@ -17,7 +17,7 @@ import ours
 import polars as pl
 import shapely
 from inputs import WORKFLOW_ID, Export
-from measuring import Bench, median, set_target
+from measuring import Bench, median
 from report import Row, seconds
 from scipy.sparse import coo_array
 from sklearn.cluster import DBSCAN
@@ -189,7 +189,7 @@ def _against_floor(bench: Bench, export: Export, partition: Partition, engine: s
         mine = median(second)
         row = Row("floor", "second run in one process / floor, processor time", label, "floor", lowest, mine)
         row.ratio, row.note, row.runs = mine / lowest, note, {"second": second}
-        add(set_target(row, "second run / floor"))
+        add(bench.set_target(row, "second run / floor"))
     proven = getattr(
         engine_named(engine).contours(partition.members, partition.member_offsets), "proven", None
     )

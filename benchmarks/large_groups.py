@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import ours
 from inputs import Export
-from measuring import Bench, median, set_target
+from measuring import Bench, median
 from processes import Done, LimitError, Limits, ProcessError
 from report import Row
 
@@ -76,4 +76,4 @@ def _measure(bench: Bench, group: _Group) -> None:
     for row, suffix, amounts in rows:
         row.failure, row.note, row.runs = failure, note, {"polyframe": amounts}
         row.ours = median(amounts) if amounts and not failure else None
-        bench.add(set_target(row, group.key + suffix))
+        bench.add(bench.set_target(row, group.key + suffix))

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,7 @@ class Bench:
     before: Path | None = None
     reference_is_warm: bool = False
     _startups: dict[tuple[str, str], float] = field(default_factory=dict)
+    _speeds: list[float] = field(default_factory=list)
 
     def add(self, row: Row) -> None:
         """Add a row to the report, and print it."""
@@ -69,6 +70,14 @@ class Bench:
             ratio += f", {number(row.working)} without start-up"
         met = {None: "", True: f" ({row.target}: met)", False: f" ({row.target}: NOT MET)"}[row.met]
         print(f"  {row.measure}: {left}{right}{ratio}{met}", flush=True)
+
+    def set_target(self, row: Row, key: str) -> Row:
+        """Set the target of a row, and remember the speed of this machine for others."""
+        set_target(row, key, self._speeds)
+        before = TARGETS[key].before
+        if row.against == BEFORE and row.theirs and before:
+            self._speeds.append(row.theirs / before)
+        return row
 
     def attempt(self, name: str, work: Callable[[], Any]) -> None:
         """Run a part; report an error and continue."""
@@ -116,12 +125,24 @@ class Bench:
         self.report.problems.append(text)
 
 
-def set_target(row: Row, key: str) -> Row:
-    """Set the target of a row; an amount is adjusted to this machine if the earlier version was measured."""
+def set_target(row: Row, key: str, speeds: Sequence[float] = ()) -> Row:
+    """Set the target of a row; an amount of time is adjusted to this machine if that is known.
+
+    Parameters
+    ----------
+    row : Row
+        If it compares with an earlier version, that gives the speed of this machine.
+    key : str
+    speeds : sequence of float
+        How many times as long as there the earlier version took here, in other rows.
+    """
     target = TARGETS[key]
     row.key, row.least, row.most, row.most_ours = key, target.least_ratio, target.most_ratio, target.most
-    if row.against == BEFORE and row.theirs and target.most and target.before:
-        row.most_ours, row.adjusted_from = target.most * row.theirs / target.before, target.most
+    if target.most and row.unit == "s":
+        if row.against == BEFORE and row.theirs and target.before:
+            speeds = [row.theirs / target.before]
+        if speeds:
+            row.most_ours, row.adjusted_from = target.most * median(list(speeds)), target.most
     return row
 
 

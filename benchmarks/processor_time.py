@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ours
 from inputs import Export
-from measuring import BEFORE, Bench, median, set_target, take_turns
+from measuring import BEFORE, Bench, median, take_turns
 from processes import ROOT
 from report import Row
 from tables import compare_outputs
@@ -103,7 +103,7 @@ def _measure(bench: Bench, case: _Case) -> None:
         row = Row("processor", f"{case.name}: {measure}", _label(case), ours=mine, note=note, runs=runs)
         if theirs is not None:
             row.against, row.theirs, row.ratio = BEFORE, theirs, theirs / mine
-        bench.add(set_target(row, key) if key else row)
+        bench.add(bench.set_target(row, key) if key else row)
 
     whole, whole_before = times["whole"], times.get(f"whole {BEFORE}")
     add(f"whole process, {case.export.megabytes:,.0f} MB", case.whole, whole_before, whole, taken)

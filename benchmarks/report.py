@@ -152,8 +152,9 @@ class Report:
         ]
         if any(row.adjusted_from for row in self.rows):
             lines += [
-                "`before` is an earlier version, measured in turns. Targets in seconds were set on another "
-                "machine (in parentheses) and are adjusted by the time of the earlier version on both.",
+                "`before` is an earlier version, measured once. Targets in seconds were set on another "
+                "machine (in parentheses) and are adjusted by the time of the earlier version on both, or by "
+                "the median of these adjustments.",
                 "",
             ]
         for part, title in TITLES.items():

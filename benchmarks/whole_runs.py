@@ -4,7 +4,7 @@ import os
 
 from against_reference import REFERENCE, reference_job, run_reference
 from compare import compare_files
-from measuring import Bench, median, set_target, take_turns
+from measuring import Bench, median, take_turns
 from ours import LABELS
 from processes import Done, ask_reference
 from report import Row, number, seconds
@@ -79,7 +79,7 @@ def workers(bench: Bench) -> None:
             note=f"{same}; {cores} cores",
             runs=taken,
         )
-        bench.add(set_target(row, "two workers") if subjects == bench.sizes.scaling[-1] else row)
+        bench.add(bench.set_target(row, "two workers") if subjects == bench.sizes.scaling[-1] else row)
 
 
 def memory(bench: Bench) -> None:

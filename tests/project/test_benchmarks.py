@@ -93,6 +93,12 @@ def test_targets_of_an_earlier_version_are_adjusted_to_this_machine(load: Load) 
     assert row.target == "≤ 7.00 s (3.50 s)"
     alone = measuring.set_target(report.Row("processor", "whole process", ours=6.9), "synth")
     assert (alone.met, alone.target) == (False, "≤ 3.50 s")
+    other = measuring.set_target(
+        report.Row("first", "elapsed", ours=23), "first large run, elapsed", [1, 2, 3]
+    )
+    assert (other.met, other.target) == (True, "≤ 24.0 s (12.0 s)")
+    memory = report.Row("groups", "memory", ours=2100, unit="MB")
+    assert measuring.set_target(memory, "5,000 marks, memory", [2]).met is False
 
 
 def test_a_failure_meets_no_target(load: Load) -> None:
@@ -153,6 +159,24 @@ def test_tables_are_compared(tmp_path: Path, load: Load) -> None:
     compared = tables.compare_table(one, write_table(tmp_path / "turned" / "reductions", **turned))
     assert not compared.is_identical
     assert compared.turned == 1
+
+    x, y = [[0.0, 2, 2], [0.0, 1, 1], [0.5, 1, 1]], [[0.0, 0, 1]] * 3
+    all_levels, some_levels = (
+        pl.DataFrame(
+            {"contours_x": [x[::step]], "contours_y": [y[::step]], "contours_level": [[1, 2, 3][::step]]}
+        )
+        for step in (1, 2)
+    )
+    all_levels = all_levels.drop("contours_level")
+    all_levels, some_levels = (
+        frame.with_columns(contours_area=pl.Series([areas]), number_of_contours=3)
+        for frame, areas in ((all_levels, [1.0, 0.5, 0.25]), (some_levels, [1.0, 0.25]))
+    )
+    folders = [tmp_path / name / "contours" for name in ("all", "some")]
+    for folder, frame in zip(folders, (all_levels, some_levels), strict=True):
+        folder.mkdir(parents=True)
+        frame.write_parquet(folder / "part-00000.parquet")
+    assert tables.compare_table(*folders).is_identical
 
     others = {
         "area": {"area": [1.0, 1 + 1e-6]},
