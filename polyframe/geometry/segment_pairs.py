@@ -102,29 +102,32 @@ def _enter(boxes: tuple[Floats, Floats, Floats, Floats], cluster: Ints) -> _Entr
     first_x, first_y = left // _STEPS, low // _STEPS
     wide, tall = right // _STEPS - first_x + 1, high // _STEPS - first_y + 1
 
+    # Most segments are in a single cell. Of the others, each entry gets a part of the box.
     counts = wide * tall
-    segment = np.repeat(np.arange(len(left)), counts)
-    several = np.flatnonzero(counts > 1)
-    first = offsets_of(counts)[several]
-    row, column = np.zeros(len(segment), dtype=np.int64), np.zeros(len(segment), dtype=np.int64)
-    inside = positions_of(first, counts[several])
-    row[inside], column[inside] = np.divmod(
-        positions_of(0, counts[several]), np.repeat(wide[several], counts[several])
-    )
-    cell = (place + first_y * columns + first_x)[segment] + row * columns[segment] + column
-    bits = len(segment).bit_length()
-    in_order = np.sort((cell << bits) | np.arange(len(segment)))
+    once, several = np.flatnonzero(counts == 1), np.flatnonzero(counts > 1)
+    counts = counts[several]
+    repeated = np.repeat(several, counts)
+    row, column = np.divmod(positions_of(0, counts), np.repeat(wide[several], counts))
+    is_first_x, is_last_x = column == 0, column + 1 == wide[repeated]
+    is_first_y, is_last_y = row == 0, row + 1 == tall[repeated]
+    cell = place + first_y * columns + first_x
+    cell = np.concatenate([cell[once], cell[repeated] + row * columns[repeated] + column])
+    bits = len(cell).bit_length()
+    in_order = np.sort((cell << bits) | np.arange(len(cell)))
     order = in_order & ((1 << bits) - 1)
-    segment, row, column = segment[order], row[order], column[order]
-    sides = []
-    for begin, end, number, count in ((left, right, column, wide), (low, high, row, tall)):
-        begin, end = (begin % _STEPS).astype(np.uint8), (end % _STEPS).astype(np.uint8)
-        count = count[segment]
-        sides.append(
-            (np.where(number == 0, begin[segment], 0), np.where(number + 1 == count, end[segment], 255))
+
+    left_in, right_in, low_in, high_in = (
+        np.concatenate([within[once], np.where(at_border, within[repeated], otherwise)])[order]
+        for within, at_border, otherwise in (
+            ((left % _STEPS).astype(np.uint8), is_first_x, np.uint8(0)),
+            ((right % _STEPS).astype(np.uint8), is_last_x, np.uint8(_STEPS - 1)),
+            ((low % _STEPS).astype(np.uint8), is_first_y, np.uint8(0)),
+            ((high % _STEPS).astype(np.uint8), is_last_y, np.uint8(_STEPS - 1)),
         )
-    corner = (column == 0).view(np.uint8) | ((row == 0).view(np.uint8) << 1)
-    (left_in, right_in), (low_in, high_in) = sides
+    )
+    corner = is_first_x.view(np.uint8) | (is_first_y.view(np.uint8) << 1)
+    corner = np.concatenate([np.full(len(once), 3, dtype=np.uint8), corner])[order]
+    segment = np.concatenate([once, repeated])[order]
     return _Entries(in_order >> bits, segment, left_in, low_in, right_in, high_in, corner)
 
 
