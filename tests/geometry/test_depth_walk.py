@@ -1,5 +1,6 @@
 """Test the depth walk: by hand, against contours by GEOS, and against exact arithmetic."""
 
+import sys
 from dataclasses import replace
 from fractions import Fraction
 
@@ -183,7 +184,10 @@ def test_order_and_scale_change_nothing(make_cluster, seed, snap, count):
     np.testing.assert_allclose(scaled, 16 * areas, rtol=1e-12)
 
 
-def test_averages(make_cluster):
+@pytest.mark.parametrize("limit", [None, 0, 5_000])
+def test_averages(make_cluster, monkeypatch, limit):
+    if limit is not None:  # large clusters are left to GEOS: all of them, or some
+        monkeypatch.setattr(sys.modules[compiled_cluster_unions.__module__], "_MOST_WALKED", limit)
     stacks = [marks for marks, _ in STACKS.values() if None not in marks]
     stacks += [make_cluster(n, seed=n) for n in (1, 2, 8)] + [[box(0, 0, 1, 1), box(3, 0, 4, 1)], []]
     stacks.append([FRAME, box(1, 1, 8, 8)])

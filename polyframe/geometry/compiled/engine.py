@@ -17,6 +17,10 @@ from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings
 from polyframe.geometry.level_rings import LevelRings, replace_clusters
 
+#: A union or intersection of a cluster with more marks times vertices is computed by GEOS, which needs no
+#: memory for the crossings of all pairs of marks.
+_MOST_WALKED = 1 << 28
+
 
 def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevels:
     """Return the contours of many clusters, as `exact_contours.cluster_contours` does."""
@@ -50,7 +54,15 @@ def compiled_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -
 def _averages(polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection) -> NDArray[Any]:
     polygons, starts = keep_two_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
+    average = cluster_unions if selection == "first" else cluster_intersections
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
+    large = counts * np.diff(offsets_of(shapely.get_num_coordinates(polygons))[starts]) > _MOST_WALKED
+    if np.any(large):
+        members, begins, clusters = _clusters(polygons, starts, large)
+        averages[clusters] = average(members, begins)
+        members, begins, clusters = _clusters(polygons, starts, ~large)
+        averages[clusters] = _averages(members, begins, selection)
+        return averages
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]
     walk = walk_contours(polygons, starts, selection)
     verified = walk.verified
@@ -63,7 +75,6 @@ def _averages(polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelect
     averages[walked & (levels > 0)] = walk.polygons[np.repeat(walked & (levels > 0), levels)]
     if not np.all(walked | (counts <= 1)):
         members, begins, lost = _clusters(polygons, starts, ~walked & (counts > 1))
-        average = cluster_unions if selection == "first" else cluster_intersections
         averages[lost] = average(members, begins)
     return averages
 
