@@ -1,6 +1,6 @@
-"""Compile the loops of the compiled engine in processes of their own, announced, before they are needed.
+"""Compile the loops of the compiled engine in separate processes, announced, before they are needed.
 
-Compiling them all takes 20 to 40 s of processor time, once per installation. Two processes compile into one
+Compiling them all takes 15 to 20 s of processor time, once per installation. Two processes compile into one
 cache, beside whatever this process does meanwhile. If that is impossible, this process compiles by itself.
 """
 
@@ -198,7 +198,7 @@ def _wait(compilation: "_Compilation", say: Say) -> None:
     if done < total:
         say(
             Information(
-                f"{total - done} functions could not be compiled in a process of their own: this process "
+                f"{total - done} functions could not be compiled in a separate process: this process "
                 "compiles them when it needs them"
             )
         )

@@ -25,9 +25,9 @@ from polyframe.geometry.distances import IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
-#: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 2 s
-#: (outlines of a few corners) to 13 s (hundreds of jittered vertices); compiling takes about 12 s, once per
-#: installation.
+#: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 1 s
+#: (outlines of a few corners) to 6 s (hundreds of jittered vertices); compiling takes about 10 s, once per
+#: installation, and loading what is compiled a quarter of a second.
 MOST_ROWS_FOR_GEOS: Final = 2_000
 
 #: Bytes of the drawings of one subject up to which `auto` is GEOS, which needs time in proportion to their

@@ -1,4 +1,4 @@
-"""Compiling in processes of their own: complete, announced, stopped with the body, and never necessary."""
+"""Compiling in separate processes: complete, announced, stopped with the body, and never necessary."""
 
 import importlib.util
 import os
@@ -119,7 +119,7 @@ def test_a_run_goes_on_if_the_processes_die(
     notes: list[str] = []
     module.ensure_compiled(notes.append)
     assert notes[1:] == [
-        "3 functions could not be compiled in a process of their own: this process compiles them when it "
+        "3 functions could not be compiled in a separate process: this process compiles them when it "
         "needs them"
     ]
 

@@ -1,6 +1,6 @@
 """Compile the loops of this folder with numba (the extra `fast`).
 
-Compiling takes half a minute, so the loops are interpreted until somebody asks for the compiled engine.
+Compiling takes many seconds, so the loops are interpreted until somebody asks for the compiled engine.
 Interpreted, the depth walk of a small cluster takes about a tenth of a second.
 
 Entry points, the functions that Python calls, are cached on disk with everything that they call. The cache of

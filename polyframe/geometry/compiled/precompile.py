@@ -1,4 +1,4 @@
-"""Compile entry points in a process of its own, and put them into the cache on disk.
+"""Compile entry points in a separate process, and put them into the cache on disk.
 
 The process reads names of entry points from its standard input, one a line, and prints each when it is
 compiled. It ends with its standard input, hence also with the process that started it. See
