@@ -50,6 +50,13 @@ def test_cells_of_text() -> None:
     assert times.to_list() == [*expected, *[None] * len(UNREADABLE)]
 
 
+def test_cells_of_text_do_not_depend_on_their_neighbours() -> None:
+    for cell, time in READ.items():
+        cells = pl.DataFrame({"created_at": [cell, None]}, schema={"created_at": pl.String})
+        assert cells.select(timestamp("created_at")).to_series().to_list() == [time.replace(tzinfo=UTC), None]
+    assert cells.clear().select(timestamp("created_at")).schema == {"created_at": pl.Datetime("us", "UTC")}
+
+
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_columns_of_times(unit: Any, zone: str | None) -> None:

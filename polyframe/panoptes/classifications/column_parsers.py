@@ -22,24 +22,9 @@ def integer(name: str) -> pl.Expr:
 
 def timestamp(name: str) -> pl.Expr:
     """Parse a column of times, such as `2025-01-21 16:08:41 UTC` or `2025-01-21T16:08:41.123+02:00`."""
-    text = pl.when(pl.col(name).str.contains(_YEAR)).then(pl.col(name))
-    # Nearly every cell has this format; only the others need the slower steps below.
-    fast = text.str.to_datetime(_ZOONIVERSE, time_unit="us", strict=False)
-    bare = (
-        pl.when(fast.is_null())
-        .then(text)
-        .str.strip_chars()
-        .str.replace(r"\s*(UTC|Z)$", "")
-        .str.replace("T", " ", literal=True)
-    )
-    local = bare.str.replace(rf"\s*{_OFFSET}$", "").str.to_datetime(
-        "%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False
-    )
-    offset = bare.str.extract(rf"({_OFFSET})$").str.replace(":", "", literal=True)
-    east = offset.cast(pl.Int64, strict=False).fill_null(0)
-    minutes = east.sign() * (east.abs() // 100 * 60 + east.abs() % 100)
-    times = pl.coalesce(fast, local - pl.duration(minutes=minutes))
-    return python_times(times).cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)
+    # Not one expression: Polars evaluates a part of an expression as often as it occurs, here ten times.
+    times = pl.col(name).map_batches(_times, pl.Datetime("us", "UTC"), is_elementwise=True)
+    return times.alias(name)
 
 
 def timestamp_from_time(name: str, dtype: pl.DataType) -> pl.Expr:
@@ -67,3 +52,33 @@ def boolean(name: str) -> pl.Expr:
 def nonblank(name: str) -> pl.Expr:
     """Return a column of text in which blank text is null."""
     return pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)).alias(name)
+
+
+def _times(cells: pl.Series) -> pl.Series:
+    """Parse times; nearly every cell has the format of Zooniverse, only the others need the slower steps."""
+    cell = pl.col("cell")
+    dated = pl.when(cell.str.contains(_YEAR)).then(cell)
+    usual = dated.str.to_datetime(_ZOONIVERSE, time_unit="us", strict=False)
+    columns = cells.to_frame("cell").select(dated, usual.alias("time"))
+    if columns["time"].null_count() > columns["cell"].null_count():
+        other = pl.when(pl.col("time").is_null()).then(cell).alias("cell")
+        columns = columns.with_columns(_other_times(columns.select(other)).alias("other"))
+        columns = columns.select(pl.coalesce("time", "other").alias("time"))
+    return columns.select(python_times(pl.col("time")).dt.replace_time_zone("UTC")).to_series()
+
+
+def _other_times(cells: pl.DataFrame) -> pl.Series:
+    """Parse times with a `T`, fractions of a second, an offset from UTC, or without a time zone."""
+    bare = (
+        pl.col("cell").str.strip_chars().str.replace(r"\s*(UTC|Z)$", "").str.replace("T", " ", literal=True)
+    )
+    texts = cells.select(bare)
+    local = pl.col("cell").str.replace(rf"\s*{_OFFSET}$", "")
+    offset = pl.col("cell").str.extract(rf"({_OFFSET})$").str.replace(":", "", literal=True)
+    parts = texts.select(
+        local.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False).alias("local"),
+        offset.cast(pl.Int64, strict=False).fill_null(0).alias("east"),
+    )
+    east = pl.col("east")
+    minutes = east.sign() * (east.abs() // 100 * 60 + east.abs() % 100)
+    return parts.select(pl.col("local") - pl.duration(minutes=minutes)).to_series()

@@ -21,7 +21,8 @@ _LONGEST: Final = 1_000_000
 #: the session in its volunteer, so a long one would take much memory.
 _SESSION: Final = r"^([^\s\[{\x{FFFD}][^\x{FFFD}]{0,199})$"
 #: Quotes in a JSON string are escaped, so this does not match inside a string.
-_FIRST_IMAGE: Final = r'"subject_dimensions"\s*:\s*\[\s*(\{[^{}]*\})'
+#: Without groups, which would double the time of a search.
+_FIRST_IMAGE: Final = r'"subject_dimensions"\s*:\s*\[\s*\{[^{}]*\}'
 #: Width or height of an image file, which may differ from its size on the screen.
 NATURAL: Final = r'"natural{}"\s*:\s*([0-9]{{1,6}})(?:\.0*)?\s*[,}}]'
 
@@ -51,7 +52,7 @@ def read_metadata(rows: pl.LazyFrame, visitors: Visitors) -> pl.LazyFrame:
     metadata = pl.when(pl.col("metadata").str.len_bytes() <= _LONGEST).then("metadata")
     # In two steps: otherwise Polars would search for the image twice.
     extracted = rows.with_columns(
-        _session(metadata, visitors), metadata.str.extract(_FIRST_IMAGE).alias("metadata")
+        _session(metadata, visitors), metadata.str.extract(_FIRST_IMAGE, 0).alias("metadata")
     )
     return extracted.with_columns(_side("width"), _side("height")).drop("metadata")
 
@@ -83,5 +84,5 @@ def _session(metadata: pl.Expr, visitors: Visitors) -> pl.Expr:
 
 def _side(side: str) -> pl.Expr:
     digits = pl.col("metadata").str.extract(NATURAL.format(side.capitalize()))
-    pixels = digits.cast(pl.Int32, strict=False)
-    return pl.when(pixels > 0).then(pixels).alias(f"image_{side}")
+    # Without its zeros, 0 is an empty text and becomes null. A condition would search for the digits twice.
+    return digits.str.strip_chars_start("0").cast(pl.Int32, strict=False).alias(f"image_{side}")
