@@ -15,8 +15,9 @@ from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, perturbed_side
 
-#: At most so many cells per segment, and entries in cells per segment.
-_CELLS = 4.0
+#: At most so many cells per segment, and entries in cells per segment. More cells save comparisons, but cost
+#: more than these.
+_CELLS = 1.0
 _ENTRIES = 16.0
 
 #: The place of a crossing is computed exactly if its rounding error could be more than one part in this many.
@@ -58,6 +59,7 @@ def find_crossings(outlines: Outlines) -> Crossings:
     largest = int(np.diff(vertices).max(initial=0))
     cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
     entries, boxes = np.empty(4 * largest + 64, np.int32), np.empty((largest, 4))
+    near = np.empty(largest, np.int32)
     segments, touches = np.empty(2 * len(outlines.edges) + 64, np.int32), np.empty((64, 2), np.int32)
     touched, met = np.zeros(len(outlines.edges), np.bool_), np.zeros(len(outlines.mark), np.bool_)
     #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a grid.
@@ -71,6 +73,7 @@ def find_crossings(outlines: Outlines) -> Crossings:
             cells,
             entries,
             boxes,
+            near,
             segments,
             touches,
             touched,
@@ -103,6 +106,7 @@ def _find(
     cells: ShortInts,
     entries: ShortInts,
     boxes: Floats,
+    near: ShortInts,
     segments: ShortInts,
     touches: ShortInts,
     touched: Flags,
@@ -114,25 +118,25 @@ def _find(
         low, high = vertices[c], vertices[c + 1]
         if low == high:
             continue
-        x0, y0, scale, columns, rows, needed = _sort_into_cells(edges, low, high, cells, entries)
+        columns, rows, needed = _sort_into_cells(edges, low, high, cells, entries)
         if needed > len(entries):
             state[0], state[5] = c, needed
             return _MORE_ENTRIES
         for cell in range(state[1], columns * rows):
             begin, stop = cells[cell], cells[cell + 1]
-            if begin == stop or ring[entries[begin]] == ring[entries[stop - 1]]:
+            if begin == stop or ring[entries[begin] >> 2] == ring[entries[stop - 1] >> 2]:
                 continue  # of at most one ring
             for p in range(begin, stop):
-                s = entries[p]
+                s = entries[p] >> 2
                 for axis in range(2):
                     boxes[p - begin, axis] = min(edges[s, axis], edges[s, axis + 2])
                     boxes[p - begin, axis + 2] = max(edges[s, axis], edges[s, axis + 2])
             others = begin
             for p in range(max(begin, state[2]), stop):
-                s = entries[p]
+                s, begins = entries[p] >> 2, entries[p] & 3
                 if others <= p:
                     others = p + 1
-                while others < stop and ring[entries[others]] == ring[s]:
+                while others < stop and ring[entries[others] >> 2] == ring[s]:
                     others += 1
                 if others == stop:
                     break
@@ -146,15 +150,22 @@ def _find(
                 ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
                 left, bottom = boxes[p - begin, 0], boxes[p - begin, 1]
                 right, top = boxes[p - begin, 2], boxes[p - begin, 3]
+                # A pair that shares several cells counts in the one with the lower left corner of its
+                # overlap: the last of the first columns of both, and the last of the first rows. There are
+                # no branches here, since no processor could predict them.
+                count = 0
                 for q in range(others - begin, stop - begin):
-                    if boxes[q, 0] > right or boxes[q, 2] < left or boxes[q, 1] > top or boxes[q, 3] < bottom:
-                        continue
-                    # A pair that shares several cells counts in the one with the lower left corner of its
-                    # overlap.
-                    corner = int((max(bottom, boxes[q, 1]) - y0) * scale) * columns
-                    if corner + int((max(left, boxes[q, 0]) - x0) * scale) != cell:
-                        continue
                     t = entries[begin + q]
+                    near[count] = t >> 2
+                    count += (
+                        (boxes[q, 0] <= right)
+                        & (boxes[q, 2] >= left)
+                        & (boxes[q, 1] <= top)
+                        & (boxes[q, 3] >= bottom)
+                        & ((begins | t) & 3 == 3)
+                    )
+                for q in range(count):
+                    t = near[q]
                     cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
                     o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
                     if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
@@ -203,12 +214,13 @@ def _is_between(ax: float, ay: float, bx: float, by: float, px: float, py: float
 @compiled_inner
 def _sort_into_cells(
     edges: Floats, low: int, high: int, begins: ShortInts, items: ShortInts
-) -> tuple[float, float, float, int, int, int]:
+) -> tuple[int, int, int]:
     """Sort the segments of a cluster by their boxes into the cells of a grid.
 
-    Fills `begins` with where the segments of each cell begin, and `items` with the segments, ascending within
-    a cell. Returns the lower left corner of the grid, the number of cells per pixel, of columns, of rows and
-    of items; if there is no room for them, the items are not sorted.
+    Fills `begins` with where the segments of each cell begin, and `items` with four times the segments,
+    ascending within a cell, plus 1 if the cell is in the first column of the segment, plus 2 if it is in the
+    first row. Returns the number of columns, of rows and of items; if there is no room for them, the items
+    are not sorted.
     """
     n = high - low
     x0 = x1 = edges[low, 0]
@@ -241,19 +253,22 @@ def _sort_into_cells(
         for s in range(high - 1, low - 1, -1):
             ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
             left, right = int((min(ax, bx) - x0) * scale), int((max(ax, bx) - x0) * scale)
-            for row in range(int((min(ay, by) - y0) * scale), int((max(ay, by) - y0) * scale) + 1):
+            lowest, highest = int((min(ay, by) - y0) * scale), int((max(ay, by) - y0) * scale)
+            for row in range(lowest, highest + 1):
+                item = 4 * s + 1 + 2 * int(row == lowest)
                 for place in range(row * columns + left, row * columns + right + 1):
                     if filling == 0:
                         begins[place] += 1
                     else:
                         begins[place] -= 1
-                        items[begins[place]] = s
+                        items[begins[place]] = item
+                        item &= ~1
         if filling == 0:
             for place in range(columns * rows):
                 begins[place + 1] += begins[place]
             if begins[columns * rows] > len(items):
                 break
-    return x0, y0, scale, columns, rows, int(begins[columns * rows])
+    return columns, rows, int(begins[columns * rows])
 
 
 @compiled

@@ -106,6 +106,9 @@ def exact_cross(
     ax: float, ay: float, bx: float, by: float, cx: float, cy: float, dx: float, dy: float
 ) -> float:
     """Return (b - a) x (d - c) with an exact sign, from its expansion."""
+    # Common: equal vertices, or horizontal and vertical segments.
+    if (ax == bx or cy == dy) and (ay == by or cx == dx):
+        return 0.0
     expansion = np.empty(16)
     count = _cross_expansion(expansion, ax, ay, bx, by, cx, cy, dx, dy)
     total = 0.0
