@@ -131,13 +131,16 @@ def _weight(dispatcher: Any) -> int:
 
 
 def _cache_file(dispatcher: Any) -> Any:
-    return getattr(dispatcher._cache, "_cache_file", None)
+    return getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
 
 
 def _is_cached(dispatcher: Any) -> bool:
     """Return whether the index of the cache has an entry of this processor; one of other sources is empty."""
-    processor = dispatcher.targetctx.codegen().magic_tuple()
-    return any(key[1] == processor for key in _cache_file(dispatcher)._load_index())
+    try:
+        processor = dispatcher.targetctx.codegen().magic_tuple()
+        return any(key[1] == processor for key in _cache_file(dispatcher)._load_index())
+    except Exception:  # another version of numba, or a damaged index
+        return False
 
 
 def _start_process() -> "subprocess.Popen[str] | None":
@@ -178,6 +181,7 @@ def _feed(
     with contextlib.suppress(OSError):
         process.stdin.close()  # which ends it
     finished.put(None)
+    process.wait()
 
 
 def _wait(compilation: "_Compilation", say: Say) -> None:

@@ -302,9 +302,9 @@ def contours(
         Valid. None and empty polygons are ignored.
     engine : {"auto", "shapely", "compiled"}
         `shapely` uses GEOS, `compiled` uses loops compiled by numba (the extra `fast`); the very first call
-        compiles them for up to half a minute. `auto` is `shapely`, except for a very large cluster (475 marks
-        of 120 vertices, say) if numba is installed. Both give the same results, except for the start vertex
-        of an outline and rounding: areas agree to 1e-9.
+        compiles them, which takes 15 to 20 s of processor time. `auto` is `shapely`, except for a very large
+        cluster (475 marks of 120 vertices, say) if numba is installed. Both give the same results, except for
+        the start vertex of an outline and rounding: areas agree to 1e-9.
 
     Returns
     -------

@@ -190,3 +190,19 @@ def test_it_is_said_once_if_no_cache_can_be_written(monkeypatch: pytest.MonkeyPa
     module.ensure_compiled(notes.append)
     assert len(notes) == 1
     assert "NUMBA_CACHE_DIR" in notes[0]
+
+
+def test_processes_that_have_nothing_left_to_do_are_no_zombies(
+    cold: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(monkeypatch, "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)")
+    started: list[subprocess.Popen[str] | None] = []
+    original = module._start_process
+    monkeypatch.setattr(module, "_start_process", lambda: started.append(original()) or started[-1])
+    with module.compile_ahead(lambda _: None) as ready:
+        ready()
+        for _ in range(600):
+            if all(process and process.returncode == 0 for process in started):
+                break
+            time.sleep(0.1)
+        assert [process and process.returncode for process in started] == [0, 0]

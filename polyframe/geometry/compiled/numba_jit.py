@@ -1,22 +1,27 @@
 """Compile the loops of this folder with numba (the extra `fast`).
 
-Compiling takes many seconds, so the loops are interpreted until somebody asks for the compiled engine.
-Interpreted, the depth walk of a small cluster takes about a tenth of a second.
+Compiling takes 15 to 20 s of processor time, so the loops are interpreted until somebody asks for the
+compiled engine. Interpreted, the depth walk of a small cluster takes about a tenth of a second.
 
 Entry points, the functions that Python calls, are cached on disk with everything that they call. The cache of
 an entry point is out of date if its module changes, or one that it imports from this folder.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import re
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, ParamSpec, TypeVar
+
+from polyframe.core.errors import UsageError
+from polyframe.core.extras import install_command
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -56,11 +61,23 @@ def compile_loops() -> bool:
 
     Modules that are already loaded are interpreted. They are dropped, so that the next import of them loads
     them again, compiled.
+
+    Raises
+    ------
+    UsageError
+        If numba is installed but does not work, as with a version of NumPy that it does not support.
     """
     global _enabled
     with _lock:  # several threads may ask at the same time
         if _enabled or importlib.util.find_spec("numba") is None:
             return _enabled
+        try:
+            importlib.import_module("numba")
+        except Exception as error:
+            raise UsageError(
+                f"numba cannot be imported ({error}); install a version that fits the others with: "
+                f"{install_command('fast')}, or choose the engine shapely"
+            ) from error
         _drop_modules()
         _enabled = True
     return True
@@ -89,11 +106,10 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
 
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
-        # numba itself only checks the file of the function.
-        dispatcher._cache._cache_file._source_stamp = _source_stamp(function.__module__)
-        dispatcher._cache.load_overload = functools.partial(_load_overload, dispatcher._cache)
-    except (RuntimeError, AttributeError):
-        # numba may not write to any folder, so every process compiles for itself; or it must not compile.
+        _adapt_cache(dispatcher._cache, _source_stamp(function.__module__))
+    except (RuntimeError, AttributeError, OSError):
+        # numba may not write to any folder, so every process compiles for itself; or it must not compile; or
+        # it is another version, whose cache we do not know.
         dispatcher = numba.njit(nogil=True)(function)
     entry_points[name] = dispatcher
     machine_code: Callable[_Arguments, _Result] = dispatcher
@@ -115,16 +131,53 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     return machine_code
 
 
+def _adapt_cache(cache: Any, stamp: tuple[tuple[str, float, int], ...]) -> None:
+    """Let the cache of an entry point depend on several files, load faster, and never raise an error."""
+    file = cache._cache_file
+    if not hasattr(file, "_source_stamp"):
+        raise AttributeError("_source_stamp")
+    # numba itself only checks the file of the function.
+    file._source_stamp = stamp
+    file.save = functools.partial(_save_to_file, file)
+    cache.load_overload = functools.partial(_load_overload, cache)
+    cache.save_overload = functools.partial(_save_overload, cache)
+
+
 def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
     """Load machine code from the cache like numba, but do not load what only compiling needs.
 
     numba imports and registers all that it can compile first, with SciPy's linear algebra, which takes longer
-    than the rest. It also does so before it compiles anything.
+    than the rest. It also does so before it compiles anything. None if the cache cannot be read.
     """
-    runtime: Any = importlib.import_module("numba.core.runtime")
-    runtime.rtsys.initialize(target)
-    with cache._guard_against_spurious_io_errors():
+    with contextlib.suppress(Exception):
+        runtime: Any = importlib.import_module("numba.core.runtime")
+        runtime.rtsys.initialize(target)
         return cache._load_overload(signature, target)
+    with contextlib.suppress(Exception):  # another version of numba, or a damaged file
+        return type(cache).load_overload(cache, signature, target)
+    return None
+
+
+def _save_overload(cache: Any, signature: Any, machine_code: Any) -> None:
+    """Save machine code like numba, but go on if that fails, as on a full disk; replace a damaged index."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            type(cache).save_overload(cache, signature, machine_code)
+            return
+        with contextlib.suppress(Exception):
+            cache.flush()
+
+
+def _save_to_file(file: Any, key: Any, data: Any) -> None:
+    """Save an entry of a cache like numba, but the data before the index, and in a file of its own.
+
+    numba saves the index first: if the process is killed then, the index has a file of an earlier version of
+    the sources. It also numbers the files, so two processes may choose one file for different entries.
+    """
+    names = file._load_index()
+    names[key] = file._data_name(zlib.crc32(repr(key).encode()))
+    file._save_data(names[key], data)
+    file._save_index(names)
 
 
 def _drop_modules() -> None:
