@@ -50,45 +50,65 @@ class Crossings:
     met: Flags
 
 
+class CrossingSearch:
+    """Finds the crossings of some outlines with all others; one cluster needs its grid only once."""
+
+    def __init__(self, outlines: Outlines) -> None:
+        self.outlines, self.vertices = outlines, outlines.vertex_offsets()
+        largest = int(np.diff(self.vertices).max(initial=0))
+        self._cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
+        self._entries, self._boxes = np.empty(4 * largest + 64, np.int32), np.empty((largest, 4))
+        self._near = np.empty(largest, np.int32)
+        self._touched = np.zeros(len(outlines.edges), np.bool_)
+        self._met = np.zeros(len(outlines.mark), np.bool_)
+        #: The cluster of the grid, or -1, and its columns and rows.
+        self._grid = np.array([-1, 0, 0])
+
+    def crossings_of(self, low: int, high: int) -> Crossings:
+        """Return the crossings and touches of the segments from `low` to `high` - 1 with all segments.
+
+        They are the segments of whole rings. `touched` and `met` are complete for these only.
+        """
+        outlines = self.outlines
+        segments, touches = np.empty(2 * (high - low) + 64, np.int32), np.empty((64, 2), np.int32)
+        #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a
+        #: grid; the first segment, and the end.
+        state = np.array([0, 0, 0, 0, 0, 0, low, high])
+        while True:
+            result = _find(
+                outlines.edges,
+                outlines.ring,
+                outlines.mark,
+                self.vertices,
+                self._cells,
+                self._entries,
+                self._grid,
+                self._boxes,
+                self._near,
+                segments,
+                touches,
+                self._touched,
+                self._met,
+                state,
+            )
+            if result == _DONE:
+                break
+            if result == _MORE_CROSSINGS:
+                segments = _resized(segments, 2 * len(segments))
+            elif result == _MORE_TOUCHES:
+                touches = np.concatenate([touches, np.empty_like(touches)])
+            else:
+                self._entries = np.empty(2 * state[5], np.int32)
+        segments = _resized(segments, 2 * int(state[3]))
+        return Crossings(segments, touches[: state[4]], self._touched, self._met)
+
+
 def find_crossings(outlines: Outlines) -> Crossings:
     """Return all crossings of outlines of different marks, and all touches of different rings.
 
     They are sorted by cluster.
     """
-    vertices = outlines.vertex_offsets()
-    largest = int(np.diff(vertices).max(initial=0))
-    cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
-    entries, boxes = np.empty(4 * largest + 64, np.int32), np.empty((largest, 4))
-    near = np.empty(largest, np.int32)
-    segments, touches = np.empty(2 * len(outlines.edges) + 64, np.int32), np.empty((64, 2), np.int32)
-    touched, met = np.zeros(len(outlines.edges), np.bool_), np.zeros(len(outlines.mark), np.bool_)
-    #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a grid.
-    state = np.zeros(6, np.int64)
-    while True:
-        result = _find(
-            outlines.edges,
-            outlines.ring,
-            outlines.mark,
-            vertices,
-            cells,
-            entries,
-            boxes,
-            near,
-            segments,
-            touches,
-            touched,
-            met,
-            state,
-        )
-        if result == _DONE:
-            break
-        if result == _MORE_CROSSINGS:
-            segments = _resized(segments, 2 * len(segments))
-        elif result == _MORE_TOUCHES:
-            touches = np.concatenate([touches, np.empty_like(touches)])
-        else:
-            entries = np.empty(2 * state[5], np.int32)
-    return Crossings(_resized(segments, 2 * int(state[3])), touches[: state[4]], touched, met)
+    return CrossingSearch(outlines).crossings_of(0, len(outlines.edges))
 
 
 def _resized(values: ShortInts, size: int) -> ShortInts:
@@ -105,6 +125,7 @@ def _find(
     vertices: Ints,
     cells: ShortInts,
     entries: ShortInts,
+    grid: Ints,
     boxes: Floats,
     near: ShortInts,
     segments: ShortInts,
@@ -118,32 +139,45 @@ def _find(
         low, high = vertices[c], vertices[c + 1]
         if low == high:
             continue
-        columns, rows, needed = _sort_into_cells(edges, low, high, cells, entries)
-        if needed > len(entries):
-            state[0], state[5] = c, needed
-            return _MORE_ENTRIES
-        for cell in range(state[1], columns * rows):
+        if grid[0] != c:
+            columns, rows, needed = _sort_into_cells(edges, low, high, cells, entries)
+            if needed > len(entries):
+                state[0], state[5] = c, needed
+                return _MORE_ENTRIES
+            grid[0], grid[1], grid[2] = c, columns, rows
+        for cell in range(state[1], grid[1] * grid[2]):
             begin, stop = cells[cell], cells[cell + 1]
             if begin == stop or ring[entries[begin] >> 2] == ring[entries[stop - 1] >> 2]:
                 continue  # of at most one ring
+            # Which entries are of the chosen segments.
+            chosen, end = begin, stop
+            if entries[begin] >> 2 < state[6] or entries[stop - 1] >> 2 >= state[7]:
+                while chosen < stop and entries[chosen] >> 2 < state[6]:
+                    chosen += 1
+                end = chosen
+                while end < stop and entries[end] >> 2 < state[7]:
+                    end += 1
+                if chosen == end:
+                    continue
             for p in range(begin, stop):
                 s = entries[p] >> 2
                 for axis in range(2):
                     boxes[p - begin, axis] = min(edges[s, axis], edges[s, axis + 2])
                     boxes[p - begin, axis + 2] = max(edges[s, axis], edges[s, axis + 2])
-            others = begin
-            for p in range(max(begin, state[2]), stop):
+            others = chosen
+            for p in range(max(chosen, state[2]), end):
                 s, begins = entries[p] >> 2, entries[p] & 3
                 if others <= p:
                     others = p + 1
                 while others < stop and ring[entries[others] >> 2] == ring[s]:
                     others += 1
-                if others == stop:
+                most = chosen - begin + stop - others
+                if most == 0:
                     break
-                if 2 * (n + stop - others) > len(segments):
+                if 2 * (n + most) > len(segments):
                     state[0], state[1], state[2], state[3], state[4] = c, cell, p, n, m
                     return _MORE_CROSSINGS
-                if m + 2 * (stop - others) > len(touches):
+                if m + 2 * most > len(touches):
                     state[0], state[1], state[2], state[3], state[4] = c, cell, p, n, m
                     return _MORE_TOUCHES
                 i = mark[ring[s]]
@@ -154,16 +188,18 @@ def _find(
                 # overlap: the last of the first columns of both, and the last of the first rows. There are
                 # no branches here, since no processor could predict them.
                 count = 0
-                for q in range(others - begin, stop - begin):
-                    t = entries[begin + q]
-                    near[count] = t >> 2
-                    count += (
-                        (boxes[q, 0] <= right)
-                        & (boxes[q, 2] >= left)
-                        & (boxes[q, 1] <= top)
-                        & (boxes[q, 3] >= bottom)
-                        & ((begins | t) & 3 == 3)
-                    )
+                for side in range(2):  # before the chosen segments, then after this ring
+                    first = 0 if side == 0 else others - begin
+                    for q in range(first, chosen - begin if side == 0 else stop - begin):
+                        t = entries[begin + q]
+                        near[count] = t >> 2
+                        count += (
+                            (boxes[q, 0] <= right)
+                            & (boxes[q, 2] >= left)
+                            & (boxes[q, 1] <= top)
+                            & (boxes[q, 3] >= bottom)
+                            & ((begins | t) & 3 == 3)
+                        )
                 for q in range(count):
                     t = near[q]
                     cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
