@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.level_selection import evenly_spaced_levels
+from polyframe.geometry.polygon_parts import with_valid_outlines
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,16 @@ def replace_rings(rings: LevelRings, chosen: Ints, polygons: NDArray[Any]) -> Le
         ring_offsets=offsets_of(sizes),
         areas=areas,
     )
+
+
+def with_valid_rings(rings: LevelRings, doubtful: Ints) -> LevelRings:
+    """Repair those of some rings that cross themselves by rounding."""
+    polygons = select_rings(rings, doubtful).polygons()
+    valid = with_valid_outlines(polygons)
+    changed = ~shapely.equals_identical(polygons, valid)
+    if not np.any(changed):
+        return rings
+    return replace_rings(rings, doubtful[changed], valid[changed])
 
 
 def replace_clusters(rings: LevelRings, chosen: Flags, replacements: LevelRings) -> LevelRings:

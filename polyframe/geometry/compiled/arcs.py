@@ -71,8 +71,32 @@ class Arcs:
     sound: Flags
 
 
-def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
-    """Sort the events along every outline, compute depths, and link each arc to the next of its curve."""
+@dataclass(frozen=True)
+class KnownDepths:
+    """The depths of some events of one cluster, which include all ends of arcs of the chosen levels.
+
+    Attributes
+    ----------
+    crossings : ndarray of int32, shape (n,)
+        The smaller depth at each crossing, before its first segment enters the mark of the second one.
+    touches : ndarray of int32, shape (m,)
+    vertices : ndarray of int32, shape (v,)
+        The depth at each vertex that has an event; the others do not matter.
+    is_chosen : ndarray of bool, shape (marks + 2,)
+        Whether a level is chosen.
+    """
+
+    crossings: ShortInts
+    touches: ShortInts
+    vertices: ShortInts
+    is_chosen: Flags
+
+
+def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths | None = None) -> Arcs:
+    """Sort the events along every outline, compute depths, and link each arc to the next of its curve.
+
+    If the depths of some events are known, only these are cut at, and arcs of other levels lead nowhere.
+    """
     edges, first = outlines.edges, outlines.first
     n, m = len(crossings.segments) // 2, len(crossings.touches)
     # Rings without events get one at their first vertex.
@@ -102,6 +126,10 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
     sound = outlines.sound.copy()
     owner = outlines.cluster[outlines.ring]
     sound[owner[uncertain]] = False
+    depths, is_chosen = np.empty(0, np.int32), np.empty(0, np.bool_)
+    if known is not None:
+        depths = np.concatenate([known.crossings, known.touches, known.vertices[segment[2 * n + m :]]])
+        is_chosen = known.is_chosen
     _link(
         edges,
         outlines.ring,
@@ -119,6 +147,8 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings) -> Arcs:
         same,
         close,
         is_close,
+        depths,
+        is_chosen,
         end,
         bends,
         level,
@@ -148,6 +178,8 @@ def _link(
     same: ShortInts,
     close: Floats,
     is_close: Flags,
+    depths: ShortInts,
+    is_chosen: Flags,
     end: ShortInts,
     bends: ShortInts,
     level: ShortInts,
@@ -157,7 +189,9 @@ def _link(
     for r in range(len(mark)):
         c = cluster[r]
         low, high = offsets[c], offsets[c + 1]
-        depth = start = _depth_at_start(edges, first, mark, boxes, low, high, r)
+        depth = start = 0
+        if len(is_chosen) == 0:
+            depth = start = depth_at_start(edges, first, mark, boxes, low, high, r)
         marks = mark[high - 1] - mark[low] + 1
         begin, stop = place[first[r]], place[first[r + 1]]
         for i in range(begin, stop):
@@ -174,13 +208,20 @@ def _link(
                 if near and abs(points[one, 1] - points[other, 1]) <= close[s]:
                     is_close[s] = is_close[s] or find_root(same, one) != find_root(same, other)
             bends[e] = steps - 1 if f >= first_vertex else steps
+            if len(is_chosen) > 0:
+                depth = int(depths[site_of(e, crossings)])
             if e < 2 * crossings:
-                depth += 1 - 2 * (e % 2)
+                depth += 1 - 2 * (e % 2) if len(is_chosen) == 0 else 1 - e % 2
             level[e] = depth + 1
             next_arc[e] = f ^ 1 if f < 2 * crossings else f
             if depth < 0 or depth >= marks:
                 sound[c] = False
-        if depth != start:
+            elif len(is_chosen) > 0:
+                if not is_chosen[depth + 1]:
+                    end[e], bends[e], next_arc[e] = e, 0, e
+                elif depth != depths[site_of(f, crossings)] + (f % 2 if f < 2 * crossings else 0):
+                    sound[c] = False
+        if depth != start and len(is_chosen) == 0:
             sound[c] = False
     for e in range(len(segment)):
         if level[next_arc[e]] != level[e]:
@@ -188,7 +229,7 @@ def _link(
 
 
 @compiled_inner
-def _depth_at_start(
+def depth_at_start(
     edges: Floats, first: ShortInts, mark: ShortInts, boxes: Floats, low: int, high: int, r: int
 ) -> int:
     """Return how many other marks contain the first vertex of a ring, after the symbolic perturbation.

@@ -31,20 +31,15 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
+from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels
 from polyframe.geometry.compiled.crossings import find_crossings
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
 from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, trace_curves
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.rings import Rings, write_curves
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
-from polyframe.geometry.level_rings import (
-    LevelRings,
-    concatenate_clusters,
-    replace_rings,
-    select_rings,
-)
+from polyframe.geometry.level_rings import LevelRings, concatenate_clusters, with_valid_rings
 from polyframe.geometry.level_selection import evenly_spaced_levels
-from polyframe.geometry.polygon_parts import with_valid_outlines
 
 #: Which levels to return: all, the first (the union), or that of all marks (the intersection).
 LevelSelection = Literal["all", "first", "last"]
@@ -52,6 +47,10 @@ LevelSelection = Literal["all", "first", "last"]
 #: Clusters are walked together up to about so many vertices times marks, which bounds the memory; a larger
 #: cluster is walked alone.
 _BLOCK = 1 << 20
+
+#: Of a cluster with more vertices times marks, and more marks than levels are wanted, only these levels are
+#: walked: the crossings of all levels would need gigabytes.
+_ENORMOUS = 3 << 27
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,12 @@ def walk_contours(
             outlines = load_outlines(
                 coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
             )
-            walked.append(_walk(outlines, marks[low:high], selection, max_levels))
+            is_enormous = high - low == 1 and vertices[low] * marks[low] > _ENORMOUS
+            if selection == "all" and max_levels is not None and is_enormous and max_levels < marks[low]:
+                expected = _levels_expected(polygons[starts[low] : starts[high]])
+                walked.append(_walk_enormous(outlines, int(marks[low]), max_levels, expected))
+            else:
+                walked.append(_walk(outlines, marks[low:high], selection, max_levels))
     return WalkedLevels(
         concatenate_clusters([block.rings for block in walked]),
         np.concatenate([block.verified for block in walked]),
@@ -163,6 +167,26 @@ def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
         offsets_of(sizes),
         np.searchsorted(ring_owner, np.arange(len(polygons) + 1)),
     )
+
+
+def _levels_expected(polygons: NDArray[Any]) -> int:
+    """Return how many polygons contain a point, the largest number of some points in the middle."""
+    centres = shapely.get_coordinates(shapely.centroid(polygons))
+    points = np.vstack([np.median(centres, axis=0), centres[:: max(len(centres) // 64, 1)]])
+    tree = shapely.STRtree(polygons)
+    found = tree.query(shapely.points(points), predicate="within")[0]
+    return max(int(np.bincount(found, minlength=1).max()), 1)
+
+
+def _walk_enormous(outlines: Outlines, marks: int, most: int, expected: int) -> WalkedLevels:
+    """Walk the levels of one cluster that are written."""
+    walked = walk_chosen_levels(outlines, marks, most, expected) if outlines.sound[0] else None
+    if walked is not None:
+        rings, may_have_holes = walked
+        return WalkedLevels(rings, np.array([True]), np.array([may_have_holes]))
+    nothing, none = np.empty(0), np.zeros(1, np.int64)
+    rings = LevelRings(nothing, nothing, none, nothing, none[:0], np.zeros(2, np.int64), none)
+    return WalkedLevels(rings, np.array([False]), np.array([False]))
 
 
 def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels: int | None) -> WalkedLevels:
@@ -221,15 +245,5 @@ def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels
     )
     close = np.flatnonzero(arcs.has_close[cluster[chosen]])
     if len(close):
-        levels = _with_valid_rings(levels, close)
+        levels = with_valid_rings(levels, close)
     return WalkedLevels(levels, verified, may_have_holes)
-
-
-def _with_valid_rings(rings: LevelRings, doubtful: Ints) -> LevelRings:
-    """Repair those of some rings that cross themselves by rounding."""
-    polygons = select_rings(rings, doubtful).polygons()
-    valid = with_valid_outlines(polygons)
-    changed = ~shapely.equals_identical(polygons, valid)
-    if not np.any(changed):
-        return rings
-    return replace_rings(rings, doubtful[changed], valid[changed])

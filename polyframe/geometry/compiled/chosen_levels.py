@@ -1,0 +1,167 @@
+"""Walk some levels of one enormous cluster, a few levels at a time.
+
+The results are those of `depth_walk`, to the last bit. The areas of all levels are not known here, so that
+they cannot be added up. Instead both outlines of every crossing must give it the same depth, each arc must
+end at the depth at which it begins, and no level may be larger than the one before.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import runs_of_equal
+from polyframe.geometry.compiled.arcs import cut_into_arcs
+from polyframe.geometry.compiled.degeneracies import resolve_contacts
+from polyframe.geometry.compiled.level_curves import largest_parts, trace_curves
+from polyframe.geometry.compiled.level_events import LevelEvents, find_level_events
+from polyframe.geometry.compiled.outlines import Outlines
+from polyframe.geometry.compiled.rings import write_curves
+from polyframe.geometry.level_rings import (
+    LevelRings,
+    concatenate_clusters,
+    select_rings,
+    with_valid_rings,
+)
+from polyframe.geometry.level_selection import evenly_spaced_levels
+
+#: Crossings of levels that are traced together, about 250 bytes each.
+_TRACED = 1 << 20
+
+#: So many of the highest levels are traced to find the first one that is not larger than a rounding error.
+_TOP = 4
+
+
+@dataclass(frozen=True)
+class _Traced:
+    """Some levels of a cluster, ascending.
+
+    Attributes
+    ----------
+    rings : LevelRings
+        Those with an outline.
+    is_empty, has_holes : ndarray of bool, shape (k,)
+        Whether a ring is not larger than what rounding can cause; whether its level may have holes.
+    region : ndarray of float64, shape (k,)
+        The area of the whole level, not only of its largest part.
+    """
+
+    rings: LevelRings
+    is_empty: Flags
+    has_holes: Flags
+    region: Floats
+
+
+def walk_chosen_levels(
+    outlines: Outlines, marks: int, most: int, expected: int
+) -> tuple[LevelRings, bool] | None:
+    """Return `most` evenly spaced levels of a single cluster, or all if it has fewer.
+
+    Parameters
+    ----------
+    outlines : Outlines
+    marks : int
+    most : int
+        See `level_selection.evenly_spaced_levels`.
+    expected : int
+        How many levels the cluster has, probably. If that is wrong, all crossings are searched again.
+
+    Returns
+    -------
+    rings : LevelRings
+    may_have_holes : bool
+        Whether a level may have holes.
+
+    Or None if a check failed.
+    """
+    available, is_known = expected, False
+    while True:
+        written = evenly_spaced_levels([available], most)[0]
+        levels = np.union1d(written, np.arange(max(available - _TOP, 0), available) + 1)
+        events = find_level_events(outlines, marks, levels)
+        if not events.sound:
+            return None
+        if not is_known and events.highest != available:
+            available, is_known = events.highest, True
+            continue
+        traced = _trace(outlines, events, marks, levels)
+        if traced is None:
+            return None
+        first_empty = int(np.argmax(traced.is_empty)) if np.any(traced.is_empty) else len(levels)
+        if first_empty == len(levels):
+            break
+        # Levels between those that were traced are in doubt if the one before is not the next lower.
+        before = int(levels[first_empty - 1]) if first_empty else 0
+        available, is_known = max(before, int(levels[first_empty]) - 1), True
+        if available < 1:
+            return None
+    chosen = np.flatnonzero(np.isin(traced.rings.levels, written))
+    rings = replace(select_rings(traced.rings, chosen), available=np.array([available]))
+    return rings, bool(np.any(traced.has_holes))
+
+
+def _trace(outlines: Outlines, events: LevelEvents, marks: int, levels: Ints) -> _Traced | None:
+    """Trace levels; None if a check failed."""
+    parts: list[_Traced] = []
+    for batch in _batches(events, levels):
+        traced = _trace_batch(outlines, events, marks, batch)
+        if traced is None:
+            return None
+        parts.append(traced)
+    together = concatenate_clusters([part.rings for part in parts])
+    rings = replace(together, offsets=together.offsets[[0, -1]], available=together.available[:1])
+    region = np.concatenate([part.region for part in parts])
+    if np.any(region[1:] > region[:-1] + 1e-9 * outlines.area[0]):
+        return None
+    return _Traced(
+        rings,
+        np.concatenate([part.is_empty for part in parts]),
+        np.concatenate([part.has_holes for part in parts]),
+        region,
+    )
+
+
+def _batches(events: LevelEvents, levels: Ints) -> Iterator[Ints]:
+    """Yield levels that are traced together, by the number of their crossings."""
+    at_depth = np.bincount(events.depths.crossings, minlength=int(levels[-1]) + 1)
+    # A crossing bounds the levels of both depths.
+    crossings = at_depth[levels - 1] + np.where(levels > 1, at_depth[levels - 2], 0)
+    bounds = runs_of_equal(np.cumsum(crossings) // _TRACED)
+    for low, high in itertools.pairwise(bounds.tolist()):
+        yield levels[low:high]
+
+
+def _trace_batch(outlines: Outlines, events: LevelEvents, marks: int, levels: Ints) -> _Traced | None:
+    crossings, known = events.of_levels(levels)
+    arcs = cut_into_arcs(outlines, crossings, known)
+    alive = resolve_contacts(outlines, arcs, np.array([marks]))
+    if not arcs.sound[0]:
+        return None
+    alive &= known.is_chosen[arcs.level]
+    curves = trace_curves(outlines, arcs, alive)
+    parts = largest_parts(outlines, arcs, curves)
+    found = curves.level[parts.curve]
+    if not np.array_equal(found, levels):
+        return None
+    written = write_curves(
+        outlines, arcs, curves.arc[parts.curve], curves.room[parts.curve], measure_only=False
+    )
+    rings = LevelRings(
+        written.x,
+        written.y,
+        written.offsets,
+        written.areas,
+        found,
+        np.array([0, len(found)]),
+        np.array([len(found)]),
+    )
+    if arcs.has_close[0]:
+        rings = with_valid_rings(rings, np.arange(len(found)))
+    return _Traced(
+        rings,
+        written.areas - parts.holes <= written.rounding,
+        parts.may_have_holes,
+        np.bincount(curves.level, weights=curves.area, minlength=marks + 1)[found].astype(np.float64),
+    )
