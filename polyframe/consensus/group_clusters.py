@@ -6,9 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members
-from polyframe.consensus.large_groups import LARGE_GROUP, GroupClusters, Outlines, cluster_large_group
+from polyframe.consensus.large_groups import (
+    LARGE_GROUP,
+    DistanceRows,
+    GroupClusters,
+    Outlines,
+    cluster_large_group,
+)
 from polyframe.consensus.marks import GroupedMarks, distances_between, member_pairs, neighbour_distances
-from polyframe.consensus.repeated_outlines import cluster_repeated_outlines, distinct_outlines
+from polyframe.consensus.repeated_outlines import (
+    cluster_repeated_outlines,
+    distances_of_distinct,
+    distinct_outlines,
+)
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.core.settings import Settings
@@ -50,18 +60,65 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> ClusteredMarks:
     settings : Settings
         `eps`, `min_samples` and `engine`.
     """
-    large = np.flatnonzero(np.diff(marks.group_offsets) >= LARGE_GROUP)
-    if not len(large):
-        return _cluster_small_groups(marks, settings)
-    is_large = np.zeros(len(marks.group_offsets) - 1, np.bool_)
-    is_large[large] = True
-    others = np.flatnonzero(~is_large[marks.group])
-    small = _cluster_small_groups(_selected_groups(marks, ~is_large, others), settings)
-    parts = [(others, GroupClusters(small.labels, small.median, small.consensus))]
-    for group in large:
-        positions = np.arange(marks.group_offsets[group], marks.group_offsets[group + 1])
-        parts.append((positions, _cluster_large_group(marks, positions, settings)))
+    small_marks, others, large = divided_by_size(marks)
+    small = _cluster_small_groups(small_marks, settings)
+    if not large:
+        return small
+    parts = [(others, small.labels, small.median, small.consensus)]
+    for positions in large:
+        group = LargeGroup(marks, positions, settings.engine)
+        clusters = group.clusters(settings.eps, settings.min_samples)
+        parts.append((positions, clusters.labels, clusters.median, clusters.consensus))
     return _merged(marks, parts)
+
+
+def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]]:
+    """Return the marks of small groups, their positions, and the positions of each large group's marks."""
+    is_large = np.diff(marks.group_offsets) >= LARGE_GROUP
+    if not np.any(is_large):
+        return marks, np.arange(len(marks.polygons)), []
+    others = np.flatnonzero(~is_large[marks.group])
+    large = [np.arange(*marks.group_offsets[group : group + 2]) for group in np.flatnonzero(is_large)]
+    return _selected_groups(marks, ~is_large, others), others, large
+
+
+class LargeGroup:
+    """One large group, of which each distance is computed once if they can be kept.
+
+    Parameters
+    ----------
+    marks : GroupedMarks
+    positions : (n,) int64
+        The marks of the group.
+    engine : str
+        See `polyframe.geometry.engines.engine_named`.
+    """
+
+    def __init__(self, marks: GroupedMarks, positions: Ints, engine: str) -> None:
+        self.outlines = Outlines(
+            marks.polygons[positions],
+            marks.areas[positions],
+            marks.bounds[positions],
+            np.unique(marks.classification[positions], return_inverse=True)[1],
+        )
+        self._areas = engine_named(engine).intersection_areas
+        self._distinct = distinct_outlines(self.outlines)
+        self._distances: DistanceRows | None = None
+        self._distances_once: DistanceRows | None = None
+        if self._distinct is not None:
+            self._distances_once = distances_of_distinct(self.outlines, self._distinct, self._areas)
+
+    def clusters(self, eps: float, min_samples: int) -> GroupClusters:
+        """Return the clusters of the group."""
+        if self._distinct is not None and self._distances_once is not None:
+            clusters = cluster_repeated_outlines(
+                self.outlines, self._distinct, self._distances_once, eps, min_samples
+            )
+            if clusters is not None:
+                return clusters
+        if self._distances is None:
+            self._distances = DistanceRows(self.outlines, self._areas)
+        return cluster_large_group(self._distances, eps, min_samples)
 
 
 def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> ClusteredMarks:
@@ -81,22 +138,6 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> ClusteredM
     return ClusteredMarks(labels, members, member_offsets, members[median], consensus)
 
 
-def _cluster_large_group(marks: GroupedMarks, positions: Ints, settings: Settings) -> GroupClusters:
-    outlines = Outlines(
-        marks.polygons[positions],
-        marks.areas[positions],
-        marks.bounds[positions],
-        np.unique(marks.classification[positions], return_inverse=True)[1],
-    )
-    areas = engine_named(settings.engine).intersection_areas
-    distinct = distinct_outlines(outlines)
-    if distinct is not None:
-        clusters = cluster_repeated_outlines(outlines, distinct, settings.eps, settings.min_samples, areas)
-        if clusters is not None:
-            return clusters
-    return cluster_large_group(outlines, settings.eps, settings.min_samples, areas)
-
-
 def _selected_groups(marks: GroupedMarks, groups: Flags, positions: Ints) -> GroupedMarks:
     return replace(
         marks,
@@ -109,17 +150,20 @@ def _selected_groups(marks: GroupedMarks, groups: Flags, positions: Ints) -> Gro
     )
 
 
-def _merged(marks: GroupedMarks, parts: list[tuple[Ints, GroupClusters]]) -> ClusteredMarks:
-    """Return the clusters of several groups together, each with the positions of its marks."""
+def _merged(marks: GroupedMarks, parts: list[tuple[Ints, NDArray[np.int32], Ints, Floats]]) -> ClusteredMarks:
+    """Return the clusters of several groups together.
+
+    Each part has the positions of its marks, their labels, and the medians and consensus of its clusters.
+    """
     labels = np.full(len(marks.polygons), -1, np.int32)
-    for positions, clusters in parts:
-        labels[positions] = clusters.labels
+    for positions, part_labels, _, _ in parts:
+        labels[positions] = part_labels
     members, offsets = cluster_members(labels, marks.group_offsets)
     cluster_of = np.zeros(len(labels), np.int64)
     cluster_of[members] = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     median, consensus = np.zeros(len(offsets) - 1, np.int64), np.zeros(len(offsets) - 1)
-    for positions, clusters in parts:
-        medians = positions[clusters.median]
+    for positions, _, part_median, part_consensus in parts:
+        medians = positions[part_median]
         median[cluster_of[medians]] = medians
-        consensus[cluster_of[medians]] = clusters.consensus
+        consensus[cluster_of[medians]] = part_consensus
     return ClusteredMarks(labels, members, offsets, median, consensus)

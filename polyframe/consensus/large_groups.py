@@ -56,11 +56,14 @@ class GroupClusters:
     median : (c,) int64
         Position of the mark with the least summed distance.
     consensus : (c,) float64
+    core : (n,) bool
+        Which marks are cores of a cluster.
     """
 
     labels: NDArray[np.int32]
     median: Ints
     consensus: Floats
+    core: Flags
 
 
 class DistanceRows:
@@ -110,26 +113,21 @@ class DistanceRows:
         return rows
 
 
-def cluster_large_group(
-    outlines: Outlines, eps: float, min_samples: int, intersection_areas: IntersectionAreas
-) -> GroupClusters:
+def cluster_large_group(distances: DistanceRows, eps: float, min_samples: int) -> GroupClusters:
     """Cluster the marks of a group, and compute the median mark and the consensus of each cluster.
 
     Parameters
     ----------
-    outlines : Outlines
-        The marks, in their order.
+    distances : DistanceRows
+        Of the marks, in their order.
     eps, min_samples
         See `polyframe.consensus.clustering.cluster_labels`.
-    intersection_areas : callable
-        The function of the engine.
 
     Notes
     -----
     Besides the distances that are kept, memory grows with one bit for each pair.
     """
-    distances = DistanceRows(outlines, intersection_areas)
-    count = distances.count
+    outlines, count = distances.outlines, distances.count
     close = np.zeros((count, (count + 7) // 8), np.uint8)
     neighbours = np.ones(count, np.int64)
     for start, end in distances.blocks():
@@ -144,10 +142,11 @@ def cluster_large_group(
             row, column = np.nonzero(np.unpackbits(close[start:end], axis=1, count=count))
             yield row + start, column
 
-    labels = labels_of_neighbours(neighbours >= min_samples, np.array([0, count]), neighbour_pairs)
+    core = neighbours >= min_samples
+    labels = labels_of_neighbours(core, np.array([0, count]), neighbour_pairs)
     sums, consensus = _sums(distances, labels)
     members, offsets = cluster_members(labels, np.array([0, count]))
-    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus)
+    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus, core)
 
 
 def _candidates(outlines: Outlines, start: int, end: int, eps: float) -> Flags:

@@ -88,12 +88,22 @@ def distinct_outlines(outlines: Outlines) -> DistinctOutlines | None:
     return DistinctOutlines(first, outline)
 
 
+def distances_of_distinct(
+    outlines: Outlines, distinct: DistinctOutlines, intersection_areas: IntersectionAreas
+) -> DistanceRows:
+    """Return the distances between distinct outlines, computed when they are needed."""
+    nodes = _nodes(outlines.classification, distinct.outline)
+    once = Outlines(
+        outlines.polygons[distinct.first],
+        outlines.areas[distinct.first],
+        outlines.bounds[distinct.first],
+        _only_classification(nodes, len(distinct.first)),
+    )
+    return DistanceRows(once, intersection_areas)
+
+
 def cluster_repeated_outlines(
-    outlines: Outlines,
-    distinct: DistinctOutlines,
-    eps: float,
-    min_samples: int,
-    intersection_areas: IntersectionAreas,
+    outlines: Outlines, distinct: DistinctOutlines, distances: DistanceRows, eps: float, min_samples: int
 ) -> GroupClusters | None:
     """Cluster the marks of a group like `polyframe.consensus.large_groups.cluster_large_group`.
 
@@ -105,7 +115,9 @@ def cluster_repeated_outlines(
         All marks of the group.
     distinct : DistinctOutlines
         Their outlines.
-    eps, min_samples, intersection_areas
+    distances : DistanceRows
+        From `distances_of_distinct`.
+    eps, min_samples
         As for `cluster_large_group`.
 
     Returns
@@ -114,22 +126,15 @@ def cluster_repeated_outlines(
         None if `eps` is so small that rounding decides whether two equal outlines are neighbours.
     """
     nodes = _nodes(outlines.classification, distinct.outline)
-    once = Outlines(
-        outlines.polygons[distinct.first],
-        outlines.areas[distinct.first],
-        outlines.bounds[distinct.first],
-        _only_classification(nodes, len(distinct.first)),
-    )
-    distances = DistanceRows(once, intersection_areas)
     matrix = _near_distances(distances, eps)
     near = matrix <= eps
-    shared = once.classification < 0
+    shared = distances.outlines.classification < 0
     if not np.all(np.diagonal(near)[shared]):
         return None
-    labels = _labels(near, nodes, min_samples)
+    labels, core = _labels(near, nodes, min_samples)
     sums, consensus = _sums(distances, matrix, nodes, labels)
     members, offsets = cluster_members(labels, np.array([0, len(labels)]))
-    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus)
+    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus, core)
 
 
 def _nodes(classification: Ints, outline: Ints) -> _Nodes:
@@ -179,7 +184,8 @@ def _copy(matrix: Floats, start: int, needed: Flags, block: Floats) -> None:
     matrix[column, row + start] = block[row, column]
 
 
-def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> NDArray[np.int32]:
+def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> tuple[NDArray[np.int32], Flags]:
+    """Return the label of each mark, and whether it is a core."""
     count, n_marks = len(near), len(nodes.of_mark)
     marks_of = np.bincount(nodes.outline, weights=nodes.marks, minlength=count)
     # Itself, and the marks of near outlines, except those of its own classification.
@@ -211,7 +217,8 @@ def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> NDArray[np.int32]:
         reached = near[nodes.outline[some]] & (only != nodes.classification[some][:, None])
         border_labels[some] = np.where(reached, least, n_marks).min(axis=1)
     labels = np.where(mark_core, labels, border_labels[nodes.of_mark])
-    return labels_within_groups(np.where(labels == n_marks, -1, labels), np.array([0, n_marks]))
+    labels = np.where(labels == n_marks, -1, labels)
+    return labels_within_groups(labels, np.array([0, n_marks])), mark_core
 
 
 def _sums_of_own(matrix: Floats, nodes: _Nodes) -> Floats:

@@ -1,5 +1,7 @@
 """Test the depth walk on large clusters, in which rounding affects on which side of an edge a corner is."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import shapely
@@ -9,8 +11,10 @@ from stacks import as_array
 
 pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numba)")
 
+from polyframe.geometry.compiled import chosen_levels, level_events
 from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.geometry.exact_contours import cluster_contours
+from polyframe.geometry.level_rings import LevelRings
 
 #: Reduced from 400 marks in hundredths of a pixel: three edges nearly through (403.21, 107.93).
 MEETING = np.array(
@@ -39,6 +43,53 @@ def test_a_hole_without_an_area_is_dropped():
     walked = walk_contours(marks, [0, 2])
     assert walked.verified.tolist() == [True]
     np.testing.assert_allclose(walked.areas, [87, 14], rtol=1e-12)
+
+
+def assert_same_levels_if_enormous(marks, most, monkeypatch):
+    """Walk a cluster, and again as if it were enormous; the levels must be the same to the last bit."""
+    expected = walk_contours(marks, [0, len(marks)], max_levels=most)
+    monkeypatch.setattr(level_events, "_BLOCK", 2000)
+    monkeypatch.setattr(chosen_levels, "_TRACED", 2000)
+    walked = walk_contours(marks, [0, len(marks)], max_levels=most, enormous=0)
+    assert expected.verified.tolist() == walked.verified.tolist() == [True]
+    for field in fields(LevelRings):
+        np.testing.assert_array_equal(
+            getattr(walked.rings, field.name), getattr(expected.rings, field.name), err_msg=field.name
+        )
+
+
+@pytest.mark.parametrize("snap", [0, 0.5, 2, 5, 10])
+@pytest.mark.parametrize("most", [1, 7, 39])
+def test_chosen_levels_of_an_enormous_cluster(make_cluster, monkeypatch, snap, most):
+    assert_same_levels_if_enormous(make_cluster(40, vertices=25, seed=5, snap=snap), most, monkeypatch)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_chosen_levels_of_squares_that_share_edges(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, 12, (30, 2))
+    sides = rng.integers(1, 9, (30, 2))
+    marks = as_array([box(*low, *(low + side)) for low, side in zip(corners, sides, strict=True)])
+    assert_same_levels_if_enormous(marks, 5, monkeypatch)
+
+
+def test_chosen_levels_with_holes_and_marks_apart(make_cluster, monkeypatch):
+    rings = [mark.difference(box(290, 290, 310 + k, 310)) for k, mark in enumerate(make_cluster(12))]
+    apart = [box(1000, 0, 1001, 1), box(500, 500, 900, 900), box(600, 600, 700, 700)]
+    assert_same_levels_if_enormous(as_array([*rings, *apart]), 4, monkeypatch)
+
+
+def test_an_enormous_cluster_in_which_hardly_any_point_is_in_all_marks(monkeypatch):
+    # No centre is in the highest level, so that it is only known after the first search.
+    marks = as_array([box(k, 0, k + 10, 10 + k / 9) for k in range(12)] + [box(0, -50, 30, 0.5)])
+    assert_same_levels_if_enormous(marks, 4, monkeypatch)
+
+
+def test_highest_levels_without_an_area_are_not_counted(monkeypatch):
+    # The last two marks overlap the others by less than what rounding can cause.
+    slivers = [shapely.Polygon([(9 - 1e-15, 4), (12, 3), (12, 5 + k)]) for k in range(2)]
+    marks = as_array([box(0, 0, 9, 9 + k) for k in range(10)] + slivers)
+    assert_same_levels_if_enormous(marks, 4, monkeypatch)
 
 
 @pytest.mark.slow

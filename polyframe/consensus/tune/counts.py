@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
+from polyframe.consensus.group_clusters import LargeGroup, divided_by_size
 from polyframe.consensus.marks import (
     Distances,
     GroupedMarks,
@@ -83,8 +84,7 @@ class _Clustering:
 def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str) -> Tally:
     """Cluster marks with every setting, and count the clusters.
 
-    The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
-    clusters, for all pairs that any setting puts into one cluster. The rest is cheap array arithmetic.
+    Large groups are clustered one by one, in bounded memory.
 
     Parameters
     ----------
@@ -95,6 +95,27 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
         Share of the classifications above which a cluster is kept (fraction).
     engine : str
         See `polyframe.geometry.engines.engine_named`.
+    """
+    small, _, large = divided_by_size(marks)
+    tallies = [_count_small_groups(small, grid, min_threshold, engine)]
+    tallies += [_count_large_group(marks, group, grid, min_threshold, engine) for group in large]
+    return Tally(
+        sum(tally.groups for tally in tallies),
+        sum(tally.marks for tally in tallies),
+        {name: np.sum([tally.counts[name] for tally in tallies], axis=0) for name in COUNTED},
+        np.max([tally.largest for tally in tallies], axis=0),
+        tuple(
+            np.concatenate(consensus)
+            for consensus in zip(*(tally.consensus for tally in tallies), strict=True)
+        ),
+    )
+
+
+def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str) -> Tally:
+    """Cluster all groups together with every setting.
+
+    The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
+    clusters, for all pairs that any setting puts into one cluster. The rest is cheap array arithmetic.
     """
     near = neighbour_distances(marks, max(grid.eps), engine)
     clusterings = {setting: _clustering(marks, near, *setting) for setting in grid.settings}
@@ -124,6 +145,41 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
             counts["merged_clusters"][k] = _count_merges(clusterings[smaller_eps[eps], least], clustering)
         largest[k] = sizes.max(initial=0)
     return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
+
+
+def _count_large_group(
+    marks: GroupedMarks, positions: Ints, grid: Grid, min_threshold: float, engine: str
+) -> Tally:
+    """Cluster one group with every setting; each distance is computed once if they can be kept."""
+    group = LargeGroup(marks, positions, engine)
+    counts = {name: np.zeros(len(grid.settings), np.int64) for name in COUNTED}
+    largest = np.zeros(len(grid.settings), np.int64)
+    consensus = []
+    n_classifications = marks.n_classifications[marks.group[positions[0]]]
+    classification = group.outlines.classification
+    smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
+    clusterings: dict[tuple[float, int], _Clustering] = {}
+    for k, (eps, least) in enumerate(grid.settings):
+        found = group.clusters(eps, least)
+        members, offsets = cluster_members(found.labels, np.array([0, len(positions)]))
+        clustering = _Clustering(found.labels, members, offsets, np.flatnonzero(found.core))
+        sizes = clustering.sizes
+        kept = sizes / n_classifications > min_threshold
+        consensus.append(found.consensus[kept])
+        drawn_by = np.column_stack([found.labels[members], classification[members]])
+        volunteers = np.bincount(np.unique(drawn_by, axis=0)[:, 0], minlength=len(sizes))
+        counts["clusters"][k] = len(sizes)
+        counts["clusters_kept"][k] = kept.sum()
+        counts["groups_with_clusters"][k] = len(sizes) > 0
+        counts["clustered"][k] = len(members)
+        counts["doubled_clusters"][k] = (volunteers < sizes).sum()
+        clusterings[eps, least] = clustering
+        largest[k] = sizes.max(initial=0)
+    for k, (eps, least) in enumerate(grid.settings):
+        if eps in smaller_eps:
+            smaller = clusterings[smaller_eps[eps], least]
+            counts["merged_clusters"][k] = _count_merges(smaller, clusterings[eps, least])
+    return Tally(1, len(positions), counts, largest, tuple(consensus))
 
 
 def _clustering(marks: GroupedMarks, near: Distances, eps: float, min_samples: int) -> _Clustering:

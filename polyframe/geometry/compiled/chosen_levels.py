@@ -30,7 +30,8 @@ from polyframe.geometry.level_selection import evenly_spaced_levels
 #: Crossings of levels that are traced together, about 250 bytes each.
 _TRACED = 1 << 20
 
-#: So many of the highest levels are traced to find the first one that is not larger than a rounding error.
+#: So many of the highest levels are traced to find the first one that is not larger than a rounding error,
+#: and if all are, the next time so many times more.
 _TOP = 4
 
 
@@ -41,9 +42,11 @@ class _Traced:
     Attributes
     ----------
     rings : LevelRings
-        Those with an outline.
-    is_empty, has_holes : ndarray of bool, shape (k,)
-        Whether a ring is not larger than what rounding can cause; whether its level may have holes.
+        Those with an outline, k levels.
+    is_empty : ndarray of bool, shape (k,)
+        Whether a ring is not larger than what rounding can cause.
+    has_holes : ndarray of bool, shape (k,)
+        Whether a level may have holes.
     region : ndarray of float64, shape (k,)
         The area of the whole level, not only of its largest part.
     """
@@ -52,6 +55,10 @@ class _Traced:
     is_empty: Flags
     has_holes: Flags
     region: Floats
+
+    def empty(self, levels: Ints) -> Flags:
+        """Return which of the levels that were traced have no area: only contacts, or a rounding error."""
+        return ~np.isin(levels, self.rings.levels[~self.is_empty])
 
 
 def walk_chosen_levels(
@@ -76,10 +83,10 @@ def walk_chosen_levels(
 
     Or None if a check failed.
     """
-    available, is_known = expected, False
+    available, is_known, top = expected, False, _TOP
     while True:
         written = evenly_spaced_levels([available], most)[0]
-        levels = np.union1d(written, np.arange(max(available - _TOP, 0), available) + 1)
+        levels = np.union1d(written, np.arange(max(available - top, 0), available) + 1)
         events = find_level_events(outlines, marks, levels)
         if not events.sound:
             return None
@@ -89,12 +96,11 @@ def walk_chosen_levels(
         traced = _trace(outlines, events, marks, levels)
         if traced is None:
             return None
-        first_empty = int(np.argmax(traced.is_empty)) if np.any(traced.is_empty) else len(levels)
-        if first_empty == len(levels):
+        empty = traced.empty(levels)
+        if not np.any(empty):
             break
-        # Levels between those that were traced are in doubt if the one before is not the next lower.
-        before = int(levels[first_empty - 1]) if first_empty else 0
-        available, is_known = max(before, int(levels[first_empty]) - 1), True
+        # Levels before it that were not traced may be empty as well.
+        available, is_known, top = int(levels[np.argmax(empty)]) - 1, True, top * _TOP
         if available < 1:
             return None
     chosen = np.flatnonzero(np.isin(traced.rings.levels, written))
@@ -143,8 +149,6 @@ def _trace_batch(outlines: Outlines, events: LevelEvents, marks: int, levels: In
     curves = trace_curves(outlines, arcs, alive)
     parts = largest_parts(outlines, arcs, curves)
     found = curves.level[parts.curve]
-    if not np.array_equal(found, levels):
-        return None
     written = write_curves(
         outlines, arcs, curves.arc[parts.curve], curves.room[parts.curve], measure_only=False
     )

@@ -50,7 +50,7 @@ _BLOCK = 1 << 20
 
 #: Of a cluster with more vertices times marks, and more marks than levels are wanted, only these levels are
 #: walked: the crossings of all levels would need gigabytes.
-_ENORMOUS = 3 << 27
+ENORMOUS = 3 << 27
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def walk_contours(
     offsets: ArrayLike,
     selection: LevelSelection = "all",
     max_levels: int | None = None,
+    enormous: int = ENORMOUS,
 ) -> WalkedLevels:
     """Return the largest part of some levels of each cluster, holes filled.
 
@@ -106,6 +107,8 @@ def walk_contours(
     max_levels : int, optional
         At most so many of all levels of a cluster, evenly spaced (see `level_selection`), without memory for
         the others.
+    enormous : int
+        The work above which only these levels are walked.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def walk_contours(
             outlines = load_outlines(
                 coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
             )
-            is_enormous = high - low == 1 and vertices[low] * marks[low] > _ENORMOUS
+            is_enormous = high - low == 1 and vertices[low] * marks[low] > enormous
             if selection == "all" and max_levels is not None and is_enormous and max_levels < marks[low]:
                 expected = _levels_expected(polygons[starts[low] : starts[high]])
                 walked.append(_walk_enormous(outlines, int(marks[low]), max_levels, expected))

@@ -32,6 +32,7 @@ def sample_calls() -> None:
         [shapely.box(0, 0, 2, 2), shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)], dtype=object
     )
     engine.compiled_cluster_contours(np.concatenate([marks, touching]), np.append(starts, 7))
+    numba_jit.load("depth_walk").walk_contours(touching, np.array([0, 3]), max_levels=1, enormous=0)
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from exports import ROOT, drawing, export_row, export_text
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from sklearn.cluster import DBSCAN
 import polyframe as pf
 from polyframe import geometry as g
 from polyframe.cli.app import cli
-from polyframe.consensus import marks
+from polyframe.consensus import group_clusters, marks, repeated_outlines
 from polyframe.consensus.extract import repaired_polygons
 from polyframe.core.errors import UsageError
 from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
@@ -222,6 +223,21 @@ def test_squares_in_a_row(positions: list[tuple[float, int]]) -> None:
             new_labels, _ = cores_of(squares, row["eps"], row["min_samples"])
             pairs = {(labels[core], new_labels[core]) for core in cores}
             assert row["merged_clusters"] == len({a for a, _ in pairs}) - len({b for _, b in pairs})
+
+
+@SOME
+@given(POSITIONS, st.sampled_from([1, 1000]))
+def test_large_groups_have_the_same_counts(positions: list[tuple[float, int]], duplicates: int) -> None:
+    squares = squares_at(positions)
+    expected = pf.tune(squares, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group_clusters, "LARGE_GROUP", 2)
+        patch.setattr(repeated_outlines, "MANY_DUPLICATES", duplicates)
+        table = pf.tune(squares, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+    quartiles = cs.starts_with("consensus_")
+    assert table.select(~quartiles).equals(expected.select(~quartiles))
+    for name in table.select(quartiles).columns:
+        assert table[name].to_list() == pytest.approx(expected[name].to_list(), abs=1e-12)
 
 
 def test_counts_worked_out_by_hand() -> None:
