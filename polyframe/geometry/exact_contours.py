@@ -23,6 +23,8 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Ints
+from polyframe.core.errors import UsageError
+from polyframe.core.extras import install_command
 from polyframe.core.ragged import offsets_of, runs_of_equal
 from polyframe.geometry.arrangement import Arrangement, build_arrangement
 from polyframe.geometry.compiled.numba_jit import load
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
 #: Clusters are processed together up to this many vertices and crossings, to bound the memory and to stay in
 #: the caches; two marks of a cluster are taken to cross four times.
 _CHUNK_POINTS = 30_000
+
+#: The arrangement of a cluster with more marks times vertices, different outlines only, would take hours and
+#: many gigabytes: 1,150 marks of 300 vertices have more.
+_MOST_ARRANGED = 3 << 27
 
 #: The areas of all levels must add up to the areas of all marks, within this fraction.
 _AREA_TOLERANCE = 1e-9
@@ -97,6 +103,11 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     Returns
     -------
     ContourLevels
+
+    Raises
+    ------
+    UsageError
+        If a cluster is too large: before any work, since it would take hours.
     """
     starts = np.asarray(offsets, dtype=np.int64)
     count = len(starts) - 1
@@ -107,6 +118,7 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     marks, cluster = marks[distinct], cluster[distinct]
 
     points = np.bincount(cluster, weights=shapely.get_num_coordinates(marks), minlength=count)
+    _check_size(np.bincount(cluster, minlength=count), points)
     points += 2 * np.bincount(cluster, minlength=count) ** 2
     chunks = runs_of_equal(np.cumsum(points) // _CHUNK_POINTS)
     flat, repeats = [np.empty(0, dtype=object)], [np.empty(0, dtype=np.int64)]
@@ -122,6 +134,17 @@ def cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> ContourLevel
     # In normal form an outline has the same vertices whatever the order of the marks.
     outlines = shapely.orient_polygons(shapely.normalize(fill_holes(np.concatenate(flat))))
     return ContourLevels(np.repeat(outlines, np.concatenate(repeats)), offsets_of(np.concatenate(sizes)))
+
+
+def _check_size(marks: Ints, vertices: NDArray[Any]) -> None:
+    too_large = np.flatnonzero(marks * vertices > _MOST_ARRANGED)
+    if len(too_large):
+        largest = too_large[np.argmax(marks[too_large] * vertices[too_large])]
+        raise UsageError(
+            f"a cluster of {marks[largest]:,} marks with {int(vertices[largest]):,} vertices is too large "
+            f"for exact contours with GEOS: choose --engine compiled ({install_command('fast')}), or "
+            "--contour-method raster"
+        )
 
 
 def cluster_contour_rings(

@@ -12,6 +12,7 @@ from shapely import box
 from slow_contours import areas_by_subsets, counted_levels
 from stacks import SQUARES, STACKS, together
 
+from polyframe.core.errors import UsageError
 from polyframe.geometry import average_intersection, average_union, contours, exact_contours
 from polyframe.geometry.arrangement import build_arrangement
 from polyframe.geometry.exact_contours import cluster_contours
@@ -92,6 +93,21 @@ def test_many_clusters_equal_one_by_one(make_cluster, monkeypatch):
         assert np.diff(levels.offsets).tolist() == list(map(len, alone))
         for level, expected in zip(levels.polygons, itertools.chain(*alone), strict=True):
             assert level.equals_exact(expected, 0)
+
+
+def test_a_cluster_that_is_too_large_is_refused_in_one_line(make_cluster, monkeypatch):
+    marks = make_cluster(9, vertices=30)
+    vertices = int(shapely.get_num_coordinates(marks).sum())
+    monkeypatch.setattr(exact_contours, "_MOST_ARRANGED", 9 * vertices)
+    assert len(cluster_contours(marks, [0, 9]).polygons) == 9
+    monkeypatch.setattr(exact_contours, "_MOST_ARRANGED", 9 * vertices - 1)
+    with pytest.raises(
+        UsageError, match=r"cluster of 9 marks .* --engine compiled .*--contour-method raster"
+    ):
+        cluster_contours(marks, [0, 9])
+    # Copies of an outline are processed once.
+    copies = np.repeat(marks[:1], 100)
+    assert len(cluster_contours(copies, [0, 100]).polygons) == 100
 
 
 def test_no_clusters():
