@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 3
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
 

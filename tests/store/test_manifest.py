@@ -12,7 +12,6 @@ import polyframe as pf
 from polyframe.core import atomic_files
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.manifest import (
     Manifest,
     PartitionRecord,
@@ -183,11 +182,11 @@ BOMBS = {
     "a null byte": "\x00",
     "a deep list": "[" * 100_000,
     "deep below a key": '{"schema_version": ' + "[" * 100_000,
-    "deep below the settings": f'{{"schema_version": {SCHEMA_VERSION}, "settings": ' + "[" * 100_000,
+    "deep below the settings": '{"schema_version": 3, "settings": ' + "[" * 100_000,
     "a long number": '{"schema_version": ' + "9" * 100_000 + "}",
     "not a number": '{"schema_version": NaN}',
     "bytes that are not UTF-8": '"\udc80"',
-    "a name that is not UTF-8": f'{{"schema_version": {SCHEMA_VERSION}, "polyframe_version": "\udc80"}}',
+    "a name that is not UTF-8": '{"schema_version": 3, "polyframe_version": "\udc80"}',
 }
 
 
