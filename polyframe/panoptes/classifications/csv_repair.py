@@ -7,7 +7,7 @@ fields as the header.
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,8 @@ LONGEST_ROW_BYTES: Final = 32 * 1024 * 1024
 #: Name of the column of row numbers; no export has a column of this name.
 ROW_NUMBER: Final = "\0row"
 _BATCH_BYTES: Final = 32 * 1024 * 1024
+#: So much of a file is split into lines at a time.
+_PORTION_BYTES: Final = 64 * 1024
 #: Approximate memory of a row besides its text.
 _ROW_BYTES: Final = 500
 _LARGEST_FIELD: Final = 2**31 - 1
@@ -216,7 +218,7 @@ def _lines(path: Path, kind: Kind, damage: list[str]) -> Iterator[str]:
     pieces: list[bytes] = []
     size = 0
     first = True
-    for block in chain(blocks(path, kind, damage), [b""]):
+    for block in chain(_portions(blocks(path, kind, damage)), [b""]):
         for piece, is_blank in _pieces(block):
             if is_blank and not size and not first:
                 yield _BlankLines(_decoded(piece, False))
@@ -236,6 +238,13 @@ def _lines(path: Path, kind: Kind, damage: list[str]) -> Iterator[str]:
             if rest and size <= LONGEST_ROW_BYTES:
                 pieces.append(rest)
             size += len(rest)
+
+
+def _portions(whole: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut blocks into smaller ones, since often only the first line is needed."""
+    for block in whole:
+        for start in range(0, len(block), _PORTION_BYTES):
+            yield block[start : start + _PORTION_BYTES]
 
 
 def _pieces(block: bytes) -> Iterator[tuple[bytes, bool]]:
