@@ -5,8 +5,8 @@ The outlines of a cluster, with interiors on the left, are cut into arcs that me
 list. The *depth* of a face is the number of marks that contain it. Crossing an arc from right to left enters
 the marks whose outline runs along it: usually one, several if outlines share the arc, none if two outlines
 run along it in opposite directions. Around a node, the depth changes by these steps from sector to sector. So
-all depths of a connected component follow from that of one sector, by a breadth-first search over the nodes,
-and only one point per component is tested against the marks.
+all depths of a connected component follow from that of one sector, by adding up the changes along paths, and
+only one point per component is tested against the marks.
 
 References
 ----------
@@ -22,6 +22,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.components import components_with_heights
 from polyframe.core.ragged import offsets_of
 from polyframe.core.sorting import order_in_groups
 from polyframe.geometry.candidate_pairs import pair_with_runs
@@ -150,17 +151,16 @@ def _depths(
     with_arcs = arcs.first >= 0
     first = np.searchsorted(used, arcs.first[with_arcs])
     drawn, cluster, weight = (values[with_arcs] for values in rings)
-    component = _components(origin, len(used))
+    component, depth = components_with_heights(len(used), start, end, rise)
     # The leftmost node of each component is the first of a ring, and west of it is outside.
     x, y = arcs.points[used[first]].T
     leftmost = np.lexsort((y, x, component[first]))
     leftmost = leftmost[np.unique(component[first][leftmost], return_index=True)[1]]
     roots = first[leftmost]
-    depth = _add_up(origin, order, rise, roots, len(used))
     around = _depth_around(
         arcs.points[used[roots]], cluster[leftmost], drawn, cluster, weight, component[first]
     )
-    depth += around[component]
+    depth += (around - depth[roots])[component]
     return depth[start] + after[: len(start)], depth[end] - depth[start] != rise
 
 
@@ -205,48 +205,6 @@ def _cumulative_depth_changes(origin: Ints, order: Ints, steps: Ints) -> Ints:
     after = np.empty(len(origin), dtype=np.int64)
     after[order] = running - np.repeat(before, np.diff(begins, append=len(origin)))
     return after
-
-
-def _components(origin: Ints, count: int) -> Ints:
-    """Number the connected components of the nodes."""
-    # Late, because only contours need SciPy.
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    start, end = np.split(origin, 2)
-    graph = csr_array((np.ones(len(start), dtype=np.int8), (start, end)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def _add_up(origin: Ints, order: Ints, rise: Ints, roots: Ints, count: int) -> Ints:
-    """Add up the rises from the root of each connected component to all other nodes.
-
-    Returns the depth of the sector in the west of every node, relative to that of its root.
-    """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import breadth_first_order
-
-    # A graph of all half-edges, and of one more node that leads to all roots.
-    target = np.roll(origin, len(origin) // 2)
-    bounds = offsets_of(np.bincount(origin, minlength=count))
-    graph = csr_array(
-        (
-            np.ones(len(origin) + len(roots)),
-            np.concatenate([target[order], roots]),
-            np.append(bounds, len(origin) + len(roots)),
-        ),
-        shape=(count + 1, count + 1),
-    )
-    parent = breadth_first_order(graph, count)[1].astype(np.int64)
-    parent[count] = count
-
-    depth = np.zeros(count + 1, dtype=np.int64)
-    used = parent[target] == origin  # if several arcs join the same two nodes, any of them will do
-    depth[target[used]] = np.concatenate([rise, -rise])[used]
-    while np.any(parent != count):  # each round doubles the length of the paths
-        depth += depth[parent]
-        parent = parent[parent]
-    return depth[:count]
 
 
 def _depth_around(

@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.components import component_numbers
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.sorting import stable_order
 from polyframe.geometry.arrangement import Arrangement
@@ -138,7 +139,7 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     next_edge, meeting, broken = _link(arrangement, levels)
     failed = np.zeros(count, dtype=np.bool_)
     failed[levels.owner[broken]] = True
-    curve = _label(next_edge)
+    curve = component_numbers(len(next_edge), np.arange(len(next_edge)), next_edge)
     swept, rounding = _measure(arrangement, levels)
     areas = np.bincount(curve, weights=swept)
     owner = np.empty(len(areas), dtype=np.int64)
@@ -201,16 +202,6 @@ def _link(arrangement: Arrangement, levels: Levels) -> tuple[Ints, Ints, Ints]:
     sizes = np.diff(rounds)
     meeting[bound] = np.repeat(np.where(sizes > 2, np.arange(len(sizes)), -1), sizes)[arriving]
     return next_edge, meeting, bound[leaving >= count]
-
-
-def _label(next_edge: Ints) -> Ints:
-    """Number the closed curves."""
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
-    count = len(next_edge)
-    graph = csr_array((np.ones(count, dtype=np.int8), next_edge, np.arange(count + 1)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _measure(arrangement: Arrangement, levels: Levels) -> tuple[Floats, Floats]:

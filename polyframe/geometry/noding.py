@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.components import component_numbers
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.sorting import order_in_groups
 from polyframe.geometry.segment_intersections import Segments, intersect_segments
@@ -197,13 +198,9 @@ def _merge(points: Floats, near: Ints, vertices: int) -> Ints:
     merged = np.arange(len(points))
     if not len(near):
         return merged
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import connected_components
-
     members, pairs = np.unique(near, return_inverse=True)
     one, other = pairs.reshape(-1, 2).T
-    graph = csr_array((np.ones(len(one)), (one, other)), shape=(len(members), len(members)))
-    group = connected_components(graph, directed=False)[1]
+    group = component_numbers(len(members), one, other)
     order = np.lexsort((points[members, 1], points[members, 0], members >= vertices, group))
     leader = members[order[np.unique(group[order], return_index=True)[1]]]
     merged[members] = leader[group]
