@@ -116,7 +116,8 @@ def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints)
     shared, uncertain = _areas_of_rings(rings, first[left][pair] + row, first[right][pair] + column)
     shared = np.where((row == 0) == (column == 0), shared, -shared)
     order = np.lexsort((shared, pair)) if len(pair) > len(left) else slice(None)
-    areas = np.bincount(pair[order], shared[order], len(left))
+    areas = np.zeros(len(left))  # what `bincount` returns for no rings at all is of integers
+    areas += np.bincount(pair[order], shared[order], len(left))
 
     rest = ~(usable[left] & usable[right])
     rest[pair[uncertain]] = True

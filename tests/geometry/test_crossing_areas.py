@@ -58,6 +58,15 @@ def test_several_parts_are_left_to_geos():
     assert areas_of_all_pairs([one, other])[1] == area
 
 
+def test_areas_of_several_parts_only_are_not_rounded():
+    parts = shapely.MultiPolygon([shapely.box(0, 0, 0.5, 0.5), shapely.box(1, 0, 1.25, 1)])
+    assert areas_of_all_pairs([parts, shapely.affinity.translate(parts, 0.25, 0)]).tolist() == [
+        0.5,
+        0.125,
+        0.5,
+    ]
+
+
 def test_no_pairs():
     none = np.array([], dtype=np.int64)
     assert crossing_intersection_areas(np.array([], dtype=object), none, none).tolist() == []
