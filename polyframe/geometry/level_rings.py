@@ -12,6 +12,7 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import with_valid_outlines
+from polyframe.geometry.simple_outlines import are_simple
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,12 @@ def replace_rings(rings: LevelRings, chosen: Ints, polygons: NDArray[Any]) -> Le
 
 def with_valid_rings(rings: LevelRings, doubtful: Ints) -> LevelRings:
     """Repair those of some rings that cross themselves by rounding."""
+    # Most are simple at first sight, which takes half the time of GEOS.
+    chosen = select_rings(rings, doubtful)
+    x, y, first = chosen.x, chosen.y, chosen.ring_offsets[:-1]
+    lowest = np.minimum.reduceat(x, first), np.minimum.reduceat(y, first)
+    boxes = np.array([*lowest, np.maximum.reduceat(x, first), np.maximum.reduceat(y, first)])
+    doubtful = doubtful[~are_simple(x, y, chosen.ring_offsets, boxes)]
     polygons = select_rings(rings, doubtful).polygons()
     valid = with_valid_outlines(polygons)
     changed = ~shapely.equals_identical(polygons, valid)
