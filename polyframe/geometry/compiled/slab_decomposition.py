@@ -27,6 +27,9 @@ Ranks = NDArray[np.int32]
 _LEAST_SIZE, _LARGEST_SIZE = 1e-290, 1e290
 _LARGEST_SLOPE = 1e300
 
+#: Rows of more sides than this are sorted in arrays of their own.
+_SHORT_ROW = 16
+
 
 class PolygonRings(NamedTuple):
     """The rings of n polygons.
@@ -287,11 +290,17 @@ def _order_sides(x: Floats, slope: Floats, offsets: Ints, y: Floats) -> None:
     for slab in range(len(y) - 1):
         one, end = offsets[slab], offsets[slab + 1]
         half = 0.5 * (y[slab + 1] - y[slab])
-        if end - one > 2:
+        if end - one > _SHORT_ROW:
             _sort_sides(x[one:end], slope[one:end], half)
-        elif x[one] + slope[one] * half > x[one + 1] + slope[one + 1] * half:
-            x[one], x[one + 1] = x[one + 1], x[one]
-            slope[one], slope[one + 1] = slope[one + 1], slope[one]
+            continue
+        for side in range(one + 1, end):
+            at, lean = x[side], slope[side]
+            key = at + lean * half
+            free = side
+            while free > one and x[free - 1] + slope[free - 1] * half > key:
+                x[free], slope[free] = x[free - 1], slope[free - 1]
+                free -= 1
+            x[free], slope[free] = at, lean
 
 
 @compiled_inner
