@@ -15,9 +15,8 @@ pytest.importorskip("numba", reason="the engine `compiled` needs the extra `fast
 
 from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compiled import intersection_areas as areas_module
-from polyframe.geometry.compiled import slab_decomposition as slabs_module
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
-from polyframe.geometry.compiled.slab_decomposition import rings_of, sides_of, slabs_of
+from polyframe.geometry.compiled.slab_decomposition import PolygonRings, rings_of, sides_of, slabs_of
 from polyframe.geometry.distances import pair_distances, shapely_intersection_areas
 
 
@@ -201,11 +200,11 @@ def test_slabs_of_a_frame():
 def test_ranks(numbers, bend):
     # With a large exponent, nearly all numbers are in one bucket.
     y = np.array([0, 1, *numbers]) ** bend
-    distinct, rank = np.empty(len(y)), np.empty(len(y), np.int32)
-    last = slabs_module._rank(y, distinct, rank)
+    xy = np.column_stack([np.arange(len(y)), y])
+    slabs = slabs_of(PolygonRings(xy, np.array([0, len(y)]), np.array([0, 1])))
     expected, inverse = np.unique(y, return_inverse=True)
-    assert np.array_equal(distinct[: last + 1], expected)
-    assert np.array_equal(rank, inverse)
+    assert np.array_equal(slabs.y[: slabs.number[0] + 1], expected)
+    assert np.array_equal(slabs.rank, inverse)
 
 
 def test_several_threads_at_the_same_time(make_cluster):
