@@ -114,7 +114,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths |
     is_exact[n : n + m + len(touched)] = True
 
     place, order, same, joined, uncertain = sort_events(
-        edges, outlines.mark[outlines.ring], segment, fractions, crossings.touches
+        edges, outlines.mark[outlines.ring], segment, fractions, crossings.touches, 0, len(edges)
     )
     del fractions  # large
     boxes = np.empty((len(outlines.mark), 4))

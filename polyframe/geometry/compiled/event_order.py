@@ -19,9 +19,15 @@ _UNKNOWN = 2
 
 
 def sort_events(
-    edges: Floats, mark_of: ShortInts, segment: ShortInts, fractions: Floats, touches: ShortInts
+    edges: Floats,
+    mark_of: ShortInts,
+    segment: ShortInts,
+    fractions: Floats,
+    touches: ShortInts,
+    low: int,
+    high: int,
 ) -> tuple[ShortInts, ShortInts, ShortInts, Flags, Flags]:
-    """Sort all events along their segments.
+    """Sort the events along some segments.
 
     Parameters
     ----------
@@ -33,6 +39,8 @@ def sort_events(
     fractions : ndarray of float64, shape (n, 4)
         See `crossings.place_crossings`.
     touches : ndarray of int32, shape (m, 2)
+    low, high : int
+        Events along the segments `low` to `high` - 1 are sorted; others may have events, too.
 
     Returns
     -------
@@ -66,6 +74,8 @@ def sort_events(
         numbers,
         ranks,
         lines,
+        low,
+        high,
     )
     return place[:-1], order, same, joined, uncertain
 
@@ -100,9 +110,11 @@ def _sort(
     numbers: Floats,
     ranks: ShortInts,
     lines: Floats,
+    low: int,
+    high: int,
 ) -> None:
     crossings = len(fractions)
-    for s in range(len(edges)):
+    for s in range(low, high):
         begin, count = place[s], place[s + 1] - place[s]
         if count < 2:
             continue
@@ -114,8 +126,8 @@ def _sort(
                 vertex = touches[e - 2 * crossings, 1]
                 # Along the longer side of the segment's box.
                 axis = 0 if abs(edges[s, 2] - edges[s, 0]) >= abs(edges[s, 3] - edges[s, 1]) else 1
-                low = edges[s, axis]
-                numbers[0, i] = (edges[vertex, axis] - low) / (edges[s, axis + 2] - low)
+                start = edges[s, axis]
+                numbers[0, i] = (edges[vertex, axis] - start) / (edges[s, axis + 2] - start)
                 numbers[1, i] = 1e-15
             else:
                 numbers[0, i], numbers[1, i] = 0.0, 0.0

@@ -97,7 +97,9 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
         fractions = np.empty((n, 4))
         place_crossings(edges, crossings.segments, points, fractions, is_exact, close, is_close)
         is_exact[n : n + len(touches) + len(touched)] = True
-        place, order, _, joined, uncertain = sort_events(edges, mark_of, segment, fractions, touches)
+        place, order, _, joined, uncertain = sort_events(
+            edges, mark_of, segment, fractions, touches, low, high
+        )
         state[1] |= bool(np.any(uncertain[low:high]))
         joined |= is_exact
         depths = np.full(len(joined), _NO_DEPTH, np.int32)
