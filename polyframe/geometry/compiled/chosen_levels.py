@@ -42,7 +42,9 @@ class _Traced:
     Attributes
     ----------
     rings : LevelRings
-        Those with an outline, k levels.
+        Those that are written.
+    levels : ndarray of int64, shape (k,)
+        All that have an outline.
     is_empty : ndarray of bool, shape (k,)
         Whether a ring is not larger than what rounding can cause.
     has_holes : ndarray of bool, shape (k,)
@@ -52,13 +54,14 @@ class _Traced:
     """
 
     rings: LevelRings
+    levels: Ints
     is_empty: Flags
     has_holes: Flags
     region: Floats
 
     def empty(self, levels: Ints) -> Flags:
         """Return which of the levels that were traced have no area: only contacts, or a rounding error."""
-        return ~np.isin(levels, self.rings.levels[~self.is_empty])
+        return ~np.isin(levels, self.levels[~self.is_empty])
 
 
 def walk_chosen_levels(
@@ -93,7 +96,7 @@ def walk_chosen_levels(
         if not is_known and events.highest != available:
             available, is_known = events.highest, True
             continue
-        traced = _trace(outlines, events, marks, levels)
+        traced = _trace(outlines, events, marks, levels, written)
         if traced is None:
             return None
         empty = traced.empty(levels)
@@ -103,19 +106,22 @@ def walk_chosen_levels(
         available, is_known, top = int(levels[np.argmax(empty)]) - 1, True, top * _TOP
         if available < 1:
             return None
-    chosen = np.flatnonzero(np.isin(traced.rings.levels, written))
-    rings = replace(select_rings(traced.rings, chosen), available=np.array([available]))
+    rings = replace(traced.rings, available=np.array([available]))
     return rings, bool(np.any(traced.has_holes))
 
 
-def _trace(outlines: Outlines, events: LevelEvents, marks: int, levels: Ints) -> _Traced | None:
+def _trace(
+    outlines: Outlines, events: LevelEvents, marks: int, levels: Ints, written: Ints
+) -> _Traced | None:
     """Trace levels; None if a check failed."""
     parts: list[_Traced] = []
     for batch in _batches(events, levels):
         traced = _trace_batch(outlines, events, marks, batch)
         if traced is None:
             return None
-        parts.append(traced)
+        # Here, not at the end, since the rings of all levels take hundreds of megabytes.
+        chosen = np.flatnonzero(np.isin(traced.levels, written))
+        parts.append(replace(traced, rings=select_rings(traced.rings, chosen)))
     together = concatenate_clusters([part.rings for part in parts])
     rings = replace(together, offsets=together.offsets[[0, -1]], available=together.available[:1])
     region = np.concatenate([part.region for part in parts])
@@ -123,6 +129,7 @@ def _trace(outlines: Outlines, events: LevelEvents, marks: int, levels: Ints) ->
         return None
     return _Traced(
         rings,
+        np.concatenate([part.levels for part in parts]),
         np.concatenate([part.is_empty for part in parts]),
         np.concatenate([part.has_holes for part in parts]),
         region,
@@ -165,6 +172,7 @@ def _trace_batch(outlines: Outlines, events: LevelEvents, marks: int, levels: In
         rings = with_valid_rings(rings, np.arange(len(found)))
     return _Traced(
         rings,
+        found,
         written.areas - parts.holes <= written.rounding,
         parts.may_have_holes,
         np.bincount(curves.level, weights=curves.area, minlength=marks + 1)[found].astype(np.float64),
