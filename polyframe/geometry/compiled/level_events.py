@@ -126,7 +126,7 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
                 depths[crossed],
                 joined[crossed],
                 touches,
-                depths[n : n + len(touches)],
+                depths[n : n + len(touches)].copy(),  # a view would keep the array of each block
             )
         )
         vertices[segment[2 * n + len(touches) :]] = depths[n + len(touches) :]
