@@ -86,6 +86,15 @@ def test_an_engine_is_a_function_of_polygons_and_pairs():
     assert distances == pytest.approx([1 - 0.25 / 1.75, 1, 1])
 
 
+def test_an_intersection_by_geos_with_an_area_of_one_polygon_only():
+    # Two triangles that meet in a corner, with nearly collinear edges: by fractions, they share 1.6e-17.
+    one = shapely.Polygon([(5 / 3, 1), (0, 1 / 3), (1, 0)])
+    other = shapely.Polygon([(1.0833333333333333, 0.125), (5 / 3, 1), (4 / 3, 0)])
+    marks = np.array([one, other, None], dtype=object)
+    areas = shapely_intersection_areas(marks, np.array([0, 1, 0, 0]), np.array([1, 0, 0, 2]))
+    assert areas == pytest.approx([0, 0, one.area, 0], abs=1e-9)
+
+
 @pytest.mark.parametrize("refuses_repaired", [False, True])
 def test_a_pair_that_geos_cannot_intersect_does_not_affect_others(monkeypatch, refuses_repaired):
     intersection = shapely.intersection
