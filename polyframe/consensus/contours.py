@@ -44,7 +44,7 @@ def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
 
 def clusters_thinned(contours: pl.DataFrame, settings: Settings) -> int:
     """Count the clusters of the table `contours` that have more levels than `max_levels`."""
-    return int((contours["number_of_contours"] > settings.max_levels).sum())
+    return int((contours["number_of_contours"].to_numpy() > settings.max_levels).sum())
 
 
 def thinned_notes(thinned: int, clusters: int, max_levels: int) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ def evenly_spaced_levels(counts: ArrayLike, most: int) -> tuple[Ints, Ints]:
     ([1, 2, 3, 1, 4, 7, 10], [0, 3, 7])
     """
     available = np.asarray(counts, dtype=np.int64)
-    written = np.minimum(available, most)
+    written = np.minimum(available, min(most, available.max(initial=1)))  # `most` may be beyond int64
     offsets = offsets_of(written)
     place = positions_of(0, written)
     steps, gaps = np.repeat(available - 1, written), np.repeat(np.maximum(written - 1, 1), written)

@@ -44,6 +44,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "partition_size": ("number", "huge"),
     "min_samples": ("number", "huge"),
     "num_grid_points": ("number",),
+    "max_levels": ("number", "huge"),
     "workflow_id": ("number", "huge"),
     "workflow_version": ("number",),
     "step_key": ("text", "long text", "no text", "NUL"),
