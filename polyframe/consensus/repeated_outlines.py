@@ -231,7 +231,7 @@ def _sums_of_own(matrix: Floats, nodes: _Nodes) -> Floats:
         end = min(start + size, nodes.table.shape[0])
         some = by_class[bounds[start] : bounds[end]]
         # A sparse product adds one number after the other, so that equal rows have equal sums.
-        own = nodes.table[start:end] @ matrix
+        own = nodes.table[start:end].dot(matrix)
         sums[some] = own[nodes.classification[some] - start, nodes.outline[some]]
     return sums
 

@@ -262,9 +262,9 @@ CONTOURS: Final = Table(
         Column(
             "contours_level",
             pl.List(pl.Int32),
-            "the level of each outline, the number of marks that overlap at least: 1, 2, 3, ... up to "
-            "`number_of_contours`. If `max_levels` = m is smaller than this number n, m of them, evenly "
-            "spaced: 1 + i (n - 1) / (m - 1), rounded, half up, for i = 0 ... m - 1; only level 1 if m is 1",
+            "the level of each outline, the least number of marks that overlap in it: 1 to "
+            "`number_of_contours`. If this number n is larger than `max_levels` = m, only m evenly spaced "
+            "levels: 1 + i (n - 1) / (m - 1) for i from 0 to m - 1, rounded half up; only level 1 if m is 1",
         ),
         Column("geometry", pl.Binary, "level 1, the union of all marks, WKB"),
     ),
