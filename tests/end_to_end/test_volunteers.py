@@ -301,7 +301,7 @@ def test_tasks_do_not_contain_the_secret(
     for other, message in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
         monkeypatch.setattr(
-            "polyframe.pipeline.partition_task._extraction", lambda _: (pf.extract(export), [])
+            "polyframe.pipeline.partition_task._extraction", lambda _: (pf.extract(export), None, [])
         )
         with pytest.raises(pf.PolyframeError, match=message) as raised:
             process(task)
