@@ -61,9 +61,10 @@ def test_a_run_that_is_killed_repeatedly(
     out = tmp_path / "out"
     arguments = ("run", small, "-o", out, *ENGINE, "--jobs", 2)
     random_numbers = random.Random(5)
-    # In the first partition, in a later one, and shortly afterwards.
-    for partition in ("00000", "00002"):
-        process = start(*arguments, backend=backend, pause={partition: 60})
+    # In the first partition, in a later one, and shortly afterwards. Two partitions pause, since the other
+    # worker would finish the later one in the meantime.
+    for partition, other in (("00000", "00001"), ("00002", "00003")):
+        process = start(*arguments, backend=backend, pause={partition: 60, other: 60})
         wait_for(begun(out, partition))
         time.sleep(random_numbers.random() / 5)
         kill(process)
