@@ -23,7 +23,8 @@ from scipy.sparse import coo_array
 from sklearn.cluster import DBSCAN
 
 import polyframe as pf
-from polyframe.consensus.reduce import Clusters, cluster_marks
+from polyframe.consensus.group_clusters import Clusters
+from polyframe.consensus.reduce import cluster_marks
 from polyframe.core.ragged import flatten
 from polyframe.core.settings import Settings
 from polyframe.geometry.candidate_pairs import all_pairs, candidate_pairs

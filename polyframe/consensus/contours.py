@@ -7,7 +7,8 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.consensus.reduce import Clusters, cluster_keys, clusters_above_threshold
+from polyframe.consensus.group_clusters import Clusters
+from polyframe.consensus.reduce import cluster_keys, clusters_above_threshold
 from polyframe.core.arrays import Ints
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import Frame, columns_of

@@ -1,6 +1,7 @@
 """Cluster the marks of all groups: small groups together, large ones one by one."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,13 @@ from polyframe.geometry.engines import engine_named
 
 
 @dataclass(frozen=True)
-class ClusteredMarks:
-    """The clusters of some groups; n marks, m of them in one of c clusters.
+class Clusters:
+    """The clusters of some marks; n marks, m of them in one of c clusters.
 
     Attributes
     ----------
+    marks : GroupedMarks
+        All marks that took part.
     labels : (n,) int32
         Cluster of each mark within its group; -1 for an outlier.
     members : (m,) int64
@@ -44,14 +47,30 @@ class ClusteredMarks:
         Fraction from 0 to 1.
     """
 
+    marks: GroupedMarks
     labels: NDArray[np.int32]
     members: Ints
     member_offsets: Ints
     median: Ints
     consensus: Floats
 
+    @cached_property
+    def group(self) -> Ints:
+        """The group of each cluster, (c,) int64."""
+        return self.marks.group[self.members[self.member_offsets[:-1]]]
 
-def cluster_groups(marks: GroupedMarks, settings: Settings) -> ClusteredMarks:
+    @property
+    def counts(self) -> Ints:
+        """Marks in each cluster, (c,) int64."""
+        return np.diff(self.member_offsets)
+
+    @property
+    def threshold(self) -> Floats:
+        """Share of the subject's classifications in each cluster, (c,) float64."""
+        return self.counts / self.marks.n_classifications[self.group]
+
+
+def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     """Cluster the marks of each group, and compute the median mark and the consensus of each cluster.
 
     Parameters
@@ -121,7 +140,7 @@ class LargeGroup:
         return cluster_large_group(self._distances, eps, min_samples)
 
 
-def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> ClusteredMarks:
+def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     near = neighbour_distances(marks, settings.eps, settings.engine)
     labels = cluster_labels(
         marks.group_offsets,
@@ -135,7 +154,7 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> ClusteredM
     first, second = member_pairs(marks, members, member_offsets)
     within = distances_between(marks, (members[first], members[second]), near, settings.engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
-    return ClusteredMarks(labels, members, member_offsets, members[median], consensus)
+    return Clusters(marks, labels, members, member_offsets, members[median], consensus)
 
 
 def _selected_groups(marks: GroupedMarks, groups: Flags, positions: Ints) -> GroupedMarks:
@@ -150,7 +169,7 @@ def _selected_groups(marks: GroupedMarks, groups: Flags, positions: Ints) -> Gro
     )
 
 
-def _merged(marks: GroupedMarks, parts: list[tuple[Ints, NDArray[np.int32], Ints, Floats]]) -> ClusteredMarks:
+def _merged(marks: GroupedMarks, parts: list[tuple[Ints, NDArray[np.int32], Ints, Floats]]) -> Clusters:
     """Return the clusters of several groups together.
 
     Each part has the positions of its marks, their labels, and the medians and consensus of its clusters.
@@ -166,4 +185,4 @@ def _merged(marks: GroupedMarks, parts: list[tuple[Ints, NDArray[np.int32], Ints
         medians = positions[part_median]
         median[cluster_of[medians]] = medians
         consensus[cluster_of[medians]] = part_consensus
-    return ClusteredMarks(labels, members, offsets, median, consensus)
+    return Clusters(marks, labels, members, offsets, median, consensus)

@@ -8,10 +8,10 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.consensus.group_clusters import cluster_groups
-from polyframe.consensus.marks import GroupedMarks, marks_taking_part
+from polyframe.consensus.group_clusters import Clusters, cluster_groups
+from polyframe.consensus.marks import marks_taking_part
 from polyframe.consensus.votes import cluster_votes
-from polyframe.core.arrays import Floats, Ints
+from polyframe.core.arrays import Ints
 from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
@@ -19,47 +19,6 @@ from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.polygon_parts import fill_holes
 from polyframe.geometry.polygon_repair import RepairedPolygons
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """The clusters of some marks; n marks, m of them in one of c clusters.
-
-    Attributes
-    ----------
-    marks : GroupedMarks
-        All marks that took part.
-    labels : (n,) int32
-        Cluster of each mark within its group; -1 for an outlier.
-    members : (m,) int64
-        Positions of the clustered marks, sorted by cluster.
-    member_offsets : (c + 1,) int64
-        Members of each cluster; clusters are sorted by group and label.
-    group : (c,) int64
-        The group of each cluster.
-    median : (c,) int64
-        Position of the mark with the least summed distance.
-    consensus : (c,) float64
-        Fraction from 0 to 1.
-    """
-
-    marks: GroupedMarks
-    labels: NDArray[np.int32]
-    members: Ints
-    member_offsets: Ints
-    group: Ints
-    median: Ints
-    consensus: Floats
-
-    @property
-    def counts(self) -> Ints:
-        """Marks in each cluster, (c,) int64."""
-        return np.diff(self.member_offsets)
-
-    @property
-    def threshold(self) -> Floats:
-        """Share of the subject's classifications in each cluster, (c,) float64."""
-        return self.counts / self.marks.n_classifications[self.group]
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,9 +63,7 @@ def cluster_marks(
         The polygons of `extractions`, if they are known.
     """
     marks = marks_taking_part(extractions, classifications, settings.filter, repaired)
-    clustered = cluster_groups(marks, settings)
-    first = clustered.members[clustered.member_offsets[:-1]]
-    return Clusters(marks=marks, group=marks.group[first], **vars(clustered))
+    return cluster_groups(marks, settings)
 
 
 def reduction_tables(clusters: Clusters, settings: Settings) -> Reduction:

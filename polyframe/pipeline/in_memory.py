@@ -9,8 +9,9 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.consensus.extract import Extraction
+from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
-from polyframe.consensus.reduce import Clusters, cluster_marks
+from polyframe.consensus.reduce import cluster_marks
 from polyframe.core.callbacks import Say
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path

@@ -19,8 +19,9 @@ from polyframe.consensus.extract import (
     extract_rows,
     undecoded_marks,
 )
+from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks, selected_polygons, visitor_repeats
-from polyframe.consensus.reduce import Clusters, cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.consensus.reduce import cluster_marks, groups_table, labels_table, reductions_table
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
