@@ -309,13 +309,16 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Replace earlier names of choices, and check every value."""
+        """Check every value, replace earlier names of choices, and store equal numbers alike."""
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if isinstance(value, str) and value in f.metadata["aliases"]:
                 value = f.metadata["aliases"][value]
-                object.__setattr__(self, f.name, value)
             f.metadata["rule"].check(f.name, value)
+            if isinstance(f.default, float):
+                # Otherwise 1 and 1.0, or 0.0 and -0.0, would have different fingerprints.
+                value = float(value) + 0.0
+            object.__setattr__(self, f.name, value)
 
     def replace(self, values: Mapping[str, Any]) -> Self:
         """Return a copy with some values changed.

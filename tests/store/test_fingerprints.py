@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, get_args
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -57,6 +58,17 @@ def changed(one: Settings, other: Settings) -> set[str]:
     before, after = (stage_fingerprints("0" * 16, settings) for settings in (one, other))
     assert set(before) == set(after) == set(STAGE_TABLES)
     return {stage for stage in before if before[stage] != after[stage]}
+
+
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if isinstance(field.default, float)])
+def test_equal_numbers_have_the_same_fingerprint(name: str) -> None:
+    ones = [Settings(**{name: value}) for value in (1, 1.0, np.float64(1))]
+    assert [repr(getattr(settings, name)) for settings in ones] == ["1.0"] * 3
+    assert not changed(ones[0], ones[1]) | changed(ones[1], ones[2])
+
+
+def test_zero_has_no_sign() -> None:
+    assert not changed(Settings(min_threshold=-0.0), Settings(min_threshold=0.0))
 
 
 def test_every_setting_is_covered() -> None:
