@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, first_line
 
 
 @contextlib.contextmanager
@@ -88,7 +88,7 @@ def check_place(path: Path) -> None:
 
 def cannot_write(path: Path, error: OSError) -> PolyframeError:
     """Return the error to raise if a file or folder cannot be written, with advice."""
-    reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+    reason = os.strerror(error.errno) if error.errno else first_line(error)
     if isinstance(error, FileExistsError) and error.filename:
         # One of the folders above.
         reason = f"{error.filename} is a file"

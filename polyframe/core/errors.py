@@ -77,3 +77,9 @@ def short_repr(value: object) -> str:
     if "\n" in text:
         return f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its type if it has none."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -9,7 +9,7 @@ import polars as pl
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.votes import invalid_json
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
 from polyframe.core.local_paths import local_path
@@ -104,9 +104,7 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
     try:
         return _with_volunteers(EXTRACTIONS.conform(frame.with_columns(added)))
     except pl.exceptions.PolarsError as error:
-        raise PolyframeError(
-            f"the frame does not fit the table extractions: {str(error).splitlines()[0]}"
-        ) from None
+        raise PolyframeError(f"the frame does not fit the table extractions: {first_line(error)}") from None
 
 
 def _is_export(frame: pl.DataFrame) -> bool:

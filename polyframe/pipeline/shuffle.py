@@ -16,7 +16,7 @@ import polars as pl
 
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.atomic_files import cannot_write
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.ragged import runs_of_equal
 
 #: Rows in memory are written when they reach this size.
@@ -145,8 +145,9 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
             with pa.OSFile(str(path)) as file:
                 batches.append(pa.ipc.open_file(file).get_batch(position))
         except (OSError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0]
-            raise PolyframeError(f"{path}: missing or damaged ({reason}). Run the command again.") from None
+            raise PolyframeError(
+                f"{path}: missing or damaged ({first_line(error)}). Run the command again."
+            ) from None
     if not batches:
         return pl.DataFrame(schema=schema)
     frame = pl.from_arrow(pa.Table.from_batches(batches))

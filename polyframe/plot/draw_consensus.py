@@ -16,7 +16,6 @@ from matplotlib.ticker import MaxNLocator
 
 from polyframe.core.arrays import Ints
 from polyframe.core.colours import HEAT
-from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.tables import REDUCTIONS
@@ -28,7 +27,7 @@ from polyframe.plot.image_axes import (
     style_chart,
     write_note,
 )
-from polyframe.store.reading import scan
+from polyframe.store.reading import explain_damage, scan
 
 #: Resolution of consensus: steps from 0 to 1.
 _STEPS: Final = 1000
@@ -63,13 +62,8 @@ def consensus_counts(output: AnyPath) -> pl.DataFrame:
     PolyframeError
         If the table `reductions` is missing, or it cannot be read.
     """
-    try:
+    with explain_damage(output):
         return _count(scan(output, "reductions")).collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise PolyframeError(
-            f"{output}: reductions cannot be read ({reason}); see `polyframe validate`"
-        ) from None
 
 
 def _count(reductions: pl.LazyFrame) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.errors import UsageError, first_line, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
 from polyframe.core.tables import TUNING
 from polyframe.plot.image_axes import SMALL_POINTS, check_axes, set_title_lines, style_chart, write_note
@@ -94,7 +94,7 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
     try:
         _draw(tuning_columns(table), ax, quantity)
     except pl.exceptions.ColumnNotFoundError as error:
-        column = str(error).splitlines()[0]
+        column = first_line(error)
         raise UsageError(f"table: not one from polyframe.tune: column {column} is missing") from None
     set_title_lines(ax, quantity.title if title is None else [title])
     return ax

@@ -14,7 +14,7 @@ from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import AnyPath, as_list, local_path
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
-from polyframe.store.reading import open_tables, scan
+from polyframe.store.reading import explain_damage, open_tables, scan
 
 _MARK: Final = ("classification_id", "mark_index")
 _MOST_LISTED: Final = 5
@@ -264,13 +264,8 @@ def _cluster(
 
 
 def _rows(output: AnyPath, table: TableName, of_subject: pl.Expr) -> pl.DataFrame:
-    try:
+    with explain_damage(output):
         return scan(output, table).filter(of_subject).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise PolyframeError(
-            f"{output}: table {table} cannot be read ({reason}); see `polyframe validate`"
-        ) from None
 
 
 def _by_group(rows: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:

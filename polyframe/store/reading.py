@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from polyframe.core.choices import TableName
-from polyframe.core.errors import PolyframeError, UsageError, short_repr
+from polyframe.core.errors import PolyframeError, UsageError, first_line, short_repr
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import local_path
 from polyframe.core.suggestions import nearest
@@ -78,6 +78,28 @@ def read_unchanged(output: Output, read: Callable[[], Result | None]) -> Result 
             return result
         time.sleep(_PAUSE)
     return None
+
+
+@contextlib.contextmanager
+def explain_damage(output: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn errors of Polars and of the system into one line that names the directory and what to do.
+
+    Parameters
+    ----------
+    output : path
+        The output directory whose tables the body reads.
+
+    Raises
+    ------
+    PolyframeError
+        If the body raises such an error.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise PolyframeError(
+            f"{output}: cannot be read ({first_line(error)}); see `polyframe validate {output}`"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """Readers notice that a run replaced the tables, and errors name the next step."""
 
+import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.store import reading
 from polyframe.store.output import MANIFEST, Output
-from polyframe.store.reading import check_unchanged, read_unchanged
+from polyframe.store.reading import check_unchanged, explain_damage, read_unchanged
 
 
 def replace_manifest(folder: Path) -> None:
@@ -85,3 +87,13 @@ def test_the_error_for_a_missing_table_names_its_command(small_export: Path, tmp
         pf.PolyframeError, match=f"has no table 'contours'; make it with `polyframe contours {out}`"
     ):
         pf.scan(out, "contours")
+
+
+def test_damage_is_explained_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "part.parquet").write_text("text")
+    line = rf"{tmp_path}: cannot be read \(.+\); see `polyframe validate {tmp_path}`"
+    with pytest.raises(pf.PolyframeError) as caught, explain_damage(tmp_path):
+        pl.read_parquet(tmp_path / "part.parquet")
+    assert re.fullmatch(line, str(caught.value))
+    with pytest.raises(pf.PolyframeError, match=r"\(OSError\)"), explain_damage(tmp_path):
+        raise OSError

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError, UsageError, short_repr
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.local_paths import AnyPath, file_ending, local_path
 from polyframe.core.notes import show
 from polyframe.core.scalar_checks import is_integer
@@ -26,7 +24,7 @@ from polyframe.export.report.key_figures import key_figures
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.worst_clusters import worst_clusters
-from polyframe.store.reading import open_tables
+from polyframe.store.reading import explain_damage, open_tables
 
 _ENDINGS: Final = (".html", ".htm")
 #: No output directory has more clusters.
@@ -136,13 +134,8 @@ def report(
     )
     check_images(subjects, images)
     with open_tables(folder, "report") as source:
-        try:
+        with explain_damage(output):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise PolyframeError(
-                f"{output}: cannot be read ({reason}); see `polyframe validate {output}`"
-            ) from None
         contours = source.contains("contours")
     sources = image_sources(worst, subjects, images, classifications)
     backgrounds = find_backgrounds(worst, sources, say)

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import polars as pl
 
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, first_line
 from polyframe.panoptes.aggregation_csv.extracted_answers import details_of_marks
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.compression import blocks, file_kind
@@ -234,7 +234,7 @@ def _repeated(extractions: Path) -> dict[tuple[str, str], int]:
         keys = ["classification_id", "subject_id"]
         counted = rows.group_by(keys).len().filter(pl.col("len") > 1).collect(engine="streaming")
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PolyframeError(f"{extractions}: is not CSV ({str(error).splitlines()[0]})") from None
+        raise PolyframeError(f"{extractions}: is not CSV ({first_line(error)})") from None
     return {(classification, subject): n for classification, subject, n in counted.iter_rows()}
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, first_line
 from polyframe.panoptes.classifications.column_parsers import integer
 from polyframe.panoptes.classifications.compression import file_kind
 from polyframe.panoptes.classifications.metadata import NATURAL
@@ -56,7 +56,7 @@ def read_image_sizes(export: Path) -> Sizes:
             )
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PolyframeError(f"{export}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise PolyframeError(f"{export}: cannot be read ({first_line(error)})") from None
     numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
     for subject, reported, number in counted.iter_rows():
         for frame, size in _sizes(reported):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.errors import PolyframeError, UsageError, no_such_file, short_repr
+from polyframe.core.errors import PolyframeError, UsageError, first_line, no_such_file, short_repr
 from polyframe.core.frames import clean_name
 from polyframe.core.local_paths import local_path
 from polyframe.core.scalar_checks import as_builtin, is_integer
@@ -99,7 +99,7 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
             .collect()
         )
     except (pl.exceptions.PolarsError, OSError) as error:
-        cause = str(error).splitlines()[0]
+        cause = first_line(error)
         if ends_lines_with_returns(subjects, "csv"):
             cause = "its lines end in carriage returns only; save it with line feeds"
         raise PolyframeError(

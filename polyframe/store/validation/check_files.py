@@ -12,6 +12,7 @@ import polars as pl
 
 from polyframe import __version__
 from polyframe.consensus.anonymize import environment_key
+from polyframe.core.errors import first_line
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
 from polyframe.store.fingerprints import stage_fingerprints
@@ -186,8 +187,7 @@ def damage() -> tuple[type[BaseException], ...]:
 
 def cause(error: BaseException) -> str:
     """Return the first line of an error, shortened."""
-    lines = str(error).splitlines()
-    return (lines[0] if lines else type(error).__name__)[:100]
+    return first_line(error)[:100]
 
 
 def fingerprint_findings(manifest: Manifest) -> list[Finding]:
