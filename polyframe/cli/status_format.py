@@ -77,7 +77,7 @@ def _settings(status: Status) -> str:
 
 def _engines(status: Status) -> str:
     engines = dict.fromkeys(status.engines.values())
-    return f"; computed with {' and '.join(engines)}" if engines else ""
+    return f"; engine {' and '.join(engines)}" if engines else ""
 
 
 def _table_lines(status: Status) -> list[str]:

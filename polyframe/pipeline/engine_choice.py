@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.callbacks import Say
+from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry import engines
 from polyframe.geometry.compile_ahead import compile_ahead
@@ -16,7 +17,7 @@ from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records, RunSpec
 from polyframe.store.manifest import Manifest
-from polyframe.store.stages import ENGINE_STAGES
+from polyframe.store.stages import ENGINE_STAGES, tables_of_stages
 
 #: Bytes of JSON for a point of an outline, about.
 _POINT_BYTES: Final = 20
@@ -45,6 +46,18 @@ def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
     points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
     is_large = bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
     return settings.replace({"engine": choose_engine(settings.engine, extractions.height, is_large)})
+
+
+def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
+    """Say that tables are rebuilt because another engine computed them."""
+    recorded = {} if before is None else before.engines
+    engine = spec.settings.engine
+    rebuilt = [stage for stage in spec.stages if recorded.get(stage, engine) != engine]
+    if rebuilt:
+        *tables, last = tables_of_stages(rebuilt)
+        listed = f"{', '.join(tables)} and {last}" if tables else last
+        earlier = recorded[rebuilt[0]]
+        say(Information(f"the engine is now {engine} (before: {earlier}), so {listed} are rebuilt"))
 
 
 def compiling(

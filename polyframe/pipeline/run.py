@@ -25,7 +25,13 @@ from polyframe.panoptes.classifications.changed_files import check_files_unchang
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
-from polyframe.pipeline.engine_choice import compiling, engine_for_output, has_large_subject, with_engine
+from polyframe.pipeline.engine_choice import (
+    announce_change,
+    compiling,
+    engine_for_output,
+    has_large_subject,
+    with_engine,
+)
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
@@ -120,6 +126,7 @@ def run_export(
         partitions = planned_partitions(export, before)
         earlier = earlier_work(directory, before, force)
         spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
+        announce_change(spec, before, say)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
         wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, say))
@@ -266,6 +273,7 @@ def run_extractions(
         partitions = recorded_partitions(before)
         earlier = earlier_work(directory, before, force=False)
         spec = RunSpec((stage,), settings, None, earlier, key)
+        announce_change(spec, before, say)
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]

@@ -19,7 +19,7 @@ from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
 from polyframe.store.output import MANIFEST, Output, part_name
 from polyframe.store.run_counts import Accounting, Count, Counts
-from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, settings_of, stage_of
+from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
 _EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
@@ -273,14 +273,13 @@ def load_manifest(path: Path) -> Manifest:
                 f"{path}: made by another version of polyframe; rebuild the tables with `polyframe run`"
             )
         manifest = msgspec.json.decode(content, type=Manifest)
-        # As recorded, since `eps: 1` and `eps: 1.0` have different fingerprints.
-        return msgspec.structs.replace(
-            manifest,
-            extraction=_recorded_settings("extraction", header.extraction, manifest, _EXTRACTION),
-            settings=_recorded_settings("settings", header.settings, manifest, _ALL_TABLES),
-        )
+        _check_names("extraction", header.extraction, manifest, _EXTRACTION)
+        _check_names("settings", header.settings, manifest, _ALL_TABLES)
+        return manifest
     except msgspec.ValidationError as error:
-        raise PolyframeError(f"{path}: {_problem(error)}; run `polyframe run` again") from None
+        problem = _problem(error)
+        origin = " (damaged, or written by an earlier version)" if "missing" in problem else ""
+        raise PolyframeError(f"{path}: {problem}{origin}; run `polyframe run` again") from None
     except UsageError as error:
         raise PolyframeError(f"{path}: {error}; run `polyframe run` again") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -358,10 +357,8 @@ def _check_order(before: PartitionRecord, after: PartitionRecord) -> None:
         )
 
 
-def _recorded_settings(
-    place: str, recorded: msgspec.Raw, manifest: Manifest, affects: tuple[Affects, ...]
-) -> Settings:
-    """Return the recorded settings; none may be unknown and, if this version wrote them, none missing."""
+def _check_names(place: str, recorded: msgspec.Raw, manifest: Manifest, affects: tuple[Affects, ...]) -> None:
+    """Check that no recorded setting is unknown and, if this version wrote them, that none is missing."""
     names = msgspec.json.decode(recorded)
     known = Settings().affecting(*affects)
     unknown = [name for name in names if name not in known]
@@ -370,7 +367,6 @@ def _recorded_settings(
     missing = [name for name in known if name not in names]
     if missing and manifest.polyframe_version == __version__:
         raise msgspec.ValidationError(f"{place}: missing setting {missing[0]!r}")
-    return settings_of(names)
 
 
 def _problem(error: msgspec.ValidationError) -> str:

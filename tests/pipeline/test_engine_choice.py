@@ -60,7 +60,10 @@ def test_an_export_that_grows_past_the_limit_is_rebuilt_once(tmp_path: Path) -> 
     run(export(tmp_path / "a.csv", FEW), out)
     assert used(out) == dict.fromkeys(("reduce", "contours"), "shapely")
     assert run(tmp_path / "a.csv", out).made == 0
-    assert run(export(tmp_path / "a.csv", FEW + 1), out).made == 1
+    notes: list[str] = []
+    assert pf.run(export(tmp_path / "a.csv", FEW + 1), out, workflow_id=7, say=notes.append).made == 1
+    changed = "the engine is now compiled (before: shapely), so groups, labels, reductions and contours are"
+    assert notes.count(f"{changed} rebuilt") == 1
     assert used(out) == dict.fromkeys(("reduce", "contours"), "compiled")
     before = contents(out)
     assert run(tmp_path / "a.csv", out).made == 0
@@ -104,7 +107,9 @@ def test_another_engine_rebuilds_a_stage_and_keeps_the_others(tmp_path: Path) ->
     path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
     run(path, out)
     before = contents(out)
-    assert pf.contours(out, output=out, engine="compiled", say=lambda _: None).made == 1
+    notes: list[str] = []
+    assert pf.contours(out, output=out, engine="compiled", say=notes.append).made == 1
+    assert "the engine is now compiled (before: shapely), so contours are rebuilt" in notes
     assert used(out) == {"reduce": "shapely", "contours": "compiled"}
     assert not pf.validate(out)
     after = contents(out)
