@@ -61,13 +61,16 @@ def extract_rows(checked: CheckedRows, settings: Settings) -> Extraction:
 def extract_and_repair(checked: CheckedRows, settings: Settings) -> tuple[Extraction, RepairedPolygons]:
     """Extract marks like `extract_rows`, and also return their polygons, for a reduction that follows.
 
+    If the engine is `compiled`, coordinates are read with compiled loops, too: the same values.
+
     Returns
     -------
     extraction : Extraction
     repaired : RepairedPolygons
         As from `repaired_polygons`.
     """
-    decoded = decode_annotations(checked.rows["annotations"], settings)
+    compiled = settings.engine == "compiled"
+    decoded = decode_annotations(checked.rows["annotations"], settings, compiled=compiled)
     extractions = EXTRACTIONS.conform(_marks_frame(checked.rows, decoded))
     repaired = repaired_polygons(extractions)
     return _extraction(checked, decoded, extractions, repaired.problems, settings), repaired

@@ -95,11 +95,9 @@ def cells(draw: st.DrawFn) -> str:
     return text
 
 
-def uncut(column: pl.Series) -> CutCells:
+def uncut(column: pl.Series, *, compiled: bool) -> CutCells:
     none = np.empty(0, np.int64)
-    return CutCells(
-        column, np.zeros(len(column) + 1, np.int64), pl.Series([], dtype=pl.String), none > 0, none
-    )
+    return CutCells(column, np.zeros(len(column) + 1, np.int64), none > 0, none, np.empty(0))
 
 
 def as_plain(decoded: Decoded) -> list[dict[str, list[Any]]]:
@@ -115,7 +113,7 @@ def by_the_general_decoder(column: list[str | bytes | None], selection: Settings
         return decode_annotations(column, selection)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(
     st.lists(cells() | st.none() | st.sampled_from(["", "[]", '"pathX":', "[1,2]", b"\xff"]), max_size=6),
     st.sampled_from(SELECTIONS),
@@ -123,9 +121,9 @@ def by_the_general_decoder(column: list[str | bytes | None], selection: Settings
 def test_cut_cells_have_the_marks_that_the_general_decoder_reads(
     column: list[str | bytes | None], selection: Settings
 ) -> None:
-    assert as_plain(decode_annotations(column, selection)) == as_plain(
-        by_the_general_decoder(column, selection)
-    )
+    expected = as_plain(by_the_general_decoder(column, selection))
+    for compiled in (False, True):
+        assert as_plain(decode_annotations(column, selection, compiled=compiled)) == expected
 
 
 @pytest.mark.parametrize("other", OTHERS)

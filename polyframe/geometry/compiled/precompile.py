@@ -35,6 +35,8 @@ def sample_calls() -> None:
     numba_jit.load("depth_walk").walk_contours(touching, np.array([0, 3]), max_levels=1, enormous=0)
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
+    text, begins, ends = np.frombuffer(b"[1.5,2]", np.uint8), np.array([0]), np.array([7])
+    numba_jit.load("coordinate_text").read_lists(text, begins, ends, np.array([False]))
 
 
 def recorded_arguments() -> dict[str, list[tuple[Any, ...]]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, string_column, string_parts
+from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.panoptes.annotations.mark_rules import Mark
 from polyframe.panoptes.annotations.parse_coordinates import numbers_from_text
 
@@ -55,27 +56,31 @@ class CutCells:
         (n,) String. The text of each cell; of each list that was cut, only the opening bracket remains.
     offsets : (n + 1,) int64
         The lists `offsets[i]` to `offsets[i + 1]` are those of cell i, in the order of the text.
-    lists : polars.Series
-        (m,) String. Their text, with brackets: numbers, or points such as `{"x": 1, "y": 2}`; at least one.
     is_points : (m,) bool
+        Whether a list is one of points, such as `{"x": 1, "y": 2}`, or else of numbers; it has at least one.
     n_points : (m,) int64
         Count of numbers, or of points.
+    numbers : (v,) float64
+        The numbers of all lists; of points, x and y in turn. -0 is 0, and numbers beyond the range of float64
+        are infinite.
     """
 
     skeletons: pl.Series
     offsets: Ints
-    lists: pl.Series
     is_points: Flags
     n_points: Ints
+    numbers: Floats
 
 
-def cut_cells(cells: pl.Series) -> CutCells:
+def cut_cells(cells: pl.Series, *, compiled: bool = False) -> CutCells:
     """Cut the values of the keys `pathX`, `pathY` and `points` out of cells.
 
     Parameters
     ----------
     cells : polars.Series
         (n,) String without nulls. Any text.
+    compiled : bool
+        Whether to read the lists with compiled loops. The numbers are the same.
 
     Returns
     -------
@@ -85,24 +90,35 @@ def cut_cells(cells: pl.Series) -> CutCells:
     """
     text, bounds = string_parts(cells)
     begins, ends, is_points = _candidates(text, bounds)
-    lists = _parts(text, begins, ends)
-    usual = lists.str.contains(_LIST).to_numpy()
-    if not usual.all():
-        begins, ends, is_points, lists = begins[usual], ends[usual], is_points[usual], lists.filter(usual)
-    n_numbers = lists.str.count_matches(",", literal=True).to_numpy().astype(np.int64) + 1
+    read = _read_compiled if compiled and len(begins) else _read_lists
+    is_usual, n_numbers, numbers = read(text, begins, ends, is_points)
+    if not is_usual.all():
+        begins, ends, n_numbers = begins[is_usual], ends[is_usual], n_numbers[is_usual]
+        is_points = is_points[is_usual]
     return CutCells(
         _skeletons(text, bounds, begins, ends),
         np.searchsorted(begins, bounds),
-        lists,
         is_points,
         np.where(is_points, n_numbers // 2, n_numbers),
+        numbers,
     )
 
 
-def numbers_of_lists(lists: pl.Series) -> Floats:
-    """Return the numbers of all lists in order; of points, x and y in turn."""
-    text, _ = string_parts(lists)
-    return numbers_from_text(text.tobytes().translate(_COMMAS, _NOT_NUMBERS))
+def _read_lists(text: _Bytes, begins: Ints, ends: Ints, is_points: Flags) -> tuple[Flags, Ints, Floats]:
+    """Return which lists have the usual form, the counts of their numbers, and the numbers of these lists."""
+    lists = _parts(text, begins, ends)
+    is_usual = lists.str.contains(_LIST).to_numpy()
+    n_numbers = lists.str.count_matches(",", literal=True).to_numpy().astype(np.int64) + 1
+    usual, _ = string_parts(lists.filter(is_usual))
+    return is_usual, n_numbers, numbers_from_text(usual.tobytes().translate(_COMMAS, _NOT_NUMBERS))
+
+
+def _read_compiled(text: _Bytes, begins: Ints, ends: Ints, is_points: Flags) -> tuple[Flags, Ints, Floats]:
+    compile_loops()
+    lists = load("coordinate_text").read_lists(text, begins, ends, is_points)
+    if len(lists.long_numbers):
+        lists.values[lists.long_numbers] = numbers_from_text(lists.long_text.tobytes())
+    return lists.is_usual, lists.counts, lists.values
 
 
 def number_lists(skeleton: str) -> tuple[str, int] | None:

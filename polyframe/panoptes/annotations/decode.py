@@ -97,7 +97,9 @@ class Decoded:
     rejects: Rejects
 
 
-def decode_annotations(cells: pl.Series | Iterable[str | bytes | None], settings: Settings) -> Decoded:
+def decode_annotations(
+    cells: pl.Series | Iterable[str | bytes | None], settings: Settings, *, compiled: bool = False
+) -> Decoded:
     """Decode the `annotations` cells of many classifications.
 
     Parameters
@@ -109,6 +111,8 @@ def decode_annotations(cells: pl.Series | Iterable[str | bytes | None], settings
         line and Bezier curve is selected. `task` and `tool` narrow the selection. Marks without a path of
         tools that draw no outlines (points, circles) are skipped, unless the tool is listed. Exact copies of
         a mark in the same cell, task, frame and tool are rejected, unless `duplicate_marks` is `keep`.
+    compiled : bool
+        Whether to read coordinates with compiled loops (the extra `fast`). The marks are the same.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def decode_annotations(cells: pl.Series | Iterable[str | bytes | None], settings
         A cell without marks (an empty list, or only answers to questions) appears in neither part.
     """
     column, odd_cells = _as_column(cells)
-    marks, rejections = read_cells(column, odd_cells, selection_from_settings(settings))
+    marks, rejections = read_cells(column, odd_cells, selection_from_settings(settings), compiled=compiled)
     usable, bad = _check_coordinates(marks)
     if settings.duplicate_marks == "reject":
         copies = _duplicates(marks, usable)

@@ -15,7 +15,6 @@ from polyframe.panoptes.annotations.coordinate_lists import (
     cut_cells,
     lists_of_marks,
     number_lists,
-    numbers_of_lists,
 )
 from polyframe.panoptes.annotations.fast_decoder import decode_cell_fast
 from polyframe.panoptes.annotations.general_decoder import decode_cell
@@ -131,7 +130,11 @@ class _Assigned:
 
 
 def read_cells(
-    cells: pl.Series, odd_cells: Mapping[int, str | bytes], selection: MarkSelection
+    cells: pl.Series,
+    odd_cells: Mapping[int, str | bytes],
+    selection: MarkSelection,
+    *,
+    compiled: bool = False,
 ) -> tuple[ReadMarks, list[tuple[int, Rejection]]]:
     """Read the marks of a column of cells.
 
@@ -142,6 +145,8 @@ def read_cells(
     odd_cells : mapping of int to str or bytes
         Cells that are not UTF-8, by row; they are null in `cells`.
     selection : MarkSelection
+    compiled : bool
+        Whether to read coordinates with compiled loops. The marks are the same.
 
     Returns
     -------
@@ -150,7 +155,7 @@ def read_cells(
         With the row of each.
     """
     cells = cells.fill_null("")
-    cut = cut_cells(cells)
+    cut = cut_cells(cells, compiled=compiled)
     n_lists = np.diff(cut.offsets)
     first_rows, reading_of = _distinct(cut.skeletons)
     readings = _Readings()
@@ -205,32 +210,47 @@ def _rows_with_bad_lists(cut: CutCells, marks: _Assigned, is_read: Flags) -> Int
 
 
 def _with_coordinates(marks: _Assigned, cut: CutCells, patterns: list[Mark]) -> ReadMarks:
-    """Parse the coordinates of marks: lists of numbers, lists of points, and those that the marks have."""
+    """Gather the coordinates of marks: from lists of numbers or points, or those that the marks have."""
+    numbers = cut.numbers
+    step = 1 + cut.is_points
+    starts = offsets_of(step * cut.n_points)[:-1]
     has_own = marks.x_list == _OWN
-    has_points = np.zeros(len(has_own), np.bool_)
-    has_points[~has_own] = cut.is_points[marks.x_list[~has_own]]
-    starts, lengths = np.zeros((2, len(has_own)), np.int64)
-    parts_x, parts_y = [], []
-    n_points = 0
-    for which in (np.flatnonzero(~has_own & ~has_points), np.flatnonzero(has_points)):
-        lengths[which] = cut.n_points[marks.x_list[which]]
-        starts[which] = n_points + offsets_of(lengths[which])[:-1]
-        x = numbers_of_lists(cut.lists.gather(marks.x_list[which]))
-        if has_points[which].any():
-            x, y = x[::2], x[1::2]
-        else:
-            y = numbers_of_lists(cut.lists.gather(marks.y_list[which]))
-        parts_x.append(x)
-        parts_y.append(y)
-        n_points += len(x)
-    used, index = np.unique(marks.pattern[has_own], return_inverse=True)
-    own = [patterns[pattern] for pattern in used.tolist()]
-    x, y, offsets = flat_paths([m.x for m in own], [m.y for m in own], [m.n_points for m in own])
-    starts[has_own] = n_points + offsets[index]
-    lengths[has_own] = np.diff(offsets)[index]
-    x, y = np.concatenate([*parts_x, x]), np.concatenate([*parts_y, y])
+    if not has_own.any():
+        x_starts, y_starts = starts[marks.x_list], starts[marks.y_list]
+        steps, lengths = step[marks.x_list], cut.n_points[marks.x_list]
+    else:
+        used, index = np.unique(marks.pattern[has_own], return_inverse=True)
+        own = [patterns[pattern] for pattern in used.tolist()]
+        x, y, offsets = flat_paths([m.x for m in own], [m.y for m in own], [m.n_points for m in own])
+        x_starts, y_starts, steps, lengths = np.ones((4, len(has_own)), np.int64)
+        x_starts[has_own] = len(numbers) + offsets[index]
+        y_starts[has_own] = x_starts[has_own] + len(x)
+        lengths[has_own] = np.diff(offsets)[index]
+        others = ~has_own
+        x_starts[others], y_starts[others] = starts[marks.x_list[others]], starts[marks.y_list[others]]
+        steps[others], lengths[others] = step[marks.x_list[others]], cut.n_points[marks.x_list[others]]
+        numbers = np.concatenate([numbers, x, y])
+    y_starts[steps == 2] += 1
     offsets = offsets_of(lengths)
-    if not np.array_equal(starts, offsets[:-1]):
-        index = positions_of(starts, lengths)
-        x, y = x[index], y[index]
-    return ReadMarks(marks.row, marks.pattern, patterns, x, y, offsets)
+    return ReadMarks(
+        marks.row,
+        marks.pattern,
+        patterns,
+        _gathered(numbers, x_starts, steps, offsets),
+        _gathered(numbers, y_starts, steps, offsets),
+        offsets,
+    )
+
+
+def _gathered(numbers: Floats, starts: Ints, steps: Ints, offsets: Ints) -> Floats:
+    """Return `offsets[i + 1] - offsets[i]` numbers from `starts[i]`, each `steps[i]` after the one before."""
+    if not len(starts):
+        return np.empty(0)
+    lengths, step = np.diff(offsets), steps[0]
+    if np.any(steps != step):
+        step = np.repeat(steps, lengths)
+    elif np.array_equal(starts[1:], starts[:-1] + step * lengths[:-1]):
+        return np.ascontiguousarray(numbers[starts[0] :: step][: offsets[-1]])
+    positions = np.repeat(starts - steps * offsets[:-1], lengths) + step * np.arange(offsets[-1])
+    gathered: Floats = numbers[positions]
+    return gathered
