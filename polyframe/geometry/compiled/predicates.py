@@ -159,23 +159,24 @@ def compare_along(lines: Floats) -> int:
         parallel to the third line.
     """
     ax, ay, bx, by = lines[0, 0], lines[0, 1], lines[0, 2], lines[0, 3]
-    expansions, counts = np.empty((5, 1024)), np.empty(5, np.int64)
-    for i in range(1, 3):
-        px, py, qx, qy = lines[i, 0], lines[i, 1], lines[i, 2], lines[i, 3]
+    # Both products of two expansions of at most 16 terms have at most 16 * 16 * 2 terms.
+    expansions, counts, difference = np.empty((4, 16)), np.empty(4, np.int64), np.empty(1024)
+    for i in range(2):
+        px, py, qx, qy = lines[i + 1, 0], lines[i + 1, 1], lines[i + 1, 2], lines[i + 1, 3]
         # How far along the third line it is crossed, as a quotient of two expansions.
-        counts[2 * i] = _cross_expansion(expansions[2 * i], ax, ay, px, py, px, py, qx, qy)
-        counts[2 * i - 1] = _cross_expansion(expansions[2 * i - 1], ax, ay, bx, by, px, py, qx, qy)
-    difference, count = expansions[0], int(np.int64(0))
-    for i in range(counts[2]):
-        for j in range(counts[3]):
-            count = _add_product(difference, count, expansions[2, i], expansions[3, j])
-    for i in range(counts[4]):
-        for j in range(counts[1]):
-            count = _add_product(difference, count, -expansions[4, i], expansions[1, j])
+        counts[2 * i] = _cross_expansion(expansions[2 * i], ax, ay, bx, by, px, py, qx, qy)
+        counts[2 * i + 1] = _cross_expansion(expansions[2 * i + 1], ax, ay, px, py, px, py, qx, qy)
+    count = int(np.int64(0))
+    for i in range(counts[1]):
+        for j in range(counts[2]):
+            count = _add_product(difference, count, expansions[1, i], expansions[2, j])
+    for i in range(counts[3]):
+        for j in range(counts[0]):
+            count = _add_product(difference, count, -expansions[3, i], expansions[0, j])
     if count == 0:
         return 0
     sign = 1 if difference[count - 1] > 0.0 else -1
-    return sign if (expansions[1, counts[1] - 1] > 0.0) == (expansions[3, counts[3] - 1] > 0.0) else -sign
+    return sign if (expansions[0, counts[0] - 1] > 0.0) == (expansions[2, counts[2] - 1] > 0.0) else -sign
 
 
 @compiled_inner
