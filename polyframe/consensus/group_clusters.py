@@ -13,6 +13,7 @@ from polyframe.consensus.large_groups import (
     GroupClusters,
     Outlines,
     cluster_large_group,
+    is_dense,
 )
 from polyframe.consensus.marks import GroupedMarks, distances_between, member_pairs, neighbour_distances
 from polyframe.consensus.repeated_outlines import (
@@ -120,12 +121,13 @@ class LargeGroup:
             marks.bounds[positions],
             np.unique(marks.classification[positions], return_inverse=True)[1],
         )
-        self._areas = engine_named(engine).intersection_areas
+        self._engine = engine_named(engine)
+        areas = self._engine.intersection_areas
         self._distinct = distinct_outlines(self.outlines)
         self._distances: DistanceRows | None = None
         self._distances_once: DistanceRows | None = None
         if self._distinct is not None:
-            self._distances_once = distances_of_distinct(self.outlines, self._distinct, self._areas)
+            self._distances_once = distances_of_distinct(self.outlines, self._distinct, areas)
 
     def clusters(self, eps: float, min_samples: int) -> GroupClusters:
         """Return the clusters of the group."""
@@ -136,7 +138,8 @@ class LargeGroup:
             if clusters is not None:
                 return clusters
         if self._distances is None:
-            self._distances = DistanceRows(self.outlines, self._areas)
+            rows = self._engine.area_rows(self.outlines.polygons) if is_dense(self.outlines) else None
+            self._distances = DistanceRows(self.outlines, self._engine.intersection_areas, rows)
         return cluster_large_group(self._distances, eps, min_samples)
 
 

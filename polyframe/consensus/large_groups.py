@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from polyframe.consensus.clustering import cluster_members, labels_of_neighbours
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.averages import first_with_least_sum
-from polyframe.geometry.candidate_pairs import Pairs, may_be_near
-from polyframe.geometry.distances import IntersectionAreas, pair_distances
+from polyframe.geometry.candidate_pairs import Pairs, box_overlaps, may_be_near
+from polyframe.geometry.distances import AreaRows, IntersectionAreas, iou_distances, pair_distances
 
 #: Groups of at least so many marks are clustered one by one, here.
 LARGE_GROUP = 400
@@ -24,6 +24,12 @@ MOST_KEPT = 8_000
 
 #: Pairs in memory at the same time, about 200 bytes each.
 _BLOCK = 1 << 19
+
+#: If more than this share of the pairs have boxes that overlap, all areas of a block are computed at once.
+_DENSE = 0.02
+
+#: The share is estimated by the boxes of so many marks and those of all others.
+_SAMPLE = 64
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,18 @@ class DistanceRows:
     outlines : Outlines
     intersection_areas : callable
         The function of the engine.
+    area_rows : AreaRows, optional
+        Computes the areas of all pairs of some rows, if that takes less time than those that are needed.
     """
 
-    def __init__(self, outlines: Outlines, intersection_areas: IntersectionAreas) -> None:
+    def __init__(
+        self,
+        outlines: Outlines,
+        intersection_areas: IntersectionAreas,
+        area_rows: AreaRows | None = None,
+    ) -> None:
         self.outlines, self.intersection_areas = outlines, intersection_areas
+        self.area_rows = area_rows
         self.count = len(outlines.polygons)
         shape = (self.count, self.count) if self.count <= MOST_KEPT else (0, 0)
         self._kept = np.full(shape, np.nan)
@@ -105,12 +119,26 @@ class DistanceRows:
         """
         end = start + len(needed)
         rows = self._kept[start:end] if len(self._kept) else np.full(needed.shape, np.nan)
-        row, column = np.nonzero(needed & np.isnan(rows))
         known = self.outlines
+        missing = needed & np.isnan(rows)
+        if self.area_rows is not None:
+            if np.any(missing):
+                shared = self.area_rows.of_rows(start, end)
+                rows[:] = iou_distances(known.areas[start:end, None], known.areas, shared)
+            return rows
+        row, column = np.nonzero(missing)
         rows[row, column] = pair_distances(
             known.polygons, known.areas, known.bounds, row + start, column, self.intersection_areas
         )
         return rows
+
+
+def is_dense(outlines: Outlines) -> bool:
+    """Return whether the boxes of many pairs overlap, so that all pairs can be computed in less time."""
+    count = len(outlines.polygons)
+    sample = np.unique(np.linspace(0, count - 1, _SAMPLE).astype(np.int64))
+    left, right = np.repeat(sample, count), np.tile(np.arange(count), len(sample))
+    return bool(np.mean(box_overlaps(outlines.bounds, left, right) > 0) > _DENSE)
 
 
 def cluster_large_group(distances: DistanceRows, eps: float, min_samples: int) -> GroupClusters:

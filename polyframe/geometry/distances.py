@@ -11,7 +11,7 @@ de la Société vaudoise des sciences naturelles 37 (1901).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import shapely
@@ -23,6 +23,14 @@ from polyframe.geometry.isolate_failures import apply_isolated
 
 #: A function of `(polygons, left, right)` that returns the intersection area of each pair, float64.
 IntersectionAreas = Callable[[NDArray[Any], Ints, Ints], Floats]
+
+
+class AreaRows(Protocol):
+    """The intersection areas of all pairs of some polygons, computed some rows of their matrix at a time."""
+
+    def of_rows(self, start: int, end: int) -> Floats:
+        """Return the areas of some rows, (end - start, n) float64; only those above the diagonal count."""
+
 
 #: Intersections in memory at the same time, each a geometry of hundreds of vertices.
 _CHUNK = 8192
@@ -108,9 +116,15 @@ def _pair_distances(
     shared = np.zeros(len(left))
     near = np.flatnonzero(box_overlaps(bounds, left, right) > 0)
     shared[near] = intersection_areas(polygons, left[near], right[near])
-    union = areas[left] + areas[right] - shared
+    return iou_distances(areas[left], areas[right], shared)
+
+
+def iou_distances(left: Floats, right: Floats, shared: Floats) -> Floats:
+    """Return IoU distances by the areas of both polygons and of their intersections; the arrays broadcast."""
+    union = left + right - shared
     iou = np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
-    return np.clip(1.0 - iou, 0.0, 1.0)
+    distances: Floats = np.clip(1.0 - iou, 0.0, 1.0)
+    return distances
 
 
 def _near_origin(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -21,7 +21,7 @@ from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
 from polyframe.geometry.compiled.numba_jit import compile_loops, load
 from polyframe.geometry.crossing_areas import crossing_intersection_areas
-from polyframe.geometry.distances import IntersectionAreas
+from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
@@ -51,6 +51,9 @@ class Engine:
         `shapely` or `compiled`.
     intersection_areas : callable
         See `polyframe.geometry.distances`.
+    area_rows : callable
+        Returns an object for the intersection areas of all pairs of polygons, or None if there is no such way
+        for them.
     contours : callable
         See `polyframe.geometry.exact_contours.cluster_contours`.
     contour_rings : callable
@@ -61,6 +64,7 @@ class Engine:
 
     name: str
     intersection_areas: IntersectionAreas
+    area_rows: Callable[[Polygons], AreaRows | None]
     contours: Callable[[Polygons, Ints], ContourLevels]
     contour_rings: Callable[[Polygons, Ints, int | None], LevelRings]
     unions: Callable[[Polygons, Ints], Polygons]
@@ -113,6 +117,7 @@ def engine_named(name: str) -> Engine:
         return Engine(
             "shapely",
             crossing_intersection_areas,
+            lambda _: None,
             cluster_contours,
             cluster_contour_rings,
             cluster_unions,
@@ -123,6 +128,7 @@ def engine_named(name: str) -> Engine:
     return Engine(
         "compiled",
         load("intersection_areas").sweep_intersection_areas,
+        load("area_rows").area_rows,
         loops.compiled_cluster_contours,
         loops.compiled_contour_rings,
         loops.compiled_cluster_unions,

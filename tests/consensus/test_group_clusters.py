@@ -1,5 +1,7 @@
 """Test that large groups, and outlines that occur many times, get the same clusters as small groups."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -72,6 +74,20 @@ def test_large_groups_have_the_same_clusters_to_the_last_bit(
         clusters = clusters_of(marks, options, 4, NEVER)
     for name in FIELDS:
         assert getattr(clusters, name).tolist() == getattr(expected, name).tolist(), name
+
+
+@settings(max_examples=50, deadline=None)
+@given(groups(), OPTIONS)
+def test_areas_of_whole_blocks_give_the_same_clusters(marks: GroupedMarks, options: Settings) -> None:
+    pytest.importorskip("numba", reason="areas of whole blocks need the extra `fast` (numba)")
+    compiled = replace(options, engine="compiled")
+    expected = clusters_of(marks, compiled, NEVER, NEVER)
+    clusters = clusters_of(marks, compiled, 4, NEVER)
+    for name, values in vars(expected).items():
+        if name == "consensus":
+            assert clusters.consensus == pytest.approx(values, abs=1e-12)
+        else:
+            assert getattr(clusters, name).tolist() == values.tolist(), name
 
 
 @settings(max_examples=200, deadline=None)

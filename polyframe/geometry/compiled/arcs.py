@@ -15,7 +15,7 @@ from polyframe.geometry.compiled.crossings import Crossings, place_crossings
 from polyframe.geometry.compiled.event_order import find_root, site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.predicates import cross, perturbed_side
+from polyframe.geometry.compiled.windings import crosses_ray
 
 #: Points that are at most so many rounding steps apart are close.
 _CLOSE_STEPS = 16
@@ -241,16 +241,6 @@ def depth_at_start(
     for q in range(low, high):
         if mark[q] == own or px < boxes[q, 0] or px > boxes[q, 2] or py < boxes[q, 1] or py > boxes[q, 3]:
             continue
-        raised = mark[q] < own  # at equal y, the larger perturbation is higher
         for s in range(first[q], first[q + 1]):
-            ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
-            was_above = ay > py or (raised and ay == py)
-            above = by > py or (raised and by == py)
-            if above != was_above:
-                side = cross(ax, ay, bx, by, ax, ay, px, py)
-                left = perturbed_side(side, ax, ay, bx, by, mark[q], own) > 0
-                if above and left:
-                    depth += 1
-                elif not above and not left:
-                    depth -= 1
+            depth += crosses_ray(edges, s, px, py, mark[q], own)
     return depth

@@ -64,16 +64,22 @@ class CrossingSearch:
         #: The cluster of the grid, or -1, and its columns and rows.
         self._grid = np.array([-1, 0, 0])
 
-    def crossings_of(self, low: int, high: int) -> Crossings:
+    def crossings_of(self, low: int, high: int, *, only_later: bool = False) -> Crossings:
         """Return the crossings and touches of the segments from `low` to `high` - 1 with all segments.
 
         They are the segments of whole rings. `touched` and `met` are complete for these only.
+
+        Parameters
+        ----------
+        low, high : int
+        only_later : bool
+            Without those with segments before `low`.
         """
         outlines = self.outlines
         segments, touches = np.empty(2 * (high - low) + 64, np.int32), np.empty((64, 2), np.int32)
         #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a
-        #: grid; the first segment, and the end.
-        state = np.array([0, 0, 0, 0, 0, 0, low, high])
+        #: grid; the first segment, and the end; the first side: 1 for only later segments.
+        state = np.array([0, 0, 0, 0, 0, 0, low, high, int(only_later)])
         while True:
             result = _find(
                 outlines.edges,
@@ -188,7 +194,7 @@ def _find(
                 # overlap: the last of the first columns of both, and the last of the first rows. There are
                 # no branches here, since no processor could predict them.
                 count = 0
-                for side in range(2):  # before the chosen segments, then after this ring
+                for side in range(state[8], 2):  # before the chosen segments, then after this ring
                     first = 0 if side == 0 else others - begin
                     for q in range(first, chosen - begin if side == 0 else stop - begin):
                         t = entries[begin + q]

@@ -13,15 +13,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.arcs import KnownDepths, depth_at_start
+from polyframe.core.arrays import Flags, Ints, ShortInts
+from polyframe.geometry.compiled.arcs import KnownDepths
 from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, place_crossings
 from polyframe.geometry.compiled.event_order import site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import Outlines
+from polyframe.geometry.compiled.windings import winding_numbers
 
 #: Crossings of a block of outlines, about.
 _BLOCK = 1 << 20
+
+#: Winding numbers in memory at the same time, a byte each.
+_WINDINGS = 1 << 25
 
 #: What `known` contains of a vertex without an event.
 _NO_DEPTH = -1
@@ -73,9 +77,7 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
     """Return the events that bound some levels of a single cluster."""
     edges, first = outlines.edges, outlines.first
     search, mark_of = CrossingSearch(outlines), outlines.mark[outlines.ring]
-    boxes = np.column_stack(
-        [np.minimum.reduceat(edges[:, :2], first[:-1]), np.maximum.reduceat(edges[:, :2], first[:-1])]
-    )
+    start_depth = _depths_at_starts(outlines, marks)
     close, is_close = np.zeros(len(edges)), np.zeros(len(edges), np.bool_)
     is_chosen = np.zeros(marks + 3, np.bool_)
     is_chosen[levels] = True
@@ -104,10 +106,8 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
         joined |= is_exact
         depths = np.full(len(joined), _NO_DEPTH, np.int32)
         _keep(
-            edges,
             first,
-            outlines.mark,
-            boxes,
+            start_depth,
             begin,
             end,
             segment,
@@ -146,12 +146,19 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
     )
 
 
+def _depths_at_starts(outlines: Outlines, marks: int) -> Ints:
+    """Return how many other marks contain the first vertex of each ring, (r,) int64."""
+    rings = np.arange(len(outlines.mark))
+    size = max(_WINDINGS // marks, 1)
+    blocks = [rings[begin : begin + size] for begin in range(0, len(rings), size)]
+    windings = [winding_numbers(outlines, block, (0, marks)) for block in blocks]
+    return np.concatenate([block.sum(axis=1, dtype=np.int64) for block in windings])
+
+
 @compiled
 def _keep(
-    edges: Floats,
     first: ShortInts,
-    mark: ShortInts,
-    boxes: Floats,
+    start_depth: Ints,
     low: int,
     high: int,
     segment: ShortInts,
@@ -166,7 +173,7 @@ def _keep(
     """Set the depths of sites to keep; those of crossings for the outline that enters the other mark."""
     marks = len(is_chosen) - 3
     for r in range(low, high):
-        depth = start = depth_at_start(edges, first, mark, boxes, 0, len(mark), r)
+        depth = start = int(start_depth[r])
         for i in range(place[first[r]], place[first[r + 1]]):
             e = order[i]
             before = depth

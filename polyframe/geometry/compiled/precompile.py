@@ -26,6 +26,8 @@ def sample_calls() -> None:
     starts = np.array([0, 2, 4])
     left, right = np.array([0, 2]), np.array([1, 3])
     numba_jit.load("intersection_areas").sweep_intersection_areas(marks, left, right)
+    rows = numba_jit.load("area_rows").area_rows(marks)
+    rows.of_rows(0, 2)
     engine = numba_jit.load("engine")
     # Two parts of level 2 touch in a point.
     touching = np.array(
