@@ -24,6 +24,8 @@ from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
+from polyframe.geometry.membership_arcs import cluster_memberships
+from polyframe.geometry.memberships import Memberships
 
 #: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 1 s
 #: (outlines of a few corners) to 6 s (hundreds of jittered vertices); compiling takes about 10 s, once per
@@ -60,6 +62,8 @@ class Engine:
         The same as flat rings; its third argument is the largest number of levels of a cluster, or None.
     unions, intersections : callable
         See `polyframe.geometry.averages`.
+    memberships : callable
+        See `polyframe.geometry.membership_arcs.cluster_memberships`.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Engine:
     contour_rings: Callable[[Polygons, Ints, int | None], LevelRings]
     unions: Callable[[Polygons, Ints], Polygons]
     intersections: Callable[[Polygons, Ints], Polygons]
+    memberships: Memberships
 
 
 def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
@@ -122,6 +127,7 @@ def engine_named(name: str) -> Engine:
             cluster_contour_rings,
             cluster_unions,
             cluster_intersections,
+            cluster_memberships,
         )
     compile_loops()
     loops = load("engine")
@@ -133,6 +139,7 @@ def engine_named(name: str) -> Engine:
         loops.compiled_contour_rings,
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
+        cluster_memberships,
     )
 
 

@@ -6,6 +6,7 @@ J. R. Shewchuk, "Adaptive precision floating-point arithmetic and fast robust ge
 Discrete & Computational Geometry 18 (1997).
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from polyframe.core.arrays import Flags, Floats
 
 #: The relative error of a cross product of differences, as in the reference (3 + 16 u) u, rounded up.
 _ROUNDING = 3.34e-16
+
+#: Points are next to a line if the difference of the products is a smaller fraction of them.
+_NEAR = 1e-5
 
 #: Products below this may have lost digits to underflow.
 _UNDERFLOW = 2.0**-900
@@ -58,6 +62,38 @@ def sides_of_lines(ax: Floats, ay: Floats, bx: Floats, by: Floats, x: Floats, y:
         side[close] = np.where(end, 0.0, exact_side)
         uncertain[close] = ~(known | end)
     return Sides(side, uncertain)
+
+
+def accurate_sides(ax: Floats, ay: Floats, bx: Floats, by: Floats, x: Floats, y: Floats) -> Floats:
+    """Return on which side of the lines from a to b points are, also those that are next to the line.
+
+    As `sides_of_lines`, but all signs are exact, and the relative error is below 1e-10. Next to a line, twice
+    the area is added up without rounding, which takes about two microseconds for a point that is not on the
+    pixel grid.
+    """
+    across, up, right, over = bx - ax, by - ay, x - ax, y - ay
+    one, other = across * over, up * right
+    side = one - other
+    near = np.flatnonzero(np.abs(side) <= _NEAR * (np.abs(one) + np.abs(other)))
+    if not len(near):
+        return side
+    ax, ay, bx, by, x, y = (values[near] for values in (ax, ay, bx, by, x, y))
+    terms = [
+        term
+        for first, second, sign in (
+            (difference(bx, ax), difference(y, ay), 1.0),
+            (difference(by, ay), difference(x, ax), -1.0),
+        )
+        for factor in first
+        for other_factor in second
+        for term in product(sign * factor, other_factor)
+    ]
+    # The first of eight terms is the rounded product; often it is the only one.
+    rounded = np.flatnonzero(np.any([term != 0 for k, term in enumerate(terms) if k % 8], axis=0))
+    sums = terms[0] + terms[8]
+    sums[rounded] = [math.fsum(row) for row in np.column_stack(terms)[rounded].tolist()]
+    side[near] = sums
+    return side
 
 
 def _known_product(a: Floats, b: Floats, lost_a: Floats, lost_b: Floats, product_: Floats) -> Flags:

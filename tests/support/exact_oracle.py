@@ -28,17 +28,22 @@ class Cell:
 
     Attributes
     ----------
-    depth : int
-        How many marks contain it.
+    members : frozenset of int
+        The marks that contain it.
     area : Fraction
     left, right : pair of Fraction
         Its lower and upper y on the left and on the right side of its slab; None is infinity.
     """
 
-    depth: int
+    members: frozenset[int]
     area: Fraction | None
     left: tuple[Fraction | None, Fraction | None]
     right: tuple[Fraction | None, Fraction | None]
+
+    @property
+    def depth(self) -> int:
+        """How many marks contain it."""
+        return len(self.members)
 
 
 class Overlay:
@@ -84,12 +89,12 @@ class Overlay:
             area = None
             if left is not None and right is not None:
                 area = (top_left - left + top_right - right) * (end - start) / 2
-            self.cells.append(Cell(len(inside), area, (left, top_left), (right, top_right)))
+            self.cells.append(Cell(frozenset(inside), area, (left, top_left), (right, top_right)))
             for *_, mark in row:
                 inside ^= {mark}
             left, right = top_left, top_right
         assert not inside
-        self.cells.append(Cell(0, None, (left, None), (right, None)))
+        self.cells.append(Cell(frozenset(), None, (left, None), (right, None)))
         numbers = list(range(first, len(self.cells)))
         self.neighbours += itertools.pairwise(numbers)
         return numbers
@@ -143,6 +148,15 @@ class Overlay:
     def common_areas(self) -> list[Fraction]:
         """Return the areas of the average `intersection`, holes excluded: 0, or those of tied parts."""
         return [self.area(part) for part in self.largest_parts(self.count)] or [Fraction(0)]
+
+    @cached_property
+    def memberships(self) -> dict[frozenset[int], Fraction]:
+        """Return the area that exactly some marks cover, for each set of marks with an area."""
+        areas: dict[frozenset[int], Fraction] = defaultdict(Fraction)
+        for cell in self.cells:
+            if cell.members and cell.area:
+                areas[cell.members] += cell.area
+        return dict(areas)
 
     def area_from_depth(self, level: int) -> Fraction:
         """Return the area of the whole level."""
