@@ -3,7 +3,7 @@
 The memberships of a cluster are its planar arrangement, summed by set. Every area that depends only on which
 marks cover a point is a sum over them: of a level, of a pair of marks, of the majority region.
 
-A set is a row of 64-bit words: bit j of word k stands for mark 64 k + j of the cluster, in the order of its
+A set is a row of 64-bit words: bit j of word k is for mark 64 k + j of the cluster, in the order of its
 members.
 """
 
@@ -18,7 +18,7 @@ from polyframe.core.arrays import Flags, Floats, Ints
 
 Words = NDArray[np.uint64]
 
-#: The number of marks that one word stands for.
+#: The number of marks that one word has a bit for.
 WORD: Final = 64
 
 #: Areas are complete to this fraction of the areas of all marks of a cluster.
@@ -52,7 +52,8 @@ class MembershipBlock:
 
     def counts(self) -> Ints:
         """Return the number of marks in each set."""
-        return np.bitwise_count(self.bits).sum(axis=1, dtype=np.int64)
+        counts: Ints = np.bitwise_count(self.bits).sum(axis=1, dtype=np.int64)
+        return counts
 
     def contains(self, marks: Ints) -> Flags:
         """Return whether each set contains a mark.

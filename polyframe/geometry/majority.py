@@ -1,0 +1,261 @@
+"""Compute the majority region of clusters, and the IoU of marks with it, as sums over memberships.
+
+The majority region is what more than half of the marks cover, or exactly half and the median mark among them.
+So the region of one mark is the mark, and that of two is their median mark. Nothing of it is dropped, and no
+hole is filled. No geometry is built: all areas are sums over `memberships`.
+
+Marks are positions among the members of all clusters; mark i of a cluster is bit i - `offsets[cluster]` of
+its sets.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.geometry.averages import first_with_least_sum
+from polyframe.geometry.memberships import WORD, MembershipBlock, Words
+
+#: Sums of distances, one for each mark of a cluster and each volunteer, in memory at the same time.
+_CHUNK = 1 << 20
+
+
+def is_covered_by_majority(block: MembershipBlock, offsets: Ints, medians: Ints) -> Flags:
+    """Return which sets are in the majority region of their cluster.
+
+    Parameters
+    ----------
+    block : MembershipBlock
+    offsets : ndarray of int64, shape (c + 1,)
+        Cluster i has the marks `offsets[i]` to `offsets[i + 1] - 1`.
+    medians : ndarray of int64, shape (c,)
+        The median mark of each cluster.
+
+    Returns
+    -------
+    ndarray of bool, shape (f,)
+    """
+    return _is_majority(
+        block.counts(), np.diff(offsets)[block.cluster], block, (medians - offsets[:-1])[block.cluster]
+    )
+
+
+def majority_areas(blocks: Iterable[MembershipBlock], offsets: Ints, medians: Ints) -> Floats:
+    """Return the area of the majority region of each cluster.
+
+    Parameters
+    ----------
+    blocks : iterable of MembershipBlock
+        All of the clusters.
+    offsets, medians
+        As for `is_covered_by_majority`.
+
+    Returns
+    -------
+    ndarray of float64, shape (c,)
+        0 for a cluster without an area that enough marks cover, such as three marks that do not overlap.
+    """
+    areas = np.zeros(len(offsets) - 1)
+    for block in blocks:
+        inside = is_covered_by_majority(block, offsets, medians)
+        _add_up(areas, block.cluster, np.where(inside, block.areas, 0.0))
+    return np.maximum(areas, 0.0)
+
+
+def iou_with_majority(
+    blocks: Iterable[MembershipBlock], offsets: Ints, areas: Floats, medians: Ints
+) -> Floats:
+    """Return the IoU of each mark with the majority region of its cluster.
+
+    Parameters
+    ----------
+    blocks : iterable of MembershipBlock
+        All of the clusters.
+    offsets, medians
+        As for `is_covered_by_majority`.
+    areas : ndarray of float64, shape (m,)
+        The areas of all marks.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        0..1.
+    """
+    region, shared = np.zeros(len(offsets) - 1), np.zeros(len(areas))
+    for block in blocks:
+        inside = _select(block, is_covered_by_majority(block, offsets, medians))
+        _add_up(region, inside.cluster, inside.areas)
+        for mark, part in _each_mark(inside, offsets):
+            has_mark = part.contains(mark - offsets[part.cluster])
+            _add_up(shared, mark[has_mark], part.areas[has_mark])
+    return _iou(areas, np.repeat(region, np.diff(offsets)), shared)
+
+
+def iou_others(
+    blocks: Iterable[MembershipBlock], offsets: Ints, areas: Floats, volunteer: Ints, medians: Ints
+) -> Floats:
+    """Return the IoU of each mark with the majority region of its cluster's marks of other volunteers.
+
+    Parameters
+    ----------
+    blocks : iterable of MembershipBlock
+        All of the clusters.
+    offsets : ndarray of int64, shape (c + 1,)
+        Cluster i has the marks `offsets[i]` to `offsets[i + 1] - 1`.
+    areas : ndarray of float64, shape (m,)
+        The areas of all marks.
+    volunteer : ndarray of int64, shape (m,)
+        Who drew each mark, as a number.
+    medians : ndarray of int64, shape (m,)
+        The median mark among those of other volunteers, from `medians_of_others`.
+
+    Returns
+    -------
+    ndarray of float64, shape (m,)
+        0..1; NaN if the cluster has no mark of another volunteer.
+    """
+    sizes = np.diff(offsets)
+    group, own = _groups_of(offsets, volunteer)
+    others = np.repeat(sizes, sizes) - own
+    # Of sets of so few marks, no others are the majority.
+    least = np.zeros(len(sizes), dtype=np.int64)
+    some = np.flatnonzero(sizes)
+    least[some] = np.minimum.reduceat(others, offsets[some]) if len(some) else least[some]
+    region, shared = np.zeros((2, len(areas)))
+    masks_by_words: dict[int, Words] = {}
+    for block in blocks:
+        words = block.bits.shape[1]
+        masks = masks_by_words.get(words)
+        if masks is None:
+            masks = masks_by_words[words] = _masks(offsets, group, words)
+        inside = _select(block, 2 * block.counts() >= least[block.cluster])
+        for mark, part in _each_mark(inside, offsets):
+            others_bits = part.bits & ~masks[group[mark]]
+            rest = MembershipBlock(part.areas, others_bits, part.cluster)
+            covered = _is_majority(rest.counts(), others[mark], rest, medians[mark] - offsets[part.cluster])
+            _add_up(region, mark[covered], part.areas[covered])
+            covered &= part.contains(mark - offsets[part.cluster])
+            _add_up(shared, mark[covered], part.areas[covered])
+    return np.where(others > 0, _iou(areas, region, shared), np.nan)
+
+
+def medians_of_others(offsets: Ints, volunteer: Ints, left: Ints, right: Ints, distances: Floats) -> Ints:
+    """Return for each mark the median mark among those of other volunteers in its cluster.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (c + 1,)
+        Cluster i has the marks `offsets[i]` to `offsets[i + 1] - 1`.
+    volunteer : ndarray of int64, shape (m,)
+        Who drew each mark, as a number.
+    left, right : ndarray of int64, shape (p,)
+        Pairs of marks within a cluster, each once. Pairs that are not listed have distance 1.
+    distances : ndarray of float64, shape (p,)
+        Their IoU distances. Infinite distances count as 1.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        The mark with the least summed distance to the other ones of these, the first on ties (sums within
+        1e-12); -1 if there are none.
+    """
+    sizes = np.diff(offsets)
+    group, _ = _groups_of(offsets, volunteer)
+    marks, cluster = len(volunteer), np.repeat(np.arange(len(sizes)), sizes)
+    count = int(group.max(initial=-1)) + 1
+    of_group = np.zeros(count, dtype=np.int64)
+    of_group[group] = cluster
+    # How much nearer than 1 pairs are; the median mark has the greatest sum of these, too.
+    near = np.where(np.isposinf(distances), 0.0, 1.0 - distances)
+    both = np.concatenate([left, right]), np.concatenate([right, left]), np.concatenate([near, near])
+    order = np.lexsort((both[1], both[0]))
+    one, other, near = (values[order] for values in both)
+    sums = np.zeros(marks)
+    _add_up(sums, one, near)
+    by_group = np.argsort(group[other], kind="stable")
+    bounds = np.searchsorted(group[other][by_group], np.arange(count + 1))
+
+    medians = np.full(count, -1, dtype=np.int64)
+    chunks = runs_of_equal(np.cumsum(sizes[of_group]) // _CHUNK)
+    for low, high in itertools.pairwise(chunks.tolist()):
+        # One cell for each group of the chunk and each mark of its cluster.
+        members = sizes[of_group[low:high]]
+        cells = offsets_of(members)
+        mark = positions_of(offsets[of_group[low:high]], members)
+        owner = np.repeat(np.arange(low, high), members)
+        pairs = by_group[bounds[low] : bounds[high]]
+        first = cells[:-1] - offsets[of_group[low:high]]
+        place = first[group[other[pairs]] - low] + one[pairs]
+        rest = sums[mark]
+        _add_up(rest, place, -near[pairs])
+        chosen = np.flatnonzero(group[mark] != owner)
+        numbers, starts = owner[chosen], runs_of_equal(owner[chosen])
+        best = first_with_least_sum(-rest[chosen], starts)
+        medians[numbers[starts[:-1]]] = mark[chosen[best]]
+    return medians[group]
+
+
+def _is_majority(counts: Ints, sizes: Ints, block: MembershipBlock, medians: Ints) -> Flags:
+    """Return which sets are more than half of so many marks, or half of them with the median mark.
+
+    `medians` are numbered within their clusters.
+    """
+    tied = 2 * counts == sizes
+    return np.asarray((2 * counts > sizes) | (tied & block.contains(medians)))
+
+
+def _add_up(sums: Floats, places: Ints, values: Floats) -> None:
+    """Add values at places, which may repeat; much faster than `numpy.add.at` on a part of a long array."""
+    if len(places):
+        low = int(places.min())
+        added = np.bincount(places - low, values)
+        sums[low : low + len(added)] += added
+
+
+def _iou(areas: Floats, region: Floats, shared: Floats) -> Floats:
+    union = areas + region - shared
+    iou = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+    return np.asarray(np.clip(iou, 0.0, 1.0))
+
+
+def _select(block: MembershipBlock, chosen: Flags) -> MembershipBlock:
+    if np.all(chosen):
+        return block
+    some = np.flatnonzero(chosen)
+    return MembershipBlock(block.areas[some], block.bits.take(some, axis=0), block.cluster[some])
+
+
+def _each_mark(block: MembershipBlock, offsets: Ints) -> Iterator[tuple[Ints, MembershipBlock]]:
+    """Yield the first mark of every cluster, then the second one, and so on, each with all sets of these."""
+    sizes = np.diff(offsets)
+    for number in range(int(sizes[block.cluster].max(initial=0))):
+        if number:
+            block = _select(block, sizes[block.cluster] > number)
+        yield offsets[block.cluster] + number, block
+
+
+def _groups_of(offsets: Ints, volunteer: Ints) -> tuple[Ints, Ints]:
+    """Number the volunteers of every cluster, ascending with the clusters.
+
+    Returns the number of each mark, and how many marks of its cluster have the same one.
+    """
+    cluster = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((volunteer, cluster))
+    begins = np.ones(len(order), dtype=np.bool_)
+    begins[1:] = (cluster[order][1:] != cluster[order][:-1]) | (volunteer[order][1:] != volunteer[order][:-1])
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.cumsum(begins) - 1
+    return group, np.bincount(group, minlength=1)[group] if len(group) else group
+
+
+def _masks(offsets: Ints, group: Ints, words: int) -> Words:
+    """Return the marks of each group as a set of the words of a block; marks beyond the words have no bit."""
+    sizes = np.diff(offsets)
+    number = np.arange(len(group)) - np.repeat(offsets[:-1], sizes)
+    masks = np.zeros((int(group.max(initial=-1)) + 1, words), dtype=np.uint64)
+    some = np.flatnonzero(number < WORD * words)
+    bit = np.uint64(1) << (number[some] % WORD).astype(np.uint64)
+    np.bitwise_or.at(masks, (group[some], number[some] // WORD), bit)
+    return masks
