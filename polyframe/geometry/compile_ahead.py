@@ -118,29 +118,16 @@ def uncached_functions() -> tuple[list[str], str]:
     numba_jit.compile_loops()
     numba_jit.load_all()
     functions = {name: d for name, d in numba_jit.entry_points.items() if not getattr(d, "overloads", True)}
-    cacheless = [name for name, dispatcher in functions.items() if not _cache_file(dispatcher)]
+    cacheless = [name for name, dispatcher in functions.items() if not numba_jit.cache_file(dispatcher)]
     if cacheless:
         return [], _NO_CACHE
-    missing = [name for name, dispatcher in functions.items() if not _is_cached(dispatcher)]
+    missing = [name for name, dispatcher in functions.items() if not numba_jit.is_cached(dispatcher)]
     return sorted(missing, key=lambda name: -_weight(functions[name])), ""
 
 
 def _weight(dispatcher: Any) -> int:
     """Return about how long an entry point compiles: by the size of its sources."""
-    return sum(size for _, _, size in _cache_file(dispatcher)._source_stamp)
-
-
-def _cache_file(dispatcher: Any) -> Any:
-    return getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-
-
-def _is_cached(dispatcher: Any) -> bool:
-    """Return whether the index of the cache has an entry of this processor; one of other sources is empty."""
-    try:
-        processor = dispatcher.targetctx.codegen().magic_tuple()
-        return any(key[1] == processor for key in _cache_file(dispatcher)._load_index())
-    except Exception:  # another version of numba, or a damaged index
-        return False
+    return sum(size for _, _, size in numba_jit.cache_file(dispatcher)._source_stamp)
 
 
 def _start_process() -> "subprocess.Popen[str] | None":
@@ -167,7 +154,10 @@ def _feed(
     todo: "queue.SimpleQueue[str]",
     finished: "queue.SimpleQueue[str | None]",
 ) -> None:
-    """Send a process one name after the other, and report each as finished; None reports its end."""
+    """Send a process one name after the other, and report each as finished; None reports its end.
+
+    It gets no more names if it cannot put one into the cache, since it would compile in vain.
+    """
     assert process.stdin is not None
     assert process.stdout is not None
     with contextlib.suppress(queue.Empty, OSError, ValueError):
@@ -175,7 +165,7 @@ def _feed(
             name = todo.get_nowait()
             process.stdin.write(f"{name}\n")
             process.stdin.flush()
-            if not process.stdout.readline():
+            if process.stdout.readline().strip() != name:
                 break
             finished.put(name)
     with contextlib.suppress(OSError):

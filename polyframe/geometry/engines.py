@@ -1,9 +1,10 @@
 """Choose what computes areas, contours and averages: GEOS, or loops compiled by numba (the extra `fast`).
 
 Both give the same results: intersection areas to 1e-9, contours with the same areas. `auto` means GEOS for
-small work, which it finishes in less time than compiling takes, or if numba is not installed. The choice is
-made once, by the size of the work: the rows of an export, the marks of a frame, or the marks and vertices of
-a single cluster. It never depends on what is already compiled, so the same input gives the same bytes.
+small work, which it finishes in less time than compiling takes, or if numba is not installed or told not to
+compile. The choice is made once, by the size of the work: the rows of an export, the marks of a frame, or the
+marks and vertices of a single cluster. It never depends on what is already compiled, so the same input gives
+the same bytes.
 """
 
 import importlib.util
@@ -19,7 +20,13 @@ from polyframe.core.choices import ENGINE_ALIASES, EngineName, EngineUsed
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.compiled.numba_jit import compile_loops, load
+from polyframe.geometry.compiled.numba_jit import (
+    DISABLING_VARIABLE,
+    compile_loops,
+    is_available,
+    is_disabled,
+    load,
+)
 from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
@@ -174,11 +181,18 @@ def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:
 
 
 def check_engine(name: str) -> None:
-    """Raise a UsageError if an engine is not installed."""
-    if ENGINE_ALIASES.get(name, name) == "compiled" and not is_compiled():
+    """Raise a UsageError if an engine is not installed, or cannot be used."""
+    if ENGINE_ALIASES.get(name, name) != "compiled":
+        return
+    if importlib.util.find_spec("numba") is None:
         raise UsageError(f"engine: {name!r} needs numba; install it with: {install_command('fast')}")
+    if is_disabled():
+        raise UsageError(
+            f"engine: {name!r} cannot compile while the environment variable {DISABLING_VARIABLE} is set; "
+            "unset it, or choose the engine shapely"
+        )
 
 
 def is_compiled() -> bool:
-    """Return whether numba is installed; without it there is only GEOS."""
-    return importlib.util.find_spec("numba") is not None
+    """Return whether loops can be compiled; if not, there is only GEOS."""
+    return is_available()

@@ -77,7 +77,7 @@ print(sorted(numba_jit.entry_points.keys() - reached), len(reached) > 4)
 
 
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_is_cached", lambda dispatcher: True)
+    monkeypatch.setattr(numba_jit, "is_cached", lambda dispatcher: True)
     monkeypatch.setattr(module, "_start_process", lambda: pytest.fail("started a process"))
     notes: list[str] = []
     module.ensure_compiled(notes.append)
@@ -111,8 +111,16 @@ def test_each_function_is_compiled_once(cold: list[str], monkeypatch: pytest.Mon
     ]
 
 
-@pytest.mark.parametrize("script", ["raise SystemExit(1)", "input(); import os; os.kill(os.getpid(), 9)"])
-def test_a_run_goes_on_if_the_processes_die(
+@pytest.mark.parametrize(
+    "script",
+    [
+        "raise SystemExit(1)",
+        "input(); import os; os.kill(os.getpid(), 9)",
+        # The cache cannot be written.
+        "for _ in range(2): input(); print(flush=True)",
+    ],
+)
+def test_a_run_goes_on_if_the_processes_die_or_compile_in_vain(
     script: str, cold: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(monkeypatch, script)
@@ -184,7 +192,7 @@ def runs(process: int) -> bool:
 
 
 def test_it_is_said_once_if_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_cache_file", lambda dispatcher: None)
+    monkeypatch.setattr(numba_jit, "cache_file", lambda dispatcher: None)
     monkeypatch.setattr(numba_jit, "entry_points", {"a.b": type("Function", (), {"overloads": {}})()})
     notes: list[str] = []
     module.ensure_compiled(notes.append)

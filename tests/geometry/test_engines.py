@@ -124,6 +124,23 @@ def test_without_numba_auto_is_geos_and_compiled_names_the_extra(
             g.contours([], engine=cast(Any, name))
 
 
+@fast
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_numba_that_does_not_compile_is_not_used(imported: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if imported:  # which has read the variable
+        monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    else:
+        monkeypatch.delitem(sys.modules, "numba", raising=False)
+        monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert choose_engine("auto", 10**9) == "shapely"
+    with pytest.raises(
+        pf.UsageError, match="cannot compile while the environment variable NUMBA_DISABLE_JIT"
+    ):
+        choose_engine("compiled", 5)
+    monkeypatch.setattr(numba_jit, "_enabled", False)
+    assert not numba_jit.compile_loops()
+
+
 def test_a_small_cluster_does_not_import_numba() -> None:
     # 9 marks of 100 corners each.
     script = """

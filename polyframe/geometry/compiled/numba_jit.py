@@ -11,6 +11,7 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import os
 import re
 import sys
 import threading
@@ -31,6 +32,9 @@ _FOLDER: Final = Path(__file__).parent
 _IMPORT: Final = re.compile(rf"^(?:from|import) {re.escape(__package__)}\.(\w+)", re.MULTILINE)
 #: Modules without entry points.
 _WITHOUT: Final = ("__init__", "numba_jit", "precompile")
+
+#: The environment variable that tells numba to compile nothing.
+DISABLING_VARIABLE: Final = "NUMBA_DISABLE_JIT"
 
 #: The entry points of the modules that are loaded, compiled: by module and name, such as `arcs.cut`.
 entry_points: dict[str, Any] = {}
@@ -56,8 +60,23 @@ def load_all() -> None:
             load(path.stem)
 
 
+def is_available() -> bool:
+    """Return whether numba is installed and compiles; does not import it."""
+    return importlib.util.find_spec("numba") is not None and not is_disabled()
+
+
+def is_disabled() -> bool:
+    """Return whether numba is told to compile nothing, which makes the loops crawl."""
+    numba: Any = sys.modules.get("numba")
+    if numba is not None:
+        return bool(numba.config.DISABLE_JIT)
+    with contextlib.suppress(ValueError):  # numba ignores what is not a number
+        return int(os.environ.get(DISABLING_VARIABLE, "0")) != 0
+    return False
+
+
 def compile_loops() -> bool:
-    """Compile the loops of this folder from now on, and return whether numba is installed, so that they are.
+    """Compile the loops of this folder from now on, and return whether that is possible, see `is_available`.
 
     Modules that are already loaded are interpreted. They are dropped, so that the next import of them loads
     them again, compiled.
@@ -69,7 +88,7 @@ def compile_loops() -> bool:
     """
     global _enabled
     with _lock:  # several threads may ask at the same time
-        if _enabled or importlib.util.find_spec("numba") is None:
+        if _enabled or not is_available():
             return _enabled
         try:
             importlib.import_module("numba")
@@ -129,6 +148,20 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     }
     machine_code: Callable[_Arguments, _Result] = numba.njit(nogil=True, **options)(function)
     return machine_code
+
+
+def cache_file(dispatcher: Any) -> Any:
+    """Return the file that caches an entry point, an object of numba; None if there is no cache."""
+    return getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+
+
+def is_cached(dispatcher: Any) -> bool:
+    """Return whether the index of the cache has an entry of this processor; one of other sources is empty."""
+    try:
+        processor = dispatcher.targetctx.codegen().magic_tuple()
+        return any(key[1] == processor for key in cache_file(dispatcher)._load_index())
+    except Exception:  # another version of numba, or a damaged index
+        return False
 
 
 def _adapt_cache(cache: Any, stamp: tuple[tuple[str, float, int], ...]) -> None:

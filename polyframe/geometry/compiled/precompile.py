@@ -1,8 +1,8 @@
 """Compile entry points in a separate process, and put them into the cache on disk.
 
-The process reads names of entry points from its standard input, one a line, and prints each when it is
-compiled. It ends with its standard input, hence also with the process that started it. See
-`polyframe.geometry.compile_ahead`.
+The process reads names of entry points from its standard input, one a line, and prints each when it is in the
+cache, or an empty line if it cannot be cached. It ends with its standard input, hence also with the process
+that started it. See `polyframe.geometry.compile_ahead`.
 
 The types of the arguments are those of calls on tiny inputs, recorded from interpreted loops.
 """
@@ -91,7 +91,7 @@ def _main() -> None:
     while True:
         name = names.get()
         compile_entry_point(name, calls.get(name, []))
-        print(name, flush=True)
+        print(name if numba_jit.is_cached(numba_jit.entry_points[name]) else "", flush=True)
 
 
 if __name__ == "__main__":
