@@ -15,6 +15,8 @@ TABLE_ENDINGS: Final = (".csv", ".parquet")
 
 #: The printed columns: two lines of heading, name in the table, format.
 _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
+    ("cluster_", "method", "cluster_method", "{}".format),
+    ("", "split", "split", "{}".format),
     ("", "eps", "eps", "{:g}".format),
     ("min_", "samples", "min_samples", "{}".format),
     ("", "clusters", "clusters", "{:,}".format),
@@ -40,9 +42,15 @@ def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
     output : str
         Name of the output, for the last line.
     """
+    varied = [
+        name
+        for name, default in (("cluster_method", "dbscan"), ("split", "none"))
+        if (table[name] != default).any()
+    ]
     columns = [
         [first_line, second_line, *("-" if value is None else formatted(value) for value in table[name])]
         for first_line, second_line, name, formatted in _PRINTED
+        if name in varied or name not in ("cluster_method", "split")
     ]
     widths = [max(map(len, column)) for column in columns]
     stars = ["", "", *("*" if current else "" for current in table["current"])]

@@ -21,8 +21,9 @@ from polyframe.core.local_paths import file_ending
 
 @command(
     "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
+    "polyframe tune out --cluster-method dbscan,hdbscan --split none,doubled",
     "polyframe tune out -o settings.csv --plot settings.png",
-    short_help="Compare values of eps and min_samples.",
+    short_help="Compare settings of the clustering.",
 )
 @output_argument
 @config_option
@@ -37,6 +38,12 @@ from polyframe.core.local_paths import file_ending
     metavar="VALUES",
     help="values to try: a list such as 2,3,4, or start:stop (at least 1)  [default: 2,3,4]",
 )
+@click.option(
+    "--cluster-method",
+    metavar="VALUES",
+    help="methods to try: dbscan, hdbscan, or both  [default: as in OUT]",
+)
+@click.option("--split", metavar="VALUES", help="splits to try: none, doubled, or both  [default: as in OUT]")
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @click.option(
     "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"
@@ -49,17 +56,19 @@ def tune(
     config: tuple[Path, ...],
     eps: str | None,
     min_samples: str | None,
+    cluster_method: str | None,
+    split: str | None,
     table_file: Path | None,
     picture: Path | None,
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Compare values of eps and min_samples on the extractions in OUT.
+    """Compare settings of the clustering on the extractions in OUT.
 
-    Prints a line for each pair of values: the number of clusters and outliers, clusters with two marks of
-    one classification (doubled), clusters that the last step of eps joined to others (merged), and the
-    quartiles of consensus. Distances are computed only once. Nothing in OUT is changed. Settings that are
-    omitted are those of OUT.
+    Prints a line for each combination of values: the number of clusters and outliers, clusters with two
+    marks of one classification (doubled), clusters that the last step of eps joined to others (merged), and
+    the quartiles of consensus. hdbscan ignores eps. Distances are computed only once. Nothing in OUT is
+    changed. Settings that are omitted are those of OUT.
     """
     if picture:
         # Fail before the work if Matplotlib is missing or the format is unknown.
@@ -78,6 +87,8 @@ def tune(
             config,
             eps=eps,
             min_samples=min_samples,
+            cluster_method=cluster_method,
+            split=split,
             say=say(quiet),
             progress=progress,
             **drop_unset(options),

@@ -1,28 +1,42 @@
 """Cluster the marks of all groups: small groups together, large ones one by one."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.consensus.clustering import cluster_labels, cluster_members
+from polyframe.consensus.hdbscan_labels import (
+    NOT_OVERLAPPING,
+    OVERLAPPING,
+    component_labels,
+    hdbscan_labels,
+    large_components,
+    number_by_first_mark,
+)
 from polyframe.consensus.large_groups import (
     LARGE_GROUP,
     DistanceRows,
-    GroupClusters,
+    GroupLabels,
     Outlines,
-    cluster_large_group,
     is_dense,
 )
-from polyframe.consensus.marks import GroupedMarks, distances_between, member_pairs, neighbour_distances
-from polyframe.consensus.repeated_outlines import (
-    cluster_repeated_outlines,
-    distances_of_distinct,
-    distinct_outlines,
+from polyframe.consensus.marks import (
+    Distances,
+    GroupedMarks,
+    distances_between,
+    member_pairs,
+    neighbour_distances,
 )
+from polyframe.consensus.pairwise_matrices import MOST_IN_MATRIX, pairwise_matrices
+from polyframe.consensus.repeated_outlines import RepeatedOutlines, distinct_outlines
+from polyframe.consensus.split_doubled import NEVER_JOINED, doubled_clusters, split_labels
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.geometry.averages import median_and_consensus
 from polyframe.geometry.engines import engine_named
@@ -46,6 +60,9 @@ class Clusters:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
+    too_large : int
+        Groups in which so many marks overlap that DBSCAN replaced HDBSCAN, or that a doubled cluster was not
+        split.
     """
 
     marks: GroupedMarks
@@ -54,6 +71,7 @@ class Clusters:
     member_offsets: Ints
     median: Ints
     consensus: Floats
+    too_large: int = 0
 
     @cached_property
     def group(self) -> Ints:
@@ -78,18 +96,19 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     ----------
     marks : GroupedMarks
     settings : Settings
-        `eps`, `min_samples` and `engine`.
+        `eps`, `min_samples`, `cluster_method`, `split` and `engine`.
     """
     small_marks, others, large = divided_by_size(marks)
     small = _cluster_small_groups(small_marks, settings)
     if not large:
         return small
+    too_large = 0
     parts = [(others, small.labels, small.median, small.consensus)]
     for positions in large:
-        group = LargeGroup(marks, positions, settings.engine)
-        clusters = group.clusters(settings.eps, settings.min_samples)
+        clusters = LargeGroup(marks, positions, settings.engine).clusters(settings)
         parts.append((positions, clusters.labels, clusters.median, clusters.consensus))
-    return _merged(marks, parts)
+        too_large += clusters.too_large
+    return replace(_merged(marks, parts), too_large=too_large)
 
 
 def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]]:
@@ -100,6 +119,43 @@ def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]
     others = np.flatnonzero(~is_large[marks.group])
     large = [np.arange(*marks.group_offsets[group : group + 2]) for group in np.flatnonzero(is_large)]
     return _selected_groups(marks, ~is_large, others), others, large
+
+
+class GroupDistances(Protocol):
+    """The IoU distances within a group."""
+
+    def dbscan(self, eps: float, min_samples: int) -> GroupLabels | None:
+        """Cluster the marks by DBSCAN; None if these distances are not exact enough."""
+
+    def matrix(self, marks: Ints, same_classification: float) -> Floats:
+        """Return the distances of some marks, in both directions."""
+
+    def median_and_consensus(self, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:
+        """Return the median mark and the consensus of each cluster."""
+
+
+@dataclass(frozen=True)
+class GroupClusters:
+    """The clusters of one large group; n marks, c clusters.
+
+    Attributes
+    ----------
+    labels : (n,) int32
+        Cluster of each mark; -1 for an outlier.
+    median : (c,) int64
+        Position of the mark with the least summed distance.
+    consensus : (c,) float64
+    core : (n,) bool
+        Which marks are cores of a cluster; none if these are not the clusters of DBSCAN.
+    too_large : bool
+        Whether so many marks overlap that DBSCAN replaced HDBSCAN, or that a doubled cluster was not split.
+    """
+
+    labels: NDArray[np.int32]
+    median: Ints
+    consensus: Floats
+    core: Flags
+    too_large: bool
 
 
 class LargeGroup:
@@ -122,30 +178,105 @@ class LargeGroup:
             np.unique(marks.classification[positions], return_inverse=True)[1],
         )
         self._engine = engine_named(engine)
-        areas = self._engine.intersection_areas
-        self._distinct = distinct_outlines(self.outlines)
-        self._distances: DistanceRows | None = None
-        self._distances_once: DistanceRows | None = None
-        if self._distinct is not None:
-            self._distances_once = distances_of_distinct(self.outlines, self._distinct, areas)
+        distinct = distinct_outlines(self.outlines)
+        self._repeated: RepeatedOutlines | None = None
+        if distinct is not None:
+            self._repeated = RepeatedOutlines(self.outlines, distinct, self._engine.intersection_areas)
 
-    def clusters(self, eps: float, min_samples: int) -> GroupClusters:
+    @cached_property
+    def _distances(self) -> DistanceRows:
+        rows = self._engine.area_rows(self.outlines.polygons) if is_dense(self.outlines) else None
+        return DistanceRows(self.outlines, self._engine.intersection_areas, rows)
+
+    def clusters(self, settings: Settings) -> GroupClusters:
         """Return the clusters of the group."""
-        if self._distinct is not None and self._distances_once is not None:
-            clusters = cluster_repeated_outlines(
-                self.outlines, self._distinct, self._distances_once, eps, min_samples
-            )
+        if self._repeated is not None:
+            clusters = self._clusters(self._repeated, settings)
             if clusters is not None:
                 return clusters
-        if self._distances is None:
-            rows = self._engine.area_rows(self.outlines.polygons) if is_dense(self.outlines) else None
-            self._distances = DistanceRows(self.outlines, self._engine.intersection_areas, rows)
-        return cluster_large_group(self._distances, eps, min_samples)
+        clusters = self._clusters(self._distances, settings)
+        assert clusters is not None
+        return clusters
+
+    def _clusters(self, distances: GroupDistances, settings: Settings) -> GroupClusters | None:
+        offsets = np.array([0, len(self.outlines.polygons)])
+        core = np.zeros(offsets[-1], np.bool_)
+        labels, too_large = None, False
+        if settings.cluster_method == "hdbscan":
+            component = distances.dbscan(OVERLAPPING, 1)
+            if component is None:
+                return None
+            large = large_components(component.labels, offsets, settings.min_samples)
+            too_large = bool(np.any(np.diff(large[1]) > MOST_IN_MATRIX))
+            if not too_large:
+                matrices = _matrices(distances, *large, NOT_OVERLAPPING)
+                numbers = component_labels(offsets[-1], matrices, settings.min_samples)
+                labels = number_by_first_mark(numbers, offsets)
+        if labels is None:
+            found = distances.dbscan(settings.eps, settings.min_samples)
+            if found is None:
+                return None
+            labels, core = found.labels, found.core
+        if settings.split == "doubled":
+            members, member_offsets = doubled_clusters(labels, offsets, self.outlines.classification)
+            if np.any(np.diff(member_offsets) > MOST_IN_MATRIX):
+                too_large = True
+                members, member_offsets = _small_enough(members, member_offsets)
+            matrices = _matrices(distances, members, member_offsets, NEVER_JOINED)
+            labels = split_labels(labels, offsets, matrices, settings.min_samples)
+        return GroupClusters(labels, *distances.median_and_consensus(labels), core, too_large)
+
+
+def _matrices(
+    distances: GroupDistances, members: Ints, member_offsets: Ints, same_classification: float
+) -> Iterator[tuple[Ints, Floats]]:
+    """Yield the marks of some sets, ascending, and the matrix of their distances."""
+    for start, end in itertools.pairwise(member_offsets):
+        yield members[start:end], distances.matrix(members[start:end], same_classification)
+
+
+def _small_enough(members: Ints, member_offsets: Ints) -> tuple[Ints, Ints]:
+    sizes = np.diff(member_offsets)
+    kept = np.flatnonzero(sizes <= MOST_IN_MATRIX)
+    return members[positions_of(member_offsets[kept], sizes[kept])], offsets_of(sizes[kept])
 
 
 def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
-    near = neighbour_distances(marks, settings.eps, settings.engine)
-    labels = cluster_labels(
+    # HDBSCAN needs the distances of all marks that overlap.
+    near = neighbour_distances(
+        marks, 1.0 if settings.cluster_method == "hdbscan" else settings.eps, settings.engine
+    )
+    labels = labels_before_splits(marks, near, settings)
+    if settings.split == "doubled":
+        labels = split_small_groups(marks, labels, near, settings.min_samples, settings.engine)
+    members, member_offsets = cluster_members(labels, marks.group_offsets)
+    first, second = member_pairs(marks, members, member_offsets)
+    within = distances_between(marks, (members[first], members[second]), near, settings.engine)
+    median, consensus = median_and_consensus(member_offsets, first, second, within)
+    return Clusters(marks, labels, members, member_offsets, members[median], consensus)
+
+
+def labels_before_splits(marks: GroupedMarks, near: Distances, settings: Settings) -> NDArray[np.int32]:
+    """Cluster the marks of small groups; clusters are not split yet.
+
+    Parameters
+    ----------
+    marks : GroupedMarks
+    near : Distances
+        Those up to `eps`; for HDBSCAN, those of all pairs of different classifications in a group.
+    settings : Settings
+        `cluster_method`, `eps` and `min_samples`.
+
+    Returns
+    -------
+    (n,) int32
+        Label of each mark within its group; -1 for an outlier.
+    """
+    if settings.cluster_method == "hdbscan":
+        return hdbscan_labels(
+            marks.group_offsets, near.left, near.right, near.distances, settings.min_samples
+        )
+    return cluster_labels(
         marks.group_offsets,
         near.left,
         near.right,
@@ -153,11 +284,35 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
         eps=settings.eps,
         min_samples=settings.min_samples,
     )
-    members, member_offsets = cluster_members(labels, marks.group_offsets)
-    first, second = member_pairs(marks, members, member_offsets)
-    within = distances_between(marks, (members[first], members[second]), near, settings.engine)
-    median, consensus = median_and_consensus(member_offsets, first, second, within)
-    return Clusters(marks, labels, members, member_offsets, members[median], consensus)
+
+
+def split_small_groups(
+    marks: GroupedMarks, labels: NDArray[np.int32], known: Distances, min_samples: int, engine: str
+) -> NDArray[np.int32]:
+    """Split the doubled clusters of small groups.
+
+    Parameters
+    ----------
+    marks : GroupedMarks
+    labels : (n,) int32
+        From `labels_before_splits`.
+    known : Distances
+        Any; distances that are not among them are computed.
+    min_samples : int
+        The marks of smaller parts become outliers.
+    engine : str
+        See `polyframe.geometry.engines.engine_named`.
+
+    Returns
+    -------
+    (n,) int32
+    """
+    members, offsets = doubled_clusters(labels, marks.group_offsets, marks.classification)
+    first, second = member_pairs(marks, members, offsets)
+    pairs = members[first], members[second]
+    distances = distances_between(marks, pairs, known, engine)
+    matrices = pairwise_matrices(members, offsets, pairs, distances, NEVER_JOINED)
+    return split_labels(labels, marks.group_offsets, matrices, min_samples)
 
 
 def _selected_groups(marks: GroupedMarks, groups: Flags, positions: Ints) -> GroupedMarks:

@@ -52,23 +52,18 @@ class Outlines:
 
 
 @dataclass(frozen=True)
-class GroupClusters:
-    """The clusters of one group; n marks, c clusters.
+class GroupLabels:
+    """The clusters of one group by DBSCAN; n marks.
 
     Attributes
     ----------
     labels : (n,) int32
         Cluster of each mark; -1 for an outlier.
-    median : (c,) int64
-        Position of the mark with the least summed distance.
-    consensus : (c,) float64
     core : (n,) bool
         Which marks are cores of a cluster.
     """
 
     labels: NDArray[np.int32]
-    median: Ints
-    consensus: Floats
     core: Flags
 
 
@@ -132,6 +127,99 @@ class DistanceRows:
         )
         return rows
 
+    def matrix(self, marks: Ints, same_classification: float) -> Floats:
+        """Return the distances of some marks, in both directions.
+
+        Parameters
+        ----------
+        marks : (k,) int64
+            Their positions, ascending.
+        same_classification : float
+            The distance of marks of one classification.
+
+        Returns
+        -------
+        (k, k) float64
+            With zeros on the diagonal.
+        """
+        matrix = np.full((len(marks), len(marks)), same_classification)
+        codes = self.outlines.classification[marks]
+        size = max(_BLOCK // max(len(marks), 1), 1)
+        for start in range(0, len(marks), size):
+            end = min(start + size, len(marks))
+            row, column = np.nonzero(_pairs_of_different(codes, start, end))
+            values = self.between(marks[row + start], marks[column])
+            matrix[row + start, column] = matrix[column, row + start] = values
+        np.fill_diagonal(matrix, 0.0)
+        return matrix
+
+    def between(self, left: Ints, right: Ints) -> Floats:
+        """Return the distances of some pairs of marks, left <= right."""
+        known, kept = self.outlines, bool(len(self._kept))
+        values = self._kept[left, right] if kept else np.full(len(left), np.nan)
+        missing = np.flatnonzero(np.isnan(values))
+        left, right = left[missing], right[missing]
+        if kept and self.area_rows is not None:
+            for start, end in self.blocks():
+                if np.any((left >= start) & (left < end)):
+                    self.block(start, np.ones((end - start, self.count), np.bool_))
+            values[missing] = self._kept[left, right]
+            return values
+        values[missing] = pair_distances(
+            known.polygons, known.areas, known.bounds, left, right, self.intersection_areas
+        )
+        if kept:
+            self._kept[left, right] = values[missing]
+        return values
+
+    def dbscan(self, eps: float, min_samples: int) -> GroupLabels:
+        """Cluster the marks by DBSCAN.
+
+        Parameters
+        ----------
+        eps, min_samples
+            See `polyframe.consensus.clustering.cluster_labels`.
+
+        Notes
+        -----
+        Besides the distances that are kept, memory grows with one bit for each pair.
+        """
+        count = self.count
+        close = np.zeros((count, (count + 7) // 8), np.uint8)
+        neighbours = np.ones(count, np.int64)
+        for start, end in self.blocks():
+            candidates = _candidates(self.outlines, start, end, eps)
+            near = candidates & (self.block(start, candidates) <= eps)
+            neighbours[start:end] += near.sum(axis=1)
+            neighbours += near.sum(axis=0)
+            close[start:end] = np.packbits(near, axis=1)
+
+        def neighbour_pairs() -> Iterator[Pairs]:
+            for start, end in self.blocks():
+                row, column = np.nonzero(np.unpackbits(close[start:end], axis=1, count=count))
+                yield row + start, column
+
+        core = neighbours >= min_samples
+        return GroupLabels(labels_of_neighbours(core, np.array([0, count]), neighbour_pairs), core)
+
+    def median_and_consensus(self, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:
+        """Return the median mark and the consensus of each cluster.
+
+        Parameters
+        ----------
+        labels : (n,) int32
+            Cluster of each mark; -1 for an outlier.
+
+        Returns
+        -------
+        median : (c,) int64
+            Position of the mark with the least summed distance.
+        consensus : (c,) float64
+        """
+        sums, consensus = _sums(self, labels)
+        members, offsets = cluster_members(labels, np.array([0, self.count]))
+        return members[first_with_least_sum(sums[members], offsets)], consensus
+
 
 def is_dense(outlines: Outlines) -> bool:
     """Return whether the boxes of many pairs overlap, so that all pairs can be computed in less time."""
@@ -139,42 +227,6 @@ def is_dense(outlines: Outlines) -> bool:
     sample = np.unique(np.linspace(0, count - 1, _SAMPLE).astype(np.int64))
     left, right = np.repeat(sample, count), np.tile(np.arange(count), len(sample))
     return bool(np.mean(box_overlaps(outlines.bounds, left, right) > 0) > _DENSE)
-
-
-def cluster_large_group(distances: DistanceRows, eps: float, min_samples: int) -> GroupClusters:
-    """Cluster the marks of a group, and compute the median mark and the consensus of each cluster.
-
-    Parameters
-    ----------
-    distances : DistanceRows
-        Of the marks, in their order.
-    eps, min_samples
-        See `polyframe.consensus.clustering.cluster_labels`.
-
-    Notes
-    -----
-    Besides the distances that are kept, memory grows with one bit for each pair.
-    """
-    outlines, count = distances.outlines, distances.count
-    close = np.zeros((count, (count + 7) // 8), np.uint8)
-    neighbours = np.ones(count, np.int64)
-    for start, end in distances.blocks():
-        candidates = _candidates(outlines, start, end, eps)
-        near = candidates & (distances.block(start, candidates) <= eps)
-        neighbours[start:end] += near.sum(axis=1)
-        neighbours += near.sum(axis=0)
-        close[start:end] = np.packbits(near, axis=1)
-
-    def neighbour_pairs() -> Iterator[Pairs]:
-        for start, end in distances.blocks():
-            row, column = np.nonzero(np.unpackbits(close[start:end], axis=1, count=count))
-            yield row + start, column
-
-    core = neighbours >= min_samples
-    labels = labels_of_neighbours(core, np.array([0, count]), neighbour_pairs)
-    sums, consensus = _sums(distances, labels)
-    members, offsets = cluster_members(labels, np.array([0, count]))
-    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus, core)
 
 
 def _candidates(outlines: Outlines, start: int, end: int, eps: float) -> Flags:

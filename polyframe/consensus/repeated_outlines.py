@@ -18,7 +18,7 @@ from polyframe.consensus.clustering import (
     labels_within_groups,
     number_components,
 )
-from polyframe.consensus.large_groups import DistanceRows, GroupClusters, Outlines
+from polyframe.consensus.large_groups import DistanceRows, GroupLabels, Outlines
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.geometry.averages import first_with_least_sum
 from polyframe.geometry.candidate_pairs import may_be_near
@@ -88,26 +88,8 @@ def distinct_outlines(outlines: Outlines) -> DistinctOutlines | None:
     return DistinctOutlines(first, outline)
 
 
-def distances_of_distinct(
-    outlines: Outlines, distinct: DistinctOutlines, intersection_areas: IntersectionAreas
-) -> DistanceRows:
-    """Return the distances between distinct outlines, computed when they are needed."""
-    nodes = _nodes(outlines.classification, distinct.outline)
-    once = Outlines(
-        outlines.polygons[distinct.first],
-        outlines.areas[distinct.first],
-        outlines.bounds[distinct.first],
-        _only_classification(nodes, len(distinct.first)),
-    )
-    return DistanceRows(once, intersection_areas)
-
-
-def cluster_repeated_outlines(
-    outlines: Outlines, distinct: DistinctOutlines, distances: DistanceRows, eps: float, min_samples: int
-) -> GroupClusters | None:
-    """Cluster the marks of a group like `polyframe.consensus.large_groups.cluster_large_group`.
-
-    Sums of distances are rounded differently: each distance is multiplied instead of added many times.
+class RepeatedOutlines:
+    """The IoU distances of a group, as `polyframe.consensus.large_groups.DistanceRows` has them.
 
     Parameters
     ----------
@@ -115,26 +97,55 @@ def cluster_repeated_outlines(
         All marks of the group.
     distinct : DistinctOutlines
         Their outlines.
-    distances : DistanceRows
-        From `distances_of_distinct`.
-    eps, min_samples
-        As for `cluster_large_group`.
-
-    Returns
-    -------
-    GroupClusters or None
-        None if `eps` is so small that rounding decides whether two equal outlines are neighbours.
+    intersection_areas : callable
+        The function of the engine.
     """
-    nodes = _nodes(outlines.classification, distinct.outline)
-    matrix = _near_distances(distances, eps)
-    near = matrix <= eps
-    shared = distances.outlines.classification < 0
-    if not np.all(np.diagonal(near)[shared]):
-        return None
-    labels, core = _labels(near, nodes, min_samples)
-    sums, consensus = _sums(distances, matrix, nodes, labels)
-    members, offsets = cluster_members(labels, np.array([0, len(labels)]))
-    return GroupClusters(labels, members[first_with_least_sum(sums[members], offsets)], consensus, core)
+
+    def __init__(
+        self, outlines: Outlines, distinct: DistinctOutlines, intersection_areas: IntersectionAreas
+    ) -> None:
+        self._classification, self._outline = outlines.classification, distinct.outline
+        self._nodes = _nodes(self._classification, self._outline)
+        once = Outlines(
+            outlines.polygons[distinct.first],
+            outlines.areas[distinct.first],
+            outlines.bounds[distinct.first],
+            _only_classification(self._nodes, len(distinct.first)),
+        )
+        #: Between distinct outlines.
+        self._distances = DistanceRows(once, intersection_areas)
+
+    def dbscan(self, eps: float, min_samples: int) -> GroupLabels | None:
+        """Cluster the marks by DBSCAN.
+
+        Returns
+        -------
+        GroupLabels or None
+            None if `eps` is so small that rounding decides whether two equal outlines are neighbours.
+        """
+        near = _near_distances(self._distances, eps) <= eps
+        shared = self._distances.outlines.classification < 0
+        if not np.all(np.diagonal(near)[shared]):
+            return None
+        return _labels(near, self._nodes, min_samples)
+
+    def median_and_consensus(self, labels: NDArray[np.int32]) -> tuple[Ints, Floats]:
+        """Return the median mark and the consensus of each cluster.
+
+        Sums of distances are rounded differently: each distance is multiplied instead of added many times.
+        """
+        sums, consensus = _sums(self._distances, self._nodes, labels)
+        members, offsets = cluster_members(labels, np.array([0, len(labels)]))
+        return members[first_with_least_sum(sums[members], offsets)], consensus
+
+    def matrix(self, marks: Ints, same_classification: float) -> Floats:
+        """Return the distances of some marks, in both directions."""
+        used, place = np.unique(self._outline[marks], return_inverse=True)
+        matrix = _all_distances(self._distances, used)[np.ix_(place, place)]
+        classification = self._classification[marks]
+        matrix[classification[:, None] == classification] = same_classification
+        np.fill_diagonal(matrix, 0.0)
+        return matrix
 
 
 def _nodes(classification: Ints, outline: Ints) -> _Nodes:
@@ -174,18 +185,13 @@ def _near_distances(distances: DistanceRows, eps: float) -> Floats:
         needed = _listed(once.classification, start, end)
         row, column = np.nonzero(needed)
         needed[row, column] = may_be_near(once.bounds, once.areas, row + start, column, eps)
-        _copy(matrix, start, needed, distances.block(start, needed))
+        row, column = np.nonzero(needed)
+        block = distances.block(start, needed)
+        matrix[row + start, column] = matrix[column, row + start] = block[row, column]
     return matrix
 
 
-def _copy(matrix: Floats, start: int, needed: Flags, block: Floats) -> None:
-    row, column = np.nonzero(needed)
-    matrix[row + start, column] = block[row, column]
-    matrix[column, row + start] = block[row, column]
-
-
-def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> tuple[NDArray[np.int32], Flags]:
-    """Return the label of each mark, and whether it is a core."""
+def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> GroupLabels:
     count, n_marks = len(near), len(nodes.of_mark)
     marks_of = np.bincount(nodes.outline, weights=nodes.marks, minlength=count)
     # Itself, and the marks of near outlines, except those of its own classification.
@@ -218,7 +224,7 @@ def _labels(near: Flags, nodes: _Nodes, min_samples: int) -> tuple[NDArray[np.in
         border_labels[some] = np.where(reached, least, n_marks).min(axis=1)
     labels = np.where(mark_core, labels, border_labels[nodes.of_mark])
     labels = np.where(labels == n_marks, -1, labels)
-    return labels_within_groups(labels, np.array([0, n_marks])), mark_core
+    return GroupLabels(labels_within_groups(labels, np.array([0, n_marks])), mark_core)
 
 
 def _sums_of_own(matrix: Floats, nodes: _Nodes) -> Floats:
@@ -236,9 +242,7 @@ def _sums_of_own(matrix: Floats, nodes: _Nodes) -> Floats:
     return sums
 
 
-def _sums(
-    distances: DistanceRows, matrix: Floats, nodes: _Nodes, labels: NDArray[np.int32]
-) -> tuple[Floats, Floats]:
+def _sums(distances: DistanceRows, nodes: _Nodes, labels: NDArray[np.int32]) -> tuple[Floats, Floats]:
     """Return the summed distances of each mark to the others of its cluster, and each cluster's consensus."""
     members, offsets = cluster_members(labels, np.array([0, len(labels)]))
     sizes = np.diff(offsets)
@@ -248,7 +252,7 @@ def _sums(
         marks = members[offsets[cluster] : offsets[cluster + 1]]
         used, place = np.unique(outline[marks], return_inverse=True)
         local = _nodes(np.unique(classification[marks], return_inverse=True)[1], place)
-        of_cluster = _all_distances(distances, matrix, used)
+        of_cluster = _all_distances(distances, used)
         weights = np.bincount(place, minlength=len(used))
         of_class = np.asarray(local.table.sum(axis=1))
         # Marks of the same classification are infinitely far apart, which counts as 1.
@@ -263,13 +267,12 @@ def _sums(
     return sums, consensus
 
 
-def _all_distances(distances: DistanceRows, matrix: Floats, used: Ints) -> Floats:
+def _all_distances(distances: DistanceRows, used: Ints) -> Floats:
     """Return all distances between some outlines; 0 for pairs of one classification, which do not count."""
-    inside = np.zeros(distances.count, np.bool_)
-    inside[used] = True
-    for start, end in distances.blocks():
-        if np.any(inside[start:end]):
-            needed = _listed(distances.outlines.classification, start, end)
-            needed &= inside & inside[start:end, None]
-            _copy(matrix, start, needed, distances.block(start, needed))
-    return np.nan_to_num(matrix[np.ix_(used, used)])
+    codes, matrix = distances.outlines.classification[used], np.zeros((len(used), len(used)))
+    size = max(_BLOCK // max(len(used), 1), 1)
+    for start in range(0, len(used), size):
+        row, column = np.nonzero(_listed(codes, start, min(start + size, len(used))))
+        values = distances.between(used[row + start], used[column])
+        matrix[row + start, column] = matrix[column, row + start] = values
+    return matrix

@@ -5,6 +5,9 @@ from typing import Final, Literal
 
 AverageType = Literal["median", "union", "intersection", "last"]
 RepeatFilter = Literal["first", "last", "all"]
+#: How marks are clustered, and which clusters are split afterwards.
+ClusterMethod = Literal["dbscan", "hdbscan"]
+Split = Literal["none", "doubled"]
 ContourMethod = Literal["exact", "raster"]
 Smoothing = Literal["minimal_sides", "rounded", "no_smoothing"]
 DuplicateMarks = Literal["reject", "keep"]

@@ -9,11 +9,13 @@ from typing import TypedDict
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.choices import (
     AverageType,
+    ClusterMethod,
     ContourMethod,
     DuplicateMarks,
     EngineName,
     RepeatFilter,
     Smoothing,
+    Split,
     Visitors,
     Volunteers,
 )
@@ -54,6 +56,8 @@ class ReduceKeywords(ExtractKeywords, total=False):
     average_type: AverageType | None
     eps: float | None
     min_samples: int | None
+    cluster_method: ClusterMethod | None
+    split: Split | None
     min_threshold: float | None
     collab: bool | None
     step_key: str | None

@@ -14,11 +14,13 @@ from typing import Any, Literal, Self
 from polyframe.core.choices import (
     ENGINE_ALIASES,
     AverageType,
+    ClusterMethod,
     ContourMethod,
     DuplicateMarks,
     EngineName,
     RepeatFilter,
     Smoothing,
+    Split,
     Visitors,
     Volunteers,
 )
@@ -216,6 +218,23 @@ class Settings:
         "--min-samples",
         "neighbours, itself included, that make a mark the core of a cluster (min_samples >= 1)",
         integer(1),
+        in_reducer=True,
+    )
+    cluster_method: ClusterMethod = _setting(
+        "dbscan",
+        "reduce",
+        "--cluster-method",
+        "how marks are clustered; `hdbscan` finds the distances by itself, and ignores `eps`",
+        one_of(*typing.get_args(ClusterMethod)),
+        in_reducer=True,
+    )
+    split: Split = _setting(
+        "none",
+        "reduce",
+        "--split",
+        "which clusters are split: none, or the doubled ones, in which several classifications have two or "
+        "more marks, since they most likely contain several objects",
+        one_of(*typing.get_args(Split)),
         in_reducer=True,
     )
     min_threshold: float = _setting(

@@ -297,13 +297,15 @@ TUNING: Final = Table(
     "tuning",
     "setting",
     (
-        Column("eps", pl.Float64, "largest IoU distance between neighbours"),
+        Column("eps", pl.Float64, "largest IoU distance between neighbours; missing for `hdbscan`"),
         Column(
             "min_samples",
             pl.Int32,
             "number of neighbours, including the mark itself, that make a mark a core of a cluster",
         ),
-        Column("current", pl.Boolean, "whether OUT was made with this `eps` and `min_samples`"),
+        Column("cluster_method", pl.String, "how marks are clustered: dbscan or hdbscan"),
+        Column("split", pl.String, "which clusters are split: none or doubled"),
+        Column("current", pl.Boolean, "whether OUT was made with these settings"),
         Column("groups", pl.Int64, "groups with a mark that took part; the same for all settings"),
         Column("marks", pl.Int64, "marks that took part; the same for all settings"),
         Column("clusters", pl.Int64, "clusters before `min_threshold` is applied"),
@@ -324,7 +326,7 @@ TUNING: Final = Table(
             "merged_clusters",
             pl.Int64,
             "clusters that the step from the next smaller `eps` (same `min_samples`) merges into others; "
-            "missing for the smallest",
+            "missing for the smallest, for `hdbscan`, and if clusters are split",
         ),
         Column(
             "consensus_q1",
@@ -335,8 +337,8 @@ TUNING: Final = Table(
         Column("consensus_median", pl.Float64, "their median"),
         Column("consensus_q3", pl.Float64, "their third quartile"),
     ),
-    ("eps", "min_samples"),
-    ("eps", "min_samples"),
+    ("cluster_method", "split", "eps", "min_samples"),
+    ("cluster_method", "split", "eps", "min_samples"),
 )
 
 #: Every table of an output directory, in the order in which they are written.

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
@@ -100,4 +101,8 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
         settings = engine_for_marks(settings, extractions)
     if settings.engine == "compiled":
         ensure_compiled(say)
-    return settings, cluster_marks(selected_marks(extractions, settings), classifications, settings)
+    clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
+    notes = ignored_eps_notes(settings, configured.explicit)
+    for note in (*notes, *too_large_notes(clusters.too_large, settings)):
+        say(note)
+    return settings, clusters

@@ -221,4 +221,5 @@ def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clust
         marks_outliers=outliers,
         groups=len(clusters.marks.group_offsets) - 1,
         clusters=len(clusters.group),
+        groups_too_large=clusters.too_large,
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from polyframe import __version__
 from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
+from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
 from polyframe.consensus.contours import thinned_notes
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.core.callbacks import Progress, Say
@@ -157,6 +158,9 @@ def run_export(
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )
+        if len(stages) > 1:
+            notes += ignored_eps_notes(all_settings, explicit)
+            notes += too_large_notes(counts.groups_too_large, all_settings)
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         manifest = new_manifest(
@@ -286,6 +290,7 @@ def run_extractions(
         manifest = with_later_stages(before, all_settings, records, counts, engines_by_stage(spec, before))
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)
+        notes += too_large_notes(counts.groups_too_large, all_settings)
         if stage == "contours":
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         publish(directory, manifest, before)

@@ -1,10 +1,10 @@
-"""Compare many values of `eps` and `min_samples` on marks from anywhere."""
+"""Compare many settings of the clustering on marks from anywhere."""
 
 from collections.abc import Iterable
 
 import polars as pl
 
-from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, grid_of
+from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, WordValues, grid_of
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import EngineName, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
@@ -21,6 +21,8 @@ def tune(
     *,
     eps: EpsValues | None = None,
     min_samples: MinSamplesValues | None = None,
+    cluster_method: WordValues | None = None,
+    split: WordValues | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -33,22 +35,28 @@ def tune(
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
-    """Compare many values of `eps` and `min_samples` on the same marks, like `polyframe tune`.
+    """Compare many settings of the clustering on the same marks, like `polyframe tune`.
 
-    Distances are computed once for all of them. The numbers for each pair are those of `reduce`.
+    Distances are computed once for all of them. The numbers for each combination are those of `reduce`.
 
     Parameters
     ----------
     marks : path, Extraction or frame
         An output directory, in which nothing is changed, or anything else that `reduce` accepts.
     config : path, mapping or several, optional
-        Configuration files in the Panoptes form, or mappings with the same keys; their `eps` and
-        `min_samples` are ignored.
+        Configuration files in the Panoptes form, or mappings with the same keys; their values of the
+        settings that are compared are ignored.
     eps : str, float or iterable of float, optional
         The values to compare (0 < eps <= 1), or a string such as `"0.2:0.9:0.1"`, which includes both ends,
         or `"0.3,0.5"`. Default: 0.1 to 0.9 in steps of 0.1.
     min_samples : str, int or iterable of int, optional
         The same with integers (min_samples >= 1). Default: 2, 3, 4.
+    cluster_method : {"dbscan", "hdbscan"}, or several, optional
+        Words, or a string such as `"dbscan,hdbscan"`. HDBSCAN ignores `eps`, so it has a row only for each
+        `min_samples`. Default: the setting of the output directory or of `config`, or `"dbscan"`.
+    split : {"none", "doubled"}, or several, optional
+        The same for the clusters that are split. Default: the setting of the output directory or of
+        `config`, or `"none"`.
     workflow_id, workflow_version, drawing_tasks, task, tool, filter, min_threshold, engine, jobs
         As for `reduce`. For an output directory, its own settings apply unless they are overridden.
     say, progress
@@ -57,14 +65,14 @@ def tune(
     Returns
     -------
     polars.DataFrame
-        One row for each pair, sorted by `eps` and `min_samples`; `polyframe.core.tables.TUNING` describes
-        the columns. Without marks all counts are 0.
+        One row for each combination, sorted by `cluster_method`, `split`, `eps` and `min_samples`;
+        `polyframe.core.tables.TUNING` describes the columns. Without marks all counts are 0.
 
     Raises
     ------
     UsageError
-        If a value is not valid, there are more than 1,000 pairs, or a setting contradicts the one with which
-        the marks were extracted.
+        If a value is not valid, there are more than 1,000 combinations, or a setting contradicts the one
+        with which the marks were extracted.
     PolyframeError
         If the directory contains no extractions, or a run changes it meanwhile.
 
@@ -74,12 +82,15 @@ def tune(
     >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
-    grid = grid_of(eps, min_samples)
+    grid = grid_of(eps, min_samples, cluster_method, split)
+    compared = {name: values[0] for name, values in vars(grid).items() if values}
     # The values in the configuration may then contradict one another.
-    configured = configure(config, chosen | {"eps": grid.eps[0], "min_samples": grid.min_samples[0]}, say)
+    configured = configure(config, chosen | compared, say)
+    if eps is not None and grid.cluster_method == ("hdbscan",):
+        say("eps is ignored, since cluster_method is hdbscan")
     path = path_of(marks)
     if path is not None and not path.is_file():
-        explicit = {k: v for k, v in configured.explicit.items() if k not in ("eps", "min_samples")}
+        explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
         return tune_output(
             path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
         )

@@ -9,7 +9,7 @@ import polars as pl
 
 from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
-from polyframe.consensus.tune.parse_grid import Grid
+from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_of
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
@@ -74,10 +74,14 @@ def tune_output(
         manifest = tables.manifest
         settings = _settings(output, manifest, explicit, say)
         check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
+        grid = grid.with_defaults(settings)
         current = _current(manifest)
-        if current and current not in grid.settings:
-            eps, min_samples = current
-            made_with = f"eps {eps:g}, min_samples {min_samples}"
+        if current and current not in grid.combinations:
+            made_with = ", ".join(
+                f"{name} {format_setting(value)}"
+                for name, value in current._asdict().items()
+                if value is not None and value != current._field_defaults.get(name)
+            )
             say(Information(f"{output} was made with {made_with}, which is not among these"))
         extractions, classifications = (
             part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
@@ -104,13 +108,13 @@ def tune_frames(
     extractions, classifications : polars.DataFrame
         The tables of these names; None for classifications if only those with marks are known.
     settings : Settings
-        All but `eps` and `min_samples`.
+        All; those that the grid has are not used.
     grid : Grid
         The settings to compare.
     say : callable
         Receives notes.
     """
-    settings = engine_for_marks(settings, extractions)
+    settings, grid = engine_for_marks(settings, extractions), grid.with_defaults(settings)
     _compile_if_needed(settings, say)
     return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
 
@@ -134,11 +138,11 @@ def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say
     return settings
 
 
-def _current(manifest: Manifest) -> tuple[float, int] | None:
-    """Return `eps` and `min_samples` of an output directory; None if it has no clusters."""
+def _current(manifest: Manifest) -> Combination | None:
+    """Return the settings with which the clusters of an output directory were made; None without any."""
     if not {"reduce", "contours"} & set(manifest.stages):
         return None
-    return float(manifest.settings.eps), manifest.settings.min_samples
+    return combination_of(manifest.settings)
 
 
 def _tallies(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from polyframe.consensus.clustering_notes import ignored_eps_notes
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.notes import Information
@@ -84,4 +85,6 @@ def _rerun(
     settings = settings_for_stage(read_manifest(output), stage, configured.explicit)
     inherited = not_default(settings, without=configured.explicit)
     say(Information(f"other settings are those of {output}: {inherited or 'the defaults'}"))
+    for note in ignored_eps_notes(settings, configured.explicit):
+        say(note)
     return run_extractions(output, settings, stage, say, progress, force=force, flagged=configured.flagged)

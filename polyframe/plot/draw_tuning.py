@@ -1,4 +1,4 @@
-"""Draw the results of many settings against `eps`, with one line for each `min_samples`."""
+"""Draw the results of many settings against `eps`, with one line for each combination of the others."""
 
 import math
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from polyframe.core.errors import UsageError, first_line, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
+from polyframe.core.settings import Settings
 from polyframe.core.tables import TUNING
 from polyframe.plot.image_axes import SMALL_POINTS, check_axes, set_title_lines, style_chart, write_note
 from polyframe.plot.line_styles import cluster_style
@@ -19,6 +20,8 @@ _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _CURRENT: Final = "#555555"
 _MOST_LISTED: Final = 8
 _MOST_TICKS: Final = 10
+#: The settings that have one value on each line.
+_OF_A_LINE: Final = ("cluster_method", "split", "min_samples")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,9 @@ TUNING_KINDS: Final = tuple(_QUANTITIES)
 
 
 def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
-    """Draw a quantity against `eps`, with one line for each `min_samples`.
+    """Draw a quantity against `eps`, with one line for each combination of the other settings.
+
+    HDBSCAN has no `eps`, so its lines are horizontal.
 
     Parameters
     ----------
@@ -110,15 +115,25 @@ def tuning_columns(table: Frame) -> pl.DataFrame:
     """
     frame = data_frame(table, "table")
     known = [column for column in TUNING.schema if column in map(clean_name, frame.columns)]
-    return columns_of(frame, "table", TUNING.schema, known)
+    columns = columns_of(frame, "table", TUNING.schema, known)
+    # Tables of earlier versions do not have these.
+    return columns.with_columns(
+        pl.lit(getattr(Settings, name)).alias(name)
+        for name in ("cluster_method", "split")
+        if name not in columns.columns
+    )
 
 
 def _draw(table: pl.DataFrame, ax: Axes, quantity: _Quantity) -> None:
     highest = 0.0
-    lines = table.sort("min_samples", "eps").partition_by("min_samples", maintain_order=True)
+    span = table["eps"].drop_nulls()
+    ends = [span.min(), span.max()] if len(span) else [0.0, 1.0]
+    lines = table.sort(*_OF_A_LINE, "eps").partition_by(_OF_A_LINE, maintain_order=True)
     # The first is on top; the others have larger markers, visible if lines coincide.
     for k, rows in reversed(list(enumerate(lines))):
         style = cluster_style(k, on_image=False)
+        if rows["eps"].null_count():
+            rows = pl.concat([rows, rows]).with_columns(pl.Series("eps", ends, pl.Float64))
         eps, values = rows["eps"].to_numpy(), quantity.value(rows).cast(pl.Float64).to_numpy()
         order = len(lines) - k
         if quantity.band:
@@ -135,18 +150,30 @@ def _draw(table: pl.DataFrame, ax: Axes, quantity: _Quantity) -> None:
             marker=_MARKERS[k % len(_MARKERS)],
             markersize=4 + 1.8 * min(k, 4),
             zorder=2 + order,
-            label=f"min_samples {rows['min_samples'][0]}",
+            label=_label(rows),
         )
         highest = max([highest, *(value for value in values if value == value)])
         current = rows.with_columns(quantity.value(rows).alias("value")).filter("current")
         if not current.is_empty():
-            _mark_current(ax, current["eps"][0], current["value"][0], current["min_samples"][0])
+            _mark_current(ax, current["eps"][0], current["value"][0], _label(current))
     _style_axes(table, ax, quantity, highest)
 
 
-def _mark_current(ax: Axes, eps: float, value: float | None, min_samples: int) -> None:
+def _label(rows: pl.DataFrame) -> str:
+    """Return the settings of a line; of the method and the split only if they are not the defaults."""
+    method, split, min_samples = rows.select(_OF_A_LINE).row(0)
+    words = [f"min_samples {min_samples}"]
+    words += [method] if method != Settings.cluster_method else []
+    words += [f"split {split}"] if split != Settings.split else []
+    return ", ".join(words)
+
+
+def _mark_current(ax: Axes, eps: float, value: float | None, settings: str) -> None:
     """Mark the setting of the output: a line at its eps, a ring around its value."""
-    ax.axvline(eps, color=_CURRENT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
+    made_with = settings
+    if "hdbscan" not in settings:
+        made_with = f"eps {eps:g}, {settings}"
+        ax.axvline(eps, color=_CURRENT, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
     if value is not None and value == value:
         ax.plot(
             [eps],
@@ -160,12 +187,12 @@ def _mark_current(ax: Axes, eps: float, value: float | None, min_samples: int) -
             zorder=20,
             clip_on=False,
             gid="current",
-            label=f"as made: eps {eps:g}, min_samples {min_samples}",
+            label=f"as made: {made_with}",
         )
 
 
 def _style_axes(table: pl.DataFrame, ax: Axes, quantity: _Quantity, highest: float) -> None:
-    values = table["eps"].unique().sort().to_list()
+    values = table["eps"].drop_nulls().unique().sort().to_list()
     style_chart(ax, "eps", quantity.axis)
     if values:
         ticks = values if len(values) <= _MOST_TICKS else MaxNLocator(_MOST_TICKS).tick_values(0, 1)

@@ -46,6 +46,8 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rows of the table labels, in a cluster or in none.
     groups, clusters : int
         Groups with a mark; clusters before `min_threshold` is applied.
+    groups_too_large : int
+        Groups in which too many marks overlap for `hdbscan` or `split`.
     clusters_thinned : int
         Clusters with more contour levels than `max_levels`, of which evenly spaced ones were written.
     reasons : dict
@@ -69,6 +71,7 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_outliers: Count
     groups: Count
     clusters: Count
+    groups_too_large: Count
     clusters_thinned: Count
     reasons: dict[str, Count]
 
@@ -124,6 +127,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_outliers: Count | msgspec.UnsetType = msgspec.UNSET
     groups: Count | msgspec.UnsetType = msgspec.UNSET
     clusters: Count | msgspec.UnsetType = msgspec.UNSET
+    groups_too_large: Count | msgspec.UnsetType = msgspec.UNSET
     clusters_thinned: Count | msgspec.UnsetType = msgspec.UNSET
     reasons: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
     tools: list[str] | msgspec.UnsetType = msgspec.UNSET

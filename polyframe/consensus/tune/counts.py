@@ -1,14 +1,19 @@
 """Cluster the marks of one partition with many settings, and count the clusters."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.consensus.clustering import cluster_labels, cluster_members, core_marks
-from polyframe.consensus.group_clusters import LargeGroup, divided_by_size
+from polyframe.consensus.clustering import cluster_members, core_marks
+from polyframe.consensus.group_clusters import (
+    LargeGroup,
+    divided_by_size,
+    labels_before_splits,
+    split_small_groups,
+)
 from polyframe.consensus.marks import (
     Distances,
     GroupedMarks,
@@ -16,7 +21,7 @@ from polyframe.consensus.marks import (
     member_pairs,
     neighbour_distances,
 )
-from polyframe.consensus.tune.parse_grid import Grid
+from polyframe.consensus.tune.parse_grid import Combination, Grid
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.averages import cluster_consensus
@@ -33,9 +38,12 @@ COUNTED: Final = (
 )
 
 
+_NO_CORES: Final = np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True)
 class Tally:
-    """Counts of a partition; s settings, in the order of `Grid.settings`.
+    """Counts of a partition; s settings, in the order of `Grid.combinations`.
 
     Attributes
     ----------
@@ -62,14 +70,17 @@ class _Clustering:
 
     Attributes
     ----------
+    labels : (n,) int32
+        The cluster of each mark within its group; -1 for an outlier.
     cluster : (n,) int32
         The cluster of each mark, numbered from 0 over all groups; -1 for an outlier.
     members, member_offsets : (m,) int64 and (c + 1,) int64
         The marks of each cluster.
     cores : (k,) int64
-        Positions of the core marks.
+        Positions of the core marks, of clusters of DBSCAN that are not split.
     """
 
+    labels: NDArray[np.int32]
     cluster: NDArray[np.int32]
     members: Ints
     member_offsets: Ints
@@ -117,18 +128,24 @@ def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, e
     The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
     clusters, for all pairs that any setting puts into one cluster. The rest is cheap array arithmetic.
     """
-    near = neighbour_distances(marks, max(grid.eps), engine)
-    clusterings = {setting: _clustering(marks, near, *setting) for setting in grid.settings}
+    near = neighbour_distances(marks, 1.0 if "hdbscan" in grid.cluster_method else max(grid.eps), engine)
+    before_splits = {
+        setting: _clustering(marks, near, setting) for setting in replace(grid, split=("none",)).combinations
+    }
     # Clusters of a smaller `eps` or a larger `min_samples` are mostly parts of others.
-    widest_first = [clusterings[eps, least] for least in grid.min_samples for eps in reversed(grid.eps)]
-    pairs = _pairs_in_any_clustering(marks, widest_first)
+    widest_first = sorted(before_splits, key=lambda setting: (setting.min_samples, -(setting.eps or 0)))
+    pairs = _pairs_in_any_clustering(marks, [before_splits[setting] for setting in widest_first])
     within = Distances(*pairs, distances_between(marks, pairs, near, engine))
+    clusterings = {
+        setting: _split(marks, before_splits[setting._replace(split="none")], within, setting, engine)
+        for setting in grid.combinations
+    }
     counts = {name: np.zeros(len(clusterings), np.int64) for name in COUNTED}
     largest = np.zeros(len(clusterings), np.int64)
     consensus = []
     group = marks.group
-    smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
-    for k, ((eps, least), clustering) in enumerate(clusterings.items()):
+    smaller = _with_smaller_eps(grid)
+    for k, (setting, clustering) in enumerate(clusterings.items()):
         sizes = clustering.sizes
         group_of_cluster = group[clustering.members[clustering.member_offsets[:-1]]]
         kept = sizes / marks.n_classifications[group_of_cluster] > min_threshold
@@ -141,8 +158,8 @@ def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, e
         counts["groups_with_clusters"][k] = len(np.unique(group_of_cluster))
         counts["clustered"][k] = len(clustering.members)
         counts["doubled_clusters"][k] = doubled.sum()
-        if eps in smaller_eps:
-            counts["merged_clusters"][k] = _count_merges(clusterings[smaller_eps[eps], least], clustering)
+        if setting in smaller:
+            counts["merged_clusters"][k] = _count_merges(clusterings[smaller[setting]], clustering)
         largest[k] = sizes.max(initial=0)
     return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
 
@@ -152,17 +169,17 @@ def _count_large_group(
 ) -> Tally:
     """Cluster one group with every setting; each distance is computed once if they can be kept."""
     group = LargeGroup(marks, positions, engine)
-    counts = {name: np.zeros(len(grid.settings), np.int64) for name in COUNTED}
-    largest = np.zeros(len(grid.settings), np.int64)
+    counts = {name: np.zeros(len(grid.combinations), np.int64) for name in COUNTED}
+    largest = np.zeros(len(grid.combinations), np.int64)
     consensus = []
     n_classifications = marks.n_classifications[marks.group[positions[0]]]
     classification = group.outlines.classification
-    smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
-    clusterings: dict[tuple[float, int], _Clustering] = {}
-    for k, (eps, least) in enumerate(grid.settings):
-        found = group.clusters(eps, least)
+    smaller = _with_smaller_eps(grid)
+    clusterings: dict[Combination, _Clustering] = {}
+    for k, setting in enumerate(grid.combinations):
+        found = group.clusters(setting.settings)
         members, offsets = cluster_members(found.labels, np.array([0, len(positions)]))
-        clustering = _Clustering(found.labels, members, offsets, np.flatnonzero(found.core))
+        clustering = _Clustering(found.labels, found.labels, members, offsets, np.flatnonzero(found.core))
         sizes = clustering.sizes
         kept = sizes / n_classifications > min_threshold
         consensus.append(found.consensus[kept])
@@ -173,26 +190,48 @@ def _count_large_group(
         counts["groups_with_clusters"][k] = len(sizes) > 0
         counts["clustered"][k] = len(members)
         counts["doubled_clusters"][k] = (volunteers < sizes).sum()
-        clusterings[eps, least] = clustering
+        if setting in smaller:
+            counts["merged_clusters"][k] = _count_merges(clusterings[smaller[setting]], clustering)
+        clusterings[setting] = clustering
         largest[k] = sizes.max(initial=0)
-    for k, (eps, least) in enumerate(grid.settings):
-        if eps in smaller_eps:
-            smaller = clusterings[smaller_eps[eps], least]
-            counts["merged_clusters"][k] = _count_merges(smaller, clusterings[eps, least])
     return Tally(1, len(positions), counts, largest, tuple(consensus))
 
 
-def _clustering(marks: GroupedMarks, near: Distances, eps: float, min_samples: int) -> _Clustering:
-    close = near.distances <= eps
-    left, right = near.left[close], near.right[close]
-    labels = cluster_labels(
-        marks.group_offsets, left, right, near.distances[close], eps=eps, min_samples=min_samples
-    )
+def _clustering(marks: GroupedMarks, near: Distances, setting: Combination) -> _Clustering:
+    """Return the clusters of one setting before any is split."""
+    if setting.eps is None:
+        return _clusters_of(marks, labels_before_splits(marks, near, setting.settings), _NO_CORES)
+    close = near.distances <= setting.eps
+    close_pairs = Distances(near.left[close], near.right[close], near.distances[close])
+    labels = labels_before_splits(marks, close_pairs, setting.settings)
+    cores = core_marks(len(labels), close_pairs.left, close_pairs.right, setting.min_samples)
+    return _clusters_of(marks, labels, np.flatnonzero(cores))
+
+
+def _split(
+    marks: GroupedMarks, clustering: _Clustering, within: Distances, setting: Combination, engine: str
+) -> _Clustering:
+    if setting.split == "none":
+        return clustering
+    labels = split_small_groups(marks, clustering.labels, within, setting.min_samples, engine)
+    return _clusters_of(marks, labels, _NO_CORES)
+
+
+def _with_smaller_eps(grid: Grid) -> dict[Combination, Combination]:
+    """Return for clusters of DBSCAN that are not split the setting with the next smaller `eps`."""
+    smaller_eps = dict(zip(grid.eps[1:], grid.eps, strict=False))
+    return {
+        setting: setting._replace(eps=smaller_eps[setting.eps])
+        for setting in grid.combinations
+        if setting.eps in smaller_eps and setting.split == "none"
+    }
+
+
+def _clusters_of(marks: GroupedMarks, labels: NDArray[np.int32], cores: Ints) -> _Clustering:
     members, member_offsets = cluster_members(labels, marks.group_offsets)
     cluster = np.full(len(labels), -1, np.int32)
     cluster[members] = np.repeat(np.arange(len(member_offsets) - 1), np.diff(member_offsets))
-    cores = np.flatnonzero(core_marks(len(labels), left, right, min_samples))
-    return _Clustering(cluster, members, member_offsets, cores)
+    return _Clustering(labels, cluster, members, member_offsets, cores)
 
 
 def _pairs_in_any_clustering(marks: GroupedMarks, clusterings: Sequence[_Clustering]) -> Pairs:

@@ -1,12 +1,14 @@
-"""Parse and check the values of `eps` and `min_samples` to compare: numbers, lists and ranges."""
+"""Parse and check the values to compare: numbers, lists and ranges of `eps` and `min_samples`, and words."""
 
 import contextlib
 import math
+import typing
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
+from polyframe.core.choices import ClusterMethod, Split
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list
 from polyframe.core.scalar_checks import as_builtin
@@ -15,6 +17,8 @@ from polyframe.core.settings import Settings
 #: A value, several, or a string such as `0.2:0.9:0.1` or `0.3,0.5`.
 EpsValues = str | float | Iterable[float]
 MinSamplesValues = str | int | Iterable[int]
+#: A word, several, or a string such as `dbscan,hdbscan`.
+WordValues = str | Iterable[str]
 
 DEFAULT_EPS: Final = "0.1:0.9:0.1"
 DEFAULT_MIN_SAMPLES: Final = "2,3,4"
@@ -25,11 +29,32 @@ _LARGEST_MIN_SAMPLES: Final = 1_000_000_000
 _DIGITS: Final = 12
 
 Number = TypeVar("Number", int, float)
+_Word = TypeVar("_Word", bound=str)
+
+
+class Combination(NamedTuple):
+    """Settings to compare with others; `eps` is None for HDBSCAN, which ignores it."""
+
+    eps: float | None
+    min_samples: int
+    cluster_method: ClusterMethod = "dbscan"
+    split: Split = "none"
+
+    @property
+    def settings(self) -> Settings:
+        """As settings, with the defaults of all others."""
+        return Settings().replace(self._asdict())
+
+
+def combination_of(settings: Settings) -> Combination:
+    """Return the settings that are compared."""
+    eps = None if settings.cluster_method == "hdbscan" else settings.eps
+    return Combination(eps, settings.min_samples, settings.cluster_method, settings.split)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The settings to compare: each `eps` with each `min_samples`.
+    """The settings to compare: each with each.
 
     Attributes
     ----------
@@ -37,18 +62,43 @@ class Grid:
         Distinct fractions in ascending order.
     min_samples : tuple of int
         Distinct values in ascending order.
+    cluster_method : tuple of str
+        Distinct words; empty for that of the marks.
+    split : tuple of str
+        Distinct words; empty for that of the marks.
     """
 
     eps: tuple[float, ...]
     min_samples: tuple[int, ...]
+    cluster_method: tuple[ClusterMethod, ...] = ("dbscan",)
+    split: tuple[Split, ...] = ("none",)
 
     @property
-    def settings(self) -> list[tuple[float, int]]:
-        """All pairs of `eps` and `min_samples`, in the order of the table."""
-        return [(eps, least) for eps in self.eps for least in self.min_samples]
+    def combinations(self) -> list[Combination]:
+        """All combinations, in the order of the table."""
+        return [
+            Combination(eps, least, method, split)
+            for method in self.cluster_method
+            for split in self.split
+            for eps in ((None,) if method == "hdbscan" else self.eps)
+            for least in self.min_samples
+        ]
+
+    def with_defaults(self, settings: Settings) -> "Grid":
+        """Return the grid with words from some settings if it has none of its own."""
+        return replace(
+            self,
+            cluster_method=self.cluster_method or (settings.cluster_method,),
+            split=self.split or (settings.split,),
+        )
 
 
-def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None = None) -> Grid:
+def grid_of(
+    eps: EpsValues | None = None,
+    min_samples: MinSamplesValues | None = None,
+    cluster_method: WordValues | None = None,
+    split: WordValues | None = None,
+) -> Grid:
     """Parse the values to compare.
 
     Parameters
@@ -59,11 +109,13 @@ def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None =
         `numpy.arange` gives 0.3 and not 0.30000000000000004. Default: 0.1 to 0.9 in steps of 0.1.
     min_samples : str, int or iterable of int, optional
         The same with integers; `2:5` is a range in steps of 1. Default: 2, 3, 4.
+    cluster_method, split : str or iterable of str, optional
+        Words, several, or a list such as `dbscan,hdbscan`. Default: none.
 
     Raises
     ------
     UsageError
-        If a value is not a number or is out of range; if there are no settings, or more than 1,000.
+        If a value is not valid; if there are no settings, or more than 1,000.
     """
     grid = Grid(
         _values("eps", DEFAULT_EPS if eps is None else eps, _as_eps, "start:stop:step", 3),
@@ -74,9 +126,25 @@ def grid_of(eps: EpsValues | None = None, min_samples: MinSamplesValues | None =
             "start:stop",
             2,
         ),
+        _words("cluster_method", cluster_method, typing.get_args(ClusterMethod)),
+        _words("split", split, typing.get_args(Split)),
     )
-    _check_number(len(grid.eps) * len(grid.min_samples), "eps and min_samples")
+    ways = max(len(grid.cluster_method), 1) * max(len(grid.split), 1)
+    _check_number(len(grid.eps) * len(grid.min_samples) * ways, "eps and min_samples")
     return grid
+
+
+def _words(name: str, values: WordValues | None, choices: tuple[_Word, ...]) -> tuple[_Word, ...]:
+    """Return the distinct words in alphabetical order, as the table is sorted."""
+    if values is None:
+        return ()
+    words = values.split(",") if isinstance(values, str) else as_list(values)
+    named = [word.strip() if isinstance(word, str) else word for word in words]
+    for word in named:
+        Settings().replace({name: word})
+    if not named:
+        raise UsageError(f"{name}: no value to try; expected a list such as {','.join(choices)}")
+    return tuple(choice for choice in sorted(choices) if choice in named)
 
 
 def _values(

@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 
 from polyframe.consensus.tune.counts import COUNTED, Tally
-from polyframe.consensus.tune.parse_grid import Grid
+from polyframe.consensus.tune.parse_grid import Combination, Grid
 from polyframe.core.arrays import Floats
 from polyframe.core.tables import TUNING
 
 
-def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int] | None) -> pl.DataFrame:
+def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | None) -> pl.DataFrame:
     """Add up the counts of all partitions.
 
     Parameters
@@ -20,22 +20,24 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int
         In any order.
     grid : Grid
         The settings of the tallies.
-    current : (float, int) or None
-        `eps` and `min_samples` of the output; None if it has no reductions.
+    current : Combination or None
+        The settings of the output; None if it has no reductions.
 
     Returns
     -------
     polars.DataFrame
         The table `polyframe.core.tables.TUNING`: one row for each setting.
     """
-    settings = grid.settings
+    settings = grid.combinations
     zeros = np.zeros(len(settings), np.int64)
     counts = {name: sum((tally.counts[name] for tally in tallies), zeros) for name in COUNTED}
     groups, marks = sum(tally.groups for tally in tallies), sum(tally.marks for tally in tallies)
     largest = np.max([zeros, *(tally.largest for tally in tallies)], axis=0)
     quartiles = [_quartiles([tally.consensus[k] for tally in tallies]) for k in range(len(settings))]
-    smallest_eps = pl.col("eps") == grid.eps[0]
-    frame = pl.DataFrame(settings, schema={"eps": pl.Float64, "min_samples": pl.Int64}, orient="row")
+    # How many clusters merge is only known for those of DBSCAN that are not split.
+    may_merge = (pl.col("eps") > grid.eps[0]) & (pl.col("split") == "none")
+    compared = (*Combination._fields,)
+    frame = pl.DataFrame(settings, schema={name: TUNING.schema[name] for name in compared}, orient="row")
     frame = frame.with_columns(
         pl.Series("current", [setting == current for setting in settings], pl.Boolean),
         pl.Series("groups", np.full(len(settings), groups)),
@@ -48,7 +50,7 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: tuple[float, int
         ),
     ).with_columns(
         (pl.col("marks") - pl.col("clustered")).alias("outliers"),
-        pl.when(~smallest_eps).then("merged_clusters").alias("merged_clusters"),
+        pl.when(may_merge).then("merged_clusters").alias("merged_clusters"),
     )
     return TUNING.conform(
         frame.with_columns(

@@ -60,7 +60,7 @@ _RASTERISATION: Final = ("rasterisation", "rasterization")
 _REDUCER_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.metadata["in_reducer"])
 #: The reducers of sub-tasks, which the reference tool writes into its files.
 _DETAILS: Final = "details"
-_CLUSTERING: Final = ("eps", "min_samples")
+_CLUSTERING: Final = ("eps", "min_samples", "cluster_method", "split")
 _TYPES: Final = typing.get_type_hints(Settings)
 _Result = TypeVar("_Result")
 _PLAIN_SETTINGS: Final = tuple(f.name for f in fields(Settings) if f.name != "drawing_tasks")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from polyframe.consensus.tune.parse_grid import grid_of
 from polyframe.core.errors import UsageError
+from polyframe.core.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,10 @@ def test_values_of_min_samples(argument, values) -> None:
 
 
 def test_settings_are_all_pairs_in_order() -> None:
-    assert grid_of("0.3,0.5", "2,3").settings == [(0.3, 2), (0.3, 3), (0.5, 2), (0.5, 3)]
+    assert [
+        (setting.eps, setting.min_samples)
+        for setting in grid_of("0.3,0.5", "2,3").with_defaults(Settings()).combinations
+    ] == [(0.3, 2), (0.3, 3), (0.5, 2), (0.5, 3)]
 
 
 @pytest.mark.parametrize(

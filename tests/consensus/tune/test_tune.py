@@ -28,9 +28,12 @@ EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]
 MIN_SAMPLES = [1, 2, 3, 4]
 
 
-def row_from_reduction(marks: Any, eps: float, min_samples: int, **options: Any) -> dict[str, Any]:
+COMPARED = ("eps", "min_samples", "cluster_method", "split")
+
+
+def row_from_reduction(marks: Any, setting: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Count the clusters of a full reduction with one setting, by its tables."""
-    reduction = pf.reduce(marks, eps=eps, min_samples=min_samples, **options)
+    reduction = pf.reduce(marks, **setting, **options)
     groups, labels = reduction.groups, reduction.labels.filter(pl.col("cluster_label") >= 0)
     cluster = ["workflow_id", "subject_id", "task", "frame", "tool", "cluster_label"]
     clusters = labels.group_by(cluster).agg(
@@ -40,8 +43,7 @@ def row_from_reduction(marks: Any, eps: float, min_samples: int, **options: Any)
     n_outliers, n_marks = int(groups["n_outliers"].sum()), int(groups["n_marks"].sum())
     n_clusters = int(groups["n_clusters"].sum())
     return {
-        "eps": eps,
-        "min_samples": min_samples,
+        **setting,
         "groups": groups.height,
         "marks": n_marks,
         "clusters": n_clusters,
@@ -64,8 +66,7 @@ def check(marks: Any, table: pl.DataFrame, **options: Any) -> None:
     """Compare each row of a table of settings with a reduction."""
     assert table.schema == TUNING.schema
     expected = [
-        row_from_reduction(marks, eps, min_samples, **options)
-        for eps, min_samples in table.select("eps", "min_samples").rows()
+        row_from_reduction(marks, setting, **options) for setting in table.select(COMPARED).to_dicts()
     ]
     exact = [name for name in expected[0] if "consensus" not in name]
     assert table.select(exact).to_dicts() == [{name: row[name] for name in exact} for row in expected]
@@ -97,6 +98,53 @@ def test_counts_equal_those_of_reductions_of_a_real_project(cat_project: Path) -
         cat_project / "cat-project-classifications.csv", cat_project / "cat_project_extractor_config.yaml"
     )
     check(extraction, pf.tune(extraction, eps=EPS[1:], min_samples=[2, 3]))
+
+
+BOTH = {"cluster_method": "dbscan,hdbscan", "split": ["none", "doubled"]}
+
+
+def test_methods_and_splits_are_compared_too(partitioned: Path) -> None:
+    table = pf.tune(partitioned, eps="0.5,1", min_samples=[2, 3], jobs=1, **BOTH)
+    expected = [
+        (eps, least, method, split)
+        for method, several in (("dbscan", (0.5, 1.0)), ("hdbscan", (None,)))
+        for split in ("doubled", "none")
+        for eps in several
+        for least in (2, 3)
+    ]
+    assert table.select(COMPARED).rows() == expected
+    check(partitioned, table, min_threshold=0.3)
+    known = (pl.col("eps") == 1) & (pl.col("split") == "none")
+    assert (
+        table["merged_clusters"].is_not_null().to_list()
+        == table.select(known.fill_null(value=False))["eps"].to_list()
+    )
+    # At 1 neighbours are joined, and splits bring them back.
+    wide = table.filter(pl.col("eps") == 1)
+    assert wide["split"].to_list() == ["doubled", "doubled", "none", "none"]
+    assert wide["doubled_clusters"].to_list()[2] > 3 * wide["doubled_clusters"].to_list()[0]
+    assert wide["clusters"].to_list()[2] < wide["clusters"].to_list()[0]
+
+
+def test_methods_and_splits_default_to_those_of_the_output(small_export: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pf.run(small_export, out, jobs=1, cluster_method="hdbscan", split="doubled", min_samples=3)
+    table = pf.tune(out, min_samples="2,3")
+    assert table.select(*COMPARED, "current").rows() == [
+        (None, 2, "hdbscan", "doubled", False),
+        (None, 3, "hdbscan", "doubled", True),
+    ]
+    notes: list[str] = []
+    assert not pf.tune(out, cluster_method="dbscan", split="none", say=notes.append)["current"].any()
+    assert notes[-1] == (
+        f"{out} was made with min_samples 3, cluster_method hdbscan, split doubled, which is not among these"
+    )
+    pf.tune(out, eps=0.3, cluster_method="hdbscan", min_samples=3, say=notes.append)
+    assert "eps is ignored, since cluster_method is hdbscan" in notes
+    with pytest.raises(UsageError, match="cluster_method must be one of dbscan, hdbscan"):
+        pf.tune(out, cluster_method="optics")
+    with pytest.raises(UsageError, match="split: no value to try; expected a list such as none,doubled"):
+        pf.tune(out, split=[])
 
 
 @pytest.mark.parametrize("repeats", ["first", "all"])
@@ -229,11 +277,12 @@ def test_squares_in_a_row(positions: list[tuple[float, int]]) -> None:
 @given(POSITIONS, st.sampled_from([1, 1000]))
 def test_large_groups_have_the_same_counts(positions: list[tuple[float, int]], duplicates: int) -> None:
     squares = squares_at(positions)
-    expected = pf.tune(squares, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+    settings = {"eps": [0.3, 0.7, 0.85], "min_samples": MIN_SAMPLES, **BOTH}
+    expected = pf.tune(squares, engine="shapely", **settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(group_clusters, "LARGE_GROUP", 2)
         patch.setattr(repeated_outlines, "MANY_DUPLICATES", duplicates)
-        table = pf.tune(squares, eps=EPS, min_samples=MIN_SAMPLES, engine="shapely")
+        table = pf.tune(squares, engine="shapely", **settings)
     quartiles = cs.starts_with("consensus_")
     assert table.select(~quartiles).equals(expected.select(~quartiles))
     for name in table.select(quartiles).columns:
