@@ -1,9 +1,9 @@
-"""Test intersection areas by crossings of outlines: by hand, and against GEOS."""
+"""Test intersection areas by crossings of outlines; `test_areas_of_engines` has the tests of all engines."""
 
 import numpy as np
 import pytest
 import shapely
-from area_cases import BY_HAND, DEGENERATE, FRAME, UNIT, scribble, star, zigzag
+from area_cases import BY_HAND, FRAME, UNIT, scribble, star
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapely import Polygon
@@ -20,19 +20,6 @@ def areas_of_all_pairs(polygons, engine=crossing_intersection_areas):
     return engine(marks, *np.triu_indices(len(marks)))
 
 
-def assert_as_geos(polygons, tolerance=1e-12):
-    """Compare all pairs, also of a polygon with itself: areas relative to the smaller one."""
-    marks = np.array(polygons, dtype=object)
-    assert np.all(shapely.is_valid(marks))
-    left, right = np.triu_indices(len(marks))
-    sizes = shapely.area(marks)
-    areas = crossing_intersection_areas(marks, left, right)
-    overlaid = shapely_intersection_areas(marks, left, right)
-    assert np.all(np.abs(areas - overlaid) <= tolerance * np.minimum(sizes[left], sizes[right]))
-    assert areas[left == right] == pytest.approx(sizes, rel=1e-13)
-    assert np.array_equal(areas, crossing_intersection_areas(marks, right, left))
-
-
 @pytest.fixture
 def without_geos(monkeypatch):
     """Fail if the area of a pair is left to GEOS."""
@@ -44,13 +31,10 @@ def without_geos(monkeypatch):
     monkeypatch.setattr(crossing_areas, "shapely_intersection_areas", none)
 
 
-@pytest.mark.parametrize("name", [name for name in BY_HAND if "columns" not in name])
-def test_areas_worked_by_hand(name, without_geos):
-    one, other, area = BY_HAND[name]
-    for turn in (0, 90, 180, 270):
-        pair = [rotate(one, turn, origin=(0, 0)), rotate(other, turn, origin=(0, 0))]
-        for marks in (pair, pair[::-1], [shapely.reverse(mark) for mark in pair]):
-            assert areas_of_all_pairs(marks)[1] == pytest.approx(area, rel=1e-13, abs=1e-14)
+def test_pairs_of_single_parts_are_not_left_to_geos(without_geos):
+    for name, (one, other, area) in BY_HAND.items():
+        if name != "two columns and a beam":
+            assert areas_of_all_pairs([one, other])[1] == pytest.approx(area, rel=1e-13, abs=1e-14), name
 
 
 def test_several_parts_are_left_to_geos():
@@ -67,27 +51,6 @@ def test_areas_of_several_parts_only_are_not_rounded():
     ]
 
 
-def test_no_pairs():
-    none = np.array([], dtype=np.int64)
-    assert crossing_intersection_areas(np.array([], dtype=object), none, none).tolist() == []
-    areas = crossing_intersection_areas(np.array([UNIT], dtype=object), none, none)
-    assert (areas.dtype, areas.tolist()) == (np.float64, [])
-
-
-@pytest.mark.filterwarnings("ignore:invalid value")
-def test_polygons_without_an_area_share_none():
-    marks = [None, Polygon(), UNIT, Polygon([(0, 0), (1, 0), (2, 0)]), Polygon([(0, 0), (0, 1), (0, 2)])]
-    areas = areas_of_all_pairs(marks)
-    assert np.count_nonzero(areas) == 1
-    assert areas.max() == 1
-
-
-@pytest.mark.parametrize("marks", DEGENERATE.values(), ids=DEGENERATE)
-def test_degenerate_marks(marks):
-    assert_as_geos(marks)
-    assert_as_geos([rotate(mark, 90, origin=(0, 0)) for mark in marks])
-
-
 def test_points_that_are_repeated():
     marks = [Polygon([(0, 0), (0, 0), (4, 0), (4, 0), (4, 3), (0, 3), (0, 3)]), UNIT]
     assert areas_of_all_pairs(marks).tolist() == [12, 1, 1]
@@ -97,39 +60,6 @@ def test_points_that_are_repeated():
 def test_drawn_outlines(make_cluster, snap, without_geos):
     marks = make_cluster(8, vertices=350, snap=snap)
     assert np.all(areas_of_all_pairs(marks) > 0)
-
-
-@pytest.mark.parametrize("snap", [0, 1, 10])
-def test_drawn_outlines_as_geos(make_cluster, snap):
-    assert_as_geos(make_cluster(8, vertices=350, snap=snap))
-
-
-def test_outlines_with_holes():
-    rng = np.random.default_rng(3)
-    marks = [star(rng, 60, 0.1, 2).difference(star(rng, 20, 0.4, 0.8)) for _ in range(6)]
-    assert all(mark.interiors for mark in marks)
-    assert_as_geos([*marks, UNIT, FRAME])
-
-
-def test_long_strokes_that_are_nearly_parallel():
-    assert_as_geos([zigzag(60, angle) for angle in (0, 1e-12, 1e-7, 1e-3, 30, 90)], 1e-11)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32), st.integers(5, 60), st.sampled_from([0.1, 0.9]))
-def test_random_stars(seed, vertices, jitter):
-    rng = np.random.default_rng(seed)
-    assert_as_geos([star(rng, vertices, jitter) for _ in range(4)], tolerance=1e-10)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32), st.integers(5, 120), st.booleans())
-def test_random_scribbles(seed, vertices, snap):
-    """Test scribbles; if they are snapped to integers, many edges and vertices are the same."""
-    rng = np.random.default_rng(seed)
-    marks = [scribble(rng, vertices, snap) for _ in range(4)]
-    assume(all(mark.area > 0.1 for mark in marks))
-    assert_as_geos(marks, tolerance=1e-10)
 
 
 @settings(max_examples=60, deadline=None)
@@ -147,16 +77,12 @@ def test_shared_edges_and_vertices_off_the_grid(seed, angle, size):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32), st.integers(-40, 40), st.integers(-1000, 1000), st.integers(-1000, 1000))
-def test_scaling_and_moving(seed, power, x, y):
+@given(st.integers(0, 2**32), st.integers(-1000, 1000), st.integers(-1000, 1000))
+def test_moves_on_a_grid_change_nothing(seed, x, y):
     rng = np.random.default_rng(seed)
     marks = [shapely.set_precision(star(rng, 12), 2.0**-20) for _ in range(3)]
-    areas = areas_of_all_pairs(marks)
-    factor = 2.0**power
-    scaled = areas_of_all_pairs([scale(mark, factor, factor, origin=(0, 0)) for mark in marks])
-    assert np.array_equal(scaled, areas * factor**2)  # exact, for a power of two
     moved = areas_of_all_pairs([translate(mark, x, y) for mark in marks])
-    assert np.array_equal(moved, areas)  # exact: on a grid, moves lose no digits
+    assert np.array_equal(moved, areas_of_all_pairs(marks))
 
 
 def test_tiny_outlines_far_away_keep_their_precision(without_geos):
@@ -167,12 +93,6 @@ def test_tiny_outlines_far_away_keep_their_precision(without_geos):
     ]
     far = [translate(mark, 1e6, -1e6) for mark in near]
     assert np.array_equal(areas_of_all_pairs(far), areas_of_all_pairs(near))
-
-
-def test_a_small_mark_in_a_large_one_keeps_its_precision():
-    small = Polygon([(0, 0), (3e-6, 1e-6), (1e-6, 2e-6)])
-    large = Polygon([(-1e6, -1e6), (1e6, -1e6), (0, 1e6)])
-    assert areas_of_all_pairs([large, small])[1] == pytest.approx(small.area, rel=1e-13)
 
 
 @pytest.mark.parametrize("size", [50, 2000, 100_000])
