@@ -12,11 +12,19 @@ from polyframe.consensus.reduce import cluster_keys, clusters_above_threshold
 from polyframe.core.arrays import Ints
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.ragged import flatten, list_column, nested_list_column, offsets_of, positions_of
+from polyframe.core.ragged import (
+    binary_column,
+    flatten,
+    list_column,
+    nested_list_column,
+    offsets_of,
+    positions_of,
+)
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, GROUP_KEYS
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
+from polyframe.geometry.wkb import rings_to_wkb
 
 
 def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
@@ -38,7 +46,7 @@ def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
         nested_list_column("contours_y", rings.y, rings.ring_offsets, rings.offsets),
         list_column("contours_area", rings.areas, rings.offsets),
         list_column("contours_level", rings.levels, rings.offsets),
-        pl.Series("geometry", shapely.to_wkb(_first_levels(rings)).tolist(), pl.Binary),
+        binary_column("geometry", *_first_levels_as_wkb(rings)),
     )
     return CONTOURS.conform(contours)
 
@@ -139,16 +147,11 @@ def _contour_rings(polygons: NDArray[Any], offsets: Ints, settings: Settings) ->
     return engine_named(settings.engine).contour_rings(polygons, offsets, settings.max_levels)
 
 
-def _first_levels(rings: LevelRings) -> NDArray[Any]:
-    """Return level 1 of each cluster as a polygon; empty without levels, if a grid misses the cluster."""
-    outlines = np.full(len(rings.available), shapely.Polygon(), dtype=object)
-    with_levels = np.flatnonzero(np.diff(rings.offsets))
-    first = rings.offsets[with_levels]
-    sizes = np.diff(rings.ring_offsets)[first]
-    points = positions_of(rings.ring_offsets[first], sizes)
-    outlines[with_levels] = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON,
-        np.column_stack([rings.x[points], rings.y[points]]),
-        (offsets_of(sizes), np.arange(len(first) + 1)),
-    )
-    return outlines
+def _first_levels_as_wkb(rings: LevelRings) -> tuple[NDArray[np.uint8], Ints]:
+    """Return level 1 of each cluster; an empty polygon without levels, if a grid misses the cluster."""
+    has_levels = np.diff(rings.offsets) > 0
+    first = rings.offsets[:-1][has_levels]
+    sizes = np.zeros(len(has_levels), np.int64)
+    sizes[has_levels] = np.diff(rings.ring_offsets)[first]
+    points = positions_of(rings.ring_offsets[first], sizes[has_levels])
+    return rings_to_wkb(rings.x[points], rings.y[points], offsets_of(sizes))

@@ -12,13 +12,14 @@ from polyframe.consensus.group_clusters import Clusters, cluster_groups
 from polyframe.consensus.marks import marks_taking_part
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Ints
-from polyframe.core.ragged import list_column, offsets_of
+from polyframe.core.ragged import binary_column, list_column, offsets_of
 from polyframe.core.reprs import html_repr, row_counts, text_repr
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.polygon_parts import fill_holes
 from polyframe.geometry.polygon_repair import RepairedPolygons
+from polyframe.geometry.wkb import rings_to_wkb
 
 
 @dataclass(frozen=True, repr=False)
@@ -95,15 +96,16 @@ def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
     averages = fill_holes(_averages(clusters, settings)[kept])
     coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
     offsets = offsets_of(np.bincount(polygon, minlength=len(averages)))
+    x, y = np.ascontiguousarray(coordinates.T)
     votes = cluster_votes(clusters.marks.keys["details"][clusters.members], clusters.member_offsets)
     reductions = cluster_keys(clusters, kept).with_columns(
         pl.Series("n_classifications", clusters.marks.n_classifications[clusters.group[kept]]),
         pl.Series("threshold", clusters.threshold[kept]),
         pl.Series("average_type", [settings.average_type] * len(kept), pl.String),
         pl.Series("area", shapely.area(averages), pl.Float64),
-        list_column("clusters_x", np.ascontiguousarray(coordinates[:, 0]), offsets),
-        list_column("clusters_y", np.ascontiguousarray(coordinates[:, 1]), offsets),
-        pl.Series("geometry", shapely.to_wkb(averages).tolist(), pl.Binary),
+        list_column("clusters_x", x, offsets),
+        list_column("clusters_y", y, offsets),
+        binary_column("geometry", *rings_to_wkb(x, y, offsets)),
         votes.gather(kept),
     )
     return REDUCTIONS.conform(reductions)

@@ -180,6 +180,23 @@ def string_column(text: NDArray[np.uint8], offsets: Ints) -> pl.Series:
     return _series("", pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers))
 
 
+def binary_column(name: str, data: NDArray[np.uint8], offsets: Ints) -> pl.Series:
+    """Return a binary column of parts of some bytes, which are not copied.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    data : (b,) uint8
+    offsets : (n + 1,) int64
+        Row i is `data[offsets[i]:offsets[i + 1]]`. Not checked, as in `string_column`.
+    """
+    import pyarrow as pa
+
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(offsets, np.int64)), pa.py_buffer(data)]
+    return _series(name, pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers))
+
+
 def _numbers(array: Any, dtype: type[_Number]) -> NDArray[_Number]:
     """View an Arrow array as a NumPy array; copy it only if there are missing values."""
     if array.null_count:

@@ -1,4 +1,4 @@
-"""Choose the largest polygon of a geometry, fill its holes, and decide whether it has an area."""
+"""Take geometries apart: their largest polygon, its rings, its holes, and whether it has an area."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.ragged import offsets_of
 
 #: Areas thinner than so many rounding steps (units in the last place) of the coordinates are rounding errors.
 _ROUNDING_STEPS = 8
@@ -172,3 +173,34 @@ def have_area(geometries: NDArray[Any]) -> Flags:
         False for empty, None and non-polygonal geometries.
     """
     return np.asarray(np.nan_to_num(shapely.area(geometries)) > rounding_areas(geometries))
+
+
+def flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
+    """Return the rings of polygons as flat arrays.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+        Other, missing and empty geometries have no rings.
+
+    Returns
+    -------
+    coordinates : ndarray of float64, shape (v, 2)
+        The vertices; the last one of each ring repeats its first.
+    ring_offsets : ndarray of int64, shape (r + 1,)
+        The offset of each ring in `coordinates`.
+    polygon_rings : ndarray of int64, shape (n + 1,)
+        The first ring of each polygon, which is its exterior.
+    """
+    if np.all(shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON):
+        coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
+        sizes = np.bincount(owner, minlength=len(polygons))
+        if np.all(sizes) and not np.any(shapely.get_num_interior_rings(polygons)):
+            # Without a geometry for each ring, which takes several times longer.
+            return coordinates, offsets_of(sizes), np.arange(len(polygons) + 1)
+    rings, owner = shapely.get_rings(polygons, return_index=True)
+    return (
+        shapely.get_coordinates(rings),
+        offsets_of(shapely.get_num_coordinates(rings)),
+        np.searchsorted(owner, np.arange(len(polygons) + 1)),
+    )

@@ -40,6 +40,7 @@ from polyframe.geometry.compiled.rings import Rings, write_curves
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
 from polyframe.geometry.level_rings import LevelRings, concatenate_clusters, with_valid_rings
 from polyframe.geometry.level_selection import evenly_spaced_levels
+from polyframe.geometry.polygon_parts import flat_rings
 
 #: Which levels to return: all, the first (the union), or that of all marks (the intersection).
 LevelSelection = Literal["all", "first", "last"]
@@ -119,7 +120,7 @@ def walk_contours(
     if not np.all(real):
         starts = offsets_of(real)[starts]
         polygons = polygons[real]
-    coordinates, rings, ring_starts = _flat_rings(polygons)
+    coordinates, rings, ring_starts = flat_rings(polygons)
     marks = starts[1:] - starts[:-1]
     walkable = np.ones(len(marks), dtype=np.bool_)
     if marks.max(initial=0) > MANY_DUPLICATES:
@@ -155,21 +156,6 @@ def _blocks(work: Ints) -> list[int]:
             total = 0
         total += one
     return [*bounds, len(work)]
-
-
-def _flat_rings(polygons: NDArray[Any]) -> tuple[Floats, Ints, Ints]:
-    """Return coordinates, the offsets of rings, and the offsets of the rings of polygons, exterior first."""
-    coordinates, owner = shapely.get_coordinates(polygons, return_index=True)
-    if not np.any(shapely.get_num_interior_rings(polygons)):
-        sizes = np.bincount(owner, minlength=len(polygons))
-        return coordinates, offsets_of(sizes), np.arange(len(polygons) + 1)
-    rings, ring_owner = shapely.get_rings(polygons, return_index=True)
-    sizes = shapely.get_num_coordinates(rings).astype(np.int64)
-    return (
-        coordinates,
-        offsets_of(sizes),
-        np.searchsorted(ring_owner, np.arange(len(polygons) + 1)),
-    )
 
 
 def _levels_expected(polygons: NDArray[Any]) -> int:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
+from polyframe.geometry.polygon_parts import flat_rings
 
 Ranks = NDArray[np.int32]
 
@@ -104,15 +105,12 @@ class Sides(NamedTuple):
 
 def rings_of(polygons: NDArray[Any]) -> PolygonRings:
     """Return the rings of polygons or multipolygons; other, missing and empty geometries have none."""
-    rings, owners = shapely.get_rings(polygons, return_index=True)
-    if np.any(shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON):
-        parts, owner_of_part = shapely.get_parts(polygons, return_index=True)
-        rings, part = shapely.get_rings(parts, return_index=True)
-        owners = owner_of_part[part]
+    if not np.any(shapely.get_type_id(polygons) == shapely.GeometryType.MULTIPOLYGON):
+        return PolygonRings(*flat_rings(polygons))
+    parts, owner = shapely.get_parts(polygons, return_index=True)
+    coordinates, rings, rings_of_parts = flat_rings(parts)
     return PolygonRings(
-        np.ascontiguousarray(shapely.get_coordinates(rings)),
-        offsets_of(shapely.get_num_coordinates(rings)),
-        offsets_of(np.bincount(owners, minlength=len(polygons))),
+        coordinates, rings, rings_of_parts[np.searchsorted(owner, np.arange(len(polygons) + 1))]
     )
 
 
