@@ -146,7 +146,7 @@ def engine_named(name: str) -> Engine:
         loops.compiled_contour_rings,
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
-        cluster_memberships,
+        load("membership_sums").walk_memberships,
     )
 
 

@@ -55,7 +55,7 @@ _MOST_SEGMENTS = 4
 
 #: The rounding errors of areas are not relative to slivers but to their boxes: this fraction of a box counts
 #: as an area, too.
-_OF_BOX = 1e-5
+OF_BOX = 1e-5
 
 #: Words of sets in memory at the same time, about 50 bytes each.
 _BLOCK_WORDS = 1 << 20
@@ -150,7 +150,7 @@ def _memberships_of(polygons: NDArray[Any], clusters: Ints, sizes: Ints) -> Iter
     present = np.flatnonzero(~shapely.is_missing(polygons) & ~shapely.is_empty(polygons))
     rings = directed_rings(polygons[present])
     origin, box_areas = _boxes(polygons[present], local[present], len(sizes))
-    totals = np.bincount(local[present], shapely.area(polygons[present]), len(sizes)) + _OF_BOX * box_areas
+    totals = np.bincount(local[present], shapely.area(polygons[present]), len(sizes)) + OF_BOX * box_areas
     owner, place = local[present], (np.arange(len(polygons)) - offsets[local])[present]
     crossings = find_mark_crossings(rings, owner, origin)
     arcs = _cut_rings(rings, crossings, owner, place, origin, WORD * words_for(int(sizes.max(initial=0))))

@@ -2,6 +2,9 @@
 
 import importlib.util
 import itertools
+import json
+import subprocess
+import sys
 from collections import defaultdict
 from fractions import Fraction
 
@@ -18,6 +21,7 @@ from shapely.affinity import translate
 from polyframe.core.ragged import offsets_of
 from polyframe.core.reasons import LARGEST_COORDINATE
 from polyframe.geometry import membership_arcs, polygons_from_paths
+from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.memberships import (
     MembershipBlock,
@@ -191,6 +195,64 @@ def test_large_clusters_are_spread_over_blocks(monkeypatch):
     blocks = blocks_of("shapely", marks)
     assert len(blocks) > 3
     check(areas_by_set(blocks), whole, 1e-9)
+
+
+@pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
+def test_parts_of_large_clusters(monkeypatch):
+    rng = np.random.default_rng(6)
+    marks = [translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(70)] + [box(9, 9, 10, 10)]
+    offsets = np.array([0, 1, 71])
+    whole = blocks_of("compiled", marks, offsets)
+    sums = load("membership_sums")
+    monkeypatch.setattr(sums, "_MOST_WHOLE", 0)
+    monkeypatch.setattr(sums, "_BLOCK", 1)
+    monkeypatch.setattr(sums, "_PART_WORDS", 20_000)
+    parts = blocks_of("compiled", marks, offsets)
+    assert len(parts) > 4
+    for cluster in (0, 1):
+        check(areas_by_set(parts, cluster), areas_by_set(whole, cluster), 1e-12)
+
+
+@pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
+def test_clusters_that_the_walk_cannot_handle(monkeypatch):
+    offsets = np.array([0, 2, 4, 5])
+    marks = [SQUARE, box(2, 2, 6, 6), SQUARE, box(3, 3, 6, 6), SQUARE]
+    whole = blocks_of("compiled", marks, offsets)
+    sums = load("membership_sums")
+    # As if a check had failed.
+    monkeypatch.setattr(sums, "drop_rounding_errors", lambda block, _: (block, np.array([1])))
+    blocks = blocks_of("compiled", marks, offsets)
+    assert [1 in block.cluster for block in blocks] == [False, True]
+    for cluster in range(3):
+        check(areas_by_set(blocks, cluster), areas_by_set(whole, cluster), 1e-12)
+    # Too small for the exact predicates.
+    tiny = [shapely.transform(mark, lambda points: points * 1e-70) for mark in marks]
+    areas = areas_by_set(blocks_of("compiled", tiny, offsets))
+    assert areas == pytest.approx({(0,): 12e-140, (1,): 12e-140, (0, 1): 4e-140})
+
+
+def test_interpreted_loops_give_the_same_sets():
+    rng = np.random.default_rng(6)
+    marks = [translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(6)] + [FRAME, box(1, 1, 8, 8)]
+    code = """
+import sys
+sys.modules["numba"] = None
+import numpy as np, shapely
+from polyframe.geometry.compiled.membership_sums import walk_memberships
+marks = shapely.from_wkb(sys.argv[1:])
+(block,) = walk_memberships(marks, np.array([0, len(marks)]))
+print([[int(word), area] for (word,), area in zip(block.bits.tolist(), block.areas.tolist())])
+"""
+    interpreted = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *shapely.to_wkb(marks, hex=True)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    areas = defaultdict(float)
+    for word, area in json.loads(interpreted.stdout):
+        areas[tuple(bit for bit in range(64) if word >> bit & 1)] += area
+    check(dict(areas), areas_by_set(blocks_of("shapely", marks)), 1e-9 * float(shapely.area(marks).sum()))
 
 
 def test_equal_sets_are_added_up_in_each_cluster():

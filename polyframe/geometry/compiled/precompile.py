@@ -35,6 +35,7 @@ def sample_calls() -> None:
     )
     engine.compiled_cluster_contours(np.concatenate([marks, touching]), np.append(starts, 7))
     numba_jit.load("depth_walk").walk_contours(touching, np.array([0, 3]), max_levels=1, enormous=0)
+    list(numba_jit.load("membership_sums").walk_memberships(marks, starts))
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
     text, begins, ends = np.frombuffer(b"[1.5,2]", np.uint8), np.array([0]), np.array([7])
