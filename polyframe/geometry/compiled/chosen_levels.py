@@ -59,10 +59,6 @@ class _Traced:
     has_holes: Flags
     region: Floats
 
-    def empty(self, levels: Ints) -> Flags:
-        """Return which of the levels that were traced have no area: only contacts, or a rounding error."""
-        return ~np.isin(levels, self.levels[~self.is_empty])
-
 
 def walk_chosen_levels(
     outlines: Outlines, marks: int, most: int, expected: int
@@ -96,24 +92,27 @@ def walk_chosen_levels(
         if not is_known and events.highest != available:
             available, is_known = events.highest, True
             continue
-        traced = _trace(outlines, events, marks, levels, written)
-        if traced is None:
+        parts = _trace(outlines, events, marks, levels, written)
+        if parts is None:
             return None
-        empty = traced.empty(levels)
+        # Only contacts, or a rounding error.
+        empty = ~np.isin(levels, np.concatenate([part.levels[~part.is_empty] for part in parts]))
         if not np.any(empty):
             break
         # Levels before it that were not traced may be empty as well.
         available, is_known, top = int(levels[np.argmax(empty)]) - 1, True, top * _TOP
         if available < 1:
             return None
-    rings = replace(traced.rings, available=np.array([available]))
-    return rings, bool(np.any(traced.has_holes))
+    del events  # as large as all rings, which are copied now
+    together = concatenate_clusters([part.rings for part in parts])
+    rings = replace(together, offsets=together.offsets[[0, -1]], available=np.array([available]))
+    return rings, any(bool(np.any(part.has_holes)) for part in parts)
 
 
 def _trace(
     outlines: Outlines, events: LevelEvents, marks: int, levels: Ints, written: Ints
-) -> _Traced | None:
-    """Trace levels; None if a check failed."""
+) -> list[_Traced] | None:
+    """Trace levels, some at a time; None if a check failed."""
     parts: list[_Traced] = []
     for batch in _batches(events, levels):
         traced = _trace_batch(outlines, events, marks, batch)
@@ -122,18 +121,8 @@ def _trace(
         # Here, not at the end, since the rings of all levels take hundreds of megabytes.
         chosen = np.flatnonzero(np.isin(traced.levels, written))
         parts.append(replace(traced, rings=select_rings(traced.rings, chosen)))
-    together = concatenate_clusters([part.rings for part in parts])
-    rings = replace(together, offsets=together.offsets[[0, -1]], available=together.available[:1])
     region = np.concatenate([part.region for part in parts])
-    if np.any(region[1:] > region[:-1] + 1e-9 * outlines.area[0]):
-        return None
-    return _Traced(
-        rings,
-        np.concatenate([part.levels for part in parts]),
-        np.concatenate([part.is_empty for part in parts]),
-        np.concatenate([part.has_holes for part in parts]),
-        region,
-    )
+    return None if np.any(region[1:] > region[:-1] + 1e-9 * outlines.area[0]) else parts
 
 
 def _batches(events: LevelEvents, levels: Ints) -> Iterator[Ints]:

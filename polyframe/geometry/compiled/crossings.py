@@ -165,7 +165,7 @@ def _find(
                     end += 1
                 if chosen == end:
                     continue
-            for p in range(begin, stop):
+            for p in range(begin if state[8] == 0 else chosen, stop):
                 s = entries[p] >> 2
                 for axis in range(2):
                     boxes[p - begin, axis] = min(edges[s, axis], edges[s, axis + 2])

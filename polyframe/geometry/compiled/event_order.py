@@ -40,12 +40,12 @@ def sort_events(
         See `crossings.place_crossings`.
     touches : ndarray of int32, shape (m, 2)
     low, high : int
-        Events along the segments `low` to `high` - 1 are sorted; others may have events, too.
+        Only events along the segments `low` to `high` - 1 are sorted.
 
     Returns
     -------
     place : ndarray of int32, shape (v + 1,)
-        The events of segment i are `order[place[i]:place[i + 1]]`.
+        The sorted events of segment i are `order[place[i]:place[i + 1]]`.
     order : ndarray of int32, shape (e,)
     same : ndarray of int32, shape (e - n,)
         The disjoint-set forest of sites at the same point.
@@ -56,7 +56,7 @@ def sort_events(
     """
     place, order = np.zeros(len(edges) + 2, np.int32), np.empty(len(segment), np.int32)
     crossings = len(fractions)
-    longest = _group(segment, place, order)
+    longest = _group(segment, place, order, low, high)
     same = np.arange(len(segment) - crossings, dtype=np.int32)
     joined, uncertain = np.zeros(len(same), np.bool_), np.zeros(len(edges), np.bool_)
     numbers, ranks, lines = np.empty((3, longest)), np.empty((3, longest), np.int32), np.empty((3, 4))
@@ -81,17 +81,20 @@ def sort_events(
 
 
 @compiled
-def _group(segment: ShortInts, place: ShortInts, order: ShortInts) -> int:
-    """Sort events by segment, stable, and return the largest number of events of a segment."""
+def _group(segment: ShortInts, place: ShortInts, order: ShortInts, low: int, high: int) -> int:
+    """Sort the events of some segments by segment, stable, and return the largest number for a segment."""
     longest = 0
     for e in range(len(segment)):
-        place[segment[e] + 2] += 1
-    for s in range(2, len(place)):
+        if low <= segment[e] < high:
+            place[segment[e] + 2] += 1
+    for s in range(low + 2, high + 1):
         longest = max(longest, int(place[s]))
         place[s] += place[s - 1]
+    longest = max(longest, int(place[high + 1]))
     for e in range(len(segment)):
-        order[place[segment[e] + 1]] = e
-        place[segment[e] + 1] += 1
+        if low <= segment[e] < high:
+            order[place[segment[e] + 1]] = e
+            place[segment[e] + 1] += 1
     return longest
 
 

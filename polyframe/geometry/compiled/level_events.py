@@ -22,7 +22,7 @@ from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.windings import winding_numbers
 
 #: Crossings of a block of outlines, about.
-_BLOCK = 1 << 20
+_BLOCK = 1 << 22
 
 #: Winding numbers in memory at the same time, a byte each.
 _WINDINGS = 1 << 25
@@ -132,8 +132,11 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
         vertices[segment[2 * n + len(touches) :]] = depths[n + len(touches) :]
         size = max((end - begin) * _BLOCK // max(n, 1), 1)
         begin = end
+    # One after the other, since twice all of them would take too much memory.
+    columns = [list(column) for column in zip(*kept, strict=True)]
+    kept.clear()
     segments, at_crossings, is_shared, touches, at_touches = (
-        np.concatenate(parts) for parts in zip(*kept, strict=True)
+        np.concatenate(columns.pop(0)) for _ in range(len(columns))
     )
     return LevelEvents(
         segments,
