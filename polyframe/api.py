@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from polyframe.export.geo_frames import to_geopandas
     from polyframe.export.report.write_report import Reported, report
     from polyframe.panoptes.config.write_config import config
+    from polyframe.pipeline.score import score
     from polyframe.pipeline.tune import tune
     from polyframe.store.reading import scan
     from polyframe.store.status import Status, status
@@ -71,6 +72,7 @@ __all__ = [
     "report",
     "run",
     "scan",
+    "score",
     "status",
     "synth",
     "to_geopandas",
@@ -91,6 +93,7 @@ _IMPORTED_LATE: Final = {
     "export": "polyframe.export.export_output",
     "report": "polyframe.export.report.write_report",
     "scan": "polyframe.store.reading",
+    "score": "polyframe.pipeline.score",
     "status": "polyframe.store.status",
     "synth": "polyframe.synthetic.synth",
     "to_geopandas": "polyframe.export.geo_frames",

@@ -18,6 +18,7 @@ from polyframe.cli.input_commands import config, synth
 from polyframe.cli.output_commands import export, report, status, validate
 from polyframe.cli.pipeline_commands import contours, extract, reduce, run
 from polyframe.cli.plot_command import plot
+from polyframe.cli.score_command import score
 from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
 from polyframe.cli.tune_command import tune
 from polyframe.core.errors import PolyframeError, UsageError
@@ -59,7 +60,7 @@ def cli() -> None:
 
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
-cli.add("Inspect", status, validate, plot, report, tune)
+cli.add("Inspect", status, validate, plot, report, tune, score)
 cli.add("Export", export)
 cli.add("Shell", completion.completion)
 

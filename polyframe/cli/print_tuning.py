@@ -1,17 +1,11 @@
-"""Print the table of `polyframe tune`, and save it."""
+"""Print the table of `polyframe tune`."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.atomic_files import atomic_path
-from polyframe.core.errors import UsageError
-from polyframe.core.local_paths import file_ending
-from polyframe.core.tables import TABLES
-
-TABLE_ENDINGS: Final = (".csv", ".parquet")
+from polyframe.cli.printed_tables import aligned
 
 #: The printed columns: two lines of heading, name in the table, format.
 _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
@@ -29,7 +23,14 @@ _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
     ("consensus", "quartile", "consensus_q1", "{:.3f}".format),
     ("", "median", "consensus_median", "{:.3f}".format),
     ("", "quartile", "consensus_q3", "{:.3f}".format),
+    ("gold", "precision", "gold_precision", "{:.3f}".format),
+    ("", "recall", "gold_recall", "{:.3f}".format),
+    ("", "IoU", "gold_iou", "{:.3f}".format),
 )
+#: Those that are shown only if a value is not the default.
+_DEFAULTS: Final = {"cluster_method": "dbscan", "split": "none"}
+#: Those that are shown only if there are gold outlines.
+_OF_GOLD: Final = ("gold_precision", "gold_recall", "gold_iou")
 
 
 def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
@@ -42,54 +43,16 @@ def tuning_lines(table: pl.DataFrame, output: str) -> list[str]:
     output : str
         Name of the output, for the last line.
     """
-    varied = [
-        name
-        for name, default in (("cluster_method", "dbscan"), ("split", "none"))
-        if (table[name] != default).any()
-    ]
+    has_gold = any(table[name].count() for name in _OF_GOLD)
+    omitted = [name for name, default in _DEFAULTS.items() if (table[name] == default).all()]
+    omitted += [] if has_gold else _OF_GOLD
     columns = [
         [first_line, second_line, *("-" if value is None else formatted(value) for value in table[name])]
         for first_line, second_line, name, formatted in _PRINTED
-        if name in varied or name not in ("cluster_method", "split")
+        if name not in omitted
     ]
-    widths = [max(map(len, column)) for column in columns]
     stars = ["", "", *("*" if current else "" for current in table["current"])]
-    lines = []
-    for star, cells in zip(stars, zip(*columns, strict=True), strict=True):
-        padded = "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{star:<2}{padded}".rstrip())
+    lines = [f"{star:<2}{line}".rstrip() for star, line in zip(stars, aligned(columns), strict=True)]
     if table["current"].any():
         lines.append(f"* settings of {output}")
     return lines
-
-
-def check_table_format(path: Path, output: Path | None = None) -> str:
-    """Return the ending of the file to which a table is written.
-
-    Raises
-    ------
-    UsageError
-        If it is neither .csv nor .parquet, or the file is one of those in `output`.
-    """
-    folder = path.resolve().parent
-    if output and folder.parent == output.resolve() and folder.name in TABLES:
-        raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
-    return file_ending(path, TABLE_ENDINGS, "table")
-
-
-def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table as CSV or Parquet, depending on the ending of the path; all of it or nothing.
-
-    Raises
-    ------
-    UsageError
-        If the path ends otherwise.
-    PolyframeError
-        If it cannot be written.
-    """
-    ending = check_table_format(path)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        if ending == ".csv":
-            table.write_csv(file)
-        else:
-            table.write_parquet(file)

@@ -77,7 +77,8 @@ def tune(
 
         file_ending(picture, PICTURE_ENDINGS, "picture")
     from polyframe import api
-    from polyframe.cli.print_tuning import check_table_format, tuning_lines, write_table
+    from polyframe.cli.print_tuning import tuning_lines
+    from polyframe.cli.printed_tables import check_table_format, write_table
 
     if table_file:
         check_table_format(table_file, output)

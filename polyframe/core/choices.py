@@ -19,6 +19,8 @@ Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]
 #: The tables of an output directory.
 TableName = Literal["classifications", "extractions", "rejects", "groups", "labels", "reductions", "contours"]
+#: What can be scored against the outlines of an expert.
+ScoredTable = Literal["reductions", "contours", "marks"]
 #: The formats of an export.
 ExportFormat = Literal["panoptes-csv", "geojson", "coco", "masks", "labelstudio"]
 #: How the version of an output directory was chosen: named, by default, or as the newest that was asked for.

@@ -336,9 +336,72 @@ TUNING: Final = Table(
         ),
         Column("consensus_median", pl.Float64, "their median"),
         Column("consensus_q3", pl.Float64, "their third quartile"),
+        Column(
+            "gold_precision",
+            pl.Float64,
+            "`precision` of `score` for the averages of `clusters_kept`; missing without `--gold`",
+        ),
+        Column("gold_recall", pl.Float64, "their `recall`"),
+        Column("gold_iou", pl.Float64, "their `gold_iou`"),
     ),
     ("cluster_method", "split", "eps", "min_samples"),
     ("cluster_method", "split", "eps", "min_samples"),
+)
+
+#: The result of `score`, which is not stored in the output directory.
+SCORES: Final = Table(
+    "scores",
+    "scope: everything, a tool, or a volunteer",
+    (
+        Column(
+            "scored",
+            pl.String,
+            "what was compared with the gold outlines: `marks`, an average such as `median`, or a contour "
+            "level such as `level 3`",
+        ),
+        Column("scope", pl.String, "what the row sums up: `all`, `tool` or, for marks, `volunteer`"),
+        Column("tool", pl.String, "the tool; missing unless the scope is `tool`"),
+        Column("volunteer", pl.String, "the volunteer, as in OUT; missing unless the scope is `volunteer`"),
+        Column(
+            "n_subjects",
+            pl.Int64,
+            "subjects that the expert looked at and, for a volunteer, that they classified",
+        ),
+        Column(
+            "n_gold",
+            pl.Int64,
+            "gold outlines; of marks, for each classification those of its subject",
+        ),
+        Column("n_predicted", pl.Int64, "marks, averages or contours on images that the expert looked at"),
+        Column("n_matched", pl.Int64, "those that were matched with a gold outline"),
+        Column("precision", pl.Float64, "n_matched / n_predicted (fraction); missing without `n_predicted`"),
+        Column("recall", pl.Float64, "n_matched / n_gold (fraction); missing without `n_gold`"),
+        Column(
+            "f1",
+            pl.Float64,
+            "2 n_matched / (n_predicted + n_gold), the harmonic mean of precision and recall",
+        ),
+        Column("matched_iou", pl.Float64, "mean IoU of the matches; missing if there are none"),
+        Column(
+            "gold_iou",
+            pl.Float64,
+            "mean IoU of all gold outlines, 0 for one without a match; missing without `n_gold`",
+        ),
+        Column(
+            "boundary_distance",
+            pl.Float64,
+            "symmetric mean distance between the boundaries of a match, mean over the matches, pixels",
+        ),
+        Column(
+            "area_ratio",
+            pl.Float64,
+            "summed area of the matched outlines / summed area of their gold outlines: above 1 they are too "
+            "large, below 1 too small",
+        ),
+        Column("area_ratio_median", pl.Float64, "median of the ratio of each match"),
+    ),
+    ("scored", "scope", "tool", "volunteer"),
+    ("scored", "scope", "tool", "volunteer"),
 )
 
 #: Every table of an output directory, in the order in which they are written.

@@ -4,13 +4,14 @@ Every reader compares `Output.state` before and after. If a run published other 
 is not used: short readers try again (`read_unchanged`), long ones stop with an error (`check_unchanged`).
 """
 
+import bisect
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import polars as pl
 
@@ -126,11 +127,15 @@ class OutputTables:
         """Tell whether there is a table."""
         return stage_of(table) in self.manifest.stages
 
-    def partitions(self, **columns: list[str] | None) -> Iterator[dict[str, pl.DataFrame]]:
+    def partitions(
+        self, subjects: Sequence[int] | None = None, /, **columns: list[str] | None
+    ) -> Iterator[dict[str, pl.DataFrame]]:
         """Read some tables, one partition after another; a subject is never in two of them.
 
         Parameters
         ----------
+        subjects : sequence of int, optional
+            Skip partitions that can contain none of these.
         **columns
             Tables by name, each with the columns to read; None for all.
 
@@ -145,7 +150,10 @@ class OutputTables:
         parts = {table: part_paths(self.output, table, self.manifest) for table in columns}
         for table in parts:
             _check_columns(self.output, table, parts[table])
-        for paths in zip(*parts.values(), strict=True):
+        wanted = _partitions_of(self.manifest, subjects)
+        for number, paths in enumerate(zip(*parts.values(), strict=True)):
+            if number not in wanted:
+                continue
             yield {
                 table: _read_part(path, names)
                 for path, (table, names) in zip(paths, columns.items(), strict=True)
@@ -287,6 +295,14 @@ def _check_columns(output: Output, table: str, paths: list[Path]) -> None:
             f"{output}: its table {table!r} has no column {missing[0]!r}; rebuild it with "
             f"`polyframe {stage_of(table)} {output}`"
         )
+
+
+def _partitions_of(manifest: Manifest, subjects: Sequence[int] | None) -> Collection[int]:
+    """Return the numbers of the partitions that can contain some subjects; None means all."""
+    if subjects is None:
+        return range(len(manifest.partitions))
+    starts = [cast("int", partition.first_subject) for partition in manifest.partitions[1:]]
+    return {bisect.bisect_right(starts, subject) for subject in subjects}
 
 
 def _no_table(output: Output, table: str) -> str:

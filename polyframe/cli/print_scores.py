@@ -1,0 +1,61 @@
+"""Print the table of `polyframe score`, as lines of text or one JSON object."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import polars as pl
+
+from polyframe.cli.printed_tables import aligned
+
+#: Most volunteers that are listed, the worst first.
+_MOST_LISTED: Final = 30
+
+#: The printed columns: two lines of heading, name in the table, format.
+_PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
+    ("", "gold", "n_gold", "{:,}".format),
+    ("", "predicted", "n_predicted", "{:,}".format),
+    ("", "matched", "n_matched", "{:,}".format),
+    ("", "precision", "precision", "{:.3f}".format),
+    ("", "recall", "recall", "{:.3f}".format),
+    ("", "F1", "f1", "{:.3f}".format),
+    ("mean IoU", "of matches", "matched_iou", "{:.3f}".format),
+    ("mean IoU", "of all gold", "gold_iou", "{:.3f}".format),
+    ("boundary", "distance", "boundary_distance", "{:.2f}".format),
+    ("area", "ratio", "area_ratio", "{:.3f}".format),
+    ("", "median", "area_ratio_median", "{:.3f}".format),
+)
+
+
+def score_lines(table: pl.DataFrame) -> list[str]:
+    """Format the table as aligned lines: everything, the tools, the volunteers worst first.
+
+    Parameters
+    ----------
+    table : polars.DataFrame
+        The result of `polyframe.score`.
+    """
+    volunteers = table.filter(pl.col("scope") == "volunteer").sort(
+        "f1", "gold_iou", "volunteer", nulls_last=True
+    )
+    rows = pl.concat([table.filter(pl.col("scope") != "volunteer"), volunteers.head(_MOST_LISTED)])
+    names = rows.select(pl.coalesce("volunteer", "tool", "scope")).to_series().to_list()
+    columns = [["", table["scored"][0], *map(_printable, names)]]
+    columns += [
+        [first_line, second_line, *("-" if value is None else formatted(value) for value in rows[name])]
+        for first_line, second_line, name, formatted in _PRINTED
+    ]
+    lines = [line.rstrip() for line in aligned(columns, left=1)]
+    if volunteers.height > _MOST_LISTED:
+        lines.append(f"and {volunteers.height - _MOST_LISTED} more volunteers; -o saves all of them")
+    return lines
+
+
+def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:
+    """Format the table as a JSON object: `output`, `gold`, and in `scores` an object for each row."""
+    return [json.dumps({"output": output, "gold": gold, "scores": table.to_dicts()}, indent=2)]
+
+
+def _printable(name: str) -> str:
+    """Return a name without line breaks and other characters that would destroy the columns."""
+    return "".join(character if character.isprintable() else "?" for character in name)

@@ -1,0 +1,70 @@
+"""Define the command `polyframe score`."""
+
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from polyframe.cli.console import say
+from polyframe.cli.help import command
+from polyframe.cli.options import (
+    DEFAULT_OF_OUT,
+    drop_unset,
+    named_setting_options,
+    output_argument,
+    quiet_option,
+)
+from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.core.choices import ScoredTable
+from polyframe.core.errors import UsageError
+
+
+@command(
+    "polyframe score out --gold expert.csv",
+    "polyframe score out --gold expert.geojson --level 3 -o scores.csv",
+    "polyframe score out --gold gold_standard --what marks --json",
+    short_help="Compare averages, contours or marks with an expert's outlines.",
+)
+@output_argument
+@click.option(
+    "--gold",
+    required=True,
+    metavar="FILE|gold_standard",
+    help="the expert's outlines: a classification export, GeoJSON or COCO; or gold_standard for the rows of "
+    "OUT that are marked so",
+)
+@click.option(
+    "--what",
+    type=click.Choice(typing.get_args(ScoredTable)),
+    help="what to score; marks also gives a row for each volunteer  [default: reductions]",
+)
+@click.option("--level", type=int, help="score this contour level, from 1")
+@click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
+@named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
+@click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@quiet_option
+def score(
+    output: Path, gold: str, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Compare what OUT contains with the outlines of an expert. Nothing in OUT is changed.
+
+    On each image and for each tool, outlines are matched one to one so that the sum of their IoU is largest.
+    Prints precision, recall, F1, mean IoU, the distance between boundaries and the ratio of areas, for
+    everything and for each tool. Images that the expert did not look at do not count.
+    """
+    if quiet and as_json:
+        raise UsageError("--quiet prints nothing: omit it, or omit --json")
+    from polyframe import api
+    from polyframe.cli.print_scores import score_json, score_lines
+    from polyframe.cli.printed_tables import check_table_format, write_table
+
+    if table_file:
+        check_table_format(table_file, output)
+    table = api.score(output, gold, say=say(quiet), **drop_unset(options))
+    if not quiet:
+        for line in score_json(table, str(output), gold) if as_json else score_lines(table):
+            click.echo(line)
+    if table_file:
+        write_table(table, table_file)

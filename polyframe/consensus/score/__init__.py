@@ -1,0 +1,1 @@
+"""Compare outlines with those of an expert: matches, scores, and the table of them."""

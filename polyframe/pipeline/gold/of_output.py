@@ -1,0 +1,99 @@
+"""Know what an output directory says of its project and of its gold-standard classifications."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import polars as pl
+
+from polyframe.consensus.extract import Extraction
+from polyframe.core.errors import PolyframeError
+from polyframe.core.settings import Settings
+from polyframe.core.tables import REJECTS
+from polyframe.pipeline.gold.classified_outlines import gold_rows
+from polyframe.pipeline.gold.project import Project
+from polyframe.pipeline.gold.read_gold import ReadGold
+from polyframe.store.reading import OutputTables
+
+
+def project_of_output(tables: OutputTables) -> Project:
+    """Return the subjects and tools of an output directory."""
+    columns = {"classifications": ["subject_id"], "extractions": ["task", "tool"]}
+    frames = list(tables.partitions(**columns))
+    return project_of_frames(
+        str(tables.path),
+        tables.manifest.settings.workflow_id,
+        pl.concat(part["classifications"].unique() for part in frames),
+        pl.concat(part["extractions"].unique() for part in frames),
+    )
+
+
+def project_of_frames(
+    name: str, workflow_id: int | None, classifications: pl.DataFrame, extractions: pl.DataFrame
+) -> Project:
+    """Return the subjects and tools of the tables classifications and extractions."""
+    tools = extractions.select("tool", "task").unique().sort("tool", "task")
+    return Project(
+        name, workflow_id, frozenset(classifications["subject_id"].unique().to_list()), dict(tools.rows())
+    )
+
+
+def marked_rows(tables: OutputTables) -> Extraction:
+    """Return the gold-standard classifications of an output directory, with their marks."""
+    parts = [
+        gold_rows(Extraction(part["classifications"], part["extractions"], REJECTS.empty()))
+        for part in tables.partitions(classifications=None, extractions=None)
+    ]
+    return Extraction(
+        pl.concat(part.classifications for part in parts),
+        pl.concat(part.extractions for part in parts),
+        REJECTS.empty(),
+    )
+
+
+def rows_of_subjects(
+    tables: OutputTables, table: str, subjects: Sequence[int], columns: list[str] | None = None
+) -> pl.DataFrame:
+    """Return the rows of a table about some subjects, at least one."""
+    wanted = pl.col("subject_id").is_in(list(subjects))
+    return pl.concat(part[table].filter(wanted) for part in tables.partitions(subjects, **{table: columns}))
+
+
+def excludes_gold_standard(settings: Settings) -> bool:
+    """Return whether rows that are marked as gold standard do not take part in clusters."""
+    return getattr(settings, "gold_standard", "use") == "exclude"
+
+
+def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, settings: Settings) -> None:
+    """Check that no classification of the expert took part in the clusters that it is to judge.
+
+    Parameters
+    ----------
+    name : str
+        The output directory, for the message.
+    classifications : polars.DataFrame
+        `classification_id, gold_standard` of the project.
+    gold : ReadGold
+    settings : Settings
+        With which the clusters were made.
+
+    Raises
+    ------
+    PolyframeError
+        If one did; the message says what to do.
+    """
+    own = classifications.filter(pl.col("classification_id").is_in(sorted(gold.classifications)))
+    is_marked = own["gold_standard"].fill_null(value=False)
+    if excludes_gold_standard(settings):
+        own, is_marked = own.filter(~is_marked), is_marked.filter(~is_marked)
+    if not own.height:
+        return
+    can_exclude = any(field.name == "gold_standard" for field in dataclasses.fields(Settings))
+    way = (
+        "exclude them with the setting gold_standard: `polyframe reduce OUT --gold-standard exclude`"
+        if can_exclude and is_marked.all()
+        else "make the clusters from an export without them, and keep them in a file of their own for --gold"
+    )
+    raise PolyframeError(
+        f"{name}: {own.height:,} classifications of the expert took part in its clusters, which cannot be "
+        f"judged by them; {way}"
+    )

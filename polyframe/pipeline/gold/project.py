@@ -1,0 +1,61 @@
+"""Know the project whose volunteers are compared with an expert: its subjects and tools."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from polyframe.core.callbacks import Say
+
+_MOST_LISTED: Final = 3
+
+
+@dataclass(frozen=True)
+class Project:
+    """What an output directory or an extraction says of its project.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    workflow_id : int or None
+        None if it is not known.
+    subjects : frozenset of int
+        The subjects that volunteers classified.
+    tools : dict of str to str
+        The task of each tool with which somebody drew an outline.
+    """
+
+    name: str
+    workflow_id: int | None
+    subjects: frozenset[int]
+    tools: dict[str, str]
+
+
+@dataclass
+class Skipped:
+    """What is not used of the outlines of an expert, by the reason.
+
+    Attributes
+    ----------
+    counts : dict of str to int
+    examples : dict of str to list of str
+        The first ones of each reason.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, example: object = "", count: int = 1) -> None:
+        """Count something; `reason` completes the sentence that begins with the number."""
+        self.counts[reason] = self.counts.get(reason, 0) + count
+        examples = self.examples.setdefault(reason, [])
+        text = str(example)
+        if text and text not in examples and len(examples) <= _MOST_LISTED:
+            examples.append(text)
+
+    def report(self, name: str, say: Say) -> None:
+        """Say one line for each reason."""
+        for reason, count in self.counts.items():
+            examples = self.examples[reason]
+            more = ", ..." if len(examples) > _MOST_LISTED else ""
+            listed = f" ({', '.join(examples[:_MOST_LISTED])}{more})" if examples else ""
+            say(f"{name}: {count:,} {reason}{listed}")

@@ -1,0 +1,76 @@
+"""Score marks, averages or contours against the outlines of an expert."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from polyframe.core.callbacks import Say
+from polyframe.core.choices import ScoredTable
+from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.notes import show
+from polyframe.pipeline.configure import configure, settings_from_arguments
+from polyframe.pipeline.gold.read_gold import Gold
+from polyframe.pipeline.score_output import ScoreOptions, score_output
+
+
+def score(
+    output: AnyPath,
+    gold: Gold,
+    *,
+    what: ScoredTable | None = None,
+    level: int | None = None,
+    min_iou: float | None = None,
+    task: str | Iterable[str] | None = None,
+    tool: int | Iterable[int] | None = None,
+    say: Say | None = None,
+) -> pl.DataFrame:
+    """Score averaged polygons, contours or marks against the outlines of an expert, like `polyframe score`.
+
+    On each image and for each tool, pairs with an IoU below `min_iou` are removed; then the one-to-one
+    matching with the largest sum of IoU is chosen. Images that the expert did not look at do not count.
+
+    Parameters
+    ----------
+    output : path
+        An output directory; nothing in it is changed.
+    gold : path, frame or `"gold_standard"`
+        The outlines of the expert: a classification export (a path or a frame), whose marks are extracted
+        with the settings of `output`; a file of GeoJSON whose features have the property `subject_id` and
+        perhaps `frame` and `tool`; a file of COCO with polygons; or `"gold_standard"`, the classifications in
+        `output` that are marked so.
+    what : {"reductions", "contours", "marks"}, optional
+        What to score. Default: reductions, or contours with `level`. Marks are matched for each
+        classification, and scored for each volunteer too.
+    level : int, optional
+        The contour level, from 1.
+    min_iou : float, optional
+        The least IoU of a match (0 <= min_iou <= 1). Default: 0.5.
+    task, tool
+        As for `reduce`: score only these.
+    say : callable, optional
+        Receives notes, for example about gold outlines that cannot be used.
+
+    Returns
+    -------
+    polars.DataFrame
+        `polyframe.core.tables.SCORES` describes the columns: a row for everything, one for each tool and, for
+        marks, one for each volunteer. Without gold outlines on an image that the expert looked at, precision
+        is 0 and recall is missing.
+
+    Raises
+    ------
+    UsageError
+        If an option is not valid, or the gold outlines name no tool and the project has several.
+    PolyframeError
+        If the gold outlines cannot be read or contain no subject of `output`, if the expert's classifications
+        took part in the clusters, or if a table is missing or changes meanwhile.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.score("out", "expert.csv")  # doctest: +SKIP
+    """
+    chosen, say = settings_from_arguments(locals()), show if say is None else say
+    options = ScoreOptions(what, level, 0.5 if min_iou is None else min_iou)
+    configured = configure(None, chosen, say)
+    return score_output(local_path(output, "output"), gold, options, configured, say)

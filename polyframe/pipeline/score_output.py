@@ -1,0 +1,195 @@
+"""Score what an output directory contains against the outlines of an expert."""
+
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import shapely
+
+from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.marks import counted_classifications, marks_taking_part, selected_marks
+from polyframe.consensus.score.compare import Comparison, compare_clusters, compare_marks, score_table
+from polyframe.consensus.score.outlines import KeyedOutlines
+from polyframe.core.callbacks import Say
+from polyframe.core.choices import ScoredTable
+from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.notes import Information
+from polyframe.core.settings import Settings
+from polyframe.pipeline.configure import ResolvedSettings
+from polyframe.pipeline.gold.of_output import (
+    check_gold_apart,
+    excludes_gold_standard,
+    marked_rows,
+    project_of_output,
+    rows_of_subjects,
+)
+from polyframe.pipeline.gold.project import Project
+from polyframe.pipeline.gold.read_gold import Gold, ReadGold, read_gold
+from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
+from polyframe.store.reading import OutputTables, open_tables
+from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
+
+_KEYS = ["subject_id", "task", "frame", "tool"]
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What to score, and how.
+
+    Attributes
+    ----------
+    what : {"reductions", "contours", "marks"} or None
+        None is reductions, or contours with a level.
+    level : int or None
+        The contour level, from 1.
+    min_iou : float
+        The least IoU of a match.
+
+    Raises
+    ------
+    UsageError
+        If a value is not valid, or they contradict each other.
+    """
+
+    what: ScoredTable | None
+    level: int | None
+    min_iou: float
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        choices = typing.get_args(ScoredTable)
+        if self.what is not None and not (isinstance(self.what, str) and self.what in choices):
+            raise UsageError(f"what: {short_repr(self.what)} is not one of {', '.join(choices)}")
+        level = self.level
+        if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
+            raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
+        if level is not None and self.what not in (None, "contours"):
+            raise UsageError(f"level: {self.what} have no levels; omit it, or score contours")
+        if level is None and self.what == "contours":
+            raise UsageError("contours: choose one of their levels with level, such as --level 3")
+        iou = self.min_iou
+        if isinstance(iou, bool) or not isinstance(iou, (int, float)) or not 0 <= iou <= 1:
+            raise UsageError(f"min_iou must be >= 0 and <= 1 (got {short_repr(iou)})")
+
+    @property
+    def table(self) -> ScoredTable:
+        """What is scored."""
+        return self.what or ("reductions" if self.level is None else "contours")
+
+
+def score_output(
+    output: Path, gold: Gold, options: ScoreOptions, configured: ResolvedSettings, say: Say
+) -> pl.DataFrame:
+    """Score the marks, averages or contours of an output directory.
+
+    Parameters
+    ----------
+    output : Path
+        An output directory; it is not changed.
+    gold : path, frame or `gold_standard`
+        See `polyframe.pipeline.gold.read_gold`.
+    options : ScoreOptions
+    configured : ResolvedSettings
+        `task` and `tool`; the other settings are those of the output.
+    say : callable
+        Receives notes.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `polyframe.core.tables.SCORES`.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        As from `polyframe.pipeline.score.score`.
+    """
+    with open_tables(output, "score") as tables:
+        manifest = tables.manifest
+        settings = settings_for_stage(manifest, "reduce", configured.explicit)
+        check_tools_exist(str(output), extracted_tools(manifest), settings, configured.flagged, say)
+        if options.table == "marks":
+            check_volunteers_known(settings, output)
+        else:
+            list(tables.partitions([], **{options.table: None}))  # fails early if there is no such table
+        project = project_of_output(tables)
+        expert = read_gold(gold, project, settings, lambda: marked_rows(tables), say)
+        _describe(expert, project, say)
+        subjects = expert.outlines.subjects.to_list()
+        classifications = rows_of_subjects(tables, "classifications", subjects)
+        if options.table == "marks":
+            comparison = _compare_marks(tables, classifications, expert, settings, options.min_iou)
+            return score_table(comparison, "marks")
+        check_gold_apart(str(output), classifications, expert, settings)
+        read = _reductions if options.level is None else _contours
+        clusters, scored = read(tables, subjects, settings, options.level)
+        _note_other_tools(clusters, expert, say)
+        return score_table(compare_clusters(clusters, expert.outlines, options.min_iou), scored)
+
+
+def _describe(expert: ReadGold, project: Project, say: Say) -> None:
+    """Say how much of the project the expert outlined."""
+    n_outlines, n_subjects = len(expert.outlines.outlines.areas), len(expert.outlines.subjects)
+    say(
+        Information(
+            f"{expert.name}: {n_outlines:,} gold outlines on {n_subjects:,} of the {len(project.subjects):,} "
+            f"subjects of {project.name}"
+        )
+    )
+
+
+def _compare_marks(
+    tables: OutputTables,
+    classifications: pl.DataFrame,
+    expert: ReadGold,
+    settings: Settings,
+    min_iou: float,
+) -> Comparison:
+    """Compare the marks of each classification that counts, except those of the expert."""
+    subjects = expert.outlines.subjects.to_list()
+    is_expert = pl.col("classification_id").is_in(sorted(expert.classifications))
+    if excludes_gold_standard(settings):
+        is_expert |= pl.col("gold_standard").fill_null(value=False)
+    others = classifications.filter(~is_expert)
+    extractions = rows_of_subjects(tables, "extractions", subjects).filter(~is_expert)
+    marks = marks_taking_part(selected_marks(extractions, settings), others, settings.filter)
+    keys = marks.keys.select(*_KEYS, "classification_id", "volunteer")
+    counted = counted_classifications(others, settings.filter)
+    volunteers = counted.join(
+        others.select("subject_id", "classification_id", "volunteer"),
+        on=["subject_id", "classification_id"],
+        maintain_order="left",
+    )
+    outlines = KeyedOutlines(keys, marks.polygons, marks.areas)
+    return compare_marks(outlines, volunteers, expert.outlines, min_iou)
+
+
+def _reductions(
+    tables: OutputTables, subjects: list[int], settings: Settings, _level: int | None
+) -> tuple[KeyedOutlines, str]:
+    columns = [*_KEYS, "area", "average_type", "geometry"]
+    rows = selected_marks(rows_of_subjects(tables, "reductions", subjects, columns), settings)
+    types = rows["average_type"].unique().sort().to_list() or [settings.average_type]
+    return _outlines(rows), ", ".join(types)
+
+
+def _contours(
+    tables: OutputTables, subjects: list[int], settings: Settings, level: int | None
+) -> tuple[KeyedOutlines, str]:
+    rows = selected_marks(rows_of_subjects(tables, "contours", subjects), settings)
+    return _outlines(explode_levels(rows).filter(pl.col("level") == level)), f"level {level}"
+
+
+def _outlines(rows: pl.DataFrame) -> KeyedOutlines:
+    polygons = np.asarray(shapely.from_wkb(rows["geometry"].to_numpy(allow_copy=True)), dtype=object)
+    return KeyedOutlines(rows.select(_KEYS), polygons, np.asarray(shapely.area(polygons), dtype=np.float64))
+
+
+def _note_other_tools(clusters: KeyedOutlines, expert: ReadGold, say: Say) -> None:
+    """Say which tools cannot be scored since the expert did not use them."""
+    used = expert.outlines.tools
+    others = [] if used is None else sorted(set(clusters.keys["tool"].to_list()) - used)
+    if others:
+        say(f"{expert.name}: has no outlines of {', '.join(others)}, which are not scored")
