@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES, TUNING, Table
+from polyframe.core.tables import SCORES, TABLES, TUNING, Table
 
 DOCS: Final = Path(__file__).parent
 #: Generated files; pages include them, and Git ignores them.
@@ -49,6 +49,7 @@ def generate() -> None:
         "settings": setting_lines,
         "reasons": reason_lines,
         "tuning": lambda: column_lines(TUNING),
+        "scores": lambda: column_lines(SCORES),
         "commands": command_lines,
     }
     for name, lines in sections.items():

@@ -11,6 +11,8 @@ from polyframe.cli.printed_tables import aligned
 #: Most volunteers that are listed, the worst first.
 _MOST_LISTED: Final = 30
 
+_LONGEST_NAME: Final = 30
+
 #: The printed columns: two lines of heading, name in the table, format.
 _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
     ("", "gold", "n_gold", "{:,}".format),
@@ -57,5 +59,6 @@ def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:
 
 
 def _printable(name: str) -> str:
-    """Return a name without line breaks and other characters that would destroy the columns."""
-    return "".join(character if character.isprintable() else "?" for character in name)
+    """Return a name that fits a column: shortened, without line breaks."""
+    name = "".join(character if character.isprintable() else "?" for character in name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

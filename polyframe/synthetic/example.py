@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from polyframe.synthetic.csv_rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
-from polyframe.synthetic.ground_truth import true_outlines
+from polyframe.synthetic.ground_truth import CELL, true_outlines
 from polyframe.synthetic.subject_images import write_images
 from polyframe.synthetic.synth_options import SynthOptions
 from polyframe.synthetic.synthetic_export import make_directory, replacing, write_export
@@ -17,6 +19,10 @@ from polyframe.synthetic.synthetic_export import make_directory, replacing, writ
 EXAMPLE: Final = SynthOptions(
     subjects=12, volunteers=10, seed=55, vertices=200, scribblers=0.1, old_share=0.25, close_pairs=0.3
 )
+
+#: So many subjects, the first ones, have the outlines of an expert; of cells, every fourth point.
+_EXPERT_SUBJECTS: Final = 6
+_EXPERT_STEP: Final = 4
 
 _CONFIG: Final = """\
 workflow_id: {workflow_id}
@@ -60,6 +66,7 @@ becomes one cluster, and the scribbles are outliers.
 | `config-older.yaml` | the same for version {old}: marks in the 1.x format, Bezier curves in task T3 |
 | `subjects.csv` | the subject export |
 | `workflows.csv` | the workflow export, with both versions |
+| `expert.geojson` | the true outlines of {expert} subjects, as an expert might have drawn them |
 | `images/` | the images, `<subject_id>-<frame>.png` |
 
 The export contains what real ones do: freehand outlines of about {vertices} vertices that tremble, cross
@@ -109,12 +116,14 @@ def write_example(directory: str | os.PathLike[str]) -> Path:
         vertices=EXAMPLE.vertices,
         new=NEW_VERSION,
         old=OLD_VERSION,
+        expert=_EXPERT_SUBJECTS,
     )
     polygons, curves = "    -   task: T0", "    bezier_extractor:\n    -   task: T3"
     texts = {
         "config.yaml": _config(NEW_VERSION, f"{polygons}\n        tools: [0, 1]", "median"),
         "config-older.yaml": _config(OLD_VERSION, f"{polygons}\n{curves}", "union"),
         "README.md": readme,
+        "expert.geojson": _expert(),
         "workflows.csv": _workflows(),
     }
     for name, text in texts.items():
@@ -127,6 +136,24 @@ def _config(version: str, extractors: str, average: str) -> str:
     return _CONFIG.format(
         workflow_id=EXAMPLE.workflow_id, version=version, extractors=extractors, average=average
     )
+
+
+def _expert() -> str:
+    """Return the true outlines of some subjects as GeoJSON, one feature per line."""
+    features = []
+    for subject_id in range(EXAMPLE.first_subject, EXAMPLE.first_subject + _EXPERT_SUBJECTS):
+        for outline in true_outlines(EXAMPLE, subject_id):
+            points = np.column_stack([outline.x, outline.y]).round(1)
+            ring = points[:: _EXPERT_STEP if outline.tool == CELL else 1].tolist()
+            properties = {
+                "subject_id": subject_id,
+                "frame": outline.frame,
+                "tool": f"T0_toolIndex{outline.tool}",
+            }
+            geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+            features.append({"type": "Feature", "geometry": geometry, "properties": properties})
+    lines = ",\n".join(map(json.dumps, features))
+    return f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
 
 
 def _workflows() -> str:

@@ -18,7 +18,7 @@ import polyframe as pf
 from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES, TUNING, Table
+from polyframe.core.tables import SCORES, TABLES, TUNING, Table
 
 pytestmark = pytest.mark.slow
 
@@ -94,9 +94,9 @@ def same(text: str) -> str:
     return re.sub(r"[\s\"'\u2018-\u201d]", "", text)
 
 
-@pytest.mark.parametrize("table", [*TABLES.values(), TUNING], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [*TABLES.values(), TUNING, SCORES], ids=lambda table: table.name)
 def test_the_reference_lists_every_column(table: Table, site: Path) -> None:
-    page = "tune-table" if table is TUNING else "tables"
+    page = {TUNING.name: "tune-table", SCORES.name: "score-table"}.get(table.name, "tables")
     text = same(words(site / "reference" / f"{page}.html"))
     for column in table.columns:
         assert same(plain(column.name)) in text

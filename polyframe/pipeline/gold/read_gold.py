@@ -119,8 +119,8 @@ def _json_object(path: Path) -> dict[str, Any] | None:
 
 def _extracted(gold: Gold, name: str, settings: Settings, say: Say) -> Extraction:
     """Extract the marks of an export; if some rows are marked as gold standard, only those."""
-    # No table shows who the experts are.
-    own = settings.replace({"volunteers": "keep"})
+    # No table shows who the experts are. Tasks and tools are selected later: the expert may have used others.
+    own = settings.replace({"volunteers": "keep", "task": (), "tool": ()})
     extraction = extract_in_memory(gold, ResolvedSettings(own, {}, frozenset()), say)
     marked = gold_rows(extraction)
     n_marked, n_all = marked.classifications.height, extraction.classifications.height

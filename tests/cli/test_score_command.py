@@ -1,0 +1,119 @@
+"""`polyframe score`: the table that it prints and writes, and its one-line errors."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from exports import Done
+from gold_cases import expert_geojson, volunteer_rows, write_rows
+
+import polyframe as pf
+from polyframe.cli.print_scores import score_lines
+from polyframe.core.tables import SCORES
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    pf.run(write_rows(tmp_path / "export.csv", volunteer_rows()), tmp_path / "out", jobs=1, engine="shapely")
+    expert_geojson(tmp_path / "gold.geojson")
+    return tmp_path / "out"
+
+
+def test_the_table_is_printed_and_written(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    gold = tmp_path / "gold.geojson"
+    done = polyframe("score", out, "--gold", gold, "--what", "marks", "-o", tmp_path / "new" / "x.csv")
+    assert done.code == 0
+    assert done.err == f"polyframe: {gold}: 2 gold outlines on 2 of the 3 subjects of {out}\n"
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[2:]] == [
+        *("all", "T0_toolIndex0"),
+        *("volunteer3", "volunteer1", "volunteer2"),  # the worst first
+    ]
+    assert lines[3].split()[1:] == [
+        *("6", "4", "2", "0.500", "0.333", "0.400", "0.640", "0.213"),
+        *(lines[3].split()[9], "1.562", "1.562"),
+    ]
+    assert lines[4].split()[1:] == ["2", "0", "0", "-", "0.000", "0.000", "-", "0.000", "-", "-", "-"]
+    ends = {tuple(m.end() for m in re.finditer(r"\S+", line))[1:] for line in lines[2:]}
+    assert len(ends) == 1
+    table = pf.score(out, gold, what="marks")
+    assert pl.read_csv(tmp_path / "new" / "x.csv", schema=table.schema).equals(table)
+
+
+def test_one_json_object(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    gold = tmp_path / "gold.geojson"
+    done = polyframe("score", out, "--gold", gold, "--level", "2", "--min-iou", "0.7", "--json")
+    content = json.loads(done.out)
+    assert content == {
+        "output": str(out),
+        "gold": str(gold),
+        "scores": pf.score(out, gold, level=2, min_iou=0.7).to_dicts(),
+    }
+    assert content["scores"][0]["n_matched"] == 0
+
+
+def test_quiet_prints_nothing_and_writes_the_table(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("score", out, "--gold", tmp_path / "gold.geojson", "-q", "-o", tmp_path / "x.parquet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+    assert pl.read_parquet(tmp_path / "x.parquet").schema == SCORES.schema
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--gold", "missing.csv"], 1, "missing.csv: no such file"),
+        (["--gold", "s3://bucket/gold.csv"], 2, "s3:// addresses are not supported yet"),
+        (["--gold", "."], 1, "is a directory"),
+        (["--gold", ""], 2, "gold: '' is not a path"),
+        (["--gold", "gold_standard"], 1, "no classification is marked as gold standard"),
+        (
+            ["--gold", "gold.geojson", "-o", "x.txt"],
+            2,
+            "x.txt: the name of a table must end in .csv or .parquet",
+        ),
+        (["--gold", "gold.geojson", "-o", "out/labels/x.csv"], 2, "belongs to the tables in"),
+        (["--gold", "gold.geojson", "--level", "0"], 2, "level: 0 is not an integer from 1"),
+        (["--gold", "gold.geojson", "--min-iou", "2"], 2, "min_iou must be >= 0 and <= 1 (got 2.0)"),
+        (["--gold", "gold.geojson", "--what", "labels"], 2, "Invalid value for '--what'"),
+        (["--gold", "gold.geojson", "-q", "--json"], 2, "--quiet prints nothing"),
+        ([], 2, "Missing option '--gold'"),
+    ],
+)
+def test_wrong_calls_end_with_one_line(
+    arguments: list[str], code: int, message: str, out: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(out.parent)
+    done = polyframe("score", "out", *arguments)
+    assert done.code == code, done.err
+    assert message in done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+
+
+def test_many_volunteers_and_strange_names() -> None:
+    row: dict[str, object] = dict.fromkeys(SCORES.schema) | {
+        "scored": "marks",
+        "scope": "volunteer",
+    }
+    rows = [row | {"volunteer": f"v\n{number}", "f1": number / 100} for number in range(33)]
+    table = SCORES.conform(pl.DataFrame([row | {"scope": "all"}, *rows], SCORES.schema))
+    lines = score_lines(table)
+    assert len(lines) == 2 + 1 + 30 + 1
+    assert lines[3].split()[:2] == ["v?0", "-"]
+    assert lines[-1] == "and 3 more volunteers; -o saves all of them"
+
+
+def test_matches_without_a_choice_do_not_import_scipy(out: Path) -> None:
+    code = (
+        "import sys, polyframe as pf\n"
+        f"pf.score({str(out)!r}, {str(out.parent / 'gold.geojson')!r})\n"
+        "assert 'scipy.optimize' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
