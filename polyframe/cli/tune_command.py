@@ -23,6 +23,7 @@ from polyframe.core.local_paths import file_ending
     "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
     "polyframe tune out --cluster-method dbscan,hdbscan --split none,doubled",
     "polyframe tune out -o settings.csv --plot settings.png",
+    "polyframe tune out --gold expert.csv",
     short_help="Compare settings of the clustering.",
 )
 @output_argument
@@ -44,6 +45,11 @@ from polyframe.core.local_paths import file_ending
     help="methods to try: dbscan, hdbscan, or both  [default: as in OUT]",
 )
 @click.option("--split", metavar="VALUES", help="splits to try: none, doubled, or both  [default: as in OUT]")
+@click.option(
+    "--gold",
+    metavar="FILE|gold_standard",
+    help="an expert's outlines, as for polyframe score: adds precision, recall and mean IoU of the averages",
+)
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @click.option(
     "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"
@@ -58,6 +64,7 @@ def tune(
     min_samples: str | None,
     cluster_method: str | None,
     split: str | None,
+    gold: str | None,
     table_file: Path | None,
     picture: Path | None,
     quiet: bool,
@@ -90,6 +97,7 @@ def tune(
             min_samples=min_samples,
             cluster_method=cluster_method,
             split=split,
+            gold=gold,
             say=say(quiet),
             progress=progress,
             **drop_unset(options),

@@ -93,7 +93,7 @@ def labels_table(clusters: Clusters) -> pl.DataFrame:
 def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
     """Return the table `reductions`: an averaged polygon for each cluster above `min_threshold`."""
     kept = clusters_above_threshold(clusters, settings)
-    averages = fill_holes(_averages(clusters, settings)[kept])
+    averages = averaged_polygons(clusters, settings)[kept]
     coordinates, polygon = shapely.get_coordinates(averages, return_index=True)
     offsets = offsets_of(np.bincount(polygon, minlength=len(averages)))
     x, y = np.ascontiguousarray(coordinates.T)
@@ -109,6 +109,11 @@ def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
         votes.gather(kept),
     )
     return REDUCTIONS.conform(reductions)
+
+
+def averaged_polygons(clusters: Clusters, settings: Settings) -> NDArray[Any]:
+    """Return the averaged polygon of each cluster, holes filled; empty for an empty intersection."""
+    return fill_holes(_averages(clusters, settings))
 
 
 def clusters_above_threshold(clusters: Clusters, settings: Settings) -> Ints:

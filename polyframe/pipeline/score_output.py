@@ -15,18 +15,15 @@ from polyframe.consensus.score.outlines import KeyedOutlines
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError, short_repr
-from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.of_output import (
     check_gold_apart,
     excludes_gold_standard,
-    marked_rows,
-    project_of_output,
+    gold_of_output,
     rows_of_subjects,
 )
-from polyframe.pipeline.gold.project import Project
-from polyframe.pipeline.gold.read_gold import Gold, ReadGold, read_gold
+from polyframe.pipeline.gold.read_gold import Gold, ReadGold
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.store.reading import OutputTables, open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
@@ -114,9 +111,7 @@ def score_output(
             check_volunteers_known(settings, output)
         else:
             list(tables.partitions([], **{options.table: None}))  # fails early if there is no such table
-        project = project_of_output(tables)
-        expert = read_gold(gold, project, settings, lambda: marked_rows(tables), say)
-        _describe(expert, project, say)
+        expert = gold_of_output(tables, settings, gold, say)
         subjects = expert.outlines.subjects.to_list()
         classifications = rows_of_subjects(tables, "classifications", subjects)
         if options.table == "marks":
@@ -127,17 +122,6 @@ def score_output(
         clusters, scored = read(tables, subjects, settings, options.level)
         _note_other_tools(clusters, expert, say)
         return score_table(compare_clusters(clusters, expert.outlines, options.min_iou), scored)
-
-
-def _describe(expert: ReadGold, project: Project, say: Say) -> None:
-    """Say how much of the project the expert outlined."""
-    n_outlines, n_subjects = len(expert.outlines.outlines.areas), len(expert.outlines.subjects)
-    say(
-        Information(
-            f"{expert.name}: {n_outlines:,} gold outlines on {n_subjects:,} of the {len(project.subjects):,} "
-            f"subjects of {project.name}"
-        )
-    )
 
 
 def _compare_marks(

@@ -10,6 +10,7 @@ from polyframe.core.choices import EngineName, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
+from polyframe.pipeline.gold.read_gold import Gold
 from polyframe.pipeline.in_memory import marks_outside_outputs
 from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
@@ -23,6 +24,7 @@ def tune(
     min_samples: MinSamplesValues | None = None,
     cluster_method: WordValues | None = None,
     split: WordValues | None = None,
+    gold: Gold | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -57,6 +59,9 @@ def tune(
     split : {"none", "doubled"}, or several, optional
         The same for the clusters that are split. Default: the setting of the output directory or of
         `config`, or `"none"`.
+    gold : path, frame or `"gold_standard"`, optional
+        The outlines of an expert, as for `score`: then the columns `gold_precision`, `gold_recall` and
+        `gold_iou` say how well the averages of each pair agree with them.
     workflow_id, workflow_version, drawing_tasks, task, tool, filter, min_threshold, engine, jobs
         As for `reduce`. For an output directory, its own settings apply unless they are overridden.
     say, progress
@@ -92,7 +97,7 @@ def tune(
     if path is not None and not path.is_file():
         explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
         return tune_output(
-            path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged
+            path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged, gold
         )
     extractions, classifications = marks_outside_outputs(marks, configured, say)
-    return tune_frames(extractions, classifications, configured.settings, grid, say)
+    return tune_frames(extractions, classifications, configured.settings, grid, say, gold)

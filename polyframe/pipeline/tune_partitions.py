@@ -9,6 +9,7 @@ import polars as pl
 
 from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
+from polyframe.consensus.tune.gold_counts import GoldReference
 from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_of
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
@@ -16,11 +17,13 @@ from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
+from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
+from polyframe.pipeline.gold.read_gold import Gold
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
 from polyframe.store.part_files import read_parts
-from polyframe.store.reading import open_tables, part_paths
+from polyframe.store.reading import OutputTables, open_tables, part_paths
 from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
@@ -35,6 +38,7 @@ class _PartitionFiles:
     classifications: Path
     settings: Settings
     grid: Grid
+    reference: GoldReference | None
 
 
 def tune_output(
@@ -44,6 +48,7 @@ def tune_output(
     say: Say,
     progress: Callable[[int, int], None],
     flagged: Collection[str] = (),
+    gold: Gold | None = None,
 ) -> pl.DataFrame:
     """Compare settings on the extractions in an output directory.
 
@@ -59,6 +64,8 @@ def tune_output(
         Receive which settings are used, and the numbers of partitions done and in total.
     flagged : collection of str
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
+    gold : path, frame or `gold_standard`, optional
+        The outlines of an expert, see `polyframe.pipeline.gold.read_gold`.
 
     Returns
     -------
@@ -86,9 +93,10 @@ def tune_output(
         extractions, classifications = (
             part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
         )
+        references = _references(tables, settings, gold, say)
         parts = [
-            _PartitionFiles(*paths, settings, grid)
-            for paths in zip(extractions, classifications, strict=True)
+            _PartitionFiles(marks, rows, settings, grid, reference)
+            for marks, rows, reference in zip(extractions, classifications, references, strict=True)
         ]
         _compile_if_needed(settings, say)
         return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
@@ -100,6 +108,7 @@ def tune_frames(
     settings: Settings,
     grid: Grid,
     say: Say,
+    gold: Gold | None = None,
 ) -> pl.DataFrame:
     """Compare settings on marks in memory.
 
@@ -113,10 +122,31 @@ def tune_frames(
         The settings to compare.
     say : callable
         Receives notes.
+    gold : path, frame or `gold_standard`, optional
+        As for `tune_output`.
     """
     settings, grid = engine_for_marks(settings, extractions), grid.with_defaults(settings)
+    reference = None
+    if gold is not None:
+        found = gold_for_frames(extractions, classifications, settings, gold, say)
+        reference = GoldReference(found.outlines, settings)
     _compile_if_needed(settings, say)
-    return tuning_table([_tally(extractions, classifications, settings, grid)], grid, None)
+    return tuning_table([_tally(extractions, classifications, settings, grid, reference)], grid, None)
+
+
+def _references(
+    tables: OutputTables, settings: Settings, gold: Gold | None, say: Say
+) -> list[GoldReference | None]:
+    """Return the outlines of the expert in each partition."""
+    n_partitions = len(tables.manifest.partitions)
+    if gold is None:
+        return [None] * n_partitions
+    outlines = gold_for_output(tables, settings, gold, say).outlines
+    partition = tables.partition_of(outlines.subjects.to_list())
+    return [
+        GoldReference(outlines.of_subjects(outlines.subjects.filter(partition == number)), settings)
+        for number in range(n_partitions)
+    ]
 
 
 def _compile_if_needed(settings: Settings, say: Say) -> None:
@@ -158,12 +188,16 @@ def _tallies(
 
 def _tally_part(part: _PartitionFiles) -> Tally:
     extractions, classifications = read_parts([part.extractions]), read_parts([part.classifications])
-    return _tally(extractions, classifications, part.settings, part.grid)
+    return _tally(extractions, classifications, part.settings, part.grid, part.reference)
 
 
 def _tally(
-    extractions: pl.DataFrame, classifications: pl.DataFrame | None, settings: Settings, grid: Grid
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    settings: Settings,
+    grid: Grid,
+    reference: GoldReference | None,
 ) -> Tally:
     selected = selected_marks(extractions, settings)
     marks = marks_taking_part(selected, classifications, settings.filter)
-    return count_settings(marks, grid, settings.min_threshold, settings.engine)
+    return count_settings(marks, grid, settings.min_threshold, settings.engine, reference)

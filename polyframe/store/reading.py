@@ -4,17 +4,18 @@ Every reader compares `Output.state` before and after. If a run published other 
 is not used: short readers try again (`read_unchanged`), long ones stop with an error (`check_unchanged`).
 """
 
-import bisect
 import contextlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
+import numpy as np
 import polars as pl
 
+from polyframe.core.arrays import Ints
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, first_line, short_repr
 from polyframe.core.fork_guard import use_polars
@@ -150,7 +151,7 @@ class OutputTables:
         parts = {table: part_paths(self.output, table, self.manifest) for table in columns}
         for table in parts:
             _check_columns(self.output, table, parts[table])
-        wanted = _partitions_of(self.manifest, subjects)
+        wanted = range(len(self.manifest.partitions)) if subjects is None else self.partition_of(subjects)
         for number, paths in enumerate(zip(*parts.values(), strict=True)):
             if number not in wanted:
                 continue
@@ -158,6 +159,11 @@ class OutputTables:
                 table: _read_part(path, names)
                 for path, (table, names) in zip(paths, columns.items(), strict=True)
             }
+
+    def partition_of(self, subjects: Sequence[int]) -> Ints:
+        """Return the number of the partition that contains each subject, if any does."""
+        starts = [partition.first_subject for partition in self.manifest.partitions[1:]]
+        return np.searchsorted(np.array(starts, np.int64), np.array(subjects, np.int64), side="right")
 
 
 @contextlib.contextmanager
@@ -295,14 +301,6 @@ def _check_columns(output: Output, table: str, paths: list[Path]) -> None:
             f"{output}: its table {table!r} has no column {missing[0]!r}; rebuild it with "
             f"`polyframe {stage_of(table)} {output}`"
         )
-
-
-def _partitions_of(manifest: Manifest, subjects: Sequence[int] | None) -> Collection[int]:
-    """Return the numbers of the partitions that can contain some subjects; None means all."""
-    if subjects is None:
-        return range(len(manifest.partitions))
-    starts = [cast("int", partition.first_subject) for partition in manifest.partitions[1:]]
-    return {bisect.bisect_right(starts, subject) for subject in subjects}
 
 
 def _no_table(output: Output, table: str) -> str:

@@ -21,6 +21,16 @@ from polyframe.consensus.marks import (
     member_pairs,
     neighbour_distances,
 )
+from polyframe.consensus.tune.gold_counts import (
+    GoldCounts,
+    GoldReference,
+    SettingClusters,
+    added_up,
+    compare_with_gold,
+    judged_clusters,
+    no_counts,
+    with_medians,
+)
 from polyframe.consensus.tune.parse_grid import Combination, Grid
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
@@ -55,6 +65,10 @@ class Tally:
         Marks in the largest cluster.
     consensus : tuple of s arrays of float64
         Consensus of each cluster above `min_threshold`.
+    gold : GoldCounts
+        Comparison with the outlines of an expert; zeros if there are none.
+    n_gold : int or None
+        Outlines of the expert; None if no expert is known.
     """
 
     groups: int
@@ -62,6 +76,8 @@ class Tally:
     counts: Mapping[str, Ints]
     largest: Ints
     consensus: tuple[Floats, ...]
+    gold: GoldCounts
+    n_gold: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +108,13 @@ class _Clustering:
         return np.diff(self.member_offsets)
 
 
-def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str) -> Tally:
+def count_settings(
+    marks: GroupedMarks,
+    grid: Grid,
+    min_threshold: float,
+    engine: str,
+    reference: GoldReference | None = None,
+) -> Tally:
     """Cluster marks with every setting, and count the clusters.
 
     Large groups are clustered one by one, in bounded memory.
@@ -106,10 +128,12 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
         Share of the classifications above which a cluster is kept (fraction).
     engine : str
         See `polyframe.geometry.engines.engine_named`.
+    reference : GoldReference, optional
+        The outlines of an expert with which the averages are compared.
     """
     small, _, large = divided_by_size(marks)
-    tallies = [_count_small_groups(small, grid, min_threshold, engine)]
-    tallies += [_count_large_group(marks, group, grid, min_threshold, engine) for group in large]
+    tallies = [_count_small_groups(small, grid, min_threshold, engine, reference)]
+    tallies += [_count_large_group(marks, group, grid, min_threshold, engine, reference) for group in large]
     return Tally(
         sum(tally.groups for tally in tallies),
         sum(tally.marks for tally in tallies),
@@ -119,10 +143,14 @@ def count_settings(marks: GroupedMarks, grid: Grid, min_threshold: float, engine
             np.concatenate(consensus)
             for consensus in zip(*(tally.consensus for tally in tallies), strict=True)
         ),
+        added_up([tally.gold for tally in tallies]),
+        None if reference is None else len(reference.gold.outlines.areas),
     )
 
 
-def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str) -> Tally:
+def _count_small_groups(
+    marks: GroupedMarks, grid: Grid, min_threshold: float, engine: str, reference: GoldReference | None
+) -> Tally:
     """Cluster all groups together with every setting.
 
     The distances between neighbours are computed once, for the largest `eps`, and so are the distances within
@@ -143,6 +171,7 @@ def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, e
     counts = {name: np.zeros(len(clusterings), np.int64) for name in COUNTED}
     largest = np.zeros(len(clusterings), np.int64)
     consensus = []
+    judged: list[SettingClusters] = []
     group = marks.group
     smaller = _with_smaller_eps(grid)
     for k, (setting, clustering) in enumerate(clusterings.items()):
@@ -161,17 +190,29 @@ def _count_small_groups(marks: GroupedMarks, grid: Grid, min_threshold: float, e
         if setting in smaller:
             counts["merged_clusters"][k] = _count_merges(clusterings[smaller[setting]], clustering)
         largest[k] = sizes.max(initial=0)
-    return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus))
+        if reference is not None:
+            _, own, starts = judged_clusters(
+                reference, marks, clustering.members, clustering.member_offsets, kept
+            )
+            judged.append(with_medians(marks, own, starts, within, engine))
+    gold = no_counts(len(largest)) if reference is None else compare_with_gold(marks, judged, reference)
+    return Tally(len(marks.group_offsets) - 1, len(marks.polygons), counts, largest, tuple(consensus), gold)
 
 
 def _count_large_group(
-    marks: GroupedMarks, positions: Ints, grid: Grid, min_threshold: float, engine: str
+    marks: GroupedMarks,
+    positions: Ints,
+    grid: Grid,
+    min_threshold: float,
+    engine: str,
+    reference: GoldReference | None,
 ) -> Tally:
     """Cluster one group with every setting; each distance is computed once if they can be kept."""
     group = LargeGroup(marks, positions, engine)
     counts = {name: np.zeros(len(grid.combinations), np.int64) for name in COUNTED}
     largest = np.zeros(len(grid.combinations), np.int64)
     consensus = []
+    judged: list[SettingClusters] = []
     n_classifications = marks.n_classifications[marks.group[positions[0]]]
     classification = group.outlines.classification
     smaller = _with_smaller_eps(grid)
@@ -194,7 +235,11 @@ def _count_large_group(
             counts["merged_clusters"][k] = _count_merges(clusterings[smaller[setting]], clustering)
         clusterings[setting] = clustering
         largest[k] = sizes.max(initial=0)
-    return Tally(1, len(positions), counts, largest, tuple(consensus))
+        if reference is not None:
+            some, own, starts = judged_clusters(reference, marks, positions[members], offsets, kept)
+            judged.append(SettingClusters(own, starts, positions[found.median[some]]))
+    gold = no_counts(len(largest)) if reference is None else compare_with_gold(marks, judged, reference)
+    return Tally(1, len(positions), counts, largest, tuple(consensus), gold)
 
 
 def _clustering(marks: GroupedMarks, near: Distances, setting: Combination) -> _Clustering:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.consensus.tune.counts import COUNTED, Tally
+from polyframe.consensus.tune.gold_counts import added_up, no_counts
 from polyframe.consensus.tune.parse_grid import Combination, Grid
 from polyframe.core.arrays import Floats
 from polyframe.core.tables import TUNING
@@ -34,6 +35,10 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | No
     groups, marks = sum(tally.groups for tally in tallies), sum(tally.marks for tally in tallies)
     largest = np.max([zeros, *(tally.largest for tally in tallies)], axis=0)
     quartiles = [_quartiles([tally.consensus[k] for tally in tallies]) for k in range(len(settings))]
+    gold = added_up([no_counts(len(settings)), *(tally.gold for tally in tallies)])
+    # The expert is known to all partitions or to none.
+    n_gold = sum(tally.n_gold or 0 for tally in tallies)
+    has_gold = any(tally.n_gold is not None for tally in tallies)
     # How many clusters merge is only known for those of DBSCAN that are not split.
     may_merge = (pl.col("eps") > grid.eps[0]) & (pl.col("split") == "none")
     compared = (*Combination._fields,)
@@ -48,6 +53,10 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | No
             pl.Series(name, [values[k] for values in quartiles], pl.Float64)
             for k, name in enumerate(("consensus_q1", "consensus_median", "consensus_q3"))
         ),
+        pl.Series("predicted", gold.predicted),
+        pl.Series("matched", gold.matched),
+        pl.Series("iou", gold.iou),
+        pl.lit(n_gold).alias("n_gold"),
     ).with_columns(
         (pl.col("marks") - pl.col("clustered")).alias("outliers"),
         pl.when(may_merge).then("merged_clusters").alias("merged_clusters"),
@@ -57,6 +66,9 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | No
             _ratio("clusters", "groups").alias("clusters_per_group"),
             _ratio("outliers", "marks").alias("outlier_share"),
             _ratio("clustered", "clusters").alias("marks_per_cluster"),
+            pl.when(has_gold).then(_ratio("matched", "predicted")).alias("gold_precision"),
+            pl.when(has_gold).then(_ratio("matched", "n_gold")).alias("gold_recall"),
+            pl.when(has_gold).then(_ratio("iou", "n_gold")).alias("gold_iou"),
         )
     )
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from polyframe.consensus.extract import Extraction
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.core.tables import REJECTS
 from polyframe.pipeline.gold.classified_outlines import gold_rows
 from polyframe.pipeline.gold.project import Project
-from polyframe.pipeline.gold.read_gold import ReadGold
+from polyframe.pipeline.gold.read_gold import Gold, ReadGold, read_gold
 from polyframe.store.reading import OutputTables
 
 
@@ -47,6 +49,52 @@ def marked_rows(tables: OutputTables) -> Extraction:
         pl.concat(part.classifications for part in parts),
         pl.concat(part.extractions for part in parts),
         REJECTS.empty(),
+    )
+
+
+def gold_of_output(tables: OutputTables, settings: Settings, gold: Gold, say: Say) -> ReadGold:
+    """Read the outlines of an expert for an output directory, and say on how many subjects they are."""
+    project = project_of_output(tables)
+    read = read_gold(gold, project, settings, lambda: marked_rows(tables), say)
+    _describe(read, project, say)
+    return read
+
+
+def gold_for_output(tables: OutputTables, settings: Settings, gold: Gold, say: Say) -> ReadGold:
+    """Read the outlines of an expert, who must not have taken part in clusters with some settings."""
+    read = gold_of_output(tables, settings, gold, say)
+    columns = ["subject_id", "classification_id", "gold_standard"]
+    classifications = rows_of_subjects(tables, "classifications", read.outlines.subjects.to_list(), columns)
+    check_gold_apart(str(tables.path), classifications, read, settings)
+    return read
+
+
+def gold_for_frames(
+    extractions: pl.DataFrame,
+    classifications: pl.DataFrame | None,
+    settings: Settings,
+    gold: Gold,
+    say: Say,
+) -> ReadGold:
+    """Read the outlines of an expert for marks in memory, like `gold_for_output`."""
+    if classifications is None:
+        # Only those with marks are known.
+        classifications = extractions.unique("classification_id", maintain_order=True)
+    project = project_of_frames("the marks", settings.workflow_id, classifications, extractions)
+    marked = Extraction(classifications, extractions, REJECTS.empty())
+    read = read_gold(gold, project, settings, lambda: gold_rows(marked), say)
+    _describe(read, project, say)
+    check_gold_apart("the marks", classifications, read, settings)
+    return read
+
+
+def _describe(read: ReadGold, project: Project, say: Say) -> None:
+    n_outlines, n_subjects = len(read.outlines.outlines.areas), len(read.outlines.subjects)
+    say(
+        Information(
+            f"{read.name}: {n_outlines:,} gold outlines on {n_subjects:,} of the {len(project.subjects):,} "
+            f"subjects of {project.name}"
+        )
     )
 
 

@@ -71,8 +71,8 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
             ],
             1,
             [
-                "6 features that are not polygons or have invalid coordinates (feature 2, feature 3, feature 4, "
-                "...)"
+                "6 features that are not polygons or have invalid coordinates "
+                "(feature 2, feature 3, feature 4, ...)"
             ],
         ),
         ([feature(SQUARE, subject_id=1)], 1, ["1 exact copies of an outline on the same image (subject 1)"]),
