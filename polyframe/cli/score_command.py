@@ -21,9 +21,9 @@ from polyframe.core.errors import UsageError
 
 
 @command(
-    "polyframe score out --gold expert.csv",
-    "polyframe score out --gold expert.geojson --level 3 -o scores.csv",
-    "polyframe score out --gold gold_standard --what marks --json",
+    "polyframe score out --gold data/expert.geojson",
+    "polyframe score out --gold data/expert.geojson --level 3 -o scores.csv",
+    "polyframe score out --gold data/expert.geojson --what marks --json",
     short_help="Compare averages, contours or marks with an expert's outlines.",
 )
 @output_argument

@@ -23,7 +23,7 @@ from polyframe.core.local_paths import file_ending
     "polyframe tune out --eps 0.2:0.9:0.1 --min-samples 2,3,4",
     "polyframe tune out --cluster-method dbscan,hdbscan --split none,doubled",
     "polyframe tune out -o settings.csv --plot settings.png",
-    "polyframe tune out --gold expert.csv",
+    "polyframe tune out --gold data/expert.geojson",
     short_help="Compare settings of the clustering.",
 )
 @output_argument

@@ -68,7 +68,7 @@ def score(
     Examples
     --------
     >>> import polyframe as pf
-    >>> pf.score("out", "expert.csv")  # doctest: +SKIP
+    >>> pf.score("out", "data/expert.geojson")  # doctest: +SKIP
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     options = ScoreOptions(what, level, 0.5 if min_iou is None else min_iou)
