@@ -39,7 +39,8 @@ def gold(partitioned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def check(table: pl.DataFrame, out: Path, gold: Path, **options: Any) -> None:
     """Compare each row with the scores of a reduction."""
     for row in table.iter_rows(named=True):
-        setting = {"eps": row["eps"], "min_samples": row["min_samples"]}
+        names = ("eps", "min_samples", "cluster_method", "split")
+        setting = {name: row[name] for name in names if row[name] is not None}
         pf.reduce(out, output=out, engine="shapely", max_shrink=1.0, **setting, **options)
         scores = pf.score(out, gold).row(0, named=True)
         expected = [scores["precision"], scores["recall"], scores["gold_iou"]]
@@ -60,6 +61,14 @@ def test_every_row_equals_a_score(
     assert table.drop(GOLD_COLUMNS).equals(plain.drop(GOLD_COLUMNS))
     assert plain.select(GOLD_COLUMNS).null_count().row(0) == (plain.height,) * 3
     check(table, out, gold)
+
+
+def test_other_clusterings_equal_scores_too(partitioned: Path, gold: Path, tmp_path: Path) -> None:
+    shutil.copytree(partitioned, tmp_path / "out")
+    grid: dict[str, Any] = {"cluster_method": "dbscan,hdbscan", "split": "none,doubled"}
+    table = pf.tune(tmp_path / "out", eps=[0.3, 0.95], min_samples=2, gold=gold, jobs=1, **grid)
+    assert table.height == 6
+    check(table, tmp_path / "out", gold)
 
 
 def test_workers_and_large_groups_do_not_matter(
