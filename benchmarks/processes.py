@@ -102,6 +102,8 @@ def run_process(
         If it ends with an error.
     """
     environment = {**os.environ, "PYTHONPATH": str(folder), **(variables or {})}
+    # Installers compile modules to byte code; otherwise each process would compile those of a source tree.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryFile("w+") as stdin, tempfile.TemporaryFile("w+") as stdout:
         stdin.write(text)
         stdin.seek(0)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
@@ -70,12 +71,15 @@ class Table:
         -------
         polars.DataFrame
         """
-        typed = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
+        typed = frame
+        if frame.schema != self.schema:
+            typed = frame.select(pl.col(column.name).cast(column.dtype) for column in self.columns)
         order = typed.select(
             pl.arg_sort_by(self.sort_by, nulls_last=missing_last(self.sort_by), maintain_order=True)
         ).to_series()
         # Rows in order, which are the usual case, are not copied: contours can be most of the memory.
-        return typed if (order.diff().drop_nulls() == 1).all() else typed[order]
+        in_order = np.array_equal(order.to_numpy(), np.arange(len(order)))
+        return typed if in_order else typed[order]
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""

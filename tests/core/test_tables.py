@@ -127,6 +127,19 @@ def test_conform_selects_casts_and_sorts_with_missing_first() -> None:
     assert table["detail"].to_list() == ["a", "c", "b"]
 
 
+def test_conform_sorts_a_frame_that_only_lacks_the_order() -> None:
+    groups = TABLES["groups"]
+    frame = pl.DataFrame(
+        {name: [1, 2, 3] for name in groups.schema if name not in ("task", "tool")}
+        | {"task": ["T0", "T0", "T0"], "tool": ["a", "b", "c"]},
+    )
+    table = groups.conform(frame)
+    assert table.schema == groups.schema
+    assert groups.conform(table).equals(table)
+    assert groups.conform(table.reverse()).equals(table)
+    assert groups.conform(table.select(reversed(table.columns))).equals(table)
+
+
 def test_conform_refuses_numbers_that_do_not_fit() -> None:
     frame = TABLES["groups"].empty().cast({"frame": pl.Int64})
     row = {name: ["T0" if dtype == pl.String else 2**40] for name, dtype in frame.schema.items()}

@@ -57,6 +57,13 @@ def test_functions_are_loaded_from_the_cache(load_tiny: Load) -> None:
     assert sum(again.stats.cache_misses.values()) == 0
 
 
+def test_machine_code_is_loaded_without_the_module_of_its_function() -> None:
+    environment = numba_jit._rebuild_environment("polyframe.no_such_module", [1.5], "of this test")
+    assert environment.consts == [1.5]
+    assert environment.can_cache()
+    assert numba_jit._rebuild_environment("polyframe.no_such_module", [], "of this test") is environment
+
+
 def without_stamp(monkeypatch: pytest.MonkeyPatch) -> None:
     from numba.core import caching
 
@@ -89,7 +96,9 @@ def without_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "numba.core.caching.IndexDataCacheFile._load_index",
         "numba.core.caching.IndexDataCacheFile._data_name",
+        "numba.core.caching.IndexDataCacheFile._data_path",
         "numba.core.caching.IndexDataCacheFile._save_data",
+        "numba.core.environment.lookup_environment",
         "numba.core.caching.Cache._load_overload",
         "numba.core.caching.Cache.flush",
         "numba.core.codegen.CPUCodegen.magic_tuple",

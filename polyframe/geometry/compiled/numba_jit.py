@@ -11,7 +11,9 @@ import contextlib
 import functools
 import importlib
 import importlib.util
+import io
 import os
+import pickle
 import re
 import sys
 import threading
@@ -172,6 +174,7 @@ def _adapt_cache(cache: Any, stamp: tuple[tuple[str, float, int], ...]) -> None:
     # numba itself only checks the file of the function.
     file._source_stamp = stamp
     file.save = functools.partial(_save_to_file, file)
+    file._load_data = functools.partial(_load_data, file)
     cache.load_overload = functools.partial(_load_overload, cache)
     cache.save_overload = functools.partial(_save_overload, cache)
 
@@ -211,6 +214,36 @@ def _save_to_file(file: Any, key: Any, data: Any) -> None:
     names[key] = file._data_name(zlib.crc32(repr(key).encode()))
     file._save_data(names[key], data)
     file._save_index(names)
+
+
+def _load_data(file: Any, name: str) -> Any:
+    """Load an entry of a cache like numba, but do not import the modules of the functions in it.
+
+    Some are those of numba that register all that it can compile for arrays. Machine code needs none of them.
+    """
+    with contextlib.suppress(Exception):
+        return _Unpickler(io.BytesIO(Path(file._data_path(name)).read_bytes())).load()
+    return type(file)._load_data(file, name)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        found = super().find_class(module, name)
+        return _rebuild_environment if name == "_rebuild_env" else found
+
+
+def _rebuild_environment(module: str, constants: list[Any], name: str) -> Any:
+    """Rebuild the environment of a machine-code function: its constants, and its module if that is loaded."""
+    environments: Any = importlib.import_module("numba.core.environment")
+    known = environments.lookup_environment(name)
+    if known is not None:
+        return known
+    loaded = sys.modules.get(module)
+    environment = environments.Environment(vars(loaded) if loaded else {"__name__": module})
+    environment.consts[:] = constants
+    environment.env_name = name
+    environments.Environment._memo[name] = environment
+    return environment
 
 
 def _drop_modules() -> None:
