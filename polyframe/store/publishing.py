@@ -17,6 +17,7 @@ import ctypes
 import os
 import shutil
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -117,7 +118,7 @@ def _gather(output: Output, table: str, manifest: Manifest) -> bool:
     """Gather the parts of a table in the work directory; return False if nothing changes."""
     folder, published = output.finished_table(table), output.table(table)
     expected = set(table_parts(manifest, table))
-    finished = _valid_parts(folder, table, manifest)
+    finished = _valid_parts(folder, table, manifest, _part_names(folder))
     # An interrupted run with other settings may have left parts, even of partitions that are up to date.
     for name in _part_names(folder) - finished:
         (folder / name).unlink()
@@ -132,9 +133,10 @@ def _gather(output: Output, table: str, manifest: Manifest) -> bool:
         remove_finished(output, table)
         return True
     folder.mkdir(parents=True, exist_ok=True)
-    for name in expected - finished:
+    linked = expected - finished
+    for name in linked:
         _link(published / name, folder / name)
-    if not _is_complete(folder, table, manifest):
+    if _part_names(folder) != expected or _valid_parts(folder, table, manifest, linked) != linked:
         raise PolyframeError(f"{folder}: contains parts that this run did not write; run again")
     sync_folder(folder)
     return True
@@ -157,15 +159,17 @@ def _link(source: Path, target: Path) -> None:
 def _is_complete(folder: Path, table: str, manifest: Manifest) -> bool:
     """Tell whether a folder contains exactly the parts of a table that a manifest lists."""
     expected = set(table_parts(manifest, table))
-    return _part_names(folder) == expected and _valid_parts(folder, table, manifest) == expected
+    return _part_names(folder) == expected and _valid_parts(folder, table, manifest, expected) == expected
 
 
-def _valid_parts(folder: Path, table: str, manifest: Manifest) -> set[str]:
-    """Return the names of the parts in a folder whose footers agree with a manifest."""
+def _valid_parts(folder: Path, table: str, manifest: Manifest, names: Collection[str]) -> set[str]:
+    """Return those of some parts in a folder whose footers agree with a manifest."""
     stage = stage_of(table)
     valid = set()
     for partition in manifest.partitions:
         name, record = part_name(partition.name), partition.stages[stage]
+        if name not in names:
+            continue
         origin = read_origin(folder / name)
         if origin and (origin.fingerprint, origin.places) == (record.fingerprint, record.places):
             valid.add(name)
