@@ -245,7 +245,7 @@ def test_order_along_a_line_is_exact():
 
 def loaded(marks):
     """Load the marks of one cluster."""
-    flat = depth_walk._flat_rings(marks)
+    flat = polygon_parts.flat_rings(marks)
     return load_outlines(*flat, np.array([0, len(marks)]), np.array([True]))
 
 
