@@ -81,7 +81,7 @@ __all__ = [
 ]
 
 
-#: Where the other public names are defined. They are imported when they are used, so that a command does not
+#: The modules of the other public names, which are imported when they are used, so that a command does not
 #: wait for the modules of the other commands.
 _IMPORTED_LATE: Final = {
     "Exported": "polyframe.export.exported_file",

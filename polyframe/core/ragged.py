@@ -164,7 +164,7 @@ def string_parts(column: pl.Series) -> tuple[NDArray[np.uint8], Ints]:
 
 
 def string_column(text: NDArray[np.uint8], offsets: Ints) -> pl.Series:
-    """Return a string column of parts of a text, which is not copied.
+    """Return a string column of parts of a UTF-8 buffer, which is not copied.
 
     Parameters
     ----------

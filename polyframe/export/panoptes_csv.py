@@ -75,7 +75,7 @@ def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
             has = "cluster has" if thinned == 1 else "clusters have"
             say(
                 f"{thinned} {has} more levels than max_levels ({source.manifest.settings.max_levels}); the "
-                "contours in this file do not tell their levels, see contours_level in the table contours"
+                "contours in this file do not say which they are, see contours_level in the table contours"
             )
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.

@@ -3,7 +3,7 @@
 Seen from a point inside, the points of a star-shaped outline turn once around, always in the same direction:
 it cannot cross itself. Most outlines that people draw around an object are like that, seen from the centre of
 their box, except for a few steps back where the hand trembled. A step back is harmless if the stretch around
-it stays in a sector of its own and does not cross itself.
+it stays in its own sector and does not cross itself.
 """
 
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ class RunSpec:
     selection : Selection or None
         Which rows of the export are used; None if the run starts from extractions.
     earlier : EarlierWork
-        Where parts of earlier runs are.
+        The parts of earlier runs.
     key : bytes
         The secret with which volunteers are hashed.
     """

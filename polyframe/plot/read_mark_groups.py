@@ -45,7 +45,7 @@ class MarkCluster:
     levels : list of (n, 2) float64, or None
         Outlines of the contours, closed; None without the table of contours.
     level_numbers : list of int, or None
-        The level of each of them; None stands for 1, 2, 3, ...
+        The level of each of them; None means 1, 2, 3, ...
     highest_level : int or None
         The highest level with an area, written or not; None if it is the last of them.
     """

@@ -23,7 +23,7 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
     """Return the fingerprint of each stage for the rows of a partition.
 
     Those of `reduce` and `contours` include the engine, because engines agree only within rounding. `auto`
-    stands for an engine that was not recorded. All depend on the columns of all tables: parts that lack a new
+    means that none was recorded. All depend on the columns of all tables: parts that lack a new
     column are out of date.
 
     Parameters

@@ -191,7 +191,7 @@ def _freehand(bits: np.random.PCG64, options: SynthOptions, targets: _Targets, n
     chance = uniform(bits, n, 4)
     for i in np.flatnonzero(chance[:, 0] < _LOOPS).tolist():
         _add_loop(x[i], y[i], chance[i, 1:], float(targets.radius[i]), int(n_vertices[i]))
-    if options.jitter > 0:  # a stream of its own: everything else is as without jitter
+    if options.jitter > 0:  # a separate stream: everything else is as without jitter
         noise = bell_shaped(stream(options.seed, JITTER, number), 2, *x.shape)
         x, y = np.stack([x, y]) + options.jitter * targets.radius[:, None] * noise
     slips = uniform(bits, n) < options.slips

@@ -218,13 +218,15 @@ def _count_large_group(
     smaller = _with_smaller_eps(grid)
     clusterings: dict[Combination, _Clustering] = {}
     for k, setting in enumerate(grid.combinations):
-        found = group.clusters(setting.settings)
-        members, offsets = cluster_members(found.labels, np.array([0, len(positions)]))
-        clustering = _Clustering(found.labels, found.labels, members, offsets, np.flatnonzero(found.core))
+        clusters = group.clusters(setting.settings)
+        members, offsets = cluster_members(clusters.labels, np.array([0, len(positions)]))
+        clustering = _Clustering(
+            clusters.labels, clusters.labels, members, offsets, np.flatnonzero(clusters.core)
+        )
         sizes = clustering.sizes
         kept = sizes / n_classifications > min_threshold
-        consensus.append(found.consensus[kept])
-        drawn_by = np.column_stack([found.labels[members], classification[members]])
+        consensus.append(clusters.consensus[kept])
+        drawn_by = np.column_stack([clusters.labels[members], classification[members]])
         volunteers = np.bincount(np.unique(drawn_by, axis=0)[:, 0], minlength=len(sizes))
         counts["clusters"][k] = len(sizes)
         counts["clusters_kept"][k] = kept.sum()
@@ -237,7 +239,7 @@ def _count_large_group(
         largest[k] = sizes.max(initial=0)
         if reference is not None:
             some, own, starts = judged_clusters(reference, marks, positions[members], offsets, kept)
-            judged.append(SettingClusters(own, starts, positions[found.median[some]]))
+            judged.append(SettingClusters(own, starts, positions[clusters.median[some]]))
     gold = no_counts(len(largest)) if reference is None else compare_with_gold(marks, judged, reference)
     return Tally(1, len(positions), counts, largest, tuple(consensus), gold)
 

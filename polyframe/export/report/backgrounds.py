@@ -71,7 +71,7 @@ class Background:
 
 @dataclass(frozen=True)
 class ImageSources:
-    """Where images, their sizes and addresses come from.
+    """The sources of images, their sizes and their addresses.
 
     Attributes
     ----------

@@ -143,7 +143,7 @@ def becomes_float_if_missing(column: str) -> bool:
 
 
 def escape_formula(text: str) -> str:
-    """Return a text that no spreadsheet reads as a formula: prefixed with an apostrophe if one might."""
+    """Return a string that no spreadsheet reads as a formula: prefixed with an apostrophe if one might."""
     begin = _IGNORED.match(text)
     first = unicodedata.normalize("NFKC", text[begin.end() :][:1]) if begin else ""
     return f"'{text}" if first in _FORMULA_SIGNS or text.startswith(_CELL_ENDS) else text

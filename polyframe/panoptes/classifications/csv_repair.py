@@ -104,7 +104,7 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         rows += len(row_ends)
         within |= len(row_ends) < len(line_ends)
         lengths = np.diff(row_ends, prepend=-1 - since)
-        # A line of only a carriage return is blank too; block[-1] stands for the byte before the block.
+        # A line of only a carriage return is blank too; block[-1] is the byte before the block.
         returns = (lengths == 2) & (np.frombuffer(block, np.uint8)[row_ends - 1] == _RETURN)
         blank_here = int(np.count_nonzero(lengths == 1) + np.count_nonzero(returns))
         blank += blank_here

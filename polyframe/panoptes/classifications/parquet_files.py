@@ -28,7 +28,7 @@ def open_parquet(path: Path, name: str, copy: Path) -> pl.LazyFrame:
     name : str
         Its name in messages.
     copy : Path
-        Where to write a copy with small row groups if those of the file are too large for bounded memory.
+        The path of a copy with small row groups if those of the file are too large for bounded memory.
 
     Returns
     -------

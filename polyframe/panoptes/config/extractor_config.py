@@ -123,9 +123,7 @@ def _read_task(place: Place, tree: Tree) -> str:
     if not isinstance(task, str) or not task.strip():
         raise UsageError(f"{place}: {task!r} is not a task key such as T0")
     if task == "all":
-        raise UsageError(
-            f"{place}: name a task such as T0; leave extractor_config out to use every drawing task"
-        )
+        raise UsageError(f"{place}: name a task such as T0; omit extractor_config to use every drawing task")
     return task.strip()
 
 
@@ -136,7 +134,7 @@ def _read_tools(place: Place, tree: Tree) -> set[int] | None:
     tools = [integer(place.item(i), scalar(place.item(i), item).value) for i, item in enumerate(items)]
     if not tools or min(tools) < 0 or max(tools) > LARGEST_INDEX:
         raise UsageError(
-            f"{place}: {tools} is not a list of tool indices such as [0, 1]; leave out for all tools"
+            f"{place}: {tools} is not a list of tool indices such as [0, 1]; omit it for all tools"
         )
     return set(tools)
 
