@@ -135,10 +135,10 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
         own, is_marked = own.filter(~is_marked), is_marked.filter(~is_marked)
     if not own.height:
         return
-    can_exclude = any(field.name == "gold_standard" for field in dataclasses.fields(Settings))
+    flag = next((f.metadata["flag"] for f in dataclasses.fields(Settings) if f.name == "gold_standard"), None)
     way = (
-        "exclude them with the setting gold_standard: `polyframe reduce OUT --gold-standard exclude`"
-        if can_exclude and is_marked.all()
+        f"exclude them from the clusters: `polyframe reduce OUT {flag} exclude`"
+        if flag and is_marked.all()
         else "make the clusters from an export without them, and keep them in a file of their own for --gold"
     )
     raise PolyframeError(
