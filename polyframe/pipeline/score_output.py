@@ -119,7 +119,7 @@ def score_output(
             return score_table(comparison, "marks")
         check_gold_apart(str(output), classifications, expert, settings)
         read = _reductions if options.level is None else _contours
-        clusters, scored = read(tables, subjects, settings, options.level)
+        clusters, scored = read(tables, subjects, settings, options.level, say)
         _note_other_tools(clusters, expert, say)
         return score_table(compare_clusters(clusters, expert.outlines, options.min_iou), scored)
 
@@ -151,7 +151,7 @@ def _compare_marks(
 
 
 def _reductions(
-    tables: OutputTables, subjects: list[int], settings: Settings, _level: int | None
+    tables: OutputTables, subjects: list[int], settings: Settings, _level: int | None, _say: Say
 ) -> tuple[KeyedOutlines, str]:
     columns = [*_KEYS, "area", "average_type", "geometry"]
     rows = selected_marks(rows_of_subjects(tables, "reductions", subjects, columns), settings)
@@ -160,9 +160,13 @@ def _reductions(
 
 
 def _contours(
-    tables: OutputTables, subjects: list[int], settings: Settings, level: int | None
+    tables: OutputTables, subjects: list[int], settings: Settings, level: int | None, say: Say
 ) -> tuple[KeyedOutlines, str]:
     rows = selected_marks(rows_of_subjects(tables, "contours", subjects), settings)
+    n_without = rows.filter(~pl.col("contours_level").list.contains(level)).height
+    if n_without:
+        clusters = f"{n_without:,} of {rows.height:,} clusters of these subjects"
+        say(f"{clusters} have no level {level}, so their objects count as missed")
     return _outlines(explode_levels(rows).filter(pl.col("level") == level)), f"level {level}"
 
 

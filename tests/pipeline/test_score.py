@@ -96,8 +96,11 @@ def test_marks_of_each_volunteer(out: Path) -> None:
 def test_a_contour_level(out: Path) -> None:
     gold = golds(out.parent)["coco"]
     for level, n_predicted in ((1, 2), (2, 2), (3, 0)):
-        row = everything(pf.score(out, gold, level=level))
+        notes: list[str] = []
+        row = everything(pf.score(out, gold, level=level, say=notes.append))
         assert (row["scored"], row["n_predicted"]) == (f"level {level}", n_predicted)
+        missed = "2 of 2 clusters of these subjects have no level 3, so their objects count as missed"
+        assert (missed in notes) == (n_predicted == 0)
     assert pf.score(out, gold, what="contours", level=2).equals(pf.score(out, gold, level=2))
 
 
