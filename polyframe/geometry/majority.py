@@ -87,9 +87,7 @@ def iou_with_majority(
     for block in blocks:
         inside = _select(block, is_covered_by_majority(block, offsets, medians))
         _add_up(region, inside.cluster, inside.areas)
-        for mark, part in _each_mark(inside, offsets):
-            has_mark = part.contains(mark - offsets[part.cluster])
-            _add_up(shared, mark[has_mark], part.areas[has_mark])
+        _add_to_members(shared, inside, offsets)
     return _iou(areas, np.repeat(region, np.diff(offsets)), shared)
 
 
@@ -119,25 +117,29 @@ def iou_others(
     sizes = np.diff(offsets)
     group, own = _groups_of(offsets, volunteer)
     others = np.repeat(sizes, sizes) - own
-    # Of sets of so few marks, no others are the majority.
-    least = np.zeros(len(sizes), dtype=np.int64)
+    # Whether the others of a set are the majority is the same for all marks, unless they are about half.
+    most_own = np.zeros(len(sizes), dtype=np.int64)
     some = np.flatnonzero(sizes)
-    least[some] = np.minimum.reduceat(others, offsets[some]) if len(some) else least[some]
-    region, shared = np.zeros((2, len(areas)))
+    if len(some):
+        most_own[some] = np.maximum.reduceat(own, offsets[some])
+    always, region, shared = np.zeros(len(sizes)), np.zeros(len(areas)), np.zeros(len(areas))
     masks_by_words: dict[int, Words] = {}
     for block in blocks:
+        above_half = 2 * block.counts() - sizes[block.cluster]
+        inside = _select(block, above_half > most_own[block.cluster])
+        _add_up(always, inside.cluster, inside.areas)
+        _add_to_members(shared, inside, offsets)
         words = block.bits.shape[1]
         masks = masks_by_words.get(words)
         if masks is None:
             masks = masks_by_words[words] = _masks(offsets, group, words)
-        inside = _select(block, 2 * block.counts() >= least[block.cluster])
-        for mark, part in _each_mark(inside, offsets):
-            others_bits = part.bits & ~masks[group[mark]]
-            rest = MembershipBlock(part.areas, others_bits, part.cluster)
+        for mark, part in _each_mark(_select(block, np.abs(above_half) <= most_own[block.cluster]), offsets):
+            rest = MembershipBlock(part.areas, part.bits & ~masks[group[mark]], part.cluster)
             covered = _is_majority(rest.counts(), others[mark], rest, medians[mark] - offsets[part.cluster])
             _add_up(region, mark[covered], part.areas[covered])
             covered &= part.contains(mark - offsets[part.cluster])
             _add_up(shared, mark[covered], part.areas[covered])
+    region += np.repeat(always, sizes)
     return np.where(others > 0, _iou(areas, region, shared), np.nan)
 
 
@@ -225,6 +227,27 @@ def _select(block: MembershipBlock, chosen: Flags) -> MembershipBlock:
         return block
     some = np.flatnonzero(chosen)
     return MembershipBlock(block.areas[some], block.bits.take(some, axis=0), block.cluster[some])
+
+
+def _add_to_members(sums: Floats, block: MembershipBlock, offsets: Ints) -> None:
+    """Add the area of each set to the sums of its marks, eight marks at a time."""
+    if not len(block.areas):
+        return
+    first = int(block.cluster[0])
+    place = 256 * (block.cluster - first)
+    members = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").T == 1
+    sizes = np.diff(offsets)[first : int(block.cluster[-1]) + 1]
+    texts = block.bits.astype("<u8", copy=False).view(np.uint8)
+    for byte in range(-(-int(sizes.max()) // 8)):
+        # The area of all sets with the same eight bits, of each cluster.
+        areas = np.bincount(place + texts[:, byte], block.areas, 256 * len(sizes)).reshape(-1, 256)
+        for bit, has_mark in enumerate(members):
+            large = np.flatnonzero(sizes > 8 * byte + bit)
+            values = areas[large][:, has_mark]
+            while values.shape[1] > 1:  # always in this order, whatever the layout in memory
+                half = values.shape[1] // 2
+                values = values[:, :half] + values[:, half:]
+            sums[offsets[first + large] + 8 * byte + bit] += values[:, 0]
 
 
 def _each_mark(block: MembershipBlock, offsets: Ints) -> Iterator[tuple[Ints, MembershipBlock]]:

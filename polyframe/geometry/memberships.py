@@ -24,9 +24,9 @@ WORD: Final = 64
 #: Areas are complete to this fraction of the areas of all marks of a cluster.
 ROUNDING: Final = 1e-9
 
-#: Areas within this fraction of the areas of all marks are rounding errors; many of them are less than
-#: `ROUNDING`.
-_NOTHING = 2.0**-46
+#: Areas within this fraction of the areas of all marks are rounding errors. If there are many sets, the
+#: limit is lower, so that all together are within the second fraction.
+_NOTHING, _ALL_NOTHING = 2.0**-46, 1e-10
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ def drop_rounding_errors(block: MembershipBlock, totals: Floats) -> tuple[Member
     """
     size = totals[block.cluster]
     wrong = np.unique(block.cluster[~(block.areas >= -ROUNDING * size)])
-    kept = np.flatnonzero(block.areas > _NOTHING * size)
+    sets = np.bincount(block.cluster, minlength=len(totals))[block.cluster]
+    kept = np.flatnonzero(block.areas > np.minimum(_NOTHING, _ALL_NOTHING / sets) * size)
     if len(kept) == len(block.areas):
         return block, wrong
     return MembershipBlock(block.areas[kept], block.bits.take(kept, axis=0), block.cluster[kept]), wrong

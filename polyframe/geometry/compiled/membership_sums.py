@@ -39,10 +39,10 @@ from polyframe.geometry.memberships import WORD, MembershipBlock, drop_rounding_
 _BLOCK = 1 << 20
 
 #: A cluster with more vertices times marks is processed in parts, for which each crossing is found twice.
-_MOST_WHOLE = 1 << 26
+_MOST_WHOLE = 1 << 23
 
 #: Words of the sets of such a part, about.
-_PART_WORDS = 1 << 22
+_PART_WORDS = 1 << 18
 
 #: The bits of a word.
 _BITS = np.left_shift(np.int64(1), np.arange(WORD))
@@ -202,7 +202,7 @@ def _add_up(
             bits = np.concatenate([bits, np.zeros((more, words), np.int64)])
             cluster = np.concatenate([cluster, np.empty(more, np.int64)])
     count = int(state[2])
-    filled = np.flatnonzero(bits[:count].any(axis=1))  # the empty set is one of them
+    filled = np.flatnonzero(cluster[:count] >= 0)
     return MembershipBlock(areas[filled], bits.take(filled, axis=0).view(np.uint64), cluster[filled])
 
 
@@ -314,9 +314,11 @@ def _follow(
                     k, slot = _find_set(value, current, bits, table, mask)
                     if k < 0:
                         k = count
-                        table[slot], owner[k], areas[k] = k, c, 0.0
+                        table[slot], owner[k], areas[k] = k, -1, 0.0  # the empty set has no owner
                         for word in range(words):
                             bits[k, word] = current[word]
+                            if current[word] != 0:
+                                owner[k] = c
                         count += 1
                     areas[k] += 0.5 * twice if side == 1 else -0.5 * twice
                     # First on the right, where the mark itself is not, then on the left.
