@@ -6,6 +6,8 @@ from typing import Final
 from polyframe.core.callbacks import Say
 
 _MOST_LISTED: Final = 3
+#: Longest name that a message shows.
+_LONGEST: Final = 40
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Skipped:
         """Count something; `reason` completes the sentence that begins with the number."""
         self.counts[reason] = self.counts.get(reason, 0) + count
         examples = self.examples.setdefault(reason, [])
-        text = str(example)
+        text = " ".join(str(example).split())
+        text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
         if text and text not in examples and len(examples) <= _MOST_LISTED:
             examples.append(text)
 
