@@ -201,11 +201,16 @@ def test_each_distance_is_computed_once(partitioned: Path, monkeypatch: pytest.M
     assert pairs_of_all == sum(map(len, seen)) > 100
 
 
-def cores_of(extraction: pf.Extraction, eps: float, min_samples: int) -> tuple[Any, Any]:
-    """Return labels and cores of one group by scikit-learn."""
+def distances_of(extraction: pf.Extraction) -> Any:
+    """Return the distances of the marks of one group, those that are infinite as 9."""
     marks = extraction.extractions
-    matrix = g.iou_distance_matrix(repaired_polygons(marks).polygons, marks["classification_id"].to_list())
-    fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(np.minimum(matrix, 9))
+    polygons = repaired_polygons(marks).polygons
+    return np.minimum(g.iou_distance_matrix(polygons, marks["classification_id"].to_list()), 9)
+
+
+def cores_of(distances: Any, eps: float, min_samples: int) -> tuple[Any, Any]:
+    """Return labels and cores of one group by scikit-learn."""
+    fitted = DBSCAN(eps=eps, min_samples=min_samples, metric="precomputed").fit(distances)
     return fitted.labels_, fitted.core_sample_indices_
 
 
@@ -262,15 +267,17 @@ def test_squares_in_a_row(positions: list[tuple[float, int]]) -> None:
     check(
         squares, table.filter(pl.col("eps").is_in(EPS[1::2]) & (pl.col("min_samples") < 4)), engine="shapely"
     )
-    for _, rows in table.group_by("min_samples"):
+    distances = distances_of(squares)
+    for (least,), rows in table.group_by("min_samples"):
         along = rows.sort("eps")
         assert along["outliers"].diff().drop_nulls().le(0).all()
         assert along["merged_clusters"].is_null().to_list() == [True] + [False] * (len(EPS) - 1)
-        for before, row in zip(along.iter_rows(named=True), along[1:].iter_rows(named=True), strict=False):
-            labels, cores = cores_of(squares, before["eps"], before["min_samples"])
-            new_labels, _ = cores_of(squares, row["eps"], row["min_samples"])
+        fitted = [cores_of(distances, eps, int(least)) for eps in along["eps"]]
+        for (labels, cores), (new_labels, _), merged in zip(
+            fitted, fitted[1:], along["merged_clusters"][1:], strict=False
+        ):
             pairs = {(labels[core], new_labels[core]) for core in cores}
-            assert row["merged_clusters"] == len({a for a, _ in pairs}) - len({b for _, b in pairs})
+            assert merged == len({a for a, _ in pairs}) - len({b for _, b in pairs})
 
 
 @SOME
