@@ -19,7 +19,7 @@ from polyframe.pipeline.plan import Records, RunSpec
 from polyframe.store.manifest import Manifest
 from polyframe.store.stages import ENGINE_STAGES, tables_of_stages
 
-#: Bytes of JSON for a point of an outline, about.
+#: Bytes of JSON that a point of an outline takes, approximately.
 _POINT_BYTES: Final = 20
 
 
@@ -42,7 +42,7 @@ def engine_for_output(settings: Settings, manifest: Manifest) -> Settings:
 
 
 def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
-    """Choose the engine for marks in memory: by their number."""
+    """Choose the engine for marks in memory: by their number, and by the most points of one subject."""
     points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
     is_large = bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
     return settings.replace({"engine": choose_engine(settings.engine, extractions.height, is_large)})
