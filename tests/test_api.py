@@ -101,7 +101,7 @@ def test_tune_takes_the_settings_of_its_command_and_those_of_the_marks() -> None
     ]
     assert named[:-2] == [
         *("workflow_id", "workflow_version", "drawing_tasks", "task", "tool"),
-        *("filter", "min_threshold", "engine", "jobs"),
+        *("filter", "exclude_volunteers", "gold_standard", "min_threshold", "engine", "jobs"),
     ]
     own = typing.get_type_hints(pf.tune)
     assert {name: own[name] for name in named} == {name: hints[name] for name in named}

@@ -63,7 +63,7 @@ def named_setting_options(*names: str, default: str | None = None) -> Callable[[
 
 
 def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[Function], Function]:
-    repeatable = f.default == () and f.name in ("task", "tool", "bezier_tool")
+    repeatable = f.default == () and f.name in ("task", "tool", "bezier_tool", "exclude_volunteers")
     kind: Any = _TYPES.get(f.name, str if f.default in (None, ()) else type(f.default))
     if f.metadata["choices"]:
         kind = AliasedChoice(f.metadata["choices"], f.metadata["aliases"])

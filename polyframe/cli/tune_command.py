@@ -54,7 +54,10 @@ from polyframe.core.local_paths import file_ending
 @click.option(
     "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"
 )
-@named_setting_options("task", "tool", "filter", "min_threshold", default=DEFAULT_OF_OUT)
+@named_setting_options(
+    *("task", "tool", "filter", "exclude_volunteers", "gold_standard", "min_threshold"),
+    default=DEFAULT_OF_OUT,
+)
 @named_setting_options("engine", "jobs")
 @quiet_option
 def tune(

@@ -87,5 +87,10 @@ def _hashed(column: pl.Series, key: bytes) -> pl.Series:
     )
 
 
+def hashed_name(name: str, key: bytes) -> str | None:
+    """Return a name as it is in tables with `hash`."""
+    return None if REPLACEMENT in name else _hmac(name, key).hex()
+
+
 def _hmac(value: str | int, key: bytes) -> bytes:
     return hmac.new(key, str(value).encode(), hashlib.sha256).digest()[:_HASH_BYTES]

@@ -8,6 +8,7 @@ import polars as pl
 import shapely
 from numpy.typing import NDArray
 
+from polyframe.consensus.exclusion import EXCLUSION_COLUMNS, excluded_names, is_excluded
 from polyframe.consensus.extract import repaired_polygons
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.choices import RepeatFilter
@@ -46,6 +47,10 @@ class GroupedMarks:
         Marks without an area, which are omitted here.
     set_aside, rows_set_aside : int
         Marks and classifications that do not count because the volunteer classified the subject again.
+    excluded, rows_excluded : int
+        Marks and classifications that the settings exclude.
+    excluded_digests : tuple of str
+        Digests of the excluded volunteers that occur, sorted.
     """
 
     keys: pl.DataFrame
@@ -57,6 +62,9 @@ class GroupedMarks:
     rejected: int
     set_aside: int
     rows_set_aside: int
+    excluded: int = 0
+    rows_excluded: int = 0
+    excluded_digests: tuple[str, ...] = ()
 
     @property
     def group(self) -> Ints:
@@ -136,22 +144,28 @@ def _is_selected(settings: Settings) -> pl.Expr | None:
     return pl.all_horizontal(conditions) if conditions else None
 
 
-def counted_classifications(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
-    """Choose which classifications count if a volunteer classified a subject more than once.
+def counted_classifications(classifications: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Choose which classifications count.
 
     Parameters
     ----------
     classifications : polars.DataFrame
-        With the columns of the table `classifications`.
-    repeats : {"first", "last", "all"}
-        By `created_at`, then `classification_id`. One with an unreadable time counts only if the volunteer
-        has none with a time. Classifications without a `volunteer` count one by one.
+        The table `classifications`, or some of its columns.
+    settings : Settings
+        `exclude_volunteers` and `gold_standard`; of the others, `filter` says which count if a volunteer
+        classified a subject more than once: by `created_at`, then `classification_id`. One with an unreadable
+        time counts only if the volunteer has none with a time. Classifications without a `volunteer` count
+        one by one.
 
     Returns
     -------
     polars.DataFrame
         `workflow_id, subject_id, classification_id` of those that count.
     """
+    return _without_repeats(classifications.filter(~is_excluded(classifications, settings)), settings.filter)
+
+
+def _without_repeats(classifications: pl.DataFrame, repeats: RepeatFilter) -> pl.DataFrame:
     if repeats == "all":
         return classifications.select(_CLASSIFICATION_KEYS)
     volunteer = [*_SUBJECT_KEYS, "volunteer"]
@@ -177,8 +191,9 @@ def visitor_repeats(classifications: pl.DataFrame) -> int:
 def marks_taking_part(
     extractions: pl.DataFrame,
     classifications: pl.DataFrame | None,
-    repeats: RepeatFilter,
+    settings: Settings,
     repaired: RepairedPolygons | None = None,
+    key: bytes = b"",
 ) -> GroupedMarks:
     """Select the marks that have an area and whose classification counts, with their polygons.
 
@@ -189,16 +204,25 @@ def marks_taking_part(
     classifications : polars.DataFrame or None
         The table `classifications`; None if only the marks are known, then classifications without a mark
         do not count.
-    repeats : {"first", "last", "all"}
-        The setting `filter`.
+    settings : Settings
+        `filter`, `gold_standard` and `exclude_volunteers`.
     repaired : RepairedPolygons, optional
         The polygons of the marks; otherwise they are made here.
+    key : bytes
+        If names are not hashed yet, but will be in the tables: the secret.
     """
     repaired = repaired_polygons(extractions) if repaired is None else repaired
     all_classifications = _classifications_of(extractions, classifications)
-    counted = counted_classifications(all_classifications, repeats)
+    excluded = is_excluded(all_classifications, settings, key)
+    not_excluded = all_classifications.filter(~excluded)
+    counted = _without_repeats(not_excluded, settings.filter)
     has_area = repaired.areas > 0
     counts = _in_classifications(extractions, counted)
+    set_aside = has_area & ~counts
+    n_excluded = 0
+    if np.any(excluded):
+        set_aside &= _in_classifications(extractions, not_excluded.select(_CLASSIFICATION_KEYS))
+        n_excluded = int((has_area & ~counts).sum() - set_aside.sum())
     taking_part = np.flatnonzero(has_area & counts)
     keys = extractions.select(*GROUP_KEYS, *MARK_ORDER, "volunteer", "user_name", "details")[taking_part]
     polygons = repaired.polygons[taking_part]
@@ -211,8 +235,11 @@ def marks_taking_part(
         group_offsets=group_offsets,
         n_classifications=_classifications_per_group(keys, group_offsets, counted),
         rejected=int((~has_area).sum()),
-        set_aside=int((has_area & ~counts).sum()),
-        rows_set_aside=all_classifications.height - counted.height,
+        set_aside=int(set_aside.sum()),
+        rows_set_aside=not_excluded.height - counted.height,
+        excluded=n_excluded,
+        rows_excluded=int(excluded.sum()),
+        excluded_digests=tuple(sorted({*excluded_names(all_classifications, settings, key).values()})),
     )
 
 
@@ -287,8 +314,8 @@ def distances_between(marks: GroupedMarks, pairs: Pairs, known: Distances, engin
 
 
 def _classifications_of(extractions: pl.DataFrame, classifications: pl.DataFrame | None) -> pl.DataFrame:
-    """Return the columns that the filter needs; without a table of classifications, from the marks."""
-    columns = [*_CLASSIFICATION_KEYS, "created_at", "volunteer"]
+    """Return the columns that decide what counts; without a table of classifications, from the marks."""
+    columns = [*_CLASSIFICATION_KEYS, "created_at", *EXCLUSION_COLUMNS]
     if classifications is not None:
         return classifications.select(columns)
     return extractions.select(columns).unique(_CLASSIFICATION_KEYS, maintain_order=True)

@@ -48,6 +48,7 @@ def cluster_marks(
     classifications: pl.DataFrame | None,
     settings: Settings,
     repaired: RepairedPolygons | None = None,
+    key: bytes = b"",
 ) -> Clusters:
     """Cluster the marks of every group.
 
@@ -59,11 +60,13 @@ def cluster_marks(
         The table `classifications`; None if only the marks are known, then classifications without a mark
         do not count.
     settings : Settings
-        `filter`, `eps`, `min_samples` and `engine`.
+        Those of the reduction, and `engine`; with digests of excluded volunteers.
     repaired : RepairedPolygons, optional
         The polygons of `extractions`, if they are known.
+    key : bytes
+        If names are not hashed yet, but will be in the tables: the secret.
     """
-    marks = marks_taking_part(extractions, classifications, settings.filter, repaired)
+    marks = marks_taking_part(extractions, classifications, settings, repaired, key)
     return cluster_groups(marks, settings)
 
 

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 AverageType = Literal["median", "union", "intersection", "last"]
 RepeatFilter = Literal["first", "last", "all"]
+GoldStandard = Literal["use", "exclude"]
 #: How marks are clustered, and which clusters are split afterwards.
 ClusterMethod = Literal["dbscan", "hdbscan"]
 Split = Literal["none", "doubled"]

@@ -13,6 +13,7 @@ from polyframe.core.choices import (
     ContourMethod,
     DuplicateMarks,
     EngineName,
+    GoldStandard,
     RepeatFilter,
     Smoothing,
     Split,
@@ -52,6 +53,8 @@ class ReduceKeywords(ExtractKeywords, total=False):
     """Settings of `reduce`."""
 
     filter: RepeatFilter | None
+    exclude_volunteers: str | Iterable[str] | None
+    gold_standard: GoldStandard | None
     average: AverageType | None
     average_type: AverageType | None
     eps: float | None

@@ -105,5 +105,6 @@ def as_share(value: Any) -> Any:
 
 ANYTHING: Final = Rule("", lambda _: True)
 BOOLEAN: Final = Rule("true or false", lambda value: isinstance(value, bool))
+NAMES: Final = tuple_of("names", lambda value: isinstance(value, str) and bool(value.strip()))
 STRING: Final = Rule("a string", lambda value: isinstance(value, str))
 SHARE: Final = Rule("a share from 0 to 100%, such as 50% or 0.5", number(0, 1).accepts)

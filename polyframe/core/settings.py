@@ -18,6 +18,7 @@ from polyframe.core.choices import (
     ContourMethod,
     DuplicateMarks,
     EngineName,
+    GoldStandard,
     RepeatFilter,
     Smoothing,
     Split,
@@ -31,6 +32,7 @@ from polyframe.core.scalar_checks import as_builtin
 from polyframe.core.setting_rules import (
     ANYTHING,
     BOOLEAN,
+    NAMES,
     SHARE,
     STRING,
     Rule,
@@ -194,6 +196,22 @@ class Settings:
         "--filter",
         "which classification counts if a volunteer classified a subject more than once",
         one_of(*typing.get_args(RepeatFilter)),
+    )
+    exclude_volunteers: tuple[str, ...] = _setting(
+        (),
+        "reduce",
+        "--exclude-volunteers",
+        "a volunteer whose marks and classifications do not count, or a file with one name per line; "
+        "repeatable. Tables record digests of the names",
+        NAMES,
+        convert=_as_strings,
+    )
+    gold_standard: GoldStandard = _setting(
+        "use",
+        "reduce",
+        "--gold-standard",
+        "whether classifications that are marked as gold standards take part in the reduction",
+        one_of(*typing.get_args(GoldStandard)),
     )
     average_type: AverageType = _setting(
         "median",

@@ -188,7 +188,10 @@ GROUPS: Final = Table(
     (
         *_GROUP,
         Column(
-            "n_classifications", pl.Int32, "classifications of the subject after `filter`, with marks or not"
+            "n_classifications",
+            pl.Int32,
+            "classifications of the subject that count (`filter`, `exclude_volunteers`, `gold_standard`), "
+            "with marks or not",
         ),
         Column("n_marks", pl.Int32, "marks that took part"),
         Column("n_clusters", pl.Int32, "clusters before `min_threshold` is applied"),
@@ -220,7 +223,10 @@ REDUCTIONS: Final = Table(
         _CLUSTER_LABEL,
         _CLUSTERS_COUNT,
         Column(
-            "n_classifications", pl.Int32, "classifications of the subject after `filter`, with marks or not"
+            "n_classifications",
+            pl.Int32,
+            "classifications of the subject that count (`filter`, `exclude_volunteers`, `gold_standard`), "
+            "with marks or not",
         ),
         Column("threshold", pl.Float64, "clusters_count / n_classifications"),
         _CONSENSUS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from polyframe.consensus.exclusion import check_can_exclude
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list, local_path
@@ -15,6 +16,7 @@ from polyframe.core.settings import Settings
 from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
 from polyframe.panoptes.config.read_config import read_config
+from polyframe.panoptes.config.volunteer_names import names_of
 
 Config = str | os.PathLike[str] | Mapping[str, Any]
 Configs = Config | Iterable[Config] | None
@@ -93,7 +95,11 @@ def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Re
     explicit |= chosen
     if "workflow_version" in explicit:
         explicit["workflow_version"] = version_spec_from_config(explicit["workflow_version"])
+    if "exclude_volunteers" in chosen:
+        given = Settings().replace({"exclude_volunteers": chosen["exclude_volunteers"]})
+        explicit["exclude_volunteers"] = names_of(given.exclude_volunteers)
     settings = Settings().replace(explicit)
+    check_can_exclude(settings)
     # As converted: an iterator among the values has been read.
     explicit = {name: getattr(settings, name) for name in explicit}
     check_engine(settings.engine)

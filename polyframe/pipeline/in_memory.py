@@ -9,11 +9,13 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
+from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.reduce import cluster_marks
 from polyframe.core.callbacks import Say
+from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.settings import Settings
@@ -65,13 +67,17 @@ def note_ignored_settings(marks: InputMarks, configured: ResolvedSettings, say: 
             f"{', '.join(ignored)} ignored: the marks of {name_of(marks)} are already extracted; "
             "pass such settings to extract"
         )
-    if isinstance(marks, Extraction) and configured.settings.filter != "all":
-        names = marks.extractions.select("volunteer", "user_name")
-        if names.height and names.null_count().sum_horizontal().item() == 2 * names.height:
-            say(
-                "the Extraction has no volunteers, so it is not known who classified a subject again: all "
-                "classifications count"
-            )
+    repeats_matter = configured.settings.filter != "all"
+    if isinstance(marks, Extraction) and repeats_matter and _has_no_names(marks.extractions):
+        say(
+            "the Extraction has no volunteers, so it is not known who classified a subject again: all "
+            "classifications count"
+        )
+
+
+def _has_no_names(extractions: pl.DataFrame) -> bool:
+    names = extractions.select("volunteer", "user_name")
+    return bool(names.height and names.null_count().sum_horizontal().item() == 2 * names.height)
 
 
 def marks_outside_outputs(
@@ -82,6 +88,8 @@ def marks_outside_outputs(
     extractions, classifications = load_marks(marks, configured.settings, say)
     tools = tools_in_extractions(extractions)
     check_tools_exist(name_of(marks), tools, configured.settings, configured.flagged, say)
+    if configured.settings.exclude_volunteers and _has_no_names(extractions):
+        raise UsageError(f"exclude_volunteers: {name_of(marks)} has no volunteers, so nobody can be excluded")
     return extractions, classifications
 
 
@@ -92,6 +100,7 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
         with open_tables(path, "read") as directory:
             settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
             check_volunteers_known(settings, path)
+            names = digests_by_name(settings)
             extractions, classifications = load_marks(path, settings)
             settings = engine_for_output(settings, directory.manifest)
         tools = tools_in_extractions(extractions)
@@ -99,10 +108,13 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
     else:
         extractions, classifications = marks_outside_outputs(marks, configured, say)
         settings = engine_for_marks(settings, extractions)
+        names = digests_by_name(settings, in_memory=True)
+    settings = with_digests(settings, names)
     if settings.engine == "compiled":
         ensure_compiled(say)
     clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
     notes = ignored_eps_notes(settings, configured.explicit)
-    for note in (*notes, *too_large_notes(clusters.too_large, settings)):
+    notes += too_large_notes(clusters.too_large, settings)
+    for note in (*notes, *unknown_names_notes(names, clusters.marks.excluded_digests)):
         say(note)
     return settings, clusters

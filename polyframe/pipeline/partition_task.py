@@ -109,7 +109,8 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     marks = selected_marks(extraction.extractions, task.settings)
     if repaired is not None:
         repaired = selected_polygons(repaired, extraction.extractions, task.settings)
-    clusters = cluster_marks(marks, extraction.classifications, task.settings, repaired)
+    key = _key(task) if isinstance(task.source, Slices) else b""
+    clusters = cluster_marks(marks, extraction.classifications, task.settings, repaired, key)
     counts = _cluster_counts(extraction, marks, clusters)
     # Of rows with the same id, the position decides which one counts.
     repeated = (extraction.rejects["reason"] == DUPLICATE_CLASSIFICATION).any()
@@ -214,9 +215,12 @@ def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clust
     outliers = int((clusters.labels < 0).sum())
     return Counts(
         rows_set_aside=clusters.marks.rows_set_aside,
+        rows_excluded=clusters.marks.rows_excluded,
+        excluded_digests=list(clusters.marks.excluded_digests) or msgspec.UNSET,
         marks_rejected=undecoded_marks(extraction.rejects) + clusters.marks.rejected,
         marks_not_selected=extraction.extractions.height - marks.height,
         marks_set_aside=clusters.marks.set_aside,
+        marks_excluded=clusters.marks.excluded,
         marks_clustered=len(clusters.labels) - outliers,
         marks_outliers=outliers,
         groups=len(clusters.marks.group_offsets) - 1,

@@ -16,6 +16,7 @@ from polyframe import __version__
 from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
 from polyframe.consensus.contours import thinned_notes
+from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
@@ -60,6 +61,7 @@ from polyframe.pipeline.workers import Split, process
 from polyframe.store.current_parts import remove_outdated
 from polyframe.store.manifest import (
     earlier_manifest,
+    excluded_digests,
     new_manifest,
     read_manifest,
     recorded_tools,
@@ -114,6 +116,8 @@ def run_export(
     """
     started = time.monotonic()
     key = volunteers_key(settings)
+    names = digests_by_name(settings)
+    settings = with_digests(settings, names)
     check_output(output)
     with work_directory(output, discard=force) as directory, contextlib.ExitStack() as processes:
         files = file_states(sources)
@@ -161,6 +165,7 @@ def run_export(
         if len(stages) > 1:
             notes += ignored_eps_notes(all_settings, explicit)
             notes += too_large_notes(counts.groups_too_large, all_settings)
+            notes += unknown_names_notes(names, excluded_digests(records))
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         manifest = new_manifest(
@@ -265,6 +270,8 @@ def run_extractions(
     read_manifest(output)
     key = volunteers_key(settings)
     check_volunteers_known(settings, output)
+    names = digests_by_name(settings)
+    settings = with_digests(settings, names)
     with work_directory(output, discard=force) as directory:
         before = read_manifest(output)
         settings = engine_for_output(settings, before)
@@ -291,6 +298,7 @@ def run_extractions(
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)
         notes += too_large_notes(counts.groups_too_large, all_settings)
+        notes += unknown_names_notes(names, excluded_digests(records))
         if stage == "contours":
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         publish(directory, manifest, before)

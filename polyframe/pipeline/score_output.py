@@ -9,6 +9,7 @@ import polars as pl
 import shapely
 
 from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.exclusion import digests_by_name, with_digests
 from polyframe.consensus.marks import counted_classifications, marks_taking_part, selected_marks
 from polyframe.consensus.score.compare import Comparison, compare_clusters, compare_marks, score_table
 from polyframe.consensus.score.outlines import KeyedOutlines
@@ -19,7 +20,6 @@ from polyframe.core.settings import Settings
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.of_output import (
     check_gold_apart,
-    excludes_gold_standard,
     gold_of_output,
     rows_of_subjects,
 )
@@ -106,6 +106,7 @@ def score_output(
     with open_tables(output, "score") as tables:
         manifest = tables.manifest
         settings = settings_for_stage(manifest, "reduce", configured.explicit)
+        settings = with_digests(settings, digests_by_name(settings))
         check_tools_exist(str(output), extracted_tools(manifest), settings, configured.flagged, say)
         if options.table == "marks":
             check_volunteers_known(settings, output)
@@ -134,13 +135,11 @@ def _compare_marks(
     """Compare the marks of each classification that counts, except those of the expert."""
     subjects = expert.outlines.subjects.to_list()
     is_expert = pl.col("classification_id").is_in(sorted(expert.classifications))
-    if excludes_gold_standard(settings):
-        is_expert |= pl.col("gold_standard").fill_null(value=False)
     others = classifications.filter(~is_expert)
     extractions = rows_of_subjects(tables, "extractions", subjects).filter(~is_expert)
-    marks = marks_taking_part(selected_marks(extractions, settings), others, settings.filter)
+    marks = marks_taking_part(selected_marks(extractions, settings), others, settings)
     keys = marks.keys.select(*_KEYS, "classification_id", "volunteer")
-    counted = counted_classifications(others, settings.filter)
+    counted = counted_classifications(others, settings)
     volunteers = counted.join(
         others.select("subject_id", "classification_id", "volunteer"),
         on=["subject_id", "classification_id"],

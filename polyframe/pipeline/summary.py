@@ -89,6 +89,8 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
     if clustered:
         lines.append(f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers")
         lines += _repeats_lines(counts)
+        if counts.rows_excluded:
+            lines.append(f"classifications excluded {counts.rows_excluded}")
     if counts.reasons:
         lines.append(f"rejected, see the table rejects: {listed_counts(counts.reasons.items())}")
     return lines
@@ -119,7 +121,8 @@ def _marks_line(counts: Accounting, clustered: bool) -> str:
         return f"{line} + {counts.marks_extracted} extracted"
     if counts.marks_not_selected:
         line += f" + {counts.marks_not_selected} of other tasks or tools"
-    return (
+    line = (
         f"{line} + {counts.marks_set_aside} set aside as repeats"
         f" + {counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
     )
+    return f"{line} + {counts.marks_excluded} excluded" if counts.rows_excluded else line

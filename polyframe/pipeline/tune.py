@@ -6,7 +6,7 @@ import polars as pl
 
 from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, WordValues, grid_of
 from polyframe.core.callbacks import Progress, Say, no_progress
-from polyframe.core.choices import EngineName, RepeatFilter
+from polyframe.core.choices import EngineName, GoldStandard, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
@@ -31,6 +31,8 @@ def tune(
     task: str | Iterable[str] | None = None,
     tool: int | Iterable[int] | None = None,
     filter: RepeatFilter | None = None,
+    exclude_volunteers: str | Iterable[str] | None = None,
+    gold_standard: GoldStandard | None = None,
     min_threshold: float | None = None,
     engine: EngineName | None = None,
     jobs: int | None = None,
@@ -62,7 +64,9 @@ def tune(
     gold : path, frame or `"gold_standard"`, optional
         The outlines of an expert, as for `score`: then the columns `gold_precision`, `gold_recall` and
         `gold_iou` say how well the averages of each pair agree with them.
-    workflow_id, workflow_version, drawing_tasks, task, tool, filter, min_threshold, engine, jobs
+    workflow_id, workflow_version, drawing_tasks, task, tool
+        As for `reduce`.
+    filter, exclude_volunteers, gold_standard, min_threshold, engine, jobs
         As for `reduce`. For an output directory, its own settings apply unless they are overridden.
     say, progress
         As for `run`.

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
 from polyframe.consensus.marks import marks_taking_part, selected_marks
 from polyframe.consensus.tune.counts import Tally, count_settings
 from polyframe.consensus.tune.gold_counts import GoldReference
@@ -28,6 +29,8 @@ from polyframe.store.recorded_settings import check_volunteers_known, format_set
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
 _SHOWN: Final = ("task", "tool", "filter", "min_threshold")
+#: Those that are only shown if they are not the defaults.
+_SHOWN_IF_SET: Final = ("exclude_volunteers", "gold_standard")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def tune_output(
         manifest = tables.manifest
         settings = _settings(output, manifest, explicit, say)
         check_tools_exist(str(output), extracted_tools(manifest), settings, flagged, say)
-        grid = grid.with_defaults(settings)
+        names = digests_by_name(settings)
+        settings, grid = with_digests(settings, names), grid.with_defaults(settings)
         current = _current(manifest)
         if current and current not in grid.combinations:
             made_with = ", ".join(
@@ -99,7 +103,9 @@ def tune_output(
             for marks, rows, reference in zip(extractions, classifications, references, strict=True)
         ]
         _compile_if_needed(settings, say)
-        return tuning_table(_tallies(parts, settings.jobs, progress), grid, current)
+        tallies = _tallies(parts, settings.jobs, progress)
+    _say_unknown_names(names, tallies, say)
+    return tuning_table(tallies, grid, current)
 
 
 def tune_frames(
@@ -126,12 +132,22 @@ def tune_frames(
         As for `tune_output`.
     """
     settings, grid = engine_for_marks(settings, extractions), grid.with_defaults(settings)
+    names = digests_by_name(settings, in_memory=True)
+    settings = with_digests(settings, names)
     reference = None
     if gold is not None:
         found = gold_for_frames(extractions, classifications, settings, gold, say)
         reference = GoldReference(found.outlines, settings)
     _compile_if_needed(settings, say)
-    return tuning_table([_tally(extractions, classifications, settings, grid, reference)], grid, None)
+    tally = _tally(extractions, classifications, settings, grid, reference)
+    _say_unknown_names(names, [tally], say)
+    return tuning_table([tally], grid, None)
+
+
+def _say_unknown_names(names: Mapping[str, set[str]], tallies: Sequence[Tally], say: Say) -> None:
+    found = {digest for tally in tallies for digest in tally.excluded_digests}
+    for note in unknown_names_notes(names, found):
+        say(note)
 
 
 def _references(
@@ -160,9 +176,10 @@ def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say
     settings = engine_for_output(settings, manifest)
     check_volunteers_known(settings, output)
     by_origin: dict[str, list[str]] = {"settings given": [], f"settings of {output}": []}
-    for name in _SHOWN:
+    changed = [name for name in _SHOWN_IF_SET if getattr(settings, name) != getattr(Settings(), name)]
+    for name in (*_SHOWN, *changed):
         origin = "settings given" if explicit.get(name) is not None else f"settings of {output}"
-        by_origin[origin].append(f"{name} {format_setting(getattr(settings, name))}")
+        by_origin[origin].append(f"{name} {format_setting(getattr(settings, name), name)}")
     used = (f"{origin}: {', '.join(values)}" for origin, values in by_origin.items() if values)
     say(Information("; ".join(used)))
     return settings
@@ -199,5 +216,5 @@ def _tally(
     reference: GoldReference | None,
 ) -> Tally:
     selected = selected_marks(extractions, settings)
-    marks = marks_taking_part(selected, classifications, settings.filter)
+    marks = marks_taking_part(selected, classifications, settings)
     return count_settings(marks, grid, settings.min_threshold, settings.engine, reference)

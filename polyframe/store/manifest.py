@@ -220,6 +220,12 @@ def recorded_tools(partitions: Iterable[PartitionRecord]) -> Tools | None:
     return tools_from_names(names)
 
 
+def excluded_digests(partitions: Iterable[PartitionRecord]) -> set[str]:
+    """Return the digests of the excluded volunteers that occur in some partition."""
+    counts = [counts_of(partition).excluded_digests for partition in partitions]
+    return {digest for digests in counts if digests is not msgspec.UNSET for digest in digests}
+
+
 def counts_of(partition: PartitionRecord) -> Counts:
     """Return the counts of a partition; those of a later stage replace those of an earlier one."""
     counts: dict[str, Any] = {}

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from polyframe.consensus.exclusion import check_can_exclude, digests_by_name, is_digest, with_digests
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
+from polyframe.core.reprs import counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
 from polyframe.store.manifest import Manifest
@@ -43,6 +45,10 @@ def settings_for_stage(manifest: Manifest, stage: str, given: Mapping[str, Any])
         # The newest version that was extracted.
         del overrides["workflow_version"]
     requested = Settings().replace(overrides)
+    if "exclude_volunteers" in overrides:
+        requested = requested.replace({"volunteers": recorded.volunteers})
+        check_can_exclude(requested)
+        requested = with_digests(requested, digests_by_name(requested))
     fixed = [
         *("workflow_id", "workflow_version", "drawing_tasks", "bezier_tool", "duplicate_marks"),
         *("volunteers", "visitors"),
@@ -52,8 +58,8 @@ def settings_for_stage(manifest: Manifest, stage: str, given: Mapping[str, Any])
     for name in fixed:
         if name in overrides and not _is_compatible(name, requested, recorded, manifest, follows_reduction):
             raise UsageError(
-                f"{name}: {format_setting(getattr(requested, name))} contradicts "
-                f"{format_setting(getattr(recorded, name))}, "
+                f"{name}: {format_setting(getattr(requested, name), name)} contradicts "
+                f"{format_setting(getattr(recorded, name), name)}, "
                 "with which this output was made; use another output directory"
             )
     return manifest.settings.replace(overrides)
@@ -65,8 +71,10 @@ def check_volunteers_known(settings: Settings, output: object) -> None:
     Raises
     ------
     UsageError
-        If there are no names, and one of the classifications of each volunteer is to be chosen.
+        If there are no names, and one of the classifications of each volunteer is to be chosen, or some
+        volunteers are to be excluded.
     """
+    check_can_exclude(settings)
     if settings.volunteers == "drop" and settings.filter != "all":
         raise UsageError(
             f"{output}: has no volunteers, so it is not known who classified a subject again; "
@@ -106,16 +114,20 @@ def not_default(settings: Settings, without: Collection[str] = ()) -> str:
     """
     defaults = Settings()
     return ", ".join(
-        f"{name} {format_setting(getattr(settings, name))}"
+        f"{name} {format_setting(getattr(settings, name), name)}"
         for name in settings.affecting("extract", "reduce", "contours", "carried")
         if name not in ("workflow_id", *without) and getattr(settings, name) != getattr(defaults, name)
     )
 
 
-def format_setting(value: Any) -> str:
+def format_setting(value: Any, name: str = "") -> str:
     """Return the value of a setting as a person would write it."""
+    if name == "exclude_volunteers" and not value:
+        return "nobody"
     if value in (None, ()):
         return "all"
+    if isinstance(value, tuple) and all(map(is_digest, value)):
+        return counted(len(value), "volunteer")
     if isinstance(value, tuple):
         return ", ".join(map(format_setting, value))
     if isinstance(value, DrawingTask):

@@ -24,6 +24,8 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Rows of the table classifications.
     rows_set_aside : int
         Rows used that do not count because the volunteer classified the subject again.
+    rows_excluded : int
+        Rows used that the settings exclude from the reduction.
     visitor_repeats : int
         Rows by which visitors who are not logged in classified a subject again. They are among the rows set
         aside, unless `filter` is `all`.
@@ -42,6 +44,8 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         they are Bezier curves.
     marks_set_aside : int
         Marks of classifications that do not count because the volunteer classified the subject again.
+    marks_excluded : int
+        Marks of classifications that the settings exclude.
     marks_clustered, marks_outliers : int
         Rows of the table labels, in a cluster or in none.
     groups, clusters : int
@@ -59,6 +63,7 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows_rejected: Count
     rows_used: Count
     rows_set_aside: Count
+    rows_excluded: Count
     visitor_repeats: Count
     marks_seen: Count
     marks_undecoded: Count
@@ -67,6 +72,7 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_not_selected: Count
     marks_assumed_polygons: Count
     marks_set_aside: Count
+    marks_excluded: Count
     marks_clustered: Count
     marks_outliers: Count
     groups: Count
@@ -90,10 +96,11 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Parameters
         ----------
         clustered : bool
-            Whether there are clusters. Then marks seen = rejected + not selected + set aside + clustered +
-            outliers. After an extraction alone, marks that are not rejected have no outcome yet.
+            Whether there are clusters. Then marks seen = rejected + not selected + set aside + excluded +
+            clustered + outliers. After an extraction alone, marks that are not rejected have no outcome yet.
         """
-        parts = self.marks_not_selected + self.marks_set_aside + self.marks_clustered + self.marks_outliers
+        not_used = self.marks_not_selected + self.marks_set_aside + self.marks_excluded
+        parts = not_used + self.marks_clustered + self.marks_outliers
         return (
             self.marks_seen == self.marks_undecoded + self.marks_decoded
             and self.marks_undecoded <= self.marks_rejected <= self.marks_seen
@@ -108,13 +115,15 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one stage counted in one partition; fields that it does not count are unset.
 
-    The names are those of `Accounting`, except `tools`: the tools of the partition, see
-    `polyframe.panoptes.annotations.tools.tools_to_record`.
+    The names are those of `Accounting`, except `tools`, the tools of the partition, see
+    `polyframe.panoptes.annotations.tools.tools_to_record`, and `excluded_digests`, those of the excluded
+    volunteers that occur in it, see `polyframe.consensus.exclusion`.
     """
 
     rows_rejected: Count | msgspec.UnsetType = msgspec.UNSET
     rows_used: Count | msgspec.UnsetType = msgspec.UNSET
     rows_set_aside: Count | msgspec.UnsetType = msgspec.UNSET
+    rows_excluded: Count | msgspec.UnsetType = msgspec.UNSET
     visitor_repeats: Count | msgspec.UnsetType = msgspec.UNSET
     marks_seen: Count | msgspec.UnsetType = msgspec.UNSET
     marks_undecoded: Count | msgspec.UnsetType = msgspec.UNSET
@@ -123,6 +132,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     marks_not_selected: Count | msgspec.UnsetType = msgspec.UNSET
     marks_assumed_polygons: Count | msgspec.UnsetType = msgspec.UNSET
     marks_set_aside: Count | msgspec.UnsetType = msgspec.UNSET
+    marks_excluded: Count | msgspec.UnsetType = msgspec.UNSET
     marks_clustered: Count | msgspec.UnsetType = msgspec.UNSET
     marks_outliers: Count | msgspec.UnsetType = msgspec.UNSET
     groups: Count | msgspec.UnsetType = msgspec.UNSET
@@ -131,6 +141,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clusters_thinned: Count | msgspec.UnsetType = msgspec.UNSET
     reasons: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
     tools: list[str] | msgspec.UnsetType = msgspec.UNSET
+    excluded_digests: list[str] | msgspec.UnsetType = msgspec.UNSET
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was counted as plain JSON values."""
@@ -153,6 +164,7 @@ def total(partitions: Iterable[Counts], rows_read: int, rows_filtered: int) -> A
     for counts in partitions:
         plain = counts.to_dict()
         plain.pop("tools", None)
+        plain.pop("excluded_digests", None)
         reasons.update(plain.pop("reasons", {}))
         numbers.update(plain)
     return accounting_of(

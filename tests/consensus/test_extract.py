@@ -57,6 +57,6 @@ def test_selected_polygons_are_those_of_the_selected_marks(export: Path, setting
     assert polygons.polygons.tolist() == expected.polygons.tolist()
     assert polygons.problems.tolist() == expected.problems.tolist()
     assert np.array_equal(polygons.areas, expected.areas)
-    grouped = marks_taking_part(selected, None, "first", polygons)
-    assert grouped.polygons.tolist() == marks_taking_part(selected, None, "first").polygons.tolist()
+    grouped = marks_taking_part(selected, None, Settings(), polygons)
+    assert grouped.polygons.tolist() == marks_taking_part(selected, None, Settings()).polygons.tolist()
     assert len(grouped.polygons) > 0

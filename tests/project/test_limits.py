@@ -8,7 +8,7 @@ from doc_pages import DOCS
 
 from polyframe.core import reasons
 from polyframe.panoptes.classifications import csv_repair
-from polyframe.panoptes.config import strict_yaml
+from polyframe.panoptes.config import strict_yaml, volunteer_names
 from polyframe.panoptes.subjects import image_files
 from polyframe.plot import load_images as fetched
 
@@ -20,6 +20,7 @@ LIMITS = {
     "rows without a subject, or too short for a row": f"{csv_repair.MOST_UNUSABLE_ROWS:,}",
     "marks of a classification, points of a mark": f"{reasons.MOST_MARKS:,}, {reasons.MOST_POINTS:,}",
     "a configuration": f"{strict_yaml._LARGEST_FILE // 10**6} MB",
+    "a file of names of volunteers": f"{volunteer_names._LARGEST_FILE // 10**6} MB",
     "pixels of an image": f"{image_files.LARGEST_PIXELS:,}",
     "bytes of an image file": f"{image_files.LARGEST_BYTES:,}",
     "bytes of an image that is fetched": f"{fetched.LARGEST_DOWNLOAD:,}",

@@ -69,6 +69,8 @@ class Tally:
         Comparison with the outlines of an expert; zeros if there are none.
     n_gold : int or None
         Outlines of the expert; None if no expert is known.
+    excluded_digests : tuple of str
+        See `polyframe.consensus.marks.GroupedMarks`.
     """
 
     groups: int
@@ -78,6 +80,7 @@ class Tally:
     consensus: tuple[Floats, ...]
     gold: GoldCounts
     n_gold: int | None = None
+    excluded_digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def count_settings(
         ),
         added_up([tally.gold for tally in tallies]),
         None if reference is None else len(reference.gold.outlines.areas),
+        marks.excluded_digests,
     )
 
 

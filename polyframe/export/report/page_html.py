@@ -199,7 +199,7 @@ def _settings(figures: KeyFigures) -> str:
         (
             (
                 name,
-                format_setting(getattr(used, name)),
+                format_setting(getattr(used, name), name),
                 "" if getattr(used, name) != getattr(default, name) else "default",
             )
             for name in used.affecting("extract", "reduce", "contours", "carried")

@@ -24,6 +24,7 @@ from polyframe.panoptes.config.typed_values import (
     number,
     scalar,
 )
+from polyframe.panoptes.config.volunteer_names import names_of
 
 _REDUCERS: Final = ("polygon_reducer", "polygon_reducer_contours")
 #: Other reducers of Panoptes, which are skipped.
@@ -197,6 +198,11 @@ def _read_setting(name: str, place: Place, tree: Tree, reducer: str = "") -> lis
         # The original text: `13.10` without quotes is version 13.10, not the number 13.1.
         text = _original_text(tree) if isinstance(tree, Scalar) else _version_ends(place, tree)
         value = _with_place_in_error(place, name, lambda: version_spec_from_config(text))
+    elif name == "exclude_volunteers":
+        items = tree if isinstance(tree, list) else [tree]
+        # A name may look like a number.
+        texts = [str(_original_text(scalar(place.item(i), item))) for i, item in enumerate(items)]
+        value = _with_place_in_error(place, name, lambda: names_of(texts, place.file.parent))
     elif name == "max_shrink":
         share = scalar(place, tree).value
         value = _with_place_in_error(place, name, lambda: Settings().replace({name: share}).max_shrink)

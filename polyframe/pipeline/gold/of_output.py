@@ -1,10 +1,10 @@
 """Know what an output directory says of its project and of its gold-standard classifications."""
 
-import dataclasses
 from collections.abc import Sequence
 
 import polars as pl
 
+from polyframe.consensus.exclusion import EXCLUSION_COLUMNS, is_excluded
 from polyframe.consensus.extract import Extraction
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
@@ -63,7 +63,7 @@ def gold_of_output(tables: OutputTables, settings: Settings, gold: Gold, say: Sa
 def gold_for_output(tables: OutputTables, settings: Settings, gold: Gold, say: Say) -> ReadGold:
     """Read the outlines of an expert, who must not have taken part in clusters with some settings."""
     read = gold_of_output(tables, settings, gold, say)
-    columns = ["subject_id", "classification_id", "gold_standard"]
+    columns = ["subject_id", "classification_id", *EXCLUSION_COLUMNS]
     classifications = rows_of_subjects(tables, "classifications", read.outlines.subjects.to_list(), columns)
     check_gold_apart(str(tables.path), classifications, read, settings)
     return read
@@ -106,11 +106,6 @@ def rows_of_subjects(
     return pl.concat(part[table].filter(wanted) for part in tables.partitions(subjects, **{table: columns}))
 
 
-def excludes_gold_standard(settings: Settings) -> bool:
-    """Return whether rows that are marked as gold standard do not take part in clusters."""
-    return getattr(settings, "gold_standard", "use") == "exclude"
-
-
 def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, settings: Settings) -> None:
     """Check that no classification of the expert took part in the clusters that it is to judge.
 
@@ -119,7 +114,7 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
     name : str
         The output directory, for the message.
     classifications : polars.DataFrame
-        `classification_id, gold_standard` of the project.
+        `classification_id` and `EXCLUSION_COLUMNS` of the project.
     gold : ReadGold
     settings : Settings
         With which the clusters were made.
@@ -130,15 +125,13 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
         If one did; the message says what to do.
     """
     own = classifications.filter(pl.col("classification_id").is_in(sorted(gold.classifications)))
-    is_marked = own["gold_standard"].fill_null(value=False)
-    if excludes_gold_standard(settings):
-        own, is_marked = own.filter(~is_marked), is_marked.filter(~is_marked)
+    own = own.filter(~is_excluded(own, settings))
     if not own.height:
         return
-    flag = next((f.metadata["flag"] for f in dataclasses.fields(Settings) if f.name == "gold_standard"), None)
+    is_marked = own["gold_standard"].fill_null(value=False)
     way = (
-        f"exclude them from the clusters: `polyframe reduce OUT {flag} exclude`"
-        if flag and is_marked.all()
+        "exclude them from the clusters: `polyframe reduce OUT --gold-standard exclude`"
+        if is_marked.all()
         else "make the clusters from an export without them, and keep them in a file of their own for --gold"
     )
     raise PolyframeError(

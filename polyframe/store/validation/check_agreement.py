@@ -98,7 +98,7 @@ def marks_to_cluster(
     )
     selected = selected_marks(extractions, settings)
     with_area = selected.join(rejects.filter(stage="polygons"), on=MARK_KEYS[1:], how="anti")
-    counted = counted_classifications(classifications, settings.filter)
+    counted = counted_classifications(classifications, settings)
     return selected, with_area, with_area.join(counted, on=CLASSIFICATION_KEYS, how="semi")
 
 
@@ -136,7 +136,7 @@ def labels_findings(
     )
     gaps = expected.filter(pl.col("last") + 1 > pl.col("n_clusters_expected"))
     findings += partition.all_wrong("labels", gaps, "is in a group with gaps in its cluster labels")
-    counted = counted_classifications(classifications, settings.filter)
+    counted = counted_classifications(classifications, settings)
     numbers = counted.group_by(_SUBJECT_KEYS).len("n_classifications_expected")
     joined = groups.join(
         expected.drop("row"), on=GROUP_KEYS, how="left", maintain_order="left", suffix="_other"

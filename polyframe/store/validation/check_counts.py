@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from polyframe.consensus.exclusion import is_excluded
 from polyframe.consensus.extract import undecoded_marks
 from polyframe.consensus.marks import counted_classifications
 from polyframe.core.settings import Settings
-from polyframe.core.tables import GROUP_KEYS
+from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS
 from polyframe.store.manifest import Manifest, counts_of
 from polyframe.store.output import MANIFEST
 from polyframe.store.run_counts import total
@@ -37,6 +38,7 @@ def accounting_findings(manifest: Manifest) -> list[Finding]:
             f"accounting: {counts.marks_seen} marks seen are not {counts.marks_undecoded} not decoded + "
             f"{counts.marks_decoded} decoded, or not {counts.marks_rejected} rejected + "
             f"{counts.marks_not_selected} not selected + {counts.marks_set_aside} set aside + "
+            f"{counts.marks_excluded} excluded + "
             f"{counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
         )
         findings.append(Finding("counts", MANIFEST, problem))
@@ -69,10 +71,15 @@ def marks_counts(partition: PartitionTables, settings: Settings) -> dict[str, An
     if not can_identify_repeats(settings):
         return counts
     classifications = partition.frames["classifications"]
-    counted = counted_classifications(classifications, settings.filter)
+    counted = counted_classifications(classifications, settings)
+    excluded = is_excluded(classifications, settings)
+    rows = classifications.filter(excluded).select(CLASSIFICATION_KEYS)
+    marks_excluded = with_area.join(rows, on=CLASSIFICATION_KEYS, how="semi").height
     return counts | {
-        "rows_set_aside": classifications.height - counted.height,
-        "marks_set_aside": with_area.height - to_cluster.height,
+        "rows_set_aside": classifications.height - rows.height - counted.height,
+        "rows_excluded": rows.height,
+        "marks_set_aside": with_area.height - marks_excluded - to_cluster.height,
+        "marks_excluded": marks_excluded,
         "groups": to_cluster.group_by(GROUP_KEYS).len().height,
     }
 
@@ -131,7 +138,7 @@ def subject_findings(manifest: Manifest, last_subject: int | None) -> list[Findi
 
 def marks_problems(seen: int, recorded: Mapping[str, Any]) -> list[str]:
     """Return a problem if the marks of a stage do not add up to those of the extraction."""
-    parts = ("rejected", "not_selected", "set_aside", "clustered", "outliers")
+    parts = ("rejected", "not_selected", "set_aside", "excluded", "clustered", "outliers")
     if seen == sum(recorded.get(f"marks_{name}", 0) for name in parts):
         return []
     return [f"marks_seen is {seen}, which is not the sum of the other counts of marks"]

@@ -1,0 +1,158 @@
+"""Exclude classifications from a reduction: those of chosen volunteers, and gold standards.
+
+Settings are recorded in every footer and in the manifest, so they contain a digest of each name instead of
+the name. It is computed from the name as it is in the tables: with `volunteers: hash`, from its hash. So
+later stages recognize the volunteers in the tables without the names.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from polyframe.consensus.anonymize import environment_key, hashed_name, volunteers_key
+from polyframe.core.arrays import Flags
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import Settings
+
+#: Columns of a classification by which it is excluded.
+EXCLUSION_COLUMNS: Final = ("volunteer", "user_name", "gold_standard")
+
+_PREFIX: Final = "hmac-sha256:"
+_DIGEST: Final = re.compile(_PREFIX + "[0-9a-f]{32}")
+_HASHED_NAME: Final = re.compile("[0-9a-f]{32}")
+#: Distinguishes these digests from other ones; it is not a secret.
+_PURPOSE: Final = b"polyframe excluded volunteers"
+
+
+def is_digest(name: object) -> bool:
+    """Return whether an item of the setting `exclude_volunteers` is a digest instead of a name."""
+    return isinstance(name, str) and _DIGEST.fullmatch(name) is not None
+
+
+def with_digests(settings: Settings, names: Mapping[str, set[str]]) -> Settings:
+    """Return settings with digests instead of the names of excluded volunteers.
+
+    Parameters
+    ----------
+    settings : Settings
+    names : mapping
+        From `digests_by_name`, for these settings.
+    """
+    digests = {name for name in settings.exclude_volunteers if is_digest(name)}.union(*names.values())
+    return settings.replace({"exclude_volunteers": tuple(sorted(digests))})
+
+
+def digests_by_name(settings: Settings, *, in_memory: bool = False) -> dict[str, set[str]]:
+    """Return the digests of each excluded volunteer that the settings name.
+
+    Parameters
+    ----------
+    settings : Settings
+        `exclude_volunteers` and `volunteers`.
+    in_memory : bool
+        True for marks in memory, which do not say whether their volunteers are hashed: they may be, if the
+        environment has a secret.
+
+    Returns
+    -------
+    dict of str to set of str
+        Without digests among the settings, whose names are not known.
+
+    Raises
+    ------
+    UsageError
+        If the names must be hashed, and the environment has no secret.
+    """
+    names = [name for name in settings.exclude_volunteers if not is_digest(name)]
+    if not names:
+        return {}
+    key = environment_key() if in_memory else volunteers_key(settings)
+    keeps_names = in_memory or settings.volunteers == "keep"
+    return {name: set(map(_digest, _as_published(name, key, keeps_names=keeps_names))) for name in names}
+
+
+def _as_published(name: str, key: bytes, *, keeps_names: bool) -> set[str]:
+    """Return the name as it may be in tables. It may also be a hash, copied from a table."""
+    published = {name} if keeps_names or _HASHED_NAME.fullmatch(name) else set()
+    hashed = hashed_name(name, key) if key else None
+    return published | ({hashed} if hashed else set())
+
+
+def _digest(published: str) -> str:
+    return _PREFIX + hmac.new(_PURPOSE, published.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def is_excluded(classifications: pl.DataFrame, settings: Settings, key: bytes = b"") -> Flags:
+    """Return which classifications do not take part in a reduction.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        With `EXCLUSION_COLUMNS`.
+    settings : Settings
+        `gold_standard`, and `exclude_volunteers` with digests instead of names.
+    key : bytes
+        If names are not hashed yet, but will be in the tables: the secret.
+
+    Returns
+    -------
+    (n,) bool
+        False for unknown volunteers, and if it is not known whether it is a gold standard.
+    """
+    excluded = np.zeros(classifications.height, np.bool_)
+    if settings.gold_standard == "exclude":
+        excluded |= classifications["gold_standard"].fill_null(value=False).to_numpy()
+    if settings.exclude_volunteers:
+        names = list(excluded_names(classifications, settings, key))
+        for column in ("volunteer", "user_name"):
+            excluded |= classifications[column].is_in(names).fill_null(value=False).to_numpy()
+    return excluded
+
+
+def excluded_names(classifications: pl.DataFrame, settings: Settings, key: bytes = b"") -> dict[str, str]:
+    """Return the excluded volunteers that occur, and their digests; parameters as for `is_excluded`."""
+    if not settings.exclude_volunteers:
+        return {}
+    digests = set(settings.exclude_volunteers)
+    assert all(map(is_digest, digests)), "names must be replaced by digests"
+    columns = (classifications[name].drop_nulls().unique() for name in ("volunteer", "user_name"))
+    occurring = {name for column in columns for name in column.to_list()}
+    published = {name: hashed_name(name, key) if key else name for name in occurring}
+    found = {name: _digest(value) for name, value in published.items() if value is not None}
+    return {name: digest for name, digest in sorted(found.items()) if digest in digests}
+
+
+def check_can_exclude(settings: Settings) -> None:
+    """Check that volunteers who are to be excluded are known.
+
+    Raises
+    ------
+    UsageError
+        If the setting `volunteers` drops their names.
+    """
+    if settings.volunteers == "drop" and settings.exclude_volunteers:
+        raise UsageError(
+            "exclude_volunteers: volunteers is drop, and without names nobody can be excluded; "
+            "use --volunteers hash"
+        )
+
+
+def unknown_names_notes(names: Mapping[str, set[str]], found: Collection[str]) -> tuple[str, ...]:
+    """Return a note if names of excluded volunteers do not occur.
+
+    Parameters
+    ----------
+    names : mapping
+        From `digests_by_name`.
+    found : collection of str
+        The digests that occur.
+    """
+    unknown = [name for name, digests in names.items() if not digests.intersection(found)]
+    if not unknown:
+        return ()
+    return (f"exclude_volunteers: there is no classification by {', '.join(sorted(unknown))}",)
