@@ -10,7 +10,8 @@ H. Edelsbrunner and E. P. Mücke, "Simulation of simplicity", ACM Transactions o
 """
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,9 @@ def _extents(values: Floats, first: Ints) -> Floats:
     return extents
 
 
-def find_mark_crossings(rings: DirectedRings, cluster: Ints, origin: Floats) -> MarkCrossings:
+def find_mark_crossings(
+    rings: DirectedRings, cluster: Ints, origin: Floats, part: tuple[int, int] | None = None
+) -> MarkCrossings:
     """Return where the outlines of marks of the same cluster cross.
 
     Parameters
@@ -133,6 +136,9 @@ def find_mark_crossings(rings: DirectedRings, cluster: Ints, origin: Floats) -> 
         The cluster of each mark, ascending.
     origin : ndarray of float64, shape (c, 2)
         A point in the middle of each cluster.
+    part : tuple of int, optional
+        Only events of these rings, the first one and the end, of a single cluster: for clusters whose events
+        would take too much memory.
     """
     mark = rings.mark[rings.ring]
     boxes = (
@@ -141,20 +147,45 @@ def find_mark_crossings(rings: DirectedRings, cluster: Ints, origin: Floats) -> 
         np.maximum(rings.ax, rings.bx),
         np.maximum(rings.ay, rings.by),
     )
-    blocks = [_cross_pairs(rings, mark, cluster, origin, *np.empty((2, 0), dtype=np.int64))]
-    for i, j in overlapping_boxes(boxes, cluster[mark]):
+    none = np.empty(0, dtype=np.int64)
+    blocks = [_cross_pairs(rings, mark, cluster, origin, none, none)]
+    pairs = overlapping_boxes(boxes, cluster[mark])
+    if part is not None:
+        low, high = int(rings.first[part[0]]), int(rings.first[part[1]])
+        pairs = _pairs_of_part(boxes, low, high)
+    for i, j in pairs:
         different = np.flatnonzero(mark[i] != mark[j])
         i, j = i[different], j[different]
         later = mark[i] > mark[j]
-        blocks.append(
-            _cross_pairs(rings, mark, cluster, origin, np.where(later, j, i), np.where(later, i, j))
-        )
+        block = _cross_pairs(rings, mark, cluster, origin, np.where(later, j, i), np.where(later, i, j))
+        if part is not None:
+            own = np.flatnonzero((block.segment >= low) & (block.segment < high))
+            block = MarkCrossings(*(getattr(block, field.name)[own] for field in fields(MarkCrossings)))
+        blocks.append(block)
     return MarkCrossings(
-        *(
-            np.concatenate([getattr(block, name) for block in blocks])
-            for name in ("segment", "along", "x", "y", "mark", "enters")
-        )
+        *(np.concatenate([getattr(block, field.name) for block in blocks]) for field in fields(MarkCrossings))
     )
+
+
+def _pairs_of_part(
+    boxes: tuple[Floats, Floats, Floats, Floats], low: int, high: int
+) -> Iterator[tuple[Ints, Ints]]:
+    """Yield the pairs of boxes that overlap, one of them from `low` to `high` - 1, in bounded memory.
+
+    The part is compared with one other part after the other that is about as large.
+    """
+    own, count = np.arange(low, high), len(boxes[0])
+    starts = [*range(0, low, max(high - low, 1)), *range(high, count, max(high - low, 1))]
+    for start in [-1, *starts]:
+        stop = min(start + high - low, low if start < low else count)
+        both = own if start < 0 else np.concatenate([own, np.arange(start, stop)])
+        left, bottom, right, top = (sides[both] for sides in boxes)
+        for i, j in overlapping_boxes((left, bottom, right, top), np.zeros(len(both), dtype=np.int64)):
+            i, j = both[i], both[j]
+            if start >= 0:
+                across = np.flatnonzero(((i >= low) & (i < high)) != ((j >= low) & (j < high)))
+                i, j = i[across], j[across]
+            yield i, j
 
 
 def _cross_pairs(

@@ -57,6 +57,10 @@ _MOST_SEGMENTS = 4
 #: as an area, too.
 OF_BOX = 1e-5
 
+#: A cluster of more marks is processed in parts, for which each crossing is found twice. They have about so
+#: many events, about 200 bytes each, if the outlines of two marks cross so often.
+_MOST_MARKS, _PART_EVENTS, _CROSSINGS = 300, 1 << 19, 16
+
 #: Words of sets in memory at the same time, about 50 bytes each.
 _BLOCK_WORDS = 1 << 20
 
@@ -152,20 +156,27 @@ def _memberships_of(polygons: NDArray[Any], clusters: Ints, sizes: Ints) -> Iter
     origin, box_areas = _boxes(polygons[present], local[present], len(sizes))
     totals = np.bincount(local[present], shapely.area(polygons[present]), len(sizes)) + OF_BOX * box_areas
     owner, place = local[present], (np.arange(len(polygons)) - offsets[local])[present]
-    crossings = find_mark_crossings(rings, owner, origin)
-    arcs = _cut_rings(rings, crossings, owner, place, origin, WORD * words_for(int(sizes.max(initial=0))))
+    number, room = place[rings.mark], WORD * words_for(int(sizes.max(initial=0)))
+    parts = _parts(rings, room) if len(sizes) == 1 and len(polygons) > _MOST_MARKS else None
+    for part in parts or [(0, len(rings.mark))]:
+        crossings = find_mark_crossings(rings, owner, origin, part if parts else None)
+        arcs = _cut_rings(rings, crossings, owner, place, origin, room, part)
+        bounds = runs_of_equal(np.cumsum(np.diff(arcs.first)) * (room // WORD) // _BLOCK_WORDS)
+        for low, high in itertools.pairwise(bounds.tolist()):
+            areas, bits, of_ring = _sets_of(arcs, number[part[0] : part[1]], low, high)
+            block = merge_equal_sets(areas, bits, owner[rings.mark[part[0] + of_ring]])
+            if parts is None and len(bounds) <= 2:  # nothing of a cluster is in another block
+                block, wrong = drop_rounding_errors(block, totals)
+                if len(wrong):
+                    raise PolyframeError("the memberships of a cluster have a negative area")
+            yield MembershipBlock(block.areas, block.bits, clusters[block.cluster])
 
-    width = arcs.inside.shape[1] // WORD
-    parts = runs_of_equal(np.cumsum(np.diff(arcs.first)) * width // _BLOCK_WORDS)
-    is_whole = len(parts) <= 2
-    for low, high in itertools.pairwise(parts.tolist()):
-        areas, bits, of_ring = _sets_of(arcs, place[rings.mark], low, high)
-        block = merge_equal_sets(areas, bits, owner[rings.mark[of_ring]])
-        if is_whole:
-            block, wrong = drop_rounding_errors(block, totals)
-            if len(wrong):
-                raise PolyframeError("the memberships of a cluster have a negative area")
-        yield MembershipBlock(block.areas, block.bits, clusters[block.cluster])
+
+def _parts(rings: DirectedRings, marks: int) -> list[tuple[int, int]]:
+    """Return parts of the rings of a single cluster with about `_PART_EVENTS` events each."""
+    size = max(_PART_EVENTS // (_CROSSINGS * marks), 1)
+    bounds = [*range(0, len(rings.mark), size), len(rings.mark)]
+    return list(itertools.pairwise(bounds))
 
 
 def _boxes(polygons: NDArray[Any], cluster: Ints, count: int) -> tuple[Floats, Floats]:
@@ -181,21 +192,29 @@ def _boxes(polygons: NDArray[Any], cluster: Ints, count: int) -> tuple[Floats, F
 
 
 def _cut_rings(
-    rings: DirectedRings, crossings: MarkCrossings, cluster: Ints, place: Ints, origin: Floats, room: int
+    rings: DirectedRings,
+    crossings: MarkCrossings,
+    cluster: Ints,
+    place: Ints,
+    origin: Floats,
+    room: int,
+    part: tuple[int, int],
 ) -> _Arcs:
-    """Cut rings at crossings; `place` numbers the marks within their clusters."""
+    """Cut some rings at crossings; `place` numbers the marks within their clusters."""
+    low, high = int(rings.first[part[0]]), int(rings.first[part[1]])
+    ring = rings.ring[low:high] - part[0]
     order = order_in_groups(crossings.segment, (crossings.along,), crossings.along)
-    segment, toggled = crossings.segment[order], place[crossings.mark[order]]
+    segment, toggled = crossings.segment[order] - low, place[crossings.mark[order]]
     # The points of each ring: each vertex, then the events on the segment that it begins.
-    events = np.bincount(segment, minlength=len(rings.ring))
+    events = np.bincount(segment, minlength=high - low)
     at = offsets_of(events + 1)
     is_event = np.ones(at[-1], dtype=np.bool_)
     is_event[at[:-1]] = False
-    middle = origin[cluster[rings.mark[rings.ring]]]
+    middle = origin[cluster[rings.mark[rings.ring[low:high]]]]
     x, y = np.empty(at[-1]), np.empty(at[-1])
-    x[at[:-1]], y[at[:-1]] = rings.ax - middle[:, 0], rings.ay - middle[:, 1]
+    x[at[:-1]], y[at[:-1]] = rings.ax[low:high] - middle[:, 0], rings.ay[low:high] - middle[:, 1]
     x[is_event], y[is_event] = crossings.x[order], crossings.y[order]
-    bounds = at[rings.first]
+    bounds = at[rings.first[part[0] : part[1] + 1] - low]
     after = np.arange(1, len(x) + 1)
     after[bounds[1:] - 1] = bounds[:-1]
     swept = (x * y[after] - x[after] * y) / 2
@@ -205,14 +224,13 @@ def _cut_rings(
     starts = np.flatnonzero(begins)
     entered = np.full(len(x), -1, dtype=np.int64)
     entered[is_event] = toggled
-    of_point = np.repeat(rings.ring, events + 1)
+    of_point = np.repeat(ring, events + 1)
     areas = np.add.reduceat(swept, starts) if len(starts) else np.empty(0)
 
-    state = _states_at_begins(
-        rings.ring[segment], segment, toggled, crossings.enters[order], (len(rings.mark), room)
-    )
-    ring, other = _without_crossings(rings, cluster, place, state)
-    state[ring, place[other]] = begins_inside(rings, ring, other)
+    shape = (part[1] - part[0], room)
+    state = _states_at_begins(ring[segment], segment, toggled, crossings.enters[order], shape)
+    unknown, other = _without_crossings(rings, cluster, place, state, part)
+    state[unknown - part[0], place[other]] = begins_inside(rings, unknown, other)
     return _Arcs(
         of_point[starts], areas, entered[starts], np.searchsorted(starts, bounds), np.asarray(state == 1)
     )
@@ -242,7 +260,7 @@ def _states_at_begins(
 
 
 def _without_crossings(
-    rings: DirectedRings, cluster: Ints, place: Ints, state: NDArray[np.int8]
+    rings: DirectedRings, cluster: Ints, place: Ints, state: NDArray[np.int8], part: tuple[int, int]
 ) -> tuple[Ints, Ints]:
     """Return pairs of a ring and another mark of which events show nothing, and whose boxes overlap."""
     begins = rings.first[:-1]
@@ -253,14 +271,14 @@ def _without_crossings(
         for function in (np.minimum, np.maximum)
     )
     of_ring = cluster[rings.mark]
-    bounds = np.searchsorted(of_ring, np.stack([of_ring, of_ring + 1]))
+    own = of_ring[part[0] : part[1]]
+    bounds = np.searchsorted(of_ring, np.stack([own, own + 1]))
     count = bounds[1] - bounds[0]
-    ring = np.repeat(np.arange(len(rings.mark)), count)
-    other = positions_of(bounds[0], count)
+    ring, other = np.repeat(np.arange(*part), count), positions_of(bounds[0], count)
     x, y = rings.ax[begins][ring], rings.ay[begins][ring]
     near = (x >= low[other, 0]) & (x <= high[other, 0]) & (y >= low[other, 1]) & (y <= high[other, 1])
     mark = rings.mark[other]
-    near &= (mark != rings.mark[ring]) & (state[ring, place[mark]] < 0)
+    near &= (mark != rings.mark[ring]) & (state[ring - part[0], place[mark]] < 0)
     # Once for each mark, whatever its rings.
     pairs = np.unique((ring * len(cluster) + mark)[near])
     ring, mark = np.divmod(pairs, max(len(cluster), 1))

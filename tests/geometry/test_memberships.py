@@ -195,6 +195,14 @@ def test_large_clusters_are_spread_over_blocks(monkeypatch):
     blocks = blocks_of("shapely", marks)
     assert len(blocks) > 3
     check(areas_by_set(blocks), whole, 1e-9)
+    # Their crossings are not in memory at the same time either.
+    monkeypatch.setattr(membership_arcs, "_MOST_MARKS", 2)
+    monkeypatch.setattr(membership_arcs, "_PART_EVENTS", 7 * 16 * 64)
+    monkeypatch.setattr(membership_arcs, "_BLOCK_WORDS", 1 << 20)
+    blocks = blocks_of("shapely", [*marks, FRAME])
+    assert len(blocks) == 6
+    monkeypatch.undo()
+    check(areas_by_set(blocks), areas_by_set(blocks_of("shapely", [*marks, FRAME])), 1e-9)
 
 
 @pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
