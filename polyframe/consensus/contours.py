@@ -22,7 +22,7 @@ from polyframe.core.ragged import (
 )
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CONTOURS, GROUP_KEYS
-from polyframe.geometry.engines import engine_named
+from polyframe.geometry.engines import KnownCrossings, engine_named
 from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 from polyframe.geometry.wkb import rings_to_wkb
 
@@ -38,8 +38,9 @@ def contours_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
         `contour_method`, `num_grid_points`, `smoothing`, `max_levels` and `min_threshold`.
     """
     kept = clusters_above_threshold(clusters, settings)
-    polygons, offsets = _members_of(clusters, kept)
-    rings = _contour_rings(polygons, offsets, settings)
+    members, offsets = _members_of(clusters, kept)
+    known = None if clusters.crossings is None else (clusters.crossings, members)
+    rings = _contour_rings(clusters.marks.polygons[members], offsets, settings, known)
     contours = cluster_keys(clusters, kept).with_columns(
         pl.Series("number_of_contours", rings.available),
         nested_list_column("contours_x", rings.x, rings.ring_offsets, rings.offsets),
@@ -129,14 +130,16 @@ def _check_lists(clusters: pl.DataFrame) -> None:
         )
 
 
-def _members_of(clusters: Clusters, kept: Ints) -> tuple[NDArray[Any], Ints]:
-    """Return the polygons of some clusters, and their offsets by cluster."""
+def _members_of(clusters: Clusters, kept: Ints) -> tuple[Ints, Ints]:
+    """Return the positions of the marks of some clusters, and their offsets by cluster."""
     counts = clusters.counts[kept]
     members = clusters.members[positions_of(clusters.member_offsets[kept], counts)]
-    return clusters.marks.polygons[members], offsets_of(counts)
+    return members, offsets_of(counts)
 
 
-def _contour_rings(polygons: NDArray[Any], offsets: Ints, settings: Settings) -> LevelRings:
+def _contour_rings(
+    polygons: NDArray[Any], offsets: Ints, settings: Settings, known: KnownCrossings | None
+) -> LevelRings:
     if settings.contour_method == "raster":
         from polyframe.geometry.raster import cluster_raster_contours
 
@@ -144,7 +147,7 @@ def _contour_rings(polygons: NDArray[Any], offsets: Ints, settings: Settings) ->
             polygons, offsets, num_grid_points=settings.num_grid_points, smoothing=settings.smoothing
         )
         return rings_from_polygons(levels.polygons, levels.offsets, settings.max_levels)
-    return engine_named(settings.engine).contour_rings(polygons, offsets, settings.max_levels)
+    return engine_named(settings.engine).contour_rings(polygons, offsets, settings.max_levels, known)
 
 
 def _first_levels_as_wkb(rings: LevelRings) -> tuple[NDArray[np.uint8], Ints]:

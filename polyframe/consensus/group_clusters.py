@@ -39,7 +39,7 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.geometry.averages import median_and_consensus
-from polyframe.geometry.engines import engine_named
+from polyframe.geometry.engines import GroupCrossings, engine_named
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Clusters:
     too_large : int
         Groups in which so many marks overlap that DBSCAN replaced HDBSCAN, or that a doubled cluster was not
         split.
+    crossings : GroupCrossings or None
+        The crossings of all marks, if the engine found them.
     """
 
     marks: GroupedMarks
@@ -72,6 +74,7 @@ class Clusters:
     median: Ints
     consensus: Floats
     too_large: int = 0
+    crossings: GroupCrossings | None = None
 
     @cached_property
     def group(self) -> Ints:
@@ -253,7 +256,9 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     first, second = member_pairs(marks, members, member_offsets)
     within = distances_between(marks, (members[first], members[second]), near, settings.engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
-    return Clusters(marks, labels, members, member_offsets, members[median], consensus)
+    return Clusters(
+        marks, labels, members, member_offsets, members[median], consensus, crossings=near.crossings
+    )
 
 
 def labels_before_splits(marks: GroupedMarks, near: Distances, settings: Settings) -> NDArray[np.int32]:

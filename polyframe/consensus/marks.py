@@ -17,7 +17,7 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.candidate_pairs import Pairs, candidate_pairs
 from polyframe.geometry.distances import pair_distances
-from polyframe.geometry.engines import engine_named
+from polyframe.geometry.engines import GroupCrossings, engine_named
 from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.classifications.metadata import is_visitor
 
@@ -87,11 +87,14 @@ class Distances:
         Positions of the marks, left < right, ordered by (left, right).
     distances : (p,) float64
         Fractions from 0 to 1.
+    crossings : GroupCrossings or None
+        The crossings of all marks, if the engine found them.
     """
 
     left: Ints
     right: Ints
     distances: Floats
+    crossings: GroupCrossings | None = None
 
 
 def selected_marks(extractions: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -255,7 +258,14 @@ def neighbour_distances(marks: GroupedMarks, eps: float, engine: str) -> Distanc
         See `polyframe.geometry.engines.engine_named`.
     """
     left, right = candidate_pairs(marks.bounds, marks.areas, marks.group_offsets, marks.classification, eps)
-    return Distances(left, right, _computed(marks, left, right, engine))
+    find = engine_named(engine).group_crossings
+    if find is None:
+        return Distances(left, right, _computed(marks, left, right, engine))
+    crossings = find(marks.polygons, marks.group_offsets)
+    distances = pair_distances(
+        marks.polygons, marks.areas, marks.bounds, left, right, crossings.intersection_areas
+    )
+    return Distances(left, right, distances, crossings)
 
 
 def member_pairs(marks: GroupedMarks, members: Ints, member_offsets: Ints) -> Pairs:

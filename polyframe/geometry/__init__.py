@@ -18,7 +18,8 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 `engines`                   GEOS or compiled: which functions compute areas, contours and averages
 `compiled`                  loops for numba: `intersection_areas` by plane sweep over a `slab_decomposition`;
                             `depth_walk` for contours, in steps: `outlines`, `crossings`, `event_order`,
-                            `arcs`, `degeneracies`, `level_curves`, `rings`, on exact `predicates`
+                            `arcs`, `degeneracies`, `level_curves`, `rings`, on exact `predicates`;
+                            `group_crossings` finds crossings once for areas and contours
 ==========================  ============================================================================
 """
 

@@ -10,7 +10,7 @@ the same bytes.
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, get_args
+from typing import Any, Final, Protocol, get_args
 
 import shapely
 from numpy.typing import NDArray
@@ -50,6 +50,21 @@ _WORTH_COMPILING: Final = 25_000_000
 Polygons = NDArray[Any]
 
 
+class GroupCrossings(Protocol):
+    """The crossings of the marks of groups, found once for areas and contours.
+
+    See `polyframe.geometry.compiled.group_crossings`.
+    """
+
+    @property
+    def intersection_areas(self) -> IntersectionAreas:
+        """The function for pairs of marks of the same group."""
+
+
+#: Crossings, and the positions of the marks of all clusters among those of the groups.
+KnownCrossings = tuple[GroupCrossings, Ints]
+
+
 @dataclass(frozen=True)
 class Engine:
     """The functions that depend on the engine; each takes the polygons of many clusters and their offsets.
@@ -66,21 +81,25 @@ class Engine:
     contours : callable
         See `polyframe.geometry.exact_contours.cluster_contours`.
     contour_rings : callable
-        The same as flat rings; its third argument is the largest number of levels of a cluster, or None.
+        The same as flat rings. Its third argument is the largest number of levels of a cluster, or None; the
+        fourth are crossings, if they are known.
     unions, intersections : callable
         See `polyframe.geometry.averages`.
     memberships : callable
         See `polyframe.geometry.membership_arcs.cluster_memberships`.
+    group_crossings : callable or None
+        Finds the crossings of the marks of groups, if contours can use them.
     """
 
     name: str
     intersection_areas: IntersectionAreas
     area_rows: Callable[[Polygons], AreaRows | None]
     contours: Callable[[Polygons, Ints], ContourLevels]
-    contour_rings: Callable[[Polygons, Ints, int | None], LevelRings]
+    contour_rings: Callable[[Polygons, Ints, int | None, KnownCrossings | None], LevelRings]
     unions: Callable[[Polygons, Ints], Polygons]
     intersections: Callable[[Polygons, Ints], Polygons]
     memberships: Memberships
+    group_crossings: Callable[[Polygons, Ints], GroupCrossings] | None
 
 
 def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
@@ -131,10 +150,11 @@ def engine_named(name: str) -> Engine:
             crossing_intersection_areas,
             lambda _: None,
             cluster_contours,
-            cluster_contour_rings,
+            lambda polygons, offsets, max_levels, _: cluster_contour_rings(polygons, offsets, max_levels),
             cluster_unions,
             cluster_intersections,
             cluster_memberships,
+            None,
         )
     compile_loops()
     loops = load("engine")
@@ -147,6 +167,7 @@ def engine_named(name: str) -> Engine:
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
         load("membership_sums").walk_memberships,
+        load("group_crossings").find_group_crossings,
     )
 
 

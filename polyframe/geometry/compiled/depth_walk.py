@@ -32,8 +32,9 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels
-from polyframe.geometry.compiled.crossings import find_crossings
+from polyframe.geometry.compiled.crossings import Crossings, find_crossings
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
+from polyframe.geometry.compiled.group_crossings import GroupCrossings
 from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, trace_curves
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.rings import Rings, write_curves
@@ -44,6 +45,9 @@ from polyframe.geometry.polygon_parts import flat_rings
 
 #: Which levels to return: all, the first (the union), or that of all marks (the intersection).
 LevelSelection = Literal["all", "first", "last"]
+
+#: Crossings of groups, and the positions of the marks of all clusters in them.
+KnownCrossings = tuple[GroupCrossings, Ints]
 
 #: Clusters are walked together up to about so many vertices times marks, which bounds the memory; a larger
 #: cluster is walked alone.
@@ -94,6 +98,7 @@ def walk_contours(
     selection: LevelSelection = "all",
     max_levels: int | None = None,
     enormous: int = ENORMOUS,
+    known: KnownCrossings | None = None,
 ) -> WalkedLevels:
     """Return the largest part of some levels of each cluster, holes filled.
 
@@ -110,6 +115,8 @@ def walk_contours(
         the others.
     enormous : int
         The work above which only these levels are walked.
+    known : tuple of GroupCrossings and ndarray of int64, shape (n,), optional
+        The crossings of groups, and the positions of the polygons in them.
 
     Returns
     -------
@@ -119,7 +126,7 @@ def walk_contours(
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     if not np.all(real):
         starts = offsets_of(real)[starts]
-        polygons = polygons[real]
+        polygons, known = polygons[real], None
     coordinates, rings, ring_starts = flat_rings(polygons)
     marks = starts[1:] - starts[:-1]
     walkable = np.ones(len(marks), dtype=np.bool_)
@@ -139,7 +146,12 @@ def walk_contours(
                 expected = _levels_expected(polygons[starts[low] : starts[high]])
                 walked.append(_walk_enormous(outlines, int(marks[low]), max_levels, expected))
             else:
-                walked.append(_walk(outlines, marks[low:high], selection, max_levels))
+                crossings = None
+                if known is not None:
+                    crossings = known[0].among(outlines, known[1][starts[low] : starts[high]])
+                if crossings is None:
+                    crossings = find_crossings(outlines)
+                walked.append(_walk(outlines, crossings, marks[low:high], selection, max_levels))
     return WalkedLevels(
         concatenate_clusters([block.rings for block in walked]),
         np.concatenate([block.verified for block in walked]),
@@ -178,9 +190,15 @@ def _walk_enormous(outlines: Outlines, marks: int, most: int, expected: int) -> 
     return WalkedLevels(rings, np.array([False]), np.array([False]))
 
 
-def _walk(outlines: Outlines, marks: Ints, selection: LevelSelection, max_levels: int | None) -> WalkedLevels:
+def _walk(
+    outlines: Outlines,
+    crossings: Crossings,
+    marks: Ints,
+    selection: LevelSelection,
+    max_levels: int | None,
+) -> WalkedLevels:
     """Walk the clusters of a block."""
-    arcs = cut_into_arcs(outlines, find_crossings(outlines))
+    arcs = cut_into_arcs(outlines, crossings)
     alive = resolve_contacts(outlines, arcs, marks)
     curves = trace_curves(outlines, arcs, alive)
     verified = arcs.sound & adds_up(curves, outlines.area, marks)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.compiled.depth_walk import LevelSelection, walk_contours
+from polyframe.geometry.compiled.depth_walk import KnownCrossings, LevelSelection, walk_contours
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings
 from polyframe.geometry.level_rings import LevelRings, replace_clusters
@@ -29,10 +29,16 @@ def compiled_cluster_contours(polygons: NDArray[Any], offsets: ArrayLike) -> Con
 
 
 def compiled_contour_rings(
-    polygons: NDArray[Any], offsets: ArrayLike, max_levels: int | None = None
+    polygons: NDArray[Any],
+    offsets: ArrayLike,
+    max_levels: int | None = None,
+    known: KnownCrossings | None = None,
 ) -> LevelRings:
-    """Return the contours as flat rings, as `exact_contours.cluster_contour_rings` does."""
-    walked = walk_contours(polygons, offsets, max_levels=max_levels)
+    """Return the contours as flat rings, as `exact_contours.cluster_contour_rings` does.
+
+    If crossings are known, they are not searched again.
+    """
+    walked = walk_contours(polygons, offsets, max_levels=max_levels, known=known)
     if np.all(walked.verified):
         return walked.rings
     members, starts, _ = _clusters(polygons, offsets, ~walked.verified)

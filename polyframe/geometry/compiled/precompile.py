@@ -29,6 +29,9 @@ def sample_calls() -> None:
     rows = numba_jit.load("area_rows").area_rows(marks)
     rows.of_rows(0, 2)
     engine = numba_jit.load("engine")
+    crossings = numba_jit.load("group_crossings").find_group_crossings(marks, starts)
+    crossings.intersection_areas(marks, left, right)
+    engine.compiled_contour_rings(marks, starts, known=(crossings, np.arange(4)))
     # Two parts of level 2 touch in a point.
     touching = np.array(
         [shapely.box(0, 0, 2, 2), shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)], dtype=object
