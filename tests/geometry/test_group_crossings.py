@@ -135,6 +135,13 @@ def test_groups_without_crossings(make_cluster, monkeypatch):
     )
 
 
+def test_no_group_with_crossings(make_cluster, monkeypatch):
+    marks = make_cluster(4, seed=4)
+    monkeypatch.setattr(group_crossings, "_MOST_MARKS", 3)
+    left, right, areas = areas_of_pairs(marks, [0, 4])
+    assert np.array_equal(areas, sweep_intersection_areas(marks, left, right))
+
+
 def test_areas_outside_of_their_limits_are_swept(make_cluster, monkeypatch):
     marks = make_cluster(4, seed=6)
     monkeypatch.setattr(group_crossings, "find_crossings", in_other_directions)

@@ -42,7 +42,7 @@ class AreaRows:
         head = np.minimum(np.searchsorted(mark, np.arange(marks)), len(mark) - 1)
         self._origin = edges[first[head], :2]
         self._swept, self._ring_area = np.empty(len(edges)), np.empty(len(mark))
-        _sweep(edges, first, mark, self._origin, self._swept, self._ring_area)
+        sweep_rings(edges, first, mark, self._origin, self._swept, self._ring_area)
         # Areas of a pair are seen from one of both, chosen by their shapes: so equal outlines have equal
         # areas with a third one.
         area = np.bincount(mark, self._ring_area, marks)
@@ -104,7 +104,7 @@ def area_rows(polygons: NDArray[Any]) -> AreaRows | None:
 
 
 @compiled
-def _sweep(
+def sweep_rings(
     edges: Floats, first: ShortInts, mark: ShortInts, origin: Floats, swept: Floats, area: Floats
 ) -> None:
     """Set twice the area swept from the first vertex of each ring to each vertex, and the ring's area."""

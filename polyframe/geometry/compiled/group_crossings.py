@@ -7,7 +7,6 @@ need the same crossings, see `GroupCrossings.among`.
 """
 
 import bisect
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.geometry.compiled.area_rows import sweep_rings
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
@@ -72,6 +72,8 @@ class GroupCrossings:
         """
         areas = np.full(len(left), np.nan)
         by_crossings = np.flatnonzero(self.is_simple[left] & self.is_simple[right])
+        if not len(by_crossings):
+            return sweep_intersection_areas(polygons, left, right)
         low = np.minimum(left[by_crossings], right[by_crossings])
         if np.any(low[1:] < low[:-1]):
             order = np.argsort(low, kind="stable")
@@ -79,6 +81,12 @@ class GroupCrossings:
         high = np.maximum(left[by_crossings], right[by_crossings])
         shared = np.empty(len(low))
         largest = int(np.diff(self.group_offsets).max(initial=0))
+        boxes, twice_areas, swept = self._measures()
+        # Powers of two, for which twice the area that two outlines sweep fits into 64 bits.
+        size = boxes[:, 2:] - boxes[:, :2]
+        vertices = np.diff(self.first)
+        most = (vertices[low] + vertices[high]) * np.prod(size[low] + size[high], axis=1)
+        scales = np.ldexp(1.0, 60 - np.frexp(most)[1])
         _add_up(
             self.outlines.edges,
             self.mark_of,
@@ -88,11 +96,12 @@ class GroupCrossings:
             low,
             high,
             np.full(min(largest, _MOST_MARKS) ** 2, -1, np.int32),
-            np.empty(len(self.mark_of)),
-            np.zeros((len(polygons), 5)),
+            swept,
+            boxes,
+            twice_areas,
             np.full((len(low), 2), len(self.mark_of), np.int32),
             np.zeros((len(low), 2), np.int32),
-            np.empty(len(low)),
+            scales,
             np.zeros(len(low), np.int64),
             shared,
         )
@@ -101,6 +110,21 @@ class GroupCrossings:
         if len(rest):
             areas[rest] = sweep_intersection_areas(polygons, left[rest], right[rest])
         return areas
+
+    def _measures(self) -> tuple[Floats, Floats, Floats]:
+        """Return the boxes of simple marks, twice their areas, and what they have swept at each segment."""
+        edges, first = self.outlines.edges, self.first
+        boxes, twice_areas = np.zeros((len(first) - 1, 4)), np.zeros(len(first) - 1)
+        swept, ring_areas = np.empty(len(edges)), np.empty(len(self.outlines.mark))
+        origins = edges[np.minimum(first[:-1], len(edges) - 1)][:, :2]
+        sweep_rings(edges, self.outlines.first, self.outlines.mark, origins, swept, ring_areas)
+        rings = np.searchsorted(self.outlines.mark, np.flatnonzero(self.is_simple))
+        twice_areas[self.is_simple] = 2.0 * ring_areas[rings]
+        if len(edges):
+            starts = self.outlines.first[:-1]
+            lowest, highest = (extreme.reduceat(edges[:, :2], starts) for extreme in (np.minimum, np.maximum))
+            boxes[self.is_simple] = np.column_stack([lowest, highest])[rings]
+        return boxes, twice_areas, swept
 
     def among(self, outlines: Outlines, members: Ints) -> Crossings | None:
         """Return the crossings of clusters, as `find_crossings` does, in another order.
@@ -209,33 +233,14 @@ def _add_up(
     right: Ints,
     table: ShortInts,
     swept: Floats,
-    measures: Floats,
+    boxes: Floats,
+    twice_areas: Floats,
     first_crossed: ShortInts,
     entries: ShortInts,
     scales: Floats,
     totals: Ints,
     areas: Floats,
 ) -> None:
-    # Box and area of each mark, and twice the area that its outline has swept at the beginning of each
-    # segment, seen from its first vertex.
-    for mark in range(len(first) - 1):
-        begin, stop = first[mark], first[mark + 1]
-        if begin == stop:
-            continue
-        x0, y0 = edges[begin, 0], edges[begin, 1]
-        low_x = high_x = x0
-        low_y = high_y = y0
-        total = 0.0
-        for s in range(begin, stop):
-            swept[s] = total
-            ax, ay = edges[s, 0], edges[s, 1]
-            total += (ax - x0) * (edges[s, 3] - y0) - (edges[s, 2] - x0) * (ay - y0)
-            low_x, high_x = min(low_x, ax), max(high_x, ax)
-            low_y, high_y = min(low_y, ay), max(high_y, ay)
-        measures[mark, 0], measures[mark, 1] = low_x, low_y
-        measures[mark, 2], measures[mark, 3] = high_x, high_y
-        measures[mark, 4] = total
-
     n = p = 0
     for group in range(len(group_offsets) - 1):
         low, size = group_offsets[group], group_offsets[group + 1] - group_offsets[group]
@@ -243,7 +248,6 @@ def _add_up(
         while p < len(left) and left[p] < low + size:
             i, j = left[p], right[p]
             table[(i - low) * size + j - low] = p
-            scales[p] = _scale(measures, i, j, first[i + 1] - first[i] + first[j + 1] - first[j])
             p += 1
         while 2 * n < len(segments) and mark_of[segments[2 * n]] < low + size:
             # Marks in ascending order. There are no branches here, since no processor could predict them.
@@ -270,21 +274,13 @@ def _add_up(
             i, j = left[pair], right[pair]
             table[(i - low) * size + j - low] = -1
             twice = totals[pair] / scales[pair]
-            most = min(measures[i, 4], measures[j, 4])
+            most = min(twice_areas[i], twice_areas[j])
             for side in range(2):
-                twice += _around_first(edges, first, measures, i, j, entries[pair, side])
+                twice += _around_first(edges, first, boxes, twice_areas, i, j, entries[pair, side])
                 i, j = j, i
             areas[pair] = np.nan
             if -_SLACK * most <= twice <= (1.0 + _SLACK) * most:
                 areas[pair] = 0.5 * min(max(twice, 0.0), most)
-
-
-@compiled_inner
-def _scale(measures: Floats, i: int, j: int, vertices: int) -> float:
-    """Return the power of two for which twice the area that two outlines sweep fits into 64 bits."""
-    wide = measures[i, 2] - measures[i, 0] + measures[j, 2] - measures[j, 0]
-    tall = measures[i, 3] - measures[i, 1] + measures[j, 3] - measures[j, 1]
-    return float(math.ldexp(1.0, 60 - math.frexp(vertices * wide * tall)[1]))
 
 
 @compiled_inner
@@ -310,15 +306,17 @@ def _swept_between(edges: Floats, swept: Floats, s: int, t: int, first: int, oth
 
 
 @compiled_inner
-def _around_first(edges: Floats, first: Ints, measures: Floats, i: int, j: int, entries: int) -> float:
+def _around_first(
+    edges: Floats, first: Ints, boxes: Floats, twice_areas: Floats, i: int, j: int, entries: int
+) -> float:
     """Return twice the area of mark i if its first vertex is inside mark j, or else 0; NaN if uncertain.
 
     `entries` is how often the first segment of i that crosses j enters it more than it leaves it.
     """
     if entries != 0:
-        return float(measures[i, 4]) if entries < 0 else 0.0
+        return float(twice_areas[i]) if entries < 0 else 0.0
     px, py = edges[first[i], 0], edges[first[i], 1]
-    if px < measures[j, 0] or px > measures[j, 2] or py < measures[j, 1] or py > measures[j, 3]:
+    if px < boxes[j, 0] or px > boxes[j, 2] or py < boxes[j, 1] or py > boxes[j, 3]:
         return 0.0
     # By the crossings of a ray to the right. At equal y, the mark that is perturbed more is higher.
     inside = False
@@ -329,7 +327,7 @@ def _around_first(edges: Floats, first: Ints, measures: Floats, i: int, j: int, 
             if abs(one - other) <= CROSS_ERROR * (abs(one) + abs(other)):
                 return np.nan
             inside = inside != ((one > other) == (by > ay))
-    return float(measures[i, 4]) if inside else 0.0
+    return float(twice_areas[i]) if inside else 0.0
 
 
 @compiled
