@@ -1,12 +1,17 @@
 """Measure processor time and memory of groups with very many marks; runs above a limit are stopped."""
 
+import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import ours
 from inputs import Export
-from measuring import Bench, median
-from processes import Done, LimitError, Limits, ProcessError
+from measuring import BEFORE, Bench, median
+from processes import ROOT, Done, LimitError, Limits, ProcessError, run_process
 from report import Row
+
+_STAGE_MEMORY = Path(__file__).with_name("stage_memory.py")
 
 #: Runs above these limits are stopped.
 _LIMITS = Limits(seconds=300, resident_mb=5000)
@@ -32,6 +37,12 @@ class _Group:
     key: str
     flags: tuple[str, ...] = ()
 
+    @property
+    def keywords(self) -> dict[str, str]:
+        """The flags as keyword parameters."""
+        names = [flag.removeprefix("--").replace("-", "_") for flag in self.flags[::2]]
+        return dict(zip(names, self.flags[1::2], strict=True))
+
 
 def groups(bench: Bench) -> None:
     """Measure whole runs on exports with one group each."""
@@ -47,6 +58,7 @@ def groups(bench: Bench) -> None:
         ),
     ):
         bench.attempt(group.name, lambda g=group: _measure(bench, g))
+        bench.attempt(f"{group.name}, by stage", lambda g=group: _measure_stages(bench, g))
 
 
 def _measure(bench: Bench, group: _Group) -> None:
@@ -77,3 +89,29 @@ def _measure(bench: Bench, group: _Group) -> None:
         row.failure, row.note, row.runs = failure, note, {"polyframe": amounts}
         row.ours = median(amounts) if amounts and not failure else None
         bench.add(bench.set_target(row, group.key + suffix))
+
+
+def _measure_stages(bench: Bench, group: _Group) -> None:
+    """Measure the memory of each stage, also of the earlier version."""
+    if not Path("/proc/self/clear_refs").exists():
+        return
+    engine = bench.engines[0]
+    peaks, failures = {"": dict[str, float]()}, {"": ""}
+    for side, tree in {"": ROOT, **({BEFORE: bench.before} if bench.before else {})}.items():
+        settings = {"engine": engine, "workflow_id": group.export.workflow_id, **group.keywords}
+        job = json.dumps({"export": str(group.export.path), "settings": settings})
+        peaks[side], failures[side] = {}, ""
+        try:
+            done = run_process([sys.executable, str(_STAGE_MEMORY)], text=job, folder=tree, limits=_LIMITS)
+            stages = [json.loads(line) for line in done.output.splitlines() if line.startswith("{")]
+            peaks[side] = {one["stage"]: one["peak_mb"] for one in stages}
+        except ProcessError as error:
+            failures[side] = str(error)
+    for stage in peaks[""] or {"all stages": 0.0}:
+        row = Row("groups", f"{group.name}: memory of {stage}", ours.LABELS[engine], unit="MB")
+        row.ours, row.failure = peaks[""].get(stage), failures[""]
+        row.note = "The largest resident memory while the stage ran, in one process."
+        if BEFORE in peaks:
+            row.against, row.theirs = BEFORE, peaks[BEFORE].get(stage)
+            row.note += f" Before: {failures[BEFORE]}." if failures[BEFORE] else ""
+        bench.add(row)
