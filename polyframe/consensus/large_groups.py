@@ -1,6 +1,7 @@
 """Cluster one large group in bounded memory: distances are computed in blocks of rows of their matrix.
 
 The results are those of `clustering` and `averages`, to the last bit: distances are added in the same order.
+Only if areas are computed for whole blocks (`AreaRows`), they differ by what rounding does.
 """
 
 from collections.abc import Iterator
@@ -105,7 +106,7 @@ class DistanceRows:
         start : int
             The first row.
         needed : (r, n) bool
-            Which distances are needed.
+            Which distances are needed; if there are `area_rows`, only above the diagonal.
 
         Returns
         -------
@@ -119,7 +120,9 @@ class DistanceRows:
         if self.area_rows is not None:
             if np.any(missing):
                 shared = self.area_rows.of_rows(start, end)
-                rows[:] = iou_distances(known.areas[start:end, None], known.areas, shared)
+                distances = iou_distances(known.areas[start:end, None], known.areas, shared)
+                above = np.arange(self.count) > np.arange(start, end)[:, None]
+                rows[above] = distances[above]
             return rows
         row, column = np.nonzero(missing)
         rows[row, column] = pair_distances(
