@@ -142,6 +142,38 @@ def test_the_rows_of_the_output_that_are_marked_as_gold_standard(tmp_path: Path)
         pf.score(tmp_path / "apart", "gold_standard")
 
 
+def test_excluded_gold_standards_may_judge(tmp_path: Path) -> None:
+    """The way out that the message names leads to the scores of clusters without the expert."""
+    export = write_rows(tmp_path / "all.csv", [*volunteer_rows(), *expert_rows(gold_standard="true")])
+    out = tmp_path / "out"
+    pf.run(export, out, jobs=1, engine="shapely")
+    pf.run(write_rows(tmp_path / "v.csv", volunteer_rows()), tmp_path / "apart", jobs=1, engine="shapely")
+    with pytest.raises(pf.PolyframeError, match=r"polyframe reduce OUT --gold-standard exclude"):
+        pf.score(out, "gold_standard", say=lambda _: None)
+    pf.reduce(out, output=out, gold_standard="exclude", engine="shapely")
+    gold = write_rows(tmp_path / "expert.csv", expert_rows())
+    for options in ({}, {"what": "marks"}):
+        expected = pf.score(tmp_path / "apart", gold, **options)  # type: ignore[arg-type]
+        for source in ("gold_standard", gold, export):
+            assert pf.score(out, source, **options, say=lambda _: None).equals(expected)  # type: ignore[arg-type]
+    # Rows that are not marked in the output took part, whatever the file says.
+    pf.run(
+        write_rows(tmp_path / "u.csv", [*volunteer_rows(), *expert_rows()]),
+        tmp_path / "unmarked",
+        gold_standard="exclude",
+        jobs=1,
+        engine="shapely",
+    )
+    with pytest.raises(pf.PolyframeError, match="make the clusters from an export without them"):
+        pf.score(tmp_path / "unmarked", export, say=lambda _: None)
+
+
+def test_excluded_volunteers_are_not_scored(out: Path) -> None:
+    pf.reduce(out, output=out, exclude_volunteers="volunteer1", engine="shapely", max_shrink=1.0)
+    table = pf.score(out, golds(out.parent)["geojson"], what="marks")
+    assert table.filter(scope="volunteer")["volunteer"].to_list() == ["volunteer2", "volunteer3"]
+
+
 def test_of_several_gold_classifications_of_a_subject_one_is_used(out: Path, tmp_path: Path) -> None:
     second = [
         row | {"classification_id": 7000 + k, "created_at": "2027-01-01 00:00:00 UTC"}

@@ -154,6 +154,16 @@ def test_an_expert_whose_marks_took_part_is_refused(tmp_path: Path) -> None:
             pf.tune(source, eps=0.5, min_samples=2, gold="gold_standard")
 
 
+def test_excluded_gold_standards_may_judge(tmp_path: Path) -> None:
+    rows = [*volunteer_rows(), *expert_rows(gold_standard="true")]
+    export = write_rows(tmp_path / "export.csv", rows)
+    pf.run(export, tmp_path / "out", jobs=1, engine="shapely")
+    extraction = pf.extract(export)
+    for source in (tmp_path / "out", extraction, extraction.extractions):
+        table = pf.tune(source, eps=0.5, min_samples=2, gold="gold_standard", gold_standard="exclude")
+        assert table.select("gold_recall", "gold_iou").row(0) == pytest.approx((0.5, 0.32))
+
+
 def test_the_columns_are_printed_if_there_is_an_expert(
     tmp_path: Path, polyframe: Callable[..., Done]
 ) -> None:
