@@ -70,8 +70,7 @@ __all__ = [
 ]
 
 
-#: The modules of the other public names, which are imported when they are used, so that a command does not
-#: wait for the modules of the other commands.
+#: The modules of the other public names, imported when they are used: no command waits for those of others.
 _IMPORTED_LATE: Final = {
     "Exported": "polyframe.export.exported_file",
     "Finding": "polyframe.store.validation",
@@ -346,10 +345,8 @@ def reduce(
 
     Raises
     ------
-    UsageError
-        If a setting is not valid, a frame lacks columns, or `output` does not fit the marks.
-    PolyframeError
-        As for `run`.
+    UsageError, PolyframeError
+        As for `run`, or if a frame lacks columns, or `output` does not fit the marks.
 
     Examples
     --------
