@@ -62,16 +62,16 @@ def overlapping_pairs(scored: KeyedOutlines, gold: KeyedOutlines, min_iou: float
         Ordered by (scored, gold).
     """
     keys = pl.concat([outlines.keys.select(COMPARED) for outlines in (scored, gold)])
-    group = keys.select(pl.struct(COMPARED).rank("dense")).to_series().to_numpy().astype(np.int64)
     areas = np.concatenate([scored.areas, gold.areas])
-    order = np.argsort(group, kind="stable")
-    order = order[areas[order] > 0]
+    sorted_keys = keys.with_row_index("row").filter(areas > 0).sort(*COMPARED, maintain_order=True)
+    order = sorted_keys["row"].to_numpy().astype(np.int64)
+    group = sorted_keys.select(pl.struct(COMPARED).rle_id()).to_series().to_numpy()
     is_gold = order >= len(scored.areas)
     polygons, areas = np.concatenate([scored.polygons, gold.polygons])[order], areas[order]
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     eps = 1.0 - min_iou
     # Scored outlines come first in each group, so they are on the left.
-    left, right = candidate_pairs(bounds, areas, runs_of_equal(group[order]), is_gold, eps)
+    left, right = candidate_pairs(bounds, areas, runs_of_equal(group), is_gold, eps)
     distances = pair_distances(polygons, areas, bounds, left, right, crossing_intersection_areas)
     near = np.flatnonzero((distances <= eps) & (distances < 1.0))
     pairs = OutlinePairs(order[left[near]], order[right[near]] - len(scored.areas), 1.0 - distances[near])

@@ -126,14 +126,12 @@ def _task(project: Project) -> pl.Expr:
 
 def _first_of_equal(keys: pl.DataFrame, polygons: object) -> Flags:
     """Return which outlines are the first of their image and tool with exactly their region."""
-    same = keys.with_columns(
-        pl.Series("wkb", shapely.to_wkb(shapely.normalize(polygons)).tolist(), pl.Binary)
-    )
-    return (
-        same.select(pl.struct("subject_id", "frame", "tool", "wkb").is_first_distinct())
-        .to_series()
-        .to_numpy()
-    )
+    wkb = pl.Series("wkb", shapely.to_wkb(shapely.normalize(polygons)).tolist(), pl.Binary)
+    same = keys.with_columns(wkb).with_row_index("row")
+    firsts = same.unique(["subject_id", "frame", "tool", "wkb"], keep="first")["row"]
+    is_first = np.zeros(keys.height, np.bool_)
+    is_first[firsts.to_numpy()] = True
+    return is_first
 
 
 def _count(skipped: Skipped, reason: str, keys: pl.DataFrame, which: Flags | Ints) -> None:
