@@ -8,7 +8,7 @@ the same bytes.
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, get_args
 
@@ -32,7 +32,7 @@ from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 from polyframe.geometry.membership_arcs import cluster_memberships
-from polyframe.geometry.memberships import Memberships
+from polyframe.geometry.memberships import MembershipBlock
 
 #: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 1 s
 #: (outlines of a few corners) to 6 s (hundreds of jittered vertices); compiling takes about 10 s, once per
@@ -65,6 +65,15 @@ class GroupCrossings(Protocol):
 KnownCrossings = tuple[GroupCrossings, Ints]
 
 
+class Memberships(Protocol):
+    """A function that yields the memberships of clusters."""
+
+    def __call__(
+        self, polygons: Polygons, offsets: Ints, known: KnownCrossings | None = None, /
+    ) -> Iterator[MembershipBlock]:
+        """See `polyframe.geometry.membership_arcs.cluster_memberships`."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """The functions that depend on the engine; each takes the polygons of many clusters and their offsets.
@@ -86,7 +95,8 @@ class Engine:
     unions, intersections : callable
         See `polyframe.geometry.averages`.
     memberships : callable
-        See `polyframe.geometry.membership_arcs.cluster_memberships`.
+        See `polyframe.geometry.membership_arcs.cluster_memberships`. Its third argument are crossings, if
+        they are known.
     group_crossings : callable or None
         Finds the crossings of the marks of groups, if contours can use them.
     """
@@ -153,7 +163,7 @@ def engine_named(name: str) -> Engine:
             lambda polygons, offsets, max_levels, _: cluster_contour_rings(polygons, offsets, max_levels),
             cluster_unions,
             cluster_intersections,
-            cluster_memberships,
+            lambda polygons, offsets, _=None: cluster_memberships(polygons, offsets),
             None,
         )
     compile_loops()

@@ -7,7 +7,6 @@ A set is a row of 64-bit words: bit j of word k is for mark 64 k + j of the clus
 members.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,10 +67,6 @@ class MembershipBlock:
         mark = np.where(possible, marks, 0)
         words = self.bits[np.arange(len(mark)), mark // WORD]
         return np.asarray(possible & ((words >> (mark % WORD).astype(np.uint64)) & np.uint64(1) == 1))
-
-
-#: A function of polygons, sorted by cluster, and the offsets of the clusters.
-Memberships = Callable[[NDArray[Any], Ints], Iterator[MembershipBlock]]
 
 
 def words_for(marks: int) -> int:

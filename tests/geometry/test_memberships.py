@@ -222,6 +222,28 @@ def test_parts_of_large_clusters(monkeypatch):
 
 
 @pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
+def test_known_crossings_give_the_same_bytes():
+    rng = np.random.default_rng(6)
+    marks = np.array(
+        [translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(30)]
+        + [FRAME, box(1, 1, 8, 8), SQUARE, SQUARE],
+        dtype=object,
+    )
+    engine = engine_named("compiled")
+    crossings = engine.group_crossings(marks, np.array([0, 30, 34]))
+    # Two clusters of the first group, and an outlier.
+    members, offsets = (
+        np.array([*range(0, 28, 2), *range(1, 30, 2), 30, 31, 32, 33]),
+        np.array([0, 14, 29, 33]),
+    )
+    (known,) = engine.memberships(marks[members], offsets, (crossings, members))
+    (searched,) = engine.memberships(marks[members], offsets)
+    assert np.array_equal(known.areas, searched.areas)
+    assert np.array_equal(known.bits, searched.bits)
+    assert np.array_equal(known.cluster, searched.cluster)
+
+
+@pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
 def test_clusters_that_the_walk_cannot_handle(monkeypatch):
     offsets = np.array([0, 2, 4, 5])
     marks = [SQUARE, box(2, 2, 6, 6), SQUARE, box(3, 3, 6, 6), SQUARE]

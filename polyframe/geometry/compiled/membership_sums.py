@@ -17,7 +17,7 @@ Wisconsin (1970).
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
@@ -25,15 +25,18 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of, positions_of
-from polyframe.geometry.compiled.crossings import CrossingSearch, find_crossings, place_crossings
+from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, find_crossings, place_crossings
 from polyframe.geometry.compiled.event_order import sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
-from polyframe.geometry.compiled.slab_decomposition import rings_of
 from polyframe.geometry.compiled.windings import crosses_ray
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
 from polyframe.geometry.membership_arcs import OF_BOX, cluster_memberships
 from polyframe.geometry.memberships import WORD, MembershipBlock, drop_rounding_errors, words_for
+from polyframe.geometry.polygon_parts import flat_rings
+
+if TYPE_CHECKING:
+    from polyframe.geometry.compiled.group_crossings import GroupCrossings
 
 #: Clusters are processed together up to about so many vertices times marks, which bounds the memory.
 _BLOCK = 1 << 20
@@ -48,11 +51,16 @@ _PART_WORDS = 1 << 18
 _BITS = np.left_shift(np.int64(1), np.arange(WORD))
 
 
-def walk_memberships(polygons: NDArray[Any], offsets: Ints) -> Iterator[MembershipBlock]:
-    """Yield the memberships of many clusters, as `membership_arcs.cluster_memberships` does."""
+def walk_memberships(
+    polygons: NDArray[Any], offsets: Ints, known: "tuple[GroupCrossings, Ints] | None" = None
+) -> Iterator[MembershipBlock]:
+    """Yield the memberships of many clusters, as `membership_arcs.cluster_memberships` does.
+
+    If crossings are known, they are not searched again.
+    """
     sizes = np.diff(offsets)
     usable = _usable(polygons, offsets)
-    coordinates, rings, ring_starts = rings_of(polygons)
+    coordinates, rings, ring_starts = flat_rings(polygons)
     vertices = np.diff(rings[ring_starts[offsets]])
     areas = np.add.reduceat(np.append(shapely.area(polygons), 0.0), offsets)[:-1] * (sizes > 0)
     for low, high in itertools.pairwise(_blocks(vertices * sizes)):
@@ -60,14 +68,17 @@ def walk_memberships(polygons: NDArray[Any], offsets: Ints) -> Iterator[Membersh
             outlines = load_outlines(
                 coordinates, rings, ring_starts, offsets[low : high + 1], usable[low:high]
             )
-            outlines = _numbered_in_clusters(outlines, offsets[low:high] - offsets[low])
         usable[low:high] = outlines.sound
         words = words_for(int(sizes[low:high].max(initial=0)))
+        crossings = None
+        if known is not None:
+            crossings = known[0].among(outlines, known[1][offsets[low] : offsets[high]])
+        outlines = _numbered_in_clusters(outlines, offsets[low:high] - offsets[low])
         if high - low == 1 and vertices[low] * sizes[low] > _MOST_WHOLE:
             for block in _in_parts(outlines, words):
                 yield MembershipBlock(block.areas, block.bits, block.cluster + low)
             continue
-        block, wrong = drop_rounding_errors(*_whole(outlines, words, areas[low:high]))
+        block, wrong = drop_rounding_errors(*_whole(outlines, crossings, words, areas[low:high]))
         usable[low + wrong] = False
         if len(wrong):
             kept = ~np.isin(block.cluster, wrong)
@@ -108,10 +119,12 @@ def _numbered_in_clusters(outlines: Outlines, first: Ints) -> Outlines:
     return replace(outlines, mark=outlines.mark - first.astype(np.int32)[outlines.cluster])
 
 
-def _whole(outlines: Outlines, words: int, areas: Floats) -> tuple[MembershipBlock, Floats]:
+def _whole(
+    outlines: Outlines, crossings: Crossings | None, words: int, areas: Floats
+) -> tuple[MembershipBlock, Floats]:
     """Return the memberships of the clusters of some outlines, and what `drop_rounding_errors` needs."""
     boxes, centres = _boxes(outlines)
-    segments = find_crossings(outlines).segments
+    segments = (find_crossings(outlines) if crossings is None else crossings).segments
     block = _add_up(outlines, segments, boxes, centres, words, (0, len(outlines.mark)))
     return block, areas + OF_BOX * centres[:, 2]
 
