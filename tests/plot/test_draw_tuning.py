@@ -55,6 +55,36 @@ def test_the_current_setting_has_a_ring(table: pl.DataFrame, ax: Axes) -> None:
     assert not [line for line in none.lines if line.get_gid() == "current"]
 
 
+def test_methods_and_splits_have_their_own_lines(example: Path, ax: Axes) -> None:
+    """Those of HDBSCAN, which has no eps, are horizontal."""
+    settings = {"cluster_method": "dbscan,hdbscan", "split": "none,doubled"}
+    table = pf.tune(example, eps="0.3,0.9", min_samples=2, jobs=1, **settings)
+    pf.plot.tuning(table, ax, show="outliers")
+    by_label = {line.get_label(): line for line in ax.lines}
+    for method in ("dbscan", "hdbscan"):
+        for split in ("none", "doubled"):
+            rows = table.filter(cluster_method=method, split=split)
+            words = [
+                "min_samples 2",
+                *[method] * (method != "dbscan"),
+                *["split doubled"] * (split != "none"),
+            ]
+            line = by_label[", ".join(words)]
+            assert line.get_xdata().tolist() == [0.3, 0.9]
+            expected = rows["outlier_share"].to_list() * (1 + (method == "hdbscan"))
+            assert line.get_ydata().tolist() == expected
+    # The output was made with eps 0.5, which is not in this table.
+    assert not [line for line in ax.lines if line.get_gid() == "current"]
+    made = Figure().add_subplot()
+    pf.plot.tuning(table.with_columns(current=pl.col("eps").is_null() & (pl.col("split") == "none")), made)
+    (ring,) = [line for line in made.lines if line.get_gid() == "current"]
+    assert ring.get_label() == "as made: min_samples 2, hdbscan"
+    # Without any DBSCAN, the axis has no values of eps.
+    only = Figure().add_subplot()
+    pf.plot.tuning(table.filter(pl.col("eps").is_null()), only)
+    assert len({tuple(line.get_ydata().tolist()) for line in only.lines}) == 1
+
+
 def test_the_band_is_between_the_quartiles(table: pl.DataFrame, ax: Axes) -> None:
     pf.plot.tuning(table, ax, show="consensus")
     two = table.filter(pl.col("min_samples") == 2)

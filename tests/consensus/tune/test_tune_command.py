@@ -43,6 +43,27 @@ def test_the_table_is_printed_and_written(example: Path, tmp_path: Path, polyfra
         assert cells[-2] == f"{row['consensus_median']:.3f}"
 
 
+def test_methods_and_splits_are_printed_if_there_are_others(example: Path, polyframe: Call) -> None:
+    call = ["tune", example, "--eps", "0.5", "--min-samples", "2", "--jobs", "1"]
+    done = polyframe(*call, "--cluster-method", "hdbscan,dbscan", "--split", "none")
+    heads, lines = done.out.splitlines()[:2], done.out.splitlines()[2:4]
+    assert [heads[0].split()[0], heads[1].split()[0]] == ["cluster_", "method"]
+    assert [line.replace("*", " ").split()[:4] for line in lines] == [
+        ["dbscan", "0.5", "2", "36"],
+        ["hdbscan", "-", "2", "36"],
+    ]
+    done = polyframe(*call, "--split", "none,doubled")
+    assert [line.replace("*", " ").split()[:2] for line in done.out.splitlines()[2:4]] == [
+        ["doubled", "0.5"],
+        ["none", "0.5"],
+    ]
+    done = polyframe(*call, "--split", "twice")
+    assert (done.code, done.err) == (
+        2,
+        "polyframe: error: split must be one of none, doubled (got 'twice')\n",
+    )
+
+
 def test_quiet_prints_nothing_and_writes_all(example: Path, tmp_path: Path, polyframe: Call) -> None:
     for name in ("a", "b"):
         done = polyframe(
