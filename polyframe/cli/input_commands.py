@@ -62,8 +62,14 @@ def _synth_options(command: Function) -> Function:
 )
 @click.argument("output", metavar="OUT", type=LOCAL_PATH)
 @_synth_options
+@click.option(
+    "--truth",
+    metavar="FILE",
+    type=LOCAL_PATH,
+    help="also write the true outlines to this file, as GeoJSON for score --gold",
+)
 @quiet_option
-def synth(output: Path, quiet: bool, **options: Any) -> None:
+def synth(output: Path, truth: Path | None, quiet: bool, **options: Any) -> None:
     """Write a synthetic export to OUT.
 
     OUT is a file if its name ends in .csv or .csv.gz, otherwise a directory for classifications.csv and
@@ -72,9 +78,11 @@ def synth(output: Path, quiet: bool, **options: Any) -> None:
     from polyframe import api
 
     with ProgressBar(quiet, "subjects") as progress:
-        export = api.synth(output, progress=progress, **options)
+        export = api.synth(output, truth=truth, progress=progress, **options)
     if not quiet:
         click.echo(
             f"{export.subjects} subjects, {export.rows} rows, {export.marks} marks, {export.bytes} bytes: "
             f"{export.path}"
         )
+        if truth is not None:
+            click.echo(f"true outlines: {truth}")

@@ -1,7 +1,8 @@
 """Generate synthetic exports with a known truth, and toy clusters that show what settings do.
 
 - `synth_options`: what can be chosen
-- `ground_truth`: the objects in the images of a subject; `subject_images`: the images
+- `ground_truth`: the objects in the images of a subject; `truth_geojson`: their outlines as a file
+- `subject_images`: the images
 - `volunteer_pool`: the volunteers; `drawing`: the marks that they draw
 - `csv_rows`, `synthetic_export`: the classification export as CSV
 - `example`: the example project in the folder `data`
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from polyframe.synthetic.synth_options import SynthOptions
     from polyframe.synthetic.synthetic_export import ExportSummary, subjects_per_block, write_export
     from polyframe.synthetic.toy_clusters import ToyCluster, toy_cluster, toy_pair
+    from polyframe.synthetic.truth_geojson import write_truth
 
 __all__ = [
     "EXAMPLE",
@@ -34,6 +36,7 @@ __all__ = [
     "write_example",
     "write_export",
     "write_images",
+    "write_truth",
 ]
 
 
@@ -44,6 +47,7 @@ _MODULES = {
     "synth_options": ("SynthOptions",),
     "synthetic_export": ("ExportSummary", "subjects_per_block", "write_export"),
     "toy_clusters": ("ToyCluster", "toy_cluster", "toy_pair"),
+    "truth_geojson": ("write_truth",),
 }
 
 

@@ -2,18 +2,18 @@
 
 import csv
 import io
+import itertools
 import json
 import os
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from polyframe.synthetic.csv_rows import NEW_VERSION, OLD_VERSION, WORKFLOW_NAME
-from polyframe.synthetic.ground_truth import CELL, true_outlines
+from polyframe.synthetic.ground_truth import true_outlines
 from polyframe.synthetic.subject_images import write_images
 from polyframe.synthetic.synth_options import SynthOptions
 from polyframe.synthetic.synthetic_export import make_directory, replacing, write_export
+from polyframe.synthetic.truth_geojson import feature_collection, outline_features
 
 #: The options of the example's export.
 EXAMPLE: Final = SynthOptions(
@@ -140,20 +140,9 @@ def _config(version: str, extractors: str, average: str) -> str:
 
 def _expert() -> str:
     """Return the true outlines of some subjects as GeoJSON, one feature per line."""
-    features = []
-    for subject_id in range(EXAMPLE.first_subject, EXAMPLE.first_subject + _EXPERT_SUBJECTS):
-        for outline in true_outlines(EXAMPLE, subject_id):
-            points = np.column_stack([outline.x, outline.y]).round(1)
-            ring = points[:: _EXPERT_STEP if outline.tool == CELL else 1].tolist()
-            properties = {
-                "subject_id": subject_id,
-                "frame": outline.frame,
-                "tool": f"T0_toolIndex{outline.tool}",
-            }
-            geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
-            features.append({"type": "Feature", "geometry": geometry, "properties": properties})
-    lines = ",\n".join(map(json.dumps, features))
-    return f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
+    subjects = range(EXAMPLE.first_subject, EXAMPLE.first_subject + _EXPERT_SUBJECTS)
+    features = (outline_features(EXAMPLE, subject, digits=1, cell_step=_EXPERT_STEP) for subject in subjects)
+    return "".join(feature_collection(itertools.chain.from_iterable(features)))
 
 
 def _workflows() -> str:

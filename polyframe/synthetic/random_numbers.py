@@ -26,6 +26,7 @@ IMAGE: Final = 4
 TREMOR: Final = 5
 TOY: Final = 6
 JITTER: Final = 7
+CARELESS: Final = 8
 
 
 def stream(seed: int, use: int, number: int = 0) -> np.random.PCG64:

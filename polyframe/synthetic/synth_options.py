@@ -53,6 +53,7 @@ class SynthOptions:
         setting_rules.number(0, 1),
     )
     scribblers: float = _fraction(0.08, "volunteers who always scribble")
+    careless: float = _fraction(0.0, "volunteers whose outlines are four times as far off as usual")
     repeats: float = _fraction(0.06, "volunteers who classify a subject again")
     empty: float = _fraction(0.05, "classifications without a mark")
     slips: float = _fraction(0.0, "freehand marks that are an accidental click of two points")

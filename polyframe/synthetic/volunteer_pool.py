@@ -1,12 +1,12 @@
 """Generate the volunteers of a synthetic project: their names, their screens and how they draw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats
-from polyframe.synthetic.random_numbers import VOLUNTEERS, bell_shaped, integers, stream, uniform
+from polyframe.synthetic.random_numbers import CARELESS, VOLUNTEERS, bell_shaped, integers, stream, uniform
 from polyframe.synthetic.synth_options import SynthOptions
 
 _ADJECTIVES: Final = (
@@ -17,6 +17,9 @@ _NOUNS: Final = (
     *("badger", "comet", "curlew", "dormouse", "fern", "gannet", "heron", "kestrel", "lichen", "linnet"),
     *("marten", "moss", "newt", "otter", "plover", "puffin", "quark", "rook", "sedge", "stoat", "wren"),
 )
+#: How much further off the outlines of careless volunteers are than those of others.
+_CARELESSNESS: Final = 4.0
+
 _WEBKIT: Final = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _BROWSERS: Final = (
     "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:134.0) Gecko/20100101 Firefox/134.0",
@@ -56,7 +59,7 @@ def make_volunteers(options: SynthOptions) -> VolunteerPool:
         for i, r in enumerate(raw)
     )
     window = 900 + integers(bits, 1000, n)
-    return VolunteerPool(
+    pool = VolunteerPool(
         name=name,
         user_id=tuple("" if anonymous[i] else str(2_000_000 + 17 * i) for i in range(n)),
         ip=ip,
@@ -65,15 +68,23 @@ def make_volunteers(options: SynthOptions) -> VolunteerPool:
         viewport=tuple((w, w * 9 // 16) for w in window.tolist()),
         # Quarters of a pixel: exact in binary, and short when written.
         screen_width=np.round(window * 0.62 * 4) / 4,
-        scribbler=_choose_share(bits, n, options.scribblers),
+        scribbler=_choose_share(uniform(bits, n), options.scribblers),
         pace=0.8 + 0.4 * uniform(bits, n),
         care=0.7 + 0.7 * uniform(bits, n),
         bias=0.022 * bell_shaped(bits, n),
     )
+    return pool if options.careless == 0 else _with_careless(pool, options)
 
 
-def _choose_share(bits: np.random.PCG64, n: int, share: float) -> Flags:
-    """Choose a share of n, rounded, but at least one unless the share is 0."""
-    rank = np.argsort(np.argsort(uniform(bits, n), kind="stable"), kind="stable")
-    chosen: Flags = rank < (max(1, round(share * n)) if share > 0 else 0)
+def _with_careless(pool: VolunteerPool, options: SynthOptions) -> VolunteerPool:
+    """Let a share of the volunteers be careless, scribblers last; the others stay as they are."""
+    chance = uniform(stream(options.seed, CARELESS), len(pool.name)) + pool.scribbler
+    factor = np.where(_choose_share(chance, options.careless), _CARELESSNESS, 1.0)
+    return replace(pool, care=pool.care * factor, bias=pool.bias * factor)
+
+
+def _choose_share(chance: Floats, share: float) -> Flags:
+    """Choose a share of the volunteers, rounded, but at least one unless the share is 0: the least first."""
+    rank = np.argsort(np.argsort(chance, kind="stable"), kind="stable")
+    chosen: Flags = rank < (max(1, round(share * len(chance))) if share > 0 else 0)
     return chosen

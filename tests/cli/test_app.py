@@ -140,6 +140,9 @@ def test_synth_writes_a_file_or_a_folder(tmp_path: Path, polyframe: Call) -> Non
     assert polyframe("synth", tmp_path / "two", *options, "--quiet").out == ""
     assert (tmp_path / "two" / "classifications.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert (tmp_path / "two" / "subjects.csv").exists()
+    done = polyframe("synth", tmp_path / "four.csv", *options, "--truth", tmp_path / "truth.geojson")
+    assert done.out.splitlines()[1:] == [f"true outlines: {tmp_path / 'truth.geojson'}"]
+    assert (tmp_path / "four.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
     assert polyframe("run", tmp_path / "one.csv", "-o", tmp_path / "out").code == 0
     done = polyframe("synth", tmp_path / "three.csv", "--frames", 3)
     assert done.code == 2

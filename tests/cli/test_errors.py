@@ -154,6 +154,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("export out --to geojson --image-size 5x5 -o x", "omit it for geojson", 2),
         ("export out --to coco --image-size 5 -o x", "is not WIDTHxHEIGHT, such as 1024x768", 2),
         ("synth x.csv --repeats 7", "repeats must be >= 0 and <= 1 (got 7.0)", 2),
+        ("synth x.csv --truth x.csv", "truth: x.csv is a file of the export; name another one", 2),
     ],
 )
 def test_the_message_names_the_problem_and_the_next_step(

@@ -156,6 +156,7 @@ def test_synthetic_exports(tmp_path: Path) -> None:
     _refused("order", lambda wrong: synthetic.SynthOptions(order=wrong))
     _refused("n_sides", synthetic.toy_cluster)
     _refused("directory", synthetic.write_example, ("text",))
+    _refused("truth", lambda wrong: synthetic.write_truth(wrong, synthetic.SynthOptions()), ("text",))
 
 
 def test_pictures(out: Path, marks: pl.DataFrame, tmp_path: Path) -> None:
@@ -275,6 +276,7 @@ def test_addresses_on_the_command_line(
         ["report", "out", "-o", address],
         ["config", address, "-o", "out"],
         ["synth", address],
+        ["synth", "out", "--truth", address],
     ):
         done = polyframe(*arguments)
         assert done.code == 2, arguments

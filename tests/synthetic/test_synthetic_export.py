@@ -25,6 +25,7 @@ from polyframe.synthetic import (
     true_outlines,
     write_export,
 )
+from polyframe.synthetic.volunteer_pool import make_volunteers
 
 COLUMNS = (
     "classification_id,user_name,user_id,user_ip,workflow_id,workflow_name,workflow_version,created_at,"
@@ -300,6 +301,53 @@ def test_scribblers_always_scribble(tmp_path):
     assert len(marks) > 20
     crossing = [not shapely.LinearRing(np.c_[x, y]).is_simple for x, y in marks]
     assert np.mean(crossing) > 0.9
+
+
+def careless_options(careless):
+    return SynthOptions(
+        subjects=20, seed=3, vertices=60, scribblers=0.25, old_share=0, repeats=0, pool=40, careless=careless
+    )
+
+
+def careless_names(share):
+    pools = [make_volunteers(careless_options(careless)) for careless in (0, share)]
+    factors = pools[1].care / pools[0].care
+    assert np.array_equal(factors, pools[1].bias / pools[0].bias)
+    assert Counter(factors.round(9).tolist()) == {4: round(share * 40), 1: 40 - round(share * 40)}
+    return {name for name, factor in zip(pools[0].name, factors, strict=True) if factor > 1}
+
+
+def careless_export(path, careless):
+    options = careless_options(careless)
+    write_export(path, options)
+    drawings = {}
+    for row in read(path):
+        truth = true_outlines(options, int(row["subject_ids"]))
+        for index, (_, mark, x, y) in enumerate(drawn(row)):
+            here = [polygon(t.x, t.y) for t in truth if t.frame == mark["frame"]]
+            best = max((iou(polygon(x, y), t) for t in here), default=0)
+            drawings[row["classification_id"], index] = (row["user_name"], x, y, best)
+    return drawings
+
+
+def test_careless_volunteers_are_further_off_and_the_others_draw_as_before(tmp_path):
+    careful = careless_export(tmp_path / "careful.csv", 0)
+    mixed = careless_export(tmp_path / "mixed.csv", 0.3)
+    assert careful.keys() == mixed.keys()
+    changed = {key for key, mark in mixed.items() if mark[1:3] != careful[key][1:3]}
+    # Everything that a careless volunteer draws changes, and nothing else.
+    assert changed == {key for key, mark in mixed.items() if mark[0] in careless_names(0.3)}
+    agreement = np.array([[careful[key][3], mixed[key][3]] for key in changed])
+    assert np.median(agreement[:, 0]) > 0.88
+    assert 0.6 < np.median(agreement[:, 1]) < 0.8
+    # Most of them are still neighbours of good outlines, unlike scribbles.
+    assert np.mean(agreement[:, 1] > 0.5) > 0.85
+
+
+def test_scribblers_are_the_last_to_be_careless(tmp_path):
+    """They scribble either way: all others are careless before one of them is."""
+    some, every = (careless_export(tmp_path / "x.csv", share) for share in (0.75, 1.0))
+    assert {key: mark[1:3] for key, mark in some.items()} == {key: mark[1:3] for key, mark in every.items()}
 
 
 @pytest.mark.parametrize(
