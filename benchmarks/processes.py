@@ -139,17 +139,30 @@ def run_process(
 
 def reference_python() -> str:
     """Return a Python with the reference tool: POLYFRAME_REFERENCE_PYTHON, or that of `.venv-reference`."""
-    from_variable = os.environ.get("POLYFRAME_REFERENCE_PYTHON")
+    return python_with("reference", REFERENCE)
+
+
+def python_with(name: str, *requirements: str) -> str:
+    """Return a Python with some packages: POLYFRAME_<NAME>_PYTHON, or that of `.venv-<name>`.
+
+    The environment is created at its first use.
+
+    Raises
+    ------
+    ProcessError
+        If the packages cannot be installed.
+    """
+    from_variable = os.environ.get(f"POLYFRAME_{name.upper()}_PYTHON")
     if from_variable:
         return from_variable
-    folder = ROOT / ".venv-reference"
+    folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = folder / "ready"
     if not ready.exists():
-        print(f"installing {REFERENCE} into {folder.name} (once)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", REFERENCE], check=True)
-        ready.touch()
+        print(f"installing {', '.join(requirements)} into {folder.name} (once)", flush=True)
+        run_process([sys.executable, "-m", "venv", "--clear", str(folder)])
+        run_process([str(python), "-m", "pip", "install", "--quiet", *requirements])
+        ready.write_text("\n".join([sys.version, *requirements]), encoding="utf-8")
     return str(python)
 
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import polars as pl
 import pytest
-from exports import ROOT
+import shapely
+from environments import python_with
+from exports import ROOT, drawing, export_row, export_text, square
 
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -216,3 +219,150 @@ def test_identical_drawings(tmp_path: Path, load: Load) -> None:
     outlines.write_drawings(path, outlines.Drawings(1, 3, marks_each=4, is_identical=True), 1)
     marks = pf.extract(path, duplicate_marks="keep").extractions
     assert (marks.height, marks["x"].n_unique()) == (12, 1)
+
+
+@pytest.mark.slow
+def test_a_quick_table_of_averages(tmp_path: Path, load: Load) -> None:
+    call("accuracy.py", "--quick", "--tools", "none", "--out", tmp_path)
+    text = (tmp_path / "accuracy.json").read_text(encoding="utf-8")
+    rows = pl.DataFrame(json.loads(text)["rows"], infer_schema_length=None)
+    accuracy = load("accuracy")
+    scenes = list(accuracy.QUICK.scenes())
+    if accuracy.TRACED.exists():
+        scenes += [load("accuracy_rows").Scene("people", workers) for workers in accuracy.QUICK.people]
+    expected = {(s.kind, s.volunteers, s.bad, method) for s in scenes for method in accuracy.METHODS}
+    assert set(rows.select("scenes", "volunteers", "bad", "method").rows()) == expected
+    assert rows.height == len(expected)
+    assert rows["iou"].is_between(0, 1).all()
+    assert (rows["found"] <= rows["objects"]).all()
+    assert rows.filter(method="median")["over_median"].unique().to_list() == [0]
+    # A union contains every level, and every level the intersection.
+    areas = rows.pivot("method", index=["scenes", "volunteers", "bad"], values="area_ratio")
+    assert (areas["union"] >= areas["level n/2"]).all()
+    assert (areas["level n/2"] >= areas["intersection"]).all()
+    # Ten careful volunteers are close to the truth.
+    careful = rows.filter(scenes="careless", volunteers=10, bad=0, method="level n/2")
+    assert careful["iou"].item() > 0.93
+    table = (tmp_path / "accuracy.md").read_text(encoding="utf-8")
+    assert "Synthetic scenes, 20 % careless: mean IoU." in table
+    assert (tmp_path / "accuracy.png").stat().st_size < 100_000
+
+
+def test_averages_of_three_squares_against_the_truth(tmp_path: Path, load: Load) -> None:
+    """Squares with sides of 8, 10 and 12 pixels have a common corner; the true side is 10."""
+    import polyframe as pf
+
+    accuracy = load("accuracy")
+    path = tmp_path / "export.csv"
+    rows = [export_row(k, drawing(square(0, 0, side))) for k, side in enumerate((12, 8, 10))]
+    rows += [export_row(k + 3, drawing(square(0, 0, side)), subject_ids=2) for k, side in enumerate((12, 12))]
+    path.write_text(export_text(rows), encoding="utf-8")
+    corners = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"subject_id": subject},
+            "geometry": {"type": "Polygon", "coordinates": [corners]},
+        }
+        for subject in (1, 2)
+    ]
+    gold = tmp_path / "gold.geojson"
+    gold.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+    objects = accuracy.objects_of(pf.extract(path), gold, 0.9, "shapely")
+    assert objects.offsets.tolist() == [0, 3, 5]
+    sides = {name: [polygon.area**0.5 for polygon in found] for name, found in objects.averages.items()}
+    expected = {"median": 10, "majority": 10, "level n/2": 10, "union": 12, "intersection": 8, "last": 10}
+    assert set(sides) <= set(expected)
+    for name, (first, second) in sides.items():
+        assert (first, second) == (pytest.approx(expected[name]), pytest.approx(12))
+
+    measured = {
+        row.method: row
+        for row in accuracy.rows_of(
+            accuracy.Scene("people", 3), objects.averages, objects.truths, objects.subject
+        )
+    }
+    # On the first subject its IoU is 100 / 144, as that of every average on the second.
+    union, median = measured["union"], measured["median"]
+    assert (union.iou, union.iou_error) == pytest.approx((100 / 144, 0))
+    assert median.iou == pytest.approx((1 + 100 / 144) / 2)
+    # The standard error of two values is half of their difference.
+    assert median.iou_error == pytest.approx((1 - 100 / 144) / 2)
+    assert (union.over_median, union.better) == pytest.approx(((100 / 144 - 1) / 2, 0))
+    assert (union.area_ratio, measured["intersection"].area_ratio) == pytest.approx((1.44, (0.64 + 1.44) / 2))
+    assert union.boundary > median.boundary > 0
+
+
+def test_means_are_over_subjects_and_empty_regions_have_no_boundary(load: Load) -> None:
+    measure = load("accuracy_rows").measure
+    empty, small, large = shapely.Polygon(), shapely.box(0, 0, 1, 1), shapely.box(0, 0, 2, 1)
+    truths = np.array([small, small, small])
+    found = measure(np.array([empty, large, small]), truths, np.array([5, 5, 9]))
+    assert found.iou.tolist() == pytest.approx([(0 + 0.5) / 2, 1])
+    assert found.area_ratio.tolist() == pytest.approx([(0 + 2) / 2, 1])
+    assert found.boundary[1] == 0
+    assert found.boundary[0] > 0
+    alone = measure(np.array([empty]), truths[:1], np.array([5]))
+    assert np.isnan(alone.boundary[0])
+    assert load("accuracy_rows").mean_and_error(np.array([np.nan, 1.0, 3.0])) == pytest.approx((2, 1))
+
+
+def test_pixels_of_marks_and_back(tmp_path: Path, load: Load) -> None:
+    tools, side = load("raster_tools"), load("raster_side")
+    with_hole = shapely.box(-3, 2, 9, 8).difference(shapely.box(0, 4, 2, 6))
+    marks = np.array([shapely.box(1, 2, 5, 9), with_hole])
+    masks, origin = tools.rasterize(marks)
+    assert masks.sum(axis=(1, 2)).tolist() == [28, 68]
+    for mask, mark in zip(masks, marks, strict=True):
+        assert tools.region_of(mask, origin).equals(mark)
+    assert tools.region_of(np.zeros((2, 3), np.bool_)).is_empty
+    # Traced around pixels whose centres are at whole numbers.
+    masks, origin = tools.rasterize(np.array([shapely.box(0.5, 0.5, 3.5, 2.5)]), shift=0.5)
+    assert masks.sum() == 6
+    assert tools.region_of(masks[0], origin).equals(shapely.box(0.5, 0.5, 3.5, 2.5))
+
+    rng = np.random.default_rng(1)
+    clusters = [(rng.random(shape) < 0.5, rng.integers(9, size=shape[0])) for shape in ((3, 2, 5), (1, 7, 1))]
+    side.write_clusters(tmp_path / "masks.npz", clusters)
+    for (masks, workers), again in zip(clusters, side.read_clusters(tmp_path / "masks.npz"), strict=True):
+        assert np.array_equal(masks, again[0])
+        assert np.array_equal(workers, again[1])
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("name", ["crowdkit", "simpleitk"])
+def test_tools_for_pixels_find_what_most_marks_cover(name: str, load: Load) -> None:
+    tools = load("raster_tools")
+    python = python_with(name, tools.REQUIREMENTS[name])
+    most, other = shapely.box(0, 0, 10, 8), shapely.box(4, 0, 14, 8)
+    marks = np.array([most, most, most])
+    marks = np.concatenate([marks, [most, other, most, most, most]])
+    found = tools.RasterTools({name: python}).combine(
+        marks, np.array([0, 3, 8]), np.arange(len(marks)), shift=0.0
+    )
+    assert (
+        set(found)
+        == {
+            "crowdkit": {"crowd-kit majority", "crowd-kit RASA", "crowd-kit EM"},
+            "simpleitk": {"STAPLE"},
+        }[name]
+    )
+    for method, regions in found.items():
+        assert [region.equals(most) for region in regions] == [True, True], method
+
+
+def test_a_tool_that_cannot_be_installed_is_skipped(
+    load: Load, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tools, processes = load("raster_tools"), load("processes")
+
+    def fails(name: str, *_: str) -> str:
+        raise processes.ProcessError("pip ended with 1: no matching distribution")
+
+    monkeypatch.setattr(tools, "python_with", fails)
+    assert tools.install(["simpleitk"]).pythons == {}
+    assert capsys.readouterr().out == (
+        "skipped simpleitk: cannot be installed (pip ended with 1: no matching distribution); "
+        "POLYFRAME_SIMPLEITK_PYTHON can name a Python that has it\n"
+    )
