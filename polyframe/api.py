@@ -360,7 +360,7 @@ def reduce(
         target = local_path(output, "output")
         done = no_progress if progress is None else progress
         return write_stage("reduce", marks, target, configured, say, done, force=force)
-    settings, clusters = cluster_in_memory(marks, configured, say)
+    settings, clusters = cluster_in_memory(marks, configured, say, "reduce")
     return reduction_tables(clusters, settings)
 
 
@@ -443,7 +443,7 @@ def contours(
         target = local_path(output, "output")
         done = no_progress if progress is None else progress
         return write_stage("contours", marks, target, configured, say, done, force=force)
-    settings, clusters = cluster_in_memory(marks, configured, say)
+    settings, clusters = cluster_in_memory(marks, configured, say, "contours")
     table = contours_table(clusters, settings)
     for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
         say(note)

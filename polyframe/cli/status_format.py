@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from polyframe.api import Findings, Status
+from polyframe.core.estimation import unsure_lines
 
 #: Most problems that are listed; the rest are counted.
 _MOST_LISTED: Final = 36
@@ -34,6 +35,7 @@ def status_lines(status: Status) -> list[str]:
     ]
     lines += [f"  {file}: {problem}" for file, problem in list(status.not_current.items())[:_MOST_LISTED]]
     lines += _unlisted(len(status.not_current))
+    lines += unsure_lines(status.accounting["clusters_unsure"], status.accounting["clusters_estimated"])
     counts: Mapping[str, int] = status.accounting["reasons"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
     lines.append(f"rejected by the last run: {reasons or 'nothing'}")

@@ -60,6 +60,8 @@ class Clusters:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
+    distances : Distances or None
+        Those within clusters, if they were computed: not in large groups.
     too_large : int
         Groups in which so many marks overlap that DBSCAN replaced HDBSCAN, or that a doubled cluster was not
         split.
@@ -73,6 +75,7 @@ class Clusters:
     member_offsets: Ints
     median: Ints
     consensus: Floats
+    distances: Distances | None = None
     too_large: int = 0
     crossings: GroupCrossings | None = None
 
@@ -111,7 +114,10 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
         clusters = LargeGroup(marks, positions, settings.engine).clusters(settings)
         parts.append((positions, clusters.labels, clusters.median, clusters.consensus))
         too_large += clusters.too_large
-    return replace(_merged(marks, parts), too_large=too_large)
+    within = small.distances
+    if within is not None:
+        within = replace(within, left=others[within.left], right=others[within.right])
+    return replace(_merged(marks, parts), distances=within, too_large=too_large)
 
 
 def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]]:
@@ -256,8 +262,11 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     first, second = member_pairs(marks, members, member_offsets)
     within = distances_between(marks, (members[first], members[second]), near, settings.engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
+    left, right = members[first], members[second]
+    order = np.lexsort((right, left))
+    known = Distances(left[order], right[order], within[order])
     return Clusters(
-        marks, labels, members, member_offsets, members[median], consensus, crossings=near.crossings
+        marks, labels, members, member_offsets, members[median], consensus, known, crossings=near.crossings
     )
 
 

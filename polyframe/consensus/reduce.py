@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from polyframe.consensus.group_clusters import Clusters, cluster_groups
 from polyframe.consensus.marks import marks_taking_part
+from polyframe.consensus.membership_figures import MembershipFigures, membership_figures
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Ints
 from polyframe.core.ragged import binary_column, list_column, offsets_of
@@ -19,6 +20,7 @@ from polyframe.core.tables import GROUP_KEYS, GROUPS, LABELS, REDUCTIONS
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.polygon_parts import fill_holes
 from polyframe.geometry.polygon_repair import RepairedPolygons
+from polyframe.geometry.stability import classifications_needed
 from polyframe.geometry.wkb import rings_to_wkb
 
 
@@ -72,7 +74,9 @@ def cluster_marks(
 
 def reduction_tables(clusters: Clusters, settings: Settings) -> Reduction:
     """Make the tables `groups`, `labels` and `reductions`."""
-    return Reduction(groups_table(clusters), labels_table(clusters), reductions_table(clusters, settings))
+    figures = membership_figures(clusters, settings)
+    labels, reductions = labels_table(clusters, figures), reductions_table(clusters, settings, figures)
+    return Reduction(groups_table(clusters), labels, reductions)
 
 
 def groups_table(clusters: Clusters) -> pl.DataFrame:
@@ -88,12 +92,17 @@ def groups_table(clusters: Clusters) -> pl.DataFrame:
     return GROUPS.conform(groups)
 
 
-def labels_table(clusters: Clusters) -> pl.DataFrame:
+def labels_table(clusters: Clusters, figures: MembershipFigures) -> pl.DataFrame:
     """Return the table `labels`."""
-    return LABELS.conform(clusters.marks.keys.with_columns(pl.Series("cluster_label", clusters.labels)))
+    iou = np.full(len(clusters.labels), np.nan)
+    iou[clusters.members] = figures.iou_others
+    labels = clusters.marks.keys.with_columns(
+        pl.Series("cluster_label", clusters.labels), pl.Series("iou_others", iou).fill_nan(None)
+    )
+    return LABELS.conform(labels)
 
 
-def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
+def reductions_table(clusters: Clusters, settings: Settings, figures: MembershipFigures) -> pl.DataFrame:
     """Return the table `reductions`: an averaged polygon for each cluster above `min_threshold`."""
     kept = clusters_above_threshold(clusters, settings)
     averages = averaged_polygons(clusters, settings)[kept]
@@ -110,8 +119,40 @@ def reductions_table(clusters: Clusters, settings: Settings) -> pl.DataFrame:
         list_column("clusters_y", y, offsets),
         binary_column("geometry", *rings_to_wkb(x, y, offsets)),
         votes.gather(kept),
+        *_stability_columns(clusters, kept, figures),
     )
     return REDUCTIONS.conform(reductions)
+
+
+def count_estimated(reductions: pl.DataFrame) -> tuple[int, int]:
+    """Count the clusters of the table `reductions` whose stability is known, and those that need more.
+
+    Parameters
+    ----------
+    reductions : polars.DataFrame
+        With `expected_iou`, `classifications_needed` and `n_classifications`.
+
+    Returns
+    -------
+    estimated, unsure : int
+        Clusters with an `expected_iou`, and those of them for which the subject needs more classifications
+        than it has.
+    """
+    needs_more = reductions["classifications_needed"] > reductions["n_classifications"]
+    return int(reductions["expected_iou"].count()), int(needs_more.sum())
+
+
+def _stability_columns(clusters: Clusters, kept: Ints, figures: MembershipFigures) -> list[pl.Series]:
+    """Return the columns of `reductions` about the stability of some clusters."""
+    stability, n_classifications = figures.stability, clusters.marks.n_classifications[clusters.group]
+    needed = classifications_needed(stability.expected_iou, clusters.counts, n_classifications)
+    columns = {
+        "expected_iou": stability.expected_iou,
+        "area_low": stability.area_low,
+        "area_high": stability.area_high,
+        "classifications_needed": needed,
+    }
+    return [pl.Series(name, values[kept]).fill_nan(None) for name, values in columns.items()]
 
 
 def averaged_polygons(clusters: Clusters, settings: Settings) -> NDArray[Any]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS, RESAMPLES, TARGET_IOU
+
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
 SCHEMA_VERSION: Final = 3
 
@@ -211,6 +213,12 @@ LABELS: Final = Table(
         _USER_NAME,
         Column("cluster_label", pl.Int32, "the cluster within its group, from 0; -1 for an outlier"),
         _VOLUNTEER,
+        Column(
+            "iou_others",
+            pl.Float64,
+            "IoU of the mark with the majority region of the cluster's marks of other volunteers; missing if "
+            f"there are none, for an outlier, and if the cluster has more than {MOST_MARKS} marks",
+        ),
     ),
     (*GROUP_KEYS, *MARK_ORDER),
     MARK_KEYS,
@@ -247,6 +255,24 @@ REDUCTIONS: Final = Table(
             "the number of marks with each answer to the sub-tasks, JSON: a list with an object for each "
             'sub-task of the tool, such as `[{"0":3,"1":1,"None":1}]`, or for a dropdown a list of such '
             "objects, one for each menu; missing if no mark has sub-tasks",
+        ),
+        Column(
+            "expected_iou",
+            pl.Float64,
+            f"how sure the majority region is: its mean IoU with that of {RESAMPLES} resamples of the marks; "
+            f"this and the next three are missing below {LEAST_MARKS} marks and above {MOST_MARKS}",
+        ),
+        Column(
+            "area_low",
+            pl.Float64,
+            "2.5 % quantile of the areas of the resamples' majority regions, square pixels",
+        ),
+        Column("area_high", pl.Float64, "97.5 % quantile of these areas"),
+        Column(
+            "classifications_needed",
+            pl.Int32,
+            f"classifications that the subject needs for an `expected_iou` of {TARGET_IOU}; it needs more "
+            "volunteers if this is above `n_classifications`",
         ),
     ),
     _CLUSTER_KEYS,

@@ -15,7 +15,10 @@ from polyframe.export.omissions import NO_LEVEL, THINNED, Omissions
 from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
-_OF_REDUCTIONS: Final = ("n_classifications", "threshold", "average_type", "area", "details_votes")
+_OF_REDUCTIONS: Final = (
+    *("n_classifications", "threshold", "average_type", "area"),
+    *("expected_iou", "classifications_needed", "details_votes"),
+)
 _OF_LEVELS: Final = ("contours_level", "contours_area", "contours_x", "contours_y")
 _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),

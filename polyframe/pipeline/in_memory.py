@@ -13,6 +13,7 @@ from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
+from polyframe.consensus.membership_figures import clusters_too_large, not_estimated_notes
 from polyframe.consensus.reduce import cluster_marks
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
@@ -93,7 +94,9 @@ def marks_outside_outputs(
     return extractions, classifications
 
 
-def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
+def cluster_in_memory(
+    marks: InputMarks, configured: ResolvedSettings, say: Say, stage: str
+) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
     if path is not None and not path.is_file():
@@ -115,6 +118,8 @@ def cluster_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say)
     clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
     notes = ignored_eps_notes(settings, configured.explicit)
     notes += too_large_notes(clusters.too_large, settings)
+    if stage == "reduce":
+        notes += not_estimated_notes(clusters_too_large(clusters.counts))
     for note in (*notes, *unknown_names_notes(names, clusters.marks.excluded_digests)):
         say(note)
     return settings, clusters

@@ -21,7 +21,8 @@ from polyframe.consensus.extract import (
 )
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks, selected_polygons, visitor_repeats
-from polyframe.consensus.reduce import cluster_marks, groups_table, labels_table, reductions_table
+from polyframe.consensus.membership_figures import clusters_too_large
+from polyframe.consensus.reduce import cluster_marks, count_estimated, reduction_tables
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
@@ -119,10 +120,8 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
         if stage == "extract":
             continue
         tables = _tables(stage, clusters, task.settings)
-        if stage == "contours":
-            thinned = clusters_thinned(tables["contours"], task.settings)
-            counts = msgspec.structs.replace(counts, clusters_thinned=thinned)
-        records[stage] = _write(task, stage, tables, counts, places)
+        stage_counts = _counts_of_tables(counts, tables, clusters, task.settings)
+        records[stage] = _write(task, stage, tables, stage_counts, places)
     return records
 
 
@@ -166,11 +165,7 @@ def _extraction(task: PartitionTask) -> tuple[Extraction, RepairedPolygons | Non
 def _tables(stage: str, clusters: Clusters, settings: Settings) -> dict[str, pl.DataFrame]:
     if stage == "contours":
         return {"contours": contours_table(clusters, settings)}
-    return {
-        "groups": groups_table(clusters),
-        "labels": labels_table(clusters),
-        "reductions": reductions_table(clusters, settings),
-    }
+    return vars(reduction_tables(clusters, settings))
 
 
 def _write(
@@ -226,4 +221,20 @@ def _cluster_counts(extraction: Extraction, marks: pl.DataFrame, clusters: Clust
         groups=len(clusters.marks.group_offsets) - 1,
         clusters=len(clusters.group),
         groups_too_large=clusters.too_large,
+    )
+
+
+def _counts_of_tables(
+    counts: Counts, tables: Mapping[str, pl.DataFrame], clusters: Clusters, settings: Settings
+) -> Counts:
+    """Add to the counts of a reduction what the tables of one stage show."""
+    if "contours" in tables:
+        thinned = clusters_thinned(tables["contours"], settings)
+        return msgspec.structs.replace(counts, clusters_thinned=thinned)
+    estimated, unsure = count_estimated(tables["reductions"])
+    return msgspec.structs.replace(
+        counts,
+        clusters_estimated=estimated,
+        clusters_unsure=unsure,
+        clusters_too_large=clusters_too_large(clusters.counts),
     )

@@ -18,6 +18,7 @@ from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_no
 from polyframe.consensus.contours import thinned_notes
 from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
+from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
@@ -166,6 +167,7 @@ def run_export(
             notes += ignored_eps_notes(all_settings, explicit)
             notes += too_large_notes(counts.groups_too_large, all_settings)
             notes += unknown_names_notes(names, excluded_digests(records))
+            notes += not_estimated_notes(counts.clusters_too_large)
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         manifest = new_manifest(
@@ -299,6 +301,7 @@ def run_extractions(
         notes = removed_tables(output, before, manifest)
         notes += too_large_notes(counts.groups_too_large, all_settings)
         notes += unknown_names_notes(names, excluded_digests(records))
+        notes += not_estimated_notes(counts.clusters_too_large)
         if stage == "contours":
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         publish(directory, manifest, before)

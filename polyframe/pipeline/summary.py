@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from polyframe.core.estimation import unsure_lines
 from polyframe.core.reprs import counted, html_repr, listed_counts, text_repr
 from polyframe.store.run_counts import Accounting
 
@@ -88,6 +89,7 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
     ]
     if clustered:
         lines.append(f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers")
+        lines += unsure_lines(counts.clusters_unsure, counts.clusters_estimated)
         lines += _repeats_lines(counts)
         if counts.rows_excluded:
             lines.append(f"classifications excluded {counts.rows_excluded}")

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from polyframe.consensus.reduce import cluster_marks, labels_table, reductions_table
+from polyframe.consensus.reduce import cluster_marks, reduction_tables
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
@@ -117,4 +117,5 @@ def toy_group(
     )
     marks, classifications = load_marks(extractions, settings)
     clustered = cluster_marks(marks, classifications, settings)
-    return groups_of(extractions, labels_table(clustered), reductions_table(clustered, settings))[0]
+    tables = reduction_tables(clustered, settings)
+    return groups_of(extractions, tables.labels, tables.reductions)[0]

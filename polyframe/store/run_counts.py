@@ -54,6 +54,12 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Groups in which too many marks overlap for `hdbscan` or `split`.
     clusters_thinned : int
         Clusters with more contour levels than `max_levels`, of which evenly spaced ones were written.
+    clusters_estimated : int
+        Rows of the table reductions with an `expected_iou`.
+    clusters_unsure : int
+        Those of them for which the subject needs more classifications than it has.
+    clusters_too_large : int
+        Clusters with too many marks to be estimated.
     reasons : dict
         Rejected rows and marks by reason.
     """
@@ -79,6 +85,9 @@ class Accounting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clusters: Count
     groups_too_large: Count
     clusters_thinned: Count
+    clusters_estimated: Count
+    clusters_unsure: Count
+    clusters_too_large: Count
     reasons: dict[str, Count]
 
     def rows_add_up(self) -> bool:
@@ -139,6 +148,9 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clusters: Count | msgspec.UnsetType = msgspec.UNSET
     groups_too_large: Count | msgspec.UnsetType = msgspec.UNSET
     clusters_thinned: Count | msgspec.UnsetType = msgspec.UNSET
+    clusters_estimated: Count | msgspec.UnsetType = msgspec.UNSET
+    clusters_unsure: Count | msgspec.UnsetType = msgspec.UNSET
+    clusters_too_large: Count | msgspec.UnsetType = msgspec.UNSET
     reasons: dict[str, Count] | msgspec.UnsetType = msgspec.UNSET
     tools: list[str] | msgspec.UnsetType = msgspec.UNSET
     excluded_digests: list[str] | msgspec.UnsetType = msgspec.UNSET

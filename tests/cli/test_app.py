@@ -11,6 +11,7 @@ import pytest
 from exports import Done
 
 import polyframe as pf
+from polyframe.core.estimation import unsure_lines
 from polyframe.core.settings import Settings
 from polyframe.synthetic import SynthOptions
 
@@ -72,6 +73,13 @@ def test_the_summary_accounts_for_every_row_and_mark(
     assert lines[0] == "rows read 10 = 0 filtered out + 0 rejected + 10 used"
     assert lines[1] == "marks seen 10 = 0 rejected + 0 set aside as repeats + 8 clustered + 2 outliers"
     assert lines[2] == "2 groups, 2 clusters, 2 outliers"
+    reductions = pf.scan(tmp_path / "out", "reductions").collect()
+    unsure = int((reductions["classifications_needed"] > reductions["n_classifications"]).sum())
+    assert lines[3] == unsure_lines(unsure, 2)[0]
+    assert lines[3] in polyframe("status", tmp_path / "out").out.splitlines()
+    counts = pf.status(tmp_path / "out").accounting
+    assert counts["clusters_estimated"] == 2
+    assert (counts["clusters_unsure"], counts["clusters_too_large"]) == (unsure, 0)
     assert lines[-1].endswith(f"tables in {tmp_path / 'out'}")
     assert "workflow 7 (Outline)" in done.err
     assert "%" not in done.err  # no progress bar, since standard error is not a terminal

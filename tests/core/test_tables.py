@@ -51,7 +51,14 @@ EXPECTED = {
         "n_clusters": pl.Int32,
         "n_outliers": pl.Int32,
     },
-    "labels": {**GROUP, **MARK, "user_name": pl.String, "cluster_label": pl.Int32, "volunteer": pl.String},
+    "labels": {
+        **GROUP,
+        **MARK,
+        "user_name": pl.String,
+        "cluster_label": pl.Int32,
+        "volunteer": pl.String,
+        "iou_others": pl.Float64,
+    },
     "reductions": {
         **GROUP,
         "cluster_label": pl.Int32,
@@ -65,6 +72,10 @@ EXPECTED = {
         "clusters_y": POINTS,
         "geometry": pl.Binary,
         "details_votes": pl.String,
+        "expected_iou": pl.Float64,
+        "area_low": pl.Float64,
+        "area_high": pl.Float64,
+        "classifications_needed": pl.Int32,
     },
     "contours": {
         **GROUP,

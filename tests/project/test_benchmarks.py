@@ -366,3 +366,12 @@ def test_a_tool_that_cannot_be_installed_is_skipped(
         "skipped simpleitk: cannot be installed (pip ended with 1: no matching distribution); "
         "POLYFRAME_SIMPLEITK_PYTHON can name a Python that has it\n"
     )
+
+
+def test_estimates_are_compared_with_the_truth(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    stability = load("stability")
+    monkeypatch.setattr(stability, "VOLUNTEERS", 30)
+    rows = pl.concat([stability.compare(one, 5, seed) for seed, one in enumerate(stability.populations(2))])
+    assert 2 * 3 <= rows.height <= 2 * 6
+    assert rows.select(pl.col("predicted", "true").is_between(0.7, 1).all()).row(0) == (True, True)
+    assert len(stability.summarize(rows)) == 3

@@ -138,6 +138,14 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
     "label": ("labels", in_row(0, cluster_label=-2), "values", "below -1"),
     "consensus": ("reductions", in_row(0, consensus=1.5), "values", "not between 0 and 1"),
     "average": ("reductions", in_row(0, average_type="union"), "values", "other than median"),
+    "iou": ("labels", in_row(0, iou_others=1.5), "values", "an iou_others that is not between 0 and 1"),
+    "no iou": ("labels", in_row(0, iou_others=None), "agreement", "has no iou_others"),
+    "iou of an outlier": ("labels", in_row(3, iou_others=0.5), "agreement", "nothing to compare"),
+    "expected iou": ("reductions", in_row(0, expected_iou=-0.5), "values", "an expected_iou that is not"),
+    "no expected iou": ("reductions", in_row(0, expected_iou=None), "values", "has no expected_iou"),
+    "areas": ("reductions", in_row(0, area_low=200.0), "values", "an area_low that is negative or above"),
+    "no number": ("reductions", in_row(0, area_high=float("nan")), "values", "an area_low that is"),
+    "needed": ("reductions", in_row(0, classifications_needed=77), "values", "does not follow from"),
     "x": ("extractions", in_row(2, x=[1.0]), "values", "row 3 "),
     "not finite": (
         "extractions",
@@ -194,6 +202,13 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
 }
 
 
+#: Those of which other checks find something, too.
+OTHER_CHECKS = {
+    *("consensus", "volunteer of another name", "lost cluster", "more clusters"),
+    *("expected iou", "no expected iou", "needed"),
+}
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_wrong_rows(name: str, out: Path) -> None:
     table, change, check, problem = ROWS[name]
@@ -204,7 +219,7 @@ def test_wrong_rows(name: str, out: Path) -> None:
     # Other tables may lack the row, but only within its partition.
     assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in TABLES)}
     if name not in ("no task", "no reason", "label", "workflow"):
-        others = {"agreement", "counts"} if name in ("consensus", "volunteer of another name") else set()
+        others = {"agreement", "counts"} if name in OTHER_CHECKS else set()
         assert {what for what, _ in places(findings)} <= {check, *others}
 
 

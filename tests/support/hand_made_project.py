@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import shapely
 from exports import export_row, export_text, square
+from resampling import seed_of, stability_of, weights_of
 
 import polyframe as pf
 
@@ -55,6 +57,10 @@ def _keys(subject: int) -> dict[str, Any]:
     return {"workflow_id": 7, "subject_id": subject, "task": "T0", "frame": 0, "tool": "T0_toolIndex0"}
 
 
+#: Of two others, the region is the first one: the second square for the first, the first one for the rest.
+IOU_OTHERS = [pytest.approx(9 / 11), pytest.approx(9 / 11), pytest.approx(8 / 12), None, None]
+
+
 def expected_labels() -> Rows:
     """Return the labels in order of time, the one without a time last."""
     return [
@@ -66,6 +72,7 @@ def expected_labels() -> Rows:
             "user_name": None if position == 2 else f"volunteer{10 * subject + position}",
             "cluster_label": -1 if position == 4 else 0,
             "volunteer": None if position == 2 else f"volunteer{10 * subject + position}",
+            "iou_others": IOU_OTHERS[position],
         }
         for subject in SUBJECTS
         for position in (0, 1, 2, 4)
@@ -105,6 +112,21 @@ def _time(number: int) -> dt.datetime:
 CONSENSUS = (9 / 11 + 9 / 11 + 8 / 12) / 3
 
 
+def expected_stability(subject: int) -> dict[str, Any]:
+    """Return the stability: of twelve columns, two are in one square, two in two, and eight in all three."""
+    columns = {(1, 0, 0): 1, (1, 1, 0): 1, (1, 1, 1): 8, (0, 1, 1): 1, (0, 0, 1): 1}
+    weights = weights_of(3, seed_of([*_keys(subject).values(), 0]))
+    expected_iou, low, high = stability_of([10.0 * n for n in columns.values()], list(columns), 1, weights)
+    # Five volunteers classified the subject, three of them drew the square.
+    marks_needed = round(3 * ((1 - expected_iou) / 0.05) ** 2, 5)
+    return {
+        "expected_iou": pytest.approx(expected_iou, abs=1e-12),
+        "area_low": pytest.approx(low),
+        "area_high": pytest.approx(high),
+        "classifications_needed": max(1, math.ceil(marks_needed * 5 / 3)),
+    }
+
+
 def expected_reductions() -> Rows:
     """Return the reductions: the median is the square in the middle."""
     return [
@@ -120,6 +142,7 @@ def expected_reductions() -> Rows:
             "outline": (100 * subject + 1, 50, 100 * subject + 11, 60),
             "geometry": (100 * subject + 1, 50, 100 * subject + 11, 60),
             "details_votes": None,
+            **expected_stability(subject),
         }
         for subject in SUBJECTS
     ]

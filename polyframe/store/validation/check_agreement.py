@@ -7,6 +7,7 @@ import polars as pl
 
 from polyframe.consensus.marks import counted_classifications, selected_marks
 from polyframe.consensus.votes import cluster_votes
+from polyframe.core.estimation import MOST_MARKS
 from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
@@ -152,7 +153,36 @@ def labels_findings(
         problem = "has a different n_classifications than its subject in classifications"
         findings += partition.wrong_rows("groups", joined, differs, problem)
     lost = expected.join(groups, on=GROUP_KEYS, how="anti", maintain_order="left")
-    return findings + partition.missing_rows("groups", lost, "for a group in labels")
+    findings += partition.missing_rows("groups", lost, "for a group in labels")
+    return findings + _iou_others_findings(partition)
+
+
+def _iou_others_findings(partition: PartitionTables) -> list[Finding]:
+    """Check that marks have an `iou_others` if others have marks in their cluster, and only then."""
+    labels = partition.frames["labels"]
+    volunteer, classification = pl.col("volunteer"), pl.col("classification_id")
+    clusters = (
+        labels.filter(pl.col("cluster_label") >= 0)
+        .group_by(_CLUSTER_KEYS)
+        .agg(
+            pl.len().alias("marks"),
+            # Each classification without a known volunteer is that of another one.
+            (volunteer.drop_nulls().n_unique() + classification.filter(volunteer.is_null()).n_unique()).alias(
+                "people"
+            ),
+        )
+    )
+    joined = labels.join(clusters, on=_CLUSTER_KEYS, how="left", maintain_order="left")
+    is_compared = ((pl.col("people") > 1) & (pl.col("marks") <= MOST_MARKS)).fill_null(value=False)
+    is_missing = pl.col("iou_others").is_null()
+    return [
+        *partition.wrong_rows(
+            "labels", joined, is_compared & is_missing, "has no iou_others, with marks of other volunteers"
+        ),
+        *partition.wrong_rows(
+            "labels", joined, ~is_compared & ~is_missing, "has an iou_others, with nothing to compare"
+        ),
+    ]
 
 
 def clusters_findings(partition: PartitionTables, tables: Sequence[str], settings: Settings) -> list[Finding]:

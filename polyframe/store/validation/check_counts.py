@@ -3,9 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from polyframe.consensus.exclusion import is_excluded
 from polyframe.consensus.extract import undecoded_marks
 from polyframe.consensus.marks import counted_classifications
+from polyframe.consensus.membership_figures import clusters_too_large
+from polyframe.consensus.reduce import count_estimated
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS
 from polyframe.store.manifest import Manifest, counts_of
@@ -93,6 +97,18 @@ def labels_counts(partition: PartitionTables) -> dict[str, Any]:
         "marks_outliers": outliers,
         "groups": groups.height,
         "clusters": int(groups["n_clusters"].sum()),
+    }
+
+
+def estimated_counts(partition: PartitionTables) -> dict[str, Any]:
+    """Count the clusters whose stability is known, in reductions, and those that are too large, in labels."""
+    estimated, unsure = count_estimated(partition.frames["reductions"])
+    in_cluster = partition.frames["labels"].filter(pl.col("cluster_label") >= 0)
+    sizes = in_cluster.group_by(*GROUP_KEYS, "cluster_label").len()["len"].cast(pl.Int64).to_numpy()
+    return {
+        "clusters_estimated": estimated,
+        "clusters_unsure": unsure,
+        "clusters_too_large": clusters_too_large(sizes),
     }
 
 

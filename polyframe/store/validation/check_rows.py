@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from polyframe.consensus.votes import invalid_json
+from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS
 from polyframe.core.settings import Settings
 from polyframe.core.tables import Table, missing_last
+from polyframe.geometry.stability import classifications_needed
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
 from polyframe.panoptes.classifications.metadata import is_visitor
 from polyframe.store.manifest import PartitionRecord
@@ -19,6 +22,8 @@ _NOT_NEEDED: Final = ("tool_type", "x", "y")
 _ROUNDING: Final = 1e-9
 #: Column with a hash of the path of a mark.
 PATH_HASH: Final = "path_hash"
+#: Columns of `reductions` that only clusters with enough marks have.
+_OF_STABILITY: Final = ("expected_iou", "area_low", "area_high", "classifications_needed")
 
 
 def needed_columns(table: Table) -> list[str]:
@@ -104,10 +109,14 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
     if "cluster_label" in schema:
         lowest = -1 if table.name == "labels" else 0
         checks[f"has a cluster_label below {lowest}"] = pl.col("cluster_label") < lowest
-    if "consensus" in schema:
-        consensus = pl.col("consensus")
-        valid = consensus.is_between(-_ROUNDING, 1 + _ROUNDING)
-        checks["has a consensus that is not between 0 and 1"] = ~valid
+    for name in ("consensus", "iou_others", "expected_iou"):
+        if name not in schema:
+            continue
+        article = "a" if name == "consensus" else "an"
+        valid = pl.col(name).is_between(-_ROUNDING, 1 + _ROUNDING)
+        checks[f"has {article} {name} that is not between 0 and 1"] = ~valid
+    if table.name == "reductions":
+        checks |= _stability_checks()
     if "average_type" in schema:
         differs = pl.col("average_type") != settings.average_type
         checks[f"has an average_type other than {settings.average_type}"] = differs
@@ -121,6 +130,34 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
         whole_row = pl.col("mark_index").is_null() & (pl.col("stage") == "polygons")
         checks["rejects a whole row at the stage polygons"] = whole_row
     return checks
+
+
+def _stability_checks() -> dict[str, pl.Expr]:
+    """Return the conditions of wrong rows of `reductions`, by problem: how sure their outlines are."""
+    is_estimated = pl.col("clusters_count").is_between(LEAST_MARKS, MOST_MARKS)
+    limits = f"{LEAST_MARKS} to {MOST_MARKS} marks"
+    checks: dict[str, pl.Expr] = {}
+    for name in _OF_STABILITY:
+        is_missing = pl.col(name).is_null()
+        checks[f"has no {name} with {limits}"] = is_estimated & is_missing
+        checks[f"has {name} without {limits}"] = ~is_estimated & ~is_missing
+    low, high = pl.col("area_low"), pl.col("area_high")
+    valid = low.is_between(0, high) & high.is_finite()
+    checks["has an area_low that is negative or above area_high"] = ~valid
+    needed = pl.struct("expected_iou", "clusters_count", "n_classifications").map_batches(_needed, pl.Float64)
+    differs = pl.col("classifications_needed") != needed
+    checks["has a classifications_needed that does not follow from expected_iou"] = differs
+    return checks
+
+
+def _needed(rows: pl.Series) -> pl.Series:
+    """Return `classifications_needed` by the other columns of `reductions`; missing if the IoU is."""
+    columns = rows.struct.unnest()
+    names = ("clusters_count", "n_classifications")
+    marks, classifications = (columns[name].cast(pl.Int64).fill_null(1).to_numpy() for name in names)
+    with np.errstate(all="ignore"):  # damaged rows may have no marks
+        needed = classifications_needed(columns["expected_iou"].to_numpy(), marks, classifications)
+    return pl.Series(needed).fill_nan(None)
 
 
 def _wrong_volunteer(settings: Settings) -> pl.Expr:
@@ -146,6 +183,7 @@ def _required(table: Table) -> list[str]:
     optional = (
         *("created_at", "volunteer", "user_name", "user_id", "gold_standard", "workflow_version"),
         *("image_width", "image_height", "details", "details_votes"),
+        *("iou_others", *_OF_STABILITY),
     )
     return [name for name in needed_columns(table) if name not in optional]
 

@@ -184,6 +184,8 @@ def _partition_findings(
         problems = check_counts.marks_problems(recorded["extract"].get("marks_seen", 0), recorded[stage])
         if "labels" in frames and "groups" in frames:
             counted |= check_counts.labels_counts(partition)
+            if stage == "reduce" and "reductions" in frames:
+                counted |= check_counts.estimated_counts(partition)
         elif "reduce" not in later and "contours" in frames:
             problems += check_counts.contours_problems(partition, recorded[stage], settings[stage])
         if stage == "contours" and "contours" in frames:

@@ -89,6 +89,8 @@ function keysBox(cluster) {
     ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
     ["average_type", CLUSTERS.type[cluster]],
     ["area", `${CLUSTERS.area[cluster].toLocaleString("en")} square pixels`]);
+  const expected = CLUSTERS.expected[cluster];
+  if (expected !== null) facts.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[cluster]]);
   const votes = CLUSTERS.votes[cluster];
   if (votes !== null) facts.push(["details_votes", votes]);
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));

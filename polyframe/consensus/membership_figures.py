@@ -1,0 +1,152 @@
+"""Compute what follows from the memberships of clusters: the IoU of each mark with the others, and stability.
+
+Memberships are computed once, some clusters at a time. Each block of them is used for all figures and then
+dropped, so the memory does not grow with the partition.
+"""
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from polyframe.consensus.group_clusters import Clusters
+from polyframe.consensus.marks import Distances, GroupedMarks, distances_between, member_pairs
+from polyframe.core.arrays import Floats, Ints
+from polyframe.core.estimation import MOST_MARKS
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.settings import Settings
+from polyframe.core.tables import GROUP_KEYS
+from polyframe.geometry.engines import engine_named
+from polyframe.geometry.majority import iou_others, medians_of_others
+from polyframe.geometry.memberships import Words
+from polyframe.geometry.stability import ResampledAreas, Stability, mix
+
+#: Clusters are processed together up to so many pairs of marks. Each counts as at least `_LEAST_PAIRS`, since
+#: the sums of its resamples take 3 kilobytes.
+_MOST_PAIRS = 1 << 20
+_LEAST_PAIRS = 64
+
+_NONE: Final = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class MembershipFigures:
+    """What follows from the memberships of c clusters with m marks; NaN for clusters of over `MOST_MARKS`.
+
+    Attributes
+    ----------
+    iou_others : (m,) float64
+        The IoU of each member with the majority region of its cluster's marks of other volunteers, 0..1; NaN
+        if there are none.
+    stability : Stability
+        Of the majority region of each cluster.
+    """
+
+    iou_others: Floats
+    stability: Stability
+
+
+def membership_figures(clusters: Clusters, settings: Settings) -> MembershipFigures:
+    """Compute the figures of all clusters, those that `min_threshold` drops included.
+
+    Parameters
+    ----------
+    clusters : Clusters
+    settings : Settings
+        `engine`, and `volunteers`: if it is `drop`, each classification counts as that of another volunteer,
+        as it does for later stages, which do not know the volunteers.
+    """
+    people = _people(clusters.marks, are_known=settings.volunteers != "drop")
+    seeds = cluster_seeds(clusters)
+    iou = np.full(len(clusters.members), np.nan)
+    expected_iou, area_low, area_high = np.full((3, len(clusters.counts)), np.nan)
+    usable = np.flatnonzero(clusters.counts <= MOST_MARKS)
+    pairs = np.cumsum(np.maximum(clusters.counts[usable] ** 2, _LEAST_PAIRS))
+    for low, high in itertools.pairwise(runs_of_equal(pairs // _MOST_PAIRS).tolist()):
+        some = usable[low:high]
+        places, iou_of_members, stability = _figures_of(clusters, some, people, seeds[some], settings.engine)
+        iou[places] = iou_of_members
+        expected_iou[some] = stability.expected_iou
+        area_low[some], area_high[some] = stability.area_low, stability.area_high
+    return MembershipFigures(iou, Stability(expected_iou, area_low, area_high))
+
+
+def clusters_too_large(counts: Ints) -> int:
+    """Return how many clusters have so many marks that they have no figures."""
+    return int((counts > MOST_MARKS).sum())
+
+
+def not_estimated_notes(n_clusters: int) -> tuple[str, ...]:
+    """Return a note if clusters have so many marks that they have no figures."""
+    if not n_clusters:
+        return ()
+    has = "cluster has" if n_clusters == 1 else "clusters have"
+    return (
+        f"{n_clusters} {has} more than {MOST_MARKS} marks; for so many, iou_others, expected_iou, area_low, "
+        "area_high and classifications_needed are not computed",
+    )
+
+
+def cluster_seeds(clusters: Clusters) -> Words:
+    """Return the seed of each cluster: a hash of its group keys and its label, not of rows or positions.
+
+    Parameters
+    ----------
+    clusters : Clusters
+
+    Returns
+    -------
+    (c,) uint64
+        From state 0, each key in turn is added, then 2^64 / golden ratio, and the state is hashed by `mix`.
+        Instead of a text, its BLAKE2b digest of 8 bytes is added, little-endian.
+    """
+    first = clusters.members[clusters.member_offsets[:-1]]
+    keys = clusters.marks.keys.select(GROUP_KEYS)[first].with_columns(
+        pl.Series("cluster_label", clusters.labels[first])
+    )
+    state = np.zeros(len(first), dtype=np.uint64)
+    for column in keys.iter_columns():
+        is_text = column.dtype == pl.String
+        state += _digests(column) if is_text else column.cast(pl.Int64).to_numpy().view(np.uint64)
+        state += np.uint64(0x9E3779B97F4A7C15)
+        mix(state)
+    return state
+
+
+def _digests(texts: pl.Series) -> Words:
+    """Return a hash of each text that does not depend on the version of Polars, as its own hashes do."""
+    different = texts.unique().sort()
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in different]
+    numbers: Words = np.array([int.from_bytes(digest, "little") for digest in digests], dtype=np.uint64)
+    return numbers.take(texts.rank("dense").cast(pl.Int64).to_numpy() - 1)
+
+
+def _people(marks: GroupedMarks, *, are_known: bool) -> Ints:
+    """Return who drew each mark, as a number; each classification without a known volunteer has its own."""
+    classification = np.unique(marks.classification, return_inverse=True)[1]
+    if not are_known:
+        return classification
+    known = marks.keys["volunteer"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+    return np.where(known > 0, known, -1 - classification)
+
+
+def _figures_of(
+    clusters: Clusters, some: Ints, people: Ints, seeds: Words, engine: str
+) -> tuple[Ints, Floats, Stability]:
+    """Compute the figures of some clusters; return the places of their members, and the figures of these."""
+    marks, counts = clusters.marks, clusters.counts[some]
+    offsets, places = offsets_of(counts), positions_of(clusters.member_offsets[some], counts)
+    members = clusters.members[places]
+    medians = np.flatnonzero(members == np.repeat(clusters.median[some], counts))
+    left, right = member_pairs(marks, members, offsets)
+    known = Distances(_NONE, _NONE, np.empty(0)) if clusters.distances is None else clusters.distances
+    distances = distances_between(marks, (members[left], members[right]), known, engine)
+    others = medians_of_others(offsets, people[members], left, right, distances)
+    crossings = None if clusters.crossings is None else (clusters.crossings, members)
+    blocks = engine_named(engine).memberships(marks.polygons[members], offsets, crossings)
+    resampled = ResampledAreas(offsets, medians, seeds)
+    iou = iou_others(resampled.watch(blocks), offsets, marks.areas[members], people[members], others)
+    return places, iou, resampled.stability()
