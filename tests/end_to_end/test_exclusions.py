@@ -298,3 +298,19 @@ def test_experts_that_are_excluded_may_judge(export: Path, tmp_path: Path) -> No
         pf.score(out, gold="gold_standard")
     pf.reduce(out, output=out, gold_standard="use", exclude_volunteers=experts.to_list(), max_shrink=1)
     assert pf.score(out, gold="gold_standard").height > 0
+
+
+def test_an_empty_list_or_file_excludes_nobody_again(
+    export: Path, worst: list[str], tmp_path: Path, polyframe: Call
+) -> None:
+    out, empty = tmp_path / "out", tmp_path / "nobody.txt"
+    empty.touch()
+    (tmp_path / "config.yaml").write_text("exclude_volunteers: []\n", encoding="utf-8")
+    everybody = pf.reduce(pf.extract(export)).labels
+    pf.extract(export, output=out, jobs=1)
+    for again in (["-c", tmp_path / "config.yaml"], ["--exclude-volunteers", empty]):
+        done = polyframe("reduce", out, "--exclude-volunteers", worst[0], "-q")
+        assert (done.code, done.err) == (0, "")
+        assert pf.scan(out, "labels").collect().height < everybody.height
+        assert polyframe("reduce", out, *again, "-q").code == 0
+        assert_frame_equal(pf.scan(out, "labels").collect(), everybody)
