@@ -170,3 +170,26 @@ def labels_within_groups(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]
     first = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(first, group[clustered], labels[clustered])
     return np.where(clustered, labels - first[group], -1).astype(np.int32)
+
+
+def number_by_first_mark(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:
+    """Number the clusters of each group from 0, in the order of their first marks.
+
+    Parameters
+    ----------
+    labels : (n,) int64
+        A number for each cluster, different in each group; negative for outliers.
+    group_offsets : (g + 1,) int64
+
+    Returns
+    -------
+    (n,) int32
+        -1 for outliers.
+    """
+    clustered = np.flatnonzero(labels >= 0)
+    _, first, cluster = np.unique(labels[clustered], return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    numbered = np.full(len(labels), -1)
+    numbered[clustered] = rank[cluster]
+    return labels_within_groups(numbered, group_offsets)

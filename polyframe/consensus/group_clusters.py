@@ -9,14 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.consensus.clustering import cluster_labels, cluster_members
+from polyframe.consensus.clustering import cluster_labels, cluster_members, number_by_first_mark
 from polyframe.consensus.hdbscan_labels import (
     NOT_OVERLAPPING,
     OVERLAPPING,
     component_labels,
     hdbscan_labels,
     large_components,
-    number_by_first_mark,
 )
 from polyframe.consensus.large_groups import (
     LARGE_GROUP,

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.consensus.clustering import cluster_labels, cluster_members, labels_within_groups
+from polyframe.consensus.clustering import cluster_labels, cluster_members, number_by_first_mark
 from polyframe.consensus.pairwise_matrices import pairwise_matrices
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
@@ -100,29 +100,6 @@ def component_labels(count: int, matrices: Iterable[tuple[Ints, Floats]], min_sa
 def least_cluster(min_samples: int) -> int:
     """Return the least number of marks in a cluster."""
     return max(2, min_samples)
-
-
-def number_by_first_mark(labels: Ints, group_offsets: Ints) -> NDArray[np.int32]:
-    """Number the clusters of each group from 0, in the order of their first marks.
-
-    Parameters
-    ----------
-    labels : (n,) int64
-        A number for each cluster, different in each group; negative for outliers.
-    group_offsets : (g + 1,) int64
-
-    Returns
-    -------
-    (n,) int32
-        -1 for outliers.
-    """
-    clustered = np.flatnonzero(labels >= 0)
-    _, first, cluster = np.unique(labels[clustered], return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    numbered = np.full(len(labels), -1)
-    numbered[clustered] = rank[cluster]
-    return labels_within_groups(numbered, group_offsets)
 
 
 def _hdbscan(matrix: Floats, min_samples: int) -> Ints:

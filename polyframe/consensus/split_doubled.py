@@ -10,8 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from polyframe.consensus.clustering import cluster_members
-from polyframe.consensus.hdbscan_labels import number_by_first_mark
+from polyframe.consensus.clustering import cluster_members, number_by_first_mark
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 

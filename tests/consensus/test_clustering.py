@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
 
-from polyframe.consensus.clustering import cluster_labels
+from polyframe.consensus.clustering import cluster_labels, number_by_first_mark
 
 
 def random_distances(rng: np.random.Generator, sizes: list[int]) -> tuple[np.ndarray, ...]:
@@ -66,3 +66,9 @@ def test_eps_is_inclusive_and_identical_marks_are_neighbours(distance: float) ->
         np.array([0, 2]), np.array([0]), np.array([1]), np.array([distance]), eps=0.5, min_samples=2
     )
     assert labels.tolist() == [0, 0]
+
+
+def test_clusters_are_numbered_in_the_order_of_their_first_marks() -> None:
+    numbered = number_by_first_mark(np.array([9, -1, 4, 9, 7, 7, -1]), np.array([0, 4, 7]))
+    assert numbered.tolist() == [0, -1, 1, 0, 0, 0, -1]
+    assert number_by_first_mark(np.zeros(0, np.int64), np.zeros(1, np.int64)).tolist() == []

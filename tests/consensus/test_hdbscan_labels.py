@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from polyframe.consensus.hdbscan_labels import hdbscan_labels, number_by_first_mark
+from polyframe.consensus.hdbscan_labels import hdbscan_labels
 from polyframe.consensus.pairwise_matrices import pairwise_matrices
 
 
@@ -48,11 +48,6 @@ def test_two_objects_joined_by_one_mark_are_two_clusters() -> None:
     pairs = all_pairs([0, 1, 2, 3], 0.2) | all_pairs([4, 5, 6, 7], 0.2) | {(k, 8): 0.6 for k in range(8)}
     labels = labels_of([9], pairs)
     assert labels[:8] == [0] * 4 + [1] * 4
-
-
-def test_labels_are_numbered_in_the_order_of_first_marks() -> None:
-    numbered = number_by_first_mark(np.array([9, -1, 4, 9, 7, 7, -1]), np.array([0, 4, 7]))
-    assert numbered.tolist() == [0, -1, 1, 0, 0, 0, -1]
 
 
 def test_matrices_have_the_listed_distances_and_no_others() -> None:
