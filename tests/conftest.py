@@ -106,6 +106,15 @@ def cat_project() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bu_bil() -> Path:
+    """Return a folder with outlines of volunteers and an expert; it is not part of the repository."""
+    folder = ROOT.parent / "shared" / "bu-bil"
+    if not folder.is_dir():
+        pytest.skip("the images with an expert's outlines are missing: put them into ../shared/bu-bil")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def reference_python() -> str:
     """Return a Python with the reference tool."""
     return python_with("reference", [REFERENCE])

@@ -11,7 +11,8 @@ from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, drop_unset, output_argument, quiet_option
-from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
+from polyframe.core.levels import Level
 from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
@@ -72,7 +73,7 @@ def _export_options(command: Function) -> Function:
 def _parameter_type(kind: Any) -> Any:
     if isinstance(kind, tuple):
         return click.Choice(kind)
-    return LOCAL_PATH if kind is Path else kind
+    return {Path: LOCAL_PATH, Level: LEVEL}.get(kind, kind)
 
 
 @command(
@@ -113,6 +114,11 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
     "--classifications",
     type=LOCAL_PATH,
     help="classification export, which records the sizes of the images",
+)
+@click.option(
+    "--level",
+    type=LEVEL,
+    help="draw this contour level instead of the averaged polygon: a number of marks, or a share such as 50%",
 )
 @click.option(
     "--limit",

@@ -1,4 +1,4 @@
-"""Define Click parameter types for local paths, subject ids and choices with aliases."""
+"""Define Click parameter types for local paths, subject ids, contour levels and choices with aliases."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from polyframe.core.levels import parse_level
 from polyframe.core.local_paths import local_path
 
 _LARGEST: Final = 2**63 - 1
@@ -45,6 +46,15 @@ class _SubjectId(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return number
 
 
+class _Level(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A contour level, as a count or a share, kept as text."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return parse_level(value).text
+
+
 def _name(param: click.Parameter | None) -> str:
     """Return the name of a parameter for messages: `--output` for an option, `OUT` for an argument."""
     if param is None:
@@ -54,3 +64,4 @@ def _name(param: click.Parameter | None) -> str:
 
 LOCAL_PATH: Final = _LocalPath(path_type=Path)
 SUBJECT_ID: Final = _SubjectId()
+LEVEL: Final = _Level()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from polyframe.cli.completion import folders
+from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.parameter_types import LOCAL_PATH, SUBJECT_ID
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, SUBJECT_ID
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 
@@ -46,7 +47,11 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     type=click.Choice(_KINDS),
     help="volunteers' outlines, averaged polygons or the heat map of agreement; repeatable  [default: all]",
 )
-@_content_option("--level", type=click.IntRange(1), help="draw this contour level (alone, without --show)")
+@_content_option(
+    "--level",
+    type=LEVEL,
+    help="draw this contour level, a number of marks or a share such as 50% (alone, without --show)",
+)
 @_content_option("--frame", multiple=True, type=int, help="only this frame, from 0; repeatable")
 @_content_option("--tool", multiple=True, type=int, help="only the tool with this index; repeatable")
 @_content_option("--task", multiple=True, help="only this task, such as T0; repeatable")
@@ -121,7 +126,7 @@ def _subject_figure(
     width: int,
     *,
     show: tuple[str, ...],
-    level: int | None,
+    level: str | None,
     frame: tuple[int, ...],
     tool: tuple[int, ...],
     task: tuple[str, ...],
@@ -135,7 +140,12 @@ def _subject_figure(
         has_contours = all(cluster.levels is not None for group in groups for cluster in group.clusters)
         show = _KINDS if has_contours else _KINDS[:2]
     return pictures.subject_figure(
-        groups, show=show, level=level, images=_images(groups, subject, **image_options), width=width
+        groups,
+        show=show,
+        level=level,
+        images=_images(groups, subject, **image_options),
+        width=width,
+        say=say(quiet=False),
     )
 
 

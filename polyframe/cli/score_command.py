@@ -15,14 +15,14 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
 )
-from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError
 
 
 @command(
     "polyframe score out --gold data/expert.geojson",
-    "polyframe score out --gold data/expert.geojson --level 3 -o scores.csv",
+    "polyframe score out --gold data/expert.geojson --level 50% -o scores.csv",
     "polyframe score out --gold data/expert.geojson --what marks --json",
     short_help="Compare averages, contours or marks with an expert's outlines.",
 )
@@ -39,7 +39,9 @@ from polyframe.core.errors import UsageError
     type=click.Choice(typing.get_args(ScoredTable)),
     help="what to score; marks also gives a row for each volunteer  [default: reductions]",
 )
-@click.option("--level", type=int, help="score this contour level, from 1")
+@click.option(
+    "--level", type=LEVEL, help="score this contour level, a number of marks or a share such as 50%"
+)
 @click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
 @named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")

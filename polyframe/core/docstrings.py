@@ -75,6 +75,8 @@ def _type_name(f: _Field) -> str:
         return f"{arguments[0].__name__}, or several"
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         kind = arguments[0]
+    if arguments[:2] == (int, str):
+        return "int or str"
     if typing.get_origin(kind) is typing.Literal:
         return "{" + ", ".join(f'"{choice}"' for choice in typing.get_args(kind)) + "}"
     return "path" if len(arguments) > 2 else str(kind.__name__)

@@ -9,9 +9,10 @@ import polars as pl
 
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
+from polyframe.core.levels import Level
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
-from polyframe.export.omissions import NO_LEVEL, THINNED, Omissions
+from polyframe.export.omissions import Omissions
 from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
@@ -84,7 +85,7 @@ def shapes_by_partition(
     """
     table = table_of(options)
     for frames in tables.partitions(**{table: list(_COLUMNS[table])}):
-        yield list(_shapes(frames[table], table, options.level, omissions))
+        yield list(_shapes(frames[table], table, options.level_to_read, omissions))
 
 
 def drawn_images(tables: OutputTables, options: ExportOptions, omissions: Omissions) -> Iterator[DrawnImage]:
@@ -98,7 +99,7 @@ def drawn_images(tables: OutputTables, options: ExportOptions, omissions: Omissi
     for frames in tables.partitions(**columns):
         sizes = _sizes(frames["classifications"])
         by_image: dict[tuple[int, int], list[Shape]] = {}
-        for shape in _shapes(frames[table], table, options.level, omissions):
+        for shape in _shapes(frames[table], table, options.level_to_read, omissions):
             key = (shape.properties["subject_id"], shape.properties["frame"])
             by_image.setdefault(key, []).append(shape)
         for subject_id, frame in frames["groups"].unique().sort(keys).iter_rows():
@@ -114,7 +115,7 @@ def _sizes(classifications: pl.DataFrame) -> dict[int, tuple[int, int]]:
     return {subject_id: (width, height) for subject_id, width, height, _ in rows}
 
 
-def _shapes(frame: pl.DataFrame, table: str, level: int | None, omissions: Omissions) -> Iterator[Shape]:
+def _shapes(frame: pl.DataFrame, table: str, level: Level | None, omissions: Omissions) -> Iterator[Shape]:
     for row in frame.iter_rows(named=True):
         properties = {name: row[name] for name in _SHARED}
         if table == "reductions":
@@ -122,12 +123,12 @@ def _shapes(frame: pl.DataFrame, table: str, level: int | None, omissions: Omiss
             yield Shape(properties, _points(row["clusters_x"], row["clusters_y"]))
             continue
         properties["number_of_contours"] = row["number_of_contours"]
+        wanted = None if level is None else level.number(row["clusters_count"])
         for number, area, x, y in zip(*(row[name] for name in _OF_LEVELS), strict=True):
-            if level in (None, number):
+            if wanted in (None, number):
                 yield Shape({**properties, "level": number, "area": area}, _points(x, y))
-        if level is not None and level not in row["contours_level"]:
-            reason = NO_LEVEL if level > row["number_of_contours"] else THINNED
-            omissions.add(reason, {**properties, "level": level})
+        if level is not None and wanted is not None:
+            omissions.look_up(level, wanted, row)
 
 
 def _points(x: list[float], y: list[float]) -> Floats:

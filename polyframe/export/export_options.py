@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.levels import AnyLevel, Level, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
 
 #: Every format and the module that writes it, which is imported late.
@@ -43,7 +44,12 @@ class ExportOptions:
         "panoptes-csv",
         "geojson",
     )
-    level: int | None = _option("one contour level, from 1", int, "geojson", *_OF_IMAGES)
+    level: AnyLevel | None = _option(
+        "one contour level: a number of marks, such as 3, or a share of each cluster's marks, such as 50%",
+        Level,
+        "geojson",
+        *_OF_IMAGES,
+    )
     classifications: AnyPath | None = _option(
         "classification export, which records the sizes of the images", Path, *_OF_IMAGES
     )
@@ -66,9 +72,13 @@ class ExportOptions:
                 raise UsageError(f"{f.name}: {short_repr(value)} is not a string")
             if kind is Path:
                 local_path(value, f.name)
-        level = self.level
-        if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
-            raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
+            if kind is Level:
+                parse_level(value)
+
+    @property
+    def level_to_read(self) -> Level | None:
+        """The level, None for all of them."""
+        return None if self.level is None else parse_level(self.level)
 
     def check_for(self, to: str) -> None:
         """Raise a UsageError for an option that the format does not use."""

@@ -6,6 +6,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.choices import ExportFormat
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.levels import AnyLevel
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
@@ -21,7 +22,7 @@ def export(
     path: AnyPath,
     *,
     what: What | None = None,
-    level: int | None = None,
+    level: AnyLevel | None = None,
     classifications: AnyPath | None = None,
     image_size: str | None = None,
     image_name: str | None = None,
@@ -39,7 +40,7 @@ def export(
         The file to write, or the folder for formats of several files; existing files are replaced.
     {options}
     say : callable, optional
-        Receives notes, for example about omitted shapes.
+        Receives notes, for example about omitted shapes and clusters without the level.
 
     Returns
     -------

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from polyframe.core.callbacks import Say
+from polyframe.core.levels import Level, MissingLevels
 
 _MOST_LISTED: Final = 5
 
@@ -12,8 +13,6 @@ NO_AREA: Final = "have no area"
 OUTSIDE: Final = "have no area within their image"
 NO_PIXEL: Final = "cover the centre of no pixel of their image"
 COVERED: Final = "are covered by smaller ones"
-NO_LEVEL: Final = "do not reach the level"
-THINNED: Final = "have the level, but it was not written (max_levels)"
 
 
 @dataclass
@@ -26,10 +25,13 @@ class Omissions:
         By reason, the names of the first shapes.
     counts : dict of str to int
         By reason, the number of shapes.
+    missing : MissingLevels or None
+        How many clusters do not have the chosen level.
     """
 
     names: dict[str, list[str]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    missing: MissingLevels | None = None
 
     def add(self, reason: str, properties: Mapping[str, Any]) -> None:
         """Count a shape.
@@ -37,7 +39,7 @@ class Omissions:
         Parameters
         ----------
         reason : str
-            One of the reasons above.
+            One of the reasons above, or one of `MissingLevels`.
         properties : mapping
             `subject_id`, `frame`, `tool`, `cluster_label` and perhaps `level`.
         """
@@ -48,8 +50,28 @@ class Omissions:
             frame = f"subject {properties['subject_id']} frame {properties['frame']}"
             names.append(f"{frame} {properties['tool']} cluster {properties['cluster_label']}{level}")
 
+    def look_up(self, level: Level, number: int, row: Mapping[str, Any]) -> None:
+        """Count a cluster of which one level is exported.
+
+        Parameters
+        ----------
+        level : Level
+        number : int
+            Its number in this cluster.
+        row : mapping
+            A row of the table contours.
+        """
+        if self.missing is None:
+            self.missing = MissingLevels(level)
+        reason = self.missing.look_up(number, row["number_of_contours"], row["contours_level"])
+        if reason:
+            self.add(reason, {**row, "level": number})
+
     def report(self, say: Say) -> None:
-        """Report how many shapes are omitted and why, with the names of the first ones."""
+        """Report how many shapes or clusters are omitted and why, with the names of the first ones."""
         for reason, number in self.counts.items():
             more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
-            say(f"omitted {number} shapes that {reason}: {', '.join(self.names[reason])}{more}")
+            what = f"omitted {number} shapes that {reason}"
+            if self.missing and reason in self.missing.counts:
+                what = self.missing.note(reason)
+            say(f"{what}: {', '.join(self.names[reason])}{more}")

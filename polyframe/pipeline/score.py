@@ -6,6 +6,7 @@ import polars as pl
 
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ScoredTable
+from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import configure, settings_from_arguments
@@ -18,7 +19,7 @@ def score(
     gold: Gold,
     *,
     what: ScoredTable | None = None,
-    level: int | None = None,
+    level: AnyLevel | None = None,
     min_iou: float | None = None,
     task: str | Iterable[str] | None = None,
     tool: int | Iterable[int] | None = None,
@@ -41,8 +42,9 @@ def score(
     what : {"reductions", "contours", "marks"}, optional
         What to score. Default: reductions, or contours with `level`. Marks are matched for each
         classification, and scored for each volunteer too.
-    level : int, optional
-        The contour level, from 1.
+    level : int or str, optional
+        The contour level: a number of marks, such as 3, or a share of the marks of each cluster, such as
+        `50%`.
     min_iou : float, optional
         The least IoU of a match (0 <= min_iou <= 1). Default: 0.5.
     task, tool
@@ -71,6 +73,7 @@ def score(
     >>> pf.score("out", "data/expert.geojson")  # doctest: +SKIP
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
-    options = ScoreOptions(what, level, 0.5 if min_iou is None else min_iou)
+    chosen_level = None if level is None else parse_level(level)
+    options = ScoreOptions(what, chosen_level, 0.5 if min_iou is None else min_iou)
     configured = configure(None, chosen, say)
     return score_output(local_path(output, "output"), gold, options, configured, say)

@@ -16,6 +16,7 @@ from polyframe.consensus.score.outlines import KeyedOutlines
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.levels import Level, MissingLevels
 from polyframe.core.settings import Settings
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.of_output import (
@@ -39,8 +40,8 @@ class ScoreOptions:
     ----------
     what : {"reductions", "contours", "marks"} or None
         None is reductions, or contours with a level.
-    level : int or None
-        The contour level, from 1.
+    level : Level or None
+        The contour level.
     min_iou : float
         The least IoU of a match.
 
@@ -51,7 +52,7 @@ class ScoreOptions:
     """
 
     what: ScoredTable | None
-    level: int | None
+    level: Level | None
     min_iou: float
 
     def __post_init__(self) -> None:
@@ -60,8 +61,6 @@ class ScoreOptions:
         if self.what is not None and not (isinstance(self.what, str) and self.what in choices):
             raise UsageError(f"what: {short_repr(self.what)} is not one of {', '.join(choices)}")
         level = self.level
-        if level is not None and (isinstance(level, bool) or not isinstance(level, int) or level < 1):
-            raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
         if level is not None and self.what not in (None, "contours"):
             raise UsageError(f"level: {self.what} have no levels; omit it, or score contours")
         if level is None and self.what == "contours":
@@ -119,8 +118,10 @@ def score_output(
             comparison = _compare_marks(tables, classifications, expert, settings, options.min_iou)
             return score_table(comparison, "marks")
         check_gold_apart(str(output), classifications, expert, settings)
-        read = _reductions if options.level is None else _contours
-        clusters, scored = read(tables, subjects, settings, options.level, say)
+        if options.level is None:
+            clusters, scored = _reductions(tables, subjects, settings)
+        else:
+            clusters, scored = _contours(tables, subjects, settings, options.level, say)
         _note_other_tools(clusters, expert, say)
         return score_table(compare_clusters(clusters, expert.outlines, options.min_iou), scored)
 
@@ -149,9 +150,7 @@ def _compare_marks(
     return compare_marks(outlines, volunteers, expert.outlines, min_iou)
 
 
-def _reductions(
-    tables: OutputTables, subjects: list[int], settings: Settings, _level: int | None, _say: Say
-) -> tuple[KeyedOutlines, str]:
+def _reductions(tables: OutputTables, subjects: list[int], settings: Settings) -> tuple[KeyedOutlines, str]:
     columns = [*_KEYS, "area", "average_type", "geometry"]
     rows = selected_marks(rows_of_subjects(tables, "reductions", subjects, columns), settings)
     types = rows["average_type"].unique().sort().to_list() or [settings.average_type]
@@ -159,14 +158,18 @@ def _reductions(
 
 
 def _contours(
-    tables: OutputTables, subjects: list[int], settings: Settings, level: int | None, say: Say
+    tables: OutputTables, subjects: list[int], settings: Settings, level: Level, say: Say
 ) -> tuple[KeyedOutlines, str]:
     rows = selected_marks(rows_of_subjects(tables, "contours", subjects), settings)
-    n_without = rows.filter(~pl.col("contours_level").list.contains(level)).height
-    if n_without:
-        clusters = f"{n_without:,} of {rows.height:,} clusters of these subjects"
-        say(f"{clusters} have no level {level}, so their objects count as missed")
-    return _outlines(explode_levels(rows).filter(pl.col("level") == level)), f"level {level}"
+    wanted = level.numbers(rows["clusters_count"])
+    missing = MissingLevels(level)
+    for columns in zip(wanted, rows["number_of_contours"], rows["contours_level"].to_list(), strict=True):
+        missing.look_up(*columns)
+    for note in missing.notes("clusters of these subjects"):
+        say(f"{note}, so their objects count as missed")
+    levels = explode_levels(rows)
+    is_wanted = levels["level"] == pl.Series(level.numbers(levels["clusters_count"]), dtype=pl.Int32)
+    return _outlines(levels.filter(is_wanted)), str(level)
 
 
 def _outlines(rows: pl.DataFrame) -> KeyedOutlines:

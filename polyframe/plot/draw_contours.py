@@ -1,6 +1,7 @@
 """Draw the contours of clusters: all levels as a heat map, or one level."""
 
 import itertools
+from collections.abc import Iterable
 from typing import Any, Final
 
 import shapely
@@ -15,8 +16,8 @@ from matplotlib.ticker import PercentFormatter
 
 from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
-from polyframe.core.errors import PolyframeError, UsageError, short_repr
-from polyframe.core.scalar_checks import as_builtin, is_integer
+from polyframe.core.errors import PolyframeError
+from polyframe.core.levels import AnyLevel, Level, MissingLevels, parse_level
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
@@ -88,7 +89,7 @@ def agreement(
 
 
 def level(
-    group: MarkGroup, ax: Axes, *, level: int, image: ImageArray | None = None, title: str | None = None
+    group: MarkGroup, ax: Axes, *, level: AnyLevel, image: ImageArray | None = None, title: str | None = None
 ) -> Axes:
     """Draw one contour level of every cluster over its marks, which are faint.
 
@@ -96,9 +97,9 @@ def level(
     ----------
     group, ax, image, title
         As for `polyframe.plot.marks`.
-    level : int
-        At least 1: the region where at least so many marks of a cluster overlap. The legend mentions clusters
-        without this level.
+    level : int or str
+        The region where at least so many marks of a cluster overlap, such as 3, or a share of its marks, such
+        as `50%`. The legend mentions clusters without this level.
 
     Returns
     -------
@@ -108,46 +109,52 @@ def level(
     Raises
     ------
     UsageError
-        If level is below 1.
+        If the level is not valid.
     PolyframeError
         If the output directory has no table of contours.
     """
-    level = check_level(level)
+    chosen = parse_level(level)
     on_image = image is not None
     set_up_axes(ax, group, image)
     mark_lines(ax, group, on_image=on_image, faint=True)
-    notes, highest = {}, 0
+    notes, highest, n_with = {}, 0, 0
     for cluster in group.clusters:
         levels = _levels(cluster)
         top = cluster.highest_level or max(levels, default=0)
         highest = max(highest, top)
-        if level in levels:
-            outline(ax, levels[level], cluster.label, on_image=on_image, gid="level")
-            notes[cluster.label] = f"level {level} of {top}"
-        elif level <= top:
-            notes[cluster.label] = f"level {level} not written (max_levels)"
+        number = chosen.number(cluster.n_marks)
+        n_with += number <= top
+        if number in levels:
+            outline(ax, levels[number], cluster.label, on_image=on_image, gid="level")
+            notes[cluster.label] = f"level {number} of {top}"
+        elif number <= top:
+            notes[cluster.label] = f"level {number} not written (max_levels)"
         else:
             notes[cluster.label] = f"only {format_count(top, 'level')}"
     if not group.clusters:
         write_note(ax, "no clusters, so no contours")
-    elif highest < level:
-        write_note(ax, f"no cluster has level {level}; the highest is {highest}")
+    elif not n_with:
+        write_note(ax, f"no cluster has {chosen}; the highest is {highest}")
     cluster_legend(ax, group, on_image=on_image, notes=notes)
-    set_title_lines(ax, [level_title(level), heading(group), counts(group)] if title is None else [title])
+    set_title_lines(ax, [level_title(chosen), heading(group), counts(group)] if title is None else [title])
     return ax
 
 
-def check_level(level: int) -> int:
-    """Return a level as an int, or raise a UsageError."""
-    level = as_builtin(level)
-    if not is_integer(level) or level < 1:
-        raise UsageError(f"level: {short_repr(level)} is not an integer from 1")
-    return level
-
-
-def level_title(level: int) -> str:
+def level_title(level: Level) -> str:
     """Return the title of a contour level."""
-    return f"Contour level {level}: where at least {format_count(level, 'mark')} of a cluster overlap"
+    least = level.text if level.count is None else format_count(level.count, "mark")
+    of_marks = "the marks of a cluster" if level.count is None else "a cluster"
+    return f"Contour {level}: where at least {least} of {of_marks} overlap"
+
+
+def missing_level_notes(groups: Iterable[MarkGroup], level: Level) -> list[str]:
+    """Return how many clusters of some groups do not have a level, and why."""
+    missing = MissingLevels(level)
+    for cluster in itertools.chain.from_iterable(group.clusters for group in groups):
+        levels = _levels(cluster)
+        highest = cluster.highest_level or max(levels, default=0)
+        missing.look_up(level.number(cluster.n_marks), highest, levels)
+    return missing.notes()
 
 
 def _levels(cluster: MarkCluster) -> dict[int, Floats]:

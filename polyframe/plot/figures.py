@@ -9,12 +9,15 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from polyframe.core.atomic_files import write_bytes
+from polyframe.core.callbacks import Say
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
+from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, as_list, file_ending, local_path, type_name
+from polyframe.core.notes import show as show_note
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
-from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, check_level, level_title
+from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, level_title, missing_level_notes
 from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
@@ -35,9 +38,10 @@ def subject_figure(
     groups: Sequence[MarkGroup],
     *,
     show: Sequence[str] = KINDS,
-    level: int | None = None,
+    level: AnyLevel | None = None,
     images: Mapping[int, ImageArray] | None = None,
     width: int = WIDTH,
+    say: Say | None = None,
 ) -> Figure:
     """Draw the groups of a subject side by side.
 
@@ -48,12 +52,15 @@ def subject_figure(
     show : sequence of str
         The drawings of each group: `marks`, `averages`, `agreement`. If there are several, each group has a
         row; else the groups are side by side.
-    level : int, optional
-        Draw this contour level too.
+    level : int or str, optional
+        Draw this contour level too: a number of marks, such as 3, or a share of the marks of each cluster,
+        such as `50%`.
     images : mapping of int to array, optional
         The image of each frame; frames without one are white.
     width : int
         Width of the picture in pixels, at 120 pixels per inch; the height follows.
+    say : callable, optional
+        Receives a note about clusters without the level.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def subject_figure(
     Raises
     ------
     UsageError
-        If there is nothing to show, or level is below 1.
+        If there is nothing to show, or the level is not valid.
     PolyframeError
         If contours are missing, or there are more than 40 rows.
     """
@@ -70,12 +77,12 @@ def subject_figure(
     for group in groups:
         check_group(group)
     kinds = [*dict.fromkeys(map(str, as_list(show))), *(["level"] if level is not None else [])]
-    if level is not None:
-        level = check_level(level)
+    chosen_level = None if level is None else parse_level(level)
     images = {} if images is None else images
     if not isinstance(images, Mapping):
         raise UsageError(f"images: expected a mapping of frames to images, got {type_name(images)}")
-    unknown = [kind for kind in kinds if kind not in (*KINDS, "level")]
+    known = KINDS if level is None else (*KINDS, "level")
+    unknown = [kind for kind in kinds if kind not in known]
     if unknown or not kinds or not groups:
         raise UsageError(
             f"show: {short_repr(unknown or list(groups))} cannot be shown; choose from {', '.join(KINDS)}"
@@ -95,11 +102,11 @@ def subject_figure(
             "marks": "Volunteers' outlines",
             "averages": averages_title(group),
             "agreement": AGREEMENT_TITLE,
-            "level": level_title(level or 1),
+            "level": level_title(chosen_level) if chosen_level else "",
         }
         title = titles[kind] if row_per_group else None
-        if kind == "level":
-            draw_level(group, ax, level=level or 0, image=image, title=title)
+        if kind == "level" and level is not None:
+            draw_level(group, ax, level=level, image=image, title=title)
         else:
             {"marks": marks, "averages": averages, "agreement": agreement}[kind](
                 group, ax, image=image, title=title
@@ -109,6 +116,9 @@ def subject_figure(
     if row_per_group:
         headers = [f"{heading(group)}: {counts(group)}" for group in groups]
     arrange(figure, rows, headers)
+    if chosen_level:
+        for note in missing_level_notes(groups, chosen_level):
+            (show_note if say is None else say)(note)
     return figure
 
 
@@ -180,7 +190,7 @@ def toy_figure(
     *,
     eps: Sequence[float] = (0.1, 0.2, 0.3, 0.4),
     min_samples: Sequence[int] = (2, 4, 6, 8),
-    averages: Sequence[AverageType] = ("median", "union", "intersection", "last"),
+    averages: Sequence[AverageType] = ("median", "majority", "union", "intersection"),
     width: int = WIDTH,
 ) -> Figure:
     """Show the effect of settings on toy clusters: a row each for `eps`, `min_samples` and the averages.

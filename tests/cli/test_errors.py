@@ -150,7 +150,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         (f"run {EXPORT} --eps 2 -o x", "eps must be > 0 and <= 1 (got 2.0)", 2),
         (f"run {EXPORT} --workflow-version latest -o x", "`13.19` (exactly this version)", 2),
         (f"run {EXPORT} --volunteers hash -o x", "environment variable POLYFRAME_VOLUNTEERS_KEY", 2),
-        ("export out --to geojson --level 0 -o x", "level: 0 is not an integer from 1", 2),
+        ("export out --to geojson --level 0 -o x", "level: '0' is neither a number of marks from 1", 2),
         ("export out --to geojson --image-size 5x5 -o x", "omit it for geojson", 2),
         ("export out --to coco --image-size 5 -o x", "is not WIDTHxHEIGHT, such as 1024x768", 2),
         ("synth x.csv --repeats 7", "repeats must be >= 0 and <= 1 (got 7.0)", 2),

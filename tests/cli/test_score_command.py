@@ -79,7 +79,7 @@ def test_quiet_prints_nothing_and_writes_the_table(out: Path, tmp_path: Path, po
             "x.txt: the name of a table must end in .csv or .parquet",
         ),
         (["--gold", "gold.geojson", "-o", "out/labels/x.csv"], 2, "belongs to the tables in"),
-        (["--gold", "gold.geojson", "--level", "0"], 2, "level: 0 is not an integer from 1"),
+        (["--gold", "gold.geojson", "--level", "0"], 2, "level: '0' is neither a number of marks from 1"),
         (["--gold", "gold.geojson", "--min-iou", "2"], 2, "min_iou must be >= 0 and <= 1 (got 2.0)"),
         (["--gold", "gold.geojson", "--what", "labels"], 2, "Invalid value for '--what'"),
         (["--gold", "gold.geojson", "-q", "--json"], 2, "--quiet prints nothing"),

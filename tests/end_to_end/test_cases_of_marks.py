@@ -319,8 +319,24 @@ def test_clusters_without_the_level_are_counted_and_named(
     level = int(rows["number_of_contours"].max()) + 1  # type: ignore[arg-type]
     notes = notes_of_export(polyframe, exported, to, tmp_path / "to", "--level", level)
     (note,) = [note for note in notes if "level" in note]
-    assert note.startswith(f"omitted {rows.height} shapes that do not reach the level: subject 501 frame 0 ")
+    n = rows.height
+    assert note.startswith(f"{n} of {n} clusters have no level {level}: subject 501 frame 0 ")
     assert note.endswith(f"level {level}, and 1 more")
+
+
+@pytest.mark.parametrize("to", ["geojson", "coco", "labelstudio", "masks"])
+def test_a_share_of_the_marks_as_a_level(to: str, exported: Path, tmp_path: Path) -> None:
+    rows = pf.scan(exported, "contours").collect()
+    wanted = -(-3 * rows["clusters_count"] // 4)
+    without = int((wanted > rows["number_of_contours"]).sum())
+    notes: list[str] = []
+    pf.export(exported, to, tmp_path / "share", level="75%", say=notes.append)
+    counted = [note.split(":")[0] for note in notes if "level 75%" in note]
+    assert counted == ([f"{without} of {rows.height} clusters have no level 75%"] if without else [])
+    if to == "geojson":
+        features = json.loads((tmp_path / "share").read_text())["features"]
+        levels = [feature["properties"]["level"] for feature in features]
+        assert levels == wanted.filter(wanted <= rows["number_of_contours"]).to_list()
 
 
 def test_a_mask_names_the_shapes_without_pixels(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_only_contours_are_rebuilt_with_another_number(export: Path, tmp_path: P
 def test_exports_look_levels_up(thinned: Path, tmp_path: Path) -> None:
     notes: list[str] = []
 
-    def levels(level: int | None) -> list[tuple[int, float]]:
+    def levels(level: int | str | None) -> list[tuple[int, float]]:
         (done,) = pf.export(
             thinned, "geojson", tmp_path / "x", what="contours", level=level, say=notes.append
         )
@@ -98,7 +98,13 @@ def test_exports_look_levels_up(thinned: Path, tmp_path: Path) -> None:
     assert levels(2) == []
     assert "not written (max_levels)" in notes[-1]
     assert levels(8) == []
-    assert "do not reach the level" in notes[-1]
+    assert notes[-1].startswith("1 of 1 clusters have no level 8: subject ")
+    assert levels("50%") == [(4, 100)]
+    assert levels("57%") == [(4, 100)]
+    assert levels("58%") == []
+    assert notes[-1].startswith(
+        "1 of 1 clusters have level 58%, but it was not written (max_levels): subject "
+    )
 
 
 def test_pictures_look_levels_up(thinned: Path) -> None:

@@ -68,7 +68,7 @@ def test_an_empty_intersection_has_no_geometry(tmp_path: Path) -> None:
 
 
 def test_invalid_calls_are_errors(out: Path, small_export: Path, tmp_path: Path) -> None:
-    with pytest.raises(pf.UsageError, match="not an integer from 1"):
+    with pytest.raises(pf.UsageError, match="level: 0 is neither a number of marks from 1"):
         pf.export(out, "geojson", tmp_path / "x", level=0)
     with pytest.raises(pf.UsageError, match="reductions have no levels"):
         pf.export(out, "geojson", tmp_path / "x", level=1, what="reductions")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 import shapely
-from exports import ROOT, drawing, export_row, square
+from exports import drawing, export_row, square
 from gold_cases import (
     expert_coco,
     expert_geojson,
@@ -102,6 +102,10 @@ def test_a_contour_level(out: Path) -> None:
         missed = "2 of 2 clusters of these subjects have no level 3, so their objects count as missed"
         assert (missed in notes) == (n_predicted == 0)
     assert pf.score(out, gold, what="contours", level=2).equals(pf.score(out, gold, level=2))
+    for share, level in (("50%", 1), ("50.1%", 2), ("100%", 2)):
+        row = everything(pf.score(out, gold, level=share))
+        assert row.pop("scored") == f"level {share}"
+        assert row.items() <= everything(pf.score(out, gold, level=level)).items()
 
 
 def test_our_own_exports_score_perfectly(out: Path, tmp_path: Path) -> None:
@@ -117,6 +121,19 @@ def test_our_own_exports_score_perfectly(out: Path, tmp_path: Path) -> None:
     pf.export(out, "geojson", tmp_path / "all.geojson", what="contours")
     with pytest.raises(pf.PolyframeError, match="several contour levels of each cluster; export one of them"):
         pf.score(out, tmp_path / "all.geojson")
+
+
+def test_exported_shares_are_one_level_of_each_cluster(tmp_path: Path) -> None:
+    rows = [
+        export_row(10 * subject + volunteer, drawing(square(volunteer, 0)), subject_ids=subject)
+        for subject, volunteers in ((1, 3), (2, 5))
+        for volunteer in range(volunteers)
+    ]
+    pf.run(write_rows(tmp_path / "export.csv", rows), tmp_path / "out", jobs=1, engine="shapely")
+    pf.export(tmp_path / "out", "geojson", tmp_path / "half.geojson", level="50%")
+    row = everything(pf.score(tmp_path / "out", tmp_path / "half.geojson", level="50%"))
+    assert (row["scored"], row["n_gold"], row["recall"], row["gold_iou"]) == ("level 50%", 2, 1, 1)
+    assert everything(pf.score(tmp_path / "out", tmp_path / "half.geojson", level=2))["gold_iou"] < 1
 
 
 def test_the_rows_of_the_output_that_are_marked_as_gold_standard(tmp_path: Path) -> None:
@@ -269,8 +286,8 @@ def test_the_output_is_not_changed(out: Path) -> None:
     [
         ({"what": "labels"}, "what: 'labels' is not one of reductions, contours, marks"),
         ({"what": ["marks"]}, "what: ['marks'] is not one of"),
-        ({"level": 0}, "level: 0 is not an integer from 1"),
-        ({"level": True}, "level: True is not an integer from 1"),
+        ({"level": 0}, "level: 0 is neither a number of marks from 1"),
+        ({"level": True}, "level: True is neither a number of marks from 1"),
         ({"level": 2, "what": "marks"}, "level: marks have no levels"),
         ({"what": "contours"}, "choose one of their levels with level, such as --level 3"),
         ({"min_iou": 1.5}, "min_iou must be >= 0 and <= 1 (got 1.5)"),
@@ -292,14 +309,6 @@ def test_missing_tables(tmp_path: Path, small_export: Path, polyframe: Callable[
     assert everything(pf.score(tmp_path / "out", gold, what="marks"))["n_gold"] > 0
     with pytest.raises(pf.PolyframeError, match="no such directory"):
         pf.score(tmp_path / "nowhere", gold)
-
-
-@pytest.fixture(scope="session")
-def bu_bil() -> Path:
-    folder = ROOT.parent / "shared" / "bu-bil"
-    if not folder.is_dir():
-        pytest.skip("the images with an expert's outlines are missing: put them into ../shared/bu-bil")
-    return folder
 
 
 @pytest.mark.slow

@@ -167,6 +167,25 @@ def test_a_level_is_drawn_for_clusters_that_have_it(ax: Axes) -> None:
     assert title(ax).startswith("Contour level 3: where at least 3 marks of a cluster overlap")
 
 
+def test_a_share_is_another_level_in_clusters_of_other_sizes(ax: Axes) -> None:
+    group = squares_group(3)
+    clusters = [
+        dataclasses.replace(cluster, n_marks=n_marks)
+        for cluster, n_marks in zip(group.clusters, (3, 2, 9), strict=True)
+    ]
+    pf.plot.level(dataclasses.replace(group, clusters=clusters), ax, level="50%")
+    assert [patch.get_xy().tolist() for patch in patches(ax, "level")] == [
+        box(1, 1, 9).tolist(),
+        box(20, 0, 10).tolist(),
+    ]
+    assert legend(ax)[:3] == [
+        "cluster 0: 3 marks, level 2 of 3",
+        "cluster 1: 2 marks, level 1 of 3",
+        "cluster 2: 9 marks, only 3 levels",
+    ]
+    assert title(ax).startswith("Contour level 50%: where at least 50% of the marks of a cluster overlap")
+
+
 def test_a_too_high_level_gives_a_note(ax: Axes) -> None:
     pf.plot.level(squares_group(1), ax, level=9)
     assert not patches(ax, "level")

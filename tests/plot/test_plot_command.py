@@ -100,6 +100,20 @@ def test_drawings_can_be_chosen(example: Path, monkeypatch: pytest.MonkeyPatch, 
         pf.plot.subject_figure(groups, show=[])
 
 
+def test_clusters_without_the_level_are_counted(small: Path, tmp_path: Path, polyframe: Call) -> None:
+    groups = pf.plot.read_groups(small, 1)
+    clusters = sum(len(group.clusters) for group in groups)
+    missing = f"polyframe: {clusters} of {clusters} clusters have no level 99\n"
+    for level, note in (("100%", ""), ("99", missing)):
+        done = polyframe("plot", small, "--subject", 1, "--level", level, "-o", tmp_path / "x.png")
+        assert (done.code, done.err) == (0, note)
+    notes: list[str] = []
+    pf.plot.subject_figure(groups, show=["marks"], level=99, say=notes.append)
+    assert notes == [missing.removeprefix("polyframe: ").strip()]
+    with pytest.raises(UsageError, match="choose from marks, averages, agreement"):
+        pf.plot.subject_figure(groups, show=["level"])
+
+
 def _panels(figure) -> list:
     return [ax for ax in figure.axes if ax.get_label().startswith("panel")]
 
@@ -155,7 +169,7 @@ def test_an_unknown_subject_is_an_error_with_the_subjects_that_have_marks(
         (["OUT", "--subject", "1", "--subjects", "s.csv", "-o", "x.png"], "--subjects needs --images"),
         (["OUT", "--subject", "1", "--image", "a", "--images", "b", "-o", "x.png"], "choose one of"),
         (["OUT", "--subject", "4", "--image", "a.png", "-o", "x.png"], "add --frame N"),
-        (["OUT", "--subject", "1", "--level", "0", "-o", "x.png"], "--level"),
+        (["OUT", "--subject", "1", "--level", "0", "-o", "x.png"], "level: '0' is neither a number of marks"),
         (["OUT", "--subject", str(2**63), "-o", "x.png"], "--subject"),
         (["OUT", "--subject", "1", "--width", "200", "-o", "x.png"], "200 pixels are too few"),
     ],

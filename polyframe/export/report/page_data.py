@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from polyframe.core.colours import HEAT_STEPS
+from polyframe.core.levels import Level
 from polyframe.export.report.backgrounds import Background, ImageSources
 from polyframe.export.report.svg_outlines import svg_paths
 from polyframe.export.report.worst_clusters import WorstClusters
@@ -23,7 +24,13 @@ _HIDDEN: Final = ("#", "//", "!")
 
 
 def page_data(
-    worst: WorstClusters, backgrounds: list[Background], sources: ImageSources, *, contours: bool
+    worst: WorstClusters,
+    backgrounds: list[Background],
+    sources: ImageSources,
+    outlines: pl.DataFrame | None = None,
+    level: Level | None = None,
+    *,
+    contours: bool,
 ) -> dict[str, Any]:
     """Return the data that the script of the page draws.
 
@@ -34,6 +41,10 @@ def page_data(
         One for each of `worst.images`.
     sources : ImageSources
         Contains the metadata of the subjects.
+    outlines : polars.DataFrame, optional
+        `x`, `y` of the outline of each cluster that is drawn with a thick line, by default its average.
+    level : Level, optional
+        The level of these outlines.
     contours : bool
         Whether the output has contours.
 
@@ -44,8 +55,9 @@ def page_data(
     """
     return {
         "contours": contours,
+        "level": None if level is None else str(level),
         "heat": HEAT_STEPS,
-        "clusters": _clusters(worst, backgrounds),
+        "clusters": _clusters(worst, backgrounds, outlines),
         "groups": _groups(worst, backgrounds),
         "images": {
             "subject": list(map(str, worst.images["subject_id"])),
@@ -62,7 +74,9 @@ def page_data(
     }
 
 
-def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, Any]:
+def _clusters(
+    worst: WorstClusters, backgrounds: list[Background], outlines: pl.DataFrame | None
+) -> dict[str, Any]:
     rows = worst.clusters
     image = worst.groups["image"].to_numpy()[rows["group"].to_numpy()]
     boxes = (
@@ -90,7 +104,8 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, 
         levels[cluster].append(path)
         numbers[cluster].append(number)
         areas[cluster].append(area)
-    averages = rows.select(x="clusters_x", y="clusters_y")
+    if outlines is None:
+        outlines = rows.select(x="clusters_x", y="clusters_y")
     return {
         "group": rows["group"].to_list(),
         "label": rows["cluster_label"].to_list(),
@@ -103,7 +118,7 @@ def _clusters(worst: WorstClusters, backgrounds: list[Background]) -> dict[str, 
         "needed": rows["classifications_needed"].to_list(),
         "votes": rows["details_votes"].to_list(),
         "place": rows["place"].to_list(),
-        "average": _paths(averages, image, backgrounds).to_list(),
+        "average": _paths(outlines, image, backgrounds).to_list(),
         "box": [
             None if box is None else _rounded(box, backgrounds[k].unit)
             for box, k in zip(boxes["box"], image, strict=True)

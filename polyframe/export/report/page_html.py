@@ -68,6 +68,7 @@ def page_html(
         "style": style,
         "script": script,
         "title": escape(f"{workflow}, {versions}"),
+        "line": escape(data["level"] or "averaged polygon"),
         "made": escape(f"polyframe {manifest.polyframe_version}"),
         "sources": escape(_listed(manifest.sources)),
         "tiles": _tiles(figures),

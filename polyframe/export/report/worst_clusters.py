@@ -23,7 +23,7 @@ class WorstClusters:
     ----------
     clusters : polars.DataFrame
         Rows of reductions without `geometry`, by consensus (lowest first), marks (most first) and keys; with
-        `group`, and `place` in the order of the keys.
+        `group`, `place` in the order of the keys, and `number_of_contours` of the table contours, if any.
     levels : polars.DataFrame
         `cluster`, `level`, `x`, `y`, `area` of every contour level in the table contours, in order; empty
         without that table.
@@ -85,6 +85,10 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         .with_row_index("place")
         .sort("cluster")
     )
+    if source.contains("contours"):
+        highest = scan(source.path, "contours").select(*_CLUSTER, "number_of_contours")
+        highest = highest.join(worst.lazy(), on=_CLUSTER, how="semi")
+        clusters = clusters.join(highest.collect(), on=_CLUSTER, how="left", maintain_order="left")
     return WorstClusters(
         clusters=clusters,
         levels=_levels(source, worst),

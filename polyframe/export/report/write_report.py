@@ -8,6 +8,7 @@ from typing import Final
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, file_ending, local_path
 from polyframe.core.notes import show
 from polyframe.core.scalar_checks import is_integer
@@ -21,6 +22,7 @@ from polyframe.export.report.backgrounds import (
     largest_side,
 )
 from polyframe.export.report.key_figures import key_figures
+from polyframe.export.report.level_outlines import level_outlines
 from polyframe.export.report.page_data import page_data
 from polyframe.export.report.page_html import page_html
 from polyframe.export.report.worst_clusters import worst_clusters
@@ -79,6 +81,7 @@ def report(
     subjects: AnyPath | None = None,
     images: AnyPath | None = None,
     classifications: AnyPath | None = None,
+    level: AnyLevel | None = None,
     limit: int = LIMIT,
     say: Say | None = None,
 ) -> Reported:
@@ -101,10 +104,13 @@ def report(
     classifications : path, optional
         The classification export, which records the sizes of the images. Without it the size is that of the
         image, or else the extent of the marks.
+    level : int or str, optional
+        Draw this contour level instead of the averaged polygon: a number of marks, such as 3, or a share of
+        the marks of each cluster, such as `50%`.
     limit : int
         Largest number of clusters, at least 1.
     say : callable, optional
-        Receives notes about files that are not images.
+        Receives notes about files that are not images and clusters without the level.
 
     Returns
     -------
@@ -113,10 +119,11 @@ def report(
     Raises
     ------
     UsageError
-        If the name does not end in `.html`, the limit is below 1, or there are images without subjects.
+        If the name does not end in `.html`, the limit or the level is not valid, or there are images without
+        subjects.
     PolyframeError
-        If the output has no reductions or changes meanwhile, a file cannot be read or written, or Pillow is
-        missing.
+        If the output has no reductions or, for a level, no contours, if it changes meanwhile, if a file
+        cannot be read or written, or if Pillow is missing.
 
     Examples
     --------
@@ -126,6 +133,7 @@ def report(
     say = show if say is None else say
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
+    chosen_level = None if level is None else parse_level(level)
     folder, target = local_path(output, "output"), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
     subjects, images, classifications = (
@@ -134,6 +142,8 @@ def report(
     )
     check_images(subjects, images)
     with open_tables(folder, "report") as source:
+        if chosen_level:
+            list(source.partitions([], contours=None))  # fails early if there is no such table
         with explain_damage(output):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         contours = source.contains("contours")
@@ -141,8 +151,13 @@ def report(
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))
+    outlines, missing = level_outlines(worst, chosen_level) if chosen_level else (None, None)
+    level_notes = missing.notes() if missing else []
+    for note in level_notes:
+        say(note)
     notes = [
         *_cluster_notes(worst.clusters.height, figures.clusters, contours=contours),
+        *(f"{note}." for note in level_notes),
         *_image_notes(
             backgrounds,
             len(embedded),
@@ -152,7 +167,7 @@ def report(
         "This file contains no names of volunteers. Marks are identified by classification_id and "
         "mark_index, as in the tables.",
     ]
-    data = page_data(worst, backgrounds, sources, contours=contours)
+    data = page_data(worst, backgrounds, sources, outlines, chosen_level, contours=contours)
     with atomic_text(target) as file:
         for piece in page_html(figures, notes, data, embedded):
             file.write(piece)

@@ -1,11 +1,14 @@
 """Read the outlines of an expert from GeoJSON, as `polyframe export --to geojson` writes it."""
 
-from typing import Any
+from typing import Any, Final
 
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.gold.named_outlines import NamedOutlines, OutlineList, number_of, ring_of
 from polyframe.pipeline.gold.project import Project, Skipped
+
+#: The properties that name a cluster. With `--level 50%` clusters have different levels, but one each.
+_CLUSTER: Final = ("workflow_id", "subject_id", "task", "frame", "tool", "cluster_label")
 
 
 def outlines_of_features(
@@ -32,7 +35,9 @@ def outlines_of_features(
     features = content.get("features") if content.get("type") == "FeatureCollection" else [content]
     if not isinstance(features, list):
         raise PolyframeError(f"{name}: the features of the FeatureCollection are not a list")
-    outlines, levels, named = OutlineList(), set(), False
+    outlines, named = OutlineList(), False
+    levels: dict[str, str] = {}
+    several = False
     for number, feature in enumerate(features, start=1):
         properties = feature.get("properties") if isinstance(feature, dict) else None
         properties = properties if isinstance(properties, dict) else {}
@@ -46,7 +51,8 @@ def outlines_of_features(
         if None not in (workflow, project.workflow_id) and workflow != project.workflow_id:
             skipped.add("features of another workflow", workflow)
             continue
-        levels.add(repr(properties.get("level")))
+        cluster, level = repr([properties.get(key) for key in _CLUSTER]), repr(properties.get("level"))
+        several |= levels.setdefault(cluster, level) != level
         tool = properties.get("tool")
         tool = tool if isinstance(tool, str) and tool else None
         outlines.images.add((subject, frame))
@@ -62,7 +68,7 @@ def outlines_of_features(
         outlines.add((subject, frame, tool), parts)
     if not named:
         raise PolyframeError(f"{name}: no feature has a property subject_id, which says where it belongs")
-    if len(levels) > 1:
+    if several:
         raise PolyframeError(
             f"{name}: contains several contour levels of each cluster; export one of them with --level"
         )

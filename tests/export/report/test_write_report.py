@@ -83,6 +83,33 @@ def test_clusters_are_worst_first_with_their_marks_and_contours(example: Path, e
             assert path.startswith(start.replace(" -", "-"))
 
 
+def test_a_contour_level_instead_of_the_averages(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    page = page_of(pf.report(example, tmp_path / "half.html", level="50%").path)
+    clusters = page.data["clusters"]
+    assert page.data["level"] == "level 50%"
+    for k, marks in enumerate(clusters["marks"]):
+        place = clusters["levelNumbers"][k].index(-(-marks // 2))
+        assert clusters["average"][k] == clusters["levels"][k][place]
+    assert "</span> level 50%</label>" in page.text
+    done = polyframe("report", example, "--level", 5, "-o", tmp_path / "five.html")
+    rows = table(example, "contours")
+    lower = rows.filter(pl.col("number_of_contours") < 5).height
+    note = f"{lower} of {rows.height} clusters have no level 5"
+    assert 0 < lower < rows.height
+    assert done.err.splitlines() == [f"polyframe: {note}"]
+    page = page_of(tmp_path / "five.html")
+    assert page.data["clusters"]["average"].count("") == lower
+    assert f"{note}." in [text for _, text in page.of("li")]
+
+
+def test_a_level_of_an_output_without_contours_is_an_error(tmp_path: Path, small_export: Path) -> None:
+    pf.run(small_export, tmp_path / "out", engine="shapely", jobs=1, contours=False)
+    with pytest.raises(pf.PolyframeError, match="polyframe contours"):
+        pf.report(tmp_path / "out", tmp_path / "a.html", level=2)
+    with pytest.raises(pf.UsageError, match=r"level: .half. is neither a number of marks"):
+        pf.report(tmp_path / "out", tmp_path / "a.html", level="half")
+
+
 def test_images_are_embedded_from_the_folder(example_page: Path) -> None:
     page = page_of(example_page)
     data = page.data["images"]

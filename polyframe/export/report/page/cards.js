@@ -25,7 +25,7 @@ function card(cluster) {
       make("span", { class: GROUPS.outliers[group] ? "some" : "" }, several(GROUPS.outliers[group], "outlier"))),
     make("p", { class: "facts" },
       make("span", { class: "tool" }, toolOf(cluster)), `, frame ${frameOf(cluster)}`,
-      CLUSTERS.average[cluster] ? null : ", empty average",
+      CLUSTERS.average[cluster] ? null : DATA.level ? `, no ${DATA.level}` : ", empty average",
       of > 1 ? ", " : null,
       of > 1 ? make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`) : null));
 }
