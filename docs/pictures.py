@@ -13,7 +13,7 @@ import polyframe as pf
 from polyframe.synthetic import ToyCluster, toy_cluster, toy_pair
 
 DATA: Final = Path(__file__).parent.parent / "data"
-AVERAGES: Final = ("median", "union", "intersection", "last")
+AVERAGES: Final = ("median", "majority", "union", "intersection")
 
 
 def draw_pictures(folder: Path) -> None:

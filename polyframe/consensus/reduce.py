@@ -156,7 +156,7 @@ def _stability_columns(clusters: Clusters, kept: Ints, figures: MembershipFigure
 
 
 def averaged_polygons(clusters: Clusters, settings: Settings) -> NDArray[Any]:
-    """Return the averaged polygon of each cluster, holes filled; empty for an empty intersection."""
+    """Return the averaged polygon of each cluster, holes filled; empty if it has no area."""
     return fill_holes(_averages(clusters, settings))
 
 
@@ -187,6 +187,15 @@ def _averages(clusters: Clusters, settings: Settings) -> NDArray[Any]:
         case "intersection":
             return engine_named(settings.engine).intersections(
                 polygons[clusters.members], clusters.member_offsets
+            )
+        case "majority":
+            place = np.empty(len(polygons), dtype=np.int64)
+            place[clusters.members] = np.arange(len(clusters.members))
+            return engine_named(settings.engine).majorities(
+                polygons[clusters.members],
+                clusters.member_offsets,
+                place[clusters.median],
+                None if clusters.crossings is None else (clusters.crossings, clusters.members),
             )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Literal
 
-AverageType = Literal["median", "union", "intersection", "last"]
+AverageType = Literal["median", "majority", "union", "intersection", "last"]
 RepeatFilter = Literal["first", "last", "all"]
 GoldStandard = Literal["use", "exclude"]
 #: How marks are clustered, and which clusters are split afterwards.

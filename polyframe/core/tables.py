@@ -239,7 +239,9 @@ REDUCTIONS: Final = Table(
         Column("threshold", pl.Float64, "clusters_count / n_classifications"),
         _CONSENSUS,
         Column(
-            "average_type", pl.String, "how the polygon was computed: median, union, intersection or last"
+            "average_type",
+            pl.String,
+            "how the polygon was computed: median, majority, union, intersection or last",
         ),
         Column("area", pl.Float64, "area of the averaged polygon, square pixels; 0 if it is empty"),
         Column(
@@ -393,7 +395,7 @@ SCORES: Final = Table(
             "scored",
             pl.String,
             "what was compared with the gold outlines: `marks`, an average such as `median`, or a contour "
-            "level such as `level 3`",
+            "level such as `level 3` or `level 50%`",
         ),
         Column("scope", pl.String, "what the row sums up: `all`, `tool` or, for marks, `volunteer`"),
         Column("tool", pl.String, "the tool; missing unless the scope is `tool`"),

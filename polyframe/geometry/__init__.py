@@ -9,6 +9,8 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 `polygon_parts`             largest part of a geometry, holes, what counts as an area
 `candidate_pairs`           pairs of marks that may be neighbours; `distances` computes their IoU distances
 `averages`                  one polygon per cluster, and its consensus
+`majority`                  areas of majority regions as sums over `memberships`; their outlines are those of
+                            `majority_outlines`
 `exact_contours`            agreement contours on a planar arrangement: `segment_intersections` finds where
                             outlines meet, `noding` cuts them into arcs, `arrangement` computes depths,
                             `level_tracing` and `level_polygonizing` give the largest part of each level
@@ -18,7 +20,8 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 `engines`                   GEOS or compiled: which functions compute areas, contours and averages
 `compiled`                  loops for numba: `intersection_areas` by plane sweep over a `slab_decomposition`;
                             `depth_walk` for contours, in steps: `outlines`, `crossings`, `event_order`,
-                            `arcs`, `degeneracies`, `level_curves`, `rings`, on exact `predicates`;
+                            `arcs`, `degeneracies`, `level_curves`, `weighted_level`, `rings`, on exact
+                            `predicates`;
                             `group_crossings` finds crossings once for areas and contours
 ==========================  ============================================================================
 """
@@ -28,6 +31,7 @@ from polyframe.geometry.raster import raster_contours
 from polyframe.geometry.single_cluster import (
     average_intersection,
     average_last,
+    average_majority,
     average_median,
     average_union,
     consensus,
@@ -38,6 +42,7 @@ from polyframe.geometry.single_cluster import (
 __all__ = [
     "average_intersection",
     "average_last",
+    "average_majority",
     "average_median",
     "average_union",
     "consensus",

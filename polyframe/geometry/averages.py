@@ -230,7 +230,7 @@ def _largest_common_parts(
     if np.any(uncertain):
         counts = np.where(uncertain, counts, 0)
         members = positions_of(starts[:-1][clusters], counts)
-        walked = load("depth_walk").walk_contours(polygons[members], offsets_of(counts), "last")
+        walked = load("depth_walk").walk_contours(polygons[members], offsets_of(counts), counts)
         exact = np.flatnonzero(uncertain & walked.verified & ~walked.may_have_holes)
         levels = np.diff(walked.offsets)
         chosen[exact] = shapely.Polygon()

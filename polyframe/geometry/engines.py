@@ -31,6 +31,7 @@ from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
+from polyframe.geometry.majority_outlines import cluster_majorities
 from polyframe.geometry.membership_arcs import cluster_memberships
 from polyframe.geometry.memberships import MembershipBlock
 
@@ -74,6 +75,15 @@ class Memberships(Protocol):
         """See `polyframe.geometry.membership_arcs.cluster_memberships`."""
 
 
+class Majorities(Protocol):
+    """A function that returns the majority outline of each cluster."""
+
+    def __call__(
+        self, polygons: Polygons, offsets: Ints, medians: Ints, known: KnownCrossings | None = None, /
+    ) -> Polygons:
+        """See `polyframe.geometry.majority_outlines.cluster_majorities`."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """The functions that depend on the engine; each takes the polygons of many clusters and their offsets.
@@ -94,6 +104,9 @@ class Engine:
         fourth are crossings, if they are known.
     unions, intersections : callable
         See `polyframe.geometry.averages`.
+    majorities : callable
+        See `polyframe.geometry.majority_outlines.cluster_majorities`. Its fourth argument are crossings, if
+        they are known.
     memberships : callable
         See `polyframe.geometry.membership_arcs.cluster_memberships`. Its third argument are crossings, if
         they are known.
@@ -108,6 +121,7 @@ class Engine:
     contour_rings: Callable[[Polygons, Ints, int | None, KnownCrossings | None], LevelRings]
     unions: Callable[[Polygons, Ints], Polygons]
     intersections: Callable[[Polygons, Ints], Polygons]
+    majorities: Majorities
     memberships: Memberships
     group_crossings: Callable[[Polygons, Ints], GroupCrossings] | None
 
@@ -163,6 +177,7 @@ def engine_named(name: str) -> Engine:
             lambda polygons, offsets, max_levels, _: cluster_contour_rings(polygons, offsets, max_levels),
             cluster_unions,
             cluster_intersections,
+            lambda polygons, offsets, medians, _=None: cluster_majorities(polygons, offsets, medians),
             lambda polygons, offsets, _=None: cluster_memberships(polygons, offsets),
             None,
         )
@@ -176,6 +191,7 @@ def engine_named(name: str) -> Engine:
         loops.compiled_contour_rings,
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
+        loops.compiled_cluster_majorities,
         load("membership_sums").walk_memberships,
         load("group_crossings").find_group_crossings,
     )

@@ -5,12 +5,17 @@ ignores them. Anything else (a MultiPolygon, an outline that crosses itself, a l
 error that names its index: to repair it, or to use only a part of it, would answer another question.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from polyframe.core.arrays import Floats
+
+#: Rounding errors in a matrix that are accepted.
+_ROUNDING = 1e-9
 
 #: How to make polygons of what is often passed instead.
 _ADVICE = {
@@ -86,6 +91,32 @@ def list_of_items(name: str, values: Any) -> list[Any]:
         kind = f"a {values.geom_type}" if isinstance(values, shapely.Geometry) else type(values).__name__
         raise ValueError(f"{name} is {kind}, expected a list")
     return list(values)
+
+
+def checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> Floats:
+    """Return a copy of a distance matrix with infinite distances as 1.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, not symmetric, not 0 on its diagonal, or contains anything but 0..1 and
+        infinity.
+    """
+    try:
+        distances = np.array(list(matrix) if isinstance(matrix, Iterator) else matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("a distance matrix is square and contains only numbers") from None
+    if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
+        raise ValueError(f"a distance matrix is square and not empty (got shape {distances.shape})")
+    distances[np.isposinf(distances)] = 1.0
+    if not np.allclose(distances, distances.T, rtol=0, atol=_ROUNDING):
+        raise ValueError("a distance matrix is symmetric and contains no NaN")
+    if np.any(np.abs(np.diagonal(distances)) > _ROUNDING):
+        raise ValueError("a distance matrix has 0 on its diagonal")
+    outside = distances[(distances < -_ROUNDING) | (distances > 1 + _ROUNDING)]
+    if len(outside):
+        raise ValueError(f"a distance matrix contains only 0 to 1 and infinity (got {outside[0]})")
+    return np.clip(distances, 0.0, 1.0)
 
 
 def _not_a_polygon(index: int, value: object) -> str:

@@ -58,7 +58,7 @@ class TracedLevels:
     Attributes
     ----------
     outlines : ndarray of shapely.Polygon, shape (k,)
-        Without holes; None if a level is doubtful.
+        Without holes; None if a level is doubtful or not wanted.
     areas : ndarray of float64, shape (k,)
         The areas of the whole levels, holes excluded.
     failed : ndarray of bool, shape (k,)
@@ -130,8 +130,11 @@ def levels_of(arrangement: Arrangement) -> Levels:
     return Levels(cluster[changes], level[changes], half_edge, np.cumsum(changes) - 1)
 
 
-def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
-    """Trace the curves of all levels and choose the largest part of each."""
+def trace_levels(arrangement: Arrangement, levels: Levels, wanted: Flags | None = None) -> TracedLevels:
+    """Trace the curves of all levels and choose the largest part of each.
+
+    If only some levels are wanted, the others have no outlines.
+    """
     count = len(levels.level)
     if not count:
         none = np.empty(0, dtype=np.bool_)
@@ -162,7 +165,8 @@ def trace_levels(arrangement: Arrangement, levels: Levels) -> TracedLevels:
     doubtful[owner[visits[number > 1] // stride]] = True
 
     outlines = np.full(count, None, dtype=object)
-    outlines[~doubtful] = _outlines(arrangement, levels, next_edge, curve, largest[~doubtful])
+    chosen = ~doubtful if wanted is None else ~doubtful & wanted
+    outlines[chosen] = _outlines(arrangement, levels, next_edge, curve, largest[chosen])
     met = np.flatnonzero(meeting >= 0)
     arrival = (levels.half_edge[met] + len(arrangement.cluster)) % len(arrangement.origin)
     uncertain = np.zeros(count, dtype=np.bool_)

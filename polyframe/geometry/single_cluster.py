@@ -5,7 +5,7 @@ calls the function that does the same for all clusters of a partition.
 """
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import Engine, engine_for
-from polyframe.geometry.input_checks import checked_marks, checked_polygons, list_of_items
+from polyframe.geometry.input_checks import (
+    checked_marks,
+    checked_matrix,
+    checked_polygons,
+    list_of_items,
+)
 from polyframe.geometry.polygon_parts import TIE
-
-#: Rounding errors in a matrix that are accepted.
-_ROUNDING = 1e-9
 
 
 def iou_distance_matrix(
@@ -117,7 +119,7 @@ def consensus(matrix: ArrayLike | Iterable[ArrayLike], *, engine: EngineName = "
     0.75
     """
     engine_for(engine, np.empty(0, dtype=object), is_quadratic=False)
-    distances = _checked_matrix(matrix)
+    distances = checked_matrix(matrix)
     if not len(distances):
         raise ValueError("a distance matrix is square and not empty (got shape (0, 0))")
     if len(distances) == 1:
@@ -233,15 +235,61 @@ def average_median(
     """
     marks = checked_polygons(polygons)
     engine_for(engine, marks, is_quadratic=False)
-    distances = _checked_matrix(matrix)
-    if len(marks) != len(distances):
-        raise ValueError(f"{len(marks)} polygons, but a matrix of {len(distances)}")
     present = np.flatnonzero(~shapely.is_missing(marks))
-    if not len(present):
-        return shapely.Polygon()
-    sums = distances.sum(axis=0)[present]
-    median: shapely.Polygon = marks[present[np.flatnonzero(sums <= sums.min() + TIE)[0]]]
+    place = _place_of_median(marks, present, matrix)
+    median: shapely.Polygon = marks[place] if len(present) else shapely.Polygon()
     return median
+
+
+def average_majority(
+    polygons: Iterable[shapely.Polygon | None],
+    matrix: ArrayLike | Iterable[ArrayLike] | None = None,
+    *,
+    engine: EngineName = "auto",
+) -> shapely.Polygon:
+    """Return the largest part of what more than half of the polygons cover, with its holes filled.
+
+    What exactly half of them cover belongs to it if the median is among them.
+
+    Parameters
+    ----------
+    polygons : iterable of n shapely.Polygon
+        Valid. None and empty polygons are ignored. A single polygon, and the median of two, is returned
+        unchanged.
+    matrix : array_like of float, shape (n, n), optional
+        Their IoU distances, to find the median of an even number of polygons, as for `average_median`. By
+        default they are computed.
+    engine : {"auto", "shapely", "compiled"}
+        As for `contours`.
+
+    Returns
+    -------
+    shapely.Polygon
+        The largest part by area without holes, the leftmost on ties. Empty if the region has no area, or if
+        there are no marks.
+
+    Raises
+    ------
+    ValueError
+        As for `average_median`.
+
+    Examples
+    --------
+    >>> from polyframe import geometry
+    >>> from shapely import box
+    >>> geometry.average_majority([box(0, 0, 4, 1), box(1, 0, 5, 1), box(2, 0, 6, 1)]).bounds
+    (1.0, 0.0, 5.0, 1.0)
+    """
+    marks = checked_polygons(polygons)
+    chosen = _ready_engine(engine, marks, is_quadratic=True)
+    present = np.flatnonzero(~shapely.is_missing(marks))
+    median = 0
+    if matrix is not None:
+        median = _place_of_median(marks, present, matrix)
+    elif len(present) and len(present) % 2 == 0:
+        median = _place_of_median(marks, present, iou_distance_matrix(marks, engine=engine))
+    majority: shapely.Polygon = chosen.majorities(marks, np.array([0, len(marks)]), np.array([median]))[0]
+    return majority
 
 
 def average_last(
@@ -340,30 +388,15 @@ def _ready_engine(name: EngineName, marks: NDArray[Any], *, is_quadratic: bool) 
     return engine
 
 
-def _checked_matrix(matrix: ArrayLike | Iterable[ArrayLike]) -> Floats:
-    """Return a copy of a distance matrix with infinite distances as 1.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not square, not symmetric, not 0 on its diagonal, or contains anything but 0..1 and
-        infinity.
-    """
-    try:
-        distances = np.array(list(matrix) if isinstance(matrix, Iterator) else matrix, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError("a distance matrix is square and contains only numbers") from None
-    if distances.ndim != 2 or distances.shape[0] != distances.shape[1]:
-        raise ValueError(f"a distance matrix is square and not empty (got shape {distances.shape})")
-    distances[np.isposinf(distances)] = 1.0
-    if not np.allclose(distances, distances.T, rtol=0, atol=_ROUNDING):
-        raise ValueError("a distance matrix is symmetric and contains no NaN")
-    if np.any(np.abs(np.diagonal(distances)) > _ROUNDING):
-        raise ValueError("a distance matrix has 0 on its diagonal")
-    outside = distances[(distances < -_ROUNDING) | (distances > 1 + _ROUNDING)]
-    if len(outside):
-        raise ValueError(f"a distance matrix contains only 0 to 1 and infinity (got {outside[0]})")
-    return np.clip(distances, 0.0, 1.0)
+def _place_of_median(marks: NDArray[Any], present: Ints, matrix: ArrayLike | Iterable[ArrayLike]) -> int:
+    """Return the index of the mark with the least summed distance, the first on ties; 0 without marks."""
+    distances = checked_matrix(matrix)
+    if len(marks) != len(distances):
+        raise ValueError(f"{len(marks)} polygons, but a matrix of {len(distances)}")
+    if not len(present):
+        return 0
+    sums = distances.sum(axis=0)[present]
+    return int(present[np.flatnonzero(sums <= sums.min() + TIE)[0]])
 
 
 def _number_volunteers(volunteers: list[Any]) -> Ints:

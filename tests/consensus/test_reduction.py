@@ -72,7 +72,8 @@ def test_consensus_worked_out_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("average", "area"), [("union", 2.25), ("intersection", 0.25), ("median", 1.0), ("last", 1.0)]
+    ("average", "area"),
+    [("union", 2.25), ("intersection", 0.25), ("median", 1.0), ("last", 1.0), ("majority", 0.75)],
 )
 def test_averages_of_the_four_squares(average: Any, area: float) -> None:
     reductions = pf.reduce(FOUR_SQUARES, eps=0.9, average_type=average).reductions
@@ -107,6 +108,21 @@ def test_empty_intersection() -> None:
     assert (row["clusters_count"], row["area"], row["clusters_x"], row["clusters_y"]) == (3, 0, [], [])
     assert shapely.from_wkb(row["geometry"]).equals(shapely.Polygon())
     assert pf.contours(chain, eps=0.8)["number_of_contours"].to_list() == [2]
+
+
+@pytest.mark.parametrize("engine", ["shapely", "compiled"])
+def test_majority_of_two_parts_and_of_none(engine: Any) -> None:
+    if engine == "compiled":
+        pytest.importorskip("numba", reason="the compiled loops need the extra `fast` (numba)")
+    settings: Any = {"eps": 1, "average_type": "majority", "engine": engine}
+    row = pf.reduce(polygons(box(0, 0, 4), box(3, 0, 4), box(6, 0, 4)), **settings).reductions.row(
+        0, named=True
+    )
+    assert (row["clusters_count"], row["area"]) == (3, 1)
+    assert (min(row["clusters_x"]), max(row["clusters_x"])) == (3, 4)
+    row = pf.reduce(polygons(box(0, 0), box(5, 0), box(9, 0)), **settings).reductions.row(0, named=True)
+    assert (row["clusters_count"], row["area"], row["clusters_x"], row["clusters_y"]) == (3, 0, [], [])
+    assert shapely.from_wkb(row["geometry"]).equals(shapely.Polygon())
 
 
 def test_a_volunteer_cannot_agree_with_themself() -> None:

@@ -322,3 +322,39 @@ def test_clusters_in_blocks(make_cluster, monkeypatch):
     assert np.all(walked.verified)
     for name in ("x", "y", "ring_offsets", "areas", "levels", "offsets", "available"):
         assert np.array_equal(getattr(walked.rings, name), getattr(expected.rings, name))
+
+
+def test_one_level_of_each_cluster(make_cluster):
+    stacks = [make_cluster(n, vertices=40, seed=n, snap=0.5) for n in (12, 3, 9, 5)]
+    stacks += [[], SQUARES, [box(0, 0, 1, 1), box(5, 0, 6, 1)], *(marks for marks, _ in STACKS.values())]
+    marks, offsets = together(stacks)
+    every = walk_contours(marks, offsets)
+    for level in (1, 2, 5, 13):
+        walked = walk_contours(marks, offsets, np.full(len(stacks), level))
+        has_level = np.diff(every.offsets) >= level
+        assert np.diff(walked.offsets).tolist() == has_level.astype(int).tolist()
+        assert walked.verified.tolist() == every.verified.tolist()
+        chosen = every.offsets[:-1][has_level] + level - 1
+        assert shapely.equals_identical(walked.polygons, every.polygons[chosen]).all()
+
+
+@pytest.mark.parametrize("enormous", [depth_walk.ENORMOUS, 0])
+def test_a_mark_that_counts_twice_is_like_a_second_copy_of_it(make_cluster, enormous):
+    rng = np.random.default_rng(4)
+    stacks = [[mark for mark in marks if mark] for marks, _ in STACKS.values()]
+    stacks += [make_cluster(n, vertices=25, seed=n, snap=snap) for n in (3, 6, 9) for snap in (0, 0.5, 4)]
+    stacks += [[grid_polygon(rng, rng.integers(2, 6)) for _ in range(rng.integers(1, 7))] for _ in range(60)]
+    stacks += [[box(0, 0, 1, 1), box(5, 0, 6, 1), box(9, 9, 12, 12)]]
+    stacks = [list(marks) for marks in stacks if len(marks)]
+    sizes = np.array([len(marks) for marks in stacks])
+    for _ in range(3):
+        levels = rng.integers(1, sizes + 1)
+        double = np.where(rng.random(len(sizes)) < 0.8, rng.integers(0, sizes), -1)
+        marks, offsets = together(stacks)
+        twice = np.where(double < 0, -1, offsets[:-1] + double)
+        walked = walk_contours(marks, offsets, levels, enormous=enormous, twice=twice)
+        copies = [[*one, one[k]] if k >= 0 else one for one, k in zip(stacks, double, strict=True)]
+        expected = walk_contours(*together(copies), levels)
+        assert walked.verified.all()
+        assert expected.verified.all()
+        check_equal(walked, expected)

@@ -92,6 +92,39 @@ def test_highest_levels_without_an_area_are_not_counted(monkeypatch):
     assert_same_levels_if_enormous(marks, 4, monkeypatch)
 
 
+def assert_same_level_if_enormous(marks, level, monkeypatch):
+    """Walk one level of a cluster, and again as if the cluster were enormous."""
+    arrays = marks, [0, len(marks)], np.array([level])
+    expected = walk_contours(*arrays)
+    monkeypatch.setattr(level_events, "_BLOCK", 2000)
+    walked = walk_contours(*arrays, enormous=0)
+    assert expected.verified.tolist() == walked.verified.tolist() == [True]
+    for field in fields(LevelRings):
+        np.testing.assert_array_equal(
+            getattr(walked.rings, field.name), getattr(expected.rings, field.name), err_msg=field.name
+        )
+    return len(walked.areas)
+
+
+@pytest.mark.parametrize("snap", [0, 0.5, 5])
+def test_one_level_of_an_enormous_cluster(make_cluster, monkeypatch, snap):
+    marks = make_cluster(20, vertices=25, seed=5, snap=snap)
+    twice = as_array([*marks, marks[7]])
+    for level in (1, 11, 20):
+        assert assert_same_level_if_enormous(marks, level, monkeypatch) == 1
+    assert assert_same_level_if_enormous(twice, 11, monkeypatch) == 1
+
+
+def test_a_level_that_an_enormous_cluster_does_not_have(monkeypatch):
+    apart = as_array([box(2 * k, 0, 2 * k + 1, 1) for k in range(6)])
+    assert assert_same_level_if_enormous(apart, 1, monkeypatch) == 1
+    assert assert_same_level_if_enormous(apart, 4, monkeypatch) == 0
+    touching = as_array([box(k, 0, k + 1, 1) for k in range(6)])
+    assert assert_same_level_if_enormous(touching, 2, monkeypatch) == 0
+    sliver = shapely.Polygon([(9 - 1e-15, 4), (12, 3), (12, 5)])
+    assert assert_same_level_if_enormous(as_array([box(0, 0, 9, 9), sliver]), 2, monkeypatch) == 0
+
+
 @pytest.mark.slow
 def test_hundreds_of_marks(make_cluster):
     marks = make_cluster(450, vertices=60, seed=2, snap=0.05)

@@ -18,6 +18,7 @@ from polyframe.geometry import polygons_from_paths
 from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.geometry.distances import pair_distances
 from polyframe.geometry.engines import engine_named
+from polyframe.geometry.polygon_parts import fill_holes
 
 ENGINES = ["shapely", "sweep"] if importlib.util.find_spec("numba") else ["shapely"]
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
@@ -83,6 +84,23 @@ def pairs_as_expected(engine, marks, rounding):
     return agree(areas, [[area] for area in exact], rounding)
 
 
+def majorities_as_expected(engine, marks, rounding):
+    """Compare majorities with a level of all marks, and a second copy of the median of an even number."""
+    count = len(marks)
+    if count < 3:
+        return True
+    medians = np.array([0, count - 1])
+    computed = engine.majorities(
+        np.tile(marks, 2), np.array([0, count, 2 * count]), medians + np.array([0, count])
+    )
+    expected = []
+    for median in medians:
+        weighted = [*marks, marks[median]] if count % 2 == 0 else marks
+        levels = Overlay(marks_of(weighted)).contour_areas
+        expected.append(levels[count // 2] if len(levels) > count // 2 else [Fraction(0)])
+    return agree(shapely.area(fill_holes(computed)), expected, rounding)
+
+
 def check(marks):
     """Check the results of both engines, for the exact coordinates of marks."""
     exact = Overlay(marks_of(marks))
@@ -93,6 +111,7 @@ def check(marks):
         assert agree([union], exact.contour_areas[:1], rounding)
         assert agree([common], [exact.common_areas], rounding)
         assert pairs_as_expected(engine, marks, rounding)
+        assert majorities_as_expected(engine, marks, rounding)
 
 
 def clusters(points, size=(2, 4)):
@@ -256,7 +275,9 @@ import numpy as np, shapely
 from polyframe.geometry.compiled.depth_walk import walk_contours
 marks = shapely.from_wkb(sys.argv[1:])
 walked = walk_contours(marks, [0, len(marks)])
-print(walked.verified.all(), [level.wkt for level in walked.polygons])
+majority = walk_contours(marks, [0, len(marks)], np.array([6]), twice=np.array([4]))
+levels = [*walked.polygons, *majority.polygons]
+print(walked.verified.all() and majority.verified.all(), [level.wkt for level in levels])
 """
     interpreted = subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *shapely.to_wkb(marks, hex=True)],
@@ -265,4 +286,7 @@ print(walked.verified.all(), [level.wkt for level in walked.polygons])
         check=True,
     )
     walked = walk_contours(marks, [0, len(marks)])
-    assert interpreted.stdout == f"{walked.verified.all()} {[level.wkt for level in walked.polygons]}\n"
+    majority = walk_contours(marks, [0, len(marks)], np.array([6]), twice=np.array([4]))
+    levels = [*walked.polygons, *majority.polygons]
+    assert majority.verified.all()
+    assert interpreted.stdout == f"{walked.verified.all()} {[level.wkt for level in levels]}\n"

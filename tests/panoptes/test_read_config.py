@@ -358,7 +358,10 @@ def test_reducer_options_become_settings(config, text, expected, reducer):
         ("min_samples: 2.5", "min_samples: 2.5 is not an integer"),
         ("min_samples: 0", "min_samples must be an integer >= 1 (got 0)"),
         ("min_samples: 2020-01-01", "min_samples: datetime.date"),
-        ("average_type: mean", "average_type must be one of median, union, intersection, last (got 'mean')"),
+        (
+            "average_type: mean",
+            "average_type must be one of median, majority, union, intersection, last (got 'mean')",
+        ),
         ("average_type: 3", "average_type: 3 is not a string"),
         ("collab: 3", "collab: 3 is not true or false"),
         ("rasterisation: 1", "rasterisation: 1 is not one of true, false, auto"),

@@ -30,7 +30,7 @@ def test_toy_clusters_show_the_effect_of_settings(ax: Axes) -> None:
 
 def test_toy_clusters_show_averages(ax: Axes) -> None:
     areas = {}
-    for kind in ("union", "median", "intersection"):
+    for kind in ("union", "median", "majority", "intersection"):
         one = Figure().add_subplot()
         pf.plot.toy(toy_cluster(spread=0.2), one, eps=0.9, average_type=kind)
         (average,) = [patch for patch in one.patches if patch.get_gid() == "average"]
@@ -38,6 +38,7 @@ def test_toy_clusters_show_averages(ax: Axes) -> None:
         areas[kind] = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1])) / 2
         assert kind in title(one)
     assert areas["union"] > areas["median"] > areas["intersection"]
+    assert areas["union"] > areas["majority"] > areas["intersection"]
     assert pf.plot.toy(toy_cluster(n_marks=0), ax) is ax
     with pytest.raises(UsageError, match="eps"):
         pf.plot.toy(toy_cluster(), ax, eps=0)

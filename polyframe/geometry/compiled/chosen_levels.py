@@ -1,4 +1,4 @@
-"""Walk some levels of one enormous cluster, a few levels at a time.
+"""Walk some levels of one enormous cluster, a few at a time.
 
 The results are those of `depth_walk`, to the last bit. The areas of all levels are not known here, so that
 they cannot be added up. Instead both outlines of every crossing must give it the same depth, each arc must
@@ -107,6 +107,33 @@ def walk_chosen_levels(
     together = concatenate_clusters([part.rings for part in parts])
     rings = replace(together, offsets=together.offsets[[0, -1]], available=np.array([available]))
     return rings, any(bool(np.any(part.has_holes)) for part in parts)
+
+
+def walk_one_level(outlines: Outlines, marks: int, level: int) -> tuple[LevelRings, bool] | None:
+    """Return one level of a single cluster.
+
+    Parameters
+    ----------
+    outlines : Outlines
+    marks : int
+    level : int
+
+    Returns
+    -------
+    rings : LevelRings
+        Without a ring if the cluster has no such level.
+    may_have_holes : bool
+
+    Or None if a check failed.
+    """
+    chosen = np.array([level])
+    events = find_level_events(outlines, marks, chosen)
+    parts = _trace(outlines, events, marks, chosen, chosen) if events.sound else None
+    if parts is None:
+        return None
+    (part,) = parts
+    rings = select_rings(part.rings, np.flatnonzero(~part.is_empty))
+    return replace(rings, available=np.array([len(rings.areas)])), bool(np.any(part.has_holes))
 
 
 def _trace(

@@ -1,4 +1,4 @@
-"""Compute contours, unions and intersections of many clusters by walking along outlines, exactly.
+"""Compute contours, unions, intersections and majorities of clusters by walking along outlines, exactly.
 
 Every outline runs with its interior on the left. Its depth, the number of *other* marks that contain a point
 of it, changes by one where it crosses another outline. So the curves that bound the levels are followed along
@@ -22,7 +22,7 @@ following outlines and changing to the other one at intersections.
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import shapely
@@ -31,20 +31,18 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
-from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels
+from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels, walk_one_level
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
 from polyframe.geometry.compiled.group_crossings import GroupCrossings
-from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, trace_curves
+from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, select_curves, trace_curves
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.rings import Rings, write_curves
+from polyframe.geometry.compiled.weighted_level import trace_weighted_level
 from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
 from polyframe.geometry.level_rings import LevelRings, concatenate_clusters, with_valid_rings
 from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import flat_rings
-
-#: Which levels to return: all, the first (the union), or that of all marks (the intersection).
-LevelSelection = Literal["all", "first", "last"]
 
 #: Crossings of groups, and the positions of the marks of all clusters in them.
 KnownCrossings = tuple[GroupCrossings, Ints]
@@ -95,10 +93,11 @@ class WalkedLevels:
 def walk_contours(
     polygons: NDArray[Any],
     offsets: ArrayLike,
-    selection: LevelSelection = "all",
+    levels: Ints | None = None,
     max_levels: int | None = None,
     enormous: int = ENORMOUS,
     known: KnownCrossings | None = None,
+    twice: Ints | None = None,
 ) -> WalkedLevels:
     """Return the largest part of some levels of each cluster, holes filled.
 
@@ -108,15 +107,17 @@ def walk_contours(
         Valid, sorted by cluster. None and empty polygons are ignored.
     offsets : array_like of int, shape (c + 1,)
         Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
-    selection : {"all", "first", "last"}
-        All levels, or at most one: the first, or the one in which all marks overlap.
+    levels : ndarray of int64, shape (c,), optional
+        Return only this level of each cluster, if it has an area.
     max_levels : int, optional
         At most so many of all levels of a cluster, evenly spaced (see `level_selection`), without memory for
         the others.
     enormous : int
-        The work above which only these levels are walked.
+        The work above which only the levels that are returned are walked.
     known : tuple of GroupCrossings and ndarray of int64, shape (n,), optional
         The crossings of groups, and the positions of the polygons in them.
+    twice : ndarray of int64, shape (c,), optional
+        With `levels`: the position of a polygon of each cluster that counts twice, or -1.
 
     Returns
     -------
@@ -125,8 +126,9 @@ def walk_contours(
     starts = np.asarray(offsets, dtype=np.int64)
     real = ~shapely.is_missing(polygons) & ~shapely.is_empty(polygons)
     if not np.all(real):
-        starts = offsets_of(real)[starts]
-        polygons, known = polygons[real], None
+        place = offsets_of(real)
+        starts, polygons, known = place[starts], polygons[real], None
+        twice = None if twice is None else np.where(twice < 0, -1, place[twice])
     coordinates, rings, ring_starts = flat_rings(polygons)
     marks = starts[1:] - starts[:-1]
     walkable = np.ones(len(marks), dtype=np.bool_)
@@ -142,16 +144,25 @@ def walk_contours(
                 coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
             )
             is_enormous = high - low == 1 and vertices[low] * marks[low] > enormous
-            if selection == "all" and max_levels is not None and is_enormous and max_levels < marks[low]:
-                expected = _levels_expected(polygons[starts[low] : starts[high]])
-                walked.append(_walk_enormous(outlines, int(marks[low]), max_levels, expected))
+            chosen = None if levels is None else levels[low:high]
+            doubled = None
+            if twice is not None:
+                doubled = np.where(twice[low:high] < 0, -1, twice[low:high] - starts[low])
+            if is_enormous and (chosen is not None or (max_levels or marks[low]) < marks[low]):
+                members = polygons[starts[low] : starts[high]]
+                if doubled is not None and doubled[0] >= 0:
+                    # A second copy of one mark costs next to nothing here.
+                    members = np.append(members, members[doubled])
+                    walked.append(walk_contours(members, [0, len(members)], chosen, enormous=enormous))
+                else:
+                    walked.append(_walk_enormous(outlines, members, chosen, max_levels))
             else:
                 crossings = None
                 if known is not None:
                     crossings = known[0].among(outlines, known[1][starts[low] : starts[high]])
                 if crossings is None:
                     crossings = find_crossings(outlines)
-                walked.append(_walk(outlines, crossings, marks[low:high], selection, max_levels))
+                walked.append(_walk(outlines, crossings, marks[low:high], chosen, doubled, max_levels))
     return WalkedLevels(
         concatenate_clusters([block.rings for block in walked]),
         np.concatenate([block.verified for block in walked]),
@@ -179,9 +190,17 @@ def _levels_expected(polygons: NDArray[Any]) -> int:
     return max(int(np.bincount(found, minlength=1).max()), 1)
 
 
-def _walk_enormous(outlines: Outlines, marks: int, most: int, expected: int) -> WalkedLevels:
-    """Walk the levels of one cluster that are written."""
-    walked = walk_chosen_levels(outlines, marks, most, expected) if outlines.sound[0] else None
+def _walk_enormous(
+    outlines: Outlines, polygons: NDArray[Any], level: Ints | None, max_levels: int | None
+) -> WalkedLevels:
+    """Walk one level of one cluster, or those that are written."""
+    walked = None
+    if outlines.sound[0] and level is not None:
+        walked = walk_one_level(outlines, len(polygons), int(level[0]))
+    elif outlines.sound[0]:
+        walked = walk_chosen_levels(
+            outlines, len(polygons), max_levels or len(polygons), _levels_expected(polygons)
+        )
     if walked is not None:
         rings, may_have_holes = walked
         return WalkedLevels(rings, np.array([True]), np.array([may_have_holes]))
@@ -194,7 +213,8 @@ def _walk(
     outlines: Outlines,
     crossings: Crossings,
     marks: Ints,
-    selection: LevelSelection,
+    levels: Ints | None,
+    twice: Ints | None,
     max_levels: int | None,
 ) -> WalkedLevels:
     """Walk the clusters of a block."""
@@ -202,15 +222,19 @@ def _walk(
     alive = resolve_contacts(outlines, arcs, marks)
     curves = trace_curves(outlines, arcs, alive)
     verified = arcs.sound & adds_up(curves, outlines.area, marks)
+    if levels is not None and twice is not None:
+        arcs.sound[~verified] = False
+        curves = trace_weighted_level(outlines, arcs, curves, marks, levels, twice)
+        verified = arcs.sound
+    elif levels is not None:
+        curves = select_curves(curves, curves.level == levels[curves.cluster])
 
     parts = largest_parts(outlines, arcs, curves)
     cluster, level = curves.cluster[parts.curve], curves.level[parts.curve]
-    if selection == "all":
+    wanted = verified[cluster]
+    if levels is None:
         # Up to the first level that is missing.
-        wanted = level == positions_of(1, np.bincount(cluster, minlength=len(marks)))
-    else:
-        wanted = level == (1 if selection == "first" else marks[cluster])
-    wanted &= verified[cluster]
+        wanted &= level == positions_of(1, np.bincount(cluster, minlength=len(marks)))
     curve, cluster, level = parts.curve[wanted], cluster[wanted], level[wanted]
     holes = parts.holes[wanted]
 
@@ -222,7 +246,7 @@ def _walk(
     # Up to the first level that is not larger than what rounding can cause.
     is_empty = rings.areas - holes <= rings.rounding
     empty_before = np.cumsum(is_empty)
-    kept = empty_before == (empty_before - is_empty)[np.searchsorted(cluster, cluster)]
+    kept: Flags = empty_before == (empty_before - is_empty)[np.searchsorted(cluster, cluster)]
     available = np.bincount(cluster[kept], minlength=len(marks))
     may_have_holes = np.zeros(len(marks), np.bool_)
     may_have_holes[cluster[kept & parts.may_have_holes[wanted]]] = True
@@ -241,7 +265,7 @@ def _walk(
             rings.areas[chosen],
             rings.rounding[chosen],
         )
-    levels = LevelRings(
+    written = LevelRings(
         rings.x,
         rings.y,
         rings.offsets,
@@ -252,5 +276,5 @@ def _walk(
     )
     close = np.flatnonzero(arcs.has_close[cluster[chosen]])
     if len(close):
-        levels = with_valid_rings(levels, close)
-    return WalkedLevels(levels, verified, may_have_holes)
+        written = with_valid_rings(written, close)
+    return WalkedLevels(written, verified, may_have_holes)

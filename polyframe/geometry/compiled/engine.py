@@ -1,6 +1,7 @@
-"""Compute contours, unions and intersections with the compiled depth walk: the engine `compiled`.
+"""Compute contours and averages with the compiled depth walk: the engine `compiled`.
 
-Clusters that the walk cannot verify are computed by `exact_contours` and `averages` instead.
+Clusters that the walk cannot verify are computed by GEOS instead: see `exact_contours`, `averages` and
+`majority_outlines`.
 """
 
 from typing import Any
@@ -12,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from polyframe.core.arrays import Flags, Ints
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.compiled.depth_walk import KnownCrossings, LevelSelection, walk_contours
+from polyframe.geometry.compiled.depth_walk import KnownCrossings, walk_contours
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings
 from polyframe.geometry.level_rings import LevelRings, replace_clusters
+from polyframe.geometry.majority_outlines import MajorityMarks, level_with_geos, majority_marks
 
 #: A union or intersection of a cluster with more marks times vertices is computed by GEOS, which needs no
 #: memory for the crossings of all pairs of marks.
@@ -49,30 +51,50 @@ def compiled_contour_rings(
 
 def compiled_cluster_unions(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Return `average_union` of each cluster, as `averages.cluster_unions` does."""
-    return _averages(polygons, offsets, "first")
+    return _averages(polygons, offsets, is_union=True)
 
 
 def compiled_cluster_intersections(polygons: NDArray[Any], offsets: ArrayLike) -> NDArray[Any]:
     """Return `average_intersection` of each cluster, as `averages.cluster_intersections` does."""
-    return _averages(polygons, offsets, "last")
+    return _averages(polygons, offsets, is_union=False)
 
 
-def _averages(polygons: NDArray[Any], offsets: ArrayLike, selection: LevelSelection) -> NDArray[Any]:
+def compiled_cluster_majorities(
+    polygons: NDArray[Any], offsets: ArrayLike, medians: Ints, known: KnownCrossings | None = None
+) -> NDArray[Any]:
+    """Return `average_majority` of each cluster, as `majority_outlines.cluster_majorities` does.
+
+    If crossings are known, they are not searched again.
+    """
+
+    def walked(marks: MajorityMarks) -> NDArray[Any]:
+        crossings = None if known is None else (known[0], known[1][marks.members])
+        walk = walk_contours(marks.polygons, marks.offsets, marks.levels, known=crossings, twice=marks.twice)
+        outlines = np.full(len(marks.levels), shapely.Polygon(), dtype=object)
+        outlines[np.diff(walk.offsets) > 0] = walk.polygons
+        if not np.all(walk.verified):
+            outlines[~walk.verified] = level_with_geos(marks.some(np.flatnonzero(~walk.verified)))
+        return outlines
+
+    return majority_marks(polygons, offsets, medians).outlines(walked)
+
+
+def _averages(polygons: NDArray[Any], offsets: ArrayLike, *, is_union: bool) -> NDArray[Any]:
     polygons, starts = keep_two_copies(polygons, np.asarray(offsets, dtype=np.int64))
     counts = np.diff(starts)
-    average = cluster_unions if selection == "first" else cluster_intersections
+    average = cluster_unions if is_union else cluster_intersections
     averages = np.full(len(counts), shapely.Polygon(), dtype=object)
     large = counts * np.diff(offsets_of(shapely.get_num_coordinates(polygons))[starts]) > _MOST_WALKED
     if np.any(large):
         members, begins, clusters = _clusters(polygons, starts, large)
         averages[clusters] = average(members, begins)
         members, begins, clusters = _clusters(polygons, starts, ~large)
-        averages[clusters] = _averages(members, begins, selection)
+        averages[clusters] = _averages(members, begins, is_union=is_union)
         return averages
     averages[counts == 1] = polygons[starts[:-1][counts == 1]]
-    walk = walk_contours(polygons, starts, selection)
+    walk = walk_contours(polygons, starts, np.ones_like(counts) if is_union else counts)
     verified = walk.verified
-    if selection == "last":  # an intersection keeps its holes, and is empty if one of the marks is
+    if not is_union:  # an intersection keeps its holes, and is empty if one of the marks is
         empty = shapely.is_missing(polygons) | shapely.is_empty(polygons)
         has_empty = np.add.reduceat(np.append(empty, False), starts)[:-1] > 0
         verified = verified & ~walk.may_have_holes & ~has_empty

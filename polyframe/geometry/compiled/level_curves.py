@@ -166,6 +166,17 @@ def _trace(
     return n
 
 
+def select_curves(curves: LevelCurves, chosen: Flags) -> LevelCurves:
+    """Return some of the curves."""
+    return LevelCurves(
+        curves.arc[chosen],
+        curves.cluster[chosen],
+        curves.level[chosen],
+        curves.area[chosen],
+        curves.room[chosen],
+    )
+
+
 def adds_up(curves: LevelCurves, area: Floats, marks: Ints) -> Flags:
     """Return whether the levels of each cluster shrink, and all together are as large as all its marks.
 

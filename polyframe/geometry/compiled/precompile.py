@@ -41,6 +41,7 @@ def sample_calls() -> None:
     list(numba_jit.load("membership_sums").walk_memberships(marks, starts))
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
+    engine.compiled_cluster_majorities(marks, np.array([0, 4]), np.array([1]))
     text, begins, ends = np.frombuffer(b"[1.5,2]", np.uint8), np.array([0]), np.array([7])
     numba_jit.load("coordinate_text").read_lists(text, begins, ends, np.array([False]))
 
