@@ -164,10 +164,11 @@ def test_the_matches_of_coco(scored: list, gold: list) -> None:
 def test_coco_matches_fewer_than_possible_if_objects_overlap() -> None:
     """The first outline is nearer to the second gold one, which is the only one near the other outline."""
     gold = [(0, 0, 0, 10, 8), (0, 0, 0, 10, 10)]
-    scored = [(0, 0, 0, 10, 9), (0, 0, 0, 10, 14)]
+    scored = [(0, 0, 0, 10, 9), (0, 0, 0, 10, 17)]
     matches = best_matches(overlapping_pairs(outlines(scored), outlines(gold), 0.5))
     assert matches.scored.tolist() == [0, 1]
-    assert matches.iou.sum() == pytest.approx(8 / 9 + 10 / 14)
+    assert matches.iou.sum() == pytest.approx(8 / 9 + 10 / 17)
+    assert len(coco_matches(scored, gold)) == 1
 
 
 def apart(boxes: list) -> list:
