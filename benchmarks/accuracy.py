@@ -88,7 +88,7 @@ class Sizes:
     shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     scribblers: tuple[float, ...] = (0.1, 0.3, 0.5)
     in_pixels: tuple[Scene, ...] = tuple(
-        Scene("careless", volunteers, bad) for bad in (0.0, 0.3) for volunteers in (5, 10, 20)
+        Scene("careless", volunteers, bad) for bad in (0.0, 0.3) for volunteers in (5, 10)
     )
     people: tuple[int, ...] = (3, 4, 5, 6, 7)
     images: int | None = None
