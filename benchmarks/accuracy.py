@@ -82,15 +82,15 @@ class Sizes:
         So many images of BU-BIL; None for all.
     """
 
-    subjects: int = 100
+    subjects: int = 50
     vertices: int = 80
-    volunteers: tuple[int, ...] = (3, 4, 5, 6, 8, 10, 15, 20)
+    volunteers: tuple[int, ...] = (3, 4, 5, 7, 10, 20)
     shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     scribblers: tuple[float, ...] = (0.1, 0.3, 0.5)
     in_pixels: tuple[Scene, ...] = tuple(
         Scene("careless", volunteers, bad) for bad in (0.0, 0.3) for volunteers in (5, 10)
     )
-    people: tuple[int, ...] = (3, 4, 5, 6, 7)
+    people: tuple[int, ...] = (3, 5, 7)
     images: int | None = None
 
     def scenes(self) -> Iterator[Scene]:
@@ -186,15 +186,17 @@ def synthetic_objects(scene: Scene, sizes: Sizes, folder: Path, engine: EngineUs
 
 
 def people_objects(workers: int, images: int | None, engine: EngineUsed) -> Objects:
-    """Cluster the marks of some workers on BU-BIL."""
+    """Cluster the marks on BU-BIL of the first workers on each image."""
     extraction = traced_marks()
-    names = extraction.classifications["volunteer"].unique().sort().head(workers)
     subjects = extraction.classifications["subject_id"].unique().sort().head(images or 10**9)
-    chosen = pl.col("volunteer").is_in(names.implode()) & pl.col("subject_id").is_in(subjects.implode())
-    part = Extraction(
-        extraction.classifications.filter(chosen), extraction.extractions.filter(chosen), extraction.rejects
+    # Names are those of places in one of several batches.
+    place = pl.col("classification_id").rank("ordinal").over("subject_id")
+    classifications = extraction.classifications.filter(
+        place <= workers, pl.col("subject_id").is_in(subjects.implode())
     )
-    return objects_of(part, GOLD, 0.9, engine)
+    ids = classifications["classification_id"]
+    extractions = extraction.extractions.filter(pl.col("classification_id").is_in(ids.implode()))
+    return objects_of(Extraction(classifications, extractions, extraction.rejects), GOLD, 0.9, engine)
 
 
 @cache
