@@ -24,7 +24,6 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.errors import PolyframeError
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.sorting import order_in_groups
 from polyframe.geometry.duplicate_outlines import first_copies
@@ -168,8 +167,28 @@ def _memberships_of(polygons: NDArray[Any], clusters: Ints, sizes: Ints) -> Iter
             if parts is None and len(bounds) <= 2:  # nothing of a cluster is in another block
                 block, wrong = drop_rounding_errors(block, totals)
                 if len(wrong):
-                    raise PolyframeError("the memberships of a cluster have a negative area")
+                    kept = np.flatnonzero(~np.isin(block.cluster, wrong))
+                    block = MembershipBlock(block.areas[kept], block.bits[kept], block.cluster[kept])
+                    for one in wrong.tolist():
+                        yield _memberships_by_faces(polygons[local == one], int(clusters[one]))
             yield MembershipBlock(block.areas, block.bits, clusters[block.cluster])
+
+
+def _memberships_by_faces(polygons: NDArray[Any], cluster: int) -> MembershipBlock:
+    """Return the memberships of a single cluster from its faces, which takes longer.
+
+    If several events are almost at one point, and rounding orders them in another way along each outline, an
+    arc has a wrong set, and others have a negative area.
+    """
+    present = np.flatnonzero(~shapely.is_missing(polygons) & ~shapely.is_empty(polygons))
+    lines = shapely.get_parts(shapely.union_all(shapely.boundary(polygons[present])))
+    faces = shapely.get_parts(shapely.polygonize(lines))
+    inside = shapely.point_on_surface(faces)
+    members = np.zeros((len(faces), len(polygons)), dtype=np.bool_)
+    shapely.prepare(polygons[present])
+    for place in present.tolist():
+        members[:, place] = shapely.contains_properly(polygons[place], inside)
+    return merge_equal_sets(shapely.area(faces), pack_sets(members), np.full(len(faces), cluster))
 
 
 def _parts(rings: DirectedRings, marks: int) -> list[tuple[int, int]]:

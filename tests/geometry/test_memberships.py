@@ -385,3 +385,24 @@ def test_marks_made_of_cells(cells):
     # Shared edges, corners that touch, and holes.
     drawn = [shapely.union_all([box(x, y, x + 1, y + 1) for x, y in mark]) for mark in cells]
     check_both(np.array([shapely.get_parts(mark)[0] for mark in drawn], dtype=object))
+
+
+def test_faces_are_used_if_areas_are_negative(monkeypatch):
+    rng = np.random.default_rng(31)
+    clusters = [[star(rng, 30) for _ in range(count)] for count in (4, 7)]
+    marks, offsets = np.array([*clusters[0], *clusters[1]], dtype=object), np.array([0, 4, 11])
+    (whole,) = membership_arcs.cluster_memberships(marks, offsets)
+    monkeypatch.setattr(membership_arcs, "drop_rounding_errors", lambda block, _: (block, np.array([1])))
+    blocks = list(membership_arcs.cluster_memberships(marks, offsets))
+    for cluster in (0, 1):
+        expected, computed = (
+            {
+                tuple(bits): area
+                for block in some
+                for area, bits, owner in zip(block.areas, block.bits.tolist(), block.cluster, strict=True)
+                if owner == cluster and area > 1e-9
+            }
+            for some in ([whole], blocks)
+        )
+        assert computed == pytest.approx(expected, abs=1e-9)
+    assert [np.unique(block.cluster).tolist() for block in blocks] == [[1], [0]]
