@@ -39,10 +39,12 @@ if TYPE_CHECKING:
         scan,
         score,
         status,
+        subjects,
         synth,
         to_geopandas,
         tune,
         validate,
+        volunteers,
     )
 
 # Import the folder first: later, it would replace the function `polyframe.export`.
@@ -76,10 +78,12 @@ __all__ = [
     "scan",
     "score",
     "status",
+    "subjects",
     "synth",
     "to_geopandas",
     "tune",
     "validate",
+    "volunteers",
 ]
 
 _MODULES: Final = ("geometry", "plot")

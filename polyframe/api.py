@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from polyframe.panoptes.config.write_config import config
     from polyframe.pipeline.score import score
     from polyframe.pipeline.tune import tune
+    from polyframe.pipeline.worst_first import subjects, volunteers
     from polyframe.store.reading import scan
     from polyframe.store.status import Status, status
     from polyframe.store.validation import Finding, Findings, validate
@@ -63,10 +64,12 @@ __all__ = [
     "scan",
     "score",
     "status",
+    "subjects",
     "synth",
     "to_geopandas",
     "tune",
     "validate",
+    "volunteers",
 ]
 
 
@@ -83,10 +86,12 @@ _IMPORTED_LATE: Final = {
     "scan": "polyframe.store.reading",
     "score": "polyframe.pipeline.score",
     "status": "polyframe.store.status",
+    "subjects": "polyframe.pipeline.worst_first",
     "synth": "polyframe.synthetic.synth",
     "to_geopandas": "polyframe.export.geo_frames",
     "tune": "polyframe.pipeline.tune",
     "validate": "polyframe.store.validation",
+    "volunteers": "polyframe.pipeline.worst_first",
 }
 
 
@@ -331,8 +336,9 @@ def reduce(
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
-        Write the tables `groups`, `labels` and `reductions`. If `marks` is an output directory, this is the
-        same one; if it is a CSV file, any directory. Marks in memory cannot be written.
+        Write the tables `groups`, `labels`, `reductions`, `subjects` and `volunteers`. If `marks` is an
+        output directory, this is the same one; if it is a CSV file, any directory. Marks in memory cannot be
+        written.
     {settings}
     force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
@@ -340,8 +346,8 @@ def reduce(
     Returns
     -------
     Reduction
-        The frames `groups`, `labels` and `reductions`, empty without marks; with `output`, a `Summary`
-        instead.
+        The frames `groups`, `labels`, `reductions`, `subjects` and `volunteers`, empty without marks; with
+        `output`, a `Summary` instead.
 
     Raises
     ------

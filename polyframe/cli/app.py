@@ -21,6 +21,7 @@ from polyframe.cli.plot_command import plot
 from polyframe.cli.score_command import score
 from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
 from polyframe.cli.tune_command import tune
+from polyframe.cli.worst_first_commands import subjects, volunteers
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.extras import installed_engines
 
@@ -60,7 +61,7 @@ def cli() -> None:
 
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
-cli.add("Inspect", status, validate, plot, report, tune, score)
+cli.add("Inspect", status, validate, plot, report, tune, score, volunteers, subjects)
 cli.add("Export", export)
 cli.add("Shell", completion.completion)
 

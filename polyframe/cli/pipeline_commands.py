@@ -123,7 +123,7 @@ def reduce(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Make the tables groups, labels and reductions from the extractions in OUT.
+    """Make the tables groups, labels, reductions, subjects and volunteers from the extractions in OUT.
 
     Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.

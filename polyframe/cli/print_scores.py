@@ -6,12 +6,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.cli.printed_tables import aligned
+from polyframe.cli.printed_tables import aligned, printable
 
 #: Most volunteers that are listed, the worst first.
 _MOST_LISTED: Final = 30
-
-_LONGEST_NAME: Final = 30
 
 #: The printed columns: two lines of heading, name in the table, format.
 _PRINTED: Final[tuple[tuple[str, str, str, Callable[[Any], str]], ...]] = (
@@ -42,7 +40,7 @@ def score_lines(table: pl.DataFrame) -> list[str]:
     )
     rows = pl.concat([table.filter(pl.col("scope") != "volunteer"), volunteers.head(_MOST_LISTED)])
     names = rows.select(pl.coalesce("volunteer", "tool", "scope")).to_series().to_list()
-    columns = [["", table["scored"][0], *map(_printable, names)]]
+    columns = [["", table["scored"][0], *map(printable, names)]]
     columns += [
         [first_line, second_line, *("-" if value is None else formatted(value) for value in rows[name])]
         for first_line, second_line, name, formatted in _PRINTED
@@ -56,9 +54,3 @@ def score_lines(table: pl.DataFrame) -> list[str]:
 def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:
     """Format the table as a JSON object: `output`, `gold`, and in `scores` an object for each row."""
     return [json.dumps({"output": output, "gold": gold, "scores": table.to_dicts()}, indent=2)]
-
-
-def _printable(name: str) -> str:
-    """Return a name that fits a column: shortened, without line breaks."""
-    name = "".join(character if character.isprintable() else "?" for character in name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."

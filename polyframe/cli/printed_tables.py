@@ -13,6 +13,8 @@ from polyframe.core.tables import TABLES
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 
+_LONGEST_NAME: Final = 30
+
 
 def aligned(columns: Sequence[Sequence[str]], *, left: int = 0) -> list[str]:
     """Return the lines of a table whose columns are aligned.
@@ -32,6 +34,12 @@ def aligned(columns: Sequence[Sequence[str]], *, left: int = 0) -> list[str]:
         )
         for cells in zip(*columns, strict=True)
     ]
+
+
+def printable(name: str) -> str:
+    """Return a name that fits a column: shortened, without line breaks."""
+    name = "".join(character if character.isprintable() else "?" for character in name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def check_table_format(path: Path, output: Path | None = None) -> str:

@@ -1,6 +1,6 @@
 """Choose the marks that take part in a reduction, and compute the distances between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class GroupedMarks:
         Marks and classifications that the settings exclude.
     excluded_digests : tuple of str
         Digests of the excluded volunteers that occur, sorted.
+    classifications : polars.DataFrame
+        All classifications: keys, `volunteer`, `user_name`, and `counts`, whether they take part.
     """
 
     keys: pl.DataFrame
@@ -65,6 +67,7 @@ class GroupedMarks:
     excluded: int = 0
     rows_excluded: int = 0
     excluded_digests: tuple[str, ...] = ()
+    classifications: pl.DataFrame = field(default_factory=pl.DataFrame)
 
     @property
     def group(self) -> Ints:
@@ -243,7 +246,22 @@ def marks_taking_part(
         excluded=n_excluded,
         rows_excluded=int(excluded.sum()),
         excluded_digests=tuple(sorted({*excluded_names(all_classifications, settings, key).values()})),
+        classifications=with_counts(all_classifications, counted),
     )
+
+
+def with_counts(classifications: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
+    """Return keys, `volunteer` and `user_name` of classifications, and `counts`: whether they take part.
+
+    Parameters
+    ----------
+    classifications : polars.DataFrame
+        The table `classifications`, or these columns of it.
+    counted : polars.DataFrame
+        From `counted_classifications`.
+    """
+    counts = pl.Series("counts", _in_classifications(classifications, counted), pl.Boolean)
+    return classifications.select(*_CLASSIFICATION_KEYS, "volunteer", "user_name").with_columns(counts)
 
 
 def neighbour_distances(marks: GroupedMarks, eps: float, engine: str) -> Distances:

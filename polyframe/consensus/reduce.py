@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from polyframe.consensus.group_clusters import Clusters, cluster_groups
 from polyframe.consensus.marks import marks_taking_part
 from polyframe.consensus.membership_figures import MembershipFigures, membership_figures
+from polyframe.consensus.subjects import subjects_table
+from polyframe.consensus.volunteers import volunteer_sums, volunteers_table
 from polyframe.consensus.votes import cluster_votes
 from polyframe.core.arrays import Ints
 from polyframe.core.ragged import binary_column, list_column, offsets_of
@@ -26,17 +28,19 @@ from polyframe.geometry.wkb import rings_to_wkb
 
 @dataclass(frozen=True, repr=False)
 class Reduction:
-    """The clusters of some marks.
+    """The clusters of some marks, and what they show about subjects and volunteers.
 
     Attributes
     ----------
-    groups, labels, reductions : polars.DataFrame
+    groups, labels, reductions, subjects, volunteers : polars.DataFrame
         The tables of these names; `polyframe.core.tables` describes their columns.
     """
 
     groups: pl.DataFrame
     labels: pl.DataFrame
     reductions: pl.DataFrame
+    subjects: pl.DataFrame
+    volunteers: pl.DataFrame
 
     def __repr__(self) -> str:
         return text_repr("Reduction", row_counts(vars(self)))
@@ -73,10 +77,22 @@ def cluster_marks(
 
 
 def reduction_tables(clusters: Clusters, settings: Settings) -> Reduction:
-    """Make the tables `groups`, `labels` and `reductions`."""
+    """Make all tables of a reduction."""
+    tables = cluster_tables(clusters, settings)
+    classifications = clusters.marks.classifications
+    sums = volunteer_sums(classifications.filter("counts"), tables["labels"])
+    subjects = subjects_table(classifications, tables["groups"], tables["reductions"])
+    return Reduction(**tables, subjects=subjects, volunteers=volunteers_table(sums))
+
+
+def cluster_tables(clusters: Clusters, settings: Settings) -> dict[str, pl.DataFrame]:
+    """Make the tables `groups`, `labels` and `reductions`, by name."""
     figures = membership_figures(clusters, settings)
-    labels, reductions = labels_table(clusters, figures), reductions_table(clusters, settings, figures)
-    return Reduction(groups_table(clusters), labels, reductions)
+    return {
+        "groups": groups_table(clusters),
+        "labels": labels_table(clusters, figures),
+        "reductions": reductions_table(clusters, settings, figures),
+    }
 
 
 def groups_table(clusters: Clusters) -> pl.DataFrame:

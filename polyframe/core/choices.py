@@ -19,7 +19,17 @@ Volunteers = Literal["keep", "hash", "drop"]
 Visitors = Literal["session", "name"]
 ExtractorKind = Literal["polygon", "bezier"]
 #: The tables of an output directory.
-TableName = Literal["classifications", "extractions", "rejects", "groups", "labels", "reductions", "contours"]
+TableName = Literal[
+    "classifications",
+    "extractions",
+    "rejects",
+    "groups",
+    "labels",
+    "reductions",
+    "subjects",
+    "volunteers",
+    "contours",
+]
 #: What can be scored against the outlines of an expert.
 ScoredTable = Literal["reductions", "contours", "marks"]
 #: The formats of an export.

@@ -13,7 +13,7 @@ import polars as pl
 from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS, RESAMPLES, TARGET_IOU
 
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
@@ -281,6 +281,110 @@ REDUCTIONS: Final = Table(
     _CLUSTER_KEYS,
     geometry=True,
 )
+SUBJECTS: Final = Table(
+    "subjects",
+    "subject with a classification",
+    (
+        _WORKFLOW,
+        _SUBJECT,
+        Column(
+            "n_classifications",
+            pl.Int32,
+            "classifications that count (`filter`, `exclude_volunteers`, `gold_standard`), with marks or not",
+        ),
+        Column(
+            "n_volunteers",
+            pl.Int32,
+            "volunteers who made them; each classification without a known volunteer counts as another one",
+        ),
+        Column("n_marks", pl.Int32, "marks that took part"),
+        Column("n_clusters", pl.Int32, "clusters before `min_threshold` is applied"),
+        Column("n_outliers", pl.Int32, "marks in no cluster"),
+        Column(
+            "consensus_min",
+            pl.Float64,
+            "least `consensus` of its clusters in `reductions`; missing if there are none",
+        ),
+        Column("consensus_mean", pl.Float64, "mean `consensus` of these clusters"),
+        Column(
+            "expected_iou_min",
+            pl.Float64,
+            "least `expected_iou` of these clusters; missing if none has three marks",
+        ),
+        Column(
+            "classifications_needed",
+            pl.Int32,
+            "largest `classifications_needed` of these clusters: the subject needs more classifications if it "
+            "is above `n_classifications`; missing if none has three marks",
+        ),
+    ),
+    ("workflow_id", "subject_id"),
+    ("workflow_id", "subject_id"),
+)
+_MARKS_JUDGED = Column(
+    "n_judged", pl.Int64, "those of them in subjects that at least 2 other volunteers classified"
+)
+_VOLUNTEER_COUNTS: Final = (
+    Column(
+        "n_classifications",
+        pl.Int64,
+        "classifications that count (`filter`, `exclude_volunteers`, `gold_standard`), with marks or not",
+    ),
+    Column("n_marks", pl.Int64, "marks that took part"),
+    Column("n_outliers", pl.Int64, "those of them in no cluster"),
+    _MARKS_JUDGED,
+    Column(
+        "n_confirmed", pl.Int64, "those of `n_judged` in a cluster with marks of at least 2 other volunteers"
+    ),
+)
+_EXPECTED: Final = (
+    Column(
+        "n_expected",
+        pl.Int64,
+        "clusters in the volunteer's subjects that at least 2 other volunteers drew, and at least half of the "
+        "others who classified the subject",
+    ),
+    Column("n_drawn", pl.Int64, "those of `n_expected` in which the volunteer has a mark"),
+)
+_VOLUNTEER_KEYS: Final = (
+    _WORKFLOW,
+    Column("volunteer", pl.String, "who classified, as in `classifications`"),
+    _USER_NAME,
+)
+VOLUNTEERS: Final = Table(
+    "volunteers",
+    "volunteer with a classification that counts; those whose name is not known have no row",
+    (
+        *_VOLUNTEER_KEYS,
+        *_VOLUNTEER_COUNTS,
+        Column("precision", pl.Float64, "n_confirmed / n_judged (fraction); missing without `n_judged`"),
+        *_EXPECTED,
+        Column("recall", pl.Float64, "n_drawn / n_expected (fraction); missing without `n_expected`"),
+        Column("iou", pl.Float64, "mean `iou_others` of the volunteer's marks; missing if none has one"),
+        Column(
+            "score",
+            pl.Float64,
+            "2 P R / (P + R) I, with precision, recall and iou each shrunk towards the mean of the project; "
+            "missing without `n_judged` and `n_expected`",
+        ),
+    ),
+    ("workflow_id", "volunteer"),
+    ("workflow_id", "volunteer"),
+)
+#: The sums of one partition, from which `volunteers` is made. The dot hides its folder.
+VOLUNTEER_SUMS: Final = Table(
+    ".volunteer_sums",
+    "volunteer with a classification in the partition",
+    (
+        *_VOLUNTEER_KEYS,
+        *_VOLUNTEER_COUNTS,
+        *_EXPECTED,
+        Column("n_compared", pl.Int64, "marks with a value of `iou_others`"),
+        Column("iou_sum", pl.Int64, "sum of their `iou_others`, each a multiple of 2^-40"),
+    ),
+    ("workflow_id", "volunteer"),
+    ("workflow_id", "volunteer"),
+)
 CONTOURS: Final = Table(
     "contours",
     "cluster",
@@ -330,120 +434,14 @@ REJECTS: Final = Table(
     MARK_KEYS[1:],
 )
 
-#: The result of `tune`, which is not stored in the output directory.
-TUNING: Final = Table(
-    "tuning",
-    "setting",
-    (
-        Column("eps", pl.Float64, "largest IoU distance between neighbours; missing for `hdbscan`"),
-        Column(
-            "min_samples",
-            pl.Int32,
-            "number of neighbours, including the mark itself, that make a mark a core of a cluster",
-        ),
-        Column("cluster_method", pl.String, "how marks are clustered: dbscan or hdbscan"),
-        Column("split", pl.String, "which clusters are split: none or doubled"),
-        Column("current", pl.Boolean, "whether OUT was made with these settings"),
-        Column("groups", pl.Int64, "groups with a mark that took part; the same for all settings"),
-        Column("marks", pl.Int64, "marks that took part; the same for all settings"),
-        Column("clusters", pl.Int64, "clusters before `min_threshold` is applied"),
-        Column("clusters_kept", pl.Int64, "clusters above `min_threshold`: the rows of `reductions`"),
-        Column("groups_with_clusters", pl.Int64, "groups with at least one cluster"),
-        Column("clusters_per_group", pl.Float64, "clusters / groups; missing without groups"),
-        Column("clustered", pl.Int64, "marks in a cluster"),
-        Column("outliers", pl.Int64, "marks in no cluster"),
-        Column("outlier_share", pl.Float64, "outliers / marks (fraction); missing without marks"),
-        Column("marks_per_cluster", pl.Float64, "clustered / clusters; missing without clusters"),
-        Column("largest_cluster", pl.Int64, "marks in the largest cluster; 0 without clusters"),
-        Column(
-            "doubled_clusters",
-            pl.Int64,
-            "clusters with two or more marks of one classification, which are most likely several objects",
-        ),
-        Column(
-            "merged_clusters",
-            pl.Int64,
-            "clusters that the step from the next smaller `eps` (same `min_samples`) merges into others; "
-            "missing for the smallest, for `hdbscan`, and if clusters are split",
-        ),
-        Column(
-            "consensus_q1",
-            pl.Float64,
-            "first quartile of `consensus` over `clusters_kept`, interpolated linearly; missing if there "
-            "are none",
-        ),
-        Column("consensus_median", pl.Float64, "their median"),
-        Column("consensus_q3", pl.Float64, "their third quartile"),
-        Column(
-            "gold_precision",
-            pl.Float64,
-            "`precision` of `score` for the averages of `clusters_kept`; missing without `--gold`",
-        ),
-        Column("gold_recall", pl.Float64, "their `recall`"),
-        Column("gold_iou", pl.Float64, "their `gold_iou`"),
-    ),
-    ("cluster_method", "split", "eps", "min_samples"),
-    ("cluster_method", "split", "eps", "min_samples"),
-)
-
-#: The result of `score`, which is not stored in the output directory.
-SCORES: Final = Table(
-    "scores",
-    "scope: everything, a tool, or a volunteer",
-    (
-        Column(
-            "scored",
-            pl.String,
-            "what was compared with the gold outlines: `marks`, an average such as `median`, or a contour "
-            "level such as `level 3` or `level 50%`",
-        ),
-        Column("scope", pl.String, "what the row sums up: `all`, `tool` or, for marks, `volunteer`"),
-        Column("tool", pl.String, "the tool; missing unless the scope is `tool`"),
-        Column("volunteer", pl.String, "the volunteer, as in OUT; missing unless the scope is `volunteer`"),
-        Column(
-            "n_subjects",
-            pl.Int64,
-            "subjects that the expert looked at and, for a volunteer, that they classified",
-        ),
-        Column(
-            "n_gold",
-            pl.Int64,
-            "gold outlines; of marks, for each classification those of its subject",
-        ),
-        Column("n_predicted", pl.Int64, "marks, averages or contours on images that the expert looked at"),
-        Column("n_matched", pl.Int64, "those that were matched with a gold outline"),
-        Column("precision", pl.Float64, "n_matched / n_predicted (fraction); missing without `n_predicted`"),
-        Column("recall", pl.Float64, "n_matched / n_gold (fraction); missing without `n_gold`"),
-        Column(
-            "f1",
-            pl.Float64,
-            "2 n_matched / (n_predicted + n_gold), the harmonic mean of precision and recall",
-        ),
-        Column("matched_iou", pl.Float64, "mean IoU of the matches; missing if there are none"),
-        Column(
-            "gold_iou",
-            pl.Float64,
-            "mean IoU of all gold outlines, 0 for one without a match; missing without `n_gold`",
-        ),
-        Column(
-            "boundary_distance",
-            pl.Float64,
-            "symmetric mean distance between the boundaries of a match, mean over the matches, pixels",
-        ),
-        Column(
-            "area_ratio",
-            pl.Float64,
-            "summed area of the matched outlines / summed area of their gold outlines: above 1 they are too "
-            "large, below 1 too small",
-        ),
-        Column("area_ratio_median", pl.Float64, "median of the ratio of each match"),
-    ),
-    ("scored", "scope", "tool", "volunteer"),
-    ("scored", "scope", "tool", "volunteer"),
-)
-
-#: Every table of an output directory, in the order in which they are written.
-TABLES: Final = {
+#: Every table in an output directory, in the order in which they are written; hidden ones have a dot.
+STORED_TABLES: Final = {
     table.name: table
-    for table in (CLASSIFICATIONS, EXTRACTIONS, REJECTS, GROUPS, LABELS, REDUCTIONS, CONTOURS)
+    for table in (
+        *(CLASSIFICATIONS, EXTRACTIONS, REJECTS),
+        *(GROUPS, LABELS, REDUCTIONS, SUBJECTS, VOLUNTEER_SUMS, VOLUNTEERS),
+        CONTOURS,
+    )
 }
+#: Those for users.
+TABLES: Final = {name: table for name, table in STORED_TABLES.items() if not name.startswith(".")}

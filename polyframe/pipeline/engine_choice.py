@@ -17,7 +17,7 @@ from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records, RunSpec
 from polyframe.store.manifest import Manifest
-from polyframe.store.stages import ENGINE_STAGES, tables_of_stages
+from polyframe.store.stages import ENGINE_STAGES, public_tables
 
 #: Bytes of JSON that a point of an outline takes, approximately.
 _POINT_BYTES: Final = 20
@@ -54,7 +54,7 @@ def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
     engine = spec.settings.engine
     rebuilt = [stage for stage in spec.stages if recorded.get(stage, engine) != engine]
     if rebuilt:
-        *tables, last = tables_of_stages(rebuilt)
+        *tables, last = public_tables(rebuilt)
         listed = f"{', '.join(tables)} and {last}" if tables else last
         earlier = recorded[rebuilt[0]]
         say(Information(f"the engine is now {engine} (before: {earlier}), so {listed} are rebuilt"))

@@ -11,7 +11,7 @@ from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
 from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
 from polyframe.store.run_counts import Accounting, total
-from polyframe.store.stages import tables_of_stages
+from polyframe.store.stages import public_tables
 
 
 def merged_records(
@@ -69,5 +69,5 @@ def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) ->
         return ()
     commands = " and ".join(f"polyframe {stage} {output}" for stage in lost)
     return (
-        f"removed out-of-date tables: {', '.join(tables_of_stages(lost))}; rebuild them with: {commands}",
+        f"removed out-of-date tables: {', '.join(public_tables(lost))}; rebuild them with: {commands}",
     )

@@ -22,11 +22,13 @@ from polyframe.consensus.extract import (
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks, selected_polygons, visitor_repeats
 from polyframe.consensus.membership_figures import clusters_too_large
-from polyframe.consensus.reduce import cluster_marks, count_estimated, reduction_tables
+from polyframe.consensus.reduce import cluster_marks, cluster_tables, count_estimated
+from polyframe.consensus.subjects import subjects_table
+from polyframe.consensus.volunteers import volunteer_sums
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import STORED_TABLES
 from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.annotations.tools import tools_to_record
 from polyframe.panoptes.classifications.row_checks import check_rows, rows_schema
@@ -104,7 +106,8 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
         # Only rejects of the stage `read` contain the positions of their rows.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
         counts = _extraction_counts(extraction, tools, task.settings)
-        records["extract"] = _write(task, "extract", vars(extraction), counts, places)
+        frames = {table: _anonymized(task, frame) for table, frame in vars(extraction).items()}
+        records["extract"] = _write(task, "extract", frames, counts, places)
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
@@ -119,7 +122,7 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     for stage in task.stages:
         if stage == "extract":
             continue
-        tables = _tables(stage, clusters, task.settings)
+        tables = _contours(task, clusters) if stage == "contours" else _reduction(task, clusters)
         stage_counts = _counts_of_tables(counts, tables, clusters, task.settings)
         records[stage] = _write(task, stage, tables, stage_counts, places)
     return records
@@ -162,10 +165,25 @@ def _extraction(task: PartitionTask) -> tuple[Extraction, RepairedPolygons | Non
     return Extraction(**{name: read_parts([path]) for name, path in task.source.items()}), None, []
 
 
-def _tables(stage: str, clusters: Clusters, settings: Settings) -> dict[str, pl.DataFrame]:
-    if stage == "contours":
-        return {"contours": contours_table(clusters, settings)}
-    return vars(reduction_tables(clusters, settings))
+def _contours(task: PartitionTask, clusters: Clusters) -> dict[str, pl.DataFrame]:
+    return {"contours": contours_table(clusters, task.settings)}
+
+
+def _reduction(task: PartitionTask, clusters: Clusters) -> dict[str, pl.DataFrame]:
+    tables = cluster_tables(clusters, task.settings)
+    # Volunteers are counted by their names in the tables, so that a later stage counts the same.
+    labels = _anonymized(task, tables["labels"])
+    classifications = _anonymized(task, clusters.marks.classifications)
+    return tables | {
+        "labels": labels,
+        "subjects": subjects_table(classifications, tables["groups"], tables["reductions"]),
+        ".volunteer_sums": volunteer_sums(classifications.filter("counts"), labels),
+    }
+
+
+def _anonymized(task: PartitionTask, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a table with its volunteers as in the output; extractions there have these names already."""
+    return anonymize(frame, task.settings, _key(task)) if isinstance(task.source, Slices) else frame
 
 
 def _write(
@@ -176,12 +194,11 @@ def _write(
     places: str | None,
 ) -> StageRecord:
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
-    if isinstance(task.source, Slices):
-        key = _key(task)
-        frames = {table: anonymize(frame, task.settings, key) for table, frame in frames.items()}
     sizes = {
-        table: write_part(frame, task.output.finished_part(table, task.partition.name), TABLES[table], origin)
-        for table, frame in frames.items()
+        name: write_part(
+            frame, task.output.finished_part(name, task.partition.name), STORED_TABLES[name], origin
+        )
+        for name, frame in frames.items()
     }
     return StageRecord(origin.fingerprint, places, counts, sizes)
 

@@ -36,6 +36,7 @@ from polyframe.pipeline.engine_choice import (
     with_engine,
 )
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
+from polyframe.pipeline.merge_tables import merge_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
@@ -170,6 +171,8 @@ def run_export(
             notes += not_estimated_notes(counts.clusters_too_large)
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
+        engines = engines_by_stage(spec, before)
+        merged = merge_tables(directory, records, all_settings, engines, key, None if force else before)
         manifest = new_manifest(
             all_settings,
             records,
@@ -179,7 +182,8 @@ def run_export(
             version_chosen_by=export.selection.version_chosen_by,
             extraction=export.settings,
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
-            engines=engines_by_stage(spec, before),
+            merged=merged,
+            engines=engines,
             has_large_subject=has_large_subject(export),
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
@@ -296,7 +300,9 @@ def run_extractions(
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
-        manifest = with_later_stages(before, all_settings, records, counts, engines_by_stage(spec, before))
+        engines = engines_by_stage(spec, before)
+        merged = merge_tables(directory, records, all_settings, engines, key, None if force else before)
+        manifest = with_later_stages(before, all_settings, records, counts, merged, engines)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)
         notes += too_large_notes(counts.groups_too_large, all_settings)

@@ -55,7 +55,7 @@ def score(
     Returns
     -------
     polars.DataFrame
-        `polyframe.core.tables.SCORES` describes the columns: a row for everything, one for each tool and, for
+        `polyframe.core.result_tables.SCORES` describes the columns: a row for everything, one for each tool and, for
         marks, one for each volunteer. Without gold outlines on an image that the expert looked at, precision
         is 0 and recall is missing.
 

@@ -95,7 +95,7 @@ def score_output(
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.tables.SCORES`.
+        The table `polyframe.core.result_tables.SCORES`.
 
     Raises
     ------

@@ -75,7 +75,7 @@ def tune(
     -------
     polars.DataFrame
         One row for each combination, sorted by `cluster_method`, `split`, `eps` and `min_samples`;
-        `polyframe.core.tables.TUNING` describes the columns. Without marks all counts are 0.
+        `polyframe.core.result_tables.TUNING` describes the columns. Without marks all counts are 0.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def tune_output(
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.tables.TUNING`.
+        The table `polyframe.core.result_tables.TUNING`.
 
     Raises
     ------

@@ -3,14 +3,14 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import polars as pl
 
 from polyframe import __version__
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
+from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
@@ -60,10 +60,20 @@ def places_fingerprint(places: str, sources: tuple[str, ...]) -> str:
     return _digest([places, sources if len(sources) > 1 else ()])
 
 
+def merged_content(contents: Iterable[str]) -> str:
+    """Return the hash of the rows of all partitions, which does not depend on their borders."""
+    return f"{sum(int(content, 16) for content in contents) % 2**64:016x}"
+
+
+def merged_places(places: Sequence[str | None]) -> str | None:
+    """Return the fingerprint of the positions of the rows of all partitions; None if no part needs them."""
+    return _digest(places) if any(places) else None
+
+
 @functools.cache
 def columns_digest() -> str:
     """Return a digest of the names and types of the columns of all tables."""
-    return _digest([[name, _columns(table)] for name, table in TABLES.items()])
+    return _digest([[name, _columns(table)] for name, table in STORED_TABLES.items()])
 
 
 def _columns(table: Table) -> list[list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from polyframe.core.errors import PolyframeError
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import STORED_TABLES
 from polyframe.store.output import Output
 
 #: Files that systems create in folders: views of file managers, resource forks, trash and index folders of a
@@ -24,7 +24,7 @@ _SYSTEM_FILES: Final = re.compile(
     r"|\.nfs[0-9a-f]+|\.fuse_hidden[0-9a-f]+",
     re.IGNORECASE,
 )
-_TABLE: Final = f"(?:{'|'.join(TABLES)})"
+_TABLE: Final = f"(?:{'|'.join(map(re.escape, STORED_TABLES))})"
 _PARTITION: Final = r"[0-9]+(?:-[0-9]+)*"
 _PART: Final = rf"part-{_PARTITION}\.parquet"
 _PART_NAME: Final = re.compile(_PART)
@@ -61,7 +61,7 @@ def refuse_links(output: Output) -> None:
     PolyframeError
         If one is; the message names it.
     """
-    for table in TABLES:
+    for table in STORED_TABLES:
         folder = output.table(table)
         if _is_link(folder):
             raise PolyframeError(

@@ -17,9 +17,9 @@ from polyframe.core.errors import PolyframeError, UsageError, check_name, short_
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
-from polyframe.store.output import MANIFEST, Output, part_name
+from polyframe.store.output import MANIFEST, MERGED, Output, part_name
 from polyframe.store.run_counts import Accounting, Count, Counts
-from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_of
+from polyframe.store.stages import ENGINE_STAGES, MERGED_TABLES, STAGE_TABLES, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
 _EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
@@ -34,7 +34,7 @@ SubjectId = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The result of one stage for one partition.
+    """The result of one stage for one partition, or the tables that are merged from all partitions.
 
     Attributes
     ----------
@@ -100,6 +100,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         What became of every row and mark.
     partitions : tuple of PartitionRecord
         At least one, in the order of their subjects.
+    merged : dict of str to StageRecord
+        By stage, the tables that are merged from all partitions.
     engines : dict of str to str
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
     has_large_subject : bool
@@ -117,6 +119,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settings: Settings
     accounting: Accounting
     partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
+    merged: dict[str, StageRecord]
     engines: dict[str, EngineUsed] = {}
     has_large_subject: bool = False
 
@@ -135,6 +138,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             _check_partition(partition, f"partitions[{number}]", self.stages, is_first=number == 0)
         for before, after in itertools.pairwise(self.partitions):
             _check_order(before, after)
+        _check_merged(self.merged, self.stages)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, as they are in its file."""
@@ -162,6 +166,7 @@ def new_manifest(
     version_chosen_by: VersionChosenBy,
     extraction: Settings,
     last_subject: int | None,
+    merged: Mapping[str, StageRecord] = MappingProxyType({}),
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
     has_large_subject: bool = False,
 ) -> Manifest:
@@ -182,6 +187,7 @@ def new_manifest(
             msgspec.structs.replace(partition, stages={stage: partition.stages[stage] for stage in stages})
             for partition in partitions
         ),
+        merged={stage: merged[stage] for stage in stages if stage in merged},
         engines={stage: engines[stage] for stage in stages if stage in engines},
         has_large_subject=has_large_subject,
     )
@@ -192,6 +198,7 @@ def with_later_stages(
     settings: Settings,
     partitions: Sequence[PartitionRecord],
     accounting: Accounting,
+    merged: Mapping[str, StageRecord] = MappingProxyType({}),
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
 ) -> Manifest:
     """Return the manifest after stages that started from the extractions of an output directory."""
@@ -204,6 +211,7 @@ def with_later_stages(
         version_chosen_by=before.version_chosen_by,
         extraction=before.extraction,
         last_subject=before.last_subject,
+        merged=merged,
         engines=engines,
         has_large_subject=before.has_large_subject,
     )
@@ -236,9 +244,17 @@ def counts_of(partition: PartitionRecord) -> Counts:
 
 def table_parts(manifest: Manifest, table: str) -> list[str]:
     """Return the names of the part files of a table, in order; empty if there is no such table."""
-    if stage_of(table) not in manifest.stages:
-        return []
-    return [part_name(partition.name) for partition in manifest.partitions]
+    return list(part_records(manifest, table))
+
+
+def part_records(manifest: Manifest, table: str) -> dict[str, StageRecord]:
+    """Return the record of each part file of a table, in order; empty if there is no such table."""
+    stage = stage_of(table)
+    if stage not in manifest.stages:
+        return {}
+    if table in MERGED_TABLES.get(stage, ()):
+        return {part_name(MERGED): manifest.merged[stage]}
+    return {part_name(partition.name): partition.stages[stage] for partition in manifest.partitions}
 
 
 def read_manifest(output: Path) -> Manifest:
@@ -350,6 +366,13 @@ def _check_partition(
         if set(record.sizes) != set(STAGE_TABLES[stage]):
             tables = ", ".join(STAGE_TABLES[stage])
             raise ValueError(f"{place}.stages.{stage}.sizes: expected one size for each of {tables}")
+
+
+def _check_merged(merged: Mapping[str, StageRecord], stages: tuple[str, ...]) -> None:
+    expected = {stage: set(tables) for stage, tables in MERGED_TABLES.items() if stage in stages}
+    if {stage: set(record.sizes) for stage, record in merged.items()} != expected:
+        tables = ", ".join(table for names in expected.values() for table in names) or "no table"
+        raise ValueError(f"merged: expected one size for each of {tables}")
 
 
 def _check_order(before: PartitionRecord, after: PartitionRecord) -> None:

@@ -4,6 +4,7 @@ Layout::
 
     OUT/polyframe.json                     the manifest: settings, accounting, partitions
     OUT/<table>/part-00000.parquet         the tables; parts in name order are sorted by the table's keys
+    OUT/.volunteer_sums/part-*.parquet     sums of each partition, from which `volunteers` is merged
     OUT/.polyframe-work/                   files of a run in progress, removed at its end
         lock                               held by the process of the run
         lock.held                          the lock on a file system without locks
@@ -21,6 +22,8 @@ from typing import Final
 
 MANIFEST: Final = "polyframe.json"
 WORK: Final = ".polyframe-work"
+#: The name of the only part of a table that is merged from all partitions, in place of a partition's.
+MERGED: Final = "00000"
 
 #: Changes whenever a run publishes tables; see `Output.state`.
 State = tuple[tuple[int, ...] | None, ...]

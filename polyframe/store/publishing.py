@@ -23,12 +23,12 @@ from typing import Final
 
 from polyframe.core.atomic_files import cannot_write, sync_folder
 from polyframe.core.errors import PolyframeError
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import STORED_TABLES
 from polyframe.store.foreign_files import is_part_name, remove_own_files, return_foreign_files
-from polyframe.store.manifest import Manifest, load_manifest, table_parts, write_manifest
-from polyframe.store.output import Output, part_name
+from polyframe.store.manifest import Manifest, load_manifest, part_records, table_parts, write_manifest
+from polyframe.store.output import Output
 from polyframe.store.part_files import read_origin
-from polyframe.store.stages import stage_of, tables_of_stages
+from polyframe.store.stages import tables_of_stages
 
 _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
@@ -72,7 +72,7 @@ def complete(output: Output) -> None:
     output.replaced.mkdir(exist_ok=True)
     tables = tables_of_stages(manifest.stages)
     # A table never outlives one that it was made from.
-    for table in reversed(TABLES):
+    for table in reversed(STORED_TABLES):
         if table not in tables and output.table(table).exists():
             output.table(table).rename(_unused(output.replaced, table))
     for table in tables:
@@ -164,10 +164,8 @@ def _is_complete(folder: Path, table: str, manifest: Manifest) -> bool:
 
 def _valid_parts(folder: Path, table: str, manifest: Manifest, names: Collection[str]) -> set[str]:
     """Return those of some parts in a folder whose footers agree with a manifest."""
-    stage = stage_of(table)
     valid = set()
-    for partition in manifest.partitions:
-        name, record = part_name(partition.name), partition.stages[stage]
+    for name, record in part_records(manifest, table).items():
         if name not in names:
             continue
         origin = read_origin(folder / name)

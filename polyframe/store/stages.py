@@ -6,13 +6,16 @@ from typing import Any, Final
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.settings import Affects, Settings
+from polyframe.core.tables import TABLES
 
-#: The tables of each stage, in the order of the stages.
+#: The tables of each stage with a part for each partition, in the order of the stages.
 STAGE_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
     "extract": ("classifications", "extractions", "rejects"),
-    "reduce": ("groups", "labels", "reductions"),
+    "reduce": ("groups", "labels", "reductions", "subjects", ".volunteer_sums"),
     "contours": ("contours",),
 }
+#: The tables of each stage with one part, which is merged from those of all partitions.
+MERGED_TABLES: Final[Mapping[str, tuple[str, ...]]] = {"reduce": ("volunteers",)}
 #: Which settings matter to the tables of each stage.
 _STAGE_SETTINGS: Final[Mapping[str, tuple[Affects, ...]]] = {
     "extract": ("extract",),
@@ -27,12 +30,19 @@ NOT_CLUSTERING: Final = ("average_type",)
 
 def stage_of(table: str) -> str:
     """Return the stage that writes a table."""
-    return next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
+    return next(stage for stage in STAGE_TABLES if table in tables_of_stages([stage]))
 
 
 def tables_of_stages(stages: Iterable[str]) -> list[str]:
-    """Return the tables of some stages."""
-    return [table for stage in stages for table in STAGE_TABLES[stage]]
+    """Return the tables of some stages, hidden ones included."""
+    return [
+        table for stage in stages for table in (*STAGE_TABLES[stage], *MERGED_TABLES.get(stage, ()))
+    ]
+
+
+def public_tables(stages: Iterable[str]) -> list[str]:
+    """Return the tables of some stages that users know."""
+    return [table for table in tables_of_stages(stages) if table in TABLES]
 
 
 def stage_settings(settings: Settings, stage: str) -> dict[str, Any]:

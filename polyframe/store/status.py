@@ -12,15 +12,15 @@ from polyframe.core.reprs import counted, html_repr, text_repr
 from polyframe.store.current_parts import finished_stages
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest
-from polyframe.store.output import Output, part_name, partition_of
+from polyframe.store.output import MERGED, Output, part_name, partition_of
 from polyframe.store.part_files import read_rows_and_origin
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import read_unchanged
 from polyframe.store.recorded_settings import not_default
-from polyframe.store.stages import STAGE_TABLES, settings_of, tables_of_stages
+from polyframe.store.stages import STAGE_TABLES, public_tables, settings_of, tables_of_stages
 
 #: Keys of the manifest that only later runs use.
-_NOT_SHOWN: Final = ("partitions", "last_subject", "has_large_subject")
+_NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "has_large_subject")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Status:
     partitions, partitions_current : int
         In all, and those with all parts current.
     parts, parts_current : int
-        In all, and those that are current.
+        In all, those of the hidden sums for `volunteers` included, and those that are current.
     not_current : dict of str to str
         The problem of each of the others, by file.
     accounting : dict
@@ -179,13 +179,14 @@ def _status(output: Output) -> Status:
     for part in _parts(output, manifest):
         parts[part.table].append(part)
     problems = {part.file: part.problem for of_table in parts.values() for part in of_table if part.problem}
-    outdated = {partition_of(Path(file).name) for file in problems}
+    merged = {table for record in manifest.merged.values() for table in record.sizes}
+    outdated = {partition_of(Path(file).name) for file in problems if file.split("/")[0] not in merged}
     recorded = manifest.to_dict()
     n_parts = sum(map(len, parts.values()))
     return Status(
         **progress,
         **{key: recorded[key] for key in recorded if key not in _NOT_SHOWN},
-        tables={table: _table(of_table) for table, of_table in parts.items()},
+        tables={table: _table(parts[table]) for table in public_tables(manifest.stages)},
         partitions=len(manifest.partitions),
         partitions_current=sum(partition.name not in outdated for partition in manifest.partitions),
         parts=n_parts,
@@ -229,6 +230,9 @@ def _parts(output: Output, manifest: Manifest) -> Iterator[_Part]:
         for stage, record in partition.stages.items():
             for table in STAGE_TABLES[stage]:
                 yield _part(folders[table] / name, table, record)
+    for record in manifest.merged.values():
+        for table in record.sizes:
+            yield _part(folders[table] / part_name(MERGED), table, record)
 
 
 def _part(path: Path, table: str, record: StageRecord) -> _Part:

@@ -14,7 +14,7 @@ from gold_cases import expert_geojson, volunteer_rows, write_rows
 
 import polyframe as pf
 from polyframe.cli.print_scores import score_lines
-from polyframe.core.tables import SCORES
+from polyframe.core.result_tables import SCORES
 
 Call = Callable[..., Done]
 

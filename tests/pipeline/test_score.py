@@ -20,7 +20,7 @@ from gold_cases import (
 )
 
 import polyframe as pf
-from polyframe.core.tables import SCORES
+from polyframe.core.result_tables import SCORES
 from polyframe.pipeline import plan
 from polyframe.synthetic import SynthOptions, write_export
 

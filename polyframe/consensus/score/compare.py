@@ -7,7 +7,7 @@ import polars as pl
 
 from polyframe.consensus.score.match_outlines import OutlinePairs, best_matches, overlapping_pairs
 from polyframe.consensus.score.outlines import GoldOutlines, KeyedOutlines
-from polyframe.core.tables import SCORES
+from polyframe.core.result_tables import SCORES
 from polyframe.geometry.boundary_distances import boundary_distances
 
 
@@ -108,7 +108,7 @@ def score_table(comparison: Comparison, scored: str) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.tables.SCORES`: a row for everything, one for each tool, and one for each
+        The table `polyframe.core.result_tables.SCORES`: a row for everything, one for each tool, and one for each
         known volunteer.
     """
     n_subjects = pl.lit(comparison.subjects["subject_id"].n_unique()).alias("n_subjects")

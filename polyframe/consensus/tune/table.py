@@ -9,7 +9,7 @@ from polyframe.consensus.tune.counts import COUNTED, Tally
 from polyframe.consensus.tune.gold_counts import added_up, no_counts
 from polyframe.consensus.tune.parse_grid import Combination, Grid
 from polyframe.core.arrays import Floats
-from polyframe.core.tables import TUNING
+from polyframe.core.result_tables import TUNING
 
 
 def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | None) -> pl.DataFrame:
@@ -27,7 +27,7 @@ def tuning_table(tallies: Sequence[Tally], grid: Grid, current: Combination | No
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.tables.TUNING`: one row for each setting.
+        The table `polyframe.core.result_tables.TUNING`: one row for each setting.
     """
     settings = grid.combinations
     zeros = np.zeros(len(settings), np.int64)

@@ -10,7 +10,7 @@ from polyframe.consensus.votes import cluster_votes
 from polyframe.core.estimation import MOST_MARKS
 from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
-from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, TABLES
+from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS, MARK_KEYS, MARK_ORDER, STORED_TABLES
 from polyframe.store.validation.check_rows import PATH_HASH
 from polyframe.store.validation.finding import Finding, findings_of_check, key_of
 
@@ -38,7 +38,7 @@ class PartitionTables:
 
     def wrong_rows(self, table: str, rows: pl.DataFrame, wrong: pl.Expr, problem: str) -> list[Finding]:
         """Return a finding for the rows of a table for which an expression is true."""
-        return findings_of_check("agreement", self.files[table], TABLES[table], rows, wrong, problem)
+        return findings_of_check("agreement", self.files[table], STORED_TABLES[table], rows, wrong, problem)
 
     def all_wrong(self, table: str, rows: pl.DataFrame, problem: str) -> list[Finding]:
         """Return a finding for rows of a table that are all wrong."""
@@ -49,7 +49,7 @@ class PartitionTables:
         if not missing.height:
             return []
         more = f" (and {missing.height - 1} more)" if missing.height > 1 else ""
-        key = key_of(TABLES[table], missing, 0)
+        key = key_of(STORED_TABLES[table], missing, 0)
         return [Finding("agreement", self.files[table], f"lacks a row {problem} ({key}){more}")]
 
 

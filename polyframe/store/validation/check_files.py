@@ -14,11 +14,11 @@ from polyframe import __version__
 from polyframe.consensus.anonymize import environment_key
 from polyframe.core.errors import first_line
 from polyframe.core.settings import Settings
-from polyframe.core.tables import SCHEMA_VERSION, TABLES, Table
-from polyframe.store.fingerprints import stage_fingerprints
+from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
+from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.foreign_files import is_system_file
-from polyframe.store.manifest import Manifest, PartitionRecord, table_parts
-from polyframe.store.output import MANIFEST, Output, part_name
+from polyframe.store.manifest import Manifest, StageRecord, table_parts
+from polyframe.store.output import MANIFEST, Output
 from polyframe.store.part_files import FOOTER, GEO
 from polyframe.store.stages import stage_of, stage_settings, tables_of_stages
 from polyframe.store.validation.finding import FORCE, Finding
@@ -35,7 +35,9 @@ class Expected:
     Attributes
     ----------
     table : Table
-    partition : PartitionRecord
+    part : str
+        The name of the file.
+    record : StageRecord
     version : str
         The version of polyframe that wrote it.
     settings : Settings
@@ -43,14 +45,15 @@ class Expected:
     """
 
     table: Table
-    partition: PartitionRecord
+    part: str
+    record: StageRecord
     version: str
     settings: Settings
 
     @property
     def file(self) -> str:
         """The path below the output directory."""
-        return f"{self.table.name}/{part_name(self.partition.name)}"
+        return f"{self.table.name}/{self.part}"
 
     @property
     def stage(self) -> str:
@@ -60,19 +63,18 @@ class Expected:
     @property
     def size(self) -> int:
         """The size of the file in bytes."""
-        return self.partition.stages[self.stage].sizes[self.table.name]
+        return self.record.sizes[self.table.name]
 
     def footer(self) -> dict[str, Any]:
         """Return the expected contents of the footer."""
-        record = self.partition.stages[self.stage]
         return {
             "table": self.table.name,
             "schema_version": SCHEMA_VERSION,
             "polyframe_version": self.version,
             "settings": stage_settings(self.settings, self.stage),
-            "fingerprint": record.fingerprint,
-            "places": record.places,
-            "counts": record.counts.to_dict(),
+            "fingerprint": self.record.fingerprint,
+            "places": self.record.places,
+            "counts": self.record.counts.to_dict(),
         }
 
 
@@ -100,7 +102,7 @@ def folder_findings(output: Output, manifest: Manifest, folders: Mapping[str, Pa
     tables = tables_of_stages(manifest.stages)
     findings = [
         Finding("files", table, "is not a table in the manifest", "remove it")
-        for table in TABLES
+        for table in STORED_TABLES
         if table not in tables and os.path.lexists(output.table(table))
     ]
     for table in tables:
@@ -224,6 +226,14 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
                 f"the fingerprint of partition {names[0]}, {stage}, does not match its content and "
                 f"settings{more}"
             )
+            findings.append(Finding("fingerprint", MANIFEST, problem))
+    for stage, merged in manifest.merged.items():
+        content = merged_content(record.content for record in records)
+        expected = stage_fingerprints(content, by_stage[stage], key)[stage]
+        places = merged_places([record.stages[stage].places for record in records])
+        if (merged.fingerprint, merged.places) != (expected, places):
+            tables = ", ".join(merged.sizes)
+            problem = f"the fingerprint of {tables} does not match the partitions and settings"
             findings.append(Finding("fingerprint", MANIFEST, problem))
     return findings
 

@@ -11,14 +11,21 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings
-from polyframe.core.tables import TABLES
-from polyframe.store.manifest import Manifest, PartitionRecord, load_manifest
-from polyframe.store.output import Output, part_name
+from polyframe.core.tables import STORED_TABLES, TABLES, VOLUNTEER_SUMS, VOLUNTEERS
+from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, load_manifest
+from polyframe.store.output import MERGED, Output, part_name
 from polyframe.store.publishing import table_folder
 from polyframe.store.reading import check_unchanged
-from polyframe.store.stages import STAGE_TABLES, tables_of_stages
+from polyframe.store.stages import STAGE_TABLES, stage_of, tables_of_stages
 from polyframe.store.status import manifest_file
-from polyframe.store.validation import check_agreement, check_counts, check_files, check_geometry, check_rows
+from polyframe.store.validation import (
+    check_agreement,
+    check_counts,
+    check_files,
+    check_geometry,
+    check_rows,
+    check_volunteers,
+)
 from polyframe.store.validation.check_agreement import PartitionTables
 from polyframe.store.validation.finding import Finding, Findings
 
@@ -56,12 +63,19 @@ def _check(output: Output) -> Findings:
     findings += check_files.fingerprint_findings(manifest)
     findings += check_counts.accounting_findings(manifest)
     reader = _Reader(manifest, folders, settings, check_rows.ranges(manifest.partitions))
+    sums: list[pl.DataFrame | None] = []
     for record in manifest.partitions:
-        frames = {table: reader.read(table, record) for table in tables_of_stages(manifest.stages)}
+        frames = {
+            table: reader.read(table, part_name(record.name), of_stage, reader.ranges[record.name])
+            for stage, of_stage in record.stages.items()
+            for table in STAGE_TABLES[stage]
+        }
         known = {name: frame for name, frame in frames.items() if frame is not None}
         findings += reader.findings
         reader.findings.clear()
         findings += _partition_findings(record, known, settings)
+        sums.append(known.get(VOLUNTEER_SUMS.name))
+    findings += _merged_findings(reader, manifest, sums)
     if reader.everything_read:
         findings += check_counts.subject_findings(manifest, reader.last_subject)
     return Findings(findings, len(reader.tables), reader.n_parts, reader.n_rows)
@@ -106,12 +120,13 @@ class _Reader:
         self.last_subject: int | None = None
         self.everything_read = True
 
-    def read(self, name: str, record: PartitionRecord) -> pl.DataFrame | None:
+    def read(
+        self, name: str, part: str, record: StageRecord, subjects: tuple[int | None, int | None]
+    ) -> pl.DataFrame | None:
         """Check a part and return its short columns for later checks, or None if it is damaged."""
-        table = TABLES[name]
-        stage = next(stage for stage in self.settings if name in STAGE_TABLES[stage])
-        expected = check_files.Expected(table, record, self.version, self.settings[stage])
-        path = self.folders[name] / part_name(record.name)
+        table = STORED_TABLES[name]
+        expected = check_files.Expected(table, part, record, self.version, self.settings[stage_of(name)])
+        path = self.folders[name] / part
         about_file = check_files.file_findings(expected, path)
         self.findings += about_file
         if any(finding.check in ("files", "readable", "schema") for finding in about_file):
@@ -124,9 +139,7 @@ class _Reader:
             self.findings.append(Finding("readable", expected.file, problem))
             self.everything_read = False
             return None
-        about_rows = check_rows.row_findings(
-            expected.file, table, frame, self.ranges[record.name], expected.settings
-        )
+        about_rows = check_rows.row_findings(expected.file, table, frame, subjects, expected.settings)
         if frame.height:
             if name in self.last_rows:
                 about_rows += check_rows.part_order_findings(
@@ -157,7 +170,8 @@ class _Reader:
         return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:
-        self.tables.add(name)
+        if name in TABLES:
+            self.tables.add(name)
         self.n_parts += 1
         self.n_rows += frame.height
         if name in ("classifications", "rejects"):
@@ -196,4 +210,23 @@ def _partition_findings(
         findings += check_agreement.labels_findings(partition, to_cluster, settings["reduce"])
         tables = [name for name in ("reductions", "contours") if name in frames]
         findings += check_agreement.clusters_findings(partition, tables, settings["reduce"])
+    if "reduce" in later:
+        findings += check_volunteers.summaries_findings(partition, settings["reduce"])
+    return findings
+
+
+def _merged_findings(
+    reader: _Reader, manifest: Manifest, sums: list[pl.DataFrame | None]
+) -> list[Finding]:
+    """Check the tables that are merged from all partitions, if their sums could be read."""
+    findings: list[Finding] = []
+    for record in manifest.merged.values():
+        name = part_name(MERGED)
+        volunteers = reader.read(VOLUNTEERS.name, name, record, (None, None))
+        findings += reader.findings
+        reader.findings.clear()
+        known = [frame for frame in sums if frame is not None]
+        if volunteers is not None and len(known) == len(sums):
+            file = f"{VOLUNTEERS.name}/{name}"
+            findings += check_volunteers.volunteers_findings(file, volunteers, pl.concat(known))
     return findings

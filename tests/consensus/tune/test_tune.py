@@ -21,7 +21,8 @@ from polyframe.cli.app import cli
 from polyframe.consensus import group_clusters, marks, repeated_outlines
 from polyframe.consensus.extract import repaired_polygons
 from polyframe.core.errors import UsageError
-from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS, TUNING
+from polyframe.core.result_tables import TUNING
+from polyframe.core.tables import CLASSIFICATIONS, EXTRACTIONS, REJECTS
 from polyframe.pipeline import tune_partitions
 
 EPS = [0.15, 0.3, 0.5, 0.7, 0.85, 1.0]

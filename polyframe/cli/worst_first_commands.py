@@ -1,0 +1,64 @@
+"""Define the commands that list rows of an output directory, the worst first: volunteers and subjects."""
+
+from pathlib import Path
+
+import click
+
+from polyframe.cli.help import command
+from polyframe.cli.options import output_argument
+
+_limit_option = click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="show so many rows  [default: 20; all with --json]",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+
+
+@command(
+    "polyframe volunteers out",
+    "polyframe volunteers out --limit 5",
+    "polyframe volunteers out --json",
+    short_help="List how well volunteers agree with the others, worst first.",
+)
+@output_argument
+@_limit_option
+@_json_option
+def volunteers(output: Path, limit: int | None, as_json: bool) -> None:
+    """List how well each volunteer in OUT agrees with the others who classified the same subjects, worst first.
+
+    Precision is the share of their marks that others confirm, recall the share of the objects that others
+    found, IoU the agreement of their marks with the majority of the others. The score combines them, and
+    depends less on chance if a volunteer made few classifications.
+    """
+    from polyframe import api
+    from polyframe.cli.print_worst_first import json_lines, volunteers_lines
+
+    table = api.volunteers(output)
+    lines = json_lines(table, limit, "volunteers", output) if as_json else volunteers_lines(table, limit)
+    for line in lines:
+        click.echo(line)
+
+
+@command(
+    "polyframe subjects out",
+    "polyframe subjects out --limit 5",
+    "polyframe subjects out --json",
+    short_help="List how sure the outlines of subjects are, worst first.",
+)
+@output_argument
+@_limit_option
+@_json_option
+def subjects(output: Path, limit: int | None, as_json: bool) -> None:
+    """List how sure the outlines of each subject in OUT are, worst first.
+
+    The first ones need the most additional classifications. Of the others, those with the least certain
+    outlines come first.
+    """
+    from polyframe import api
+    from polyframe.cli.print_worst_first import json_lines, subjects_lines
+
+    table = api.subjects(output)
+    for line in json_lines(table, limit, "subjects", output) if as_json else subjects_lines(table, limit):
+        click.echo(line)

@@ -1,0 +1,117 @@
+"""List volunteers and subjects, the worst first."""
+
+import os
+from typing import Final
+
+import polars as pl
+
+from polyframe.consensus.reduce import Reduction
+from polyframe.core.errors import PolyframeError, UsageError, short_repr
+from polyframe.core.local_paths import local_path
+from polyframe.store.reading import current_manifest, read_table
+from polyframe.store.output import Output
+
+_EXPECTED: Final = "an output directory, or a Reduction"
+Reduced = Reduction | str | os.PathLike[str]
+
+
+def volunteers(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
+    """List how well each volunteer agrees with the others, the worst first, like `polyframe volunteers`.
+
+    Parameters
+    ----------
+    reduced : path or Reduction
+        An output directory, or the result of `reduce`.
+    limit : int, optional
+        Return only so many rows.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `volunteers`, by ascending `score`; those without one come last. Of equal scores, that of
+        more judged marks comes first.
+
+    Raises
+    ------
+    UsageError
+        If `limit` is below 0.
+    PolyframeError
+        If the directory does not contain the table, or was made without names of volunteers.
+
+    See Also
+    --------
+    polyframe.scan : read the table sorted by its keys.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> worst = pf.volunteers("out", limit=10)  # doctest: +SKIP
+    """
+    _check_limit(limit)
+    if isinstance(reduced, Reduction):
+        table = reduced.volunteers
+    else:
+        path = local_path(reduced, "output", expected=_EXPECTED)
+        table = read_table(path, "volunteers")
+        if current_manifest(Output(path)).settings.volunteers == "drop":
+            raise PolyframeError(
+                f"{path}: was made with --volunteers drop, so its volunteers are not known; "
+                "run it again with --volunteers hash"
+            )
+    order = ("score", "n_judged", "workflow_id", "volunteer")
+    table = table.sort(order, descending=[name == "n_judged" for name in order], nulls_last=True)
+    return table if limit is None else table.head(limit)
+
+
+def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
+    """List how sure the outlines of each subject are, the worst first, like `polyframe subjects`.
+
+    Parameters
+    ----------
+    reduced : path or Reduction
+        An output directory, or the result of `reduce`.
+    limit : int, optional
+        Return only so many rows.
+
+    Returns
+    -------
+    polars.DataFrame
+        The table `subjects`: those that need the most additional classifications first, and those for which
+        that is not known, since no cluster has three marks, last. Of equal ones, that with the least
+        `expected_iou_min` comes first, then that with the least `consensus_min`, then that with the most
+        outliers.
+
+    Raises
+    ------
+    UsageError
+        If `limit` is below 0.
+    PolyframeError
+        If the directory does not contain the table.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> worst = pf.subjects("out", limit=10)  # doctest: +SKIP
+    """
+    _check_limit(limit)
+    if isinstance(reduced, Reduction):
+        table = reduced.subjects
+    else:
+        table = read_table(local_path(reduced, "output", expected=_EXPECTED), "subjects")
+    table = table.sort(
+        additional_classifications(),
+        *("expected_iou_min", "consensus_min", "n_outliers", "workflow_id", "subject_id"),
+        descending=[True, False, False, True, False, False],
+        nulls_last=True,
+    )
+    return table if limit is None else table.head(limit)
+
+
+def additional_classifications() -> pl.Expr:
+    """Return how many more classifications a subject needs, 0 if it has enough; missing if unknown."""
+    return (pl.col("classifications_needed") - pl.col("n_classifications")).clip(0)
+
+
+def _check_limit(limit: object) -> None:
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise UsageError(f"limit: {short_repr(limit)} is not an integer from 0")
