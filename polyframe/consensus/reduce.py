@@ -1,4 +1,4 @@
-"""Cluster marks and average each cluster: the tables groups, labels and reductions."""
+"""Cluster marks, average each cluster, and make all tables of a reduction."""
 
 from dataclasses import dataclass
 from typing import Any

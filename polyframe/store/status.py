@@ -72,9 +72,9 @@ class Status:
     partitions, partitions_current : int
         In all, and those with all parts current.
     parts, parts_current : int
-        In all, those of the hidden sums for `volunteers` included, and those that are current.
+        In all, and those that are current.
     not_current : dict of str to str
-        The problem of each of the others, by file.
+        The problem of each file that is not, those of the hidden sums for `volunteers` included.
     accounting : dict
         What became of every row and mark, see `polyframe.store.run_counts.Accounting`; `reasons` counts what
         was rejected.
@@ -182,15 +182,16 @@ def _status(output: Output) -> Status:
     merged = {table for record in manifest.merged.values() for table in record.sizes}
     outdated = {partition_of(Path(file).name) for file in problems if file.split("/")[0] not in merged}
     recorded = manifest.to_dict()
-    n_parts = sum(map(len, parts.values()))
+    public = {table: parts[table] for table in public_tables(manifest.stages)}
+    listed = [part for of_table in public.values() for part in of_table]
     return Status(
         **progress,
         **{key: recorded[key] for key in recorded if key not in _NOT_SHOWN},
-        tables={table: _table(parts[table]) for table in public_tables(manifest.stages)},
+        tables={table: _table(of_table) for table, of_table in public.items()},
         partitions=len(manifest.partitions),
         partitions_current=sum(partition.name not in outdated for partition in manifest.partitions),
-        parts=n_parts,
-        parts_current=n_parts - len(problems),
+        parts=len(listed),
+        parts_current=sum(not part.problem for part in listed),
         not_current=problems,
     )
 

@@ -77,6 +77,34 @@ EXPECTED = {
         "area_high": pl.Float64,
         "classifications_needed": pl.Int32,
     },
+    "subjects": {
+        "workflow_id": pl.Int64,
+        "subject_id": pl.Int64,
+        "n_classifications": pl.Int32,
+        "n_volunteers": pl.Int32,
+        "n_marks": pl.Int32,
+        "n_clusters": pl.Int32,
+        "n_outliers": pl.Int32,
+        "consensus_min": pl.Float64,
+        "consensus_mean": pl.Float64,
+        "expected_iou_min": pl.Float64,
+        "classifications_needed": pl.Int32,
+    },
+    "volunteers": {
+        "workflow_id": pl.Int64,
+        **PERSON,
+        "n_classifications": pl.Int64,
+        "n_marks": pl.Int64,
+        "n_outliers": pl.Int64,
+        "n_judged": pl.Int64,
+        "n_confirmed": pl.Int64,
+        "precision": pl.Float64,
+        "n_expected": pl.Int64,
+        "n_drawn": pl.Int64,
+        "recall": pl.Float64,
+        "iou": pl.Float64,
+        "score": pl.Float64,
+    },
     "contours": {
         **GROUP,
         "cluster_label": pl.Int32,
@@ -104,6 +132,8 @@ SORTED_BY = {
     "groups": tuple(GROUP),
     "reductions": (*GROUP, "cluster_label"),
     "contours": (*GROUP, "cluster_label"),
+    "subjects": ("workflow_id", "subject_id"),
+    "volunteers": ("workflow_id", "volunteer"),
 }
 
 

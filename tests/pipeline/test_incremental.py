@@ -15,7 +15,7 @@ import polyframe as pf
 from polyframe.core.tables import SCHEMA_VERSION, TABLES
 from polyframe.store.manifest import read_manifest
 from polyframe.store.output import WORK
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import MERGED_TABLES, STAGE_TABLES, public_tables
 
 Call = Callable[..., Done]
 Rows = list[dict[str, Any]]
@@ -79,8 +79,10 @@ def snapshot(out: Path) -> Snapshot:
 
 def parts(names: Any, *stages: str) -> set[str]:
     """Return the part files of some stages (default: all) and partitions."""
-    tables = [table for stage in stages or STAGE_TABLES for table in STAGE_TABLES[stage]]
-    return {f"{table}/{name}" for table in tables for name in names}
+    chosen = stages or tuple(STAGE_TABLES)
+    by_partition = {f"{table}/{name}" for stage in chosen for table in STAGE_TABLES[stage] for name in names}
+    merged = {f"{table}/00000" for stage in chosen for table in MERGED_TABLES.get(stage, ())}
+    return by_partition | merged if by_partition else set()
 
 
 def check(export: Any, out: Path, **options: Any) -> None:
@@ -95,7 +97,7 @@ def check(export: Any, out: Path, **options: Any) -> None:
     run(export, fresh, **options)
     stages = read_manifest(out).stages
     assert stages == read_manifest(fresh).stages
-    for name in (table for stage in stages for table in STAGE_TABLES[stage]):
+    for name in public_tables(stages):
         assert pf.scan(out, name).collect().equals(pf.scan(fresh, name).collect()), name
     assert read_manifest(out).accounting == read_manifest(fresh).accounting
     assert not (out / WORK).exists()

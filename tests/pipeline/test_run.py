@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polyframe as pf
-from polyframe.core.tables import GROUP_KEYS, SCHEMA_VERSION, TABLES
+from polyframe.core.tables import GROUP_KEYS, SCHEMA_VERSION, STORED_TABLES, TABLES
 from polyframe.store.manifest import read_manifest
 from polyframe.store.output import WORK
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
@@ -134,7 +134,7 @@ def test_geometry_agrees_with_the_coordinates(whole: Path) -> None:
 
 
 def test_footers_contain_the_settings(whole: Path) -> None:
-    for name in TABLES:
+    for name in STORED_TABLES:
         for path in (whole / name).glob("*.parquet"):
             metadata = pq.read_metadata(path).metadata
             footer = json.loads(metadata[b"polyframe"])
@@ -163,7 +163,7 @@ def test_metadata_can_be_read_from_whole_folders(whole: Path) -> None:
 
 
 def test_no_temporary_files_remain(whole: Path) -> None:
-    assert {path.name for path in whole.iterdir()} == {*TABLES, "polyframe.json"}
+    assert {path.name for path in whole.iterdir()} == {*STORED_TABLES, "polyframe.json"}
     assert not (whole / WORK).exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Affects, Settings
-from polyframe.core.tables import CONTOURS, TABLES, Column
+from polyframe.core.tables import CONTOURS, STORED_TABLES, Column
 from polyframe.store import fingerprints
 from polyframe.store.fingerprints import columns_digest, places_fingerprint, stage_fingerprints
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
@@ -129,7 +129,7 @@ def test_another_column_changes_all_fingerprints(monkeypatch: pytest.MonkeyPatch
         CONTOURS, columns=(Column("workflow_id", pl.Int32, ""), *CONTOURS.columns[1:])
     )
     for table in (more, other):
-        monkeypatch.setattr(fingerprints, "TABLES", {**TABLES, "contours": table})
+        monkeypatch.setattr(fingerprints, "STORED_TABLES", {**STORED_TABLES, "contours": table})
         columns_digest.cache_clear()
         after = stage_fingerprints("0" * 16, Settings())
         assert all(before[stage] != after[stage] for stage in STAGE_TABLES)

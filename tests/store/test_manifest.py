@@ -18,6 +18,7 @@ from polyframe.store.manifest import (
     StageRecord,
     earlier_manifest,
     new_manifest,
+    part_records,
     read_manifest,
     table_parts,
     write_manifest,
@@ -41,6 +42,7 @@ def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
 
 #: Keys that may be missing.
 OPTIONAL = ("schema_version", "engines", "has_large_subject")
+MERGED_RECORD = StageRecord("02" * 16, None, Counts(), {"volunteers": 5})
 RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce"))
 MADE = new_manifest(
     SETTINGS,
@@ -51,6 +53,7 @@ MADE = new_manifest(
     version_chosen_by="default",
     extraction=SETTINGS,
     last_subject=9,
+    merged={"reduce": MERGED_RECORD, "contours": MERGED_RECORD},
     engines={"reduce": "shapely", "contours": "compiled"},
 )
 
@@ -78,6 +81,7 @@ def test_settings_of_the_machine_are_not_recorded() -> None:
         version_chosen_by=MADE.version_chosen_by,
         extraction=SETTINGS.replace({"jobs": 7, "eps": 0.9}),
         last_subject=9,
+        merged=MADE.merged,
         engines=MADE.engines,
     )
     assert other == MADE
@@ -102,6 +106,9 @@ def test_table_parts_are_those_of_the_stages() -> None:
     for stage, tables in STAGE_TABLES.items():
         names = ["part-00000.parquet", "part-00001-01.parquet"] if stage != "contours" else []
         assert all(table_parts(MADE, table) == names for table in tables)
+    assert table_parts(MADE, "volunteers") == ["part-00000.parquet"]
+    assert part_records(MADE, "volunteers") == {"part-00000.parquet": MERGED_RECORD}
+    assert list(part_records(MADE, "labels").values()) == [r.stages["reduce"] for r in RECORDS]
 
 
 @pytest.mark.parametrize("name", [name for name in Manifest.__struct_fields__ if name not in OPTIONAL])
@@ -128,6 +135,14 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         r"engines\[...\]: invalid enum value 'auto'",
     ),
     "a list": (lambda given: [given], "another version"),
+    "no merged tables": (
+        lambda given: given | {"merged": {}},
+        "merged: expected one size for each of volunteers",
+    ),
+    "merged tables of a stage without any": (
+        lambda given: given | {"merged": given["merged"] | {"extract": given["merged"]["reduce"]}},
+        "merged: expected one size for each of volunteers",
+    ),
     "a number of partitions": (
         lambda given: given | {"partitions": 3},
         "partitions: expected array, got int",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import STORED_TABLES
 from polyframe.store import foreign_files
 from polyframe.store.foreign_files import is_part_name
 from polyframe.store.output import Output, part_name, partition_of
@@ -21,7 +21,7 @@ def test_folders_of_a_run_are_recognized(name: str) -> None:
     assert foreign_files._FOLDERS.fullmatch(in_work(getattr(OUTPUT, name)))
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", STORED_TABLES)
 @pytest.mark.parametrize("partition", ["00000", "00012-03"])
 def test_parts_are_recognized(table: str, partition: str) -> None:
     part, finished = OUTPUT.part(table, partition), OUTPUT.finished_part(table, partition)

@@ -14,12 +14,12 @@ import shapely
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.core.tables import TABLES
+from polyframe.core.tables import STORED_TABLES
 from polyframe.pipeline import plan, run
 from polyframe.pipeline.configure import configure
 from polyframe.store import publishing
 from polyframe.store.output import MANIFEST, WORK
-from polyframe.store.stages import stage_of
+from polyframe.store.stages import STAGE_TABLES, stage_of
 from polyframe.synthetic import SynthOptions, write_export
 
 Call = Callable[..., Done]
@@ -27,6 +27,8 @@ Frame = pl.DataFrame
 Change = Callable[[Frame], Frame]
 
 FIRST, SECOND = "part-00000.parquet", "part-00001.parquet"
+#: The tables with a part for each partition.
+PARTITIONED = [name for name in STORED_TABLES if name != "volunteers"]
 
 
 def small_rows() -> Iterator[dict[str, Any]]:
@@ -98,7 +100,9 @@ def rewrite(
     size = path.stat().st_size
 
     def set_size(manifest: dict[str, Any]) -> None:
-        manifest["partitions"][part == SECOND]["stages"][stage_of(table)]["sizes"][table] = size
+        stages = manifest["partitions"][part == SECOND]["stages"]
+        records = manifest["merged"] if table == "volunteers" else stages
+        records[stage_of(table)]["sizes"][table] = size
 
     edit_manifest(out, set_size)
 
@@ -191,6 +195,19 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
         "has a volunteer that does not match its user_name",
     ),
     "time": ("labels", in_row(0, user_name="nobody"), "agreement", "that is not in extractions"),
+    "score": ("volunteers", in_row(0, score=0.125), "agreement", "a different score than the sums of its"),
+    "no score": ("volunteers", in_row(0, score=None), "agreement", "a different score than the sums of its"),
+    "lost volunteer": ("volunteers", lambda f: f[1:], "agreement", "lacks a row that is in the sums"),
+    "unknown volunteer": (
+        *("volunteers", in_row(0, volunteer="nobody"), "agreement"),
+        "is not in the sums of its partitions",
+    ),
+    "sums": (
+        *(".volunteer_sums", in_row(0, n_marks=9), "agreement"),
+        "a different n_marks than classifications and labels",
+    ),
+    "subject": ("subjects", in_row(0, n_outliers=9), "agreement", "a different n_outliers than its rows in"),
+    "lost subject": ("subjects", lambda f: f[1:], "agreement", "lacks a row that is in its rows in"),
     "lost cluster": ("reductions", lambda f: f[1:], "agreement", "lacks a row for a cluster"),
     "lost contour": ("contours", lambda f: f[:-1], "agreement", "lacks a row for a cluster"),
     "more clusters": (
@@ -217,7 +234,7 @@ def test_wrong_rows(name: str, out: Path) -> None:
     assert (check, f"{table}/{FIRST}") in places(findings)
     assert any(problem in finding.problem for finding in findings if finding.check == check), findings
     # Other tables may lack the row, but only within its partition.
-    assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in TABLES)}
+    assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in STORED_TABLES)}
     if name not in ("no task", "no reason", "label", "workflow"):
         others = {"agreement", "counts"} if name in OTHER_CHECKS else set()
         assert {what for what, _ in places(findings)} <= {check, *others}
@@ -243,12 +260,13 @@ def test_votes_that_differ_from_the_details(out: Path) -> None:
     assert "different details_votes than the details of its marks" in finding.problem
 
 
+SUMMARIES = ("subjects", ".volunteer_sums")
 MISSING = {
-    "classifications": {"classifications", "extractions", "groups", "labels", MANIFEST},
+    "classifications": {"classifications", "extractions", "groups", "labels", *SUMMARIES, MANIFEST},
     "extractions": {"classifications", "labels", MANIFEST},
     "rejects": {MANIFEST},
-    "groups": {"groups", "reductions", "contours", MANIFEST},
-    "labels": {"labels", "groups", "reductions", "contours", MANIFEST},
+    "groups": {"groups", "reductions", "contours", *SUMMARIES, MANIFEST},
+    "labels": {"labels", "groups", "reductions", "contours", *SUMMARIES, MANIFEST},
 }
 
 
@@ -284,7 +302,7 @@ def test_wrong_rows_are_counted(out: Path) -> None:
     ] == [True]
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", PARTITIONED)
 def test_a_repeated_row(table: str, out: Path) -> None:
     place = {"rejects": 3}.get(table, 1)
     rewrite(out, table, lambda frame: pl.concat([frame[:place], frame[place - 1 :]]), SECOND)
@@ -294,7 +312,7 @@ def test_a_repeated_row(table: str, out: Path) -> None:
     assert not {check for check, _ in places(findings)} & {"order", "range", "size", "footer", "values"}
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [name for name in PARTITIONED if name != ".volunteer_sums"])
 def test_a_subject_of_another_partition(table: str, out: Path) -> None:
     rewrite(out, table, lambda frame: frame.with_columns(pl.col("subject_id") - 2), SECOND)
     findings = pf.validate(out)
@@ -539,7 +557,7 @@ def test_fingerprints_match_content_and_settings(stage: str, out: Path) -> None:
         manifest["partitions"][1]["stages"][stage]["fingerprint"] = "0" * 32
 
     edit_manifest(out, edit)
-    tables = [name for name in TABLES if stage_of(name) == stage]
+    tables = STAGE_TABLES[stage]
     assert problems_in(out) == {
         ("fingerprint", MANIFEST),
         *(("fingerprint", f"{table}/{SECOND}") for table in tables),
@@ -590,15 +608,15 @@ def test_printed_lines_and_json(out: Path, polyframe: Call) -> None:
     done = polyframe("validate", out)
     rows = sum(table.rows for table in pf.status(out).tables.values())
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{out}: 7 tables, 14 parts, {rows} rows: no problems\n"
+    assert done.out == f"{out}: 9 tables, 17 parts, {rows} rows: no problems\n"
     report = json.loads(polyframe("validate", out, "--json").out)
-    assert report == {"output": str(out), "tables": 7, "parts": 14, "rows": rows, "findings": []}
+    assert report == {"output": str(out), "tables": 9, "parts": 17, "rows": rows, "findings": []}
     (out / "groups" / FIRST).unlink()
     done = polyframe("validate", out)
     assert done.code == 1
     lines = done.out.splitlines()
     assert lines[0] == f"groups/{FIRST}: is missing; run again"
-    assert lines[1].startswith(f"{out}: 7 tables, 13 parts, ")
+    assert lines[1].startswith(f"{out}: 9 tables, 16 parts, ")
     assert lines[1].endswith(" rows read: 1 problem")
     done = polyframe("validate", out, "--json")
     assert done.code == 1

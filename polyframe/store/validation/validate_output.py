@@ -170,8 +170,9 @@ class _Reader:
         return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:
-        if name in TABLES:
-            self.tables.add(name)
+        if name not in TABLES:
+            return
+        self.tables.add(name)
         self.n_parts += 1
         self.n_rows += frame.height
         if name in ("classifications", "rejects"):
