@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable
+from polyframe.core.estimation import LEAST_MARKS, TARGET_IOU
 from polyframe.core.reprs import counted
 from polyframe.pipeline.worst_first import additional_classifications
 
@@ -75,9 +76,9 @@ def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
     more = table.select(more=additional_classifications())["more"]
     lines = _lines(table.with_columns(more), limit, _OF_SUBJECTS, "subject")
     total = f"{int((more > 0).sum()):,} of {counted(table.height, 'subject')}"
-    lines.append(f"{total} need more classifications for an expected IoU of 0.95")
+    lines.append(f"{total} need more classifications for an expected IoU of {TARGET_IOU}")
     if more.null_count():
-        lines[-1] += f"; not known for {more.null_count():,}, without a cluster of three marks"
+        lines[-1] += f"; not known for {more.null_count():,}, without a cluster of {LEAST_MARKS} marks"
     return lines
 
 

@@ -309,13 +309,13 @@ SUBJECTS: Final = Table(
         Column(
             "expected_iou_min",
             pl.Float64,
-            "least `expected_iou` of these clusters; missing if none has three marks",
+            "least `expected_iou` of these clusters; missing if none has one",
         ),
         Column(
             "classifications_needed",
             pl.Int32,
             "largest `classifications_needed` of these clusters: the subject needs more classifications if it "
-            "is above `n_classifications`; missing if none has three marks",
+            "is above `n_classifications`; missing if none has one",
         ),
     ),
     ("workflow_id", "subject_id"),
