@@ -12,8 +12,8 @@ from sphinx.application import Sphinx
 
 from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
-from polyframe.core.settings import Settings
 from polyframe.core.result_tables import SCORES, TUNING
+from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES, Table
 
 DOCS: Final = Path(__file__).parent

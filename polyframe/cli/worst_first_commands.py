@@ -26,7 +26,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="print one J
 @_limit_option
 @_json_option
 def volunteers(output: Path, limit: int | None, as_json: bool) -> None:
-    """List how well each volunteer in OUT agrees with the others who classified the same subjects, worst first.
+    """List how well each volunteer in OUT agrees with the others, worst first.
 
     Precision is the share of their marks that others confirm, recall the share of the objects that others
     found, IoU the agreement of their marks with the majority of the others. The score combines them, and

@@ -33,9 +33,7 @@ def subjects_table(
     of_groups = groups.group_by(_KEYS).agg(pl.col("n_marks", "n_clusters", "n_outliers").sum())
     table = classifications.select(_KEYS).unique()
     for part in (
-        people.agg(
-            pl.len().alias("n_classifications"), pl.col("person").n_unique().alias("n_volunteers")
-        ),
+        people.agg(pl.len().alias("n_classifications"), pl.col("person").n_unique().alias("n_volunteers")),
         of_groups,
     ):
         table = table.join(part, on=_KEYS, how="left")
@@ -51,7 +49,9 @@ def _of_clusters(reductions: pl.DataFrame) -> pl.DataFrame:
     offsets = runs_of_equal(clusters.select(pl.struct(_KEYS).rle_id()).to_series().to_numpy())
     counts = np.diff(offsets)
     # Added up one after another, so that the mean does not depend on the other subjects.
-    sums = np.bincount(np.repeat(np.arange(len(counts)), counts), clusters["consensus"].to_numpy(), len(counts))
+    sums = np.bincount(
+        np.repeat(np.arange(len(counts)), counts), clusters["consensus"].to_numpy(), len(counts)
+    )
     means = clusters[offsets[:-1]].select(_KEYS).with_columns(pl.Series("consensus_mean", sums / counts))
     return means.join(
         clusters.group_by(_KEYS).agg(

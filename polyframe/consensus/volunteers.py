@@ -115,9 +115,7 @@ def _sums_of_clusters(marks: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame
         *_PERSON,
         "n_classifications",
         (
-            pl.col("expected_of_rest")
-            + pl.col("n_drawn").fill_null(0)
-            - pl.col("exchanged").fill_null(0)
+            pl.col("expected_of_rest") + pl.col("n_drawn").fill_null(0) - pl.col("exchanged").fill_null(0)
         ).alias("n_expected"),
         "n_drawn",
     )
@@ -148,10 +146,12 @@ def volunteers_table(sums: pl.DataFrame) -> pl.DataFrame:
     Notes
     -----
     Precision, recall and IoU of somebody with few opportunities are uncertain, so `score` uses
-    (numerator + 2 m) / (denominator + 2) instead, with the mean m of all volunteers of the workflow; m is 1 if
-    none of them had an opportunity. If P + R is 0, so is the score.
+    (numerator + 2 m) / (denominator + 2) instead, with the mean m of all volunteers of the workflow, or 1
+    if none of them had an opportunity. If P + R is 0, so is the score.
     """
-    counts = [name for name, dtype in VOLUNTEER_SUMS.schema.items() if dtype == pl.Int64 and name not in _KEYS]
+    counts = [
+        name for name, dtype in VOLUNTEER_SUMS.schema.items() if dtype == pl.Int64 and name not in _KEYS
+    ]
     merged = sums.group_by(_KEYS).agg(pl.col("user_name").min(), pl.col(counts).sum())
     merged = merged.with_columns(
         precision=_rate("n_confirmed", "n_judged"),

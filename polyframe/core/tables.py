@@ -314,8 +314,8 @@ SUBJECTS: Final = Table(
         Column(
             "classifications_needed",
             pl.Int32,
-            "largest `classifications_needed` of these clusters: the subject needs more classifications if it "
-            "is above `n_classifications`; missing if none has one",
+            "largest `classifications_needed` of these clusters: the subject needs more classifications if "
+            "it is above `n_classifications`; missing if none has one",
         ),
     ),
     ("workflow_id", "subject_id"),
@@ -341,8 +341,8 @@ _EXPECTED: Final = (
     Column(
         "n_expected",
         pl.Int64,
-        "clusters in the volunteer's subjects that at least 2 other volunteers drew, and at least half of the "
-        "others who classified the subject",
+        "clusters in the volunteer's subjects that at least 2 other volunteers drew, and at least half of "
+        "the others who classified the subject",
     ),
     Column("n_drawn", pl.Int64, "those of `n_expected` in which the volunteer has a mark"),
 )

@@ -68,6 +68,4 @@ def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) ->
     if not lost:
         return ()
     commands = " and ".join(f"polyframe {stage} {output}" for stage in lost)
-    return (
-        f"removed out-of-date tables: {', '.join(public_tables(lost))}; rebuild them with: {commands}",
-    )
+    return (f"removed out-of-date tables: {', '.join(public_tables(lost))}; rebuild them with: {commands}",)

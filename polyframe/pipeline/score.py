@@ -55,9 +55,9 @@ def score(
     Returns
     -------
     polars.DataFrame
-        `polyframe.core.result_tables.SCORES` describes the columns: a row for everything, one for each tool and, for
-        marks, one for each volunteer. Without gold outlines on an image that the expert looked at, precision
-        is 0 and recall is missing.
+        `polyframe.core.result_tables.SCORES` describes the columns: a row for everything, one for each tool
+        and, for marks, one for each volunteer. Without gold outlines on an image that the expert looked at,
+        precision is 0 and recall is missing.
 
     Raises
     ------

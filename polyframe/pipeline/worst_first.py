@@ -8,8 +8,8 @@ import polars as pl
 from polyframe.consensus.reduce import Reduction
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_paths import local_path
-from polyframe.store.reading import current_manifest, read_table
 from polyframe.store.output import Output
+from polyframe.store.reading import current_manifest, read_table
 
 _EXPECTED: Final = "an output directory, or a Reduction"
 Reduced = Reduction | str | os.PathLike[str]

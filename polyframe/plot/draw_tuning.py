@@ -11,8 +11,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from polyframe.core.errors import UsageError, first_line, short_repr
 from polyframe.core.frames import Frame, clean_name, columns_of, data_frame
-from polyframe.core.settings import Settings
 from polyframe.core.result_tables import TUNING
+from polyframe.core.settings import Settings
 from polyframe.plot.image_axes import SMALL_POINTS, check_axes, set_title_lines, style_chart, write_note
 from polyframe.plot.line_styles import cluster_style
 

@@ -35,9 +35,7 @@ def stage_of(table: str) -> str:
 
 def tables_of_stages(stages: Iterable[str]) -> list[str]:
     """Return the tables of some stages, hidden ones included."""
-    return [
-        table for stage in stages for table in (*STAGE_TABLES[stage], *MERGED_TABLES.get(stage, ()))
-    ]
+    return [table for stage in stages for table in (*STAGE_TABLES[stage], *MERGED_TABLES.get(stage, ()))]
 
 
 def public_tables(stages: Iterable[str]) -> list[str]:

@@ -14,7 +14,12 @@ CLASSIFICATIONS = pl.DataFrame(
         (2, 21, "ann", True),
         (3, 31, "ann", False),
     ],
-    schema={"subject_id": pl.Int64, "classification_id": pl.Int64, "volunteer": pl.String, "counts": pl.Boolean},
+    schema={
+        "subject_id": pl.Int64,
+        "classification_id": pl.Int64,
+        "volunteer": pl.String,
+        "counts": pl.Boolean,
+    },
     orient="row",
 ).with_columns(workflow_id=pl.lit(7, pl.Int64))
 
@@ -36,7 +41,9 @@ def reductions(*rows: tuple[int, str, float, float | None, int | None]) -> pl.Da
         "classifications_needed": pl.Int32,
     }
     frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return pl.concat([REDUCTIONS.empty(), frame.with_columns(workflow_id=pl.lit(7, pl.Int64))], how="diagonal")
+    return pl.concat(
+        [REDUCTIONS.empty(), frame.with_columns(workflow_id=pl.lit(7, pl.Int64))], how="diagonal"
+    )
 
 
 GROUP_ROWS = groups((1, "T0_tool0", 9, 3, 2), (1, "T0_tool1", 4, 1, 0), (2, "T0_tool0", 1, 0, 1))

@@ -197,7 +197,9 @@ def test_the_order_of_rows_and_the_borders_of_parts_change_nothing(seed: int) ->
     assert shuffled.equals(whole)
     for size in (1, 3, 5):
         parts = [
-            volunteer_sums(*(f.filter(pl.col("subject_id").is_between(s, s + size - 1)) for f in (visits, marks)))
+            volunteer_sums(
+                *(f.filter(pl.col("subject_id").is_between(s, s + size - 1)) for f in (visits, marks))
+            )
             for s in range(1, 13, size)
         ]
         random.Random(seed).shuffle(parts)
@@ -219,7 +221,7 @@ def test_workflows_are_separate() -> None:
 
 def test_sums_of_a_project_beyond_64_bits_are_exact() -> None:
     """The IoU of all marks together may exceed 2^63 units, those of a volunteer hardly."""
-    row = {name: 2**23 for name in VOLUNTEER_SUMS.schema} | {"workflow_id": 7, "user_name": None}
+    row = dict.fromkeys(VOLUNTEER_SUMS.schema, 2**23) | {"workflow_id": 7, "user_name": None}
     rows = [row | {"volunteer": f"v{n}", "iou_sum": 2**62 + n} for n in range(9)]
     table = volunteers_table(pl.DataFrame(rows, schema=VOLUNTEER_SUMS.schema))
     assert table["iou"].to_list() == pytest.approx([0.5] * 9)

@@ -56,5 +56,5 @@ def test_wrong_limits(limit: object, reduction: pf.Reduction) -> None:
 
 def test_something_else_is_refused() -> None:
     for function in (pf.volunteers, pf.subjects):
-        with pytest.raises(pf.UsageError, match="expected an output directory, or a Reduction, got int"):
+        with pytest.raises(pf.UsageError, match="expected an output directory, or a Reduction, got 3"):
             function(3)  # type: ignore[arg-type]

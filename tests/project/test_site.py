@@ -17,8 +17,8 @@ from doc_pages import DOCS, README
 import polyframe as pf
 from polyframe.cli.app import cli
 from polyframe.core.reasons import REASONS
-from polyframe.core.settings import Settings
 from polyframe.core.result_tables import SCORES, TUNING
+from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES, Table
 
 pytestmark = pytest.mark.slow

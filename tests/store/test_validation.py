@@ -234,7 +234,10 @@ def test_wrong_rows(name: str, out: Path) -> None:
     assert (check, f"{table}/{FIRST}") in places(findings)
     assert any(problem in finding.problem for finding in findings if finding.check == check), findings
     # Other tables may lack the row, but only within its partition.
-    assert {file for _, file in places(findings)} <= {MANIFEST, *(f"{table}/{FIRST}" for table in STORED_TABLES)}
+    assert {file for _, file in places(findings)} <= {
+        MANIFEST,
+        *(f"{table}/{FIRST}" for table in STORED_TABLES),
+    }
     if name not in ("no task", "no reason", "label", "workflow"):
         others = {"agreement", "counts"} if name in OTHER_CHECKS else set()
         assert {what for what, _ in places(findings)} <= {check, *others}

@@ -1,4 +1,4 @@
-"""Compute the tables `volunteers` and `subjects` from their definitions: slowly, row by row, in exact numbers."""
+"""Compute the tables `volunteers` and `subjects` from their definitions: row by row, in exact numbers."""
 
 from collections.abc import Iterable
 from fractions import Fraction

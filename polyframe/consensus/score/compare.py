@@ -108,8 +108,8 @@ def score_table(comparison: Comparison, scored: str) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The table `polyframe.core.result_tables.SCORES`: a row for everything, one for each tool, and one for each
-        known volunteer.
+        The table `polyframe.core.result_tables.SCORES`: a row for everything, one for each tool, and one
+        for each known volunteer.
     """
     n_subjects = pl.lit(comparison.subjects["subject_id"].n_unique()).alias("n_subjects")
     everything = pl.DataFrame({"key": ["all"]}).join(_sums(comparison, None), on="key", how="left")

@@ -73,8 +73,6 @@ def _differences(
     for column in expected.columns:
         if column not in (*key, *unknown):
             differs = ~is_unknown & pl.col(column).ne_missing(pl.col(f"{column}_expected"))
-            findings += partition.wrong_rows(
-                name, joined, differs, f"has a different {column} than {source}"
-            )
+            findings += partition.wrong_rows(name, joined, differs, f"has a different {column} than {source}")
     missing = expected.join(rows, on=key, how="anti", maintain_order="left")
     return findings + partition.missing_rows(name, missing, f"that is in {source}")

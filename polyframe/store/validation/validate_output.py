@@ -216,9 +216,7 @@ def _partition_findings(
     return findings
 
 
-def _merged_findings(
-    reader: _Reader, manifest: Manifest, sums: list[pl.DataFrame | None]
-) -> list[Finding]:
+def _merged_findings(reader: _Reader, manifest: Manifest, sums: list[pl.DataFrame | None]) -> list[Finding]:
     """Check the tables that are merged from all partitions, if their sums could be read."""
     findings: list[Finding] = []
     for record in manifest.merged.values():
