@@ -222,7 +222,7 @@ ROWS: dict[str, tuple[str, Change, str, str]] = {
 #: Those of which other checks find something, too.
 OTHER_CHECKS = {
     *("consensus", "volunteer of another name", "lost cluster", "more clusters"),
-    *("expected iou", "no expected iou", "needed"),
+    *("expected iou", "no expected iou", "needed", "iou"),
 }
 
 
