@@ -8,9 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable
-from polyframe.core.estimation import LEAST_MARKS, TARGET_IOU
+from polyframe.core.estimation import LEAST_MARKS, TARGET_IOU, additional_classifications
 from polyframe.core.reprs import counted
-from polyframe.pipeline.worst_first import additional_classifications
 
 #: Rows that are shown unless the user says how many.
 _MOST_SHOWN: Final = 20
@@ -73,7 +72,9 @@ def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
     limit : int or None
         Rows to show; None is the default.
     """
-    more = table.select(more=additional_classifications())["more"]
+    more = table.select(
+        more=additional_classifications(pl.col("classifications_needed"), pl.col("n_classifications"))
+    )["more"]
     lines = _lines(table.with_columns(more), limit, _OF_SUBJECTS, "subject")
     total = f"{int((more > 0).sum()):,} of {counted(table.height, 'subject')}"
     lines.append(f"{total} need more classifications for an expected IoU of {TARGET_IOU}")

@@ -1,6 +1,9 @@
 """Define which clusters are estimated: how sure their outlines are, and the IoU of marks with others."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import polars as pl
 
 #: Number of resamples of each cluster.
 RESAMPLES: Final = 200
@@ -35,3 +38,8 @@ def unsure_lines(unsure: int, estimated: int) -> list[str]:
         f"{unsure} of {estimated} clusters {need} more volunteers for an expected IoU of {TARGET_IOU} "
         f"(of those with at least {LEAST_MARKS} marks)"
     ]
+
+
+def additional_classifications(needed: "pl.Expr", n_classifications: "pl.Expr") -> "pl.Expr":
+    """Return how many more classifications a subject needs, 0 if it has enough; missing if unknown."""
+    return (needed - n_classifications).clip(0)

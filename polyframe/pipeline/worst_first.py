@@ -7,6 +7,7 @@ import polars as pl
 
 from polyframe.consensus.reduce import Reduction
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
+from polyframe.core.estimation import additional_classifications
 from polyframe.core.local_paths import local_path
 from polyframe.store.output import Output
 from polyframe.store.reading import current_manifest, read_table
@@ -99,17 +100,12 @@ def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
     else:
         table = read_table(local_path(reduced, "output", expected=_EXPECTED), "subjects")
     table = table.sort(
-        additional_classifications(),
+        additional_classifications(pl.col("classifications_needed"), pl.col("n_classifications")),
         *("expected_iou_min", "consensus_min", "n_outliers", "workflow_id", "subject_id"),
         descending=[True, False, False, True, False, False],
         nulls_last=True,
     )
     return table if limit is None else table.head(limit)
-
-
-def additional_classifications() -> pl.Expr:
-    """Return how many more classifications a subject needs, 0 if it has enough; missing if unknown."""
-    return (pl.col("classifications_needed") - pl.col("n_classifications")).clip(0)
 
 
 def _check_limit(limit: object) -> None:
