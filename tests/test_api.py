@@ -381,7 +381,9 @@ def test_results_have_a_short_repr(tmp_path: Path) -> None:
         <polyframe.Reduction>
           groups      1 row
           labels      2 rows
-          reductions  1 row""")
+          reductions  1 row
+          subjects    1 row
+          volunteers  2 rows""")
     summary = dataclasses.replace(pf.run(export, tmp_path / "out", jobs=1), seconds=1.25)
     assert repr(summary) == textwrap.dedent(f"""\
         <polyframe.Summary>
@@ -433,7 +435,7 @@ def test_validate_returns_a_list_that_counts_what_was_read(written: Path) -> Non
     findings = pf.validate(written)
     assert findings == []
     rows = sum(pf.scan(written, name).collect().height for name in typing.get_args(TableName))
-    assert (findings.tables, findings.parts, findings.rows) == (7, 7, rows)
+    assert (findings.tables, findings.parts, findings.rows) == (9, 9, rows)
     assert repr(findings) == textwrap.dedent(f"""\
         <polyframe.Findings>
           read      7 tables, 7 parts, {rows:,} rows
