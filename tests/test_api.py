@@ -403,6 +403,8 @@ def test_results_have_a_short_repr(tmp_path: Path) -> None:
           groups           1 row
           labels           2 rows
           reductions       1 row
+          subjects         1 row
+          volunteers       2 rows
           contours         1 row
           current          1 of 1 partition""")
 
@@ -438,7 +440,7 @@ def test_validate_returns_a_list_that_counts_what_was_read(written: Path) -> Non
     assert (findings.tables, findings.parts, findings.rows) == (9, 9, rows)
     assert repr(findings) == textwrap.dedent(f"""\
         <polyframe.Findings>
-          read      7 tables, 7 parts, {rows:,} rows
+          read      9 tables, 9 parts, {rows:,} rows
           problems  0""")
 
 
