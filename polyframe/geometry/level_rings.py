@@ -14,6 +14,9 @@ from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import with_valid_outlines
 from polyframe.geometry.simple_outlines import are_simple
 
+#: GEOS alone examines so few rings faster.
+_FEW_RINGS = 50
+
 
 @dataclass(frozen=True)
 class LevelRings:
@@ -134,12 +137,13 @@ def replace_rings(rings: LevelRings, chosen: Ints, polygons: NDArray[Any]) -> Le
 
 def with_valid_rings(rings: LevelRings, doubtful: Ints) -> LevelRings:
     """Repair those of some rings that cross themselves by rounding."""
-    # Most are simple at first sight, which takes half the time of GEOS.
-    chosen = select_rings(rings, doubtful)
-    x, y, first = chosen.x, chosen.y, chosen.ring_offsets[:-1]
-    lowest = np.minimum.reduceat(x, first), np.minimum.reduceat(y, first)
-    boxes = np.array([*lowest, np.maximum.reduceat(x, first), np.maximum.reduceat(y, first)])
-    doubtful = doubtful[~are_simple(x, y, chosen.ring_offsets, boxes)]
+    if len(doubtful) > _FEW_RINGS:
+        # Most are simple at first sight, which takes half the time of GEOS if there are many.
+        chosen = select_rings(rings, doubtful)
+        x, y, first = chosen.x, chosen.y, chosen.ring_offsets[:-1]
+        lowest = np.minimum.reduceat(x, first), np.minimum.reduceat(y, first)
+        boxes = np.array([*lowest, np.maximum.reduceat(x, first), np.maximum.reduceat(y, first)])
+        doubtful = doubtful[~are_simple(x, y, chosen.ring_offsets, boxes)]
     polygons = select_rings(rings, doubtful).polygons()
     valid = with_valid_outlines(polygons)
     changed = ~shapely.equals_identical(polygons, valid)

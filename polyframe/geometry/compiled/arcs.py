@@ -50,8 +50,8 @@ class Arcs:
         From 1 to the number of marks, if the cluster is sound.
     next_arc : ndarray of int32, shape (e,)
         The arc that continues the level curve.
-    has_close : ndarray of bool, shape (c,)
-        Whether different points are so close that rounding may have moved one past the other.
+    is_close : ndarray of bool, shape (v,)
+        Whether different points on a segment are so close that rounding may have moved one past the other.
     sound : ndarray of bool, shape (c,)
         False if a check failed.
     """
@@ -67,7 +67,7 @@ class Arcs:
     bends: ShortInts
     level: ShortInts
     next_arc: ShortInts
-    has_close: Flags
+    is_close: Flags
     sound: Flags
 
 
@@ -155,9 +155,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths |
         next_arc,
         sound,
     )
-    has_close = np.zeros(len(sound), np.bool_)
-    has_close[owner[is_close]] = True
-    return Arcs(n, m, segment, points, is_exact, same, joined, end, bends, level, next_arc, has_close, sound)
+    return Arcs(n, m, segment, points, is_exact, same, joined, end, bends, level, next_arc, is_close, sound)
 
 
 @compiled

@@ -184,8 +184,8 @@ def _trace_batch(outlines: Outlines, events: LevelEvents, marks: int, levels: In
         np.array([0, len(found)]),
         np.array([len(found)]),
     )
-    if arcs.has_close[0]:
-        rings = with_valid_rings(rings, np.arange(len(found)))
+    if np.any(written.has_close):
+        rings = with_valid_rings(rings, np.flatnonzero(written.has_close))
     return _Traced(
         rings,
         found,

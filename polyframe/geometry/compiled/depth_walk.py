@@ -264,6 +264,7 @@ def _walk(
             offsets_of(sizes),
             rings.areas[chosen],
             rings.rounding[chosen],
+            rings.has_close[chosen],
         )
     written = LevelRings(
         rings.x,
@@ -274,7 +275,7 @@ def _walk(
         np.searchsorted(cluster[chosen], np.arange(len(marks) + 1)),
         available,
     )
-    close = np.flatnonzero(arcs.has_close[cluster[chosen]])
+    close = np.flatnonzero(rings.has_close)
     if len(close):
         written = with_valid_rings(written, close)
     return WalkedLevels(written, verified, may_have_holes)

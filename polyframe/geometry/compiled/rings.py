@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyframe.core.arrays import Floats, Ints, ShortInts
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of
 from polyframe.geometry.compiled.arcs import Arcs
 from polyframe.geometry.compiled.numba_jit import compiled
@@ -29,6 +29,8 @@ class Rings:
         Signed: negative for a hole.
     rounding : ndarray of float64, shape (k,)
         The area that rounding can cause, see `polygon_parts`.
+    has_close : ndarray of bool, shape (k,)
+        Whether a ring has different points that are so close that rounding may make it cross itself.
     """
 
     x: Floats
@@ -36,6 +38,7 @@ class Rings:
     offsets: Ints
     areas: Floats
     rounding: Floats
+    has_close: Flags
 
 
 def write_curves(outlines: Outlines, arcs: Arcs, curves: Ints, room: Ints, *, measure_only: bool) -> Rings:
@@ -56,6 +59,7 @@ def write_curves(outlines: Outlines, arcs: Arcs, curves: Ints, room: Ints, *, me
     capacity = longest if measure_only else int(room.sum())
     x, y = np.empty(capacity), np.empty(capacity)
     sizes, measures = np.empty(len(curves), np.int64), np.empty((len(curves), 3))
+    has_close = np.zeros(len(curves), np.bool_)
     used = _write(
         curves,
         measure_only,
@@ -65,18 +69,21 @@ def write_curves(outlines: Outlines, arcs: Arcs, curves: Ints, room: Ints, *, me
         arcs.segment,
         arcs.points,
         arcs.crossings,
+        arcs.end,
         arcs.bends,
         arcs.next_arc,
+        arcs.is_close,
         np.empty((longest, 2)),
         x,
         y,
         sizes,
         measures,
+        has_close,
     )
     for values in (x, y):
         values.resize(used, refcheck=False)
     rounding = _ROUNDING_STEPS * np.spacing(measures[:, 1]) * measures[:, 2]
-    return Rings(x, y, offsets_of(sizes), measures[:, 0].copy(), rounding)
+    return Rings(x, y, offsets_of(sizes), measures[:, 0].copy(), rounding, has_close)
 
 
 @compiled
@@ -89,15 +96,18 @@ def _write(
     segment: ShortInts,
     points: Floats,
     crossings: int,
+    end: ShortInts,
     bends: ShortInts,
     next_arc: ShortInts,
+    is_close: Flags,
     buffer: Floats,
     x: Floats,
     y: Floats,
     sizes: Ints,
     measures: Floats,
+    has_close: Flags,
 ) -> int:
-    """Set sizes, and areas, largest coordinates and lengths; return the number of points written."""
+    """Set sizes, measures (area, largest coordinate, length) and has_close; return the points written."""
     used = 0
     for k in range(len(curves)):
         n = 0
@@ -107,6 +117,8 @@ def _write(
             site = a // 2 if a < 2 * crossings else a - crossings
             px, py = points[site, 0], points[site, 1]
             low, stop = first[ring[s]], first[ring[s] + 1]
+            # All segments between these two have no event.
+            has_close[k] = has_close[k] or is_close[s] or is_close[segment[end[a]]]
             for _ in range(bends[a] + 1):
                 if n == 0 or buffer[n - 1, 0] != px or buffer[n - 1, 1] != py:
                     buffer[n, 0], buffer[n, 1] = px, py
