@@ -16,7 +16,7 @@ from polyframe.core.ragged import runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS, MARK_ORDER
 from polyframe.geometry.candidate_pairs import Pairs, candidate_pairs
-from polyframe.geometry.distances import pair_distances
+from polyframe.geometry.distances import IntersectionAreas, pair_distances
 from polyframe.geometry.engines import GroupCrossings, engine_named
 from polyframe.geometry.polygon_repair import RepairedPolygons
 from polyframe.panoptes.classifications.metadata import is_visitor
@@ -276,13 +276,8 @@ def neighbour_distances(marks: GroupedMarks, eps: float, engine: str) -> Distanc
         See `polyframe.geometry.engines.engine_named`.
     """
     left, right = candidate_pairs(marks.bounds, marks.areas, marks.group_offsets, marks.classification, eps)
-    find = engine_named(engine).group_crossings
-    if find is None:
-        return Distances(left, right, _computed(marks, left, right, engine))
-    crossings = find(marks.polygons, marks.group_offsets)
-    distances = pair_distances(
-        marks.polygons, marks.areas, marks.bounds, left, right, crossings.intersection_areas
-    )
+    crossings = engine_named(engine).group_crossings(marks.polygons, marks.group_offsets)
+    distances = _computed(marks, left, right, crossings.intersection_areas)
     return Distances(left, right, distances, crossings)
 
 
@@ -337,7 +332,10 @@ def distances_between(marks: GroupedMarks, pairs: Pairs, known: Distances, engin
     distances = np.ones(len(keys))
     distances[is_known] = known.distances[index[is_known]]
     missing = np.flatnonzero(~is_known)
-    distances[missing] = _computed(marks, left[missing], right[missing], engine)
+    areas = engine_named(engine).intersection_areas
+    if known.crossings is not None:  # so that it knows of these pairs, too
+        areas = known.crossings.intersection_areas
+    distances[missing] = _computed(marks, left[missing], right[missing], areas)
     return distances
 
 
@@ -366,6 +364,5 @@ def _classifications_per_group(keys: pl.DataFrame, group_offsets: Ints, counted:
     return joined["n_classifications"].to_numpy().astype(np.int64)
 
 
-def _computed(marks: GroupedMarks, left: Ints, right: Ints, engine: str) -> Floats:
-    areas = engine_named(engine).intersection_areas
+def _computed(marks: GroupedMarks, left: Ints, right: Ints, areas: IntersectionAreas) -> Floats:
     return pair_distances(marks.polygons, marks.areas, marks.bounds, left, right, areas)

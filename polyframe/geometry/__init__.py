@@ -14,6 +14,9 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 `exact_contours`            agreement contours on a planar arrangement: `segment_intersections` finds where
                             outlines meet, `noding` cuts them into arcs, `arrangement` computes depths,
                             `level_tracing` and `level_polygonizing` give the largest part of each level
+`memberships`               the area that exactly some marks of a cluster cover: `membership_arcs` adds up
+                            arcs between events, which `mark_crossings` or `recorded_crossings` finds
+`majority`                  majority regions, and the IoU of marks with them, from memberships
 `raster`                    agreement contours from counts on a grid
 `level_rings`               contour levels as flat rings, without polygons; `level_selection` chooses some
 `duplicate_outlines`        equal outlines in a cluster, counted instead of processed one by one
@@ -21,8 +24,8 @@ modules work on all clusters of a partition at once, as flat arrays sorted by cl
 `compiled`                  loops for numba: `intersection_areas` by plane sweep over a `slab_decomposition`;
                             `depth_walk` for contours, in steps: `outlines`, `crossings`, `event_order`,
                             `arcs`, `degeneracies`, `level_curves`, `weighted_level`, `rings`, on exact
-                            `predicates`;
-                            `group_crossings` finds crossings once for areas and contours
+                            `predicates`; `group_crossings` finds crossings once for areas and contours,
+                            and for memberships, which `membership_sums` adds up
 ==========================  ============================================================================
 """
 

@@ -30,10 +30,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.distances import shapely_intersection_areas
-from polyframe.geometry.exact_sides import sides_of_lines
+from polyframe.geometry.exact_sides import Sides, sides_of_lines
 from polyframe.geometry.segment_pairs import overlapping_boxes
 
 #: Polygons are divided into parts of so many vertices, and pairs are processed by the parts of both.
@@ -82,7 +82,27 @@ class _Sums:
     uncertain: Flags
 
 
-def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
+@dataclass(frozen=True)
+class MeetingEdges:
+    """Edges of two rings that meet: all that cross or touch, and perhaps a few more.
+
+    Rings are numbered as `shapely.get_rings` lists them, without those of polygons that are not
+    `fit_for_crossings`. Edges are numbered from the first vertex of `anticlockwise_rings`.
+
+    Attributes
+    ----------
+    ring, edge, other_ring, other_edge : ndarray of int32, shape (k,)
+    """
+
+    ring: ShortInts
+    edge: ShortInts
+    other_ring: ShortInts
+    other_edge: ShortInts
+
+
+def crossing_intersection_areas(
+    polygons: NDArray[Any], left: Ints, right: Ints, record: list[MeetingEdges] | None = None
+) -> Floats:
     """Return intersection areas by crossings of outlines; the few that are difficult by GEOS.
 
     Parameters
@@ -92,6 +112,8 @@ def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints)
     left, right : ndarray of int, shape (p,)
         Positions in `polygons`. It is faster if pairs that share polygons are near each other in the arrays,
         and polygons of such pairs in `polygons`.
+    record : list of MeetingEdges, optional
+        Receives the edges of all pairs that meet, for all that have to know them.
 
     Returns
     -------
@@ -99,11 +121,7 @@ def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints)
         0 if a polygon is empty or None. The area of a pair depends, to the last bit, only on the two polygons
         (and on which one is first in `polygons`, if GEOS computes it), not on other pairs.
     """
-    usable = shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON
-    bounds = shapely.bounds(polygons)
-    extent = np.minimum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
-    # False if a bound is NaN.
-    usable &= (np.abs(bounds).max(axis=1) < _LARGEST) & (extent > 1 / _LARGEST)
+    usable = fit_for_crossings(polygons)
     solid = polygons.copy()
     solid[~usable] = None
     # Holes count as negative: the areas that rings share are added up with their signs, in the order of size.
@@ -113,7 +131,7 @@ def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints)
     counts = number[left] * number[right]
     pair, place = np.repeat(np.arange(len(left)), counts), positions_of(0, counts)
     row, column = np.divmod(place, number[right][pair])
-    shared, uncertain = _areas_of_rings(rings, first[left][pair] + row, first[right][pair] + column)
+    shared, uncertain = _areas_of_rings(rings, first[left][pair] + row, first[right][pair] + column, record)
     shared = np.where((row == 0) == (column == 0), shared, -shared)
     order = np.lexsort((shared, pair)) if len(pair) > len(left) else slice(None)
     areas = np.zeros(len(left))  # what `bincount` returns for no rings at all is of integers
@@ -127,7 +145,18 @@ def crossing_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints)
     return np.maximum(areas, 0.0)
 
 
-def _areas_of_rings(rings: NDArray[Any], left: Ints, right: Ints) -> tuple[Floats, Flags]:
+def fit_for_crossings(polygons: NDArray[Any]) -> Flags:
+    """Return which geometries are polygons with coordinates that can neither overflow nor underflow."""
+    usable = shapely.get_type_id(polygons) == shapely.GeometryType.POLYGON
+    bounds = shapely.bounds(polygons).reshape(-1, 4)
+    extent = np.minimum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
+    # False if a bound is NaN.
+    return np.asarray(usable & (np.abs(bounds).max(axis=1) < _LARGEST) & (extent > 1 / _LARGEST))
+
+
+def _areas_of_rings(
+    rings: NDArray[Any], left: Ints, right: Ints, record: list[MeetingEdges] | None
+) -> tuple[Floats, Flags]:
     """Return the areas that pairs of rings share, and which of them are uncertain."""
     # Each pair once, sorted.
     low, high = np.minimum(left, right), np.maximum(left, right)
@@ -139,11 +168,13 @@ def _areas_of_rings(rings: NDArray[Any], left: Ints, right: Ints) -> tuple[Float
     order = np.argsort(tile, kind="stable")
     for start, stop in itertools.pairwise(runs_of_equal(tile[order]).tolist()):
         pairs = order[start:stop]
-        areas[pairs], uncertain[pairs] = _areas_of_tile(rings, low[pairs], high[pairs])
+        areas[pairs], uncertain[pairs] = _areas_of_tile(rings, low[pairs], high[pairs], record)
     return areas[place], uncertain[place]
 
 
-def _areas_of_tile(rings: NDArray[Any], low: Ints, high: Ints) -> tuple[Floats, Flags]:
+def _areas_of_tile(
+    rings: NDArray[Any], low: Ints, high: Ints, record: list[MeetingEdges] | None
+) -> tuple[Floats, Flags]:
     """Return the same for distinct pairs that are sorted, left before right."""
     used, places = np.unique(np.concatenate([low, high]), return_inverse=True)
     low, high = places[: len(low)], places[len(low) :]
@@ -173,16 +204,29 @@ def _areas_of_tile(rings: NDArray[Any], low: Ints, high: Ints) -> tuple[Floats, 
     sums = _Sums(keys, digits, total, uncertain)
     owner = np.repeat(np.arange(len(used)), number)
     for edge, other in _edges_near_others(outlines, owner, block, rank):
-        _add_crossings(outlines, owner, (edge, other), sums)
+        edge, other = _add_crossings(outlines, owner, (edge, other), sums, record is not None)
+        if record is not None:
+            one, two = owner[edge], owner[other]
+            first = outlines.offsets
+            columns = used[one], edge - first[one], used[two], other - first[two]
+            record.append(MeetingEdges(*(values.astype(np.int32) for values in columns)))
     areas = np.ldexp(total.astype(np.float64), -digits) + np.where(inside, outlines.area[b], 0.0)
     same = a == b
     areas[same] = outlines.area[a[same]]
     return np.clip(areas, 0.0, np.minimum(outlines.area[a], outlines.area[b])), uncertain & ~same
 
 
+def anticlockwise_rings(rings: NDArray[Any]) -> NDArray[Any]:
+    """Return rings, anticlockwise from the smallest vertex (by x, then y)."""
+    # In normal form a polygon begins there, and runs clockwise.
+    turned: NDArray[Any] = shapely.get_exterior_ring(
+        shapely.reverse(shapely.normalize(shapely.polygons(rings)))
+    )
+    return turned
+
+
 def _outlines_of(rings: NDArray[Any]) -> _Outlines:
-    # In normal form a polygon begins at its smallest vertex (by x, then y) and runs clockwise.
-    rings = shapely.get_exterior_ring(shapely.reverse(shapely.normalize(shapely.polygons(rings))))
+    rings = anticlockwise_rings(rings)
     offsets = offsets_of(shapely.get_num_coordinates(rings))
     x, y = np.ascontiguousarray(shapely.get_coordinates(rings).T)
     first = offsets[:-1]
@@ -255,8 +299,13 @@ def _edges_near_others(
         yield edges[np.where(swapped, j, i)], edges[np.where(swapped, i, j)]
 
 
-def _add_crossings(outlines: _Outlines, owner: Ints, edges: tuple[Ints, Ints], sums: _Sums) -> None:
-    """Add the crossings among pairs of edges a -> b of A and c -> d of B to the areas of their polygons."""
+def _add_crossings(
+    outlines: _Outlines, owner: Ints, edges: tuple[Ints, Ints], sums: _Sums, with_touches: bool
+) -> tuple[Ints, Ints]:
+    """Add the crossings among pairs of edges a -> b of A and c -> d of B to the areas of their polygons.
+
+    Returns the pairs of edges that may cross or, if wanted, touch.
+    """
     x, y = outlines.x, outlines.y
     edge, other = edges
     ax, ay, bx, by = x[edge], y[edge], x[edge + 1], y[edge + 1]
@@ -264,10 +313,9 @@ def _add_crossings(outlines: _Outlines, owner: Ints, edges: tuple[Ints, Ints], s
     c_side, d_side = sides_of_lines(ax, ay, bx, by, cx, cy), sides_of_lines(ax, ay, bx, by, dx, dy)
     # The shift of B moves c and d to the right and up.
     c_left = _is_left(c_side.side, ay - by, bx - ax)
-    across = np.flatnonzero(
-        (c_left != _is_left(d_side.side, ay - by, bx - ax)) | c_side.uncertain | d_side.uncertain
-    )
-    edge, other = edge[across], other[across]
+    separates = (c_left != _is_left(d_side.side, ay - by, bx - ax)) | c_side.uncertain | d_side.uncertain
+    across = np.flatnonzero(separates | _meets_line(c_side, d_side) if with_touches else separates)
+    edge, other, separates = edge[across], other[across], separates[across]
     one, two = owner[edge], owner[other]
     key = np.minimum(one, two) * len(outlines.area) + np.maximum(one, two)
     pair = np.minimum(np.searchsorted(sums.keys, key), len(sums.keys) - 1)
@@ -277,12 +325,14 @@ def _add_crossings(outlines: _Outlines, owner: Ints, edges: tuple[Ints, Ints], s
     a_side, b_side = sides_of_lines(cx, cy, dx, dy, ax, ay), sides_of_lines(cx, cy, dx, dy, bx, by)
     # Seen from B, a and b move to the left and down.
     b_left = _is_left(b_side.side, dy - cy, cx - dx)
-    crosses = _is_left(a_side.side, dy - cy, cx - dx) != b_left
+    crosses = separates & (_is_left(a_side.side, dy - cy, cx - dx) != b_left)
     uncertain |= a_side.uncertain | b_side.uncertain
     chosen = sums.keys[pair] == key
-    sums.uncertain[pair[chosen & uncertain]] = True
+    sums.uncertain[pair[chosen & uncertain & separates]] = True
+    met = np.flatnonzero(chosen & _meets_line(a_side, b_side))
 
     rest = np.flatnonzero(chosen & crosses & ~uncertain)
+    meeting = edge[met], other[met]
     pair, one, two, edge, other = pair[rest], one[rest], two[rest], edge[rest], other[rest]
     share = a_side.side[rest] / (a_side.side[rest] - b_side.side[rest])
     first_a, first_b = outlines.offsets[one], outlines.offsets[two]
@@ -298,6 +348,13 @@ def _add_crossings(outlines: _Outlines, owner: Ints, edges: tuple[Ints, Ints], s
     after = (outlines.area[one] - swept_a) - (outlines.area[two] - swept_b)
     after[~b_left[rest]] *= -1
     np.add.at(sums.total, pair, np.rint(np.ldexp(after, sums.digits[pair])).astype(np.int64))
+    return meeting
+
+
+def _meets_line(begin: Sides, end: Sides) -> Flags:
+    """Return which edges meet a line, perhaps, by the sides that their ends are on."""
+    meets = (np.minimum(begin.side, end.side) <= 0) & (np.maximum(begin.side, end.side) >= 0)
+    return np.asarray(meets | begin.uncertain | end.uncertain)
 
 
 def _is_left(side: Floats, by_x: Floats, by_y: Floats) -> Flags:

@@ -34,6 +34,7 @@ from polyframe.geometry.level_rings import LevelRings
 from polyframe.geometry.majority_outlines import cluster_majorities
 from polyframe.geometry.membership_arcs import cluster_memberships
 from polyframe.geometry.memberships import MembershipBlock
+from polyframe.geometry.recorded_crossings import RecordedCrossings
 
 #: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 1 s
 #: (outlines of a few corners) to 6 s (hundreds of jittered vertices); compiling takes about 10 s, once per
@@ -52,9 +53,9 @@ Polygons = NDArray[Any]
 
 
 class GroupCrossings(Protocol):
-    """The crossings of the marks of groups, found once for areas and contours.
+    """The crossings of the marks of groups, found once for areas, memberships and contours.
 
-    See `polyframe.geometry.compiled.group_crossings`.
+    See `polyframe.geometry.compiled.group_crossings` and `polyframe.geometry.recorded_crossings`.
     """
 
     @property
@@ -110,8 +111,8 @@ class Engine:
     memberships : callable
         See `polyframe.geometry.membership_arcs.cluster_memberships`. Its third argument are crossings, if
         they are known.
-    group_crossings : callable or None
-        Finds the crossings of the marks of groups, if contours can use them.
+    group_crossings : callable
+        Finds the crossings of the marks of groups, or records those that areas need.
     """
 
     name: str
@@ -123,7 +124,7 @@ class Engine:
     intersections: Callable[[Polygons, Ints], Polygons]
     majorities: Majorities
     memberships: Memberships
-    group_crossings: Callable[[Polygons, Ints], GroupCrossings] | None
+    group_crossings: Callable[[Polygons, Ints], GroupCrossings]
 
 
 def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
@@ -178,8 +179,8 @@ def engine_named(name: str) -> Engine:
             cluster_unions,
             cluster_intersections,
             lambda polygons, offsets, medians, _=None: cluster_majorities(polygons, offsets, medians),
-            lambda polygons, offsets, _=None: cluster_memberships(polygons, offsets),
-            None,
+            _recorded_memberships,
+            RecordedCrossings,
         )
     compile_loops()
     loops = load("engine")
@@ -195,6 +196,15 @@ def engine_named(name: str) -> Engine:
         load("membership_sums").walk_memberships,
         load("group_crossings").find_group_crossings,
     )
+
+
+def _recorded_memberships(
+    polygons: Polygons, offsets: Ints, known: KnownCrossings | None = None, /
+) -> Iterator[MembershipBlock]:
+    crossings, positions = (None, None) if known is None else known
+    if isinstance(crossings, RecordedCrossings) and positions is not None:
+        return cluster_memberships(polygons, offsets, (crossings, positions))
+    return cluster_memberships(polygons, offsets)
 
 
 def engine_for(name: str, marks: Polygons, *, is_quadratic: bool) -> Engine:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.geometry.crossing_areas import anticlockwise_rings
 from polyframe.geometry.exact_sides import accurate_sides
 from polyframe.geometry.segment_pairs import overlapping_boxes
 
@@ -29,6 +30,10 @@ _THINNEST = 1e-12
 
 #: Edges that are tested against a point at the same time, about 100 bytes each.
 _CHUNK_EDGES = 1 << 19
+
+
+#: The left, low, right and high sides of the boxes of segments.
+Boxes = tuple[Floats, Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,12 @@ class DirectedRings:
         Ring i contains the segments `first[i]` to `first[i + 1] - 1`.
     mark : ndarray of int64, shape (r,)
         The mark of each ring, ascending.
+    drawn_first : ndarray of int64, shape (d + 1,)
+        The offsets of all rings of the polygons in `drawn_segment`, also of those that were dropped.
+    drawn_segment : ndarray of int64, shape (v,)
+        The segment that begins at each vertex, -1 if it was dropped.
+    is_turned : ndarray of bool, shape (d,)
+        Whether a ring runs in the direction opposite to that of `anticlockwise_rings`.
     """
 
     ax: Floats
@@ -54,6 +65,15 @@ class DirectedRings:
     ring: Ints
     first: Ints
     mark: Ints
+    drawn_first: Ints
+    drawn_segment: Ints
+    is_turned: Flags
+
+    def segments_of(self, ring: Ints, edge: Ints) -> Ints:
+        """Return the segments of edges, numbered as in `crossing_areas.MeetingEdges`; -1 if dropped."""
+        begin, end = self.drawn_first[ring], self.drawn_first[ring + 1]
+        vertex = np.where(self.is_turned[ring], end - 2 - edge, begin + edge)
+        return self.drawn_segment[vertex]
 
 
 @dataclass(frozen=True)
@@ -68,8 +88,8 @@ class MarkCrossings:
         How far along the segment that is, as a fraction of it.
     x, y : ndarray of float64, shape (e,)
         The point, as an offset from the origin of the cluster.
-    mark : ndarray of int64, shape (e,)
-        The mark that is entered or left.
+    other : ndarray of int64, shape (e,)
+        The segment of the mark that is entered or left.
     enters : ndarray of bool, shape (e,)
     """
 
@@ -77,13 +97,14 @@ class MarkCrossings:
     along: Floats
     x: Floats
     y: Floats
-    mark: Ints
+    other: Ints
     enters: Flags
 
 
 def directed_rings(polygons: NDArray[Any]) -> DirectedRings:
     """Return the outlines of polygons, except holes that are too thin to have a direction."""
     rings, mark = shapely.get_rings(polygons, return_index=True)
+    rings = anticlockwise_rings(rings)
     sizes = shapely.get_num_coordinates(rings).astype(np.int64)
     x, y = np.ascontiguousarray(shapely.get_coordinates(rings).T)
     bounds = offsets_of(sizes)
@@ -99,7 +120,8 @@ def directed_rings(polygons: NDArray[Any]) -> DirectedRings:
     is_thin = ~(np.abs(area) > _THINNEST * wide * tall)
     thin = np.flatnonzero(is_thin & ~is_hole)
     area[thin] = np.where(shapely.is_ccw(rings[thin]), 1.0, -1.0)  # exact, but slow
-    turned = np.flatnonzero((area > 0) == is_hole)
+    is_turned = (area > 0) == is_hole
+    turned = np.flatnonzero(is_turned)
     if len(turned):
         back = positions_of(first[turned], sizes[turned])
         forth = np.repeat(first[turned] + bounds[1:][turned] - 1, sizes[turned]) - back
@@ -112,8 +134,19 @@ def directed_rings(polygons: NDArray[Any]) -> DirectedRings:
     begin = np.flatnonzero(moves & kept[ring])
     owner = (np.cumsum(kept) - 1)[ring[begin]]
     count = np.bincount(owner, minlength=int(np.count_nonzero(kept)))
+    segment = np.full(len(x), -1, dtype=np.int64)
+    segment[begin] = np.arange(len(begin))
     return DirectedRings(
-        x[begin], y[begin], x[begin + 1], y[begin + 1], owner, offsets_of(count), mark[kept].astype(np.int64)
+        x[begin],
+        y[begin],
+        x[begin + 1],
+        y[begin + 1],
+        owner,
+        offsets_of(count),
+        mark[kept].astype(np.int64),
+        bounds,
+        segment,
+        is_turned,
     )
 
 
@@ -125,7 +158,11 @@ def _extents(values: Floats, first: Ints) -> Floats:
 
 
 def find_mark_crossings(
-    rings: DirectedRings, cluster: Ints, origin: Floats, part: tuple[int, int] | None = None
+    rings: DirectedRings,
+    cluster: Ints,
+    origin: Floats,
+    part: tuple[int, int] | None = None,
+    known: tuple[Ints, Ints] | None = None,
 ) -> MarkCrossings:
     """Return where the outlines of marks of the same cluster cross.
 
@@ -139,20 +176,22 @@ def find_mark_crossings(
     part : tuple of int, optional
         Only events of these rings, the first one and the end, of a single cluster: for clusters whose events
         would take too much memory.
+    known : tuple of ndarray of int64, optional
+        Pairs of segments, in any order, among which are all that meet: they are not searched.
     """
     mark = rings.mark[rings.ring]
-    boxes = (
-        np.minimum(rings.ax, rings.bx),
-        np.minimum(rings.ay, rings.by),
-        np.maximum(rings.ax, rings.bx),
-        np.maximum(rings.ay, rings.by),
-    )
     none = np.empty(0, dtype=np.int64)
     blocks = [_cross_pairs(rings, mark, cluster, origin, none, none)]
-    pairs = overlapping_boxes(boxes, cluster[mark])
+    low, high = 0, len(mark)
+    pairs: Iterator[tuple[Ints, Ints]]
     if part is not None:
         low, high = int(rings.first[part[0]]), int(rings.first[part[1]])
-        pairs = _pairs_of_part(boxes, low, high)
+    if known is not None:
+        pairs = iter([known])
+    elif part is not None:
+        pairs = _pairs_of_part(_boxes(rings), low, high)
+    else:
+        pairs = overlapping_boxes(_boxes(rings), cluster[mark])
     for i, j in pairs:
         different = np.flatnonzero(mark[i] != mark[j])
         i, j = i[different], j[different]
@@ -167,9 +206,16 @@ def find_mark_crossings(
     )
 
 
-def _pairs_of_part(
-    boxes: tuple[Floats, Floats, Floats, Floats], low: int, high: int
-) -> Iterator[tuple[Ints, Ints]]:
+def _boxes(rings: DirectedRings) -> Boxes:
+    return (
+        np.minimum(rings.ax, rings.bx),
+        np.minimum(rings.ay, rings.by),
+        np.maximum(rings.ax, rings.bx),
+        np.maximum(rings.ay, rings.by),
+    )
+
+
+def _pairs_of_part(boxes: Boxes, low: int, high: int) -> Iterator[tuple[Ints, Ints]]:
     """Yield the pairs of boxes that overlap, one of them from `low` to `high` - 1, in bounded memory.
 
     The part is compared with one other part after the other that is about as large.
@@ -224,7 +270,7 @@ def _cross_pairs(
         np.concatenate([np.where(is_first, share, projected), np.where(is_first, projected, share)]),
         np.concatenate([x, x]),
         np.concatenate([y, y]),
-        np.concatenate([mark[t], mark[s]]),
+        np.concatenate([t, s]),
         np.concatenate([enters, ~enters]),
     )
 

@@ -44,6 +44,7 @@ from polyframe.geometry.memberships import (
     repeat_marks,
     words_for,
 )
+from polyframe.geometry.recorded_crossings import KnownMeetings, RecordedCrossings
 
 #: Clusters are processed together up to this many vertices and crossings, to bound the memory and to stay in
 #: the caches; two marks of a cluster are taken to cross four times.
@@ -64,7 +65,9 @@ _MOST_MARKS, _PART_EVENTS, _CROSSINGS = 300, 1 << 19, 16
 _BLOCK_WORDS = 1 << 20
 
 
-def cluster_memberships(polygons: NDArray[Any], offsets: Ints) -> Iterator[MembershipBlock]:
+def cluster_memberships(
+    polygons: NDArray[Any], offsets: Ints, known: tuple[RecordedCrossings, Ints] | None = None
+) -> Iterator[MembershipBlock]:
     """Yield the memberships of many clusters.
 
     Parameters
@@ -73,6 +76,9 @@ def cluster_memberships(polygons: NDArray[Any], offsets: Ints) -> Iterator[Membe
         Valid, sorted by cluster. None and empty polygons are in no set.
     offsets : ndarray of int64, shape (c + 1,)
         Cluster i contains `polygons[offsets[i]:offsets[i + 1]]`.
+    known : tuple of RecordedCrossings and ndarray of int64, shape (n,), optional
+        The crossings of marks, and the positions of the polygons among them. The results are the same to the
+        last bit.
 
     Yields
     ------
@@ -96,14 +102,49 @@ def cluster_memberships(polygons: NDArray[Any], offsets: Ints) -> Iterator[Membe
     points += 2 * np.bincount(cluster[usable], minlength=count) ** 2
     size = np.diff(offsets)
     words = -(-np.maximum(size, 1) // WORD)
+    meetings = None if known is None else known[0].among(known[1], offsets)
+    is_known = np.zeros(count, dtype=np.bool_) if meetings is None else meetings.is_known
     # Clusters whose sets have as many words are processed together.
-    for width in np.unique(words).tolist():
-        chosen = np.flatnonzero((words == width) & ~has_copies)
-        chunks = np.cumsum(points[chosen]) // _CHUNK_POINTS
+    for width, searched in itertools.product(np.unique(words).tolist(), (True, False)):
+        chosen = np.flatnonzero((words == width) & ~has_copies & (is_known != searched))
+        is_large = points[chosen] > _CHUNK_POINTS  # alone
+        chunks = np.cumsum(points[chosen]) // _CHUNK_POINTS + 2 * np.cumsum(is_large) - is_large
         for low, high in itertools.pairwise(runs_of_equal(chunks).tolist()):
             some = chosen[low:high]
             members = positions_of(offsets[some], size[some])
-            yield from _memberships_of(polygons[members], some, size[some])
+            pairs = None if meetings is None or searched else _pairs_among(meetings, some, offsets)
+            yield from _memberships_of(polygons[members], some, size[some], pairs)
+
+
+def _pairs_among(meetings: KnownMeetings, clusters: Ints, offsets: Ints) -> KnownMeetings:
+    """Return the edges of some clusters that meet, with marks that are numbered from the first of these."""
+    counts = np.diff(meetings.offsets)[clusters]
+    chosen = positions_of(meetings.offsets[clusters], counts)
+    sizes = np.diff(offsets)[clusters]
+    shift = np.repeat(offsets_of(sizes)[:-1] - offsets[clusters], counts)
+    return KnownMeetings(
+        meetings.is_known[clusters],
+        offsets_of(counts),
+        meetings.mark[chosen] + shift,
+        meetings.ring[chosen],
+        meetings.edge[chosen],
+        meetings.other_mark[chosen] + shift,
+        meetings.other_ring[chosen],
+        meetings.other_edge[chosen],
+    )
+
+
+def _segments_that_meet(
+    rings: DirectedRings, polygons: NDArray[Any], known: KnownMeetings
+) -> tuple[Ints, Ints]:
+    """Return pairs of segments that meet, each once."""
+    first = offsets_of(1 + shapely.get_num_interior_rings(polygons))
+    one = rings.segments_of(first[known.mark] + known.ring, known.edge)
+    other = rings.segments_of(first[known.other_mark] + known.other_ring, known.other_edge)
+    kept = np.flatnonzero((one >= 0) & (other >= 0))
+    one, other = np.minimum(one, other)[kept], np.maximum(one, other)[kept]
+    one, other = np.divmod(np.unique(one * len(rings.ring) + other), max(len(rings.ring), 1))
+    return one, other
 
 
 def _with_copies(
@@ -146,8 +187,13 @@ class _Arcs:
     inside: Flags
 
 
-def _memberships_of(polygons: NDArray[Any], clusters: Ints, sizes: Ints) -> Iterator[MembershipBlock]:
-    """Yield the memberships of clusters with given numbers and sizes, whose sets have as many words."""
+def _memberships_of(
+    polygons: NDArray[Any], clusters: Ints, sizes: Ints, meetings: KnownMeetings | None = None
+) -> Iterator[MembershipBlock]:
+    """Yield the memberships of clusters with given numbers and sizes, whose sets have as many words.
+
+    If it is known which edges meet, all polygons are present.
+    """
     offsets = offsets_of(sizes)
     local = np.repeat(np.arange(len(sizes)), sizes)
     present = np.flatnonzero(~shapely.is_missing(polygons) & ~shapely.is_empty(polygons))
@@ -156,11 +202,15 @@ def _memberships_of(polygons: NDArray[Any], clusters: Ints, sizes: Ints) -> Iter
     totals = np.bincount(local[present], shapely.area(polygons[present]), len(sizes)) + OF_BOX * box_areas
     owner, place = local[present], (np.arange(len(polygons)) - offsets[local])[present]
     number, room = place[rings.mark], WORD * words_for(int(sizes.max(initial=0)))
-    parts = _parts(rings, room) if len(sizes) == 1 and len(polygons) > _MOST_MARKS else None
+    known = None if meetings is None else _segments_that_meet(rings, polygons, meetings)
+    is_large = len(sizes) == 1 and len(polygons) > _MOST_MARKS
+    parts = _parts(rings, room) if is_large and known is None else None
     for part in parts or [(0, len(rings.mark))]:
-        crossings = find_mark_crossings(rings, owner, origin, part if parts else None)
+        crossings = find_mark_crossings(rings, owner, origin, part if parts else None, known)
         arcs = _cut_rings(rings, crossings, owner, place, origin, room, part)
-        bounds = runs_of_equal(np.cumsum(np.diff(arcs.first)) * (room // WORD) // _BLOCK_WORDS)
+        bounds = np.array([0, part[1] - part[0]])
+        if len(sizes) == 1:  # of several clusters, how they are cut would depend on their neighbours
+            bounds = runs_of_equal(np.cumsum(np.diff(arcs.first)) * (room // WORD) // _BLOCK_WORDS)
         for low, high in itertools.pairwise(bounds.tolist()):
             areas, bits, of_ring = _sets_of(arcs, number[part[0] : part[1]], low, high)
             block = merge_equal_sets(areas, bits, owner[rings.mark[part[0] + of_ring]])
@@ -222,8 +272,10 @@ def _cut_rings(
     """Cut some rings at crossings; `place` numbers the marks within their clusters."""
     low, high = int(rings.first[part[0]]), int(rings.first[part[1]])
     ring = rings.ring[low:high] - part[0]
-    order = order_in_groups(crossings.segment, (crossings.along,), crossings.along)
-    segment, toggled = crossings.segment[order] - low, place[crossings.mark[order]]
+    # At the same point by the other segment, so that the order does not depend on how they were found.
+    order = order_in_groups(crossings.segment, (crossings.other, crossings.along), crossings.along)
+    segment = crossings.segment[order] - low
+    toggled = place[rings.mark[rings.ring[crossings.other[order]]]]
     # The points of each ring: each vertex, then the events on the segment that it begins.
     events = np.bincount(segment, minlength=high - low)
     at = offsets_of(events + 1)

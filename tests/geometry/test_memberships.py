@@ -20,8 +20,10 @@ from shapely.affinity import translate
 
 from polyframe.core.ragged import offsets_of
 from polyframe.core.reasons import LARGEST_COORDINATE
-from polyframe.geometry import membership_arcs, polygons_from_paths
+from polyframe.geometry import membership_arcs, polygons_from_paths, recorded_crossings
+from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compiled.numba_jit import load
+from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.memberships import (
     MembershipBlock,
@@ -30,6 +32,7 @@ from polyframe.geometry.memberships import (
     pack_sets,
     repeat_marks,
 )
+from polyframe.geometry.recorded_crossings import RecordedCrossings
 
 ENGINES = ["shapely", "compiled"] if importlib.util.find_spec("numba") else ["shapely"]
 FRAME = box(0, 0, 9, 9).difference(box(2, 2, 7, 7))
@@ -221,26 +224,68 @@ def test_parts_of_large_clusters(monkeypatch):
         check(areas_by_set(parts, cluster), areas_by_set(whole, cluster), 1e-12)
 
 
-@pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
-def test_known_crossings_give_the_same_bytes():
+def not_to_be_called(*_):
+    raise AssertionError("crossings are searched again")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_known_crossings_give_the_same_bytes(engine, monkeypatch):
     rng = np.random.default_rng(6)
     marks = np.array(
         [translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(30)]
-        + [FRAME, box(1, 1, 8, 8), SQUARE, SQUARE],
+        + [FRAME, box(1, 1, 8, 8), SQUARE, SQUARE, box(1, 0, 2, 4), shapely.Polygon([(0, 0), (9, 9), (0, 9)])]
+        + [scribble(rng, 40, snap) for snap in (True, False)],
         dtype=object,
     )
-    engine = engine_named("compiled")
-    crossings = engine.group_crossings(marks, np.array([0, 30, 34]))
+    assert shapely.get_num_interior_rings(marks).sum() > 1
+    groups = np.array([0, 30, 38])
+    functions = engine_named(engine)
+    crossings = functions.group_crossings(marks, groups)
+    left, right = all_pairs(groups)
+    for some in (slice(None, None, 2), slice(1, None, 2)):
+        crossings.intersection_areas(marks, left[some], right[some])
     # Two clusters of the first group, and an outlier.
-    members, offsets = (
-        np.array([*range(0, 28, 2), *range(1, 30, 2), 30, 31, 32, 33]),
-        np.array([0, 14, 29, 33]),
-    )
-    (known,) = engine.memberships(marks[members], offsets, (crossings, members))
-    (searched,) = engine.memberships(marks[members], offsets)
+    members = np.array([*range(0, 28, 2), *range(1, 30, 2), *range(30, 38)])
+    offsets = np.array([0, 14, 29, 37])
+    (searched,) = functions.memberships(marks[members], offsets)
+    if engine == "shapely":
+        monkeypatch.setattr("polyframe.geometry.mark_crossings.overlapping_boxes", not_to_be_called)
+    else:
+        monkeypatch.setattr(load("membership_sums"), "find_crossings", not_to_be_called)
+    (known,) = functions.memberships(marks[members], offsets, (crossings, members))
     assert np.array_equal(known.areas, searched.areas)
     assert np.array_equal(known.bits, searched.bits)
     assert np.array_equal(known.cluster, searched.cluster)
+
+
+def test_only_clusters_with_unknown_pairs_are_searched():
+    rng = np.random.default_rng(7)
+    marks = np.array([translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(12)], dtype=object)
+    groups = np.array([0, 6, 12])
+    left, right = all_pairs(groups)
+    crossings = RecordedCrossings(marks, groups)
+    kept = np.arange(len(left)) != 2  # a pair of the first group
+    areas = crossings.intersection_areas(marks, left[kept], right[kept])
+    assert np.array_equal(areas, crossing_intersection_areas(marks, left[kept], right[kept]))
+    members, offsets = np.array([0, 1, 3, 4, 6, 7, 8, 11]), np.array([0, 4, 8])
+    assert crossings.among(members, offsets).is_known.tolist() == [False, True]
+    in_reverse = np.array([4, 2, 1, 0, 11, 8, 7, 6])
+    assert crossings.among(in_reverse, offsets).is_known.tolist() == [True, True]
+    for some in (members, in_reverse):
+        known = list(engine_named("shapely").memberships(marks[some], offsets, (crossings, some)))
+        searched = blocks_of("shapely", marks[some], offsets)
+        for cluster in (0, 1):
+            assert areas_by_set(known, cluster) == areas_by_set(searched, cluster)
+
+
+def test_large_groups_are_not_recorded(monkeypatch):
+    monkeypatch.setattr(recorded_crossings, "_MOST_MARKS", 2)
+    marks = np.array([SQUARE, box(2, 2, 6, 6), SQUARE, box(3, 3, 6, 6), SQUARE], dtype=object)
+    groups = np.array([0, 3, 5])
+    crossings = RecordedCrossings(marks, groups)
+    areas = crossings.intersection_areas(marks, *all_pairs(groups))
+    assert areas.tolist() == [4, 16, 4, 1]
+    assert crossings.among(np.arange(5), groups).is_known.tolist() == [False, True]
 
 
 @pytest.mark.skipif("compiled" not in ENGINES, reason="needs numba")
