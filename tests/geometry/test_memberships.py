@@ -234,10 +234,9 @@ def test_known_crossings_give_the_same_bytes(engine, monkeypatch):
     marks = np.array(
         [translate(star(rng, 20), *rng.normal(0, 0.1, 2)) for _ in range(30)]
         + [FRAME, box(1, 1, 8, 8), SQUARE, SQUARE, box(1, 0, 2, 4), shapely.Polygon([(0, 0), (9, 9), (0, 9)])]
-        + [scribble(rng, 40, snap) for snap in (True, False)],
+        + [scribble(rng, 40, True), translate(FRAME, 0.5, 0.25)],
         dtype=object,
     )
-    assert shapely.get_num_interior_rings(marks).sum() > 1
     groups = np.array([0, 30, 38])
     functions = engine_named(engine)
     crossings = functions.group_crossings(marks, groups)
