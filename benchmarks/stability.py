@@ -1,6 +1,6 @@
 """Compare estimates of how sure an outline is with what many volunteers would have drawn.
 
-    python benchmarks/stability.py           # about two minutes
+    python benchmarks/stability.py           # several minutes
     python benchmarks/stability.py --quick   # three objects, to see that it works
 
 Each object of a synthetic export is outlined by 160 volunteers. Their majority region stands for that of all
