@@ -160,7 +160,7 @@ def main() -> int:
             scene = Scene("people", workers)
             in_pixels = tools if workers == max(sizes.people) else None
             objects = people_objects(workers, sizes.images, engine)
-            add_rows(report, scene, objects, in_pixels, shift=0.5)
+            add_rows(report, scene, objects, in_pixels)
     else:
         report.notes.append("BU-BIL was not measured: ../shared/bu-bil is missing.")
     report.save(arguments.out)
@@ -264,13 +264,11 @@ def half_levels(marks: NDArray[Any], offsets: NDArray[np.int64], settings: Setti
     return found
 
 
-def add_rows(
-    report: AccuracyReport, scene: Scene, objects: Objects, tools: RasterTools | None, shift: float = 0.0
-) -> None:
+def add_rows(report: AccuracyReport, scene: Scene, objects: Objects, tools: RasterTools | None) -> None:
     """Compare all averages of a scene with the truth, and those by tools for pixels, if any."""
     regions = dict(objects.averages)
     if tools is not None:
-        regions |= tools.combine(objects.marks, objects.offsets, objects.workers, shift)
+        regions |= tools.combine(objects.marks, objects.offsets, objects.workers)
     counts = np.diff(objects.offsets)
     for row in rows_of(scene, regions, objects.truths, objects.subject):
         row.objects, row.found = objects.count, len(counts)

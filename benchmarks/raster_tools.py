@@ -39,7 +39,7 @@ class RasterTools:
     versions: dict[str, str] = field(default_factory=dict)
 
     def combine(
-        self, polygons: NDArray[Any], offsets: NDArray[np.int64], workers: NDArray[np.int64], shift: float
+        self, polygons: NDArray[Any], offsets: NDArray[np.int64], workers: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
         """Return the region of each cluster by each method of each tool.
 
@@ -50,11 +50,9 @@ class RasterTools:
         offsets : (c + 1,) int64
         workers : (m,) int64
             Who drew each mark.
-        shift : float
-            See `rasterize`.
         """
         parts = [slice(*ends) for ends in itertools.pairwise(offsets.tolist())]
-        rasters = [rasterize(polygons[part], shift) for part in parts]
+        rasters = [rasterize(polygons[part]) for part in parts]
         clusters = [(masks, workers[part]) for (masks, _), part in zip(rasters, parts, strict=True)]
         regions = {}
         for tool in self.pythons:
@@ -89,26 +87,23 @@ def install(names: list[str]) -> RasterTools:
     return tools
 
 
-def rasterize(marks: NDArray[Any], shift: float = 0.0) -> tuple[NDArray[np.bool_], tuple[float, float]]:
+def rasterize(marks: NDArray[Any]) -> tuple[NDArray[np.bool_], tuple[float, float]]:
     """Return the pixels of each mark, (n, height, width) bool, and the corner of the first pixel.
 
     Parameters
     ----------
     marks : (n,) array of shapely.Polygon
         A pixel belongs to a mark that contains its centre.
-    shift : float
-        Added to all coordinates first: 0.5 if the centres of the image's pixels are at whole numbers, 0 if
-        their corners are.
     """
-    x_min, y_min, x_max, y_max = shapely.total_bounds(marks) + shift
+    x_min, y_min, x_max, y_max = shapely.total_bounds(marks)
     left, top = int(np.floor(x_min)) - 1, int(np.floor(y_min)) - 1
     size = (int(np.ceil(y_max)) + 1 - top, int(np.ceil(x_max)) + 1 - left)
     masks = np.zeros((len(marks), *size), np.uint8)
     for mask, mark in zip(masks, marks, strict=True):
         for value, rings in ((1, [mark.exterior]), (0, mark.interiors)):
             for ring in rings:
-                fill(mask, shapely.get_coordinates(ring) + shift - (left, top), value)
-    return masks.astype(np.bool_), (left - shift, top - shift)
+                fill(mask, shapely.get_coordinates(ring) - (left, top), value)
+    return masks.astype(np.bool_), (left, top)
 
 
 def region_of(mask: NDArray[np.bool_], origin: tuple[float, float] = (0.0, 0.0)) -> Any:

@@ -316,10 +316,6 @@ def test_pixels_of_marks_and_back(tmp_path: Path, load: Load) -> None:
     for mask, mark in zip(masks, marks, strict=True):
         assert tools.region_of(mask, origin).equals(mark)
     assert tools.region_of(np.zeros((2, 3), np.bool_)).is_empty
-    # Traced around pixels whose centres are at whole numbers.
-    masks, origin = tools.rasterize(np.array([shapely.box(0.5, 0.5, 3.5, 2.5)]), shift=0.5)
-    assert masks.sum() == 6
-    assert tools.region_of(masks[0], origin).equals(shapely.box(0.5, 0.5, 3.5, 2.5))
 
     rng = np.random.default_rng(1)
     clusters = [(rng.random(shape) < 0.5, rng.integers(9, size=shape[0])) for shape in ((3, 2, 5), (1, 7, 1))]
@@ -338,9 +334,7 @@ def test_tools_for_pixels_find_what_most_marks_cover(name: str, load: Load) -> N
     most, other = shapely.box(0, 0, 10, 8), shapely.box(4, 0, 14, 8)
     marks = np.array([most, most, most])
     marks = np.concatenate([marks, [most, other, most, most, most]])
-    found = tools.RasterTools({name: python}).combine(
-        marks, np.array([0, 3, 8]), np.arange(len(marks)), shift=0.0
-    )
+    found = tools.RasterTools({name: python}).combine(marks, np.array([0, 3, 8]), np.arange(len(marks)))
     assert (
         set(found)
         == {

@@ -71,3 +71,19 @@ def test_figures_of_a_text() -> None:
     )
     amounts = [(amount, digits) for _, amount, digits in figures(text)]
     assert amounts == [(pytest.approx(0.0009), 1), (491, 3), (1300, 2), (32, 2), (127, 3), (1193, 4)]
+
+
+#: Numbers with decimals, and percentages.
+ACCURACY = re.compile(r"\b\d\.\d{2,}\b|\b\d+ %")
+
+
+def test_figures_about_averages_are_those_of_the_last_run() -> None:
+    """Tables are included from the results; the text around them must not tell others."""
+    results = ROOT / "benchmarks" / "results" / "accuracy.md"
+    if not results.exists():
+        pytest.skip("benchmarks/ is not part of this copy")
+    measured_figures = set(ACCURACY.findall(results.read_text(encoding="utf-8")))
+    page = (ROOT / "docs" / "background" / "accuracy.md").read_text(encoding="utf-8")
+    told = set(ACCURACY.findall(page))
+    assert told
+    assert told <= measured_figures, told - measured_figures
