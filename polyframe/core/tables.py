@@ -13,7 +13,7 @@ import polars as pl
 from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS, RESAMPLES, TARGET_IOU
 
 #: Stored in every Parquet footer; raised by a change of a name, a type or a meaning.
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 3
 
 TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
