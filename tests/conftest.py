@@ -24,8 +24,9 @@ hypothesis.settings.load_profile("no-deadline")
 
 #: If this variable is set, as in CI, a skipped test fails.
 REQUIRE_ALL = "POLYFRAME_REQUIRE_ALL"
-#: Reasons for which a test may be skipped even then.
-MAY_SKIP = ("the reference tool fails here",)
+#: Reasons for which a test may be skipped even then. Only a benchmark compares with crowd-kit and SimpleITK,
+#: which are large.
+MAY_SKIP = ("the reference tool fails here", "crowd-kit==", "SimpleITK==")
 #: The marks of tests that use these fixtures.
 MARKS = {
     "reference_python": "network",
