@@ -57,6 +57,11 @@ def _as_strings(value: Any) -> tuple[str, ...]:
     return tuple(map(str, _as_tuple(value)))
 
 
+def _as_names(value: Any) -> tuple[Any, ...]:
+    # A name in a configuration may be a number.
+    return tuple(str(item) if isinstance(item, int) else item for item in _as_tuple(value))
+
+
 def _setting(
     default: Any,
     affects: Affects,
@@ -204,7 +209,7 @@ class Settings:
         "a volunteer whose marks and classifications do not count, or a file with one name per line; "
         "repeatable. Tables record digests of the names",
         NAMES,
-        convert=_as_strings,
+        convert=_as_names,
     )
     gold_standard: GoldStandard = _setting(
         "use",

@@ -65,7 +65,7 @@ def _points_along(lines: NDArray[Any]) -> NDArray[Any]:
     """Return points in the middle of equal parts of each line, (n, `POINTS`)."""
     rings, owner = shapely.get_parts(lines, return_index=True)
     coordinates, ring = shapely.get_coordinates(rings, return_index=True)
-    steps = np.hypot(*np.diff(coordinates, axis=0).T)
+    steps = np.sqrt(np.square(np.diff(coordinates, axis=0)).sum(axis=1))
     steps[ring[1:] != ring[:-1]] = 0.0  # from one ring to the next
     line = owner[ring]
     ends = offsets_of(np.bincount(line, minlength=len(lines)))[1:] - 1

@@ -35,7 +35,10 @@ def complete(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     [
         ("polyframe re", ["plain,reduce", "plain,report"]),
         ("polyframe ", [f"plain,{name}" for name in cli.commands]),
-        ("polyframe run --average ", ["plain,median", "plain,union", "plain,intersection", "plain,last"]),
+        (
+            "polyframe run --average ",
+            ["plain,median", "plain,majority", "plain,union", "plain,intersection", "plain,last"],
+        ),
         ("polyframe run a.csv --no-con", ["plain,--no-contours"]),
         ("polyframe export out --to geo", ["plain,geojson"]),
         ("polyframe export out --what ", ["plain,reductions", "plain,contours"]),

@@ -136,7 +136,7 @@ def test_a_long_example_is_wrapped_before_a_flag() -> None:
         (["run", "a", "-o", "b", "--xyzzy"], "No such option '--xyzzy'; see `polyframe run --help`"),
         (["--xyzzy"], "No such option '--xyzzy'; see `polyframe --help`"),
         (["run", "a", "-o", "b", "--eps", "abc"], "'abc' is not a valid float; see `polyframe run --help`"),
-        (["run", "a", "-o", "b", "--average", "mean"], "'mean' is not one of 'median', 'union'"),
+        (["run", "a", "-o", "b", "--average", "mean"], "'mean' is not one of 'median', 'majority'"),
         (["run", "a", "-o", "b", "--eps"], "Option '--eps' requires an argument; see `polyframe run --help`"),
         (["status", "out", "more"], "unexpected extra argument (more); see `polyframe status --help`"),
         (["completion"], "Choose from: bash, zsh, fish"),

@@ -178,9 +178,9 @@ def test_large_clusters_are_not_walked(monkeypatch, arcs):
     assert walked.verified.tolist() == [arcs == 9]
 
 
-def trace_nothing(arrangement, levels):
+def trace_nothing(arrangement, levels, wanted=None):
     """Trace no level, so that all are doubtful."""
-    traced = trace_levels(arrangement, levels)
+    traced = trace_levels(arrangement, levels, wanted)
     traced.outlines[:] = None
     return traced
 

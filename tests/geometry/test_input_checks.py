@@ -27,6 +27,7 @@ OF_MARKS = {
     "iou_distance_matrix": g.iou_distance_matrix,
     "average_union": g.average_union,
     "average_intersection": g.average_intersection,
+    "average_majority": g.average_majority,
     "average_median": lambda marks, **engine: g.average_median(
         marks, matrix_for(marks) if hasattr(marks, "__len__") else [[0]], **engine
     ),

@@ -14,6 +14,7 @@ CALLS = {
     "consensus": lambda form: g.consensus(form(MATRIX)),
     "average_union": lambda form: g.average_union(form(MARKS)),
     "average_intersection": lambda form: g.average_intersection(form(MARKS)),
+    "average_majority": lambda form: g.average_majority(form(MARKS), form(MATRIX)),
     "average_median": lambda form: g.average_median(form(MARKS), form(MATRIX)),
     "average_last": lambda form: g.average_last(form(MARKS), form(["2025-01-01", "2024-01-01"] * 2)),
     "contours": lambda form: g.contours(form(MARKS)),
