@@ -8,8 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import shapely
+from degenerate_clusters import MARKS_OF_CELLS, SMALL_GRID, bounded, clusters, nudged, polygons_of, scaled
 from exact_oracle import Overlay, marks_of
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 
@@ -114,34 +115,12 @@ def check(marks):
         assert majorities_as_expected(engine, marks, rounding)
 
 
-def clusters(points, size=(2, 4)):
-    """Draw clusters of paths with vertices from one small pool: repeated, shared, collinear."""
-    pool = st.lists(points, min_size=4, max_size=8, unique=True)
-    return pool.flatmap(
-        lambda corners: st.lists(
-            st.lists(st.sampled_from(corners), min_size=3, max_size=6), min_size=size[0], max_size=size[1]
-        )
-    )
-
-
-def polygons_of(paths):
-    marks = polygons_from_paths(*([[point[i] for point in path] for path in paths] for i in (0, 1)))
-    marks = np.array([mark for mark in marks if mark is not None], dtype=object)
-    assume(len(marks) > 1)
-    return marks
-
-
-def bounded(examples):
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-
-
-small_grid = st.tuples(st.integers(0, 5), st.integers(0, 5))
 larger_grid = st.tuples(st.integers(0, 20), st.integers(0, 20))
 
 
 @pytest.mark.slow
 @bounded(120)
-@given(clusters(st.one_of(small_grid, larger_grid)))
+@given(clusters(st.one_of(SMALL_GRID, larger_grid)))
 def test_integer_coordinates(paths):
     # Outlines that need no repair have exactly the coordinates that were drawn.
     marks = polygons_of([path for path in paths if len(path) > 2 and shapely.Polygon(path).is_valid])
@@ -150,43 +129,29 @@ def test_integer_coordinates(paths):
 
 @pytest.mark.slow
 @bounded(120)
-@given(clusters(st.one_of(small_grid, larger_grid)))
+@given(clusters(st.one_of(SMALL_GRID, larger_grid)))
 def test_repaired_outlines(paths):
     check(polygons_of(paths))
 
 
 @pytest.mark.slow
 @bounded(60)
-@given(clusters(small_grid), st.sampled_from([0.1, 1 / 3, 0.01, 2.54]))
+@given(clusters(SMALL_GRID), st.sampled_from([0.1, 1 / 3, 0.01, 2.54]))
 def test_fractions_of_a_pixel(paths, scale):
-    check(polygons_of([[(x * scale, y * scale) for x, y in path] for path in paths]))
+    check(polygons_of(scaled(paths, scale)))
 
 
 @pytest.mark.slow
 @bounded(60)
-@given(clusters(small_grid), st.sampled_from([0.02, 1e-4, 1e-6]), st.randoms(use_true_random=False))
+@given(clusters(SMALL_GRID), st.sampled_from([0.02, 1e-4, 1e-6]), st.randoms(use_true_random=False))
 def test_slivers(paths, width, random):
-    nudge = [-width, 0, 0, width]
-    check(
-        polygons_of(
-            [[(x + random.choice(nudge), y + random.choice(nudge)) for x, y in path] for path in paths]
-        )
-    )
+    check(polygons_of(nudged(paths, width, random)))
 
 
 @pytest.mark.slow
 @bounded(40)
-@given(
-    st.lists(
-        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=9),
-        min_size=2,
-        max_size=4,
-    )
-)
-def test_marks_made_of_cells(cells):
-    # Shared edges, corners that touch, and holes.
-    drawn = [shapely.union_all([box(x, y, x + 1, y + 1) for x, y in mark]) for mark in cells]
-    marks = np.array([shapely.get_parts(mark)[0] for mark in drawn], dtype=object)
+@given(MARKS_OF_CELLS)
+def test_marks_made_of_cells(marks):
     check(marks)
 
 

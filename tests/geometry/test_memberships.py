@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import shapely
 from area_cases import scribble, star
+from degenerate_clusters import MARKS_OF_CELLS, SMALL_GRID, bounded, clusters, nudged, polygons_of, scaled
 from exact_oracle import Overlay, marks_of
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from shapely import box
 from shapely.affinity import translate
 
 from polyframe.core.ragged import offsets_of
 from polyframe.core.reasons import LARGEST_COORDINATE
-from polyframe.geometry import membership_arcs, polygons_from_paths, recorded_crossings
+from polyframe.geometry import membership_arcs, recorded_crossings
 from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.crossing_areas import crossing_intersection_areas
@@ -367,68 +368,35 @@ def test_repeated_marks_are_in_the_sets_of_their_first_copy():
     assert areas_by_set([repeated]) == {tuple(range(70)): 1, (70,): 1}
 
 
-def clusters(points):
-    """Draw clusters of paths with vertices from one small pool: repeated, shared, collinear."""
-    pool = st.lists(points, min_size=4, max_size=8, unique=True)
-    return pool.flatmap(
-        lambda corners: st.lists(
-            st.lists(st.sampled_from(corners), min_size=3, max_size=6), min_size=2, max_size=5
-        )
-    )
-
-
-def polygons_of(paths):
-    marks = polygons_from_paths(*([[point[i] for point in path] for path in paths] for i in (0, 1)))
-    marks = np.array([mark for mark in marks if mark is not None], dtype=object)
-    assume(len(marks) > 1)
-    return marks
-
-
-def bounded(examples):
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-
-
-small_grid = st.tuples(st.integers(0, 5), st.integers(0, 5))
-
-
 @bounded(30)
-@given(clusters(small_grid))
+@given(clusters(SMALL_GRID, (2, 5)))
 def test_shared_vertices_and_edges(paths):
     check_both(polygons_of(paths))
 
 
 @pytest.mark.slow
 @bounded(120)
-@given(clusters(small_grid), st.sampled_from([0.1, 1 / 3, 0.01, 2.54]))
+@given(clusters(SMALL_GRID, (2, 5)), st.sampled_from([0.1, 1 / 3, 0.01, 2.54]))
 def test_fractions_of_a_pixel(paths, scale):
-    check_both(polygons_of([[(x * scale, y * scale) for x, y in path] for path in paths]))
+    check_both(polygons_of(scaled(paths, scale)))
 
 
 @pytest.mark.slow
 @bounded(120)
-@given(clusters(small_grid), st.sampled_from([0.02, 1e-4, 1e-6, 1e-12]), st.randoms(use_true_random=False))
+@given(
+    clusters(SMALL_GRID, (2, 5)),
+    st.sampled_from([0.02, 1e-4, 1e-6, 1e-12]),
+    st.randoms(use_true_random=False),
+)
 def test_slivers(paths, width, random):
-    nudge = [-width, 0, 0, width]
-    check_both(
-        polygons_of(
-            [[(x + random.choice(nudge), y + random.choice(nudge)) for x, y in path] for path in paths]
-        )
-    )
+    check_both(polygons_of(nudged(paths, width, random)))
 
 
 @pytest.mark.slow
 @bounded(60)
-@given(
-    st.lists(
-        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=9),
-        min_size=2,
-        max_size=4,
-    )
-)
-def test_marks_made_of_cells(cells):
-    # Shared edges, corners that touch, and holes.
-    drawn = [shapely.union_all([box(x, y, x + 1, y + 1) for x, y in mark]) for mark in cells]
-    check_both(np.array([shapely.get_parts(mark)[0] for mark in drawn], dtype=object))
+@given(MARKS_OF_CELLS)
+def test_marks_made_of_cells(marks):
+    check_both(marks)
 
 
 def test_faces_are_used_if_areas_are_negative(monkeypatch):
