@@ -80,6 +80,30 @@ def runs_of_equal(values: ArrayLike) -> Ints:
     return np.flatnonzero(begins) if len(array) else np.zeros(1, dtype=np.int64)
 
 
+def cut_by_work(work: Ints, most: int) -> list[int]:
+    """Return where to cut a sequence of rows into blocks of bounded work.
+
+    Parameters
+    ----------
+    work : ndarray of int64, shape (n,)
+        The work for each row; not negative.
+    most : int
+        The most work of a block of several rows. A row with more is a block of its own.
+
+    Returns
+    -------
+    list of int
+        The offsets of the blocks: 0, ..., n.
+    """
+    bounds, total = [0], 0
+    for row, one in enumerate(work.tolist()):
+        if total and total + one > most:
+            bounds.append(row)
+            total = 0
+        total += one
+    return [*bounds, len(work)]
+
+
 def list_column(name: str, values: Floats | Ints, offsets: Ints) -> pl.Series:
     """Return a list column of flat values.
 

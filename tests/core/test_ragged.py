@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyframe.core.ragged import (
+    cut_by_work,
     flatten,
     list_column,
     nested_list_column,
@@ -43,6 +44,18 @@ def test_positions_gather_the_rows(lengths: list[int], data: st.DataObject) -> N
     assert result.tolist() == [s + k for s, n in zip(starts, lengths, strict=True) for k in range(n)]
     assert result.dtype == np.int64
     assert positions_of(0, lengths).tolist() == [k for n in lengths for k in range(n)]
+
+
+@given(st.lists(st.integers(0, 20)), st.integers(0, 40))
+def test_blocks_of_bounded_work(work: list[int], most: int) -> None:
+    bounds = cut_by_work(np.array(work, dtype=np.int64), most)
+    assert (bounds[0], bounds[-1]) == (0, len(work))
+    blocks = [work[low:high] for low, high in pairwise(bounds)]
+    assert [one for block in blocks for one in block] == work
+    # Rows without work need no block of their own.
+    assert all(sum(block) <= most or sum(one > 0 for one in block) == 1 for block in blocks)
+    # No cut is needless.
+    assert all(sum(one) + two[0] > most for one, two in pairwise(blocks))
 
 
 @given(st.lists(st.integers(0, 2), max_size=9) | st.lists(st.sampled_from("ab"), max_size=9))

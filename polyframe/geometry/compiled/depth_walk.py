@@ -29,7 +29,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of, positions_of
+from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels, walk_one_level
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings
@@ -136,7 +136,7 @@ def walk_contours(
         owner = np.repeat(np.arange(len(marks)), marks)
         walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
     vertices = np.diff(rings[ring_starts[starts]])
-    bounds = _blocks(vertices * marks)
+    bounds = cut_by_work(vertices * marks, _BLOCK)
     walked = []
     with np.errstate(all="ignore"):  # as in compiled code
         for low, high in itertools.pairwise(bounds):
@@ -168,17 +168,6 @@ def walk_contours(
         np.concatenate([block.verified for block in walked]),
         np.concatenate([block.may_have_holes for block in walked]),
     )
-
-
-def _blocks(work: Ints) -> list[int]:
-    """Return where to cut a sequence of clusters into blocks of at most `_BLOCK` work, or one cluster."""
-    bounds, total = [0], 0
-    for cluster, one in enumerate(work.tolist()):
-        if total and total + one > _BLOCK:
-            bounds.append(cluster)
-            total = 0
-        total += one
-    return [*bounds, len(work)]
 
 
 def _levels_expected(polygons: NDArray[Any]) -> int:

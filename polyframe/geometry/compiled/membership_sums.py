@@ -24,7 +24,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.core.ragged import offsets_of, positions_of
+from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
 from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, find_crossings, place_crossings
 from polyframe.geometry.compiled.event_order import sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
@@ -63,21 +63,22 @@ def walk_memberships(
     coordinates, rings, ring_starts = flat_rings(polygons)
     vertices = np.diff(rings[ring_starts[offsets]])
     areas = np.add.reduceat(np.append(shapely.area(polygons), 0.0), offsets)[:-1] * (sizes > 0)
-    for low, high in itertools.pairwise(_blocks(vertices * sizes)):
+    for low, high in itertools.pairwise(cut_by_work(vertices * sizes, _BLOCK)):
         with np.errstate(all="ignore"):  # as in compiled code
             outlines = load_outlines(
                 coordinates, rings, ring_starts, offsets[low : high + 1], usable[low:high]
             )
         usable[low:high] = outlines.sound
         words = words_for(int(sizes[low:high].max(initial=0)))
+        first = offsets[low:high] - offsets[low]
+        if high - low == 1 and vertices[low] * sizes[low] > _MOST_WHOLE:
+            for block in _in_parts(_numbered_in_clusters(outlines, first), words):
+                yield MembershipBlock(block.areas, block.bits, block.cluster + low)
+            continue
         crossings = None
         if known is not None:
             crossings = known[0].among(outlines, known[1][offsets[low] : offsets[high]])
-        outlines = _numbered_in_clusters(outlines, offsets[low:high] - offsets[low])
-        if high - low == 1 and vertices[low] * sizes[low] > _MOST_WHOLE:
-            for block in _in_parts(outlines, words):
-                yield MembershipBlock(block.areas, block.bits, block.cluster + low)
-            continue
+        outlines = _numbered_in_clusters(outlines, first)
         block, wrong = drop_rounding_errors(*_whole(outlines, crossings, words, areas[low:high]))
         usable[low + wrong] = False
         if len(wrong):
@@ -101,17 +102,6 @@ def _usable(polygons: NDArray[Any], offsets: Ints) -> Flags:
         copies = first_copies(polygons[some], owner[some]) != np.arange(len(some))
         usable[owner[some[copies]]] = False
     return usable
-
-
-def _blocks(work: Ints) -> list[int]:
-    """Return where to cut a sequence of clusters into blocks of at most `_BLOCK` work, or one cluster."""
-    bounds, total = [0], 0
-    for cluster, one in enumerate(work.tolist()):
-        if total and total + one > _BLOCK:
-            bounds.append(cluster)
-            total = 0
-        total += one
-    return [*bounds, len(work)]
 
 
 def _numbered_in_clusters(outlines: Outlines, first: Ints) -> Outlines:
