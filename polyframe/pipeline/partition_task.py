@@ -102,18 +102,18 @@ def process_partition(task: PartitionTask) -> PartitionResult:
 def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     records: dict[str, StageRecord] = {}
     extraction, repaired, tools = _extraction(task)
+    key = _key(task)
     if "extract" in task.stages:
         # Only rejects of the stage `read` contain the positions of their rows.
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
         counts = _extraction_counts(extraction, tools, task.settings)
-        frames = {table: _anonymized(task, frame) for table, frame in vars(extraction).items()}
+        frames = {table: _anonymized(task, frame, key) for table, frame in vars(extraction).items()}
         records["extract"] = _write(task, "extract", frames, counts, places)
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
     if repaired is not None:
         repaired = selected_polygons(repaired, extraction.extractions, task.settings)
-    key = _key(task) if isinstance(task.source, Slices) else b""
     clusters = cluster_marks(marks, extraction.classifications, task.settings, repaired, key)
     counts = _cluster_counts(extraction, marks, clusters)
     # Of rows with the same id, the position decides which one counts.
@@ -122,7 +122,7 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
     for stage in task.stages:
         if stage == "extract":
             continue
-        tables = _contours(task, clusters) if stage == "contours" else _reduction(task, clusters)
+        tables = _contours(task, clusters) if stage == "contours" else _reduction(task, clusters, key)
         stage_counts = _counts_of_tables(counts, tables, clusters, task.settings)
         records[stage] = _write(task, stage, tables, stage_counts, places)
     return records
@@ -131,11 +131,15 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
 def _key(task: PartitionTask) -> bytes:
     """Return the secret with which volunteers are hashed, from the environment: tasks do not contain it.
 
+    Empty if nothing is hashed: extractions in the output have their final names already.
+
     Raises
     ------
     PolyframeError
         If a worker's secret is not that of the process that made the task.
     """
+    if not isinstance(task.source, Slices):
+        return b""
     key = volunteers_key(task.settings)
     if key and stage_fingerprints(task.partition.content, task.settings, key) != task.fingerprints:
         raise PolyframeError(
@@ -169,11 +173,11 @@ def _contours(task: PartitionTask, clusters: Clusters) -> dict[str, pl.DataFrame
     return {"contours": contours_table(clusters, task.settings)}
 
 
-def _reduction(task: PartitionTask, clusters: Clusters) -> dict[str, pl.DataFrame]:
+def _reduction(task: PartitionTask, clusters: Clusters, key: bytes) -> dict[str, pl.DataFrame]:
     tables = cluster_tables(clusters, task.settings)
     # Volunteers are counted by their names in the tables, so that a later stage counts the same.
-    labels = _anonymized(task, tables["labels"])
-    classifications = _anonymized(task, clusters.marks.classifications)
+    labels = _anonymized(task, tables["labels"], key)
+    classifications = _anonymized(task, clusters.marks.classifications, key)
     return tables | {
         "labels": labels,
         "subjects": subjects_table(classifications, tables["groups"], tables["reductions"]),
@@ -181,9 +185,9 @@ def _reduction(task: PartitionTask, clusters: Clusters) -> dict[str, pl.DataFram
     }
 
 
-def _anonymized(task: PartitionTask, frame: pl.DataFrame) -> pl.DataFrame:
+def _anonymized(task: PartitionTask, frame: pl.DataFrame, key: bytes) -> pl.DataFrame:
     """Return a table with its volunteers as in the output; extractions there have these names already."""
-    return anonymize(frame, task.settings, _key(task)) if isinstance(task.source, Slices) else frame
+    return anonymize(frame, task.settings, key) if isinstance(task.source, Slices) else frame
 
 
 def _write(
