@@ -151,6 +151,11 @@ class Inputs:
         drawings = Drawings(self.sizes.clicked, 12, (2, 3), vertices=(4, 9), is_clicked=True)
         return self._drawn("clicked", drawings)
 
+    def crowded(self) -> Export:
+        """Return an export of few subjects, each with 20 objects that are outlined by clicked polygons."""
+        subjects = max(2, self.sizes.clicked // 80)
+        return self._drawn("crowded", Drawings(subjects, 12, (20,), vertices=(4, 9), is_clicked=True))
+
     def group_of_five(self) -> Export:
         """Return an export of one group in which every volunteer outlines each of five objects."""
         vertices = _around(self.sizes.vertices)

@@ -16,6 +16,7 @@ from processes import ROOT
 TITLES = {
     "processor": "Processor time by kind of outline",
     "first": "First runs: nothing compiled yet",
+    "estimates": "What estimates cost: `iou_others`, and how sure each outline is",
     "groups": "Large groups",
     "extract": "Extract",
     "reduce": "Extract + reduce",

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import against_reference
+import estimates
 import first_runs
 import kernels
 import large_groups
@@ -33,6 +34,7 @@ FOLDER = Path(__file__).resolve().parent
 PARTS: dict[str, Callable[[Bench], None]] = {
     "processor": processor_time.processor,
     "first": first_runs.first,
+    "estimates": estimates.estimates,
     "groups": large_groups.groups,
     "extract": against_reference.extract,
     "reference": against_reference.reference,
