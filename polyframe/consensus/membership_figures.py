@@ -22,7 +22,7 @@ from polyframe.core.tables import GROUP_KEYS
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.majority import iou_others, medians_of_others
 from polyframe.geometry.memberships import Words
-from polyframe.geometry.stability import ResampledAreas, Stability, mix
+from polyframe.geometry.stability import Stability, mix
 
 #: Clusters are processed together up to so many pairs of marks. Each counts as at least `_LEAST_PAIRS`, since
 #: the sums of its resamples take 3 kilobytes.
@@ -146,7 +146,15 @@ def _figures_of(
     distances = distances_between(marks, (members[left], members[right]), known, engine)
     others = medians_of_others(offsets, people[members], left, right, distances)
     crossings = None if clusters.crossings is None else (clusters.crossings, members)
-    blocks = engine_named(engine).memberships(marks.polygons[members], offsets, crossings)
-    resampled = ResampledAreas(offsets, medians, seeds)
-    iou = iou_others(resampled.watch(blocks), offsets, marks.areas[members], people[members], others)
+    functions = engine_named(engine)
+    blocks = functions.memberships(marks.polygons[members], offsets, crossings)
+    resampled = functions.resampled_areas(offsets, medians, seeds)
+    iou = iou_others(
+        resampled.watch(blocks),
+        offsets,
+        marks.areas[members],
+        people[members],
+        others,
+        functions.add_others,
+    )
     return places, iou, resampled.stability()

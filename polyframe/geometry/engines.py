@@ -31,10 +31,12 @@ from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.distances import AreaRows, IntersectionAreas
 from polyframe.geometry.exact_contours import ContourLevels, cluster_contour_rings, cluster_contours
 from polyframe.geometry.level_rings import LevelRings
+from polyframe.geometry.majority import AddOthers, add_others
 from polyframe.geometry.majority_outlines import cluster_majorities
 from polyframe.geometry.membership_arcs import cluster_memberships
 from polyframe.geometry.memberships import MembershipBlock
 from polyframe.geometry.recorded_crossings import RecordedCrossings
+from polyframe.geometry.stability import ResampledAreas
 
 #: Rows of an export, or marks of a frame, up to which `auto` is GEOS. For so many rows GEOS takes 1 s
 #: (outlines of a few corners) to 6 s (hundreds of jittered vertices); compiling takes about 10 s, once per
@@ -113,6 +115,10 @@ class Engine:
         they are known.
     group_crossings : callable
         Finds the crossings of the marks of groups, or records those that areas need.
+    resampled_areas : type
+        See `polyframe.geometry.stability.ResampledAreas`.
+    add_others : callable
+        See `polyframe.geometry.majority.add_others`.
     """
 
     name: str
@@ -125,6 +131,8 @@ class Engine:
     majorities: Majorities
     memberships: Memberships
     group_crossings: Callable[[Polygons, Ints], GroupCrossings]
+    resampled_areas: type[ResampledAreas]
+    add_others: AddOthers
 
 
 def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
@@ -181,6 +189,8 @@ def engine_named(name: str) -> Engine:
             lambda polygons, offsets, medians, _=None: cluster_majorities(polygons, offsets, medians),
             _recorded_memberships,
             RecordedCrossings,
+            ResampledAreas,
+            add_others,
         )
     compile_loops()
     loops = load("engine")
@@ -195,6 +205,8 @@ def engine_named(name: str) -> Engine:
         loops.compiled_cluster_majorities,
         load("membership_sums").walk_memberships,
         load("group_crossings").find_group_crossings,
+        load("set_sums").CompiledResampledAreas,
+        load("set_sums").add_others,
     )
 
 

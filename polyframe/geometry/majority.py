@@ -10,6 +10,8 @@ its sets.
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -91,8 +93,86 @@ def iou_with_majority(
     return _iou(areas, np.repeat(region, np.diff(offsets)), shared)
 
 
+@dataclass(frozen=True)
+class OtherMarks:
+    """The marks of other volunteers in the cluster of each of m marks.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (c + 1,)
+        Cluster i has the marks `offsets[i]` to `offsets[i + 1] - 1`.
+    group : ndarray of int64, shape (m,)
+        The volunteers of every cluster, numbered in ascending order of the clusters.
+    count : ndarray of int64, shape (m,)
+        How many marks of other volunteers there are.
+    medians : ndarray of int64, shape (m,)
+        The median mark of these, from `medians_of_others`.
+    most_own : ndarray of int64, shape (c,)
+        The largest number of marks of one volunteer in each cluster.
+    masks : dict
+        What `add_others` needs for each number of words, so that it is computed once.
+    """
+
+    offsets: Ints
+    group: Ints
+    count: Ints
+    medians: Ints
+    most_own: Ints
+    masks: dict[int, Words] = field(default_factory=dict)
+
+
+class AddOthers(Protocol):
+    """A function that adds a block to the sums that `iou_others` needs."""
+
+    def __call__(
+        self, block: MembershipBlock, others: OtherMarks, always: Floats, region: Floats, shared: Floats, /
+    ) -> None:
+        """See `add_others`."""
+
+
+def add_others(
+    block: MembershipBlock, others: OtherMarks, always: Floats, region: Floats, shared: Floats
+) -> None:
+    """Add the areas of some sets to the sums that `iou_others` needs.
+
+    Parameters
+    ----------
+    block : MembershipBlock
+    others : OtherMarks
+    always : ndarray of float64, shape (c,)
+        The area that is in the regions of all marks of each cluster; added to in place.
+    region : ndarray of float64, shape (m,)
+        The area that is in the region of each mark, but not in those of all; added to in place.
+    shared : ndarray of float64, shape (m,)
+        The area of each mark that is in its region; added to in place.
+    """
+    offsets = others.offsets
+    sizes, most_own = np.diff(offsets)[block.cluster], others.most_own[block.cluster]
+    # Whether the others of a set are the majority is the same for all marks, unless they are about half.
+    above_half = 2 * block.counts() - sizes
+    inside = _select(block, above_half > most_own)
+    _add_up(always, inside.cluster, inside.areas)
+    _add_to_members(shared, inside, offsets)
+    words = block.bits.shape[1]
+    if words not in others.masks:
+        others.masks[words] = _masks(offsets, others.group, words)
+    masks = others.masks[words]
+    for mark, part in _each_mark(_select(block, np.abs(above_half) <= most_own), offsets):
+        rest = MembershipBlock(part.areas, part.bits & ~masks[others.group[mark]], part.cluster)
+        medians = others.medians[mark] - offsets[part.cluster]
+        covered = _is_majority(rest.counts(), others.count[mark], rest, medians)
+        _add_up(region, mark[covered], part.areas[covered])
+        covered &= part.contains(mark - offsets[part.cluster])
+        _add_up(shared, mark[covered], part.areas[covered])
+
+
 def iou_others(
-    blocks: Iterable[MembershipBlock], offsets: Ints, areas: Floats, volunteer: Ints, medians: Ints
+    blocks: Iterable[MembershipBlock],
+    offsets: Ints,
+    areas: Floats,
+    volunteer: Ints,
+    medians: Ints,
+    add: AddOthers = add_others,
 ) -> Floats:
     """Return the IoU of each mark with the majority region of its cluster's marks of other volunteers.
 
@@ -108,6 +188,8 @@ def iou_others(
         Who drew each mark, as a number.
     medians : ndarray of int64, shape (m,)
         The median mark among those of other volunteers, from `medians_of_others`.
+    add : callable
+        `add_others`, or the same compiled.
 
     Returns
     -------
@@ -116,31 +198,16 @@ def iou_others(
     """
     sizes = np.diff(offsets)
     group, own = _groups_of(offsets, volunteer)
-    others = np.repeat(sizes, sizes) - own
-    # Whether the others of a set are the majority is the same for all marks, unless they are about half.
     most_own = np.zeros(len(sizes), dtype=np.int64)
     some = np.flatnonzero(sizes)
     if len(some):
         most_own[some] = np.maximum.reduceat(own, offsets[some])
+    others = OtherMarks(offsets, group, np.repeat(sizes, sizes) - own, medians, most_own)
     always, region, shared = np.zeros(len(sizes)), np.zeros(len(areas)), np.zeros(len(areas))
-    masks_by_words: dict[int, Words] = {}
     for block in blocks:
-        above_half = 2 * block.counts() - sizes[block.cluster]
-        inside = _select(block, above_half > most_own[block.cluster])
-        _add_up(always, inside.cluster, inside.areas)
-        _add_to_members(shared, inside, offsets)
-        words = block.bits.shape[1]
-        masks = masks_by_words.get(words)
-        if masks is None:
-            masks = masks_by_words[words] = _masks(offsets, group, words)
-        for mark, part in _each_mark(_select(block, np.abs(above_half) <= most_own[block.cluster]), offsets):
-            rest = MembershipBlock(part.areas, part.bits & ~masks[group[mark]], part.cluster)
-            covered = _is_majority(rest.counts(), others[mark], rest, medians[mark] - offsets[part.cluster])
-            _add_up(region, mark[covered], part.areas[covered])
-            covered &= part.contains(mark - offsets[part.cluster])
-            _add_up(shared, mark[covered], part.areas[covered])
+        add(block, others, always, region, shared)
     region += np.repeat(always, sizes)
-    return np.where(others > 0, _iou(areas, region, shared), np.nan)
+    return np.where(others.count > 0, _iou(areas, region, shared), np.nan)
 
 
 def medians_of_others(offsets: Ints, volunteer: Ints, left: Ints, right: Ints, distances: Floats) -> Ints:

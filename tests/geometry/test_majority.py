@@ -93,7 +93,8 @@ def test_ious_with_others_against_the_region_as_a_geometry(engine):
     _, pairs = medians_and_pairs(marks, offsets)
     medians = medians_of_others(offsets, volunteer, *pairs)
     blocks = list(engine_named(engine).memberships(marks, offsets))
-    computed = iou_others(blocks, offsets, shapely.area(marks), volunteer, medians)
+    add = engine_named(engine).add_others
+    computed = iou_others(blocks, offsets, shapely.area(marks), volunteer, medians, add)
     for begin, end in itertools.pairwise(offsets.tolist()):
         for mark in range(begin, end):
             others = [k for k in range(begin, end) if volunteer[k] != volunteer[mark]]

@@ -18,6 +18,7 @@ import numpy as np
 import shapely
 
 from polyframe.geometry.compiled import numba_jit
+from polyframe.geometry.majority import iou_others
 
 
 def sample_calls() -> None:
@@ -38,7 +39,11 @@ def sample_calls() -> None:
     )
     engine.compiled_cluster_contours(np.concatenate([marks, touching]), np.append(starts, 7))
     numba_jit.load("depth_walk").walk_contours(touching, np.array([0, 3]), max_levels=1, enormous=0)
-    list(numba_jit.load("membership_sums").walk_memberships(marks, starts))
+    sums = numba_jit.load("set_sums")
+    blocks = numba_jit.load("membership_sums").walk_memberships(marks, np.array([0, 4]))
+    resampled = sums.CompiledResampledAreas(np.array([0, 4]), np.array([1]), np.zeros(1, np.uint64))
+    nobody = np.full(4, -1)
+    iou_others(resampled.watch(blocks), np.array([0, 4]), np.ones(4), np.arange(4), nobody, sums.add_others)
     engine.compiled_cluster_unions(marks, starts)
     engine.compiled_cluster_intersections(marks, starts)
     engine.compiled_cluster_majorities(marks, np.array([0, 4]), np.array([1]))
