@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, Any, Final, Unpack, overload
 
 import polars as pl
 
-from polyframe.consensus.contours import clusters_thinned, contours_table, explode_levels, thinned_notes
+from polyframe.consensus.contours import explode_levels
 from polyframe.consensus.extract import Extraction
-from polyframe.consensus.reduce import Reduction, reduction_tables
+from polyframe.consensus.reduce import Reduction
 from polyframe.core import choices
-from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.callbacks import Progress, Say
 from polyframe.core.docstrings import with_settings
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_paths import AnyPath
 from polyframe.core.notes import PolyframeWarning, show
 from polyframe.core.setting_keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
-from polyframe.pipeline.in_memory import Exports, cluster_in_memory, export_sources, extract_in_memory
+from polyframe.pipeline.in_memory import Exports, contours_in_memory, extract_in_memory, reduce_in_memory
 from polyframe.pipeline.load_marks import InputMarks
-from polyframe.pipeline.run import run_export
 from polyframe.pipeline.summary import Summary
-from polyframe.pipeline.write_stage import write_stage
+from polyframe.pipeline.write_tables import write_stage, write_tables
 
 if TYPE_CHECKING:
     from polyframe.export.export_output import export
@@ -191,17 +190,7 @@ def run(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     configured = configure(config, chosen, say)
-    return run_export(
-        export_sources(classifications),
-        local_path(output, "output"),
-        configured.settings,
-        stages,
-        say,
-        no_progress if progress is None else progress,
-        force=force,
-        explicit=configured.explicit,
-        flagged=configured.flagged,
-    )
+    return write_tables(stages, classifications, output, configured, say, progress, force=force)
 
 
 @overload
@@ -267,17 +256,7 @@ def extract(
     configured = configure(config, chosen, say)
     if output is None:
         return extract_in_memory(classifications, configured, say)
-    return run_export(
-        export_sources(classifications),
-        local_path(output, "output"),
-        configured.settings,
-        ["extract"],
-        say,
-        no_progress if progress is None else progress,
-        force=force,
-        explicit=configured.explicit,
-        flagged=configured.flagged,
-    )
+    return write_tables(["extract"], classifications, output, configured, say, progress, force=force)
 
 
 @overload
@@ -363,11 +342,8 @@ def reduce(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is not None:
-        target = local_path(output, "output")
-        done = no_progress if progress is None else progress
-        return write_stage("reduce", marks, target, configured, say, done, force=force)
-    settings, clusters = cluster_in_memory(marks, configured, say, "reduce")
-    return reduction_tables(clusters, settings)
+        return write_stage("reduce", marks, output, configured, say, progress, force=force)
+    return reduce_in_memory(marks, configured, say)
 
 
 @overload
@@ -446,11 +422,5 @@ def contours(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is not None:
-        target = local_path(output, "output")
-        done = no_progress if progress is None else progress
-        return write_stage("contours", marks, target, configured, say, done, force=force)
-    settings, clusters = cluster_in_memory(marks, configured, say, "contours")
-    table = contours_table(clusters, settings)
-    for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
-        say(note)
-    return table
+        return write_stage("contours", marks, output, configured, say, progress, force=force)
+    return contours_in_memory(marks, configured, say)

@@ -9,12 +9,13 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
+from polyframe.consensus.contours import clusters_thinned, contours_table, thinned_notes
 from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.membership_figures import clusters_too_large, not_estimated_notes
-from polyframe.consensus.reduce import cluster_marks
+from polyframe.consensus.reduce import Reduction, cluster_marks, reduction_tables
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
@@ -58,6 +59,23 @@ def extract_in_memory(classifications: Exports, configured: ResolvedSettings, sa
         return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
 
 
+def reduce_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> Reduction:
+    """Cluster marks and average each cluster."""
+    settings, clusters = _cluster(marks, configured, say)
+    for note in not_estimated_notes(clusters_too_large(clusters.counts)):
+        say(note)
+    return reduction_tables(clusters, settings)
+
+
+def contours_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> pl.DataFrame:
+    """Cluster marks and compute the contours of each cluster."""
+    settings, clusters = _cluster(marks, configured, say)
+    table = contours_table(clusters, settings)
+    for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
+        say(note)
+    return table
+
+
 def note_ignored_settings(marks: InputMarks, configured: ResolvedSettings, say: Say) -> None:
     """Say which keyword arguments cannot apply to an extraction or a frame."""
     if path_of(marks) is not None:
@@ -94,9 +112,7 @@ def marks_outside_outputs(
     return extractions, classifications
 
 
-def cluster_in_memory(
-    marks: InputMarks, configured: ResolvedSettings, say: Say, stage: str
-) -> tuple[Settings, Clusters]:
+def _cluster(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
     if path is not None and not path.is_file():
@@ -118,8 +134,6 @@ def cluster_in_memory(
     clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
     notes = ignored_eps_notes(settings, configured.explicit)
     notes += too_large_notes(clusters.too_large, settings)
-    if stage == "reduce":
-        notes += not_estimated_notes(clusters_too_large(clusters.counts))
     for note in (*notes, *unknown_names_notes(names, clusters.marks.excluded_digests)):
         say(note)
     return settings, clusters

@@ -1,27 +1,71 @@
-"""Run one later stage on an output directory, or on a CSV file of extractions."""
+"""Write the tables of a public function: those of an export, or of one later stage."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from polyframe.consensus.clustering_notes import ignored_eps_notes
-from polyframe.core.callbacks import Progress, Say
+from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
+from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import Information
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.from_extractions import run_extractions_csv
+from polyframe.pipeline.in_memory import Exports, export_sources
 from polyframe.pipeline.load_marks import InputMarks, path_of
-from polyframe.pipeline.run import run_extractions
+from polyframe.pipeline.run import run_export, run_extractions
 from polyframe.pipeline.summary import Summary
 from polyframe.store.manifest import read_manifest
 from polyframe.store.recorded_settings import not_default, settings_for_stage
 
 
+def write_tables(
+    stages: Sequence[str],
+    classifications: Exports,
+    output: AnyPath,
+    configured: ResolvedSettings,
+    say: Say,
+    progress: Progress | None,
+    *,
+    force: bool = False,
+) -> Summary:
+    """Write the tables of an export.
+
+    Parameters
+    ----------
+    stages : sequence of str
+        `extract`, optionally followed by `reduce` and `contours`.
+    classifications : path, frame, or several
+        The export.
+    output : path
+        The output directory.
+    configured, say, progress, force
+        As for `write_stage`.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        If the export cannot be used or the output cannot be written.
+    """
+    return run_export(
+        export_sources(classifications),
+        local_path(output, "output"),
+        configured.settings,
+        stages,
+        say,
+        progress or no_progress,
+        force=force,
+        explicit=configured.explicit,
+        flagged=configured.flagged,
+    )
+
+
 def write_stage(
     stage: str,
     marks: InputMarks,
-    output: Path,
+    output: AnyPath,
     configured: ResolvedSettings,
     say: Say,
-    progress: Progress,
+    progress: Progress | None,
     *,
     force: bool = False,
 ) -> Summary:
@@ -33,12 +77,14 @@ def write_stage(
         The stage to run.
     marks : path
         The output directory itself; for `reduce`, also a CSV file of extractions.
-    output : Path
+    output : path
         The output directory.
     configured : ResolvedSettings
         The settings of the call.
-    say, progress : callable
-        Receive notes, and the number of finished partitions and of all partitions.
+    say : callable
+        Receives notes.
+    progress : callable or None
+        Receives the number of finished partitions and of all partitions.
     force : bool
         Rebuild parts that are up to date.
 
@@ -49,6 +95,7 @@ def write_stage(
     PolyframeError
         If the marks cannot be read or the tables cannot be written.
     """
+    output, progress = local_path(output, "output"), progress or no_progress
     source = path_of(marks)
     if source is None:
         raise UsageError(
