@@ -24,6 +24,7 @@ from polyframe.cli.tune_command import tune
 from polyframe.cli.worst_first_commands import subjects, volunteers
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.extras import installed_engines
+from polyframe.core.plurals import agreeing, counted
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _HELP: Final = """Consensus polygons and agreement contours from the drawings of Zooniverse volunteers.
@@ -143,7 +144,8 @@ def _stop_message() -> str:
     done, total = ProgressBar.partitions
     if not done:
         return "stopped; the output is unchanged; run the same command to continue"
-    return f"stopped; {done} of {total} partitions are finished; run the same command to continue"
+    finished = f"{done} of {counted(total, 'partition')} {agreeing(done, 'are finished')}"
+    return f"stopped; {finished}; run the same command to continue"
 
 
 def _fail(message: str, code: int) -> None:

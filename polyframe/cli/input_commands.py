@@ -11,6 +11,7 @@ from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, quiet_option
 from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.core.plurals import plural
 from polyframe.synthetic.synth_options import SynthOptions
 
 
@@ -81,7 +82,9 @@ def synth(output: Path, truth: Path | None, quiet: bool, **options: Any) -> None
         export = api.synth(output, truth=truth, progress=progress, **options)
     if not quiet:
         click.echo(
-            f"{export.subjects} subjects, {export.rows} rows, {export.marks} marks, {export.bytes} bytes: "
+            f"{export.subjects} {plural(export.subjects, 'subject')}, "
+            f"{export.rows} {plural(export.rows, 'row')}, "
+            f"{export.marks} {plural(export.marks, 'mark')}, {export.bytes} bytes: "
             f"{export.path}"
         )
         if truth is not None:

@@ -13,6 +13,7 @@ from polyframe.cli.help import command
 from polyframe.cli.options import Function, drop_unset, output_argument, quiet_option
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
 from polyframe.core.levels import Level
+from polyframe.core.plurals import counted
 from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
@@ -93,7 +94,7 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
 
     for done in api.export(output, to, path, say=say(quiet), **drop_unset(options)):
         if not quiet:
-            click.echo(f"{done.path}: {done.count} {done.kind}")
+            click.echo(f"{done.path}: {counted(done.count, done.kind.removesuffix('s'))}")
 
 
 @command(

@@ -7,6 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable
+from polyframe.core.plurals import counted
 
 #: Most volunteers that are listed, the worst first.
 _MOST_LISTED: Final = 30
@@ -47,7 +48,9 @@ def score_lines(table: pl.DataFrame) -> list[str]:
     ]
     lines = [line.rstrip() for line in aligned(columns, left=1)]
     if volunteers.height > _MOST_LISTED:
-        lines.append(f"and {volunteers.height - _MOST_LISTED} more volunteers; -o saves all of them")
+        lines.append(
+            f"and {counted(volunteers.height - _MOST_LISTED, 'more volunteer')}; -o saves all of them"
+        )
     return lines
 
 

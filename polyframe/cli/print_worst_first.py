@@ -8,8 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable
-from polyframe.core.estimation import LEAST_MARKS, TARGET_IOU, additional_classifications
-from polyframe.core.reprs import counted
+from polyframe.core.estimation import ESTIMATED_SIZES, TARGET_IOU, additional_classifications
+from polyframe.core.plurals import agreeing, counted
 
 #: Rows that are shown unless the user says how many.
 _MOST_SHOWN: Final = 20
@@ -76,10 +76,13 @@ def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
         more=additional_classifications(pl.col("classifications_needed"), pl.col("n_classifications"))
     )["more"]
     lines = _lines(table.with_columns(more), limit, _OF_SUBJECTS, "subject")
-    total = f"{int((more > 0).sum()):,} of {counted(table.height, 'subject')}"
-    lines.append(f"{total} need more classifications for an expected IoU of {TARGET_IOU}")
+    short = int((more > 0).sum())
+    lines.append(
+        f"{short:,} of {counted(table.height, 'subject')} {agreeing(short, 'need more classifications')} "
+        f"for an expected IoU of {TARGET_IOU}"
+    )
     if more.null_count():
-        lines[-1] += f"; not known for {more.null_count():,}, without a cluster of {LEAST_MARKS} marks"
+        lines[-1] += f"; not known for {more.null_count():,}, without a cluster of {ESTIMATED_SIZES}"
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from polyframe.api import Findings, Status
 from polyframe.core.estimation import unsure_lines
+from polyframe.core.plurals import agreeing, counted, plural
 
 #: Most problems that are listed; the rest are counted.
 _MOST_LISTED: Final = 36
@@ -30,8 +31,8 @@ def status_lines(status: Status) -> list[str]:
         "",
         *_table_lines(status),
         "",
-        f"{status.partitions_current} of {status.partitions} partitions and {status.parts_current} of "
-        f"{status.parts} parts are current",
+        f"{status.partitions_current} of {status.partitions} {plural(status.partitions, 'partition')} and "
+        f"{status.parts_current} of {status.parts} {plural(status.parts, 'part')} are current",
     ]
     lines += [f"  {file}: {problem}" for file, problem in list(status.not_current.items())[:_MOST_LISTED]]
     lines += _unlisted(len(status.not_current))
@@ -54,12 +55,15 @@ def status_json(status: Status) -> list[str]:
 
 def findings_lines(output: Path, findings: Findings) -> list[str]:
     """List the problems of an output directory in words."""
-    contents = f"{findings.tables} tables, {findings.parts} parts, {findings.rows} rows"
+    contents = ", ".join(
+        f"{number} {plural(number, noun)}"
+        for number, noun in ((findings.tables, "table"), (findings.parts, "part"), (findings.rows, "row"))
+    )
     n = len(findings)
     if not n:
         return [f"{output}: {contents}: no problems"]
     lines = [_one_line(str(finding)) for finding in findings[:_MOST_LISTED]]
-    return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} problem{'s' * (n != 1)}"]
+    return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} {plural(n, 'problem')}"]
 
 
 def findings_json(output: Path, findings: Findings) -> list[str]:
@@ -91,8 +95,8 @@ def _table_lines(status: Status) -> list[str]:
 
 def _run_lines(status: Status) -> list[str]:
     """Describe a run that is in progress or ended early."""
-    partitions = f"{status.finished_partitions} partition{'s' * (status.finished_partitions != 1)}"
-    finished = f"{status.finished_parts} finished parts of {partitions}"
+    partitions = counted(status.finished_partitions, "partition")
+    finished = f"{counted(status.finished_parts, 'finished part')} of {partitions}"
     if status.running:
         publishing = "; its tables are being moved into place" if status.change_decided else ""
         return [f"{status.running} is working there now: {finished} so far{publishing}"]
@@ -102,7 +106,8 @@ def _run_lines(status: Status) -> list[str]:
             "move, and pf.scan already reads the new tables"
         ]
     if status.finished_parts or status.polyframe_version is None:
-        return [f"a run ended early: {finished} wait; run the same command to continue"]
+        wait = agreeing(status.finished_parts, "wait")
+        return [f"a run ended early: {finished} {wait}; run the same command to continue"]
     return []
 
 

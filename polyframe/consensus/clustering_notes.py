@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from polyframe.consensus.pairwise_matrices import MOST_IN_MATRIX
 from polyframe.core.notes import Information
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 
 
@@ -42,6 +43,6 @@ def too_large_notes(n_groups: int, settings: Settings) -> tuple[str, ...]:
     if settings.split != "none":
         instead.append("their large clusters were not split")
     return (
-        f"in {n_groups} groups more than {MOST_IN_MATRIX:,} marks overlap, whose distances do not fit into "
-        f"memory: {', and '.join(instead)}",
+        f"in {counted(n_groups, 'group')} more than {MOST_IN_MATRIX:,} marks overlap, whose distances do not "
+        f"fit into memory: {', and '.join(instead)}",
     )

@@ -12,6 +12,7 @@ from polyframe.consensus.reduce import cluster_keys, clusters_above_threshold
 from polyframe.core.arrays import Ints
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import Frame, columns_of
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.ragged import (
     binary_column,
     flatten,
@@ -69,8 +70,9 @@ def thinned_notes(thinned: int, clusters: int, max_levels: int) -> tuple[str, ..
     if not thinned:
         return ()
     return (
-        f"{thinned} of {clusters} clusters have more than {max_levels} levels; evenly spaced ones were "
-        "written, see contours_level; --max-levels writes more",
+        f"{thinned} of {counted(clusters, 'cluster')} {agreeing(thinned, 'have more than')} "
+        f"{counted(max_levels, 'level')}; evenly spaced ones were written, see contours_level; --max-levels "
+        "writes more",
     )
 
 

@@ -16,6 +16,7 @@ from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import Distances, GroupedMarks, distances_between, member_pairs
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.estimation import MOST_MARKS
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.settings import Settings
 from polyframe.core.tables import GROUP_KEYS
@@ -83,10 +84,9 @@ def not_estimated_notes(n_clusters: int) -> tuple[str, ...]:
     """Return a note if clusters have so many marks that they have no figures."""
     if not n_clusters:
         return ()
-    has = "cluster has" if n_clusters == 1 else "clusters have"
     return (
-        f"{n_clusters} {has} more than {MOST_MARKS} marks; for so many, iou_others, expected_iou, area_low, "
-        "area_high and classifications_needed are not computed",
+        f"{counted(n_clusters, 'cluster')} {agreeing(n_clusters, 'have more than')} {MOST_MARKS} marks; for "
+        "so many, iou_others, expected_iou, area_low, area_high and classifications_needed are not computed",
     )
 
 

@@ -1,6 +1,7 @@
 """Describe drawing tasks and their tools."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,41 @@ def split_tool(tool: str) -> tuple[str | None, int]:
     if match is None:
         raise UsageError(f"bezier_tool must be {BEZIER_TOOLS.expected} (got {short_repr(tool)})")
     return match[1], int(match[2])
+
+
+def kinds_of_tools(
+    drawing_tasks: Iterable[DrawingTask],
+) -> dict[str, dict[int | None, ExtractorKind]]:
+    """Return how to read the marks of each task and tool; the index None means all other tools.
+
+    If a tool is in several drawing tasks, the last one counts.
+    """
+    kinds: dict[str, dict[int | None, ExtractorKind]] = {}
+    for drawing in drawing_tasks:
+        tools = (None,) if drawing.tools is None else drawing.tools
+        kinds.setdefault(drawing.task, {}).update(dict.fromkeys(tools, drawing.kind))
+    return kinds
+
+
+def normal_drawing_tasks(drawing_tasks: Iterable[DrawingTask]) -> tuple[DrawingTask, ...]:
+    """Return sorted drawing tasks of the same meaning: for each task and kind, all tools and those listed."""
+    normal: list[DrawingTask] = []
+    for task, kinds in sorted(kinds_of_tools(drawing_tasks).items()):
+        if not kinds:
+            normal.append(DrawingTask(task, ()))
+        for kind in sorted(set(kinds.values())):
+            tools = [tool for tool in kinds if kinds[tool] == kind]
+            listed = tuple(sorted(tool for tool in tools if tool is not None))
+            normal += [DrawingTask(task, None, kind)] * (None in tools)
+            normal += [DrawingTask(task, listed, kind)] * bool(listed)
+    return tuple(normal)
+
+
+def normal_tools(tools: Iterable[str]) -> tuple[str, ...]:
+    """Return distinct tools, written as `1` or `T0:1`, sorted."""
+    distinct = {split_tool(tool) for tool in tools}
+    ordered = sorted(distinct, key=lambda tool: (tool[0] or "", tool[1]))
+    return tuple(f"{index}" if task is None else f"{task}:{index}" for task, index in ordered)
 
 
 def _is_index(value: object) -> bool:

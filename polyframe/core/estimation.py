@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from polyframe.core.plurals import agreeing, plural
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -15,6 +17,9 @@ LEAST_MARKS: Final = 3
 #: the time for each with the marks: a cluster of so many marks takes several seconds, one of thousands would
 #: take hours.
 MOST_MARKS: Final = 500
+
+#: The sizes of the clusters that are estimated, for messages.
+ESTIMATED_SIZES: Final = f"{LEAST_MARKS} to {MOST_MARKS} marks"
 
 #: The expected IoU for which the column `classifications_needed` counts.
 TARGET_IOU: Final = 0.95
@@ -33,10 +38,10 @@ def unsure_lines(unsure: int, estimated: int) -> list[str]:
     """
     if not estimated:
         return []
-    need = "needs" if unsure == 1 else "need"
     return [
-        f"{unsure} of {estimated} clusters {need} more volunteers for an expected IoU of {TARGET_IOU} "
-        f"(of those with at least {LEAST_MARKS} marks)"
+        f"{unsure} of {estimated} {plural(estimated, 'cluster')} {agreeing(unsure, 'need more volunteers')} "
+        f"for an expected IoU of {TARGET_IOU} "
+        f"(of those with {ESTIMATED_SIZES})"
     ]
 
 

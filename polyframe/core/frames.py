@@ -13,6 +13,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import type_name
+from polyframe.core.plurals import plural
 
 #: The kinds of frames, for messages.
 FRAMES: Final = "a frame of Polars, pandas or Arrow"
@@ -119,7 +120,7 @@ def columns_of(
     names = {clean_name(column): column for column in reversed(frame.columns)}
     missing = [column for column in needed if column not in names]
     if missing:
-        raise UsageError(f"{name}: the frame lacks the columns {', '.join(missing)}")
+        raise UsageError(f"{name}: the frame lacks the {plural(len(missing), 'column')} {', '.join(missing)}")
     try:
         return frame.select(pl.col(names[column]).cast(schema[column]).alias(column) for column in needed)
     except pl.exceptions.PolarsError as error:

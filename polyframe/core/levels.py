@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from polyframe.core.errors import UsageError, short_repr
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
 
 #: What a caller may pass.
@@ -133,18 +134,20 @@ class MissingLevels:
         self.counts[reason] = self.counts.get(reason, 0) + 1
         return reason
 
-    def note(self, reason: str, which: str = "clusters") -> str:
+    def note(self, reason: str, where: str = "") -> str:
         """Return how many clusters do not have the level for a reason.
 
         Parameters
         ----------
         reason : str
             From `look_up`.
-        which : str
-            The clusters in which it was looked up, such as `clusters of these subjects`.
+        where : str
+            Whose clusters they are, such as `of these subjects`; empty for those of the whole output.
         """
-        return f"{self.counts[reason]:,} of {self.clusters:,} {which} {reason}"
+        number = self.counts[reason]
+        clusters = " ".join([counted(self.clusters, "cluster"), *([where] if where else [])])
+        return f"{number:,} of {clusters} {agreeing(number, reason)}"
 
-    def notes(self, which: str = "clusters") -> list[str]:
+    def notes(self, where: str = "") -> list[str]:
         """Return a note for each reason, none if every cluster has the level."""
-        return [self.note(reason, which) for reason in self.counts]
+        return [self.note(reason, where) for reason in self.counts]

@@ -5,6 +5,8 @@ from html import escape
 
 import polars as pl
 
+from polyframe.core.plurals import counted
+
 
 def text_repr(title: str, rows: Mapping[str, object]) -> str:
     """Return a title and aligned rows of names and values."""
@@ -27,11 +29,6 @@ def html_repr(title: str, rows: Mapping[str, object]) -> str:
 def row_counts(frames: Mapping[str, pl.DataFrame]) -> dict[str, str]:
     """Return the number of rows of each frame, such as `1,204 rows`."""
     return {name: counted(frame.height, "row") for name, frame in frames.items()}
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as `1 row` or `1,204 rows`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed_counts(counts: Iterable[tuple[str, int]]) -> str:

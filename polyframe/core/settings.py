@@ -6,7 +6,7 @@ fields of `Settings`. The signatures of the public functions are spelled out; a 
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Self
@@ -25,7 +25,15 @@ from polyframe.core.choices import (
     Visitors,
     Volunteers,
 )
-from polyframe.core.drawing_tasks import BEZIER_TOOLS, DRAWING_TASKS, TASKS, TOOLS, DrawingTask
+from polyframe.core.drawing_tasks import (
+    BEZIER_TOOLS,
+    DRAWING_TASKS,
+    TASKS,
+    TOOLS,
+    DrawingTask,
+    normal_drawing_tasks,
+    normal_tools,
+)
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list
 from polyframe.core.scalar_checks import as_builtin
@@ -62,6 +70,11 @@ def _as_names(value: Any) -> tuple[Any, ...]:
     return tuple(str(item) if isinstance(item, int) else item for item in _as_tuple(value))
 
 
+def _as_set(items: Iterable[Any]) -> tuple[Any, ...]:
+    """Return distinct items, sorted."""
+    return tuple(sorted(set(items)))
+
+
 def _setting(
     default: Any,
     affects: Affects,
@@ -70,6 +83,7 @@ def _setting(
     rule: Rule,
     *,
     convert: Callable[[Any], Any] = as_builtin,
+    normalize: Callable[[Any], Any] | None = None,
     aliases: Mapping[str, str] = MappingProxyType({}),
     keyword: str | None = None,
     in_reducer: bool = False,
@@ -90,6 +104,8 @@ def _setting(
         The valid values.
     convert : callable
         Converts a caller's value, such as a single task, to the type of the field.
+    normalize : callable, optional
+        Maps valid values with the same meaning, such as tools in another order, to one of them.
     aliases : mapping
         Earlier names of a choice.
     keyword : str, optional
@@ -106,6 +122,7 @@ def _setting(
             "rule": rule,
             "choices": rule.choices,
             "convert": convert,
+            "normalize": normalize,
             "aliases": aliases,
             "keyword": keyword,
             "in_reducer": in_reducer,
@@ -146,6 +163,7 @@ class Settings:
         "default: every task with polygon-like marks",
         DRAWING_TASKS,
         convert=_as_tuple,
+        normalize=normal_drawing_tasks,
     )
     task: tuple[str, ...] = _setting(
         (),
@@ -154,6 +172,7 @@ class Settings:
         "use only this task, such as `T0`; repeatable",
         TASKS,
         convert=_as_tuple,
+        normalize=_as_set,
     )
     tool: tuple[int, ...] = _setting(
         (),
@@ -162,6 +181,7 @@ class Settings:
         "use only the tool with this index, such as `1`; repeatable",
         TOOLS,
         convert=_as_tuple,
+        normalize=_as_set,
     )
     bezier_tool: tuple[str, ...] = _setting(
         (),
@@ -171,6 +191,7 @@ class Settings:
         "repeatable. Marks of classifier 1.x do not say whether they are curves",
         BEZIER_TOOLS,
         convert=_as_strings,
+        normalize=normal_tools,
     )
     duplicate_marks: DuplicateMarks = _setting(
         "reject",
@@ -210,6 +231,7 @@ class Settings:
         "repeatable. Tables record digests of the names",
         NAMES,
         convert=_as_names,
+        normalize=_as_set,
     )
     gold_standard: GoldStandard = _setting(
         "use",
@@ -351,15 +373,19 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Check every value, replace earlier names of choices, and store equal numbers alike."""
+        """Check every value, replace earlier names of choices, and store values of the same meaning alike.
+
+        Otherwise they would have different fingerprints, and everything would be rebuilt.
+        """
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
             if isinstance(value, str) and value in f.metadata["aliases"]:
                 value = f.metadata["aliases"][value]
             f.metadata["rule"].check(f.name, value)
             if isinstance(f.default, float):
-                # Otherwise 1 and 1.0, or 0.0 and -0.0, would have different fingerprints.
-                value = float(value) + 0.0
+                value = float(value) + 0.0  # neither 1 nor -0.0
+            if f.metadata["normalize"]:
+                value = f.metadata["normalize"](value)
             object.__setattr__(self, f.name, value)
 
     def replace(self, values: Mapping[str, Any]) -> Self:

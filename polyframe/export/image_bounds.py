@@ -11,6 +11,7 @@ import shapely
 from polyframe.core.arrays import Floats
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
+from polyframe.core.plurals import counted
 from polyframe.export.cluster_shapes import DrawnImage
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import NO_AREA, OUTSIDE
@@ -63,8 +64,8 @@ class ImageSizes:
         neither = " and not recorded in the export" if self.has_export else ""
         advice = "" if self.has_export else "name the export with --classifications, or "
         say(
-            f"the size of {number} images is not known{neither}, so the extent of the shapes is used "
-            f"({images}{more}); {advice}give --image-size"
+            f"the size of {counted(number, 'image')} is not known{neither}, so the extent of the "
+            f"shapes is used ({images}{more}); {advice}give --image-size"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from polyframe.core.callbacks import Say
 from polyframe.core.levels import Level, MissingLevels
+from polyframe.core.plurals import agreeing, counted
 
 _MOST_LISTED: Final = 5
 
@@ -71,7 +72,7 @@ class Omissions:
         """Report how many shapes or clusters are omitted and why, with the names of the first ones."""
         for reason, number in self.counts.items():
             more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
-            what = f"omitted {number} shapes that {reason}"
+            what = f"omitted {counted(number, 'shape')} that {agreeing(number, reason)}"
             if self.missing and reason in self.missing.counts:
                 what = self.missing.note(reason)
             say(f"{what}: {', '.join(self.names[reason])}{more}")

@@ -11,6 +11,7 @@ import polars as pl
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
@@ -72,10 +73,10 @@ def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
     with atomic_text(path) as file, open_tables(output) as source:
         thinned = source.manifest.accounting.clusters_thinned
         if table == "contours" and thinned:
-            has = "cluster has" if thinned == 1 else "clusters have"
             say(
-                f"{thinned} {has} more levels than max_levels ({source.manifest.settings.max_levels}); the "
-                "contours in this file do not say which they are, see contours_level in the table contours"
+                f"{counted(thinned, 'cluster')} {agreeing(thinned, 'have more levels than')} max_levels "
+                f"({source.manifest.settings.max_levels}); the contours in this file do not say which they "
+                "are, see contours_level in the table contours"
             )
         tasks = _tasks(source)
         # The header lists every column of any row, so a first pass reads the keys only.

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information, show
+from polyframe.core.plurals import counted
 from polyframe.geometry.compiled import numba_jit
 from polyframe.geometry.compiled.numba_jit import load
 
@@ -179,8 +180,13 @@ def _wait(compilation: "_Compilation", say: Say) -> None:
     if compilation.problem:
         say(compilation.problem)
     total, running, done = compilation.total, compilation.processes, 0
+    of_functions = counted(total, "function")
     if total:
-        say(Information(f"compiling the fast engine, once per installation: 0 of {total} functions"))
+        say(
+            Information(
+                f"compiling the fast engine, once per installation: 0 of {counted(total, 'function')}"
+            )
+        )
     while running:
         with contextlib.suppress(queue.Empty):
             if compilation.finished.get(timeout=_POLL_SECONDS) is None:
@@ -188,11 +194,11 @@ def _wait(compilation: "_Compilation", say: Say) -> None:
                 continue
             done += 1
             seconds = time.monotonic() - compilation.started
-            say(Information(f"compiling the fast engine: {done} of {total} functions, {seconds:.0f} s"))
-    if done < total:
+            say(Information(f"compiling the fast engine: {done} of {of_functions}, {seconds:.0f} s"))
+    if lost := total - done:
         say(
             Information(
-                f"{total - done} functions could not be compiled in a separate process: this process "
-                "compiles them when it needs them"
+                f"{counted(lost, 'function')} could not be compiled in a separate process: this process "
+                f"compiles {'it' if lost == 1 else 'them'} when needed"
             )
         )

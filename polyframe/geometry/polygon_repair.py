@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.choices import EngineName
+from polyframe.core.plurals import counted
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.core.reasons import (
     LARGEST_COORDINATE,
@@ -279,10 +280,12 @@ def polygons_from_paths(
     x_paths = [_as_path("xs", index, x) for index, x in enumerate(list_of_items("xs", xs))]
     y_paths = [_as_path("ys", index, y) for index, y in enumerate(list_of_items("ys", ys))]
     if len(x_paths) != len(y_paths):
-        raise ValueError(f"xs has {len(x_paths)} paths, but ys has {len(y_paths)}")
+        raise ValueError(f"xs has {counted(len(x_paths), 'path')}, but ys has {len(y_paths)}")
     for index, (x, y) in enumerate(zip(x_paths, y_paths, strict=True)):
         if len(x) != len(y):
-            raise ValueError(f"path {index}: {len(x)} x coordinates, but {len(y)} y coordinates")
+            raise ValueError(
+                f"path {index}: {counted(len(x), 'x coordinate')}, but {counted(len(y), 'y coordinate')}"
+            )
     if not x_paths:
         return np.empty(0, dtype=object)
     offsets = offsets_of([len(x) for x in x_paths])

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.choices import EngineName
+from polyframe.core.plurals import counted
 from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.geometry.distances import pair_distances
@@ -83,7 +84,7 @@ def iou_distance_matrix(
     if volunteers is not None:
         numbers = _number_volunteers(list_of_items("volunteers", volunteers))
         if len(numbers) != count:
-            raise ValueError(f"{count} polygons, but {len(numbers)} volunteers")
+            raise ValueError(f"{counted(count, 'polygon')}, but {counted(len(numbers), 'volunteer')}")
         distances[numbers[left] == numbers[right]] = np.inf
     matrix = np.zeros((count, count))
     matrix[left, right] = distances
@@ -330,7 +331,7 @@ def average_last(
     engine_for(engine, marks, is_quadratic=False)
     times = list_of_items("created_at", created_at)
     if len(marks) != len(times):
-        raise ValueError(f"{len(marks)} polygons, but {len(times)} times")
+        raise ValueError(f"{counted(len(marks), 'polygon')}, but {counted(len(times), 'time')}")
     present = np.flatnonzero(~shapely.is_missing(marks)).tolist()
     if not present:
         return shapely.Polygon()
@@ -392,7 +393,7 @@ def _place_of_median(marks: NDArray[Any], present: Ints, matrix: ArrayLike | Ite
     """Return the index of the mark with the least summed distance, the first on ties; 0 without marks."""
     distances = checked_matrix(matrix)
     if len(marks) != len(distances):
-        raise ValueError(f"{len(marks)} polygons, but a matrix of {len(distances)}")
+        raise ValueError(f"{counted(len(marks), 'polygon')}, but a matrix of {len(distances)}")
     if not len(present):
         return 0
     sums = distances.sum(axis=0)[present]

@@ -13,6 +13,7 @@ from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
 from polyframe.core.local_paths import local_path
+from polyframe.core.plurals import plural
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS, TIMESTAMP
 from polyframe.panoptes.classifications.column_parsers import (
@@ -96,7 +97,8 @@ def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:
     missing = [name for name in needed if name not in frame.columns and name not in optional]
     if missing:
         hint = "; it contains rows of an export: pass it to extract first" if _is_export(frame) else ""
-        raise UsageError(f"the frame lacks the columns {', '.join(missing)} of the table extractions{hint}")
+        columns = f"{plural(len(missing), 'column')} {', '.join(missing)}"
+        raise UsageError(f"the frame lacks the {columns} of the table extractions{hint}")
     frame = frame.with_columns(_read_column(name, dtype) for name, dtype in frame.schema.items())
     frame = _with_known_types(frame)
     added = [pl.lit(None, needed[name]).alias(name) for name in optional if name not in frame.columns]

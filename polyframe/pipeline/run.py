@@ -21,6 +21,7 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
@@ -342,13 +343,13 @@ def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -
     if not seen:
         return (explain_no_marks(export.rows, export.settings),)
     if not decoded:
-        return (f"none of the {seen} marks can be used; the table rejects says why",)
+        return (f"none of {counted(seen, 'mark')} can be used; the table rejects says why",)
     if not assumed:
         return ()
     return (
-        f"{assumed} marks do not say whether they are polygons or Bezier curves (classifier 1.x) and were "
-        "taken as polygons; name the tools that draw Bezier curves with --bezier-tool, or use the "
-        "configuration that `polyframe config` writes",
+        f"{counted(assumed, 'mark')} {agreeing(assumed, 'do not say')} whether they are polygons or Bezier "
+        "curves (classifier 1.x) and were taken as polygons; name the tools that draw Bezier curves with "
+        "--bezier-tool, or use the configuration that `polyframe config` writes",
     )
 
 
@@ -371,7 +372,10 @@ def _process_tasks(
             progress(len(results), max(len(tasks), len(results)))
     except (PolyframeError, OSError, KeyboardInterrupt) as error:
         if results:
-            finished = f"{len(results)} of {len(tasks)} partitions are finished and kept"
+            finished = (
+                f"{len(results)} of {counted(len(tasks), 'partition')} "
+                f"{agreeing(len(results), 'are finished and kept')}"
+            )
             error.add_note(f"{finished}; run the same command to continue")
         raise
     return results

@@ -165,7 +165,7 @@ def _contours(
     missing = MissingLevels(level)
     for columns in zip(wanted, rows["number_of_contours"], rows["contours_level"].to_list(), strict=True):
         missing.look_up(*columns)
-    for note in missing.notes("clusters of these subjects"):
+    for note in missing.notes("of these subjects"):
         say(f"{note}, so their objects count as missed")
     levels = explode_levels(rows)
     is_wanted = levels["level"] == pl.Series(level.numbers(levels["clusters_count"]), dtype=pl.Int32)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyframe.core.estimation import unsure_lines
-from polyframe.core.reprs import counted, html_repr, listed_counts, text_repr
+from polyframe.core.plurals import counted, plural
+from polyframe.core.reprs import html_repr, listed_counts, text_repr
 from polyframe.store.run_counts import Accounting
 
 
@@ -88,7 +89,11 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
         _marks_line(counts, clustered),
     ]
     if clustered:
-        lines.append(f"{counts.groups} groups, {counts.clusters} clusters, {counts.marks_outliers} outliers")
+        lines.append(
+            f"{counts.groups} {plural(counts.groups, 'group')}, "
+            f"{counts.clusters} {plural(counts.clusters, 'cluster')}, "
+            f"{counts.marks_outliers} {plural(counts.marks_outliers, 'outlier')}"
+        )
         lines += unsure_lines(counts.clusters_unsure, counts.clusters_estimated)
         lines += _repeats_lines(counts)
         if counts.rows_excluded:
@@ -100,7 +105,7 @@ def counts_lines(counts: Accounting, *, clustered: bool = True) -> list[str]:
 
 def _partitions_line(summary: Summary) -> str:
     up_to_date = summary.partitions - summary.made
-    line = f"{summary.made} of {summary.partitions} partitions processed"
+    line = f"{summary.made} of {summary.partitions} {plural(summary.partitions, 'partition')} processed"
     line += f", {up_to_date} up to date" if up_to_date else ""
     if summary.temporary_bytes:
         line += f"; {summary.temporary_bytes / 1e6:.1f} MB of temporary files, removed"
@@ -123,8 +128,9 @@ def _marks_line(counts: Accounting, clustered: bool) -> str:
         return f"{line} + {counts.marks_extracted} extracted"
     if counts.marks_not_selected:
         line += f" + {counts.marks_not_selected} of other tasks or tools"
+    outliers = f"{counts.marks_outliers} {plural(counts.marks_outliers, 'outlier')}"
     line = (
         f"{line} + {counts.marks_set_aside} set aside as repeats"
-        f" + {counts.marks_clustered} clustered + {counts.marks_outliers} outliers"
+        f" + {counts.marks_clustered} clustered + {outliers}"
     )
     return f"{line} + {counts.marks_excluded} excluded" if counts.rows_excluded else line

@@ -18,11 +18,11 @@ from polyframe.core.arrays import Ints
 from polyframe.core.colours import HEAT
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
 from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.plurals import counted
 from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
     check_axes,
-    format_count,
     set_title_lines,
     style_chart,
     write_note,
@@ -102,7 +102,7 @@ def consensus(output: ClusterSource, ax: Axes, *, title: str | None = None) -> A
     left = np.arange(_BARS) / _BARS
     for name, colour, rows in _size_classes(counts):
         added = np.bincount(bar[rows], counts["n"].to_numpy()[rows], minlength=_BARS)
-        label = f"{name}: {format_count(int(added.sum()), 'cluster')}"
+        label = f"{name}: {counted(int(added.sum()), 'cluster')}"
         ax.bar(
             left,
             added,
@@ -130,7 +130,7 @@ def consensus(output: ClusterSource, ax: Axes, *, title: str | None = None) -> A
     else:
         write_note(ax, "no clusters")
         spread = "nothing to show"
-    lines = [f"Consensus of {format_count(int(height.sum()), 'cluster')}{_source_suffix(output)}", spread]
+    lines = [f"Consensus of {counted(int(height.sum()), 'cluster')}{_source_suffix(output)}", spread]
     set_title_lines(ax, lines if title is None else [title])
     return ax
 

@@ -18,13 +18,13 @@ from polyframe.core.arrays import Floats
 from polyframe.core.colours import HEAT
 from polyframe.core.errors import PolyframeError
 from polyframe.core.levels import AnyLevel, Level, MissingLevels, parse_level
+from polyframe.core.plurals import counted
 from polyframe.plot.draw_marks import mark_lines, outline
 from polyframe.plot.image_axes import (
     SMALL_POINTS,
     ImageArray,
     cluster_legend,
     counts,
-    format_count,
     heading,
     set_title_lines,
     set_up_axes,
@@ -130,7 +130,7 @@ def level(
         elif number <= top:
             notes[cluster.label] = f"level {number} not written (max_levels)"
         else:
-            notes[cluster.label] = f"only {format_count(top, 'level')}"
+            notes[cluster.label] = f"only {counted(top, 'level')}"
     if not group.clusters:
         write_note(ax, "no clusters, so no contours")
     elif not n_with:
@@ -142,7 +142,7 @@ def level(
 
 def level_title(level: Level) -> str:
     """Return the title of a contour level."""
-    least = level.text if level.count is None else format_count(level.count, "mark")
+    least = level.text if level.count is None else counted(level.count, "mark")
     of_marks = "the marks of a cluster" if level.count is None else "a cluster"
     return f"Contour {level}: where at least {least} of {of_marks} overlap"
 

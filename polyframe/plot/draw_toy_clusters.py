@@ -11,10 +11,11 @@ from polyframe.consensus.reduce import cluster_marks, reduction_tables
 from polyframe.core.choices import AverageType
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.pipeline.load_marks import load_marks
 from polyframe.plot.draw_marks import mark_lines, outline
-from polyframe.plot.image_axes import format_count, hide_ticks, set_title_lines, set_up_axes
+from polyframe.plot.image_axes import hide_ticks, set_title_lines, set_up_axes
 from polyframe.plot.read_mark_groups import MarkGroup, groups_of
 from polyframe.synthetic.toy_clusters import ToyCluster
 
@@ -65,7 +66,7 @@ def toy(
         if len(drawn.average):
             outline(ax, drawn.average, drawn.label, on_image=False, gid="average")
     settings = f"eps {eps:g}, min_samples {min_samples}" + (f", {average_type}" if average_type else "")
-    result = f"{format_count(len(group.clusters), 'cluster')}, {format_count(group.n_outliers, 'outlier')}"
+    result = f"{counted(len(group.clusters), 'cluster')}, {counted(group.n_outliers, 'outlier')}"
     set_title_lines(ax, [settings, result] if title is None else [title])
     return ax
 

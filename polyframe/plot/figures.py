@@ -16,13 +16,14 @@ from polyframe.core.frames import Frame
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, as_list, file_ending, local_path, type_name
 from polyframe.core.notes import show as show_note
+from polyframe.core.plurals import counted
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
 from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, level_title, missing_level_notes
 from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
 from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_columns, tuning_legend
-from polyframe.plot.image_axes import ImageArray, check_group, counts, format_count, heading
+from polyframe.plot.image_axes import ImageArray, check_group, counts, heading
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.read_mark_groups import MarkGroup
 from polyframe.synthetic.toy_clusters import toy_cluster, toy_pair
@@ -179,7 +180,7 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     of_what = f" of {name}" if name else ""
     marks, groups = (int(table[column].max() or 0) for column in ("marks", "groups"))  # type: ignore[arg-type]
     headers = [
-        f"Settings for the {format_count(marks, 'mark')} in {format_count(groups, 'group')}{of_what}",
+        f"Settings for the {counted(marks, 'mark')} in {counted(groups, 'group')}{of_what}",
         "",
     ]
     arrange(figure, [axes[:2], axes[2:]], headers)

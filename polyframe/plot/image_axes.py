@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import type_name
+from polyframe.core.plurals import counted
 from polyframe.plot.line_styles import cluster_style
 from polyframe.plot.read_mark_groups import MarkGroup
 
@@ -118,19 +119,14 @@ def heading(group: MarkGroup) -> str:
 
 def counts(group: MarkGroup) -> str:
     """Return the numbers of a group and its consensus."""
-    clusters = format_count(len(group.clusters), "cluster")
+    clusters = counted(len(group.clusters), "cluster")
     known = sorted(c.consensus for c in group.clusters if c.consensus is not None)
     if known and f"{known[0]:.2f}" != f"{known[-1]:.2f}":
         clusters += f" (consensus {known[0]:.2f} to {known[-1]:.2f})"
     elif known:
         clusters += f" (consensus {known[0]:.2f})"
-    marks = f"{format_count(len(group.marks), 'mark')} of {format_count(group.n_volunteers, 'volunteer')}"
-    return f"{marks}, {clusters}, {format_count(group.n_outliers, 'outlier')}"
-
-
-def format_count(number: int, thing: str) -> str:
-    """Return a number with its noun in the singular or plural."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    marks = f"{counted(len(group.marks), 'mark')} of {counted(group.n_volunteers, 'volunteer')}"
+    return f"{marks}, {clusters}, {counted(group.n_outliers, 'outlier')}"
 
 
 def cluster_legend(
@@ -154,13 +150,13 @@ def cluster_legend(
             "dropped by min_threshold" if cluster.consensus is None else f"consensus {cluster.consensus:.2f}"
         )
         note = (notes or {}).get(cluster.label, note)
-        text = f"cluster {cluster.label}: {format_count(cluster.n_marks, 'mark')}, {note}"
+        text = f"cluster {cluster.label}: {counted(cluster.n_marks, 'mark')}, {note}"
         handles.append(_sample(cluster.label, "\n".join(wrap_text(text, letters)), on_image))
     if len(group.clusters) > _MOST_CLUSTERS:
         more = len(group.clusters) - _MOST_CLUSTERS
-        handles.append(Line2D([], [], linestyle="none", label=f"and {format_count(more, 'more cluster')}"))
+        handles.append(Line2D([], [], linestyle="none", label=f"and {counted(more, 'more cluster')}"))
     if group.n_outliers:
-        handles.append(_sample(-1, format_count(group.n_outliers, "outlier"), on_image))
+        handles.append(_sample(-1, counted(group.n_outliers, "outlier"), on_image))
     below = ax.transAxes + ScaledTranslation(0, -20 / 72, ax.figure.dpi_scale_trans)
     legend = ax.legend(
         handles=handles,

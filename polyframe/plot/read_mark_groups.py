@@ -12,6 +12,7 @@ from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
 from polyframe.core.local_paths import AnyPath, as_list, local_path
+from polyframe.core.plurals import counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
 from polyframe.store.reading import explain_damage, open_tables, scan
@@ -293,7 +294,7 @@ def _unknown_subject(output: AnyPath, subject_id: int) -> str:
         .collect()["subject_id"]
     )
     problem = (
-        f"subject {subject_id} has {classifications} classifications, but no marks that can be used"
+        f"subject {subject_id} has {counted(classifications, 'classification')}, but no usable marks"
         if classifications
         else f"{output}: no subject {subject_id}"
     )

@@ -6,7 +6,7 @@ from typing import Any
 from polyframe.consensus.exclusion import check_can_exclude, digests_by_name, is_digest, with_digests
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
-from polyframe.core.reprs import counted
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
 from polyframe.store.manifest import Manifest

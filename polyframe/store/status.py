@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
-from polyframe.core.reprs import counted, html_repr, text_repr
+from polyframe.core.plurals import counted
+from polyframe.core.reprs import html_repr, text_repr
 from polyframe.store.current_parts import finished_stages
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest

@@ -93,7 +93,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         (f"reduce {EXPORT}", "name the directory for its tables with -o OUT", 2),
         (
             "export out --to coco --classifications data/subjects.csv -o x",
-            "has no image sizes: missing columns subject_ids; name the classification export",
+            "has no image sizes: missing column subject_ids; name the classification export",
             1,
         ),
         ("plot out --subject 1000003 --frame 0 --image data/config.yaml -o x.png", "expected PNG, JPEG", 1),

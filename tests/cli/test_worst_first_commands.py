@@ -64,7 +64,7 @@ def test_subjects_are_printed_worst_first(out: Path, polyframe: Call) -> None:
     needing = (table["classifications_needed"] > table["n_classifications"]).sum()
     assert total == (
         f"{needing} of 3 subjects need more classifications for an expected IoU of 0.95; "
-        "not known for 1, without a cluster of 3 marks"
+        "not known for 1, without a cluster of 3 to 500 marks"
     )
 
 

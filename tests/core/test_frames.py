@@ -234,7 +234,7 @@ def test_frames_that_are_not_marks(from_file: pf.Extraction) -> None:
             pl.read_csv(EXPORT),
             "lacks the columns .*; it contains rows of an export: pass it to extract first",
         ),
-        (marks.drop("x"), "the frame lacks the columns x of the table extractions$"),
+        (marks.drop("x"), "the frame lacks the column x of the table extractions$"),
         (
             marks.with_columns(x=pl.lit("1")),
             "the column x of the frame is of type String, expected lists of numbers",

@@ -106,7 +106,7 @@ def test_clusters_without_a_level_are_counted_by_reason() -> None:
     assert missing.look_up(3, 2, [1, 2]) == "have no level 50%"
     assert missing.look_up(6, 9, [1, 5, 9]) == "have level 50%, but it was not written (max_levels)"
     assert missing.look_up(1, 0, []) == "have no level 50%"
-    assert missing.notes("clusters of these subjects") == [
+    assert missing.notes("of these subjects") == [
         "2 of 4 clusters of these subjects have no level 50%",
-        "1 of 4 clusters of these subjects have level 50%, but it was not written (max_levels)",
+        "1 of 4 clusters of these subjects has level 50%, but it was not written (max_levels)",
     ]

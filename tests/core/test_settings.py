@@ -169,3 +169,25 @@ def test_settings_of_a_stage_are_plain_json_values() -> None:
         "smoothing",
         "max_levels",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("task", ("T1", "T0"), ["T0", "T1", "T0"]),
+        ("tool", (0, 1), [1, 0, 1]),
+        ("bezier_tool", ("T0:1", 2), ["2", "T0:01"]),
+        ("exclude_volunteers", ("bob", "ann"), ["ann", "bob", "bob"]),
+        ("drawing_tasks", [DrawingTask("T0", (1, 0))], [DrawingTask("T0", (0,)), DrawingTask("T0", (1,))]),
+    ],
+)
+def test_order_and_repetition_do_not_change_sets(name: str, one: object, other: object) -> None:
+    settings = Settings().replace({name: one})
+    assert Settings().replace({name: other}) == settings
+    assert len(getattr(settings, name)) in (1, 2)
+    assert getattr(settings, name) == Settings(**{name: getattr(settings, name)[::-1]}).__dict__[name]
+
+
+def test_every_setting_with_several_values_is_a_set() -> None:
+    several = {name for name, f in FIELDS.items() if isinstance(f.default, tuple)}
+    assert several == {name for name, f in FIELDS.items() if f.metadata["normalize"]}

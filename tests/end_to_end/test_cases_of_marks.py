@@ -278,7 +278,7 @@ def test_every_omitted_shape_is_counted_and_named(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     notes = notes_of_export(polyframe, exported, to, tmp_path / "to", "--image-size", "1000x800")
-    assert f"omitted 1 shapes that have no area within their image: {OUTSIDE}" in notes
+    assert f"omitted 1 shape that has no area within their image: {OUTSIDE}" in notes
     assert len(notes) == (2 if to == "masks" else 1)
     rows = pf.scan(exported, "reductions").collect()
     outside = rows.filter(pl.col("frame") == 0, pl.col("cluster_label") == 1)
@@ -305,7 +305,7 @@ def test_the_note_suggests_only_flags_that_were_not_used(
     assert without.endswith("name the export with --classifications, or give --image-size")
     # The export does not have the dimensions of frame 1.
     (with_export,) = sizes("--classifications", CASES / "exports.csv")
-    assert "the size of 1 images is not known and not recorded in the export" in with_export
+    assert "the size of 1 image is not known and not recorded in the export" in with_export
     assert "(subject 501 frame 1)" in with_export
     assert with_export.endswith("; give --image-size")
     assert sizes("--classifications", CASES / "exports.csv", "--image-size", "9x9") == []

@@ -12,6 +12,7 @@ from exports import Done, drawing, export_row, export_text, square
 from pages import page_of
 
 import polyframe as pf
+from polyframe.core.plurals import counted
 from polyframe.plot import read_groups
 from polyframe.store.validation import Finding
 
@@ -20,7 +21,7 @@ Call = Callable[..., Done]
 #: Seven squares of 10 x 10, each one pixel to the right of the one before: level k is 18 - 2 k wide.
 SQUARES = 7
 NOTE = (
-    "1 of 1 clusters have more than 3 levels; evenly spaced ones were written, see contours_level; "
+    "1 of 1 cluster has more than 3 levels; evenly spaced ones were written, see contours_level; "
     "--max-levels writes more"
 )
 
@@ -66,7 +67,7 @@ def test_contours_in_memory(export: Path, method: str, most: int, expected: list
     assert contours["contours_level"].to_list() == [expected]
     assert contours["number_of_contours"].to_list() == [SQUARES]
     assert [note for note in notes if "levels" in note] == (
-        [NOTE.replace("3", str(most))] if most < 7 else []
+        [NOTE.replace("3 levels", counted(most, "level"))] if most < 7 else []
     )
 
 
@@ -98,13 +99,11 @@ def test_exports_look_levels_up(thinned: Path, tmp_path: Path) -> None:
     assert levels(2) == []
     assert "not written (max_levels)" in notes[-1]
     assert levels(8) == []
-    assert notes[-1].startswith("1 of 1 clusters have no level 8: subject ")
+    assert notes[-1].startswith("1 of 1 cluster has no level 8: subject ")
     assert levels("50%") == [(4, 100)]
     assert levels("57%") == [(4, 100)]
     assert levels("58%") == []
-    assert notes[-1].startswith(
-        "1 of 1 clusters have level 58%, but it was not written (max_levels): subject "
-    )
+    assert notes[-1].startswith("1 of 1 cluster has level 58%, but it was not written (max_levels): subject ")
 
 
 def test_pictures_look_levels_up(thinned: Path) -> None:

@@ -129,7 +129,7 @@ def test_the_table_has_the_size_of_the_first_image(tmp_path: Path, polyframe: Ca
 
     sizes_without_flags, notes = images()
     assert sizes_without_flags == [(30, 40), (11, 30)]
-    assert "the size of 1 images is not known" in notes
+    assert "the size of 1 image is not known" in notes
     assert images("--image-size", "50x50") == ([(50, 50), (50, 50)], "")
     assert images("--classifications", path) == ([(30, 40), (90, 90)], "")
 
@@ -139,7 +139,7 @@ def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe
     command = ("export", tmp_path / "out", "--to", "coco", "-o", tmp_path / "c.json")
     done = polyframe(*command, "--classifications", path)
     assert done.code == 0
-    assert "the size of 1 images is not known" in done.err
+    assert "the size of 1 image is not known" in done.err
     content = json.loads((tmp_path / "c.json").read_text())
     assert (content["images"][0]["width"], content["images"][0]["height"]) == (6, 30)
     assert content["annotations"][0]["bbox"] == [0, 20, 6, 10]
@@ -150,7 +150,7 @@ def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe
     assert content["images"][0]["file_name"] == "s1_f0.jpg"
     assert content["annotations"][0]["bbox"] == [0, 20, 6, 5]
     done = polyframe(*command, "--image-size", "25x10")
-    assert "omitted 1 shapes that have no area within their image" in done.err
+    assert "omitted 1 shape that has no area within their image" in done.err
     assert json.loads((tmp_path / "c.json").read_text())["annotations"] == []
     pf.export(tmp_path / "out", "coco", tmp_path / "c.json", level=3, image_size="25,25")
     assert json.loads((tmp_path / "c.json").read_text())["annotations"][0]["bbox"] == [0, 20, 5, 5]
@@ -159,4 +159,4 @@ def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe
     assert "such as 1024x768" in done.err
     done = polyframe(*command, "--classifications", ROOT / "data" / "subjects.csv")
     assert done.code == 1
-    assert "missing columns subject_ids" in done.err
+    assert "missing column subject_ids" in done.err

@@ -55,7 +55,7 @@ def test_image_names_and_clipped_shapes(tmp_path: Path, polyframe: Call) -> None
     name = "https://example.org/{subject_id}/{frame}.jpg"
     options = ("--image-size", "50x50", "--image-name", name)
     done = polyframe("export", tmp_path / "out", "--to", "labelstudio", "-o", path, *options)
-    assert done.out == f"{path}: 1 tasks\n"
+    assert done.out == f"{path}: 1 task\n"
     (task,) = json.loads(path.read_text(encoding="utf-8"))
     assert task["data"] == {"image": "https://example.org/1/0.jpg", "subject_id": 1, "frame": 0}
     (result,) = task["predictions"][0]["result"]

@@ -99,7 +99,7 @@ def test_small_shapes_are_on_top_and_many_shapes_use_16_bits(tmp_path: Path, pol
         "export", tmp_path / "out", "--to", "masks", "-o", tmp_path / "m", "--image-size", "400x400"
     )
     assert done.out.splitlines() == [
-        f"{tmp_path / 'm'}: 1 pictures",
+        f"{tmp_path / 'm'}: 1 picture",
         f"{tmp_path / 'm/labels.jsonl'}: 301 labels",
     ]
     mask = opened(tmp_path / "m" / "1-0.png")

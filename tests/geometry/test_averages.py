@@ -100,7 +100,7 @@ def test_invalid_times_raise():
         average_last(marks, ["2025-01-30 09:48:51 UTC", "yesterday"])
     with pytest.raises(ValueError, match=r"created_at\[0\] is not a time \(got None\)"):
         average_last(marks[:1], [None])
-    with pytest.raises(ValueError, match="2 polygons, but 1 times"):
+    with pytest.raises(ValueError, match="2 polygons, but 1 time"):
         average_last(marks, ["2025-01-30 09:48:51 UTC"])
 
 

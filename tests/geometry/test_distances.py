@@ -43,7 +43,7 @@ def test_matrix_with_volunteers_and_missing_marks():
     assert np.array_equal(matrix, matrix.T)
     assert iou_distance_matrix([]).shape == (0, 0)
     assert iou_distance_matrix(marks)[0, 4] == 0
-    with pytest.raises(ValueError, match="5 polygons, but 1 volunteers"):
+    with pytest.raises(ValueError, match="5 polygons, but 1 volunteer"):
         iou_distance_matrix(marks, volunteers=["ann"])
 
 

@@ -157,7 +157,7 @@ def test_polygons_may_have_holes_and_heights():
         (7, "volunteers is int, expected a list"),
         (["a", ["b"]], r"volunteers\[1\] is a list, expected a name or a number"),
         (["a", np.zeros(2)], r"volunteers\[1\] is a ndarray, expected a name or a number"),
-        (["a"], "2 polygons, but 1 volunteers"),
+        (["a"], "2 polygons, but 1 volunteer"),
     ],
     ids=["text", "number", "list", "array", "short"],
 )

@@ -78,7 +78,7 @@ def test_a_scribble_keeps_its_largest_part():
 def test_paths_of_different_lengths_are_named():
     with pytest.raises(ValueError, match="path 1: 2 x coordinates, but 3 y"):
         polygons_from_paths([[0, 1, 1], [0, 1]], [[0, 0, 1], [0, 1, 2]])
-    with pytest.raises(ValueError, match="xs has 1 paths, but ys has 2"):
+    with pytest.raises(ValueError, match="xs has 1 path, but ys has 2"):
         polygons_from_paths([[0, 1, 1]], [[0, 0, 1], [0, 1, 2]])
 
 

@@ -56,7 +56,7 @@ def test_requested_versions(spec: str, versions: tuple[str, ...], tmp_path: Path
 def test_the_error_for_a_missing_workflow_or_version_lists_those_of_the_export(tmp_path: Path) -> None:
     path = written(tmp_path, export_row(1, "[]"), export_row(2, "[]", workflow_id=9, workflow_name="Count"))
     with pytest.raises(
-        PolyframeError, match=r"no workflow 5; it contains 7 \(Outline\) with 1 rows, 9 \(Count\)"
+        PolyframeError, match=r"no workflow 5; it contains 7 \(Outline\) with 1 row, 9 \(Count\)"
     ):
         chosen(path, workflow_id=5)
     with pytest.raises(PolyframeError, match=r"no version 4\.4; it has 3\.1"):

@@ -417,7 +417,7 @@ def test_tables_that_would_shrink_are_not_replaced(export: Path, out: Path, poly
     done = polyframe("run", export, "-o", out, "--max-shrink", "100%")
     assert done.code == 0
     # The finished parts of the refused run are used.
-    assert "0 of 1 partitions processed" in done.out
+    assert "0 of 1 partition processed" in done.out
     assert clusters(out) == 1
     assert not (out / WORK).exists()
     assert pf.validate(out) == []
@@ -660,7 +660,7 @@ def test_existing_tasks_and_tools_are_accepted(
         assert clusters(tmp_path / flags) == expected
     # The tools of parts that are reused are known without reading them again.
     done = polyframe("run", export, "-o", tmp_path / "--task T0", "--task", "T0")
-    assert (done.code, "0 of 1 partitions processed" in done.out) == (0, True)
+    assert (done.code, "0 of 1 partition processed" in done.out) == (0, True)
 
 
 def test_a_tool_whose_marks_are_all_rejected_exists(tmp_path: Path, polyframe: Call) -> None:

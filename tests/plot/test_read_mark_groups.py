@@ -69,7 +69,7 @@ def test_an_unknown_subject_is_an_error_with_the_nearest_subjects(example: Path)
 
 
 def test_a_subject_without_marks_is_an_error(small: Path) -> None:
-    with pytest.raises(PolyframeError, match="subject 3 has 1 classifications, but no mark"):
+    with pytest.raises(PolyframeError, match="subject 3 has 1 classification, but no usable mark"):
         read_groups(small, 3)
 
 

@@ -14,6 +14,7 @@ from string import Template
 from typing import Any, Final
 
 from polyframe.core import colours
+from polyframe.core.plurals import counted
 from polyframe.core.reasons import REASONS
 from polyframe.core.settings import Settings
 from polyframe.export.report.key_figures import BARS, KeyFigures
@@ -126,12 +127,12 @@ def _tiles(figures: KeyFigures) -> str:
     median = figures.median_consensus
     tiles = (
         ("Subjects", figures.subjects, f"{figures.subjects_with_clusters:,} with a cluster"),
-        ("Classifications", counts.rows_used, f"of {counts.rows_read:,} rows read"),
+        ("Classifications", counts.rows_used, f"of {counted(counts.rows_read, 'row')} read"),
         ("Marks", n_marks, f"of {counts.marks_seen:,} seen"),
         (
             "Clusters",
             figures.clusters,
-            f"{dropped:,} more below min_threshold" if dropped else f"in {counts.groups:,} groups",
+            f"{dropped:,} more below min_threshold" if dropped else f"in {counted(counts.groups, 'group')}",
         ),
         ("Outliers", counts.marks_outliers, f"{_share(counts.marks_outliers, n_marks)} of the marks"),
         ("Rejected", rejected, "rows and marks, see below" if rejected else "nothing"),
@@ -154,11 +155,11 @@ def _chart(bars: list[int]) -> str:
         height = number / tallest * _CHART
         place = f'x="{k * width + 0.06 * width:.2f}%" width="{0.88 * width:.2f}%"'
         groups.append(
-            f'<g class="bar" data-step="{k}"><title>{_step(k)}: {_clusters(number)}</title>'
+            f'<g class="bar" data-step="{k}"><title>{_step(k)}: {counted(number, "cluster")}</title>'
             f'<rect class="all" {place} y="{_BOTTOM - height:.1f}" height="{height:.1f}"/>'
             f'<rect class="chosen" {place} y="{_BOTTOM - height:.1f}" height="{height:.1f}"/></g>'
         )
-    most = f'<text x="0" y="12">{_clusters(max(bars))}</text>' if any(bars) else ""
+    most = f'<text x="0" y="12">{counted(max(bars), "cluster")}</text>' if any(bars) else ""
     return "".join(groups) + most
 
 
@@ -168,7 +169,7 @@ def _chart_label(figures: KeyFigures) -> str:
         return "Histogram of the consensus of clusters; there are no clusters."
     tallest = max(range(BARS), key=figures.bars.__getitem__)
     return (
-        f"Histogram of the consensus of {_clusters(figures.clusters)}; the median is "
+        f"Histogram of the consensus of {counted(figures.clusters, 'cluster')}; the median is "
         f"{figures.median_consensus:.2f}; the tallest bar ({figures.bars[tallest]:,}) is {_step(tallest)}."
     )
 
@@ -218,10 +219,6 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "0 %"
-
-
-def _clusters(number: int) -> str:
-    return f"{number:,} cluster{'' if number == 1 else 's'}"
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

@@ -11,6 +11,7 @@ from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, file_ending, local_path
 from polyframe.core.notes import show
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.scalar_checks import is_integer
 from polyframe.export.report import LIMIT
 from polyframe.export.report.backgrounds import (
@@ -61,16 +62,15 @@ class Reported:
 
     def __str__(self) -> str:
         """Summarize the report in one line."""
-        of_all = f" of {self.clusters_of_all:,}" if self.clusters < self.clusters_of_all else ""
-        missing = f", {self.images_missing:,} images missing" if self.images and self.images_missing else ""
-        clusters, subjects, images = (
-            f"{number:,}{of} {thing}{'' if number == 1 and not of else 's'}"
-            for number, of, thing in (
-                (self.clusters, of_all, "cluster"),
-                (self.subjects, "", "subject"),
-                (self.images, "", "image"),
-            )
+        missing = (
+            f", {counted(self.images_missing, 'image')} missing"
+            if self.images and self.images_missing
+            else ""
         )
+        clusters = counted(self.clusters, "cluster")
+        if self.clusters < self.clusters_of_all:
+            clusters = f"{self.clusters:,} of {counted(self.clusters_of_all, 'cluster')}"
+        subjects, images = counted(self.subjects, "subject"), counted(self.images, "image")
         return f"{self.path}: {clusters} of {subjects}, {images}{missing}"
 
 
@@ -186,8 +186,8 @@ def _cluster_notes(n_shown: int, n_all: int, *, contours: bool) -> Iterator[str]
     """Say which clusters or contours the page lacks, and how to get them."""
     if n_shown < n_all:
         yield (
-            f"Below are the {n_shown:,} clusters with the lowest consensus, of {n_all:,}; --limit shows "
-            "more. The numbers and the chart include all of them."
+            f"Below {agreeing(n_shown, 'are')} the {counted(n_shown, 'cluster')} with the lowest consensus, "
+            f"of {n_all:,}; --limit shows more. The numbers and the chart include all of them."
         )
     if not contours:
         yield "This output has no contours; create them with: polyframe contours"
@@ -197,24 +197,24 @@ def _image_notes(
     backgrounds: list[Background], n_embedded: int, *, requested: bool, has_export: bool
 ) -> Iterator[str]:
     """Say which images and sizes the page lacks, and how to get them."""
-    n_images, missing = len(backgrounds), len(backgrounds) - n_embedded
+    of_images, missing = counted(len(backgrounds), "image"), len(backgrounds) - n_embedded
     if backgrounds and not requested:
         yield (
             "No images were given, so the background is white; --images DIR with --subjects SUBJECTS.csv "
             "adds them."
         )
     elif missing:
-        yield f"The background is white if no image was available: {missing:,} of {n_images:,} images."
+        yield f"The background is white if no image was available: {missing:,} of {of_images}."
     guessed = sum(background.size_from == "drawn" for background in backgrounds)
     if guessed:
+        their = "its picture ends" if guessed == 1 else "their pictures end"
         advice = (
             "the classification export does not record it."
             if has_export
             else "give the classification export, which records sizes, with --classifications."
         )
         yield (
-            f"The size of {guessed:,} of {n_images:,} images is not known, so their pictures end close to "
-            f"the marks; {advice}"
+            f"The size of {guessed:,} of {of_images} is not known, so {their} close to the marks; {advice}"
         )
     if n_embedded:
         side = largest_side(sum(background.file is not None for background in backgrounds))

@@ -18,6 +18,7 @@ import msgspec
 import polars as pl
 
 from polyframe.core.errors import PolyframeError, first_line
+from polyframe.core.plurals import plural
 from polyframe.panoptes.aggregation_csv.extracted_answers import details_of_marks
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.compression import blocks, file_kind
@@ -109,8 +110,8 @@ def _check_header(header: Sequence[str], path: Path) -> None:
     missing = [name for name in _KEYS if name not in header]
     if missing:
         raise PolyframeError(
-            f"{path}: not extractions of panoptes_aggregation: missing columns {', '.join(missing)}; "
-            "name the CSV from `panoptes_aggregation extract`, or an output directory"
+            f"{path}: not extractions of panoptes_aggregation: missing {plural(len(missing), 'column')} "
+            f"{', '.join(missing)}; name the CSV from `panoptes_aggregation extract`, or an output directory"
         )
 
 

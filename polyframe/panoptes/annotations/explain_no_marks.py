@@ -8,6 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.plurals import agreeing, counted, plural
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.decode import decode_annotations
 from polyframe.panoptes.annotations.general_decoder import is_annotation, with_nested
@@ -66,7 +67,11 @@ def _content(cells: Iterable[str | None], settings: Settings) -> str:
         _describe_kind(kind, number, tools[kind] if names_tools else set())
         for kind, number in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
     ]
-    more = f", and {len(listed) - _MOST_KINDS} more kinds of objects" if len(listed) > _MOST_KINDS else ""
+    more = (
+        f", and {counted(len(listed) - _MOST_KINDS, 'more kind')} of objects"
+        if len(listed) > _MOST_KINDS
+        else ""
+    )
     return ", ".join(listed[:_MOST_KINDS]) + more
 
 
@@ -90,9 +95,9 @@ def _tools(entry: Mapping[str, Any]) -> Iterator[int]:
 def _describe_kind(kind: _Kind, number: int, tools: set[int]) -> str:
     task, keys = kind
     shown = ", ".join(map(_short, keys[:_MOST_KEYS])) + ", ..." * (len(keys) > _MOST_KEYS)
-    with_keys = f"with the key{'s' * (len(keys) > 1)} {shown}" if keys else "without a key"
-    of_tools = f" (tool{'s' * (len(tools) > 1)} {', '.join(map(str, sorted(tools)[:_MOST_KEYS]))})"
-    return f"{number} object{'s' * (number > 1)} of task {task} {with_keys}" + of_tools * bool(tools)
+    with_keys = f"with the {plural(len(keys), 'key')} {shown}" if keys else "without a key"
+    of_tools = f" ({plural(len(tools), 'tool')} {', '.join(map(str, sorted(tools)[:_MOST_KEYS]))})"
+    return f"{counted(number, 'object')} of task {task} {with_keys}" + of_tools * bool(tools)
 
 
 def _advice(cells: list[str | None], settings: Settings) -> str:
@@ -109,7 +114,7 @@ def _advice(cells: list[str | None], settings: Settings) -> str:
     n_marks = len(decode_annotations(cells, everything).marks.row) if narrowing else 0
     if n_marks:
         flags = " and ".join(text.split(" ", 1)[0] for text in narrowing)
-        marks = "is 1 mark" if n_marks == 1 else f"are {n_marks} marks"
+        marks = f"{agreeing(n_marks, 'are')} {counted(n_marks, 'mark')}"
         return f"{', '.join(narrowing)}; without {flags} there {marks}"
     return "outlines are read from the keys points, pathX and pathY, and path"
 
@@ -117,7 +122,7 @@ def _advice(cells: list[str | None], settings: Settings) -> str:
 def _describe_drawing(drawing: DrawingTask) -> str:
     if drawing.tools is None:
         return drawing.task
-    return f"{drawing.task} tool{'s' * (len(drawing.tools) > 1)} {', '.join(map(str, drawing.tools))}"
+    return f"{drawing.task} {plural(len(drawing.tools), 'tool')} {', '.join(map(str, drawing.tools))}"
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ from reprlib import Repr
 from typing import Any, Final
 
 from polyframe.core import reasons
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.panoptes.annotations.mark_rules import (
     NO_OUTLINE_TYPES,
@@ -209,7 +210,9 @@ def _read_mark(
     if frame is None:
         return rejection(reasons.FRAME_INVALID, f"`frame` is {_shown(entry['frame'])}, expected an integer")
     if len(x) != len(y):
-        return rejection(reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {len(x)} numbers, `pathY` has {len(y)}")
+        return rejection(
+            reasons.PATH_LENGTHS_DIFFER, f"`pathX` has {counted(len(x), 'number')}, `pathY` has {len(y)}"
+        )
     if len(x) > reasons.MOST_POINTS:
         detail = f"{len(x):,} points, expected at most {reasons.MOST_POINTS:,}"
         return rejection(reasons.TOO_MANY_POINTS, detail)
@@ -304,7 +307,7 @@ def _outline(entry: dict[str, Any]) -> tuple[list[Any], list[Any]] | tuple[str, 
             return x, y
     if points == [] or path == [] or isinstance(path, str):
         keys = [f"`{key}`" for key in OUTLINE_KEYS if entry.get(key) is not None]
-        return reasons.PATH_EMPTY, f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} empty"
+        return reasons.PATH_EMPTY, f"{' and '.join(keys)} {agreeing(len(keys), 'are empty')}"
     return _without_outline(entry)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from polyframe.core import reasons
 from polyframe.core.choices import ExtractorKind
-from polyframe.core.drawing_tasks import split_tool
+from polyframe.core.drawing_tasks import kinds_of_tools, split_tool
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.parse_coordinates import Path
 
@@ -89,10 +89,7 @@ class MarkSelection:
 
 def selection_from_settings(settings: Settings) -> MarkSelection:
     """Return the marks that `drawing_tasks`, `task`, `tool` and `bezier_tool` of the settings select."""
-    kinds: dict[str, dict[int | None, ExtractorKind]] = {}
-    for drawing in settings.drawing_tasks:
-        tools = (None,) if drawing.tools is None else drawing.tools
-        kinds.setdefault(drawing.task, {}).update(dict.fromkeys(tools, drawing.kind))
+    kinds = kinds_of_tools(settings.drawing_tasks)
     bezier = frozenset(split_tool(tool) for tool in settings.bezier_tool)
     return MarkSelection(kinds, frozenset(settings.task), frozenset(settings.tool), bezier)
 

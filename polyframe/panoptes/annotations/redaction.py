@@ -22,7 +22,7 @@ _OWN_WORDS: Final = re.compile(
     rf"|a nested `task` has more than {_NUMBER} characters"
     rf"|{_NUMBER} (?:marks|points), expected at most {_NUMBER}"
     rf"|`points` is {_TYPE}, `pathX` is {_TYPE}, `pathY` is {_TYPE}(?:, `path` is {_TYPE})?"
-    rf"|`pathX` has {_NUMBER} numbers, `pathY` has {_NUMBER}|copy of mark {_NUMBER}"
+    rf"|`pathX` has {_NUMBER} numbers?, `pathY` has {_NUMBER}|copy of mark {_NUMBER}"
     rf"|{_KEY}(?: and {_KEY})* (?:is|are) empty|`path` draws {_NUMBER} outlines, expected one"
     rf"|`path` is not an SVG path at character {_NUMBER}"
 )

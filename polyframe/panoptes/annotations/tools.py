@@ -10,6 +10,7 @@ import msgspec
 import polars as pl
 
 from polyframe.core.drawing_tasks import split_tool
+from polyframe.core.plurals import plural
 from polyframe.core.reasons import LONGEST_TASK
 from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.core.settings import Settings
@@ -48,7 +49,7 @@ class Tools:
         for task, tool in sorted(self.pairs):
             tools.setdefault(task, []).append(tool)
         listed = [
-            f"{task} (tool{'s' * (len(of_task) > 1)} {', '.join(map(str, of_task[:_LISTED]))})"
+            f"{task} ({plural(len(of_task), 'tool')} {', '.join(map(str, of_task[:_LISTED]))})"
             for task, of_task in tools.items()
         ]
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""

@@ -8,6 +8,7 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import clean_name
+from polyframe.core.plurals import plural
 from polyframe.core.suggestions import nearest
 from polyframe.panoptes.classifications.compression import Kind, blocks
 from polyframe.panoptes.classifications.csv_repair import ROW_NUMBER, read_header
@@ -118,9 +119,9 @@ def check_columns(columns: Sequence[str], name: str, form: str = "CSV in UTF-8 o
     # A project has several exports, which are easily confused.
     if len(missing) > 2:
         hint += "; name the classification export"
-    plural = "s" if len(missing) > 1 else ""
     raise PolyframeError(
-        f"{name}: not a classification export: missing column{plural} {', '.join(missing)}{hint}"
+        f"{name}: not a classification export: missing {plural(len(missing), 'column')} "
+        f"{', '.join(missing)}{hint}"
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from polyframe.core.choices import VersionChosenBy
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.notes import Information
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
 from polyframe.panoptes.classifications.csv_repair import MOST_UNUSABLE_ROWS
@@ -135,13 +136,15 @@ def select(
     not_utf8 = int(census["not_utf8"].sum())
     if not_utf8:
         notes.append(
-            f"{_rows_have(not_utf8)} a user_name that is not UTF-8; each counts as a separate volunteer"
+            f"{counted(not_utf8, 'row')} {agreeing(not_utf8, 'have')} a user_name that is not UTF-8; "
+            "each counts as a separate volunteer"
         )
     readable = pl.col("workflow_version").is_in(chosen) & pl.col("subject_id").is_not_null()
     no_time = int(of_workflow.filter(readable)["no_time"].sum())
     if no_time:
         notes.append(
-            f"{_rows_have(no_time)} no readable created_at; such rows sort last; if a volunteer classified "
+            f"{counted(no_time, 'row')} {agreeing(no_time, 'have')} no readable created_at; such rows sort "
+            "last; if a volunteer classified "
             "a subject again, a row with a time counts instead"
         )
     return Selection(
@@ -155,10 +158,6 @@ def select(
         workflow_version=spec,
         version_chosen_by=chosen_by,
     )
-
-
-def _rows_have(number: int) -> str:
-    return f"{number} row has" if number == 1 else f"{number} rows have"
 
 
 def is_used(workflow_id: int, version_texts: list[str]) -> pl.Expr:
@@ -182,7 +181,7 @@ def _choose_workflow(
             f"{path}: no row has an integer workflow_id; re-export it from the Data Exports page"
         )
     listed = ", ".join(
-        f"{number}{f' ({name})' if name else ''} with {rows} rows"
+        f"{number}{f' ({name})' if name else ''} with {counted(rows, 'row')}"
         for number, name, rows in present.iter_rows()
     )
     if settings.workflow_id is not None:
@@ -242,9 +241,9 @@ def _previous_versions(
     last = versions.version_key(chosen[-1])
     newer = [text for text in present if versions.version_key(text) > last]
     if newer:
-        rows = of_workflow.filter(pl.col("workflow_version").is_in(newer))["rows"].sum()
+        rows = int(of_workflow.filter(pl.col("workflow_version").is_in(newer))["rows"].sum())
         note += (
-            f"; the export also contains {rows} row{'s' * (rows != 1)} of newer versions, up to {newer[-1]}; "
+            f"; the export also contains {counted(rows, 'row')} of newer versions, up to {newer[-1]}; "
             f"use them with --workflow-version {versions.NEWEST}"
         )
     notes.append(note if newer else Information(note))

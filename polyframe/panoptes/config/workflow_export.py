@@ -12,6 +12,7 @@ import yaml
 
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.frames import clean_name
+from polyframe.core.plurals import plural
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.mark_rules import NO_OUTLINE_TYPES, draws_outlines
 from polyframe.panoptes.classifications.workflow_versions import (
@@ -68,8 +69,8 @@ def read_workflows(path: Path) -> list[Workflow]:
             missing = [name for name in _COLUMNS if name not in (rows.fieldnames or ())]
             if missing:
                 raise PolyframeError(
-                    f"{path}: not a workflow export: missing columns {', '.join(missing)}; "
-                    "name the workflow export of Zooniverse"
+                    f"{path}: not a workflow export: missing {plural(len(missing), 'column')} "
+                    f"{', '.join(missing)}; name the workflow export of Zooniverse"
                 )
             workflows = [_workflow(row) for row in rows]
     except FileNotFoundError:

@@ -8,6 +8,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.errors import PolyframeError, first_line
+from polyframe.core.plurals import plural
 from polyframe.panoptes.classifications.column_parsers import integer
 from polyframe.panoptes.classifications.compression import file_kind
 from polyframe.panoptes.classifications.metadata import NATURAL
@@ -51,8 +52,8 @@ def read_image_sizes(export: Path) -> Sizes:
         missing = [name for name in _COLUMNS if name not in rows.collect_schema().names()]
         if missing:
             raise PolyframeError(
-                f"{export}: has no image sizes: missing columns {', '.join(missing)}; "
-                "name the classification export"
+                f"{export}: has no image sizes: missing {plural(len(missing), 'column')} "
+                f"{', '.join(missing)}; name the classification export"
             )
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:

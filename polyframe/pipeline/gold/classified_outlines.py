@@ -43,7 +43,8 @@ def outlines_of_extraction(
     )
     if chosen.height < classifications.height:
         skipped.add(
-            f"classifications of subjects that have another one; only the {keep} of each subject is used",
+            "classification",
+            f"of a subject that has another one; only the {keep} of each subject is used",
             count=classifications.height - chosen.height,
         )
     marks = extraction.extractions.join(

@@ -51,11 +51,11 @@ def fit_to_project(
     keys = keys.with_columns(_task(project)).select("subject_id", "task", "frame", "tool")
     known = keys["subject_id"].is_in(images["subject_id"].implode()) & keys["tool"].is_not_null()
     solid = named.regions.areas > 0
-    _count(skipped, "outlines without an area", keys, known.to_numpy() & ~solid)
+    _count(skipped, "without an area", keys, known.to_numpy() & ~solid)
     usable = known.to_numpy() & solid
     _count(
         skipped,
-        "outlines that cross or touch themselves were repaired",
+        "repaired because of self-intersections",
         keys,
         usable & named.regions.repaired,
     )
@@ -63,7 +63,7 @@ def fit_to_project(
     is_first = _first_of_equal(keys[rows], named.regions.polygons[rows])
     copies = np.zeros(len(usable), np.bool_)
     copies[rows[~is_first]] = True
-    _count(skipped, "exact copies of an outline on the same image", keys, copies)
+    _count(skipped, "omitted as an exact copy of another on the same image", keys, copies)
     rows = rows[is_first]
     selected = selected_marks(keys.with_row_index("row")[rows], settings)["row"].to_numpy().astype(np.int64)
     outlines = KeyedOutlines(keys[selected], named.regions.polygons[selected], named.regions.areas[selected])
@@ -79,10 +79,10 @@ def _known_images(images: pl.DataFrame, name: str, project: Project, skipped: Sk
     if not is_known.any():
         raise PolyframeError(f"{name}: contains no subject of {project.name}")
     if len(unknown):
-        reason = f"subjects that are not in {project.name}"
+        reason = f"absent from {project.name}"
         for subject in unknown.head(4).to_list():
-            skipped.add(reason, subject, count=0)
-        skipped.add(reason, count=len(unknown))
+            skipped.add("subject", reason, subject, count=0)
+        skipped.add("subject", reason, count=len(unknown))
     return images.filter(is_known).unique(maintain_order=True)
 
 
@@ -109,12 +109,12 @@ def _tools_of_names(
             f"{name}: names no tool of {project.name} ({', '.join(candidates)}); "
             "choose one with --task and --tool"
         )
-    reason = f"outlines whose tool is not one of {project.name}"
+    reason = f"whose tool is not one of {project.name}"
     counts = named.keys.filter(pl.col("tool").is_null() | pl.col("tool").is_in(sorted(map(str, others))))
     if counts.height:
         for tool in sorted(map(str, counts["tool"].unique().to_list())):
-            skipped.add(reason, "no tool" if tool == "None" else tool, count=0)
-        skipped.add(reason, count=counts.height)
+            skipped.add("outline", reason, "no tool" if tool == "None" else tool, count=0)
+        skipped.add("outline", reason, count=counts.height)
     return tools | dict.fromkeys(others)
 
 
@@ -138,5 +138,5 @@ def _count(skipped: Skipped, reason: str, keys: pl.DataFrame, which: Flags | Int
     affected = keys.filter(pl.Series(which))
     if affected.height:
         for subject in affected["subject_id"].unique(maintain_order=True).head(4).to_list():
-            skipped.add(reason, f"subject {subject}", count=0)
-        skipped.add(reason, count=affected.height)
+            skipped.add("outline", reason, f"subject {subject}", count=0)
+        skipped.add("outline", reason, count=affected.height)

@@ -9,6 +9,7 @@ from polyframe.consensus.extract import Extraction
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.core.tables import REJECTS
 from polyframe.pipeline.gold.classified_outlines import gold_rows
@@ -92,8 +93,8 @@ def _describe(read: ReadGold, project: Project, say: Say) -> None:
     n_outlines, n_subjects = len(read.outlines.outlines.areas), len(read.outlines.subjects)
     say(
         Information(
-            f"{read.name}: {n_outlines:,} gold outlines on {n_subjects:,} of the {len(project.subjects):,} "
-            f"subjects of {project.name}"
+            f"{read.name}: {counted(n_outlines, 'gold outline')} on {n_subjects:,} of the "
+            f"{counted(len(project.subjects), 'subject')} of {project.name}"
         )
     )
 
@@ -135,6 +136,6 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
         else "make the clusters from an export without them, and keep them in a file of their own for --gold"
     )
     raise PolyframeError(
-        f"{name}: {own.height:,} classifications of the expert took part in its clusters, which cannot be "
-        f"judged by them; {way}"
+        f"{name}: {counted(own.height, 'classification')} of the expert took part in its clusters, which "
+        f"cannot be judged by them; {way}"
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from polyframe.core.callbacks import Say
+from polyframe.core.plurals import counted
 
 _MOST_LISTED: Final = 3
 #: Longest name that a message shows.
@@ -38,27 +39,28 @@ class Skipped:
 
     Attributes
     ----------
-    counts : dict of str to int
-    examples : dict of str to list of str
-        The first ones of each reason.
+    counts : dict of (str, str) to int
+        By kind and reason.
+    examples : dict of (str, str) to list of str
+        The first ones of each kind and reason.
     """
 
-    counts: dict[str, int] = field(default_factory=dict)
-    examples: dict[str, list[str]] = field(default_factory=dict)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    examples: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
-    def add(self, reason: str, example: object = "", count: int = 1) -> None:
-        """Count something; `reason` completes the sentence that begins with the number."""
-        self.counts[reason] = self.counts.get(reason, 0) + count
-        examples = self.examples.setdefault(reason, [])
+    def add(self, kind: str, reason: str, example: object = "", count: int = 1) -> None:
+        """Count something, such as a `feature` `of another workflow`."""
+        self.counts[kind, reason] = self.counts.get((kind, reason), 0) + count
+        examples = self.examples.setdefault((kind, reason), [])
         text = " ".join(str(example).split())
         text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
         if text and text not in examples and len(examples) <= _MOST_LISTED:
             examples.append(text)
 
     def report(self, name: str, say: Say) -> None:
-        """Say one line for each reason."""
-        for reason, count in self.counts.items():
-            examples = self.examples[reason]
+        """Say one line for each kind and reason."""
+        for (kind, reason), count in self.counts.items():
+            examples = self.examples[kind, reason]
             more = ", ..." if len(examples) > _MOST_LISTED else ""
             listed = f" ({', '.join(examples[:_MOST_LISTED])}{more})" if examples else ""
-            say(f"{name}: {count:,} {reason}{listed}")
+            say(f"{name}: {counted(count, kind)} {reason}{listed}")

@@ -47,9 +47,7 @@ def outlines_of_annotations(
     for image in filter(_is_object, images):
         place = _place_of(image, project)
         if place is None:
-            skipped.add(
-                f"images that match no subject of {project.name}", image.get("file_name") or "no name"
-            )
+            skipped.add("image", f"without a subject in {project.name}", image.get("file_name") or "no name")
         elif isinstance(image.get("id"), (int, str)):
             places[image["id"]] = place
             outlines.images.add(place)
@@ -60,13 +58,13 @@ def outlines_of_annotations(
         number = f"annotation {annotation.get('id')}"
         place = places.get(image_id) if isinstance(image_id, (int, str)) else None
         if annotation.get("iscrowd"):
-            skipped.add("annotations of crowds, which are not single objects", number)
+            skipped.add("annotation", "of a crowd (iscrowd) instead of a single object", number)
         elif isinstance(annotation.get("segmentation"), dict):
-            skipped.add("masks (RLE), which are not read; convert them to polygons", number)
+            skipped.add("annotation", "with a mask (RLE), not polygons; convert masks to polygons", number)
         elif place is None:
-            skipped.add("annotations on images that are not used", number)
+            skipped.add("annotation", "without a usable image", number)
         elif (parts := _parts(annotation.get("segmentation"))) is None:
-            skipped.add("annotations without polygons or with invalid coordinates", number)
+            skipped.add("annotation", "without polygons or with invalid coordinates", number)
         else:
             tool = tools.get(category) if isinstance(category, (int, str)) else None
             outlines.add((*place, tool), parts)

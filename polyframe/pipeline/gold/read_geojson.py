@@ -44,12 +44,14 @@ def outlines_of_features(
         subject = number_of(properties.get("subject_id"))
         frame = number_of(properties.get("frame") or 0, is_frame=True)
         if subject is None or frame is None:
-            skipped.add("features without a subject_id, or with an invalid one or frame", f"feature {number}")
+            skipped.add(
+                "feature", "without a subject_id, or with an invalid one or frame", f"feature {number}"
+            )
             continue
         named = True
         workflow = number_of(properties.get("workflow_id"))
         if None not in (workflow, project.workflow_id) and workflow != project.workflow_id:
-            skipped.add("features of another workflow", workflow)
+            skipped.add("feature", "of another workflow", workflow)
             continue
         cluster, level = repr([properties.get(key) for key in _CLUSTER]), repr(properties.get("level"))
         several |= levels.setdefault(cluster, level) != level
@@ -63,7 +65,8 @@ def outlines_of_features(
             continue
         parts = _parts(geometry)
         if parts is None:
-            skipped.add("features that are not polygons or have invalid coordinates", f"feature {number}")
+            reason = "with invalid coordinates, or with another geometry than polygons"
+            skipped.add("feature", reason, f"feature {number}")
             continue
         outlines.add((subject, frame, tool), parts)
     if not named:

@@ -13,6 +13,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.frames import FRAMES, Frame, is_frame
 from polyframe.core.local_paths import local_path
+from polyframe.core.plurals import agreeing
 from polyframe.core.settings import Settings
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.classified_outlines import gold_rows, outlines_of_extraction
@@ -126,7 +127,10 @@ def _extracted(gold: Gold, name: str, settings: Settings, say: Say) -> Extractio
     n_marked, n_all = marked.classifications.height, extraction.classifications.height
     if n_marked in (0, n_all):
         return _with_reject_notes(extraction, name, say)
-    say(f"{name}: only the {n_marked:,} of {n_all:,} classifications marked as gold standard are used")
+    say(
+        f"{name}: of {n_all:,} classifications, only the {n_marked:,} marked as gold standard "
+        f"{agreeing(n_marked, 'are used')}"
+    )
     return _with_reject_notes(marked, name, say)
 
 

@@ -10,6 +10,7 @@ from polyframe.consensus.extract import undecoded_marks
 from polyframe.consensus.marks import counted_classifications
 from polyframe.consensus.membership_figures import clusters_too_large
 from polyframe.consensus.reduce import count_estimated
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.core.tables import CLASSIFICATION_KEYS, GROUP_KEYS
 from polyframe.store.manifest import Manifest, counts_of
@@ -124,7 +125,7 @@ def contours_problems(
     if settings.min_threshold and contours.height <= clusters and marks <= clustered:
         return []
     return [
-        f"counted {clusters} clusters of {clustered} marks, "
+        f"counted {counted(clusters, 'cluster')} of {counted(clustered, 'mark')}, "
         f"but the table contours has {contours.height} of {marks}"
     ]
 

@@ -13,6 +13,7 @@ import polars as pl
 from polyframe import __version__
 from polyframe.consensus.anonymize import environment_key
 from polyframe.core.errors import first_line
+from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
@@ -221,7 +222,7 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
         return [Finding("fingerprint", MANIFEST, problem)]
     for stage, names in mismatches.items():
         if names:
-            more = f" (and of {len(names) - 1} more partitions)" if len(names) > 1 else ""
+            more = f" (and of {counted(len(names) - 1, 'more partition')})" if len(names) > 1 else ""
             problem = (
                 f"the fingerprint of partition {names[0]}, {stage}, does not match its content and "
                 f"settings{more}"

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from polyframe.consensus.votes import invalid_json
-from polyframe.core.estimation import LEAST_MARKS, MOST_MARKS
+from polyframe.core.estimation import ESTIMATED_SIZES, LEAST_MARKS, MOST_MARKS
 from polyframe.core.settings import Settings
 from polyframe.core.tables import Table, missing_last
 from polyframe.geometry.stability import classifications_needed
@@ -138,12 +138,11 @@ def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
 def _stability_checks() -> dict[str, pl.Expr]:
     """Return the conditions of wrong rows of `reductions`, by problem: how sure their outlines are."""
     is_estimated = pl.col("clusters_count").is_between(LEAST_MARKS, MOST_MARKS)
-    limits = f"{LEAST_MARKS} to {MOST_MARKS} marks"
     checks: dict[str, pl.Expr] = {}
     for name in _OF_STABILITY:
         is_missing = pl.col(name).is_null()
-        checks[f"has no {name} with {limits}"] = is_estimated & is_missing
-        checks[f"has {name} without {limits}"] = ~is_estimated & ~is_missing
+        checks[f"has no {name} with {ESTIMATED_SIZES}"] = is_estimated & is_missing
+        checks[f"has {name} without {ESTIMATED_SIZES}"] = ~is_estimated & ~is_missing
     low, high = pl.col("area_low"), pl.col("area_high")
     valid = low.is_between(0, high) & high.is_finite()
     checks["has an area_low that is negative or above area_high"] = ~valid

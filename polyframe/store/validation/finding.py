@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.core.reprs import counted, html_repr, text_repr
+from polyframe.core.plurals import counted
+from polyframe.core.reprs import html_repr, text_repr
 from polyframe.core.tables import Table
 
 FORCE: Final = "run again with --force"
@@ -114,7 +115,7 @@ def findings_of_checks(
             places = flags[str(k)].arg_true()
             first = int(places[0])
             number = 1 + (int(rows["row"][first]) if "row" in rows.columns else first_row + first)
-            more = f" (and {len(places) - 1} more rows)" if len(places) > 1 else ""
+            more = f" (and {counted(len(places) - 1, 'more row')})" if len(places) > 1 else ""
             text = f"row {number} ({key_of(table, rows, first)}) {problem}{more}"
             findings.append(Finding(check, file, text, row=number))
     return findings

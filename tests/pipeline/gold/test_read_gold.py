@@ -45,11 +45,11 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
 @pytest.mark.parametrize(
     ("features", "n_gold", "notes"),
     [
-        ([feature(SQUARE, subject_id=77)], 1, ["1 subjects that are not in OUT (77)"]),
+        ([feature(SQUARE, subject_id=77)], 1, ["1 subject absent from OUT (77)"]),
         (
             [feature(SQUARE, subject_id=number) for number in range(70, 76)],
             1,
-            ["6 subjects that are not in OUT (70, 71, 72, ...)"],
+            ["6 subjects absent from OUT (70, 71, 72, ...)"],
         ),
         (
             [feature(SQUARE), feature(SQUARE, subject_id="one"), feature(SQUARE, subject_id=1, frame=-1)],
@@ -59,7 +59,7 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
                 "feature 4)"
             ],
         ),
-        ([feature(SQUARE, subject_id=1, workflow_id=8)], 1, ["1 features of another workflow (8)"]),
+        ([feature(SQUARE, subject_id=1, workflow_id=8)], 1, ["1 feature of another workflow (8)"]),
         (
             [
                 feature({"type": "Point", "coordinates": [1, 2]}, subject_id=1),
@@ -71,16 +71,20 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
             ],
             1,
             [
-                "6 features that are not polygons or have invalid coordinates "
+                "6 features with invalid coordinates, or with another geometry than polygons "
                 "(feature 2, feature 3, feature 4, ...)"
             ],
         ),
-        ([feature(SQUARE, subject_id=1)], 1, ["1 exact copies of an outline on the same image (subject 1)"]),
+        (
+            [feature(SQUARE, subject_id=1)],
+            1,
+            ["1 outline omitted as an exact copy of another on the same image (subject 1)"],
+        ),
         # The same square from another corner, the other way round.
         (
             [feature([[[8, 8], [8, 0], [0, 0], [0, 8]]], subject_id=1)],
             1,
-            ["1 exact copies of an outline on the same image (subject 1)"],
+            ["1 outline omitted as an exact copy of another on the same image (subject 1)"],
         ),
         (
             [feature([[[0, 0], [4, 4], [9, 9]]], subject_id=1), feature([], subject_id=2)],
@@ -90,7 +94,7 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
         (
             [feature([[[20, 0], [30, 10], [30, 0], [20, 9]]], subject_id=1)],
             2,
-            ["1 outlines that cross or touch themselves were repaired (subject 1)"],
+            ["1 outline repaired because of self-intersections (subject 1)"],
         ),
         (
             ["nonsense", {"type": "Feature", "properties": [1]}],
@@ -98,7 +102,7 @@ def scored(out: Path, gold: Any) -> tuple[dict[str, Any], list[str]]:
             ["2 features without a subject_id, or with an invalid one or frame (feature 2, feature 3)"],
         ),
         ([feature(SQUARE, subject_id=2, tool="T0_toolIndex5")], 2, []),
-        ([feature(SQUARE, subject_id=2, tool="cat")], 1, ["1 outlines whose tool is not one of OUT (cat)"]),
+        ([feature(SQUARE, subject_id=2, tool="cat")], 1, ["1 outline whose tool is not one of OUT (cat)"]),
     ],
 )
 def test_features(features: list[Any], n_gold: int, notes: list[str], out: Path, tmp_path: Path) -> None:
@@ -128,34 +132,37 @@ def test_holes_and_several_parts_are_kept(out: Path, tmp_path: Path) -> None:
     [
         (
             annotation(2, {"counts": "abc", "size": [9, 9]}),
-            "1 masks (RLE), which are not read; convert them to polygons (annotation 2)",
+            "1 annotation with a mask (RLE), not polygons; convert masks to polygons (annotation 2)",
         ),
         (
             annotation(2, {"counts": [9], "size": [9, 9]}, iscrowd=1),
-            "1 annotations of crowds, which are not single objects (annotation 2)",
+            "1 annotation of a crowd (iscrowd) instead of a single object (annotation 2)",
         ),
         (
             annotation(2, [flat(0, 0, 8)], image_id=5),
-            "1 annotations on images that are not used (annotation 2)",
+            "1 annotation without a usable image (annotation 2)",
         ),
         (
             annotation(2, [flat(0, 0, 8)], image_id=[1]),
-            "1 annotations on images that are not used (annotation 2)",
+            "1 annotation without a usable image (annotation 2)",
         ),
-        (annotation(2, []), "1 annotations without polygons or with invalid coordinates (annotation 2)"),
+        (annotation(2, []), "1 annotation without polygons or with invalid coordinates (annotation 2)"),
         (
             annotation(2, [[0, 0, 8]]),
-            "1 annotations without polygons or with invalid coordinates (annotation 2)",
+            "1 annotation without polygons or with invalid coordinates (annotation 2)",
         ),
         (
             annotation(2, [["a"] * 6]),
-            "1 annotations without polygons or with invalid coordinates (annotation 2)",
+            "1 annotation without polygons or with invalid coordinates (annotation 2)",
         ),
-        (annotation(2, None), "1 annotations without polygons or with invalid coordinates (annotation 2)"),
-        (annotation(2, [[]]), "1 outlines without an area (subject 1)"),
-        (annotation(2, [flat(0, 0, 8)]), "1 exact copies of an outline on the same image (subject 1)"),
-        (annotation(2, [flat(0, 0, 8)], category_id=9), "1 outlines whose tool is not one of OUT (no tool)"),
-        (annotation(2, [flat(0, 0, 8)], category_id={}), "1 outlines whose tool is not one of OUT (no tool)"),
+        (annotation(2, None), "1 annotation without polygons or with invalid coordinates (annotation 2)"),
+        (annotation(2, [[]]), "1 outline without an area (subject 1)"),
+        (
+            annotation(2, [flat(0, 0, 8)]),
+            "1 outline omitted as an exact copy of another on the same image (subject 1)",
+        ),
+        (annotation(2, [flat(0, 0, 8)], category_id=9), "1 outline whose tool is not one of OUT (no tool)"),
+        (annotation(2, [flat(0, 0, 8)], category_id={}), "1 outline whose tool is not one of OUT (no tool)"),
     ],
 )
 def test_annotations(more: Any, note: str, out: Path, tmp_path: Path) -> None:
@@ -187,8 +194,8 @@ def test_images_by_name(image: Any, subject: int | None, out: Path, tmp_path: Pa
     name = image.get("file_name") or "no name"
     if subject is None:
         assert said == [
-            f"1 images that match no subject of {out} ({name})",
-            "1 annotations on images that are not used (annotation 1)",
+            f"1 image without a subject in {out} ({name})",
+            "1 annotation without a usable image (annotation 1)",
         ]
     else:
         assert said == []
@@ -256,7 +263,7 @@ def test_rejected_marks_of_an_export_are_counted(out: Path, tmp_path: Path) -> N
     assert (row["n_gold"], row["n_matched"]) == (1, 1)
     assert "1 rejected (duplicate_mark)" in said
     assert "1 rejected (no_area)" in said
-    assert f"1 subjects that are not in {out} (77)" in said
+    assert f"1 subject absent from {out} (77)" in said
 
 
 def test_a_version_that_the_output_does_not_have(out: Path, tmp_path: Path) -> None:
