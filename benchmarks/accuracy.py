@@ -39,7 +39,7 @@ from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.core.settings import Settings
 from polyframe.geometry.engines import choose_engine, engine_named
 from polyframe.pipeline.gold.of_output import project_of_frames
-from polyframe.pipeline.gold.read_gold import read_gold
+from polyframe.pipeline.gold.read_gold import GoldSource, read_gold
 
 FOLDER = Path(__file__).resolve().parent
 GOLD = TRACED.with_name("gold.csv.gz")
@@ -235,7 +235,7 @@ def objects_of(extraction: Extraction, gold: Path, eps: float, engine: EngineUse
 def read_truths(extraction: Extraction, gold: Path) -> GoldOutlines:
     """Read the true outlines of the subjects of an extraction, like `polyframe score --gold`."""
     project = project_of_frames("the project", None, extraction.classifications, extraction.extractions)
-    return read_gold(gold, project, Settings(), lambda: extraction, lambda _: None).outlines
+    return read_gold(GoldSource(gold), project, Settings(), lambda: extraction, lambda _: None).outlines
 
 
 def clusters_of_truths(

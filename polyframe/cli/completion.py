@@ -36,6 +36,22 @@ def folders(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -
     return [CompletionItem(incomplete, type="dir")]
 
 
+def files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Complete the names of files, for a parameter that accepts other values too."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def gold(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Complete the outlines of an expert: a file, or the rows that are marked as gold standard."""
+    from click.shell_completion import CompletionItem
+
+    word = "gold_standard"
+    words = [CompletionItem(word)] if incomplete and word.startswith(incomplete) else []
+    return [*words, CompletionItem(incomplete, type="file")]
+
+
 @command(
     "polyframe completion bash",
     help=_HELP,

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from polyframe.cli.completion import folders
+from polyframe.cli.completion import files, folders
 from polyframe.cli.help import TopicOption
 from polyframe.cli.parameter_types import LOCAL_PATH, AliasedChoice
 from polyframe.core.settings import Settings
@@ -79,6 +79,7 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
         multiple=repeatable,
         default=None,
         help=f.metadata["help"].replace("`", "") + default_text,
+        shell_complete=files if f.name == "exclude_volunteers" else None,
     )
 
 
@@ -102,6 +103,26 @@ tables_option = click.option(
     shell_complete=folders,
     help="directory for the tables",
 )
+_GOLD_OPTIONS: Final = (
+    click.option(
+        "--gold-workflow-id",
+        type=int,
+        help="the workflow of the expert's outlines  [default: as in OUT]",
+    ),
+    click.option(
+        "--gold-workflow-version",
+        help="its version, as for polyframe run  [default: as in OUT, or the newest of another workflow]",
+    ),
+)
+
+
+def gold_options(command: Function) -> Function:
+    """Add the options that choose outlines of an expert, beside `--gold`."""
+    for option in reversed(_GOLD_OPTIONS):
+        command = option(command)
+    return command
+
+
 force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )

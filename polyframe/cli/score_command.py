@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
+from polyframe.cli import completion
 from polyframe.cli.console import say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
     drop_unset,
+    gold_options,
     named_setting_options,
     output_argument,
     quiet_option,
@@ -31,9 +33,11 @@ from polyframe.core.errors import UsageError
     "--gold",
     required=True,
     metavar="FILE|gold_standard",
+    shell_complete=completion.gold,
     help="the expert's outlines: a classification export, GeoJSON or COCO; or gold_standard for the rows of "
     "OUT that are marked so",
 )
+@gold_options
 @click.option(
     "--what",
     type=click.Choice(typing.get_args(ScoredTable)),

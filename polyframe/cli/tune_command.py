@@ -5,12 +5,14 @@ from typing import Any
 
 import click
 
+from polyframe.cli import completion
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
     config_option,
     drop_unset,
+    gold_options,
     named_setting_options,
     output_argument,
     quiet_option,
@@ -48,8 +50,10 @@ from polyframe.core.local_paths import file_ending
 @click.option(
     "--gold",
     metavar="FILE|gold_standard",
+    shell_complete=completion.gold,
     help="an expert's outlines, as for polyframe score: adds precision, recall and mean IoU of the averages",
 )
+@gold_options
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @click.option(
     "--plot", "picture", metavar="FILE", type=LOCAL_PATH, help="draw the table as .png, .svg or .pdf"

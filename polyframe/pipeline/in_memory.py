@@ -25,6 +25,7 @@ from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.panoptes.annotations.tools import tools_in_extractions
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
+from polyframe.panoptes.classifications.version_selection import PreviousSelection
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
@@ -52,11 +53,16 @@ def export_sources(classifications: Any) -> list[SourceLike]:
     ]
 
 
-def extract_in_memory(classifications: Exports, configured: ResolvedSettings, say: Say) -> Extraction:
-    """Extract the marks of an export."""
+def extract_in_memory(
+    classifications: Exports,
+    configured: ResolvedSettings,
+    say: Say,
+    previous: PreviousSelection | None = None,
+) -> Extraction:
+    """Extract the marks of an export; `previous` is as for `extract_frames`."""
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
         sources = export_sources(classifications)
-        return extract_frames(sources, configured.settings, Path(work), say, configured.flagged)
+        return extract_frames(sources, configured.settings, Path(work), say, configured.flagged, previous)
 
 
 def reduce_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> Reduction:

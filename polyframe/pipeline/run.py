@@ -29,6 +29,7 @@ from polyframe.panoptes.classifications.changed_files import check_files_unchang
 from polyframe.panoptes.classifications.row_checks import check_rows
 from polyframe.panoptes.classifications.scan_export import ExportScan, scan_export
 from polyframe.panoptes.classifications.sources import SourceLike
+from polyframe.panoptes.classifications.version_selection import PreviousSelection
 from polyframe.pipeline.engine_choice import (
     announce_change,
     compiling,
@@ -211,6 +212,7 @@ def extract_frames(
     work: Path,
     say: Say = lambda _: None,
     flagged: Collection[str] = (),
+    previous: PreviousSelection | None = None,
 ) -> Extraction:
     """Extract an export in memory, as one partition.
 
@@ -226,9 +228,11 @@ def extract_frames(
         Receives what was chosen.
     flagged : collection of str
         As for `run_export`.
+    previous : PreviousSelection, optional
+        Workflow and version of an output directory, which apply unless the settings choose others.
     """
     key = volunteers_key(settings)
-    export = with_engine(scan_export(sources, work, settings, say))
+    export = with_engine(scan_export(sources, work, settings, say, previous))
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     extraction = extract_rows(checked, export.settings)

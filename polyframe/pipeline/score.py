@@ -10,7 +10,7 @@ from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import configure, settings_from_arguments
-from polyframe.pipeline.gold.read_gold import Gold
+from polyframe.pipeline.gold.read_gold import Gold, gold_source
 from polyframe.pipeline.score_output import ScoreOptions, score_output
 
 
@@ -21,6 +21,8 @@ def score(
     what: ScoredTable | None = None,
     level: AnyLevel | None = None,
     min_iou: float | None = None,
+    gold_workflow_id: int | None = None,
+    gold_workflow_version: str | None = None,
     task: str | Iterable[str] | None = None,
     tool: int | Iterable[int] | None = None,
     say: Say | None = None,
@@ -47,6 +49,11 @@ def score(
         `50%`.
     min_iou : float, optional
         The least IoU of a match (0 <= min_iou <= 1). Default: 0.5.
+    gold_workflow_id : int, optional
+        The workflow of the gold outlines. Default: that of `output`.
+    gold_workflow_version : str, optional
+        The version of that workflow, as `workflow_version` for `run`. Default: that of `output`, or the
+        newest of another workflow.
     task, tool
         As for `reduce`: score only these.
     say : callable, optional
@@ -76,4 +83,5 @@ def score(
     chosen_level = None if level is None else parse_level(level)
     options = ScoreOptions(what, chosen_level, 0.5 if min_iou is None else min_iou)
     configured = configure(None, chosen, say)
-    return score_output(local_path(output, "output"), gold, options, configured, say)
+    source = gold_source(gold, gold_workflow_id, gold_workflow_version)
+    return score_output(local_path(output, "output"), source, options, configured, say)

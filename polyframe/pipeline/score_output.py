@@ -24,7 +24,7 @@ from polyframe.pipeline.gold.of_output import (
     gold_of_output,
     rows_of_subjects,
 )
-from polyframe.pipeline.gold.read_gold import Gold, ReadGold
+from polyframe.pipeline.gold.read_gold import GoldSource, ReadGold
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.store.reading import OutputTables, open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
@@ -76,7 +76,7 @@ class ScoreOptions:
 
 
 def score_output(
-    output: Path, gold: Gold, options: ScoreOptions, configured: ResolvedSettings, say: Say
+    output: Path, gold: GoldSource, options: ScoreOptions, configured: ResolvedSettings, say: Say
 ) -> pl.DataFrame:
     """Score the marks, averages or contours of an output directory.
 
@@ -84,8 +84,8 @@ def score_output(
     ----------
     output : Path
         An output directory; it is not changed.
-    gold : path, frame or `gold_standard`
-        See `polyframe.pipeline.gold.read_gold`.
+    gold : GoldSource
+        The outlines of an expert.
     options : ScoreOptions
     configured : ResolvedSettings
         `task` and `tool`; the other settings are those of the output.

@@ -8,9 +8,10 @@ from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, Wor
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import EngineName, GoldStandard, RepeatFilter
 from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.errors import UsageError
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
-from polyframe.pipeline.gold.read_gold import Gold
+from polyframe.pipeline.gold.read_gold import Gold, gold_source
 from polyframe.pipeline.in_memory import marks_outside_outputs
 from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
@@ -25,6 +26,8 @@ def tune(
     cluster_method: WordValues | None = None,
     split: WordValues | None = None,
     gold: Gold | None = None,
+    gold_workflow_id: int | None = None,
+    gold_workflow_version: str | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -64,6 +67,8 @@ def tune(
     gold : path, frame or `"gold_standard"`, optional
         The outlines of an expert, as for `score`: then the columns `gold_precision`, `gold_recall` and
         `gold_iou` say how well the averages of each pair agree with them.
+    gold_workflow_id, gold_workflow_version
+        The workflow and version of the outlines of the expert, as for `score`.
     workflow_id, workflow_version, drawing_tasks, task, tool
         As for `reduce`.
     filter, exclude_volunteers, gold_standard, min_threshold, engine, jobs
@@ -91,6 +96,11 @@ def tune(
     >>> pf.tune("out", eps="0.2:0.9:0.1", min_samples=[2, 3, 4])  # doctest: +SKIP
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
+    source = None
+    if gold is not None:
+        source = gold_source(gold, gold_workflow_id, gold_workflow_version)
+    elif gold_workflow_id is not None or gold_workflow_version is not None:
+        raise UsageError("gold: missing; gold_workflow_id and gold_workflow_version choose rows of it")
     grid = grid_of(eps, min_samples, cluster_method, split)
     compared = {name: values[0] for name, values in vars(grid).items() if values}
     # The values in the configuration may then contradict one another.
@@ -101,7 +111,13 @@ def tune(
     if path is not None and not path.is_file():
         explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
         return tune_output(
-            path, explicit, grid, say, no_progress if progress is None else progress, configured.flagged, gold
+            path,
+            explicit,
+            grid,
+            say,
+            no_progress if progress is None else progress,
+            configured.flagged,
+            source,
         )
     extractions, classifications = marks_outside_outputs(marks, configured, say)
-    return tune_frames(extractions, classifications, configured.settings, grid, say, gold)
+    return tune_frames(extractions, classifications, configured.settings, grid, say, source)

@@ -19,7 +19,7 @@ from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
 from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
-from polyframe.pipeline.gold.read_gold import Gold
+from polyframe.pipeline.gold.read_gold import GoldSource
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
@@ -51,7 +51,7 @@ def tune_output(
     say: Say,
     progress: Callable[[int, int], None],
     flagged: Collection[str] = (),
-    gold: Gold | None = None,
+    gold: GoldSource | None = None,
 ) -> pl.DataFrame:
     """Compare settings on the extractions in an output directory.
 
@@ -67,8 +67,8 @@ def tune_output(
         Receive which settings are used, and the numbers of partitions done and in total.
     flagged : collection of str
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
-    gold : path, frame or `gold_standard`, optional
-        The outlines of an expert, see `polyframe.pipeline.gold.read_gold`.
+    gold : GoldSource, optional
+        The outlines of an expert.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def tune_frames(
     settings: Settings,
     grid: Grid,
     say: Say,
-    gold: Gold | None = None,
+    gold: GoldSource | None = None,
 ) -> pl.DataFrame:
     """Compare settings on marks in memory.
 
@@ -128,7 +128,7 @@ def tune_frames(
         The settings to compare.
     say : callable
         Receives notes.
-    gold : path, frame or `gold_standard`, optional
+    gold : GoldSource, optional
         As for `tune_output`.
     """
     settings, grid = engine_for_marks(settings, extractions), grid.with_defaults(settings)
@@ -151,7 +151,7 @@ def _say_unknown_names(names: Mapping[str, set[str]], tallies: Sequence[Tally], 
 
 
 def _references(
-    tables: OutputTables, settings: Settings, gold: Gold | None, say: Say
+    tables: OutputTables, settings: Settings, gold: GoldSource | None, say: Say
 ) -> list[GoldReference | None]:
     """Return the outlines of the expert in each partition."""
     n_partitions = len(tables.manifest.partitions)

@@ -82,6 +82,8 @@ def test_quiet_prints_nothing_and_writes_the_table(out: Path, tmp_path: Path, po
         (["--gold", "gold.geojson", "--level", "0"], 2, "level: '0' is neither a number of marks from 1"),
         (["--gold", "gold.geojson", "--min-iou", "2"], 2, "min_iou must be >= 0 and <= 1 (got 2.0)"),
         (["--gold", "gold.geojson", "--what", "labels"], 2, "Invalid value for '--what'"),
+        (["--gold", "gold.geojson", "--gold-workflow-id", "x"], 2, "Invalid value for '--gold-workflow-id'"),
+        (["--gold", "gold.geojson", "--gold-workflow-version", "1"], 2, "GeoJSON has no versions; omit it"),
         (["--gold", "gold.geojson", "-q", "--json"], 2, "--quiet prints nothing"),
         ([], 2, "Missing option '--gold'"),
     ],
@@ -95,6 +97,16 @@ def test_wrong_calls_end_with_one_line(
     assert message in done.err
     assert len(done.err.splitlines()) == 1
     assert done.out == ""
+
+
+@pytest.mark.parametrize("command", ["score", "tune"])
+def test_gold_of_another_workflow_is_chosen(command: str, out: Path, polyframe: Call, tmp_path: Path) -> None:
+    gold = expert_geojson(tmp_path / "other.geojson", workflow_id=8)
+    assert "contains no subject" in polyframe(command, out, "--gold", gold).err
+    done = polyframe(command, out, "--gold", gold, "--gold-workflow-id", 8)
+    assert (done.code, "2 gold outlines on 2 of the 3 subjects" in done.err) == (0, True)
+    done = polyframe(command, out, "--gold", gold, "--gold-workflow-version", "newest")
+    assert (done.code, "gold_workflow_version: GeoJSON has no versions" in done.err) == (2, True)
 
 
 def test_many_volunteers_and_strange_names() -> None:

@@ -153,7 +153,7 @@ def test_the_rows_of_the_output_that_are_marked_as_gold_standard(tmp_path: Path)
             assert "\n" not in str(refused.value)
     notes: list[str] = []
     table = pf.score(tmp_path / "apart", export, say=notes.append)
-    assert f"{export}: only the 2 of 11 classifications marked as gold standard are used" in notes
+    assert f"{export}: of 11 classifications, only the 2 marked as gold standard are used" in notes
     assert table.equals(pf.score(tmp_path / "apart", gold))
     with pytest.raises(pf.PolyframeError, match="no classification is marked as gold standard; pass a file"):
         pf.score(tmp_path / "apart", "gold_standard")
@@ -201,7 +201,7 @@ def test_of_several_gold_classifications_of_a_subject_one_is_used(out: Path, tmp
     table = pf.score(out, gold, say=notes.append)
     assert table.equals(pf.score(out, golds(tmp_path)["export"]))
     assert any(
-        "2 classifications of subjects that have another one; only the first" in note for note in notes
+        "2 classifications of a subject that has another one; only the first" in note for note in notes
     )
 
 

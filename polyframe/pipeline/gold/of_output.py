@@ -1,5 +1,6 @@
 """Know what an output directory says of its project and of its gold-standard classifications."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import polars as pl
@@ -14,7 +15,8 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import REJECTS
 from polyframe.pipeline.gold.classified_outlines import gold_rows
 from polyframe.pipeline.gold.project import Project
-from polyframe.pipeline.gold.read_gold import Gold, ReadGold, read_gold
+from polyframe.pipeline.gold.read_gold import GoldSource, ReadGold, read_gold
+from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
 from polyframe.store.reading import OutputTables
 
 
@@ -22,12 +24,14 @@ def project_of_output(tables: OutputTables) -> Project:
     """Return the subjects and tools of an output directory."""
     columns = {"classifications": ["subject_id"], "extractions": ["task", "tool"]}
     frames = list(tables.partitions(**columns))
-    return project_of_frames(
+    project = project_of_frames(
         str(tables.path),
         tables.manifest.settings.workflow_id,
         pl.concat(part["classifications"].unique() for part in frames),
         pl.concat(part["extractions"].unique() for part in frames),
     )
+    selection = previous_selection(tables.path, recorded_manifest(tables.path))
+    return dataclasses.replace(project, selection=selection)
 
 
 def project_of_frames(
@@ -53,7 +57,7 @@ def marked_rows(tables: OutputTables) -> Extraction:
     )
 
 
-def gold_of_output(tables: OutputTables, settings: Settings, gold: Gold, say: Say) -> ReadGold:
+def gold_of_output(tables: OutputTables, settings: Settings, gold: GoldSource, say: Say) -> ReadGold:
     """Read the outlines of an expert for an output directory, and say on how many subjects they are."""
     project = project_of_output(tables)
     read = read_gold(gold, project, settings, lambda: marked_rows(tables), say)
@@ -61,7 +65,7 @@ def gold_of_output(tables: OutputTables, settings: Settings, gold: Gold, say: Sa
     return read
 
 
-def gold_for_output(tables: OutputTables, settings: Settings, gold: Gold, say: Say) -> ReadGold:
+def gold_for_output(tables: OutputTables, settings: Settings, gold: GoldSource, say: Say) -> ReadGold:
     """Read the outlines of an expert, who must not have taken part in clusters with some settings."""
     read = gold_of_output(tables, settings, gold, say)
     columns = ["subject_id", "classification_id", *EXCLUSION_COLUMNS]
@@ -74,7 +78,7 @@ def gold_for_frames(
     extractions: pl.DataFrame,
     classifications: pl.DataFrame | None,
     settings: Settings,
-    gold: Gold,
+    gold: GoldSource,
     say: Say,
 ) -> ReadGold:
     """Read the outlines of an expert for marks in memory, like `gold_for_output`."""

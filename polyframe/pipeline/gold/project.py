@@ -5,6 +5,7 @@ from typing import Final
 
 from polyframe.core.callbacks import Say
 from polyframe.core.plurals import counted
+from polyframe.panoptes.classifications.version_selection import PreviousSelection
 
 _MOST_LISTED: Final = 3
 #: Longest name that a message shows.
@@ -25,12 +26,15 @@ class Project:
         The subjects that volunteers classified.
     tools : dict of str to str
         The task of each tool with which somebody drew an outline.
+    selection : PreviousSelection or None
+        The workflow and version of an output directory; None for marks in memory.
     """
 
     name: str
     workflow_id: int | None
     subjects: frozenset[int]
     tools: dict[str, str]
+    selection: PreviousSelection | None = None
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Read the outlines of an expert, whatever they are in."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable
@@ -10,11 +11,12 @@ from typing import Any, Final
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.score.outlines import GoldOutlines
 from polyframe.core.callbacks import Say
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame
 from polyframe.core.local_paths import local_path
 from polyframe.core.plurals import agreeing
 from polyframe.core.settings import Settings
+from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.gold.classified_outlines import gold_rows, outlines_of_extraction
 from polyframe.pipeline.gold.fit_to_project import fit_to_project
@@ -28,6 +30,48 @@ Gold = str | os.PathLike[str] | Frame
 #: In place of a file: the rows of the output directory that are marked as gold standard.
 GOLD_STANDARD: Final = "gold_standard"
 _FORMS: Final = "a classification export, GeoJSON or COCO"
+
+
+@dataclass(frozen=True)
+class GoldSource:
+    """What a caller passes as the outlines of an expert.
+
+    Attributes
+    ----------
+    gold : path, frame or `gold_standard`
+        A classification export; a file of GeoJSON or COCO; or `gold_standard`.
+    workflow_id : int or None
+        The workflow whose outlines are used; None for that of the project.
+    workflow_version : str or None
+        The version of the workflow, as in the settings; None for that of the project, or for the newest
+        version of another workflow.
+    """
+
+    gold: Gold
+    workflow_id: int | None = None
+    workflow_version: str | None = None
+
+    def refuse(self, why: str, *names: str) -> None:
+        """Raise a UsageError if one of these attributes is set."""
+        for name in names:
+            if getattr(self, name) is not None:
+                raise UsageError(f"gold_{name}: {why}; omit it")
+
+
+def gold_source(gold: Gold, workflow_id: Any, workflow_version: Any) -> GoldSource:
+    """Check and convert what a caller passes as the outlines of an expert.
+
+    Raises
+    ------
+    UsageError
+        If the workflow or the version is not valid.
+    """
+    try:
+        spec = None if workflow_version is None else version_spec_from_config(workflow_version)
+        settings = Settings().replace({"workflow_id": workflow_id, "workflow_version": spec})
+    except UsageError as error:
+        raise UsageError(f"gold_{error}") from None
+    return GoldSource(gold, settings.workflow_id, settings.workflow_version)
 
 
 @dataclass(frozen=True)
@@ -49,14 +93,13 @@ class ReadGold:
 
 
 def read_gold(
-    gold: Gold, project: Project, settings: Settings, marked: Callable[[], Extraction], say: Say
+    source: GoldSource, project: Project, settings: Settings, marked: Callable[[], Extraction], say: Say
 ) -> ReadGold:
     """Read the outlines of an expert, and fit them to a project.
 
     Parameters
     ----------
-    gold : path, frame or `gold_standard`
-        A classification export; a file of GeoJSON or COCO; or `gold_standard` for `marked`.
+    source : GoldSource
     project : Project
     settings : Settings
         Those of the extraction of the project, and which tasks and tools are selected.
@@ -70,9 +113,10 @@ def read_gold(
     UsageError, PolyframeError
         If it cannot be read, or contains no subject of the project.
     """
-    skipped = Skipped()
+    skipped, gold = Skipped(), source.gold
     classifications: frozenset[int] = frozenset()
     if isinstance(gold, str) and gold == GOLD_STANDARD:
+        source.refuse(f"{GOLD_STANDARD} are rows of {project.name}", "workflow_id", "workflow_version")
         name = f"gold standard of {project.name}"
         extraction = marked()
         if not extraction.classifications.height:
@@ -84,11 +128,15 @@ def read_gold(
         name = f"the {type(gold).__name__}" if is_frame(gold) else str(gold)
         content = None if is_frame(gold) else _json_object(_path(gold))
         if content is None:
-            extraction = _extracted(gold, name, settings, say)
+            extraction = _extracted(source, name, project, settings, say)
             named, classifications = outlines_of_extraction(extraction, settings.filter, skipped)
         elif content.get("type") in ("FeatureCollection", "Feature"):
-            named = outlines_of_features(content, name, project, skipped)
+            source.refuse("GeoJSON has no versions", "workflow_version")
+            workflow_id = project.workflow_id if source.workflow_id is None else source.workflow_id
+            of_workflow = dataclasses.replace(project, workflow_id=workflow_id)
+            named = outlines_of_features(content, name, of_workflow, skipped)
         elif "annotations" in content or "images" in content:
+            source.refuse("COCO has no workflows or versions", "workflow_id", "workflow_version")
             named = outlines_of_annotations(content, name, project, skipped)
         else:
             raise PolyframeError(f"{name}: this JSON is neither GeoJSON (a FeatureCollection) nor COCO")
@@ -118,11 +166,24 @@ def _json_object(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def _extracted(gold: Gold, name: str, settings: Settings, say: Say) -> Extraction:
+def _extracted(source: GoldSource, name: str, project: Project, settings: Settings, say: Say) -> Extraction:
     """Extract the marks of an export; if some rows are marked as gold standard, only those."""
     # No table shows who the experts are. Tasks and tools are selected later: the expert may have used others.
     own = settings.replace({"volunteers": "keep", "task": (), "tool": ()})
-    extraction = extract_in_memory(gold, ResolvedSettings(own, {}, frozenset()), say)
+    if project.selection or source.workflow_id is not None:
+        # Those of the project then apply as those of an output directory do to `run`, or not at all.
+        own = dataclasses.replace(own, workflow_id=None, workflow_version=None)
+    own = own.replace({"workflow_id": source.workflow_id, "workflow_version": source.workflow_version})
+
+    def say_of_gold(note: str) -> None:
+        text = _about_gold(note)
+        say(type(note)(text if text.startswith(name) else f"{name}: {text}"))
+
+    configured = ResolvedSettings(own, {}, frozenset())
+    try:
+        extraction = extract_in_memory(source.gold, configured, say_of_gold, project.selection)
+    except PolyframeError as error:
+        raise type(error)(_about_gold(str(error))) from None
     marked = gold_rows(extraction)
     n_marked, n_all = marked.classifications.height, extraction.classifications.height
     if n_marked in (0, n_all):
@@ -132,6 +193,11 @@ def _extracted(gold: Gold, name: str, settings: Settings, say: Say) -> Extractio
         f"{agreeing(n_marked, 'are used')}"
     )
     return _with_reject_notes(marked, name, say)
+
+
+def _about_gold(text: str) -> str:
+    """Return a message about an export with the options that choose rows of the expert's."""
+    return text.replace("--workflow-", "--gold-workflow-")
 
 
 def _with_reject_notes(extraction: Extraction, name: str, say: Say) -> Extraction:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import polyframe as pf
 from polyframe.core.settings import Settings
 from polyframe.pipeline.gold.project import Project
-from polyframe.pipeline.gold.read_gold import read_gold
+from polyframe.pipeline.gold.read_gold import GoldSource, read_gold
 
 NUMBERS = st.one_of(
     st.integers(-20, 20), st.floats(), st.sampled_from([10**30, -(2**63), 1e308, True, None, "5", "x", ""])
@@ -83,7 +83,9 @@ def test_any_content(tools: dict[str, str], tmp_path: Path, content: Any) -> Non
         raise AssertionError
 
     try:
-        gold = read_gold(path, Project("out", 7, frozenset({1, 2}), tools), Settings(), no_rows, notes.append)
+        gold = read_gold(
+            GoldSource(path), Project("out", 7, frozenset({1, 2}), tools), Settings(), no_rows, notes.append
+        )
     except pf.PolyframeError as error:
         notes.append(str(error))
     else:
