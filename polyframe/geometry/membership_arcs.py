@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
-from polyframe.core.sorting import order_in_groups
+from polyframe.core.sorting import distinct, order_in_groups
 from polyframe.geometry.duplicate_outlines import first_copies
 from polyframe.geometry.mark_crossings import (
     DirectedRings,
@@ -143,7 +143,7 @@ def _segments_that_meet(
     other = rings.segments_of(first[known.other_mark] + known.other_ring, known.other_edge)
     kept = np.flatnonzero((one >= 0) & (other >= 0))
     one, other = np.minimum(one, other)[kept], np.maximum(one, other)[kept]
-    one, other = np.divmod(np.unique(one * len(rings.ring) + other), max(len(rings.ring), 1))
+    one, other = np.divmod(distinct(one * len(rings.ring) + other), max(len(rings.ring), 1))
     return one, other
 
 
@@ -351,7 +351,7 @@ def _without_crossings(
     mark = rings.mark[other]
     near &= (mark != rings.mark[ring]) & (state[ring - part[0], place[mark]] < 0)
     # Once for each mark, whatever its rings.
-    pairs = np.unique((ring * len(cluster) + mark)[near])
+    pairs = distinct((ring * len(cluster) + mark)[near])
     ring, mark = np.divmod(pairs, max(len(cluster), 1))
     return ring, mark
 

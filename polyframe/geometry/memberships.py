@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
+from polyframe.core.sorting import stable_order
 
 Words = NDArray[np.uint64]
 
@@ -26,6 +27,10 @@ ROUNDING: Final = 1e-9
 #: Areas within this fraction of the areas of all marks are rounding errors. If there are many sets, the
 #: limit is lower, so that all together are within the second fraction.
 _NOTHING, _ALL_NOTHING = 2.0**-46, 1e-10
+
+
+#: Bits of the hashes of sets, so that next to none of thousands are equal.
+_LEAST_HASH: Final = 36
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,12 @@ def merge_equal_sets(areas: Floats, bits: Words, cluster: Ints) -> MembershipBlo
     # By cluster, then by a hash. If two sets have the same hash, some equal ones may not be neighbours: they
     # remain apart, which changes no sum.
     room = int(cluster.max(initial=0)).bit_length()
-    keys = (cluster.astype(np.uint64) << np.uint64(64 - room)) if room else np.zeros(len(cluster), np.uint64)
-    keys |= _hashes(bits) >> np.uint64(room)
-    order = np.argsort(keys, kind="stable")
+    width = 63 - len(cluster).bit_length()  # of keys that are sorted fast
+    if width < room + _LEAST_HASH:
+        width = 63
+    keys = cluster << (width - room)
+    keys |= (_hashes(bits) >> np.uint64(64 - width + room)).view(np.int64)
+    order = stable_order(keys)
     bits, cluster = bits.take(order, axis=0), cluster[order]
     begins = np.ones(len(order), dtype=np.bool_)
     begins[1:] = cluster[1:] != cluster[:-1]

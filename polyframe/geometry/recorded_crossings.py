@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of, positions_of
+from polyframe.core.sorting import is_among, stable_order
 from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.crossing_areas import MeetingEdges, crossing_intersection_areas, fit_for_crossings
 
@@ -108,7 +109,7 @@ class RecordedCrossings:
         )
         of_cluster = cluster[mark_of[ring]]
         chosen = np.flatnonzero((of_cluster >= 0) & (of_cluster == cluster[mark_of[other_ring]]))
-        chosen = chosen[np.argsort(of_cluster[chosen], kind="stable")]
+        chosen = chosen[stable_order(of_cluster[chosen])]
         ring, other_ring = ring[chosen], other_ring[chosen]
         mark, other_mark = mark_of[ring], mark_of[other_ring]
         return KnownMeetings(
@@ -135,8 +136,7 @@ class RecordedCrossings:
         bounds = shapely.bounds(self._polygons).reshape(-1, 4)
         one, other = bounds[left], bounds[right]
         near = np.all((one[:, :2] <= other[:, 2:]) & (other[:, :2] <= one[:, 2:]), axis=1)
-        recorded = np.unique(_joined(self._pairs))
-        missing = ~np.isin(self._keys(left[near], right[near]), recorded)
+        missing = ~is_among(self._keys(left[near], right[near]), np.sort(_joined(self._pairs)))
         is_known[owner[near][missing]] = False
         return is_known
 

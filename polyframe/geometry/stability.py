@@ -30,16 +30,20 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.estimation import AREA_QUANTILES, LEAST_MARKS, RESAMPLES, TARGET_IOU
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.sorting import stable_order
 from polyframe.geometry.majority import is_covered_by_majority
 from polyframe.geometry.memberships import ROUNDING, MembershipBlock, Words
 
 #: Rows of tables of weights in memory at the same time, 400 bytes each.
 _TABLE_ROWS = 1 << 14
 
-#: Sets whose areas are summed at the same time, about 2 kilobytes each, so that they stay in the caches.
-_SETS = 512
+#: Sets whose areas are summed at the same time, about a kilobyte each, so that they stay in the caches.
+_SETS = 1024
 
-#: The areas of so many sets are summed pairwise, and these sums one after the other.
+#: Sets whose areas are looked up together.
+_GROUP = 8
+
+#: The areas of so many sets are summed, and then these sums, one after the other.
 _RUN = 256
 
 
@@ -131,13 +135,14 @@ class ResampledAreas:
         """Add a block of memberships."""
         chosen = np.flatnonzero(self._counts[block.cluster] >= LEAST_MARKS)
         row = 2 * block.cluster + ~is_covered_by_majority(block, self._offsets, self._medians)
-        chosen = chosen[np.argsort(row[chosen], kind="stable")]
-        row, cluster = row[chosen], block.cluster[chosen]
+        chosen = chosen[stable_order(row[chosen])]
+        cluster = block.cluster[chosen]
         sets = MembershipBlock(block.areas[chosen], block.bits.take(chosen, axis=0), cluster)
         has_median = sets.contains((self._medians - self._offsets[:-1])[cluster])
         needed = (self._counts[cluster] - has_median) // 2 + 1
         # Tables for 4 marks each are built fast, those for 8 marks have to be looked up less often.
         digit = 4 if sets.bits.shape[1] == 1 else 8
+        row = row[chosen]
         runs = runs_of_equal(cluster)
         present = cluster[runs[:-1]]
         table_rows = np.cumsum(-(-self._counts[present] // digit) << digit)
@@ -153,6 +158,9 @@ class ResampledAreas:
     ) -> None:
         """Add the areas of some sets to all resamples whose regions contain them.
 
+        Of eight sets of a row, the sums of all 256 subsets are computed. Those in the region of a resample
+        are a byte, so that one sum is looked up instead of adding eight areas.
+
         Parameters
         ----------
         row : ndarray of int64, shape (f,)
@@ -165,24 +173,38 @@ class ResampledAreas:
             The cluster of each set among those of the tables.
         tables : _WeightTables
         """
-        place = positions_of(0, np.diff(runs_of_equal(row)))
-        starts = np.flatnonzero(place % _RUN == 0)
-        ends = np.append(starts[1:], len(row))
-        buffer = np.empty((_SETS + _RUN, RESAMPLES + 1))
-        for low, high in itertools.pairwise(runs_of_equal(starts // _SETS).tolist()):
-            chunk = slice(int(starts[low]), int(ends[high - 1]))
-            weights = tables.of_sets(bits[chunk], number[chunk])
-            values = buffer[: len(weights)]
-            np.copyto(values[:, :RESAMPLES], weights >= needed[chunk, None].astype(weights.dtype))
-            values[:, RESAMPLES] = 1.0
-            values *= areas[chunk, None]
-            sums = np.add.reduceat(values, starts[low:high] - starts[low], axis=0)
-            # Sums of the same row are added one after the other, so it does not matter where chunks end.
-            target = row[starts[low:high]]
-            turn = positions_of(0, np.diff(runs_of_equal(target)))
-            for k in range(int(turn.max()) + 1):
-                now = np.flatnonzero(turn == k)
-                self._sums[target[now]] += sums[now]
+        runs = runs_of_equal(row)
+        groups = -(-np.diff(runs) // _GROUP)
+        place = positions_of(_GROUP * offsets_of(groups)[:-1], np.diff(runs))
+        count = _GROUP * int(groups.sum())
+
+        def filled_up(values: NDArray[Any], dtype: Any) -> NDArray[Any]:
+            padded = np.zeros((count, *values.shape[1:]), dtype=dtype)
+            padded[place] = values
+            return padded
+
+        # The last group of a row is filled up with empty sets of no area.
+        areas, bits = filled_up(areas, np.float64), filled_up(bits, np.uint64)
+        number, needed = filled_up(number, np.int64), filled_up(needed, tables.weights.dtype)
+        starts = np.flatnonzero(positions_of(0, groups) % (_RUN // _GROUP) == 0)
+        ends = np.append(starts[1:], count // _GROUP)
+        added = np.empty((len(starts), RESAMPLES + 1))
+        for low, high in itertools.pairwise(runs_of_equal(starts * _GROUP // _SETS).tolist()):
+            first, end = int(starts[low]), int(ends[high - 1])
+            part = slice(_GROUP * first, _GROUP * end)
+            covered = tables.of_sets(bits[part], number[part]) >= needed[part, None]
+            subset = np.empty((end - first, RESAMPLES + 1), dtype=np.int64)
+            subset[:, :RESAMPLES] = _packed(covered.view(np.uint8).reshape(-1, _GROUP, RESAMPLES))
+            subset[:, RESAMPLES] = (1 << _GROUP) - 1
+            subset += np.arange(0, (end - first) << _GROUP, 1 << _GROUP)[:, None]
+            values = _sums_of_subsets(areas[part].reshape(-1, _GROUP)).take(subset)
+            np.add.reduceat(values, starts[low:high] - first, axis=0, out=added[low:high])
+        # Sums of the same row are added one after the other, so it does not matter where parts end.
+        target = np.repeat(row[runs[:-1]], groups)[starts]
+        turn = positions_of(0, np.diff(runs_of_equal(target)))
+        for k in range(int(turn.max(initial=-1)) + 1):
+            now = np.flatnonzero(turn == k)
+            self._sums[target[now]] += added[now]
 
     def stability(self) -> Stability:
         """Return how sure the majority regions are, after all blocks were added."""
@@ -196,6 +218,24 @@ class ResampledAreas:
         low, high = np.quantile(np.maximum(shared + others, 0.0), AREA_QUANTILES, axis=1)
         unknown = np.where(self._counts >= LEAST_MARKS, 0.0, np.nan)
         return Stability(np.clip(iou, 0.0, 1.0).mean(axis=1) + unknown, low + unknown, high + unknown)
+
+
+def _packed(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a byte for each 8 flags along axis 1; `numpy.packbits` is much slower along this axis."""
+    packed: NDArray[np.uint8] = flags[:, 0].copy()
+    for bit in range(1, _GROUP):
+        packed |= flags[:, bit] << np.uint8(bit)
+    return packed
+
+
+def _sums_of_subsets(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the sums of all subsets of values along axis 1, in the order of their bits as numbers."""
+    count = values.shape[1]
+    sums = np.zeros((len(values), 1 << count, *values.shape[2:]), dtype=values.dtype)
+    for bit in range(count):
+        # The subsets with this bit and none above are those below it, and this value.
+        np.add(sums[:, : 1 << bit], values[:, bit, None], out=sums[:, 1 << bit : 2 << bit])
+    return sums
 
 
 def resample_weights(counts: Ints, seeds: Words, first: Ints | None = None, rows: int | None = None) -> Ints:
@@ -254,7 +294,7 @@ class _WeightTables:
 
     Attributes
     ----------
-    weights : ndarray of uint16 or uint32, shape (t, `RESAMPLES`)
+    weights : ndarray of unsigned integers, shape (t, `RESAMPLES`)
         A table of 2^digit rows for each `digit` marks of a cluster. Row i of a table is for those of its
         marks that the bits of i say.
     first : ndarray of int64, shape (c + 1,)
@@ -267,7 +307,7 @@ class _WeightTables:
     digit: int
 
     def of_sets(self, bits: Words, cluster: Ints) -> NDArray[Any]:
-        """Return the weights of some sets, (f, `RESAMPLES`) uint16 or uint32."""
+        """Return the weights of some sets, (f, `RESAMPLES`) unsigned integers."""
         texts = bits.astype("<u8", copy=False).view(np.uint8)
         begin, rows = self.first[:-1][cluster], np.diff(self.first)[cluster]
         mask = np.uint8((1 << self.digit) - 1)
@@ -283,12 +323,9 @@ class _WeightTables:
 
 def _weight_tables(counts: Ints, seeds: Words, digit: int) -> _WeightTables:
     """Return the tables of some clusters, none of them empty."""
-    dtype = np.uint16 if counts.max(initial=0) < 1 << 16 else np.uint32
+    most = int(counts.max(initial=0))
+    dtype = np.uint8 if most < 1 << 8 else np.uint16 if most < 1 << 16 else np.uint32
     tables = offsets_of(-(-counts // digit))
     weights = resample_weights(counts, seeds, digit * tables[:-1], digit * int(tables[-1]))
-    of_marks = weights.astype(dtype).reshape(-1, digit, RESAMPLES)
-    of_sets = np.zeros((len(of_marks), 1 << digit, RESAMPLES), dtype=dtype)
-    for bit in range(digit):
-        # The sets with this bit and none above are those below it, and this mark.
-        np.add(of_sets[:, : 1 << bit], of_marks[:, bit, None], out=of_sets[:, 1 << bit : 2 << bit])
+    of_sets = _sums_of_subsets(weights.astype(dtype).reshape(-1, digit, RESAMPLES))
     return _WeightTables(of_sets.reshape(-1, RESAMPLES), tables << digit, digit)

@@ -4,13 +4,20 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyframe.core.sorting import order_in_groups, stable_order
+from polyframe.core.sorting import distinct, is_among, order_in_groups, stable_order
 
 
 @given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, 2**62)), max_size=40))
 def test_stable_order(numbers):
     keys = np.array(numbers, dtype=np.int64)
     assert np.array_equal(stable_order(keys), np.argsort(keys, kind="stable"))
+
+
+@given(*[st.lists(st.integers(-3, 3) | st.integers(-(2**63), 2**63 - 1), max_size=20)] * 2)
+def test_distinct_values_and_which_are_among_them(numbers, others):
+    keys, values = np.array(numbers, dtype=np.int64), np.array(others, dtype=np.int64)
+    assert np.array_equal(distinct(keys), np.unique(keys))
+    assert np.array_equal(is_among(values, np.sort(keys)), np.isin(values, keys))
 
 
 @given(
