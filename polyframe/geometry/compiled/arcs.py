@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.crossings import Crossings, place_crossings
+from polyframe.geometry.compiled.crossing_points import place_crossings
+from polyframe.geometry.compiled.crossings import Crossings
 from polyframe.geometry.compiled.event_order import find_root, site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines

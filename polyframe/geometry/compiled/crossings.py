@@ -6,22 +6,28 @@ degenerate contacts are recorded too, since areas that only the perturbation sep
 (see `degeneracies`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
+from polyframe.geometry.compiled.crossing_points import NEARLY_PARALLEL, distances_from_lines
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
-from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cross, perturbed_side
+from polyframe.geometry.compiled.predicates import cross, perturbed_side
 
 #: At most so many cells per segment, and entries in cells per segment. More cells save comparisons, but cost
 #: more than these.
 _CELLS = 1.0
 _ENTRIES = 16.0
 
-#: The place of a crossing is computed exactly if its rounding error could be more than one part in this many.
-_NEARLY_PARALLEL = 1e8
+#: An error bound of the differences of cross products that show that segments are apart, as a fraction of the
+#: square of the extent of all segments in a cell: 40 rounding errors of products, doubled.
+_FILTER_ERROR = 1e-14
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 #: What `_find` returns: all done, or an array is full and must grow before the next call.
 _DONE, _MORE_CROSSINGS, _MORE_TOUCHES, _MORE_ENTRIES = range(4)
@@ -42,12 +48,18 @@ class Crossings:
         Whether a vertex is on another ring.
     met : ndarray of bool, shape (r,)
         Whether a ring has a crossing or touch.
+    fractions : ndarray of float64, shape (n, 4)
+        How far along both segments a crossing is, and the error bounds of these fractions; only if asked for.
+    at_vertex : ndarray of bool, shape (n,)
+        Whether a crossing is at a vertex; only if asked for.
     """
 
     segments: ShortInts
     touches: ShortInts
     touched: Flags
     met: Flags
+    fractions: Floats = field(default_factory=lambda: np.empty((0, 4)))
+    at_vertex: Flags = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 class CrossingSearch:
@@ -57,14 +69,20 @@ class CrossingSearch:
         self.outlines, self.vertices = outlines, outlines.vertex_offsets()
         largest = int(np.diff(self.vertices).max(initial=0))
         self._cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
-        self._entries, self._boxes = np.empty(4 * largest + 64, np.int32), np.empty((largest, 4))
+        self._entries = np.empty(4 * largest + 64, np.int32)
+        # The segments of a cell: begin, and vector to the end.
+        self._lines, self._meets = np.empty((4, largest)), np.empty(largest, np.bool_)
         self._near = np.empty(largest, np.int32)
+        # The segments, fractions and `at_vertex` of crossings.
+        self._buffers = np.empty(128, np.int32), np.empty((64, 4)), np.empty(64, np.bool_)
         self._touched = np.zeros(len(outlines.edges), np.bool_)
         self._met = np.zeros(len(outlines.mark), np.bool_)
         #: The cluster of the grid, or -1, and its columns and rows.
         self._grid = np.array([-1, 0, 0])
 
-    def crossings_of(self, low: int, high: int, *, only_later: bool = False) -> Crossings:
+    def crossings_of(
+        self, low: int, high: int, *, only_later: bool = False, with_fractions: bool = False
+    ) -> Crossings:
         """Return the crossings and touches of the segments from `low` to `high` - 1 with all segments.
 
         They are the segments of whole rings. `touched` and `met` are complete for these only.
@@ -74,9 +92,17 @@ class CrossingSearch:
         low, high : int
         only_later : bool
             Without those with segments before `low`.
+        with_fractions : bool
+            With `fractions` and `at_vertex`. The next such search overwrites them and `segments`: new arrays
+            of this size take longer than what fills them.
         """
         outlines = self.outlines
-        segments, touches = np.empty(2 * (high - low) + 64, np.int32), np.empty((64, 2), np.int32)
+        touches = np.empty((64, 2), np.int32)
+        if with_fractions:
+            segments, fractions, at_vertex = self._buffers
+        else:
+            segments = np.empty(2 * (high - low) + 64, np.int32)
+            fractions, at_vertex = np.empty((0, 4)), np.empty(0, np.bool_)
         #: The cluster, cell and entry to continue with; the numbers of crossings and touches; entries of a
         #: grid; the first segment, and the end; the first side: 1 for only later segments.
         state = np.array([0, 0, 0, 0, 0, 0, low, high, int(only_later)])
@@ -89,9 +115,12 @@ class CrossingSearch:
                 self._cells,
                 self._entries,
                 self._grid,
-                self._boxes,
+                self._lines,
+                self._meets,
                 self._near,
                 segments,
+                fractions,
+                at_vertex,
                 touches,
                 self._touched,
                 self._met,
@@ -101,12 +130,19 @@ class CrossingSearch:
                 break
             if result == _MORE_CROSSINGS:
                 segments = _resized(segments, 2 * len(segments))
+                fractions = _resized(fractions, 2 * len(fractions))
+                at_vertex = _resized(at_vertex, 2 * len(at_vertex))
             elif result == _MORE_TOUCHES:
                 touches = np.concatenate([touches, np.empty_like(touches)])
             else:
                 self._entries = np.empty(2 * state[5], np.int32)
-        segments = _resized(segments, 2 * int(state[3]))
-        return Crossings(segments, touches[: state[4]], self._touched, self._met)
+        n = int(state[3])
+        if with_fractions:
+            self._buffers = segments, fractions, at_vertex
+            segments, fractions, at_vertex = segments[: 2 * n], fractions[:n], at_vertex[:n]
+        else:
+            segments = _resized(segments, 2 * n)
+        return Crossings(segments, touches[: state[4]], self._touched, self._met, fractions, at_vertex)
 
 
 def find_crossings(outlines: Outlines) -> Crossings:
@@ -117,9 +153,9 @@ def find_crossings(outlines: Outlines) -> Crossings:
     return CrossingSearch(outlines).crossings_of(0, len(outlines.edges))
 
 
-def _resized(values: ShortInts, size: int) -> ShortInts:
+def _resized(values: NDArray[_Number], size: int) -> NDArray[_Number]:
     """Return an array with another length, without a copy if the allocator can do that."""
-    values.resize(size, refcheck=False)
+    values.resize((size, *values.shape[1:]), refcheck=False)
     return values
 
 
@@ -132,9 +168,12 @@ def _find(
     cells: ShortInts,
     entries: ShortInts,
     grid: Ints,
-    boxes: Floats,
+    lines: Floats,
+    meets: Flags,
     near: ShortInts,
     segments: ShortInts,
+    fractions: Floats,
+    at_vertex: Flags,
     touches: ShortInts,
     touched: Flags,
     met: Flags,
@@ -165,11 +204,18 @@ def _find(
                     end += 1
                 if chosen == end:
                     continue
+            s = entries[chosen] >> 2
+            low_x = high_x = edges[s, 0]
+            low_y = high_y = edges[s, 1]
             for p in range(begin if state[8] == 0 else chosen, stop):
                 s = entries[p] >> 2
-                for axis in range(2):
-                    boxes[p - begin, axis] = min(edges[s, axis], edges[s, axis + 2])
-                    boxes[p - begin, axis + 2] = max(edges[s, axis], edges[s, axis + 2])
+                ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
+                lines[0, p - begin], lines[1, p - begin] = ax, ay
+                lines[2, p - begin], lines[3, p - begin] = bx - ax, by - ay
+                low_x, high_x = min(low_x, min(ax, bx)), max(high_x, max(ax, bx))
+                low_y, high_y = min(low_y, min(ay, by)), max(high_y, max(ay, by))
+            extent = (high_x - low_x) + (high_y - low_y)
+            tolerance = _FILTER_ERROR * extent * extent
             others = chosen
             for p in range(max(chosen, state[2]), end):
                 s, begins = entries[p] >> 2, entries[p] & 3
@@ -188,27 +234,61 @@ def _find(
                     return _MORE_TOUCHES
                 i = mark[ring[s]]
                 ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
-                left, bottom = boxes[p - begin, 0], boxes[p - begin, 1]
-                right, top = boxes[p - begin, 2], boxes[p - begin, 3]
-                # A pair that shares several cells counts in the one with the lower left corner of its
-                # overlap: the last of the first columns of both, and the last of the first rows. There are
-                # no branches here, since no processor could predict them.
+                left, right, bottom, top = min(ax, bx), max(ax, bx), min(ay, by), max(ay, by)
+                wx, wy = bx - ax, by - ay
+                # There are no branches in these loops, since no processor could predict them.
                 count = 0
                 for side in range(state[8], 2):  # before the chosen segments, then after this ring
                     first = 0 if side == 0 else others - begin
-                    for q in range(first, chosen - begin if side == 0 else stop - begin):
-                        t = entries[begin + q]
-                        near[count] = t >> 2
-                        count += (
-                            (boxes[q, 0] <= right)
-                            & (boxes[q, 2] >= left)
-                            & (boxes[q, 1] <= top)
-                            & (boxes[q, 3] >= bottom)
-                            & ((begins | t) & 3 == 3)
-                        )
+                    last = chosen - begin if side == 0 else stop - begin
+                    # Unsigned, so that the compiler knows that they do not count from the end of an array,
+                    # and compares several segments at once.
+                    for q in range(np.uint64(first), np.uint64(last)):
+                        ux, uy = lines[0, q] - ax, lines[1, q] - ay
+                        vx, vy = lines[2, q], lines[3, q]
+                        # The ends of the other segment are at `one` and `one` + 2 `half` from this line, and
+                        # those of this segment at `other` and `other` - 2 `half` from the other line.
+                        one, other = wx * uy - wy * ux, vy * ux - vx * uy
+                        half = 0.5 * (wx * vy - wy * vx)
+                        meets[q] = max(abs(one + half), abs(other - half)) - abs(half) <= tolerance
+                    for q in range(first, last):
+                        near[count] = entries[begin + q]
+                        count += meets[q]
+                # A pair that shares several cells counts in the one with the lower left corner of its
+                # overlap: the last of the first columns of both, and the last of the first rows.
+                candidates, count = count, 0
+                for q in range(candidates):
+                    item = near[q]
+                    near[count] = item >> 2
+                    count += (begins | item) & 3 == 3
                 for q in range(count):
                     t = near[q]
                     cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
+                    ux, uy, vx, vy = cx - ax, cy - ay, dx - cx, dy - cy
+                    turn = wx * vy - wy * vx
+                    o1, o3 = wx * uy - wy * ux, vy * ux - vx * uy
+                    o2, o4 = o1 + turn, o3 - turn
+                    if min(min(abs(o1), abs(o2)), min(abs(o3), abs(o4))) > tolerance:
+                        # All signs are certain.
+                        if ((o1 > 0.0) == (o2 > 0.0)) | ((o3 > 0.0) == (o4 > 0.0)) | (mark[ring[t]] == i):
+                            continue
+                        segments[2 * n] = s if o3 < 0.0 else t
+                        segments[2 * n + 1] = t if o3 < 0.0 else s
+                        met[ring[s]] = met[ring[t]] = True
+                        if len(fractions) > 0:
+                            if abs(turn) > NEARLY_PARALLEL * tolerance:
+                                along, across = o3 / turn, -o1 / turn
+                                error = 2.0 * tolerance / abs(turn) + 1e-15
+                                fractions[n, 0] = along if o3 < 0.0 else across
+                                fractions[n, 1] = across if o3 < 0.0 else along
+                                fractions[n, 2], fractions[n, 3] = error, error
+                                at_vertex[n] = False
+                            else:
+                                _measure(edges, segments, n, fractions, at_vertex)
+                        n += 1
+                        continue
+                    if min(cx, dx) > right or max(cx, dx) < left or min(cy, dy) > top or max(cy, dy) < bottom:
+                        continue
                     o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
                     if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
                         continue
@@ -238,11 +318,23 @@ def _find(
                     segments[2 * n] = s if before < 0 else t
                     segments[2 * n + 1] = t if before < 0 else s
                     met[ring[s]] = met[ring[t]] = True
+                    if len(fractions) > 0:
+                        _measure(edges, segments, n, fractions, at_vertex)
                     n += 1
             state[2] = 0
         state[1] = 0
     state[3], state[4] = n, m
     return _DONE
+
+
+@compiled_inner
+def _measure(edges: Floats, segments: ShortInts, n: int, fractions: Floats, at_vertex: Flags) -> None:
+    """Set the fractions of crossing n, and whether it is at a vertex."""
+    o1, o2, o3, o4, error = distances_from_lines(edges, segments[2 * n], segments[2 * n + 1])
+    fractions[n, 0], fractions[n, 1] = o3 / (o3 - o4), o1 / (o1 - o2)
+    fractions[n, 2] = 2.0 * error / abs(o3 - o4) + 1e-15
+    fractions[n, 3] = 2.0 * error / abs(o1 - o2) + 1e-15
+    at_vertex[n] = o1 == 0.0 or o2 == 0.0 or o3 == 0.0 or o4 == 0.0
 
 
 @compiled_inner
@@ -311,100 +403,3 @@ def _sort_into_cells(
             if begins[columns * rows] > len(items):
                 break
     return columns, rows, int(begins[columns * rows])
-
-
-@compiled
-def place_crossings(
-    edges: Floats,
-    segments: ShortInts,
-    points: Floats,
-    fractions: Floats,
-    at_vertex: Flags,
-    close: Floats,
-    has_close: Flags,
-) -> None:
-    """Compute the points of all crossings.
-
-    Parameters
-    ----------
-    edges, segments
-        See `Outlines` and `Crossings`; there are n crossings.
-    points : ndarray of float64, shape (n or more, 2)
-        Filled with their coordinates.
-    fractions : ndarray of float64, shape (n, 4)
-        Filled with how far along both segments they are, and the error bounds of these fractions.
-    at_vertex : ndarray of bool, shape (n or more,)
-        Set to whether a crossing is at a vertex, so that its coordinates are exact.
-    close : ndarray of float64, shape (v,)
-        Distances that are close to the ends of each segment.
-    has_close : ndarray of bool, shape (v,)
-        Set to True for segments with a crossing that is not at an end but close to it.
-    """
-    for i in range(len(segments) // 2):
-        s, t = segments[2 * i], segments[2 * i + 1]
-        along, across, error_along, error_across, px, py, exact = _place(edges, s, t)
-        fractions[i, 0], fractions[i, 1], fractions[i, 2], fractions[i, 3] = (
-            along,
-            across,
-            error_along,
-            error_across,
-        )
-        points[i, 0], points[i, 1], at_vertex[i] = px, py, exact
-        if exact:
-            continue
-        for k in range(2 * i, 2 * i + 2):
-            s = segments[k]
-            for end in range(0, 4, 2):
-                if abs(px - edges[s, end]) <= close[s] and abs(py - edges[s, end + 1]) <= close[s]:
-                    has_close[s] = True
-
-
-@compiled_inner
-def _place(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool]:
-    """Compute where two segments cross.
-
-    Returns the fractions along both segments, their error bounds, x and y, and whether that is at a vertex.
-    """
-    ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
-    cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
-    o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
-    o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
-    one, other = abs(bx - ax) + abs(by - ay), abs(dx - cx) + abs(dy - cy)
-    error = 2.0 * CROSS_ERROR * (one + other) * max(one, other)
-    if min(abs(o3 - o4), abs(o1 - o2)) < _NEARLY_PARALLEL * error:
-        o1, o2 = exact_cross(ax, ay, bx, by, ax, ay, cx, cy), exact_cross(ax, ay, bx, by, ax, ay, dx, dy)
-        o3, o4 = exact_cross(cx, cy, dx, dy, cx, cy, ax, ay), exact_cross(cx, cy, dx, dy, cx, cy, bx, by)
-        error = 0.0
-    along, across = o3 / (o3 - o4), o1 / (o1 - o2)
-    error_along, error_across = 2.0 * error / abs(o3 - o4) + 1e-15, 2.0 * error / abs(o1 - o2) + 1e-15
-    # From the nearer end of the shorter segment; points on vertical and horizontal segments are exactly on
-    # them.
-    if one <= other:
-        x, y = _between(ax, bx, o3, o4), _between(ay, by, o3, o4)
-    else:
-        x, y = _between(cx, dx, o1, o2), _between(cy, dy, o1, o2)
-    if ax == bx or cx == dx:
-        x = ax if ax == bx else cx
-    if ay == by or cy == dy:
-        y = ay if ay == by else cy
-    at_vertex = True
-    if o1 == 0.0:
-        x, y = cx, cy
-    elif o2 == 0.0:
-        x, y = dx, dy
-    elif o3 == 0.0:
-        x, y = ax, ay
-    elif o4 == 0.0:
-        x, y = bx, by
-    else:
-        at_vertex = False
-    return along, across, error_along, error_across, x, y, at_vertex
-
-
-@compiled_inner
-def _between(begin: float, end: float, from_begin: float, from_end: float) -> float:
-    """Return the coordinate between two others at these signed, opposite distances from them."""
-    whole = from_begin - from_end
-    if abs(from_begin) <= abs(from_end):
-        return begin + from_begin / whole * (end - begin)
-    return end + from_end / whole * (end - begin)

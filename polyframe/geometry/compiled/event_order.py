@@ -11,7 +11,7 @@ from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.predicates import compare_along, compare_perturbed
 
-#: Runs of more events than this are sorted by merging before the exact comparisons.
+#: Runs of more events than this are sorted roughly before the exact comparisons.
 _SHORT_RUN = 24
 
 #: The sign of a comparison that is not certain.
@@ -37,7 +37,7 @@ def sort_events(
     segment : ndarray of int32, shape (e,)
         The segment of each event.
     fractions : ndarray of float64, shape (n, 4)
-        See `crossings.place_crossings`.
+        See `crossing_points.place_crossings`.
     touches : ndarray of int32, shape (m, 2)
     low, high : int
         Only events along the segments `low` to `high` - 1 are sorted.
@@ -135,7 +135,8 @@ def _sort(
             else:
                 numbers[0, i], numbers[1, i] = 0.0, 0.0
         if count > _SHORT_RUN:
-            _merge_sort(numbers, ranks, count)
+            if not _distribute(numbers, ranks, count):
+                _merge_sort(numbers, ranks, count)
             for row in range(2):
                 for i in range(count):
                     numbers[2, i] = numbers[row, i]
@@ -168,6 +169,32 @@ def _sort(
                 order[begin + j], numbers[0, j], numbers[1, j] = f, numbers[0, j - 1], numbers[1, j - 1]
                 j -= 1
             order[begin + j], numbers[0, j], numbers[1, j] = e, along, error
+
+
+@compiled_inner
+def _distribute(keys: Floats, ranks: ShortInts, count: int) -> bool:
+    """Fill the first row of ranks with an order in which only keys of one bucket may be out of order, stable.
+
+    The keys are fractions of a segment, and there are as many buckets as keys. Returns False if one of them
+    is full.
+    """
+    for b in range(count):
+        ranks[1, b] = 0
+    for i in range(count):
+        b = min(max(int(keys[0, i] * count), 0), count - 1)
+        ranks[2, i] = b
+        ranks[1, b] += 1
+    end = 0
+    for b in range(count):
+        if ranks[1, b] > _SHORT_RUN:
+            return False
+        end += ranks[1, b]
+        ranks[1, b] = end
+    for k in range(1, count + 1):
+        b = ranks[2, count - k]
+        ranks[1, b] -= 1
+        ranks[0, ranks[1, b]] = count - k
+    return True
 
 
 @compiled_inner

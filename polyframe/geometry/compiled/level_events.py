@@ -15,7 +15,7 @@ import numpy as np
 
 from polyframe.core.arrays import Flags, Ints, ShortInts
 from polyframe.geometry.compiled.arcs import KnownDepths
-from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, place_crossings
+from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch
 from polyframe.geometry.compiled.event_order import site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled
 from polyframe.geometry.compiled.outlines import Outlines
@@ -78,7 +78,6 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
     edges, first = outlines.edges, outlines.first
     search, mark_of = CrossingSearch(outlines), outlines.mark[outlines.ring]
     start_depth = _depths_at_starts(outlines, marks)
-    close, is_close = np.zeros(len(edges)), np.zeros(len(edges), np.bool_)
     is_chosen = np.zeros(marks + 3, np.bool_)
     is_chosen[levels] = True
     vertices = np.full(len(edges), _NO_DEPTH, np.int32)
@@ -89,21 +88,18 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
     while begin < len(outlines.mark):
         end = min(begin + size, len(outlines.mark))
         low, high = int(first[begin]), int(first[end])
-        crossings = search.crossings_of(low, high)
+        crossings = search.crossings_of(low, high, with_fractions=True)
         n = len(crossings.segments) // 2
         touches = crossings.touches[(crossings.touches[:, 0] >= low) & (crossings.touches[:, 0] < high)]
         touched = low + np.flatnonzero(crossings.touched[low:high])
         alone = first[begin:end][~crossings.met[begin:end]]
         segment = np.concatenate([crossings.segments, touches[:, 0], touched, alone], dtype=np.int32)
-        points, is_exact = np.empty((n, 2)), np.zeros(len(segment) - n, np.bool_)
-        fractions = np.empty((n, 4))
-        place_crossings(edges, crossings.segments, points, fractions, is_exact, close, is_close)
-        is_exact[n : n + len(touches) + len(touched)] = True
         place, order, _, joined, uncertain = sort_events(
-            edges, mark_of, segment, fractions, touches, low, high
+            edges, mark_of, segment, crossings.fractions, touches, low, high
         )
         state[1] |= bool(np.any(uncertain[low:high]))
-        joined |= is_exact
+        joined[:n] |= crossings.at_vertex
+        joined[n : n + len(touches) + len(touched)] = True
         depths = np.full(len(joined), _NO_DEPTH, np.int32)
         _keep(
             first,

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
-from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, find_crossings, place_crossings
+from polyframe.geometry.compiled.crossing_points import place_crossings
+from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, find_crossings
 from polyframe.geometry.compiled.event_order import sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
