@@ -8,8 +8,8 @@ import shapely
 from area_cases import BY_HAND, DEGENERATE, FRAME, UNIT, scribble, star
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from shapely import Polygon, box
-from shapely.affinity import rotate
+from shapely import MultiPolygon, Polygon, box
+from shapely.affinity import rotate, scale, translate
 
 pytest.importorskip("numba", reason="the compiled loops need the extra `fast` (numba)")
 
@@ -20,6 +20,7 @@ from polyframe.geometry.compiled.depth_walk import walk_contours
 from polyframe.geometry.compiled.group_crossings import find_group_crossings
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 from polyframe.geometry.compiled.outlines import load_outlines
+from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.distances import shapely_intersection_areas
 from polyframe.geometry.polygon_parts import flat_rings
 
@@ -142,11 +143,39 @@ def test_no_group_with_crossings(make_cluster, monkeypatch):
     assert np.array_equal(areas, sweep_intersection_areas(marks, left, right))
 
 
-def test_areas_outside_of_their_limits_are_swept(make_cluster, monkeypatch):
+def test_areas_outside_of_their_limits_are_computed_again(make_cluster, monkeypatch):
     marks = make_cluster(4, seed=6)
     monkeypatch.setattr(group_crossings, "find_crossings", in_other_directions)
     left, right, areas = areas_of_pairs(marks, [0, 4])
-    assert np.array_equal(areas, sweep_intersection_areas(marks, left, right))
+    assert np.array_equal(areas, crossing_intersection_areas(marks, left, right))
+
+
+def test_areas_of_marks_with_holes_need_no_other_way(monkeypatch):
+    """Holes and marks are inside each other, cross, and are apart; the first vertex is on either side."""
+    monkeypatch.setattr(
+        group_crossings, "crossing_intersection_areas", lambda *_: pytest.fail("computed again")
+    )
+    frames = [
+        FRAME,
+        translate(FRAME, 0.5, 0.25),
+        translate(FRAME, 3.7, 3.1),
+        scale(FRAME, 0.47, 0.51),
+        box(3.25, 3.5, 4.25, 4.5),
+    ]
+    frames += [
+        box(1.125, 4.375, 8.125, 5.625),
+        box(-5, -5, 20, 20).difference(box(-1, -1, 10, 10)),
+        translate(FRAME, 50, 0),
+    ]
+    assert_as_geos([*frames, *(rotate(frame, 31) for frame in frames)], [0, 16], tolerance=1e-12)
+
+
+def test_ordinary_groups_need_no_functions_for_large_ones(make_cluster, monkeypatch):
+    """Test marks of one group that is unfit for crossings."""
+    monkeypatch.setattr(group_crossings, "sweep_intersection_areas", lambda *_: pytest.fail("swept"))
+    marks = np.concatenate([make_cluster(3, seed=7), [MultiPolygon([UNIT, box(2, 0, 3, 1)]), None, UNIT]])
+    left, right, areas = areas_of_pairs(marks, [0, 6])
+    assert areas == pytest.approx(sweep_intersection_areas(marks, left, right), rel=1e-12)
 
 
 def in_other_directions(outlines):

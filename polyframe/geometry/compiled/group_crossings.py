@@ -21,6 +21,7 @@ from polyframe.geometry.compiled.intersection_areas import sweep_intersection_ar
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.predicates import CROSS_ERROR
+from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.polygon_parts import flat_rings
 
 #: Groups with more marks, or more vertices times marks, have no crossings here: they might need too much
@@ -47,8 +48,10 @@ class GroupCrossings:
         The mark of each segment.
     first : ndarray of int64, shape (n + 1,)
         The first segment of each mark. Marks of groups that were too large, or not sound, have none.
-    is_simple : ndarray of bool, shape (n,)
-        Whether a mark is a single ring.
+    rings : ndarray of int64, shape (n + 1,)
+        The first ring of each mark in `outlines`.
+    is_too_large : ndarray of bool, shape (n,)
+        Whether a mark is in a group that was too large.
     """
 
     outlines: Outlines
@@ -56,7 +59,8 @@ class GroupCrossings:
     group_offsets: Ints
     mark_of: ShortInts
     first: Ints
-    is_simple: Flags
+    rings: Ints
+    is_too_large: Flags
 
     def intersection_areas(self, polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
         """Return the area that each pair shares, as `sweep_intersection_areas` does.
@@ -71,17 +75,28 @@ class GroupCrossings:
             Positions of marks of the same group.
         """
         areas = np.full(len(left), np.nan)
-        by_crossings = np.flatnonzero(self.is_simple[left] & self.is_simple[right])
-        if not len(by_crossings):
-            return sweep_intersection_areas(polygons, left, right)
-        low = np.minimum(left[by_crossings], right[by_crossings])
-        if np.any(low[1:] < low[:-1]):
-            order = np.argsort(low, kind="stable")
-            by_crossings, low = by_crossings[order], low[order]
-        high = np.maximum(left[by_crossings], right[by_crossings])
+        is_loaded = np.diff(self.rings) > 0
+        by_crossings = np.flatnonzero(is_loaded[left] & is_loaded[right])
+        if len(by_crossings):
+            areas[by_crossings] = self._areas_by_crossings(left[by_crossings], right[by_crossings])
+        rest = np.flatnonzero(np.isnan(areas))
+        # Few, unless a group was too large: not worth compiling another way, which takes seconds.
+        large, rest = rest[self.is_too_large[left[rest]]], rest[~self.is_too_large[left[rest]]]
+        if len(large):
+            areas[large] = sweep_intersection_areas(polygons, left[large], right[large])
+        if len(rest):
+            used, places = np.unique([left[rest], right[rest]], return_inverse=True)
+            areas[rest] = crossing_intersection_areas(polygons[used], *places.reshape(2, -1))
+        return areas
+
+    def _areas_by_crossings(self, left: Ints, right: Ints) -> Floats:
+        """Return the areas that pairs of marks with crossings share; NaN if one is uncertain."""
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        order = np.argsort(low, kind="stable")
+        low, high = low[order], high[order]
         shared = np.empty(len(low))
         largest = int(np.diff(self.group_offsets).max(initial=0))
-        boxes, twice_areas, swept = self._measures()
+        boxes, ring_areas, swept = self._measures()
         # Powers of two, for which twice the area that two outlines sweep fits into 64 bits.
         size = boxes[:, 2:] - boxes[:, :2]
         vertices = np.diff(self.first)
@@ -91,6 +106,8 @@ class GroupCrossings:
             self.outlines.edges,
             self.mark_of,
             self.first,
+            self.rings,
+            self.outlines.first,
             self.group_offsets,
             self.crossings.segments,
             low,
@@ -98,33 +115,29 @@ class GroupCrossings:
             np.full(min(largest, _MOST_MARKS) ** 2, -1, np.int32),
             swept,
             boxes,
-            twice_areas,
+            2.0 * ring_areas,
             np.full((len(low), 2), len(self.mark_of), np.int32),
             np.zeros((len(low), 2), np.int32),
             scales,
             np.zeros(len(low), np.int64),
             shared,
         )
-        areas[by_crossings] = shared
-        rest = np.flatnonzero(np.isnan(areas))
-        if len(rest):
-            areas[rest] = sweep_intersection_areas(polygons, left[rest], right[rest])
+        areas = np.empty(len(low))
+        areas[order] = shared
         return areas
 
     def _measures(self) -> tuple[Floats, Floats, Floats]:
-        """Return the boxes of simple marks, twice their areas, and what they have swept at each segment."""
-        edges, first = self.outlines.edges, self.first
-        boxes, twice_areas = np.zeros((len(first) - 1, 4)), np.zeros(len(first) - 1)
-        swept, ring_areas = np.empty(len(edges)), np.empty(len(self.outlines.mark))
-        origins = edges[np.minimum(first[:-1], len(edges) - 1)][:, :2]
-        sweep_rings(edges, self.outlines.first, self.outlines.mark, origins, swept, ring_areas)
-        rings = np.searchsorted(self.outlines.mark, np.flatnonzero(self.is_simple))
-        twice_areas[self.is_simple] = 2.0 * ring_areas[rings]
-        if len(edges):
-            starts = self.outlines.first[:-1]
-            lowest, highest = (extreme.reduceat(edges[:, :2], starts) for extreme in (np.minimum, np.maximum))
-            boxes[self.is_simple] = np.column_stack([lowest, highest])[rings]
-        return boxes, twice_areas, swept
+        """Return the boxes of marks, the areas of their rings, and what they have swept at each segment."""
+        outlines, edges = self.outlines, self.outlines.edges
+        boxes, is_loaded = np.zeros((len(self.first) - 1, 4)), np.diff(self.rings) > 0
+        swept, ring_areas = np.empty(len(edges)), np.empty(len(outlines.mark))
+        origins = edges[np.minimum(self.first[:-1], len(edges) - 1), :2]
+        sweep_rings(edges, outlines.first, outlines.mark, origins, swept, ring_areas)
+        starts = outlines.first[:-1]
+        lowest, highest = (extreme.reduceat(edges[:, :2], starts) for extreme in (np.minimum, np.maximum))
+        # The exterior is the first ring of a mark.
+        boxes[is_loaded] = np.column_stack([lowest, highest])[self.rings[:-1][is_loaded]]
+        return boxes, ring_areas, swept
 
     def among(self, outlines: Outlines, members: Ints) -> Crossings | None:
         """Return the crossings of clusters, as `find_crossings` does, in another order.
@@ -191,7 +204,8 @@ def find_group_crossings(polygons: NDArray[Any], group_offsets: Ints) -> GroupCr
     coordinates, rings, ring_starts = flat_rings(polygons)
     marks = np.diff(group_offsets)
     vertices = np.diff(rings[ring_starts[group_offsets]])
-    walkable = (marks <= _MOST_MARKS) & (vertices * marks <= _MOST_WORK)
+    is_too_large = (marks > _MOST_MARKS) | (vertices * marks > _MOST_WORK)
+    walkable = ~is_too_large
     other = shapely.get_type_id(polygons) != shapely.GeometryType.POLYGON
     other |= shapely.is_empty(polygons)
     walkable[np.repeat(np.arange(len(marks)), marks)[other]] = False
@@ -203,7 +217,8 @@ def find_group_crossings(polygons: NDArray[Any], group_offsets: Ints) -> GroupCr
         group_offsets=group_offsets,
         mark_of=outlines.mark[outlines.ring],
         first=outlines.first[ring_of].astype(np.int64),
-        is_simple=(np.diff(ring_of) == 1) & (shapely.get_num_interior_rings(polygons) == 0),
+        rings=ring_of,
+        is_too_large=np.repeat(is_too_large, marks),
     )
 
 
@@ -227,6 +242,8 @@ def _add_up(
     edges: Floats,
     mark_of: ShortInts,
     first: Ints,
+    rings: Ints,
+    ring_first: ShortInts,
     group_offsets: Ints,
     segments: ShortInts,
     left: Ints,
@@ -234,7 +251,7 @@ def _add_up(
     table: ShortInts,
     swept: Floats,
     boxes: Floats,
-    twice_areas: Floats,
+    twice_ring_areas: Floats,
     first_crossed: ShortInts,
     entries: ShortInts,
     scales: Floats,
@@ -274,9 +291,16 @@ def _add_up(
             i, j = left[pair], right[pair]
             table[(i - low) * size + j - low] = -1
             twice = totals[pair] / scales[pair]
-            most = min(twice_areas[i], twice_areas[j])
+            most = np.inf
             for side in range(2):
-                twice += _around_first(edges, first, boxes, twice_areas, i, j, entries[pair, side])
+                whole = 0.0
+                for r in range(rings[i], rings[i + 1]):
+                    whole += twice_ring_areas[r]
+                    # If there are several, it is not known which of them the first crossing is on.
+                    count = entries[pair, side] if rings[i + 1] - rings[i] == 1 else 0
+                    around = _around_first(edges, first, boxes, ring_first[r], i, j, count)
+                    twice += around * twice_ring_areas[r]
+                most = min(most, whole)
                 i, j = j, i
             areas[pair] = np.nan
             if -_SLACK * most <= twice <= (1.0 + _SLACK) * most:
@@ -307,15 +331,16 @@ def _swept_between(edges: Floats, swept: Floats, s: int, t: int, first: int, oth
 
 @compiled_inner
 def _around_first(
-    edges: Floats, first: Ints, boxes: Floats, twice_areas: Floats, i: int, j: int, entries: int
+    edges: Floats, first: Ints, boxes: Floats, vertex: int, i: int, j: int, entries: int
 ) -> float:
-    """Return twice the area of mark i if its first vertex is inside mark j, or else 0; NaN if uncertain.
+    """Return 1 if the first vertex of a ring of mark i is inside mark j, or else 0; NaN if uncertain.
 
-    `entries` is how often the first segment of i that crosses j enters it more than it leaves it.
+    `entries` is how often the first segment of the ring that crosses j enters it more than it leaves it, if
+    that is known.
     """
     if entries != 0:
-        return float(twice_areas[i]) if entries < 0 else 0.0
-    px, py = edges[first[i], 0], edges[first[i], 1]
+        return 1.0 if entries < 0 else 0.0
+    px, py = edges[vertex, 0], edges[vertex, 1]
     if px < boxes[j, 0] or px > boxes[j, 2] or py < boxes[j, 1] or py > boxes[j, 3]:
         return 0.0
     # By the crossings of a ray to the right. At equal y, the mark that is perturbed more is higher.
@@ -327,7 +352,7 @@ def _around_first(
             if abs(one - other) <= CROSS_ERROR * (abs(one) + abs(other)):
                 return np.nan
             inside = inside != ((one > other) == (by > ay))
-    return float(twice_areas[i]) if inside else 0.0
+    return 1.0 if inside else 0.0
 
 
 @compiled
