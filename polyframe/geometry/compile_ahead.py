@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from polyframe.core.notes import Information, show
 from polyframe.core.plurals import counted
 from polyframe.geometry.compiled import numba_jit
 from polyframe.geometry.compiled.numba_jit import load
+from polyframe.geometry.compiled.purposes import EVERYTHING, Purpose, serves
 
 _PROCESSES: Final = 2
 #: Seconds for which an idle wait lets signals through.
@@ -56,14 +57,16 @@ class _Compilation:
     started: float
 
 
-def ensure_compiled(say: Say = show) -> None:
+def ensure_compiled(say: Say = show, purposes: Collection[Purpose] = EVERYTHING) -> None:
     """Compile the functions that are not in the cache, and wait for them."""
-    with compile_ahead(say) as wait:
+    with compile_ahead(say, purposes) as wait:
         wait()
 
 
 @contextlib.contextmanager
-def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
+def compile_ahead(
+    say: Say = show, purposes: Collection[Purpose] = EVERYTHING
+) -> Iterator[Callable[[], None]]:
     """Load the compiled functions beside the body, and compile those that are not in the cache.
 
     Those are compiled in processes that end with the body.
@@ -72,6 +75,8 @@ def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
     ----------
     say : callable
         Receives that functions are compiled, how many of them are, and why that failed.
+    purposes : collection of str
+        What the functions are needed for; others are compiled when they are called.
 
     Yields
     ------
@@ -79,13 +84,14 @@ def compile_ahead(say: Say = show) -> Iterator[Callable[[], None]]:
         Waits until all are compiled; only it calls `say`.
     """
     with contextlib.ExitStack() as processes, ThreadPoolExecutor(1) as thread:
-        started = thread.submit(_start, processes)
-        yield lambda: _wait(started.result(), say)
+        started = thread.submit(_start, processes, purposes)
+        with numba_jit.announcing(say):
+            yield lambda: _wait(started.result(), say)
 
 
-def _start(processes: contextlib.ExitStack) -> "_Compilation":
+def _start(processes: contextlib.ExitStack, purposes: Collection[Purpose]) -> "_Compilation":
     """Load the compiled functions, or start processes that compile, and end with a context."""
-    names, problem = uncached_functions()
+    names, problem = uncached_functions(purposes)
     todo: queue.SimpleQueue[str] = queue.SimpleQueue()
     finished: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     for name in names:
@@ -100,7 +106,7 @@ def _start(processes: contextlib.ExitStack) -> "_Compilation":
             feeder.start()
     if not names and not problem:
         # Otherwise the first call would wait for the disk.
-        load("precompile").sample_calls()
+        load("precompile").sample_calls(purposes)
     return _Compilation(problem, len(names), count, finished, time.monotonic())
 
 
@@ -111,14 +117,18 @@ def _end(process: "subprocess.Popen[str]", feeder: threading.Thread) -> None:
         pass
 
 
-def uncached_functions() -> tuple[list[str], str]:
-    """Return the entry points that are neither compiled nor in the cache; the first ones take longest.
+def uncached_functions(purposes: Collection[Purpose] = EVERYTHING) -> tuple[list[str], str]:
+    """Return the entry points for some purposes that are neither compiled nor in the cache.
 
-    If there is no cache, there are no names, but the problem.
+    The first ones take longest. If there is no cache, there are no names, but the problem.
     """
     numba_jit.compile_loops()
     numba_jit.load_all()
-    functions = {name: d for name, d in numba_jit.entry_points.items() if not getattr(d, "overloads", True)}
+    functions = {
+        name: dispatcher
+        for name, dispatcher in numba_jit.entry_points.items()
+        if not getattr(dispatcher, "overloads", True) and serves(name, purposes)
+    }
     cacheless = [name for name, dispatcher in functions.items() if not numba_jit.cache_file(dispatcher)]
     if cacheless:
         return [], _NO_CACHE

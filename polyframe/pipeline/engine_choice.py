@@ -1,7 +1,7 @@
 """Choose the engine once for all parts of a run, by the size of the work, and have it compiled."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry import engines
 from polyframe.geometry.compile_ahead import compile_ahead
+from polyframe.geometry.compiled.purposes import Purpose
 from polyframe.geometry.engines import choose_engine
 from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.pipeline.partitions import Partition
@@ -43,9 +44,14 @@ def engine_for_output(settings: Settings, manifest: Manifest) -> Settings:
 
 def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
     """Choose the engine for marks in memory: by their number, and by the most points of one subject."""
-    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
-    is_large = bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
+    is_large = have_large_subject(extractions)
     return settings.replace({"engine": choose_engine(settings.engine, extractions.height, is_large)})
+
+
+def have_large_subject(extractions: pl.DataFrame) -> bool:
+    """Return whether some marks have a subject with so many drawings that GEOS would take long."""
+    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
+    return bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
 
 
 def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
@@ -61,11 +67,32 @@ def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
 
 
 def compiling(
-    spec: RunSpec, partitions: Sequence[Partition], current: Records, say: Say
+    spec: RunSpec, partitions: Sequence[Partition], current: Records, has_large_subject: bool, say: Say
 ) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
-    needed = [stage for stage in spec.stages if stage in ENGINE_STAGES]
-    outdated = any(stage not in current.get(part.name, ()) for part in partitions for stage in needed)
-    if outdated and spec.settings.engine == "compiled":
-        return compile_ahead(say)
+    outdated = [
+        stage for stage in spec.stages if any(stage not in current.get(part.name, ()) for part in partitions)
+    ]
+    if spec.settings.engine == "compiled" and not set(ENGINE_STAGES).isdisjoint(outdated):
+        return compile_ahead(say, compiled_purposes(spec.settings, outdated, has_large_subject))
     return contextlib.nullcontext(lambda: None)
+
+
+def compiled_purposes(
+    settings: Settings, stages: Collection[str], has_large_subject: bool
+) -> frozenset[Purpose]:
+    """Return what compiled functions are needed for; it does not depend on which are in the cache."""
+    purposes = set[Purpose]({"clusters"})
+    if "extract" in stages:
+        purposes.add("coordinates")
+    if "reduce" in stages:
+        purposes.add("memberships")
+        if settings.average_type == "majority":
+            purposes.add("majority")
+        elif settings.average_type != "median":
+            purposes.add("levels")
+    if "contours" in stages:
+        purposes.add("levels")
+    if has_large_subject:
+        purposes.add("large groups")
+    return frozenset(purposes)

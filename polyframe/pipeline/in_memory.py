@@ -27,7 +27,12 @@ from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.sources import FrameSource, SourceLike
 from polyframe.panoptes.classifications.version_selection import PreviousSelection
 from polyframe.pipeline.configure import ResolvedSettings
-from polyframe.pipeline.engine_choice import engine_for_marks, engine_for_output
+from polyframe.pipeline.engine_choice import (
+    compiled_purposes,
+    engine_for_marks,
+    engine_for_output,
+    have_large_subject,
+)
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
@@ -136,7 +141,7 @@ def _cluster(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple
         names = digests_by_name(settings, in_memory=True)
     settings = with_digests(settings, names)
     if settings.engine == "compiled":
-        ensure_compiled(say)
+        ensure_compiled(say, compiled_purposes(settings, [stage], have_large_subject(extractions)))
     clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
     notes = ignored_eps_notes(settings, configured.explicit)
     notes += too_large_notes(clusters.too_large, settings)

@@ -138,7 +138,8 @@ def run_export(
         announce_change(spec, before, say)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
-        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, say))
+        is_large = has_large_subject(export)
+        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, is_large, say))
         try:
             shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
@@ -186,7 +187,7 @@ def run_export(
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
             merged=merged,
             engines=engines,
-            has_large_subject=has_large_subject(export),
+            has_large_subject=is_large,
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
@@ -299,9 +300,9 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        with compiling(spec, partitions, current, say) as wait_for_compiled:
+        with compiling(spec, partitions, current, before.has_large_subject, say) as wait_for_compiled:
             wait_for_compiled()
-        results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
+            results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)

@@ -13,12 +13,15 @@ from exports import drawing, export_row, export_text, square
 
 from polyframe.geometry import compile_ahead as module
 from polyframe.geometry.compiled import numba_jit
+from polyframe.geometry.compiled.purposes import EVERYTHING, PURPOSES, Purpose, serves
 from polyframe.synthetic import SynthOptions, write_export
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("numba") is None, reason="numba is missing: the extra `fast`"
 )
 
+#: What a run with contours needs for the average `median`, if no subject is large.
+ORDINARY = {"coordinates", "clusters", "memberships", "levels"}
 COMPILE = """
 from polyframe.geometry.compile_ahead import ensure_compiled
 ensure_compiled(lambda note: print(note, flush=True))
@@ -28,13 +31,12 @@ import sys
 import polyframe as pf
 from polyframe.geometry.compiled import numba_jit
 
-path, squares, out = sys.argv[1:]
-for average in ("median", "union", "intersection"):
+path, squares, out, *averages = sys.argv[1:]
+for average in averages:
     pf.run(path, out, engine="compiled", average=average, eps=0.9, say=lambda note: print(note))
 pf.contours(pf.extract(squares), engine="compiled", eps=1)
-called = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_hits}
-compiled = {name for name, function in numba_jit.entry_points.items() if function.stats.cache_misses}
-print("called", len(called), "of", len(numba_jit.entry_points), "compiled", sorted(compiled))
+for stat in ("cache_hits", "cache_misses"):
+    print(*sorted(name for name, function in numba_jit.entry_points.items() if getattr(function.stats, stat)))
 """
 
 
@@ -57,23 +59,41 @@ def test_a_run_compiles_nothing_that_was_compiled_ahead(tmp_path: Path) -> None:
     squares = square(0, 0, 20), square(0, 0), square(10, 10)
     rows = [export_row(k, drawing(drawn)) for k, drawn in enumerate(squares)]
     (tmp_path / "squares.csv").write_text(export_text(rows), encoding="utf-8")
-    said = python(
-        RUN, tmp_path / "cache", tmp_path / "export.csv", tmp_path / "squares.csv", tmp_path / "out"
-    )
-    assert said.splitlines()[-1] == f"called {total} of {total} compiled []"
-    assert "compiling" not in said
+    paths = tmp_path / "export.csv", tmp_path / "squares.csv", tmp_path / "out"
+    said = python(RUN, tmp_path / "cache", *paths, "median", "union", "intersection", "majority")
+    *notes, called, compiled = said.split("\n")[:-1]
+    assert compiled == ""
+    assert not [note for note in notes if "compiling" in note]
+    assert called.split() == [
+        name for name in sorted(PURPOSES) if serves(name, EVERYTHING - {"large groups"})
+    ]
+
+    # Only what the average needs is compiled ahead, in another cache, and nothing is missing.
+    said = python(RUN, tmp_path / "other", *paths[:2], tmp_path / "out again", "median")
+    *notes, called, compiled = said.split("\n")[:-1]
+    assert compiled == ""
+    names = [name for name in sorted(PURPOSES) if serves(name, ORDINARY)]
+    assert f"once per installation: 0 of {len(names)} functions" in said
+    assert set(called.split()) <= set(names)
 
 
-def test_the_sample_calls_reach_every_entry_point() -> None:
-    script = """
+@pytest.mark.parametrize("purpose", [None, *sorted(EVERYTHING)])
+def test_the_sample_calls_reach_the_entry_points_of_their_purposes(purpose: Purpose | None) -> None:
+    purposes = EVERYTHING if purpose is None else {purpose}
+    script = f"""
 from polyframe.geometry.compiled import numba_jit, precompile
-reached = set(precompile.recorded_arguments())
+from polyframe.geometry.compiled.purposes import PURPOSES, serves
+reached = set()
+numba_jit.record_calls(lambda name, arguments: reached.add(name))
+precompile.sample_calls({set(purposes)!r})
+numba_jit.record_calls(None)
 numba_jit.compile_loops()
 numba_jit.load_all()
-print(sorted(numba_jit.entry_points.keys() - reached), len(reached) > 4)
+assert numba_jit.entry_points.keys() == PURPOSES.keys()
+print(sorted(reached ^ {{name for name in PURPOSES if serves(name, {set(purposes)!r})}}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[] True\n"
+    assert done.stdout == "[]\n"
 
 
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +108,7 @@ def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPa
 def cold(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let some functions seem to be missing; return their names."""
     names = ["one.a", "two.b", "two.c"]
-    monkeypatch.setattr(module, "uncached_functions", lambda: (names, ""))
+    monkeypatch.setattr(module, "uncached_functions", lambda purposes: (names, ""))
     return names
 
 

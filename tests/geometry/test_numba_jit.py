@@ -57,6 +57,18 @@ def test_functions_are_loaded_from_the_cache(load_tiny: Load) -> None:
     assert sum(again.stats.cache_misses.values()) == 0
 
 
+def test_it_is_said_once_that_functions_are_compiled_late(load_tiny: Load) -> None:
+    notes: list[str] = []
+    with numba_jit.announcing(notes.append):
+        double = load_tiny()
+        assert (double(3), double(3), double(1.5)) == (6, 6, 3.0)
+    assert len(notes) == 1
+    assert "compiling functions" in notes[0]
+    with numba_jit.announcing(notes.append):
+        assert load_tiny()(3) == 6
+    assert len(notes) == 1
+
+
 def test_machine_code_is_loaded_without_the_module_of_its_function() -> None:
     environment = numba_jit._rebuild_environment("polyframe.no_such_module", [1.5], "of this test")
     assert environment.consts == [1.5]

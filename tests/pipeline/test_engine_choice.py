@@ -4,6 +4,8 @@ import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from exports import drawing, export_row, export_text, square
 
 import polyframe as pf
 from polyframe.geometry import engines
+from polyframe.pipeline import engine_choice, in_memory
 from polyframe.store.manifest import read_manifest
 from polyframe.store.output import MANIFEST
 from polyframe.store.stages import stage_of
@@ -101,6 +104,35 @@ def test_a_subject_with_many_drawings_is_large_work(tmp_path: Path, monkeypatch:
         run(path, out)
         assert used(out) == dict.fromkeys(("reduce", "contours"), engine)
         assert pf.contours(out, output=out, say=lambda _: None).made == 0
+
+
+@fast
+def test_functions_for_large_groups_are_compiled_ahead_only_if_a_subject_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
+    compiled: list[frozenset[str]] = []
+
+    def compile_ahead(say: object, purposes: frozenset[str]) -> AbstractContextManager[Callable[[], None]]:
+        compiled.append(purposes)
+        return nullcontext(lambda: None)
+
+    monkeypatch.setattr(engine_choice, "compile_ahead", compile_ahead)
+    monkeypatch.setattr(in_memory, "ensure_compiled", compile_ahead)
+    reduction, ordinary = {"clusters", "memberships"}, {"coordinates", "clusters", "memberships", "levels"}
+    run(path, tmp_path / "other", engine="compiled")
+    run(path, out, engine="compiled", average="majority", contours=False)
+    pf.contours(out, output=out, engine="compiled", say=lambda _: None)
+    pf.reduce(out, engine="compiled", average="union")
+    first = {"coordinates", "majority"} | reduction
+    assert compiled == [ordinary, first, {"clusters", "levels"}, reduction | {"levels"}]
+    compiled.clear()
+    monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", 100)
+    run(path, out, engine="compiled", force=True)
+    pf.reduce(out, output=out, engine="compiled", force=True, say=lambda _: None)
+    pf.contours(out, engine="compiled")
+    large = {"large groups"}
+    assert compiled == [ordinary | large, reduction | large, {"clusters", "levels"} | large]
 
 
 @fast

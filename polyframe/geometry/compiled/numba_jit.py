@@ -18,13 +18,15 @@ import re
 import sys
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, ParamSpec, TypeVar
 
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
+from polyframe.core.notes import Information, show
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -33,7 +35,7 @@ _FOLDER: Final = Path(__file__).parent
 #: Finds the modules of this folder that a module imports.
 _IMPORT: Final = re.compile(rf"^(?:from|import) {re.escape(__package__)}\.(\w+)", re.MULTILINE)
 #: Modules without entry points.
-_WITHOUT: Final = ("__init__", "numba_jit", "precompile")
+_WITHOUT: Final = ("__init__", "numba_jit", "precompile", "purposes")
 
 #: The environment variable that tells numba to compile nothing.
 DISABLING_VARIABLE: Final = "NUMBA_DISABLE_JIT"
@@ -42,6 +44,8 @@ DISABLING_VARIABLE: Final = "NUMBA_DISABLE_JIT"
 entry_points: dict[str, Any] = {}
 
 _enabled = False
+#: Receives a note if this process compiles a function that was not compiled ahead; None once it is said.
+_say: Say | None = show
 _record: Callable[[str, tuple[Any, ...]], None] | None = None
 _lock = threading.RLock()
 
@@ -152,6 +156,17 @@ def compiled_inner(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
     return machine_code
 
 
+@contextlib.contextmanager
+def announcing(say: Say) -> Iterator[None]:
+    """Say it once if this process compiles functions meanwhile."""
+    global _say
+    before, _say = _say, say
+    try:
+        yield
+    finally:
+        _say = before
+
+
 def cache_file(dispatcher: Any) -> Any:
     """Return the file that caches an entry point, an object of numba; None if there is no cache."""
     return getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
@@ -175,8 +190,16 @@ def _adapt_cache(cache: Any, stamp: tuple[tuple[str, float, int], ...]) -> None:
     file._source_stamp = stamp
     file.save = functools.partial(_save_to_file, file)
     file._load_data = functools.partial(_load_data, file)
-    cache.load_overload = functools.partial(_load_overload, cache)
+    cache.load_overload = functools.partial(_load_or_announce, cache)
     cache.save_overload = functools.partial(_save_overload, cache)
+
+
+def _load_or_announce(cache: Any, signature: Any, target: Any) -> Any:
+    """Load machine code from the cache; None, which makes numba compile, if it cannot be read."""
+    machine_code = _load_overload(cache, signature, target)
+    if machine_code is None:
+        _announce()
+    return machine_code
 
 
 def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
@@ -192,6 +215,17 @@ def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
     with contextlib.suppress(Exception):  # another version of numba, or a damaged file
         return type(cache).load_overload(cache, signature, target)
     return None
+
+
+def _announce() -> None:
+    """Say once that functions are compiled now."""
+    global _say
+    with _lock:
+        say, _say = _say, None
+    if say is not None:
+        say(
+            Information("compiling functions of the fast engine that are needed now: this takes some seconds")
+        )
 
 
 def _save_overload(cache: Any, signature: Any, machine_code: Any) -> None:

@@ -12,43 +12,57 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import shapely
 
 from polyframe.geometry.compiled import numba_jit
+from polyframe.geometry.compiled.purposes import EVERYTHING, Purpose
 from polyframe.geometry.majority import iou_others
+from polyframe.geometry.polygon_parts import flat_rings
 
 
-def sample_calls() -> None:
-    """Call every entry point with every combination of types that a run uses, on tiny inputs."""
+def sample_calls(purposes: Collection[Purpose] = EVERYTHING) -> None:
+    """Call the entry points that serve some purposes, with all types that a run uses, on tiny inputs."""
+    load = numba_jit.load
     marks = np.array([shapely.box(k, 0, k + 10, 10 + k / 7) for k in range(4)], dtype=object)
     starts = np.array([0, 2, 4])
     left, right = np.array([0, 2]), np.array([1, 3])
-    numba_jit.load("intersection_areas").sweep_intersection_areas(marks, left, right)
-    rows = numba_jit.load("area_rows").area_rows(marks)
-    rows.of_rows(0, 2)
-    engine = numba_jit.load("engine")
-    crossings = numba_jit.load("group_crossings").find_group_crossings(marks, starts)
-    crossings.intersection_areas(marks, left, right)
-    engine.compiled_contour_rings(marks, starts, known=(crossings, np.arange(4)))
     # Two parts of level 2 touch in a point.
     touching = np.array(
         [shapely.box(0, 0, 2, 2), shapely.box(0, 0, 1, 1), shapely.box(1, 1, 2, 2)], dtype=object
     )
-    engine.compiled_cluster_contours(np.concatenate([marks, touching]), np.append(starts, 7))
-    numba_jit.load("depth_walk").walk_contours(touching, np.array([0, 3]), max_levels=1, enormous=0)
-    sums = numba_jit.load("set_sums")
-    blocks = numba_jit.load("membership_sums").walk_memberships(marks, np.array([0, 4]))
-    resampled = sums.CompiledResampledAreas(np.array([0, 4]), np.array([1]), np.zeros(1, np.uint64))
-    nobody = np.full(4, -1)
-    iou_others(resampled.watch(blocks), np.array([0, 4]), np.ones(4), np.arange(4), nobody, sums.add_others)
-    engine.compiled_cluster_unions(marks, starts)
-    engine.compiled_cluster_intersections(marks, starts)
-    engine.compiled_cluster_majorities(marks, np.array([0, 4]), np.array([1]))
-    text, begins, ends = np.frombuffer(b"[1.5,2]", np.uint8), np.array([0]), np.array([7])
-    numba_jit.load("coordinate_text").read_lists(text, begins, ends, np.array([False]))
+    if "coordinates" in purposes:
+        text, begins, ends = np.frombuffer(b"[1.5,2]", np.uint8), np.array([0]), np.array([7])
+        load("coordinate_text").read_lists(text, begins, ends, np.array([False]))
+    if not EVERYTHING.difference({"coordinates", "large groups"}).isdisjoint(purposes):
+        crossings = load("group_crossings").find_group_crossings(marks, starts)
+        known = crossings, np.arange(4)
+    if "clusters" in purposes:
+        crossings.intersection_areas(marks, left, right)
+    if "memberships" in purposes:
+        sums, cluster, nobody = load("set_sums"), np.array([0, 4]), np.full(4, -1)
+        blocks = load("membership_sums").walk_memberships(marks, cluster)
+        resampled = sums.CompiledResampledAreas(cluster, np.array([1]), np.zeros(1, np.uint64))
+        iou_others(resampled.watch(blocks), cluster, np.ones(4), np.arange(4), nobody, sums.add_others)
+        list(load("membership_sums").walk_memberships(marks, starts, known))
+    if "levels" in purposes:
+        load("engine").compiled_contour_rings(marks, starts, known=known)
+        load("engine").compiled_cluster_contours(touching, np.array([0, 3]))
+        load("engine").compiled_cluster_unions(marks, starts)
+        load("engine").compiled_cluster_intersections(marks, starts)
+    if "majority" in purposes:
+        load("engine").compiled_cluster_majorities(marks, np.array([0, 4]), np.array([1]), known)
+        load("engine").compiled_cluster_majorities(touching, np.array([0, 3]), np.array([1]))
+    if "large groups" in purposes:
+        load("intersection_areas").sweep_intersection_areas(marks, left, right)
+        load("area_rows").area_rows(marks).of_rows(0, 2)
+        outlines = load("outlines").load_outlines(
+            *flat_rings(touching), np.array([0, 3]), np.ones(1, np.bool_)
+        )
+        load("level_events").find_level_events(outlines, 3, np.array([1]))
 
 
 def recorded_arguments() -> dict[str, list[tuple[Any, ...]]]:
