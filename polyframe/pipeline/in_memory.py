@@ -72,7 +72,7 @@ def extract_in_memory(
 
 def reduce_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> Reduction:
     """Cluster marks and average each cluster."""
-    settings, clusters = _cluster(marks, configured, say)
+    settings, clusters = _cluster(marks, configured, say, "reduce")
     for note in not_estimated_notes(clusters_too_large(clusters.counts)):
         say(note)
     return reduction_tables(clusters, settings)
@@ -80,7 +80,7 @@ def reduce_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) 
 
 def contours_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say) -> pl.DataFrame:
     """Cluster marks and compute the contours of each cluster."""
-    settings, clusters = _cluster(marks, configured, say)
+    settings, clusters = _cluster(marks, configured, say, "contours")
     table = contours_table(clusters, settings)
     for note in thinned_notes(clusters_thinned(table, settings), table.height, settings.max_levels):
         say(note)
@@ -123,7 +123,9 @@ def marks_outside_outputs(
     return extractions, classifications
 
 
-def _cluster(marks: InputMarks, configured: ResolvedSettings, say: Say) -> tuple[Settings, Clusters]:
+def _cluster(
+    marks: InputMarks, configured: ResolvedSettings, say: Say, stage: str
+) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
     path, settings = path_of(marks), configured.settings
     if path is not None and not path.is_file():

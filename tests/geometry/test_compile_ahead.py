@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from exports import drawing, export_row, export_text, square
@@ -99,9 +100,12 @@ print(sorted(reached ^ {{name for name in PURPOSES if serves(name, {set(purposes
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba_jit, "is_cached", lambda dispatcher: True)
     monkeypatch.setattr(module, "_start_process", lambda: pytest.fail("started a process"))
+    loaded: list[object] = []
+    monkeypatch.setattr(module, "load", lambda name: SimpleNamespace(sample_calls=loaded.append))
     notes: list[str] = []
-    module.ensure_compiled(notes.append)
+    module.ensure_compiled(notes.append, {"coordinates"})
     assert notes == []
+    assert loaded == [{"coordinates"}]
 
 
 @pytest.fixture
@@ -147,8 +151,7 @@ def test_a_run_goes_on_if_the_processes_die_or_compile_in_vain(
     notes: list[str] = []
     module.ensure_compiled(notes.append)
     assert notes[1:] == [
-        "3 functions could not be compiled in a separate process: this process compiles them when it "
-        "needs them"
+        "3 functions could not be compiled in a separate process: this process compiles them when needed"
     ]
 
 
