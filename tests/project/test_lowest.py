@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -34,9 +35,8 @@ def lowest() -> str:
 
 
 def test_the_environment_has_the_lowest_versions(lowest: str) -> None:
-    done = subprocess.run(
-        [lowest, "-m", "pip", "list", "--format", "json"], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-m", "pip", "--python", lowest, "list", "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     installed = {entry["name"].lower(): entry["version"] for entry in json.loads(done.stdout)}
     assert "pandas" not in installed
     for line in lowest_versions("fast", "plot", "report"):
