@@ -129,10 +129,9 @@ def uncached_functions(purposes: Collection[Purpose] = EVERYTHING) -> tuple[list
         for name, dispatcher in numba_jit.entry_points.items()
         if not getattr(dispatcher, "overloads", True) and serves(name, purposes)
     }
-    cacheless = [name for name, dispatcher in functions.items() if not numba_jit.cache_file(dispatcher)]
-    if cacheless:
-        return [], _NO_CACHE
     missing = [name for name, dispatcher in functions.items() if not numba_jit.is_cached(dispatcher)]
+    if not all(numba_jit.is_writable(functions[name]) for name in missing):
+        return [], _NO_CACHE
     return sorted(missing, key=lambda name: -_weight(functions[name])), ""
 
 

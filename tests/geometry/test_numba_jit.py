@@ -2,9 +2,10 @@
 
 import importlib.util
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ def load_tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     )
     monkeypatch.setattr(numba_jit, "_enabled", True)
     monkeypatch.setattr(numba_jit, "entry_points", {})
-    monkeypatch.setattr(numba_jit, "_source_stamp", lambda module: (("tiny", 1.0, 1),))
+    monkeypatch.setattr(numba_jit, "_source_stamp", lambda module: (("tiny", 1, 1),))
 
     def load() -> Any:
         specification = importlib.util.spec_from_file_location("tiny", source)
@@ -55,6 +56,60 @@ def test_functions_are_loaded_from_the_cache(load_tiny: Load) -> None:
     assert again(3) == 6
     assert sum(again.stats.cache_hits.values()) == 1
     assert sum(again.stats.cache_misses.values()) == 0
+
+
+def without_writable_folders(monkeypatch: pytest.MonkeyPatch, but: Path | None = None) -> None:
+    """Let numba find that it can write to no folder, or only below one."""
+    original = tempfile.TemporaryFile
+
+    def fail(*, dir: str) -> Any:
+        if but is None or not Path(dir).is_relative_to(but):
+            raise PermissionError(13, "Permission denied")
+        return original(dir=dir)
+
+    monkeypatch.setattr("numba.core.caching.tempfile.TemporaryFile", fail)
+    monkeypatch.setattr(numba_jit, "load_all", lambda: None)  # this test is about the tiny module only
+
+
+@pytest.mark.parametrize("home", [False, True], ids=["nothing can be written", "home can be written"])
+@pytest.mark.parametrize("named", [False, True], ids=["beside the sources", "NUMBA_CACHE_DIR"])
+def test_a_filled_cache_that_cannot_be_written_is_read(
+    named: bool, home: bool, load_tiny: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if named:
+        monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "named"))
+    assert load_tiny()(3) == 6
+    files = sorted(tmp_path.rglob("*.nb?"))
+    assert len(files) == 2
+    monkeypatch.setattr(
+        "numba.core.caching.AppDirs", lambda **_: SimpleNamespace(user_cache_dir=str(tmp_path / "home"))
+    )
+    without_writable_folders(monkeypatch, tmp_path / "home" if home else None)
+    again = load_tiny()
+    assert compile_ahead.uncached_functions() == ([], "")
+    assert again(3) == 6
+    assert sum(again.stats.cache_hits.values()) == 1
+    # What it does not have is compiled, and kept if that is possible.
+    assert again(1.5) == 3.0
+    assert len(list((tmp_path / "home").rglob("*.nbc"))) == home
+    assert sorted(path for path in tmp_path.rglob("*.nb?") if "home" not in path.parts) == files
+    once_more = load_tiny()
+    assert (once_more(3), once_more(1.5)) == (6, 3.0)
+    assert sum(once_more.stats.cache_hits.values()) == 1 + home
+
+
+def test_a_filled_cache_of_other_sources_is_not_read(
+    load_tiny: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_tiny()(3)
+    without_writable_folders(monkeypatch)
+    monkeypatch.setattr(numba_jit, "_source_stamp", lambda module: (("tiny", 2, 1),))
+    again = load_tiny()
+    names, problem = compile_ahead.uncached_functions()
+    assert names == []
+    assert "NUMBA_CACHE_DIR" in problem
+    assert again(3) == 6
+    assert sum(again.stats.cache_misses.values()) == 1
 
 
 def test_it_is_said_once_that_functions_are_compiled_late(load_tiny: Load) -> None:

@@ -27,6 +27,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.core.notes import Information, show
+from polyframe.geometry.compiled.filled_caches import filled_caches
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -35,7 +36,7 @@ _FOLDER: Final = Path(__file__).parent
 #: Finds the modules of this folder that a module imports.
 _IMPORT: Final = re.compile(rf"^(?:from|import) {re.escape(__package__)}\.(\w+)", re.MULTILINE)
 #: Modules without entry points.
-_WITHOUT: Final = ("__init__", "numba_jit", "precompile", "purposes")
+_WITHOUT: Final = ("__init__", "filled_caches", "numba_jit", "precompile", "purposes")
 
 #: The environment variable that tells numba to compile nothing.
 DISABLING_VARIABLE: Final = "NUMBA_DISABLE_JIT"
@@ -129,13 +130,20 @@ def compiled(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _R
         return function if _record is None else _recorded(name, function)
     import numba  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
+    stamp = _source_stamp(function.__module__)
     try:
         dispatcher: Any = numba.njit(cache=True, nogil=True)(function)
-        _adapt_cache(dispatcher._cache, _source_stamp(function.__module__))
+        _adapt_cache(dispatcher._cache, stamp, filled_caches(function, dispatcher._cache.cache_path))
     except (RuntimeError, AttributeError, OSError):
-        # numba may not write to any folder, so every process compiles for itself; or it must not compile; or
-        # it is another version, whose cache we do not know.
+        # numba may not write to any folder; or it must not compile; or it is another version, whose cache we
+        # do not know.
         dispatcher = numba.njit(nogil=True)(function)
+        # If there is no filled cache either, every process compiles for itself.
+        with contextlib.suppress(AttributeError, ValueError):
+            first, *others = filled_caches(function, "")
+            _adapt_cache(first, stamp, others)
+            first.save_overload = _save_nothing
+            dispatcher._cache = first
     entry_points[name] = dispatcher
     machine_code: Callable[_Arguments, _Result] = dispatcher
     return machine_code
@@ -172,34 +180,50 @@ def cache_file(dispatcher: Any) -> Any:
     return getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
 
 
+def is_writable(dispatcher: Any) -> bool:
+    """Return whether what is compiled will be cached."""
+    return cache_file(dispatcher) is not None and dispatcher._cache.save_overload is not _save_nothing
+
+
 def is_cached(dispatcher: Any) -> bool:
-    """Return whether the index of the cache has an entry of this processor; one of other sources is empty."""
+    """Return whether the index of a cache has an entry of this processor; one of other sources is empty."""
     try:
         processor = dispatcher.targetctx.codegen().magic_tuple()
-        return any(key[1] == processor for key in cache_file(dispatcher)._load_index())
-    except Exception:  # another version of numba, or a damaged index
+    except Exception:  # another version of numba
         return False
+    for file in (cache_file(dispatcher), *getattr(cache_file(dispatcher), "filled", ())):
+        with contextlib.suppress(Exception):  # another version of numba, or a damaged index
+            if any(key[1] == processor for key in file._load_index()):
+                return True
+    return False
 
 
-def _adapt_cache(cache: Any, stamp: tuple[tuple[str, float, int], ...]) -> None:
-    """Let the cache of an entry point depend on several files, load faster, and never raise an error."""
-    file = cache._cache_file
-    if not hasattr(file, "_source_stamp"):
-        raise AttributeError("_source_stamp")
-    # numba itself only checks the file of the function.
-    file._source_stamp = stamp
-    file.save = functools.partial(_save_to_file, file)
-    file._load_data = functools.partial(_load_data, file)
-    cache.load_overload = functools.partial(_load_or_announce, cache)
+def _adapt_cache(cache: Any, stamp: tuple[tuple[str, int, int], ...], filled: list[Any]) -> None:
+    """Let the cache of an entry point depend on several files, load faster, and never raise an error.
+
+    What it does not have is loaded from other caches, which are filled.
+    """
+    for adapted in (cache, *filled):
+        file = adapted._cache_file
+        if not hasattr(file, "_source_stamp"):
+            raise AttributeError("_source_stamp")
+        # numba itself only checks the file of the function.
+        file._source_stamp = stamp
+        file.save = functools.partial(_save_to_file, file)
+        file._load_data = functools.partial(_load_data, file)
+    cache._cache_file.filled = [other._cache_file for other in filled]
+    cache.load_overload = functools.partial(_load_or_announce, (cache, *filled))
     cache.save_overload = functools.partial(_save_overload, cache)
 
 
-def _load_or_announce(cache: Any, signature: Any, target: Any) -> Any:
-    """Load machine code from the cache; None, which makes numba compile, if it cannot be read."""
-    machine_code = _load_overload(cache, signature, target)
-    if machine_code is None:
-        _announce()
-    return machine_code
+def _load_or_announce(caches: tuple[Any, ...], signature: Any, target: Any) -> Any:
+    """Load machine code from one of the caches; None, which makes numba compile, if none of them has it."""
+    for cache in caches:
+        machine_code = _load_overload(cache, signature, target)
+        if machine_code is not None:
+            return machine_code
+    _announce()
+    return None
 
 
 def _load_overload(cache: Any, signature: Any, target: Any) -> Any:
@@ -236,6 +260,10 @@ def _save_overload(cache: Any, signature: Any, machine_code: Any) -> None:
             return
         with contextlib.suppress(Exception):
             cache.flush()
+
+
+def _save_nothing(signature: Any, machine_code: Any) -> None:
+    """Save nothing in a cache that cannot be written."""
 
 
 def _save_to_file(file: Any, key: Any, data: Any) -> None:
@@ -298,13 +326,20 @@ def _recorded(name: str, function: Callable[_Arguments, _Result]) -> Callable[_A
 
 
 @functools.cache
-def _source_stamp(module: str) -> tuple[tuple[str, float, int], ...]:
-    """Return the state of a module of this folder, and of those that it imports from this folder."""
-    names, todo = set[str](), [module.rpartition(".")[2]]
+def _source_stamp(module: str) -> tuple[tuple[str, int, int], ...]:
+    """Return checksum and size of a module of this folder, and of those that it imports from this folder.
+
+    Not the times of the files: an image of a container may have others than the folder that it was made of.
+    """
+    sources, todo = dict[str, str](), [module.rpartition(".")[2]]
     while todo:
         name = todo.pop()
-        if name not in names:
-            names.add(name)
-            todo += _IMPORT.findall((_FOLDER / f"{name}.py").read_text(encoding="utf-8"))
-    files = [(_FOLDER / f"{name}.py").stat() for name in sorted(names)]
-    return tuple((name, file.st_mtime, file.st_size) for name, file in zip(sorted(names), files, strict=True))
+        if name not in sources:
+            sources[name] = _source(name)
+            todo += _IMPORT.findall(sources[name])
+    return tuple((name, zlib.crc32(text.encode()), len(text)) for name, text in sorted(sources.items()))
+
+
+@functools.cache
+def _source(module: str) -> str:
+    return (_FOLDER / f"{module}.py").read_text(encoding="utf-8")
