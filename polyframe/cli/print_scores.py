@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.cli.printed_tables import aligned, printable
+from polyframe.cli.printed_tables import aligned, printable, shortened_lines
 from polyframe.core.plurals import counted
 
 #: Most volunteers that are listed, the worst first.
@@ -51,7 +51,7 @@ def score_lines(table: pl.DataFrame) -> list[str]:
         lines.append(
             f"and {counted(volunteers.height - _MOST_LISTED, 'more volunteer')}; -o saves all of them"
         )
-    return lines
+    return lines + shortened_lines(names, "--json")
 
 
 def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from polyframe.cli.printed_tables import aligned, printable
+from polyframe.cli.printed_tables import aligned, printable, shortened_lines
 from polyframe.core.estimation import ESTIMATED_SIZES, TARGET_IOU, additional_classifications
 from polyframe.core.plurals import agreeing, counted
 
@@ -59,7 +59,9 @@ def volunteers_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
     """
     if not table.height:
         return ["no volunteer is known by name"]
-    return _lines(table, limit, _OF_VOLUNTEERS, "volunteer")
+    lines = _lines(table, limit, _OF_VOLUNTEERS, "volunteer")
+    shown = table["volunteer"].head(_MOST_SHOWN if limit is None else limit)
+    return lines + shortened_lines(shown, "--json")
 
 
 def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:

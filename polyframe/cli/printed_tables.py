@@ -1,6 +1,6 @@
 """Print tables in columns, and save them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,8 @@ from polyframe.core.tables import TABLES
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 
 _LONGEST_NAME: Final = 30
+#: Sessions of visitors with the same name differ in the last characters.
+_END_OF_NAME: Final = 9
 
 
 def aligned(columns: Sequence[Sequence[str]], *, left: int = 0) -> list[str]:
@@ -37,9 +39,25 @@ def aligned(columns: Sequence[Sequence[str]], *, left: int = 0) -> list[str]:
 
 
 def printable(name: str) -> str:
-    """Return a name that fits a column: shortened, without line breaks."""
+    """Return a name that fits a column: shortened in the middle, without line breaks."""
     name = "".join(character if character.isprintable() else "?" for character in name)
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 3 - _END_OF_NAME]}...{name[-_END_OF_NAME:]}"
+
+
+def shortened_lines(names: Iterable[str | None], whole: str) -> list[str]:
+    """Return a line that says where whole names are if some are shortened, otherwise none.
+
+    Parameters
+    ----------
+    names : iterable of str or None
+        The names that are shown.
+    whole : str
+        The option that gives them whole, such as `--json`.
+    """
+    is_any = any(name is not None and len(name) > _LONGEST_NAME for name in names)
+    return [f"long names are shortened; {whole} gives them whole"] if is_any else []
 
 
 def check_table_format(path: Path, output: Path | None = None) -> str:

@@ -138,7 +138,7 @@ def check_can_exclude(settings: Settings) -> None:
     if settings.volunteers == "drop" and settings.exclude_volunteers:
         raise UsageError(
             "exclude_volunteers: volunteers is drop, and without names nobody can be excluded; "
-            "use --volunteers hash"
+            "extract the marks with --volunteers hash"
         )
 
 

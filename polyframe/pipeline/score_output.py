@@ -117,7 +117,8 @@ def score_output(
         if options.table == "marks":
             comparison = _compare_marks(tables, classifications, expert, settings, options.min_iou)
             return score_table(comparison, "marks")
-        check_gold_apart(str(output), classifications, expert, settings)
+        how_to_exclude = f"`polyframe reduce {output} --gold-standard exclude`"
+        check_gold_apart(str(output), classifications, expert, settings, how_to_exclude)
         if options.level is None:
             clusters, scored = _reductions(tables, subjects, settings)
         else:

@@ -78,7 +78,7 @@ def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
     -------
     polars.DataFrame
         The table `subjects`: those that need the most additional classifications first, and those for which
-        that is not known, since no cluster has three marks, last. Of equal ones, that with the least
+        that is not known, since no cluster has 3 to 500 marks, last. Of equal ones, that with the least
         `expected_iou_min` comes first, then that with the least `consensus_min`, then that with the most
         outliers.
 

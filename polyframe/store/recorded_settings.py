@@ -78,7 +78,8 @@ def check_volunteers_known(settings: Settings, output: object) -> None:
     if settings.volunteers == "drop" and settings.filter != "all":
         raise UsageError(
             f"{output}: has no volunteers, so it is not known who classified a subject again; "
-            "use --filter all, or `polyframe run` from the export"
+            f"count all of them with `polyframe reduce {output} --filter all`, or extract the marks with "
+            "--volunteers hash"
         )
 
 

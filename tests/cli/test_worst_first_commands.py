@@ -99,8 +99,25 @@ def test_names_for_a_terminal() -> None:
     row = dict.fromkeys(VOLUNTEERS.schema, 1) | {"volunteer": "a\nb" + 40 * "c", "user_name": "x"}
     table = VOLUNTEERS.conform(pl.DataFrame([row]))
     lines = volunteers_lines(table, None)
-    assert len(lines) == 3
-    assert lines[2].startswith(f"a?b{24 * 'c'}...  ")
+    assert len(lines) == 4
+    assert lines[2].startswith(f"a?b{15 * 'c'}...{9 * 'c'}  ")
+    assert lines[3] == "long names are shortened; --json gives them whole"
+    assert len(volunteers_lines(table, 0)) == 3
+
+
+def test_sessions_of_a_visitor_are_told_apart() -> None:
+    """Their names only differ at the end."""
+    visitor = f"not-logged-in-{20 * '7'}"
+    rows = [
+        dict.fromkeys(VOLUNTEERS.schema, 1) | {"volunteer": f"{visitor}/{session}", "user_name": visitor}
+        for session in (64 * "a", 63 * "a" + "b")
+    ]
+    lines = volunteers_lines(VOLUNTEERS.conform(pl.DataFrame(rows)), None)
+    names = [line.split()[0] for line in lines[2:4]]
+    assert names == ["not-logged-in-7777...aaaaaaaaa", "not-logged-in-7777...aaaaaaaab"]
+    short = volunteers_lines(VOLUNTEERS.conform(pl.DataFrame([rows[0] | {"volunteer": 30 * "x"}])), None)
+    assert short[2].startswith(f"{30 * 'x'}  ")
+    assert len(short) == 3
 
 
 def test_no_rows() -> None:

@@ -1,5 +1,6 @@
 """Scores against an expert: worked out by hand, the same from each kind of file, and a naive comparison."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,7 +166,9 @@ def test_excluded_gold_standards_may_judge(tmp_path: Path) -> None:
     out = tmp_path / "out"
     pf.run(export, out, jobs=1, engine="shapely")
     pf.run(write_rows(tmp_path / "v.csv", volunteer_rows()), tmp_path / "apart", jobs=1, engine="shapely")
-    with pytest.raises(pf.PolyframeError, match=r"polyframe reduce OUT --gold-standard exclude"):
+    with pytest.raises(
+        pf.PolyframeError, match=rf"`polyframe reduce {re.escape(str(out))} --gold-standard exclude`"
+    ):
         pf.score(out, "gold_standard", say=lambda _: None)
     pf.reduce(out, output=out, gold_standard="exclude", engine="shapely")
     gold = write_rows(tmp_path / "expert.csv", expert_rows())

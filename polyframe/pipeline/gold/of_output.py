@@ -70,7 +70,7 @@ def gold_for_output(tables: OutputTables, settings: Settings, gold: GoldSource, 
     read = gold_of_output(tables, settings, gold, say)
     columns = ["subject_id", "classification_id", *EXCLUSION_COLUMNS]
     classifications = rows_of_subjects(tables, "classifications", read.outlines.subjects.to_list(), columns)
-    check_gold_apart(str(tables.path), classifications, read, settings)
+    check_gold_apart(str(tables.path), classifications, read, settings, "--gold-standard exclude")
     return read
 
 
@@ -89,7 +89,7 @@ def gold_for_frames(
     marked = Extraction(classifications, extractions, REJECTS.empty())
     read = read_gold(gold, project, settings, lambda: gold_rows(marked), say)
     _describe(read, project, say)
-    check_gold_apart("the marks", classifications, read, settings)
+    check_gold_apart("the marks", classifications, read, settings, "gold_standard='exclude'")
     return read
 
 
@@ -111,7 +111,9 @@ def rows_of_subjects(
     return pl.concat(part[table].filter(wanted) for part in tables.partitions(subjects, **{table: columns}))
 
 
-def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, settings: Settings) -> None:
+def check_gold_apart(
+    name: str, classifications: pl.DataFrame, gold: ReadGold, settings: Settings, how_to_exclude: str
+) -> None:
     """Check that no classification of the expert took part in the clusters that it is to judge.
 
     Parameters
@@ -123,6 +125,8 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
     gold : ReadGold
     settings : Settings
         With which the clusters were made.
+    how_to_exclude : str
+        The command or argument with which clusters are made without gold standards, for the message.
 
     Raises
     ------
@@ -135,7 +139,7 @@ def check_gold_apart(name: str, classifications: pl.DataFrame, gold: ReadGold, s
         return
     is_marked = own["gold_standard"].fill_null(value=False)
     way = (
-        "exclude them from the clusters: `polyframe reduce OUT --gold-standard exclude`"
+        f"exclude them from the clusters: {how_to_exclude}"
         if is_marked.all()
         else "make the clusters from an export without them, and keep them in a file of their own for --gold"
     )
