@@ -121,15 +121,15 @@ def compare(population: Population, size: int, seed: int) -> pl.DataFrame:
 def summarize(rows: pl.DataFrame) -> list[str]:
     """Return a table by number of marks; standard errors are those of means over objects."""
     lines = [
-        "| marks | clusters | predicted IoU | true IoU | area within the interval |",
-        "|--:|--:|--:|--:|--:|",
+        "| marks | clusters | estimated IoU | true IoU | difference | true area within the interval |",
+        "|--:|--:|--:|--:|--:|--:|",
     ]
     for (size,), group in rows.sort("n").group_by("n", maintain_order=True):
         difference = group.group_by("object").agg((pl.col("predicted") - pl.col("true")).mean())["predicted"]
         error = float(difference.std() or 0) / len(difference) ** 0.5
         lines.append(
-            f"| {size} | {group.height} | {group['predicted'].mean():.3f} | {group['true'].mean():.3f} "
-            f"(difference ± {error:.3f}) | {group['is_covered'].mean():.0%} |"
+            f"| {size} | {group.height:,} | {group['predicted'].mean():.3f} | {group['true'].mean():.3f} "
+            f"| {difference.mean():+.4f} ± {error:.4f} | {group['is_covered'].mean():.0%} |"
         )
     return lines
 
