@@ -90,11 +90,11 @@ precompile.sample_calls({set(purposes)!r})
 numba_jit.record_calls(None)
 numba_jit.compile_loops()
 numba_jit.load_all()
-assert numba_jit.entry_points.keys() == PURPOSES.keys()
+print(sorted(numba_jit.entry_points.keys() ^ PURPOSES.keys()))
 print(sorted(reached ^ {{name for name in PURPOSES if serves(name, {set(purposes)!r})}}))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    assert done.stdout == "[]\n[]\n"
 
 
 def test_nothing_is_started_if_everything_is_cached(monkeypatch: pytest.MonkeyPatch) -> None:
