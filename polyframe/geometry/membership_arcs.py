@@ -61,6 +61,8 @@ OF_BOX = 1e-5
 #: many events, about 200 bytes each, if the outlines of two marks cross so often.
 _MOST_MARKS, _PART_EVENTS, _CROSSINGS = 300, 1 << 19, 16
 
+_WORD_BITS = WORD.bit_length() - 1
+
 #: Words of sets in memory at the same time, about 50 bytes each.
 _BLOCK_WORDS = 1 << 20
 
@@ -275,26 +277,23 @@ def _cut_rings(
     # At the same point by the other segment, so that the order does not depend on how they were found.
     order = order_in_groups(crossings.segment, (crossings.other, crossings.along), crossings.along)
     segment = crossings.segment[order] - low
-    toggled = place[rings.mark[rings.ring[crossings.other[order]]]]
+    toggled = place[rings.mark][rings.ring][crossings.other[order]]
     # The points of each ring: each vertex, then the events on the segment that it begins.
     events = np.bincount(segment, minlength=high - low)
     at = offsets_of(events + 1)
-    is_event = np.ones(at[-1], dtype=np.bool_)
-    is_event[at[:-1]] = False
+    at_event = np.arange(1, len(segment) + 1) + segment
     middle = origin[cluster[rings.mark[rings.ring[low:high]]]]
     x, y = np.empty(at[-1]), np.empty(at[-1])
     x[at[:-1]], y[at[:-1]] = rings.ax[low:high] - middle[:, 0], rings.ay[low:high] - middle[:, 1]
-    x[is_event], y[is_event] = crossings.x[order], crossings.y[order]
+    x[at_event], y[at_event] = crossings.x[order], crossings.y[order]
     bounds = at[rings.first[part[0] : part[1] + 1] - low]
-    after = np.arange(1, len(x) + 1)
-    after[bounds[1:] - 1] = bounds[:-1]
-    swept = (x * y[after] - x[after] * y) / 2
+    swept = (x * _next_in_ring(y, bounds) - _next_in_ring(x, bounds) * y) / 2
 
-    begins = is_event.copy()
-    begins[bounds[:-1]] = True
+    begins = np.zeros(len(x), dtype=np.bool_)
+    begins[at_event] = begins[bounds[:-1]] = True
     starts = np.flatnonzero(begins)
     entered = np.full(len(x), -1, dtype=np.int64)
-    entered[is_event] = toggled
+    entered[at_event] = toggled
     of_point = np.repeat(ring, events + 1)
     areas = np.add.reduceat(swept, starts) if len(starts) else np.empty(0)
 
@@ -305,6 +304,14 @@ def _cut_rings(
     return _Arcs(
         of_point[starts], areas, entered[starts], np.searchsorted(starts, bounds), np.asarray(state == 1)
     )
+
+
+def _next_in_ring(values: Floats, bounds: Ints) -> Floats:
+    """Return the value of the next point of each ring; after the last one comes the first one."""
+    following = np.empty_like(values)
+    following[:-1] = values[1:]
+    following[bounds[1:] - 1] = values[bounds[:-1]]
+    return following
 
 
 def _states_at_begins(
@@ -323,8 +330,11 @@ def _states_at_begins(
             break
         last[key] = segment  # of several values, the last one remains
         on_last = last[key] == segment
-        net = np.bincount(key[on_last], weights=change[on_last], minlength=len(state))
+        of_last = key[on_last]
+        net = np.bincount(of_last, weights=change[on_last], minlength=len(state))
         state[net > 0], state[net < 0] = 1, 0
+        if np.all(net[of_last] != 0):
+            break
         rest = np.flatnonzero(~on_last & (state[key] < 0))
         key, segment, change = key[rest], segment[rest], change[rest]
     return state.reshape(shape)
@@ -365,13 +375,13 @@ def _sets_of(arcs: _Arcs, mark: Ints, low: int, high: int) -> tuple[Floats, Word
     ring, toggled = arcs.ring[part], arcs.toggled[part]
     begins = arcs.first[low:high] - arcs.first[low]
     words = pack_sets(arcs.inside[low:high])
-    word, bit = toggled // WORD, np.uint64(1) << (toggled % WORD).astype(np.uint64)
+    bit = np.uint64(1) << (toggled & WORD - 1).astype(np.uint64)
     right = np.empty((len(ring), words.shape[1]), dtype=np.uint64)
     for k in range(words.shape[1]):
-        changes = np.bitwise_xor.accumulate(np.where(word == k, bit, np.uint64(0)))
+        changes = np.bitwise_xor.accumulate(np.where(toggled >> _WORD_BITS == k, bit, np.uint64(0)))
         right[:, k] = changes ^ (changes[begins] ^ words[:, k])[ring - low]
     own = mark[ring]
     left = right.copy()
-    left[np.arange(len(own)), own // WORD] |= np.uint64(1) << (own % WORD).astype(np.uint64)
+    left[np.arange(len(own)), own >> _WORD_BITS] |= np.uint64(1) << (own & WORD - 1).astype(np.uint64)
     areas = arcs.areas[part]
     return np.concatenate([areas, -areas]), np.concatenate([left, right]), np.concatenate([ring, ring])

@@ -56,7 +56,9 @@ class MembershipBlock:
 
     def counts(self) -> Ints:
         """Return the number of marks in each set."""
-        counts: Ints = np.bitwise_count(self.bits).sum(axis=1, dtype=np.int64)
+        counts: Ints = np.bitwise_count(self.bits[:, 0]).astype(np.int64)
+        for word in range(1, self.bits.shape[1]):
+            counts += np.bitwise_count(self.bits[:, word])
         return counts
 
     def contains(self, marks: Ints) -> Flags:
@@ -70,8 +72,9 @@ class MembershipBlock:
         """
         possible = (marks >= 0) & (marks < WORD * self.bits.shape[1])
         mark = np.where(possible, marks, 0)
-        words = self.bits[np.arange(len(mark)), mark // WORD]
-        return np.asarray(possible & ((words >> (mark % WORD).astype(np.uint64)) & np.uint64(1) == 1))
+        several = self.bits.shape[1] > 1
+        words = self.bits[np.arange(len(mark)), mark // WORD] if several else self.bits[:, 0]
+        return possible & ((words >> (mark % WORD).astype(np.uint64)) & np.uint64(1)).astype(np.bool_)
 
 
 def words_for(marks: int) -> int:

@@ -222,9 +222,10 @@ class ResampledAreas:
 
 def _packed(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a byte for each 8 flags along axis 1; `numpy.packbits` is much slower along this axis."""
-    packed: NDArray[np.uint8] = flags[:, 0].copy()
-    for bit in range(1, _GROUP):
-        packed |= flags[:, bit] << np.uint8(bit)
+    packed: NDArray[np.uint8] = flags[:, _GROUP - 1].copy()
+    for bit in range(_GROUP - 1)[::-1]:
+        packed += packed
+        packed |= flags[:, bit]
     return packed
 
 
