@@ -14,6 +14,7 @@ import polars as pl
 
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import Distances, GroupedMarks, distances_between, member_pairs
+from polyframe.consensus.volunteers import person
 from polyframe.core.arrays import Floats, Ints
 from polyframe.core.estimation import MOST_MARKS
 from polyframe.core.plurals import agreeing, counted
@@ -129,8 +130,7 @@ def _people(marks: GroupedMarks, *, are_known: bool) -> Ints:
     classification = np.unique(marks.classification, return_inverse=True)[1]
     if not are_known:
         return classification
-    known = marks.keys["volunteer"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
-    return np.where(known > 0, known, -1 - classification)
+    return marks.keys.select(person(pl.lit(pl.Series(classification)))).to_series().to_numpy()
 
 
 def _figures_of(

@@ -38,8 +38,16 @@ def people_of(classifications: pl.DataFrame) -> pl.DataFrame:
         0, for each classification without a known volunteer.
     """
     once = classifications.unique(CLASSIFICATION_KEYS, keep="first", maintain_order=True)
-    known = pl.col("volunteer").rank("dense").cast(pl.Int64)
-    return once.with_columns(pl.coalesce(known, -1 - pl.int_range(pl.len())).alias("person"))
+    return once.with_columns(person(pl.int_range(pl.len())).alias("person"))
+
+
+def person(classification: pl.Expr) -> pl.Expr:
+    """Return who made each classification, as a number, from the column `volunteer`.
+
+    `classification` is the number of the classification, from 0. Without a known volunteer, each counts as
+    another person, with a number below 0.
+    """
+    return pl.coalesce(pl.col("volunteer").rank("dense").cast(pl.Int64), -1 - classification)
 
 
 def volunteer_sums(classifications: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:

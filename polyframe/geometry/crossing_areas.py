@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.distances import shapely_intersection_areas
-from polyframe.geometry.exact_sides import Sides, sides_of_lines
+from polyframe.geometry.exact_sides import Sides, is_left, sides_of_lines
 from polyframe.geometry.segment_pairs import overlapping_boxes
 
 #: Polygons are divided into parts of so many vertices, and pairs are processed by the parts of both.
@@ -312,8 +312,8 @@ def _add_crossings(
     cx, cy, dx, dy = x[other], y[other], x[other + 1], y[other + 1]
     c_side, d_side = sides_of_lines(ax, ay, bx, by, cx, cy), sides_of_lines(ax, ay, bx, by, dx, dy)
     # The shift of B moves c and d to the right and up.
-    c_left = _is_left(c_side.side, ay - by, bx - ax)
-    separates = (c_left != _is_left(d_side.side, ay - by, bx - ax)) | c_side.uncertain | d_side.uncertain
+    c_left = is_left(c_side.side, ay - by, bx - ax)
+    separates = (c_left != is_left(d_side.side, ay - by, bx - ax)) | c_side.uncertain | d_side.uncertain
     across = np.flatnonzero(separates | _meets_line(c_side, d_side) if with_touches else separates)
     edge, other, separates = edge[across], other[across], separates[across]
     one, two = owner[edge], owner[other]
@@ -324,8 +324,8 @@ def _add_crossings(
     cx, cy, dx, dy = cx[across], cy[across], dx[across], dy[across]
     a_side, b_side = sides_of_lines(cx, cy, dx, dy, ax, ay), sides_of_lines(cx, cy, dx, dy, bx, by)
     # Seen from B, a and b move to the left and down.
-    b_left = _is_left(b_side.side, dy - cy, cx - dx)
-    crosses = separates & (_is_left(a_side.side, dy - cy, cx - dx) != b_left)
+    b_left = is_left(b_side.side, dy - cy, cx - dx)
+    crosses = separates & (is_left(a_side.side, dy - cy, cx - dx) != b_left)
     uncertain |= a_side.uncertain | b_side.uncertain
     chosen = sums.keys[pair] == key
     sums.uncertain[pair[chosen & uncertain & separates]] = True
@@ -355,12 +355,3 @@ def _meets_line(begin: Sides, end: Sides) -> Flags:
     """Return which edges meet a line, perhaps, by the sides that their ends are on."""
     meets = (np.minimum(begin.side, end.side) <= 0) & (np.maximum(begin.side, end.side) >= 0)
     return np.asarray(meets | begin.uncertain | end.uncertain)
-
-
-def _is_left(side: Floats, by_x: Floats, by_y: Floats) -> Flags:
-    """Return whether points are on the left, also those on the line, which move infinitesimally.
-
-    A move along x changes the side by a positive multiple of `by_x`; if that is 0, one along y by `by_y`.
-    """
-    moved = np.where(by_x == 0, by_y, by_x)
-    return np.where(side == 0, moved, side) > 0

@@ -54,6 +54,13 @@ def first_copies(polygons: NDArray[Any], cluster: Ints) -> Ints:
     return first
 
 
+def have_many_copies(polygons: NDArray[Any], cluster: Ints, count: int) -> Flags:
+    """Return which of `count` clusters contain many copies of outlines, as `first_copies` finds them."""
+    result = np.zeros(count, dtype=np.bool_)
+    result[cluster[first_copies(polygons, cluster) != np.arange(len(polygons))]] = True
+    return result
+
+
 def keep_two_copies(polygons: NDArray[Any], offsets: Ints) -> tuple[NDArray[Any], Ints]:
     """Drop all but two copies of outlines that a cluster contains many times.
 

@@ -96,6 +96,15 @@ def accurate_sides(ax: Floats, ay: Floats, bx: Floats, by: Floats, x: Floats, y:
     return side
 
 
+def is_left(side: Floats, by_x: Floats, by_y: Floats) -> Flags:
+    """Return whether points are on the left, also those on the line, which move infinitesimally.
+
+    A move along x changes the side by a positive multiple of `by_x`; if that is 0, one along y by `by_y`.
+    """
+    moved = np.where(by_x == 0, by_y, by_x)
+    return np.where(side == 0, moved, side) > 0
+
+
 def _known_product(a: Floats, b: Floats, lost_a: Floats, lost_b: Floats, product_: Floats) -> Flags:
     """Return whether a product of differences is exact, with its rounding error. Zero differences are."""
     exact = (lost_a == 0) & (lost_b == 0) & (np.abs(product_) > _UNDERFLOW)

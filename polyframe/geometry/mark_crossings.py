@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.crossing_areas import anticlockwise_rings
-from polyframe.geometry.exact_sides import accurate_sides
+from polyframe.geometry.exact_sides import accurate_sides, is_left
 from polyframe.geometry.segment_pairs import overlapping_boxes
 
 #: If the area of a ring is a smaller fraction of its box, rounding hides which way it runs. The repair of
@@ -242,14 +242,14 @@ def _cross_pairs(
     cx, cy, dx, dy = rings.ax[t], rings.ay[t], rings.bx[t], rings.by[t]
     c_side, d_side = accurate_sides(ax, ay, bx, by, cx, cy), accurate_sides(ax, ay, bx, by, dx, dy)
     # Seen from the first mark, c and d move to the right and up.
-    c_left = _is_left(c_side, ay - by, bx - ax)
-    across = np.flatnonzero(c_left != _is_left(d_side, ay - by, bx - ax))
+    c_left = is_left(c_side, ay - by, bx - ax)
+    across = np.flatnonzero(c_left != is_left(d_side, ay - by, bx - ax))
     s, t, c_side, d_side = s[across], t[across], c_side[across], d_side[across]
     ax, ay, bx, by, cx, cy, dx, dy = (values[across] for values in (ax, ay, bx, by, cx, cy, dx, dy))
     a_side, b_side = accurate_sides(cx, cy, dx, dy, ax, ay), accurate_sides(cx, cy, dx, dy, bx, by)
     # Seen from the second mark, a and b move to the left and down.
-    b_left = _is_left(b_side, dy - cy, cx - dx)
-    crossed = np.flatnonzero(_is_left(a_side, dy - cy, cx - dx) != b_left)
+    b_left = is_left(b_side, dy - cy, cx - dx)
+    crossed = np.flatnonzero(is_left(a_side, dy - cy, cx - dx) != b_left)
     s, t, enters = s[crossed], t[crossed], b_left[crossed]
     ax, ay, bx, by, cx, cy, dx, dy = (values[crossed] for values in (ax, ay, bx, by, cx, cy, dx, dy))
     a_side, b_side, c_side, d_side = (values[crossed] for values in (a_side, b_side, c_side, d_side))
@@ -281,15 +281,6 @@ def _share(begin: Floats, end: Floats) -> Floats:
     return np.clip(np.divide(begin, whole, out=np.zeros_like(begin), where=whole != 0), 0.0, 1.0)
 
 
-def _is_left(side: Floats, by_x: Floats, by_y: Floats) -> Flags:
-    """Return whether points are on the left, also those on the line, which move infinitesimally.
-
-    A move along x changes the side by a positive multiple of `by_x`; if that is 0, one along y by `by_y`.
-    """
-    moved = np.where(by_x == 0, by_y, by_x)
-    return np.where(side == 0, moved, side) > 0
-
-
 def begins_inside(rings: DirectedRings, ring: Ints, other: Ints) -> Flags:
     """Return whether the first vertex of a ring is inside another mark, for pairs.
 
@@ -315,7 +306,7 @@ def begins_inside(rings: DirectedRings, ring: Ints, other: Ints) -> Flags:
         pair, edge, upward = pair[crossed], edge[crossed], ends_above[crossed]
         ax, ay, bx, by = rings.ax[edge], rings.ay[edge], rings.bx[edge], rings.by[edge]
         sign = np.where(is_later[pair], 1.0, -1.0)
-        on_left = _is_left(
+        on_left = is_left(
             accurate_sides(ax, ay, bx, by, px[pair], py[pair]), sign * (ay - by), sign * (bx - ax)
         )
         # A ray to the right crosses edges that go up if the vertex is on their left, and down on their right.

@@ -74,7 +74,7 @@ class MembershipBlock:
         mark = np.where(possible, marks, 0)
         several = self.bits.shape[1] > 1
         words = self.bits[np.arange(len(mark)), mark // WORD] if several else self.bits[:, 0]
-        return possible & ((words >> (mark % WORD).astype(np.uint64)) & np.uint64(1)).astype(np.bool_)
+        return np.asarray(possible & ((words >> (mark % WORD).astype(np.uint64)) & np.uint64(1) == 1))
 
 
 def words_for(marks: int) -> int:

@@ -15,7 +15,7 @@ from stacks import FRAME, TRIANGLE, as_array, together
 
 from polyframe.geometry import duplicate_outlines, exact_contours
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
-from polyframe.geometry.duplicate_outlines import first_copies, keep_two_copies
+from polyframe.geometry.duplicate_outlines import first_copies, have_many_copies, keep_two_copies
 from polyframe.geometry.engines import engine_named
 from polyframe.geometry.exact_contours import cluster_contours
 
@@ -38,6 +38,8 @@ def test_first_copies(monkeypatch):
     assert first_copies(marks, cluster).tolist() == [0, 0, 0, 3, 4, 5, 6]
     assert first_copies(marks, np.zeros(7, dtype=np.int64)).tolist() == [0, 0, 0, 3, 0, 0, 3]
     assert first_copies(marks[:0], cluster[:0]).tolist() == []
+    assert have_many_copies(marks, cluster, 7).tolist() == [False] * 3 + [True] + [False] * 3
+    assert have_many_copies(marks[:0], cluster[:0], 2).tolist() == [False, False]
 
 
 def test_two_copies_remain(monkeypatch):

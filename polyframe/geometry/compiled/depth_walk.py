@@ -39,7 +39,7 @@ from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, sel
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.rings import Rings, write_curves
 from polyframe.geometry.compiled.weighted_level import trace_weighted_level
-from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
+from polyframe.geometry.duplicate_outlines import have_many_copies
 from polyframe.geometry.level_rings import LevelRings, concatenate_clusters, with_valid_rings
 from polyframe.geometry.level_selection import evenly_spaced_levels
 from polyframe.geometry.polygon_parts import flat_rings
@@ -131,10 +131,7 @@ def walk_contours(
         twice = None if twice is None else np.where(twice < 0, -1, place[twice])
     coordinates, rings, ring_starts = flat_rings(polygons)
     marks = starts[1:] - starts[:-1]
-    walkable = np.ones(len(marks), dtype=np.bool_)
-    if marks.max(initial=0) > MANY_DUPLICATES:
-        owner = np.repeat(np.arange(len(marks)), marks)
-        walkable[owner[first_copies(polygons, owner) != np.arange(len(polygons))]] = False
+    walkable = ~have_many_copies(polygons, np.repeat(np.arange(len(marks)), marks), len(marks))
     vertices = np.diff(rings[ring_starts[starts]])
     bounds = cut_by_work(vertices * marks, _BLOCK)
     walked = []

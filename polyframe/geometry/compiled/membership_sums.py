@@ -31,7 +31,7 @@ from polyframe.geometry.compiled.event_order import sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.windings import crosses_ray
-from polyframe.geometry.duplicate_outlines import MANY_DUPLICATES, first_copies
+from polyframe.geometry.duplicate_outlines import have_many_copies
 from polyframe.geometry.membership_arcs import OF_BOX, cluster_memberships
 from polyframe.geometry.memberships import WORD, MembershipBlock, drop_rounding_errors, words_for
 from polyframe.geometry.polygon_parts import flat_rings
@@ -98,10 +98,8 @@ def _usable(polygons: NDArray[Any], offsets: Ints) -> Flags:
     usable = np.ones(len(offsets) - 1, dtype=np.bool_)
     is_other = shapely.get_type_id(polygons) != shapely.GeometryType.POLYGON
     usable[owner[is_other | shapely.is_empty(polygons)]] = False
-    if np.diff(offsets).max(initial=0) > MANY_DUPLICATES:
-        some = np.flatnonzero(usable[owner])
-        copies = first_copies(polygons[some], owner[some]) != np.arange(len(some))
-        usable[owner[some[copies]]] = False
+    some = np.flatnonzero(usable[owner])
+    usable &= ~have_many_copies(polygons[some], owner[some], len(usable))
     return usable
 
 
