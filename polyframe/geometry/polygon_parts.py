@@ -115,7 +115,8 @@ def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
     """Return polygons whose outlines do not touch or cross themselves by rounding.
 
     If a polygon has a neck or a gap that is thinner than the rounding of coordinates, its outline crosses
-    itself. Such an outline is buffered by a few rounding steps, outwards or, if that fails, inwards.
+    itself. Such an outline is buffered by a few rounding steps, outwards or, if that fails, inwards. If both
+    fail, the largest part remains, holes filled.
 
     Parameters
     ----------
@@ -125,19 +126,23 @@ def with_valid_outlines(polygons: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of shapely.Polygon, shape (n,)
-        Polygons that are valid, or that this does not make valid, are unchanged.
+        Polygons that are valid, or have no area, are unchanged.
     """
     repaired: NDArray[Any] = polygons.copy()
     for place in np.flatnonzero(~shapely.is_valid(polygons)):
         outline = polygons[place]
-        distance = _BUFFER * np.abs(outline.bounds).max()
+        valid, distance = shapely.make_valid(outline), _BUFFER * np.abs(outline.bounds).max()
         for signed in (distance, -distance):
             with np.errstate(all="ignore"):  # at such distances GEOS divides by lengths of 0
-                other = shapely.buffer(shapely.make_valid(outline), signed, join_style="mitre")
+                other = shapely.buffer(valid, signed, join_style="mitre")
             is_alike = other.geom_type == "Polygon" and not len(other.interiors) and other.is_valid
             if is_alike and abs(other.area - outline.area) <= 2 * distance * outline.length:
                 repaired[place] = shapely.orient_polygons(shapely.normalize(other))
                 break
+        else:
+            (largest,) = fill_holes(largest_parts(np.array([valid], dtype=object)))
+            if not largest.is_empty:
+                repaired[place] = shapely.orient_polygons(shapely.normalize(largest))
     return repaired
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from exact_oracle import Overlay, marks_of
+from near_contacts import near_contacts
 from shapely import box
 from stacks import as_array
 
@@ -13,6 +14,7 @@ pytest.importorskip("numba", reason="the depth walk needs the extra `fast` (numb
 
 from polyframe.geometry.compiled import chosen_levels, level_events
 from polyframe.geometry.compiled.depth_walk import walk_contours
+from polyframe.geometry.compiled.group_crossings import find_group_crossings
 from polyframe.geometry.exact_contours import cluster_contours
 from polyframe.geometry.level_rings import LevelRings
 
@@ -43,6 +45,27 @@ def test_a_hole_without_an_area_is_dropped():
     walked = walk_contours(marks, [0, 2])
     assert walked.verified.tolist() == [True]
     np.testing.assert_allclose(walked.areas, [87, 14], rtol=1e-12)
+
+
+#: Clusters with a contour that crossed itself by a rounding step; three of them also after it was buffered.
+BY_ONE_STEP = [978, 994, 1034, 1382, 1850, 2211, 2453]
+
+
+@pytest.mark.parametrize("seeds", [BY_ONE_STEP, range(3000, 3200)], ids=["invalid before", "others"])
+def test_contours_of_outlines_that_nearly_touch_are_valid(seeds):
+    clusters = [near_contacts(seed) for seed in seeds]
+    marks = as_array([mark for cluster in clusters for mark in cluster])
+    offsets = np.cumsum([0, *map(len, clusters)])
+    expected = walk_contours(marks, offsets)
+    assert np.all(expected.verified)
+    assert np.all(shapely.is_valid(expected.polygons))
+    known = find_group_crossings(marks, offsets), np.arange(len(marks))
+    walked = walk_contours(marks, offsets, known=known)
+    assert np.array_equal(shapely.to_wkb(walked.polygons), shapely.to_wkb(expected.polygons))
+    if seeds is BY_ONE_STEP:
+        for cluster in clusters:
+            levels = walk_contours(as_array(cluster), [0, len(cluster)], None, len(cluster) - 1, enormous=0)
+            assert np.all(shapely.is_valid(levels.polygons))
 
 
 def assert_same_levels_if_enormous(marks, most, monkeypatch):

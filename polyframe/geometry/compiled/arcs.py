@@ -11,15 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.crossing_points import place_crossings
-from polyframe.geometry.compiled.crossings import Crossings
+from polyframe.geometry.compiled.crossing_points import SHARP, place_crossings
+from polyframe.geometry.compiled.crossings import CLOSE_STEPS, Crossings
 from polyframe.geometry.compiled.event_order import find_root, site_of, sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
 from polyframe.geometry.compiled.windings import crosses_ray
-
-#: Points that are at most so many rounding steps apart are close.
-_CLOSE_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,8 @@ class Arcs:
     next_arc : ndarray of int32, shape (e,)
         The arc that continues the level curve.
     is_close : ndarray of bool, shape (v,)
-        Whether different points on a segment are so close that rounding may have moved one past the other.
+        Whether different points on a segment, or an end of another one, are so close that rounding may have
+        moved one past the other.
     sound : ndarray of bool, shape (c,)
         False if a check failed.
     """
@@ -107,8 +105,8 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths |
     )
     sites = len(segment) - n
     points, is_exact = np.empty((sites, 2)), np.zeros(sites, np.bool_)
-    close = np.repeat(_CLOSE_STEPS * np.spacing(outlines.largest), np.diff(outlines.vertex_offsets()))
-    is_close, fractions = np.zeros(len(edges), np.bool_), np.empty((n, 4))
+    close = np.repeat(CLOSE_STEPS * np.spacing(outlines.largest), np.diff(outlines.vertex_offsets()))
+    is_close, fractions = crossings.near.copy(), np.empty((n, 4))
     place_crossings(edges, crossings.segments, points, fractions, is_exact, close, is_close)
     points[n : n + m] = edges[crossings.touches[:, 1], :2]
     points[n + m :] = edges[segment[2 * n + m :], :2]
@@ -203,8 +201,9 @@ def _link(
                 steps += first[r + 1] - first[r]
             elif steps == 0:
                 one, other = site_of(e, crossings), site_of(f, crossings)
-                near = abs(points[one, 0] - points[other, 0]) <= close[s]
-                if near and abs(points[one, 1] - points[other, 1]) <= close[s]:
+                reach = close[s] / SHARP
+                near = abs(points[one, 0] - points[other, 0]) <= reach
+                if near and abs(points[one, 1] - points[other, 1]) <= reach:
                     is_close[s] = is_close[s] or find_root(same, one) != find_root(same, other)
             bends[e] = steps - 1 if f >= first_vertex else steps
             if len(is_chosen) > 0:

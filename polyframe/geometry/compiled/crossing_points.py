@@ -7,6 +7,10 @@ from polyframe.geometry.compiled.predicates import CROSS_ERROR, cross, exact_cro
 #: The place of a crossing is computed exactly if its rounding error could be more than one part in this many.
 NEARLY_PARALLEL = 1e8
 
+#: At crossings with a smaller angle (radians), or between crossings nearer to each other than rounding moves
+#: them, divided by this, rounding may make a contour cross itself.
+SHARP = 1e-5
+
 
 @compiled
 def place_crossings(
@@ -33,11 +37,11 @@ def place_crossings(
     close : ndarray of float64, shape (v,)
         Distances that are close to the ends of each segment.
     has_close : ndarray of bool, shape (v,)
-        Set to True for segments with a crossing that is not at an end but close to it.
+        Set to True for segments with a crossing that is not at an end but close to it, or at a sharp angle.
     """
     for i in range(len(segments) // 2):
         s, t = segments[2 * i], segments[2 * i + 1]
-        along, across, error_along, error_across, px, py, exact = _place(edges, s, t)
+        along, across, error_along, error_across, px, py, exact, is_sharp = _place(edges, s, t)
         fractions[i, 0], fractions[i, 1], fractions[i, 2], fractions[i, 3] = (
             along,
             across,
@@ -49,16 +53,18 @@ def place_crossings(
             continue
         for k in range(2 * i, 2 * i + 2):
             s = segments[k]
+            has_close[s] = has_close[s] or is_sharp
             for end in range(0, 4, 2):
                 if abs(px - edges[s, end]) <= close[s] and abs(py - edges[s, end + 1]) <= close[s]:
                     has_close[s] = True
 
 
 @compiled_inner
-def _place(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool]:
+def _place(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, float, float, bool, bool]:
     """Compute where two segments cross.
 
-    Returns the fractions along both segments, their error bounds, x and y, and whether that is at a vertex.
+    Returns the fractions along both segments, their error bounds, x and y, whether that is at a vertex, and
+    whether the angle is sharp.
     """
     ax, ay, bx, by = edges[s, 0], edges[s, 1], edges[s, 2], edges[s, 3]
     cx, cy, dx, dy = edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3]
@@ -87,7 +93,8 @@ def _place(edges: Floats, s: int, t: int) -> tuple[float, float, float, float, f
         x, y = bx, by
     else:
         at_vertex = False
-    return along, across, error_along, error_across, x, y, at_vertex
+    is_sharp = abs(o3 - o4) <= SHARP * one * other
+    return along, across, error_along, error_across, x, y, at_vertex, is_sharp
 
 
 @compiled_inner

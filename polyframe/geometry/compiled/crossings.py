@@ -29,6 +29,9 @@ _FILTER_ERROR = 1e-14
 
 _Number = TypeVar("_Number", bound=np.generic)
 
+#: Points that are at most so many rounding steps apart are close.
+CLOSE_STEPS = 16
+
 #: What `_find` returns: all done, or an array is full and must grow before the next call.
 _DONE, _MORE_CROSSINGS, _MORE_TOUCHES, _MORE_ENTRIES = range(4)
 
@@ -48,6 +51,9 @@ class Crossings:
         Whether a vertex is on another ring.
     met : ndarray of bool, shape (r,)
         Whether a ring has a crossing or touch.
+    near : ndarray of bool, shape (v,)
+        Whether a segment is so near to an end of one of another ring, or the reverse, that rounding may make
+        them cross. Segments that only touch are not near.
     fractions : ndarray of float64, shape (n, 4)
         How far along both segments a crossing is, and the error bounds of these fractions; only if asked for.
     at_vertex : ndarray of bool, shape (n,)
@@ -58,6 +64,7 @@ class Crossings:
     touches: ShortInts
     touched: Flags
     met: Flags
+    near: Flags
     fractions: Floats = field(default_factory=lambda: np.empty((0, 4)))
     at_vertex: Flags = field(default_factory=lambda: np.empty(0, np.bool_))
 
@@ -67,6 +74,7 @@ class CrossingSearch:
 
     def __init__(self, outlines: Outlines) -> None:
         self.outlines, self.vertices = outlines, outlines.vertex_offsets()
+        self._reach = CLOSE_STEPS * np.spacing(outlines.largest)
         largest = int(np.diff(self.vertices).max(initial=0))
         self._cells = np.empty(int(2 * _CELLS) * largest + 80, np.int32)
         self._entries = np.empty(4 * largest + 64, np.int32)
@@ -77,6 +85,7 @@ class CrossingSearch:
         self._buffers = np.empty(128, np.int32), np.empty((64, 4)), np.empty(64, np.bool_)
         self._touched = np.zeros(len(outlines.edges), np.bool_)
         self._met = np.zeros(len(outlines.mark), np.bool_)
+        self._is_near = np.zeros(len(outlines.edges), np.bool_)
         #: The cluster of the grid, or -1, and its columns and rows.
         self._grid = np.array([-1, 0, 0])
 
@@ -85,7 +94,7 @@ class CrossingSearch:
     ) -> Crossings:
         """Return the crossings and touches of the segments from `low` to `high` - 1 with all segments.
 
-        They are the segments of whole rings. `touched` and `met` are complete for these only.
+        They are the segments of whole rings. `touched`, `met` and `near` are complete for these only.
 
         Parameters
         ----------
@@ -124,6 +133,8 @@ class CrossingSearch:
                 touches,
                 self._touched,
                 self._met,
+                self._reach,
+                self._is_near,
                 state,
             )
             if result == _DONE:
@@ -142,7 +153,9 @@ class CrossingSearch:
             segments, fractions, at_vertex = segments[: 2 * n], fractions[:n], at_vertex[:n]
         else:
             segments = _resized(segments, 2 * n)
-        return Crossings(segments, touches[: state[4]], self._touched, self._met, fractions, at_vertex)
+        return Crossings(
+            segments, touches[: state[4]], self._touched, self._met, self._is_near, fractions, at_vertex
+        )
 
 
 def find_crossings(outlines: Outlines) -> Crossings:
@@ -177,6 +190,8 @@ def _find(
     touches: ShortInts,
     touched: Flags,
     met: Flags,
+    reach: Floats,
+    is_near: Flags,
     state: Ints,
 ) -> int:
     n, m = state[3], state[4]
@@ -215,7 +230,8 @@ def _find(
                 low_x, high_x = min(low_x, min(ax, bx)), max(high_x, max(ax, bx))
                 low_y, high_y = min(low_y, min(ay, by)), max(high_y, max(ay, by))
             extent = (high_x - low_x) + (high_y - low_y)
-            tolerance = _FILTER_ERROR * extent * extent
+            # Up to it, the ends of two segments may also be near.
+            tolerance = max(_FILTER_ERROR * extent, reach[c]) * extent
             others = chosen
             for p in range(max(chosen, state[2]), end):
                 s, begins = entries[p] >> 2, entries[p] & 3
@@ -290,9 +306,17 @@ def _find(
                     if min(cx, dx) > right or max(cx, dx) < left or min(cy, dy) > top or max(cy, dy) < bottom:
                         continue
                     o1, o2 = cross(ax, ay, bx, by, ax, ay, cx, cy), cross(ax, ay, bx, by, ax, ay, dx, dy)
+                    o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
+                    one, other = reach[c] * (abs(wx) + abs(wy)), reach[c] * (abs(vx) + abs(vy))
+                    if (
+                        0.0 < abs(o1) <= one
+                        or 0.0 < abs(o2) <= one
+                        or 0.0 < abs(o3) <= other
+                        or 0.0 < abs(o4) <= other
+                    ):
+                        is_near[s] = is_near[t] = True
                     if (o1 > 0.0 and o2 > 0.0) or (o1 < 0.0 and o2 < 0.0):
                         continue
-                    o3, o4 = cross(cx, cy, dx, dy, cx, cy, ax, ay), cross(cx, cy, dx, dy, cx, cy, bx, by)
                     if (o3 > 0.0 and o4 > 0.0) or (o3 < 0.0 and o4 < 0.0):
                         continue
                     # Every vertex begins one segment, so only the first vertices of segments are tested.

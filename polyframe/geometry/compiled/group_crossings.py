@@ -142,6 +142,8 @@ class GroupCrossings:
     def among(self, outlines: Outlines, members: Ints) -> Crossings | None:
         """Return the crossings of clusters, as `find_crossings` does, in another order.
 
+        `near` is that of the group.
+
         Parameters
         ----------
         outlines : Outlines
@@ -188,7 +190,11 @@ class GroupCrossings:
         touched[_on_vertices(outlines, vertices + shift[self.mark_of[vertices]])] = True
         touched[touches[:, 1]] = True
         met[ring[touches[:, 0]]] = met[ring[touched]] = True
-        return Crossings(chosen, touches, touched, met)
+        near = np.zeros(len(ring), np.bool_)
+        segments = low + np.flatnonzero(self.crossings.near[low:high])
+        segments = segments[cluster_of[self.mark_of[segments]] >= 0]
+        near[segments + shift[self.mark_of[segments]]] = True
+        return Crossings(chosen, touches, touched, met, near)
 
 
 def find_group_crossings(polygons: NDArray[Any], group_offsets: Ints) -> GroupCrossings:

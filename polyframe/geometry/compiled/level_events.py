@@ -44,6 +44,8 @@ class LevelEvents:
         Vertices without an event, or only with one on arcs of other levels, have depth -1.
     is_shared : ndarray of bool, shape (n,)
         Whether a crossing is at a point of several sites.
+    near : ndarray of bool, shape (v,)
+        As in `Crossings`.
     rings : int
         The number of outlines.
     highest : int
@@ -56,6 +58,7 @@ class LevelEvents:
     touches: ShortInts
     depths: KnownDepths
     is_shared: Flags
+    near: Flags
     rings: int
     highest: int
     sound: bool
@@ -68,7 +71,9 @@ class LevelEvents:
         crossings = is_chosen[known.crossings + 1] | is_chosen[known.crossings + 2] | self.is_shared
         met = np.ones(self.rings, np.bool_)  # outlines that meet no other have an event too
         return (
-            Crossings(self.segments[crossings].ravel(), self.touches, known.vertices != _NO_DEPTH, met),
+            Crossings(
+                self.segments[crossings].ravel(), self.touches, known.vertices != _NO_DEPTH, met, self.near
+            ),
             KnownDepths(known.crossings[crossings], known.touches, known.vertices, is_chosen),
         )
 
@@ -139,6 +144,7 @@ def find_level_events(outlines: Outlines, marks: int, levels: Ints) -> LevelEven
         touches,
         KnownDepths(at_crossings, at_touches, vertices, is_chosen),
         is_shared,
+        crossings.near,
         len(outlines.mark),
         int(state[0]),
         bool(state[1] == 0 and state[2] == state[3]),

@@ -117,12 +117,12 @@ def _write(
             site = a // 2 if a < 2 * crossings else a - crossings
             px, py = points[site, 0], points[site, 1]
             low, stop = first[ring[s]], first[ring[s] + 1]
-            # All segments between these two have no event.
-            has_close[k] = has_close[k] or is_close[s] or is_close[segment[end[a]]]
+            has_close[k] = has_close[k] or is_close[segment[end[a]]]
             for _ in range(bends[a] + 1):
                 if n == 0 or buffer[n - 1, 0] != px or buffer[n - 1, 1] != py:
                     buffer[n, 0], buffer[n, 1] = px, py
                     n += 1
+                has_close[k] = has_close[k] or is_close[s]
                 s += 1
                 if s == stop:
                     s = low
