@@ -351,9 +351,9 @@ def test_a_mask_names_the_shapes_without_pixels(tmp_path: Path) -> None:
     labels = {
         name: [cluster for cluster in range(6) if f"cluster {cluster}" in note]
         for note in notes
-        for name in ("cover the centre of no pixel", "are covered by smaller ones")
+        for name in ("covers the centre of no pixel", "is covered by smaller ones")
         if name in note
     }
-    assert labels == {"cover the centre of no pixel": [0], "are covered by smaller ones": [1]}
+    assert labels == {"covers the centre of no pixel": [0], "is covered by smaller ones": [1]}
     lines = [json.loads(line) for line in (tmp_path / "masks" / "labels.jsonl").read_text().splitlines()]
     assert [line["cluster_label"] for line in lines if not line["pixels"]] == [0, 1]
