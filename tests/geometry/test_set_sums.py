@@ -14,7 +14,7 @@ from polyframe.geometry.memberships import MembershipBlock, pack_sets
 @pytest.fixture(autouse=True, params=["compiled", "interpreted"])
 def _loops(request, monkeypatch):
     if request.param == "interpreted":
-        for name in ("_add_resamples", "_add_others"):
+        for name in ("_add_resamples", "_add_others", "_bit_count"):
             loop = getattr(set_sums, name)
             monkeypatch.setattr(set_sums, name, getattr(loop, "py_func", loop))
 

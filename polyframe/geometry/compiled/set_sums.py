@@ -8,7 +8,7 @@ import numpy as np
 
 from polyframe.core.arrays import Floats, Ints, ShortInts
 from polyframe.core.estimation import LEAST_MARKS, RESAMPLES
-from polyframe.geometry.compiled.numba_jit import compiled
+from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.majority import OtherMarks
 from polyframe.geometry.memberships import MembershipBlock, Words
 from polyframe.geometry.stability import ResampledAreas
@@ -18,10 +18,14 @@ _DIGIT = 4
 
 _LEAST_MARKS, _RESAMPLES, _TABLE_ROWS = LEAST_MARKS, RESAMPLES, 1 << _DIGIT
 
-#: Those of SplitMix64, and its shifts; in compiled code, an integer without a sign must not meet another one.
+#: Those of SplitMix64. In compiled code, an unsigned integer that meets a signed one becomes a float.
 _GOLDEN, _FIRST, _SECOND = (
     np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 )
+#: To count bits: the lower halves of all twos, fours and eights, and the lowest bits of all eights.
+_HALVES = tuple(np.uint64(half) for half in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
+_EIGHTS = np.uint64(0x0101010101010101)
+_SHIFTS = tuple(np.uint64(shift) for shift in (1, 2, 4, 56))
 _27, _30, _31, _32 = (np.uint64(shift) for shift in (27, 30, 31, 32))
 
 
@@ -165,13 +169,14 @@ def _add_others(
         c = cluster[k]
         begin, end = offsets[c], offsets[c + 1]
         count = 0
-        for mark in range(begin, end):
-            m = mark - begin
-            inside[mark] = int((bits[k, m >> 6] >> np.uint64(m & 63)) & one)
-            count += inside[mark]
+        for word in range(bits.shape[1]):
+            count += _bit_count(bits[k, word])
         above_half = 2 * count - (end - begin)
         if above_half < -most_own[c]:
             continue
+        for mark in range(begin, end):
+            m = mark - begin
+            inside[mark] = int((bits[k, m >> 6] >> np.uint64(m & 63)) & one)
         area = areas[k]
         if above_half > most_own[c]:
             always[c] += area
@@ -189,3 +194,12 @@ def _add_others(
                     shared[mark] += area
         for mark in range(begin, end):
             of_group[group[mark]] = 0
+
+
+@compiled_inner
+def _bit_count(word: np.uint64) -> int:
+    """Return how many bits of a word are 1: the bits of twos, fours and eights are added up in place."""
+    word = word - ((word >> _SHIFTS[0]) & _HALVES[0])
+    word = (word & _HALVES[1]) + ((word >> _SHIFTS[1]) & _HALVES[1])
+    word = (word + (word >> _SHIFTS[2])) & _HALVES[2]
+    return int((word * _EIGHTS) >> _SHIFTS[3])
