@@ -116,7 +116,7 @@ def read_gold(
     skipped, gold = Skipped(), source.gold
     classifications: frozenset[int] = frozenset()
     if isinstance(gold, str) and gold == GOLD_STANDARD:
-        source.refuse(f"{GOLD_STANDARD} are rows of {project.name}", "workflow_id", "workflow_version")
+        source.refuse(f"{GOLD_STANDARD} means rows of {project.name}", "workflow_id", "workflow_version")
         name = f"gold standard of {project.name}"
         extraction = marked()
         if not extraction.classifications.height:

@@ -160,7 +160,7 @@ def test_gold_standard_rows_are_those_of_the_output(tmp_path: Path) -> None:
     rows = [*volunteer_rows(), *expert_rows(gold_standard="true")]
     path = write_rows(tmp_path / "export.csv", rows)
     pf.run(path, tmp_path / "out", jobs=1, engine="shapely", gold_standard="exclude")
-    with pytest.raises(pf.UsageError, match=r"gold_workflow_id: gold_standard are rows of .*; omit it"):
+    with pytest.raises(pf.UsageError, match=r"gold_workflow_id: gold_standard means rows of .*; omit it"):
         pf.score(tmp_path / "out", "gold_standard", gold_workflow_id=7)
 
 
