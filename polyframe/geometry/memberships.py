@@ -168,6 +168,10 @@ def pack_sets(members: NDArray[Any]) -> Words:
 def _hashes(bits: Words) -> Words:
     mixed = np.zeros(len(bits), dtype=np.uint64)
     for word in range(bits.shape[1]):
+        # Every bit must change many others before the next word, or sets that differ in few marks of several
+        # words have the same hash.
+        mixed ^= mixed >> np.uint64(32)
         mixed = (mixed ^ bits[:, word]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-    return mixed * np.uint64(0xBF58476D1CE4E5B9)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return mixed

@@ -225,8 +225,40 @@ def test_parts_of_large_clusters(monkeypatch):
         check(areas_by_set(parts, cluster), areas_by_set(whole, cluster), 1e-12)
 
 
+def areas_of_marks_and_pairs(blocks, marks):
+    """Return the areas of all marks, and those that pairs share, as sums over sets: a matrix."""
+    total = np.zeros((marks, marks))
+    for block in blocks:
+        bits = np.unpackbits(block.bits.view(np.uint8), axis=1, bitorder="little")[:, :marks].astype(float)
+        total += bits.T @ (bits * block.areas[:, None])
+    return total
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_areas_of_marks_and_pairs_if_sets_have_several_words(engine, monkeypatch):
+    monkeypatch.setattr(membership_arcs, "_memberships_by_faces", not_to_be_called)
+    rng = np.random.default_rng(1)
+    marks = np.array([translate(star(rng, 12, 0.1), *rng.normal(0, 0.05, 2)) for _ in range(80)])
+    left, right = np.triu_indices(len(marks))
+    expected = shapely.area(shapely.intersection(marks[left], marks[right]))
+    limits = {
+        "one block": (),
+        "several blocks": ((membership_arcs, "_BLOCK_WORDS", 1 << 12),),
+        "parts": ((membership_arcs, "_MOST_MARKS", 2), (membership_arcs, "_PART_EVENTS", 1 << 16)),
+    }
+    if engine == "compiled":
+        limits["parts"] = ((load("membership_sums"), "_MOST_WHOLE", 0),)
+    for name, values in limits.items():
+        with monkeypatch.context() as context:
+            for value in values:
+                context.setattr(*value)
+            blocks = blocks_of(engine, marks)
+        assert (len(blocks) > 1) == (name == "parts" or (name == "several blocks" and engine == "shapely"))
+        assert areas_of_marks_and_pairs(blocks, len(marks))[left, right] == pytest.approx(expected, abs=1e-9)
+
+
 def not_to_be_called(*_):
-    raise AssertionError("crossings are searched again")
+    raise AssertionError("crossings are searched again, or faces are built")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -336,6 +368,21 @@ def test_equal_sets_are_added_up_in_each_cluster():
     assert areas_by_set([block], 0) == {(63,): 4, (0, 2): 8}
     assert areas_by_set([block], 1) == {(0, 2): 3}
     assert block.counts().tolist() == [int(word).bit_count() for word in block.bits[:, 0]]
+
+
+@pytest.mark.parametrize("marks", [64, 130, 200])
+def test_sets_that_differ_in_few_marks_are_kept_apart(marks):
+    rng = np.random.default_rng(marks)
+    members = np.tile(rng.random(marks) < 0.5, (marks * (marks - 1) // 2, 1))
+    one, other = np.triu_indices(marks, 1)
+    rows = np.arange(len(members))
+    members[rows, one] ^= True
+    members[rows, other] ^= True
+    order = rng.permutation(2 * len(members)) % len(members)
+    bits = pack_sets(members)[order]
+    block = merge_equal_sets(np.ones(len(bits)), bits, np.zeros(len(bits), dtype=np.int64))
+    assert len(block.areas) == len(members)
+    assert np.all(block.areas == 2)
 
 
 def test_equal_hashes_change_no_sum(monkeypatch):
