@@ -193,18 +193,18 @@ def engine_named(name: str) -> Engine:
             add_others,
         )
     compile_loops()
-    loops = load("engine")
+    loops, groups = load("engine"), load("group_crossings")
     return Engine(
         "compiled",
-        load("intersection_areas").sweep_intersection_areas,
-        load("area_rows").area_rows,
+        groups.pair_intersection_areas,
+        groups.large_area_rows,
         loops.compiled_cluster_contours,
         loops.compiled_contour_rings,
         loops.compiled_cluster_unions,
         loops.compiled_cluster_intersections,
         loops.compiled_cluster_majorities,
         load("membership_sums").walk_memberships,
-        load("group_crossings").find_group_crossings,
+        groups.find_group_crossings,
         load("set_sums").CompiledResampledAreas,
         load("set_sums").add_others,
     )

@@ -17,7 +17,11 @@ from polyframe.geometry.candidate_pairs import all_pairs
 from polyframe.geometry.compiled import group_crossings
 from polyframe.geometry.compiled.crossings import find_crossings
 from polyframe.geometry.compiled.depth_walk import walk_contours
-from polyframe.geometry.compiled.group_crossings import find_group_crossings
+from polyframe.geometry.compiled.group_crossings import (
+    find_group_crossings,
+    large_area_rows,
+    pair_intersection_areas,
+)
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 from polyframe.geometry.compiled.outlines import load_outlines
 from polyframe.geometry.crossing_areas import crossing_intersection_areas
@@ -176,6 +180,34 @@ def test_ordinary_groups_need_no_functions_for_large_ones(make_cluster, monkeypa
     marks = np.concatenate([make_cluster(3, seed=7), [MultiPolygon([UNIT, box(2, 0, 3, 1)]), None, UNIT]])
     left, right, areas = areas_of_pairs(marks, [0, 6])
     assert areas == pytest.approx(sweep_intersection_areas(marks, left, right), rel=1e-12)
+
+
+@pytest.mark.parametrize("most", [0, 10])
+def test_areas_of_pairs_in_any_order(most, make_cluster, monkeypatch):
+    """Test pairs in both orders, several times, and of a mark with itself; also without the crossings."""
+    monkeypatch.setattr(group_crossings, "_MOST_MARKS", most)
+    rng = np.random.default_rng(8)
+    # The first vertex of the triangles is their highest, and their lowest.
+    others = [
+        FRAME,
+        Polygon([(5, 9), (1, 1), (8, 2)]),
+        Polygon([(5, -9), (8, 2), (1, 1)]),
+        box(250, 250, 350, 350),
+    ]
+    for marks in (np.concatenate([make_cluster(6, seed=8), others]), as_array([None, UNIT, Polygon(), UNIT])):
+        left, right = rng.integers(0, len(marks), (2, 200))
+        areas = pair_intersection_areas(marks, left, right)
+        shared = shapely.area(shapely.intersection(marks[left], marks[right]))
+        assert areas == pytest.approx(np.nan_to_num(shared), rel=1e-10, abs=1e-9)
+
+
+def test_areas_are_computed_by_rows_only_for_many_marks(make_cluster, monkeypatch):
+    marks = make_cluster(4, seed=9)
+    assert large_area_rows(marks) is None
+    monkeypatch.setattr(group_crossings, "_MOST_WORK", 4 * shapely.get_num_coordinates(marks).sum() - 1)
+    rows = large_area_rows(marks)
+    left, right = all_pairs([0, 4])
+    assert rows.of_rows(0, 4)[left, right] == pytest.approx(pair_intersection_areas(marks, left, right))
 
 
 def in_other_directions(outlines):

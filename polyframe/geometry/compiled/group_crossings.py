@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.area_rows import sweep_rings
+from polyframe.geometry.compiled.area_rows import AreaRows, area_rows, sweep_rings
 from polyframe.geometry.compiled.crossings import Crossings, find_crossings
 from polyframe.geometry.compiled.intersection_areas import sweep_intersection_areas
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
@@ -26,8 +26,8 @@ from polyframe.geometry.polygon_parts import flat_rings
 
 #: Groups with more marks, or more vertices times marks, have no crossings here: they might need too much
 #: memory.
-_MOST_MARKS = 512
-_MOST_WORK = 1 << 24
+_MOST_MARKS = 1024
+_MOST_WORK = 1 << 25
 
 #: An area that is outside of its limits by more than this fraction of the smaller mark is computed again.
 _SLACK = 1e-9
@@ -76,7 +76,8 @@ class GroupCrossings:
         """
         areas = np.full(len(left), np.nan)
         is_loaded = np.diff(self.rings) > 0
-        by_crossings = np.flatnonzero(is_loaded[left] & is_loaded[right])
+        # A mark does not cross itself, and its own first vertex is neither inside nor outside.
+        by_crossings = np.flatnonzero(is_loaded[left] & is_loaded[right] & (left != right))
         if len(by_crossings):
             areas[by_crossings] = self._areas_by_crossings(left[by_crossings], right[by_crossings])
         rest = np.flatnonzero(np.isnan(areas))
@@ -210,7 +211,7 @@ def find_group_crossings(polygons: NDArray[Any], group_offsets: Ints) -> GroupCr
     coordinates, rings, ring_starts = flat_rings(polygons)
     marks = np.diff(group_offsets)
     vertices = np.diff(rings[ring_starts[group_offsets]])
-    is_too_large = (marks > _MOST_MARKS) | (vertices * marks > _MOST_WORK)
+    is_too_large = _is_too_large(marks, vertices)
     walkable = ~is_too_large
     other = shapely.get_type_id(polygons) != shapely.GeometryType.POLYGON
     other |= shapely.is_empty(polygons)
@@ -226,6 +227,37 @@ def find_group_crossings(polygons: NDArray[Any], group_offsets: Ints) -> GroupCr
         rings=ring_of,
         is_too_large=np.repeat(is_too_large, marks),
     )
+
+
+def pair_intersection_areas(polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
+    """Return the area that each pair shares; if there are few polygons, from all crossings among them.
+
+    So groups of hundreds of small marks, as in subjects of ordinary size, need no functions for large groups.
+
+    Parameters
+    ----------
+    polygons : ndarray of shapely.Polygon, shape (n,)
+    left, right : ndarray of int, shape (p,)
+        Positions in `polygons`, in any order; a pair may occur several times.
+    """
+    crossings = find_group_crossings(polygons, np.array([0, len(polygons)]))
+    if not len(crossings.outlines.edges):
+        return sweep_intersection_areas(polygons, left, right)
+    keys = np.minimum(left, right) * len(polygons) + np.maximum(left, right)
+    pairs, place = np.unique(keys, return_inverse=True)
+    areas: Floats = crossings.intersection_areas(polygons, *np.divmod(pairs, len(polygons)))[place]
+    return areas
+
+
+def large_area_rows(polygons: NDArray[Any]) -> AreaRows | None:
+    """Return the areas of all pairs of many polygons as `area_rows`; None if they are few."""
+    vertices = int(shapely.get_num_coordinates(polygons).sum())
+    return area_rows(polygons) if _is_too_large(len(polygons), vertices) else None
+
+
+def _is_too_large(marks: Any, vertices: Any) -> Any:
+    """Return whether a group, or each of several groups, is too large to find its crossings here."""
+    return (marks > _MOST_MARKS) | (vertices * marks > _MOST_WORK)
 
 
 def _on_vertices(outlines: Outlines, vertices: Ints) -> Ints:
