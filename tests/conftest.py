@@ -1,5 +1,6 @@
 """Share fixtures, mark tests by their fixtures, and let skipped tests fail if they are required."""
 
+import collections
 import ctypes
 import os
 import sys
@@ -36,6 +37,20 @@ MARKS = {
     "small_disk": "root",
 }
 _LONGEST_ID = 60
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let xdist distribute the files in our order; it would start those with few tests last, however slow."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Start with the files that may take longest, so that no processor waits for another at the end."""
+    if hasattr(config, "workerinput"):  # in a process of xdist
+        slow = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "network")))}
+        tests = collections.Counter(item.path for item in items)
+        items.sort(key=lambda item: (item.path not in slow, -tests[item.path]))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
