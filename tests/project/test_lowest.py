@@ -81,8 +81,16 @@ def test_duckdb_of_the_lowest_version_reads_the_tables(lowest: str, lowest_outpu
     assert counts == {table: pl.read_parquet(lowest_output / "out" / table).height for table in TABLES}
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder for compiled loops; two versions of numba would replace each other's in the usual one."""
+    return str(tmp_path_factory.mktemp("compiled"))
+
+
 @pytest.mark.slow
-def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, lowest_output: Path) -> None:
+def test_compiled_loops_and_pictures_with_the_lowest_versions(
+    lowest: str, lowest_output: Path, cache: str
+) -> None:
     """The lowest versions of numba, Matplotlib and Pillow work."""
     calls = (
         ["run", EXPORT, "-c", CONFIG, "-o", "compiled", "--engine", "compiled", "--jobs", "1", "-q"],
@@ -90,7 +98,7 @@ def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, lowes
         ["plot", "compiled", "-o", "overview.png"],
     )
     for call in calls:
-        done = run_python("-m", "polyframe", *call, cwd=lowest_output, python=lowest)
+        done = run_python("-m", "polyframe", *call, cwd=lowest_output, python=lowest, NUMBA_CACHE_DIR=cache)
         assert done.returncode == 0, done.stdout + done.stderr
     areas = [
         pl.read_parquet(lowest_output / output / "contours")["contours_area"].explode()
@@ -102,7 +110,7 @@ def test_compiled_loops_and_pictures_with_the_lowest_versions(lowest: str, lowes
 
 
 @pytest.mark.slow
-def test_core_tests_pass_with_the_lowest_versions(lowest: str, tmp_path: Path) -> None:
+def test_core_tests_pass_with_the_lowest_versions(lowest: str, cache: str, tmp_path: Path) -> None:
     chosen = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not network and not browser"]
     done = run_python(
         *("-m", "pytest", *chosen, "--basetemp", tmp_path / "tests"),
@@ -110,6 +118,7 @@ def test_core_tests_pass_with_the_lowest_versions(lowest: str, tmp_path: Path) -
         cwd=ROOT,
         python=lowest,
         POLYFRAME_REQUIRE_ALL="",
+        NUMBA_CACHE_DIR=cache,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout.splitlines()[-1]
