@@ -22,7 +22,9 @@ def filled_caches(function: Callable[..., Any], own_folder: str) -> list[Any]:
     caches: list[Any] = []
     with contextlib.suppress(Exception):  # another version of numba
         caching: Any = importlib.import_module("numba.core.caching")
-        for locator in (caching.UserProvidedCacheLocator, caching.InTreeCacheLocator):
+        # A folder that the user names replaces the one beside the sources.
+        named, beside = caching.UserProvidedCacheLocator, caching.InTreeCacheLocator
+        for locator in (named,) if caching.config.CACHE_DIR else (beside,):
             filled = type("_Filled", (locator,), {"ensure_cache_path": _check_content})
             reads = type("_Reads", (caching.CompileResultCacheImpl,), {"_locator_classes": [filled]})
             kind: Any = type("_FilledCache", (caching.FunctionCache,), {"_impl_class": reads})
