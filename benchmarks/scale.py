@@ -202,7 +202,7 @@ def _measure(export: Path, output: Path, arguments: argparse.Namespace, *, is_fi
         if name in ("run", "extract"):
             shutil.rmtree(output, ignore_errors=True)
         done = run_process([sys.executable, "-c", _COMMAND, *command], memory=True, folder=tree)
-        partitions = next(line for line in done.output.splitlines() if "partitions processed" in line)
+        partitions = next(line for line in done.output.splitlines() if " processed, " in line)
         temporary = float(partitions.partition("; ")[2].split(" MB")[0] or 0)
         size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
         before = tree != ROOT
