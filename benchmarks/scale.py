@@ -11,6 +11,7 @@ above that of the smaller one, or a run does not work as expected.
 """
 
 import argparse
+import re
 import shutil
 import sys
 import time
@@ -38,6 +39,7 @@ ALL_STEPS_UP_TO = 5.0
 GENERATED_UP_TO = 2.0
 _COMMAND = "from polyframe.cli.app import main; main()"
 MOST_RESIDENT = 2000.0
+_PARTITIONS = re.compile(r"\bpartitions? processed")
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _measure(export: Path, output: Path, arguments: argparse.Namespace, *, is_fi
         if name in ("run", "extract"):
             shutil.rmtree(output, ignore_errors=True)
         done = run_process([sys.executable, "-c", _COMMAND, *command], memory=True, folder=tree)
-        partitions = next(line for line in done.output.splitlines() if " processed, " in line)
+        partitions = next(line for line in done.output.splitlines() if _PARTITIONS.search(line))
         temporary = float(partitions.partition("; ")[2].split(" MB")[0] or 0)
         size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
         before = tree != ROOT
