@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of, positions_of
+from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
 from polyframe.geometry.compiled.numba_jit import load
 from polyframe.geometry.duplicate_outlines import keep_two_copies
 from polyframe.geometry.exact_contours import cluster_contours, uncertain_parts
@@ -159,9 +159,8 @@ def first_with_least_sum(sums: Floats, offsets: Ints) -> Ints:
         return np.empty(0, dtype=np.int64)
     cluster = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     least = np.minimum.reduceat(sums, offsets[:-1])
-    medians = np.flatnonzero(sums <= least[cluster] + TIE)
-    first: Ints = medians[np.unique(cluster[medians], return_index=True)[1]]
-    return first
+    medians = np.flatnonzero(sums <= np.repeat(least + TIE, np.diff(offsets)))
+    return medians[runs_of_equal(cluster[medians])[:-1]]
 
 
 def cluster_consensus(counts: Ints, cluster: Ints, distances: Floats) -> Floats:

@@ -8,7 +8,6 @@ Marks are positions among the members of all clusters; mark i of a cluster is bi
 its sets.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,12 +15,9 @@ from typing import Protocol
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints
-from polyframe.core.ragged import offsets_of, positions_of, runs_of_equal
+from polyframe.core.ragged import offsets_of, positions_of
 from polyframe.geometry.averages import first_with_least_sum
 from polyframe.geometry.memberships import WORD, MembershipBlock, Words
-
-#: Sums of distances, one for each mark of a cluster and each volunteer, in memory at the same time.
-_CHUNK = 1 << 20
 
 
 def is_covered_by_majority(block: MembershipBlock, offsets: Ints, medians: Ints) -> Flags:
@@ -231,39 +227,24 @@ def medians_of_others(offsets: Ints, volunteer: Ints, left: Ints, right: Ints, d
         1e-12); -1 if there are none.
     """
     sizes = np.diff(offsets)
-    group, _ = _groups_of(offsets, volunteer)
-    marks, cluster = len(volunteer), np.repeat(np.arange(len(sizes)), sizes)
-    count = int(group.max(initial=-1)) + 1
-    of_group = np.zeros(count, dtype=np.int64)
+    group, own = _groups_of(offsets, volunteer)
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    of_group = np.zeros(int(group.max(initial=-1)) + 1, dtype=np.int64)
     of_group[group] = cluster
     # How much nearer than 1 pairs are; the median mark has the greatest sum of these, too.
     near = np.where(np.isposinf(distances), 0.0, 1.0 - distances)
-    both = np.concatenate([left, right]), np.concatenate([right, left]), np.concatenate([near, near])
-    order = np.lexsort((both[1], both[0]))
-    one, other, near = (values[order] for values in both)
-    sums = np.zeros(marks)
-    _add_up(sums, one, near)
-    by_group = np.argsort(group[other], kind="stable")
-    bounds = np.searchsorted(group[other][by_group], np.arange(count + 1))
-
-    medians = np.full(count, -1, dtype=np.int64)
-    chunks = runs_of_equal(np.cumsum(sizes[of_group]) // _CHUNK)
-    for low, high in itertools.pairwise(chunks.tolist()):
-        # One cell for each group of the chunk and each mark of its cluster.
-        members = sizes[of_group[low:high]]
-        cells = offsets_of(members)
-        mark = positions_of(offsets[of_group[low:high]], members)
-        owner = np.repeat(np.arange(low, high), members)
-        pairs = by_group[bounds[low] : bounds[high]]
-        first = cells[:-1] - offsets[of_group[low:high]]
-        place = first[group[other[pairs]] - low] + one[pairs]
-        rest = sums[mark]
-        _add_up(rest, place, -near[pairs])
-        chosen = np.flatnonzero(group[mark] != owner)
-        numbers, starts = owner[chosen], runs_of_equal(owner[chosen])
-        best = first_with_least_sum(-rest[chosen], starts)
-        medians[numbers[starts[:-1]]] = mark[chosen[best]]
-    return medians[group]
+    near, one, other = np.tile(near, 2), np.concatenate([right, left]), np.concatenate([left, right])
+    sums = np.bincount(one, near, len(group))
+    # Each volunteer of a cluster has a cell for each of its marks: the sum without that volunteer's marks.
+    members = sizes[of_group]
+    cells = offsets_of(members)
+    first = cells[:-1] - offsets[of_group]
+    mark = positions_of(offsets[of_group], members)
+    of_own = np.bincount(first[group[other]] + one, near, len(mark))
+    rest = (of_own - sums[mark]).astype(np.float64)  # if there are no pairs, `bincount` returns integers
+    rest[first[group] + np.arange(len(group))] = np.inf
+    medians = mark[first_with_least_sum(rest, cells)]
+    return np.where(own < sizes[cluster], medians[group], -1)
 
 
 def _is_majority(counts: Ints, sizes: Ints, block: MembershipBlock, medians: Ints) -> Flags:

@@ -128,11 +128,13 @@ def drop_rounding_errors(block: MembershipBlock, totals: Floats) -> tuple[Member
     wrong : ndarray of int64
         Clusters that have a set with a negative area, so that something went wrong.
     """
-    size = totals[block.cluster]
-    wrong = np.unique(block.cluster[~(block.areas >= -ROUNDING * size)])
-    sets = np.bincount(block.cluster, minlength=len(totals))[block.cluster]
-    kept = np.flatnonzero(block.areas > np.minimum(_NOTHING, _ALL_NOTHING / sets) * size)
-    if len(kept) == len(block.areas):
+    sets = np.bincount(block.cluster, minlength=len(totals))
+    limits = np.minimum(_NOTHING, _ALL_NOTHING / np.maximum(sets, 1)) * totals
+    has_area = block.areas > limits[block.cluster]
+    kept, rest = np.flatnonzero(has_area), np.flatnonzero(~has_area)
+    clusters = block.cluster[rest]
+    wrong = np.unique(clusters[~(block.areas[rest] >= -ROUNDING * totals[clusters])])
+    if not len(rest):
         return block, wrong
     return MembershipBlock(block.areas[kept], block.bits.take(kept, axis=0), block.cluster[kept]), wrong
 

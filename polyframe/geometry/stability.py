@@ -215,9 +215,25 @@ class ResampledAreas:
         # If a cluster is in several blocks, areas that cancel out leave rounding errors.
         has_area = union > ROUNDING * everything
         iou = np.divide(shared, union, out=np.ones_like(union), where=has_area)
-        low, high = np.quantile(np.maximum(shared + others, 0.0), AREA_QUANTILES, axis=1)
+        low, high = _quantiles_of_rows(np.maximum(shared + others, 0.0), AREA_QUANTILES)
         unknown = np.where(self._counts >= LEAST_MARKS, 0.0, np.nan)
         return Stability(np.clip(iou, 0.0, 1.0).mean(axis=1) + unknown, low + unknown, high + unknown)
+
+
+def _quantiles_of_rows(values: Floats, shares: tuple[float, ...]) -> Floats:
+    """Return the quantiles of each row, interpolated as by `numpy.quantile`.
+
+    NumPy sorts the rows with vector instructions, but partitions columns, so this is five times as fast.
+    """
+    ordered = np.sort(values, axis=1)
+    place = (values.shape[1] - 1) * np.array(shares)
+    before = place.astype(np.int64)
+    after = np.minimum(before + 1, values.shape[1] - 1)
+    low, high = ordered[:, before].T, ordered[:, after].T
+    share = (place - before)[:, None]
+    # From the nearer one, so that the last bits are those of `numpy.quantile`, too.
+    nearer_high, nearer_low = high - (high - low) * (1 - share), low + (high - low) * share
+    return np.asarray(np.where(share >= 0.5, nearer_high, nearer_low))
 
 
 def _packed(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:

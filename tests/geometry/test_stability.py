@@ -220,3 +220,11 @@ def test_classifications_needed():
     # 10 * 0.8^2 = 6.4 marks, and 1.1 classifications for each.
     needed = [4, 16, 24, 1, 8, 1200, np.nan]
     assert classifications_needed(expected_iou, marks, classifications) == pytest.approx(needed, nan_ok=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 200])
+def test_quantiles_are_those_of_numpy(count):
+    rng = np.random.default_rng(count)
+    values = np.round(rng.random((40, count)), 2) * 10.0 ** rng.integers(-9, 9, (40, 1))
+    shares = (0.0, 0.025, 0.5, 0.975, 1.0)
+    assert np.array_equal(module._quantiles_of_rows(values, shares), np.quantile(values, shares, axis=1))
