@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,26 @@ from polyframe.geometry.engines import GroupCrossings, engine_named
 
 
 @dataclass(frozen=True)
+class MemberDistances:
+    """IoU distances within clusters: of each, those of all pairs of different classifications, or none.
+
+    Attributes
+    ----------
+    first, second : (p,) int64
+        Positions in `Clusters.members`, first < second, ordered by (first, second).
+    distances : (p,) float64
+        Fractions from 0 to 1.
+    """
+
+    first: Ints
+    second: Ints
+    distances: Floats
+
+
+NO_DISTANCES: Final = MemberDistances(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
+
+
+@dataclass(frozen=True)
 class Clusters:
     """The clusters of some marks; n marks, m of them in one of c clusters.
 
@@ -59,8 +79,8 @@ class Clusters:
         Position of the mark with the least summed distance.
     consensus : (c,) float64
         Fraction from 0 to 1.
-    distances : Distances or None
-        Those within clusters, if they were computed: not in large groups.
+    distances : MemberDistances
+        Those within clusters, of small groups only.
     too_large : int
         Groups in which so many marks overlap that DBSCAN replaced HDBSCAN, or that a doubled cluster was not
         split.
@@ -74,7 +94,7 @@ class Clusters:
     member_offsets: Ints
     median: Ints
     consensus: Floats
-    distances: Distances | None = None
+    distances: MemberDistances = NO_DISTANCES
     too_large: int = 0
     crossings: GroupCrossings | None = None
 
@@ -113,10 +133,12 @@ def cluster_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
         clusters = LargeGroup(marks, positions, settings.engine).clusters(settings)
         parts.append((positions, clusters.labels, clusters.median, clusters.consensus))
         too_large += clusters.too_large
-    within = small.distances
-    if within is not None:
-        within = replace(within, left=others[within.left], right=others[within.right])
-    return replace(_merged(marks, parts), distances=within, too_large=too_large)
+    merged = _merged(marks, parts)
+    place = np.empty(len(marks.polygons), np.int64)
+    place[merged.members] = np.arange(len(merged.members))
+    members, within = place[others[small.members]], small.distances
+    within = replace(within, first=members[within.first], second=members[within.second])
+    return replace(merged, distances=within, too_large=too_large)
 
 
 def divided_by_size(marks: GroupedMarks) -> tuple[GroupedMarks, Ints, list[Ints]]:
@@ -261,9 +283,7 @@ def _cluster_small_groups(marks: GroupedMarks, settings: Settings) -> Clusters:
     first, second = member_pairs(marks, members, member_offsets)
     within = distances_between(marks, (members[first], members[second]), near, settings.engine)
     median, consensus = median_and_consensus(member_offsets, first, second, within)
-    left, right = members[first], members[second]
-    order = np.lexsort((right, left))
-    known = Distances(left[order], right[order], within[order])
+    known = MemberDistances(first, second, within)
     return Clusters(
         marks, labels, members, member_offsets, members[median], consensus, known, crossings=near.crossings
     )

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from polyframe.consensus.group_clusters import Clusters
+from polyframe.consensus.group_clusters import Clusters, MemberDistances
 from polyframe.consensus.marks import Distances, GroupedMarks, distances_between, member_pairs
 from polyframe.consensus.volunteers import person
 from polyframe.core.arrays import Floats, Ints
@@ -31,7 +31,7 @@ from polyframe.geometry.stability import Stability, mix
 _MOST_PAIRS = 1 << 20
 _LEAST_PAIRS = 64
 
-_NONE: Final = np.empty(0, dtype=np.int64)
+_NONE_KNOWN: Final = Distances(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,8 @@ def _figures_of(
     offsets, places = offsets_of(counts), positions_of(clusters.member_offsets[some], counts)
     members = clusters.members[places]
     medians = np.flatnonzero(members == np.repeat(clusters.median[some], counts))
-    left, right = member_pairs(marks, members, offsets)
-    known = Distances(_NONE, _NONE, np.empty(0)) if clusters.distances is None else clusters.distances
-    distances = distances_between(marks, (members[left], members[right]), known, engine)
-    others = medians_of_others(offsets, people[members], left, right, distances)
+    within = _distances_within(clusters, some, engine)
+    others = medians_of_others(offsets, people[members], within.first, within.second, within.distances)
     crossings = None if clusters.crossings is None else (clusters.crossings, members)
     functions = engine_named(engine)
     blocks = functions.memberships(marks.polygons[members], offsets, crossings)
@@ -158,3 +156,30 @@ def _figures_of(
         functions.add_others,
     )
     return places, iou, resampled.stability()
+
+
+def _distances_within(clusters: Clusters, some: Ints, engine: str) -> MemberDistances:
+    """Return the distances within some clusters, with positions among the members of these.
+
+    Only those of clusters without known distances are computed.
+    """
+    starts, counts, known = clusters.member_offsets[some], clusters.counts[some], clusters.distances
+    offsets = offsets_of(counts)
+    bounds = np.searchsorted(known.first, clusters.member_offsets)
+    pairs = np.diff(bounds)[some]
+    listed, shift = positions_of(bounds[some], pairs), np.repeat(offsets[:-1] - starts, pairs)
+    first, second = known.first[listed] + shift, known.second[listed] + shift
+    distances = known.distances[listed]
+    unknown = np.flatnonzero((pairs == 0) & (counts > 1))
+    if not len(unknown):
+        return MemberDistances(first, second, distances)
+    counts = counts[unknown]
+    places = positions_of(offsets[unknown], counts)
+    members = clusters.members[positions_of(starts[unknown], counts)]
+    left, right = member_pairs(clusters.marks, members, offsets_of(counts))
+    computed = distances_between(clusters.marks, (members[left], members[right]), _NONE_KNOWN, engine)
+    return MemberDistances(
+        np.concatenate([first, places[left]]),
+        np.concatenate([second, places[right]]),
+        np.concatenate([distances, computed]),
+    )

@@ -189,21 +189,30 @@ def test_large_groups_and_chunks(engine: Any, monkeypatch: pytest.MonkeyPatch) -
 def test_distances_are_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings().replace({"engine": "shapely"})
     clusters = cluster_marks(scene(), None, settings)
-    assert clusters.distances is not None
-    keys = clusters.distances.left * len(clusters.labels) + clusters.distances.right
-    assert np.all(np.diff(keys) > 0)
-    pairs = []
+    computed = []
     original = membership_figures.distances_between
 
-    def counting(marks: Any, wanted: Any, known: Distances, engine: str) -> Any:
-        missing = set(zip(*map(np.ndarray.tolist, wanted), strict=True))
-        missing -= set(zip(known.left.tolist(), known.right.tolist(), strict=True))
-        pairs.append(len(missing))
-        return original(marks, wanted, known, engine)
+    def counting(marks: Any, pairs: Any, known: Distances, engine: str) -> Any:
+        computed.append(len(pairs[0]))
+        return original(marks, pairs, known, engine)
 
     monkeypatch.setattr(membership_figures, "distances_between", counting)
     reduce.reduction_tables(clusters, settings)
-    assert pairs == [0]
+    assert sum(computed) == 0
+
+
+def test_distances_of_small_groups_are_known_beside_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_clusters, "LARGE_GROUP", 8)
+    clusters = cluster_marks(scene(), None, Settings().replace({"engine": "shapely"}))
+    known, marks = clusters.distances, clusters.marks
+    assert np.all(np.diff(known.first * len(clusters.members) + known.second) > 0)
+    cluster = np.repeat(np.arange(len(clusters.counts)), clusters.counts)
+    assert np.array_equal(cluster[known.first], cluster[known.second])
+    in_small = np.diff(marks.group_offsets)[clusters.group] < 8
+    assert np.array_equal(np.unique(cluster[known.first]), np.flatnonzero(in_small & (clusters.counts > 1)))
+    for first, second, distance in zip(known.first, known.second, known.distances, strict=True):
+        one, other = marks.polygons[clusters.members[[first, second]]]
+        assert distance == pytest.approx(1 - one.intersection(other).area / one.union(other).area)
 
 
 def test_clusters_with_too_many_marks(monkeypatch: pytest.MonkeyPatch) -> None:
