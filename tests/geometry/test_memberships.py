@@ -283,7 +283,7 @@ def test_known_crossings_give_the_same_bytes(engine, monkeypatch):
     if engine == "shapely":
         monkeypatch.setattr("polyframe.geometry.mark_crossings.overlapping_boxes", not_to_be_called)
     else:
-        monkeypatch.setattr(load("membership_sums"), "find_crossings", not_to_be_called)
+        monkeypatch.setattr(load("sorted_blocks"), "find_crossings", not_to_be_called)
     (known,) = functions.memberships(marks[members], offsets, (crossings, members))
     assert np.array_equal(known.areas, searched.areas)
     assert np.array_equal(known.bits, searched.bits)

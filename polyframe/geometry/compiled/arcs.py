@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
-from polyframe.geometry.compiled.crossing_points import SHARP, place_crossings
-from polyframe.geometry.compiled.crossings import CLOSE_STEPS, Crossings
-from polyframe.geometry.compiled.event_order import find_root, site_of, sort_events
+from polyframe.geometry.compiled.crossing_points import SHARP
+from polyframe.geometry.compiled.crossings import Crossings
+from polyframe.geometry.compiled.event_order import find_root, site_of
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines
+from polyframe.geometry.compiled.sorted_blocks import SortedEvents, sort_block
 from polyframe.geometry.compiled.windings import crosses_ray
 
 
@@ -91,31 +92,24 @@ class KnownDepths:
     is_chosen: Flags
 
 
-def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths | None = None) -> Arcs:
-    """Sort the events along every outline, compute depths, and link each arc to the next of its curve.
+def cut_into_arcs(
+    outlines: Outlines,
+    crossings: Crossings,
+    known: KnownDepths | None = None,
+    events: SortedEvents | None = None,
+) -> Arcs:
+    """Compute the depths of all events, and link each arc to the next of its curve.
 
-    If the depths of some events are known, only these are cut at, and arcs of other levels lead nowhere.
+    If the depths of some events are known, only these are cut at, and arcs of other levels lead nowhere. The
+    events are those of the crossings, if somebody has sorted them before.
     """
     edges, first = outlines.edges, outlines.first
     n, m = len(crossings.segments) // 2, len(crossings.touches)
-    # Rings without events get one at their first vertex.
-    touched = np.flatnonzero(crossings.touched)
-    segment = np.concatenate(
-        [crossings.segments, crossings.touches[:, 0], touched, first[:-1][~crossings.met]], dtype=np.int32
-    )
-    sites = len(segment) - n
-    points, is_exact = np.empty((sites, 2)), np.zeros(sites, np.bool_)
-    close = np.repeat(CLOSE_STEPS * np.spacing(outlines.largest), np.diff(outlines.vertex_offsets()))
-    is_close, fractions = crossings.near.copy(), np.empty((n, 4))
-    place_crossings(edges, crossings.segments, points, fractions, is_exact, close, is_close)
-    points[n : n + m] = edges[crossings.touches[:, 1], :2]
-    points[n + m :] = edges[segment[2 * n + m :], :2]
-    is_exact[n : n + m + len(touched)] = True
-
-    place, order, same, joined, uncertain = sort_events(
-        edges, outlines.mark[outlines.ring], segment, fractions, crossings.touches, 0, len(edges)
-    )
-    del fractions  # large
+    if events is None:
+        events = sort_block(outlines, crossings)
+    segment, is_exact, same, joined = events.segment, events.is_exact, events.same, events.joined
+    # These will change.
+    points, is_close = events.points.copy(), events.is_close.copy()
     boxes = np.empty((len(outlines.mark), 4))
     if len(edges):
         boxes[:, :2] = np.minimum.reduceat(edges[:, :2], first[:-1])
@@ -124,7 +118,7 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths |
     level, next_arc = np.empty(len(segment), np.int32), np.empty(len(segment), np.int32)
     sound = outlines.sound.copy()
     owner = outlines.cluster[outlines.ring]
-    sound[owner[uncertain]] = False
+    sound[owner[events.uncertain]] = False
     depths, is_chosen = np.empty(0, np.int32), np.empty(0, np.bool_)
     if known is not None:
         depths = np.concatenate([known.crossings, known.touches, known.vertices[segment[2 * n + m :]]])
@@ -140,11 +134,11 @@ def cut_into_arcs(outlines: Outlines, crossings: Crossings, known: KnownDepths |
         segment,
         n,
         2 * n + m,
-        place,
-        order,
+        events.place,
+        events.order,
         points,
         same,
-        close,
+        events.close,
         is_close,
         depths,
         is_chosen,

@@ -32,12 +32,12 @@ from polyframe.core.arrays import Flags, Floats, Ints
 from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
 from polyframe.geometry.compiled.arcs import cut_into_arcs
 from polyframe.geometry.compiled.chosen_levels import walk_chosen_levels, walk_one_level
-from polyframe.geometry.compiled.crossings import Crossings, find_crossings
 from polyframe.geometry.compiled.degeneracies import resolve_contacts
 from polyframe.geometry.compiled.group_crossings import GroupCrossings
 from polyframe.geometry.compiled.level_curves import adds_up, largest_parts, select_curves, trace_curves
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.rings import Rings, write_curves
+from polyframe.geometry.compiled.sorted_blocks import SortedBlock, find_block, new_block
 from polyframe.geometry.compiled.weighted_level import trace_weighted_level
 from polyframe.geometry.duplicate_outlines import have_many_copies
 from polyframe.geometry.level_rings import LevelRings, concatenate_clusters, with_valid_rings
@@ -137,33 +137,35 @@ def walk_contours(
     walked = []
     with np.errstate(all="ignore"):  # as in compiled code
         for low, high in itertools.pairwise(bounds):
-            outlines = load_outlines(
-                coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
-            )
+            members, sizes = slice(starts[low], starts[high]), marks[low:high]
+            block = find_block(known, members, sizes, walkable[low:high])
+            if block is None:
+                outlines = load_outlines(
+                    coordinates, rings, ring_starts, starts[low : high + 1], walkable[low:high]
+                )
+            else:
+                outlines = block.outlines
             is_enormous = high - low == 1 and vertices[low] * marks[low] > enormous
             chosen = None if levels is None else levels[low:high]
             doubled = None
             if twice is not None:
                 doubled = np.where(twice[low:high] < 0, -1, twice[low:high] - starts[low])
             if is_enormous and (chosen is not None or (max_levels or marks[low]) < marks[low]):
-                members = polygons[starts[low] : starts[high]]
+                alone = polygons[members]
                 if doubled is not None and doubled[0] >= 0:
                     # A second copy of one mark costs next to nothing here.
-                    members = np.append(members, members[doubled])
-                    walked.append(walk_contours(members, [0, len(members)], chosen, enormous=enormous))
+                    alone = np.append(alone, alone[doubled])
+                    walked.append(walk_contours(alone, [0, len(alone)], chosen, enormous=enormous))
                 else:
-                    walked.append(_walk_enormous(outlines, members, chosen, max_levels))
+                    walked.append(_walk_enormous(outlines, alone, chosen, max_levels))
             else:
-                crossings = None
-                if known is not None:
-                    crossings = known[0].among(outlines, known[1][starts[low] : starts[high]])
-                if crossings is None:
-                    crossings = find_crossings(outlines)
-                walked.append(_walk(outlines, crossings, marks[low:high], chosen, doubled, max_levels))
+                if block is None:
+                    block = new_block(outlines, known, members, sizes, walkable[low:high])
+                walked.append(_walk(block, sizes, chosen, doubled, max_levels))
     return WalkedLevels(
-        concatenate_clusters([block.rings for block in walked]),
-        np.concatenate([block.verified for block in walked]),
-        np.concatenate([block.may_have_holes for block in walked]),
+        concatenate_clusters([one.rings for one in walked]),
+        np.concatenate([one.verified for one in walked]),
+        np.concatenate([one.may_have_holes for one in walked]),
     )
 
 
@@ -196,15 +198,15 @@ def _walk_enormous(
 
 
 def _walk(
-    outlines: Outlines,
-    crossings: Crossings,
+    block: SortedBlock,
     marks: Ints,
     levels: Ints | None,
     twice: Ints | None,
     max_levels: int | None,
 ) -> WalkedLevels:
     """Walk the clusters of a block."""
-    arcs = cut_into_arcs(outlines, crossings)
+    outlines = block.outlines
+    arcs = cut_into_arcs(outlines, block.crossings, events=block.events)
     alive = resolve_contacts(outlines, arcs, marks)
     curves = trace_curves(outlines, arcs, alive)
     verified = arcs.sound & adds_up(curves, outlines.area, marks)

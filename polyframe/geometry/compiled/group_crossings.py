@@ -7,7 +7,7 @@ need the same crossings, see `GroupCrossings.among`.
 """
 
 import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from polyframe.geometry.compiled.intersection_areas import sweep_intersection_ar
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
 from polyframe.geometry.compiled.predicates import CROSS_ERROR
+from polyframe.geometry.compiled.sorted_blocks import SharedBlocks
 from polyframe.geometry.crossing_areas import crossing_intersection_areas
 from polyframe.geometry.polygon_parts import flat_rings
 
@@ -52,6 +53,8 @@ class GroupCrossings:
         The first ring of each mark in `outlines`.
     is_too_large : ndarray of bool, shape (n,)
         Whether a mark is in a group that was too large.
+    blocks : SharedBlocks
+        Blocks of clusters of these marks, for those who need them again.
     """
 
     outlines: Outlines
@@ -61,6 +64,7 @@ class GroupCrossings:
     first: Ints
     rings: Ints
     is_too_large: Flags
+    blocks: SharedBlocks = field(default_factory=SharedBlocks)
 
     def intersection_areas(self, polygons: NDArray[Any], left: Ints, right: Ints) -> Floats:
         """Return the area that each pair shares, as `sweep_intersection_areas` does.

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from polyframe.core.arrays import Flags, Floats, Ints, ShortInts
 from polyframe.core.ragged import cut_by_work, offsets_of, positions_of
 from polyframe.geometry.compiled.crossing_points import place_crossings
-from polyframe.geometry.compiled.crossings import Crossings, CrossingSearch, find_crossings
+from polyframe.geometry.compiled.crossings import CrossingSearch
 from polyframe.geometry.compiled.event_order import sort_events
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.compiled.outlines import Outlines, load_outlines
+from polyframe.geometry.compiled.sorted_blocks import SortedBlock, find_block, new_block
 from polyframe.geometry.compiled.windings import crosses_ray
 from polyframe.geometry.duplicate_outlines import have_many_copies
 from polyframe.geometry.membership_arcs import OF_BOX, cluster_memberships
@@ -65,31 +66,33 @@ def walk_memberships(
     vertices = np.diff(rings[ring_starts[offsets]])
     areas = np.add.reduceat(np.append(shapely.area(polygons), 0.0), offsets)[:-1] * (sizes > 0)
     for low, high in itertools.pairwise(cut_by_work(vertices * sizes, _BLOCK)):
-        with np.errstate(all="ignore"):  # as in compiled code
-            outlines = load_outlines(
-                coordinates, rings, ring_starts, offsets[low : high + 1], usable[low:high]
-            )
+        marks, walkable = slice(offsets[low], offsets[high]), usable[low:high].copy()
+        block = find_block(known, marks, sizes[low:high], walkable)
+        if block is None:
+            with np.errstate(all="ignore"):  # as in compiled code
+                outlines = load_outlines(coordinates, rings, ring_starts, offsets[low : high + 1], walkable)
+        else:
+            outlines = block.outlines
         usable[low:high] = outlines.sound
         words = words_for(int(sizes[low:high].max(initial=0)))
         first = offsets[low:high] - offsets[low]
         if high - low == 1 and vertices[low] * sizes[low] > _MOST_WHOLE:
-            for block in _in_parts(_numbered_in_clusters(outlines, first), words):
-                yield MembershipBlock(block.areas, block.bits, block.cluster + low)
+            for part in _in_parts(_numbered_in_clusters(outlines, first), words):
+                yield MembershipBlock(part.areas, part.bits, part.cluster + low)
             continue
-        crossings = None
-        if known is not None:
-            crossings = known[0].among(outlines, known[1][offsets[low] : offsets[high]])
-        outlines = _numbered_in_clusters(outlines, first)
-        block, wrong = drop_rounding_errors(*_whole(outlines, crossings, words, areas[low:high]))
+        if block is None:
+            with np.errstate(all="ignore"):
+                block = new_block(outlines, known, marks, sizes[low:high], walkable)
+        sums, wrong = drop_rounding_errors(*_whole(block, first, words, areas[low:high]))
         usable[low + wrong] = False
         if len(wrong):
-            kept = ~np.isin(block.cluster, wrong)
-            block = MembershipBlock(block.areas[kept], block.bits[kept], block.cluster[kept])
-        yield MembershipBlock(block.areas, block.bits, block.cluster + low)
+            kept = ~np.isin(sums.cluster, wrong)
+            sums = MembershipBlock(sums.areas[kept], sums.bits[kept], sums.cluster[kept])
+        yield MembershipBlock(sums.areas, sums.bits, sums.cluster + low)
     others = np.flatnonzero(~usable & (sizes > 0))
     members = positions_of(offsets[others], sizes[others])
-    for block in cluster_memberships(polygons[members], offsets_of(sizes[others])) if len(others) else ():
-        yield MembershipBlock(block.areas, block.bits, others[block.cluster])
+    for part in cluster_memberships(polygons[members], offsets_of(sizes[others])) if len(others) else ():
+        yield MembershipBlock(part.areas, part.bits, others[part.cluster])
 
 
 def _usable(polygons: NDArray[Any], offsets: Ints) -> Flags:
@@ -108,14 +111,24 @@ def _numbered_in_clusters(outlines: Outlines, first: Ints) -> Outlines:
     return replace(outlines, mark=outlines.mark - first.astype(np.int32)[outlines.cluster])
 
 
-def _whole(
-    outlines: Outlines, crossings: Crossings | None, words: int, areas: Floats
-) -> tuple[MembershipBlock, Floats]:
-    """Return the memberships of the clusters of some outlines, and what `drop_rounding_errors` needs."""
+def _whole(block: SortedBlock, first: Ints, words: int, areas: Floats) -> tuple[MembershipBlock, Floats]:
+    """Return the memberships of a block of clusters, and what `drop_rounding_errors` needs.
+
+    `first` is the first mark of each cluster, and `areas` that of all of its marks.
+    """
+    outlines, segments = _numbered_in_clusters(block.outlines, first), block.crossings.segments
     boxes, centres = _boxes(outlines)
-    segments = (find_crossings(outlines) if crossings is None else crossings).segments
-    block = _add_up(outlines, segments, boxes, centres, words, (0, len(outlines.mark)))
-    return block, areas + OF_BOX * centres[:, 2]
+    place, order = block.events.crossings_only(len(segments) // 2)
+    sums = _add_up(
+        outlines,
+        segments,
+        (block.events.points, place, order),
+        boxes,
+        centres,
+        words,
+        (0, len(outlines.mark)),
+    )
+    return sums, areas + OF_BOX * centres[:, 2]
 
 
 def _in_parts(outlines: Outlines, words: int) -> Iterator[MembershipBlock]:
@@ -126,7 +139,8 @@ def _in_parts(outlines: Outlines, words: int) -> Iterator[MembershipBlock]:
     while begin < len(outlines.mark):
         end = min(begin + size, len(outlines.mark))
         segments = search.crossings_of(int(outlines.first[begin]), int(outlines.first[end])).segments
-        yield _add_up(outlines, segments, boxes, centres, words, (begin, end))
+        events = _sorted(outlines, segments, int(outlines.first[begin]), int(outlines.first[end]))
+        yield _add_up(outlines, segments, events, boxes, centres, words, (begin, end))
         size = max((end - begin) * _PART_WORDS // (words * max(len(segments), 1)), 1)
         begin = end
 
@@ -145,27 +159,37 @@ def _boxes(outlines: Outlines) -> tuple[Floats, Floats]:
     return boxes, centres
 
 
+def _sorted(
+    outlines: Outlines, segments: ShortInts, low: int, high: int
+) -> tuple[Floats, ShortInts, ShortInts]:
+    """Return the points of crossings, and their events sorted along the segments `low` to `high` - 1.
+
+    These are `place` and `order` of `event_order.sort_events`.
+    """
+    edges, n = outlines.edges, len(segments) // 2
+    points, fractions, unused = np.empty((n, 2)), np.empty((n, 4)), np.zeros(max(n, len(edges)), np.bool_)
+    place_crossings(edges, segments, points, fractions, unused, np.zeros(len(edges)), unused)
+    no_touches, mark_of = np.empty((0, 2), np.int32), outlines.mark[outlines.ring]
+    place, order, *_ = sort_events(edges, mark_of, segments, fractions, no_touches, low, high)
+    return points, place, order
+
+
 def _add_up(
     outlines: Outlines,
     segments: ShortInts,
+    events: tuple[Floats, ShortInts, ShortInts],
     boxes: Floats,
     centres: Floats,
     words: int,
     rings: tuple[int, int],
 ) -> MembershipBlock:
-    """Return the memberships of some rings, with all of their crossings."""
-    edges, first = outlines.edges, outlines.first
-    n, mark_of = len(segments) // 2, outlines.mark[outlines.ring]
+    """Return the memberships of some rings, with all of their crossings and the events of `_sorted`."""
+    edges, first, mark_of = outlines.edges, outlines.first, outlines.mark[outlines.ring]
     low, high = int(first[rings[0]]), int(first[rings[1]])
-    points, fractions, unused = np.empty((n, 2)), np.empty((n, 4)), np.zeros(max(n, len(edges)), np.bool_)
-    place_crossings(edges, segments, points, fractions, unused, np.zeros(len(edges)), unused)
-    no_touches = np.empty((0, 2), np.int32)
-    place, order, *_ = sort_events(edges, mark_of, segments, fractions, no_touches, low, high)
-    del fractions  # large
+    points, place, order = events
     marks = int(outlines.mark.max(initial=0)) + 1
     hashes = np.random.Generator(np.random.PCG64(1970)).integers(0, 1 << 62, marks)
-    events = int(place[high] - place[low])
-    room = events // 2 + rings[1] - rings[0] + 64
+    room = int(place[high] - place[low]) // 2 + rings[1] - rings[0] + 64
     areas, bits, cluster = np.zeros(room), np.zeros((room, words), np.int64), np.empty(room, np.int64)
     table = np.empty(1 << 14, np.int32)
     #: The ring to continue with, the end, the number of sets, and the first set of the cluster.
