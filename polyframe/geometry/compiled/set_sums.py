@@ -10,13 +10,13 @@ from polyframe.core.arrays import Floats, Ints, ShortInts
 from polyframe.core.estimation import LEAST_MARKS, RESAMPLES
 from polyframe.geometry.compiled.numba_jit import compiled, compiled_inner
 from polyframe.geometry.majority import OtherMarks
-from polyframe.geometry.memberships import MembershipBlock, Words
+from polyframe.geometry.memberships import WORD, MembershipBlock, Words
 from polyframe.geometry.stability import ResampledAreas
 
 #: A table has a row for each set of so many consecutive marks.
 _DIGIT = 4
 
-_LEAST_MARKS, _RESAMPLES, _TABLE_ROWS = LEAST_MARKS, RESAMPLES, 1 << _DIGIT
+_LEAST_MARKS, _RESAMPLES, _TABLE_ROWS, _WORD = LEAST_MARKS, RESAMPLES, 1 << _DIGIT, WORD
 
 #: Those of SplitMix64. In compiled code, an unsigned integer that meets a signed one becomes a float.
 _GOLDEN, _FIRST, _SECOND = (
@@ -126,9 +126,11 @@ def _add_resamples(
                         for r in range(_RESAMPLES + 1):
                             weights[row, r] = weights[rest, r] + weights[mark, r]
 
+        # The row of no marks is 0.
+        row = int(bits[k, 0] & np.uint64(_TABLE_ROWS - 1))
         for r in range(_RESAMPLES + 1):
-            total[r] = 0
-        for t in range(tables):
+            total[r] = weights[row, r]
+        for t in range(1, tables):
             word = bits[k, (t * _DIGIT) >> 6]
             i = int((word >> np.uint64((t * _DIGIT) & 63)) & np.uint64(_TABLE_ROWS - 1))
             if i != 0:
@@ -174,26 +176,28 @@ def _add_others(
         above_half = 2 * count - (end - begin)
         if above_half < -most_own[c]:
             continue
-        for mark in range(begin, end):
-            m = mark - begin
-            inside[mark] = int((bits[k, m >> 6] >> np.uint64(m & 63)) & one)
+        for word in range(bits.shape[1]):
+            members, first = bits[k, word], begin + _WORD * word
+            for mark in range(first, min(first + _WORD, end)):
+                inside[mark] = int((members >> np.uint64(mark - first)) & one)
         area = areas[k]
         if above_half > most_own[c]:
             always[c] += area
             for mark in range(begin, end):
-                if inside[mark] != 0:
-                    shared[mark] += area
+                shared[mark] += area if inside[mark] != 0 else 0.0
             continue
+        if most_own[c] > 1:  # otherwise, each mark is the only one of its volunteer
+            for mark in range(begin, end):
+                of_group[group[mark]] += inside[mark]
         for mark in range(begin, end):
-            of_group[group[mark]] += inside[mark]
-        for mark in range(begin, end):
-            above_half = 2 * (count - of_group[group[mark]]) - others[mark]
+            own = of_group[group[mark]] if most_own[c] > 1 else inside[mark]
+            above_half = 2 * (count - own) - others[mark]
             if above_half > 0 or (above_half == 0 and medians[mark] >= 0 and inside[medians[mark]] != 0):
                 region[mark] += area
-                if inside[mark] != 0:
-                    shared[mark] += area
-        for mark in range(begin, end):
-            of_group[group[mark]] = 0
+                shared[mark] += area if inside[mark] != 0 else 0.0
+        if most_own[c] > 1:
+            for mark in range(begin, end):
+                of_group[group[mark]] = 0
 
 
 @compiled_inner
