@@ -51,7 +51,7 @@ def score_lines(table: pl.DataFrame) -> list[str]:
         lines.append(
             f"and {counted(volunteers.height - _MOST_LISTED, 'more volunteer')}; -o saves all of them"
         )
-    return lines + shortened_lines(names, "--json")
+    return lines + shortened_lines(names)
 
 
 def score_json(table: pl.DataFrame, output: str, gold: str) -> list[str]:

@@ -61,7 +61,7 @@ def volunteers_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
         return ["no volunteer is known by name"]
     lines = _lines(table, limit, _OF_VOLUNTEERS, "volunteer")
     shown = table["volunteer"].head(_MOST_SHOWN if limit is None else limit)
-    return lines + shortened_lines(shown, "--json")
+    return lines + shortened_lines(shown)
 
 
 def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:

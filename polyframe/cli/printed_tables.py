@@ -46,18 +46,10 @@ def printable(name: str) -> str:
     return f"{name[: _LONGEST_NAME - 3 - _END_OF_NAME]}...{name[-_END_OF_NAME:]}"
 
 
-def shortened_lines(names: Iterable[str | None], whole: str) -> list[str]:
-    """Return a line that says where whole names are if some are shortened, otherwise none.
-
-    Parameters
-    ----------
-    names : iterable of str or None
-        The names that are shown.
-    whole : str
-        The option that gives them whole, such as `--json`.
-    """
+def shortened_lines(names: Iterable[str | None]) -> list[str]:
+    """Return a line that says where whole names are if some of these are shortened, otherwise none."""
     is_any = any(name is not None and len(name) > _LONGEST_NAME for name in names)
-    return [f"long names are shortened; {whole} gives them whole"] if is_any else []
+    return ["long names are shortened; --json gives them whole"] if is_any else []
 
 
 def check_table_format(path: Path, output: Path | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from membership_blocks import together
 from resampling import stability_of, weights_of
 
 from polyframe.core.ragged import offsets_of
@@ -30,17 +31,6 @@ def random_members(rng, sets, marks):
     members = rng.random((sets, marks)) < rng.random((sets, 1))
     members[np.arange(sets), rng.integers(0, marks, sets)] = True
     return members
-
-
-def together(blocks):
-    """Return one block of several clusters, of as many words as the largest one needs."""
-    words = max(block.bits.shape[1] for block in blocks)
-    bits = [np.pad(block.bits, ((0, 0), (0, words - block.bits.shape[1]))) for block in blocks]
-    return MembershipBlock(
-        np.concatenate([block.areas for block in blocks]),
-        np.concatenate(bits),
-        np.concatenate([block.cluster for block in blocks]),
-    )
 
 
 @pytest.mark.parametrize("split", [False, True])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from area_cases import star
+from membership_blocks import together
 from resampling import random_numbers, stability_of, weights_of
 from shapely.affinity import translate
 
@@ -124,17 +125,6 @@ def several_clusters(rng):
     blocks = [random_sets(rng, 30 + 3 * int(n), int(n), k)[0] for k, n in enumerate(counts)]
     medians = offsets_of(counts)[:-1] + rng.integers(0, counts)
     return counts, blocks, medians, rng.integers(0, 1 << 63, len(counts)).astype(np.uint64)
-
-
-def together(blocks):
-    """Return one block of several clusters, of as many words as the largest one needs."""
-    words = max(block.bits.shape[1] for block in blocks)
-    bits = [np.pad(block.bits, ((0, 0), (0, words - block.bits.shape[1]))) for block in blocks]
-    return MembershipBlock(
-        np.concatenate([block.areas for block in blocks]),
-        np.concatenate(bits),
-        np.concatenate([block.cluster for block in blocks]),
-    )
 
 
 def test_a_cluster_does_not_depend_on_others(monkeypatch):
