@@ -344,7 +344,7 @@ class Settings:
         "--engine",
         "what computes areas and contours: GEOS (`shapely`), or loops compiled by numba (`compiled`, the "
         "extra `fast`); `auto` is `compiled` if it is installed and there are more than 2,000 rows, "
-        "or more than 1 MB of drawings of one subject",
+        "10 MB of drawings, or 1 MB of drawings of one subject",
         one_of(*typing.get_args(EngineName)),
         aliases=ENGINE_ALIASES,
     )

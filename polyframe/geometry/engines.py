@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from polyframe.core.arrays import Ints
 from polyframe.core.choices import ENGINE_ALIASES, EngineName, EngineUsed
+from polyframe.core.drawing_sizes import UNKNOWN_SIZES, DrawingSizes
 from polyframe.core.errors import UsageError
 from polyframe.core.extras import install_command
 from polyframe.geometry.averages import cluster_intersections, cluster_unions
@@ -43,9 +44,13 @@ from polyframe.geometry.stability import ResampledAreas
 #: installation, and loading what is compiled a quarter of a second.
 MOST_ROWS_FOR_GEOS: Final = 2_000
 
+#: Bytes of all drawings up to which `auto` is GEOS. Beyond them it takes 4 s (14 MB traced from pixels) to
+#: 10 s (crowds of small polygons), two to four times as long as the compiled loops.
+MOST_BYTES_FOR_GEOS: Final = 10_000_000
+
 #: Bytes of the drawings of one subject up to which `auto` is GEOS, which needs time in proportion to their
 #: square if they overlap: 1 MB is about 400 outlines of 120 vertices.
-MOST_BYTES_FOR_GEOS: Final = 1_000_000
+MOST_SUBJECT_BYTES_FOR_GEOS: Final = 1_000_000
 
 #: Marks times vertices of a cluster above which `auto` compiles. About here, with 475 marks of 120 vertices,
 #: GEOS takes 20 s for contours.
@@ -135,7 +140,7 @@ class Engine:
     add_others: AddOthers
 
 
-def choose_engine(name: EngineName, count: int, has_large_subject: bool = False) -> EngineUsed:
+def choose_engine(name: EngineName, count: int, drawings: DrawingSizes = UNKNOWN_SIZES) -> EngineUsed:
     """Return the engine for a whole run.
 
     Parameters
@@ -144,8 +149,8 @@ def choose_engine(name: EngineName, count: int, has_large_subject: bool = False)
         `auto` is `compiled` if there is enough work for it and numba is installed.
     count : int
         The size of the work: rows of an export, or marks of a frame.
-    has_large_subject : bool
-        Whether the drawings of one subject have more bytes than `MOST_BYTES_FOR_GEOS`.
+    drawings : DrawingSizes
+        How much was drawn, as far as it is known.
 
     Raises
     ------
@@ -155,8 +160,15 @@ def choose_engine(name: EngineName, count: int, has_large_subject: bool = False)
     check_engine(name)
     if name != "auto":
         return name
-    is_large = count > MOST_ROWS_FOR_GEOS or has_large_subject
+    is_large = (
+        count > MOST_ROWS_FOR_GEOS or drawings.total > MOST_BYTES_FOR_GEOS or has_large_subject(drawings)
+    )
     return "compiled" if is_large and is_compiled() else "shapely"
+
+
+def has_large_subject(drawings: DrawingSizes) -> bool:
+    """Return whether a subject has so many drawings that GEOS would take long."""
+    return drawings.largest_subject > MOST_SUBJECT_BYTES_FOR_GEOS
 
 
 def engine_named(name: str) -> Engine:

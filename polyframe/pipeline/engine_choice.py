@@ -3,17 +3,17 @@
 import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
 from polyframe.core.callbacks import Say
+from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
-from polyframe.geometry import engines
 from polyframe.geometry.compile_ahead import compile_ahead
 from polyframe.geometry.compiled.purposes import Purpose
-from polyframe.geometry.engines import choose_engine
+from polyframe.geometry.engines import choose_engine, has_large_subject
 from polyframe.panoptes.classifications.scan_export import ExportScan
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records, RunSpec
@@ -27,31 +27,36 @@ _POINT_BYTES: Final = 20
 def with_engine(export: ExportScan) -> ExportScan:
     """Choose the engine for an export: by the rows of the chosen workflow and versions."""
     rows = export.selection.rows_read - export.selection.rows_filtered
-    engine = choose_engine(export.settings.engine, rows, has_large_subject(export))
+    engine = choose_engine(export.settings.engine, rows, drawings_of_export(export))
     return replace(export, settings=export.settings.replace({"engine": engine}))
 
 
-def has_large_subject(export: ExportScan) -> bool:
-    """Return whether a subject has so many drawings that GEOS would take long, which the manifest records."""
-    return bool((export.subjects["bytes"] > engines.MOST_BYTES_FOR_GEOS).any())
+def drawings_of_export(export: ExportScan) -> DrawingSizes:
+    """Return how much was drawn in the chosen rows of an export, which the manifest records."""
+    return _sizes(export.subjects["bytes"])
 
 
 def engine_for_output(settings: Settings, manifest: Manifest) -> Settings:
     """Choose the engine for an output directory as the run from the export did."""
     rows = manifest.accounting.rows_read - manifest.accounting.rows_filtered
-    return settings.replace({"engine": choose_engine(settings.engine, rows, manifest.has_large_subject)})
+    return settings.replace({"engine": choose_engine(settings.engine, rows, manifest.drawings)})
 
 
 def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
-    """Choose the engine for marks in memory: by their number, and by the most points of one subject."""
-    is_large = have_large_subject(extractions)
-    return settings.replace({"engine": choose_engine(settings.engine, extractions.height, is_large)})
+    """Choose the engine for marks in memory: by their number and their points."""
+    drawings = drawings_of_marks(extractions)
+    return settings.replace({"engine": choose_engine(settings.engine, extractions.height, drawings)})
 
 
-def have_large_subject(extractions: pl.DataFrame) -> bool:
-    """Return whether some marks have a subject with so many drawings that GEOS would take long."""
+def drawings_of_marks(extractions: pl.DataFrame) -> DrawingSizes:
+    """Return about how many bytes the marks of a frame had in their export."""
     points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
-    return bool((_POINT_BYTES * points > engines.MOST_BYTES_FOR_GEOS).any())
+    return _sizes(_POINT_BYTES * points)
+
+
+def _sizes(bytes_of_subjects: pl.Series) -> DrawingSizes:
+    largest = cast("int | None", bytes_of_subjects.max())
+    return DrawingSizes(int(bytes_of_subjects.sum()), largest or 0)
 
 
 def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
@@ -67,19 +72,19 @@ def announce_change(spec: RunSpec, before: Manifest | None, say: Say) -> None:
 
 
 def compiling(
-    spec: RunSpec, partitions: Sequence[Partition], current: Records, has_large_subject: bool, say: Say
+    spec: RunSpec, partitions: Sequence[Partition], current: Records, drawings: DrawingSizes, say: Say
 ) -> contextlib.AbstractContextManager[Callable[[], None]]:
     """Compile the fast engine beside the body if stages that are out of date need it; see `compile_ahead`."""
     outdated = [
         stage for stage in spec.stages if any(stage not in current.get(part.name, ()) for part in partitions)
     ]
     if spec.settings.engine == "compiled" and not set(ENGINE_STAGES).isdisjoint(outdated):
-        return compile_ahead(say, compiled_purposes(spec.settings, outdated, has_large_subject))
+        return compile_ahead(say, compiled_purposes(spec.settings, outdated, drawings))
     return contextlib.nullcontext(lambda: None)
 
 
 def compiled_purposes(
-    settings: Settings, stages: Collection[str], has_large_subject: bool
+    settings: Settings, stages: Collection[str], drawings: DrawingSizes
 ) -> frozenset[Purpose]:
     """Return what compiled functions are needed for; it does not depend on which are in the cache."""
     purposes = set[Purpose]({"clusters"})
@@ -93,6 +98,6 @@ def compiled_purposes(
             purposes.add("levels")
     if "contours" in stages:
         purposes.add("levels")
-    if has_large_subject:
+    if has_large_subject(drawings):
         purposes.add("large groups")
     return frozenset(purposes)

@@ -29,9 +29,9 @@ from polyframe.panoptes.classifications.version_selection import PreviousSelecti
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.engine_choice import (
     compiled_purposes,
+    drawings_of_marks,
     engine_for_marks,
     engine_for_output,
-    have_large_subject,
 )
 from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
 from polyframe.pipeline.run import extract_frames
@@ -143,7 +143,7 @@ def _cluster(
         names = digests_by_name(settings, in_memory=True)
     settings = with_digests(settings, names)
     if settings.engine == "compiled":
-        ensure_compiled(say, compiled_purposes(settings, [stage], have_large_subject(extractions)))
+        ensure_compiled(say, compiled_purposes(settings, [stage], drawings_of_marks(extractions)))
     clusters = cluster_marks(selected_marks(extractions, settings), classifications, settings)
     notes = ignored_eps_notes(settings, configured.explicit)
     notes += too_large_notes(clusters.too_large, settings)

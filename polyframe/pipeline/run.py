@@ -33,8 +33,8 @@ from polyframe.panoptes.classifications.version_selection import PreviousSelecti
 from polyframe.pipeline.engine_choice import (
     announce_change,
     compiling,
+    drawings_of_export,
     engine_for_output,
-    has_large_subject,
     with_engine,
 )
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
@@ -138,8 +138,8 @@ def run_export(
         announce_change(spec, before, say)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
-        is_large = has_large_subject(export)
-        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, is_large, say))
+        drawings = drawings_of_export(export)
+        wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
         try:
             shuffled = _shuffle(export, partitions, current, directory.rows)
         finally:
@@ -187,7 +187,7 @@ def run_export(
             last_subject=cast("int | None", export.subjects["subject_id"].max()),
             merged=merged,
             engines=engines,
-            has_large_subject=is_large,
+            drawings=drawings,
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
@@ -300,7 +300,7 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        with compiling(spec, partitions, current, before.has_large_subject, say) as wait_for_compiled:
+        with compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled:
             wait_for_compiled()
             results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)

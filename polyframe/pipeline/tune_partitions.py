@@ -14,14 +14,15 @@ from polyframe.consensus.tune.gold_counts import GoldReference
 from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_of
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
+from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.pipeline.engine_choice import (
     compiled_purposes,
+    drawings_of_marks,
     engine_for_marks,
     engine_for_output,
-    have_large_subject,
 )
 from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
 from polyframe.pipeline.gold.read_gold import GoldSource
@@ -107,7 +108,7 @@ def tune_output(
             _PartitionFiles(marks, rows, settings, grid, reference)
             for marks, rows, reference in zip(extractions, classifications, references, strict=True)
         ]
-        _compile_if_needed(settings, manifest.has_large_subject, say)
+        _compile_if_needed(settings, manifest.drawings, say)
         tallies = _tallies(parts, settings.jobs, progress)
     _say_unknown_names(names, tallies, say)
     return tuning_table(tallies, grid, current)
@@ -143,7 +144,7 @@ def tune_frames(
     if gold is not None:
         found = gold_for_frames(extractions, classifications, settings, gold, say)
         reference = GoldReference(found.outlines, settings)
-    _compile_if_needed(settings, have_large_subject(extractions), say)
+    _compile_if_needed(settings, drawings_of_marks(extractions), say)
     tally = _tally(extractions, classifications, settings, grid, reference)
     _say_unknown_names(names, [tally], say)
     return tuning_table([tally], grid, None)
@@ -170,9 +171,9 @@ def _references(
     ]
 
 
-def _compile_if_needed(settings: Settings, has_large_subject: bool, say: Say) -> None:
+def _compile_if_needed(settings: Settings, drawings: DrawingSizes, say: Say) -> None:
     if settings.engine == "compiled":
-        ensure_compiled(say, compiled_purposes(settings, ["reduce"], has_large_subject))
+        ensure_compiled(say, compiled_purposes(settings, ["reduce"], drawings))
 
 
 def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:

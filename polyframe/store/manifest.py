@@ -13,6 +13,7 @@ import msgspec
 from polyframe import __version__
 from polyframe.core.atomic_files import write_bytes
 from polyframe.core.choices import EngineUsed, VersionChosenBy
+from polyframe.core.drawing_sizes import UNKNOWN_SIZES, DrawingSizes
 from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
@@ -104,8 +105,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         By stage, the tables that are merged from all partitions.
     engines : dict of str to str
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
-    has_large_subject : bool
-        Whether a subject has so many drawings that `auto` is the compiled engine.
+    drawings : DrawingSizes
+        How much was drawn, by which `auto` chooses the engine.
     """
 
     polyframe_version: str
@@ -121,7 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partitions: Annotated[tuple[PartitionRecord, ...], msgspec.Meta(min_length=1)]
     merged: dict[str, StageRecord]
     engines: dict[str, EngineUsed] = {}
-    has_large_subject: bool = False
+    drawings: DrawingSizes = UNKNOWN_SIZES
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -168,7 +169,7 @@ def new_manifest(
     last_subject: int | None,
     merged: Mapping[str, StageRecord] = MappingProxyType({}),
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
-    has_large_subject: bool = False,
+    drawings: DrawingSizes = UNKNOWN_SIZES,
 ) -> Manifest:
     """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
     stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
@@ -189,7 +190,7 @@ def new_manifest(
         ),
         merged={stage: merged[stage] for stage in stages if stage in merged},
         engines={stage: engines[stage] for stage in stages if stage in engines},
-        has_large_subject=has_large_subject,
+        drawings=drawings,
     )
 
 
@@ -213,7 +214,7 @@ def with_later_stages(
         last_subject=before.last_subject,
         merged=merged,
         engines=engines,
-        has_large_subject=before.has_large_subject,
+        drawings=before.drawings,
     )
 
 

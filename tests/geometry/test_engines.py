@@ -17,6 +17,7 @@ from exports import Done
 
 import polyframe as pf
 from polyframe import geometry as g
+from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.geometry import engines
@@ -24,6 +25,7 @@ from polyframe.geometry.compiled import numba_jit
 from polyframe.geometry.engines import (
     MOST_BYTES_FOR_GEOS,
     MOST_ROWS_FOR_GEOS,
+    MOST_SUBJECT_BYTES_FOR_GEOS,
     choose_engine,
     engine_for,
     engine_named,
@@ -75,7 +77,9 @@ def test_engines_agree_on_contours(extraction: pf.Extraction, eps: float) -> Non
 def test_auto_depends_on_the_size_of_the_work_only() -> None:
     sizes = 0, MOST_ROWS_FOR_GEOS, MOST_ROWS_FOR_GEOS + 1
     assert [choose_engine("auto", size) for size in sizes] == ["shapely", "shapely", "compiled"]
-    assert [choose_engine("auto", 5, dense) for dense in (False, True)] == ["shapely", "compiled"]
+    most, one = MOST_BYTES_FOR_GEOS, MOST_SUBJECT_BYTES_FOR_GEOS
+    drawings = [DrawingSizes(*size) for size in ((most, one), (most + 1, one), (most, one + 1))]
+    assert [choose_engine("auto", 5, size) for size in drawings] == ["shapely", "compiled", "compiled"]
     assert [choose_engine("shapely", size) for size in sizes] == ["shapely"] * 3
     assert [choose_engine("compiled", size) for size in sizes] == ["compiled"] * 3
     assert [engine_named(name).name for name in ("shapely", "compiled")] == ["shapely", "compiled"]
@@ -89,7 +93,8 @@ def test_auto_must_be_decided_before_an_engine_is_used() -> None:
 def test_the_help_names_the_limit() -> None:
     text = FIELDS["engine"].metadata["help"]
     assert f"more than {MOST_ROWS_FOR_GEOS:,} rows" in text
-    assert f"more than {MOST_BYTES_FOR_GEOS / 1e6:g} MB" in text
+    most, of_one = MOST_BYTES_FOR_GEOS / 1e6, MOST_SUBJECT_BYTES_FOR_GEOS / 1e6
+    assert f"{most:g} MB of drawings, or {of_one:g} MB of drawings of one subject" in text
 
 
 @fast

@@ -1,4 +1,4 @@
-"""The engine `auto`: decided once per run by the rows, recorded, and part of the fingerprints."""
+"""The engine `auto`: decided once per run by the size of the work, recorded, and part of the fingerprints."""
 
 import importlib.util
 import json
@@ -12,6 +12,7 @@ import pytest
 from exports import drawing, export_row, export_text, square
 
 import polyframe as pf
+from polyframe.core.settings import Settings
 from polyframe.geometry import engines
 from polyframe.pipeline import engine_choice, in_memory
 from polyframe.store.manifest import read_manifest
@@ -100,10 +101,30 @@ def test_a_subject_with_many_drawings_is_large_work(tmp_path: Path, monkeypatch:
     # Four rows of the largest subject, each with 200 bytes beside its annotations.
     size = sum(200 + len(drawing(square(number, 0))) for number in range(4))
     for limit, engine in ((size, "shapely"), (size - 1, "compiled")):
-        monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", limit)
+        monkeypatch.setattr(engines, "MOST_SUBJECT_BYTES_FOR_GEOS", limit)
         run(path, out)
         assert used(out) == dict.fromkeys(("reduce", "contours"), engine)
         assert pf.contours(out, output=out, say=lambda _: None).made == 0
+
+
+@fast
+def test_many_drawings_in_few_rows_are_large_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = export(tmp_path / "a.csv", FEW), tmp_path / "out"
+    # Four rows of each subject; a cell that is no JSON counts, too.
+    cells = [*(drawing(square(number % 4, 0)) for number in range(FEW) if number != 2), "no JSON"]
+    size = sum(200 + len(cell) for cell in cells)
+    for limit, engine in ((size, "shapely"), (size - 1, "compiled")):
+        monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", limit)
+        run(path, out)
+        assert used(out) == dict.fromkeys(("reduce", "contours"), engine)
+        assert pf.reduce(out, output=out, say=lambda _: None).made == 0
+    extraction = pf.extract(path, workflow_id=7, say=lambda _: None)
+    # A vertex counts as 20 bytes.
+    points = 20 * int(extraction.extractions["x"].list.len().sum())
+    for limit, engine in ((points, "shapely"), (points - 1, "compiled")):
+        monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", limit)
+        settings = engine_choice.engine_for_marks(Settings(), extraction.extractions)
+        assert settings.engine == engine
 
 
 @fast
@@ -127,7 +148,7 @@ def test_functions_for_large_groups_are_compiled_ahead_only_if_a_subject_is_larg
     first = {"coordinates", "majority"} | reduction
     assert compiled == [ordinary, first, {"clusters", "levels"}, reduction | {"levels"}]
     compiled.clear()
-    monkeypatch.setattr(engines, "MOST_BYTES_FOR_GEOS", 100)
+    monkeypatch.setattr(engines, "MOST_SUBJECT_BYTES_FOR_GEOS", 100)
     run(path, out, engine="compiled", force=True)
     pf.reduce(out, output=out, engine="compiled", force=True, say=lambda _: None)
     pf.contours(out, engine="compiled")
