@@ -1,6 +1,6 @@
-"""Read the shapes to export: averaged polygons or contours, alone or by image."""
+"""Read the shapes to export: averaged polygons or contours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,10 +9,9 @@ import polars as pl
 
 from polyframe.core.arrays import Floats
 from polyframe.core.errors import UsageError
-from polyframe.core.levels import Level
 from polyframe.core.tables import GROUP_KEYS
 from polyframe.export.export_options import ExportOptions
-from polyframe.export.omissions import Omissions
+from polyframe.export.omissions import NOT_ESTIMATED, Omissions
 from polyframe.store.reading import OutputTables
 
 _SHARED: Final = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
@@ -25,7 +24,7 @@ _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
     "contours": (*_SHARED, "number_of_contours", *_OF_LEVELS),
 }
-_SIZE: Final = ("image_width", "image_height")
+_CLUSTER: Final = [*GROUP_KEYS, "cluster_label"]
 
 
 @dataclass(frozen=True)
@@ -44,25 +43,6 @@ class Shape:
     points: Floats
 
 
-@dataclass(frozen=True)
-class DrawnImage:
-    """An image on which volunteers drew, and the shapes on it.
-
-    Attributes
-    ----------
-    subject_id, frame : int
-    shapes : list of Shape
-        Sorted by their keys; empty if there is no cluster.
-    size : (int, int) or None
-        Width and height from the table classifications, which has them for frame 0 only.
-    """
-
-    subject_id: int
-    frame: int
-    shapes: list[Shape]
-    size: tuple[int, int] | None = None
-
-
 def table_of(options: ExportOptions) -> str:
     """Return the table to export; with `level` it is contours.
 
@@ -76,59 +56,78 @@ def table_of(options: ExportOptions) -> str:
     return options.what or ("reductions" if options.level is None else "contours")
 
 
+def columns_of_shapes(options: ExportOptions) -> dict[str, list[str]]:
+    """Return the tables and columns from which `shapes_of_partition` makes shapes."""
+    table = table_of(options)
+    columns = {table: list(_COLUMNS[table])}
+    if table == "contours" and needs_expected_iou(options):
+        columns["reductions"] = [*_CLUSTER, "expected_iou"]
+    return columns
+
+
+def needs_expected_iou(options: ExportOptions) -> bool:
+    """Return whether shapes of contours need the expected IoU of their clusters, too."""
+    return options.min_expected_iou is not None or options.score == "expected_iou"
+
+
 def shapes_by_partition(
     tables: OutputTables, options: ExportOptions, omissions: Omissions
 ) -> Iterator[list[Shape]]:
     """Read the shapes of each partition, sorted by the keys of the table and the level.
 
-    Clusters without the level of `options` are added to `omissions`.
+    Clusters without the level of `options`, or below its limits, are added to `omissions`.
     """
-    table = table_of(options)
-    for frames in tables.partitions(**{table: list(_COLUMNS[table])}):
-        yield list(_shapes(frames[table], table, options.level_to_read, omissions))
+    for frames in tables.partitions(**columns_of_shapes(options)):
+        yield list(shapes_of_partition(frames, options, omissions))
 
 
-def drawn_images(tables: OutputTables, options: ExportOptions, omissions: Omissions) -> Iterator[DrawnImage]:
-    """Read the images with marks and their shapes, sorted by subject and frame within each partition.
+def shapes_of_partition(
+    frames: Mapping[str, pl.DataFrame], options: ExportOptions, omissions: Omissions
+) -> Iterator[Shape]:
+    """Yield the shapes of a partition, see `shapes_by_partition`.
 
-    Clusters without the level of `options` are added to `omissions`.
+    Parameters
+    ----------
+    frames : mapping of str to polars.DataFrame
+        The tables of `columns_of_shapes`.
+    options : ExportOptions
+    omissions : Omissions
     """
-    table = table_of(options)
-    keys = ["subject_id", "frame"]
-    columns = {"groups": keys, "classifications": ["subject_id", *_SIZE], table: list(_COLUMNS[table])}
-    for frames in tables.partitions(**columns):
-        sizes = _sizes(frames["classifications"])
-        by_image: dict[tuple[int, int], list[Shape]] = {}
-        for shape in _shapes(frames[table], table, options.level_to_read, omissions):
-            key = (shape.properties["subject_id"], shape.properties["frame"])
-            by_image.setdefault(key, []).append(shape)
-        for subject_id, frame in frames["groups"].unique().sort(keys).iter_rows():
-            size = sizes.get(subject_id) if frame == 0 else None
-            yield DrawnImage(subject_id, frame, by_image.get((subject_id, frame), []), size)
-
-
-def _sizes(classifications: pl.DataFrame) -> dict[int, tuple[int, int]]:
-    """Return by subject the size that most classifications report."""
-    counts = classifications.drop_nulls().group_by("subject_id", *_SIZE).len()
-    # The last one of a subject remains, which is the most frequent.
-    rows = counts.sort("len", *_SIZE).iter_rows()
-    return {subject_id: (width, height) for subject_id, width, height, _ in rows}
-
-
-def _shapes(frame: pl.DataFrame, table: str, level: Level | None, omissions: Omissions) -> Iterator[Shape]:
-    for row in frame.iter_rows(named=True):
+    table, level = table_of(options), options.level_to_read
+    rows = frames[table]
+    if table == "contours" and "reductions" in frames and needs_expected_iou(options):
+        estimates = frames["reductions"].select(*_CLUSTER, "expected_iou")
+        rows = rows.join(estimates, on=_CLUSTER, how="left", maintain_order="left")
+    for row in rows.iter_rows(named=True):
+        reason = _below_limits(row, options)
+        if reason:
+            omissions.add(reason, row)
+            continue
         properties = {name: row[name] for name in _SHARED}
         if table == "reductions":
             properties |= {name: row[name] for name in _OF_REDUCTIONS}
             yield Shape(properties, _points(row["clusters_x"], row["clusters_y"]))
             continue
         properties["number_of_contours"] = row["number_of_contours"]
+        if "expected_iou" in row:
+            properties["expected_iou"] = row["expected_iou"]
         wanted = None if level is None else level.number(row["clusters_count"])
         for number, area, x, y in zip(*(row[name] for name in _OF_LEVELS), strict=True):
             if wanted in (None, number):
                 yield Shape({**properties, "level": number, "area": area}, _points(x, y))
         if level is not None and wanted is not None:
             omissions.look_up(level, wanted, row)
+
+
+def _below_limits(row: Mapping[str, Any], options: ExportOptions) -> str | None:
+    """Return why a cluster is not exported; None if it is."""
+    if options.min_consensus is not None and row["consensus"] < options.min_consensus:
+        return f"have a consensus below {options.min_consensus:g}"
+    if needs_expected_iou(options) and row["expected_iou"] is None:
+        return NOT_ESTIMATED
+    if options.min_expected_iou is not None and row["expected_iou"] < options.min_expected_iou:
+        return f"have an expected IoU below {options.min_expected_iou:g}"
+    return None
 
 
 def _points(x: list[float], y: list[float]) -> Floats:

@@ -8,19 +8,19 @@ import shapely
 
 from polyframe import __version__
 from polyframe.core.callbacks import Say
-from polyframe.export.cluster_shapes import Shape, table_of
+from polyframe.export.categories import Category
+from polyframe.export.cluster_shapes import Shape
 from polyframe.export.export_inputs import image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.image_bounds import clip_to_image, why_omitted
-from polyframe.store.reading import OutputTables
 
 #: Attributes of an annotation beside the fields of COCO.
 _ATTRIBUTES: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one file with every image that has marks, and a category for each tool.
+    """Write one file with every image that volunteers looked at, and a category for each tool.
 
     Parameters
     ----------
@@ -29,17 +29,17 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     path : Path
         The file to write.
     options : ExportOptions
-        `level`, `classifications`, `image_size` and `image_name`.
+        Those for `coco`.
     say : callable
-        Receives notes about guessed image sizes and omitted shapes.
+        Receives notes about guessed image sizes and what is omitted.
     """
     n_annotations = 0
     with image_export(output, path, options, say) as export:
         file = export.file
-        categories = _categories(export.tables, options)
+        categories = [_category(category) for category in export.categories.by_tool.values()]
         info = {"description": f"polyframe {__version__}", "version": __version__}
         file.write(f'{{"info": {json.dumps(info)}, "licenses": [],\n"categories": ')
-        file.write(json.dumps(list(categories.values())))
+        file.write(json.dumps(categories))
         # Two passes through the parts, since the images precede the annotations.
         file.write(',\n"images": [')
         for number, (image, (width, height)) in enumerate(export.images(), start=1):
@@ -55,31 +55,29 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         file.write('\n],\n"annotations": [')
         for number, (image, size) in enumerate(export.images(again=True), start=1):
             for shape in image.shapes:
-                annotation = _annotation(shape, size)
+                annotation = _annotation(shape, size, options)
                 if annotation is None:
                     export.omissions.add(why_omitted(shape.points), shape.properties)
                     continue
                 n_annotations += 1
-                category = categories[shape.properties["tool"]]["id"]
+                category = export.categories.of(shape.properties).number
                 ids = {"id": n_annotations, "image_id": number, "category_id": category}
                 file.write(f"{',' if n_annotations > 1 else ''}\n{json.dumps(ids | annotation)}")
         file.write("\n]}\n")
     return [Exported(path, n_annotations, "annotations")]
 
 
-def _categories(tables: OutputTables, options: ExportOptions) -> dict[str, dict[str, Any]]:
-    """Return a category for each tool, numbered from 1 in alphabetical order."""
-    tools: set[tuple[str, str]] = set()
-    for frames in tables.partitions(**{table_of(options): ["tool", "task"]}):
-        for frame in frames.values():
-            tools |= set(frame.select("tool", "task").unique().iter_rows())
+def _category(category: Category) -> dict[str, Any]:
+    """Return a category; `tool` is not a field of COCO, but names the tool to `polyframe score --gold`."""
     return {
-        tool: {"id": number, "name": tool, "supercategory": task}
-        for number, (tool, task) in enumerate(sorted(tools), start=1)
+        "id": category.number,
+        "name": category.name,
+        "supercategory": category.task,
+        "tool": category.tool,
     }
 
 
-def _annotation(shape: Shape, size: tuple[int, int]) -> dict[str, Any] | None:
+def _annotation(shape: Shape, size: tuple[int, int], options: ExportOptions) -> dict[str, Any] | None:
     parts = clip_to_image(shape.points, size)
     if not parts:
         return None
@@ -91,5 +89,6 @@ def _annotation(shape: Shape, size: tuple[int, int]) -> dict[str, Any] | None:
         "area": float(sum(shapely.Polygon(part).area for part in parts)),
         "bbox": [left, top, right - left, bottom - top],
         "iscrowd": 0,
+        "score": properties[options.score or "consensus"],
         "attributes": {name: properties[name] for name in _ATTRIBUTES if name in properties},
     }

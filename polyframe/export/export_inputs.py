@@ -2,17 +2,32 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
-from polyframe.export.cluster_shapes import DrawnImage, drawn_images
+from polyframe.core.notes import Information
+from polyframe.core.plurals import counted
+from polyframe.export.categories import Categories, read_categories
 from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_images import ImageShapes, image_keys, images_with_shapes
 from polyframe.export.image_bounds import ImageSizes, image_sizes
-from polyframe.export.omissions import Omissions
+from polyframe.export.image_names import (
+    NO_ADDRESSES,
+    ImageNames,
+    SubjectImages,
+    check_names_differ,
+    names_of_images,
+    read_subject_images,
+)
+from polyframe.export.omissions import NO_SHAPE, NO_SIZE, Omissions
 from polyframe.store.reading import OutputTables, open_tables
+
+#: Why an image in the export has no shape.
+_EMPTY: Final = "that nobody drew on"
+_WITHOUT_SHAPES: Final = "with marks, but without a shape to export"
 
 
 @dataclass(frozen=True)
@@ -27,31 +42,73 @@ class ImageExport:
         The output directory.
     options : ExportOptions
     sizes : ImageSizes
+    subjects : SubjectImages or None
+        The images in the subject export, if it was given.
+    names : ImageNames
+    categories : Categories
     omissions : Omissions
-        The shapes that are not exported.
+        The shapes and images that are not exported.
+    needs_sizes : bool
+        Whether the format has the size of an image without shapes, too.
+    without_shapes : dict of str to int
+        By reason, the images in the export that have no shape.
     """
 
     file: IO[str]
     tables: OutputTables
     options: ExportOptions
     sizes: ImageSizes
+    subjects: SubjectImages | None
+    names: ImageNames
+    categories: Categories
     omissions: Omissions
+    needs_sizes: bool = True
+    without_shapes: dict[str, int] = field(default_factory=dict)
 
-    def images(self, *, again: bool = False) -> Iterator[tuple[DrawnImage, tuple[int, int]]]:
-        """Read the images with their width and height; a second pass counts no omissions."""
+    def images(self, *, again: bool = False) -> Iterator[tuple[ImageShapes, tuple[int, int]]]:
+        """Read the images with their width and height; a second pass counts nothing.
+
+        An image without shapes whose size is not known has 1 x 1 pixels if the format does not need its size.
+        """
         omissions = Omissions() if again else self.omissions
-        for image in drawn_images(self.tables, self.options, omissions):
-            yield image, self.sizes.of(image)
+        addressed = NO_ADDRESSES if self.subjects is None else self.subjects.keys
+        for image in images_with_shapes(self.tables, self.options, addressed, omissions):
+            if not image.shapes and self.options.empty_images == "drop":
+                omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
+                continue
+            size = self.sizes.of(image) if image.shapes else self.sizes.known(image)
+            if size is None and self.needs_sizes:
+                omissions.add_image(NO_SIZE, image.subject_id, image.frame)
+                continue
+            if not image.shapes and not again:
+                reason = _EMPTY if image.is_empty else _WITHOUT_SHAPES
+                self.without_shapes[reason] = self.without_shapes.get(reason, 0) + 1
+            yield image, size or (1, 1)
 
-    def name_of(self, image: DrawnImage) -> str:
-        """Return the name of an image: `image_name` with the numbers filled in."""
-        pattern = self.options.image_name or "{subject_id}-{frame}.png"
-        name = pattern.replace("{subject_id}", str(image.subject_id))
-        return name.replace("{frame}", str(image.frame))
+    def name_of(self, image: ImageShapes) -> str:
+        """Return the name of an image."""
+        return self.names.of(image.subject_id, image.frame)
+
+    def report(self, say: Say) -> None:
+        """Report what was guessed, omitted, or is in the export without a shape."""
+        self.sizes.report(say)
+        self.names.report(say)
+        self.omissions.report(say)
+        parts = [f"{counted(number, 'image')} {reason}" for reason, number in self.without_shapes.items()]
+        if parts:
+            say(Information(f"included {' and '.join(parts)}; --empty-images drop omits them"))
 
 
 @contextlib.contextmanager
-def image_export(output: Path, path: Path, options: ExportOptions, say: Say) -> Iterator[ImageExport]:
+def image_export(
+    output: Path,
+    path: Path,
+    options: ExportOptions,
+    say: Say,
+    *,
+    ending: str | None = None,
+    needs_sizes: bool = True,
+) -> Iterator[ImageExport]:
     """Open a file to write and an output directory to read; at the end, report what was guessed or omitted.
 
     Parameters
@@ -61,12 +118,43 @@ def image_export(output: Path, path: Path, options: ExportOptions, say: Say) -> 
     path : Path
         The file; it is put in place when it is complete.
     options : ExportOptions
-        `level`, `classifications` and `image_size`.
     say : callable
         Receives the notes.
+    ending : str, optional
+        If a file is written for each image: its ending, such as `.png`.
+    needs_sizes : bool
+        Whether the format has the size of an image without shapes, too; if it is not known, the image is
+        omitted.
+
+    Raises
+    ------
+    UsageError
+        If two images have the same name.
+    PolyframeError
+        If a file cannot be read.
     """
     sizes, omissions = image_sizes(options), Omissions()
     with atomic_text(path) as file, open_tables(output) as tables:
-        yield ImageExport(file, tables, options, sizes, omissions)
-    sizes.report(say)
-    omissions.report(say)
+        subjects = subject_images(tables, options)
+        names = names_of_images(options.image_name, subjects)
+        addressed = NO_ADDRESSES if subjects is None else subjects.keys
+        check_names_differ(names, image_keys(tables, options, addressed), ending)
+        names.unnamed.clear()  # only those that are exported are reported
+        categories = read_categories(tables, options, say)
+        export = ImageExport(
+            file, tables, options, sizes, subjects, names, categories, omissions, needs_sizes
+        )
+        yield export
+    export.report(say)
+
+
+def subject_images(tables: OutputTables, options: ExportOptions) -> SubjectImages | None:
+    """Read the images of the subjects of an output directory from the subject export, if one was given."""
+    if options.subjects is None:
+        return None
+    subject_ids = {
+        subject_id
+        for frames in tables.partitions(classifications=["subject_id"])
+        for subject_id in frames["classifications"]["subject_id"].unique()
+    }
+    return read_subject_images(Path(options.subjects), subject_ids)

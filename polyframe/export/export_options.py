@@ -2,12 +2,14 @@
 
 import typing
 from dataclasses import dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, Level, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.scalar_checks import as_builtin
 
 #: Every format and the module that writes it, which is imported late.
 FORMATS: Final = {
@@ -18,13 +20,15 @@ FORMATS: Final = {
     "labelstudio": "labelstudio",
 }
 _OF_IMAGES: Final = ("coco", "masks", "labelstudio")
-_NAME_IMAGES: Final = ("coco", "labelstudio")
+_OF_SHAPES: Final = ("geojson", *_OF_IMAGES)
 
 What = Literal["reductions", "contours"]
+EmptyImages = Literal["keep", "drop"]
+Score = Literal["consensus", "expected_iou"]
 
 
 def _option(text: str, kind: Any, *formats: str) -> Any:
-    """Return a field; `kind` is a type, or a tuple of choices."""
+    """Return a field; `kind` is a type (float: a fraction from 0 to 1), or a tuple of choices."""
     return field(default=None, metadata={"help": text, "kind": kind, "formats": formats})
 
 
@@ -47,17 +51,39 @@ class ExportOptions:
     level: AnyLevel | None = _option(
         "one contour level: a number of marks, such as 3, or a share of each cluster's marks, such as 50%",
         Level,
-        "geojson",
-        *_OF_IMAGES,
+        *_OF_SHAPES,
+    )
+    min_consensus: float | None = _option(
+        "omit clusters with a smaller consensus, from 0 to 1", float, *_OF_SHAPES
+    )
+    min_expected_iou: float | None = _option(
+        "omit clusters with a smaller expected IoU, from 0 to 1, and those without", float, *_OF_SHAPES
+    )
+    subjects: AnyPath | None = _option(
+        "subject export (CSV), which contains the names of the images", Path, *_OF_IMAGES
+    )
+    workflows: AnyPath | None = _option(
+        "workflow export (CSV), which contains the labels of the tools", Path, *_OF_IMAGES
     )
     classifications: AnyPath | None = _option(
-        "classification export, which records the sizes of the images", Path, *_OF_IMAGES
+        "classification export, which records the sizes of the images, and the labels of the tools if "
+        "drawn with classifier 1.x",
+        Path,
+        *_OF_IMAGES,
     )
     image_size: str | None = _option(
         "size of images without a recorded size, such as 1024x768", str, *_OF_IMAGES
     )
     image_name: str | None = _option(
-        "name of an image  [default: {subject_id}-{frame}.png]", str, *_NAME_IMAGES
+        "name of an image  [default: {filename} with --subjects, else {subject_id}-{frame}.png]",
+        str,
+        *_OF_IMAGES,
+    )
+    empty_images: EmptyImages | None = _option(
+        "images without a shape  [default: keep]", typing.get_args(EmptyImages), *_OF_IMAGES
+    )
+    score: Score | None = _option(
+        "score of an annotation  [default: consensus]", typing.get_args(Score), "coco"
     )
 
     def __post_init__(self) -> None:
@@ -72,6 +98,8 @@ class ExportOptions:
                 raise UsageError(f"{f.name}: {short_repr(value)} is not a string")
             if kind is Path:
                 local_path(value, f.name)
+            if kind is float and not _is_fraction(value):
+                raise UsageError(f"{f.name}: {short_repr(value)} is not a number from 0 to 1")
             if kind is Level:
                 parse_level(value)
 
@@ -86,3 +114,9 @@ class ExportOptions:
             formats = f.metadata["formats"]
             if getattr(self, f.name) is not None and to not in formats:
                 raise UsageError(f"{f.name} is for {', '.join(formats)}; omit it for {to}")
+
+
+def _is_fraction(value: Any) -> bool:
+    value = as_builtin(value)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and isfinite(value) and 0 <= value <= 1

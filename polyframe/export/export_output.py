@@ -10,7 +10,7 @@ from polyframe.core.levels import AnyLevel
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
-from polyframe.export.export_options import FORMATS, ExportOptions, What
+from polyframe.export.export_options import FORMATS, EmptyImages, ExportOptions, Score, What
 from polyframe.export.exported_file import Exported
 from polyframe.store.manifest import read_manifest
 
@@ -23,9 +23,15 @@ def export(
     *,
     what: What | None = None,
     level: AnyLevel | None = None,
+    min_consensus: float | None = None,
+    min_expected_iou: float | None = None,
+    subjects: AnyPath | None = None,
+    workflows: AnyPath | None = None,
     classifications: AnyPath | None = None,
     image_size: str | None = None,
     image_name: str | None = None,
+    empty_images: EmptyImages | None = None,
+    score: Score | None = None,
     say: Say | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
@@ -62,7 +68,19 @@ def export(
     folder, target = local_path(output, "output"), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
         raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
-    options = ExportOptions(what, level, classifications, image_size, image_name)
+    options = ExportOptions(
+        what=what,
+        level=level,
+        min_consensus=min_consensus,
+        min_expected_iou=min_expected_iou,
+        subjects=subjects,
+        workflows=workflows,
+        classifications=classifications,
+        image_size=image_size,
+        image_name=image_name,
+        empty_images=empty_images,
+        score=score,
+    )
     options.check_for(to)
     read_manifest(folder)  # fails before anything is written
     module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")

@@ -12,8 +12,8 @@ from polyframe.core.arrays import Floats
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.plurals import counted
-from polyframe.export.cluster_shapes import DrawnImage
 from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_images import ImageShapes
 from polyframe.export.omissions import NO_AREA, OUTSIDE
 from polyframe.panoptes.subjects.image_sizes import Sizes, read_image_sizes
 
@@ -42,13 +42,16 @@ class ImageSizes:
     has_export: bool = False
     guessed: set[tuple[int, int]] = field(default_factory=set)
 
-    def of(self, image: DrawnImage) -> tuple[int, int]:
+    def known(self, image: ImageShapes) -> tuple[int, int] | None:
+        """Return width and height of an image, if a source has them."""
+        return self.recorded.get((image.subject_id, image.frame), self.default) or image.size
+
+    def of(self, image: ImageShapes) -> tuple[int, int]:
         """Return width and height of an image; if unknown, large enough for its shapes."""
-        key = (image.subject_id, image.frame)
-        known = self.recorded.get(key, self.default) or image.size
+        known = self.known(image)
         if known:
             return known
-        self.guessed.add(key)
+        self.guessed.add((image.subject_id, image.frame))
         outlines = [shape.points for shape in image.shapes if len(shape.points)]
         far = np.ceil(np.concatenate(outlines).max(axis=0)) if outlines else np.ones(2)
         width, height = np.maximum(far, 1).astype(int).tolist()

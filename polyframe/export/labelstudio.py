@@ -8,21 +8,21 @@ import numpy as np
 
 from polyframe import __version__
 from polyframe.core.callbacks import Say
-from polyframe.export.cluster_shapes import DrawnImage, Shape
-from polyframe.export.export_inputs import image_export
+from polyframe.export.cluster_shapes import Shape
+from polyframe.export.export_inputs import ImageExport, image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
+from polyframe.export.exported_images import ImageShapes
 from polyframe.export.image_bounds import clip_to_image, why_omitted
-from polyframe.export.omissions import Omissions
 
 #: The names of the polygons and the image in the labelling configuration.
 LABEL: Final = "label"
 IMAGE: Final = "image"
-_META: Final = ("tool", "cluster_label", "clusters_count", "consensus", "level")
+_META: Final = ("tool", "cluster_label", "clusters_count", "consensus", "expected_iou", "level")
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one JSON file with a task for every image that has marks.
+    """Write one JSON file with a task for every image that volunteers looked at.
 
     Parameters
     ----------
@@ -31,38 +31,38 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     path : Path
         The file to write.
     options : ExportOptions
-        `level`, `classifications`, `image_size` and `image_name`.
+        Those for `labelstudio`.
     say : callable
-        Receives notes about guessed image sizes and omitted shapes.
+        Receives notes about guessed image sizes and what is omitted.
     """
     n_tasks = 0
-    with image_export(output, path, options, say) as export:
+    with image_export(output, path, options, say, needs_sizes=False) as export:
         export.file.write("[")
         for image, size in export.images():
             export.file.write(",\n" if n_tasks else "\n")
-            export.file.write(json.dumps(_task(image, size, export.name_of(image), export.omissions)))
+            export.file.write(json.dumps(_task(image, size, export)))
             n_tasks += 1
         export.file.write("\n]\n")
     return [Exported(path, n_tasks, "tasks")]
 
 
-def _task(image: DrawnImage, size: tuple[int, int], name: str, omissions: Omissions) -> dict[str, Any]:
+def _task(image: ImageShapes, size: tuple[int, int], export: ImageExport) -> dict[str, Any]:
     results: list[dict[str, Any]] = []
     for shape in image.shapes:
-        of_shape = _results(shape, size)
+        of_shape = _results(shape, size, export.categories.of(shape.properties).name)
         results += of_shape
         if not of_shape:
-            omissions.add(why_omitted(shape.points), shape.properties)
+            export.omissions.add(why_omitted(shape.points), shape.properties)
     prediction: dict[str, Any] = {"model_version": f"polyframe {__version__}", "result": results}
     if results:
         prediction["score"] = float(np.mean([result["score"] for result in results]))
     return {
-        "data": {IMAGE: name, "subject_id": image.subject_id, "frame": image.frame},
+        "data": {IMAGE: export.name_of(image), "subject_id": image.subject_id, "frame": image.frame},
         "predictions": [prediction],
     }
 
 
-def _results(shape: Shape, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _results(shape: Shape, size: tuple[int, int], label: str) -> list[dict[str, Any]]:
     """Return a polygon for each part of a shape within its image, in percent of the image size."""
     properties = shape.properties
     name = f"{properties['tool']}-{properties['cluster_label']}"
@@ -80,7 +80,7 @@ def _results(shape: Shape, size: tuple[int, int]) -> list[dict[str, Any]]:
             "value": {
                 "points": (100 * part[:-1] / size).tolist(),
                 "closed": True,
-                "polygonlabels": [properties["tool"]],
+                "polygonlabels": [label],
             },
             "score": properties["consensus"],
             "meta": {key: properties[key] for key in _META if key in properties},

@@ -1,4 +1,4 @@
-"""Count the shapes that an export omits, and report them with the reason."""
+"""Count what an export omits, and report it with the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,28 +10,34 @@ from polyframe.core.plurals import agreeing, counted
 
 _MOST_LISTED: Final = 5
 
+#: Reasons to omit a shape.
 NO_AREA: Final = "have no area"
 OUTSIDE: Final = "have no area within their image"
 NO_PIXEL: Final = "cover the centre of no pixel of their image"
 COVERED: Final = "are covered by smaller ones"
+NOT_ESTIMATED: Final = "have no expected IoU, as clusters of fewer than 3 marks"
+#: Reasons to omit an image.
+NO_SHAPE: Final = "have no shape"
+NO_USABLE_MARK: Final = "have marks, of which none took part"
+NO_SIZE: Final = "have neither a shape nor a known size"
 
 
 @dataclass
 class Omissions:
-    """The shapes that are omitted from an export.
+    """The shapes and images that are omitted from an export.
 
     Attributes
     ----------
-    names : dict of str to list of str
-        By reason, the names of the first shapes.
-    counts : dict of str to int
-        By reason, the number of shapes.
+    names : dict of (str, str) to list of str
+        By the noun, `shape` or `image`, and the reason, the names of the first ones.
+    counts : dict of (str, str) to int
+        By noun and reason, their number.
     missing : MissingLevels or None
         How many clusters do not have the chosen level.
     """
 
-    names: dict[str, list[str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    names: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
     missing: MissingLevels | None = None
 
     def add(self, reason: str, properties: Mapping[str, Any]) -> None:
@@ -44,12 +50,14 @@ class Omissions:
         properties : mapping
             `subject_id`, `frame`, `tool`, `cluster_label` and perhaps `level`.
         """
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        names = self.names.setdefault(reason, [])
-        if len(names) < _MOST_LISTED:
-            level = f" level {properties['level']}" if "level" in properties else ""
-            frame = f"subject {properties['subject_id']} frame {properties['frame']}"
-            names.append(f"{frame} {properties['tool']} cluster {properties['cluster_label']}{level}")
+        level = f" level {properties['level']}" if "level" in properties else ""
+        frame = f"subject {properties['subject_id']} frame {properties['frame']}"
+        name = f"{frame} {properties['tool']} cluster {properties['cluster_label']}{level}"
+        self._count("shape", reason, name)
+
+    def add_image(self, reason: str, subject_id: int, frame: int) -> None:
+        """Count an image."""
+        self._count("image", reason, f"subject {subject_id} frame {frame}")
 
     def look_up(self, level: Level, number: int, row: Mapping[str, Any]) -> None:
         """Count a cluster of which one level is exported.
@@ -69,10 +77,16 @@ class Omissions:
             self.add(reason, {**row, "level": number})
 
     def report(self, say: Say) -> None:
-        """Report how many shapes or clusters are omitted and why, with the names of the first ones."""
-        for reason, number in self.counts.items():
+        """Report how many shapes, clusters or images are omitted and why, with the names of the first ones."""
+        for (noun, reason), number in self.counts.items():
             more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
-            what = f"omitted {counted(number, 'shape')} that {agreeing(number, reason)}"
-            if self.missing and reason in self.missing.counts:
+            what = f"omitted {counted(number, noun)} that {agreeing(number, reason)}"
+            if self.missing and noun == "shape" and reason in self.missing.counts:
                 what = self.missing.note(reason)
-            say(f"{what}: {', '.join(self.names[reason])}{more}")
+            say(f"{what}: {', '.join(self.names[noun, reason])}{more}")
+
+    def _count(self, noun: str, reason: str, name: str) -> None:
+        self.counts[noun, reason] = self.counts.get((noun, reason), 0) + 1
+        names = self.names.setdefault((noun, reason), [])
+        if len(names) < _MOST_LISTED:
+            names.append(name)

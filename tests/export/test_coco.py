@@ -33,6 +33,7 @@ def test_files_load_in_pycocotools(out: Path, tmp_path: Path) -> None:
     rows = pf.scan(out, "reductions").collect()
     assert done.count == len(loaded.anns) == rows.height
     assert [category["name"] for category in loaded.cats.values()] == ["T0_toolIndex0", "T0_toolIndex1"]
+    assert {annotation["score"] for annotation in loaded.anns.values()} == {*rows["consensus"]}
     assert {image["file_name"] for image in loaded.imgs.values()} <= {
         path.name for path in (ROOT / "data" / "images").iterdir()
     }

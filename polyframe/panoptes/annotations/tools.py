@@ -141,12 +141,18 @@ def tools_from_names(names: Iterable[str]) -> Tools:
     """Return the tools that `tools_to_record` listed."""
     pairs, undrawn = set(), set()
     for name in names:
-        match = _TOOL.fullmatch(name)
-        if match:
-            pairs.add((match[1], int(match[2])))
+        pair = task_and_index(name)
+        if pair:
+            pairs.add(pair)
         else:
             undrawn.add(name)
     return Tools(frozenset(pairs), frozenset(undrawn))
+
+
+def task_and_index(tool: str) -> tuple[str, int] | None:
+    """Return task and index of a tool from its name, `T0_toolIndex1` or `T0_tool1`; None if it has another form."""
+    match = _TOOL.fullmatch(tool)
+    return (match[1], int(match[2])) if match else None
 
 
 def _selects_task_without_marks(settings: Settings, task: str) -> bool:

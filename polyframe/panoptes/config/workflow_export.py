@@ -189,6 +189,25 @@ def drawing_tools(workflow: Workflow) -> DrawingTools:
     return DrawingTools(outlines, tuple(skipped), tuple(unknown))
 
 
+def tool_labels(workflow: Workflow) -> dict[tuple[str, int], str]:
+    """Return the labels of the tools of a workflow by task and index; empty if its tasks are not JSON."""
+    try:
+        tasks = json.loads(workflow.tasks)
+    except (ValueError, RecursionError):
+        return {}
+    texts = _task_labels(workflow)
+    labels: dict[tuple[str, int], str] = {}
+    for key, task in tasks.items() if isinstance(tasks, dict) else ():
+        for index, tool in enumerate(_as_list(task.get("tools")) if isinstance(task, dict) else []):
+            # A label is a text, or the key of one.
+            text_key = f"{key}.tools.{index}.label"
+            label = tool.get("label") if isinstance(tool, dict) else None
+            text = texts.get(label if isinstance(label, str) else text_key, texts.get(text_key, label))
+            if isinstance(text, str) and text.strip() and text != text_key:
+                labels[key, index] = text.strip()
+    return labels
+
+
 def notes_on_tools(tools: DrawingTools) -> list[str]:
     """Return notes on the tools that are not in the configuration."""
     notes = []

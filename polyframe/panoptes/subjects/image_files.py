@@ -2,17 +2,16 @@
 
 import contextlib
 import os
-import re
 import struct
-import urllib.parse
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any, Final
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import local_path
+from polyframe.panoptes.subjects.image_names import is_image_name, names_in_addresses, names_in_metadata
 from polyframe.panoptes.subjects.subject_export import Subject
 
 #: Formats that are opened, whatever the file name: other decoders of Pillow start programs (Ghostscript for
@@ -31,7 +30,6 @@ _TILE_SIDES: Final = (322, 323)
 #: The EXIF tag of the orientation of the camera, and its values for a quarter turn.
 _ORIENTATION: Final = 0x0112
 _ON_ITS_SIDE: Final = (5, 6, 7, 8)
-_SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -61,24 +59,18 @@ class ImageFolder:
         dict of int to pathlib.Path
             Empty if none of the names is in the folder.
         """
-        names = [
-            (_number(key), value)
-            for key, value in subject.metadata.items()
-            if isinstance(value, str) and _is_image_name(value)
-        ]
-        names.sort(key=lambda pair: pair[0])  # stable: names without a number keep their order
-        files = [self._file(value) for _, value in names]
+        files = [self._file(name) for name in names_in_metadata(subject)]
         existing = [file for file in files if file]
         if existing and len(files) == len(subject.locations):
             return {frame: file for frame, file in enumerate(files) if file}
         if existing and (len(existing) == len(files) or len(existing) >= len(subject.locations)):
             return dict(enumerate(existing))
-        last = {frame: _last_part(url) for frame, url in subject.locations.items()}
+        last = names_in_addresses(subject)
         return {frame: file for frame, name in last.items() if (file := self._file(name))}
 
     def _file(self, name: str) -> Path | None:
         """Return a file in the folder; never one outside it, whatever the metadata contain."""
-        if not _is_image_name(name):
+        if not is_image_name(name):
             return None
         file = self.folder / name.lstrip("/\\")
         try:
@@ -180,19 +172,3 @@ def _check_pixels(image: Any, name: str) -> None:
             raise PolyframeError(
                 f"{name}: has {width} x {height} pixels, more than {LARGEST_PIXELS:,}; make it smaller"
             )
-
-
-def _is_image_name(name: str) -> bool:
-    return 0 < len(name) <= 1000 and "\0" not in name and Path(name).suffix.lower() in _SUFFIXES
-
-
-def _last_part(url: str) -> str:
-    try:
-        return PurePosixPath(urllib.parse.urlparse(url).path).name
-    except ValueError:  # not an address
-        return ""
-
-
-def _number(key: str) -> int:
-    numbers: list[str] = re.findall(r"[0-9]{1,9}", key)
-    return int(numbers[-1]) if numbers else 0

@@ -7,11 +7,9 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.errors import PolyframeError, first_line
-from polyframe.core.plurals import plural
 from polyframe.panoptes.classifications.column_parsers import integer
-from polyframe.panoptes.classifications.compression import file_kind
 from polyframe.panoptes.classifications.metadata import NATURAL
+from polyframe.panoptes.classifications.read_columns import cannot_read, scan_columns
 
 #: Width and height by subject and frame.
 Sizes = dict[tuple[int, int], tuple[int, int]]
@@ -40,24 +38,11 @@ def read_image_sizes(export: Path) -> Sizes:
     PolyframeError
         If the file cannot be read or lacks the columns.
     """
-    kind = file_kind(export, str(export))
+    rows = scan_columns(export, _COLUMNS, "image sizes")
     try:
-        rows = (
-            pl.scan_parquet(export, glob=False)
-            if kind == "parquet"
-            else pl.scan_csv(
-                export, infer_schema=False, encoding="utf8-lossy", truncate_ragged_lines=True, glob=False
-            )
-        )
-        missing = [name for name in _COLUMNS if name not in rows.collect_schema().names()]
-        if missing:
-            raise PolyframeError(
-                f"{export}: has no image sizes: missing {plural(len(missing), 'column')} "
-                f"{', '.join(missing)}; name the classification export"
-            )
         counted = _counted(rows)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise PolyframeError(f"{export}: cannot be read ({first_line(error)})") from None
+        raise cannot_read(export, error) from None
     numbers: dict[tuple[int, int], Counter[tuple[int, int]]] = {}
     for subject, reported, number in counted.iter_rows():
         for frame, size in _sizes(reported):
@@ -70,15 +55,13 @@ def _counted(rows: pl.LazyFrame) -> pl.DataFrame:
     natural = [pl.element().str.extract(NATURAL.format(name)) for name in ("Width", "Height")]
     reported = (
         pl.col("metadata")
-        .cast(pl.String)
         .str.extract(_DIMENSIONS)
         .str.extract_all(_FRAMES)
         .list.eval(pl.concat_str(natural, separator="x").fill_null(""))
         .list.join(",")
     )
-    subjects = rows.select(pl.col("subject_ids").cast(pl.String), "metadata")
     return (
-        subjects.select(integer("subject_ids").alias("subject_id"), reported.alias("reported"))
+        rows.select(integer("subject_ids").alias("subject_id"), reported.alias("reported"))
         .drop_nulls()
         .group_by("subject_id", "reported")
         .len()

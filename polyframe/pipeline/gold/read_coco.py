@@ -26,8 +26,8 @@ def outlines_of_annotations(
     content : dict
         The file. An image is that of its `subject_id` and `frame`, which our exporter writes; otherwise that
         of its name: `1000003-0.png` or, for frame 0, any name with exactly one number that is a subject of
-        the project. The category of an annotation is its tool. Images without annotations count: the expert
-        looked at them.
+        the project. The tool of an annotation is the `tool` of its category, which our exporter writes, or
+        else its name. Images without annotations count: the expert looked at them.
     name : str
         Name of the file, for messages.
     project : Project
@@ -76,12 +76,13 @@ def _is_object(value: Any) -> bool:
 
 
 def _categories(categories: Any) -> dict[int | str, str]:
-    """Return the names of the categories by their id."""
+    """Return the tools of the categories by their id: `tool`, which our exporter writes, or the name."""
     listed = categories if isinstance(categories, list) else []
     return {
-        category["id"]: category["name"]
+        category["id"]: tool
         for category in filter(_is_object, listed)
-        if isinstance(category.get("id"), (int, str)) and isinstance(category.get("name"), str)
+        for tool in [category.get("tool", category.get("name"))]
+        if isinstance(category.get("id"), (int, str)) and isinstance(tool, str)
     }
 
 

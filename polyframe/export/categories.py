@@ -1,0 +1,114 @@
+"""Name what was drawn: a category for each tool, with its label in the project."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polyframe.core.callbacks import Say
+from polyframe.core.plurals import plural
+from polyframe.export.export_options import ExportOptions
+from polyframe.panoptes.annotations.tool_labels import ToolLabels, read_tool_labels
+from polyframe.panoptes.annotations.tools import task_and_index
+from polyframe.panoptes.classifications.workflow_versions import version_key
+from polyframe.panoptes.config.workflow_export import read_workflows, tool_labels
+from polyframe.store.reading import OutputTables
+
+
+@dataclass(frozen=True)
+class Category:
+    """What a tool draws.
+
+    Attributes
+    ----------
+    number : int
+        From 1.
+    name : str
+        The label of the tool, such as `Cell`; the name of the tool if the label is not known.
+    tool, task : str
+        Such as `T0_toolIndex0` and `T0`.
+    """
+
+    number: int
+    name: str
+    tool: str
+    task: str
+
+
+@dataclass(frozen=True)
+class Categories:
+    """The categories of an export.
+
+    Attributes
+    ----------
+    by_tool : dict of (int, str) to Category
+        By workflow and tool, in the order of their numbers.
+    """
+
+    by_tool: Mapping[tuple[int, str], Category]
+
+    def of(self, properties: Mapping[str, Any]) -> Category:
+        """Return the category of a shape or a row of a table."""
+        return self.by_tool[properties["workflow_id"], properties["tool"]]
+
+
+def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> Categories:
+    """Return a category for every tool that somebody used, in alphabetical order of the tools.
+
+    Parameters
+    ----------
+    tables : OutputTables
+    options : ExportOptions
+        Labels are those in `workflows`, else those that the marks in `classifications` carry.
+    say : callable
+        Receives a note about tools without a label in the workflow export.
+
+    Raises
+    ------
+    PolyframeError
+        If one of these files cannot be read.
+    """
+    tools: set[tuple[str, int, str]] = set()
+    for frames in tables.partitions(groups=["tool", "workflow_id", "task"]):
+        tools |= set(frames["groups"].select("tool", "workflow_id", "task").unique().iter_rows())
+    labels: ToolLabels = {}
+    if options.classifications is not None and tools:
+        labels |= read_tool_labels(Path(options.classifications))
+    if options.workflows is not None:
+        named = _labels_of_workflows(tables, Path(options.workflows), {(w, tool) for tool, w, _ in tools}, say)
+        labels |= named
+    names = {(workflow, tool): labels.get((workflow, tool), tool) for tool, workflow, _ in tools}
+    uses = Counter(names.values())
+    return Categories(
+        {
+            (workflow, tool): Category(
+                number,
+                f"{name} ({tool})" if uses[name] > 1 and name != tool else name,
+                tool,
+                task,
+            )
+            for number, (tool, workflow, task) in enumerate(sorted(tools), start=1)
+            for name in [names[workflow, tool]]
+        }
+    )
+
+
+def _labels_of_workflows(
+    tables: OutputTables, path: Path, tools: set[tuple[int, str]], say: Say
+) -> ToolLabels:
+    """Return the labels in a workflow export, in the newest version of the workflow that was extracted."""
+    labels: ToolLabels = {}
+    workflows = read_workflows(path)
+    for workflow_id in sorted({workflow for workflow, _ in tools}):
+        versions = sorted((w for w in workflows if w.workflow_id == workflow_id), key=lambda w: version_key(w.version))
+        extracted = [w for w in versions if w.version in tables.manifest.versions]
+        by_index = tool_labels((extracted or versions)[-1]) if versions else {}
+        for key in tools:
+            pair = task_and_index(key[1])
+            if key[0] == workflow_id and pair in by_index:
+                labels[key] = by_index[pair]
+    missing = sorted(tool for _, tool in tools - labels.keys())
+    if missing:
+        say(f"{path}: contains no label for the {plural(len(missing), 'tool')} {', '.join(missing)}")
+    return labels
