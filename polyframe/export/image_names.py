@@ -12,7 +12,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.plurals import agreeing, counted
 from polyframe.export.exported_images import IMAGE_KEYS
-from polyframe.panoptes.subjects.image_names import image_names
+from polyframe.panoptes.subjects.image_names import image_names, is_image_name
 from polyframe.panoptes.subjects.subject_export import read_subjects
 
 #: The name of an image that has no other.
@@ -57,6 +57,13 @@ class ImageNames:
     template: list[tuple[str, str | None]]
     real: Mapping[tuple[int, int], str]
     unnamed: set[tuple[int, int]] = field(default_factory=set)
+
+    @property
+    def are_unique(self) -> bool:
+        """Whether the template alone makes the names of all images differ."""
+        names = [name for _, name in self.template if name]
+        between = [text for text, name in self.template if name][1:]
+        return {*names} == {*IMAGE_KEYS} and all(text.strip("0123456789") for text in between)
 
     def of(self, subject_id: int, frame: int) -> str:
         """Return the name of an image."""
@@ -120,6 +127,10 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
     UsageError
         If two images have the same name; the message names both.
     """
+    if names.are_unique:
+        if ending is not None:
+            file_of(names.of(0, 0), ending)
+        return
     seen: dict[str, tuple[int, int]] = {}
     for frame in images:
         for subject_id, number in frame.select(IMAGE_KEYS).iter_rows():
@@ -134,7 +145,7 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
 
 
 def file_of(name: str, ending: str) -> PurePosixPath:
-    """Return the file to write for an image: its name with another ending.
+    """Return the file to write for an image: its name, with another ending in place of that of an image.
 
     Raises
     ------
@@ -145,9 +156,10 @@ def file_of(name: str, ending: str) -> PurePosixPath:
     special = path.is_absolute() or not path.name or ".." in path.parts
     if special or any(character in name for character in '\\:*?"<>|') or not name.isprintable():
         raise UsageError(
-            f"image_name: {short_repr(name)} cannot be the name of a file in a folder; give another --image-name"
+            f"image_name: {short_repr(name)} cannot be the name of a file in a folder; give another one "
+            "with --image-name"
         )
-    return path.with_suffix(ending)
+    return path.with_suffix(ending) if is_image_name(name) else path.with_name(f"{path.name}{ending}")
 
 
 def read_subject_images(path: Path, subject_ids: Iterable[int]) -> SubjectImages:

@@ -132,6 +132,13 @@ def test_masks_have_the_names_of_their_images(out: Path, tmp_path: Path) -> None
     assert {json.loads(line)["file"] for line in lines} == set(files)
 
 
+def test_only_the_ending_of_an_image_is_replaced(out: Path, tmp_path: Path) -> None:
+    assert str(file_of("a/cat.v2.JPG", ".png")) == "a/cat.v2.png"
+    assert str(file_of("5.1", ".txt")) == "5.1.txt"
+    pf.export(out, "masks", tmp_path / "m", image_name="{subject_id}.{frame}", image_size="50x50")
+    assert sorted(path.name for path in (tmp_path / "m").glob("*.png")) == ["1.0.png", "1.1.png", "2.0.png"]
+
+
 @pytest.mark.parametrize("name", ["../x.png", "/x.png", "a/../../x.png", "c:\\x.png", "a\nb.png", "a?.png", ""])
 def test_files_stay_in_their_folder(name: str) -> None:
     with pytest.raises(pf.UsageError, match="cannot be the name of a file"):
