@@ -76,7 +76,9 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
     if options.classifications is not None and tools:
         labels |= read_tool_labels(Path(options.classifications))
     if options.workflows is not None:
-        named = _labels_of_workflows(tables, Path(options.workflows), {(w, tool) for tool, w, _ in tools}, say)
+        named = _labels_of_workflows(
+            tables, Path(options.workflows), {(w, tool) for tool, w, _ in tools}, say
+        )
         labels |= named
     names = {(workflow, tool): labels.get((workflow, tool), tool) for tool, workflow, _ in tools}
     uses = Counter(names.values())
@@ -101,7 +103,9 @@ def _labels_of_workflows(
     labels: ToolLabels = {}
     workflows = read_workflows(path)
     for workflow_id in sorted({workflow for workflow, _ in tools}):
-        versions = sorted((w for w in workflows if w.workflow_id == workflow_id), key=lambda w: version_key(w.version))
+        versions = sorted(
+            (w for w in workflows if w.workflow_id == workflow_id), key=lambda w: version_key(w.version)
+        )
         extracted = [w for w in versions if w.version in tables.manifest.versions]
         by_index = tool_labels((extracted or versions)[-1]) if versions else {}
         for key in tools:

@@ -48,7 +48,9 @@ class ImageShapes:
     size: tuple[int, int] | None = None
 
 
-def image_keys(tables: OutputTables, options: ExportOptions, addressed: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def image_keys(
+    tables: OutputTables, options: ExportOptions, addressed: pl.DataFrame
+) -> Iterator[pl.DataFrame]:
     """Read which images are exported, partition by partition; parameters as for `images_with_shapes`.
 
     Yields
@@ -78,7 +80,8 @@ def images_with_shapes(
         not be used: they are not empty.
     """
     columns = _TABLES | {
-        table: sorted({*names, *_TABLES.get(table, ())}) for table, names in columns_of_shapes(options).items()
+        table: sorted({*names, *_TABLES.get(table, ())})
+        for table, names in columns_of_shapes(options).items()
     }
     for frames in tables.partitions(**columns):
         sizes = _sizes(frames["classifications"])

@@ -139,8 +139,8 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
             other = seen.setdefault(key, (subject_id, number))
             if other != (subject_id, number):
                 raise UsageError(
-                    f"image_name: subject {other[0]} frame {other[1]} and subject {subject_id} frame {number} "
-                    f"would both be {short_repr(name)}; use {{subject_id}} and {{frame}} in --image-name"
+                    f"image_name: subject {other[0]} frame {other[1]} and "
+                    f"subject {subject_id} frame {number} would both be {short_repr(name)}; use {{subject_id}} and {{frame}} in --image-name"
                 )
 
 
@@ -200,6 +200,8 @@ def _parse(template: str) -> list[tuple[str, str | None]]:
         ) from None
     for _, name, form, conversion in parts:
         if name is not None and (name not in _PLACEHOLDERS or form or conversion):
-            shown = f"{{{name}{'!' if conversion else ''}{conversion or ''}{':' if form else ''}{form or ''}}}"
+            shown = (
+                f"{{{name}{'!' if conversion else ''}{conversion or ''}{':' if form else ''}{form or ''}}}"
+            )
             raise UsageError(f"image_name: unknown placeholder {shown}; known are {known}")
     return [(text, name) for text, name, _, _ in parts]

@@ -77,7 +77,7 @@ class Omissions:
             self.add(reason, {**row, "level": number})
 
     def report(self, say: Say) -> None:
-        """Report how many shapes, clusters or images are omitted and why, with the names of the first ones."""
+        """Report how many shapes, clusters or images are omitted and why, and name the first ones."""
         for (noun, reason), number in self.counts.items():
             more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
             what = f"omitted {counted(number, noun)} that {agreeing(number, reason)}"

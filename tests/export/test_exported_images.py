@@ -65,7 +65,8 @@ def test_frames_with_an_address_are_images_too(folder: Path, tmp_path: Path) -> 
             "subject_id": [1, 2, 3],
             "metadata": ["{}"] * 3,
             "locations": [
-                json.dumps({str(frame): f"https://x.org/{s}-{frame}.png" for frame in range(s)}) for s in (1, 2, 3)
+                json.dumps({str(frame): f"https://x.org/{s}-{frame}.png" for frame in range(s)})
+                for s in (1, 2, 3)
             ],
         }
     )
@@ -126,8 +127,6 @@ def test_clusters_of_two_marks_have_no_expected_iou(tmp_path: Path, polyframe: C
     (tmp_path / "e.csv").write_text(export_text(rows), encoding="utf-8")
     pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1)
     path = tmp_path / "c.json"
-    done = polyframe(
-        "export", tmp_path / "out", "--to", "coco", "-o", path, *SIZE, "--min-expected-iou", "0"
-    )
+    done = polyframe("export", tmp_path / "out", "--to", "coco", "-o", path, *SIZE, "--min-expected-iou", "0")
     assert "omitted 1 shape that has no expected IoU, as clusters of fewer than 3 marks" in done.err
     assert json.loads(path.read_text("utf-8"))["annotations"] == []

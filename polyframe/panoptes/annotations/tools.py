@@ -150,7 +150,7 @@ def tools_from_names(names: Iterable[str]) -> Tools:
 
 
 def task_and_index(tool: str) -> tuple[str, int] | None:
-    """Return task and index of a tool from its name, `T0_toolIndex1` or `T0_tool1`; None if it has another form."""
+    """Return task and index of a tool from its name, such as `T0_tool1`; None if it has another form."""
     match = _TOOL.fullmatch(tool)
     return (match[1], int(match[2])) if match else None
 
