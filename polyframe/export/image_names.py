@@ -140,7 +140,8 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
             if other != (subject_id, number):
                 raise UsageError(
                     f"image_name: subject {other[0]} frame {other[1]} and "
-                    f"subject {subject_id} frame {number} would both be {short_repr(name)}; use {{subject_id}} and {{frame}} in --image-name"
+                    f"subject {subject_id} frame {number} would both be {short_repr(name)}; "
+                    "use {subject_id} and {frame} in --image-name"
                 )
 
 
