@@ -12,6 +12,8 @@ from polyframe.core.setting_rules import Rule, tuple_of
 
 #: `1`, or `T0:1` for the tool of one task.
 _TOOL: Final = re.compile(r"(?:(.+):)?([0-9]{1,10})", re.DOTALL)
+#: The extractor of a sub-task: `T0_toolIndex0_subtask1=text_extractor`, with `T0_tool0` for classifier 1.x.
+SUBTASK_EXTRACTOR: Final = re.compile(r"(.+_tool(?:Index)?[0-9]{1,10})_subtask([0-9]{1,2})=([a-z_]+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -97,4 +99,8 @@ TASKS: Final = tuple_of("task keys, such as T0", lambda task: isinstance(task, s
 TOOLS: Final = tuple_of("tool indices, such as 0", _is_index)
 BEZIER_TOOLS: Final[Rule] = tuple_of(
     "tool indices, such as 1 or T0:1", lambda tool: _TOOL.fullmatch(str(tool).strip()) is not None
+)
+SUBTASK_EXTRACTORS: Final[Rule] = tuple_of(
+    "sub-tasks with their extractor, such as T0_toolIndex0_subtask1=text_extractor",
+    lambda text: isinstance(text, str) and SUBTASK_EXTRACTOR.fullmatch(text) is not None,
 )

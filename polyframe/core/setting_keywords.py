@@ -66,6 +66,7 @@ class ReduceKeywords(ExtractKeywords, total=False):
     step_key: str | None
     task_index: int | None
     tool_type: str | None
+    subtask_extractors: str | Iterable[str] | None
 
 
 class ContoursKeywords(ReduceKeywords, total=False):

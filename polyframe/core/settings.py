@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from polyframe.core.choices import (
     ENGINE_ALIASES,
@@ -28,6 +28,7 @@ from polyframe.core.choices import (
 from polyframe.core.drawing_tasks import (
     BEZIER_TOOLS,
     DRAWING_TASKS,
+    SUBTASK_EXTRACTORS,
     TASKS,
     TOOLS,
     DrawingTask,
@@ -55,6 +56,8 @@ from polyframe.core.suggestions import nearest
 #: Which results a setting changes: those of `extract` and all later stages, of `reduce` and `contours`, of
 #: `contours` only; exports to other programs (`carried`); or none, but how the work is done (`run`).
 Affects = Literal["extract", "reduce", "contours", "carried", "run"]
+
+_COPIED: Final = "not used; copied to the Panoptes CSV export"
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -321,22 +324,20 @@ class Settings:
         "evenly spaced ones from the first to the last are written, or only the first if it is 1",
         integer(1),
     )
-    collab: bool = _setting(
-        False, "carried", None, "not used; copied to the Panoptes CSV export", BOOLEAN, in_reducer=True
-    )
-    step_key: str = _setting(
-        "S0", "carried", None, "not used; copied to the Panoptes CSV export", STRING, in_reducer=True
-    )
-    task_index: int = _setting(
-        0, "carried", None, "not used; copied to the Panoptes CSV export", integer(), in_reducer=True
-    )
-    tool_type: str = _setting(
-        "freehandLine",
+    collab: bool = _setting(False, "carried", None, _COPIED, BOOLEAN, in_reducer=True)
+    step_key: str = _setting("S0", "carried", None, _COPIED, STRING, in_reducer=True)
+    task_index: int = _setting(0, "carried", None, _COPIED, integer(), in_reducer=True)
+    tool_type: str = _setting("freehandLine", "carried", None, _COPIED, STRING, in_reducer=True)
+    subtask_extractors: tuple[str, ...] = _setting(
+        (),
         "carried",
         None,
-        "not used; copied to the Panoptes CSV export",
-        STRING,
-        in_reducer=True,
+        "the sub-tasks whose answers the Panoptes CSV export of extractions contains, such as "
+        "`T0_toolIndex0_subtask1=text_extractor`; default: the `details` in the configuration's "
+        "`extractor_config`",
+        SUBTASK_EXTRACTORS,
+        convert=_as_tuple,
+        normalize=_as_set,
     )
     engine: EngineName = _setting(
         "auto",

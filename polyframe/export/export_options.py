@@ -22,7 +22,9 @@ FORMATS: Final = {
 _OF_IMAGES: Final = ("coco", "masks", "labelstudio")
 _OF_SHAPES: Final = ("geojson", *_OF_IMAGES)
 
-What = Literal["reductions", "contours"]
+What = Literal["reductions", "contours", "extractions"]
+#: The formats that offer extractions; those of shapes do not.
+_WITH_EXTRACTIONS: Final = ("panoptes-csv",)
 EmptyImages = Literal["keep", "drop"]
 Score = Literal["consensus", "expected_iou"]
 
@@ -43,7 +45,8 @@ class ExportOptions:
     """
 
     what: What | None = _option(
-        "averaged polygons or contours  [default: reductions; a folder of CSV files gets both]",
+        "averaged polygons, contours or (only panoptes-csv) the marks as drawn  [default: reductions; a folder of CSV "
+        "files gets all]",
         typing.get_args(What),
         "panoptes-csv",
         "geojson",
@@ -114,6 +117,8 @@ class ExportOptions:
             formats = f.metadata["formats"]
             if getattr(self, f.name) is not None and to not in formats:
                 raise UsageError(f"{f.name} is for {', '.join(formats)}; omit it for {to}")
+        if self.what == "extractions" and to not in _WITH_EXTRACTIONS:
+            raise UsageError(f"what: {to} has no extractions; choose reductions or contours")
 
 
 def _is_fraction(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Export reductions and contours as CSV with exactly the columns of panoptes_aggregation."""
+"""Export reductions, contours and extractions as CSV with exactly the columns of panoptes_aggregation."""
 
 import re
 from collections import Counter
@@ -13,8 +13,10 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.tables import GROUP_KEYS
+from polyframe.export import panoptes_extractions
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
+from polyframe.export.long_cells import LONGEST, LongCells
 from polyframe.panoptes.aggregation_csv.reduction_rows import (
     CONTOURS_REDUCER,
     FIRST_COLUMNS,
@@ -31,7 +33,7 @@ from polyframe.panoptes.aggregation_csv.reduction_rows import (
 )
 from polyframe.store.reading import OutputTables, open_tables
 
-#: The files of a folder, named as by the reference tool.
+#: The files of a folder, named as by the reference tool, except those of extractions.
 FILES: Final = {
     "reductions": f"{REDUCER}_reductions.csv",
     "contours": f"{CONTOURS_REDUCER}_reductions.csv",
@@ -46,27 +48,32 @@ _CLUSTER_COLUMNS: Final = {
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one CSV file, or a folder with both.
+    """Write one CSV file, or a folder with all of them.
 
     Parameters
     ----------
     output : Path
         The output directory.
     path : Path
-        A file that ends in `.csv` contains the table `options.what`. A folder gets both files, with
-        the names of the reference tool; contours only if the table exists.
+        A file that ends in `.csv` contains the table `options.what`. A folder gets all files, with
+        the names of the reference tool; reductions and contours only if the tables exist.
     options : ExportOptions
         `what`.
     say : callable
-        Receives a note if not all levels of the contours are in the table: the file has no numbers of levels.
+        Receives notes: on cells that are too long for spreadsheets, and on what a file does not contain.
     """
     if path.suffix.lower() == ".csv":
+        if options.what == "extractions":
+            return panoptes_extractions.write(output, path, say)
         return [_write(output, path, options.what or "reductions", say)]
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
     with open_tables(output) as source:
-        tables = [options.what] if options.what else [table for table in FILES if source.contains(table)]
-    return [_write(output, path / FILES[table], table, say) for table in tables or ["reductions"]]
+        tables = [table for table in FILES if options.what == table or (options.what is None and source.contains(table))]
+    written = [_write(output, path / FILES[table], table, say) for table in tables]
+    if options.what in (None, "extractions"):
+        written += panoptes_extractions.write(output, path, say)
+    return written
 
 
 def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
@@ -87,10 +94,21 @@ def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
             n_rows += 1
         gaps = [name for name, rows in columns.items() if becomes_float_if_missing(name) and rows < n_rows]
         file.write(_line(columns))
-        for row in _rows(source, table, tasks):
+        long_cells = LongCells()
+        for number, row in enumerate(_rows(source, table, tasks)):
             row |= {name: f"{row[name]}.0" for name in gaps if name in row}
-            file.write(_line(row.get(name, "") for name in columns))
+            cells = [row.get(name, "") for name in columns]
+            file.write(_line(cells))
+            if max(map(len, cells)) > LONGEST:
+                _count_long(cells, list(columns), number, long_cells)
+    long_cells.report(path, say)
     return Exported(path, n_rows, "rows")
+
+
+def _count_long(cells: list[str], columns: list[str], number: int, long_cells: LongCells) -> None:
+    long = [i for i, cell in enumerate(cells) if len(cell) > LONGEST]
+    subject = cells[columns.index("subject_id")]
+    long_cells.add(len(long), (number,), f"subject {subject}, column {columns[long[0]]}")
 
 
 def _line(cells: Iterable[str]) -> str:

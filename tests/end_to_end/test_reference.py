@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 import shapely
+from reference_jobs import run_jobs
 
 import polyframe as pf
 
@@ -66,17 +67,8 @@ def reference(
             "keywords": keywords,
         }
         jobs.append(job)
-    script = Path(__file__).parents[1] / "support" / "run_reference.py"
     export = cat_project / "cat-project-classifications.csv"
-    done = subprocess.run(
-        [reference_python, str(script), str(export), str(folder)],
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PATH": ""},
-    )
-    return folder, json.loads(done.stdout.splitlines()[-1])
+    return folder, run_jobs(reference_python, export, folder, jobs)
 
 
 @pytest.fixture(scope="module")

@@ -188,8 +188,29 @@ def test_skipped_and_ignored_keys_give_notes(config):
         "reducer_config: {question_reducer: {}}"
     )
     assert result.values == {"drawing_tasks": (DrawingTask("T0"),)}
-    for name in ("details", "pluck", "question_extractor", "question_reducer"):
+    for name in ("pluck", "question_extractor", "question_reducer"):
         assert sum(f".{name} is " in note for note in result.notes) == 1
+
+
+def test_details_of_an_extractor_name_the_extractors_of_sub_tasks(config):
+    result = config(
+        "extractor_config:\n"
+        "  polygon_extractor:\n"
+        "  - {task: T0, details: {T0_tool0: [question_extractor, null, text_extractor],\n"
+        "                         T0_toolIndex1_subtask0: slider_extractor}}\n"
+        "  - {task: T1, details: {}}\n"
+        "  bezier_extractor: {task: T2, details: {T2_tool0: [point_extractor], T2: dropdown_extractor}}"
+    )
+    assert result.values["subtask_extractors"] == (
+        "T0_tool0_subtask0=question_extractor",
+        "T0_tool0_subtask1=none",
+        "T0_tool0_subtask2=text_extractor",
+        "T0_toolIndex1_subtask0=slider_extractor",
+        "T2_tool0_subtask0=none",
+    )
+    skipped, ignored = result.notes
+    assert "bezier_extractor[0].details.T2_tool0[0]: 'point_extractor' is skipped; answers are exported by" in skipped
+    assert "details.T2 is ignored; expected `T0_tool0: [question_extractor]` or" in ignored
 
 
 #: From its registry, without the two that polyframe has: facts of panoptes_aggregation 5.3.1.

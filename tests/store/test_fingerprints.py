@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "step_key": "S1",
     "task_index": 1,
     "tool_type": "polygon",
+    "subtask_extractors": ("T0_tool0_subtask0=text_extractor",),
     "engine": "shapely",
     "jobs": 3,
     "partition_size": 9,

@@ -1,14 +1,16 @@
 """Run the reference tool on a project; executed by a Python that has it, not imported by tests.
 
 Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input. A job has
-`name`, `workflow_id`, `version`, `extractor_config`, `reducer` and `keywords`.
-Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those that do.
+`name`, `workflow_id`, `version`, `extractor_config`, `reducer` and `keywords`, and `classifications` if it is
+about another file. Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those that
+do. A job without a reducer writes the files of its extractors into FOLDER/<name>.
 """
 
 import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from panoptes_aggregation.scripts.extract_panoptes_csv import extract_csv
@@ -20,21 +22,15 @@ def main() -> None:
     failed = {}
     extracted: dict[str, Path] = {}
     for job in json.load(sys.stdin):
-        key = json.dumps([job["workflow_id"], job["version"], job["extractor_config"]])
+        export = job.get("classifications", classifications)
+        if "reducer" not in job:
+            work = folder / job["name"]
+            work.mkdir()
+            extract(job, export, work)
+            continue
+        key = json.dumps([job["workflow_id"], job["version"], job["extractor_config"], export])
         if key not in extracted:
-            work = Path(tempfile.mkdtemp(dir=folder))
-            config = work / "extract.yaml"
-            config.write_text(
-                yaml.safe_dump(
-                    {
-                        "workflow_id": job["workflow_id"],
-                        "workflow_version": job["version"],
-                        "extractor_config": job["extractor_config"],
-                    }
-                )
-            )
-            files = extract_csv(classifications, str(config), output_dir=str(work), hide_progressbar=True)
-            extracted[key] = Path(files[0])
+            extracted[key] = extract(job, export, Path(tempfile.mkdtemp(dir=folder)))
         work = Path(tempfile.mkdtemp(dir=folder))
         config = work / "reduce.yaml"
         config.write_text(yaml.safe_dump({"reducer_config": {job["reducer"]: job["keywords"]}}))
@@ -44,6 +40,22 @@ def main() -> None:
         except Exception as error:
             failed[job["name"]] = repr(error)
     print(json.dumps(failed))
+
+
+def extract(job: dict[str, Any], export: str, work: Path) -> Path:
+    """Write the extractions of a job into a folder, and return the first file."""
+    config = work / "extract.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "workflow_id": job["workflow_id"],
+                "workflow_version": job["version"],
+                "extractor_config": job["extractor_config"],
+            }
+        )
+    )
+    files = extract_csv(export, str(config), output_dir=str(work), hide_progressbar=True)
+    return Path(files[0])
 
 
 main()

@@ -20,6 +20,7 @@ import polars as pl
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.plurals import plural
 from polyframe.panoptes.aggregation_csv.extracted_answers import details_of_marks
+from polyframe.panoptes.aggregation_csv.reduction_rows import unescape_formula
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.compression import blocks, file_kind
 from polyframe.panoptes.classifications.csv_repair import read_header
@@ -134,6 +135,8 @@ def _classifications(
             )
         cells: dict[str, str] = {name: row[place[name]] for name in _EXPORT if name in place}
         cells["subject_ids"] = row[place["subject_id"]]
+        if "user_name" in cells:
+            cells["user_name"] = unescape_formula(cells["user_name"])
         # The reference tool also writes False if the export contains no value.
         cells["gold_standard"] = "true" if any(row[i].strip().lower() == "true" for i in gold) else ""
         key = (cells["classification_id"], cells["subject_ids"])

@@ -149,6 +149,11 @@ def escape_formula(text: str) -> str:
     return f"'{text}" if first in _FORMULA_SIGNS or text.startswith(_CELL_ENDS) else text
 
 
+def unescape_formula(text: str) -> str:
+    """Return the string that `escape_formula` has changed, or the same one."""
+    return text[1:] if text.startswith("'") and escape_formula(text[1:]) == text else text
+
+
 def _parameters(values: dict[str, Any]) -> Row:
     return {f"data.parameters.{name}": str(value) for name, value in values.items()}
 

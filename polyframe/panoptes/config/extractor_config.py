@@ -1,15 +1,17 @@
 """Read the `extractor_config` of a Panoptes configuration as drawing tasks."""
 
+import re
 from typing import Final
 
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.core.errors import UsageError
+from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.scalar_checks import LARGEST_INDEX
 from polyframe.core.suggestions import nearest
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree
 from polyframe.panoptes.config.typed_values import (
     Place,
+    describe_tree,
     integer,
     known_items,
     scalar,
@@ -41,8 +43,23 @@ _OTHER_EXTRACTORS: Final = (
 )
 #: Prefix of extractors of shapes, such as `shape_extractor_rectangle`.
 _SHAPE_EXTRACTOR: Final = "shape_extractor"
+_DETAILS: Final = "details"
+#: The extractors of answers to sub-tasks.
+_SUBTASK_EXTRACTORS: Final = (
+    "dropdown_extractor",
+    "question_extractor",
+    "shortcut_extractor",
+    "slider_extractor",
+    "text_extractor",
+)
+_NO_EXTRACTOR: Final = "none"
+#: Keys of details: the tool of classifier 1.x with a list of extractors, or a sub-task of 2.x with one.
+_OLD_DETAILS: Final = re.compile(r".+_tool[0-9]{1,10}", re.DOTALL)
+_NEW_DETAILS: Final = re.compile(r".+_toolIndex[0-9]{1,10}_subtask[0-9]{1,2}", re.DOTALL)
+_EXPECTED_DETAILS: Final = (
+    "expected `T0_tool0: [question_extractor]` or `T0_toolIndex0_subtask0: question_extractor`"
+)
 _WHY_IGNORED: Final = {
-    "details": "answers to all sub-tasks are counted",
     "gold_standard": "it is read from the export",
     "no_version": "tables contain no version",
     "pluck": "metadata are not extracted",
@@ -103,15 +120,70 @@ def drawing_tasks(place: Place, tree: Tree, notes: list[str]) -> tuple[DrawingTa
     )
 
 
+def subtask_extractors(place: Place, tree: Tree, notes: list[str]) -> tuple[str, ...]:
+    """Return the extractors of sub-tasks in the `details` of an `extractor_config`.
+
+    Parameters
+    ----------
+    place : Place
+        Its place, for messages.
+    tree : dict, list or Scalar
+        As for `drawing_tasks`, which has checked it. Details are a mapping such as
+        `{T0_tool0: [question_extractor, text_extractor]}` (classifier 1.x) or
+        `{T0_toolIndex0_subtask0: question_extractor}` (2.x).
+    notes : list of str
+        Receives notes on keys and extractors that are skipped.
+
+    Returns
+    -------
+    tuple of str
+        As in the setting `subtask_extractors`, sorted; an extractor is `none` if it is skipped.
+    """
+    texts: list[str] = []
+    for _, extractor_place, entries in known_items(place, tree, _EXTRACTORS, []):
+        for i, entry in enumerate(entries if isinstance(entries, list) else [entries]):
+            for _, details_place, details in known_items(extractor_place.item(i), entry, (_DETAILS,), []):
+                texts += _read_details(details_place, details, notes)
+    return tuple(sorted(set(texts)))
+
+
+def _read_details(place: Place, tree: Tree, notes: list[str]) -> list[str]:
+    texts: list[str] = []
+    if not isinstance(tree, dict) and describe_tree(tree) != "None":
+        notes.append(f"{place} is ignored; {_EXPECTED_DETAILS}")
+    for key, value in tree.items() if isinstance(tree, dict) else ():
+        key_place = place.key(key)
+        if _NEW_DETAILS.fullmatch(key):
+            texts.append(f"{key}={_read_extractor(key_place, value, notes)}")
+        elif _OLD_DETAILS.fullmatch(key) and isinstance(value, list):
+            texts += [
+                f"{key}_subtask{i}={_read_extractor(key_place.item(i), item, notes)}"
+                for i, item in enumerate(value)
+            ]
+        else:
+            notes.append(f"{key_place} is ignored; {_EXPECTED_DETAILS}")
+    return texts
+
+
+def _read_extractor(place: Place, tree: Tree, notes: list[str]) -> str:
+    name = scalar(place, tree).value
+    if name in _SUBTASK_EXTRACTORS:
+        return str(name)
+    if name is not None:
+        known = ", ".join(_SUBTASK_EXTRACTORS)
+        notes.append(f"{place}: {short_repr(name)} is skipped; answers are exported by {known}")
+    return _NO_EXTRACTOR
+
+
 def _read_entry(place: Place, tree: Tree, notes: list[str]) -> tuple[str, set[int] | None]:
     task: str | None = None
     tools: set[int] | None = None
-    for key, key_place, value in known_items(place, tree, ("task", "tools", *_WHY_IGNORED), notes):
+    for key, key_place, value in known_items(place, tree, ("task", "tools", _DETAILS, *_WHY_IGNORED), notes):
         if key == "task":
             task = _read_task(key_place, value)
         elif key == "tools":
             tools = _read_tools(key_place, value)
-        else:
+        elif key != _DETAILS:
             notes.append(f"{key_place} is ignored; {_WHY_IGNORED[key]}")
     if task is None:
         raise UsageError(f"{place}: the key `task` is missing, such as `task: T0`")

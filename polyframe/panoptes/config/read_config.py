@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
-from polyframe.panoptes.config.extractor_config import drawing_tasks
+from polyframe.panoptes.config.extractor_config import drawing_tasks, subtask_extractors
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree, read_yaml, tree_of
 from polyframe.panoptes.config.typed_values import (
     Place,
@@ -127,6 +127,8 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
         for key, place, tree in known_items(source, content, _TOP_KEYS, notes if lenient else None):
             if key == "extractor_config":
                 entries.append(_Entry("drawing_tasks", drawing_tasks(place, tree, notes), place))
+                if extractors := subtask_extractors(place, tree, notes):
+                    entries.append(_Entry("subtask_extractors", extractors, place))
             elif key == "reducer_config":
                 entries += _read_reducers(place, tree, notes, reducers)
             else:
