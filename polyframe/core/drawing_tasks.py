@@ -13,7 +13,9 @@ from polyframe.core.setting_rules import Rule, tuple_of
 #: `1`, or `T0:1` for the tool of one task.
 _TOOL: Final = re.compile(r"(?:(.+):)?([0-9]{1,10})", re.DOTALL)
 #: The extractor of a sub-task: `T0_toolIndex0_subtask1=text_extractor`, with `T0_tool0` for classifier 1.x.
-SUBTASK_EXTRACTOR: Final = re.compile(r"(.+_tool(?:Index)?[0-9]{1,10})_subtask([0-9]{1,2})=([a-z_]+)", re.DOTALL)
+SUBTASK_EXTRACTOR: Final = re.compile(
+    r"(.+_tool(?:Index)?[0-9]{1,10})_subtask([0-9]{1,2})=([a-z_]+)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,13 @@
 """Sort lines of text that do not fit into memory, by writing them to files of consecutive keys."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from polyframe.core.arrays import Ints
 from polyframe.core.ragged import offsets_of, string_parts
@@ -37,7 +40,7 @@ class SortedLines:
         """
         text, offsets = string_parts(lines)
         cuts = [0, *np.searchsorted(keys, self._bounds, side="left").tolist(), len(keys)]
-        for number, (start, stop) in enumerate(zip(cuts[:-1], cuts[1:], strict=True)):
+        for number, (start, stop) in enumerate(itertools.pairwise(cuts)):
             if start == stop:
                 continue
             chunk = text[offsets[start] : offsets[stop]]
@@ -65,6 +68,6 @@ class SortedLines:
     def _path(self, number: int, kind: str) -> Path:
         return self._folder / f"{number}.{kind}"
 
-    def _append(self, number: int, kind: str, values: np.ndarray) -> None:  # type: ignore[type-arg]
+    def _append(self, number: int, kind: str, values: NDArray[Any]) -> None:
         with self._path(number, kind).open("ab") as file:
             file.write(values.data)

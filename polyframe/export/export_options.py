@@ -45,8 +45,8 @@ class ExportOptions:
     """
 
     what: What | None = _option(
-        "averaged polygons, contours or (only panoptes-csv) the marks as drawn  [default: reductions; a folder of CSV "
-        "files gets all]",
+        "averaged polygons, contours, or, only panoptes-csv, marks as drawn  "
+        "[default: reductions; a folder of CSV files gets all]",
         typing.get_args(What),
         "panoptes-csv",
         "geojson",

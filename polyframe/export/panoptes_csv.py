@@ -69,7 +69,11 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
     with open_tables(output) as source:
-        tables = [table for table in FILES if options.what == table or (options.what is None and source.contains(table))]
+        tables = [
+            table
+            for table in FILES
+            if options.what == table or (options.what is None and source.contains(table))
+        ]
     written = [_write(output, path / FILES[table], table, say) for table in tables]
     if options.what in (None, "extractions"):
         written += panoptes_extractions.write(output, path, say)

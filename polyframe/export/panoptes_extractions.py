@@ -44,7 +44,15 @@ from polyframe.store.reading import OutputTables, open_tables
 #: The file of each extractor, named as by the reference tool.
 FILES: Final = {kind: f"{extractor}_extractions.csv" for kind, extractor in EXTRACTORS.items()}
 _KEYS: Final = ["subject_id", "classification_id", "workflow_version", "user_id", "gold_standard"]
-_CELLS: Final = ["subject_id", "classification_id", "workflow_version", "user_id", "user_name", "workflow_id", "created_at"]
+_CELLS: Final = [
+    "subject_id",
+    "classification_id",
+    "workflow_version",
+    "user_id",
+    "user_name",
+    "workflow_id",
+    "created_at",
+]
 #: One of so many classifications is sampled to divide the rows into blocks of about the same size.
 _SAMPLED: Final = 64
 _MOST_BLOCKS: Final = 256
@@ -263,7 +271,7 @@ def _note_differences(source: OutputTables, survey: _Survey, say: Say) -> None:
     rejected = {code: number for code, number in reasons.items() if stages.get(code) in _NOT_EXTRACTED}
     if rejected:
         listed = ", ".join(f"{code} {number:,}" for code, number in rejected.items())
-        say(f"extractions: omitted the rows and marks that could not be read ({listed}); see the table rejects")
+        say(f"extractions: omitted rows and marks that could not be read ({listed}); see the table rejects")
     if survey.gold_standards:
         number = survey.gold_standards
         say(

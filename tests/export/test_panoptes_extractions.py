@@ -1,4 +1,4 @@
-"""The extractions CSV: ours equals that of the reference tool cell by cell, and gives our extractions back."""
+"""The extractions CSV: ours equals that of the reference tool, and gives our extractions back."""
 
 import csv
 import json
@@ -14,6 +14,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 from reference_jobs import run_jobs
 
 import polyframe as pf
+from polyframe.export import panoptes_extractions
 from polyframe.panoptes.aggregation_csv.extraction_rows import path_texts
 from polyframe.panoptes.aggregation_csv.subtask_extracts import extracts
 from polyframe.store import reading
@@ -88,21 +89,27 @@ def new_mark(index: int, *subtasks: int, tool: int = 0, **more: Any) -> dict[str
 
 
 def old_mark(index: int, *answers: Any, tool: int = 0, frame: int = 0) -> dict[str, Any]:
-    points = [{"x": index + x, "y": 0.25 * y} for x, y in ((0, 0), (30, 0), (30, 40), (0.5, 40))]
-    return {"tool": tool, "frame": frame, "points": points, "details": [{"value": value} for value in answers]}
+    points = [{"x": index + x, "y": y} for x, y in ((0, 0), (30, 0.25), (30, 40), (0.5, 40))]
+    return {
+        "tool": tool,
+        "frame": frame,
+        "points": points,
+        "details": [{"value": value} for value in answers],
+    }
 
 
 def annotations(*tasks: tuple[str, list[Any]], answers: tuple[tuple[str, int, Any], ...] = ()) -> str:
     drawn: list[dict[str, Any]] = [{"task": task, "value": value} for task, value in tasks]
     drawn += [
-        {"task": task, "taskType": "single", "markIndex": mark, "value": value} for task, mark, value in answers
+        {"task": task, "taskType": "single", "markIndex": mark, "value": value}
+        for task, mark, value in answers
     ]
     drawn.append({"task": "T9", "value": 'a "question", with\na line'})
     return json.dumps(drawn)
 
 
 def hand_made_rows() -> list[dict[str, Any]]:
-    """Both classifiers, frames, tools, tasks, sub-tasks and odd names, in the order of the classifications."""
+    """Return rows of both classifiers, with frames, tools, tasks, sub-tasks and odd names, sorted by ID."""
     old_tasks = [
         [old_mark(0, 1, 'it\'s "so", no?', [{"value": "ab"}, {"value": None}], 5)],
         [old_mark(1, [0, 2], "", [], 1), old_mark(2, tool=1), old_mark(3, 0.5, tool=1, frame=10)],
@@ -112,7 +119,9 @@ def hand_made_rows() -> list[dict[str, Any]]:
     curve = [{"x": x, "y": y} for x, y in ((0, 0), (10.5, 1), (20, 0), (21, 15), (20, 30.25), (7, 9))]
     bezier = {"tool": 0, "frame": 0, "points": curve, "details": []}
     rows = [
-        export_row(i, annotations(("T0", marks), ("T3", []), ("T5", [bezier] * (i % 2))), workflow_version="3.1")
+        export_row(
+            i, annotations(("T0", marks), ("T3", []), ("T5", [bezier] * (i % 2))), workflow_version="3.1"
+        )
         for i, marks in enumerate(old_tasks)
     ]
     new_tasks: list[tuple[list[Any], tuple[tuple[str, int, Any], ...]]] = [
@@ -146,9 +155,7 @@ def hand_made_rows() -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def exports(
-    cat_project: Path, bu_bil: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def exports(cat_project: Path, bu_bil: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The classification export of each job."""
     folder = tmp_path_factory.mktemp("exports")
     hand_made = folder / "hand-made.csv"
@@ -179,9 +186,7 @@ def make(job: dict[str, Any], export: Path, out: Path, **settings: Any) -> None:
         "workflow_version": job["version"],
         "extractor_config": job["extractor_config"],
     }
-    pf.extract(
-        export, config=config, output=out, duplicate_marks="keep", visitors="name", jobs=1, **settings
-    )
+    pf.extract(export, config=config, output=out, duplicate_marks="keep", visitors="name", jobs=1, **settings)
 
 
 def read(path: Path) -> tuple[list[str], Rows]:
@@ -249,10 +254,8 @@ def test_an_export_in_partitions_has_the_same_rows(
                 yield {name: frame.filter(subject_id=subject) for name, frame in frames.items()}
 
     monkeypatch.setattr(reading.OutputTables, "partitions", by_subject)
-    monkeypatch.setattr(
-        "polyframe.export.panoptes_extractions._Survey.bounds",
-        lambda *_: np.array([611991000, 613238642, 613238643, 613380000, 699999999]),
-    )
+    bounds = np.array([611991000, 613238642, 613238643, 613380000, 699999999])
+    monkeypatch.setattr(panoptes_extractions._Survey, "bounds", lambda *_: bounds)
     (parts,) = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "parts.csv", what="extractions")
     assert parts.path.read_bytes() == whole.path.read_bytes()
     assert parts.count == whole.count
@@ -260,15 +263,13 @@ def test_an_export_in_partitions_has_the_same_rows(
 
 
 def test_reading_what_was_written_gives_the_same_marks(exports: dict[str, Path], tmp_path: Path) -> None:
-    """Except what the files do not contain: kinds of tools, gold standards, the order of marks among tools."""
+    """Except what the files do not contain: kinds of tools, gold standards, the order among tools."""
     make(HAND_MADE, exports["hand-made"], tmp_path / "out")
     polygons, curves = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "csv", what="extractions")
     before = pf.scan(tmp_path / "out", "extractions").collect()
     pf.reduce(polygons.path, output=tmp_path / "polygons", workflow_version="3")
     pf.reduce(curves.path, output=tmp_path / "curves", workflow_version="3")
-    after = pl.concat(
-        pf.scan(tmp_path / name, "extractions").collect() for name in ("polygons", "curves")
-    )
+    after = pl.concat(pf.scan(tmp_path / name, "extractions").collect() for name in ("polygons", "curves"))
     lost = ("mark_index", "tool_type", "gold_standard", "details")
     keys = ["task", "frame", "tool", "classification_id", "mark_index"]
     assert after.sort(keys).drop(lost).equals(before.sort(keys).drop(lost))
@@ -279,9 +280,9 @@ def test_reading_what_was_written_gives_the_same_marks(exports: dict[str, Path],
     )
     assert set(classifications["user_name"]) == set(NAMES)
     new = pl.col("tool") == "T0_toolIndex0"
-    assert [json.loads(text) for text in after.filter(new).sort(keys)["details"].drop_nulls()] == [
-        [{"task": "T0.0.0", "value": 1}, {"task": "T0.0.1", "value": 'caf\u00e9 "\n\u65e5'}],
-    ]
+    details, details_before = (frame.filter(new).sort(keys)["details"] for frame in (after, before))
+    assert details.to_list() == details_before.to_list()
+    assert details.null_count() < len(details)
 
 
 def test_extractions_of_synthetic_projects_can_be_read_back(tmp_path: Path) -> None:
@@ -315,7 +316,9 @@ def test_a_folder_gets_all_three_files(small_export: Path, tmp_path: Path, polyf
 
 def test_two_extractors_do_not_fit_into_one_file(exports: dict[str, Path], tmp_path: Path) -> None:
     make(HAND_MADE, exports["hand-made"], tmp_path / "out")
-    with pytest.raises(pf.UsageError, match=r"e.csv: the extractions are two files, polygon_.* name a folder"):
+    with pytest.raises(
+        pf.UsageError, match=r"e.csv: the extractions are two files, polygon_.* name a folder"
+    ):
         pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "e.csv", what="extractions")
     assert not (tmp_path / "e.csv").exists()
 
@@ -343,14 +346,16 @@ def test_notes_say_what_is_not_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "export.csv").write_text(export_text(rows), encoding="utf-8")
     pf.run(tmp_path / "export.csv", tmp_path / "out", engine="shapely", say=lambda _: None)
     notes: list[str] = []
-    (done,) = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "e.csv", what="extractions", say=notes.append)
+    (done,) = pf.export(
+        tmp_path / "out", "panoptes-csv", tmp_path / "e.csv", what="extractions", say=notes.append
+    )
     _, cells = read(done.path)
     # A mark without an area is in the file, as drawn; rejected marks and rows are not.
     paths = [row["data.frame0.T0_toolIndex0_pathX"] for row in cells]
     assert paths == ["[[0, 10, 10, 0]]", "", "[[1, 2, 3]]"]
     assert [row["classification_id"] for row in cells] == ["1000", "1001", "1003"]
     assert notes == [
-        "extractions: omitted the rows and marks that could not be read (annotations_not_json 1, "
+        "extractions: omitted rows and marks that could not be read (annotations_not_json 1, "
         "duplicate_mark 1, path_lengths_differ 1); see the table rejects",
         "1 classification is marked as gold standard; gold_standard is False in extractions, as "
         "panoptes_aggregation writes it",

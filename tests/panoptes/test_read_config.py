@@ -209,7 +209,10 @@ def test_details_of_an_extractor_name_the_extractors_of_sub_tasks(config):
         "T2_tool0_subtask0=none",
     )
     skipped, ignored = result.notes
-    assert "bezier_extractor[0].details.T2_tool0[0]: 'point_extractor' is skipped; answers are exported by" in skipped
+    assert (
+        "bezier_extractor[0].details.T2_tool0[0]: 'point_extractor' is skipped; answers are exported by"
+        in skipped
+    )
     assert "details.T2 is ignored; expected `T0_tool0: [question_extractor]` or" in ignored
 
 

@@ -2,8 +2,8 @@
 
 Usage: python run_reference.py CLASSIFICATIONS FOLDER, with a JSON list of jobs on standard input. A job has
 `name`, `workflow_id`, `version`, `extractor_config`, `reducer` and `keywords`, and `classifications` if it is
-about another file. Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those that
-do. A job without a reducer writes the files of its extractors into FOLDER/<name>.
+about another file. Writes FOLDER/<name>.csv for each job that does not fail, and prints the names of those
+that do. A job without a reducer writes the files of its extractors into FOLDER/<name>.
 """
 
 import json

@@ -76,7 +76,8 @@ def _item(extract: Any) -> dict[str, Any]:
     if isinstance(menus := extract.get("value"), list):
         return {"value": [{"value": _first_or_none(_answers(menu))} for menu in menus]}
     # A count under one of these names is a vote for an answer of that name.
-    if isinstance(text := extract.get("text"), str):
+    text = extract.get("text", _NO_VALUE)
+    if isinstance(text, str) or (text is None and "gold_standard" in extract):
         return {"value": text}
     if isinstance(value := extract.get("slider_value", _NO_VALUE), (str, int, float, NoneType)):
         return {"value": value}

@@ -1,8 +1,8 @@
 """Build the rows of the CSV files of extractions that panoptes_aggregation writes, for a whole partition.
 
-An extractor has one row for each classification and task, with or without marks. A cell has the paths of all
-marks of a frame and tool, as a Python literal such as `[[1, 2.5, 3]]`. Columns are in the order of their first
-occurrence.
+An extractor has one row for each classification and task, with or without marks. A cell has the paths of
+all marks of a frame and tool, as a Python literal such as `[[1, 2.5, 3]]`. Columns are in the order of their
+first occurrence.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,8 @@ _TIME: Final = "%Y-%m-%d %H:%M:%S%.f UTC"
 _LEAST_DECIMAL: Final = 1e-4
 
 ROW_KEYS: Final = ["classification_id", "subject_id", "task"]
-#: The place of a cell: its row, and in it the order of frames (by their first mark), of paths before answers, of
-#: marks, and of the cells of one mark.
+#: The place of a cell: its row, and in it the order of frames (by their first mark), of paths before answers,
+#: of marks, and of the cells of one mark.
 PLACE: Final = [*ROW_KEYS, "first_of_frame", "block", "mark_index", "part"]
 _PATHS: Final = 0
 _ANSWERS: Final = 1
@@ -76,14 +76,18 @@ def mark_cells(
     Returns
     -------
     polars.DataFrame
-        `PLACE`, the name of the `column`, and the `text` of each mark in its cell. Cells of several marks occur
-        several times, in the order of the marks.
+        `PLACE`, the name of the `column`, and the `text` of each mark in its cell. Cells of several marks
+        occur several times, in the order of the marks.
     """
     first_of_frame = pl.col("mark_index").min().over(*ROW_KEYS, "frame").alias("first_of_frame")
     placed = marks.with_columns(first_of_frame).sort(*ROW_KEYS, "mark_index")
     parts = [
-        _cells(placed, "data.frame{}.{}_pathX", _PATHS, 0, path_texts(placed["x"], kind) if with_text else None),
-        _cells(placed, "data.frame{}.{}_pathY", _PATHS, 1, path_texts(placed["y"], kind) if with_text else None),
+        _cells(
+            placed, "data.frame{}.{}_pathX", _PATHS, 0, path_texts(placed["x"], kind) if with_text else None
+        ),
+        _cells(
+            placed, "data.frame{}.{}_pathY", _PATHS, 1, path_texts(placed["y"], kind) if with_text else None
+        ),
     ]
     if kind == "polygon":
         # The reference tool does not read the column of the export, so that it is never true.
@@ -139,10 +143,10 @@ def path_texts(paths: pl.Series, kind: ExtractorKind) -> pl.Series:
     polars.Series of str, length n
         Such as `[912, 890.39]`.
     """
-    text = pl.format("[{}]", paths.cast(pl.List(pl.String)).list.join(", "))
+    text = pl.format("[{}]", pl.col("path").cast(pl.List(pl.String)).list.join(", "))
     if kind == "polygon":
         text = text.str.replace_all(".0,", ",", literal=True).str.replace(".0]", "]", literal=True)
-    texts = pl.select(text).to_series()
+    texts = paths.to_frame("path").select(text).to_series()
     values, offsets = flatten(paths)
     tiny = np.flatnonzero((np.abs(values) < _LEAST_DECIMAL) & (values != 0))
     marks = np.unique(np.searchsorted(offsets, tiny, side="right") - 1)
@@ -210,11 +214,17 @@ def _joined(cells: pl.DataFrame, rows: pl.DataFrame, columns: list[str]) -> pl.D
         .join(numbers, on="column", maintain_order="left")
         .group_by("row", "number", maintain_order=True)
         .agg("text", pl.col("block", "part").first())
-        .select("row", "number", pl.when(is_list).then(listed).otherwise(pl.col("text").list.first()).alias("text"))
+        .select(
+            "row",
+            "number",
+            pl.when(is_list).then(listed).otherwise(pl.col("text").list.first()).alias("text"),
+        )
     )
 
 
-def lines(rows: pl.DataFrame, cells: pl.DataFrame, n_columns: int, kind: ExtractorKind, *, float_ids: bool) -> pl.Series:
+def lines(
+    rows: pl.DataFrame, cells: pl.DataFrame, n_columns: int, kind: ExtractorKind, *, float_ids: bool
+) -> pl.Series:
     """Return the lines of a file, each with its line end.
 
     Parameters
@@ -250,7 +260,7 @@ def lines(rows: pl.DataFrame, cells: pl.DataFrame, n_columns: int, kind: Extract
         "extractor": pl.lit(EXTRACTORS[kind]),
     }
     cells_ = [first[name].fill_null("") for name in FIRST_COLUMNS]
-    start = rows.select(pl.concat_str(*cells_, separator=",").alias("start"))
+    start = rows.select(pl.concat_str(*cells_, separator=",").alias("start")).to_series()
     return joined.with_columns(start).select(pl.concat_str("start", "text", "end", pl.lit("\n"))).to_series()
 
 
@@ -266,4 +276,6 @@ def _texts(column: pl.Series) -> pl.Expr:
     names = column.unique().drop_nulls()
     escaped = pl.DataFrame({column.name: names, "cell": [escape_formula(name) for name in names]})
     cells = escaped.with_columns(csv_cell("cell"))
-    return pl.col(column.name).replace_strict(cells[column.name], cells["cell"], default=None, return_dtype=pl.String)
+    return pl.col(column.name).replace_strict(
+        cells[column.name], cells["cell"], default=None, return_dtype=pl.String
+    )

@@ -1,7 +1,4 @@
-"""Write the answers to sub-tasks as panoptes_aggregation extracts them, with the extractors of its configuration.
-
-The reverse of `extracted_answers`.
-"""
+"""Write answers to sub-tasks as panoptes_aggregation extracts them; the reverse of `extracted_answers`."""
 
 import json
 import re

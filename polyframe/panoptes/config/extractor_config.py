@@ -140,7 +140,7 @@ def subtask_extractors(place: Place, tree: Tree, notes: list[str]) -> tuple[str,
         As in the setting `subtask_extractors`, sorted; an extractor is `none` if it is skipped.
     """
     texts: list[str] = []
-    for _, extractor_place, entries in known_items(place, tree, _EXTRACTORS, []):
+    for _, extractor_place, entries in known_items(place, tree, tuple(_EXTRACTORS), []):
         for i, entry in enumerate(entries if isinstance(entries, list) else [entries]):
             for _, details_place, details in known_items(extractor_place.item(i), entry, (_DETAILS,), []):
                 texts += _read_details(details_place, details, notes)
