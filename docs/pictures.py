@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import polyframe as pf
+from polyframe.core.colours import ON_IMAGE, ON_WHITE
 from polyframe.synthetic import ToyCluster, toy_cluster, toy_pair
 
 DATA: Final = Path(__file__).parent.parent / "data"
@@ -30,6 +31,7 @@ def draw_pictures(folder: Path) -> None:
             "consensus": consensus(),
             "contours": contours(out),
             "tune": pf.plot.tuning_figure(pf.tune(out, eps="0.05:0.95:0.05", min_samples="2,3,4")),
+            "tune-gold": compared_with_gold(out),
         }
         for name, figure in pictures.items():
             figure.savefig(folder / f"{name}.png", dpi=120)
@@ -48,8 +50,8 @@ def distance() -> Figure:
         pair = toy_pair(12, 1, distance=shift, spread=0, rotation=0, seed=1)
         polygons = pf.geometry.polygons_from_paths(pair.xs, pair.ys)
         union, common = polygons[0].union(polygons[1]), polygons[0].intersection(polygons[1])
-        ax.fill(*union.exterior.xy, color="#56B4E9", alpha=0.3)
-        ax.fill(*common.exterior.xy, color="#0072B2", alpha=0.6)
+        ax.fill(*union.exterior.xy, color=ON_IMAGE[0], alpha=0.3)
+        ax.fill(*common.exterior.xy, color=ON_WHITE[0], alpha=0.6)
         for polygon in polygons:
             ax.plot(*polygon.exterior.xy, color="black", linewidth=1)
         ax.set(aspect="equal", title=f"IoU distance {1 - common.area / union.area:.2f}")
@@ -111,4 +113,15 @@ def contours(out: Path) -> Figure:
     pf.plot.marks(group, left, image=image, title="Outlines")
     pf.plot.agreement(group, middle, image=image, title="Agreement")
     pf.plot.level(group, right, level=4, image=image, title="Level 4")
+    return figure
+
+
+def compared_with_gold(out: Path) -> Figure:
+    """Draw how well the averages of many settings agree with an expert."""
+    table = pf.tune(out, eps="0.05:0.95:0.05", min_samples="2,3,4", gold=DATA / "expert.geojson")
+    figure = Figure(figsize=(12, 3.7), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for kind, ax in zip(("gold_precision", "gold_recall", "gold_iou"), axes, strict=True):
+        pf.plot.tuning(table, ax, show=kind)
+    pf.plot.tuning_legend(axes[0])
     return figure

@@ -6,10 +6,11 @@ from typing import Final
 #: visibly under each kind of dichromacy; a test measures it.
 ON_WHITE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288", "#E69F00", "#882255", "#33BBEE")
 
-#: Lighter colours for photos, where each line is drawn on a wider dark one.
-ON_IMAGE: Final = ("#56B4E9", "#E69F00", "#DC267F", "#C0FFEE", "#785EF0", "#EEDD88", "#FF7F50", "#FFAABB")
+#: Lighter colours for images, on which a wider dark line is below each line.
+ON_IMAGE: Final = ("#56B4E9", "#E69F00", "#DC267F", "#19ECFF", "#785EF0", "#EEDD88", "#FF7F50", "#A1E5B2")
 
-OUTLIER_ON_WHITE: Final = "#555555"
+#: Outliers are also dashed. In greyscale, black and white differ in lightness from the colours of clusters.
+OUTLIER_ON_WHITE: Final = "#000000"
 OUTLIER_ON_IMAGE: Final = "#FFFFFF"
 
 #: Colour map of agreement; its lightness increases steadily, so that it works in greyscale.

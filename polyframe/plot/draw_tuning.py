@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ from polyframe.plot.image_axes import SMALL_POINTS, check_axes, set_title_lines,
 from polyframe.plot.line_styles import cluster_style
 
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
-_CURRENT: Final = "#555555"
+_CURRENT: Final = "black"
 _MOST_LISTED: Final = 8
 _MOST_TICKS: Final = 10
 #: The settings that have one value on each line.
@@ -26,13 +26,17 @@ _OF_A_LINE: Final = ("cluster_method", "split", "min_samples")
 
 @dataclass(frozen=True)
 class _Quantity:
-    """A quantity to draw: its values, axis, title, and the columns of a band around it."""
+    """A quantity to draw: its values, axis, title, scale, and the columns of a band around it.
+
+    The scale is `count`, `share`, from 0 to the highest value, or `agreement`, which ends at 1.
+    """
 
     value: Callable[[pl.DataFrame], pl.Series]
     axis: str
     title: tuple[str, str]
-    is_share: bool = False
+    scale: Literal["count", "share", "agreement"] = "count"
     band: tuple[str, str] | None = None
+    without_values: str = "no clusters"
 
 
 _QUANTITIES: Final = {
@@ -45,24 +49,48 @@ _QUANTITIES: Final = {
         lambda rows: rows["outlier_share"],
         "share of the marks",
         ("Outliers: marks in no cluster", "beyond the bend a larger eps gains little"),
-        is_share=True,
+        "share",
     ),
     "consensus": _Quantity(
         lambda rows: rows["consensus_median"],
         "consensus",
         ("Consensus of the clusters", "line: median; band: middle half"),
+        "agreement",
         band=("consensus_q1", "consensus_q3"),
     ),
     "doubled": _Quantity(
         lambda rows: rows["doubled_clusters"] / rows["clusters"],
         "share of the clusters",
         ("Clusters with two marks of one classification", "most likely several objects in one"),
-        is_share=True,
+        "share",
+    ),
+    "gold_precision": _Quantity(
+        lambda rows: rows["gold_precision"],
+        "precision",
+        ("Precision", "averages that match a gold outline"),
+        "agreement",
+        without_values="nothing to compare",
+    ),
+    "gold_recall": _Quantity(
+        lambda rows: rows["gold_recall"],
+        "recall",
+        ("Recall", "gold outlines that match an average"),
+        "agreement",
+        without_values="nothing to compare",
+    ),
+    "gold_iou": _Quantity(
+        lambda rows: rows["gold_iou"],
+        "mean IoU",
+        ("Mean IoU with gold outlines", "0 for those without a match"),
+        "agreement",
+        without_values="nothing to compare",
     ),
 }
 
 #: The quantities that can be drawn.
 TUNING_KINDS: Final = tuple(_QUANTITIES)
+#: Those that need the outlines of an expert.
+GOLD_KINDS: Final = ("gold_precision", "gold_recall", "gold_iou")
 
 
 def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None = None) -> Axes:
@@ -76,9 +104,10 @@ def tuning(table: Frame, ax: Axes, *, show: str = "clusters", title: str | None 
         From `polyframe.tune`; of Polars, pandas or Arrow.
     ax : matplotlib.axes.Axes
         The axes to draw on.
-    show : {"clusters", "outliers", "consensus", "doubled"}
-        Number of clusters; share of marks in no cluster; median consensus with a band between its quartiles;
-        share of clusters with two marks of one classification.
+    show : str
+        `clusters`: their number; `outliers`: share of marks in no cluster; `consensus`: median with a band
+        between its quartiles; `doubled`: share of clusters with two marks of one classification. If the table
+        compares with the outlines of an expert: `gold_precision`, `gold_recall` or `gold_iou`.
     title : str, optional
         Replaces the default title.
 
@@ -117,11 +146,18 @@ def tuning_columns(table: Frame) -> pl.DataFrame:
     known = [column for column in TUNING.schema if column in map(clean_name, frame.columns)]
     columns = columns_of(frame, "table", TUNING.schema, known)
     # Tables of earlier versions do not have these.
+    absent = {name: getattr(Settings, name) for name in ("cluster_method", "split")}
+    absent |= dict.fromkeys(GOLD_KINDS)
     return columns.with_columns(
-        pl.lit(getattr(Settings, name)).alias(name)
-        for name in ("cluster_method", "split")
+        pl.lit(value, TUNING.schema[name]).alias(name)
+        for name, value in absent.items()
         if name not in columns.columns
     )
+
+
+def has_gold(table: pl.DataFrame) -> bool:
+    """Return whether a table from `tuning_columns` compares with the outlines of an expert."""
+    return any(table[name].count() for name in GOLD_KINDS)
 
 
 def _draw(table: pl.DataFrame, ax: Axes, quantity: _Quantity) -> None:
@@ -181,7 +217,7 @@ def _mark_current(ax: Axes, eps: float, value: float | None, settings: str) -> N
             marker="o",
             markersize=14,
             markerfacecolor="none",
-            markeredgecolor="black",
+            markeredgecolor=_CURRENT,
             markeredgewidth=1.4,
             linestyle="none",
             zorder=20,
@@ -202,13 +238,14 @@ def _style_axes(table: pl.DataFrame, ax: Axes, quantity: _Quantity, highest: flo
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     else:
         write_note(ax, "no settings")
-    if quantity.band:
-        low = table[quantity.band[0]].drop_nulls().to_list()
+    if quantity.scale == "agreement":
+        low = table[quantity.band[0]] if quantity.band else quantity.value(table)
+        lowest = low.drop_nulls().to_list()
         # From 0.5 or lower, so that small differences do not look large.
-        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in low)]), 1.02)
-        if not low:
-            write_note(ax, "no clusters")
-    elif quantity.is_share:
+        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in lowest)]), 1.02)
+        if not lowest:
+            write_note(ax, quantity.without_values)
+    elif quantity.scale == "share":
         # Not so small a range that rounding is visible.
         ax.set_ylim(-0.03 * max(highest, 0.05), max(highest, 0.05) * 1.12)
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -22,7 +22,14 @@ from polyframe.plot.draw_contours import AGREEMENT_TITLE, agreement, level_title
 from polyframe.plot.draw_contours import level as draw_level
 from polyframe.plot.draw_marks import averages, averages_title, marks
 from polyframe.plot.draw_toy_clusters import toy
-from polyframe.plot.draw_tuning import TUNING_KINDS, tuning, tuning_columns, tuning_legend
+from polyframe.plot.draw_tuning import (
+    GOLD_KINDS,
+    TUNING_KINDS,
+    has_gold,
+    tuning,
+    tuning_columns,
+    tuning_legend,
+)
 from polyframe.plot.image_axes import ImageArray, check_group, counts, heading
 from polyframe.plot.layout import add_panel, arrange, empty_figure
 from polyframe.plot.read_mark_groups import MarkGroup
@@ -32,6 +39,10 @@ WIDTH: Final = 1200
 KINDS: Final = ("marks", "averages", "agreement")
 PICTURE_ENDINGS: Final = (".png", ".svg", ".pdf")
 
+#: Text stays text that can be searched and edited; journals refuse fonts of Type 3, Matplotlib's default.
+_FONTS: Final[dict[Any, Any]] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+#: The least resolution of images in SVG and PDF: what journals ask for.
+_IMAGE_DPI: Final = 300
 _MOST_ROWS: Final = 40
 
 
@@ -153,7 +164,7 @@ def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
 
 
 def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) -> Figure:
-    """Draw the results of many settings: four quantities against `eps`.
+    """Draw the results of many settings: seven quantities against `eps`, or four without gold outlines.
 
     Parameters
     ----------
@@ -175,15 +186,18 @@ def tuning_figure(table: Frame, *, name: str | None = None, width: int = WIDTH) 
     """
     table = tuning_columns(table)
     figure = empty_figure(width)
-    axes = [tuning(table, add_panel(figure, 2), show=kind) for kind in TUNING_KINDS]
+    kinds = [kind for kind in TUNING_KINDS if kind not in GOLD_KINDS]
+    axes = [tuning(table, add_panel(figure, 2), show=kind) for kind in kinds]
     tuning_legend(axes[1])
     of_what = f" of {name}" if name else ""
     marks, groups = (int(table[column].max() or 0) for column in ("marks", "groups"))  # type: ignore[arg-type]
-    headers = [
-        f"Settings for the {counted(marks, 'mark')} in {counted(groups, 'group')}{of_what}",
-        "",
-    ]
-    arrange(figure, [axes[:2], axes[2:]], headers)
+    rows = [axes[:2], axes[2:]]
+    headers = [f"Settings for the {counted(marks, 'mark')} in {counted(groups, 'group')}{of_what}", ""]
+    if has_gold(table):
+        columns = len(GOLD_KINDS)
+        rows.append([tuning(table, add_panel(figure, columns), show=kind) for kind in GOLD_KINDS])
+        headers.append("Averages, compared with the outlines of an expert")
+    arrange(figure, rows, headers, [len(row) for row in rows])
     return figure
 
 
@@ -239,20 +253,24 @@ def toy_figure(
 
 @contextlib.contextmanager
 def own_style() -> Iterator[None]:
-    """Use the default style of Matplotlib, so that pictures do not depend on a matplotlibrc."""
+    """Use the default style of Matplotlib with TrueType fonts, so that no matplotlibrc changes pictures."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_FONTS)
         yield
 
 
 def save_figure(figure: Figure, path: AnyPath) -> None:
-    """Write a figure to a file, if it can be drawn.
+    """Write a figure to a file; in PDF and SVG, text stays text.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+        Any figure of Matplotlib.
     path : path
-        Ends in .png, .svg or .pdf; its folder is created. The same figure gives the same bytes.
+        Ends in .png, .svg or .pdf; its folder is created. The same figure gives the same bytes. A PNG has the
+        resolution of the figure. PDF files contain TrueType fonts; images in PDF and SVG have at least 300
+        dots per inch.
 
     Raises
     ------
@@ -268,6 +286,7 @@ def save_figure(figure: Figure, path: AnyPath) -> None:
     content = BytesIO()
     # Reproducible: no dates and no random identifiers.
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with matplotlib.rc_context({"svg.hashsalt": "polyframe"}):
-        figure.savefig(content, format=ending[1:], dpi=figure.dpi, metadata=dates.get(ending))
+    dpi = max(figure.dpi, _IMAGE_DPI) if ending in dates else figure.dpi
+    with matplotlib.rc_context({"svg.hashsalt": "polyframe", **_FONTS}):
+        figure.savefig(content, format=ending[1:], dpi=dpi, metadata=dates.get(ending))
     write_bytes(target, content.getvalue())

@@ -1,5 +1,6 @@
 """Lay out panels in rows, as wide as the picture allows and as high as they need, without overlap."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from matplotlib.axes import Axes
@@ -9,6 +10,9 @@ from matplotlib.figure import Figure
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.plot.image_axes import TITLE_POINTS, wrap_text
+
+#: How far the text of a panel extends beyond it: left, right, above and below, in inches.
+_Margins = tuple[float, float, float, float]
 
 #: Pixels per inch.
 DPI: Final = 120
@@ -51,12 +55,25 @@ def add_panel(figure: Figure, columns: int) -> Axes:
     return ax
 
 
-def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int = 0) -> None:
+def arrange(
+    figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int | Sequence[int] = 0
+) -> None:
     """Place the panels of a figure in rows, with a line above each row, and adapt its height.
 
     The text around an axes does not grow with it, so the text is measured and the axes get the rest.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    rows : list of list of Axes
+    headers : list of str
+        The line above each row; none if empty.
+    columns : int or sequence of int
+        Number of panels for which there is room in every row, or in each; 0 for that of the longest row. Rows
+        with the same number have the same columns.
     """
     columns = columns or max(map(len, rows))
+    room = [columns] * len(rows) if isinstance(columns, int) else columns
     width = figure.get_figwidth()
     letters = int((width - 2 * _GAP) * 72 / (_HEADER_POINTS * _BOLD_LETTER))
     headers = ["\n".join(wrap_text(header, letters)) for header in headers]
@@ -68,16 +85,17 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
     # Twice, since the text around depends a little on the size of the axes.
     for _ in range(2):
         around = [[_around(ax, metrics) for ax in row] for row in rows]
-        across = [
-            [max(row[k][side] for row in around if k < len(row)) for side in (0, 1)] for k in range(columns)
-        ]
-        inner = (width - _GAP * (columns + 1) - sum(map(sum, across))) / columns
-        if inner < 0.5:
+        widths = {}
+        for number in {*room}:
+            alike = [row for row, n in zip(around, room, strict=True) if n == number]
+            widths[number] = _column_widths(alike, number, width)
+        inner = [widths[number][1] for number in room]
+        if min(inner) < 0.5:
             raise UsageError(
-                f"width: {round(width * DPI)} pixels are too few for {columns} panels in a row; "
+                f"width: {round(width * DPI)} pixels are too few for {max(room)} panels in a row; "
                 "choose a larger width, or fewer panels with --show"
             )
-        heights = [inner * max(_proportion(ax) for ax in row) for row in rows]
+        heights = [size * max(_proportion(ax) for ax in row) for size, row in zip(inner, rows, strict=True)]
         tops = [max(left[2] for left in row) for row in around]
         bottoms = [max(left[3] for left in row) for row in around]
         total = _GAP + sum(map(sum, zip(heights, tops, bottoms, above, strict=True))) + _GAP * len(rows)
@@ -89,14 +107,17 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
         figure.set_size_inches(width, total)
         y = total - _GAP
         lines = []
-        for row, header_height, top, height, bottom in zip(rows, above, tops, heights, bottoms, strict=True):
+        for row, number, header_height, top, height, bottom in zip(
+            rows, room, above, tops, heights, bottoms, strict=True
+        ):
+            across, panel = widths[number]
             lines.append(y / total)
             y -= header_height + top + height
             x = _GAP
             for k, ax in enumerate(row):
                 x += across[k][0]
-                ax.set_position((x / width, y / total, inner / width, height / total))
-                x += inner + across[k][1] + _GAP
+                ax.set_position((x / width, y / total, panel / width, height / total))
+                x += panel + across[k][1] + _GAP
             y -= bottom + _GAP
     for header, line in zip(headers, lines, strict=True):
         figure.text(
@@ -110,7 +131,17 @@ def arrange(figure: Figure, rows: list[list[Axes]], headers: list[str], columns:
         )
 
 
-def _around(ax: Axes, metrics: RendererAgg) -> tuple[float, float, float, float]:
+def _column_widths(
+    around: list[list[_Margins]], columns: int, width: float
+) -> tuple[list[list[float]], float]:
+    """Return the width of the text left and right of each column, and that of a panel, in inches."""
+    across = [
+        [max(row[k][side] for row in around if k < len(row)) for side in (0, 1)] for k in range(columns)
+    ]
+    return across, (width - _GAP * (columns + 1) - sum(map(sum, across))) / columns
+
+
+def _around(ax: Axes, metrics: RendererAgg) -> _Margins:
     """Return how far the text of an axes extends beyond it: left, right, above and below, in inches."""
     outer, box = ax.get_tightbbox(metrics), ax.get_window_extent()
     if outer is None:

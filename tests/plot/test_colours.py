@@ -7,8 +7,14 @@ import pytest
 from matplotlib import colormaps
 from matplotlib.colors import to_hex, to_rgb
 
-from polyframe.core.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE
+from polyframe.core.colours import HEAT, HEAT_STEPS, ON_IMAGE, ON_WHITE, OUTLIER_ON_IMAGE, OUTLIER_ON_WHITE
+from polyframe.plot.line_styles import cluster_style
 
+#: The colours that appear together: those of clusters, and of outliers.
+PALETTES = {
+    "on white": [*ON_WHITE, OUTLIER_ON_WHITE],
+    "on an image": [*ON_IMAGE, OUTLIER_ON_IMAGE],
+}
 #: Colour vision without one kind of cones, in linear RGB: Machado, Oliveira, Fernandes (2009), severity 1.
 VISION = {
     "all three": np.eye(3),
@@ -48,12 +54,20 @@ def contrast(colour: str, ground: str) -> float:
 
 
 @pytest.mark.parametrize("vision", VISION)
-@pytest.mark.parametrize("palette", [ON_WHITE, ON_IMAGE])
-def test_colours_are_distinguishable(palette: tuple[str, ...], vision: str) -> None:
-    assert len(palette) == 8
-    seen = [lab(np.asarray(VISION[vision]) @ linear(colour)) for colour in palette]
+@pytest.mark.parametrize("palette", PALETTES)
+def test_colours_are_distinguishable(palette: str, vision: str) -> None:
+    assert len(PALETTES[palette]) == 9
+    seen = [lab(np.asarray(VISION[vision]) @ linear(colour)) for colour in PALETTES[palette]]
     # A difference of about 2 is just noticeable side by side.
     assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > 14
+
+
+@pytest.mark.parametrize("on_image", [False, True])
+def test_outliers_are_recognizable_in_greyscale(on_image: bool) -> None:
+    outlier, *clusters = (cluster_style(label, on_image=on_image) for label in range(-1, 3 * 8))
+    assert outlier.linestyle not in {style.linestyle for style in clusters}
+    lightness, *others = (lab(linear(style.color))[0] for style in (outlier, *clusters))
+    assert min(abs(other - lightness) for other in others) > 10
 
 
 def test_colours_contrast_with_the_background() -> None:

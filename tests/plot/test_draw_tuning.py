@@ -1,16 +1,18 @@
 """Drawings of the results of many settings."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from plotted_groups import DATA
 
 import polyframe as pf
 from polyframe.core.errors import UsageError
-from polyframe.plot.draw_tuning import TUNING_KINDS
+from polyframe.plot.draw_tuning import GOLD_KINDS, TUNING_KINDS
 from polyframe.plot.line_styles import cluster_style
 
 COLUMNS = {
@@ -18,12 +20,16 @@ COLUMNS = {
     "outliers": lambda rows: rows["outliers"] / rows["marks"],
     "consensus": lambda rows: rows["consensus_median"],
     "doubled": lambda rows: rows["doubled_clusters"] / rows["clusters"],
+    "gold_precision": lambda rows: rows["gold_precision"],
+    "gold_recall": lambda rows: rows["gold_recall"],
+    "gold_iou": lambda rows: rows["gold_iou"],
 }
 
 
 @pytest.fixture(scope="module")
 def table(example: Path) -> pl.DataFrame:
-    return pf.tune(example, eps="0.1,0.3,0.5,0.9", min_samples="2:4", jobs=1)
+    grid: dict[str, Any] = {"eps": "0.1,0.3,0.5,0.9", "min_samples": "2:4"}
+    return pf.tune(example, **grid, gold=DATA / "expert.geojson", jobs=1)
 
 
 @pytest.mark.parametrize("show", TUNING_KINDS)
@@ -103,6 +109,10 @@ def test_missing_values_are_not_drawn(ax: Axes) -> None:
         one = Figure().add_subplot()
         pf.plot.tuning(rows, one, show=show)
         missing = show in ("consensus", "doubled")
+        if show in GOLD_KINDS:
+            # Of a table without gold outlines, or one that has no such columns.
+            assert [text.get_text() for text in one.texts] == ["nothing to compare"]
+            continue
         line = next(line for line in one.lines if line.get_label() == "min_samples 2")
         assert np.isnan(line.get_ydata()).tolist() == [missing, False]
         assert bool([ring for ring in one.lines if ring.get_gid() == "current"]) != missing
@@ -119,15 +129,44 @@ def test_an_invalid_table_or_quantity_is_an_error_of_one_line(table: pl.DataFram
     assert pf.plot.tuning(table, ax, title="Mine").get_title(loc="left") == "Mine"
 
 
-def test_the_figure_has_all_panels_and_a_title(table: pl.DataFrame) -> None:
-    figure = pf.plot.tuning_figure(table, name="out", width=900)
-    assert len(figure.axes) == len(TUNING_KINDS)
-    assert figure.texts[0].get_text() == "Settings for the 232 marks in 25 groups of out"
-    assert figure.get_figwidth() * figure.dpi == pytest.approx(900)
-    assert figure.axes[1].get_legend() is not None
+def overlap(figure: Figure) -> bool:
     figure.draw_without_rendering()
     boxes = [ax.get_tightbbox() for ax in figure.axes]
-    assert not any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
+    return any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
+
+
+def test_the_figure_has_all_panels_and_a_title(table: pl.DataFrame) -> None:
+    without_gold = table.drop(GOLD_KINDS)
+    for rows, headers in ((table, 3), (without_gold, 2)):
+        figure = pf.plot.tuning_figure(rows, name="out", width=900)
+        assert len(figure.axes) == len(TUNING_KINDS) - (0 if rows is table else len(GOLD_KINDS))
+        assert len(figure.texts) == headers
+        assert figure.texts[0].get_text() == "Settings for the 232 marks in 25 groups of out"
+        assert figure.get_figwidth() * figure.dpi == pytest.approx(900)
+        assert figure.axes[1].get_legend() is not None
+        assert not overlap(figure)
+    missing = without_gold.with_columns(pl.lit(None).alias(name) for name in GOLD_KINDS)
+    assert len(pf.plot.tuning_figure(missing).axes) == 4
+
+
+def test_gold_panels_have_a_row_of_their_own(table: pl.DataFrame) -> None:
+    figure = pf.plot.tuning_figure(table)
+    assert figure.texts[-1].get_text() == "Averages, compared with the outlines of an expert"
+    *others, precision, recall, iou = figure.axes
+    boxes = [ax.get_position() for ax in (precision, recall, iou)]
+    assert len({(round(box.y0, 6), round(box.width, 6)) for box in boxes}) == 1
+    assert boxes[0].x0 < boxes[1].x0 < boxes[2].x0
+    assert all(ax.get_position().y0 > boxes[0].y1 for ax in others)
+    assert [ax.get_ylabel() for ax in (precision, recall, iou)] == ["precision", "recall", "mean IoU"]
+
+
+def test_rings_of_the_gold_panels_are_what_score_says(example: Path, table: pl.DataFrame) -> None:
+    (expected,) = pf.score(example, DATA / "expert.geojson").filter(scope="all").rows(named=True)
+    for show, column in zip(GOLD_KINDS, ("precision", "recall", "gold_iou"), strict=True):
+        one = Figure().add_subplot()
+        pf.plot.tuning(table, one, show=show)
+        (ring,) = [line for line in one.lines if line.get_gid() == "current"]
+        assert ring.get_ydata()[0] == pytest.approx(expected[column])
 
 
 def test_many_settings_or_none_can_be_drawn(table: pl.DataFrame) -> None:

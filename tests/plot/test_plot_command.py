@@ -74,15 +74,17 @@ def test_every_example_of_the_recipe_works(
     monkeypatch.chdir(tmp_path)
     page = DOCS / "recipes" / "plots.md"
     commands = re.findall(r"^polyframe (plot .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         done = polyframe(*command.split())
         assert (done.code, done.err) == (0, ""), command
         assert Path(command.split(" -o ")[1]).stat().st_size > 10_000
-    (python,) = blocks(page, "python")
+    python = "\n".join(blocks(page, "python"))
     Path("recipe.py").write_text("import matplotlib\nmatplotlib.use('agg')\n" + python)
     subprocess.run([sys.executable, "recipe.py"], check=True)
     assert Path("both.png").exists()
+    with Image.open("both-300-dpi.png") as picture:
+        assert picture.size == (3300, 1800)
 
 
 def test_the_picture_of_the_readme_is_small() -> None:
