@@ -13,7 +13,8 @@ from polyframe.core.tables import TABLES
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
 
-_LONGEST_NAME: Final = 30
+#: Hashes of volunteers, of 32 digits, are printed whole, so that they can be copied.
+_LONGEST_NAME: Final = 32
 #: Sessions of visitors with the same name differ in the last characters.
 _END_OF_NAME: Final = 9
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from polyframe.consensus.anonymize import environment_key, hashed_name, volunteers_key
+from polyframe.consensus.anonymize import KEY_VARIABLE, environment_key, hashed_name
 from polyframe.core.arrays import Flags
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
@@ -24,7 +24,7 @@ EXCLUSION_COLUMNS: Final = ("volunteer", "user_name", "gold_standard")
 
 _PREFIX: Final = "hmac-sha256:"
 _DIGEST: Final = re.compile(_PREFIX + "[0-9a-f]{32}")
-_HASHED_NAME: Final = re.compile("[0-9a-f]{32}")
+_HASH: Final = re.compile("[0-9a-f]{32}")
 #: Distinguishes these digests from other ones; it is not a secret.
 _PURPOSE: Final = b"polyframe excluded volunteers"
 
@@ -69,18 +69,36 @@ def digests_by_name(settings: Settings, *, in_memory: bool = False) -> dict[str,
         If the names must be hashed, and the environment has no secret.
     """
     names = [name for name in settings.exclude_volunteers if not is_digest(name)]
-    if not names:
-        return {}
-    key = environment_key() if in_memory else volunteers_key(settings)
-    keeps_names = in_memory or settings.volunteers == "keep"
-    return {name: set(map(_digest, _as_published(name, key, keeps_names=keeps_names))) for name in names}
+    if in_memory:
+        key = environment_key()
+        published = {name: {name, *_hashed(name, key)} for name in names}
+    elif settings.volunteers == "hash":
+        key = environment_key()
+        if not key and needs_secret(settings):
+            raise UsageError(
+                "exclude_volunteers: to exclude hashed volunteers by their names, set the secret in the "
+                f"environment variable {KEY_VARIABLE}; or give the hashes in the table volunteers"
+            )
+        published = {name: {name} if is_hash(name) else _hashed(name, key) for name in names}
+    else:
+        published = {name: {name} for name in names}
+    return {name: set(map(_digest, values)) for name, values in published.items()}
 
 
-def _as_published(name: str, key: bytes, *, keeps_names: bool) -> set[str]:
-    """Return the name as it may be in tables. It may also be a hash, copied from a table."""
-    published = {name} if keeps_names or _HASHED_NAME.fullmatch(name) else set()
+def needs_secret(settings: Settings) -> bool:
+    """Return whether names of excluded volunteers must be hashed: some are not hashes already."""
+    names = [name for name in settings.exclude_volunteers if not is_digest(name)]
+    return settings.volunteers == "hash" and not all(map(is_hash, names))
+
+
+def is_hash(name: str) -> bool:
+    """Return whether a name of a volunteer has the form of the hashes in tables."""
+    return _HASH.fullmatch(name) is not None
+
+
+def _hashed(name: str, key: bytes) -> set[str]:
     hashed = hashed_name(name, key) if key else None
-    return published | ({hashed} if hashed else set())
+    return {hashed} if hashed else set()
 
 
 def _digest(published: str) -> str:

@@ -20,7 +20,7 @@ def merge_tables(
     records: Sequence[PartitionRecord],
     settings: Settings,
     engines: Mapping[str, EngineUsed],
-    key: bytes,
+    key_digest: str | None,
     before: Manifest | None,
 ) -> dict[str, StageRecord]:
     """Write the table `volunteers` from the sums of all partitions, if they are out of date.
@@ -35,8 +35,8 @@ def merge_tables(
         Those of all tables.
     engines : mapping
         The engine of each stage.
-    key : bytes
-        The secret with which volunteers are hashed.
+    key_digest : str or None
+        Of the secret with which volunteers are hashed.
     before : Manifest or None
         The current manifest; None to write the table even if it is up to date.
 
@@ -50,7 +50,7 @@ def merge_tables(
         return {}
     settings = settings.replace({"engine": engines.get(stage, "auto")})
     content = merged_content(record.content for record in records)
-    fingerprint = stage_fingerprints(content, settings, key)[stage]
+    fingerprint = stage_fingerprints(content, settings, key_digest)[stage]
     places = merged_places([record.stages[stage].places for record in records])
     known = before.merged.get(stage) if before else None
     if known and (known.fingerprint, known.places) == (fingerprint, places) and _is_there(known, output):

@@ -35,7 +35,7 @@ from polyframe.panoptes.classifications.row_checks import check_rows, rows_schem
 from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
-from polyframe.store.fingerprints import stage_fingerprints
+from polyframe.store.fingerprints import digest_of_key, stage_fingerprints
 from polyframe.store.manifest import StageRecord
 from polyframe.store.output import Output
 from polyframe.store.part_files import Origin, read_parts, write_part
@@ -141,7 +141,8 @@ def _key(task: PartitionTask) -> bytes:
     if not isinstance(task.source, Slices):
         return b""
     key = volunteers_key(task.settings)
-    if key and stage_fingerprints(task.partition.content, task.settings, key) != task.fingerprints:
+    expected = stage_fingerprints(task.partition.content, task.settings, digest_of_key(key))
+    if key and expected != task.fingerprints:
         raise PolyframeError(
             f"the environment variable {KEY_VARIABLE} of a worker differs from that of the run. Set it "
             "for all workers, and restart them."

@@ -1,7 +1,7 @@
 """Plan a run: which stages of which partitions are out of date, and what they are rebuilt from."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from polyframe.core.choices import EngineUsed
@@ -39,15 +39,15 @@ class RunSpec:
         Which rows of the export are used; None if the run starts from extractions.
     earlier : EarlierWork
         The parts of earlier runs.
-    key : bytes
-        The secret with which volunteers are hashed.
+    key_digest : str or None
+        Of the secret with which volunteers are hashed.
     """
 
     stages: tuple[str, ...]
     settings: Settings
     selection: Selection | None
     earlier: EarlierWork
-    key: bytes = field(default=b"", repr=False)
+    key_digest: str | None = None
 
 
 def earlier_work(output: Output, before: Manifest | None, force: bool) -> EarlierWork:
@@ -83,7 +83,7 @@ def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str,
     current = {
         partition.name: current_stages(
             partition.name,
-            stage_fingerprints(partition.content, spec.settings, spec.key),
+            stage_fingerprints(partition.content, spec.settings, spec.key_digest),
             _row_positions_fingerprint(spec, partition),
             spec.stages,
             spec.earlier,
@@ -118,7 +118,7 @@ def task_for(
         selection=spec.selection,
         settings=spec.settings,
         output=spec.earlier.output,
-        fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key),
+        fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key_digest),
         places=_row_positions_fingerprint(spec, partition),
     )
 

@@ -63,6 +63,7 @@ from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.workers import Split, process
 from polyframe.store.current_parts import remove_outdated
+from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import (
     earlier_manifest,
     excluded_digests,
@@ -119,7 +120,7 @@ def run_export(
         If the export cannot be used or the output cannot be written; earlier output is not changed.
     """
     started = time.monotonic()
-    key = volunteers_key(settings)
+    key_digest = digest_of_key(volunteers_key(settings))
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
     check_output(output)
@@ -134,7 +135,7 @@ def run_export(
         before = earlier_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(directory, before, force)
-        spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key)
+        spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key_digest)
         announce_change(spec, before, say)
         current = current_records(spec, partitions)
         remove_outdated(current, earlier)
@@ -175,7 +176,8 @@ def run_export(
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
         engines = engines_by_stage(spec, before)
-        merged = merge_tables(directory, records, all_settings, engines, key, None if force else before)
+        known = None if force else before
+        merged = merge_tables(directory, records, all_settings, engines, key_digest, known)
         manifest = new_manifest(
             all_settings,
             records,
@@ -188,6 +190,7 @@ def run_export(
             merged=merged,
             engines=engines,
             drawings=drawings,
+            key_digest=key_digest,
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
@@ -280,7 +283,6 @@ def run_extractions(
     """
     started = time.monotonic()
     read_manifest(output)
-    key = volunteers_key(settings)
     check_volunteers_known(settings, output)
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
@@ -295,7 +297,8 @@ def run_extractions(
         check_tools_exist(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
         earlier = earlier_work(directory, before, force=False)
-        spec = RunSpec((stage,), settings, None, earlier, key)
+        # The extractions have hashes already, so the secret itself is not needed.
+        spec = RunSpec((stage,), settings, None, earlier, before.key_digest)
         announce_change(spec, before, say)
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
@@ -307,7 +310,8 @@ def run_extractions(
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         engines = engines_by_stage(spec, before)
-        merged = merge_tables(directory, records, all_settings, engines, key, None if force else before)
+        known = None if force else before
+        merged = merge_tables(directory, records, all_settings, engines, before.key_digest, known)
         manifest = with_later_stages(before, all_settings, records, counts, merged, engines)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)

@@ -16,6 +16,7 @@ from polyframe.consensus.anonymize import volunteers_key
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, process_partition
+from polyframe.pipeline.shuffle import Slices
 
 #: Up to this number of partitions, the workers are threads of this process.
 _PARTITIONS_FOR_THREADS: Final = 32
@@ -55,7 +56,8 @@ def process(tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say) -
         return
     import joblib
 
-    _stop_workers_with_other_key(volunteers_key(tasks[0].settings))
+    if isinstance(tasks[0].source, Slices):
+        _stop_workers_with_other_key(volunteers_key(tasks[0].settings))
     workers = min(jobs or joblib.cpu_count(), len(tasks))
     pending = {task.partition.name: task for task in tasks}
     lost: list[PartitionTask] = []

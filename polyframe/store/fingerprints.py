@@ -15,11 +15,22 @@ from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES, stage_settings
 
 #: The bytes of a part also depend on these: the program, and Polars, which hashes the rows.
 _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__version__)
-#: Hashed with a secret key to distinguish keys without revealing them.
+#: Hashed with the secret of the volunteers to distinguish secrets without revealing them.
 _PURPOSE: Final = b"polyframe volunteers"
 
 
-def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Mapping[str, str]:
+def digest_of_key(key: bytes) -> str | None:
+    """Return a digest of the secret with which volunteers are hashed; None without one.
+
+    It is recorded, because later stages see only hashes, and should not need the secret. Like the hash of a
+    known name, it shows whether a guess at the secret is right.
+    """
+    if not key:
+        return None
+    return hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest(), digest_size=16).hexdigest()
+
+
+def stage_fingerprints(content: str, settings: Settings, key_digest: str | None = None) -> Mapping[str, str]:
     """Return the fingerprint of each stage for the rows of a partition.
 
     Those of `reduce` and `contours` include the engine, because engines agree only within rounding. `auto`
@@ -33,21 +44,21 @@ def stage_fingerprints(content: str, settings: Settings, key: bytes = b"") -> Ma
     settings : Settings
         Only those that matter to a stage are part of its fingerprint: another `eps` does not change that of
         the extraction.
-    key : bytes
-        The key with which volunteers are hashed; another key gives other names, hence another fingerprint.
+    key_digest : str, optional
+        Of the secret with which volunteers are hashed; another secret gives other names, hence another
+        fingerprint.
 
     Returns
     -------
     mapping of str to str
         32 hexadecimal digits for each stage.
     """
-    secret = hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest()).hexdigest() if key else ""
     engine = [] if settings.engine == "auto" else [settings.engine]
     columns = columns_digest()
     return {
         stage: _digest(
             [
-                *(*_MADE_BY, columns, stage, content, secret, stage_settings(settings, stage)),
+                *(*_MADE_BY, columns, stage, content, key_digest or "", stage_settings(settings, stage)),
                 *(engine if stage in ENGINE_STAGES else ()),
             ]
         )

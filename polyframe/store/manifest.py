@@ -107,6 +107,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The engine that computed the tables of `reduce` and `contours`; empty if it was not recorded.
     drawings : DrawingSizes
         How much was drawn, by which `auto` chooses the engine.
+    key_digest : str or None
+        Of the secret with which volunteers are hashed; None unless they are.
     """
 
     polyframe_version: str
@@ -123,6 +125,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     merged: dict[str, StageRecord]
     engines: dict[str, EngineUsed] = {}
     drawings: DrawingSizes = UNKNOWN_SIZES
+    key_digest: Fingerprint | None = None
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -170,6 +173,7 @@ def new_manifest(
     merged: Mapping[str, StageRecord] = MappingProxyType({}),
     engines: Mapping[str, EngineUsed] = MappingProxyType({}),
     drawings: DrawingSizes = UNKNOWN_SIZES,
+    key_digest: str | None = None,
 ) -> Manifest:
     """Return the manifest of tables that this version of polyframe made; see `Manifest` for parameters."""
     stages = tuple(stage for stage in STAGE_TABLES if stage in partitions[0].stages)
@@ -191,6 +195,7 @@ def new_manifest(
         merged={stage: merged[stage] for stage in stages if stage in merged},
         engines={stage: engines[stage] for stage in stages if stage in engines},
         drawings=drawings,
+        key_digest=key_digest,
     )
 
 
@@ -215,6 +220,7 @@ def with_later_stages(
         merged=merged,
         engines=engines,
         drawings=before.drawings,
+        key_digest=before.key_digest,
     )
 
 

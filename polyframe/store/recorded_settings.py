@@ -3,12 +3,20 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from polyframe.consensus.exclusion import check_can_exclude, digests_by_name, is_digest, with_digests
+from polyframe.consensus.anonymize import KEY_VARIABLE, environment_key
+from polyframe.consensus.exclusion import (
+    check_can_exclude,
+    digests_by_name,
+    is_digest,
+    needs_secret,
+    with_digests,
+)
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
 from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import workflow_versions as versions
+from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import Manifest
 from polyframe.store.stages import NOT_CLUSTERING
 
@@ -48,6 +56,7 @@ def settings_for_stage(manifest: Manifest, stage: str, given: Mapping[str, Any])
     if "exclude_volunteers" in overrides:
         requested = requested.replace({"volunteers": recorded.volunteers})
         check_can_exclude(requested)
+        _check_secret(requested, manifest)
         requested = with_digests(requested, digests_by_name(requested))
     fixed = [
         *("workflow_id", "workflow_version", "drawing_tasks", "bezier_tool", "duplicate_marks"),
@@ -80,6 +89,16 @@ def check_volunteers_known(settings: Settings, output: object) -> None:
             f"{output}: has no volunteers, so it is not known who classified a subject again; "
             f"count all of them with `polyframe reduce {output} --filter all`, or extract the marks with "
             "--volunteers hash"
+        )
+
+
+def _check_secret(settings: Settings, manifest: Manifest) -> None:
+    """Raise a UsageError if names would be hashed with another secret than the volunteers of the output."""
+    digest = digest_of_key(environment_key())
+    if digest and needs_secret(settings) and manifest.key_digest not in (None, digest):
+        raise UsageError(
+            f"exclude_volunteers: the secret in the environment variable {KEY_VARIABLE} is not the one that "
+            "hashed the volunteers of this output; set that one, or give the hashes in the table volunteers"
         )
 
 

@@ -21,7 +21,7 @@ from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, public_tables, settings_of, tables_of_stages
 
 #: Keys of the manifest that only later runs use.
-_NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "drawings")
+_NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "drawings", "key_digest")
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def test_names_for_a_terminal() -> None:
     table = VOLUNTEERS.conform(pl.DataFrame([row]))
     lines = volunteers_lines(table, None)
     assert len(lines) == 4
-    assert lines[2].startswith(f"a?b{15 * 'c'}...{9 * 'c'}  ")
+    assert lines[2].startswith(f"a?b{17 * 'c'}...{9 * 'c'}  ")
     assert lines[3] == "long names are shortened; --json gives them whole"
     assert len(volunteers_lines(table, 0)) == 3
 
@@ -114,9 +114,9 @@ def test_sessions_of_a_visitor_are_told_apart() -> None:
     ]
     lines = volunteers_lines(VOLUNTEERS.conform(pl.DataFrame(rows)), None)
     names = [line.split()[0] for line in lines[2:4]]
-    assert names == ["not-logged-in-7777...aaaaaaaaa", "not-logged-in-7777...aaaaaaaab"]
-    short = volunteers_lines(VOLUNTEERS.conform(pl.DataFrame([rows[0] | {"volunteer": 30 * "x"}])), None)
-    assert short[2].startswith(f"{30 * 'x'}  ")
+    assert names == ["not-logged-in-777777...aaaaaaaaa", "not-logged-in-777777...aaaaaaaab"]
+    short = volunteers_lines(VOLUNTEERS.conform(pl.DataFrame([rows[0] | {"volunteer": 32 * "x"}])), None)
+    assert short[2].startswith(f"{32 * 'x'}  ")
     assert len(short) == 3
 
 

@@ -13,6 +13,7 @@ from polyframe.consensus.exclusion import (
     excluded_names,
     is_digest,
     is_excluded,
+    needs_secret,
     unknown_names_notes,
     with_digests,
 )
@@ -81,11 +82,30 @@ def test_hashed_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert is_excluded(FRAME, settings, key).tolist() == expected
     by_hash = digested(str(hashed("bert")), volunteers="hash")
     assert is_excluded(published, by_hash).tolist() == [False, True, False, False, False]
+    assert is_excluded(FRAME, by_hash, key).tolist() == [False, True, False, False, False]
     # The digests of the same name differ by the secret.
     assert settings != digested("not-logged-in-1")
     monkeypatch.delenv(KEY_VARIABLE)
-    with pytest.raises(UsageError, match="needs a secret"):
+    with pytest.raises(UsageError, match=f"set the secret in the environment variable {KEY_VARIABLE}"):
         digested("anna", volunteers="hash")
+    # Hashes, and digests of an earlier run, do not need it.
+    assert digested(str(hashed("bert")), *settings.exclude_volunteers, volunteers="hash") == with_digests(
+        by_hash, {"not-logged-in-1": {*settings.exclude_volunteers}}
+    )
+
+
+def test_only_with_hashed_volunteers_a_name_of_hexadecimal_digits_is_a_hash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "0123456789abcdef" * 2
+    frame = FRAME[:1].with_columns(pl.lit(name).alias("user_name"))
+    for key in (None, "secret"):
+        monkeypatch.setenv(KEY_VARIABLE, key) if key else monkeypatch.delenv(KEY_VARIABLE, raising=False)
+        for volunteers in ("keep", "hash"):
+            settings = Settings(exclude_volunteers=(name,), volunteers=volunteers)
+            assert needs_secret(settings) is False
+            assert is_excluded(frame, with_digests(settings, digests_by_name(settings))).all()
+        assert needs_secret(Settings(exclude_volunteers=(name.upper(),), volunteers="hash"))
 
 
 def test_dropped_names_cannot_be_excluded() -> None:

@@ -1,5 +1,7 @@
 """Excluded volunteers and gold standards: results equal those of an export without their rows."""
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Callable
@@ -197,8 +199,55 @@ def test_hashed_volunteers(
         assert_frame_equal(pf.reduce(extraction, exclude_volunteers=chosen).labels, rest["labels"])
     monkeypatch.delenv(KEY_VARIABLE)
     assert_frame_equal(pf.reduce(out).labels, rest["labels"])
-    with pytest.raises(UsageError, match="volunteers: hash needs a secret"):
+    with pytest.raises(UsageError, match=r"exclude_volunteers: .* set the secret .* or give the hashes"):
         pf.reduce(out, exclude_volunteers=worst)
+
+
+@pytest.mark.usefixtures("partitions")
+def test_a_hash_from_a_table_needs_no_secret(
+    export: Path, tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "a secret")
+    hash_of = {
+        name: hmac.new(b"a secret", name.encode(), hashlib.sha256).hexdigest()[:32]
+        for name in pf.extract(export).classifications["volunteer"].unique()
+    }
+    options: dict[str, Any] = {"volunteers": "hash", "engine": "shapely", "jobs": 1}
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    pf.run(export, out, **options)
+    extraction = pf.extract(export, volunteers="hash")
+
+    # Somebody else, who has the tables only, copies the first hash that the command prints.
+    monkeypatch.delenv(KEY_VARIABLE)
+    worst = polyframe("volunteers", out, "--limit", 1).out.splitlines()[2].split()[0]
+    (name,) = [name for name, hashed in hash_of.items() if hashed == worst]
+    stages = (["reduce", out, "--exclude-volunteers", worst], ["contours", out])
+    for stage in stages:
+        done = polyframe(*stage, "--engine", "shapely", "--jobs", 2, "-q")
+        assert (done.code, done.err) == (0, "")
+    assert pf.validate(out) == []
+    in_memory = [
+        pf.reduce(marks, exclude_volunteers=worst, engine="shapely").labels for marks in (out, extraction)
+    ]
+    tuned = pf.tune(out, eps=0.5, min_samples=2, jobs=1, exclude_volunteers=worst)
+
+    # The owner of the secret gets the same by the name, from the export, and nothing is out of date.
+    monkeypatch.setenv(KEY_VARIABLE, "a secret")
+    pf.run(export, whole, exclude_volunteers=name, **options)
+    for path in whole.rglob("*.parquet"):
+        assert path.read_bytes() == (out / path.relative_to(whole)).read_bytes()
+    assert pf.run(export, out, exclude_volunteers=worst, **options).made == 0
+    labels = pf.scan(whole, "labels").collect()
+    assert all(one.equals(labels) for one in in_memory)
+    assert tuned["marks"].item() == labels.height
+
+    # Another secret would give other hashes.
+    monkeypatch.setenv(KEY_VARIABLE, "another secret")
+    with pytest.raises(UsageError, match="is not the one that hashed the volunteers of this output"):
+        pf.reduce(out, exclude_volunteers=name)
+    pf.reduce(out, output=out, exclude_volunteers=worst, force=True, engine="shapely", jobs=1)
+    for path in whole.rglob("*.parquet"):
+        assert path.read_bytes() == (out / path.relative_to(whole)).read_bytes()
 
 
 def test_visitors_are_excluded_by_name_or_session(tmp_path: Path) -> None:

@@ -11,7 +11,12 @@ from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import CONTOURS, STORED_TABLES, Column
 from polyframe.store import fingerprints
-from polyframe.store.fingerprints import columns_digest, places_fingerprint, stage_fingerprints
+from polyframe.store.fingerprints import (
+    columns_digest,
+    digest_of_key,
+    places_fingerprint,
+    stage_fingerprints,
+)
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
 #: Another valid value for every setting; a new setting must be added here.
@@ -142,3 +147,10 @@ def test_places_depend_on_file_names_only_if_there_are_several_files() -> None:
     assert places_fingerprint("0", ("a.csv",)) != places_fingerprint("1", ("a.csv",))
     several = [places_fingerprint("0", names) for names in (("a",), ("a", "b"), ("b", "a"), ("a", "c"))]
     assert len(set(several)) == 4
+
+
+def test_another_secret_changes_all_fingerprints() -> None:
+    digests = [digest_of_key(key) for key in (b"", b"secret", b"other")]
+    assert digests[0] is None
+    found = [stage_fingerprints("0" * 16, Settings(), digest) for digest in digests]
+    assert all(len({one[stage] for one in found}) == 3 for stage in STAGE_TABLES)

@@ -41,7 +41,7 @@ def record(name: str, first: int | None, *stages: str) -> PartitionRecord:
 
 
 #: Keys that may be missing.
-OPTIONAL = ("schema_version", "engines", "drawings")
+OPTIONAL = ("schema_version", "engines", "drawings", "key_digest")
 MERGED_RECORD = StageRecord("02" * 16, None, Counts(), {"volunteers": 5})
 RECORDS = (record("00000", None, "extract", "reduce"), record("00001-01", 5, "extract", "reduce"))
 MADE = new_manifest(

@@ -11,7 +11,6 @@ from typing import Any, Final
 import polars as pl
 
 from polyframe import __version__
-from polyframe.consensus.anonymize import environment_key
 from polyframe.core.errors import first_line
 from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
@@ -199,21 +198,23 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
         # Each version has different fingerprints.
         return []
     by_stage, records = settings_by_stage(manifest), manifest.partitions
-    hashed = by_stage["extract"].volunteers == "hash"
-    key = environment_key() if hashed else b""
+    if by_stage["extract"].volunteers == "hash" and manifest.key_digest is None:
+        # Written before it was recorded.
+        return []
+
+    def fingerprint(content: str, stage: str) -> str:
+        return stage_fingerprints(content, by_stage[stage], manifest.key_digest)[stage]
+
     mismatches = {
         stage: [
             record.name
             for record in records
-            if record.stages[stage].fingerprint != stage_fingerprints(record.content, settings, key)[stage]
+            if record.stages[stage].fingerprint != fingerprint(record.content, stage)
         ]
-        for stage, settings in by_stage.items()
+        for stage in by_stage
     }
     findings = []
     all_differ = all(len(names) == len(records) for names in mismatches.values())
-    if hashed and all_differ:
-        # Written with another key, or the key is not known here.
-        return []
     if len(records) > 1 and all_differ:
         problem = (
             "no fingerprint matches its content and settings: they were changed, or the output was written "
@@ -230,7 +231,7 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
             findings.append(Finding("fingerprint", MANIFEST, problem))
     for stage, merged in manifest.merged.items():
         content = merged_content(record.content for record in records)
-        expected = stage_fingerprints(content, by_stage[stage], key)[stage]
+        expected = fingerprint(content, stage)
         places = merged_places([record.stages[stage].places for record in records])
         if (merged.fingerprint, merged.places) != (expected, places):
             tables = ", ".join(merged.sizes)
