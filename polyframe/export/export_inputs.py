@@ -22,7 +22,7 @@ from polyframe.export.image_names import (
     names_of_images,
     read_subject_images,
 )
-from polyframe.export.omissions import NO_SHAPE, NO_SIZE, Omissions
+from polyframe.export.omissions import NO_SHAPE, NO_SIZE, SIZE_NOT_KNOWN, Omissions
 from polyframe.store.reading import OutputTables, open_tables
 
 #: Why an image in the export has no shape.
@@ -50,6 +50,9 @@ class ImageExport:
         The shapes and images that are not exported.
     needs_sizes : bool
         Whether the format has the size of an image without shapes, too.
+    guesses_sizes : bool
+        Whether an unknown size is guessed from the shapes. Coordinates that are relative to the size of the
+        image need the real one; without it, the image is omitted.
     without_shapes : dict of str to int
         By reason, the images in the export that have no shape.
     """
@@ -63,6 +66,7 @@ class ImageExport:
     categories: Categories
     omissions: Omissions
     needs_sizes: bool = True
+    guesses_sizes: bool = True
     without_shapes: dict[str, int] = field(default_factory=dict)
 
     def images(self, *, again: bool = False) -> Iterator[tuple[ImageShapes, tuple[int, int]]]:
@@ -76,9 +80,11 @@ class ImageExport:
             if not image.shapes and self.options.empty_images == "drop":
                 omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
                 continue
-            size = self.sizes.of(image) if image.shapes else self.sizes.known(image)
-            if size is None and self.needs_sizes:
-                omissions.add_image(NO_SIZE, image.subject_id, image.frame)
+            guessed = image.shapes and self.guesses_sizes
+            size = self.sizes.of(image) if guessed else self.sizes.known(image)
+            if size is None and (image.shapes or self.needs_sizes):
+                reason = f"{SIZE_NOT_KNOWN} ({self.sizes.advice})" if image.shapes else NO_SIZE
+                omissions.add_image(reason, image.subject_id, image.frame)
                 continue
             if not image.shapes and not again:
                 reason = _EMPTY if image.is_empty else _WITHOUT_SHAPES
@@ -108,6 +114,7 @@ def image_export(
     *,
     ending: str | None = None,
     needs_sizes: bool = True,
+    guesses_sizes: bool = True,
 ) -> Iterator[ImageExport]:
     """Open a file to write and an output directory to read; at the end, report what was guessed or omitted.
 
@@ -125,6 +132,8 @@ def image_export(
     needs_sizes : bool
         Whether the format has the size of an image without shapes, too; if it is not known, the image is
         omitted.
+    guesses_sizes : bool
+        Whether an unknown size is guessed from the shapes; otherwise, the image is omitted.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def image_export(
         names.unnamed.clear()  # only those that are exported are reported
         categories = read_categories(tables, options, say)
         export = ImageExport(
-            file, tables, options, sizes, subjects, names, categories, omissions, needs_sizes
+            file, tables, options, sizes, subjects, names, categories, omissions, needs_sizes, guesses_sizes
         )
         yield export
     export.report(say)

@@ -9,17 +9,18 @@ from typing import Any, Final, Literal
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, Level, parse_level
 from polyframe.core.local_paths import AnyPath, local_path
-from polyframe.core.scalar_checks import as_builtin
+from polyframe.core.scalar_checks import as_builtin, is_integer
 
 #: Every format and the module that writes it, which is imported late.
 FORMATS: Final = {
     "panoptes-csv": "panoptes_csv",
     "geojson": "geojson",
     "coco": "coco",
+    "yolo": "yolo",
     "masks": "masks",
     "labelstudio": "labelstudio",
 }
-_OF_IMAGES: Final = ("coco", "masks", "labelstudio")
+_OF_IMAGES: Final = ("coco", "yolo", "masks", "labelstudio")
 _OF_SHAPES: Final = ("geojson", *_OF_IMAGES)
 
 What = Literal["reductions", "contours", "extractions"]
@@ -27,6 +28,11 @@ What = Literal["reductions", "contours", "extractions"]
 _WITH_EXTRACTIONS: Final = ("panoptes-csv",)
 EmptyImages = Literal["keep", "drop"]
 Score = Literal["consensus", "expected_iou"]
+MaskValues = Literal["instance", "class"]
+
+#: The default split into training and validation.
+VAL_SHARE: Final = 0.2
+SEED: Final = 0
 
 
 def _option(text: str, kind: Any, *formats: str) -> Any:
@@ -88,6 +94,17 @@ class ExportOptions:
     score: Score | None = _option(
         "score of an annotation  [default: consensus]", typing.get_args(Score), "coco"
     )
+    masks: MaskValues | None = _option(
+        "value of a pixel: the number of its shape in the image, or of its class  [default: instance]",
+        typing.get_args(MaskValues),
+        "masks",
+    )
+    val_share: float | None = _option(
+        f"share of the subjects for validation, from 0 to 1  [default: {VAL_SHARE}]", float, "yolo"
+    )
+    seed: int | None = _option(
+        f"seed of the split into training and validation  [default: {SEED}]", int, "yolo"
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -103,6 +120,8 @@ class ExportOptions:
                 local_path(value, f.name)
             if kind is float and not _is_fraction(value):
                 raise UsageError(f"{f.name}: {short_repr(value)} is not a number from 0 to 1")
+            if kind is int and not is_integer(as_builtin(value)):
+                raise UsageError(f"{f.name}: {short_repr(value)} is not an integer")
             if kind is Level:
                 parse_level(value)
 

@@ -10,7 +10,7 @@ from polyframe.core.levels import AnyLevel
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
-from polyframe.export.export_options import FORMATS, EmptyImages, ExportOptions, Score, What
+from polyframe.export.export_options import FORMATS, EmptyImages, ExportOptions, MaskValues, Score, What
 from polyframe.export.exported_file import Exported
 from polyframe.store.manifest import read_manifest
 
@@ -32,6 +32,9 @@ def export(
     image_name: str | None = None,
     empty_images: EmptyImages | None = None,
     score: Score | None = None,
+    masks: MaskValues | None = None,
+    val_share: float | None = None,
+    seed: int | None = None,
     say: Say | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
@@ -40,7 +43,7 @@ def export(
     ----------
     output : path
         The output directory; nothing in it is changed.
-    to : {"panoptes-csv", "geojson", "coco", "masks", "labelstudio"}
+    to : {"panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio"}
         The format.
     path : path
         The file to write, or the folder for formats of several files; existing files are replaced.
@@ -80,6 +83,9 @@ def export(
         image_name=image_name,
         empty_images=empty_images,
         score=score,
+        masks=masks,
+        val_share=val_share,
+        seed=seed,
     )
     options.check_for(to)
     read_manifest(folder)  # fails before anything is written

@@ -42,6 +42,12 @@ class ImageSizes:
     has_export: bool = False
     guessed: set[tuple[int, int]] = field(default_factory=set)
 
+    @property
+    def advice(self) -> str:
+        """What to do if a size is not known."""
+        other = "" if self.has_export else "name the export with --classifications, or "
+        return f"{other}give --image-size"
+
     def known(self, image: ImageShapes) -> tuple[int, int] | None:
         """Return width and height of an image, if a source has them."""
         return self.recorded.get((image.subject_id, image.frame), self.default) or image.size
@@ -65,10 +71,9 @@ class ImageSizes:
         images = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
         more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
         neither = " and not recorded in the export" if self.has_export else ""
-        advice = "" if self.has_export else "name the export with --classifications, or "
         say(
             f"the size of {counted(number, 'image')} is not known{neither}, so the extent of the "
-            f"shapes is used ({images}{more}); {advice}give --image-size"
+            f"shapes is used ({images}{more}); {self.advice}"
         )
 
 

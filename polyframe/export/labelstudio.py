@@ -33,10 +33,10 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     options : ExportOptions
         Those for `labelstudio`.
     say : callable
-        Receives notes about guessed image sizes and what is omitted.
+        Receives notes about what is omitted.
     """
     n_tasks = 0
-    with image_export(output, path, options, say, needs_sizes=False) as export:
+    with image_export(output, path, options, say, needs_sizes=False, guesses_sizes=False) as export:
         export.file.write("[")
         for image, size in export.images():
             export.file.write(",\n" if n_tasks else "\n")

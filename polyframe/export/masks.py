@@ -1,6 +1,8 @@
-"""Export averaged polygons or one contour level as label images: each pixel has the number of its shape."""
+"""Export averaged polygons or one contour level as masks: pixels have the number of their shape or class."""
 
 import json
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +14,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.png import png
 from polyframe.export.cluster_shapes import Shape
-from polyframe.export.export_inputs import image_export
+from polyframe.export.export_inputs import ImageExport, image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.exported_images import ImageShapes
@@ -21,8 +23,10 @@ from polyframe.export.image_names import file_of
 from polyframe.export.omissions import COVERED, NO_PIXEL, Omissions
 from polyframe.export.polygon_fill import fill
 
-#: Describes the pixel values, one JSON object a line.
-KEY_FILE: Final = "labels.jsonl"
+#: Describe the pixel values, one JSON object a line: the shapes of each picture, or the classes of all.
+SHAPES_FILE: Final = "labels.jsonl"
+CLASSES_FILE: Final = "classes.jsonl"
+BACKGROUND: Final = "background"
 _ENDING: Final = ".png"
 _MOST_PIXELS: Final = 1 << 28
 _LABEL_KEYS: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
@@ -45,24 +49,82 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     """
     if path.is_file():
         raise PolyframeError(f"{path}: is a file; name a folder for the pictures")
+    by_class = options.masks == "class"
+    description = path / (CLASSES_FILE if by_class else SHAPES_FILE)
     n_images = n_labels = 0
-    with image_export(output, path / KEY_FILE, options, say, ending=_ENDING) as export:
+    with image_export(output, description, options, say, ending=_ENDING) as export:
+        totals = _ClassTotals()
         for image, size in export.images():
             name = str(file_of(export.name_of(image), _ENDING))
             picture, pixels = _picture(image, size, path / name, export.omissions)
+            if by_class:
+                picture = _with_classes(picture, image, export)
+                totals.add(picture)
+            else:
+                n_labels += _describe_shapes(name, image, pixels, export)
             write_bytes(path / name, png(picture), durable=False)
             n_images += 1
-            for number, shape in enumerate(image.shapes):
-                keys = {key: shape.properties[key] for key in _LABEL_KEYS if key in shape.properties}
-                label = {
-                    "file": name,
-                    "value": number + 1,
-                    "pixels": pixels[number],
-                    "label": export.categories.of(shape.properties).name,
-                }
-                export.file.write(f"{json.dumps(label | keys)}\n")
-                n_labels += 1
-    return [Exported(path, n_images, "pictures"), Exported(path / KEY_FILE, n_labels, "labels")]
+        if by_class:
+            n_labels = _describe_classes(totals, export)
+    return [Exported(path, n_images, "pictures"), Exported(description, n_labels, "labels")]
+
+
+@dataclass
+class _ClassTotals:
+    """The number of pixels and of images of each class, by its value."""
+
+    pixels: Counter[int] = field(default_factory=Counter)
+    images: Counter[int] = field(default_factory=Counter)
+
+    def add(self, picture: NDArray[Any]) -> None:
+        """Add a picture."""
+        pixels = np.bincount(picture.ravel())
+        for value in np.flatnonzero(pixels).tolist():
+            self.pixels[value] += int(pixels[value])
+            self.images[value] += 1
+
+
+def _with_classes(picture: NDArray[Any], image: ImageShapes, export: ImageExport) -> NDArray[Any]:
+    """Return a picture with the number of the class instead of that of the shape."""
+    numbers = [0, *(export.categories.of(shape.properties).number for shape in image.shapes)]
+    # The same type for all pictures.
+    dtype = _smallest_type(len(export.categories.by_tool))
+    values: NDArray[Any] = np.array(numbers, dtype)
+    classes: NDArray[Any] = values[picture]
+    return classes
+
+
+def _describe_shapes(name: str, image: ImageShapes, pixels: list[int], export: ImageExport) -> int:
+    """Describe the pixel values of one picture; return their number."""
+    for number, shape in enumerate(image.shapes):
+        keys = {key: shape.properties[key] for key in _LABEL_KEYS if key in shape.properties}
+        label = {
+            "file": name,
+            "value": number + 1,
+            "pixels": pixels[number],
+            "label": export.categories.of(shape.properties).name,
+        }
+        export.file.write(f"{json.dumps(label | keys)}\n")
+    return len(image.shapes)
+
+
+def _describe_classes(totals: _ClassTotals, export: ImageExport) -> int:
+    """Describe the pixel values of all pictures; return their number."""
+    categories = export.categories.by_tool.values()
+    classes: list[dict[str, Any]] = [
+        {"value": 0, "label": BACKGROUND},
+        *({"value": one.number, "label": one.name, "tool": one.tool} for one in categories),
+    ]
+    for entry in classes:
+        value = entry["value"]
+        counts = {"images": totals.images[value], "pixels": totals.pixels[value]}
+        export.file.write(f"{json.dumps(entry | counts)}\n")
+    return len(classes)
+
+
+def _smallest_type(largest: int) -> type[np.unsignedinteger[Any]]:
+    """Return the type of pixels with values up to `largest`."""
+    return np.uint8 if largest <= np.iinfo(np.uint8).max else np.uint16
 
 
 def _picture(
@@ -75,7 +137,7 @@ def _picture(
     n = len(image.shapes)
     if n > np.iinfo(np.uint16).max:
         raise PolyframeError(f"{path}: {n} shapes are too many for labels of 16 bits")
-    picture = np.zeros((height, width), np.uint8 if n <= np.iinfo(np.uint8).max else np.uint16)
+    picture = np.zeros((height, width), _smallest_type(n))
     painted = [0] * n
     # The largest first, so that it does not hide smaller ones.
     for number in sorted(range(n), key=lambda number: (-image.shapes[number].properties["area"], number)):

@@ -20,6 +20,7 @@ NOT_ESTIMATED: Final = "have no expected IoU, as clusters of fewer than 3 marks"
 NO_SHAPE: Final = "have no shape"
 NO_USABLE_MARK: Final = "have marks, of which none took part"
 NO_SIZE: Final = "have neither a shape nor a known size"
+SIZE_NOT_KNOWN: Final = "have shapes, but no known size"
 
 
 @dataclass

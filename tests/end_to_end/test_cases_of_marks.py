@@ -273,13 +273,14 @@ def notes_of_export(polyframe: Call, out: Path, to: str, path: Path, *flags: obj
 OUTSIDE = "subject 501 frame 0 T0_toolIndex0 cluster 1"
 
 
-@pytest.mark.parametrize("to", ["coco", "labelstudio", "masks"])
+@pytest.mark.parametrize("to", ["coco", "labelstudio", "masks", "yolo"])
 def test_every_omitted_shape_is_counted_and_named(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     notes = notes_of_export(polyframe, exported, to, tmp_path / "to", "--image-size", "1000x800")
     assert f"omitted 1 shape that has no area within their image: {OUTSIDE}" in notes
-    assert len(notes) == (2 if to == "masks" else 1)
+    # A mask has a shape without a pixel; YOLO has one subject, so one side of its split is empty.
+    assert len(notes) == (2 if to in ("masks", "yolo") else 1)
     rows = pf.scan(exported, "reductions").collect()
     outside = rows.filter(pl.col("frame") == 0, pl.col("cluster_label") == 1)
     assert shapely.from_wkb(outside["geometry"][0]).bounds[2] < 0
@@ -288,11 +289,11 @@ def test_every_omitted_shape_is_counted_and_named(
         ids = {result["id"] for task in tasks for result in task["predictions"][0]["result"]}
         assert "T0_toolIndex0-1" not in ids
     api: list[str] = []
-    pf.export(exported, to, tmp_path / "api", image_size="1000x800", say=api.append)
+    pf.export(exported, to, tmp_path / "to", image_size="1000x800", say=api.append)
     assert api == notes
 
 
-@pytest.mark.parametrize("to", ["coco", "labelstudio", "masks"])
+@pytest.mark.parametrize("to", ["coco", "masks"])
 def test_the_note_suggests_only_flags_that_were_not_used(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
@@ -311,7 +312,26 @@ def test_the_note_suggests_only_flags_that_were_not_used(
     assert sizes("--classifications", CASES / "exports.csv", "--image-size", "9x9") == []
 
 
-@pytest.mark.parametrize("to", ["geojson", "coco", "labelstudio", "masks"])
+@pytest.mark.parametrize("to", ["labelstudio", "yolo"])
+def test_an_image_of_unknown_size_is_omitted_from_formats_with_relative_coordinates(
+    to: str, exported: Path, tmp_path: Path, polyframe: Call
+) -> None:
+    def sizes(*flags: object) -> list[str]:
+        notes = notes_of_export(polyframe, exported, to, tmp_path / "to", *flags)
+        return [note for note in notes if "known size" in note]
+
+    omitted = "that have shapes, but no known size"
+    images = "subject 501 frame 1, subject 501 frame 2"
+    advice = "(name the export with --classifications, or give --image-size)"
+    assert sizes() == [f"omitted 2 images {omitted} {advice}: {images}"]
+    advice = "(give --image-size): subject 501 frame 1"
+    assert sizes("--classifications", CASES / "exports.csv") == [
+        f"omitted 1 image that has shapes, but no known size {advice}"
+    ]
+    assert sizes("--classifications", CASES / "exports.csv", "--image-size", "9x9") == []
+
+
+@pytest.mark.parametrize("to", ["geojson", "coco", "labelstudio", "masks", "yolo"])
 def test_clusters_without_the_level_are_counted_and_named(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
@@ -324,7 +344,7 @@ def test_clusters_without_the_level_are_counted_and_named(
     assert note.endswith(f"level {level}, and 1 more")
 
 
-@pytest.mark.parametrize("to", ["geojson", "coco", "labelstudio", "masks"])
+@pytest.mark.parametrize("to", ["geojson", "coco", "labelstudio", "masks", "yolo"])
 def test_a_share_of_the_marks_as_a_level(to: str, exported: Path, tmp_path: Path) -> None:
     rows = pf.scan(exported, "contours").collect()
     wanted = -(-3 * rows["clusters_count"] // 4)

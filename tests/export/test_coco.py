@@ -56,6 +56,26 @@ def test_files_load_in_pycocotools(out: Path, tmp_path: Path) -> None:
         assert (left, top, left + width, top + height) == pytest.approx(shape.bounds)
 
 
+@pytest.mark.parametrize("score", ["consensus", "expected_iou"])
+def test_annotations_are_results_for_an_evaluation(score: str, out: Path, tmp_path: Path) -> None:
+    """A perfect detector finds every object of the file itself, and the best scores come first."""
+    coco, cocoeval = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
+    pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT, score=score)
+    truth = coco.COCO(str(tmp_path / "coco.json"))
+    rows = pf.scan(out, "reductions").collect()
+    annotations = json.loads((tmp_path / "coco.json").read_text())["annotations"]
+    assert [one["score"] for one in annotations] == rows[score].to_list()
+    results = truth.loadRes(annotations)
+    assert len(results.anns) == rows.height
+    for kind in ("segm", "bbox"):
+        evaluation = cocoeval.COCOeval(truth, results, kind)
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+        assert evaluation.stats[0] == pytest.approx(1)
+        assert evaluation.stats[8] == pytest.approx(1)
+
+
 def test_sizes_equal_those_of_the_images(out: Path, tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image")
     (done,) = pf.export(out, "coco", tmp_path / "coco.json", classifications=EXPORT)

@@ -87,9 +87,11 @@ def test_an_empty_image_of_unknown_size_is_omitted_from_formats_with_sizes(
         done = polyframe(*command, to, "-o", path)
         assert "omitted 3 images that have neither a shape nor a known size: subject 2 frame 0" in done.err
     assert coco_images(tmp_path / "c.json") == [(1, 0)]
-    polyframe(*command, "labelstudio", "-o", tmp_path / "l.json")
+    done = polyframe(*command, "labelstudio", "-o", tmp_path / "l.json")
+    assert "omitted 1 image that has shapes, but no known size (name the export with" in done.err
     tasks = json.loads((tmp_path / "l.json").read_text("utf-8"))
-    assert [task["data"]["subject_id"] for task in tasks] == [1, 2, 3, 5]
+    # Polygons in percent need the size; an image without any does not.
+    assert [task["data"]["subject_id"] for task in tasks] == [2, 3, 5]
 
 
 def test_limits_omit_clusters_and_count_them(folder: Path, tmp_path: Path, polyframe: Call) -> None:

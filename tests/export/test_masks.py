@@ -122,3 +122,49 @@ def test_images_without_clusters_give_empty_masks(
     done = polyframe(*command[:-1], tmp_path / "file")
     assert done.code == 1
     assert "name a folder" in done.err
+
+
+def test_pixels_with_the_number_of_their_class(tmp_path: Path) -> None:
+    """Equal to the masks of shapes, with the class of each shape; the description adds up."""
+    pf.run(EXPORT, tmp_path / "out", ROOT / "data" / "config.yaml", engine="shapely", jobs=1)
+    options = {"classifications": EXPORT, "workflows": ROOT / "data" / "workflows.csv"}
+    pf.export(tmp_path / "out", "masks", tmp_path / "i", **options)  # type: ignore[arg-type]
+    pictures, classes = pf.export(tmp_path / "out", "masks", tmp_path / "c", masks="class", **options)  # type: ignore[arg-type]
+    assert (pictures.count, classes.path, classes.count) == (16, tmp_path / "c" / "classes.jsonl", 3)
+    described = [json.loads(line) for line in classes.path.read_text("utf-8").splitlines()]
+    assert [(entry["value"], entry["label"], entry.get("tool")) for entry in described] == [
+        (0, "background", None),
+        (1, "Cell", "T0_toolIndex0"),
+        (2, "Crystal", "T0_toolIndex1"),
+    ]
+    lines = (tmp_path / "i" / "labels.jsonl").read_text("utf-8").splitlines()
+    value_of = {"Cell": 1, "Crystal": 2}
+    shapes = {(s["file"], s["value"]): value_of[s["label"]] for s in map(json.loads, lines)}
+    n_pixels, n_images = np.zeros(3, int), np.zeros(3, int)
+    for path in (tmp_path / "c").glob("*.png"):
+        mask, instances = opened(path), opened(tmp_path / "i" / path.name)
+        assert mask.dtype == np.uint8
+        expected = np.zeros_like(mask)
+        for value in set(np.unique(instances).tolist()) - {0}:
+            expected[instances == value] = shapes[path.name, value]
+        assert (mask == expected).all()
+        counts = np.bincount(mask.ravel(), minlength=3)
+        n_pixels += counts
+        n_images += counts > 0
+    assert [entry["pixels"] for entry in described] == n_pixels.tolist()
+    assert [entry["images"] for entry in described] == n_images.tolist()
+
+
+def test_the_smaller_shape_wins_whatever_its_class(tmp_path: Path) -> None:
+    marks = [
+        square(0, 0, side=20, toolIndex=1),
+        square(5, 5, side=4),
+        square(30, 0),
+        square(33, 3, 2, toolIndex=1),
+    ]
+    rows = [export_row(place, drawing(*marks)) for place in range(2)]
+    (tmp_path / "e.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1)
+    pf.export(tmp_path / "out", "masks", tmp_path / "m", masks="class", image_size="50x30")
+    mask = opened(tmp_path / "m" / "1-0.png")
+    assert [mask[y, x] for x, y in ((1, 1), (6, 6), (31, 1), (34, 4), (49, 29))] == [2, 1, 1, 2, 0]

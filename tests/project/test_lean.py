@@ -12,7 +12,7 @@ from only_declared import PROJECT, distribution_of, modules_of
 
 EXPORT = str(ROOT / "data" / "classifications.csv")
 CONFIG = str(ROOT / "data" / "config.yaml")
-FORMATS = ("panoptes-csv", "geojson", "coco", "masks", "labelstudio")
+FORMATS = ("panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio")
 
 
 def declared(*extras: str) -> set[str]:
