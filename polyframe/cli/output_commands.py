@@ -65,6 +65,7 @@ def _export_options(command: Function) -> Function:
         command = click.option(
             f"--{f.name.replace('_', '-')}",
             type=_parameter_type(f.metadata["kind"]),
+            is_flag=f.metadata["kind"] is bool,
             default=None,
             help=f"{', '.join(f.metadata['formats'])}: {f.metadata['help']}",
         )(command)

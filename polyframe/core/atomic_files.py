@@ -15,7 +15,12 @@ from polyframe.core.errors import PolyframeError, first_line
 
 @contextlib.contextmanager
 def atomic_path(
-    path: Path, *, create_folder: bool = True, durable: bool = True, sync_parent: bool = True
+    path: Path,
+    *,
+    create_folder: bool = True,
+    durable: bool = True,
+    sync_parent: bool = True,
+    ending: str = "",
 ) -> Iterator[Path]:
     """Yield a temporary file that replaces `path` when the body is done.
 
@@ -29,6 +34,8 @@ def atomic_path(
         Whether the file must survive a power cut.
     sync_parent : bool
         Whether its name must too. Many files of a folder can share one `sync_folder` at the end.
+    ending : str
+        Of the name of the temporary file, for libraries that judge a file by it, such as `.gpkg`.
 
     Raises
     ------
@@ -36,7 +43,7 @@ def atomic_path(
         If it cannot be written, for example because the disk is full. Then no file or folder is left behind.
     """
     check_place(path)
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp{ending}")
     created = [folder for folder in path.parents if not folder.exists()]
     try:
         if create_folder:
@@ -60,9 +67,12 @@ def atomic_path(
 
 
 @contextlib.contextmanager
-def atomic_text(path: Path) -> Iterator[IO[str]]:
+def atomic_text(path: Path, *, durable: bool = True) -> Iterator[IO[str]]:
     """Open a text file, in UTF-8, that replaces `path` when the body is done; see `atomic_path`."""
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(path, durable=durable) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
         yield file
 
 

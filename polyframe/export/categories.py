@@ -70,8 +70,10 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
         If one of these files cannot be read.
     """
     tools: set[tuple[str, int, str]] = set()
-    for frames in tables.partitions(groups=["tool", "workflow_id", "task"]):
-        tools |= set(frames["groups"].select("tool", "workflow_id", "task").unique().iter_rows())
+    # `polyframe contours` can follow `polyframe extract` directly.
+    table = "contours" if tables.contains("contours") and not tables.contains("groups") else "groups"
+    for frames in tables.partitions(**{table: ["tool", "workflow_id", "task"]}):
+        tools |= set(frames[table].select("tool", "workflow_id", "task").unique().iter_rows())
     labels: ToolLabels = {}
     if options.classifications is not None and tools:
         labels |= read_tool_labels(Path(options.classifications))

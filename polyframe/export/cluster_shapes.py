@@ -24,7 +24,10 @@ _COLUMNS: Final = {
     "reductions": (*_SHARED, *_OF_REDUCTIONS, "clusters_x", "clusters_y"),
     "contours": (*_SHARED, "number_of_contours", *_OF_LEVELS),
 }
-_CLUSTER: Final = [*GROUP_KEYS, "cluster_label"]
+#: The columns that identify a cluster.
+CLUSTER_KEYS: Final = [*GROUP_KEYS, "cluster_label"]
+#: The number of the chosen level in a cluster.
+WANTED: Final = "wanted"
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def columns_of_shapes(options: ExportOptions) -> dict[str, list[str]]:
     table = table_of(options)
     columns = {table: list(_COLUMNS[table])}
     if table == "contours" and needs_expected_iou(options):
-        columns["reductions"] = [*_CLUSTER, "expected_iou"]
+        columns["reductions"] = [*CLUSTER_KEYS, "expected_iou"]
     return columns
 
 
@@ -93,16 +96,8 @@ def shapes_of_partition(
     options : ExportOptions
     omissions : Omissions
     """
-    table, level = table_of(options), options.level_to_read
-    rows = frames[table]
-    if table == "contours" and "reductions" in frames and needs_expected_iou(options):
-        estimates = frames["reductions"].select(*_CLUSTER, "expected_iou")
-        rows = rows.join(estimates, on=_CLUSTER, how="left", maintain_order="left")
-    for row in rows.iter_rows(named=True):
-        reason = _below_limits(row, options)
-        if reason:
-            omissions.add(reason, row)
-            continue
+    table = table_of(options)
+    for row in chosen_clusters(frames, options, omissions).iter_rows(named=True):
         properties = {name: row[name] for name in _SHARED}
         if table == "reductions":
             properties |= {name: row[name] for name in _OF_REDUCTIONS}
@@ -111,23 +106,59 @@ def shapes_of_partition(
         properties["number_of_contours"] = row["number_of_contours"]
         if "expected_iou" in row:
             properties["expected_iou"] = row["expected_iou"]
-        wanted = None if level is None else level.number(row["clusters_count"])
+        wanted = row.get(WANTED)
         for number, area, x, y in zip(*(row[name] for name in _OF_LEVELS), strict=True):
             if wanted in (None, number):
                 yield Shape({**properties, "level": number, "area": area}, _points(x, y))
-        if level is not None and wanted is not None:
-            omissions.look_up(level, wanted, row)
 
 
-def _below_limits(row: Mapping[str, Any], options: ExportOptions) -> str | None:
-    """Return why a cluster is not exported; None if it is."""
-    if options.min_consensus is not None and row["consensus"] < options.min_consensus:
-        return f"have a consensus below {options.min_consensus:g}"
-    if needs_expected_iou(options) and row["expected_iou"] is None:
-        return NOT_ESTIMATED
-    if options.min_expected_iou is not None and row["expected_iou"] < options.min_expected_iou:
-        return f"have an expected IoU below {options.min_expected_iou:g}"
-    return None
+def chosen_clusters(
+    frames: Mapping[str, pl.DataFrame], options: ExportOptions, omissions: Omissions
+) -> pl.DataFrame:
+    """Return the rows of the table to export that are within the limits of `options`.
+
+    Parameters
+    ----------
+    frames : mapping of str to polars.DataFrame
+        The table with any columns beside the keys of clusters and those of the limits. To contours,
+        `expected_iou` is added if the frame `reductions` is there, too.
+    options : ExportOptions
+    omissions : Omissions
+        Receives the clusters that are not within the limits, and those that lack the level of `options`.
+
+    Returns
+    -------
+    polars.DataFrame
+        In the same order. With a level, the column `WANTED` is its number in each cluster; a cluster without
+        it is returned, too.
+    """
+    table, level = table_of(options), options.level_to_read
+    rows = frames[table]
+    if table == "contours" and "reductions" in frames:
+        estimates = frames["reductions"].select(*CLUSTER_KEYS, "expected_iou")
+        rows = rows.join(estimates, on=CLUSTER_KEYS, how="left", maintain_order="left")
+    for reason, is_omitted in _limits(options):
+        for row in rows.filter(is_omitted).select(CLUSTER_KEYS).iter_rows(named=True):
+            omissions.add(reason, row)
+        rows = rows.filter(is_omitted.not_())
+    if level is not None:
+        rows = rows.with_columns(pl.Series(WANTED, level.numbers(rows["clusters_count"]), pl.Int32))
+        columns = [*CLUSTER_KEYS, "number_of_contours", "contours_level", WANTED]
+        for row in rows.select(columns).iter_rows(named=True):
+            omissions.look_up(level, row[WANTED], row)
+    return rows
+
+
+def _limits(options: ExportOptions) -> Iterator[tuple[str, pl.Expr]]:
+    """Yield the reasons for which clusters are not exported, each with its condition."""
+    if options.min_consensus is not None:
+        below = pl.col("consensus") < options.min_consensus
+        yield f"have a consensus below {options.min_consensus:g}", below
+    if needs_expected_iou(options):
+        yield NOT_ESTIMATED, pl.col("expected_iou").is_null()
+    if options.min_expected_iou is not None:
+        below = pl.col("expected_iou") < options.min_expected_iou
+        yield f"have an expected IoU below {options.min_expected_iou:g}", below
 
 
 def _points(x: list[float], y: list[float]) -> Floats:

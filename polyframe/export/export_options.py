@@ -19,9 +19,12 @@ FORMATS: Final = {
     "yolo": "yolo",
     "masks": "masks",
     "labelstudio": "labelstudio",
+    "gpkg": "geopackage",
 }
 _OF_IMAGES: Final = ("coco", "yolo", "masks", "labelstudio")
-_OF_SHAPES: Final = ("geojson", *_OF_IMAGES)
+#: Those with a row or a feature for each shape.
+_OF_FEATURES: Final = ("geojson", "gpkg")
+_OF_SHAPES: Final = (*_OF_FEATURES, *_OF_IMAGES)
 
 What = Literal["reductions", "contours", "extractions"]
 #: The formats that offer extractions; those of shapes do not.
@@ -36,7 +39,7 @@ SEED: Final = 0
 
 
 def _option(text: str, kind: Any, *formats: str) -> Any:
-    """Return a field; `kind` is a type (float: a fraction from 0 to 1), or a tuple of choices."""
+    """Return a field; `kind` is a type (float: from 0 to 1; bool: a flag), or a tuple of choices."""
     return field(default=None, metadata={"help": text, "kind": kind, "formats": formats})
 
 
@@ -56,6 +59,7 @@ class ExportOptions:
         typing.get_args(What),
         "panoptes-csv",
         "geojson",
+        "gpkg",
     )
     level: AnyLevel | None = _option(
         "one contour level: a number of marks, such as 3, or a share of each cluster's marks, such as 50%",
@@ -69,16 +73,16 @@ class ExportOptions:
         "omit clusters with a smaller expected IoU, from 0 to 1, and those without", float, *_OF_SHAPES
     )
     subjects: AnyPath | None = _option(
-        "subject export (CSV), which contains the names of the images", Path, *_OF_IMAGES
+        "subject export (CSV), which contains the names of the images", Path, *_OF_SHAPES
     )
     workflows: AnyPath | None = _option(
-        "workflow export (CSV), which contains the labels of the tools", Path, *_OF_IMAGES
+        "workflow export (CSV), which contains the labels of the tools", Path, *_OF_SHAPES
     )
     classifications: AnyPath | None = _option(
         "classification export, which records the sizes of the images, and the labels of the tools if "
         "drawn with classifier 1.x",
         Path,
-        *_OF_IMAGES,
+        *_OF_SHAPES,
     )
     image_size: str | None = _option(
         "size of images without a recorded size, such as 1024x768", str, *_OF_IMAGES
@@ -86,10 +90,13 @@ class ExportOptions:
     image_name: str | None = _option(
         "name of an image  [default: {filename} with --subjects, else {subject_id}-{frame}.png]",
         str,
-        *_OF_IMAGES,
+        *_OF_SHAPES,
     )
     empty_images: EmptyImages | None = _option(
-        "images without a shape  [default: keep]", typing.get_args(EmptyImages), *_OF_IMAGES
+        "images without a shape, in formats with a file or an entry for each image  [default: keep]",
+        typing.get_args(EmptyImages),
+        *_OF_IMAGES,
+        "geojson",
     )
     score: Score | None = _option(
         "score of an annotation  [default: consensus]", typing.get_args(Score), "coco"
@@ -105,6 +112,12 @@ class ExportOptions:
     seed: int | None = _option(
         f"seed of the split into training and validation  [default: {SEED}]", int, "yolo"
     )
+    rfc7946: bool | None = _option(
+        "omit the coordinate system, as the standard of GeoJSON demands; GIS programs then take pixels for "
+        "degrees",
+        bool,
+        "geojson",
+    )
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -118,6 +131,8 @@ class ExportOptions:
                 raise UsageError(f"{f.name}: {short_repr(value)} is not a string")
             if kind is Path:
                 local_path(value, f.name)
+            if kind is bool and not isinstance(as_builtin(value), bool):
+                raise UsageError(f"{f.name}: {short_repr(value)} is neither True nor False")
             if kind is float and not _is_fraction(value):
                 raise UsageError(f"{f.name}: {short_repr(value)} is not a number from 0 to 1")
             if kind is int and not is_integer(as_builtin(value)):

@@ -35,6 +35,7 @@ def export(
     masks: MaskValues | None = None,
     val_share: float | None = None,
     seed: int | None = None,
+    rfc7946: bool | None = None,
     say: Say | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
@@ -43,7 +44,7 @@ def export(
     ----------
     output : path
         The output directory; nothing in it is changed.
-    to : {"panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio"}
+    to : {"panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio", "gpkg"}
         The format.
     path : path
         The file to write, or the folder for formats of several files; existing files are replaced.
@@ -86,6 +87,7 @@ def export(
         masks=masks,
         val_share=val_share,
         seed=seed,
+        rfc7946=rfc7946,
     )
     options.check_for(to)
     read_manifest(folder)  # fails before anything is written

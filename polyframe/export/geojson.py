@@ -1,60 +1,83 @@
-"""Export averaged polygons or contours as GeoJSON, in image pixels, y downwards."""
+"""Export averaged polygons or contours as GeoJSON: one file, or one for each image."""
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe import __version__
-from polyframe.core.arrays import Floats
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.export.cluster_shapes import Shape, shapes_by_partition
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
-from polyframe.export.omissions import Omissions
-from polyframe.store.reading import open_tables
+from polyframe.export.geojson_features import feature, write_collection
+from polyframe.export.image_names import file_of
+from polyframe.export.omissions import NO_AREA
+from polyframe.export.qupath_annotations import annotation
+from polyframe.export.shape_export import ShapeExport, shape_export
 
-#: Readers assume that GeoJSON is in degrees, which nothing in a file can change.
-_DESCRIPTION: Final = f"polyframe {__version__}: image pixels, y downwards"
+#: The endings of a single file; any other path is a folder.
+_ENDINGS: Final = (".geojson", ".json")
 
 
 def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
-    """Write one FeatureCollection with one feature per line.
+    """Write one FeatureCollection, or a folder with one for each image, which QuPath reads.
 
     Parameters
     ----------
     output : Path
         The output directory.
     path : Path
-        The file to write.
+        A file that ends in `.geojson` or `.json`, else a folder, which is created if needed. Its files have
+        the names of the images with the ending `.geojson`.
     options : ExportOptions
-        `what` and `level`.
+        Those for `geojson`.
     say : callable
-        Receives a note about clusters without this level.
+        Receives notes about what is omitted.
     """
-    n_features = 0
-    omissions = Omissions()
-    with atomic_text(path) as file, open_tables(output) as tables:
-        file.write(f'{{"type": "FeatureCollection", "description": "{_DESCRIPTION}", "features": [')
-        for shapes in shapes_by_partition(tables, options, omissions):
-            for shape in shapes:
-                file.write(",\n" if n_features else "\n")
-                file.write(json.dumps(_feature(shape)))
-                n_features += 1
-        file.write("\n]}\n")
-    omissions.report(say)
+    if path.suffix.lower() in _ENDINGS:
+        return _write_file(output, path, options, say)
+    if path.is_file():
+        raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .geojson")
+    return _write_folder(output, path, options, say)
+
+
+def _write_file(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+    if options.empty_images is not None:
+        raise UsageError(
+            "empty_images: a single GeoJSON file has no entries for images; omit it, or name a folder, which "
+            "gets a file for each image"
+        )
+    # Images without a shape need no name here.
+    with_shapes = replace(options, empty_images="drop")
+    with atomic_text(path) as file, shape_export(output, with_shapes, say) as export:
+        features = (
+            feature(shape, export.image_and_label(shape.properties))
+            for shapes in shapes_by_partition(export.tables, export.options, export.omissions)
+            for shape in shapes
+        )
+        n_features = write_collection(file, features, options)
+    export.report(say)
     return [Exported(path, n_features, "features")]
 
 
-def _feature(shape: Shape) -> dict[str, Any]:
-    geometry = None
-    if len(shape.points):
-        geometry = {"type": "Polygon", "coordinates": [_counterclockwise(shape.points).tolist()]}
-    return {"type": "Feature", "geometry": geometry, "properties": shape.properties}
+def _write_folder(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+    n_files = n_features = 0
+    with shape_export(output, options, say, ending=_ENDINGS[0]) as export:
+        for image in export.all_images():
+            export.count(image)
+            features = [_annotation(shape, export) for shape in image.shapes if len(shape.points)]
+            for shape in image.shapes:
+                if not len(shape.points):
+                    export.omissions.add(NO_AREA, shape.properties)
+            name = file_of(export.name_of(image), _ENDINGS[0])
+            with atomic_text(path / name, durable=False) as file:
+                n_features += write_collection(file, features, options)
+            n_files += 1
+    export.report(say)
+    return [Exported(path, n_files, "files"), Exported(path, n_features, "features")]
 
 
-def _counterclockwise(points: Floats) -> Floats:
-    """Orient a ring as GeoJSON requires: counterclockwise if y points upwards."""
-    x, y = points[:, 0] - points[0, 0], points[:, 1] - points[0, 1]
-    doubled_area = float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum())
-    return points if doubled_area > 0 else points[::-1]
+def _annotation(shape: Shape, export: ShapeExport) -> dict[str, Any]:
+    names = export.image_and_label(shape.properties)
+    return annotation(shape, names, export.categories.of(shape.properties).number)

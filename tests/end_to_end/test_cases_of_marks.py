@@ -350,11 +350,11 @@ def test_a_share_of_the_marks_as_a_level(to: str, exported: Path, tmp_path: Path
     wanted = -(-3 * rows["clusters_count"] // 4)
     without = int((wanted > rows["number_of_contours"]).sum())
     notes: list[str] = []
-    pf.export(exported, to, tmp_path / "share", level="75%", say=notes.append)
+    pf.export(exported, to, tmp_path / "share.json", level="75%", say=notes.append)
     counted = [note.split(":")[0] for note in notes if "level 75%" in note]
     assert counted == ([f"{without} of {rows.height} clusters have no level 75%"] if without else [])
     if to == "geojson":
-        features = json.loads((tmp_path / "share").read_text())["features"]
+        features = json.loads((tmp_path / "share.json").read_text())["features"]
         levels = [feature["properties"]["level"] for feature in features]
         assert levels == wanted.filter(wanted <= rows["number_of_contours"]).to_list()
 

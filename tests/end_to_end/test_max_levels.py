@@ -88,7 +88,7 @@ def test_exports_look_levels_up(thinned: Path, tmp_path: Path) -> None:
 
     def levels(level: int | str | None) -> list[tuple[int, float]]:
         (done,) = pf.export(
-            thinned, "geojson", tmp_path / "x", what="contours", level=level, say=notes.append
+            thinned, "geojson", tmp_path / "x.geojson", what="contours", level=level, say=notes.append
         )
         properties = [feature["properties"] for feature in json.loads(done.path.read_text())["features"]]
         return [(feature["level"], feature["area"]) for feature in properties]
@@ -149,7 +149,7 @@ def test_a_table_without_a_column_is_reported(thinned: Path, tmp_path: Path) -> 
         pl.read_parquet(part).drop("contours_level").write_parquet(part)
         for call in (
             lambda: pf.scan(thinned, "contours"),
-            lambda: pf.export(thinned, "geojson", tmp_path / "x", what="contours"),
+            lambda: pf.export(thinned, "geojson", tmp_path / "x.geojson", what="contours"),
             lambda: pf.report(thinned, tmp_path / "x.html"),
             lambda: read_groups(thinned, int(pf.scan(thinned, "groups").collect()["subject_id"][0])),
         ):

@@ -12,7 +12,15 @@ from only_declared import PROJECT, distribution_of, modules_of
 
 EXPORT = str(ROOT / "data" / "classifications.csv")
 CONFIG = str(ROOT / "data" / "config.yaml")
-FORMATS = ("panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio")
+#: All but `gpkg`, which needs the extra `geo`, with the endings of their files.
+FORMATS = {
+    "panoptes-csv": "",
+    "geojson": ".geojson",
+    "coco": ".json",
+    "yolo": "",
+    "masks": "",
+    "labelstudio": ".json",
+}
 
 
 def declared(*extras: str) -> set[str]:
@@ -52,7 +60,7 @@ def test_without_extras_everything_else_works(tmp_path: Path) -> None:
         ["contours", "out", "--contour-method", "raster", "-q"],
         ["status", "out"],
         ["validate", "out"],
-        *(["export", "out", "--to", to, "-o", f"exported-{to}"] for to in FORMATS),
+        *(["export", "out", "--to", to, "-o", f"exported-{to}{ending}"] for to, ending in FORMATS.items()),
         ["config", str(ROOT / "data" / "workflows.csv"), "-o", "configs"],
         ["synth", "toy", "--subjects", "3"],
         ["completion", "fish"],
@@ -62,6 +70,7 @@ def test_without_extras_everything_else_works(tmp_path: Path) -> None:
         ["run", EXPORT, "-c", CONFIG, "-o", "out", "--jobs", "1", "-q"],
         ["extract", EXPORT, "-c", CONFIG, "-o", "extracted", "--jobs", "1", "-q"],
         *later,
+        ["export", "out", "--to", "gpkg", "-o", "exported.gpkg"],
         ["plot", "out", "-o", "x.png"],
         ["run", EXPORT, "-c", CONFIG, "-o", "compiled", "--engine", "compiled"],
     ]
@@ -76,9 +85,12 @@ def test_without_extras_everything_else_works(tmp_path: Path) -> None:
         check=True,
     )
     codes = [line for line in done.stdout.splitlines() if line in ("0", "1", "2")]
-    *notes, pictures, loops = done.stderr.splitlines()
-    assert codes == [*["0"] * (len(calls) - 2), "1", "2"], (calls, done.stdout, done.stderr)
+    *notes, package, pictures, loops = done.stderr.splitlines()
+    assert codes == [*["0"] * (len(calls) - 3), "1", "1", "2"], (calls, done.stdout, done.stderr)
     assert not [note for note in notes if "error" in note]
+    assert package == (
+        "polyframe: error: export to gpkg needs pyogrio: pip install 'panoptes-polyframe[geo]'"
+    )
     assert pictures == "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'"
     assert loops.endswith(
         "engine: 'compiled' needs numba; install it with: pip install 'panoptes-polyframe[fast]'"

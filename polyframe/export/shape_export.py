@@ -1,0 +1,141 @@
+"""Open an output directory to export its shapes, with the names of their images and tools."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from polyframe.core.callbacks import Say
+from polyframe.core.notes import Information
+from polyframe.core.plurals import counted
+from polyframe.export.categories import Categories, read_categories
+from polyframe.export.export_options import ExportOptions
+from polyframe.export.exported_images import ImageShapes, image_keys, images_with_shapes
+from polyframe.export.image_names import (
+    NO_ADDRESSES,
+    ImageNames,
+    SubjectImages,
+    check_names_differ,
+    names_of_images,
+    read_subject_images,
+)
+from polyframe.export.omissions import NO_SHAPE, Omissions
+from polyframe.store.reading import OutputTables, open_tables
+
+#: Why an image in the export has no shape.
+_EMPTY: Final = "that nobody drew on"
+_WITHOUT_SHAPES: Final = "with marks, but without a shape to export"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapeExport:
+    """An export of shapes that is being written.
+
+    Attributes
+    ----------
+    tables : OutputTables
+        The output directory.
+    options : ExportOptions
+    subjects : SubjectImages or None
+        The images in the subject export, if it was given.
+    names : ImageNames
+    categories : Categories
+    omissions : Omissions
+        The shapes and images that are not exported.
+    without_shapes : dict of str to int
+        By reason, the images in the export that have no shape.
+    """
+
+    tables: OutputTables
+    options: ExportOptions
+    subjects: SubjectImages | None
+    names: ImageNames
+    categories: Categories
+    omissions: Omissions = field(default_factory=Omissions)
+    without_shapes: dict[str, int] = field(default_factory=dict)
+
+    def all_images(self, *, again: bool = False) -> Iterator[ImageShapes]:
+        """Read the images and their shapes; a second pass counts nothing."""
+        omissions = Omissions() if again else self.omissions
+        addressed = NO_ADDRESSES if self.subjects is None else self.subjects.keys
+        for image in images_with_shapes(self.tables, self.options, addressed, omissions):
+            if not image.shapes and self.options.empty_images == "drop":
+                omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
+                continue
+            yield image
+
+    def count(self, image: ImageShapes) -> None:
+        """Count an image of the export if it has no shape."""
+        if not image.shapes:
+            reason = _EMPTY if image.is_empty else _WITHOUT_SHAPES
+            self.without_shapes[reason] = self.without_shapes.get(reason, 0) + 1
+
+    def name_of(self, image: ImageShapes) -> str:
+        """Return the name of an image."""
+        return self.names.of(image.subject_id, image.frame)
+
+    def image_and_label(self, properties: dict[str, Any]) -> dict[str, str]:
+        """Return the name of the image of a shape, and the label of its tool."""
+        return {
+            "image": self.names.of(properties["subject_id"], properties["frame"]),
+            "label": self.categories.of(properties).name,
+        }
+
+    def report(self, say: Say) -> None:
+        """Report which names are missing, what is omitted, and which images have no shape."""
+        self.names.report(say)
+        self.omissions.report(say)
+        parts = [f"{counted(number, 'image')} {reason}" for reason, number in self.without_shapes.items()]
+        if parts:
+            say(Information(f"included {' and '.join(parts)}; --empty-images drop omits them"))
+
+
+@contextlib.contextmanager
+def shape_export(
+    output: Path, options: ExportOptions, say: Say, *, ending: str | None = None
+) -> Iterator[ShapeExport]:
+    """Open an output directory; report what was omitted when the files are in place.
+
+    Parameters
+    ----------
+    output : Path
+        The output directory.
+    options : ExportOptions
+    say : callable
+        Receives a note about tools without a label.
+    ending : str, optional
+        If a file is written for each image: its ending, such as `.png`.
+
+    Raises
+    ------
+    UsageError
+        If two images have the same name.
+    PolyframeError
+        If a file cannot be read.
+    """
+    with open_tables(output) as tables:
+        subjects = _subject_images(tables, options)
+        names = names_of_images(options.image_name, subjects)
+        addressed = NO_ADDRESSES if subjects is None else subjects.keys
+        check_names_differ(names, image_keys(tables, options, addressed), ending)
+        names.unnamed.clear()  # only those that are exported are reported
+        yield ShapeExport(
+            tables=tables,
+            options=options,
+            subjects=subjects,
+            names=names,
+            categories=read_categories(tables, options, say),
+        )
+
+
+def _subject_images(tables: OutputTables, options: ExportOptions) -> SubjectImages | None:
+    """Read the images of the subjects of an output directory from the subject export, if one was given."""
+    if options.subjects is None:
+        return None
+    subject_ids = {
+        subject_id
+        for frames in tables.partitions(classifications=["subject_id"])
+        for subject_id in frames["classifications"]["subject_id"].unique()
+    }
+    return read_subject_images(Path(options.subjects), subject_ids)
