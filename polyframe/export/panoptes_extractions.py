@@ -241,6 +241,8 @@ def _write(
         sorted_lines = SortedLines(Path(folder), survey.bounds(len(source.manifest.partitions)))
         for classifications, marks in _partitions(source, _CELLS, COLUMNS_OF_MARKS, extractors):
             rows = row_frame(classifications, tasks)
+            if not rows.height:
+                continue
             cells = mark_cells(marks[kind], kind, extractors, with_text=True) if kind in marks else None
             cells = filled_cells(cells, rows, columns, versions)
             _count_long(cells, rows, columns, long_cells)

@@ -416,3 +416,17 @@ def test_numbers_are_written_as_python_writes_them(kind: Any) -> None:
 )
 def test_answers_of_the_old_classifier(details: str | None, expected: dict[str, str]) -> None:
     assert extracts("T0_tool0", details, {0: "question_extractor"}) == expected
+
+
+def test_files_without_rows_or_names(tmp_path: Path) -> None:
+    times = ["2026-01-01T10:00:00.25Z", "unreadable", "2026-01-01 10:00:00 UTC"]
+    marks = [export_row(i, drawing(square(i, 0)), created_at=time) for i, time in enumerate(times)]
+    for name, rows in {"rejected": [export_row(1, "not JSON")], "nameless": marks}.items():
+        (tmp_path / f"{name}.csv").write_text(export_text(rows), encoding="utf-8")
+        pf.extract(tmp_path / f"{name}.csv", output=tmp_path / name, volunteers="drop", say=lambda _: None)
+        pf.export(tmp_path / name, "panoptes-csv", tmp_path / f"{name}-csv", say=lambda _: None)
+    columns, rows = read(tmp_path / "rejected-csv" / "polygon_extractor_extractions.csv")
+    assert (columns[0], columns[-1], rows) == ("classification_id", "extractor", [])
+    _, rows = read(tmp_path / "nameless-csv" / "polygon_extractor_extractions.csv")
+    assert [row["created_at"] for row in rows] == ["2026-01-01 10:00:00.250 UTC", "", times[2]]
+    assert {(row["user_name"], row["user_id"]) for row in rows} == {("", "")}

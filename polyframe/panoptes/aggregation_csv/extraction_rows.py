@@ -274,8 +274,6 @@ def csv_cell(name: str) -> pl.Expr:
 def _texts(column: pl.Series) -> pl.Expr:
     """Return a column of names as cells of CSV that no spreadsheet reads as formulas."""
     names = column.unique().drop_nulls()
-    escaped = pl.DataFrame({column.name: names, "cell": [escape_formula(name) for name in names]})
-    cells = escaped.with_columns(csv_cell("cell"))
-    return pl.col(column.name).replace_strict(
-        cells[column.name], cells["cell"], default=None, return_dtype=pl.String
-    )
+    cells = pl.Series("cell", [escape_formula(name) for name in names], pl.String).to_frame()
+    cells = cells.select(csv_cell("cell"))
+    return pl.col(column.name).replace_strict(names, cells["cell"], default=None, return_dtype=pl.String)
