@@ -7,7 +7,7 @@ from typing import Final
 ON_WHITE: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#332288", "#E69F00", "#882255", "#33BBEE")
 
 #: Lighter colours for images, on which a wider dark line is below each line.
-ON_IMAGE: Final = ("#56B4E9", "#E69F00", "#DC267F", "#19ECFF", "#785EF0", "#EEDD88", "#FF7F50", "#A1E5B2")
+ON_IMAGE: Final = ("#56B4E9", "#E69F00", "#DC267F", "#A1E5B2", "#785EF0", "#EEDD88", "#FF7F50", "#19ECFF")
 
 #: Outliers are also dashed. In greyscale, black and white differ in lightness from the colours of clusters.
 OUTLIER_ON_WHITE: Final = "#000000"

@@ -242,7 +242,7 @@ def _style_axes(table: pl.DataFrame, ax: Axes, quantity: _Quantity, highest: flo
         low = table[quantity.band[0]] if quantity.band else quantity.value(table)
         lowest = low.drop_nulls().to_list()
         # From 0.5 or lower, so that small differences do not look large.
-        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in lowest)]), 1.02)
+        ax.set_ylim(min([0.5, *(math.floor(value * 10) / 10 for value in lowest)]) - 0.02, 1.02)
         if not lowest:
             write_note(ax, quantity.without_values)
     elif quantity.scale == "share":
