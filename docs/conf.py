@@ -5,8 +5,8 @@ import tomllib
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-# This checkout, installed or not.
-sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+# This checkout, installed or not. The tests define the programs that open our files.
+sys.path[:0] = [str(DOCS), str(DOCS.parent), str(DOCS.parent / "tests" / "support")]
 
 import polyframe  # noqa: E402
 

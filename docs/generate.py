@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import consumers
 from sphinx.application import Sphinx
 
 from polyframe.cli.app import cli
@@ -52,6 +53,7 @@ def generate() -> None:
         "tuning": lambda: column_lines(TUNING),
         "scores": lambda: column_lines(SCORES),
         "commands": command_lines,
+        "consumers": consumer_lines,
     }
     for name, lines in sections.items():
         text = "\n".join(lines())
@@ -73,7 +75,8 @@ def column_lines(table: Table) -> Iterator[str]:
     """Yield the columns of a table with their types and meanings."""
     yield from ("| column | type | meaning |", "|---|---|---|")
     for column in table.columns:
-        yield f"| `{column.name}` | {type_name(column.dtype)} | {column.meaning} |"
+        nullable = ", nullable" if column.nullable else ""
+        yield f"| `{column.name}` | {type_name(column.dtype)}{nullable} | {column.meaning} |"
 
 
 def type_name(dtype: Any) -> str:
@@ -107,6 +110,14 @@ def command_lines() -> Iterator[str]:
     """Yield the help of every command, in the order of `polyframe --help`."""
     for name, text in helps().items():
         yield from (f"## polyframe {name}", "", "```text", text, "```", "")
+
+
+def consumer_lines() -> Iterator[str]:
+    """Yield every program that opens our files: its version, what it opens, and how."""
+    yield from ("| program | version | opens | how | checked |", "|---|---|---|---|---|")
+    for consumer in consumers.CONSUMERS:
+        checked = "by hand" if consumer.test is None else "by a test"
+        yield f"| {consumer.program} | {consumer.version} | {consumer.opens} | {consumer.how} | {checked} |"
 
 
 def helps() -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from consumers import requirements
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
 
@@ -17,7 +18,7 @@ from polyframe.cli import app
 
 REFERENCE = "panoptes_aggregation==5.3.1"
 #: It requires the version of DuckDB for which it was built.
-SPATIAL = "duckdb-extension-spatial==1.5.5"
+SPATIAL = requirements("tests/end_to_end/test_readable.py")
 
 #: Tests must not fail because the machine is busy.
 hypothesis.settings.register_profile("no-deadline", deadline=None)
@@ -32,6 +33,7 @@ MAY_SKIP = ("the reference tool fails here", "crowd-kit==", "SimpleITK==")
 MARKS = {
     "reference_python": "network",
     "spatial_python": "network",
+    "readers_python": "network",
     "lowest": "network",
     "driver": "browser",
     "small_disk": "root",
@@ -147,7 +149,7 @@ def reference_python() -> str:
 @pytest.fixture(scope="session")
 def spatial_python() -> str:
     """Return a Python with DuckDB's spatial extension."""
-    return python_with("spatial", [SPATIAL])
+    return python_with("spatial", SPATIAL)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 Writers, checks and documentation are generated from `TABLES`.
 """
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,11 +21,12 @@ TIMESTAMP: Final = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, its Polars type, and its meaning with units."""
+    """A column: its name, its Polars type, its meaning with units, and whether values can be missing."""
 
     name: str
     dtype: Any
     meaning: str
+    nullable: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def missing_last(names: Iterable[str]) -> list[bool]:
     return [name == _CREATED_AT.name for name in names]
 
 
+_nullable = functools.partial(Column, nullable=True)
 _WORKFLOW = Column("workflow_id", pl.Int64, "the workflow")
 _SUBJECT = Column("subject_id", pl.Int64, "the subject, the thing classified")
 _GROUP: Final = (
@@ -106,20 +109,20 @@ _CLASSIFICATION = Column(
     "classification_id", pl.Int64, "the classification: one volunteer's answers for one subject"
 )
 _MARK_INDEX = Column("mark_index", pl.Int32, "the mark's position in its classification, from 0")
-_CREATED_AT = Column(
+_CREATED_AT = _nullable(
     "created_at",
     TIMESTAMP,
     "time of the classification; missing, and sorted last, if it could not be read",
 )
-_VOLUNTEER = Column(
+_VOLUNTEER = _nullable(
     "volunteer",
     pl.String,
     "who classified: `user_name`, or `user_name/session` for visitors who are not logged in, if the metadata "
     "contain a session (see `visitors`); missing if unknown",
 )
-_USER_NAME = Column("user_name", pl.String, "the volunteer's name; missing if the export has none")
-_USER_ID = Column("user_id", pl.Int64, "the volunteer's id; missing for visitors who are not logged in")
-_GOLD_STANDARD = Column(
+_USER_NAME = _nullable("user_name", pl.String, "the volunteer's name; missing if the export has none")
+_USER_ID = _nullable("user_id", pl.Int64, "the volunteer's id; missing for visitors who are not logged in")
+_GOLD_STANDARD = _nullable(
     "gold_standard", pl.Boolean, "whether the classification is a gold standard; missing if unknown"
 )
 _CLUSTER_LABEL = Column("cluster_label", pl.Int32, "the cluster within its group, from 0")
@@ -151,13 +154,13 @@ CLASSIFICATIONS: Final = Table(
         Column("workflow_version", pl.String, "the version of the workflow, such as `13.19`"),
         _GOLD_STANDARD,
         Column("n_marks", pl.Int32, "rows of this classification in `extractions`"),
-        Column(
+        _nullable(
             "image_width",
             pl.Int32,
             "width of the image of frame 0 in pixels, as the volunteer's browser reported it; missing if the "
             "metadata do not contain it",
         ),
-        Column("image_height", pl.Int32, "its height"),
+        _nullable("image_height", pl.Int32, "its height"),
     ),
     ("workflow_id", "subject_id", "created_at", "classification_id"),
     CLASSIFICATION_KEYS,
@@ -177,7 +180,7 @@ EXTRACTIONS: Final = Table(
         _GOLD_STANDARD,
         Column("x", pl.List(pl.Float64), "as drawn, image pixels"),
         Column("y", pl.List(pl.Float64), "as drawn, image pixels, downwards"),
-        Column(
+        _nullable(
             "details", pl.String, "the mark's sub-tasks and their answers, JSON; missing if there are none"
         ),
     ),
@@ -213,7 +216,7 @@ LABELS: Final = Table(
         _USER_NAME,
         Column("cluster_label", pl.Int32, "the cluster within its group, from 0; -1 for an outlier"),
         _VOLUNTEER,
-        Column(
+        _nullable(
             "iou_others",
             pl.Float64,
             "IoU of the mark with the majority region of the cluster's marks of other volunteers; missing if "
@@ -251,26 +254,26 @@ REDUCTIONS: Final = Table(
         ),
         Column("clusters_y", pl.List(pl.Float64), "y of the same outline, downwards"),
         Column("geometry", pl.Binary, "the averaged polygon, WKB"),
-        Column(
+        _nullable(
             "details_votes",
             pl.String,
             "the number of marks with each answer to the sub-tasks, JSON: a list with an object for each "
             'sub-task of the tool, such as `[{"0":3,"1":1,"None":1}]`, or for a dropdown a list of such '
             "objects, one for each menu; missing if no mark has sub-tasks",
         ),
-        Column(
+        _nullable(
             "expected_iou",
             pl.Float64,
             f"how sure the majority region is: its mean IoU with that of {RESAMPLES} resamples of the marks; "
             f"this and the next three are missing below {LEAST_MARKS} marks and above {MOST_MARKS}",
         ),
-        Column(
+        _nullable(
             "area_low",
             pl.Float64,
             "2.5 % quantile of the areas of the resamples' majority regions, square pixels",
         ),
-        Column("area_high", pl.Float64, "97.5 % quantile of these areas"),
-        Column(
+        _nullable("area_high", pl.Float64, "97.5 % quantile of these areas"),
+        _nullable(
             "classifications_needed",
             pl.Int32,
             f"classifications that the subject needs for an `expected_iou` of {TARGET_IOU}; it needs more "
@@ -300,18 +303,18 @@ SUBJECTS: Final = Table(
         Column("n_marks", pl.Int32, "marks that took part"),
         Column("n_clusters", pl.Int32, "clusters before `min_threshold` is applied"),
         Column("n_outliers", pl.Int32, "marks in no cluster"),
-        Column(
+        _nullable(
             "consensus_min",
             pl.Float64,
             "least `consensus` of its clusters in `reductions`; missing if there are none",
         ),
-        Column("consensus_mean", pl.Float64, "mean `consensus` of these clusters"),
-        Column(
+        _nullable("consensus_mean", pl.Float64, "mean `consensus` of these clusters"),
+        _nullable(
             "expected_iou_min",
             pl.Float64,
             "least `expected_iou` of these clusters; missing if none has one",
         ),
-        Column(
+        _nullable(
             "classifications_needed",
             pl.Int32,
             "largest `classifications_needed` of these clusters: the subject needs more classifications if "
@@ -357,11 +360,11 @@ VOLUNTEERS: Final = Table(
     (
         *_VOLUNTEER_KEYS,
         *_VOLUNTEER_COUNTS,
-        Column("precision", pl.Float64, "n_confirmed / n_judged (fraction); missing without `n_judged`"),
+        _nullable("precision", pl.Float64, "n_confirmed / n_judged (fraction); missing without `n_judged`"),
         *_EXPECTED,
-        Column("recall", pl.Float64, "n_drawn / n_expected (fraction); missing without `n_expected`"),
-        Column("iou", pl.Float64, "mean `iou_others` of the volunteer's marks; missing if none has one"),
-        Column(
+        _nullable("recall", pl.Float64, "n_drawn / n_expected (fraction); missing without `n_expected`"),
+        _nullable("iou", pl.Float64, "mean `iou_others` of the volunteer's marks; missing if none has one"),
+        _nullable(
             "score",
             pl.Float64,
             "2 P R / (P + R) I, with precision, recall and iou each shrunk towards the mean of the project; "
@@ -418,9 +421,9 @@ REJECTS: Final = Table(
     "rejects",
     "row or mark that could not be used",
     (
-        Column("classification_id", pl.Int64, "the classification; missing if it could not be read"),
-        Column("subject_id", pl.Int64, "the subject; missing if it could not be read"),
-        Column("mark_index", pl.Int32, "the mark; missing if the whole row is rejected"),
+        _nullable("classification_id", pl.Int64, "the classification; missing if it could not be read"),
+        _nullable("subject_id", pl.Int64, "the subject; missing if it could not be read"),
+        _nullable("mark_index", pl.Int32, "the mark; missing if the whole row is rejected"),
         Column("stage", pl.String, "the stage that rejected it: read, decode or polygons"),
         Column("reason", pl.String, "the code of the reason, see the list of reasons"),
         Column(

@@ -62,7 +62,7 @@ from polyframe.pipeline.safeguards import (
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.workers import Split, process
-from polyframe.store.current_parts import remove_outdated
+from polyframe.store.current_parts import check_extracted_types, remove_outdated
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import (
     earlier_manifest,
@@ -294,6 +294,7 @@ def run_extractions(
                 f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
                 f"{__version__}. Run `polyframe run` or `polyframe extract` again."
             )
+        check_extracted_types(directory, before)
         check_tools_exist(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
         earlier = earlier_work(directory, before, force=False)

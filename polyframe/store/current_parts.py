@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyframe.store.manifest import PartitionRecord, StageRecord
+from polyframe.core.errors import PolyframeError
+from polyframe.core.tables import STORED_TABLES
+from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
 from polyframe.store.output import Output, part_name, partition_of
-from polyframe.store.part_files import read_origin
+from polyframe.store.part_files import has_current_types, read_origin
 from polyframe.store.stages import STAGE_TABLES
 
 
@@ -57,6 +59,32 @@ def current_part(partition: str, table: str, output: Output) -> Path:
     """Return the part of a partition that is up to date, finished or published."""
     finished = output.finished_part(table, partition)
     return finished if finished.exists() else output.part(table, partition)
+
+
+def check_extracted_types(output: Output, manifest: Manifest) -> None:
+    """Check that extractions have the columns and types that this version writes.
+
+    Otherwise their next stage would be written beside tables of another kind.
+
+    Parameters
+    ----------
+    output : Output
+        The output directory.
+    manifest : Manifest
+        Its manifest.
+
+    Raises
+    ------
+    PolyframeError
+        If an earlier version wrote them. All parts of a table are of one kind, so the first ones are read.
+    """
+    first = manifest.partitions[0].name
+    for table in STAGE_TABLES["extract"]:
+        if not has_current_types(current_part(first, table, output), STORED_TABLES[table]):
+            raise PolyframeError(
+                f"{output}: an earlier version of polyframe wrote its extractions, with other columns or "
+                "types. Run `polyframe run` or `polyframe extract` again."
+            )
 
 
 def remove_outdated(current: Mapping[str, Mapping[str, StageRecord]], earlier: EarlierWork) -> None:

@@ -35,7 +35,7 @@ def stage_fingerprints(content: str, settings: Settings, key_digest: str | None 
 
     Those of `reduce` and `contours` include the engine, because engines agree only within rounding. `auto`
     means that none was recorded. All depend on the columns of all tables: parts that lack a new
-    column are out of date.
+    column, or were written with other types, are out of date.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def merged_places(places: Sequence[str | None]) -> str | None:
 
 @functools.cache
 def columns_digest() -> str:
-    """Return a digest of the names and types of the columns of all tables."""
+    """Return a digest of the columns of all tables: their names, types, and whether values can be missing."""
     return _digest([[name, _columns(table)] for name, table in STORED_TABLES.items()])
 
 
-def _columns(table: Table) -> list[list[str]]:
-    return [[column.name, str(column.dtype)] for column in table.columns]
+def _columns(table: Table) -> list[list[str | bool]]:
+    return [[column.name, str(column.dtype), column.nullable] for column in table.columns]
 
 
 def _digest(value: object) -> str:

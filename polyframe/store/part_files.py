@@ -1,5 +1,6 @@
 """Write and read part files: Parquet with a footer that records their origin."""
 
+import itertools
 import json
 import threading
 import time
@@ -14,14 +15,10 @@ from polyframe import __version__
 from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import SCHEMA_VERSION, Column, Table
+from polyframe.store.arrow_tables import arrow_schema, arrow_table, row_groups
+from polyframe.store.geo_metadata import GEO_KEY, geo_json, outline_bounds
 from polyframe.store.run_counts import Counts
 
-#: GeoParquet 1.1: planar image pixels, hence no coordinate reference system.
-GEO: Final = {
-    "version": "1.1.0",
-    "primary_column": "geometry",
-    "columns": {"geometry": {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}},
-}
 #: The most threads that write at the same time.
 _MOST_WRITERS: Final = 64
 _WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
@@ -75,14 +72,14 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     PolyframeError
         If it cannot be written, for example because the disk is full.
     """
-    import pyarrow.parquet as pq
-
-    # Not with Polars, since readers of whole folders look for the metadata in the Arrow schema.
-    arrow = table.conform(frame).rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    arrow = arrow.replace_schema_metadata(_footer(table, origin))
+    rows = table.conform(frame)
+    footer = _footer(table, rows, origin)
     # Publishing syncs the folder, once for all parts.
     with _WRITERS, atomic_path(path, sync_parent=False) as temporary:
-        pq.write_table(arrow, temporary, **_write_options(table))
+        try:
+            _write_rows(rows, temporary, table, footer)
+        except OverflowError as error:
+            raise PolyframeError(f"{path}: cannot be written ({error})") from None
         return temporary.stat().st_size
 
 
@@ -138,6 +135,30 @@ def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
         return None
 
 
+def has_current_types(path: Path, table: Table) -> bool:
+    """Return whether a part has the columns and types that this version writes.
+
+    True for a missing or damaged part: reading it says what is wrong.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return bool(pq.read_schema(path).equals(arrow_schema(table)))
+    except (OSError, pa.ArrowException):
+        return True
+
+
+def _write_rows(rows: pl.DataFrame, path: Path, table: Table, footer: dict[str, str]) -> None:
+    import pyarrow.parquet as pq
+
+    # Not with Polars, since readers of whole folders look for the metadata in the Arrow schema.
+    schema = arrow_schema(table).with_metadata(footer)
+    with pq.ParquetWriter(path, schema, **_write_options(table)) as writer:
+        for start, end in itertools.pairwise(row_groups(rows).tolist()):
+            writer.write_table(arrow_table(rows[start:end], schema), row_group_size=max(end - start, 1))
+
+
 def _write_options(table: Table) -> dict[str, Any]:
     """Return how a table is encoded.
 
@@ -179,7 +200,7 @@ def _is_readable(path: Path) -> bool:
     return True
 
 
-def _footer(table: Table, origin: Origin) -> dict[str, str]:
+def _footer(table: Table, rows: pl.DataFrame, origin: Origin) -> dict[str, str]:
     metadata = {
         "table": table.name,
         "schema_version": SCHEMA_VERSION,
@@ -188,5 +209,5 @@ def _footer(table: Table, origin: Origin) -> dict[str, str]:
     }
     footer = {FOOTER: json.dumps(metadata)}
     if table.geometry:
-        footer["geo"] = json.dumps(GEO)
+        footer[GEO_KEY] = geo_json(outline_bounds(table, rows))
     return footer

@@ -1,9 +1,11 @@
 """The tables: names, columns, types and sort keys are those of the design."""
 
+import re
+
 import polars as pl
 import pytest
 
-from polyframe.core.tables import TABLES, TIMESTAMP
+from polyframe.core.tables import STORED_TABLES, TABLES, TIMESTAMP
 
 GROUP = {
     "workflow_id": pl.Int64,
@@ -186,3 +188,37 @@ def test_conform_refuses_numbers_that_do_not_fit() -> None:
     row = {name: ["T0" if dtype == pl.String else 2**40] for name, dtype in frame.schema.items()}
     with pytest.raises(pl.exceptions.InvalidOperationError):
         TABLES["groups"].conform(pl.DataFrame(row))
+
+
+#: The columns in which values can be missing; their meanings say when.
+NULLABLE = {
+    "classifications": {
+        *("created_at", "volunteer", "user_name", "user_id", "gold_standard"),
+        *("image_width", "image_height"),
+    },
+    "extractions": {"created_at", "volunteer", "user_name", "user_id", "gold_standard", "details"},
+    "groups": set(),
+    "labels": {"created_at", "volunteer", "user_name", "iou_others"},
+    "reductions": {"details_votes", "expected_iou", "area_low", "area_high", "classifications_needed"},
+    "subjects": {"consensus_min", "consensus_mean", "expected_iou_min", "classifications_needed"},
+    "volunteers": {"user_name", "precision", "recall", "iou", "score"},
+    "contours": set(),
+    "rejects": {"classification_id", "subject_id", "mark_index"},
+}
+
+
+@pytest.mark.parametrize("name", NULLABLE)
+def test_only_these_columns_are_nullable(name: str) -> None:
+    table = TABLES[name]
+    assert {column.name for column in table.columns if column.nullable} == NULLABLE[name]
+    for column in table.columns:
+        if re.search(r"; missing\b", column.meaning):
+            assert column.nullable, column.name
+
+
+def test_keys_are_never_missing() -> None:
+    """Other than times, and the keys of rejects, which could not be read."""
+    for table in STORED_TABLES.values():
+        if table.name != "rejects":
+            nullable = {column.name for column in table.columns if column.nullable}
+            assert nullable & {*table.key, *table.sort_by} <= {"created_at"}

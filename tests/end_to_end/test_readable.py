@@ -211,16 +211,11 @@ def test_geo_metadata_follow_the_specification(project: Path, empty: Path) -> No
         kinds = {wkb[:5] for wkb in file.read(["geometry"])["geometry"].to_pylist()}
         assert kinds <= {bytes([1, 3, 0, 0, 0])}
         assert column["geometry_types"] == ["Polygon"]
-        assert set(column) <= {
-            "encoding",
-            "geometry_types",
-            "crs",
-            "orientation",
-            "edges",
-            "bbox",
-            "epoch",
-            "covering",
-        }
+        assert column["edges"] == "planar"
+        bbox = column.get("bbox")
+        assert (bbox is None) == (path.parent.parent == empty)
+        assert bbox is None or (len(bbox) == 4 and bbox[0] < bbox[2] and bbox[1] < bbox[3])
+        assert set(column) <= {"encoding", "geometry_types", "crs", "edges", "bbox"}
         # A column of bytes at the root, not repeated.
         geometry = file.schema.column(file.schema.names.index("geometry"))
         assert (geometry.path, geometry.physical_type) == ("geometry", "BYTE_ARRAY")

@@ -134,7 +134,11 @@ def test_another_column_changes_all_fingerprints(monkeypatch: pytest.MonkeyPatch
     other = dataclasses.replace(
         CONTOURS, columns=(Column("workflow_id", pl.Int32, ""), *CONTOURS.columns[1:])
     )
-    for table in (more, other):
+    nullable = dataclasses.replace(
+        CONTOURS,
+        columns=(dataclasses.replace(CONTOURS.columns[0], nullable=True), *CONTOURS.columns[1:]),
+    )
+    for table in (more, other, nullable):
         monkeypatch.setattr(fingerprints, "STORED_TABLES", {**STORED_TABLES, "contours": table})
         columns_digest.cache_clear()
         after = stage_fingerprints("0" * 16, Settings())

@@ -1,5 +1,6 @@
 """Part files: the same bytes for the same rows, a footer with their origin, written atomically."""
 
+import itertools
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import polyframe as pf
 from polyframe.core import atomic_files
 from polyframe.core.tables import TABLES
-from polyframe.store import part_files
+from polyframe.store import arrow_tables, part_files
 from polyframe.store.output import part_name
 from polyframe.store.part_files import Origin, read_origin, read_parts, stop_part_writers, write_part
 from polyframe.store.run_counts import Counts
@@ -81,6 +82,55 @@ def test_only_coordinates_have_no_dictionary_and_no_statistics(
 
 
 @pytest.mark.parametrize("name", TABLES)
+def test_values_that_are_never_missing_are_required(name: str, tables: Any, tmp_path: Path) -> None:
+    """Seen in the Parquet schema, which has levels for missing values and for repetition."""
+    path = tmp_path / part_name("00000")
+    write_part(tables[name], path, TABLES[name], ORIGIN)
+    schema = pq.ParquetFile(path).schema
+    levels = {}
+    for number in range(len(schema)):
+        column = schema.column(number)
+        levels[column.path.split(".")[0]] = (column.max_definition_level, column.max_repetition_level)
+    for column in TABLES[name].columns:
+        depth = str(column.dtype).count("List")
+        # A list may be empty, which takes one level, too.
+        assert levels[column.name] == (depth + column.nullable, depth)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_row_groups_are_bounded_by_bytes(
+    name: str, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, several = tmp_path / "one.parquet", tmp_path / "several.parquet"
+    write_part(tables[name], one, TABLES[name], ORIGIN)
+    monkeypatch.setattr(arrow_tables, "ROW_GROUP_BYTES", 200)
+    write_part(tables[name], several, TABLES[name], ORIGIN)
+    assert pq.read_metadata(one).num_row_groups == 1
+    metadata = pq.read_metadata(several)
+    assert metadata.num_row_groups > 1
+    assert pl.read_parquet(several).equals(tables[name])
+    if "subject_id" in tables[name].columns and name != "rejects":
+        place = tables[name].columns.index("subject_id")
+        ranges = [
+            (group.column(place).statistics.min, group.column(place).statistics.max)
+            for group in map(metadata.row_group, range(metadata.num_row_groups))
+        ]
+        assert ranges[0][0] == tables[name]["subject_id"].min()
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(ranges))
+
+
+def test_more_than_32_bit_offsets_reach_is_an_error(
+    tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow_tables, "_LAST_OFFSET", 50)
+    path = tmp_path / part_name("00000")
+    message = r"part-00000\.parquet: cannot be written \(geometry of a single row has more than 2 GB\)"
+    with pytest.raises(pf.PolyframeError, match=message):
+        write_part(tables["reductions"][:1], path, TABLES["reductions"], ORIGIN)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_a_part_without_rows(name: str, tmp_path: Path) -> None:
     path = tmp_path / part_name("00000")
     write_part(TABLES[name].empty(), path, TABLES[name], NOTHING)
@@ -135,7 +185,7 @@ def test_a_failed_write_leaves_the_old_file(
     write_part(tables["labels"], path, TABLES["labels"], ORIGIN)
     before = path.read_bytes()
 
-    def half_written(_: Any, temporary: Path, **__: Any) -> None:
+    def half_written(_rows: Any, temporary: Path, _table: Any, _footer: Any) -> None:
         temporary.write_bytes(b"PAR1 half")
         raise OSError(28, "No space left on device")
 
@@ -144,7 +194,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     if fails == "writing":
-        monkeypatch.setattr(pq, "write_table", half_written)
+        monkeypatch.setattr(part_files, "_write_rows", half_written)
     else:
         monkeypatch.setattr(Path, "replace", not_renamed)
     message = r"part-00000\.parquet: cannot be written \(No space left on device\)"
@@ -167,14 +217,14 @@ def test_a_process_that_ends_leaves_no_incomplete_part(
     tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(part_files, "_WRITERS", threading.Semaphore(part_files._MOST_WRITERS))
-    started, write = threading.Event(), pq.write_table
+    started, write = threading.Event(), part_files._write_rows
 
-    def slowly(*arguments: Any, **options: Any) -> None:
+    def slowly(*arguments: Any) -> None:
         started.set()
         time.sleep(0.3)
-        write(*arguments, **options)
+        write(*arguments)
 
-    monkeypatch.setattr(pq, "write_table", slowly)
+    monkeypatch.setattr(part_files, "_write_rows", slowly)
 
     def writer(name: str) -> threading.Thread:
         thread = threading.Thread(

@@ -1,6 +1,5 @@
 """Check the files of an output directory: exactly those in the manifest, with the right footers."""
 
-import functools
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -15,11 +14,13 @@ from polyframe.core.errors import first_line
 from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.core.tables import SCHEMA_VERSION, STORED_TABLES, Table
+from polyframe.store.arrow_tables import arrow_schema
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.foreign_files import is_system_file
+from polyframe.store.geo_metadata import GEO_KEY, Bounds, geo_metadata
 from polyframe.store.manifest import Manifest, StageRecord, table_parts
 from polyframe.store.output import MANIFEST, Output
-from polyframe.store.part_files import FOOTER, GEO
+from polyframe.store.part_files import FOOTER
 from polyframe.store.stages import stage_of, stage_settings, tables_of_stages
 from polyframe.store.validation.finding import FORCE, Finding
 
@@ -152,6 +153,26 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
     return findings
 
 
+def geometry_findings(expected: Expected, path: Path, bounds: Bounds | None) -> list[Finding]:
+    """Check the GeoParquet metadata of a part.
+
+    Parameters
+    ----------
+    expected : Expected
+        A part of a table with geometries.
+    path : Path
+        Its file, whose rows could be read.
+    bounds : tuple of float, or None
+        The bounds of its geometries; None if they have no coordinates.
+    """
+    with open_part(path) as file:
+        recorded = _json((file.metadata.metadata or {}).get(GEO_KEY.encode()))
+    if recorded == geo_metadata(bounds):
+        return []
+    problem = "the GeoParquet metadata in its footer is missing, or differs from its geometries"
+    return [Finding("footer", expected.file, problem)]
+
+
 def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
     """Read and validate a part in batches.
 
@@ -173,7 +194,7 @@ def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
             # Among others, this checks for valid UTF-8, which Polars assumes.
             batch.validate(full=True)
             # Without the metadata of the file, which may be damaged.
-            frame = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=_arrow_schema(table)))
+            frame = pl.from_arrow(pa.RecordBatch.from_arrays(batch.columns, schema=arrow_schema(table)))
             assert isinstance(frame, pl.DataFrame)
             yield frame
 
@@ -217,8 +238,8 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
     all_differ = all(len(names) == len(records) for names in mismatches.values())
     if len(records) > 1 and all_differ:
         problem = (
-            "no fingerprint matches its content and settings: they were changed, or the output was written "
-            f"with another version of Polars than {pl.__version__}"
+            "no fingerprint matches its content and settings: they were changed, or the output was written by "
+            f"an earlier version of polyframe, or with another version of Polars than {pl.__version__}"
         )
         return [Finding("fingerprint", MANIFEST, problem)]
     for stage, names in mismatches.items():
@@ -241,7 +262,7 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
 
 
 def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
-    expected_schema = _arrow_schema(expected.table)
+    expected_schema = arrow_schema(expected.table)
     if schema.names != expected_schema.names:
         missing = [name for name in expected_schema.names if name not in schema.names]
         unknown = [name for name in schema.names if name not in expected_schema.names]
@@ -251,18 +272,22 @@ def _schema_findings(expected: Expected, schema: Any) -> list[Finding]:
         elif unknown:
             problem = f"has the unknown column {unknown[0][:60]!r}"
         return [Finding("schema", expected.file, problem)]
-    return [
-        Finding("schema", expected.file, f"the column {name} has the type {got}, expected {required}")
-        for name, got, required in zip(
-            expected_schema.names, schema.types, expected_schema.types, strict=True
-        )
-        if got != required
+    differing = [
+        (got, required)
+        for got, required in zip(schema, expected_schema, strict=True)
+        if not got.equals(required)
     ]
+    if not differing:
+        return []
+    got, required = differing[0]
+    more = f" (and {counted(len(differing) - 1, 'more column')})" if len(differing) > 1 else ""
+    problem = f"the column {required.name} has the type {_type_of(got)}, expected {_type_of(required)}{more}"
+    return [Finding("schema", expected.file, problem)]
 
 
-@functools.cache
-def _arrow_schema(table: Table) -> Any:
-    return table.empty().to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+def _type_of(field: Any) -> str:
+    """Return the Arrow type of a column, and whether values can be missing."""
+    return str(field.type) if field.nullable else f"{field.type} not null"
 
 
 def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> list[Finding]:
@@ -279,8 +304,6 @@ def _footer_findings(expected: Expected, metadata: Mapping[bytes, bytes]) -> lis
                 check = "fingerprint" if name == "fingerprint" else "footer"
                 keys = f" ({_differing_keys(footer.get(name), value)})" if isinstance(value, dict) else ""
                 findings.append(finding(f"the {name} in its footer differs from the manifest{keys}", check))
-    if expected.table.geometry and _json(metadata.get(b"geo")) != GEO:
-        findings.append(finding("the GeoParquet metadata in its footer is missing or wrong"))
     return findings
 
 

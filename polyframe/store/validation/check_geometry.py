@@ -46,8 +46,7 @@ def outline_findings(
     findings = _findings("values", file, table, rows, _level_checks(table, rows, max_levels), first_row)
     polygons, readable = _polygons(rows["geometry"])
     geometry = {
-        "has no geometry": rows["geometry"].is_null().to_numpy(),
-        "has a geometry that is not a WKB polygon": ~readable & rows["geometry"].is_not_null().to_numpy(),
+        "has a geometry that is not a WKB polygon": ~readable,
         "has a geometry that is not a valid polygon": readable & ~_valid(polygons),
     }
     findings += _findings("geometry", file, table, rows, _columns(geometry), first_row)
@@ -80,7 +79,6 @@ def _columns(checks: Mapping[str, Flags]) -> dict[str, pl.Expr]:
 def _path_checks(rows: pl.DataFrame) -> dict[str, pl.Expr]:
     x, y = pl.col("x"), pl.col("y")
     return {
-        "has no x or no y": x.is_null() | y.is_null(),
         "has x and y of different lengths": x.list.len() != y.list.len(),
         "has coordinates that are not finite": ~(_finite(x) & _finite(y)),
     }
@@ -90,21 +88,17 @@ def _level_checks(table: Table, rows: pl.DataFrame, max_levels: int) -> dict[str
     if table.name == "reductions":
         x, y = pl.col("clusters_x"), pl.col("clusters_y")
         return {
-            "has no clusters_x or no clusters_y": x.is_null() | y.is_null(),
             "has clusters_x and clusters_y of different lengths": x.list.len() != y.list.len(),
             "has coordinates that are not finite": ~(_finite(x) & _finite(y)),
         }
     x, y, areas = pl.col("contours_x"), pl.col("contours_y"), pl.col("contours_area")
-    number = pl.col("number_of_contours")
     levels = pl.col("contours_level")
     expected = pl.lit(_expected_levels(rows["number_of_contours"], max_levels))
     lengths = [column.list.len() != levels.list.len() for column in (x, y, areas)]
     points = [column.list.eval(pl.element().list.len()) for column in (x, y)]
     finite = [column.list.eval(_finite(pl.element())).list.all() for column in (x, y)]
     return {
-        "has no contours_x, contours_y or contours_area": x.is_null() | y.is_null() | areas.is_null(),
-        "has no contours_level": levels.is_null(),
-        "has levels other than those of its number_of_contours": number.is_not_null() & (levels != expected),
+        "has levels other than those of its number_of_contours": levels != expected,
         "has another number of contours than of contours_level": pl.any_horizontal(lengths),
         "has levels with x and y of different lengths": points[0] != points[1],
         "has coordinates that are not finite": ~pl.all_horizontal(finite),
@@ -113,7 +107,7 @@ def _level_checks(table: Table, rows: pl.DataFrame, max_levels: int) -> dict[str
 
 
 def _expected_levels(number_of_contours: pl.Series, max_levels: int) -> pl.Series:
-    numbers = number_of_contours.fill_null(0).clip(0).to_numpy()
+    numbers = number_of_contours.clip(0).to_numpy()
     levels, offsets = evenly_spaced_levels(numbers, max_levels)
     return list_column("contours_level", levels, offsets).cast(pl.List(pl.Int32))
 

@@ -106,7 +106,7 @@ def _repeats_a_key(table: Table) -> pl.Expr:
 def _value_checks(table: Table, settings: Settings) -> Mapping[str, pl.Expr]:
     """Return the conditions of wrong rows, by problem."""
     schema = table.schema
-    checks = {f"has no {name}": pl.col(name).is_null() for name in _required(table)}
+    checks: dict[str, pl.Expr] = {}
     if "workflow_id" in schema:
         checks[f"is not of workflow {settings.workflow_id}"] = pl.col("workflow_id") != settings.workflow_id
     if "cluster_label" in schema:
@@ -176,20 +176,6 @@ def _wrong_volunteer(settings: Settings) -> pl.Expr:
         return ~(same | not_utf8)
     has_session = volunteer.str.starts_with(pl.concat_str(name, pl.lit("/"))).fill_null(value=False)
     return ~(same | not_utf8 | (is_visitor("user_name") & has_session))
-
-
-def _required(table: Table) -> list[str]:
-    """Return the columns that have a value in every row."""
-    if table.name == "rejects":
-        return ["stage", "reason"]
-    optional = (
-        *("created_at", "volunteer", "user_name", "user_id", "gold_standard", "workflow_version"),
-        *("image_width", "image_height", "details", "details_votes"),
-        *("iou_others", *_OF_STABILITY),
-        *("precision", "recall", "iou", "score"),
-        *("consensus_min", "consensus_mean", "expected_iou_min"),
-    )
-    return [name for name in needed_columns(table) if name not in optional]
 
 
 def _range(subjects: tuple[int | None, int | None]) -> str:

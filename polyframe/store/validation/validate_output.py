@@ -12,6 +12,7 @@ from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import local_path
 from polyframe.core.settings import Settings
 from polyframe.core.tables import STORED_TABLES, TABLES, VOLUNTEER_SUMS, VOLUNTEERS
+from polyframe.store.geo_metadata import Bounds, joint_bounds, outline_bounds
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, load_manifest
 from polyframe.store.output import MERGED, Output, part_name
 from polyframe.store.publishing import table_folder
@@ -156,6 +157,7 @@ class _Reader:
         columns = check_rows.kept_columns(table)
         batches = [pl.DataFrame(schema=table.schema).select(columns)]
         n_rows = 0
+        bounds: Bounds | None = None
         seen: set[str] = set()
         for batch in check_files.batches(path, table):
             most = expected.settings.max_levels
@@ -167,6 +169,10 @@ class _Reader:
                     self.findings.append(finding)
             batches.append(batch.select(columns))
             n_rows += batch.height
+            if table.geometry:
+                bounds = joint_bounds([bounds, outline_bounds(table, batch)])
+        if table.geometry:
+            self.findings += check_files.geometry_findings(expected, path, bounds)
         return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:

@@ -1,0 +1,105 @@
+"""The programs that were seen to open our files: the table on the page "Programs that open the outputs".
+
+Tests install the versions here, so each is written once. Add a program with the test that runs it, or without
+one if it was tried by hand, and only what was seen.
+"""
+
+from dataclasses import dataclass
+
+#: Tests of the readers that are installed with the extra `test` anyway, in any version.
+_READABLE = "tests/end_to_end/test_readable.py"
+_READERS = "tests/consumers/test_parquet_readers.py"
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A program that opens our files.
+
+    Attributes
+    ----------
+    program : str
+        Its name.
+    version : str
+        The version that was run.
+    opens : str
+        Which files, in Markdown.
+    how : str
+        How to open them, and what to know, in Markdown.
+    test : str or None
+        The file and the function that runs it; None if it was tried by hand.
+    package : str or None
+        The distribution on PyPI that a test installs into an environment of its own.
+    """
+
+    program: str
+    version: str
+    opens: str
+    how: str
+    test: str | None
+    package: str | None = None
+
+    @property
+    def requirement(self) -> str:
+        """The package in this version, for pip."""
+        return f"{self.package}=={self.version}"
+
+
+PARQUET_READERS = (
+    Consumer("pandas", "3.1.1", "all tables", "`pandas.read_parquet(\"out/labels\")`", f"{_READABLE}::test_pandas"),
+    Consumer("Polars", "2.1.0", "all tables", "`polars.read_parquet(\"out/labels\")`", f"{_READABLE}::test_polars"),
+    Consumer(
+        "PyArrow", "26.0.1", "all tables", "`pyarrow.dataset.dataset(\"out/labels\")`", f"{_READABLE}::test_pyarrow"
+    ),
+    Consumer("DuckDB", "2.0.1", "all tables", "`FROM 'out/labels/*.parquet'`", f"{_READABLE}::test_duckdb"),
+    Consumer(
+        "DuckDB spatial",
+        "1.5.5",
+        "`reductions`, `contours`",
+        "after `LOAD spatial`, `geometry` is a shape",
+        f"{_READABLE}::test_duckdb_spatial",
+        "duckdb-extension-spatial",
+    ),
+    Consumer(
+        "GeoPandas",
+        "1.2.0",
+        "`reductions`, `contours`",
+        "`geopandas.read_parquet(\"out/reductions\")`",
+        f"{_READABLE}::test_geopandas",
+    ),
+    Consumer(
+        "geoparquet-io",
+        "0.0.0",
+        "`reductions`, `contours`",
+        "`gpio check spec` passes; `gpio check` also advises a column of boxes, which they do not have",
+        f"{_READERS}::test_geoparquet_io",
+        "geoparquet-io",
+    ),
+    Consumer(
+        "ClickHouse (chDB)",
+        "0.0.0",
+        "all tables",
+        "`CREATE TABLE ... ENGINE = MergeTree ORDER BY` the keys, from `file('out/labels/*.parquet')`",
+        f"{_READERS}::test_clickhouse",
+        "chdb",
+    ),
+    Consumer(
+        "fastparquet",
+        "0.0.0",
+        "all tables but `contours`",
+        "it reads lists of lists as `None`, without an error",
+        f"{_READERS}::test_fastparquet",
+        "fastparquet",
+    ),
+)
+
+#: All programs, in the order of the table.
+CONSUMERS = (*PARQUET_READERS,)
+
+
+def requirements(tests: str) -> list[str]:
+    """Return the packages that the tests of a file install, in their versions."""
+    return [
+        consumer.requirement
+        for consumer in CONSUMERS
+        if consumer.package and consumer.test and consumer.test.startswith(f"{tests}::")
+    ]
