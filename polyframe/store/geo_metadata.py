@@ -49,9 +49,13 @@ def outline_bounds(table: Table, rows: pl.DataFrame) -> Bounds | None:
         At least the columns in `OUTLINES`. Empty outlines do not count.
     """
     x, y = (_first(pl.col(name), rows.schema[name]) for name in OUTLINES[table.name])
-    least = rows.select(x.list.min().min().alias("x"), y.list.min().min().alias("y")).row(0)
-    largest = rows.select(x.list.max().max().alias("x"), y.list.max().max().alias("y")).row(0)
-    return None if None in (*least, *largest) else (*least, *largest)
+    left, top, right, bottom = rows.select(
+        x.list.min().min().alias("left"),
+        y.list.min().min().alias("top"),
+        x.list.max().max().alias("right"),
+        y.list.max().max().alias("bottom"),
+    ).row(0)
+    return None if left is None else (left, top, right, bottom)
 
 
 def joint_bounds(bounds: Iterable[Bounds | None]) -> Bounds | None:

@@ -1,5 +1,6 @@
 """Readers of Parquet, each in its own process, read the tables with the values worked by hand."""
 
+import datetime as dt
 import json
 import subprocess
 from pathlib import Path
@@ -87,16 +88,23 @@ def test_clickhouse(project: Path, readers_python: str) -> None:
 
 READ_ROWS = """
 import json, sys
-from fastparquet import ParquetFile
 from pathlib import Path
+from fastparquet import ParquetFile
+
+def plain(value):
+    if isinstance(value, bytes):
+        return value.hex()
+    if hasattr(value, "isoformat"):
+        return None if value != value else value.isoformat()
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return None if value != value else value
+
 rows = {}
 for name in sys.argv[2:]:
-    frame = ParquetFile(sorted(map(str, (Path(sys.argv[1]) / name).glob("*.parquet")))).to_pandas()
-    if "geometry" in frame:
-        frame["geometry"] = [value.hex() for value in frame["geometry"]]
-    if "created_at" in frame:
-        frame["created_at"] = [None if time != time else time.isoformat() for time in frame["created_at"]]
-    rows[name] = json.loads(frame.to_json(orient="records"))
+    parts = sorted(map(str, (Path(sys.argv[1]) / name).glob("*.parquet")))
+    frame = ParquetFile(parts).to_pandas()
+    rows[name] = [{key: plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
 print(json.dumps(rows))
 """
 
@@ -104,6 +112,9 @@ print(json.dumps(rows))
 def test_fastparquet(project: Path, readers_python: str) -> None:
     names = ["labels", "extractions", "reductions", "contours"]
     rows = run(readers_python, READ_ROWS, project, *names)
+    for row in (*rows["labels"], *rows["extractions"]):
+        time = row["created_at"]
+        row["created_at"] = None if time is None else dt.datetime.fromisoformat(time)
     check_labels(rows["labels"])
     check_extractions(rows["extractions"])
     check_reductions([{**row, "geometry": bytes.fromhex(row["geometry"])} for row in rows["reductions"]])

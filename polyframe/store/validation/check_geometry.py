@@ -12,14 +12,12 @@ from polyframe.core.arrays import Flags, Floats
 from polyframe.core.ragged import list_column, offsets_of
 from polyframe.core.tables import Table
 from polyframe.geometry.level_selection import evenly_spaced_levels
+from polyframe.store.geo_metadata import OUTLINES
 from polyframe.store.validation.finding import Finding, findings_of_checks
 
 _ROUNDING: Final = 1e-9
-#: The columns of the outline of the geometry; for contours, their first level.
-_COLUMNS: Final = {
-    "reductions": ("clusters_x", "clusters_y", "area"),
-    "contours": ("contours_x", "contours_y", "contours_area"),
-}
+#: The column of the area of the geometry; for contours, that of their first level.
+_AREAS: Final = {"reductions": "area", "contours": "contours_area"}
 
 
 def outline_findings(
@@ -52,7 +50,7 @@ def outline_findings(
     findings += _findings("geometry", file, table, rows, _columns(geometry), first_row)
     if findings:
         return findings
-    x, y, area = _COLUMNS[table.name]
+    (x, y), area = OUTLINES[table.name], _AREAS[table.name]
     names = {x: "x", y: "y", area: "area"}
     outline = rows.select(
         (pl.col(column) if table.name == "reductions" else pl.col(column).list.first()).alias(name)
