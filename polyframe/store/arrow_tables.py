@@ -17,7 +17,7 @@ from polyframe.core.tables import Table
 
 #: About how many bytes of values a row group has, before they are encoded. A reader of one subject reads one
 #: row group; each row group adds about 100 bytes for each column to the footer.
-ROW_GROUP_BYTES: Final = 8_000_000
+ROW_GROUP_BYTES: Final = 4_000_000
 #: The largest offset of 32 bits.
 _LAST_OFFSET: Final = 2**31 - 1
 
@@ -36,7 +36,7 @@ def arrow_schema(table: Table) -> Any:
 
 
 def row_groups(frame: pl.DataFrame) -> Ints:
-    """Divide the rows of a table into row groups of about `ROW_GROUP_BYTES`.
+    """Divide the rows of a table into row groups of about `ROW_GROUP_BYTES`, by subject.
 
     Parameters
     ----------
@@ -46,12 +46,13 @@ def row_groups(frame: pl.DataFrame) -> Ints:
     Returns
     -------
     ndarray of int64, shape (number of row groups + 1,)
-        The offsets of the row groups. Without rows, one row group without rows: some readers need one.
+        The offsets of the row groups. A subject is in one row group, unless it is larger than that. Without
+        rows, there is one row group without rows: some readers need one.
     """
     if frame.is_empty():
         return np.zeros(2, np.int64)
     sizes = _bytes_of_rows(frame)
-    starts = np.cumsum(sizes) - sizes
+    starts = _starts_of_subjects(frame, sizes)
     whole = int(sizes.sum())
     # Of equal size, rather than a small one at the end.
     count = -(-whole // ROW_GROUP_BYTES)
@@ -105,6 +106,18 @@ def _arrow_type(dtype: Any) -> Any:
         pl.Binary: pa.binary(),
     }
     return types[dtype]
+
+
+def _starts_of_subjects(frame: pl.DataFrame, sizes: Ints) -> Ints:
+    """Return how many bytes come before the subject of each row; before the row, if the subject is large."""
+    starts = np.cumsum(sizes) - sizes
+    if "subject_id" not in frame.columns:
+        return starts
+    offsets = runs_of_equal(frame["subject_id"].fill_null(-1).to_numpy())
+    of_subjects = starts[offsets[:-1]]
+    is_small = np.add.reduceat(sizes, offsets[:-1]) <= ROW_GROUP_BYTES
+    counts = np.diff(offsets)
+    return np.where(np.repeat(is_small, counts), np.repeat(of_subjects, counts), starts)
 
 
 def _bytes_of_rows(frame: pl.DataFrame) -> Ints:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyframe.core.tables import STORED_TABLES, Column, Table
@@ -56,6 +56,7 @@ def frame_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, local).with_columns(pl.col("time").dt.replace_time_zone("UTC"))
 
 
+@settings(max_examples=25)
 @given(rows=ROWS, data=st.data())
 def test_values_are_the_same(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     frame = frame_of(rows)
@@ -80,7 +81,7 @@ def test_no_column_has_64_bit_offsets(table: Table) -> None:
     for field in schema:
         while pa.types.is_list(field.type):
             assert not field.nullable
-            field = field.type.value_field  # noqa: PLW2901
+            field = field.type.value_field
             assert (field.name, field.nullable) == ("element", False)
     empty = arrow_table(table.empty(), schema)
     assert (empty.num_rows, empty.schema) == (0, schema)
@@ -91,15 +92,13 @@ def test_no_column_has_64_bit_offsets(table: Table) -> None:
 )
 def test_a_missing_value_in_a_required_column_is_refused(name: str, value: Any) -> None:
     rows = frame_of([dict.fromkeys(TABLE.schema)]).with_columns(
-        pl.lit(0).alias("number"),
+        pl.lit(0, pl.Int64).alias("number"),
         pl.lit(b"").alias("bytes"),
         *(pl.lit([], dtype).alias(column) for column, dtype in TABLE.schema.items() if dtype.is_nested()),
     )
     arrow_table(rows, arrow_schema(TABLE))
     with pytest.raises(ValueError, match="missing, which is not nullable"):
-        arrow_table(
-            rows.with_columns(pl.lit(value, TABLE.schema[name]).alias(name)), arrow_schema(TABLE)
-        )
+        arrow_table(rows.with_columns(pl.lit(value, TABLE.schema[name]).alias(name)), arrow_schema(TABLE))
 
 
 @pytest.mark.parametrize("column", ["text", "bytes", "list", "nested"])

@@ -19,6 +19,7 @@ from polyframe.pipeline import plan, run
 from polyframe.pipeline.configure import configure
 from polyframe.store import publishing
 from polyframe.store.arrow_tables import arrow_schema, arrow_table
+from polyframe.store.geo_metadata import geo_json, outline_bounds
 from polyframe.store.output import MANIFEST, WORK
 from polyframe.store.stages import STAGE_TABLES, stage_of
 from polyframe.synthetic import SynthOptions, write_export
@@ -686,7 +687,11 @@ def test_outlines_that_cross_themselves_by_rounding_are_valid(small: Path, tmp_p
     pf.run(small, tmp_path / "out", contours=False)
     x, y = (list(side) for side in polygon.exterior.coords.xy)
     values = {"geometry": shapely.to_wkb(polygon), "area": polygon.area, "clusters_x": x, "clusters_y": y}
-    rewrite(tmp_path / "out", "reductions", in_row(0, **values))
+    change = in_row(0, **values)
+    rows = pf.scan(tmp_path / "out", "reductions").collect()
+    metadata = dict(pq.read_schema(tmp_path / "out" / "reductions" / FIRST).metadata)
+    metadata[b"geo"] = geo_json(outline_bounds(STORED_TABLES["reductions"], change(rows))).encode()
+    rewrite(tmp_path / "out", "reductions", change, metadata=metadata)
     assert pf.validate(tmp_path / "out") == []
 
 

@@ -45,10 +45,18 @@ class Consumer:
 
 
 PARQUET_READERS = (
-    Consumer("pandas", "3.1.1", "all tables", "`pandas.read_parquet(\"out/labels\")`", f"{_READABLE}::test_pandas"),
-    Consumer("Polars", "2.1.0", "all tables", "`polars.read_parquet(\"out/labels\")`", f"{_READABLE}::test_polars"),
     Consumer(
-        "PyArrow", "26.0.1", "all tables", "`pyarrow.dataset.dataset(\"out/labels\")`", f"{_READABLE}::test_pyarrow"
+        "pandas", "3.1.1", "all tables", '`pandas.read_parquet("out/labels")`', f"{_READABLE}::test_pandas"
+    ),
+    Consumer(
+        "Polars", "2.1.0", "all tables", '`polars.read_parquet("out/labels")`', f"{_READABLE}::test_polars"
+    ),
+    Consumer(
+        "PyArrow",
+        "26.0.1",
+        "all tables",
+        '`pyarrow.dataset.dataset("out/labels")`',
+        f"{_READABLE}::test_pyarrow",
     ),
     Consumer("DuckDB", "2.0.1", "all tables", "`FROM 'out/labels/*.parquet'`", f"{_READABLE}::test_duckdb"),
     Consumer(
@@ -63,12 +71,12 @@ PARQUET_READERS = (
         "GeoPandas",
         "1.2.0",
         "`reductions`, `contours`",
-        "`geopandas.read_parquet(\"out/reductions\")`",
+        '`geopandas.read_parquet("out/reductions")`',
         f"{_READABLE}::test_geopandas",
     ),
     Consumer(
         "geoparquet-io",
-        "0.0.0",
+        "1.6.0",
         "`reductions`, `contours`",
         "`gpio check spec` passes; `gpio check` also advises a column of boxes, which they do not have",
         f"{_READERS}::test_geoparquet_io",
@@ -76,7 +84,7 @@ PARQUET_READERS = (
     ),
     Consumer(
         "ClickHouse (chDB)",
-        "0.0.0",
+        "4.4.0",
         "all tables",
         "`CREATE TABLE ... ENGINE = MergeTree ORDER BY` the keys, from `file('out/labels/*.parquet')`",
         f"{_READERS}::test_clickhouse",
@@ -84,7 +92,7 @@ PARQUET_READERS = (
     ),
     Consumer(
         "fastparquet",
-        "0.0.0",
+        "2026.9.0",
         "all tables but `contours`",
         "it reads lists of lists as `None`, without an error",
         f"{_READERS}::test_fastparquet",

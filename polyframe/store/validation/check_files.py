@@ -238,8 +238,8 @@ def fingerprint_findings(manifest: Manifest) -> list[Finding]:
     all_differ = all(len(names) == len(records) for names in mismatches.values())
     if len(records) > 1 and all_differ:
         problem = (
-            "no fingerprint matches its content and settings: they were changed, or the output was written by "
-            f"an earlier version of polyframe, or with another version of Polars than {pl.__version__}"
+            "no fingerprint matches its content and settings: they were changed, or an earlier version of "
+            f"polyframe or another version of Polars than {pl.__version__} wrote the output"
         )
         return [Finding("fingerprint", MANIFEST, problem)]
     for stage, names in mismatches.items():
