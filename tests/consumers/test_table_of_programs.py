@@ -27,8 +27,8 @@ def test_every_test_has_its_program() -> None:
     assert tests <= named, "name the program in tests/support/consumers.py"
 
 
-def test_programs_are_named_once() -> None:
-    names = [consumer.program for consumer in CONSUMERS]
-    assert len(set(names)) == len(names)
+def test_every_row_is_another_one() -> None:
+    rows = [(consumer.program, consumer.opens) for consumer in CONSUMERS]
+    assert len(set(rows)) == len(rows)
     for consumer in CONSUMERS:
         assert re.fullmatch(r"\d[\w.+-]*", consumer.version), consumer.program

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 #: Tests of the readers that are installed with the extra `test` anyway, in any version.
 _READABLE = "tests/end_to_end/test_readable.py"
 _READERS = "tests/consumers/test_parquet_readers.py"
+_GIS = "tests/consumers/test_gis.py"
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,25 @@ PARQUET_READERS = (
     ),
 )
 
+GIS = (
+    Consumer(
+        "GeoPandas",
+        "1.2.0",
+        "`geojson`, `gpkg`",
+        '`geopandas.read_file("averages.gpkg")`, in pixels',
+        f"{_GIS}::test_geopandas_reads_pixels",
+    ),
+    Consumer(
+        "GDAL (of pyogrio)",
+        "3.12.4",
+        "`geojson`, `gpkg`",
+        "areas and validity by SQL (`-dialect sqlite`), in pixels",
+        f"{_GIS}::test_gdal",
+    ),
+)
+
 #: All programs, in the order of the table.
-CONSUMERS = (*PARQUET_READERS,)
+CONSUMERS = (*PARQUET_READERS, *GIS)
 
 
 def requirements(tests: str) -> list[str]:
