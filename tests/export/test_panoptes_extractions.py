@@ -81,6 +81,12 @@ JOBS: dict[str, dict[str, Any]] = {
     },
     "hand-made": HAND_MADE,
 }
+#: An export for which the files differ, as the guide says.
+DIFFERENT = {
+    "workflow_id": 7,
+    "version": "3.1",
+    "extractor_config": {"polygon_extractor": [{"task": "T0"}]},
+}
 
 
 def new_mark(index: int, *subtasks: int, tool: int = 0, **more: Any) -> dict[str, Any]:
@@ -163,9 +169,24 @@ def exports(cat_project: Path, bu_bil: Path, tmp_path_factory: pytest.TempPathFa
     some = folder / "bu-bil.csv"
     pl.read_csv(bu_bil / "classifications.csv.gz", infer_schema=False).head(60).write_csv(some)
     cat = cat_project / "cat-project-classifications.csv"
+    different = folder / "different.csv"
+    rows = [
+        export_row(3, drawing(square(0, 0)), user_name="NA"),
+        export_row(2, '[{"task": "T0", "value": null}]', metadata=NEW),
+        export_row(1, drawing(square(2, 0)), user_name="-dash-"),
+        export_row(4, drawing(square(3, 0)), user_id=None, workflow_version="9.9"),
+    ]
+    different.write_text(export_text(rows), encoding="utf-8")
     example = ROOT / "data" / "classifications.csv"
     of_examples = dict.fromkeys((name for name in JOBS if name.startswith("example")), example)
-    return {"cat": cat, "cat-all-versions": cat, **of_examples, "bu-bil": some, "hand-made": hand_made}
+    return {
+        "cat": cat,
+        "cat-all-versions": cat,
+        **of_examples,
+        "bu-bil": some,
+        "hand-made": hand_made,
+        "different": different,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +195,10 @@ def reference(
 ) -> Path:
     """The extractions of the reference tool, in a folder for each job."""
     folder = tmp_path_factory.mktemp("reference")
-    jobs = [{**job, "name": name, "classifications": str(exports[name])} for name, job in JOBS.items()]
+    jobs = [
+        {**job, "name": name, "classifications": str(exports[name])}
+        for name, job in {**JOBS, "different": DIFFERENT}.items()
+    ]
     assert run_jobs(reference_python, exports["cat"], folder, jobs) == {}
     return folder
 
@@ -227,6 +251,23 @@ def test_extractions_equal_those_of_the_reference_tool(
     for file in done:
         # The export of bu-bil was not written by a browser: it has 627.0 for 627.
         assert_same(file.path, reference / name / file.path.name, numbers_only=name == "bu-bil")
+
+
+def test_what_differs_from_the_reference_tool(
+    exports: dict[str, Path], reference: Path, tmp_path: Path
+) -> None:
+    """Theirs are in the order of the export, or missing; NA is no name, and numbers are floats."""
+    make(DIFFERENT, exports["different"], tmp_path / "out")
+    (done,) = pf.export(tmp_path / "out", "panoptes-csv", tmp_path / "csv", what="extractions")
+    names = ("classification_id", "user_name", "user_id")
+    shown = [
+        [tuple(row[name] for name in names) for row in read(folder / done.path.name)[1]]
+        for folder in (reference / "different", tmp_path / "csv")
+    ]
+    assert shown == [
+        [("1003", "", "3.0"), ("1001", "-dash-", "1.0")],
+        [("1001", "'-dash-", "1"), ("1002", "volunteer2", "2"), ("1003", "NA", "3")],
+    ]
 
 
 def test_the_published_file_of_the_project_is_reproduced(cat_project: Path, tmp_path: Path) -> None:
