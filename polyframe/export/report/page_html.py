@@ -7,7 +7,7 @@ from the data is escaped, or inside JSON that cannot end its element.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -22,7 +22,7 @@ from polyframe.pipeline.summary import counts_lines
 from polyframe.store.recorded_settings import format_setting
 
 #: Parts of the script, in the order of their dependencies.
-_SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "start.js")
+_SCRIPTS: Final = ("data.js", "pictures.js", "cards.js", "filters.js", "details.js", "paper.js", "start.js")
 _IMAGES: Final = "<!-- images -->"
 _CHART: Final = 150  # height of the tallest bar, in pixels
 _BOTTOM: Final = 168  # y of the foot of the bars
@@ -54,7 +54,7 @@ def page_html(
     before, after = _file("report.html").split(_IMAGES)
     manifest = figures.manifest
     workflow = f"Workflow {manifest.settings.workflow_id}"
-    versions = f"version {', '.join(text.strip() for text in manifest.versions)}"
+    versions = [text.strip() for text in manifest.versions]
     values = {
         "policy": "; ".join(
             (
@@ -68,7 +68,8 @@ def page_html(
         ),
         "style": style,
         "script": script,
-        "title": escape(f"{workflow}, {versions}"),
+        "title": escape(f"{workflow}, version {_listed(versions, 3)}"),
+        "description": escape(f"{workflow}, version {', '.join(versions)}"),
         "line": escape(data["level"] or "averaged polygon"),
         "made": escape(f"polyframe {manifest.polyframe_version}"),
         "sources": escape(_listed(manifest.sources)),
@@ -78,7 +79,7 @@ def page_html(
         "chart_label": escape(_chart_label(figures)),
         "chart_scale": repr(_CHART / (max(figures.bars) or 1)),
         "chart_bottom": str(_BOTTOM),
-        "chart_rows": _chart_rows(figures.bars),
+        "chart_table": _chart_table(figures.bars),
         "accounting": "".join(f"<li>{escape(line)}</li>" for line in counts_lines(figures.accounting)),
         "rejects": _rejects(figures),
         "settings": _settings(figures),
@@ -174,8 +175,9 @@ def _chart_label(figures: KeyFigures) -> str:
     )
 
 
-def _chart_rows(bars: list[int]) -> str:
-    return "".join(f"<tr><td>{_step(k)}</td><td>{number:,}</td></tr>" for k, number in enumerate(bars))
+def _chart_table(bars: list[int]) -> str:
+    rows = ((_step(k), f"{number:,}") for k, number in enumerate(bars))
+    return _table("Clusters by consensus", ("consensus", "clusters"), rows)
 
 
 def _step(position: int) -> str:
@@ -186,6 +188,7 @@ def _rejects(figures: KeyFigures) -> str:
     if not figures.accounting.reasons:
         return "<p>No rows or marks were rejected.</p>"
     return _table(
+        "Rejected rows and marks",
         ("reason", "number", "meaning"),
         (
             (reason, f"{number:,}", _MEANINGS.get(reason, "").replace("`", ""))
@@ -197,7 +200,8 @@ def _rejects(figures: KeyFigures) -> str:
 def _settings(figures: KeyFigures) -> str:
     used, default = figures.manifest.settings, Settings()
     return _table(
-        ("setting", "value", ""),
+        "Settings",
+        ("setting", "value", "note"),
         (
             (
                 name,
@@ -209,12 +213,19 @@ def _settings(figures: KeyFigures) -> str:
     )
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    def row_html(tag: str) -> Callable[[tuple[str, ...]], str]:
-        return lambda row: f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in row)}</tr>"
-
-    body = "".join(map(row_html("td"), rows))
-    return f"<table><thead>{row_html('th')(heads)}</thead><tbody>{body}</tbody></table>"
+def _table(name: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table that can be scrolled by keyboard on a small screen; the first cell of a row heads it."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in heads)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>'
+        f"{''.join(f'<td>{escape(cell)}</td>' for cell in others)}</tr>"
+        for first, *others in rows
+    )
+    return (
+        f'<div class="wide" role="group" aria-label="{escape(name)}" tabindex="0"><table>'
+        f'<caption><span class="unseen">{escape(name)}</span></caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _share(part: int, whole: int) -> str:

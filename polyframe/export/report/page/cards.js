@@ -1,58 +1,109 @@
-// The list of clusters: cards, created in batches as the reader scrolls down.
+// The list of clusters: a card for each cluster that the filters choose, all of them in the page, so that a search
+// in the page and printing reach every one. Only the cards near the viewport have pictures.
 
-const AT_ONCE = 48;
-let shown = [], made = 0;
+const FIRST = 48, MOST_AT_ONCE = 1000; // cards
+const USUAL_LIMIT = 2000; // by default a report has no more clusters
+const CARDS = new Array(COUNT);
+let shown = [], made = 0, batch = FIRST, waitingForCards = 0;
 
-function card(cluster) {
+// A copy of this element is several times as fast as new elements.
+const CARD = make("article", { class: "card" },
+  make("div", { class: "card-head" },
+    make("h3", {}, make("a")),
+    make("p", { class: "consensus" }, make("span", {}, "consensus "), make("strong"))),
+  draw("svg", { class: "meter", viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" }),
+  // Not for screen readers: the lines below say the same.
+  make("a", { class: "pictures", tabindex: -1, "aria-hidden": "true" }),
+  make("p", { class: "facts" }),
+  make("p", { class: "facts" }));
+draw("rect", { height: 1 }, CARD.querySelector(".meter"));
+
+function cardOf(cluster) {
+  return (CARDS[cluster] ??= newCard(cluster));
+}
+
+function newCard(cluster) {
   const group = CLUSTERS.group[cluster], anchor = anchorOf(cluster), subject = subjectOf(cluster);
   const of = DATA.subjects[subject].clusters, consensus = CLUSTERS.consensus[cluster];
-  const close = byId("closeup").checked;
-  const pictures = make("a", { class: "pictures", href: `#${anchor}`, tabindex: -1, "aria-hidden": true });
-  pictures.append(picture(cluster, "outlines", { close }));
-  if (DATA.contours) pictures.append(picture(cluster, "contours", { close: true }));
-  pictures.querySelectorAll("svg").forEach((svg) => inView.observe(svg));
-  const meter = make("div", { class: "meter", "aria-hidden": true }, make("i"));
-  meter.firstChild.style.width = `${100 * Math.min(Math.max(consensus, 0), 1)}%`;
-  return make("article", { class: "card", id: anchor },
-    make("div", { class: "card-head" },
-      make("h3", {}, make("a", { href: `#${anchor}` }, `Subject ${subject}, cluster ${CLUSTERS.label[cluster]}`,
-        make("span", { class: "unseen" }, `, frame ${frameOf(cluster)}, ${toolOf(cluster)}`))),
-      make("p", { class: "consensus" }, make("span", { class: "unseen" }, "consensus "), consensus.toFixed(2))),
-    meter,
-    pictures,
-    make("p", { class: "facts" },
-      `${several(CLUSTERS.marks[cluster], "mark")} of ${several(GROUPS.classifications[group], "classification")}, `,
-      make("span", { class: GROUPS.outliers[group] ? "some" : "" }, several(GROUPS.outliers[group], "outlier"))),
-    make("p", { class: "facts" },
-      make("span", { class: "tool" }, toolOf(cluster)), `, frame ${frameOf(cluster)}`,
-      CLUSTERS.average[cluster] ? null : DATA.level ? `, no ${DATA.level}` : ", empty average",
-      of > 1 ? ", " : null,
-      of > 1 ? make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`) : null));
+  const card = CARD.cloneNode(true);
+  const [head, meter, pictures, counts, place] = card.children;
+  const link = head.firstChild.firstChild;
+  card.id = anchor;
+  card.cluster = cluster;
+  link.href = pictures.href = `#${anchor}`;
+  link.textContent = `Subject ${subject}, cluster ${CLUSTERS.label[cluster]}`;
+  link.setAttribute("aria-label", `${link.textContent}, frame ${frameOf(cluster)}, ${toolOf(cluster)}`);
+  head.lastChild.lastChild.textContent = consensus.toFixed(2);
+  meter.firstChild.setAttribute("width", (100 * Math.min(Math.max(consensus, 0), 1)).toFixed(1));
+  const outliers = several(GROUPS.outliers[group], "outlier");
+  counts.append(
+    `${several(CLUSTERS.marks[cluster], "mark")} of ${several(GROUPS.classifications[group], "classification")}, `,
+    GROUPS.outliers[group] ? make("span", { class: "some" }, outliers) : outliers);
+  place.append(
+    `${toolOf(cluster)}, frame ${frameOf(cluster)}`,
+    CLUSTERS.average[cluster] ? "" : DATA.level ? `, no ${DATA.level}` : ", empty average");
+  if (of > 1) place.append(", ", make("a", { href: `#subject-${subject}` }, `${several(of, "cluster")} of this subject`));
+  return card;
+}
+
+function drawPictures(card) {
+  const pictures = card.querySelector(".pictures");
+  if (pictures.firstChild) return;
+  pictures.append(picture(card.cluster, "outlines", { close: byId("closeup").checked }));
+  if (DATA.contours) pictures.append(picture(card.cluster, "contours", { close: true }));
+}
+
+function removePictures(card) {
+  card.querySelector(".pictures").replaceChildren();
 }
 
 function showCards(clusters) {
   inView.disconnect();
-  nearEnd.disconnect();
   shown = clusters;
   made = 0;
+  batch = FIRST;
   byId("cards").replaceChildren();
   moreCards();
+  // The others lose their pictures; the observer reports those that are near.
+  for (const card of near) if (!card.isConnected) removePictures(card);
+  near.clear();
+  moreCardsSoon();
 }
 
 function moreCards() {
-  nearEnd.disconnect();
-  byId("cards").append(...shown.slice(made, made + AT_ONCE).map(card));
-  made = Math.min(made + AT_ONCE, shown.length);
-  const left = shown.length - made;
-  byId("more").hidden = !left;
-  byId("more").textContent = `Show ${Math.min(left, AT_ONCE)} more of ${left.toLocaleString("en")}`;
-  // Observe again, since the observer reports changes only and the end may still be near.
-  if (left) nearEnd.observe(byId("more"));
+  const cards = shown.slice(made, made + batch).map(cardOf);
+  byId("cards").append(...cards);
+  for (const card of cards) inView.observe(card);
+  made += cards.length;
+  batch = Math.min(2 * batch, MOST_AT_ONCE);
 }
 
-const nearEnd = new IntersectionObserver(
+// The other cards follow between other work, so that the page answers at once.
+function moreCardsSoon() {
+  clearTimeout(waitingForCards);
+  if (made === shown.length) return;
+  waitingForCards = setTimeout(() => {
+    moreCards();
+    moreCardsSoon();
+  });
+}
+
+function cardsUpTo(number) {
+  while (made < Math.min(number, shown.length)) moreCards();
+}
+
+const near = new Set();
+const inView = new IntersectionObserver(
   (entries) => {
-    if (entries.some((entry) => entry.isIntersecting)) moreCards();
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) {
+        near.add(target);
+        drawPictures(target);
+      } else {
+        near.delete(target);
+        if (!onPaper) removePictures(target);
+      }
+    }
   },
-  { rootMargin: "1500px 0px" },
+  { rootMargin: "900px 0px" },
 );

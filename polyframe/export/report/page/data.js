@@ -6,7 +6,8 @@ const CLUSTERS = DATA.clusters, GROUPS = DATA.groups, IMAGES = DATA.images;
 const COUNT = CLUSTERS.label.length;
 
 const byId = (id) => document.getElementById(id);
-const several = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
+const formatNumber = new Intl.NumberFormat("en").format;
+const several = (number, thing) => `${formatNumber(number)} ${thing}${number === 1 ? "" : "s"}`;
 const imageOf = (cluster) => GROUPS.image[CLUSTERS.group[cluster]];
 const subjectOf = (cluster) => IMAGES.subject[imageOf(cluster)];
 const frameOf = (cluster) => IMAGES.frame[imageOf(cluster)];

@@ -36,9 +36,11 @@ function showDetails(cluster) {
   const place = shown.indexOf(cluster);
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place + 1 >= shown.length;
-  const large = picture(cluster, "outlines", {
-    close: true, single: true, ratio: proportions(imageOf(cluster)),
-  });
+  const ratio = proportions(imageOf(cluster));
+  setRatioOfDetails(ratio);
+  const large = picture(cluster, "outlines", { close: true, single: true, ratio });
+  large.setAttribute("role", "img");
+  large.setAttribute("aria-label", described(cluster, "outlines"));
   const body = byId("details-body");
   body.replaceChildren(
     make("p", { class: "hint" }, `Frame ${frameOf(cluster)}, ${toolOf(cluster)}: ${described(cluster, "outlines").toLowerCase()}`),
@@ -46,7 +48,6 @@ function showDetails(cluster) {
     make("div", { class: "columns" },
       make("div", {}, keysBox(cluster), siblingsBox(cluster), subjectBox(cluster)),
       make("div", {}, marksBox(cluster, large), levelsBox(cluster))));
-  fill(large);
   if (!DIALOG.open) DIALOG.showModal();
   DIALOG.scrollTop = 0;
   byId("details-name").focus({ preventScroll: true });
@@ -57,11 +58,8 @@ function views(svg) {
   const buttons = choices.map(([kind, name]) => {
     const button = make("button", { type: "button", "aria-pressed": String(svg.kind === kind) }, name);
     button.addEventListener("click", () => {
-      svg.kind = kind;
-      svg.setAttribute("class", `picture ${kind}`);
+      drawKind(svg, kind);
       svg.setAttribute("aria-label", described(svg.cluster, kind));
-      svg.replaceChildren();
-      fill(svg);
       if (scale) scale.hidden = kind !== "contours";
       buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
     });
@@ -88,7 +86,7 @@ function keysBox(cluster) {
     ["threshold", CLUSTERS.threshold[cluster].toFixed(3)],
     ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
     ["average_type", CLUSTERS.type[cluster]],
-    ["area", `${CLUSTERS.area[cluster].toLocaleString("en")} square pixels`]);
+    ["area", `${CLUSTERS.area[clusteformatNumber(r])} square pixels`]);
   const expected = CLUSTERS.expected[cluster];
   if (expected !== null) facts.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[cluster]]);
   const votes = CLUSTERS.votes[cluster];
@@ -96,11 +94,21 @@ function keysBox(cluster) {
   const rows = facts.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, String(value))));
   return make("section", {},
     make("h3", {}, "Row in the tables"),
-    make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...rows))),
+    tableBox("Row in the tables", null, rows),
     make("details", {},
       make("summary", {}, "Look it up in Python or SQL"),
       make("p", { class: "hint" }, "The same keys select it in contours; without cluster_label, they select its group in groups, labels and extractions."),
       copyable(pythonOf(cluster)), copyable(sqlOf(cluster))));
+}
+
+// A table that scrolls on a small screen, also by keyboard.
+function tableBox(name, heads, rows, classes = "wide") {
+  const table = make("table", {},
+    make("caption", {}, make("span", { class: "unseen" }, name)),
+    heads ? make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))) : null,
+    make("tbody", {}, ...rows));
+  const tabindex = table.querySelector("button") ? null : 0;
+  return make("div", { class: classes, role: "group", "aria-label": name, tabindex }, table);
 }
 
 function copyable(text) {
@@ -141,7 +149,7 @@ function subjectBox(cluster) {
   if (IMAGES.address[image]) links.unshift([IMAGES.address[image], "The uploaded image"]);
   return make("section", {},
     make("h3", {}, "The subject"),
-    metadata.length ? make("div", { class: "wide" }, make("table", {}, make("tbody", {}, ...metadata))) : null,
+    metadata.length ? tableBox("Metadata of the subject", null, metadata) : null,
     make("p", { class: "hint" }, "On the web: "),
     make("ul", {}, ...links.map(([address, name]) => make("li", {}, make("a", { href: address, ...outside }, name)))));
 }
@@ -167,33 +175,31 @@ function marksBox(cluster, svg) {
     row.addEventListener("mouseleave", () => show(svg.lit.has(k)));
     return row;
   });
-  const head = make("tr", {}, ...["", "classification_id", "mark_index"].map((name) => make("th", { scope: "col" }, name)));
   return make("section", {},
     make("h3", {}, "Marks, and outliers of the group"),
     make("p", { class: "hint" }, "Point at a row, or press its button, to highlight the outline. The keys are those of extractions and labels."),
-    make("div", { class: "wide tall" }, make("table", { class: "marks" }, make("thead", {}, head), make("tbody", {}, ...rows))));
+    tableBox("Marks, and outliers of the group", ["kind", "classification_id", "mark_index"], rows, "wide tall marks"));
 }
 
 function levelsBox(cluster) {
   if (!DATA.contours) return null;
   const numbers = CLUSTERS.levelNumbers[cluster];
   const rows = CLUSTERS.levelAreas[cluster].map((area, k) => {
-    const key = make("span", { class: "key patch" });
-    key.style.background = heatColour(numbers[k] / CLUSTERS.marks[cluster]);
-    return make("tr", {}, make("td", {}, key, String(numbers[k])), make("td", {}, area.toLocaleString("en")));
+    const key = draw("svg", { class: "key patch", "aria-hidden": "true" });
+    draw("rect", { width: "100%", height: "100%", fill: heatColour(numbers[k] / CLUSTERS.marks[cluster]) }, key);
+    return make("tr", {}, make("th", { scope: "row" }, key, String(numbers[k])), make("td", {}, formatNumber(area)));
   });
-  const head = make("tr", {}, ...["marks (at least)", "area, square pixels"].map((name) => make("th", { scope: "col" }, name)));
   return make("section", {},
     make("h3", {}, "Contours"),
     rows.length
-      ? make("div", { class: "wide tall" }, make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows)))
+      ? tableBox("Contours", ["marks (at least)", "area, square pixels"], rows, "wide tall")
       : make("p", {}, "There are no levels."));
 }
 
 function step(by) {
   const place = shown.indexOf(current) + by;
   if (shown.indexOf(current) < 0 || place < 0 || place >= shown.length) return;
-  while (made <= place) moreCards();
+  cardsUpTo(place + 1);
   history.replaceState(null, "", `#${anchorOf(shown[place])}`);
   showDetails(shown[place]);
 }
@@ -205,7 +211,7 @@ DIALOG.addEventListener("click", (event) => {
   if (event.target === DIALOG) DIALOG.close();
 });
 DIALOG.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("pre")) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("pre, .wide")) return;
   if (event.key === "ArrowLeft") step(-1);
   if (event.key === "ArrowRight") step(1);
 });

@@ -1,6 +1,7 @@
 // Filters and order of the clusters.
 
 const FILTERS = byId("filters");
+const NARROW = matchMedia("(max-width: 60rem)");
 const BARS = [...document.querySelectorAll(".chart .bar")];
 const ORDERS = {
   worst: (a, b) => a - b,
@@ -22,21 +23,29 @@ function fillTools() {
   for (const key of [...numbers.keys()].sort()) {
     const [task, tool] = JSON.parse(key);
     const name = tool.startsWith(task) ? tool : `${task}, ${tool}`;
-    byId("tool").append(make("option", { value: key }, `${name} (${numbers.get(key).toLocaleString("en")})`));
+    byId("tool").append(make("option", { value: key }, `${name} (${formatNumber(numbers.get(key))})`));
   }
 }
 
-function chosenClusters() {
-  const [least, most] = [Number(byId("least").value), Number(byId("most").value)];
-  const fewest = byId("fewest").valueAsNumber || 0;
-  const largest = byId("largest").valueAsNumber || Infinity;
-  const tool = byId("tool").value, begins = byId("subject").value.trim();
-  const withOutliers = byId("with-outliers").checked;
+function chosenFilters() {
+  const tool = byId("tool").value;
+  return {
+    least: Number(byId("least").value),
+    most: Number(byId("most").value),
+    fewest: byId("fewest").valueAsNumber || 0,
+    largest: byId("largest").valueAsNumber || Infinity,
+    tool: tool && JSON.parse(tool),
+    begins: byId("subject").value.trim(),
+    withOutliers: byId("with-outliers").checked,
+  };
+}
+
+function chosenClusters({ least, most, fewest, largest, tool, begins, withOutliers }) {
   const chosen = [];
   for (let cluster = 0; cluster < COUNT; cluster++) {
     const consensus = CLUSTERS.consensus[cluster], marks = CLUSTERS.marks[cluster];
     if (consensus < least || consensus > most || marks < fewest || marks > largest) continue;
-    if (tool && tool !== JSON.stringify([taskOf(cluster), toolOf(cluster)])) continue;
+    if (tool && (tool[0] !== taskOf(cluster) || tool[1] !== toolOf(cluster))) continue;
     const subject = subjectOf(cluster);
     if (onlySubject !== null ? subject !== onlySubject : !subject.startsWith(begins)) continue;
     if (withOutliers && !GROUPS.outliers[CLUSTERS.group[cluster]]) continue;
@@ -45,12 +54,28 @@ function chosenClusters() {
   return chosen.sort(ORDERS[byId("order").value]);
 }
 
+// On paper, where the fields are not.
+function criteria({ least, most, fewest, largest, tool, begins, withOutliers }) {
+  const filters = [
+    least > 0 || most < 1 ? `consensus from ${least.toFixed(2)} to ${most.toFixed(2)}` : "",
+    fewest ? `at least ${several(fewest, "mark")}` : "",
+    largest < Infinity ? `at most ${several(largest, "mark")}` : "",
+    tool ? `tool ${tool[1]}` : "",
+    onlySubject !== null ? `subject ${onlySubject}` : begins ? `subjects that start with ${begins}` : "",
+    withOutliers ? "only groups with outliers" : "",
+  ].filter(Boolean);
+  return `Sorted by ${byId("order").selectedOptions[0].textContent}. Filters: ${filters.join("; ") || "none"}.`;
+}
+
 function apply() {
+  waiting = 0;
   for (const id of ["least", "most"]) {
     document.querySelector(`output[for=${id}]`).textContent = Number(byId(id).value).toFixed(2);
   }
-  const chosen = chosenClusters();
-  byId("count").textContent = `${chosen.length.toLocaleString("en")} of ${several(COUNT, "cluster")} shown`;
+  const filters = chosenFilters();
+  const chosen = chosenClusters(filters);
+  byId("count").textContent = `${formatNumber(chosen.length)} of ${several(COUNT, "cluster")} shown`;
+  byId("criteria").textContent = criteria(filters);
   byId("empty").hidden = chosen.length > 0;
   byId("empty").textContent = COUNT
     ? "No clusters match. Widen a filter, or reset them all."
@@ -107,7 +132,12 @@ function applySoon() {
   waiting = requestAnimationFrame(apply);
 }
 
-FILTERS.addEventListener("submit", (event) => event.preventDefault());
+FILTERS.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (NARROW.matches) byId("controls").open = false;
+  byId("clusters").scrollIntoView();
+  byId("count").focus({ preventScroll: true });
+});
 function changed(event) {
   if (event.type === "input" && event.target.id === "subject") {
     const typed = byId("subject").value;

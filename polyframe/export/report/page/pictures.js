@@ -1,9 +1,9 @@
-// Pictures of clusters: SVG that is filled near the viewport, and emptied far from it.
+// Pictures of clusters, as SVG.
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 0.12; // of a close-up, as a fraction of the extent of the outlines
 
-function draw(name, attributes, parent) {
+function draw(name, attributes = {}, parent = null) {
   const element = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   if (parent) parent.append(element);
@@ -19,7 +19,16 @@ function proportions(image) {
 }
 
 // All cards have the median ratio, since most images of a project are alike.
-const USUAL = IMAGES.box.map((_, image) => proportions(image)).sort((a, b) => a - b)[IMAGES.box.length >> 1];
+const USUAL = IMAGES.box.map((_, image) => proportions(image)).sort((a, b) => a - b)[IMAGES.box.length >> 1] ?? 1;
+
+// Aspect ratios are rules of the style sheet, not styles of each picture.
+function ratioOf(selector) {
+  const sheet = document.styleSheets[0];
+  const { style } = sheet.cssRules[sheet.insertRule(`${selector} {}`)];
+  return (ratio) => style.setProperty("--ratio", ratio);
+}
+const setRatioOfCards = ratioOf("#cards"), setRatioOfDetails = ratioOf("#details");
+setRatioOfCards(USUAL);
 
 function wholeView(image) {
   return IMAGES.box[image];
@@ -51,12 +60,25 @@ function heatColour(share) {
 
 // `kind` is "outlines" or "contours"; `single` draws a path per mark, so that single marks can be highlighted.
 function picture(cluster, kind, { close = false, single = false, ratio = USUAL } = {}) {
-  const svg = draw("svg", { class: `picture ${kind}`, role: "img" });
-  svg.setAttribute("aria-label", described(cluster, kind));
-  svg.style.aspectRatio = String(ratio);
-  Object.assign(svg, { cluster, kind, single, ratio, lit: new Set() });
+  const svg = Object.assign(draw("svg"), { cluster, single, ratio, lit: new Set() });
   setView(svg, close);
+  drawKind(svg, kind);
   return svg;
+}
+
+function drawKind(svg, kind) {
+  const { cluster } = svg;
+  const image = imageOf(cluster), address = imageAddress(image);
+  const [x, y, width, height] = IMAGES.box[image];
+  svg.kind = kind;
+  svg.setAttribute("class", `picture ${kind}${address ? " on-image" : ""}`);
+  svg.replaceChildren();
+  draw("rect", { class: "paper", x, y, width, height }, svg);
+  if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
+  if (kind === "contours") drawContours(svg, cluster);
+  else drawOutlines(svg, cluster);
+  const average = CLUSTERS.average[cluster];
+  if (average) line(svg, "average", average);
 }
 
 function setView(svg, close) {
@@ -69,21 +91,7 @@ function described(cluster, kind) {
   return `Outlines of ${several(CLUSTERS.marks[cluster], "mark")} and ${several(GROUPS.outliers[group], "outlier")}`;
 }
 
-function fill(svg) {
-  if (svg.childElementCount) return;
-  const { cluster, kind } = svg;
-  const image = imageOf(cluster), address = imageAddress(image);
-  const [x, y, width, height] = IMAGES.box[image];
-  svg.classList.toggle("on-image", Boolean(address));
-  draw("rect", { class: "paper", x, y, width, height }, svg);
-  if (address) draw("image", { class: "photo", href: address, x, y, width, height, preserveAspectRatio: "none" }, svg);
-  if (kind === "contours") fillContours(svg, cluster);
-  else fillOutlines(svg, cluster);
-  const average = CLUSTERS.average[cluster];
-  if (average) line(svg, "average", average);
-}
-
-function fillOutlines(svg, cluster) {
+function drawOutlines(svg, cluster) {
   const group = CLUSTERS.group[cluster], label = CLUSTERS.label[cluster];
   const paths = { other: [], outlier: [], outline: [] };
   GROUPS.labels[group].forEach((of, k) => {
@@ -100,7 +108,7 @@ function fillOutlines(svg, cluster) {
   }
 }
 
-function fillContours(svg, cluster) {
+function drawContours(svg, cluster) {
   const heat = draw("g", { class: "heat" }, svg);
   const numbers = CLUSTERS.levelNumbers[cluster];
   CLUSTERS.levels[cluster].forEach((path, k) => {
@@ -108,22 +116,10 @@ function fillContours(svg, cluster) {
   });
 }
 
-// A line with a dark rim, which is visible on images only.
+// A line, on images with a dark rim.
 function line(svg, layer, path) {
   const both = draw("g", { class: `line ${layer}` }, svg);
-  draw("path", { class: "rim", d: path }, both);
+  if (svg.classList.contains("on-image")) draw("path", { class: "rim", d: path }, both);
   draw("path", { d: path }, both);
   return both;
 }
-
-const inView = new IntersectionObserver(
-  (entries) => {
-    for (const { target, isIntersecting } of entries) {
-      if (isIntersecting) fill(target);
-      else target.replaceChildren();
-    }
-  },
-  { rootMargin: "900px 0px" },
-);
-
-addEventListener("beforeprint", () => document.querySelectorAll("svg.picture").forEach(fill));

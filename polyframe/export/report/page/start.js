@@ -33,11 +33,13 @@ function followHash() {
 document.body.classList.add("with-script");
 const HAS_IMAGES = Boolean(document.querySelector("[id^='image-'][type='text/plain']"));
 document.body.classList.toggle("images", HAS_IMAGES);
+document.body.classList.toggle("with-contours", DATA.contours);
 byId("image-layer").hidden = !HAS_IMAGES;
 document.querySelector("[data-layer=contours]").parentElement.hidden = !DATA.contours;
 // On a small screen the clusters come first.
-if (matchMedia("(max-width: 60rem)").matches) byId("controls").open = false;
+if (NARROW.matches) byId("controls").open = false;
 fillTools();
 apply();
+cardsUpTo(USUAL_LIMIT);
 followHash();
 addEventListener("hashchange", followHash);
