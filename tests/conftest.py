@@ -35,6 +35,8 @@ MARKS = {
     "spatial_python": "network",
     "readers_python": "network",
     "lowest": "network",
+    "pdf_python": "network",
+    "page_checkers": "network",
     "driver": "browser",
     "small_disk": "root",
 }

@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,18 +26,22 @@ def python_with(name: str, requirements: Sequence[str]) -> str:
         return chosen
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    ready = folder / "ready"
-    content = "\n".join([sys.version, *requirements])
-    try:
-        with _exclusive(ROOT / f".venv-{name}.lock"):
-            if not ready.exists() or ready.read_text(encoding="utf-8") != content:
-                _install(folder, python, requirements)
-                ready.write_text(content, encoding="utf-8")
-    except (subprocess.CalledProcessError, OSError) as error:
-        stderr = getattr(error, "stderr", b"") or b""
-        reason = stderr.decode(errors="replace").strip().rpartition("\n")[2] or error
-        pytest.skip(f"{' '.join(requirements)} cannot be installed ({reason}); set {variable}")
+    _install_once(folder, requirements, lambda: _install(folder, python, requirements), variable)
     return str(python)
+
+
+def node_modules(name: str, packages: Sequence[str]) -> Path:
+    """Return the folder `node_modules` with some npm packages: POLYFRAME_<NAME>_NODE_MODULES, or in `.npm-<name>`.
+
+    It is installed and skipped like the environment of `python_with`. No script of a package runs.
+    """
+    variable = f"POLYFRAME_{name.upper()}_NODE_MODULES"
+    chosen = os.environ.get(variable)
+    if chosen:
+        return Path(chosen)
+    folder = ROOT / f".npm-{name}"
+    _install_once(folder, packages, lambda: _npm_install(folder, packages), variable)
+    return folder / "node_modules"
 
 
 def lowest_versions(*extras: str) -> list[str]:
@@ -55,6 +60,23 @@ def is_lowest_python() -> bool:
     return project["requires-python"] == f">={sys.version_info.major}.{sys.version_info.minor}"
 
 
+def _install_once(
+    folder: Path, requirements: Sequence[str], install: Callable[[], None], variable: str
+) -> None:
+    """Install requirements into a folder that lacks them, by one process at a time, or skip the test."""
+    ready = folder / "ready"
+    content = "\n".join([sys.version, *requirements])
+    try:
+        with _exclusive(folder.with_name(f"{folder.name}.lock")):
+            if not ready.exists() or ready.read_text(encoding="utf-8") != content:
+                install()
+                ready.write_text(content, encoding="utf-8")
+    except (subprocess.CalledProcessError, OSError) as error:
+        stderr = getattr(error, "stderr", b"") or b""
+        reason = stderr.decode(errors="replace").strip().rpartition("\n")[2] or error
+        pytest.skip(f"{' '.join(requirements)} cannot be installed ({reason}); set {variable}")
+
+
 def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
     # Our own pip installs. To copy it first, and to compile modules that nothing imports, would take twice as
     # long. Those that are imported are compiled then, unless that is forbidden.
@@ -63,6 +85,14 @@ def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
     options = ["--quiet"] if sys.dont_write_bytecode else ["--quiet", "--no-compile"]
     install = [sys.executable, "-m", "pip", "--python", python, "install", *options, *requirements]
     subprocess.run(install, check=True, capture_output=True)
+
+
+def _npm_install(folder: Path, packages: Sequence[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    npm = shutil.which("npm") or "npm"
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", folder]
+    subprocess.run([npm, "install", *options, *packages], check=True, capture_output=True)
 
 
 @contextlib.contextmanager

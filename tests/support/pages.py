@@ -1,6 +1,7 @@
-"""Parse pages of the report, and name the example in data/ and hostile text."""
+"""Parse and open pages of the report, and name the example in data/ and hostile text."""
 
 import json
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -54,3 +55,26 @@ def page_of(path: Path) -> Page:
 def resize(driver: Any, width: int, height: int) -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def open_page(browser: Any, path: Path, anchor: str = "") -> None:
+    browser.get("about:blank")
+    browser.get(path.as_uri() + anchor)
+
+
+def number_shown(browser: Any) -> int:
+    """The number of clusters that the page reports, once it is drawn."""
+    browser.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 0))")
+    return int(browser.find_element("id", "count").text.split(" of ")[0].replace(",", ""))
+
+
+def wait_for(condition: Any, seconds: float = 10) -> Any:
+    end = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert result
+    return result
+
+
+def js(browser: Any, script: str, *arguments: Any) -> Any:
+    return browser.execute_script(f"return {script}", *arguments)

@@ -1,0 +1,94 @@
+"""The report in every state passes axe-core, and html-validate accepts the file and the page that it becomes."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import node_modules
+from pages import js, number_shown, open_page, resize
+
+import polyframe as pf
+
+#: Rules about how HTML is written, which the serializer of a browser does not follow.
+OF_SERIALIZER = ("attribute-boolean-style", "attribute-empty-style", "doctype-style", "no-trailing-whitespace")
+
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true })"
+STATES = {
+    "as opened": "",
+    "everything open": OPEN_ALL,
+    "controls closed": "byId('controls').open = false",
+    "no cluster chosen": "byId('subject').value = 'x'; apply()",
+    "one subject": "location.hash = 'subject-1000003'",
+    "without layers": "document.querySelectorAll('[data-layer]').forEach((one) => one.click())",
+    "a cluster open": f"location.hash = 'cluster-1000003-1-T0_toolIndex0-0'; setTimeout(() => {{ {OPEN_ALL} }}, 50)",
+    "its contours": "document.querySelectorAll('.views button')[1].click(); document.querySelector('.light').click()",
+}
+
+
+@pytest.fixture(scope="session")
+def page_checkers() -> Path:
+    """Return the folder node_modules with the checkers."""
+    return node_modules("page", ["axe-core@4.11.0", "html-validate@9.7.1"])
+
+
+def violations(browser: Any, axe: Path) -> list[str]:
+    """Return the rules of axe-core that the page violates, and their first elements."""
+    if not js(browser, "'axe' in window"):
+        browser.execute_script(axe.read_text(encoding="utf-8"))
+    found = browser.execute_async_script(
+        "const done = arguments[0]; axe.run(document, { rules: { 'target-size': { enabled: true } } }).then(done)"
+    )
+    assert found["passes"]
+    return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found["violations"]]
+
+
+def invalid(checkers: Path, folder: Path, disabled: tuple[str, ...] = ()) -> list[str]:
+    """Return what html-validate says about the HTML files of a folder."""
+    (folder / ".htmlvalidate.json").write_text(
+        json.dumps(
+            {"root": True, "extends": ["html-validate:recommended"], "rules": dict.fromkeys(disabled, "off")}
+        )
+    )
+    files = sorted(path.name for path in folder.glob("*.html"))
+    assert files
+    command = ["node", checkers / "html-validate" / "bin" / "html-validate.mjs", "--formatter=json", *files]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return [
+        f"{Path(result['filePath']).name}:{message['line']}: {message['ruleId']}: {message['message']}"
+        for result in json.loads(done.stdout)
+        for message in result["messages"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark", "phone"])
+def test_axe_and_html_validate_have_no_findings_in_any_state(
+    scheme: str, browser: Any, example_page: Path, page_checkers: Path, tmp_path: Path
+) -> None:
+    if scheme == "phone":
+        resize(browser, 375, 700)
+    media = [{"name": "prefers-color-scheme", "value": "dark"}] if scheme == "dark" else []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    open_page(browser, example_page)
+    found = {}
+    for state, script in STATES.items():
+        browser.execute_script(script)
+        number_shown(browser)
+        if violated := violations(browser, page_checkers / "axe-core" / "axe.min.js"):
+            found[state] = violated
+        (tmp_path / f"{state}.html").write_text(
+            "<!DOCTYPE html>\n" + js(browser, "document.documentElement.outerHTML"), encoding="utf-8"
+        )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    assert found == {}
+    assert invalid(page_checkers, tmp_path, OF_SERIALIZER) == []
+
+
+def test_html_validate_accepts_the_file(
+    example_page: Path, hostile: Path, page_checkers: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "example.html").write_bytes(example_page.read_bytes())
+    pf.report(hostile, tmp_path / "hostile.html")
+    assert invalid(page_checkers, tmp_path) == []

@@ -1,0 +1,113 @@
+"""The report on paper, as Chromium prints it to PDF: every cluster that the filters choose, in whole cards."""
+
+import base64
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from environments import python_with
+from pages import js, number_shown, open_page, wait_for
+
+import polyframe as pf
+from polyframe.synthetic import SynthOptions, write_export
+
+READ_PAGES = """
+import io, json, sys
+from pypdf import PdfReader
+pages = PdfReader(io.BytesIO(sys.stdin.buffer.read())).pages
+print(json.dumps([page.extract_text() for page in pages]))
+"""
+CARD = re.compile(r"Subject (\d+), cluster (\d+)")
+#: The second line of a card.
+COUNTS = re.compile(r"\d+ marks? of \d+ classifications?, \d+ outliers?")
+
+Printed = Callable[[], tuple[bytes, list[str]]]
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a project with more clusters than a screen shows, and its report beside it."""
+    folder = tmp_path_factory.mktemp("many")
+    options = SynthOptions(subjects=60, volunteers=3, vertices=8, seed=5)
+    write_export(folder / "many.csv", options)
+    pf.run(folder / "many.csv", folder / "out", workflow_version="7.12", engine="shapely", jobs=1)
+    pf.report(folder / "out", folder / "many.html")
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def pdf_python() -> str:
+    """Return a Python that reads PDF."""
+    return python_with("pdf", ["pypdf==6.4.0"])
+
+
+@pytest.fixture
+def printed(browser: Any, pdf_python: str) -> Printed:
+    """Return a function that prints the open page, and returns the PDF and the text of each of its pages."""
+
+    def function() -> tuple[bytes, list[str]]:
+        pdf = base64.b64decode(browser.print_page())
+        done = subprocess.run([pdf_python, "-c", READ_PAGES], input=pdf, capture_output=True, check=True)
+        return pdf, json.loads(done.stdout)
+
+    return function
+
+
+def cards_of(pages: list[str]) -> list[tuple[int, int]]:
+    return [(int(subject), int(label)) for page in pages for subject, label in CARD.findall(page)]
+
+
+def test_a_print_has_every_cluster_that_the_filters_choose(browser: Any, many: Path, printed: Printed) -> None:
+    rows = pl.read_parquet(many / "reductions" / "*.parquet").sort("consensus")
+    keys = rows.select("subject_id", "cluster_label").rows()
+    open_page(browser, many.parent / "many.html")
+    browser.execute_script(
+        "addEventListener('beforeprint', () => { window.drawn = document.querySelectorAll('svg.outlines').length })"
+    )
+    _, pages = printed()
+    assert len(keys) > 100
+    assert f"{len(keys)} of {len(keys)} clusters shown" in pages[0]
+    assert "Sorted by consensus, lowest first. Filters: none." in pages[0]
+    assert sorted(cards_of(pages)) == sorted(keys)
+    assert js(browser, "window.drawn") == len(keys)
+    # No card continues on another page, and there is nothing to press.
+    for page in pages:
+        assert len(CARD.findall(page)) == len(COUNTS.findall(page))
+        assert not re.search("Reset|Show clusters|Sort by|Skip", page)
+    # Pictures far from the viewport are removed again.
+    assert js(browser, "document.querySelectorAll('svg.outlines').length") < len(keys)
+
+    browser.execute_script("byId('least').value = 0.8; applySoon()")
+    chosen = rows.filter(pl.col("consensus") >= 0.8)
+    assert 48 < chosen.height < len(keys)
+    _, pages = printed()
+    assert f"{chosen.height} of {len(keys)} clusters shown" in pages[0]
+    assert "Filters: consensus from 0.80 to 1.00." in pages[0]
+    assert sorted(cards_of(pages)) == sorted(chosen.select("subject_id", "cluster_label").rows())
+    assert number_shown(browser) == chosen.height
+
+
+def test_images_that_were_never_on_the_screen_are_printed(
+    browser: Any, example_page: Path, printed: Printed
+) -> None:
+    open_page(browser, example_page)
+    pdf, pages = printed()
+    assert len(cards_of(pages)) == 36
+    assert pdf.count(b"/Subtype /Image") >= 16
+
+
+def test_an_open_cluster_is_printed_alone(browser: Any, example_page: Path, printed: Printed) -> None:
+    open_page(browser, example_page, "#cluster-1000003-1-T0_toolIndex0-0")
+    wait_for(browser.find_element("id", "details").is_displayed)
+    _, pages = printed()
+    text = "\n".join(pages)
+    assert len(CARD.findall(text)) == 1
+    assert "classifications_needed" in text
+    marks = js(browser, "[...document.querySelectorAll('.marks tbody td:nth-child(2)')].map((td) => td.textContent)")
+    assert marks
+    assert all(mark in text for mark in marks)
