@@ -22,7 +22,8 @@ STATES = {
     "no cluster chosen": "byId('subject').value = 'x'; apply()",
     "one subject": "location.hash = 'subject-1000003'",
     "without layers": "document.querySelectorAll('[data-layer]').forEach((one) => one.click())",
-    "a cluster open": f"location.hash = 'cluster-1000003-1-T0_toolIndex0-0'; setTimeout(() => {{ {OPEN_ALL} }}, 50)",
+    "a cluster open": "location.hash = 'cluster-1000003-1-T0_toolIndex0-0'",
+    "its details open": OPEN_ALL,
     "its contours": "document.querySelectorAll('.views button')[1].click(); document.querySelector('.light').click()",
 }
 
