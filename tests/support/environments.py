@@ -31,7 +31,7 @@ def python_with(name: str, requirements: Sequence[str]) -> str:
 
 
 def node_modules(name: str, packages: Sequence[str]) -> Path:
-    """Return the folder `node_modules` with some npm packages: POLYFRAME_<NAME>_NODE_MODULES, or in `.npm-<name>`.
+    """Return `node_modules` with some npm packages: POLYFRAME_<NAME>_NODE_MODULES, or that in `.npm-<name>`.
 
     It is installed and skipped like the environment of `python_with`. No script of a package runs.
     """

@@ -240,7 +240,7 @@ def test_outputs_with_rejects_but_without_clusters_or_marks(tmp_path: Path) -> N
     done = pf.report(tmp_path / "out", tmp_path / "x.html")
     assert (done.clusters, done.subjects, done.images_missing) == (0, 0, 0)
     page = page_of(tmp_path / "x.html")
-    cells = [text for _, text in page.of("td")]
+    cells = ["".join(text) for tag, _, text in page.elements if tag in ("th", "td")]
     for reason in ("too_few_points", "annotations_not_json"):
         assert cells[cells.index(reason) + 1] == "1"
     assert any(cell.startswith("a mark has fewer than three distinct points") for cell in cells)

@@ -1,10 +1,13 @@
 // The list of clusters: a card for each cluster that the filters choose, all of them in the page, so that a search
-// in the page and printing reach every one. Only the cards near the viewport have pictures.
+// in the page and printing reach every one. Batches of cards far from the viewport are not laid out, and have no
+// pictures.
 
-const FIRST = 48, MOST_AT_ONCE = 1000; // cards
+const BATCH = 12; // cards, which fill their rows in one to four columns
+const FIRST = 48, MOST_AT_ONCE = 960; // cards
 const USUAL_LIMIT = 2000; // by default a report has no more clusters
 const CARDS = new Array(COUNT);
-let shown = [], made = 0, batch = FIRST, waitingForCards = 0;
+const setHeightOfBatches = propertyOf("#cards", "--batch-height");
+let shown = [], made = 0, atOnce = FIRST, waitingForCards = 0;
 
 // A copy of this element is several times as fast as new elements.
 const CARD = make("article", { class: "card" },
@@ -61,21 +64,30 @@ function showCards(clusters) {
   inView.disconnect();
   shown = clusters;
   made = 0;
-  batch = FIRST;
+  atOnce = FIRST;
   byId("cards").replaceChildren();
   moreCards();
   // The others lose their pictures; the observer reports those that are near.
-  for (const card of near) if (!card.isConnected) removePictures(card);
+  for (const batch of near) for (const card of batch.cards) if (!card.isConnected) removePictures(card);
   near.clear();
+  const [first] = byId("cards").children;
+  if (first) setHeightOfBatches(`${first.offsetHeight}px`);
   moreCardsSoon();
 }
 
 function moreCards() {
-  const cards = shown.slice(made, made + batch).map(cardOf);
-  byId("cards").append(...cards);
-  for (const card of cards) inView.observe(card);
-  made += cards.length;
-  batch = Math.min(2 * batch, MOST_AT_ONCE);
+  const end = Math.min(made + atOnce, shown.length);
+  const batches = [];
+  for (; made < end; made += BATCH) {
+    const batch = make("div", { class: "batch" });
+    batch.cards = shown.slice(made, made + BATCH).map(cardOf);
+    batch.append(...batch.cards);
+    batches.push(batch);
+  }
+  made = Math.min(made, shown.length);
+  byId("cards").append(...batches);
+  for (const batch of batches) inView.observe(batch);
+  atOnce = Math.min(2 * atOnce, MOST_AT_ONCE);
 }
 
 // The other cards follow between other work, so that the page answers at once.
@@ -98,10 +110,10 @@ const inView = new IntersectionObserver(
     for (const { target, isIntersecting } of entries) {
       if (isIntersecting) {
         near.add(target);
-        drawPictures(target);
+        target.cards.forEach(drawPictures);
       } else {
         near.delete(target);
-        if (!onPaper) removePictures(target);
+        if (!onPaper) target.cards.forEach(removePictures);
       }
     }
   },

@@ -1,6 +1,7 @@
 // The dialog of one cluster: its picture, its row in the tables, its marks, and the other clusters of its subject.
 
 const DIALOG = byId("details");
+const setRatio = propertyOf("#details", "--ratio");
 let current = null;
 
 function rowOf(cluster) {
@@ -37,7 +38,7 @@ function showDetails(cluster) {
   byId("previous").disabled = place <= 0;
   byId("next").disabled = place < 0 || place + 1 >= shown.length;
   const ratio = proportions(imageOf(cluster));
-  setRatioOfDetails(ratio);
+  setRatio(ratio);
   const large = picture(cluster, "outlines", { close: true, single: true, ratio });
   large.setAttribute("role", "img");
   large.setAttribute("aria-label", described(cluster, "outlines"));
@@ -86,7 +87,7 @@ function keysBox(cluster) {
     ["threshold", CLUSTERS.threshold[cluster].toFixed(3)],
     ["consensus", CLUSTERS.consensus[cluster].toFixed(6)],
     ["average_type", CLUSTERS.type[cluster]],
-    ["area", `${CLUSTERS.area[clusteformatNumber(r])} square pixels`]);
+    ["area", `${formatNumber(CLUSTERS.area[cluster])} square pixels`]);
   const expected = CLUSTERS.expected[cluster];
   if (expected !== null) facts.push(["expected_iou", expected.toFixed(6)], ["classifications_needed", CLUSTERS.needed[cluster]]);
   const votes = CLUSTERS.votes[cluster];
@@ -135,7 +136,7 @@ function siblingsBox(cluster) {
   const left = of - items.length - 1;
   return make("section", {},
     make("h3", {}, "Other clusters of this subject"),
-    items.length ? make("ul", {}, ...items) : make("p", {}, left ? "None in this report." : "There are none."),
+    items.length ? make("ul", { id: `subject-${subject}` }, ...items) : make("p", {}, left ? "None in this report." : "There are none."),
     left ? make("p", { class: "hint" }, `${several(left, "cluster")} with higher consensus ${left === 1 ? "is" : "are"} not in this report.`) : null,
     items.length ? make("p", {}, make("a", { href: `#subject-${subject}` }, "Show them side by side")) : null);
 }

@@ -8,7 +8,7 @@ addEventListener("beforeprint", () => {
   if (onPaper || DIALOG.open) return;
   onPaper = true;
   cardsUpTo(shown.length);
-  for (const card of byId("cards").children) drawPictures(card);
+  for (const batch of byId("cards").children) batch.cards.forEach(drawPictures);
   // They contain the key to the lines.
   controlsWereOpen = byId("controls").open;
   byId("controls").open = true;
@@ -18,5 +18,5 @@ addEventListener("afterprint", () => {
   if (!onPaper) return;
   onPaper = false;
   byId("controls").open = controlsWereOpen;
-  for (const card of byId("cards").children) if (!near.has(card)) removePictures(card);
+  for (const batch of byId("cards").children) if (!near.has(batch)) batch.cards.forEach(removePictures);
 });

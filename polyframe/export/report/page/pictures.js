@@ -21,14 +21,13 @@ function proportions(image) {
 // All cards have the median ratio, since most images of a project are alike.
 const USUAL = IMAGES.box.map((_, image) => proportions(image)).sort((a, b) => a - b)[IMAGES.box.length >> 1] ?? 1;
 
-// Aspect ratios are rules of the style sheet, not styles of each picture.
-function ratioOf(selector) {
+// Properties that the script sets are rules of the style sheet, not styles of each element.
+function propertyOf(selector, name) {
   const sheet = document.styleSheets[0];
   const { style } = sheet.cssRules[sheet.insertRule(`${selector} {}`)];
-  return (ratio) => style.setProperty("--ratio", ratio);
+  return (value) => style.setProperty(name, value);
 }
-const setRatioOfCards = ratioOf("#cards"), setRatioOfDetails = ratioOf("#details");
-setRatioOfCards(USUAL);
+propertyOf("#cards", "--ratio")(USUAL);
 
 function wholeView(image) {
   return IMAGES.box[image];
