@@ -70,8 +70,6 @@ function showCards(clusters) {
   // The others lose their pictures; the observer reports those that are near.
   for (const batch of near) for (const card of batch.cards) if (!card.isConnected) removePictures(card);
   near.clear();
-  const [first] = byId("cards").children;
-  if (first) setHeightOfBatches(`${first.offsetHeight}px`);
   moreCardsSoon();
 }
 
@@ -107,7 +105,9 @@ function cardsUpTo(number) {
 const near = new Set();
 const inView = new IntersectionObserver(
   (entries) => {
-    for (const { target, isIntersecting } of entries) {
+    for (const { target, isIntersecting, boundingClientRect } of entries) {
+      // The others are probably as high; to ask for it would cost a layout of the page.
+      if (target === byId("cards").firstChild) setHeightOfBatches(`${boundingClientRect.height}px`);
       if (isIntersecting) {
         near.add(target);
         target.cards.forEach(drawPictures);
