@@ -24,8 +24,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def readers_python() -> str:
-    """Return a Python with the readers."""
-    return python_with("readers", requirements("tests/consumers/test_parquet_readers.py"))
+    """Return a Python with the readers, and the extension of DuckDB that geoparquet-io loads."""
+    files = ("tests/consumers/test_parquet_readers.py", "tests/end_to_end/test_readable.py")
+    return python_with("readers", [package for file in files for package in requirements(file)])
 
 
 def run(python: str, code: str, *arguments: object, **variables: str) -> Any:

@@ -99,6 +99,20 @@ PARQUET_READERS = (
         f"{_READERS}::test_fastparquet",
         "fastparquet",
     ),
+    Consumer(
+        "DataFusion",
+        "55.0.0",
+        "all tables",
+        '`SessionContext().register_parquet("labels", "out/labels/")`, then SQL',
+        None,
+    ),
+    Consumer(
+        "hyparquet (JavaScript)",
+        "1.31.5",
+        "all tables",
+        "with hyparquet-compressors; `geometry` becomes GeoJSON",
+        None,
+    ),
 )
 
 GIS = (
