@@ -16,6 +16,7 @@ from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES, Table
+from polyframe.export.shape_rows import LEVELS
 
 DOCS: Final = Path(__file__).parent
 #: Generated files; pages include them, and Git ignores them.
@@ -52,6 +53,7 @@ def generate() -> None:
         "reasons": reason_lines,
         "tuning": lambda: column_lines(TUNING),
         "scores": lambda: column_lines(SCORES),
+        "levels": lambda: column_lines(LEVELS),
         "commands": command_lines,
         "consumers": consumer_lines,
     }

@@ -82,6 +82,7 @@ def _parameter_type(kind: Any) -> Any:
     "polyframe export out --to panoptes-csv -o csv",
     "polyframe export out --to geojson --what contours --level 2 -o level.geojson",
     "polyframe export out --to coco --classifications data/classifications.csv -o coco.json",
+    "polyframe export out --to levels -o levels.parquet",
     short_help="Export the tables to the format of another program.",
 )
 @output_argument

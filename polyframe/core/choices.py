@@ -33,7 +33,7 @@ TableName = Literal[
 #: What can be scored against the outlines of an expert.
 ScoredTable = Literal["reductions", "contours", "marks"]
 #: The formats of an export.
-ExportFormat = Literal["panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio", "gpkg"]
+ExportFormat = Literal["panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio", "gpkg", "levels"]
 #: How the version of an output directory was chosen: named, by default, or as the newest that was asked for.
 VersionChosenBy = Literal["user", "default", "newest"]
 

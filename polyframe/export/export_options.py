@@ -20,10 +20,11 @@ FORMATS: Final = {
     "masks": "masks",
     "labelstudio": "labelstudio",
     "gpkg": "geopackage",
+    "levels": "levels_file",
 }
 _OF_IMAGES: Final = ("coco", "yolo", "masks", "labelstudio")
 #: Those with a row or a feature for each shape.
-_OF_FEATURES: Final = ("geojson", "gpkg")
+_OF_FEATURES: Final = ("geojson", "gpkg", "levels")
 _OF_SHAPES: Final = (*_OF_FEATURES, *_OF_IMAGES)
 
 What = Literal["reductions", "contours", "extractions"]

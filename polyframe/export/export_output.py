@@ -44,7 +44,7 @@ def export(
     ----------
     output : path
         The output directory; nothing in it is changed.
-    to : {"panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio", "gpkg"}
+    to : {"panoptes-csv", "geojson", "coco", "yolo", "masks", "labelstudio", "gpkg", "levels"}
         The format.
     path : path
         The file to write, or the folder for formats of several files; existing files are replaced.

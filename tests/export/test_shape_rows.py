@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 from exports import export_row, export_text, square
 
@@ -36,6 +37,12 @@ def test_partitions_are_written_one_after_another(project: Path, tmp_path: Path)
     expected = [
         (subject, level, area) for subject in SUBJECTS for level, area in ((1, 120), (2, 100), (3, 80))
     ]
+    columns = ["subject_id", "level", "area"]
+    for name in ("a.parquet", "a.csv"):
+        (done,) = pf.export(project, "levels", tmp_path / name)
+        table = pl.read_parquet(done.path) if name == "a.parquet" else pl.read_csv(done.path)
+        assert done.count == len(expected)
+        assert table.select(columns).rows() == expected
     pytest.importorskip("pyogrio")
     for options, layer, sql, rows in (
         ({"what": "contours"}, "contours", "subject_id, level, area", expected),

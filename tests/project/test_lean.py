@@ -20,6 +20,7 @@ FORMATS = {
     "yolo": "",
     "masks": "",
     "labelstudio": ".json",
+    "levels": ".parquet",
 }
 
 

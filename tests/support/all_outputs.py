@@ -35,6 +35,7 @@ def all_outputs(folder: Path, python: str = sys.executable, **variables: str) ->
         ["run", EXPORT, "-c", CONFIG, "-o", "out", "--engine", "shapely", "--jobs", "1", "-q"],
         ["run", EXPORT, "-c", OLDER, "-o", "older", "--engine", "shapely", "--jobs", "1", "-q"],
         ["export", "out", "--to", "geojson", "-o", "averages.geojson", "-q"],
+        ["export", "out", "--to", "levels", "-o", "levels.parquet", "-q"],
         ["export", "out", "--to", "panoptes-csv", "-o", "csv", "-q"],
         ["report", "older", "-o", "report.html", "-q"],
         ["synth", "synthetic", "--subjects", "3", "-q"],
