@@ -44,7 +44,7 @@ def read_as_qupath(path: Path) -> list[dict[str, Any]]:
         for value in properties["measurements"].values():
             assert type(value) in (int, float)
             assert math.isfinite(value)
-        # Only primitives are taken over.
+        # QuPath skips values that are objects or lists.
         assert all(isinstance(value, str) for value in properties["metadata"].values())
         # Names with another meaning for QuPath.
         assert not {"color", "isLocked", "isMissing", "children", "childObjects", "type"} & properties.keys()
