@@ -85,7 +85,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
             if stream.error is not None:
                 raise stream.error from None
             raise PolyframeError(
-                f"{path}: cannot be written (GDAL: {first_line(error)}); free some space, or name another place"
+                f"{path}: cannot be written (GDAL: {first_line(error)}); free space, or name another place"
             ) from None
     export.report(say)
     return [Exported(path, stream.n_rows, "features")]

@@ -76,7 +76,7 @@ def _write_parquet(path: Path, export: ShapeExport) -> int:
 
 
 def _bounds(rows: pl.DataFrame) -> Bounds:
-    """Return the bounds of the geometries of some rows, at least one. Levels have an area, so none is empty."""
+    """Return the bounds of the geometries of at least one row. Levels have an area, so none is empty."""
     left, top, right, bottom = shapely.total_bounds(_geometries(rows)).tolist()
     return left, top, right, bottom
 

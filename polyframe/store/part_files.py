@@ -154,12 +154,17 @@ def _write_rows(rows: pl.DataFrame, path: Path, table: Table, footer: dict[str, 
 
     # Not with Polars, since readers of whole folders look for the metadata in the Arrow schema.
     schema = arrow_schema(table).with_metadata(footer)
-    with pq.ParquetWriter(path, schema, **_write_options(table)) as writer:
-        for start, end in itertools.pairwise(row_groups(rows).tolist()):
-            writer.write_table(arrow_table(rows[start:end], schema), row_group_size=max(end - start, 1))
+    with pq.ParquetWriter(path, schema, **write_options(table)) as writer:
+        write_row_groups(writer, rows)
 
 
-def _write_options(table: Table) -> dict[str, Any]:
+def write_row_groups(writer: Any, rows: pl.DataFrame) -> None:
+    """Write rows with a `pyarrow.parquet.ParquetWriter` of their schema, in row groups of bounded size."""
+    for start, end in itertools.pairwise(row_groups(rows).tolist()):
+        writer.write_table(arrow_table(rows[start:end], writer.schema), row_group_size=max(end - start, 1))
+
+
+def write_options(table: Table) -> dict[str, Any]:
     """Return how a table is encoded.
 
     Few coordinates occur twice, so a dictionary of them takes a third of the time of writing, and files are

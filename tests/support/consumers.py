@@ -130,6 +130,42 @@ GIS = (
         "areas and validity by SQL (`-dialect sqlite`), in pixels",
         f"{_GIS}::test_gdal",
     ),
+    Consumer(
+        "fastparquet",
+        "2026.9.0",
+        "`levels`",
+        "instead of `contours`",
+        f"{_GIS}::test_fastparquet_reads_levels",
+    ),
+    Consumer(
+        "DuckDB",
+        "2.0.1",
+        "`levels`",
+        "`FROM 'levels.parquet'` or `'levels.csv'`",
+        f"{_GIS}::test_duckdb_reads_levels",
+    ),
+    Consumer(
+        "GDAL (Debian)",
+        "3.6.2",
+        "`geojson`, `gpkg`, `levels.csv`",
+        '`ogrinfo -dialect sqlite -sql "SELECT sum(st_area(geometry)) FROM reductions" averages.gpkg`',
+        None,
+    ),
+    Consumer(
+        "QGIS",
+        "3.22.16",
+        "`geojson`, `gpkg`, `levels.csv`",
+        "`$area` is in square pixels; Debian's build has no driver for Parquet",
+        None,
+    ),
+    Consumer(
+        "R's sf",
+        "1.0.9",
+        "`geojson`, `gpkg`, `levels.csv`",
+        '`st_read("averages.gpkg")`; `st_area` and `st_is_valid` are those of a plane',
+        None,
+    ),
+    Consumer("mapshaper", "0.7.70", "`geojson`", "`mapshaper averages.geojson -info`", None),
 )
 
 #: All programs, in the order of the table.
