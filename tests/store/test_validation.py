@@ -14,6 +14,7 @@ import shapely
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
+from polyframe.consensus.anonymize import KEY_VARIABLE
 from polyframe.core.tables import STORED_TABLES
 from polyframe.pipeline import plan, run
 from polyframe.pipeline.configure import configure
@@ -619,6 +620,21 @@ def test_fingerprints_depend_on_the_content(out: Path) -> None:
     edit_manifest(out, lambda manifest: manifest["partitions"][1].update(content="0" * 16))
     assert problems_in(out) == {("fingerprint", MANIFEST)}
     assert "another version of Polars" in pf.validate(out)[0].problem
+
+
+def test_fingerprints_of_hashed_volunteers_are_checked_without_the_secret(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setenv(KEY_VARIABLE, "a secret")
+    pf.run(small, out, volunteers="hash", contours=False, jobs=1)
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert pf.validate(out) == []
+    edit_manifest(out, lambda manifest: manifest["partitions"][0].update(content="0" * 16))
+    assert problems_in(out) == {("fingerprint", MANIFEST)}
+    # Earlier versions did not record its digest, so that nothing can be checked.
+    edit_manifest(out, lambda manifest: manifest.pop("key_digest"))
+    assert pf.validate(out) == []
 
 
 def test_an_incomplete_change(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
