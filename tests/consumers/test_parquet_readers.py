@@ -2,14 +2,11 @@
 
 import datetime as dt
 import json
-import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from consumers import requirements
-from environments import python_with
+from environments import json_from, python_with
 from hand_made_project import SUBJECTS, check_extractions, check_labels, check_reductions, make_project
 
 import polyframe as pf
@@ -27,15 +24,6 @@ def readers_python() -> str:
     """Return a Python with the readers, and the extension of DuckDB that geoparquet-io loads."""
     files = ("tests/consumers/test_parquet_readers.py", "tests/end_to_end/test_readable.py")
     return python_with("readers", [package for file in files for package in requirements(file)])
-
-
-def run(python: str, code: str, *arguments: object, **variables: str) -> Any:
-    """Run code in another Python, with arguments in `sys.argv`, and return the JSON that it prints last."""
-    command = [python, "-c", code, *map(str, arguments)]
-    environment = {**os.environ, **variables}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 CHECK_SPEC = """
@@ -59,7 +47,7 @@ print(json.dumps([[[check.name, check.status.value] for check in result.checks] 
 def test_geoparquet_io(project: Path, readers_python: str, tmp_path: Path) -> None:
     """The checks of `gpio check spec` pass; it warns that the CRS is unknown, which is true of images."""
     parts = [project / table / "part-00000.parquet" for table in ("reductions", "contours")]
-    for checks in run(readers_python, CHECK_SPEC, *parts, HOME=str(tmp_path)):
+    for checks in json_from(readers_python, CHECK_SPEC, *parts, HOME=str(tmp_path)):
         status = dict(checks)
         names = {name for name, value in status.items() if value not in ("passed", "skipped")}
         assert names == {"crs_valid_geometry"}
@@ -94,7 +82,7 @@ def test_clickhouse(project: Path, readers_python: str) -> None:
         for name, table in TABLES.items()
         if name != "rejects"
     }
-    rows = run(readers_python, SORTED_TABLES, project, json.dumps(tables))
+    rows = json_from(readers_python, SORTED_TABLES, project, json.dumps(tables))
     for name in tables:
         assert len(rows[name]) == pf.scan(project, name).collect().height
     areas = [row["contours_area"] for row in rows["contours"]]
@@ -127,7 +115,7 @@ print(json.dumps(rows, default=lambda number: number.item()))
 
 def test_fastparquet(project: Path, readers_python: str) -> None:
     names = ["labels", "extractions", "reductions", "contours"]
-    rows = run(readers_python, READ_ROWS, project, *names)
+    rows = json_from(readers_python, READ_ROWS, project, *names)
     for row in (*rows["labels"], *rows["extractions"]):
         time = row["created_at"]
         # It drops the time zone.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _READABLE = "tests/end_to_end/test_readable.py"
 _READERS = "tests/consumers/test_parquet_readers.py"
 _GIS = "tests/consumers/test_gis.py"
+_TRAINING = "tests/consumers/test_training_sets.py"
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,41 @@ GIS = (
     Consumer("mapshaper", "0.7.70", "`geojson`", "`mapshaper averages.geojson -info`", None),
 )
 
+TRAINING_SETS = (
+    Consumer(
+        "pycocotools",
+        "2.0.11",
+        "`coco`",
+        "`COCO`; `loadRes` and `COCOeval` take the annotations as results, by their `score`",
+        "tests/export/test_coco.py::test_annotations_are_results_for_an_evaluation",
+    ),
+    Consumer(
+        "supervision",
+        "0.31.2",
+        "`coco`, `yolo`",
+        "`DetectionDataset.from_coco`, `DetectionDataset.from_yolo`",
+        f"{_TRAINING}::test_supervision",
+        "supervision",
+    ),
+    Consumer(
+        "Ultralytics",
+        "8.4.190",
+        "`yolo`",
+        "`yolo segment train data=yolo/data.yaml`; its converter makes the same labels from `coco`",
+        None,
+    ),
+    Consumer(
+        "Label Studio SDK",
+        "2.1.2",
+        "`labelstudio`",
+        "`LabelInterface.validate_prediction`",
+        f"{_TRAINING}::test_label_studio",
+        "label-studio-sdk",
+    ),
+)
+
 #: All programs, in the order of the table.
-CONSUMERS = (*PARQUET_READERS, *GIS)
+CONSUMERS = (*PARQUET_READERS, *GIS, *TRAINING_SETS)
 
 
 def requirements(tests: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Install separate environments for the tools that tests compare with, at their first use."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exports import ROOT
@@ -42,6 +44,15 @@ def node_modules(name: str, packages: Sequence[str]) -> Path:
     folder = ROOT / f".npm-{name}"
     _install_once(folder, packages, lambda: _npm_install(folder, packages), variable)
     return folder / "node_modules"
+
+
+def json_from(python: str, code: str, *arguments: object, **variables: str) -> Any:
+    """Run code in another Python, with arguments in `sys.argv`, and return the JSON that it prints last."""
+    command = [python, "-c", code, *map(str, arguments)]
+    environment = {**os.environ, **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def lowest_versions(*extras: str) -> list[str]:
