@@ -193,6 +193,13 @@ TRAINING_SETS = (
         None,
     ),
     Consumer(
+        "Label Studio",
+        "1.23.2",
+        "`labelstudio`",
+        "import into a project with the [configuration](../recipes/training-sets.md#label-studio) of the docs",
+        None,
+    ),
+    Consumer(
         "Label Studio SDK",
         "2.1.2",
         "`labelstudio`",
