@@ -196,7 +196,7 @@ TRAINING_SETS = (
         "Label Studio",
         "1.23.2",
         "`labelstudio`",
-        "import into a project with the [configuration](../recipes/training-sets.md#label-studio) of the docs",
+        "import into a project with [this configuration](../recipes/training-sets.md#label-studio)",
         None,
     ),
     Consumer(
