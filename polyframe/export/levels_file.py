@@ -14,6 +14,7 @@ from polyframe.core.errors import UsageError
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.long_cells import LONGEST, LongCells
+from polyframe.export.omissions import Omissions
 from polyframe.export.shape_export import ShapeExport, shape_export
 from polyframe.export.shape_rows import LEVELS, rows_by_partition
 from polyframe.store.arrow_tables import arrow_schema
@@ -60,18 +61,18 @@ def _write_parquet(path: Path, export: ShapeExport) -> int:
     """Write GeoParquet with the types and the encoding of the tables; return the number of rows."""
     import pyarrow.parquet as pq
 
-    schema, bounds, n_rows = arrow_schema(LEVELS), [], 0
-    # The schema of Arrow, which says no more than the types of Parquet, would hide the metadata at the end.
-    with pq.ParquetWriter(path, schema, **write_options(LEVELS), store_schema=False) as writer:
+    # Two passes, since the bounds of all geometries are written first; only the second one counts.
+    first_pass = rows_by_partition(replace(export, omissions=Omissions()))
+    bounds = joint_bounds([_bounds(rows) for rows in first_pass if not rows.is_empty()])
+    schema = arrow_schema(LEVELS).with_metadata({GEO_KEY: geo_json(bounds)})
+    n_rows = 0
+    with pq.ParquetWriter(path, schema, **write_options(LEVELS)) as writer:
         for rows in rows_by_partition(export):
             if not rows.is_empty():
                 write_row_groups(writer, rows)
-                bounds.append(_bounds(rows))
                 n_rows += rows.height
         if not n_rows:
             write_row_groups(writer, LEVELS.empty())
-        # Only now are the bounds of all geometries known.
-        writer.add_key_value_metadata({GEO_KEY: geo_json(joint_bounds(bounds))})
     return n_rows
 
 
