@@ -2,7 +2,7 @@
 
     git worktree add ../before main
     python benchmarks/compare_versions.py ../before           # takes some minutes
-    python benchmarks/compare_versions.py ../before --quick   # tiny exports
+    python benchmarks/compare_versions.py ../before --quick   # tiny exports; this version in one process
 
 Use it if you change how something is computed. The source tree of the earlier version and this one run on
 every kind of outline, with each engine. Tables must be equal: numbers to 1e-9, rings up to their start vertex
@@ -14,10 +14,10 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import ours
 from compare import ResultsDifferError, compare_files
@@ -25,6 +25,7 @@ from inputs import QUICK, Export, Inputs, Sizes
 from processes import ROOT, ProcessError, run_process
 from tables import compare_outputs
 
+import polyframe as pf
 from polyframe.core.choices import AverageType
 
 #: Large enough for several partitions and for clusters of all kinds.
@@ -33,11 +34,11 @@ _SIZES = Sizes(subjects=120, clicked=1500, group=60)
 
 @dataclass(frozen=True)
 class _Case:
-    """An export, and flags beside the defaults."""
+    """An export, and settings beside the defaults."""
 
     name: str
     export: Export
-    flags: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             for engine in chosen.engines:
                 sides = (chosen.before, "before"), (ROOT, engine), (ROOT, "again")
                 what = f"{case.name}, {engine}"
-                check(what, lambda c=case, e=engine, s=sides: _versions(folder, c, e, *s))
+                run = _run_here if chosen.quick else _run_command
+                check(what, lambda c=case, e=engine, s=sides, r=run: _versions(folder, c, e, r, *s))
             if len(chosen.engines) > 1:
                 outputs = [folder / engine for engine in chosen.engines]
                 check(f"{case.name}, engines", lambda pair=outputs: _described(*pair))
@@ -82,7 +84,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def _cases(inputs: Inputs) -> list[_Case]:
     subjects = inputs.sizes.subjects
-    keep = ("--duplicate-marks", "keep")
+    keep = {"duplicate_marks": "keep"}
     exports = {
         "data": inputs.example(),
         "plain": inputs.project(subjects),
@@ -95,23 +97,44 @@ def _cases(inputs: Inputs) -> list[_Case]:
     cases = [_Case(name, export) for name, export in exports.items() if export]
     cases.append(_Case("identical", inputs.identical(), keep))
     mixed = inputs.mixed(subjects)
-    return cases + [_Case(f"mixed, {name}", mixed, ("--average", name)) for name in get_args(AverageType)]
+    return cases + [_Case(f"mixed, {name}", mixed, {"average": name}) for name in get_args(AverageType)]
 
 
-def _versions(folder: Path, case: _Case, engine: str, *sides: tuple[Path, str]) -> str:
+def _versions(
+    folder: Path,
+    case: _Case,
+    engine: str,
+    run: Callable[[Path, Path, Path, dict[str, Any]], None],
+    *sides: tuple[Path, str],
+) -> str:
     """Run both versions, and this one twice, into folders of these names; compare them."""
     outputs = []
     for tree, name in sides:
         output = folder / name
         shutil.rmtree(output, ignore_errors=True)
-        flags = ["--workflow-id", case.export.workflow_id, "--workflow-version", case.export.workflow_version]
-        flags += ["--engine", engine, "--jobs", 1, "--quiet", "--output", output, *case.flags]
-        command = [sys.executable, "-m", "polyframe", "run", str(case.export.path), *map(str, flags)]
-        run_process(command, folder=tree)
+        version = case.export.workflow_version
+        settings = {"workflow_id": case.export.workflow_id, "workflow_version": version}
+        run(tree, case.export.path, output, {**settings, "engine": engine, "jobs": 1, **case.settings})
         outputs.append(output)
     before, after, again = outputs
     compare_files(after, again)
     return _described(before, after)
+
+
+def _run_command(tree: Path, export: Path, output: Path, settings: dict[str, Any]) -> None:
+    """Run the version of a source tree in a new process."""
+    command = [sys.executable, "-m", "polyframe", "run", str(export), "--output", str(output), "--quiet"]
+    for name, value in settings.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    run_process(command, folder=tree)
+
+
+def _run_here(tree: Path, export: Path, output: Path, settings: dict[str, Any]) -> None:
+    """Run this version in this process, which starts faster, and an earlier one in a new one."""
+    if tree.resolve() == ROOT:
+        pf.run(export, output, **settings, say=lambda _: None)
+    else:
+        _run_command(tree, export, output, settings)
 
 
 def _described(one: Path, other: Path) -> str:
