@@ -11,6 +11,7 @@ _READABLE = "tests/end_to_end/test_readable.py"
 _READERS = "tests/consumers/test_parquet_readers.py"
 _GIS = "tests/consumers/test_gis.py"
 _TRAINING = "tests/consumers/test_training_sets.py"
+_PAGE = "tests/export/report/test_accessibility.py"
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,50 @@ TRAINING_SETS = (
     ),
 )
 
+REPORT_CHECKERS = (
+    Consumer(
+        "axe-core",
+        "4.14.1",
+        "`report.html`",
+        "no violations: light, dark and on a phone, with tables, filters and clusters open and closed",
+        f"{_PAGE}::test_axe_and_html_validate_have_no_findings_in_any_state",
+    ),
+    Consumer(
+        "html-validate",
+        "10.9.0",
+        "`report.html`",
+        "no findings of `html-validate:recommended`",
+        f"{_PAGE}::test_html_validate_accepts_the_file",
+    ),
+)
+
+REPORT = (
+    Consumer(
+        "Chromium",
+        "156.0.8078.108",
+        "`report.html`",
+        "printing and a search in the page reach every cluster",
+        "tests/export/report/test_printing.py::test_every_cluster_that_the_filters_choose_is_printed",
+    ),
+    Consumer(
+        "Firefox ESR",
+        "153.7.0",
+        "`report.html`",
+        "printing and a search in the page reach every cluster",
+        None,
+    ),
+    *REPORT_CHECKERS,
+    Consumer(
+        "Nu Html Checker (vnu)",
+        "26.9.27",
+        "`report.html`",
+        "the HTML has no errors; it does not know the CSS property `vector-effect`",
+        None,
+    ),
+)
+
 #: All programs, in the order of the table.
-CONSUMERS = (*PARQUET_READERS, *GIS, *TRAINING_SETS)
+CONSUMERS = (*PARQUET_READERS, *GIS, *TRAINING_SETS, *REPORT)
 
 
 def requirements(tests: str) -> list[str]:

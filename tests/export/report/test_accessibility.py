@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from consumers import REPORT_CHECKERS
 from environments import node_modules
 from pages import IMAGES, js, number_shown, open_page, resize
 
@@ -37,7 +38,7 @@ STATES = {
 @pytest.fixture(scope="session")
 def page_checkers() -> Path:
     """Return the folder node_modules with the checkers."""
-    return node_modules("page", ["axe-core@4.14.1", "html-validate@10.9.0"])
+    return node_modules("page", [f"{checker.program}@{checker.version}" for checker in REPORT_CHECKERS])
 
 
 def violations(browser: Any, axe: Path) -> list[str]:
