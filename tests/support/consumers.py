@@ -195,6 +195,20 @@ TRAINING_SETS = (
         None,
     ),
     Consumer(
+        "Ultralytics",
+        "8.4.190",
+        "`masks` of classes",
+        "semantic segmentation, from the folder `yolo/masks`",
+        None,
+    ),
+    Consumer(
+        "datumaro",
+        "1.13.12",
+        "`coco`",
+        "as `annotations/instances_train.json`, beside `images/train`",
+        None,
+    ),
+    Consumer(
         "Label Studio",
         "1.23.2",
         "`labelstudio`",
