@@ -1,6 +1,7 @@
 """Arrow tables with 32-bit offsets contain the same values, and row groups have about the same size."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -130,3 +131,20 @@ def test_row_groups_of_few_and_of_no_rows() -> None:
 def test_one_schema_for_equal_tables() -> None:
     again = dataclasses.replace(TABLE, row="another row")
     assert arrow_schema(again).equals(arrow_schema(TABLE))
+
+
+def test_a_subject_is_in_one_row_group_unless_it_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow_tables, "ROW_GROUP_BYTES", 1000)
+    rows = np.repeat([3, 4, 7, 8, 9], [5, 4, 40, 6, 5])
+    # A row has 8 bytes of the subject, 96 of the list, and 1.
+    frame = pl.DataFrame({"subject_id": rows, "x": [[0.0] * 12] * len(rows)})
+    groups = [rows[start:end].tolist() for start, end in itertools.pairwise(row_groups(frame))]
+    assert sum(map(len, groups)) == len(rows)
+    assert len(groups) >= 5
+    for subject in (3, 4, 8, 9):
+        assert sum(subject in group for group in groups) == 1
+    assert sum(7 in group for group in groups) >= 4
+    assert max(map(len, groups)) < 20
+    # Rejects may have no subject, and volunteers have none.
+    missing = frame.with_columns(subject_id=pl.lit(None, pl.Int64))
+    assert row_groups(missing).tolist() == row_groups(frame.select("x", y=pl.lit(0))).tolist()
