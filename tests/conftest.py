@@ -34,6 +34,7 @@ MARKS = {
     "reference_python": "network",
     "spatial_python": "network",
     "readers_python": "network",
+    "training_python": "network",
     "lowest": "network",
     "pdf_python": "network",
     "page_checkers": "network",

@@ -76,7 +76,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> TrainingSets:
 
 
 @pytest.fixture(scope="module")
-def python() -> str:
+def training_python() -> str:
     """Return a Python with the libraries."""
     return python_with("training", requirements("tests/consumers/test_training_sets.py"))
 
@@ -137,8 +137,8 @@ print(json.dumps(objects))
 
 
 @pytest.mark.parametrize("to", ["yolo", "coco"])
-def test_supervision(to: str, sets: TrainingSets, python: str) -> None:
-    check(json_from(python, SUPERVISION, sets.folder, to), sets, precision=1e-3)
+def test_supervision(to: str, sets: TrainingSets, training_python: str) -> None:
+    check(json_from(training_python, SUPERVISION, sets.folder, to), sets, precision=1e-3)
 
 
 LABEL_STUDIO = """
@@ -161,11 +161,13 @@ print(json.dumps([errors, missing]))
 """
 
 
-def test_label_studio(sets: TrainingSets, python: str) -> None:
+def test_label_studio(sets: TrainingSets, training_python: str) -> None:
     """Its validation of imports accepts the tasks with the configuration in the documentation."""
     (configuration,) = blocks(DOCS / "recipes" / "training-sets.md", "xml")
     (sets.folder / "configuration.xml").write_text(configuration, encoding="utf-8")
     tasks = json.loads((sets.folder / "tasks.json").read_text("utf-8"))
     assert len(tasks) == len(sets.objects)
-    result = json_from(python, LABEL_STUDIO, sets.folder / "configuration.xml", sets.folder / "tasks.json")
+    result = json_from(
+        training_python, LABEL_STUDIO, sets.folder / "configuration.xml", sets.folder / "tasks.json"
+    )
     assert result == [[], []]
