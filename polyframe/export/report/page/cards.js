@@ -9,7 +9,7 @@ const CARDS = new Array(COUNT);
 const setHeightOfBatches = propertyOf("#cards", "--batch-height");
 let shown = [], made = 0, atOnce = FIRST, waitingForCards = 0;
 
-// A copy of this element is several times as fast as new elements.
+// Each card is a copy of this one.
 const CARD = make("article", { class: "card" },
   make("div", { class: "card-head" },
     make("h3", {}, make("a")),
