@@ -12,8 +12,8 @@ _MOST_LISTED: Final = 5
 
 #: Reasons to omit a shape.
 NO_AREA: Final = "have no area"
-OUTSIDE: Final = "have no area within their image"
-NO_PIXEL: Final = "cover the centre of no pixel of their image"
+OUTSIDE: Final = "have no area within the image"
+NO_PIXEL: Final = "cover the centre of no pixel of the image"
 COVERED: Final = "are covered by smaller ones"
 NOT_ESTIMATED: Final = "have no expected IoU, as clusters of fewer than 3 marks"
 #: Reasons to omit an image.

@@ -278,7 +278,7 @@ def test_every_omitted_shape_is_counted_and_named(
     to: str, exported: Path, tmp_path: Path, polyframe: Call
 ) -> None:
     notes = notes_of_export(polyframe, exported, to, tmp_path / "to", "--image-size", "1000x800")
-    assert f"omitted 1 shape that has no area within their image: {OUTSIDE}" in notes
+    assert f"omitted 1 shape that has no area within the image: {OUTSIDE}" in notes
     # A mask has a shape without a pixel; YOLO has one subject, so one side of its split is empty.
     assert len(notes) == (2 if to in ("masks", "yolo") else 1)
     rows = pf.scan(exported, "reductions").collect()

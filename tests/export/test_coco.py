@@ -171,7 +171,7 @@ def test_shapes_are_clipped_and_guessed_sizes_reported(tmp_path: Path, polyframe
     assert content["images"][0]["file_name"] == "s1_f0.jpg"
     assert content["annotations"][0]["bbox"] == [0, 20, 6, 5]
     done = polyframe(*command, "--image-size", "25x10")
-    assert "omitted 1 shape that has no area within their image" in done.err
+    assert "omitted 1 shape that has no area within the image" in done.err
     assert json.loads((tmp_path / "c.json").read_text())["annotations"] == []
     pf.export(tmp_path / "out", "coco", tmp_path / "c.json", level=3, image_size="25,25")
     assert json.loads((tmp_path / "c.json").read_text())["annotations"][0]["bbox"] == [0, 20, 5, 5]
