@@ -160,6 +160,20 @@ def check_can_exclude(settings: Settings) -> None:
         )
 
 
+def forgotten_volunteers_note(settings: Settings) -> str:
+    """Return the note on excluded volunteers that an extraction gave other names.
+
+    Parameters
+    ----------
+    settings : Settings
+        Those of the extraction: with `volunteers: drop`, nobody can be excluded.
+    """
+    next_step = "name them again for the next reduce"
+    if settings.volunteers == "drop":
+        next_step = "they count in the next reduce, since the tables have no names"
+    return f"exclude_volunteers: the excluded volunteers were recorded under other names; {next_step}"
+
+
 def unknown_names_notes(names: Mapping[str, set[str]], found: Collection[str]) -> tuple[str, ...]:
     """Return a note if names of excluded volunteers do not occur.
 

@@ -49,7 +49,10 @@ class SortedLines:
             self._append(number, "text", chunk)
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield all lines sorted by key, in blocks; lines of the same key in the order of their addition."""
+        """Yield all lines sorted by key, in blocks.
+
+        Lines with the same key are in the order in which they were added.
+        """
         for number in range(len(self._bounds) + 1):
             path = self._path(number, "keys")
             if not path.exists():

@@ -50,7 +50,9 @@ def engine_for_marks(settings: Settings, extractions: pl.DataFrame) -> Settings:
 
 def drawings_of_marks(extractions: pl.DataFrame) -> DrawingSizes:
     """Return about how many bytes the marks of a frame had in their export."""
-    points = extractions.group_by("workflow_id", "subject_id").agg(pl.col("x").list.len().sum())["x"]
+    points = extractions.group_by("workflow_id", "subject_id").agg(
+        pl.col("x").list.len().cast(pl.Int64).sum()
+    )["x"]
     return _sizes(_POINT_BYTES * points)
 
 

@@ -162,6 +162,8 @@ def kept_stages(
     settings = replace(
         before.settings, **{n: getattr(spec.settings, n) for n in spec.settings.affecting(*own)}
     )
+    if forgets_excluded(spec, before, explicit):
+        settings = replace(settings, exclude_volunteers=())
     others = tuple(s for s in STAGE_TABLES if s in before.stages and s not in (*spec.stages, "extract"))
     current: dict[str, dict[str, StageRecord]] = {partition.name: {} for partition in partitions}
     for stage in others:
@@ -181,6 +183,22 @@ def kept_stages(
     carried = spec.settings.affecting("carried")
     new = [name for name in explicit if not kept or name in carried]
     return settings.replace({name: getattr(spec.settings, name) for name in new}), records
+
+
+def forgets_excluded(spec: RunSpec, before: Manifest | None, explicit: Collection[str] = ()) -> bool:
+    """Return whether an extraction gives the volunteers other names than those that are recorded as excluded.
+
+    The digests of the old names match no new name, so the volunteers would count again in the next `reduce`.
+
+    Parameters
+    ----------
+    spec, before, explicit
+        As for `kept_stages`.
+    """
+    if before is None or not before.settings.exclude_volunteers or "exclude_volunteers" in explicit:
+        return False
+    names = (before.extraction.volunteers, before.key_digest)
+    return "reduce" not in spec.stages and names != (spec.settings.volunteers, spec.key_digest)
 
 
 def engines_by_stage(spec: RunSpec, before: Manifest | None) -> dict[str, EngineUsed]:

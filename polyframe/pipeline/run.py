@@ -16,7 +16,12 @@ from polyframe import __version__
 from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.clustering_notes import ignored_eps_notes, too_large_notes
 from polyframe.consensus.contours import thinned_notes
-from polyframe.consensus.exclusion import digests_by_name, unknown_names_notes, with_digests
+from polyframe.consensus.exclusion import (
+    digests_by_name,
+    forgotten_volunteers_note,
+    unknown_names_notes,
+    with_digests,
+)
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.callbacks import Progress, Say
@@ -47,6 +52,7 @@ from polyframe.pipeline.plan import (
     current_records,
     earlier_work,
     engines_by_stage,
+    forgets_excluded,
     kept_stages,
     planned_partitions,
     recorded_partitions,
@@ -175,6 +181,8 @@ def run_export(
             notes += not_estimated_notes(counts.clusters_too_large)
         if "contours" in stages:
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
+        if forgets_excluded(spec, before, explicit):
+            notes += (forgotten_volunteers_note(spec.settings),)
         engines = engines_by_stage(spec, before)
         known = None if force else before
         merged = merge_tables(directory, records, all_settings, engines, key_digest, known)

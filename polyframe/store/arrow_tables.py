@@ -78,7 +78,7 @@ def arrow_table(frame: pl.DataFrame, schema: Any) -> Any:
     ValueError
         If a value is missing in a column that is not nullable.
     OverflowError
-        If a column has more than 2 GB, which only a single row can have in a row group.
+        If a column has more than 2 GB. In a row group, nearly all of that is a single row.
     """
     import pyarrow as pa
 
@@ -157,7 +157,7 @@ def _as_field(array: Any, field: Any) -> Any:
     offsets = _offsets(array)
     first, last = int(offsets[0]), int(offsets[-1])
     if last - first > _LAST_OFFSET:
-        raise OverflowError(f"{field.name} of a single row has more than 2 GB")
+        raise OverflowError(f"a row group of {field.name} has more than 2 GB")
     # Polars exports the bits of missing values from the first row on, whatever part of a column it exports.
     assert not (array.null_count and array.offset)
     validity = array.buffers()[0] if array.null_count else None

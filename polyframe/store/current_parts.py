@@ -64,7 +64,7 @@ def current_part(partition: str, table: str, output: Output) -> Path:
 def check_extracted_types(output: Output, manifest: Manifest) -> None:
     """Check that extractions have the columns and types that this version writes.
 
-    Otherwise their next stage would be written beside tables of another kind.
+    Otherwise the next stage would write its tables beside ones with other types.
 
     Parameters
     ----------

@@ -19,15 +19,16 @@ _MADE_BY: Final = ("polyframe", __version__, SCHEMA_VERSION, "polars", pl.__vers
 _PURPOSE: Final = b"polyframe volunteers"
 
 
+@functools.cache
 def digest_of_key(key: bytes) -> str | None:
     """Return a digest of the secret with which volunteers are hashed; None without one.
 
-    It is recorded, because later stages see only hashes, and should not need the secret. Like the hash of a
-    known name, it shows whether a guess at the secret is right.
+    It is recorded, because later stages see only hashes, and should not need the secret. It shows whether a
+    guess at the secret is right, as the hash of a known name does, so it is slow to compute.
     """
     if not key:
         return None
-    return hashlib.blake2b(_PURPOSE, key=hashlib.sha256(key).digest(), digest_size=16).hexdigest()
+    return hashlib.scrypt(key, salt=_PURPOSE, n=2**14, r=8, p=1, dklen=16).hex()
 
 
 def stage_fingerprints(content: str, settings: Settings, key_digest: str | None = None) -> Mapping[str, str]:

@@ -307,7 +307,8 @@ def load_manifest(path: Path) -> Manifest:
         return manifest
     except msgspec.ValidationError as error:
         problem = _problem(error)
-        origin = " (damaged, or written by an earlier version)" if "missing" in problem else ""
+        is_other = "missing" in problem or "unknown field" in problem
+        origin = " (damaged, or written by another version)" if is_other else ""
         raise PolyframeError(f"{path}: {problem}{origin}; run `polyframe run` again") from None
     except UsageError as error:
         raise PolyframeError(f"{path}: {error}; run `polyframe run` again") from None

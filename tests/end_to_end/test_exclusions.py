@@ -250,6 +250,50 @@ def test_a_hash_from_a_table_needs_no_secret(
         assert path.read_bytes() == (out / path.relative_to(whole)).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "next_step"),
+    [
+        (("keep", ""), ("hash", "a secret"), "name them again for the next reduce"),
+        (("hash", "a secret"), ("hash", "another secret"), "name them again for the next reduce"),
+        (("keep", ""), ("drop", ""), "they count in the next reduce, since the tables have no names"),
+    ],
+)
+def test_an_extraction_under_other_names_forgets_the_excluded_volunteers(
+    before: Any,
+    after: Any,
+    next_step: str,
+    export: Path,
+    worst: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"jobs": 1, "engine": "shapely", "say": (said := []).append}
+
+    def extract(volunteers: Any, secret: str) -> None:
+        monkeypatch.setenv(KEY_VARIABLE, secret)
+        said.clear()
+        pf.extract(export, output=out, volunteers=volunteers, jobs=1, say=said.append)
+
+    monkeypatch.setenv(KEY_VARIABLE, before[1])
+    pf.run(export, out, volunteers=before[0], exclude_volunteers=worst, **options)
+    # The same names: the volunteers stay excluded.
+    extract(*before)
+    assert not [note for note in said if "exclude_volunteers" in note]
+    assert len(json.loads((out / "polyframe.json").read_text())["settings"]["exclude_volunteers"]) == 2
+
+    extract(*after)
+    beginning = "exclude_volunteers: the excluded volunteers were recorded under other names; "
+    assert [note for note in said if "exclude_volunteers" in note] == [beginning + next_step]
+    assert "hmac-sha256" not in recorded_texts(out)
+    extract(*after)
+    assert not [note for note in said if "exclude_volunteers" in note]
+    if after[0] == "hash":
+        pf.reduce(out, output=out, exclude_volunteers=worst, **options)
+        rest = expected(export, ~pl.col("user_name").is_in(worst), tmp_path, volunteers="hash")
+        assert_frame_equal(pf.scan(out, "labels").collect(), rest["labels"])
+
+
 def test_visitors_are_excluded_by_name_or_session(tmp_path: Path) -> None:
     from exports import drawing, export_row, export_text, square
 

@@ -122,6 +122,16 @@ def test_a_missing_key_is_named(name: str, tmp_path: Path) -> None:
     assert earlier_manifest(tmp_path) is None
 
 
+def test_a_manifest_of_an_earlier_checkout_is_said_to_be_one(tmp_path: Path) -> None:
+    """It had a key that is unknown now, and lacked a setting."""
+    content = msgspec.to_builtins(MADE.to_dict()) | {"has_large_subject": False}
+    del content["settings"]["subtask_extractors"]
+    (tmp_path / MANIFEST).write_text(json.dumps(content))
+    hint = r"unknown field has_large_subject \(damaged, or written by another version\); run `polyframe run`"
+    with pytest.raises(pf.PolyframeError, match=hint):
+        read_manifest(tmp_path)
+
+
 PARTITION = msgspec.to_builtins(RECORDS[0])
 DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "another version": (lambda given: given | {"schema_version": 99}, "another version"),

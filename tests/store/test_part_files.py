@@ -124,7 +124,7 @@ def test_more_than_32_bit_offsets_reach_is_an_error(
 ) -> None:
     monkeypatch.setattr(arrow_tables, "_LAST_OFFSET", 50)
     path = tmp_path / part_name("00000")
-    message = r"part-00000\.parquet: cannot be written \(geometry of a single row has more than 2 GB\)"
+    message = r"part-00000\.parquet: cannot be written \(a row group of geometry has more than 2 GB\)"
     with pytest.raises(pf.PolyframeError, match=message):
         write_part(tables["reductions"][:1], path, TABLES["reductions"], ORIGIN)
     assert not list(tmp_path.iterdir())

@@ -370,7 +370,7 @@ def test_a_column_in_which_values_may_be_missing(table: str, column: str, out: P
 
 
 def test_an_output_with_64_bit_offsets(out: Path) -> None:
-    """As earlier checkouts wrote it: it can be read, and `validate` says what differs."""
+    """Its tables can be read, `validate` says what differs, and a later stage asks for a new run."""
     before = {name: pf.scan(out, name).collect() for name in ("extractions", "contours")}
     for name in before:
         for part in (FIRST, SECOND):

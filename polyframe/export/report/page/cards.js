@@ -106,7 +106,7 @@ const near = new Set();
 const inView = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting, boundingClientRect } of entries) {
-      // The others are probably as high; to ask for it would cost a layout of the page.
+      // The others are probably as high; measuring them would force a layout of the page.
       if (target === byId("cards").firstChild) setHeightOfBatches(`${boundingClientRect.height}px`);
       if (isIntersecting) {
         near.add(target);
