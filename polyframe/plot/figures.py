@@ -127,7 +127,7 @@ def subject_figure(
     headers = [""] * len(rows)
     if row_per_group:
         headers = [f"{heading(group)}: {counts(group)}" for group in groups]
-    arrange(figure, rows, headers)
+    arrange(figure, rows, headers, advice="choose a larger width, or fewer panels with --show")
     if chosen_level:
         for note in missing_level_notes(groups, chosen_level):
             (show_note if say is None else say)(note)

@@ -56,7 +56,12 @@ def add_panel(figure: Figure, columns: int) -> Axes:
 
 
 def arrange(
-    figure: Figure, rows: list[list[Axes]], headers: list[str], columns: int | Sequence[int] = 0
+    figure: Figure,
+    rows: list[list[Axes]],
+    headers: list[str],
+    columns: int | Sequence[int] = 0,
+    *,
+    advice: str = "choose a larger width",
 ) -> None:
     """Place the panels of a figure in rows, with a line above each row, and adapt its height.
 
@@ -71,6 +76,8 @@ def arrange(
     columns : int or sequence of int
         Number of panels for which there is room in every row, or in each; 0 for that of the longest row. Rows
         with the same number have the same columns.
+    advice : str
+        What to do if the figure is too narrow for its panels.
     """
     columns = columns or max(map(len, rows))
     room = [columns] * len(rows) if isinstance(columns, int) else columns
@@ -92,8 +99,7 @@ def arrange(
         inner = [widths[number][1] for number in room]
         if min(inner) < 0.5:
             raise UsageError(
-                f"width: {round(width * DPI)} pixels are too few for {max(room)} panels in a row; "
-                "choose a larger width, or fewer panels with --show"
+                f"width: {round(width * DPI)} pixels are too few for {max(room)} panels in a row; {advice}"
             )
         heights = [size * max(_proportion(ax) for ax in row) for size, row in zip(inner, rows, strict=True)]
         tops = [max(left[2] for left in row) for row in around]

@@ -135,6 +135,14 @@ def overlap(figure: Figure) -> bool:
     return any(one.overlaps(other) for k, one in enumerate(boxes) for other in boxes[:k])
 
 
+def test_a_figure_that_is_too_narrow_does_not_suggest_other_options(table: pl.DataFrame) -> None:
+    """The panels of this figure cannot be chosen."""
+    with pytest.raises(
+        UsageError, match=r"200 pixels are too few for . panels in a row; choose a larger width$"
+    ):
+        pf.plot.tuning_figure(table, width=200)
+
+
 def test_the_figure_has_all_panels_and_a_title(table: pl.DataFrame) -> None:
     without_gold = table.drop(GOLD_KINDS)
     for rows, headers in ((table, 3), (without_gold, 2)):

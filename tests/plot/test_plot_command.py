@@ -174,7 +174,7 @@ def test_an_unknown_subject_is_an_error_with_the_subjects_that_have_marks(
         (["OUT", "--subject", "4", "--image", "a.png", "-o", "x.png"], "add --frame N"),
         (["OUT", "--subject", "1", "--level", "0", "-o", "x.png"], "level: '0' is neither a number of marks"),
         (["OUT", "--subject", str(2**63), "-o", "x.png"], "--subject"),
-        (["OUT", "--subject", "1", "--width", "200", "-o", "x.png"], "200 pixels are too few"),
+        (["OUT", "--subject", "1", "--width", "200", "-o", "x.png"], "or fewer panels with --show"),
     ],
 )
 def test_invalid_calls_exit_with_2(

@@ -81,9 +81,13 @@ def _categories(categories: Any) -> dict[int | str, str]:
     return {
         category["id"]: tool
         for category in filter(_is_object, listed)
-        for tool in [category.get("tool", category.get("name"))]
-        if isinstance(category.get("id"), (int, str)) and isinstance(tool, str)
+        for tool in [_first_string(category.get("tool"), category.get("name"))]
+        if isinstance(category.get("id"), (int, str)) and tool is not None
     }
+
+
+def _first_string(*values: Any) -> str | None:
+    return next((value for value in values if isinstance(value, str)), None)
 
 
 def _place_of(image: dict[str, Any], project: Project) -> tuple[int, int] | None:

@@ -203,6 +203,19 @@ def test_images_by_name(image: Any, subject: int | None, out: Path, tmp_path: Pa
         assert (row["n_gold"], row["n_matched"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "names", [{"tool": None, "name": TOOL}, {"tool": TOOL, "name": "cell"}, {"name": TOOL}]
+)
+def test_the_tool_of_a_category_is_its_tool_or_name(names: dict[str, Any], out: Path, tmp_path: Path) -> None:
+    marks = [annotation(1, [flat(0, 0, 8)]), annotation(2, [flat(50, 50, 8)], category_id=2)]
+    gold = coco([IMAGE], marks, TOOL, path=tmp_path / "gold.json")
+    content = json.loads(gold.read_text())
+    content["categories"].append({"id": 2, **names})
+    gold.write_text(json.dumps(content))
+    row, said = scored(out, gold)
+    assert (row["n_gold"], said) == (2, [])
+
+
 def test_frames_by_name(out: Path, tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "1-3.png"}]
     row, _ = scored(out, coco(images, [annotation(1, [flat(0, 0, 8)])], TOOL, path=tmp_path / "g.json"))
