@@ -120,8 +120,12 @@ print(json.dumps(rows, default=lambda number: number.item()))
 
 
 def test_fastparquet(project: Path, readers_python: str) -> None:
-    names = ["labels", "extractions", "reductions", "contours"]
-    rows = json_from(readers_python, READ_ROWS, project, *names)
+    rows = json_from(readers_python, READ_ROWS, project, *TABLES)
+    for name, found in rows.items():
+        stored = pf.scan(project, name).collect()
+        assert len(found) == stored.height
+        for column in stored.drop("contours_x", "contours_y", strict=False):
+            assert sum(row[column.name] is None for row in found) == column.null_count()
     for row in (*rows["labels"], *rows["extractions"]):
         time = row["created_at"]
         # It drops the time zone.
