@@ -3,7 +3,7 @@
 from typing import Final
 
 #: Verbs whose form for one thing does not just end in s.
-_IRREGULAR: Final = {"are": "is", "do": "does", "have": "has", "were": "was"}
+_IRREGULAR: Final = {"are": "is", "do": "does", "have": "has", "may": "may", "were": "was"}
 
 
 def plural(number: int, noun: str) -> str:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from polyframe.core.callbacks import Say
 from polyframe.core.plurals import plural
@@ -14,6 +14,9 @@ from polyframe.panoptes.annotations.tools import task_and_index
 from polyframe.panoptes.classifications.workflow_versions import version_key
 from polyframe.panoptes.config.workflow_export import read_workflows, tool_labels
 from polyframe.store.reading import OutputTables
+
+#: In the names of tools of classifier 2.x.
+_OF_CLASSIFIER_2: Final = "_toolIndex"
 
 
 @dataclass(frozen=True)
@@ -75,13 +78,17 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
     for frames in tables.partitions(**{table: ["tool", "workflow_id", "task"]}):
         tools |= set(frames[table].select("tool", "workflow_id", "task").unique().iter_rows())
     labels: ToolLabels = {}
-    if options.classifications is not None and tools:
-        labels |= read_tool_labels(Path(options.classifications))
+    keys = {(workflow, tool) for tool, workflow, _ in tools}
     if options.workflows is not None:
-        named = _labels_of_workflows(
-            tables, Path(options.workflows), {(w, tool) for tool, w, _ in tools}, say
-        )
-        labels |= named
+        labels |= _labels_of_workflows(tables, Path(options.workflows), keys)
+    # Marks of classifier 2.x have no labels.
+    in_marks = {key for key in keys - labels.keys() if _OF_CLASSIFIER_2 not in key[1]}
+    if options.classifications is not None and in_marks:
+        labels = read_tool_labels(Path(options.classifications)) | labels
+    missing = sorted(tool for _, tool in keys - labels.keys())
+    if missing and options.workflows is not None:
+        count = plural(len(missing), "tool")
+        say(f"{options.workflows}: contains no label for the {count} {', '.join(missing)}")
     names = {(workflow, tool): labels.get((workflow, tool), tool) for tool, workflow, _ in tools}
     uses = Counter(names.values())
     return Categories(
@@ -98,10 +105,8 @@ def read_categories(tables: OutputTables, options: ExportOptions, say: Say) -> C
     )
 
 
-def _labels_of_workflows(
-    tables: OutputTables, path: Path, tools: set[tuple[int, str]], say: Say
-) -> ToolLabels:
-    """Return the labels in a workflow export, in the newest version of the workflow that was extracted."""
+def _labels_of_workflows(tables: OutputTables, path: Path, tools: set[tuple[int, str]]) -> ToolLabels:
+    """Return the labels in a workflow export: each of the newest extracted version that has the tool."""
     labels: ToolLabels = {}
     workflows = read_workflows(path)
     for workflow_id in sorted({workflow for workflow, _ in tools}):
@@ -109,12 +114,9 @@ def _labels_of_workflows(
             (w for w in workflows if w.workflow_id == workflow_id), key=lambda w: version_key(w.version)
         )
         extracted = [w for w in versions if w.version in tables.manifest.versions]
-        by_index = tool_labels((extracted or versions)[-1]) if versions else {}
+        by_index = {pair: label for w in extracted or versions[-1:] for pair, label in tool_labels(w).items()}
         for key in tools:
             pair = task_and_index(key[1])
             if key[0] == workflow_id and pair in by_index:
                 labels[key] = by_index[pair]
-    missing = sorted(tool for _, tool in tools - labels.keys())
-    if missing:
-        say(f"{path}: contains no label for the {plural(len(missing), 'tool')} {', '.join(missing)}")
     return labels

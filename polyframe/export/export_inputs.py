@@ -1,7 +1,7 @@
 """Open the file and the images of an export by image: COCO, masks, Label Studio."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -67,6 +67,7 @@ def image_export(
     say: Say,
     *,
     ending: str | None = None,
+    check: Callable[[str], object] = str,
     needs_sizes: bool = True,
     guesses_sizes: bool = True,
 ) -> Iterator[ImageExport]:
@@ -83,6 +84,8 @@ def image_export(
         Receives the notes.
     ending : str, optional
         If a file is written for each image: its ending, such as `.png`.
+    check : callable
+        Receives the name of every image, and may refuse it.
     needs_sizes : bool
         Whether the format has the size of an image without shapes, too; if it is not known, the image is
         omitted.
@@ -97,7 +100,10 @@ def image_export(
         If a file cannot be read.
     """
     sizes = image_sizes(options)
-    with atomic_text(path) as file, shape_export(output, options, say, ending=ending) as shapes:
+    with (
+        atomic_text(path) as file,
+        shape_export(output, options, say, sized=sizes.recorded, ending=ending, check=check) as shapes,
+    ):
         export = ImageExport(
             file=file, sizes=sizes, needs_sizes=needs_sizes, guesses_sizes=guesses_sizes, **vars(shapes)
         )

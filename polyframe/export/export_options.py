@@ -55,7 +55,7 @@ class ExportOptions:
     """
 
     what: What | None = _option(
-        "averaged polygons, contours, or, only panoptes-csv, marks as drawn  "
+        "averaged polygons, contours, or (panoptes-csv only) marks as drawn  "
         "[default: reductions; a folder of CSV files gets all]",
         typing.get_args(What),
         "panoptes-csv",
@@ -86,7 +86,7 @@ class ExportOptions:
         *_OF_SHAPES,
     )
     image_size: str | None = _option(
-        "size of images without a recorded size, such as 1024x768", str, *_OF_IMAGES
+        "size of images whose size --classifications does not record, such as 1024x768", str, *_OF_IMAGES
     )
     image_name: str | None = _option(
         "name of an image  [default: {filename} with --subjects, else {subject_id}-{frame}.png]",
@@ -114,8 +114,7 @@ class ExportOptions:
         f"seed of the split into training and validation  [default: {SEED}]", int, "yolo"
     )
     rfc7946: bool | None = _option(
-        "omit the coordinate system, as the standard of GeoJSON demands; GIS programs then take pixels for "
-        "degrees",
+        "omit the coordinate system, as RFC 7946 requires; GIS programs then take pixels for degrees",
         bool,
         "geojson",
     )

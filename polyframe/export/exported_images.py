@@ -9,7 +9,7 @@ import polars as pl
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION, DUPLICATE_MARK
 from polyframe.export.cluster_shapes import Shape, columns_of_shapes, shapes_of_partition
 from polyframe.export.export_options import ExportOptions
-from polyframe.export.omissions import NO_USABLE_MARK, Omissions
+from polyframe.export.omissions import MAY_HAVE_MARKS, NO_USABLE_MARK, Omissions
 from polyframe.store.reading import OutputTables
 
 IMAGE_KEYS: Final = ("subject_id", "frame")
@@ -56,8 +56,13 @@ def image_keys(
     Yields
     ------
     polars.DataFrame
-        `subject_id, frame, is_empty`, sorted.
+        With `subject_id` and `frame`.
     """
+    if not tables.contains("groups"):
+        # `polyframe contours` can follow `polyframe extract` directly.
+        for frames in tables.partitions(contours=list(IMAGE_KEYS)):
+            yield frames["contours"].unique()
+        return
     for frames in tables.partitions(**_TABLES):
         yield _images(frames, options, addressed, Omissions())
 
@@ -71,10 +76,10 @@ def images_with_shapes(
     ----------
     tables : OutputTables
     options : ExportOptions
-        With `empty_images` other than `drop`, images without marks are included: every frame that has an
-        address, or the first one.
+        With `empty_images` other than `drop`, images without marks are included: the first frame, and
+        every other one that is known.
     addressed : polars.DataFrame
-        `subject_id, frame` of the images in the subject export; empty without one.
+        `subject_id, frame` of the images that the subject export or the classification export lists.
     omissions : Omissions
         Receives clusters without the level of `options` or below its limits, and images whose marks could
         not be used: they are not empty.
@@ -106,13 +111,15 @@ def _images(
         others = pl.concat([first, addressed.join(subjects, on="subject_id", how="semi")]).unique()
         others = others.join(drawn, on=keys, how="anti")
         # A mark that was rejected has no frame here, so none of its subject's other images counts as empty.
-        has_marks = others.join(frames["extractions"], on=keys, how="semi")
         rejects = frames["rejects"].filter(~pl.col("reason").is_in(_COPIES))
-        has_rejects = others.join(rejects, on="subject_id", how="semi")
-        unusable = pl.concat([has_marks, has_rejects]).unique()
-        for subject_id, frame in unusable.sort(keys).iter_rows():
-            omissions.add_image(NO_USABLE_MARK, subject_id, frame)
-        empty = others.join(unusable, on=keys, how="anti").with_columns(is_empty=pl.lit(value=True))
+        for reason, marks, on in (
+            (NO_USABLE_MARK, frames["extractions"], keys),
+            (MAY_HAVE_MARKS, rejects, ["subject_id"]),
+        ):
+            for subject_id, frame in others.join(marks, on=on, how="semi").sort(keys).iter_rows():
+                omissions.add_image(reason, subject_id, frame)
+            others = others.join(marks, on=on, how="anti")
+        empty = others.with_columns(is_empty=pl.lit(value=True))
         images = pl.concat([images, empty])
     return images.sort(keys)
 

@@ -11,6 +11,7 @@ from polyframe.export.cluster_shapes import Shape, shapes_by_partition
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.geojson_features import feature, write_collection
+from polyframe.export.image_bounds import image_sizes
 from polyframe.export.image_names import file_of
 from polyframe.export.omissions import NO_AREA
 from polyframe.export.qupath_annotations import annotation
@@ -63,7 +64,8 @@ def _write_file(output: Path, path: Path, options: ExportOptions, say: Say) -> l
 
 def _write_folder(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     n_files = n_features = 0
-    with shape_export(output, options, say, ending=_ENDINGS[0]) as export:
+    recorded = image_sizes(options).recorded
+    with shape_export(output, options, say, sized=recorded, ending=_ENDINGS[0]) as export:
         for image in export.all_images():
             export.count(image)
             features = [_annotation(shape, export) for shape in image.shapes if len(shape.points)]

@@ -1,7 +1,7 @@
 """Name the images of an export: by the subject export, or by subject and frame."""
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -12,7 +12,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.plurals import agreeing, counted
 from polyframe.export.exported_images import IMAGE_KEYS
-from polyframe.panoptes.subjects.image_names import image_names, is_image_name
+from polyframe.panoptes.subjects.image_names import image_names, is_image_name, names_in_addresses
 from polyframe.panoptes.subjects.subject_export import read_subjects
 
 #: The name of an image that has no other.
@@ -20,6 +20,8 @@ DEFAULT_NAME: Final = "{subject_id}-{frame}.png"
 FILE_NAME: Final = "filename"
 _PLACEHOLDERS: Final = (FILE_NAME, *IMAGE_KEYS)
 _MOST_LISTED: Final = 5
+#: Bytes of the name of a file or folder: 255 on usual file systems, with the addition of a temporary name.
+_LONGEST_PART: Final = 240
 #: Subjects whose metadata are in memory at the same time.
 _SUBJECTS_AT_ONCE: Final = 50_000
 
@@ -110,7 +112,12 @@ def names_of_images(template: str | None, subjects: SubjectImages | None) -> Ima
     return ImageNames(parts, {} if subjects is None else subjects.names)
 
 
-def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending: str | None = None) -> None:
+def check_names_differ(
+    names: ImageNames,
+    images: Iterable[pl.DataFrame],
+    ending: str | None = None,
+    check: Callable[[str], object] = str,
+) -> None:
     """Check that no two images have the same name.
 
     Parameters
@@ -121,6 +128,8 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
     ending : str, optional
         For files that are written, see `file_of`. Their names must differ by more than upper and lower case,
         which not every file system distinguishes.
+    check : callable
+        Receives every name, and may refuse it.
 
     Raises
     ------
@@ -130,12 +139,14 @@ def check_names_differ(names: ImageNames, images: Iterable[pl.DataFrame], ending
     if names.are_unique:
         if ending is not None:
             file_of(names.of(0, 0), ending)
+        check(names.of(0, 0))
         return
     seen: dict[str, tuple[int, int]] = {}
     for frame in images:
         for subject_id, number in frame.select(IMAGE_KEYS).iter_rows():
             name = names.of(subject_id, number)
             key = name if ending is None else str(file_of(name, ending)).casefold()
+            check(name)
             other = seen.setdefault(key, (subject_id, number))
             if other != (subject_id, number):
                 raise UsageError(
@@ -155,6 +166,7 @@ def file_of(name: str, ending: str) -> PurePosixPath:
     """
     path = PurePosixPath(name)
     special = path.is_absolute() or not path.name or ".." in path.parts
+    special = special or any(len(part.encode("utf-8", "replace")) > _LONGEST_PART for part in path.parts)
     if special or any(character in name for character in '\\:*?"<>|') or not name.isprintable():
         raise UsageError(
             f"image_name: {short_repr(name)} cannot be the name of a file in a folder; give another one "
@@ -178,15 +190,20 @@ def read_subject_images(path: Path, subject_ids: Iterable[int]) -> SubjectImages
         for subject in read_subjects(path, wanted[begin : begin + _SUBJECTS_AT_ONCE]).values():
             of_subject = {(subject.subject_id, frame): name for frame, name in image_names(subject).items()}
             names |= of_subject
-            keys |= of_subject.keys() | {(subject.subject_id, frame) for frame in subject.locations}
-    return SubjectImages(names, _key_frame(sorted(keys)))
+            keys |= of_subject.keys()
+            keys |= {
+                (subject.subject_id, frame)
+                for frame, name in names_in_addresses(subject).items()
+                # Not videos, sounds and texts, which are locations, too.
+                if is_image_name(name) or not PurePosixPath(name).suffix
+            }
+    return SubjectImages(names, key_frame(keys))
 
 
-NO_ADDRESSES: Final = pl.DataFrame(schema={"subject_id": pl.Int64, "frame": pl.Int32})
-
-
-def _key_frame(keys: list[tuple[int, int]]) -> pl.DataFrame:
-    return pl.DataFrame(keys, NO_ADDRESSES.schema, orient="row", strict=False).drop_nulls()
+def key_frame(keys: Iterable[tuple[int, int]]) -> pl.DataFrame:
+    """Return images as a frame of `subject_id` and `frame`, sorted."""
+    schema = {"subject_id": pl.Int64, "frame": pl.Int32}
+    return pl.DataFrame(sorted(keys), schema, orient="row", strict=False).drop_nulls()
 
 
 def _parse(template: str) -> list[tuple[str, str | None]]:

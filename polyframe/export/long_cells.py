@@ -40,6 +40,6 @@ class LongCells:
         if self.count:
             say(
                 f"{path}: {counted(self.count, 'cell')} {agreeing(self.count, 'have')} more than {LONGEST:,} "
-                f"characters, which spreadsheets cut without a word (first: {self.place}); read the file "
-                "with pandas or R, or the Parquet tables with any program"
+                f"characters, which spreadsheets truncate without warning (first: {self.place}); "
+                "read the file with pandas or R, or the Parquet tables with any program"
             )

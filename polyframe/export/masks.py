@@ -51,6 +51,8 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         raise PolyframeError(f"{path}: is a file; name a folder for the pictures")
     by_class = options.masks == "class"
     description = path / (CLASSES_FILE if by_class else SHAPES_FILE)
+    # An earlier export of the other kind would describe other values.
+    (path / (SHAPES_FILE if by_class else CLASSES_FILE)).unlink(missing_ok=True)
     n_images = n_labels = 0
     with image_export(output, description, options, say, ending=_ENDING) as export:
         totals = _ClassTotals()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from polyframe.core.callbacks import Say
+from polyframe.core.estimation import ESTIMATED_SIZES
 from polyframe.core.levels import Level, MissingLevels
 from polyframe.core.plurals import agreeing, counted
 
@@ -15,10 +16,11 @@ NO_AREA: Final = "have no area"
 OUTSIDE: Final = "have no area within the image"
 NO_PIXEL: Final = "cover the centre of no pixel of the image"
 COVERED: Final = "are covered by smaller ones"
-NOT_ESTIMATED: Final = "have no expected IoU, as clusters of fewer than 3 marks"
+NOT_ESTIMATED: Final = f"have no expected IoU, which is for clusters of {ESTIMATED_SIZES}"
 #: Reasons to omit an image.
 NO_SHAPE: Final = "have no shape"
 NO_USABLE_MARK: Final = "have marks, of which none took part"
+MAY_HAVE_MARKS: Final = "may have marks, since some marks of the subject could not be read"
 NO_SIZE: Final = "have neither a shape nor a known size"
 SIZE_NOT_KNOWN: Final = "have shapes, but no known size"
 

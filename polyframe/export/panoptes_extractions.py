@@ -39,6 +39,7 @@ from polyframe.panoptes.aggregation_csv.extraction_rows import (
 )
 from polyframe.panoptes.aggregation_csv.subtask_extracts import extractors_by_tool
 from polyframe.panoptes.annotations.mark_rules import extractor_kind, selection_from_settings, takes_task
+from polyframe.panoptes.annotations.tools import task_and_index
 from polyframe.store.reading import OutputTables, open_tables
 
 #: The file of each extractor, named as by the reference tool.
@@ -209,8 +210,9 @@ def _partitions(
         tools = marks.select(tool_keys).unique()
         kinds = []
         for task, tool, tool_type in tools.iter_rows():
-            index = int(tool.rpartition("tool")[2].removeprefix("Index"))
-            kind = extractor_kind(selection, task, index, tool_type) if takes_task(selection, task) else None
+            pair, kind = task_and_index(tool), None
+            if pair is not None and takes_task(selection, task):
+                kind = extractor_kind(selection, task, pair[1], tool_type)
             kinds.append(kind or "polygon")
         tools = tools.with_columns(pl.Series("kind", kinds, pl.String))
         by_kind = marks.join(tools, on=tool_keys, maintain_order="left").partition_by(

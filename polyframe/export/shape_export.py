@@ -1,10 +1,12 @@
 """Open an output directory to export its shapes, with the names of their images and tools."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import polars as pl
 
 from polyframe.core.callbacks import Say
 from polyframe.core.notes import Information
@@ -13,10 +15,10 @@ from polyframe.export.categories import Categories, read_categories
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_images import ImageShapes, image_keys, images_with_shapes
 from polyframe.export.image_names import (
-    NO_ADDRESSES,
     ImageNames,
     SubjectImages,
     check_names_differ,
+    key_frame,
     names_of_images,
     read_subject_images,
 )
@@ -37,8 +39,8 @@ class ShapeExport:
     tables : OutputTables
         The output directory.
     options : ExportOptions
-    subjects : SubjectImages or None
-        The images in the subject export, if it was given.
+    addressed : polars.DataFrame
+        `subject_id, frame` of the images that the subject export or the classification export lists.
     names : ImageNames
     categories : Categories
     omissions : Omissions
@@ -49,7 +51,7 @@ class ShapeExport:
 
     tables: OutputTables
     options: ExportOptions
-    subjects: SubjectImages | None
+    addressed: pl.DataFrame
     names: ImageNames
     categories: Categories
     omissions: Omissions = field(default_factory=Omissions)
@@ -58,8 +60,7 @@ class ShapeExport:
     def all_images(self, *, again: bool = False) -> Iterator[ImageShapes]:
         """Read the images and their shapes; a second pass counts nothing."""
         omissions = Omissions() if again else self.omissions
-        addressed = NO_ADDRESSES if self.subjects is None else self.subjects.keys
-        for image in images_with_shapes(self.tables, self.options, addressed, omissions):
+        for image in images_with_shapes(self.tables, self.options, self.addressed, omissions):
             if not image.shapes and self.options.empty_images == "drop":
                 omissions.add_image(NO_SHAPE, image.subject_id, image.frame)
                 continue
@@ -93,7 +94,13 @@ class ShapeExport:
 
 @contextlib.contextmanager
 def shape_export(
-    output: Path, options: ExportOptions, say: Say, *, ending: str | None = None
+    output: Path,
+    options: ExportOptions,
+    say: Say,
+    *,
+    sized: Iterable[tuple[int, int]] | None = None,
+    ending: str | None = None,
+    check: Callable[[str], object] = str,
 ) -> Iterator[ShapeExport]:
     """Open an output directory; report what was omitted when the files are in place.
 
@@ -104,26 +111,33 @@ def shape_export(
     options : ExportOptions
     say : callable
         Receives a note about tools without a label.
+    sized : iterable of (int, int), optional
+        If the export has an entry for each image: subject and frame of those in the classification export.
+        Then no two images may have the same name; otherwise names are only columns beside the keys.
     ending : str, optional
         If a file is written for each image: its ending, such as `.png`.
+    check : callable
+        Receives every name, and may refuse it.
 
     Raises
     ------
     UsageError
-        If two images have the same name.
+        If two images have the same name, or a name cannot be used.
     PolyframeError
         If a file cannot be read.
     """
     with open_tables(output) as tables:
         subjects = _subject_images(tables, options)
         names = names_of_images(options.image_name, subjects)
-        addressed = NO_ADDRESSES if subjects is None else subjects.keys
-        check_names_differ(names, image_keys(tables, options, addressed), ending)
+        listed = key_frame(sized or ())
+        addressed = listed if subjects is None else pl.concat([subjects.keys, listed]).unique()
+        if sized is not None or options.image_name is not None:
+            check_names_differ(names, image_keys(tables, options, addressed), ending, check)
         names.unnamed.clear()  # only those that are exported are reported
         yield ShapeExport(
             tables=tables,
             options=options,
-            subjects=subjects,
+            addressed=addressed,
             names=names,
             categories=read_categories(tables, options, say),
         )

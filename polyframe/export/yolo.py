@@ -41,7 +41,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     output : Path
         The output directory.
     path : Path
-        The folder of the training set; created if needed. The images themselves belong into its folder
+        The folder of the training set; created if needed. The images themselves belong in its folder
         `images`.
     options : ExportOptions
         Those for `yolo`.
@@ -59,6 +59,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
             options,
             say,
             ending=_ENDING,
+            check=_checked,
             needs_sizes=False,
             guesses_sizes=False,
         ) as export,

@@ -46,7 +46,10 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> TrainingSets:
     export = pl.read_csv(DATA / "classifications.csv", infer_schema=False)
     nothing = json.dumps([{"task": "T0", "taskType": "drawing", "value": []}])
     row = export.tail(1).with_columns(
-        subject_ids=pl.lit(str(EMPTY)), annotations=pl.lit(nothing), classification_id=pl.lit("1")
+        subject_ids=pl.lit(str(EMPTY)),
+        annotations=pl.lit(nothing),
+        classification_id=pl.lit("1"),
+        metadata=pl.lit("{}"),  # or it would have the size of a second image
     )
     pl.concat([export, row]).write_csv(folder / "e.csv")
     pf.run(folder / "e.csv", folder / "out", DATA / "config.yaml", engine="shapely", jobs=1)

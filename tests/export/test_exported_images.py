@@ -50,7 +50,8 @@ def test_empty_images_are_negatives_unless_they_are_dropped(
     command = ("export", folder / "out", "--to", "coco", "-o", tmp_path / "c.json")
     done = polyframe(*command, *SIZE)
     assert coco_images(tmp_path / "c.json") == [(1, 0), (2, 0), (3, 0), (5, 0)]
-    assert "omitted 1 image that has marks, of which none took part: subject 4 frame 0" in done.err
+    unreadable = "omitted 1 image that may have marks, since some marks of the subject could not be read"
+    assert f"{unreadable}: subject 4 frame 0" in done.err
     assert "included 2 images that nobody drew on and 1 image with marks, but without a shape" in done.err
     done = polyframe(*command, *SIZE, "--empty-images", "drop")
     assert coco_images(tmp_path / "c.json") == [(1, 0)]
@@ -77,6 +78,29 @@ def test_frames_with_an_address_are_images_too(folder: Path, tmp_path: Path) -> 
     assert coco_images(tmp_path / "c.json") == images
     pictures, _ = pf.export(folder / "out", "masks", tmp_path / "m", **options)  # type: ignore[arg-type]
     assert pictures.count == len(images) == len(list((tmp_path / "m").glob("*.png")))
+
+
+def test_frames_in_the_classification_export_are_images_too(tmp_path: Path) -> None:
+    size = '{"naturalWidth": 90, "naturalHeight": 80}'
+    metadata = f'{{"subject_dimensions": [{size}, {size}, {size}]}}'
+    rows = [export_row(number, drawing(square(0, 0, frame=1)), metadata=metadata) for number in range(3)]
+    (tmp_path / "e.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1)
+    options = {"classifications": tmp_path / "e.csv", "say": lambda _: None}
+    pf.export(tmp_path / "out", "coco", tmp_path / "c.json", **options)  # type: ignore[arg-type]
+    assert coco_images(tmp_path / "c.json") == [(1, 0), (1, 1), (1, 2)]
+    files, _ = pf.export(tmp_path / "out", "geojson", tmp_path / "g", **options)  # type: ignore[arg-type]
+    assert files.count == 3
+
+
+def test_marks_that_took_no_part_are_not_an_empty_image(tmp_path: Path, polyframe: Call) -> None:
+    rows = [export_row(number, drawing(square(0, 0)), subject_ids=1 + number // 3) for number in range(6)]
+    (tmp_path / "e.csv").write_text(export_text(rows), encoding="utf-8")
+    excluded = [f"volunteer{number}" for number in range(3, 6)]
+    pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1, exclude_volunteers=excluded)
+    done = polyframe("export", tmp_path / "out", "--to", "coco", "-o", tmp_path / "c.json", *SIZE)
+    assert coco_images(tmp_path / "c.json") == [(1, 0)]
+    assert "omitted 1 image that has marks, of which none took part: subject 2 frame 0" in done.err
 
 
 def test_an_empty_image_of_unknown_size_is_omitted_from_formats_with_sizes(
@@ -130,5 +154,5 @@ def test_clusters_of_two_marks_have_no_expected_iou(tmp_path: Path, polyframe: C
     pf.run(tmp_path / "e.csv", tmp_path / "out", engine="shapely", jobs=1)
     path = tmp_path / "c.json"
     done = polyframe("export", tmp_path / "out", "--to", "coco", "-o", path, *SIZE, "--min-expected-iou", "0")
-    assert "omitted 1 shape that has no expected IoU, as clusters of fewer than 3 marks" in done.err
+    assert "omitted 1 shape that has no expected IoU, which is for clusters of 3 to 500 marks" in done.err
     assert json.loads(path.read_text("utf-8"))["annotations"] == []

@@ -70,6 +70,31 @@ def test_names_are_those_in_the_metadata(out: Path, tmp_path: Path) -> None:
     assert names(out, target, image_name="{{{subject_id}}}_{frame}") == ["{1}_0", "{1}_1", "{2}_0"]
 
 
+def test_formats_of_features_have_the_names_in_columns(out: Path, tmp_path: Path) -> None:
+    """They may be equal there, since subject and frame are beside them."""
+    metadata = {1: {"1": "left.png", "2": "right.png"}, 2: {"1": "left.png"}}
+    subjects = subject_export(tmp_path / "s.csv", metadata, {1: 2, 2: 1})
+    expected = ["left.png", "right.png", "left.png"]
+    pf.export(out, "geojson", tmp_path / "a.geojson", subjects=subjects)
+    features = json.loads((tmp_path / "a.geojson").read_text("utf-8"))["features"]
+    assert [feature["properties"]["image"] for feature in features] == expected
+    pf.export(out, "levels", tmp_path / "l.parquet", level=3, subjects=subjects)
+    assert pl.read_parquet(tmp_path / "l.parquet")["image"].to_list() == expected
+    pyogrio = pytest.importorskip("pyogrio")
+    pf.export(out, "gpkg", tmp_path / "a.gpkg", subjects=subjects)
+    assert pyogrio.read_arrow(tmp_path / "a.gpkg")[1]["image"].to_pylist() == expected
+    with pytest.raises(pf.UsageError, match=r"would both be 'left\.png'"):
+        pf.export(out, "geojson", tmp_path / "folder", subjects=subjects)
+
+
+def test_half_a_character_is_no_name(out: Path, tmp_path: Path) -> None:
+    subjects = subject_export(tmp_path / "s.csv", {1: {"1": "\ud800.png", "2": "b.png"}, 2: {}}, {1: 2, 2: 1})
+    notes: list[str] = []
+    pf.export(out, "levels", tmp_path / "l.parquet", level=3, subjects=subjects, say=notes.append)
+    images = pl.read_parquet(tmp_path / "l.parquet")["image"].to_list()
+    assert images == ["0.jpeg", "1.jpeg", "0.jpeg"]
+
+
 def test_addresses_name_images_without_metadata_and_others_are_reported(
     out: Path, tmp_path: Path, polyframe: Call
 ) -> None:
@@ -151,7 +176,7 @@ def test_only_the_ending_of_an_image_is_replaced(out: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.png", "/x.png", "a/../../x.png", "c:\\x.png", "a\nb.png", "a?.png", ""]
+    "name", [f"{241 * 'x'}.png", "../x.png", "/x.png", "a/../../x.png", "c:\\x.png", "a\nb.png", "a?.png", ""]
 )
 def test_files_stay_in_their_folder(name: str) -> None:
     with pytest.raises(pf.UsageError, match="cannot be the name of a file"):

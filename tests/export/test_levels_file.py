@@ -168,7 +168,9 @@ def test_cells_that_spreadsheets_cut_are_counted(tmp_path: Path) -> None:
     lengths = pl.read_csv(done.path)["WKT"].str.len_chars()
     assert (lengths > 32_767).to_list() == [True, True, False, False]
     (note,) = notes
-    assert note.startswith(f"{done.path}: 2 cells have more than 32,767 characters, which spreadsheets cut")
+    assert note.startswith(
+        f"{done.path}: 2 cells have more than 32,767 characters, which spreadsheets truncate"
+    )
     assert "(first: subject 1, column WKT)" in note
     pf.export(tmp_path / "out", "levels", tmp_path / "a.parquet", say=notes.append)
     assert len(notes) == 1

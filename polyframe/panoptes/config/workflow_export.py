@@ -204,7 +204,8 @@ def tool_labels(workflow: Workflow) -> dict[tuple[str, int], str]:
             label = tool.get("label") if isinstance(tool, dict) else None
             text = texts.get(label if isinstance(label, str) else text_key, texts.get(text_key, label))
             if isinstance(text, str) and text.strip() and text != text_key:
-                labels[key, index] = text.strip()
+                # Half of a surrogate pair, which JSON can escape, cannot be encoded.
+                labels[key, index] = text.strip().encode("utf-8", "replace").decode()
     return labels
 
 

@@ -9,6 +9,8 @@ from polyframe.panoptes.subjects.subject_export import Subject
 
 _SUFFIXES: Final = frozenset({".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".bmp", ".webp"})
 _LONGEST: Final = 1000
+#: Half of a surrogate pair, which JSON can escape but UTF-8 cannot encode.
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 
 
 def image_names(subject: Subject) -> dict[int, str]:
@@ -51,7 +53,8 @@ def names_in_addresses(subject: Subject) -> dict[int, str]:
 
 def is_image_name(name: str) -> bool:
     """Return whether a text is the name of an image file, by its ending."""
-    return 0 < len(name) <= _LONGEST and "\0" not in name and Path(name).suffix.lower() in _SUFFIXES
+    is_text = "\0" not in name and not _HALF_CHARACTER.search(name)
+    return 0 < len(name) <= _LONGEST and is_text and Path(name).suffix.lower() in _SUFFIXES
 
 
 def _last_part(url: str) -> str:

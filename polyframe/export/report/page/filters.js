@@ -54,7 +54,7 @@ function chosenClusters({ least, most, fewest, largest, tool, begins, withOutlie
   return chosen.sort(ORDERS[byId("order").value]);
 }
 
-// On paper, where the fields are not.
+// The filters as a sentence, for paper, where the fields are hidden.
 function criteria({ least, most, fewest, largest, tool, begins, withOutliers }) {
   const filters = [
     least > 0 || most < 1 ? `consensus from ${least.toFixed(2)} to ${most.toFixed(2)}` : "",
