@@ -41,7 +41,7 @@ def complete(polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         ),
         ("polyframe run a.csv --no-con", ["plain,--no-contours"]),
         ("polyframe export out --to geo", ["plain,geojson"]),
-        ("polyframe export out --what ", ["plain,reductions", "plain,contours"]),
+        ("polyframe export out --what ", ["plain,reductions", "plain,contours", "plain,extractions"]),
         ("polyframe completion ", ["plain,bash", "plain,zsh", "plain,fish"]),
         ("polyframe run data/cl", ["file,data/cl"]),
         ("polyframe run a.csv -c ", ["file,"]),

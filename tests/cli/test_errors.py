@@ -112,7 +112,7 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         ("status data/config.yaml", NO_OUTPUT, 1),
         (
             "export ext --to coco -o x",
-            "ext: has no table 'reductions'; make it with `polyframe reduce ext`",
+            "ext: has no table 'groups'; make it with `polyframe reduce ext`",
             1,
         ),
         ("plot ext -o x.png", "ext: has no table 'reductions'; make it with `polyframe reduce ext`", 1),
@@ -129,9 +129,9 @@ NO_OUTPUT = "(polyframe.json is missing); name the directory that `polyframe run
         (f"run {EXPORT} -o data", "already contains other files", 1),
         (f"run {EXPORT} -o data/config.yaml", "is a file; name a new or empty directory for the tables", 1),
         (f"run {EXPORT} -o data/config.yaml/x", "(Not a directory); name another directory", 1),
-        ("export out --to geojson -o data", "data: is a directory; name a file to write", 1),
+        ("export out --to coco -o data", "data: is a directory; name a file to write", 1),
         (
-            "export out --to geojson -o data/config.yaml/x",
+            "export out --to coco -o data/config.yaml/x",
             "(data/config.yaml is a file); name another place",
             1,
         ),

@@ -131,7 +131,7 @@ def test_a_long_example_is_wrapped_before_a_flag() -> None:
         (["run"], f"Missing argument 'CLASSIFICATIONS...'; for example: {FIRST}"),
         (["run", "a.csv"], f"Missing option '-o' / '--output'; for example: {FIRST}"),
         (["status"], "Missing argument 'OUT'; for example: polyframe status out"),
-        (["export", "out", "-o", "x"], "labelstudio; for example: polyframe export out --to"),
+        (["export", "out", "-o", "x"], "levels; for example: polyframe export out --to"),
         (["run", "a", "-o", "b", "--epps", "1"], "--eps"),
         (["run", "a", "-o", "b", "--xyzzy"], "No such option '--xyzzy'; see `polyframe run --help`"),
         (["--xyzzy"], "No such option '--xyzzy'; see `polyframe --help`"),
