@@ -252,7 +252,7 @@ def test_an_output_without_these_tables_says_so_and_is_rebuilt(
     for function in (pf.volunteers, pf.subjects, pf.status):
         with pytest.raises(
             pf.PolyframeError,
-            match=r"missing required field merged .*earlier version\); run `polyframe run` again",
+            match=r"missing required field merged .*another version\); run `polyframe run` again",
         ):
             function(out)
     run(export, out)
