@@ -14,10 +14,9 @@ from polyframe.core.errors import UsageError
 from polyframe.core.plurals import counted
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_images import ImageShapes
-from polyframe.export.omissions import NO_AREA, OUTSIDE
+from polyframe.export.omissions import NO_AREA, OUTSIDE, first_images
 from polyframe.panoptes.subjects.image_sizes import Sizes, read_image_sizes
 
-_MOST_LISTED: Final = 5
 _SIZE: Final = re.compile(r"\s*([1-9][0-9]{0,5})\s*[x,]\s*([1-9][0-9]{0,5})\s*", re.IGNORECASE)
 
 
@@ -67,13 +66,10 @@ class ImageSizes:
         """Report the images whose size is a guess."""
         if not self.guessed:
             return
-        number, first = len(self.guessed), sorted(self.guessed)[:_MOST_LISTED]
-        images = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
-        more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
         neither = " and not recorded in the export" if self.has_export else ""
         say(
-            f"the size of {counted(number, 'image')} is not known{neither}, so the extent of the "
-            f"shapes is used ({images}{more}); {self.advice}"
+            f"the size of {counted(len(self.guessed), 'image')} is not known{neither}, so the extent of the "
+            f"shapes is used ({first_images(self.guessed)}); {self.advice}"
         )
 
 

@@ -12,6 +12,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.plurals import agreeing, counted
 from polyframe.export.exported_images import IMAGE_KEYS
+from polyframe.export.omissions import first_images
 from polyframe.panoptes.subjects.image_names import image_names, is_image_name, names_in_addresses
 from polyframe.panoptes.subjects.subject_export import read_subjects
 
@@ -19,7 +20,6 @@ from polyframe.panoptes.subjects.subject_export import read_subjects
 DEFAULT_NAME: Final = "{subject_id}-{frame}.png"
 FILE_NAME: Final = "filename"
 _PLACEHOLDERS: Final = (FILE_NAME, *IMAGE_KEYS)
-_MOST_LISTED: Final = 5
 #: Bytes of the name of a file or folder: 255 on usual file systems, with the addition of a temporary name.
 _LONGEST_PART: Final = 240
 #: Subjects whose metadata are in memory at the same time.
@@ -81,12 +81,10 @@ class ImageNames:
         """Report the images without a name in the subject export."""
         if not self.unnamed:
             return
-        number, first = len(self.unnamed), sorted(self.unnamed)[:_MOST_LISTED]
-        images = ", ".join(f"subject {subject} frame {frame}" for subject, frame in first)
-        more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
+        number = len(self.unnamed)
         say(
             f"{counted(number, 'image')} {agreeing(number, 'have no name')} in the subject export, so "
-            f"{DEFAULT_NAME} is used: {images}{more}"
+            f"{DEFAULT_NAME} is used: {first_images(self.unnamed)}"
         )
 
 

@@ -1,6 +1,6 @@
 """Count what an export omits, and report it with the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -82,14 +82,23 @@ class Omissions:
     def report(self, say: Say) -> None:
         """Report how many shapes, clusters or images are omitted and why, and name the first ones."""
         for (noun, reason), number in self.counts.items():
-            more = f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
             what = f"omitted {counted(number, noun)} that {agreeing(number, reason)}"
             if self.missing and noun == "shape" and reason in self.missing.counts:
                 what = self.missing.note(reason)
-            say(f"{what}: {', '.join(self.names[noun, reason])}{more}")
+            say(f"{what}: {', '.join(self.names[noun, reason])}{_and_more(number)}")
 
     def _count(self, noun: str, reason: str, name: str) -> None:
         self.counts[noun, reason] = self.counts.get((noun, reason), 0) + 1
         names = self.names.setdefault((noun, reason), [])
         if len(names) < _MOST_LISTED:
             names.append(name)
+
+
+def first_images(images: Collection[tuple[int, int]]) -> str:
+    """Name the first images, by subject and frame, and say how many more there are."""
+    names = (f"subject {subject} frame {frame}" for subject, frame in sorted(images)[:_MOST_LISTED])
+    return f"{', '.join(names)}{_and_more(len(images))}"
+
+
+def _and_more(number: int) -> str:
+    return f", and {number - _MOST_LISTED} more" if number > _MOST_LISTED else ""
