@@ -133,6 +133,8 @@ _CONSENSUS = Column(
 
 #: The columns that identify a group, always in this order.
 GROUP_KEYS: Final = tuple(column.name for column in _GROUP)
+#: The columns that identify an image.
+IMAGE_KEYS: Final = ("subject_id", "frame")
 #: The order of marks within a group.
 MARK_ORDER: Final = ("created_at", "classification_id", "mark_index")
 #: The columns that identify a classification or a mark; a classification may have several subjects.

@@ -7,12 +7,11 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION, DUPLICATE_MARK
+from polyframe.core.tables import IMAGE_KEYS
 from polyframe.export.cluster_shapes import Shape, columns_of_shapes, shapes_of_partition
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.omissions import MAY_HAVE_MARKS, NO_USABLE_MARK, Omissions
 from polyframe.store.reading import OutputTables
-
-IMAGE_KEYS: Final = ("subject_id", "frame")
 
 _SIZE: Final = ("image_width", "image_height")
 #: Rejects whose mark or classification is counted elsewhere.

@@ -11,7 +11,7 @@ import polars as pl
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.plurals import agreeing, counted
-from polyframe.export.exported_images import IMAGE_KEYS
+from polyframe.core.tables import IMAGE_KEYS
 from polyframe.export.omissions import first_images
 from polyframe.panoptes.subjects.image_names import image_names, is_image_name, names_in_addresses
 from polyframe.panoptes.subjects.subject_export import read_subjects

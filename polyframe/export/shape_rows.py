@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.consensus.contours import explode_levels
-from polyframe.core.tables import CONTOURS, GROUP_KEYS, REDUCTIONS, Column, Table
+from polyframe.core.tables import CONTOURS, GROUP_KEYS, IMAGE_KEYS, REDUCTIONS, Column, Table
 from polyframe.export.cluster_shapes import (
     CLUSTER_KEYS,
     WANTED,
@@ -23,7 +23,6 @@ _NAMES: Final = (
     Column("image", pl.String, "the name of the image: that in the subject export, or `image_name`"),
     Column("label", pl.String, "the label of the tool if it is known, else the tool"),
 )
-_IMAGE: Final = ["subject_id", "frame"]
 _TOOL: Final = ["workflow_id", "tool"]
 
 #: One row for each level of a cluster.
@@ -119,7 +118,7 @@ def _levels(clusters: pl.DataFrame) -> pl.DataFrame:
 
 def _with_names(rows: pl.DataFrame, export: ShapeExport) -> pl.DataFrame:
     """Add the columns `image` and `label`."""
-    images = rows.select(_IMAGE).unique()
+    images = rows.select(IMAGE_KEYS).unique()
     names = [export.names.of(*key) for key in images.iter_rows()]
     tools = rows.select(_TOOL).unique()
     labels = [export.categories.by_tool[key].name for key in tools.iter_rows()]

@@ -5,10 +5,8 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.core.tables import GROUP_KEYS, MARK_ORDER, missing_last
+from polyframe.core.tables import GROUP_KEYS, IMAGE_KEYS, MARK_ORDER, missing_last
 from polyframe.store.reading import OutputTables, scan
-
-IMAGE_KEYS: Final = ("subject_id", "frame")
 
 _KEYS: Final = list(GROUP_KEYS)
 _CLUSTER: Final = [*_KEYS, "cluster_label"]
