@@ -13,6 +13,7 @@ import pytest
 from consumers import requirements
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
+from s3_server import Bucket, new_bucket, s3_server
 
 from polyframe.cli import app
 
@@ -183,3 +184,16 @@ def small_export(tmp_path: Path) -> Path:
     path = tmp_path / "small.csv"
     path.write_text(export_text(rows), encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """The endpoint of an S3 server on this machine."""
+    with s3_server() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def bucket(s3_endpoint: str) -> Bucket:
+    """A new bucket; its options and environment contain the credentials."""
+    return new_bucket(s3_endpoint)

@@ -1,0 +1,100 @@
+"""Recognize addresses such as `s3://bucket/project`, and print them without secrets."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+#: The stores that obstore opens; `memory://name` is a store of this process, for tests and notebooks.
+STORE_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "memory")
+#: Addresses from which files can be read, but to which nothing can be written.
+WEB_SCHEMES: Final = ("https", "http")
+
+#: `s3://bucket/x`, or `s3:/bucket/x`, to which pathlib.Path shortens it. A single letter is a drive.
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Address:
+    """The place of a file or an output directory outside the local file system.
+
+    `str` and messages omit what may be secret: the query of a signed link, and a user with a password.
+
+    Attributes
+    ----------
+    scheme : str
+        Such as `s3`, in lower case.
+    rest : str
+        What follows `://`, with its query.
+    """
+
+    scheme: str
+    rest: str
+
+    def __str__(self) -> str:
+        place = self.rest.partition("?")[0].partition("#")[0]
+        host, slash, path = place.partition("/")
+        return f"{self.scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+    def __repr__(self) -> str:
+        return f"Address({str(self)!r})"
+
+    @property
+    def url(self) -> str:
+        """The whole address, with everything that is secret; only for the library that opens it."""
+        return f"{self.scheme}://{self.rest}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path, such as `export.csv.gz`."""
+        return str(self).rstrip("/").rpartition("/")[2]
+
+    @property
+    def is_store(self) -> bool:
+        """Whether it is in a store to which polyframe can write."""
+        return self.scheme in STORE_SCHEMES
+
+    def joined(self, key: str) -> "Address":
+        """Return the address of something below this one."""
+        return Address(self.scheme, f"{self.rest.rstrip('/')}/{key}")
+
+
+def as_address(value: Any) -> Address | None:
+    """Return a value as an address; None if it is a local path, or no path at all.
+
+    Parameters
+    ----------
+    value : object
+        An `Address`, a text, or a path, to which somebody may have converted the text.
+
+    Notes
+    -----
+    `file:///x` is not an address, see `polyframe.core.local_paths.local_path`.
+
+    Examples
+    --------
+    >>> str(as_address("s3://bucket/project/"))
+    's3://bucket/project'
+    >>> as_address("out") is None
+    True
+    """
+    if isinstance(value, Address):
+        return value
+    if not isinstance(value, (str, os.PathLike)):
+        return None
+    text = os.fspath(value)
+    match = _ADDRESS.match(text) if isinstance(text, str) else None
+    if match is None or match[1].lower() == "file":
+        return None
+    # A folder named like an address, such as `s3:`, may exist.
+    if os.path.lexists(text):
+        return None
+    scheme = match[1].lower()
+    rest = match[2] if scheme in WEB_SCHEMES else match[2].rstrip("/")
+    return Address(scheme, rest)
+
+
+def host_of(address: Address) -> str:
+    """Return the bucket or the web server of an address, without a user or a password."""
+    return urlsplit(str(address)).netloc

@@ -1,0 +1,157 @@
+"""Open stores of objects, such as buckets, with obstore (extra `cloud`)."""
+
+import functools
+import importlib.util
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from polyframe.core.addresses import STORE_SCHEMES, Address
+from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.extras import install_command
+from polyframe.core.suggestions import nearest
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+#: Names and values as obstore and Polars take them, such as `{"aws_endpoint": "http://localhost:9000"}`; what
+#: is missing is read from the environment, such as `AWS_ACCESS_KEY_ID`.
+StorageOptions = Mapping[str, str]
+
+#: Options of the connection, which obstore takes separately.
+_CLIENT_OPTIONS: Final = (
+    "allow_http",
+    "allow_invalid_certificates",
+    "connect_timeout",
+    "proxy_url",
+    "timeout",
+    "user_agent",
+)
+_PROVIDER_PREFIXES: Final = ("aws_", "google_", "azure_")
+#: Parts of the names of options that are secret.
+_SECRET: Final = ("key", "token", "secret", "password", "credential", "sas", "service_account")
+
+
+def open_store(address: Address, options: StorageOptions | None = None) -> "ObjectStore":
+    """Open the store of an address; the keys of its objects are relative to the address.
+
+    Parameters
+    ----------
+    address : Address
+        A bucket with an optional path, such as `s3://bucket/project`.
+    options : mapping, optional
+        Credentials, endpoint and region as obstore and Polars take them; otherwise those of the environment.
+
+    Returns
+    -------
+    obstore.store.ObjectStore
+        For the same address and options the same object, so that connections are reused. Nothing is sent
+        yet.
+
+    Raises
+    ------
+    UsageError
+        If the scheme or an option is not known.
+    PolyframeError
+        If obstore is not installed, or the address is not valid.
+    """
+    if address.scheme not in STORE_SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in ("s3", "gs", "az"))
+        raise UsageError(
+            f"{address}: {address.scheme}:// is not a store; expected one of {known}, or a local path"
+            f"{nearest(address.scheme, STORE_SCHEMES)}"
+        )
+    require_obstore(address)
+    return _open(address, tuple(sorted((options or {}).items())))
+
+
+def require_obstore(address: Address) -> None:
+    """Check that obstore is installed.
+
+    Raises
+    ------
+    PolyframeError
+        If it is not; the message names the extra.
+    """
+    if importlib.util.find_spec("obstore") is None:
+        raise PolyframeError(f"{address}: needs obstore; install it with: {install_command('cloud')}")
+
+
+def options_without_secrets(options: StorageOptions | None) -> dict[str, str]:
+    """Return those options that may be sent to other machines, such as endpoint and region."""
+    return {
+        name: value
+        for name, value in (options or {}).items()
+        if not any(part in name.lower() for part in _SECRET)
+    }
+
+
+def store_error(address: Address, error: BaseException) -> PolyframeError:
+    """Return the error to raise if obstore fails, on one line and with advice.
+
+    Parameters
+    ----------
+    address : Address
+        What was read or written.
+    error : exception
+        Of obstore.
+    """
+    import obstore.exceptions as kinds
+
+    text = first_line(error)
+    if isinstance(error, (kinds.PermissionDeniedError, kinds.UnauthenticatedError)):
+        return PolyframeError(f"{address}: access denied; check the credentials and what they allow")
+    if isinstance(error, FileNotFoundError) or "NoSuchBucket" in str(error):
+        return PolyframeError(f"{address}: does not exist; check the address")
+    if "builder error" in text and "http://" in text:
+        return PolyframeError(
+            f"{address}: the endpoint is not encrypted; allow that with the option allow_http=true or, of "
+            "S3, the environment variable AWS_ALLOW_HTTP=true"
+        )
+    if "169.254." in text or "credential" in text.lower() or "SecretAccessKey" in text:
+        return PolyframeError(
+            f"{address}: no credentials; set them in the environment (such as AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY) or in storage_options"
+        )
+    reason = text.rpartition(" - ")[2] or text
+    return PolyframeError(f"{address}: cannot be reached ({reason}); check address, endpoint and network")
+
+
+@functools.cache
+def _open(address: Address, options: tuple[tuple[str, str], ...]) -> "ObjectStore":
+    from obstore import store as stores
+    from obstore.exceptions import BaseError
+
+    if address.scheme == "memory":
+        return stores.MemoryStore()
+    config, client = _sorted_options(options)
+    # Its types know each option; ours are checked when it reads them.
+    from_url: Any = stores.from_url
+    try:
+        store: ObjectStore = from_url(address.url, config=config or None, client_options=client or None)
+    except BaseError as error:
+        reason = first_line(error).removeprefix("Configuration key: ")
+        if "is not valid for store" in reason:
+            raise UsageError(f"{address}: storage_options: {reason}") from None
+        raise store_error(address, error) from None
+    except ValueError as error:
+        raise UsageError(f"{address}: is not an address of a store ({first_line(error)})") from None
+    return store
+
+
+def _sorted_options(options: tuple[tuple[str, str], ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort options into those of the store and those of the connection."""
+    config: dict[str, Any] = {}
+    client: dict[str, Any] = {}
+    for name, value in options:
+        plain = name.lower()
+        for prefix in _PROVIDER_PREFIXES:
+            plain = plain.removeprefix(prefix)
+        if plain in _CLIENT_OPTIONS:
+            client[plain] = value
+        else:
+            config[name.lower()] = value
+    if client and "AWS_ALLOW_HTTP" in os.environ:
+        # obstore reads it only without other options of the connection.
+        client.setdefault("allow_http", os.environ["AWS_ALLOW_HTTP"])
+    return config, client

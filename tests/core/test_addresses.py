@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from polyframe.core.addresses import Address, as_address
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://bucket/project", "s3://bucket/project"),
+        ("s3://bucket/project/", "s3://bucket/project"),
+        ("S3://bucket", "s3://bucket"),
+        ("gs://b/x/y", "gs://b/x/y"),
+        ("memory://name", "memory://name"),
+        ("https://host/a.csv?X-Amz-Signature=abc#part", "https://host/a.csv"),
+        ("https://me:secret@host:8080/a.csv", "https://host:8080/a.csv"),
+    ],
+)
+def test_an_address_is_printed_without_its_secrets(text: str, shown: str) -> None:
+    address = as_address(text)
+    assert address is not None
+    assert str(address) == shown
+    assert repr(address) == f"Address('{shown}')"
+
+
+@pytest.mark.parametrize("text", ["out", "./out", "/srv/out", "C:/out", "C:\\out", "file:///srv/out", "a:b"])
+def test_a_path_is_not_an_address(text: str) -> None:
+    assert as_address(text) is None
+    assert as_address(Path(text)) is None
+
+
+@pytest.mark.parametrize("value", [None, 5, b"s3://bucket/x"])
+def test_other_values_are_not_addresses(value: object) -> None:
+    assert as_address(value) is None
+
+
+def test_an_address_survives_its_conversion_to_a_path() -> None:
+    assert as_address(Path("s3://bucket/project")) == as_address("s3://bucket/project")
+
+
+def test_an_existing_folder_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("s3:/bucket/project").mkdir(parents=True)
+    assert as_address("s3:/bucket/project") is None
+
+
+def test_the_url_for_the_library_is_whole() -> None:
+    address = as_address("https://host/a.csv?signature=abc")
+    assert address is not None
+    assert address.url == "https://host/a.csv?signature=abc"
+    assert address.name == "a.csv"
+
+
+def test_what_is_below_an_address() -> None:
+    assert str(Address("s3", "bucket/x").joined("parts/a.parquet")) == "s3://bucket/x/parts/a.parquet"

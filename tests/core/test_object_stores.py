@@ -1,0 +1,81 @@
+import importlib.util
+from typing import Any
+
+import pytest
+from s3_server import Bucket
+
+from polyframe.core.addresses import Address, as_address
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.object_stores import open_store, options_without_secrets, store_error
+
+
+def address_of(text: str) -> Address:
+    address = as_address(text)
+    assert address is not None
+    return address
+
+
+def test_keys_are_relative_to_the_address(bucket: Bucket) -> None:
+    store = open_store(address_of(f"{bucket.url}/project"), bucket.options)
+    store.put("parts/a.txt", b"text")
+    assert bucket.keys() == {"project/parts/a.txt": 4}
+
+
+def test_options_come_from_the_environment(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    open_store(address_of(f"{bucket.url}/environment")).put("a", b"1")
+    assert bucket.read("environment/a") == b"1"
+
+
+def test_a_store_in_memory_is_kept() -> None:
+    address = address_of("memory://kept")
+    open_store(address).put("a", b"1")
+    assert bytes(open_store(address).get("a").bytes()) == b"1"
+    assert list(open_store(address_of("memory://other")).list()) == []
+
+
+def test_an_unknown_scheme_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"ftp://host/x: ftp:// is not a store; expected one of s3://"):
+        open_store(address_of("ftp://host/x"))
+
+
+def test_an_unknown_option_is_refused(bucket: Bucket) -> None:
+    with pytest.raises(UsageError, match="storage_options: 'colour' is not valid"):
+        open_store(address_of(f"{bucket.url}/x"), {**bucket.options, "colour": "red"})
+
+
+def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_spec(name: str, *others: Any) -> None:
+        assert name == "obstore"
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    with pytest.raises(PolyframeError, match=r"needs obstore; install it with: pip install .*\[cloud\]"):
+        open_store(address_of("s3://bucket/x"))
+
+
+def error_of(url: str, options: dict[str, str]) -> str:
+    """Return the message if nothing can be read with these options."""
+    address = address_of(url)
+    with pytest.raises(Exception, match=r".") as raised:
+        open_store(address, options).get("missing")
+    if isinstance(raised.value, PolyframeError):
+        return str(raised.value)
+    return str(store_error(address, raised.value))
+
+
+def test_errors_are_one_line_with_advice(bucket: Bucket) -> None:
+    url, options = f"{bucket.url}/x", bucket.options
+    assert error_of(url, options) == f"{url}: does not exist; check the address"
+    without_http = {name: value for name, value in options.items() if "allow_http" not in name}
+    assert "the endpoint is not encrypted" in error_of(url, without_http)
+    without_secret = {name: value for name, value in options.items() if "secret" not in name}
+    assert "no credentials" in error_of(url, without_secret)
+
+
+def test_secrets_are_not_sent_to_workers(bucket: Bucket) -> None:
+    assert set(options_without_secrets(bucket.options)) == {
+        "aws_region",
+        "aws_endpoint_url",
+        "aws_allow_http",
+    }
