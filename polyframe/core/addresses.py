@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ WEB_SCHEMES: Final = ("https", "http")
 
 #: `s3://bucket/x`, or `s3:/bucket/x`, to which pathlib.Path shortens it. A single letter is a drive.
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+#: Parts of the names of options that are secret.
+_SECRET: Final = ("key", "token", "secret", "password", "credential", "sas", "service_account")
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,14 @@ class Address:
         Such as `s3`, in lower case.
     rest : str
         What follows `://`, with its query.
+    options : tuple of (str, str)
+        Credentials, endpoint and so on, see `polyframe.core.object_stores.StorageOptions`; in the order of
+        their names. What is not among them is read from the environment.
     """
 
     scheme: str
     rest: str
+    options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         place = self.rest.partition("?")[0].partition("#")[0]
@@ -57,16 +64,23 @@ class Address:
 
     def joined(self, key: str) -> "Address":
         """Return the address of something below this one."""
-        return Address(self.scheme, f"{self.rest.rstrip('/')}/{key}")
+        return Address(self.scheme, f"{self.rest.rstrip('/')}/{key}", self.options)
+
+    def without_secrets(self) -> "Address":
+        """Return the address without those options that must not be sent to other machines."""
+        shared = tuple((name, value) for name, value in self.options if not _is_secret(name))
+        return Address(self.scheme, self.rest, shared)
 
 
-def as_address(value: Any) -> Address | None:
+def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address | None:
     """Return a value as an address; None if it is a local path, or no path at all.
 
     Parameters
     ----------
     value : object
         An `Address`, a text, or a path, to which somebody may have converted the text.
+    options : mapping, optional
+        Its options; those of an `Address` are kept.
 
     Notes
     -----
@@ -92,9 +106,13 @@ def as_address(value: Any) -> Address | None:
         return None
     scheme = match[1].lower()
     rest = match[2] if scheme in WEB_SCHEMES else match[2].rstrip("/")
-    return Address(scheme, rest)
+    return Address(scheme, rest, tuple(sorted((options or {}).items())))
 
 
 def host_of(address: Address) -> str:
     """Return the bucket or the web server of an address, without a user or a password."""
     return urlsplit(str(address)).netloc
+
+
+def _is_secret(option: str) -> bool:
+    return any(part in option.lower() for part in _SECRET)

@@ -28,24 +28,21 @@ _CLIENT_OPTIONS: Final = (
     "user_agent",
 )
 _PROVIDER_PREFIXES: Final = ("aws_", "google_", "azure_")
-#: Parts of the names of options that are secret.
-_SECRET: Final = ("key", "token", "secret", "password", "credential", "sas", "service_account")
 
 
-def open_store(address: Address, options: StorageOptions | None = None) -> "ObjectStore":
+def open_store(address: Address) -> "ObjectStore":
     """Open the store of an address; the keys of its objects are relative to the address.
 
     Parameters
     ----------
     address : Address
-        A bucket with an optional path, such as `s3://bucket/project`.
-    options : mapping, optional
-        Credentials, endpoint and region as obstore and Polars take them; otherwise those of the environment.
+        A bucket with an optional path, such as `s3://bucket/project`. Options that it does not have are
+        those of the environment.
 
     Returns
     -------
     obstore.store.ObjectStore
-        For the same address and options the same object, so that connections are reused. Nothing is sent
+        For the same address the same object, so that connections are reused. Nothing is sent
         yet.
 
     Raises
@@ -62,7 +59,7 @@ def open_store(address: Address, options: StorageOptions | None = None) -> "Obje
             f"{nearest(address.scheme, STORE_SCHEMES)}"
         )
     require_obstore(address)
-    return _open(address, tuple(sorted((options or {}).items())))
+    return _open(address)
 
 
 def require_obstore(address: Address) -> None:
@@ -75,15 +72,6 @@ def require_obstore(address: Address) -> None:
     """
     if importlib.util.find_spec("obstore") is None:
         raise PolyframeError(f"{address}: needs obstore; install it with: {install_command('cloud')}")
-
-
-def options_without_secrets(options: StorageOptions | None) -> dict[str, str]:
-    """Return those options that may be sent to other machines, such as endpoint and region."""
-    return {
-        name: value
-        for name, value in (options or {}).items()
-        if not any(part in name.lower() for part in _SECRET)
-    }
 
 
 def store_error(address: Address, error: BaseException) -> PolyframeError:
@@ -118,13 +106,13 @@ def store_error(address: Address, error: BaseException) -> PolyframeError:
 
 
 @functools.cache
-def _open(address: Address, options: tuple[tuple[str, str], ...]) -> "ObjectStore":
+def _open(address: Address) -> "ObjectStore":
     from obstore import store as stores
     from obstore.exceptions import BaseError
 
     if address.scheme == "memory":
         return stores.MemoryStore()
-    config, client = _sorted_options(options)
+    config, client = _sorted_options(address.options)
     # Its types know each option; ours are checked when it reads them.
     from_url: Any = stores.from_url
     try:

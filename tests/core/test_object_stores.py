@@ -6,17 +6,17 @@ from s3_server import Bucket
 
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.core.object_stores import open_store, options_without_secrets, store_error
+from polyframe.core.object_stores import open_store, store_error
 
 
-def address_of(text: str) -> Address:
-    address = as_address(text)
+def address_of(text: str, options: dict[str, str] | None = None) -> Address:
+    address = as_address(text, options)
     assert address is not None
     return address
 
 
 def test_keys_are_relative_to_the_address(bucket: Bucket) -> None:
-    store = open_store(address_of(f"{bucket.url}/project"), bucket.options)
+    store = open_store(address_of(f"{bucket.url}/project", bucket.options))
     store.put("parts/a.txt", b"text")
     assert bucket.keys() == {"project/parts/a.txt": 4}
 
@@ -42,7 +42,7 @@ def test_an_unknown_scheme_is_refused() -> None:
 
 def test_an_unknown_option_is_refused(bucket: Bucket) -> None:
     with pytest.raises(UsageError, match="storage_options: 'colour' is not valid"):
-        open_store(address_of(f"{bucket.url}/x"), {**bucket.options, "colour": "red"})
+        open_store(address_of(f"{bucket.url}/x", {**bucket.options, "colour": "red"}))
 
 
 def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,9 +56,9 @@ def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def error_of(url: str, options: dict[str, str]) -> str:
     """Return the message if nothing can be read with these options."""
-    address = address_of(url)
+    address = address_of(url, options)
     with pytest.raises(Exception, match=r".") as raised:
-        open_store(address, options).get("missing")
+        open_store(address).get("missing")
     if isinstance(raised.value, PolyframeError):
         return str(raised.value)
     return str(store_error(address, raised.value))
@@ -74,7 +74,7 @@ def test_errors_are_one_line_with_advice(bucket: Bucket) -> None:
 
 
 def test_secrets_are_not_sent_to_workers(bucket: Bucket) -> None:
-    assert set(options_without_secrets(bucket.options)) == {
+    assert {name for name, _ in address_of(bucket.url, bucket.options).without_secrets().options} == {
         "aws_region",
         "aws_endpoint_url",
         "aws_allow_http",
