@@ -13,6 +13,7 @@ import pytest
 from consumers import requirements
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
+from postgres_server import Database, Server, postgres_server
 from s3_server import Bucket, new_bucket, s3_server
 
 from polyframe.cli import app
@@ -197,3 +198,16 @@ def s3_endpoint() -> Iterator[str]:
 def bucket(s3_endpoint: str) -> Bucket:
     """A new bucket; its options and environment contain the credentials."""
     return new_bucket(s3_endpoint)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """Return a PostgreSQL server with PostGIS on this machine."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Server) -> Database:
+    """Return a new database with PostGIS."""
+    return postgres.new_database()
