@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from polyframe.export.export_output import export
     from polyframe.export.exported_file import Exported
     from polyframe.export.geo_frames import to_geopandas
+    from polyframe.export.load.load import load
+    from polyframe.export.load.loaded import Loaded
     from polyframe.export.report.write_report import Reported, report
     from polyframe.panoptes.config.write_config import config
     from polyframe.pipeline.score import score
@@ -47,6 +49,7 @@ __all__ = [
     "Extraction",
     "Finding",
     "Findings",
+    "Loaded",
     "PolyframeWarning",
     "Reduction",
     "Reported",
@@ -57,6 +60,7 @@ __all__ = [
     "explode_levels",
     "export",
     "extract",
+    "load",
     "reduce",
     "report",
     "run",
@@ -77,10 +81,12 @@ _IMPORTED_LATE: Final = {
     "Exported": "polyframe.export.exported_file",
     "Finding": "polyframe.store.validation",
     "Findings": "polyframe.store.validation",
+    "Loaded": "polyframe.export.load.loaded",
     "Reported": "polyframe.export.report.write_report",
     "Status": "polyframe.store.status",
     "config": "polyframe.panoptes.config.write_config",
     "export": "polyframe.export.export_output",
+    "load": "polyframe.export.load.load",
     "report": "polyframe.export.report.write_report",
     "scan": "polyframe.store.reading",
     "score": "polyframe.pipeline.score",

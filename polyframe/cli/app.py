@@ -15,6 +15,7 @@ from polyframe.cli import completion
 from polyframe.cli.console import ProgressBar
 from polyframe.cli.help import Group, error_message
 from polyframe.cli.input_commands import config, synth
+from polyframe.cli.load_command import load
 from polyframe.cli.output_commands import export, report, status, validate
 from polyframe.cli.pipeline_commands import contours, extract, reduce, run
 from polyframe.cli.plot_command import plot
@@ -63,7 +64,7 @@ def cli() -> None:
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
 cli.add("Inspect", status, validate, plot, report, tune, score, volunteers, subjects)
-cli.add("Export", export)
+cli.add("Export", export, load)
 cli.add("Shell", completion.completion)
 
 

@@ -72,6 +72,11 @@ def places_fingerprint(places: str, sources: tuple[str, ...]) -> str:
     return _digest([places, sources if len(sources) > 1 else ()])
 
 
+def part_fingerprint(fingerprint: str, places: str | None) -> str:
+    """Return what changes whenever the bytes of a part change, from the record of its stage."""
+    return fingerprint if places is None else _digest([fingerprint, places])
+
+
 def merged_content(contents: Iterable[str]) -> str:
     """Return the hash of the rows of all partitions, which does not depend on their borders."""
     return f"{sum(int(content, 16) for content in contents) % 2**64:016x}"

@@ -150,7 +150,7 @@ class OutputTables:
                 raise PolyframeError(_no_table(self.output, table))
         parts = {table: part_paths(self.output, table, self.manifest) for table in columns}
         for table in parts:
-            _check_columns(self.output, table, parts[table])
+            check_columns(self.output, table, parts[table])
         wanted = range(len(self.manifest.partitions)) if subjects is None else self.partition_of(subjects)
         for number, paths in enumerate(zip(*parts.values(), strict=True)):
             if number not in wanted:
@@ -285,12 +285,12 @@ def _existing_parts(output: Output, table: str) -> list[Path]:
     paths = part_paths(output, table, current_manifest(output))
     if not paths:
         raise PolyframeError(_no_table(output, table))
-    _check_columns(output, table, paths)
+    check_columns(output, table, paths)
     return paths
 
 
-def _check_columns(output: Output, table: str, paths: list[Path]) -> None:
-    """Raise a PolyframeError if a table was written before it had all of its columns."""
+def check_columns(output: Output, table: str, paths: list[Path]) -> None:
+    """Raise a PolyframeError if the parts of a table were written before it had all of its columns."""
     try:
         present = pl.read_parquet_schema(paths[0])
     except (pl.exceptions.PolarsError, OSError):

@@ -103,6 +103,7 @@ USED_BY_COMMANDS = (
     "polyframe.core",
     "polyframe.plot",
     "polyframe.export.export_options",
+    "polyframe.export.load.target_kinds",
     "polyframe.export.report",
     "polyframe.synthetic.synth_options",
     "polyframe.store.work_directory",

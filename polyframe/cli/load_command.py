@@ -1,0 +1,40 @@
+"""Define the command `polyframe load`."""
+
+from pathlib import Path
+
+import click
+
+from polyframe.cli.console import ProgressBar, say
+from polyframe.cli.help import command
+from polyframe.cli.options import output_argument, quiet_option
+from polyframe.export.load.target_kinds import EXAMPLES
+
+
+@command(
+    "polyframe load out --to duckdb:///project.duckdb",
+    short_help="Load the tables into a warehouse, replacing only what differs.",
+)
+@output_argument
+@click.option("--to", required=True, metavar="TARGET", help=f"address of the warehouse, such as {EXAMPLES}")
+@click.option(
+    "--allow-schema-change",
+    is_flag=True,
+    help="rebuild tables of the warehouse whose columns differ from those of this version",
+)
+@quiet_option
+def load(output: Path, to: str, allow_schema_change: bool, quiet: bool) -> None:
+    """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
+
+    Only parts that differ from what was loaded before are deleted and inserted, all tables in one transaction
+    if the warehouse has transactions. So the command can be repeated, also after it was stopped.
+
+    Each kind of warehouse needs an extra, such as panoptes-polyframe[duckdb].
+    """
+    from polyframe import api
+
+    with ProgressBar(quiet, "parts") as progress:
+        loaded = api.load(
+            output, to, allow_schema_change=allow_schema_change, say=say(quiet), progress=progress
+        )
+    if not quiet:
+        click.echo(loaded)

@@ -1,0 +1,1 @@
+"""Load the tables of an output directory into a warehouse, replacing only the parts that differ."""

@@ -1,0 +1,250 @@
+"""Load tables into a DuckDB database."""
+
+import contextlib
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import duckdb
+import polars as pl
+
+from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.tables import Column, Table
+from polyframe.export.load.loaded_tables import (
+    LOADS,
+    OWN_COMMENT,
+    TargetPart,
+    primary_key,
+    table_comment,
+)
+from polyframe.export.load.sql_ranges import deleting_conditions, has_subjects
+from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
+
+_ADDRESS: Final = re.compile(r"duckdb:(?P<slashes>///)?(?P<path>(?!//[^/]).+)", re.IGNORECASE | re.DOTALL)
+#: Nothing is downloaded: GEOMETRY is a type of DuckDB itself since version 1.5.
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": "false"}
+_TYPES: Final = {
+    pl.Int64: "BIGINT",
+    pl.Int32: "INTEGER",
+    pl.Float64: "DOUBLE",
+    pl.String: "VARCHAR",
+    pl.Boolean: "BOOLEAN",
+    pl.Binary: "BLOB",
+    pl.Datetime: "TIMESTAMP WITH TIME ZONE",
+}
+#: The name under which a part is visible to SQL.
+_PART: Final = "polyframe_part"
+
+
+def open_target(address: str) -> "DuckDBTarget":
+    """Open or create a DuckDB database.
+
+    Parameters
+    ----------
+    address : str
+        `duckdb:///PATH`: three slashes before a relative path, four before an absolute one, as for
+        SQLAlchemy; or `duckdb:PATH`.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None or match["path"] in ("/", ":memory:"):
+        raise UsageError(
+            f"to: {address!r} names no database file; expected duckdb:///project.duckdb, or an absolute path "
+            "with four slashes: duckdb:////data/project.duckdb"
+        )
+    path = Path(match["path"])
+    if not path.parent.is_dir():
+        raise PolyframeError(f"{path}: the folder {path.parent} does not exist; make it, or check the path")
+    with _explained(address):
+        connection = duckdb.connect(str(path), config=_CONFIG)
+    return DuckDBTarget(connection, address)
+
+
+class DuckDBTarget:
+    """A DuckDB database that is open for loading; see `polyframe.export.load.target.Target`.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Its current schema receives the tables. It is closed at the end.
+    name : str
+        The address for messages.
+    has_keys : bool
+        Whether tables can have primary keys; those of a DuckLake cannot.
+    """
+
+    nested_lists = True
+
+    def __init__(self, connection: Any, name: str, *, has_keys: bool = True) -> None:
+        self.connection = connection
+        self.name = name
+        self.has_keys = has_keys
+        self.notes: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._execute("BEGIN")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing undoes what is not committed.
+        self.connection.close()
+
+    def commit(self) -> None:
+        """Make the changes of all tables visible together."""
+        self._execute("COMMIT")
+
+    def column_types(self, table: Table) -> dict[str, str]:
+        """Return the type of each column as DuckDB spells it."""
+        return {column.name: _type_of(column) for column in table.columns}
+
+    def existing_tables(self, names: Collection[str]) -> dict[str, ExistingTable]:
+        """Return those tables and views of the current schema that have one of these names."""
+        here = "database_name = current_database() AND schema_name = current_schema()"
+        tables = self._execute(
+            f"SELECT table_name, comment FROM duckdb_tables() WHERE {here} "
+            f"UNION ALL SELECT view_name, NULL FROM duckdb_views() WHERE {here}"
+        )
+        columns = self._execute(
+            f"SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE {here} "
+            "ORDER BY table_name, column_index"
+        )
+        return {
+            name: ExistingTable(
+                {column: kind for table, column, kind in columns if table == name},
+                (comment or "").startswith(OWN_COMMENT),
+            )
+            for name, comment in tables
+            if name in names
+        }
+
+    def recorded_parts(self) -> list[RecordedPart]:
+        """Return the rows of `polyframe_loads`."""
+        names = ", ".join(_quoted(column.name) for column in LOADS.columns)
+        return [RecordedPart(*row) for row in self._execute(f"SELECT {names} FROM {LOADS.name}")]
+
+    def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
+        """Count the rows of a table in the range of subjects of each of some of its parts."""
+        if not has_subjects(table):
+            return [self._count(f"SELECT count(*) FROM {table.name}")] * len(parts)
+        lowest = -(2**63)
+        ranges = pl.DataFrame(
+            {
+                "number": range(len(parts)),
+                "first": [part.stored.first_subject for part in parts],
+                "following": [part.stored.next_subject for part in parts],
+            },
+            schema={"number": pl.Int64, "first": pl.Int64, "following": pl.Int64},
+        ).with_columns(pl.col("first").fill_null(lowest))
+        counts = [0] * len(parts)
+        with self._visible(ranges):
+            # By subject first, so that the join has few rows.
+            rows = self._execute(
+                f"SELECT number, sum(n)::BIGINT FROM (SELECT coalesce(subject_id, {lowest}) AS subject, "
+                f"count(*) AS n FROM {table.name} GROUP BY ALL) ASOF JOIN {_PART} ON subject >= first "
+                "WHERE following IS NULL OR subject < following GROUP BY number"
+            )
+        for number, count in rows:
+            counts[number] = count
+        return counts
+
+    def create_table(self, table: Table) -> None:
+        """Create an empty table with its primary key and comments, replacing an existing one."""
+        columns = [
+            f"{_quoted(column.name)} {_type_of(column)}{'' if column.nullable else ' NOT NULL'}"
+            for column in table.columns
+        ]
+        if self.has_keys and (key := primary_key(table)):
+            columns.append(f"PRIMARY KEY ({', '.join(map(_quoted, key))})")
+        self.drop_table(table.name)
+        self._execute(f"CREATE TABLE {table.name} ({', '.join(columns)})")
+        self._execute(f"COMMENT ON TABLE {table.name} IS {_literal(table_comment(table))}")
+        for column in table.columns:
+            self._execute(
+                f"COMMENT ON COLUMN {table.name}.{_quoted(column.name)} IS {_literal(column.meaning)}"
+            )
+
+    def drop_table(self, name: str) -> None:
+        """Remove a table and its records."""
+        self._execute(f"DROP TABLE IF EXISTS {_quoted(name)}")
+        if name != LOADS.name and LOADS.name in self.existing_tables([LOADS.name]):
+            self._execute(f'DELETE FROM {LOADS.name} WHERE "table" = {_literal(name)}')
+
+    def replace_parts(self, change: TableChange, inserted: Callable[[], None]) -> ReplacedRows:
+        """Delete and insert parts of one table and write their records."""
+        table = change.table
+        n_deleted = sum(
+            self._count(f"DELETE FROM {table.name} WHERE {condition}")
+            for condition in deleting_conditions(table, change.inserted)
+        )
+        records = []
+        for part in change.inserted:
+            with self._visible(part.read()):
+                rows = self._count(f"INSERT INTO {table.name} BY NAME SELECT {_selected(table)} FROM {_PART}")
+            records.append((table.name, part.name, part.fingerprint, rows, change.workflow_id))
+            inserted()
+        self._record(change, records)
+        return ReplacedRows(n_deleted, sum(record[3] for record in records))
+
+    def _record(self, change: TableChange, records: list[tuple[Any, ...]]) -> None:
+        """Delete the records of an earlier state of a table, and write those of the inserted parts."""
+        forgotten = pl.DataFrame({"part": change.forgotten}, schema={"part": pl.String})
+        with self._visible(forgotten):
+            self._execute(
+                f'DELETE FROM {LOADS.name} WHERE "table" = {_literal(change.table.name)} '
+                f"AND part IN (FROM {_PART})"
+            )
+        with self._visible(pl.DataFrame(records, schema=LOADS.schema, orient="row")):
+            self._execute(f"INSERT INTO {LOADS.name} BY NAME FROM {_PART}")
+
+    @contextlib.contextmanager
+    def _visible(self, frame: pl.DataFrame) -> Iterator[None]:
+        """Show a frame to SQL as a view, without a copy."""
+        self.connection.register(_PART, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
+        try:
+            yield
+        finally:
+            self.connection.unregister(_PART)
+
+    def _execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Execute a statement and return all rows of its result, since DuckDB refuses another before."""
+        with _explained(self.name):
+            rows: list[tuple[Any, ...]] = self.connection.execute(statement).fetchall()
+            return rows
+
+    def _count(self, statement: str) -> int:
+        """Execute a statement whose result is one number, such as that of the deleted rows."""
+        return int(self._execute(statement)[0][0])
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn an error of DuckDB into one line that names the target."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise PolyframeError(f"{name}: {first_line(error)}") from None
+
+
+def _type_of(column: Column) -> str:
+    """Return the type of a column as DuckDB spells it."""
+    if column.name == "geometry":
+        return "GEOMETRY"
+    dtype, brackets = column.dtype, ""
+    while isinstance(dtype, pl.List):
+        dtype, brackets = dtype.inner, f"{brackets}[]"
+    return f"{_TYPES[dtype.base_type()]}{brackets}"
+
+
+def _selected(table: Table) -> str:
+    return "* REPLACE (ST_GeomFromWKB(geometry) AS geometry)" if table.geometry else "*"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

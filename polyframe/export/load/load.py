@@ -1,0 +1,122 @@
+"""Load the tables of an output directory into a warehouse."""
+
+import time
+
+from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.errors import PolyframeError
+from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.notes import Information, show
+from polyframe.core.plurals import plural
+from polyframe.export.load.loaded import Loaded, LoadedTable
+from polyframe.export.load.loaded_tables import target_parts
+from polyframe.export.load.plan_load import LoadPlan, plan_load
+from polyframe.export.load.target import Target
+from polyframe.export.load.targets import open_target
+from polyframe.store.reading import explain_damage, open_tables
+
+
+def load(
+    output: AnyPath,
+    to: str,
+    *,
+    allow_schema_change: bool = False,
+    say: Say | None = None,
+    progress: Progress | None = None,
+) -> Loaded:
+    """Load the tables of an output directory into a warehouse, like `polyframe load`.
+
+    Only the parts that differ from those in the warehouse are deleted and inserted, all tables in one
+    transaction if it has transactions. The result is the same as that of a load into an empty warehouse.
+
+    Parameters
+    ----------
+    output : path
+        The output directory; nothing in it is changed.
+    to : str
+        The address of the warehouse, such as `duckdb:///project.duckdb`.
+    allow_schema_change : bool
+        Whether tables whose columns differ from those of this version of polyframe may be made anew.
+    say : callable, optional
+        Receives each note as a string.
+    progress : callable, optional
+        Receives the number of inserted parts and the number of all parts to insert.
+
+    Returns
+    -------
+    Loaded
+        What was deleted and inserted; `print` shows it as the command does.
+
+    Raises
+    ------
+    UsageError
+        If `to` is not the address of a warehouse.
+    PolyframeError
+        If the output directory cannot be read or changes during the load, the warehouse cannot be written, it
+        has a table of one of our names that polyframe did not make, or columns differ.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.load("out", "duckdb:///project.duckdb")  # doctest: +SKIP
+    """
+    start, folder = time.monotonic(), local_path(output, "output")
+    say, progress = show if say is None else say, progress or no_progress
+    with explain_damage(folder), open_target(to) as target:
+        with open_tables(folder, "load") as tables:
+            parts = target_parts(tables, nested_lists=target.nested_lists)
+            plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
+            _report(plan, target, say, allow_schema_change=allow_schema_change)
+            loaded = _carry_out(plan, target, progress)
+        # Not inside: leaving `open_tables` checks that all parts are of one state of the output directory.
+        if not plan.is_empty:
+            target.commit()
+    return Loaded(target.name, loaded, time.monotonic() - start)
+
+
+def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bool) -> None:
+    """Report what somebody changed in the target, and what happens to its columns.
+
+    Raises
+    ------
+    PolyframeError
+        If columns differ, and may not be changed.
+    """
+    for note in (*target.notes, *plan.repairs):
+        say(note)
+    for name in plan.dropped:
+        say(f"table {name} is removed from the target: the output directory does not have it")
+    if not plan.schema_changes:
+        return
+    changes = "; ".join(plan.schema_changes)
+    if not allow_schema_change:
+        number = len({change.partition(":")[0] for change in plan.schema_changes})
+        raise PolyframeError(
+            f"{target.name}: {changes}; allow polyframe to rebuild {plural(number, 'this table')} with "
+            "--allow-schema-change (allow_schema_change=True)"
+        )
+    say(Information(f"columns of the target change: {changes}"))
+
+
+def _carry_out(plan: LoadPlan, target: Target, progress: Progress) -> dict[str, LoadedTable]:
+    """Change the target; return what changed by table."""
+    for table in plan.created:
+        target.create_table(table)
+    for name in plan.dropped:
+        target.drop_table(name)
+    total, done = sum(len(change.inserted) for change in plan.changes), 0
+
+    def count_part() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    loaded = {}
+    for change in plan.changes:
+        deleted = inserted = 0
+        if change.inserted or change.forgotten:
+            rows = target.replace_parts(change, count_part)
+            deleted, inserted = rows.deleted, rows.inserted
+        loaded[change.table.name] = LoadedTable(
+            len(change.kept), len(change.inserted), len(change.forgotten), inserted, deleted
+        )
+    return loaded

@@ -1,0 +1,31 @@
+"""List the kinds of warehouses: the addresses, modules and extras of each."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class TargetKind:
+    """A kind of warehouse.
+
+    Attributes
+    ----------
+    example : str
+        An example of its address.
+    module : str
+        The module of this package that opens it, with `open_target(address) -> Target`.
+    extra : str
+        The extra that it needs.
+    """
+
+    example: str
+    module: str
+    extra: str
+
+
+#: By the scheme of the address.
+TARGET_KINDS: Final = {
+    "duckdb": TargetKind("duckdb:///project.duckdb", "duckdb_target", "duckdb"),
+}
+#: An address of each kind, for help texts and messages.
+EXAMPLES: Final = ", ".join(kind.example for kind in TARGET_KINDS.values())

@@ -1,0 +1,66 @@
+"""Open the target of a load from its address, such as `duckdb:///project.duckdb`."""
+
+import importlib
+import re
+from typing import Any, Final
+
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.extras import install_command
+from polyframe.core.local_paths import type_name
+from polyframe.core.suggestions import did_you_mean
+from polyframe.export.load.target import Target
+from polyframe.export.load.target_kinds import EXAMPLES, TARGET_KINDS
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+#: `password` of `postgresql://user:password@host`, and of `password=...` in other addresses.
+_PASSWORDS: Final = (
+    (re.compile(r"(//[^/?#@:]*):[^/?#]*@"), r"\1@"),
+    (re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|key)\w*=)('[^']*'|[^\s&;]*)"), r"\1***"),
+)
+
+
+def open_target(address: Any) -> Target:
+    """Open a target.
+
+    Parameters
+    ----------
+    address : str
+        Its address; the part before the colon says what kind of target it is.
+
+    Raises
+    ------
+    UsageError
+        If it is not the address of a target.
+    PolyframeError
+        If the extra for this kind of target is not installed, or the target cannot be opened.
+    """
+    if not isinstance(address, str):
+        raise UsageError(f"to: expected an address such as {EXAMPLES}, got {type_name(address)}")
+    match = _SCHEME.match(address)
+    name = match[1].lower() if match else ""
+    kind = TARGET_KINDS.get(name)
+    if kind is None:
+        suggestion = did_you_mean(name, TARGET_KINDS)
+        raise UsageError(
+            f"to: {without_password(address)!r} is not the address of a warehouse{suggestion}; expected one "
+            f"such as {EXAMPLES}"
+        )
+    try:
+        module = importlib.import_module(f"polyframe.export.load.{kind.module}")
+    except ImportError:
+        raise PolyframeError(f"load into {name} needs an extra: {install_command(kind.extra)}") from None
+    target: Target = module.open_target(address)
+    return target
+
+
+def without_password(address: str) -> str:
+    """Return an address for messages: without a password or key.
+
+    Examples
+    --------
+    >>> without_password("postgresql://ann:secret@localhost/project")
+    'postgresql://ann@localhost/project'
+    """
+    for pattern, replacement in _PASSWORDS:
+        address = pattern.sub(replacement, address)
+    return address
