@@ -17,6 +17,7 @@ from exports import ROOT
 
 import polyframe as pf
 from polyframe.core.png import png
+from polyframe.export.yolo import joined
 
 DATA = ROOT / "data"
 CLASSES = {"T0_toolIndex0": "Cell", "T0_toolIndex1": "Crystal"}
@@ -31,7 +32,7 @@ class TrainingSets:
     Attributes
     ----------
     folder : Path
-        Contains `yolo` with the images, `coco.json`, `classes` and `tasks.json`.
+        Contains `yolo` with the images, `coco/coco.json`, `classes/masks` and `tasks.json`.
     objects : dict of str to list of (str, Polygon)
         By image, the class and the averaged polygon of each object, from the tables.
     """
@@ -62,9 +63,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> TrainingSets:
         "image_size": "400x300",
     }
     for to, name, more in (
-        ("coco", "coco.json", {}),
+        ("coco", "coco/coco.json", {}),
         ("yolo", "yolo", {}),
-        ("masks", "classes", {"masks": "class"}),
+        ("masks", "classes/masks", {"masks": "class"}),
         ("labelstudio", "tasks.json", {"image_name": "https://example.org/{subject_id}-{frame}.png"}),
     ):
         pf.export(folder / "out", to, folder / name, **options, **more)  # type: ignore[arg-type]
@@ -78,10 +79,20 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> TrainingSets:
     return TrainingSets(folder, objects)
 
 
+#: What the libraries import of all that they depend on, in versions that they accept. The rest, which talks
+#: to servers, trains models and plays videos, would be several gigabytes.
+IMPORTED = (
+    *("appdirs", "jsf<0.12", "lxml<7", "pyjwt<2.14", "xmljson<0.3"),  # Label Studio SDK
+    *("pydeprecate<0.14", "requests", "scipy", "tqdm"),  # supervision
+    *("defusedxml<1", "imagesize<3", "json-stream<3", "numpy", "opencv-python-headless<5", "orjson<4"),
+    *("pandas", "pillow", "pycocotools", "pyyaml", "shapely"),  # datumaro
+)
+
+
 @pytest.fixture(scope="module")
 def training_python() -> str:
     """Return a Python with the libraries."""
-    return python_with("training", requirements("tests/consumers/test_training_sets.py"))
+    return python_with("training", IMPORTED, bare=requirements("tests/consumers/test_training_sets.py"))
 
 
 def check(loaded: dict[str, list[dict[str, Any]]], sets: TrainingSets, precision: float) -> None:
@@ -121,7 +132,7 @@ if sys.argv[2] == "yolo":
     )
 else:
     loaded = sv.DetectionDataset.from_coco(
-        images_directory_path=str(images), annotations_path=str(folder / "coco.json")
+        images_directory_path=str(images), annotations_path=str(folder / "coco" / "coco.json")
     )
 objects = {}
 for path, image, detections in loaded:
@@ -174,3 +185,181 @@ def test_label_studio(sets: TrainingSets, training_python: str) -> None:
         training_python, LABEL_STUDIO, sets.folder / "configuration.xml", sets.folder / "tasks.json"
     )
     assert result == [[], []]
+
+
+DATUMARO = """
+import json, sys
+import datumaro
+loaded = datumaro.Dataset.import_from(sys.argv[1], sys.argv[2])
+names = [label.name for label in loaded.categories()[datumaro.AnnotationType.label]]
+objects = {}
+for item in loaded:
+    of_image = objects.setdefault(f"{item.id}.png", [])
+    for one in sorted(item.annotations, key=lambda one: one.id):
+        if one.type == datumaro.AnnotationType.polygon:
+            x, y = one.points[::2], one.points[1::2]
+            bounds = [min(x), min(y), max(x), max(y)]
+            of_image.append({"label": names[one.label], "bounds": bounds, "area": float(one.get_area())})
+        elif one.type == datumaro.AnnotationType.mask:
+            of_image.append({"label": names[one.label], "pixels": int(one.get_area())})
+formats = datumaro.Environment().detect_dataset(sys.argv[1])
+print(json.dumps({"objects": objects, "formats": formats}))
+"""
+
+
+def test_datumaro_coco(sets: TrainingSets, training_python: str, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "train").symlink_to(sets.folder / "yolo" / "images")
+    (tmp_path / "annotations").mkdir()
+    shutil.copy(sets.folder / "coco" / "coco.json", tmp_path / "annotations" / "instances_train.json")
+    loaded = json_from(training_python, DATUMARO, tmp_path, "coco")
+    assert loaded["formats"] == ["coco_instances"]
+    check(loaded["objects"], sets, precision=0.01)
+
+
+def test_datumaro_masks(sets: TrainingSets, training_python: str) -> None:
+    """With the file in the documentation, the pixels of each class are those in the pictures."""
+    (description,) = blocks(DOCS / "recipes" / "training-sets.md", "json")
+    folder = sets.folder / "classes"
+    (folder / "dataset_meta.json").write_text(description, encoding="utf-8")
+    (folder / "images").symlink_to(sets.folder / "yolo" / "images")
+    loaded = json_from(training_python, DATUMARO, folder, "common_semantic_segmentation")
+    assert loaded["formats"] == ["common_semantic_segmentation"]
+    assert loaded["objects"].keys() == sets.objects.keys()
+    image = pytest.importorskip("PIL.Image")
+    names = ["background", *CLASSES.values()]
+    for name, found in loaded["objects"].items():
+        with image.open(folder / "masks" / name) as picture:
+            numbers = np.bincount(np.array(picture).ravel())
+        assert found == [{"label": names[k], "pixels": n} for k, n in enumerate(numbers.tolist()) if n]
+
+
+ULTRALYTICS = """
+import __future__, ast, glob, importlib.util, json, logging, os, sys
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+import cv2, numpy as np, yaml
+from PIL import Image, ImageOps
+
+folder = Path(sys.argv[1])
+package = Path(importlib.util.find_spec("ultralytics").origin).parent
+# What does not change the result: progress, messages, and the type of tensors, which nothing here is.
+silent = {
+    "TQDM": lambda things, desc: things,
+    "LOGGER": logging.getLogger(),
+    "check_file_speeds": lambda *_, **__: None,
+    "torch": SimpleNamespace(Tensor=()),
+}
+scope = globals() | silent
+
+def run_source(module, *names):
+    file = package / module
+    found = [
+        node
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if getattr(node, "name", None) in names
+        or (isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) in names)
+    ]
+    assert len(found) == len(names), (module, names)
+    flags = __future__.annotations.compiler_flag
+    exec(compile(ast.Module(found, []), str(file), "exec", flags), scope)
+
+run_source("utils/ops.py", "segments2boxes", "xyxy2xywh", "empty_like")
+run_source("utils/files.py", "increment_path")
+run_source(
+    "data/utils.py", "HELP_URL", "IMG_FORMATS", "VID_FORMATS", "FORMATS_HELP_MSG", "exif_size", "check_image",
+    "img2label_paths", "verify_image_label", "read_mask", "verify_image_mask",
+)
+run_source("data/base.py", "get_img_files")
+run_source(
+    "data/converter.py", "coco91_to_coco80_class", "convert_coco", "min_index", "merge_multi_segment"
+)
+
+data = yaml.safe_load((folder / "yolo" / "data.yaml").read_text("utf-8"))
+names = data["names"]
+loader = SimpleNamespace(prefix="", fraction=1.0)
+lists = [str(folder / "yolo" / data[side]) for side in ("train", "val")]
+pictures = [image for one in lists for image in scope["get_img_files"](loader, one)]
+"""
+
+VERIFIED_LABELS = """
+objects, empty, messages = {}, [], []
+for picture, labels in zip(pictures, scope["img2label_paths"](pictures)):
+    verified = scope["verify_image_label"]((picture, labels, "", False, len(names), 0, 0, False))
+    path, boxes, shape, outlines, _, missing, found, is_empty, corrupt, message = verified
+    assert (missing, found, corrupt) == (0, 1, 0), message
+    if is_empty:
+        empty.append(Path(path).name)
+    if message:
+        messages.append(message)
+    of_image = objects.setdefault(Path(path).name, [])
+    size = np.array([shape[1], shape[0]])
+    for (number, *box), outline in zip(boxes.tolist(), outlines, strict=True):
+        middle, extent = np.array(box[:2]) * size, np.array(box[2:]) * size
+        x, y = (outline.astype(float) * size).T
+        area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+        bounds = [*(middle - extent / 2).tolist(), *(middle + extent / 2).tolist()]
+        of_image.append({"label": names[int(number)], "bounds": bounds, "area": area})
+print(json.dumps([objects, empty, messages]))
+"""
+
+
+def test_ultralytics(sets: TrainingSets, training_python: str) -> None:
+    """Its check of labels before a training accepts all, and it finds the objects."""
+    objects, empty, messages = json_from(training_python, ULTRALYTICS + VERIFIED_LABELS, sets.folder)
+    check(objects, sets, precision=1e-3)
+    assert (empty, messages) == ([f"{EMPTY}-0.png"], [])
+
+
+VERIFIED_MASKS = """
+messages = []
+beside_masks = [image.replace("/yolo/", "/classes/") for image in pictures]
+masks = scope["img2label_paths"](beside_masks, "masks", ".png")
+# Not a class, as its data set of masks marks them.
+invalid = np.ones(256, np.uint8)
+invalid[[*range(len(names) + 1), 255]] = 0
+for picture, mask in zip(pictures, masks):
+    verified = scope["verify_image_mask"]((picture, mask, "", invalid))
+    messages.append([verified[3:7], verified[7]])
+print(json.dumps(messages))
+"""
+
+
+def test_ultralytics_masks(sets: TrainingSets, training_python: str) -> None:
+    results = json_from(training_python, ULTRALYTICS + VERIFIED_MASKS, sets.folder)
+    # Grey values of 8 bits; no mask is missing, one is found, none is corrupt.
+    assert results == [[["L", 0, 1, 0], ""]] * len(sets.objects)
+
+
+CONVERTED = """
+converted = folder / "converted"
+scope["convert_coco"](str(folder / "coco"), str(converted), use_segments=True, cls91to80=False)
+labels = {
+    path.name: [[float(word) for word in line.split()] for line in path.read_text("utf-8").splitlines()]
+    for path in (converted / "labels" / "coco").iterdir()
+}
+outlines = [np.concatenate(scope["merge_multi_segment"](parts)).tolist() for parts in json.loads(sys.argv[2])]
+print(json.dumps([labels, outlines]))
+"""
+
+
+def test_ultralytics_converter(sets: TrainingSets, training_python: str) -> None:
+    """It makes the same labels from COCO, and one outline from the parts of an object, with the same area."""
+    part = np.array([[0, 0], [4, 0], [4, 3], [0, 3]])
+    squares = [part + np.array([6.0 * k, 5 * (k % 2)]) for k in range(4)]
+    objects = [squares[:2], squares[1:4], squares]
+    in_parts = json.dumps([[part.ravel().tolist() for part in parts] for parts in objects])
+    converted, outlines = json_from(training_python, ULTRALYTICS + CONVERTED, sets.folder, in_parts)
+    labels = {path.name: path.read_text("utf-8") for path in (sets.folder / "yolo" / "labels").iterdir()}
+    # It writes none for images without objects.
+    assert labels.pop(f"{EMPTY}-0.txt") == ""
+    assert converted.keys() == labels.keys()
+    for name, text in labels.items():
+        for theirs, line in zip(converted[name], text.splitlines(), strict=True):
+            # It writes six digits.
+            assert theirs == pytest.approx([*map(float, line.split())], rel=1e-5, abs=1e-6)
+    for parts, theirs in zip(objects, outlines, strict=True):
+        # It reverses some parts, so that their areas count as negative in a polygon that is not valid.
+        for outline in (joined(parts), theirs):
+            assert shapely.make_valid(shapely.Polygon(outline)).area == 12 * len(parts)

@@ -105,7 +105,7 @@ def test_concurrent_processes_install_an_environment_once(
 ) -> None:
     installed = []
 
-    def install(folder: Path, _python: Path, requirements: list[str]) -> None:
+    def install(folder: Path, _python: Path, requirements: list[str], _bare: list[str]) -> None:
         installed.append(requirements)
         time.sleep(0.2)
         folder.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +17,21 @@ import pytest
 from exports import ROOT
 
 
-def python_with(name: str, requirements: Sequence[str]) -> str:
+def python_with(name: str, requirements: Sequence[str], *, bare: Sequence[str] = ()) -> str:
     """Return a Python with some packages: POLYFRAME_<NAME>_PYTHON, or that of `.venv-<name>`.
 
     The environment is installed if it is missing or has other packages, by one process at a time. The test
     is skipped if the installation fails.
+
+    Parameters
+    ----------
+    name : str
+    requirements : sequence of str
+        Packages that are installed with what they depend on.
+    bare : sequence of str
+        Packages that are installed without, since most of what they depend on is large and not needed here.
+        Their environment uses the packages of this one, too, so that `requirements` are only those that this
+        one lacks.
     """
     variable = f"POLYFRAME_{name.upper()}_PYTHON"
     chosen = os.environ.get(variable)
@@ -28,7 +39,8 @@ def python_with(name: str, requirements: Sequence[str]) -> str:
         return chosen
     folder = ROOT / f".venv-{name}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    _install_once(folder, requirements, lambda: _install(folder, python, requirements), variable)
+    packages = [*requirements, *(f"{package}, without dependencies" for package in bare)]
+    _install_once(folder, packages, lambda: _install(folder, python, requirements, bare), variable)
     return str(python)
 
 
@@ -88,14 +100,18 @@ def _install_once(
         pytest.skip(f"{' '.join(requirements)} cannot be installed ({reason}); set {variable}")
 
 
-def _install(folder: Path, python: Path, requirements: Sequence[str]) -> None:
+def _install(folder: Path, python: Path, requirements: Sequence[str], bare: Sequence[str]) -> None:
     # Our own pip installs. To copy it first, and to compile modules that nothing imports, would take twice as
     # long. Those that are imported are compiled then, unless that is forbidden.
     create = [sys.executable, "-m", "venv", "--clear", "--without-pip", folder]
     subprocess.run(create, check=True, capture_output=True)
     options = ["--quiet"] if sys.dont_write_bytecode else ["--quiet", "--no-compile"]
-    install = [sys.executable, "-m", "pip", "--python", python, "install", *options, *requirements]
-    subprocess.run(install, check=True, capture_output=True)
+    install = [sys.executable, "-m", "pip", "--python", python, "install", *options]
+    if bare:
+        packages = sysconfig.get_path("purelib", "venv", {"base": str(folder)})
+        Path(packages, "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+        subprocess.run([*install, "--no-deps", *bare], check=True, capture_output=True)
+    subprocess.run([*install, *requirements], check=True, capture_output=True)
 
 
 def _npm_install(folder: Path, packages: Sequence[str]) -> None:
