@@ -169,7 +169,8 @@ def run(
     say : callable, optional
         Receives each note as a string.
     progress : callable, optional
-        Receives the number of finished partitions and the number of all partitions.
+        Receives the number of rows that are processed and the number of rows to process; rows that are up to
+        date do not count.
 
     Returns
     -------

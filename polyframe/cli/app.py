@@ -140,12 +140,12 @@ def _remove_temporary_files() -> None:
 
 def _stop_message() -> str:
     """Describe what a stopped run has finished, and how to continue."""
-    if ProgressBar.partitions is None:
+    if ProgressBar.rows is None:
         return "stopped"
-    done, total = ProgressBar.partitions
+    done, total = ProgressBar.rows
     if not done:
         return "stopped; the output is unchanged; run the same command to continue"
-    finished = f"{done} of {counted(total, 'partition')} {agreeing(done, 'are finished')}"
+    finished = f"{done} of {counted(total, 'row')} {agreeing(done, 'are finished')}"
     return f"stopped; {finished}; run the same command to continue"
 
 

@@ -23,22 +23,22 @@ def say(quiet: bool) -> Callable[[str], None]:
 class ProgressBar:
     """A progress bar on standard error, shown only if that is a terminal."""
 
-    #: Finished partitions and all partitions of the current run; None for other work.
-    partitions: ClassVar[tuple[int, int] | None] = None
+    #: Processed rows and rows to process of the current run; None for other work.
+    rows: ClassVar[tuple[int, int] | None] = None
 
-    def __init__(self, quiet: bool, label: str = "partitions") -> None:
+    def __init__(self, quiet: bool, label: str = "rows") -> None:
         self.label = label
         self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self.bar: Any = None
-        ProgressBar.partitions = (0, 0) if label == "partitions" else None
+        ProgressBar.rows = (0, 0) if label == "rows" else None
 
     def __enter__(self) -> "ProgressBar":
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        """Show that `done` of `total` steps are finished."""
-        if self.label == "partitions":
-            ProgressBar.partitions = (done, total)
+        """Show that `done` of `total` rows, or other steps, are finished."""
+        if self.label == "rows":
+            ProgressBar.rows = (done, total)
         if not self.shown:
             return
         if self.bar is None:

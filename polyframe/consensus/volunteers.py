@@ -138,6 +138,25 @@ def _count(number: pl.Expr) -> pl.Expr:
     return number.cast(pl.Int64)
 
 
+def merge_sums(sums: pl.DataFrame) -> pl.DataFrame:
+    """Add up the sums of several sets of subjects.
+
+    Parameters
+    ----------
+    sums : polars.DataFrame
+        Rows of `VOLUNTEER_SUMS`, in any order.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row for each volunteer, in any order.
+    """
+    counts = [
+        name for name, dtype in VOLUNTEER_SUMS.schema.items() if dtype == pl.Int64 and name not in _KEYS
+    ]
+    return sums.group_by(_KEYS).agg(pl.col("user_name").min(), pl.col(counts).sum())
+
+
 def volunteers_table(sums: pl.DataFrame) -> pl.DataFrame:
     """Make the table `volunteers`.
 
@@ -157,11 +176,7 @@ def volunteers_table(sums: pl.DataFrame) -> pl.DataFrame:
     (numerator + 2 m) / (denominator + 2) instead, with the mean m of all volunteers of the workflow, or 1
     if none of them had an opportunity. If P + R is 0, so is the score.
     """
-    counts = [
-        name for name, dtype in VOLUNTEER_SUMS.schema.items() if dtype == pl.Int64 and name not in _KEYS
-    ]
-    merged = sums.group_by(_KEYS).agg(pl.col("user_name").min(), pl.col(counts).sum())
-    merged = merged.with_columns(
+    merged = merge_sums(sums).with_columns(
         precision=_rate("n_confirmed", "n_judged"),
         recall=_rate("n_drawn", "n_expected"),
         iou=_rate("iou_sum", "n_compared", _IOU_UNIT),

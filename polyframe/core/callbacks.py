@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 #: Receives a note on what was chosen or skipped.
 Say = Callable[[str], None]
-#: Receives the number of finished partitions and the number of all partitions.
+#: Receives how much is done and how much there is in all, in rows unless the function says otherwise.
 Progress = Callable[[int, int], None]
 
 

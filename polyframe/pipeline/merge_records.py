@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from polyframe.core.errors import PolyframeError
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
@@ -17,7 +15,7 @@ from polyframe.store.stages import public_tables
 def merged_records(
     partitions: Sequence[Partition], results: Sequence[PartitionResult], *others: Records
 ) -> list[PartitionRecord]:
-    """Merge the records of each partition; one that was split is replaced by its pieces.
+    """Merge the records of each partition.
 
     Parameters
     ----------
@@ -28,22 +26,19 @@ def merged_records(
     *others : mapping
         The records of earlier runs, by partition and stage.
     """
-    new = {result.partition.name: result for result in results}
-    records: list[PartitionRecord] = []
-    for partition in partitions:
-        pieces = [new[name].partition for name in sorted(new) if name.startswith(f"{partition.name}-")]
-        for part in pieces or [partition]:
-            stages = {name: record for known in others for name, record in known.get(part.name, {}).items()}
-            if part.name in new:
-                stages |= new[part.name].stages
-            records.append(PartitionRecord(part.name, part.first_subject, part.content, stages))
-    # The pieces of a partition have no part of a stage that this run did not process.
-    common = set.intersection(*(set(record.stages) for record in records))
+    new = {result.partition.name: result.stages for result in results}
     return [
-        msgspec.structs.replace(
-            record, stages={stage: done for stage, done in record.stages.items() if stage in common}
+        PartitionRecord(
+            partition.name,
+            partition.first_subject,
+            partition.content,
+            {
+                stage: record
+                for known in (*others, new)
+                for stage, record in known.get(partition.name, {}).items()
+            },
         )
-        for record in records
+        for partition in partitions
     ]
 
 

@@ -1,6 +1,6 @@
 """Process one partition: read its rows or extractions, and write a part file of each table.
 
-A task contains paths and returns counts. No frame is sent between processes, so any joblib backend works.
+A task contains paths and returns counts: no frame is sent between processes.
 """
 
 from collections.abc import Mapping
@@ -77,11 +77,6 @@ class PartitionTask:
     fingerprints: Mapping[str, str]
     places: str
 
-    @property
-    def marker(self) -> Path:
-        """The file that exists while a worker processes this partition."""
-        return self.output.started / self.partition.name
-
 
 @dataclass(frozen=True)
 class PartitionResult:
@@ -93,10 +88,7 @@ class PartitionResult:
 
 def process_partition(task: PartitionTask) -> PartitionResult:
     """Run the stages of one partition and write its part files."""
-    task.marker.touch()
-    result = PartitionResult(task.partition, _run_stages(task))
-    task.marker.unlink(missing_ok=True)
-    return result
+    return PartitionResult(task.partition, _run_stages(task))
 
 
 def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
@@ -108,7 +100,7 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
         places = task.places if (extraction.rejects["stage"] == "read").any() else None
         counts = _extraction_counts(extraction, tools, task.settings)
         frames = {table: _anonymized(task, frame, key) for table, frame in vars(extraction).items()}
-        records["extract"] = _write(task, "extract", frames, counts, places)
+        records["extract"] = write_parts(task, "extract", frames, counts, places)
     if task.stages == ("extract",):
         return records
     marks = selected_marks(extraction.extractions, task.settings)
@@ -124,7 +116,7 @@ def _run_stages(task: PartitionTask) -> dict[str, StageRecord]:
             continue
         tables = _contours(task, clusters) if stage == "contours" else _reduction(task, clusters, key)
         stage_counts = _counts_of_tables(counts, tables, clusters, task.settings)
-        records[stage] = _write(task, stage, tables, stage_counts, places)
+        records[stage] = write_parts(task, stage, tables, stage_counts, places)
     return records
 
 
@@ -191,13 +183,28 @@ def _anonymized(task: PartitionTask, frame: pl.DataFrame, key: bytes) -> pl.Data
     return anonymize(frame, task.settings, key) if isinstance(task.source, Slices) else frame
 
 
-def _write(
+def write_parts(
     task: PartitionTask,
     stage: str,
     frames: Mapping[str, pl.DataFrame],
     counts: Counts,
     places: str | None,
 ) -> StageRecord:
+    """Write the parts of one stage of a partition.
+
+    Parameters
+    ----------
+    task : PartitionTask
+        Its task.
+    stage : str
+        One of the stages of the task.
+    frames : mapping of str to polars.DataFrame
+        Its tables, by name.
+    counts : Counts
+        What the stage counted.
+    places : str or None
+        Fingerprint of the positions of the rows, if the parts depend on them.
+    """
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
     sizes = {
         name: write_part(

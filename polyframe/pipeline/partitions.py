@@ -50,6 +50,8 @@ class Partition:
         The range, `first_subject` included and `next_subject` excluded; None is open.
     content, places : str
         Hashes of the content of its rows, and of their content and positions in the export.
+    rows : int
+        The number of its rows.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Partition:
     next_subject: int | None
     content: str
     places: str
+    rows: int
 
 
 def plan_borders(
@@ -108,9 +111,13 @@ def partitions_of(subjects: pl.DataFrame, borders: Sequence[Border]) -> list[Par
     firsts = [border.first_subject for border in borders[1:]]
     ids = subjects["subject_id"].fill_null(np.iinfo(np.int64).min).to_numpy()
     offsets = [0, *np.searchsorted(ids, np.array(firsts, np.int64)).tolist(), len(ids)]
-    content, places = (_sums(subjects[name].to_numpy(), offsets) for name in ("content", "places"))
+    content, places = (
+        [f"{value:016x}" for value in _sums(subjects[name].to_numpy(), offsets)]
+        for name in ("content", "places")
+    )
+    rows = _sums(subjects["rows"].to_numpy(), offsets)
     return [
-        Partition(border.name, border.first_subject, next_subject, content[k], places[k])
+        Partition(border.name, border.first_subject, next_subject, content[k], places[k], rows[k])
         for k, (border, next_subject) in enumerate(zip(borders, [*firsts, None], strict=True))
     ]
 
@@ -148,11 +155,11 @@ def _part_number(index: int) -> str:
     return f"{index:05d}"
 
 
-def _sums(hashes: NDArray[np.uint64], offsets: list[int]) -> list[str]:
-    """Add up hashes within ranges, modulo 2**64."""
-    before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)])
-    sums = before[offsets[1:]] - before[offsets[:-1]]
-    return [f"{value:016x}" for value in sums.tolist()]
+def _sums(values: NDArray[Any], offsets: list[int]) -> list[int]:
+    """Add up hashes or counts within ranges, modulo 2**64."""
+    before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values, dtype=np.uint64)])
+    sums: list[int] = (before[offsets[1:]] - before[offsets[:-1]]).tolist()
+    return sums
 
 
 def _cuts(weights: NDArray[Any], target: int, *, filled: int = 0, most: int | None = None) -> list[int]:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
+import msgspec
+
 from polyframe.core.choices import EngineUsed
 from polyframe.core.settings import Affects, Settings
 from polyframe.panoptes.classifications.scan_export import ExportScan
@@ -13,7 +15,7 @@ from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan
 from polyframe.pipeline.shuffle import Slices
 from polyframe.store.current_parts import EarlierWork, current_part, current_stages
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
-from polyframe.store.manifest import Manifest, StageRecord
+from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
 from polyframe.store.output import Output
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
@@ -73,9 +75,17 @@ def recorded_partitions(before: Manifest) -> list[Partition]:
     records = before.partitions
     next_subjects = [*(record.first_subject for record in records[1:]), None]
     return [
-        Partition(record.name, record.first_subject, next_subject, record.content, places="")
+        Partition(
+            record.name, record.first_subject, next_subject, record.content, places="", rows=rows_of(record)
+        )
         for record, next_subject in zip(records, next_subjects, strict=True)
     ]
+
+
+def rows_of(record: PartitionRecord) -> int:
+    """Return the number of rows of a partition in a manifest."""
+    counts = counts_of(record)
+    return sum(n for n in (counts.rows_used, counts.rows_rejected) if n is not msgspec.UNSET)
 
 
 def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str, dict[str, StageRecord]]:

@@ -42,6 +42,8 @@ from polyframe.pipeline.engine_choice import (
     engine_for_output,
     with_engine,
 )
+from polyframe.pipeline.executors.executor import Executor
+from polyframe.pipeline.executors.joblib_executor import JoblibExecutor
 from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
 from polyframe.pipeline.merge_tables import merge_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
@@ -58,6 +60,7 @@ from polyframe.pipeline.plan import (
     recorded_partitions,
     task_for,
 )
+from polyframe.pipeline.process_tasks import Split, process
 from polyframe.pipeline.safeguards import (
     check_shrinkage,
     check_tools_exist,
@@ -67,7 +70,6 @@ from polyframe.pipeline.safeguards import (
 )
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.summary import Summary
-from polyframe.pipeline.workers import Split, process
 from polyframe.store.current_parts import check_extracted_types, remove_outdated
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import (
@@ -112,7 +114,7 @@ def run_export(
     stages : sequence of str
         `extract`, optionally followed by `reduce` and `contours`.
     say, progress : callable
-        Receive what was chosen, and the numbers of partitions done and in total.
+        Receive what was chosen, and the numbers of rows processed and to process.
     force : bool
         Rebuild everything, with the same borders of partitions.
     explicit : collection of str
@@ -126,11 +128,13 @@ def run_export(
         If the export cannot be used or the output cannot be written; earlier output is not changed.
     """
     started = time.monotonic()
-    key_digest = digest_of_key(volunteers_key(settings))
+    key = volunteers_key(settings)
+    key_digest = digest_of_key(key)
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
     check_output(output)
     with work_directory(output, discard=force) as directory, contextlib.ExitStack() as processes:
+        executor = processes.enter_context(JoblibExecutor(settings.jobs, directory.started, key))
         files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
@@ -165,7 +169,7 @@ def run_export(
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
         wait_for_compiled()
-        results = _process_tasks(tasks, export.settings.jobs, split, say, progress)
+        results = _process_tasks(tasks, executor, split, say, progress)
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
@@ -278,7 +282,7 @@ def run_extractions(
     stage : {"reduce", "contours"}
         What to make.
     say, progress : callable
-        Receive notes, and the numbers of partitions done and in total.
+        Receive notes, and the numbers of rows processed and to process.
     force : bool
         Rebuild everything.
     flagged : collection of str
@@ -312,9 +316,12 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        with compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled:
+        with (
+            JoblibExecutor(settings.jobs, directory.started) as executor,
+            compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled,
+        ):
             wait_for_compiled()
-            results = _process_tasks(tasks, settings.jobs, lambda task: [task], say, progress)
+            results = _process_tasks(tasks, executor, lambda task: [task], say, progress)
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
@@ -379,15 +386,17 @@ def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Recor
 
 
 def _process_tasks(
-    tasks: Sequence[PartitionTask], jobs: int, split: Split, say: Say, progress: Progress
+    tasks: Sequence[PartitionTask], executor: Executor, split: Split, say: Say, progress: Progress
 ) -> list[PartitionResult]:
     """Process the tasks; if that ends early, a note of the error says what is kept."""
     results: list[PartitionResult] = []
-    progress(0, len(tasks))
+    done, rows = 0, sum(task.partition.rows for task in tasks)
+    progress(0, rows)
     try:
-        for result in process(tasks, jobs, split, say):
+        for result in process(tasks, executor, split, say):
             results.append(result)
-            progress(len(results), max(len(tasks), len(results)))
+            done += result.partition.rows
+            progress(done, rows)
     except (PolyframeError, OSError, KeyboardInterrupt) as error:
         if results:
             finished = (

@@ -15,6 +15,7 @@ from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_o
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.callbacks import Say
 from polyframe.core.drawing_sizes import DrawingSizes
+from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
@@ -24,10 +25,12 @@ from polyframe.pipeline.engine_choice import (
     engine_for_marks,
     engine_for_output,
 )
+from polyframe.pipeline.executors.executor import Executor, Future, WorkerLost
+from polyframe.pipeline.executors.joblib_executor import JoblibExecutor
 from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
 from polyframe.pipeline.gold.read_gold import GoldSource
+from polyframe.pipeline.plan import rows_of
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
-from polyframe.pipeline.workers import map_tasks
 from polyframe.store.manifest import Manifest
 from polyframe.store.part_files import read_parts
 from polyframe.store.reading import OutputTables, open_tables, part_paths
@@ -41,8 +44,10 @@ _SHOWN_IF_SET: Final = ("exclude_volunteers", "gold_standard")
 
 @dataclass(frozen=True)
 class _PartitionFiles:
-    """One partition: its part files, and the settings to compare."""
+    """One partition: its name and number of rows, its part files, and the settings to compare."""
 
+    name: str
+    rows: int
     extractions: Path
     classifications: Path
     settings: Settings
@@ -70,7 +75,7 @@ def tune_output(
     grid : Grid
         The settings to compare.
     say, progress : callable
-        Receive which settings are used, and the numbers of partitions done and in total.
+        Receive which settings are used, and the numbers of rows counted and to count.
     flagged : collection of str
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
     gold : GoldSource, optional
@@ -105,11 +110,14 @@ def tune_output(
         )
         references = _references(tables, settings, gold, say)
         parts = [
-            _PartitionFiles(marks, rows, settings, grid, reference)
-            for marks, rows, reference in zip(extractions, classifications, references, strict=True)
+            _PartitionFiles(record.name, rows_of(record), marks, rows, settings, grid, reference)
+            for record, marks, rows, reference in zip(
+                manifest.partitions, extractions, classifications, references, strict=True
+            )
         ]
         _compile_if_needed(settings, manifest.drawings, say)
-        tallies = _tallies(parts, settings.jobs, progress)
+        with JoblibExecutor(settings.jobs) as executor:
+            tallies = _tallies(parts, executor, progress)
     _say_unknown_names(names, tallies, say)
     return tuning_table(tallies, grid, current)
 
@@ -199,13 +207,25 @@ def _current(manifest: Manifest) -> Combination | None:
 
 
 def _tallies(
-    parts: Sequence[_PartitionFiles], jobs: int, progress: Callable[[int, int], None]
+    parts: Sequence[_PartitionFiles], executor: Executor, progress: Callable[[int, int], None]
 ) -> list[Tally]:
+    done, rows = 0, sum(part.rows for part in parts)
+    progress(0, rows)
+    submitted: dict[Future[object], _PartitionFiles] = {
+        executor.submit(_tally_part, part, part.name): part for part in parts
+    }
     tallies: list[Tally] = []
-    progress(0, len(parts))
-    for tally in map_tasks(_tally_part, parts, jobs):
+    for future in executor.as_completed():
+        try:
+            tally = future.result()
+        except WorkerLost:
+            raise PolyframeError(
+                "a worker died, most likely for lack of memory: free memory, or try --jobs 1"
+            ) from None
+        assert isinstance(tally, Tally)
         tallies.append(tally)
-        progress(len(tallies), len(parts))
+        done += submitted[future].rows
+        progress(done, rows)
     return tallies
 
 

@@ -84,7 +84,7 @@ def write_stage(
     say : callable
         Receives notes.
     progress : callable or None
-        Receives the number of finished partitions and of all partitions.
+        Receives the numbers of rows processed and to process.
     force : bool
         Rebuild parts that are up to date.
 

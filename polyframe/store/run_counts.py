@@ -1,7 +1,7 @@
 """Count what became of every row and every mark, so that the counts add up."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -159,6 +159,29 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Return what was counted as plain JSON values."""
         counts: dict[str, Any] = msgspec.to_builtins(self)
         return counts
+
+
+def added(partitions: Sequence[Counts]) -> Counts:
+    """Add up what one stage counted in several partitions; the result is of the same form.
+
+    Parameters
+    ----------
+    partitions : sequence of Counts
+        At least one; a field that is unset in all of them stays unset.
+    """
+    plain = [counts.to_dict() for counts in partitions]
+    sums: dict[str, Any] = {}
+    for name in Counts.__struct_fields__:
+        values = [counts[name] for counts in plain if name in counts]
+        if not values:
+            continue
+        if name == "reasons":
+            sums[name] = dict(sorted(sum(map(Counter, values), Counter()).items()))
+        elif name in ("tools", "excluded_digests"):
+            sums[name] = sorted(set().union(*values))
+        else:
+            sums[name] = sum(values)
+    return Counts(**sums)
 
 
 def total(partitions: Iterable[Counts], rows_read: int, rows_filtered: int) -> Accounting:

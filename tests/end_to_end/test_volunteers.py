@@ -18,7 +18,8 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.panoptes.annotations.redaction import NOT_SHOWN, redact_detail
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
-from polyframe.pipeline import workers
+from polyframe.pipeline import process_tasks
+from polyframe.pipeline.executors import joblib_executor
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -295,14 +296,15 @@ def test_tasks_do_not_contain_the_secret(
 ) -> None:
     tasks: list[PartitionTask] = []
     monkeypatch.setenv(KEY_VARIABLE, "s3cret")
-    process = workers.process_partition
-    monkeypatch.setattr(workers, "process_partition", lambda task: (tasks.append(task), process(task))[1])
+    process = process_tasks.process_partition
+    monkeypatch.setattr(
+        process_tasks, "process_partition", lambda task: (tasks.append(task), process(task))[1]
+    )
     pf.run(export, tmp_path / "out", volunteers="hash", engine="shapely", jobs=1)
     (task,) = tasks
     assert b"s3cret" not in pickle.dumps(task)
     assert "s3cret" not in repr(task)
     # A worker with another secret would give other hashes.
-    task.marker.parent.mkdir(parents=True)
     for other, message in (("other s3cret", KEY_VARIABLE), (None, "needs a secret in the environment")):
         monkeypatch.setenv(KEY_VARIABLE, other) if other else monkeypatch.delenv(KEY_VARIABLE)
         monkeypatch.setattr(
@@ -317,7 +319,7 @@ def test_workers_use_the_secret_of_the_current_run(
     export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They inherit it when they start, and joblib keeps them for later runs."""
-    monkeypatch.setattr(workers, "_PARTITIONS_FOR_THREADS", 0)
+    monkeypatch.setattr(joblib_executor, "_TASKS_FOR_THREADS", 0)
     monkeypatch.setattr("polyframe.pipeline.plan._MEGABYTE", 100_000)
     for secret in ("one", "two"):
         monkeypatch.setenv(KEY_VARIABLE, secret)

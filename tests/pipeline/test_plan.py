@@ -29,8 +29,9 @@ def subjects_of(weights: dict[int, int], *, without_subject: int = 0) -> pl.Data
         ids, sizes = [None, *ids], [without_subject, *sizes]
     hashes = [7 if subject is None else subject % 2**64 for subject in ids]
     return pl.DataFrame(
-        {"subject_id": ids, "bytes": sizes, "content": hashes, "places": hashes[::-1]},
-        schema={"subject_id": pl.Int64, "bytes": pl.Int64, "content": pl.UInt64, "places": pl.UInt64},
+        {"subject_id": ids, "rows": 1, "bytes": sizes, "content": hashes, "places": hashes[::-1]},
+        schema={"subject_id": pl.Int64, "rows": pl.Int64, "bytes": pl.Int64}
+        | dict.fromkeys(("content", "places"), pl.UInt64),
     )
 
 
@@ -220,6 +221,8 @@ def test_partitions_and_their_pieces_contain_all_subjects(
             assert one.next_subject == following.first_subject
         for partition in wholes:
             assert (int(partition.content, 16), int(partition.places, 16)) == sums(subjects, partition)
+            within = within_range("subject_id", partition.first_subject, partition.next_subject)
+            assert partition.rows == subjects.filter(within).height
         names = [f"part-{partition.name}.parquet" for partition in wholes]
         assert names == sorted(set(names))
 
@@ -227,7 +230,7 @@ def test_partitions_and_their_pieces_contain_all_subjects(
 @given(st.dictionaries(st.integers(1, 100), st.integers(1, 300), min_size=2, max_size=30))
 def test_a_split_makes_smaller_pieces(weights: dict[int, int]) -> None:
     subjects = subjects_of(weights)
-    whole = Partition("00004", 1, 101, "", "")
+    whole = Partition("00004", 1, 101, "", "", len(weights))
     pieces = split_partition(whole, subjects)
     assert len(pieces) > 1
     assert [piece.name for piece in pieces] == [f"00004-{k:02d}" for k in range(len(pieces))]
@@ -239,14 +242,15 @@ def test_a_split_makes_smaller_pieces(weights: dict[int, int]) -> None:
 
 
 def test_a_single_subject_cannot_be_split() -> None:
-    partition = Partition("00001", 5, 9, "", "")
+    partition = Partition("00001", 5, 9, "", "", 1)
     assert split_partition(partition, subjects_of({5: 10**9, 9: 1})) == [partition]
 
 
 def test_hashes_wrap_around() -> None:
-    rows: dict[str, Any] = {"subject_id": [1, 2, 3], "bytes": [1, 1, 1]}
+    rows: dict[str, Any] = {"subject_id": [1, 2, 3], "rows": [1, 2, 3], "bytes": [1, 1, 1]}
     hashes = pl.Series([2**64 - 1, 2**64 - 1, 5], dtype=pl.UInt64)
     subjects = pl.DataFrame(rows).with_columns(content=hashes, places=hashes)
     (partition,) = partitions_of(subjects, [Border("00000", None)])
     assert int(partition.content, 16) == (2 * (2**64 - 1) + 5) % 2**64
     assert len(partition.content) == 16
+    assert partition.rows == 6

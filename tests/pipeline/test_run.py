@@ -273,10 +273,17 @@ def test_older_version_with_bezier_curves(tmp_path: Path, polyframe: Call) -> No
     assert any(tool.startswith("T0_tool") for tool, _ in tools)
 
 
-def test_progress_is_reported_for_each_partition(export: Path, tmp_path: Path) -> None:
+def test_progress_is_the_number_of_rows_of_finished_partitions(export: Path, tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
     pf.run(export, tmp_path / "out", jobs=1, partition_size=1, progress=lambda *step: steps.append(step))
-    assert steps == [(done, steps[-1][1]) for done in range(steps[-1][1] + 1)]
+    classifications, rejects = (
+        pf.scan(tmp_path / "out", name).collect() for name in ("classifications", "rejects")
+    )
+    n_rows = classifications.height + rejects["mark_index"].is_null().sum()
+    assert [steps[0], steps[-1]] == [(0, n_rows), (n_rows, n_rows)]
+    parts = list((tmp_path / "out" / "classifications").iterdir())
+    assert len(set(steps)) == len(parts) + 1 > 2
+    assert steps == sorted(steps)
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_code_that_ignores_signals_is_ended(small: Path, tmp_path: Path) -> None
     assert time.monotonic() - sent < 10
     assert code == 1
     line = error_line(errors)
-    assert "stopped; 2 of 4 partitions are finished; run the same command to continue" in line
+    assert "stopped; 10 of 20 rows are finished; run the same command to continue" in line
     assert leftovers(out) == []
 
 

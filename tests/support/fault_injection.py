@@ -7,8 +7,8 @@ partition_bytes   size of a partition, so that small exports have several
 backend           the joblib backend
 pause             seconds by partition: how long a worker waits before it begins with it; "*" for all others
 ignore_signals    the same in compiled code that ignores signals
-kill_worker       prefixes of partitions over which a worker kills itself; with the folder "once", only the
-                  first time, which a file in that folder records
+kill_worker       patterns of partitions, such as "00001*", over which a worker kills itself; with the folder
+                  "once", only the first time, which a file in that folder records
 kill_at           number of the change of a file name at which this process group is killed
 delete            a file that is deleted after the export was scanned
 clock_backwards   the clocks go back by an hour whenever they are read
@@ -16,6 +16,7 @@ clock_backwards   the clocks go back by an hour whenever they are read
 
 import contextlib
 import ctypes
+import fnmatch
 import json
 import os
 import signal
@@ -30,19 +31,19 @@ from typing import Any
 import joblib
 
 from polyframe.cli import app
-from polyframe.pipeline import partition_task, plan, run, workers
+from polyframe.pipeline import partition_task, plan, process_tasks, run
 from polyframe.store import publishing
 
 FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
 #: All calls by which a commit changes file names.
 RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
 
-_process_in_worker, _process_partition = workers._process, partition_task.process_partition
+_process_in_worker, _process_partition = process_tasks._process, partition_task.process_partition
 
 
-def process_in_worker(task: partition_task.PartitionTask, caller: int) -> partition_task.PartitionResult:
-    workers.process_partition = process_partition
-    return _process_in_worker(task, caller)
+def process_in_worker(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
+    process_tasks.process_partition = process_partition
+    return _process_in_worker(task)
 
 
 def process_partition(task: partition_task.PartitionTask) -> partition_task.PartitionResult:
@@ -54,14 +55,11 @@ def _inject_faults(task: partition_task.PartitionTask) -> None:
     name = task.partition.name
     pauses = FAULTS.get("pause", {})
     if name in pauses or "*" in pauses:
-        task.marker.touch()
         time.sleep(pauses.get(name, pauses.get("*")))
     if name in FAULTS.get("ignore_signals", {}):
-        task.marker.touch()
         _sleep_ignoring_signals(FAULTS["ignore_signals"][name])
-    for prefix in FAULTS.get("kill_worker", ()):
-        if name.startswith(prefix):
-            task.marker.touch()
+    for pattern in FAULTS.get("kill_worker", ()):
+        if fnmatch.fnmatch(name, pattern):
             _kill_once(FAULTS.get("once"), name)
 
 
@@ -123,7 +121,8 @@ def _turn_clocks_backwards() -> None:
 
 
 def main() -> None:
-    workers._process, workers.process_partition = process_in_worker, process_partition
+    process_tasks._process = process_in_worker
+    process_tasks.process_partition = process_partition
     plan._MEGABYTE = FAULTS.get("partition_bytes", 1_000_000)  # type: ignore[misc]
     if "kill_at" in FAULTS:
         _kill_at(FAULTS["kill_at"])

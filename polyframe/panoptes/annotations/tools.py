@@ -130,6 +130,26 @@ def tools_to_record(extractions: pl.DataFrame, cells: Iterable[str | None], sett
     tools = tools_in_extractions(extractions)
     if tools.missing(settings):
         tools = _add_tools_of_cells(cells, tools)
+    return _recorded(tools, settings)
+
+
+def joined_tools(extractions: pl.DataFrame, recorded: Iterable[str], settings: Settings) -> list[str]:
+    """Return the tools that are recorded with a partition from those recorded with its pieces.
+
+    Parameters
+    ----------
+    extractions : polars.DataFrame
+        The marks of the partition.
+    recorded : iterable of str
+        The tools recorded with any of its pieces. A piece that lacks tools has searched its cells for them.
+    settings : Settings
+        The settings of the extraction.
+    """
+    tools = tools_in_extractions(extractions)
+    return _recorded(tools_from_names(recorded) if tools.missing(settings) else tools, settings)
+
+
+def _recorded(tools: Tools, settings: Settings) -> list[str]:
     # Selected tools first: a hostile partition can have any number of tools.
     selected = tools.selected(settings)
     pairs = [*sorted(selected.pairs), *sorted(tools.pairs - selected.pairs)][:_RECORDED]

@@ -84,12 +84,12 @@ def used_subjects(census: pl.DataFrame, selection: Selection) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `subject_id` (null if it cannot be parsed), `bytes`, `content`, `places`; sorted, nulls first.
+        `subject_id` (null if it cannot be parsed), `rows`, `bytes`, `content`, `places`; sorted, nulls first.
     """
     used = is_used(selection.workflow_id, [*selection.versions, *selection.malformed])
     return (
         census.filter(used)
         .group_by("subject_id")
-        .agg(pl.col("bytes", "content", "places").sum())
+        .agg(pl.col("rows", "bytes", "content", "places").sum())
         .sort("subject_id", nulls_last=False)
     )

@@ -1,6 +1,7 @@
 """The counts of each setting equal those of a reduction with it, and each distance is computed once."""
 
 import functools
+import itertools
 import operator
 from collections.abc import Callable
 from pathlib import Path
@@ -164,12 +165,14 @@ def test_results_do_not_depend_on_the_number_of_workers(partitioned: Path) -> No
     steps: list[tuple[int, int]] = []
     two = pf.tune(partitioned, jobs=2, progress=lambda *step: steps.append(step))
     assert two.equals(pf.tune(partitioned, jobs=1))
-    parts = len(list((partitioned / "extractions").iterdir()))
-    assert steps == [(done, parts) for done in range(parts + 1)]
+    parts = [pl.read_parquet(part).height for part in sorted((partitioned / "classifications").iterdir())]
+    done = [step for step, _ in steps]
+    assert sorted(after - before for before, after in itertools.pairwise(done)) == sorted(parts)
+    assert {total for _, total in steps} == {sum(parts)}
 
 
 def test_workers_may_be_processes(partitioned: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polyframe.pipeline.workers._PARTITIONS_FOR_THREADS", 0)
+    monkeypatch.setattr("polyframe.pipeline.executors.joblib_executor._TASKS_FOR_THREADS", 0)
     by_processes = pf.tune(partitioned, eps="0.5,0.9", jobs=2, engine="shapely")
     assert by_processes.equals(pf.tune(partitioned, eps="0.5,0.9", jobs=1, engine="shapely"))
 
