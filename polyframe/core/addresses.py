@@ -40,6 +40,12 @@ class Address:
     options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
+        host, slash, path = self.rest.partition("/")
+        user = host.rpartition("@")[0]
+        if self.is_store:
+            # In the names of objects, ? and # are letters like any other; the user of abfss:// is a container.
+            shown = host if ":" not in user else host.removeprefix(f"{user}@")
+            return f"{self.scheme}://{shown}{slash}{path}"
         place = self.rest.partition("?")[0].partition("#")[0]
         host, slash, path = place.partition("/")
         return f"{self.scheme}://{host.rpartition('@')[2]}{slash}{path}"

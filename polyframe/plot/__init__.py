@@ -11,7 +11,7 @@ uses pyplot. Needs the extra `plot`.
 >>> group = pf.plot.read_groups("out", 1000003)[0]  # doctest: +SKIP
 >>> pf.plot.marks(group, ax, image=pf.plot.read_image("data/images/1000003-0.png"))  # doctest: +SKIP
 
-`read_mark_groups` reads the tables, `load_images` and `open_url` images; `line_styles` and `image_axes`
+`read_mark_groups` reads the tables, `load_images` images; `line_styles` and `image_axes`
 contain what the drawings share; the modules `draw_*` draw on axes; `layout` and `figures` put panels
 together.
 """

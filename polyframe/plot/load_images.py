@@ -10,12 +10,12 @@ from typing import IO, Any, Final
 
 import numpy as np
 
+from polyframe.core import open_url
 from polyframe.core.errors import PolyframeError, no_such_file
 from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.open_url import check_scheme, shorten_url
 from polyframe.panoptes.subjects.image_files import upright_image
-from polyframe.plot import open_url
 from polyframe.plot.image_axes import ImageArray
-from polyframe.plot.open_url import check_scheme, shorten_url
 
 #: Zooniverse accepts images of up to 1 MB, and some projects have larger ones.
 LARGEST_DOWNLOAD: Final = 30_000_000

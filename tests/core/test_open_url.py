@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from polyframe.core import open_url
 from polyframe.core.errors import PolyframeError
-from polyframe.plot import fetch_image, load_images, open_url
+from polyframe.plot import fetch_image, load_images
 
 #: Both are loopback, but the first counts as public here.
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from typing import Any, Final
 
 from polyframe import __version__
@@ -20,9 +21,14 @@ from polyframe.core.local_paths import type_name
 #: IPv6 addresses with an IPv4 address in their last 32 bits.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _SHOWN: Final = 200
+#: What to do if a URL cannot be used, for images.
+_OTHER_FILE: Final = "use --images DIR for files"
+_OTHER_IMAGE: Final = "use --image FILE"
 
 
-def open_url(url: str, seconds: float) -> Any:
+def open_url(
+    url: str, seconds: float, headers: Mapping[str, str] | None = None, advice: str = _OTHER_IMAGE
+) -> Any:
     """Open a URL and follow its redirects.
 
     Parameters
@@ -31,6 +37,10 @@ def open_url(url: str, seconds: float) -> Any:
         http or https. Only a loopback or private address may redirect to such addresses.
     seconds : float
         Time limit until the content begins, for all steps together.
+    headers : mapping, optional
+        Of the request. `Authorization` is not sent to the target of a redirect.
+    advice : str
+        What messages advise if a redirect is not allowed.
 
     Returns
     -------
@@ -45,9 +55,12 @@ def open_url(url: str, seconds: float) -> Any:
         If it cannot be opened.
     """
     check_scheme(url)
-    guard = AddressGuard(time.monotonic() + seconds)
+    guard = AddressGuard(time.monotonic() + seconds, advice)
     opener = urllib.request.build_opener(RedirectHandler(guard), _Http(guard), _Https(guard))
     request = urllib.request.Request(url, headers={"User-Agent": f"polyframe/{__version__}"})
+    for name, value in (headers or {}).items():
+        add = request.add_unredirected_header if name == "Authorization" else request.add_header
+        add(name, value)
     try:
         return opener.open(request, timeout=seconds)
     except urllib.error.HTTPError as error:
@@ -62,11 +75,9 @@ def check_scheme(url: str) -> None:
     try:
         scheme = urllib.parse.urlsplit(url).scheme.lower()
     except ValueError:
-        raise PolyframeError(f"{shorten_url(url)}: is not a valid URL; use --images DIR for files") from None
+        raise PolyframeError(f"{shorten_url(url)}: is not a valid URL; {_OTHER_FILE}") from None
     if scheme not in ("http", "https"):
-        raise PolyframeError(
-            f"{shorten_url(url)}: is not an http or https address; use --images DIR for files"
-        )
+        raise PolyframeError(f"{shorten_url(url)}: is not an http or https address; {_OTHER_FILE}")
 
 
 def shorten_url(url: str) -> str:
@@ -92,8 +103,9 @@ def is_public(address: str) -> bool:
 class AddressGuard:
     """Allow connections to public addresses, and to others only if the first one was not public."""
 
-    def __init__(self, end: float) -> None:
+    def __init__(self, end: float, advice: str = _OTHER_IMAGE) -> None:
         self.end = end
+        self.advice = advice
         self.public_only: bool | None = None
 
     def seconds_left(self) -> float:
@@ -119,7 +131,7 @@ class AddressGuard:
         if self.public_only and len(public) < len(addresses):
             raise PolyframeError(
                 f"{shorten_url(host)}: is the target of a redirect, but is not on the public network; "
-                "use --image FILE"
+                f"{self.advice}"
             )
         return addresses
 

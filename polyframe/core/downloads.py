@@ -1,0 +1,203 @@
+"""Download files in parallel, in ranges, and continue after the network has failed."""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Final
+
+from polyframe.core.atomic_files import cannot_write
+from polyframe.core.errors import PolyframeError
+from polyframe.core.remote_files import RemoteFile
+from polyframe.core.remote_readers import Content, InterruptedReadError, reader_of
+
+#: Requests at a time, for all files together.
+_CONNECTIONS: Final = 4
+#: Bytes of a request.
+_RANGE: Final = 16 << 20
+#: How often a request may fail, and the seconds before the first repetition; then twice as many.
+_TRIES: Final = 6
+_PAUSE: Final = 0.5
+
+
+def download(files: Sequence[tuple[RemoteFile, Path]]) -> dict[Path, str]:
+    """Download some files, each as one version.
+
+    Memory is bounded, whatever the sizes. A request that fails is repeated from the last byte that arrived;
+    of a web server that cannot give ranges, from the start.
+
+    Parameters
+    ----------
+    files : sequence of (RemoteFile, Path)
+        What to download, and the file to write, in an existing folder. A file appears when it is complete.
+
+    Returns
+    -------
+    dict of Path to str
+        How the servers have compressed the files (`Content-Encoding`), empty if they have not.
+
+    Raises
+    ------
+    PolyframeError
+        If a file cannot be read or has changed in the meantime, or the disk is full. Then some of the files
+        may exist.
+    """
+    tasks = [_Download(file, path) for file, path in files]
+    _run([task.begin for task in tasks])
+    for task in tasks:
+        task.finish()
+    return {task.path: task.content.encoding for task in tasks}
+
+
+#: A piece of work; it returns further ones.
+_Job = Callable[[threading.Event], "Sequence[_Job]"]
+
+
+class _StoppedError(Exception):
+    """Another part of the downloads has failed."""
+
+
+def _run(jobs: Sequence[_Job]) -> None:
+    """Run jobs, and those that they return, in threads; the first error ends all of them."""
+    done: SimpleQueue[Future[Sequence[_Job]]] = SimpleQueue()
+    stop = threading.Event()
+    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="polyframe-download") as pool:
+
+        def submit(jobs: Sequence[_Job]) -> int:
+            for job in jobs:
+                pool.submit(job, stop).add_done_callback(done.put)
+            return len(jobs)
+
+        try:
+            left = submit(jobs)
+            while left:
+                left += submit(done.get().result()) - 1
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _Tries:
+    """Counts how often a request failed, and waits before it is repeated."""
+
+    def __init__(self, name: str, stop: threading.Event) -> None:
+        self._name, self._stop, self._failed = name, stop, 0
+
+    def failed(self, problem: InterruptedReadError) -> None:
+        self._failed += 1
+        if self._failed == _TRIES:
+            raise PolyframeError(
+                f"{self._name}: cannot be downloaded: failed {_TRIES} times, the last time because {problem}; "
+                "check the network, then run the command again"
+            )
+        if self._stop.wait(_PAUSE * 2 ** (self._failed - 1)):
+            raise _StoppedError
+
+
+class _Download:
+    """The download of a file.
+
+    Attributes
+    ----------
+    path : Path
+        The file to write; until it is complete, it has another name.
+    content : Content
+        The version that is downloaded; known from the first answer on.
+    """
+
+    def __init__(self, file: RemoteFile, path: Path) -> None:
+        self.path = path
+        self.content = Content(None, None, in_ranges=False, encoding="")
+        self._name = str(file)
+        self._reader = reader_of(file)
+        self._unfinished = path.with_name(f"{path.name}.unfinished")
+
+    def begin(self, stop: threading.Event) -> Sequence[_Job]:
+        """Download the first range, or all if there are no ranges; return the jobs for the others."""
+        tries = _Tries(self._name, stop)
+        while True:
+            try:
+                self.content, blocks = self._reader.open()
+            except InterruptedReadError as error:
+                tries.failed(error)
+                continue
+            size = self.content.size
+            end = size if size is None or not self.content.in_ranges else min(size, _RANGE)
+            self._create()
+            position, problem = self._write(blocks, 0, end, stop)
+            if problem is None:
+                break
+            tries.failed(problem)
+            if self.content.in_ranges and end is not None:
+                self._fill(position, end, tries, stop)
+                break
+        if size is None or end is None or end == size:
+            return []
+        starts = range(end, size, _RANGE)
+        return [functools.partial(self._continue, start, min(start + _RANGE, size)) for start in starts]
+
+    def finish(self) -> None:
+        """Give the complete file its name."""
+        self._unfinished.replace(self.path)
+
+    def _continue(self, start: int, end: int, stop: threading.Event) -> Sequence[_Job]:
+        self._fill(start, end, _Tries(self._name, stop), stop)
+        return []
+
+    def _fill(self, position: int, end: int, tries: _Tries, stop: threading.Event) -> None:
+        """Download a range, and continue from where it was interrupted."""
+        while position < end:
+            blocks = self._reader.read(self.content, position, end)
+            position, problem = self._write(blocks, position, end, stop)
+            if problem is not None:
+                tries.failed(problem)
+
+    def _create(self) -> None:
+        """Create an empty file if there is room for the content."""
+        size, folder = self.content.size, self._unfinished.parent
+        try:
+            free = shutil.disk_usage(folder).free
+            self._unfinished.write_bytes(b"")
+        except OSError as error:
+            raise cannot_write(self._unfinished, error) from None
+        if size is not None and size > free:
+            raise PolyframeError(
+                f"{self._name}: has {size / 1e6:,.1f} MB, but {folder} has only {free / 1e6:,.1f} MB of free "
+                "space; free some space, or choose another disk"
+            )
+
+    def _write(
+        self, blocks: Iterator[bytes], position: int, end: int | None, stop: threading.Event
+    ) -> tuple[int, InterruptedReadError | None]:
+        """Write what arrives up to `end`; return the position after it, and the problem if some is missing."""
+        file = os.open(self._unfinished, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            os.lseek(file, position, os.SEEK_SET)
+            for block in blocks:
+                if stop.is_set():
+                    raise _StoppedError
+                position += self._write_all(file, block if end is None else block[: end - position])
+                if position == end:
+                    return position, None
+        except InterruptedReadError as error:
+            return position, error
+        finally:
+            os.close(file)
+        if end is not None and position < end:
+            return position, InterruptedReadError(f"only {position:,} of {end:,} bytes arrived")
+        return position, None
+
+    def _write_all(self, file: int, block: bytes) -> int:
+        """Write bytes; errors of the disk must not be mistaken for those of the network."""
+        rest = memoryview(block)
+        try:
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        except OSError as error:
+            raise cannot_write(self._unfinished, error) from None
+        return len(block)
