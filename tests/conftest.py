@@ -15,6 +15,7 @@ from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
 from postgres_server import Database, Server, postgres_server
 from s3_server import Bucket, new_bucket, s3_server
+from web_server import WebServer, web_server
 
 from polyframe.cli import app
 
@@ -211,3 +212,11 @@ def postgres() -> Iterator[Server]:
 def database(postgres: Server) -> Database:
     """Return a new database with PostGIS."""
     return postgres.new_database()
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebServer]:
+    """A web server on this machine, reached without the proxy of the environment."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with web_server() as server:
+        yield server

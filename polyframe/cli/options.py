@@ -8,7 +8,7 @@ import click
 
 from polyframe.cli.completion import files, folders
 from polyframe.cli.help import TopicOption
-from polyframe.cli.parameter_types import LOCAL_PATH, AliasedChoice
+from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS, AliasedChoice
 from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -93,7 +93,7 @@ config_option = click.option(
     type=LOCAL_PATH,
     help="YAML configuration file, as for Panoptes; repeatable",
 )
-classifications_argument = click.argument("classifications", nargs=-1, required=True, type=LOCAL_PATH)
+classifications_argument = click.argument("classifications", nargs=-1, required=True, type=PATH_OR_ADDRESS)
 output_argument = click.argument("output", metavar="OUT", type=LOCAL_PATH, shell_complete=folders)
 tables_option = click.option(
     "-o",

@@ -1,4 +1,4 @@
-"""Define Click parameter types for local paths, subject ids, contour levels and choices with aliases."""
+"""Define Click parameter types for paths, addresses, subject ids, contour levels and choices with aliases."""
 
 import os
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from polyframe.core.addresses import as_address
 from polyframe.core.levels import parse_level
 from polyframe.core.local_paths import local_path
 
@@ -32,6 +33,15 @@ class _LocalPath(click.Path):
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
         return super().convert(local_path(value, _name(param)), param, ctx)
+
+
+class _PathOrAddress(_LocalPath):
+    """A local path, or an address such as `s3://bucket/exports/*.csv`."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        return as_address(value) or super().convert(value, param, ctx)
 
 
 class _SubjectId(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -63,5 +73,6 @@ def _name(param: click.Parameter | None) -> str:
 
 
 LOCAL_PATH: Final = _LocalPath(path_type=Path)
+PATH_OR_ADDRESS: Final = _PathOrAddress(path_type=Path)
 SUBJECT_ID: Final = _SubjectId()
 LEVEL: Final = _Level()

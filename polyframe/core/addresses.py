@@ -43,7 +43,7 @@ class Address:
         host, slash, path = self.rest.partition("/")
         user = host.rpartition("@")[0]
         if self.is_store:
-            # In the names of objects, ? and # are letters like any other; the user of abfss:// is a container.
+            # Names of objects may contain ? and #. What looks like the user of abfss:// is a container.
             shown = host if ":" not in user else host.removeprefix(f"{user}@")
             return f"{self.scheme}://{shown}{slash}{path}"
         place = self.rest.partition("?")[0].partition("#")[0]

@@ -1,18 +1,19 @@
 """Download files in parallel, in ranges, and continue after the network has failed."""
 
+import contextlib
 import functools
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError
-from polyframe.core.remote_files import RemoteFile
 from polyframe.core.remote_readers import Content, InterruptedReadError, reader_of
 
 #: Requests at a time, for all files together.
@@ -24,7 +25,7 @@ _TRIES: Final = 6
 _PAUSE: Final = 0.5
 
 
-def download(files: Sequence[tuple[RemoteFile, Path]]) -> dict[Path, str]:
+def download(files: Sequence[tuple[Address, Path]]) -> dict[Path, str]:
     """Download some files, each as one version.
 
     Memory is bounded, whatever the sizes. A request that fails is repeated from the last byte that arrived;
@@ -32,7 +33,7 @@ def download(files: Sequence[tuple[RemoteFile, Path]]) -> dict[Path, str]:
 
     Parameters
     ----------
-    files : sequence of (RemoteFile, Path)
+    files : sequence of (Address, Path)
         What to download, and the file to write, in an existing folder. A file appears when it is complete.
 
     Returns
@@ -46,7 +47,7 @@ def download(files: Sequence[tuple[RemoteFile, Path]]) -> dict[Path, str]:
         If a file cannot be read or has changed in the meantime, or the disk is full. Then some of the files
         may exist.
     """
-    tasks = [_Download(file, path) for file, path in files]
+    tasks = [_Download(address, path) for address, path in files]
     _run([task.begin for task in tasks])
     for task in tasks:
         task.finish()
@@ -92,8 +93,8 @@ class _Tries:
         self._failed += 1
         if self._failed == _TRIES:
             raise PolyframeError(
-                f"{self._name}: cannot be downloaded: failed {_TRIES} times, the last time because {problem}; "
-                "check the network, then run the command again"
+                f"{self._name}: cannot be downloaded: failed {_TRIES} times ({problem}); check the network, "
+                "then run the command again"
             )
         if self._stop.wait(_PAUSE * 2 ** (self._failed - 1)):
             raise _StoppedError
@@ -110,11 +111,11 @@ class _Download:
         The version that is downloaded; known from the first answer on.
     """
 
-    def __init__(self, file: RemoteFile, path: Path) -> None:
+    def __init__(self, address: Address, path: Path) -> None:
         self.path = path
         self.content = Content(None, None, in_ranges=False, encoding="")
-        self._name = str(file)
-        self._reader = reader_of(file)
+        self._name = str(address)
+        self._reader = reader_of(address)
         self._unfinished = path.with_name(f"{path.name}.unfinished")
 
     def begin(self, stop: threading.Event) -> Sequence[_Job]:
@@ -128,8 +129,9 @@ class _Download:
                 continue
             size = self.content.size
             end = size if size is None or not self.content.in_ranges else min(size, _RANGE)
-            self._create()
-            position, problem = self._write(blocks, 0, end, stop)
+            with contextlib.closing(blocks):
+                self._create()
+                position, problem = self._write(blocks, 0, end, stop)
             if problem is None:
                 break
             tries.failed(problem)
@@ -152,8 +154,8 @@ class _Download:
     def _fill(self, position: int, end: int, tries: _Tries, stop: threading.Event) -> None:
         """Download a range, and continue from where it was interrupted."""
         while position < end:
-            blocks = self._reader.read(self.content, position, end)
-            position, problem = self._write(blocks, position, end, stop)
+            with contextlib.closing(self._reader.read(self.content, position, end)) as blocks:
+                position, problem = self._write(blocks, position, end, stop)
             if problem is not None:
                 tries.failed(problem)
 
@@ -172,9 +174,9 @@ class _Download:
             )
 
     def _write(
-        self, blocks: Iterator[bytes], position: int, end: int | None, stop: threading.Event
+        self, blocks: Iterable[bytes], position: int, end: int | None, stop: threading.Event
     ) -> tuple[int, InterruptedReadError | None]:
-        """Write what arrives up to `end`; return the position after it, and the problem if some is missing."""
+        """Write what arrives up to `end`; return the position after it, and what went wrong."""
         file = os.open(self._unfinished, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         try:
             os.lseek(file, position, os.SEEK_SET)

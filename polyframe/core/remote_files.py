@@ -1,16 +1,16 @@
 """Find files at addresses: a file of a web server, or the objects of a bucket that match a pattern."""
 
+import contextlib
 import difflib
 import fnmatch
 import glob
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from polyframe.core.addresses import WEB_SCHEMES, Address
 from polyframe.core.errors import PolyframeError
-from polyframe.core.object_stores import StorageOptions, open_store, store_error
+from polyframe.core.object_stores import open_store, store_error
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -18,37 +18,18 @@ if TYPE_CHECKING:
 _ANY_FOLDERS: Final = "**"
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """A file at an address.
-
-    Attributes
-    ----------
-    address : Address
-        Of a web server (`https://`) or a store (`s3://`, `gs://`, `az://`).
-    options : mapping or None
-        Credentials and endpoint of a store, see `object_stores.open_store`.
-    """
-
-    address: Address
-    options: StorageOptions | None = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        return str(self.address)
-
-    @property
-    def bucket(self) -> Address:
-        """The bucket, without the key."""
-        return Address(self.address.scheme, self.address.rest.partition("/")[0])
-
-    @property
-    def key(self) -> str:
-        """The name of the object in its bucket."""
-        return self.address.rest.partition("/")[2]
+def bucket_of(address: Address) -> Address:
+    """Return the bucket of an object."""
+    return Address(address.scheme, address.rest.partition("/")[0], address.options)
 
 
-def find_remote_files(address: Address, options: StorageOptions | None = None) -> list[RemoteFile]:
-    """Return the files of an address.
+def key_of(address: Address) -> str:
+    """Return the name of an object in its bucket."""
+    return address.rest.partition("/")[2]
+
+
+def find_remote_files(address: Address) -> list[Address]:
+    """Return the addresses of the files that an address means.
 
     Parameters
     ----------
@@ -56,12 +37,10 @@ def find_remote_files(address: Address, options: StorageOptions | None = None) -
         A file, or a pattern in a store such as `s3://bucket/exports/*.csv.gz`, with the rules of a shell:
         `*` matches within a folder, `**` any number of folders, and neither matches hidden files. The name of
         an existing object is not a pattern.
-    options : mapping, optional
-        Credentials and endpoint, see `object_stores.open_store`.
 
     Returns
     -------
-    list of RemoteFile
+    list of Address
         Those of a pattern in the order of their names. Whether a single file exists shows when it is opened.
 
     Raises
@@ -71,58 +50,56 @@ def find_remote_files(address: Address, options: StorageOptions | None = None) -
     PolyframeError
         If obstore is needed but not installed, the store cannot be read, or no object matches.
     """
-    file = RemoteFile(address, options)
     if address.scheme in WEB_SCHEMES:
-        return [file]
-    store = open_store(file.bucket, options)
-    if not file.key:
+        return [address]
+    bucket, key = bucket_of(address), key_of(address)
+    store = open_store(bucket)
+    if not key:
         raise PolyframeError(_is_folder(address))
-    if not glob.has_magic(file.key):
-        return [file]
-    try:
-        if _exists(store, file.key):
-            return [file]
-        keys = sorted(_matching(store, "", file.key.split("/")))
-    except Exception as error:
-        raise _store_error(address, error) from error
+    if not glob.has_magic(key):
+        return [address]
+    with _converted_errors(address):
+        if _exists(store, key):
+            return [address]
+        keys = sorted(_matching(store, "", key.split("/")))
     if not keys:
         raise PolyframeError(f"{address}: matches no object; check the pattern")
-    return [RemoteFile(file.bucket.joined(key), options) for key in keys]
+    return [bucket.joined(key) for key in keys]
 
 
-def no_such_object(file: RemoteFile) -> PolyframeError:
-    """Return the error to raise if an object does not exist; suggest the nearest name.
-
-    Parameters
-    ----------
-    file : RemoteFile
-        In a store.
-    """
-    store = open_store(file.bucket, file.options)
-    folder, _, name = file.key.rpartition("/")
+def no_such_object(address: Address) -> PolyframeError:
+    """Return the error to raise if an object does not exist; suggest the nearest name."""
+    bucket, key = bucket_of(address), key_of(address)
+    store = open_store(bucket)
+    folder, _, name = key.rpartition("/")
     try:
-        below = _listing(store, file.key)
-        if below["objects"] or below["common_prefixes"]:
-            return PolyframeError(_is_folder(file.address))
-        names = [_last(entry["path"]) for entry in _listing(store, folder)["objects"]]
-    except Exception as error:
-        return _store_error(file.address, error)
+        with _converted_errors(bucket):
+            below = _listing(store, key)
+            if below["objects"] or below["common_prefixes"]:
+                return PolyframeError(_is_folder(address))
+            names = [_last(entry["path"]) for entry in _listing(store, folder)["objects"]]
+    except PolyframeError as error:
+        # Those who may read an object may not always list its bucket.
+        return PolyframeError(f"{address}: does not exist; check the name ({error})")
     if not names:
-        return PolyframeError(f"{file}: does not exist, and nothing is beside it; check the address")
+        return PolyframeError(f"{address}: does not exist, and nothing is beside it; check the address")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     if near:
-        path = f"{folder}/{near[0]}" if folder else near[0]
-        return PolyframeError(f"{file}: does not exist; did you mean '{file.bucket.joined(path)}'?")
-    return PolyframeError(f"{file}: does not exist; check the name")
+        return PolyframeError(
+            f"{address}: does not exist; did you mean '{bucket.joined(_joined(folder, near[0]))}'?"
+        )
+    return PolyframeError(f"{address}: does not exist; check the name")
 
 
-def _store_error(address: Address, error: Exception) -> PolyframeError:
-    """Convert an error of obstore; any other is raised."""
+@contextlib.contextmanager
+def _converted_errors(address: Address) -> Iterator[None]:
+    """Convert errors of obstore to those that users see."""
     from obstore.exceptions import BaseError
 
-    if isinstance(error, BaseError | OSError | ValueError):
-        return store_error(address, error)
-    raise error
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        raise store_error(address, error) from None
 
 
 def _is_folder(address: Address) -> str:

@@ -1,13 +1,14 @@
 """Read files at addresses: from the start, and in ranges of bytes of one version."""
 
 import base64
+import contextlib
 import datetime
 import http.client
 import socket
 import ssl
 import urllib.error
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
@@ -15,13 +16,14 @@ from polyframe.core.addresses import WEB_SCHEMES, Address, host_of
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.object_stores import open_store, store_error
 from polyframe.core.open_url import open_url
-from polyframe.core.remote_files import RemoteFile, no_such_object
+from polyframe.core.remote_files import bucket_of, key_of, no_such_object
 
 _BLOCK: Final = 1 << 18
 #: Seconds until an answer begins, and between two blocks of it.
 _PATIENCE: Final = 60.0
-_OK, _PARTIAL: Final = 200, 206
-_NO_SUCH_RANGE, _OTHER_VERSION: Final = 416, 412
+_PARTIAL: Final = 206
+_NO_SUCH_RANGE: Final = 416
+_OTHER_VERSION: Final = 412
 _MISSING: Final = (404, 410)
 _REFUSED: Final = (401, 403)
 #: Of a server that may answer if it is asked again.
@@ -55,24 +57,36 @@ class Content:
     encoding: str
 
 
+class Blocks(Protocol):
+    """The content of an answer, in blocks of bytes; to be closed."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the blocks."""
+
+    def close(self) -> None:
+        """Close the connection, whether all has been read or not."""
+
+
 class Reader(Protocol):
     """Reads a file."""
 
-    def open(self) -> tuple[Content, Iterator[bytes]]:
+    def open(self) -> tuple[Content, Blocks]:
         """Return its current version, and its bytes from the start."""
 
-    def read(self, content: Content, start: int, stop: int) -> Iterator[bytes]:
+    def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
         """Yield the bytes from `start` to before `stop` of a version; an error if the file has changed."""
 
 
-def reader_of(file: RemoteFile) -> Reader:
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()
+
+
+def reader_of(address: Address) -> Reader:
     """Return a reader of a file; nothing is sent yet.
 
     Its methods raise `InterruptedReadError` if another try may succeed, otherwise a `PolyframeError`.
     """
-    if file.address.scheme in WEB_SCHEMES:
-        return _WebReader(file.address)
-    return _StoreReader(file)
+    return _WebReader(address) if address.scheme in WEB_SCHEMES else _StoreReader(address)
 
 
 def _changed(address: Address) -> PolyframeError:
@@ -82,35 +96,35 @@ def _changed(address: Address) -> PolyframeError:
 class _StoreReader:
     """Reads an object of a store with obstore, which itself repeats requests that fail."""
 
-    def __init__(self, file: RemoteFile) -> None:
-        self._file = file
-        self._store = open_store(file.bucket, file.options)
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._store = open_store(bucket_of(address))
 
-    def open(self) -> tuple[Content, Iterator[bytes]]:
+    def open(self) -> tuple[Content, Blocks]:
         result = self._get({})
         size, tag = result.meta["size"], result.meta["e_tag"]
         encoding = result.attributes.get("Content-Encoding", "")
         return Content(size, tag, tag is not None, encoding), self._blocks(result)
 
-    def read(self, content: Content, start: int, stop: int) -> Iterator[bytes]:
+    def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
         result = self._get({"range": (start, stop), "if_match": content.version})
         if result.meta["e_tag"] != content.version or result.meta["size"] != content.size:
-            raise _changed(self._file.address)
+            raise _changed(self._address)
         yield from self._blocks(result)
 
     def _get(self, options: Mapping[str, Any]) -> Any:
         from obstore import exceptions, get
 
         try:
-            return get(self._store, self._file.key, options=options)  # type: ignore[arg-type]
+            return get(self._store, key_of(self._address), options=options)  # type: ignore[arg-type]
         except exceptions.PreconditionError:
-            raise _changed(self._file.address) from None
+            raise _changed(self._address) from None
         except FileNotFoundError:
-            raise no_such_object(self._file) from None
+            raise no_such_object(self._address) from None
         except (exceptions.BaseError, ValueError, OSError) as error:
-            raise store_error(self._file.address, error) from None
+            raise store_error(self._address, error) from None
 
-    def _blocks(self, result: Any) -> Iterator[bytes]:
+    def _blocks(self, result: Any) -> Generator[bytes, None, None]:
         from obstore.exceptions import BaseError
 
         try:
@@ -124,7 +138,10 @@ class _WebReader:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        parts = urllib.parse.urlsplit(address.url)
+        try:
+            parts = urllib.parse.urlsplit(address.url)
+        except ValueError as error:
+            raise PolyframeError(f"{address}: is not a valid address ({error})") from None
         user, _, host = parts.netloc.rpartition("@")
         self._url = urllib.parse.quote(
             urllib.parse.urlunsplit((parts.scheme, host, parts.path or "/", parts.query, "")),
@@ -136,18 +153,19 @@ class _WebReader:
             secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
             self._headers["Authorization"] = f"Basic {secret}"
 
-    def open(self) -> tuple[Content, Iterator[bytes]]:
+    def open(self) -> tuple[Content, Blocks]:
         # Signed links allow GET only, so HEAD cannot tell the size.
         try:
             response = self._get({"Range": "bytes=0-"})
         except urllib.error.HTTPError as error:
             if error.code == _NO_SUCH_RANGE:
-                return Content(0, None, in_ranges=False, encoding=""), iter(())
+                # An empty file has no first byte.
+                return Content(0, None, in_ranges=False, encoding=""), _nothing()
             raise self._problem(error) from None
         content = _content_of(response)
-        return content, self._blocks(response, content.size)
+        return content, _Body(response, content.size)
 
-    def read(self, content: Content, start: int, stop: int) -> Iterator[bytes]:
+    def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
         headers = {"Range": f"bytes={start}-{stop - 1}"}
         if content.version and content.version.startswith('"'):
             headers["If-Match"] = content.version
@@ -157,18 +175,12 @@ class _WebReader:
             if error.code in (_OTHER_VERSION, _NO_SUCH_RANGE, *_MISSING):
                 raise _changed(self._address) from None
             raise self._problem(error) from None
-        current = _content_of(response)
-        if (current.size, current.version, current.encoding) != (
-            content.size,
-            content.version,
-            content.encoding,
-        ):
-            response.close()
-            raise _changed(self._address)
-        if response.status != _PARTIAL or _range_of(response)[:2] != (start, stop - 1):
-            response.close()
-            raise InterruptedReadError("the server sent another range")
-        yield from self._blocks(response, stop - start)
+        with contextlib.closing(_Body(response, stop - start)) as body:
+            if _content_of(response) != content:
+                raise _changed(self._address)
+            if _range_of(response)[:2] != (start, stop - 1):
+                raise InterruptedReadError("the server sent another range")
+            yield from body
 
     def _get(self, headers: Mapping[str, str]) -> Any:
         """Return the response to a request.
@@ -198,12 +210,10 @@ class _WebReader:
             raise InterruptedReadError(_reason(cause)) from None
         advice = "check the address and the network"
         if isinstance(cause, ssl.SSLCertVerificationError):
-            advice = "its certificate cannot be checked; set SSL_CERT_FILE to the certificates of your network"
+            advice = "set SSL_CERT_FILE to a file with the certificates of your network"
         elif isinstance(cause, socket.gaierror):
             advice = f"check the name {host_of(self._address)} and the network"
-        raise PolyframeError(
-            f"{self._address}: cannot be reached ({_reason(cause)}); {advice}"
-        ) from None
+        raise PolyframeError(f"{self._address}: cannot be reached ({_reason(cause)}); {advice}") from None
 
     def _problem(self, error: urllib.error.HTTPError) -> Exception:
         """Return the error to raise if the server refuses a request."""
@@ -225,18 +235,26 @@ class _WebReader:
             )
         return PolyframeError(f"{self._address}: cannot be downloaded ({status}); check the address")
 
-    def _blocks(self, response: Any, size: int | None) -> Iterator[bytes]:
-        """Yield the content of a response, and check its size."""
+
+class _Body:
+    """The content of a response, in blocks; its size is checked."""
+
+    def __init__(self, response: Any, size: int | None) -> None:
+        self._response, self._size = response, size
+
+    def __iter__(self) -> Iterator[bytes]:
         received = 0
-        with response:
-            try:
-                while block := response.read1(_BLOCK):
-                    received += len(block)
-                    yield block
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise InterruptedReadError(_reason(error)) from None
-        if size is not None and received != size:
-            raise InterruptedReadError(f"the connection closed after {received:,} of {size:,} bytes")
+        try:
+            while block := self._response.read1(_BLOCK):
+                received += len(block)
+                yield block
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise InterruptedReadError(_reason(error)) from None
+        if self._size is not None and received != self._size:
+            raise InterruptedReadError(f"the connection closed after {received:,} of {self._size:,} bytes")
+
+    def close(self) -> None:
+        self._response.close()
 
 
 def _reason(error: BaseException) -> str:
@@ -284,9 +302,7 @@ def expiry(url: str) -> datetime.datetime | None:
     >>> str(expiry("https://x.blob.core.windows.net/a.csv?se=2026-11-27T10%3A00%3A00Z&sig=..."))
     '2026-11-27 10:00:00+00:00'
     """
-    query = {
-        name.lower(): value for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)
-    }
+    query = {name.lower(): value for name, value in urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query)}
     try:
         for prefix in ("x-amz", "x-goog"):
             if f"{prefix}-date" in query:

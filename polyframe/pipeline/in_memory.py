@@ -16,10 +16,13 @@ from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.membership_figures import clusters_too_large, not_estimated_notes
 from polyframe.consensus.reduce import Reduction, cluster_marks, reduction_tables
+from polyframe.core.addresses import as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
 from polyframe.core.local_paths import as_list, local_path
+from polyframe.core.object_stores import StorageOptions
+from polyframe.core.remote_files import find_remote_files
 from polyframe.core.settings import Settings
 from polyframe.geometry.compile_ahead import ensure_compiled
 from polyframe.panoptes.annotations.tools import tools_in_extractions
@@ -47,15 +50,29 @@ _SETTINGS_OF_EXTRACTION: Final = frozenset(
 )
 
 
-def export_sources(classifications: Any) -> list[SourceLike]:
-    """Return the paths of an export, and its frames as lazy frames of Polars."""
+def export_sources(classifications: Any, options: StorageOptions | None = None) -> list[SourceLike]:
+    """Return the paths of an export, the addresses of its files, and its frames as lazy frames of Polars.
+
+    Parameters
+    ----------
+    classifications : path, address, frame, or several
+        The export; an address may be a pattern.
+    options : mapping, optional
+        Credentials and endpoint of stores, see `polyframe.core.object_stores.StorageOptions`.
+    """
     several = [classifications] if is_frame(classifications) else as_list(classifications)
-    return [
-        FrameSource(lazy_frame(source, (*REQUIRED, *OPTIONAL)))
-        if is_frame(source)
-        else local_path(source, "classifications", expected=f"a path, several, or {FRAMES}")
-        for source in several
-    ]
+    sources: list[SourceLike] = []
+    for source in several:
+        address = as_address(source, options)
+        if is_frame(source):
+            sources.append(FrameSource(lazy_frame(source, (*REQUIRED, *OPTIONAL))))
+        elif address is not None:
+            # Only here, so that a pattern is looked up once.
+            sources += find_remote_files(address)
+        else:
+            expected = f"a path, an address, several, or {FRAMES}"
+            sources.append(local_path(source, "classifications", expected=expected))
+    return sources
 
 
 def extract_in_memory(

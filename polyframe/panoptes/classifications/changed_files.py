@@ -15,8 +15,8 @@ def file_states(inputs: Sequence[SourceLike]) -> FileStates:
     Parameters
     ----------
     inputs : sequence of str, path or frame
-        See `sources.find_sources`. Frames, standard input and other pipes are copied when they are first
-        read, and omitted here.
+        See `sources.find_sources`. Frames, standard input, other pipes and files at addresses are copied when
+        they are first read, and omitted here.
     """
     return {path: _state(path) for path in find_sources(inputs) if isinstance(path, Path) and path.is_file()}
 

@@ -29,6 +29,14 @@ _OTHER_KINDS: Final = {
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save it as CSV in UTF-8",
     b"ARROW1": "an Arrow file; write it as Parquet, or pass it as a frame",
 }
+#: Of a login page, or of an error message that was saved as a file.
+_PAGES: Final = {
+    b"<!doctype html": "a web page (HTML), such as a login page; download the export again",
+    b"<html": "a web page (HTML), such as a login page; download the export again",
+    b"<?xml": "an XML document, such as an error message of a server; download the export again",
+}
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_START_BYTES: Final = 64
 _BLOCK_BYTES: Final = 64 * 1024
 _PLAIN_BLOCK_BYTES: Final = 1 << 20
 #: The value of `wbits` for gzip.
@@ -57,7 +65,7 @@ def file_kind(path: Path, name: str) -> Kind:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(16)
+            start = file.read(_START_BYTES)
     except FileNotFoundError:
         raise PolyframeError(no_such_file(name)) from None
     except IsADirectoryError:
@@ -71,6 +79,15 @@ def file_kind(path: Path, name: str) -> Kind:
             if magic == _ZIP and Path(name).suffix.lower() in _WORKBOOKS:
                 kind = "a workbook; save it as CSV in UTF-8"
             raise PolyframeError(f"{name}: is {kind}; expected a classification export (CSV or Parquet)")
+    text = start.removeprefix(_BYTE_ORDER_MARK).lstrip().lower()
+    for beginning, kind in _PAGES.items():
+        if text.startswith(beginning):
+            raise PolyframeError(f"{name}: is {kind}; expected a classification export (CSV or Parquet)")
+    return kind_of_start(start)
+
+
+def kind_of_start(start: bytes) -> Kind:
+    """Return the kind of a file by its first bytes, at least 4; `csv` if it is none of the others."""
     if start.startswith(_PARQUET):
         return "parquet"
     if start.startswith(_GZIP):

@@ -3,14 +3,14 @@
 import glob
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import polars as pl
 
+from polyframe.core.addresses import Address
 from polyframe.core.errors import PolyframeError, UsageError, check_name, no_such_file
 from polyframe.panoptes.classifications import csv_repair
 from polyframe.panoptes.classifications.columns import (
@@ -25,13 +25,17 @@ from polyframe.panoptes.classifications.columns import (
 from polyframe.panoptes.classifications.compression import Kind, blocks, file_kind, has_skippable_start
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns, write_with_feeds
 from polyframe.panoptes.classifications.parquet_files import damaged, open_parquet
+from polyframe.panoptes.classifications.spooled_files import (
+    STANDARD_INPUT,
+    download_files,
+    regular_file,
+    spooled_file,
+)
 
-STANDARD_INPUT: Final = Path("-")
 #: The name of a frame in messages and in the sources of an output directory.
 _FRAME_NAME: Final = "the frame"
 #: Rows in a row group of a frame that is written to a file, about 20 MB.
 _FRAME_ROWS: Final = 5_000
-_COPY_BYTES: Final = 1 << 20
 _MOST_SOURCES: Final = 65_535
 
 
@@ -48,9 +52,9 @@ class FrameSource:
     rows: pl.LazyFrame
 
 
-#: An input: a path, a pattern, `-` for standard input, or a frame.
-SourceLike = str | os.PathLike[str] | FrameSource
-Source = Path | FrameSource
+#: An input: a path, a pattern, `-` for standard input, a file at an address, or a frame.
+SourceLike = str | os.PathLike[str] | Address | FrameSource
+Source = Path | Address | FrameSource
 
 
 @dataclass(frozen=True)
@@ -81,13 +85,14 @@ def find_sources(inputs: Sequence[SourceLike]) -> list[Source]:
 
     Parameters
     ----------
-    inputs : sequence of str, path or FrameSource
+    inputs : sequence of str, path, Address or FrameSource
         Files, patterns such as `exports/*.csv` (their files in name order), and `-` for standard input. The
-        name of an existing file is not a pattern.
+        name of an existing file is not a pattern. An address is that of a file, see
+        `polyframe.core.remote_files.find_remote_files`.
 
     Returns
     -------
-    list of Path or FrameSource
+    list of Path, Address or FrameSource
         In the order of their first occurrence.
 
     Raises
@@ -111,6 +116,18 @@ def find_sources(inputs: Sequence[SourceLike]) -> list[Source]:
     return sorted(once, key=paths.index)
 
 
+def source_names(paths: Sequence[Source]) -> tuple[str, ...]:
+    """Return the names of sources for messages; those of links that differ only in secrets get numbers."""
+    names: list[str] = []
+    for path in paths:
+        name, number = _name(path), 1
+        while name in names:
+            number += 1
+            name = f"{_name(path)} ({number})"
+        names.append(name)
+    return tuple(names)
+
+
 def repeats(inputs: Sequence[SourceLike]) -> tuple[str, ...]:
     """Return a note for each file that is given more than once, which `find_sources` returns once."""
     paths = [path for name in inputs for path in _expand(name)]
@@ -130,8 +147,8 @@ def open_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
 
     Parameters
     ----------
-    paths : sequence of Path or FrameSource
-        From `find_sources`.
+    paths : sequence of Path, Address or FrameSource
+        From `find_sources`. Files at addresses are downloaded.
     work : Path
         A folder for temporary files, created if needed. A second call with the same folder reuses them, since
         standard input can be read only once.
@@ -163,15 +180,17 @@ def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
 def _open_all(paths: Sequence[Source], work: Path, thorough: bool) -> OpenedSources:
     if not paths:
         raise UsageError("no export given; name a CSV or Parquet file, or - for standard input")
+    names = source_names(paths)
+    download_files(paths, names, work)
     frames: list[pl.LazyFrame] = []
     notes: list[str] = []
     for index, path in enumerate(paths):
-        rows, note = _open(path, work, index, thorough)
+        rows, note = _open(path, names[index], work, index, thorough)
         frames.append(rows.select(pl.lit(index, pl.UInt16).alias("source"), pl.all()))
         if note:
             notes.append(note)
     temporary = sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) if work.exists() else 0
-    return OpenedSources(_one_after_another(frames), tuple(notes), tuple(map(_name, paths)), temporary)
+    return OpenedSources(_one_after_another(frames), tuple(notes), names, temporary)
 
 
 def _one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -186,13 +205,12 @@ def _identical(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _open(path: Source, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
+def _open(path: Source, name: str, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
     """Open one source; return its rows, and a note if it was repaired."""
-    name = _name(path)
     if isinstance(path, FrameSource):
         file = _frame_file(path, work / f"frame-{index}.parquet")
     else:
-        file = _regular_file(path, work / f"spooled-{index}")
+        file = regular_file(path, spooled_file(work, index))
     kind = file_kind(file, name)
     if kind == "parquet":
         rows = open_parquet(file, name, work / f"split-{index}.parquet")
@@ -268,41 +286,6 @@ def _readable_by_polars(file: Path, kind: Kind, copy: Path) -> tuple[Path, Kind]
     return copy, "csv"
 
 
-def _regular_file(path: Path, copy: Path) -> Path:
-    """Return a file that can be read more than once; a copy if the input is a pipe."""
-    if path != STANDARD_INPUT and (not path.exists() or path.is_file() or path.is_dir()):
-        return path
-    if copy.exists():
-        return copy
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = copy.with_name(f"{copy.name}.unfinished")
-    with unfinished.open("wb") as target:
-        if path == STANDARD_INPUT:
-            _copy_standard_input(target)
-        else:
-            with path.open("rb") as source:
-                shutil.copyfileobj(source, target, _COPY_BYTES)
-    return unfinished.replace(copy)
-
-
-def _copy_standard_input(target: IO[bytes]) -> None:
-    if sys.stdin is None:
-        raise PolyframeError("standard input: is closed; name a file, or pipe the export")
-    # In notebooks and tests, standard input may be a text stream without bytes.
-    source = getattr(sys.stdin, "buffer", None)
-    if source is None:
-        raise PolyframeError("standard input: contains no bytes here; name a file")
-    while True:
-        try:
-            block = source.read(_COPY_BYTES)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise PolyframeError(f"standard input: cannot be read ({reason}); name a file") from None
-        if not block:
-            return
-        target.write(block)
-
-
 def _frame_file(source: FrameSource, copy: Path) -> Path:
     """Write the export columns of a frame to a Parquet file."""
     if copy.exists():
@@ -332,11 +315,11 @@ def _name(path: Source) -> str:
 
 
 def _identity(path: Source) -> Source:
-    return path if isinstance(path, FrameSource) or path == STANDARD_INPUT else path.resolve()
+    return path.resolve() if isinstance(path, Path) and path != STANDARD_INPUT else path
 
 
 def _expand(source: SourceLike) -> Sequence[Source]:
-    if isinstance(source, FrameSource):
+    if isinstance(source, FrameSource | Address):
         return [source]
     path = Path(source)
     if path == STANDARD_INPUT or path.exists():

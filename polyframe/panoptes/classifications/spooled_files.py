@@ -1,0 +1,115 @@
+"""Copy input that is not a local file to one: standard input, other pipes, and files at addresses."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Final
+
+from polyframe.core.addresses import Address
+from polyframe.core.errors import PolyframeError
+from polyframe.panoptes.classifications.compression import blocks, file_kind, kind_of_start
+
+STANDARD_INPUT: Final = Path("-")
+_COPY_BYTES: Final = 1 << 20
+#: Compression by servers that cannot be undone here.
+_UNSUPPORTED: Final = ("br", "compress", "deflate")
+
+
+def spooled_file(work: Path, index: int) -> Path:
+    """Return the place of the copy of the source with this index."""
+    return work / f"spooled-{index}"
+
+
+def download_files(sources: Sequence[object], names: Sequence[str], work: Path) -> None:
+    """Download those sources that are addresses, unless they have been.
+
+    Parameters
+    ----------
+    sources : sequence
+        Addresses and others.
+    names : sequence of str
+        Their names in messages.
+    work : Path
+        The folder for the copies, see `spooled_file`; created if needed.
+
+    Raises
+    ------
+    PolyframeError
+        See `polyframe.core.downloads.download`.
+    """
+    wanted = {
+        spooled_file(work, index): (source, name)
+        for index, (source, name) in enumerate(zip(sources, names, strict=True))
+        if isinstance(source, Address) and not spooled_file(work, index).exists()
+    }
+    if not wanted:
+        return
+    from polyframe.core.downloads import download  # late, since most runs need no network
+
+    work.mkdir(parents=True, exist_ok=True)
+    encodings = download([(address, path) for path, (address, _) in wanted.items()])
+    for path, (_, name) in wanted.items():
+        _undo_encoding(path, encodings[path], name)
+
+
+def _undo_encoding(path: Path, encoding: str, name: str) -> None:
+    """Decompress what the server compressed, unless that gives the CSV, which is read as it is."""
+    unsupported = [part for part in _UNSUPPORTED if part in encoding.replace(" ", "").split(",")]
+    if unsupported:
+        raise PolyframeError(
+            f"{name}: the server compresses it with {unsupported[0]}, which is not supported; download the "
+            "file yourself"
+        )
+    kind = file_kind(path, name)
+    if not encoding or kind == "parquet":
+        return
+    damage: list[str] = []
+    content = blocks(path, kind, damage)
+    start = next(content, b"")
+    if kind == "csv" or kind_of_start(start) == "csv":
+        return
+    unpacked = path.with_name(f"{path.name}.unpacked")
+    with unpacked.open("wb") as target:
+        target.write(start)
+        target.writelines(content)
+    if damage:
+        raise PolyframeError(f"{name}: {damage[0]}; download it again")
+    unpacked.replace(path)
+
+
+def regular_file(path: Path | Address, copy: Path) -> Path:
+    """Return a file that can be read more than once; a copy if the input is a pipe or an address."""
+    if isinstance(path, Address):
+        return copy
+    if path != STANDARD_INPUT and (not path.exists() or path.is_file() or path.is_dir()):
+        return path
+    if copy.exists():
+        return copy
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    with unfinished.open("wb") as target:
+        if path == STANDARD_INPUT:
+            _copy_standard_input(target)
+        else:
+            with path.open("rb") as source:
+                shutil.copyfileobj(source, target, _COPY_BYTES)
+    return unfinished.replace(copy)
+
+
+def _copy_standard_input(target: IO[bytes]) -> None:
+    if sys.stdin is None:
+        raise PolyframeError("standard input: is closed; name a file, or pipe the export")
+    # In notebooks and tests, standard input may be a text stream without bytes.
+    source = getattr(sys.stdin, "buffer", None)
+    if source is None:
+        raise PolyframeError("standard input: contains no bytes here; name a file")
+    while True:
+        try:
+            block = source.read(_COPY_BYTES)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise PolyframeError(f"standard input: cannot be read ({reason}); name a file") from None
+        if not block:
+            return
+        target.write(block)
