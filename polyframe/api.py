@@ -20,9 +20,16 @@ from polyframe.core.docstrings import with_settings
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.local_paths import AnyPath
 from polyframe.core.notes import PolyframeWarning, show
+from polyframe.core.object_stores import StorageOptions
 from polyframe.core.setting_keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
-from polyframe.pipeline.in_memory import Exports, contours_in_memory, extract_in_memory, reduce_in_memory
+from polyframe.pipeline.in_memory import (
+    Exports,
+    contours_in_memory,
+    export_sources,
+    extract_in_memory,
+    reduce_in_memory,
+)
 from polyframe.pipeline.load_marks import InputMarks
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.write_tables import write_stage, write_tables
@@ -145,6 +152,7 @@ def run(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
+    storage_options: StorageOptions | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -153,10 +161,12 @@ def run(
 
     Parameters
     ----------
-    classifications : path, frame, or several
+    classifications : path, address, frame, or several
         The export. A path is a CSV file in UTF-8, plain or compressed with gzip or zstd, a Parquet file, a
-        pattern such as `exports/*.csv`, or `-` for standard input. A frame has the columns of an export: of
-        Polars (eager or lazy), pandas, or any library that exports Arrow, such as pyarrow and DuckDB.
+        pattern such as `exports/*.csv`, or `-` for standard input. An address is a link (`https://`), or an
+        object or a pattern in a store (`s3://bucket/exports/*.csv.gz`, `gs://`, `az://`; extra `cloud`). A
+        frame has the columns of an export: of Polars (eager or lazy), pandas, or any library that exports
+        Arrow, such as pyarrow and DuckDB.
     output : path
         The output directory: new, empty, or from an earlier run. Parts that are up to date are kept.
     config : path, mapping or several, optional
@@ -164,6 +174,9 @@ def run(
     contours : bool
         False omits the table `contours`.
     {settings}
+    storage_options : mapping, optional
+        Credentials, endpoint and region of stores, named as in obstore and Polars, such as
+        `{"aws_endpoint_url": "http://localhost:9000"}`. Others are those of the environment.
     force : bool
         Rebuild everything, even parts that are up to date.
     say : callable, optional
@@ -198,7 +211,8 @@ def run(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     configured = configure(config, chosen, say)
-    return write_tables(stages, classifications, output, configured, say, progress, force=force)
+    sources = export_sources(classifications, storage_options)
+    return write_tables(stages, sources, output, configured, say, progress, force=force)
 
 
 @overload
@@ -232,6 +246,7 @@ def extract(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
+    storage_options: StorageOptions | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -240,14 +255,14 @@ def extract(
 
     Parameters
     ----------
-    classifications : path, frame, or several
+    classifications : path, address, frame, or several
         The export, as for `run`.
     config : path, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
         Write the tables `classifications`, `extractions` and `rejects` to this output directory.
     {settings}
-    force, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -263,8 +278,9 @@ def extract(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say)
     if output is None:
-        return extract_in_memory(classifications, configured, say)
-    return write_tables(["extract"], classifications, output, configured, say, progress, force=force)
+        return extract_in_memory(export_sources(classifications, storage_options), configured, say)
+    sources = export_sources(classifications, storage_options)
+    return write_tables(["extract"], sources, output, configured, say, progress, force=force)
 
 
 @overload
@@ -309,6 +325,7 @@ def reduce(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
+    storage_options: StorageOptions | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -328,7 +345,7 @@ def reduce(
         output directory, this is the same one; if it is a CSV file, any directory. Marks in memory cannot be
         written.
     {settings}
-    force, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -401,6 +418,7 @@ def contours(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
+    storage_options: StorageOptions | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -416,7 +434,7 @@ def contours(
     output : path, optional
         Write the table `contours`; `marks` must be the same output directory.
     {settings}
-    force, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns

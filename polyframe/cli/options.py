@@ -9,6 +9,7 @@ import click
 from polyframe.cli.completion import files, folders
 from polyframe.cli.help import TopicOption
 from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS, AliasedChoice
+from polyframe.core.addresses import is_secret
 from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -123,6 +124,33 @@ def gold_options(command: Function) -> Function:
     return command
 
 
+def _storage_options(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Convert `NAME=VALUE`; None without values."""
+    options = {}
+    for value in values:
+        name, separator, option = value.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", context, parameter)
+        if is_secret(name):
+            # Other users of the machine can see the command lines of processes.
+            raise click.BadParameter(
+                f"{name} is secret; set the environment variable {name.upper()}", context, parameter
+            )
+        options[name] = option
+    return options or None
+
+
+storage_option = click.option(
+    "--storage-option",
+    "storage_options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_storage_options,
+    help="option of a store, such as aws_endpoint_url=http://localhost:9000; secrets are read from the "
+    "environment; repeatable",
+)
 force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )

@@ -17,6 +17,7 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
     setting_options,
+    storage_option,
     tables_option,
 )
 from polyframe.cli.parameter_types import LOCAL_PATH
@@ -33,6 +34,7 @@ from polyframe.core.errors import UsageError
 @tables_option
 @click.option("--no-contours", is_flag=True, help="skip the contours")
 @setting_options("extract", "reduce", "contours")
+@storage_option
 @force_option
 @quiet_option
 def run(
@@ -47,7 +49,8 @@ def run(
     """Make all tables from the export CLASSIFICATIONS.
 
     CLASSIFICATIONS is one or more files (CSV, optionally compressed with gzip or zstd, or Parquet), a quoted
-    pattern such as "exports/*.csv", or - for standard input. Parts of OUT that are up to date are kept.
+    pattern such as "exports/*.csv", - for standard input, a link such as "https://...", or an object or a
+    pattern in a store such as "s3://bucket/exports/*.csv.gz". Parts of OUT that are up to date are kept.
     """
     from polyframe import api
 
@@ -73,6 +76,7 @@ def run(
 @config_option
 @tables_option
 @setting_options("extract")
+@storage_option
 @force_option
 @quiet_option
 def extract(

@@ -74,7 +74,7 @@ class Address:
 
     def without_secrets(self) -> "Address":
         """Return the address without those options that must not be sent to other machines."""
-        shared = tuple((name, value) for name, value in self.options if not _is_secret(name))
+        shared = tuple((name, value) for name, value in self.options if not is_secret(name))
         return Address(self.scheme, self.rest, shared)
 
 
@@ -86,7 +86,7 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
     value : object
         An `Address`, a text, or a path, to which somebody may have converted the text.
     options : mapping, optional
-        Its options; those of an `Address` are kept.
+        Its options; those that an `Address` has already are kept.
 
     Notes
     -----
@@ -100,7 +100,8 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
     True
     """
     if isinstance(value, Address):
-        return value
+        own = {**(options or {}), **dict(value.options)}
+        return Address(value.scheme, value.rest, tuple(sorted(own.items())))
     if not isinstance(value, (str, os.PathLike)):
         return None
     text = os.fspath(value)
@@ -120,5 +121,6 @@ def host_of(address: Address) -> str:
     return urlsplit(str(address)).netloc
 
 
-def _is_secret(option: str) -> bool:
+def is_secret(option: str) -> bool:
+    """Return whether the value of a storage option must not be shown, by its name."""
     return any(part in option.lower() for part in _SECRET)

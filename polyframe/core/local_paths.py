@@ -32,7 +32,7 @@ def local_path(value: Any, name: str, expected: str = "a path") -> Path:
     Raises
     ------
     UsageError
-        If the value is not a path, or if it is an address such as `s3://bucket/x`.
+        If the value is not a path, or if it is an address such as `s3://bucket/x`; `file:///x` is a path.
     """
     if isinstance(value, bytes) or not isinstance(value, (str, os.PathLike)):
         raise UsageError(f"{name}: expected {expected}, got {type_name(value)}")
@@ -48,19 +48,19 @@ def local_path(value: Any, name: str, expected: str = "a path") -> Path:
         if error.errno == errno.ENAMETOOLONG:
             raise UsageError(f"{name}: {text[:_SHOWN]!r}... is too long for a path") from None
         exists = False
-    if not exists:
-        _check_not_address(text)
-    return path
+    return path if exists else _without_scheme(path)
 
 
-def _check_not_address(text: str) -> None:
-    """Raise a UsageError if a path that does not exist is the address of a bucket or a website."""
-    match = _ADDRESS.match(text)
+def _without_scheme(path: Path) -> Path:
+    """Return the path of `file:///path`; of another address, raise a UsageError."""
+    match = _ADDRESS.match(os.fspath(path))
     if match is None:
-        return
+        return path
     scheme, rest = match[1].lower(), match[2]
     if scheme == "file":
-        raise UsageError(f"file:///{rest}: file:// addresses are not supported; use the path /{rest}")
+        from urllib.request import url2pathname  # late, since it takes a twentieth of a second
+
+        return Path(url2pathname(f"/{rest}"))
     raise UsageError(
         f"{scheme}://{rest}: {scheme}:// addresses are not supported yet; use a local path and copy the "
         "files from or to that address yourself"

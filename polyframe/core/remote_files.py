@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from polyframe.core.addresses import WEB_SCHEMES, Address
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.object_stores import open_store, store_error
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def find_remote_files(address: Address) -> list[Address]:
     """
     if address.scheme in WEB_SCHEMES:
         return [address]
+    if not address.is_store:
+        raise UsageError(
+            f"{address}: {address.scheme}:// addresses cannot be read; expected https://, s3://, gs:// or "
+            "az://, or a local path"
+        )
     bucket, key = bucket_of(address), key_of(address)
     store = open_store(bucket)
     if not key:

@@ -21,11 +21,13 @@ from polyframe.core.choices import (
     Volunteers,
 )
 from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.object_stores import StorageOptions
 
 
 class CallKeywords(TypedDict, total=False):
-    """How to report and repeat the work; these are not settings."""
+    """How to reach the input, and how to report and repeat the work; these are not settings."""
 
+    storage_options: StorageOptions | None
     force: bool
     say: Say | None
     progress: Progress | None

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.marks import selected_marks
 from polyframe.consensus.membership_figures import clusters_too_large, not_estimated_notes
 from polyframe.consensus.reduce import Reduction, cluster_marks, reduction_tables
-from polyframe.core.addresses import as_address
+from polyframe.core.addresses import Address, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame, lazy_frame
@@ -42,7 +42,7 @@ from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.store.reading import open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, settings_for_stage
 
-Export = str | os.PathLike[str] | Frame
+Export = str | os.PathLike[str] | Address | Frame
 Exports = Export | Iterable[Export]
 #: Settings that only affect the extraction; tasks and tools can also be selected later.
 _SETTINGS_OF_EXTRACTION: Final = frozenset(
@@ -76,14 +76,13 @@ def export_sources(classifications: Any, options: StorageOptions | None = None) 
 
 
 def extract_in_memory(
-    classifications: Exports,
+    sources: Sequence[SourceLike],
     configured: ResolvedSettings,
     say: Say,
     previous: PreviousSelection | None = None,
 ) -> Extraction:
-    """Extract the marks of an export; `previous` is as for `extract_frames`."""
+    """Extract the marks of an export, given by `export_sources`; `previous` is as for `extract_frames`."""
     with tempfile.TemporaryDirectory(prefix="polyframe-") as work:
-        sources = export_sources(classifications)
         return extract_frames(sources, configured.settings, Path(work), say, configured.flagged, previous)
 
 

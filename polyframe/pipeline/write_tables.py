@@ -8,9 +8,9 @@ from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import Information
+from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.from_extractions import run_extractions_csv
-from polyframe.pipeline.in_memory import Exports, export_sources
 from polyframe.pipeline.load_marks import InputMarks, path_of
 from polyframe.pipeline.run import run_export, run_extractions
 from polyframe.pipeline.summary import Summary
@@ -20,7 +20,7 @@ from polyframe.store.recorded_settings import not_default, settings_for_stage
 
 def write_tables(
     stages: Sequence[str],
-    classifications: Exports,
+    sources: Sequence[SourceLike],
     output: AnyPath,
     configured: ResolvedSettings,
     say: Say,
@@ -34,8 +34,8 @@ def write_tables(
     ----------
     stages : sequence of str
         `extract`, optionally followed by `reduce` and `contours`.
-    classifications : path, frame, or several
-        The export.
+    sources : sequence
+        The export, from `polyframe.pipeline.in_memory.export_sources`.
     output : path
         The output directory.
     configured, say, progress, force
@@ -47,7 +47,7 @@ def write_tables(
         If the export cannot be used or the output cannot be written.
     """
     return run_export(
-        export_sources(classifications),
+        sources,
         local_path(output, "output"),
         configured.settings,
         stages,

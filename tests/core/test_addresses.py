@@ -15,6 +15,12 @@ from polyframe.core.addresses import Address, as_address
         ("memory://name", "memory://name"),
         ("https://host/a.csv?X-Amz-Signature=abc#part", "https://host/a.csv"),
         ("https://me:secret@host:8080/a.csv", "https://host:8080/a.csv"),
+        ("s3://key:secret@bucket/x", "s3://bucket/x"),
+        ("s3://bucket/what?#1.csv", "s3://bucket/what?#1.csv"),
+        (
+            "abfss://container@account.dfs.core.windows.net/x",
+            "abfss://container@account.dfs.core.windows.net/x",
+        ),
     ],
 )
 def test_an_address_is_printed_without_its_secrets(text: str, shown: str) -> None:
@@ -54,3 +60,11 @@ def test_the_url_for_the_library_is_whole() -> None:
 
 def test_what_is_below_an_address() -> None:
     assert str(Address("s3", "bucket/x").joined("parts/a.parquet")) == "s3://bucket/x/parts/a.parquet"
+
+
+def test_options_are_added_to_those_of_an_address() -> None:
+    address = as_address("s3://bucket/x", {"region": "a"})
+    assert as_address(address) == address
+    both = as_address(address, {"endpoint": "b", "region": "c"})
+    assert both is not None
+    assert both.options == (("endpoint", "b"), ("region", "a"))

@@ -114,11 +114,8 @@ def test_addresses_are_refused(address: Any) -> None:
 
 
 def test_paths_that_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(
-        pf.UsageError,
-        match=r"file:///tmp/x.csv: file:// addresses are not supported; use the path /tmp/x.csv",
-    ):
-        local_path("file:///tmp/x.csv", "output")
+    assert local_path("file:///tmp/a%20b.csv", "output") == Path("/tmp/a b.csv")
+    assert local_path(Path("file:///tmp/x.csv"), "output") == Path("/tmp/x.csv")
     assert local_path("C:/data/x.csv", "output") == Path("C:/data/x.csv")
     monkeypatch.chdir(tmp_path)
     Path("ab:").mkdir()

@@ -23,7 +23,7 @@ from polyframe.pipeline.gold.fit_to_project import fit_to_project
 from polyframe.pipeline.gold.project import Project, Skipped
 from polyframe.pipeline.gold.read_coco import outlines_of_annotations
 from polyframe.pipeline.gold.read_geojson import outlines_of_features
-from polyframe.pipeline.in_memory import extract_in_memory
+from polyframe.pipeline.in_memory import export_sources, extract_in_memory
 
 Gold = str | os.PathLike[str] | Frame
 
@@ -181,7 +181,9 @@ def _extracted(source: GoldSource, name: str, project: Project, settings: Settin
 
     configured = ResolvedSettings(own, {}, frozenset())
     try:
-        extraction = extract_in_memory(source.gold, configured, say_of_gold, project.selection)
+        extraction = extract_in_memory(
+            export_sources(source.gold), configured, say_of_gold, project.selection
+        )
     except PolyframeError as error:
         raise type(error)(_about_gold(str(error))) from None
     marked = gold_rows(extraction)
