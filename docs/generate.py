@@ -12,6 +12,7 @@ import consumers
 from sphinx.application import Sphinx
 
 from polyframe.cli.app import cli
+from polyframe.core.environment import variable_of
 from polyframe.core.reasons import REASONS
 from polyframe.core.result_tables import SCORES, TUNING
 from polyframe.core.settings import Settings
@@ -90,14 +91,15 @@ def type_name(dtype: Any) -> str:
 
 
 def setting_lines() -> Iterator[str]:
-    """Yield every setting: its name and flag, its default and its meaning."""
+    """Yield every setting: its name, flag and variable, its default and its meaning."""
     yield from ("| setting | default | meaning |", "|---|---|---|")
     for field in dataclasses.fields(Settings):
-        flag = f"<br>`{field.metadata['flag']}`" if field.metadata["flag"] else ""
+        flag = field.metadata["flag"]
+        names = f"<br>`{flag}`<br>`{variable_of(flag)}`" if flag else ""
         default = "" if field.default in (None, ()) else f"`{field.default}`"
         choices = ", ".join(f"`{choice}`" for choice in field.metadata["choices"] or ())
         meaning = field.metadata["help"] + (f" ({choices})" if choices else "")
-        yield f"| `{field.name}`{flag} | {default} | {meaning} |"
+        yield f"| `{field.name}`{names} | {default} | {meaning} |"
 
 
 def reason_lines() -> Iterator[str]:

@@ -13,6 +13,7 @@ import pytest
 from consumers import requirements
 from environments import python_with
 from exports import ROOT, Done, drawing, export_row, export_text, square
+from log_lines import as_on_terminal
 from postgres_server import Database, Server, postgres_server
 from s3_server import Bucket, new_bucket, s3_server
 from web_server import WebServer, web_server
@@ -170,7 +171,7 @@ def polyframe(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
         except SystemExit as end:
             code = int(end.code or 0)
         captured = capsys.readouterr()
-        return Done(code, captured.out, captured.err)
+        return Done(code, captured.out, as_on_terminal(captured.err))
 
     return call
 

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import io
 import os
+import signal
 import sys
 from typing import Final
 
@@ -12,9 +13,10 @@ import click
 
 from polyframe import __version__
 from polyframe.cli import completion
-from polyframe.cli.console import ProgressBar
+from polyframe.cli.console import ProgressBar, print_error
 from polyframe.cli.help import Group, error_message
 from polyframe.cli.input_commands import config, synth
+from polyframe.cli.invocation import begin
 from polyframe.cli.load_command import load
 from polyframe.cli.output_commands import export, report, status, validate
 from polyframe.cli.pipeline_commands import contours, extract, reduce, run
@@ -23,6 +25,7 @@ from polyframe.cli.score_command import score
 from polyframe.cli.signals import StoppedError, exit_now, stop_on_signal
 from polyframe.cli.tune_command import tune
 from polyframe.cli.worst_first_commands import subjects, volunteers
+from polyframe.core.environment import DEBUG_VARIABLE
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.extras import installed_engines
 from polyframe.core.plurals import agreeing, counted
@@ -70,15 +73,17 @@ cli.add("Shell", completion.completion)
 
 def main() -> None:
     """Run the command line; print errors as one line on standard error."""
+    begin("", sys.argv[1:])
     _collect_less_garbage()
     _reopen_closed_streams()
     _escape_unencodable_output()
     try:
-        with stop_on_signal(_remove_temporary_files, lambda: _print_error(_stop_message())):
+        with stop_on_signal(_remove_temporary_files, lambda code: print_error(_stop_message(), code)):
             cli(prog_name="polyframe", complete_var=completion.VARIABLE, standalone_mode=False)
-    except (StoppedError, click.exceptions.Abort):
+    except (StoppedError, click.exceptions.Abort) as error:
         _remove_temporary_files()
-        exit_now(lambda: _print_error(_stop_message()))
+        number = error.number if isinstance(error, StoppedError) else signal.SIGINT
+        exit_now(number, lambda code: print_error(_stop_message(), code))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -103,10 +108,10 @@ def main() -> None:
     except BaseException as error:
         # A panic in the Rust code of Polars does not derive from Exception.
         is_bug = isinstance(error, Exception) or type(error).__name__ == "PanicException"
-        if not is_bug or os.environ.get("POLYFRAME_DEBUG"):
+        if not is_bug or os.environ.get(DEBUG_VARIABLE):
             raise
         summary = f"{type(error).__name__}: {error}"
-        _fail(f"internal error, please report it with the output of POLYFRAME_DEBUG=1: {summary[:300]}", 1)
+        _fail(f"internal error, please report it with the output of {DEBUG_VARIABLE}=1: {summary[:300]}", 1)
 
 
 def _collect_less_garbage() -> None:
@@ -150,9 +155,5 @@ def _stop_message() -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    _print_error(message)
+    print_error(message, code)
     sys.exit(code)
-
-
-def _print_error(message: str) -> None:
-    click.echo(f"polyframe: error: {' '.join(message.split())}", err=True)

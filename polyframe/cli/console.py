@@ -1,35 +1,61 @@
-"""Print notes, progress and summaries on the terminal."""
+"""Print notes, progress, results and errors."""
 
+import json
 import sys
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
+
+from polyframe import __version__
+from polyframe.cli.invocation import current
+from polyframe.cli.log_lines import is_terminal, log_format, print_line
+from polyframe.core.notes import Information
 
 if TYPE_CHECKING:
     from polyframe.api import Summary
 
+#: Progress in a log: at most one line in this many seconds, and for this share of the work; but a line after
+#: the longest silence, as a sign of life.
+_SECONDS: Final = 30.0
+_SHARE: Final = 0.1
+_LONGEST_SILENCE: Final = 600.0
+
 
 def say(quiet: bool) -> Callable[[str], None]:
-    """Return a function that prints a note on standard error, or does nothing if `quiet`."""
+    """Return a function that prints a note on standard error; if `quiet`, it only remembers the note.
+
+    Notes about environment variables are printed at once.
+    """
 
     def say(note: str) -> None:
+        current().notes.append(str(note))
         if not quiet:
-            click.echo(f"polyframe: {note}", err=True)
+            print_line("INFO" if isinstance(note, Information) else "WARNING", note)
 
+    for note in current().variables:
+        say(note)
+    current().variables.clear()
     return say
 
 
 class ProgressBar:
-    """A progress bar on standard error, shown only if that is a terminal."""
+    """Progress on standard error: a bar if that is a terminal, otherwise lines of the log.
+
+    `--progress off` shows nothing, nor does `--quiet`, unless it comes with `--progress on`.
+    """
 
     #: Processed rows and rows to process of the current run; None for other work.
     rows: ClassVar[tuple[int, int] | None] = None
 
-    def __init__(self, quiet: bool, label: str = "rows") -> None:
+    def __init__(self, quiet: bool, label: str = "rows", clock: Callable[[], float] = time.monotonic) -> None:
         self.label = label
-        self.shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
+        self.shown = current().progress == "on" or (current().progress == "auto" and not quiet)
         self.bar: Any = None
+        self._clock = clock
+        #: The time and the share of the work when the last line was printed.
+        self._last = (clock(), 0.0)
         ProgressBar.rows = (0, 0) if label == "rows" else None
 
     def __enter__(self) -> "ProgressBar":
@@ -41,17 +67,55 @@ class ProgressBar:
             ProgressBar.rows = (done, total)
         if not self.shown:
             return
+        if log_format() is not None or not is_terminal():
+            self._log(done, total)
+            return
         if self.bar is None:
             self.bar = click.progressbar(length=total, label=self.label, file=sys.stderr)
             self.bar.__enter__()
         self.bar.update(done - self.bar.pos)
+
+    def _log(self, done: int, total: int) -> None:
+        now, share = self._clock(), done / max(total, 1)
+        since, step = now - self._last[0], share - self._last[1]
+        is_next = step >= _SHARE - 1e-9 or (step > 0 and done == total)
+        if current().progress != "on":
+            is_next = since >= _SECONDS and (is_next or since >= _LONGEST_SILENCE)
+        if is_next:
+            self._last = (now, share)
+            message = f"{self.label}: {done:,} of {total:,} finished ({int(100 * share)} %)"
+            print_line("INFO", message, done=done, total=total)
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.__exit__(None, None, None)
 
 
-def print_summary(summary: "Summary", quiet: bool) -> None:
-    """Print how many rows and marks were used, filtered out and rejected."""
-    if not quiet:
+def print_summary(summary: "Summary", quiet: bool, as_json: bool = False) -> None:
+    """Print how many rows and marks were used, filtered out and rejected; with `as_json`, everything.
+
+    The JSON object has the attributes of `Summary`, with all notes of the command, and `command` and
+    `exit_code`.
+    """
+    if as_json:
+        _print_object(summary.to_dict() | {"notes": current().notes}, 0)
+    elif not quiet:
         click.echo(summary)
+
+
+def print_error(message: str, exit_code: int) -> None:
+    """Print an error as one line on standard error, and with `--json` as an object on standard output.
+
+    Its keys: `command`, `exit_code`, `polyframe_version`, `error`, `seconds` and `notes`.
+    """
+    call = current()
+    print_line("ERROR", message)
+    if call.as_json:
+        seconds = max(time.monotonic() - call.started, 0)
+        result = {"error": " ".join(message.split()), "seconds": seconds, "notes": call.notes}
+        _print_object({"polyframe_version": __version__, **result}, exit_code)
+
+
+def _print_object(result: dict[str, Any], exit_code: int) -> None:
+    """Print a JSON object on one line, which a collector of logs takes as one record."""
+    click.echo(json.dumps({"command": current().command, "exit_code": exit_code} | result))

@@ -1,10 +1,15 @@
 """Format the help: examples, options grouped by topic, commands in the order of work."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import click
 
+from polyframe.cli.invocation import begin, current
+from polyframe.core.environment import environment_notes
+from polyframe.core.errors import UsageError
+from polyframe.core.settings import Settings
 from polyframe.core.suggestions import nearest
 
 #: Longest line of an example; fits terminals of 80 columns after indentation.
@@ -19,6 +24,36 @@ class TopicOption(click.Option):
         self.topic = topic
 
 
+class SettingOption(TopicOption):
+    """An option for a setting, which an environment variable can set too."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Return the value of the variable; commas separate the values of a repeatable option."""
+        value = self.resolve_envvar_value(ctx)
+        if value is None or not self.multiple:
+            return value
+        return [item.strip() for item in value.split(",") if item.strip()]
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Convert a value; if it comes from the environment, an error names the variable."""
+        value = super().process_value(ctx, value)
+        if self.is_from_environment(ctx) and value is not None:
+            try:
+                Settings().replace({str(self.name): value})
+            except UsageError as error:
+                raise UsageError(f"{self.envvar}: {error}") from None
+        return value
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        """Return the name of the option for errors, or of the variable if the value comes from there."""
+        is_variable = ctx is not None and self.is_from_environment(ctx)
+        return f"'{self.envvar}'" if is_variable else super().get_error_hint(ctx)
+
+    def is_from_environment(self, ctx: click.Context) -> bool:
+        """Return whether the value of this option comes from its variable."""
+        return ctx.get_parameter_source(str(self.name)) is click.core.ParameterSource.ENVIRONMENT
+
+
 class Command(click.Command):
     """A command whose help lists its options by topic and shows examples."""
 
@@ -28,11 +63,23 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse arguments; add the command to errors, which Click omits if a value is missing."""
+        begin(str(ctx.info_name), args)
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; if it has settings, prepare notes about environment variables."""
+        options = self._setting_options(ctx)
+        if options:
+            used = [str(option.envvar) for option in options if option.is_from_environment(ctx)]
+            current().variables = environment_notes(used, os.environ)
+        return super().invoke(ctx)
+
+    def _setting_options(self, ctx: click.Context) -> list[SettingOption]:
+        return [option for option in self.get_params(ctx) if isinstance(option, SettingOption)]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those without a topic first."""
@@ -49,6 +96,14 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, ready to paste into a shell."""
         super().format_epilog(ctx, formatter)
+        if options := self._setting_options(ctx):
+            option = next((option for option in options if option.name == "eps"), options[0])
+            with formatter.section("Environment"):
+                text = (
+                    f"instead of {option.opts[0]}, and so on for the options of all settings. Options "
+                    "override variables, and variables override the configuration."
+                )
+                formatter.write_dl([(str(option.envvar), text)])
         if self.examples:
             with formatter.section("Examples" if len(self.examples) > 1 else "Example"):
                 for example in self.examples:

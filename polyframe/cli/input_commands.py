@@ -9,7 +9,7 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
-from polyframe.cli.options import Function, quiet_option
+from polyframe.cli.options import Function, log_format_option, progress_option, quiet_option
 from polyframe.cli.parameter_types import LOCAL_PATH
 from polyframe.core.plurals import plural
 from polyframe.synthetic.synth_options import SynthOptions
@@ -32,6 +32,7 @@ from polyframe.synthetic.synth_options import SynthOptions
 )
 @click.option("--force", is_flag=True, help="replace existing files")
 @quiet_option
+@log_format_option
 def config(
     workflows: Path, workflow_id: int | None, version: str | None, output: Path, force: bool, quiet: bool
 ) -> None:
@@ -70,6 +71,8 @@ def _synth_options(command: Function) -> Function:
     help="also write the true outlines to this file, as GeoJSON for score --gold",
 )
 @quiet_option
+@progress_option
+@log_format_option
 def synth(output: Path, truth: Path | None, quiet: bool, **options: Any) -> None:
     """Write a synthetic export to OUT.
 

@@ -6,7 +6,7 @@ import click
 
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
-from polyframe.cli.options import output_argument, quiet_option
+from polyframe.cli.options import log_format_option, output_argument, progress_option, quiet_option
 from polyframe.export.load.target_kinds import EXAMPLES
 
 
@@ -22,6 +22,8 @@ from polyframe.export.load.target_kinds import EXAMPLES
     help="rebuild tables of the warehouse whose columns differ from those of this version",
 )
 @quiet_option
+@progress_option
+@log_format_option
 def load(output: Path, to: str, allow_schema_change: bool, quiet: bool) -> None:
     """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
 

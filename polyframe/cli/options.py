@@ -7,9 +7,11 @@ from typing import Any, Final, TypeVar
 import click
 
 from polyframe.cli.completion import files, folders
-from polyframe.cli.help import TopicOption
+from polyframe.cli.help import SettingOption
+from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
 from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS, AliasedChoice
 from polyframe.core.addresses import is_secret
+from polyframe.core.environment import LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -74,7 +76,8 @@ def _option(f: dataclasses.Field[Any], default: str | None = None) -> Callable[[
     return click.option(
         f.metadata["flag"],
         f.name,
-        cls=TopicOption,
+        cls=SettingOption,
+        envvar=variable_of(f.metadata["flag"]),
         topic=_TOPICS[f.metadata["affects"]],
         type=kind,
         multiple=repeatable,
@@ -155,6 +158,24 @@ force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="print no progress, notes or summary")
+json_option = click.option("--json", "as_json", is_flag=True, help="print the result as one JSON object")
+#: The values of these two are read before Click reads any, see `polyframe.cli.invocation`.
+log_format_option = click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    envvar=LOG_FORMAT_VARIABLE,
+    expose_value=False,
+    help="form of notes and errors: log lines with time and level, or one JSON object a line  "
+    "[default: text, or plain lines on a terminal]",
+)
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(PROGRESS_FORMS),
+    envvar=PROGRESS_VARIABLE,
+    expose_value=False,
+    help="auto: a bar on a terminal, otherwise a log line at most every 30 s and every 10 %; on: a line "
+    "every 10 %, even with --quiet; off: nothing  [default: auto]",
+)
 
 
 def drop_unset(options: dict[str, Any]) -> Any:

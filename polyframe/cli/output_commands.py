@@ -10,21 +10,26 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import command
-from polyframe.cli.options import Function, drop_unset, output_argument, quiet_option
+from polyframe.cli.options import (
+    Function,
+    drop_unset,
+    json_option,
+    log_format_option,
+    output_argument,
+    quiet_option,
+)
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
 from polyframe.core.levels import Level
 from polyframe.core.plurals import counted
 from polyframe.export.export_options import FORMATS, ExportOptions
 from polyframe.export.report import LIMIT
 
-_json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
-
 
 @command(
     "polyframe status out", short_help="Show what a directory contains and whether a run is in progress."
 )
 @output_argument
-@_json_option
+@json_option
 def status(output: Path, as_json: bool) -> None:
     """Show the tables and settings of OUT, whether they are current, and whether a run is in progress.
 
@@ -43,7 +48,7 @@ def status(output: Path, as_json: bool) -> None:
 
 @command("polyframe validate out", short_help="Check a directory and list problems.")
 @output_argument
-@_json_option
+@json_option
 def validate(output: Path, as_json: bool) -> None:
     """Check everything in OUT: files, columns, order, keys, counts, fingerprints and geometries.
 
@@ -90,6 +95,7 @@ def _parameter_type(kind: Any) -> Any:
 @click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="file or folder to write")
 @_export_options
 @quiet_option
+@log_format_option
 def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> None:
     """Export the tables of OUT to the format of another program. Nothing in OUT is changed."""
     from polyframe import api
@@ -131,6 +137,7 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
     help="number of clusters to show, those with the least consensus",
 )
 @quiet_option
+@log_format_option
 def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
     """Write an HTML report of OUT: statistics, the distribution of consensus, and clusters worst first.
 

@@ -14,7 +14,10 @@ from polyframe.cli.options import (
     config_option,
     drop_unset,
     force_option,
+    json_option,
+    log_format_option,
     output_argument,
+    progress_option,
     quiet_option,
     setting_options,
     storage_option,
@@ -37,6 +40,9 @@ from polyframe.core.errors import UsageError
 @storage_option
 @force_option
 @quiet_option
+@progress_option
+@log_format_option
+@json_option
 def run(
     classifications: tuple[Path, ...],
     config: tuple[Path, ...],
@@ -44,6 +50,7 @@ def run(
     no_contours: bool,
     force: bool,
     quiet: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Make all tables from the export CLASSIFICATIONS.
@@ -65,7 +72,7 @@ def run(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -79,12 +86,16 @@ def run(
 @storage_option
 @force_option
 @quiet_option
+@progress_option
+@log_format_option
+@json_option
 def extract(
     classifications: tuple[Path, ...],
     config: tuple[Path, ...],
     output: Path,
     force: bool,
     quiet: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Make the tables classifications, extractions and rejects from the export CLASSIFICATIONS."""
@@ -100,7 +111,7 @@ def extract(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -119,12 +130,16 @@ def extract(
 @setting_options("extract", "reduce", default=DEFAULT_OF_OUT)
 @force_option
 @quiet_option
+@progress_option
+@log_format_option
+@json_option
 def reduce(
     extractions: Path,
     config: tuple[Path, ...],
     output: Path | None,
     force: bool,
     quiet: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Make the tables groups, labels, reductions, subjects and volunteers from the extractions in OUT.
@@ -146,7 +161,7 @@ def reduce(
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet)
+    print_summary(summary, quiet, as_json)
 
 
 @command(
@@ -158,7 +173,12 @@ def reduce(
 @setting_options("extract", "reduce", "contours", default=DEFAULT_OF_OUT)
 @force_option
 @quiet_option
-def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, **options: Any) -> None:
+@progress_option
+@log_format_option
+@json_option
+def contours(
+    output: Path, config: tuple[Path, ...], force: bool, quiet: bool, as_json: bool, **options: Any
+) -> None:
     """Make the table contours from the extractions in OUT."""
     from polyframe import api
 
@@ -172,4 +192,4 @@ def contours(output: Path, config: tuple[Path, ...], force: bool, quiet: bool, *
             progress=progress,
             **drop_unset(options),
         )
-    print_summary(summary, quiet)
+    print_summary(summary, quiet, as_json)

@@ -13,6 +13,7 @@ from polyframe.cli.options import (
     DEFAULT_OF_OUT,
     drop_unset,
     gold_options,
+    log_format_option,
     named_setting_options,
     output_argument,
     quiet_option,
@@ -51,6 +52,7 @@ from polyframe.core.errors import UsageError
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 @quiet_option
+@log_format_option
 def score(
     output: Path, gold: str, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
 ) -> None:

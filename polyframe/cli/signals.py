@@ -1,6 +1,7 @@
 """Stop a command within seconds on Ctrl-C and SIGTERM, even during long calls of compiled code.
 
-The first signal raises `StoppedError` in the main thread. Compiled code or a wait for worker threads can
+The first signal raises `StoppedError` in the main thread. The exit code is 128 plus the number of the signal,
+as shells have it. Compiled code or a wait for worker threads can
 delay that for minutes, so a second thread watches for signals too: if the main thread has not ended after
 2 seconds, that thread removes the temporary files and ends the process. Part files appear complete or not at
 all, so this is safe.
@@ -24,11 +25,21 @@ _SIGNALS: Final = tuple(
 
 
 class StoppedError(BaseException):
-    """A signal raised to stop. Derives from BaseException, so that no handler of errors catches it."""
+    """A signal raised to stop. Derives from BaseException, so that no handler of errors catches it.
+
+    Attributes
+    ----------
+    number : int
+        The number of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextlib.contextmanager
-def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Iterator[None]:
+def stop_on_signal(clean_up: Callable[[], None], say: Callable[[int], None]) -> Iterator[None]:
     """Stop the body within seconds of a signal.
 
     Parameters
@@ -36,7 +47,7 @@ def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Ite
     clean_up : callable
         Removes temporary files if the body does not end in time.
     say : callable
-        Prints that the work was stopped, in the same case.
+        Prints that the work was stopped, in the same case; receives the exit code.
 
     Raises
     ------
@@ -60,7 +71,7 @@ def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Ite
             for number in numbers:
                 if number in _SIGNALS and not ended.wait(_PATIENCE):
                     clean_up()
-                    exit_now(say)
+                    exit_now(number, say)
 
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
@@ -84,16 +95,25 @@ def stop_on_signal(clean_up: Callable[[], None], say: Callable[[], None]) -> Ite
         receiver.close()
 
 
-def exit_now(say: Callable[[], None]) -> None:
-    """End the process at once with exit code 1, without waiting for other threads."""
+def exit_now(number: int, say: Callable[[int], None]) -> None:
+    """End the process at once, without waiting for other threads.
+
+    Parameters
+    ----------
+    number : int
+        The signal that stopped it; the exit code is 128 more.
+    say : callable
+        Prints that the work was stopped; receives the exit code.
+    """
+    code = 128 + number
     if _ending.acquire(blocking=False):
         with contextlib.suppress(OSError, ValueError):
-            say()
+            say(code)
             for stream in (sys.stderr, sys.stdout):
                 if stream is not None:  # closed by the caller
                     stream.flush()
         _remove_semaphores()
-        os._exit(1)
+        os._exit(code)
     # Another thread is about to end the process.
     threading.Event().wait()
 
@@ -119,10 +139,10 @@ def _stop_once() -> Callable[[int, FrameType | None], None]:
     """Return a handler that raises at the first signal only, so that no other interrupts cleanup."""
     raised = False
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal raised
         if not raised:
             raised = True
-            raise StoppedError
+            raise StoppedError(number)
 
     return stop

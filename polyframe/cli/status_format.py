@@ -1,11 +1,13 @@
 """Format the results of `polyframe status` and `polyframe validate` as lines of text or one JSON object."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from polyframe.api import Findings, Status
+from polyframe.core.environment import set_variables, shown
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import agreeing, counted, plural
 
@@ -20,7 +22,11 @@ _CHOSEN_BY: Final = {
 
 
 def status_lines(status: Status) -> list[str]:
-    """Describe an output directory in words."""
+    """Describe an output directory in words, and the settings that the environment has for the next run."""
+    return [*_directory_lines(status), *_environment_lines()]
+
+
+def _directory_lines(status: Status) -> list[str]:
     if status.polyframe_version is None:
         return [f"{status.output}: no tables yet", *_run_lines(status)]
     lines = [
@@ -109,6 +115,11 @@ def _run_lines(status: Status) -> list[str]:
         wait = agreeing(status.finished_parts, "wait")
         return [f"a run ended early: {finished} {wait}; run the same command to continue"]
     return []
+
+
+def _environment_lines() -> list[str]:
+    names = set_variables(os.environ)
+    return [f"from the environment, for the next run: {shown(names, os.environ)}"] if names else []
 
 
 def _unlisted(count: int) -> list[str]:

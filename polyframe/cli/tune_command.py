@@ -13,8 +13,10 @@ from polyframe.cli.options import (
     config_option,
     drop_unset,
     gold_options,
+    log_format_option,
     named_setting_options,
     output_argument,
+    progress_option,
     quiet_option,
 )
 from polyframe.cli.parameter_types import LOCAL_PATH
@@ -64,6 +66,8 @@ from polyframe.core.local_paths import file_ending
 )
 @named_setting_options("engine", "jobs")
 @quiet_option
+@progress_option
+@log_format_option
 def tune(
     output: Path,
     config: tuple[Path, ...],

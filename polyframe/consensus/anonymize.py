@@ -7,11 +7,10 @@ from typing import Final
 
 import polars as pl
 
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.column_parsers import REPLACEMENT
-
-KEY_VARIABLE: Final = "POLYFRAME_VOLUNTEERS_KEY"
 
 _HASH_BYTES: Final = 16
 #: Hashed user ids are positive integers of 64 bits.

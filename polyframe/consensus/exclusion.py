@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from polyframe.consensus.anonymize import KEY_VARIABLE, environment_key, hashed_name
+from polyframe.consensus.anonymize import environment_key, hashed_name
 from polyframe.core.arrays import Flags
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
 

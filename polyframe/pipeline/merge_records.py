@@ -1,15 +1,16 @@
 """Merge the records of all partitions, and check that their counts add up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polyframe.core.errors import PolyframeError
+from polyframe.core.tables import TABLES
 from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
-from polyframe.store.manifest import Manifest, PartitionRecord, counts_of
+from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
 from polyframe.store.run_counts import Accounting, total
-from polyframe.store.stages import public_tables
+from polyframe.store.stages import STAGE_TABLES, public_tables
 
 
 def merged_records(
@@ -55,6 +56,27 @@ def checked_counts(records: Sequence[PartitionRecord], rows_read: int, rows_filt
     if not counts.rows_add_up() or not counts.marks_add_up(clustered):
         raise PolyframeError(f"the accounting does not add up, please report this: {counts.to_dict()}")
     return counts
+
+
+def parts_made(
+    results: Sequence[PartitionResult], merged: Mapping[str, StageRecord], before: Manifest | None
+) -> int:
+    """Count the parts of tables that a run wrote, without those that were up to date.
+
+    Parameters
+    ----------
+    results : sequence of PartitionResult
+        The partitions that it processed.
+    merged : mapping
+        By stage, the tables that are merged from all partitions.
+    before : Manifest or None
+        The manifest from which merged tables were reused.
+    """
+    stages = [stage for result in results for stage in result.stages]
+    known = before.merged if before else {}
+    rewritten = [stage for stage, record in merged.items() if record is not known.get(stage)]
+    of_partitions = sum(table in TABLES for stage in stages for table in STAGE_TABLES[stage])
+    return of_partitions + sum(len(merged[stage].sizes) for stage in rewritten)
 
 
 def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize, may_show_cells, volunteers_key
+from polyframe.consensus.anonymize import anonymize, may_show_cells, volunteers_key
 from polyframe.consensus.contours import clusters_thinned, contours_table
 from polyframe.consensus.extract import (
     Extraction,
@@ -25,6 +25,7 @@ from polyframe.consensus.membership_figures import clusters_too_large
 from polyframe.consensus.reduce import cluster_marks, cluster_tables, count_estimated
 from polyframe.consensus.subjects import subjects_table
 from polyframe.consensus.volunteers import volunteer_sums
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.errors import PolyframeError
 from polyframe.core.reasons import DUPLICATE_CLASSIFICATION
 from polyframe.core.settings import Settings

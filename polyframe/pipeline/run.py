@@ -26,6 +26,7 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.memory import peak_memory_bytes
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
@@ -44,7 +45,7 @@ from polyframe.pipeline.engine_choice import (
 )
 from polyframe.pipeline.executors.executor import Executor
 from polyframe.pipeline.executors.joblib_executor import JoblibExecutor
-from polyframe.pipeline.merge_records import checked_counts, merged_records, removed_tables
+from polyframe.pipeline.merge_records import checked_counts, merged_records, parts_made, removed_tables
 from polyframe.pipeline.merge_tables import merge_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
@@ -219,6 +220,10 @@ def run_export(
         len(results),
         export.temporary_bytes + shuffled.bytes,
         manifest.stages,
+        manifest.settings.workflow_id,
+        manifest.versions,
+        parts_made(results, merged, known),
+        peak_memory_bytes(),
     )
 
 
@@ -347,6 +352,10 @@ def run_extractions(
         len(records),
         len(results),
         stages=manifest.stages,
+        workflow_id=manifest.settings.workflow_id,
+        versions=manifest.versions,
+        parts_made=parts_made(results, merged, known),
+        peak_memory_bytes=peak_memory_bytes(),
     )
 
 

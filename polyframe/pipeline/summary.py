@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from polyframe import __version__
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import counted, plural
 from polyframe.core.reprs import html_repr, listed_counts, text_repr
+from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.run_counts import Accounting
 
 
@@ -29,6 +32,15 @@ class Summary:
         Size of the temporary files, which are removed.
     stages : tuple of str
         The stages whose tables are in the directory: `extract`, and possibly `reduce` and `contours`.
+    workflow_id : int or None
+        The workflow of the tables.
+    versions : tuple of str
+        The workflow versions that were used.
+    parts_made : int
+        Number of part files of tables that this call wrote; the others were up to date.
+    peak_memory_bytes : int
+        The most memory that this process used so far, and the most that each worker process used that it
+        started on this computer, added up.
     """
 
     output: Path
@@ -39,6 +51,10 @@ class Summary:
     made: int = 1
     temporary_bytes: int = 0
     stages: tuple[str, ...] = ("extract", "reduce", "contours")
+    workflow_id: int | None = None
+    versions: tuple[str, ...] = ()
+    parts_made: int = 0
+    peak_memory_bytes: int = 0
 
     def __str__(self) -> str:
         return "\n".join(summary_lines(self))
@@ -48,6 +64,16 @@ class Summary:
 
     def _repr_html_(self) -> str:
         return html_repr("Summary", self._rows())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes, and the versions of polyframe and of its tables, as plain JSON values."""
+        return {
+            "polyframe_version": __version__,
+            "schema_version": SCHEMA_VERSION,
+            **vars(self),
+            "output": str(self.output),
+            "accounting": self.accounting.to_dict(),
+        }
 
     def _rows(self) -> dict[str, object]:
         counts = self.accounting

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from polyframe.consensus.anonymize import KEY_VARIABLE, environment_key
+from polyframe.consensus.anonymize import environment_key
 from polyframe.consensus.exclusion import (
     check_can_exclude,
     digests_by_name,
@@ -12,6 +12,7 @@ from polyframe.consensus.exclusion import (
     with_digests,
 )
 from polyframe.core.drawing_tasks import DrawingTask
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.errors import UsageError
 from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings

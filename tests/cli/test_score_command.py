@@ -96,7 +96,10 @@ def test_wrong_calls_end_with_one_line(
     assert done.code == code, done.err
     assert message in done.err
     assert len(done.err.splitlines()) == 1
-    assert done.out == ""
+    if "--json" in arguments:
+        assert json.loads(done.out)["exit_code"] == code
+    else:
+        assert done.out == ""
 
 
 @pytest.mark.parametrize("command", ["score", "tune"])

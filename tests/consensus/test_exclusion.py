@@ -6,7 +6,6 @@ import hmac
 import polars as pl
 import pytest
 
-from polyframe.consensus.anonymize import KEY_VARIABLE
 from polyframe.consensus.exclusion import (
     check_can_exclude,
     digests_by_name,
@@ -17,6 +16,7 @@ from polyframe.consensus.exclusion import (
     unknown_names_notes,
     with_digests,
 )
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
 

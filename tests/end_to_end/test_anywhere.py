@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from all_outputs import CONFIG, EXPORT, all_outputs, run_python
 from exports import ROOT
+from log_lines import as_on_terminal
 
 SOURCES = sorted((ROOT / "polyframe").rglob("*.py"))
 #: Let NumPy, its BLAS and the C library assume an old processor; unknown names have no effect.
@@ -155,7 +156,7 @@ def test_paths_that_polars_cannot_open_are_named_in_one_line(
     shutil.copy(EXPORT, folder + b"/x.csv")
     for line in ("run", *READING):
         done = call_in(folder, line, **variables)
-        message = done.stderr.decode()
+        message = as_on_terminal(done.stderr.decode())
         assert done.returncode == 1
         assert message.startswith("polyframe: error: ")
         assert words in message
@@ -185,5 +186,5 @@ def test_a_closed_pipe_ends_the_command_without_a_message(closed: str, tmp_path:
     os.close(writer)
     assert done.returncode == 1
     if closed == "stdout":
-        assert all(line.startswith(b"polyframe: ") for line in done.stderr.splitlines())
-        assert b"error" not in done.stderr
+        lines = as_on_terminal(done.stderr.decode()).splitlines()
+        assert all(line.startswith("polyframe: ") and "error" not in line for line in lines)

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
+from log_lines import as_on_terminal
 
 import polyframe as pf
 from polyframe.core.settings import Settings
@@ -99,7 +100,7 @@ def test_an_error_with_closed_streams_is_an_exit_code(redirected: str, tmp_path:
 def test_an_unreadable_standard_input_is_one_line(redirected: str, words: str, tmp_path: Path) -> None:
     done = in_shell(redirected, "run", "-", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"polyframe: error: {words}")
+    assert as_on_terminal(done.stderr).startswith(f"polyframe: error: {words}")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,8 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.consensus.anonymize import KEY_VARIABLE, anonymize
+from polyframe.consensus.anonymize import anonymize
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.core.settings import Settings
 from polyframe.core.tables import TABLES
 from polyframe.panoptes.annotations.redaction import NOT_SHOWN, redact_detail

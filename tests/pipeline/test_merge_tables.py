@@ -11,7 +11,7 @@ import pytest
 from exports import drawing, export_row, export_text, square
 
 import polyframe as pf
-from polyframe.consensus.anonymize import KEY_VARIABLE
+from polyframe.core.environment import KEY_VARIABLE
 from polyframe.pipeline import merge_tables, plan
 from polyframe.store.manifest import read_manifest
 from polyframe.store.output import MANIFEST

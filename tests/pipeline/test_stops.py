@@ -110,7 +110,7 @@ def test_a_run_that_receives_a_signal(
     sent = time.monotonic()
     code, errors = outcome(process)
     assert time.monotonic() - sent < 10
-    assert code == 1
+    assert code == 128 + number
     assert error_line(errors).startswith("polyframe: error: stopped; ")
     assert "run the same command to continue" in errors
     wait_for(lambda: not workers_of(process))
@@ -127,10 +127,10 @@ def test_a_thread_pool_ends_with_the_process_without_warnings() -> None:
         "from polyframe.cli import signals\n"
         "multiprocessing.set_start_method('spawn')\n"
         "pool = multiprocessing.pool.ThreadPool(2)\n"
-        "signals.exit_now(lambda: print('stopped'))\n"
+        "signals.exit_now(15, lambda code: print('stopped', code))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "stopped\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (143, "stopped 143\n", "")
 
 
 def workers_of(process: Process) -> list[int]:
@@ -156,7 +156,7 @@ def test_code_that_ignores_signals_is_ended(small: Path, tmp_path: Path) -> None
     sent = time.monotonic()
     code, errors = outcome(process)
     assert time.monotonic() - sent < 10
-    assert code == 1
+    assert code == 128 + signal.SIGTERM
     line = error_line(errors)
     assert "stopped; 10 of 20 rows are finished; run the same command to continue" in line
     assert leftovers(out) == []

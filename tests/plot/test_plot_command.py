@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from doc_pages import DOCS, blocks
 from exports import Done
+from log_lines import as_on_terminal
 from PIL import Image
 from plotted_groups import DATA, squares_group
 
@@ -266,6 +267,5 @@ def test_a_missing_extra_is_named(small: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert (
-        done.stderr == "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'\n"
-    )
+    expected = "polyframe: error: pictures need Matplotlib: pip install 'panoptes-polyframe[plot]'\n"
+    assert as_on_terminal(done.stderr) == expected

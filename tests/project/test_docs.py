@@ -52,7 +52,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_blocks_of_a_page_run(
-    name: str, checkout: Path, first_run: Path, polyframe: Callable[..., Done]
+    name: str,
+    checkout: Path,
+    first_run: Path,
+    polyframe: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if name.startswith(("docs/guide/", "docs/recipes/")):
         shutil.copytree(first_run, checkout / "out")
@@ -64,8 +68,12 @@ def test_all_blocks_of_a_page_run(
                 assert steady(content) == printed
             printed = None
             if language == "sh":
-                calls = [arguments for line in content.splitlines() for arguments in calls_in(line)]
-                done = [polyframe(*arguments) for arguments in calls]
+                done = []
+                for variables_of_call, arguments in itertools.chain(*map(calls_in, content.splitlines())):
+                    with monkeypatch.context() as patched:
+                        for variable, value in variables_of_call:
+                            patched.setenv(variable, value)
+                        done.append(polyframe(*arguments))
                 assert [one.code for one in done] == [0] * len(done), done
                 printed = steady("".join(one.out for one in done))
             elif language == "python":
@@ -83,11 +91,22 @@ def test_all_blocks_of_a_page_run(
                 ElementTree.fromstring(content)
 
 
-def calls_in(line: str) -> list[list[str]]:
-    """Return the arguments of each call of polyframe in a line of a shell."""
-    commands = [command.split() for command in line.split("&&")]
-    calls = [arguments for program, *arguments in commands if program in ("polyframe", ".venv/bin/polyframe")]
-    others = [command for command in commands if "polyframe" not in command[0]]
+Variables = list[tuple[str, str]]
+
+
+def calls_in(line: str) -> list[tuple[Variables, list[str]]]:
+    """Return the environment variables and the arguments of each call of polyframe in a line of a shell."""
+    calls, others = [], []
+    for command in line.split("&&"):
+        words = command.split()
+        variables: Variables = []
+        while re.match(r"[A-Z_]+=", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            variables.append((name, value))
+        if words[0] in ("polyframe", ".venv/bin/polyframe"):
+            calls.append((variables, words[1:]))
+        elif "polyframe" not in words[0]:
+            others.append(words)
     # What else there is installs polyframe or runs the tests.
     assert all(program in ("python3", ".venv/bin/python") for program, *_ in others), line
     return calls

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from exports import ROOT
+from log_lines import as_on_terminal
 from only_declared import PROJECT, distribution_of, modules_of
 
 EXPORT = str(ROOT / "data" / "classifications.csv")
@@ -86,7 +87,7 @@ def test_without_extras_everything_else_works(tmp_path: Path) -> None:
         check=True,
     )
     codes = [line for line in done.stdout.splitlines() if line in ("0", "1", "2")]
-    *notes, package, pictures, loops = done.stderr.splitlines()
+    *notes, package, pictures, loops = as_on_terminal(done.stderr).splitlines()
     assert codes == [*["0"] * (len(calls) - 3), "1", "1", "2"], (calls, done.stdout, done.stderr)
     assert not [note for note in notes if "error" in note]
     assert package == (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exports import ROOT, drawing, export_row, export_text, square
+from log_lines import as_on_terminal
 
 from polyframe.store.output import WORK
 
@@ -55,7 +56,7 @@ def start(*arguments: object, before: Sequence[str] = (), **faults: Any) -> Proc
 def outcome(process: Process, seconds: float = 120) -> tuple[int, str]:
     """Wait for the end of a process; return its exit code and its standard error."""
     _, errors = process.communicate(timeout=seconds)
-    return process.returncode, errors
+    return process.returncode, as_on_terminal(errors)
 
 
 def error_line(errors: str) -> str:
