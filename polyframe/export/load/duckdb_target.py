@@ -21,10 +21,11 @@ from polyframe.export.load.loaded_tables import (
 )
 from polyframe.export.load.sql_ranges import deleting_conditions, has_subjects
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
+from polyframe.export.load.targets import without_password
 
 _ADDRESS: Final = re.compile(r"duckdb:(?P<slashes>///)?(?P<path>(?!//[^/]).+)", re.IGNORECASE | re.DOTALL)
 #: Nothing is downloaded: GEOMETRY is a type of DuckDB itself since version 1.5.
-_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": "false"}
+CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": "false"}
 _TYPES: Final = {
     pl.Int64: "BIGINT",
     pl.Int32: "INTEGER",
@@ -56,8 +57,8 @@ def open_target(address: str) -> "DuckDBTarget":
     path = Path(match["path"])
     if not path.parent.is_dir():
         raise PolyframeError(f"{path}: the folder {path.parent} does not exist; make it, or check the path")
-    with _explained(address):
-        connection = duckdb.connect(str(path), config=_CONFIG)
+    with explain_errors(address):
+        connection = duckdb.connect(str(path), config=CONFIG)
     return DuckDBTarget(connection, address)
 
 
@@ -160,17 +161,17 @@ class DuckDBTarget:
             columns.append(f"PRIMARY KEY ({', '.join(map(_quoted, key))})")
         self.drop_table(table.name)
         self._execute(f"CREATE TABLE {table.name} ({', '.join(columns)})")
-        self._execute(f"COMMENT ON TABLE {table.name} IS {_literal(table_comment(table))}")
+        self._execute(f"COMMENT ON TABLE {table.name} IS {literal(table_comment(table))}")
         for column in table.columns:
             self._execute(
-                f"COMMENT ON COLUMN {table.name}.{_quoted(column.name)} IS {_literal(column.meaning)}"
+                f"COMMENT ON COLUMN {table.name}.{_quoted(column.name)} IS {literal(column.meaning)}"
             )
 
     def drop_table(self, name: str) -> None:
         """Remove a table and its records."""
         self._execute(f"DROP TABLE IF EXISTS {_quoted(name)}")
         if name != LOADS.name and LOADS.name in self.existing_tables([LOADS.name]):
-            self._execute(f'DELETE FROM {LOADS.name} WHERE "table" = {_literal(name)}')
+            self._execute(f'DELETE FROM {LOADS.name} WHERE "table" = {literal(name)}')
 
     def replace_parts(self, change: TableChange, inserted: Callable[[], None]) -> ReplacedRows:
         """Delete and insert parts of one table and write their records."""
@@ -193,7 +194,7 @@ class DuckDBTarget:
         forgotten = pl.DataFrame({"part": change.forgotten}, schema={"part": pl.String})
         with self._visible(forgotten):
             self._execute(
-                f'DELETE FROM {LOADS.name} WHERE "table" = {_literal(change.table.name)} '
+                f'DELETE FROM {LOADS.name} WHERE "table" = {literal(change.table.name)} '
                 f"AND part IN (FROM {_PART})"
             )
         with self._visible(pl.DataFrame(records, schema=LOADS.schema, orient="row")):
@@ -210,7 +211,7 @@ class DuckDBTarget:
 
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Execute a statement and return all rows of its result, since DuckDB refuses another before."""
-        with _explained(self.name):
+        with explain_errors(self.name):
             rows: list[tuple[Any, ...]] = self.connection.execute(statement).fetchall()
             return rows
 
@@ -220,12 +221,12 @@ class DuckDBTarget:
 
 
 @contextlib.contextmanager
-def _explained(name: str) -> Iterator[None]:
+def explain_errors(name: str) -> Iterator[None]:
     """Turn an error of DuckDB into one line that names the target."""
     try:
         yield
     except duckdb.Error as error:
-        raise PolyframeError(f"{name}: {first_line(error)}") from None
+        raise PolyframeError(f"{name}: {without_password(first_line(error))}") from None
 
 
 def _type_of(column: Column) -> str:
@@ -246,5 +247,6 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return text as a string of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -66,7 +66,7 @@ def load(
             parts = target_parts(tables, nested_lists=target.nested_lists)
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)
-            loaded = _carry_out(plan, target, progress)
+            loaded = carry_out(plan, target, progress)
         # Not inside: leaving `open_tables` checks that all parts are of one state of the output directory.
         if not plan.is_empty:
             target.commit()
@@ -97,8 +97,8 @@ def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bo
     say(Information(f"columns of the target change: {changes}"))
 
 
-def _carry_out(plan: LoadPlan, target: Target, progress: Progress) -> dict[str, LoadedTable]:
-    """Change the target; return what changed by table."""
+def carry_out(plan: LoadPlan, target: Target, progress: Progress) -> dict[str, LoadedTable]:
+    """Change a target as planned, without a commit; return what changed by table."""
     for table in plan.created:
         target.create_table(table)
     for name in plan.dropped:

@@ -1,5 +1,6 @@
 """Compare an output directory with a target, and plan what to delete and insert there."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -160,17 +161,17 @@ def _table_change(
     """Plan the change of one table, and add what it repairs to `repairs`."""
     table = parts[0].table
     records = [record for record in recorded if record.table == table.name]
-    by_part = {record.part: record for record in records}
-    candidates = [
-        part
-        for part in parts
-        if not is_new and part.name in by_part and by_part[part.name].fingerprint == part.fingerprint
-    ]
+    names = Counter(record.part for record in records)
+    # A part that somebody recorded twice says nothing.
+    rows_loaded = {
+        (record.part, record.fingerprint): record.n_rows for record in records if names[record.part] == 1
+    }
+    candidates = [part for part in parts if not is_new and (part.name, part.fingerprint) in rows_loaded]
     counts = target.count_rows(table, candidates) if candidates else []
     kept = {
         part.name: part
         for part, rows in zip(candidates, counts, strict=True)
-        if rows == by_part[part.name].n_rows
+        if rows == rows_loaded[part.name, part.fingerprint]
     }
     if changed := len(candidates) - len(kept):
         repairs.append(
@@ -181,6 +182,6 @@ def _table_change(
         table,
         tuple(kept.values()),
         tuple(part for part in parts if part.name not in kept),
-        tuple(name for name in by_part if name not in kept),
+        tuple(name for name in names if name not in kept),
         workflow_id,
     )

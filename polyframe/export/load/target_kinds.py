@@ -26,6 +26,7 @@ class TargetKind:
 #: By the scheme of the address.
 TARGET_KINDS: Final = {
     "duckdb": TargetKind("duckdb:///project.duckdb", "duckdb_target", "duckdb"),
+    "ducklake": TargetKind("ducklake:project.ducklake", "ducklake_target", "duckdb"),
 }
 #: An address of each kind, for help texts and messages.
 EXAMPLES: Final = ", ".join(kind.example for kind in TARGET_KINDS.values())

@@ -1,0 +1,56 @@
+"""Load tables into a DuckLake with DuckDB."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.export.load.duckdb_target import CONFIG, DuckDBTarget, explain_errors, literal
+from polyframe.export.load.targets import without_password
+
+_EXTENSION: Final = "ducklake"
+_CATALOG: Final = "polyframe_target"
+#: How the extension is installed if Python may download it.
+_INSTALL: Final = """python -c "import duckdb; duckdb.sql('INSTALL ducklake')\""""
+
+
+def open_target(address: str) -> DuckDBTarget:
+    """Open or create a DuckLake.
+
+    Parameters
+    ----------
+    address : str
+        As in the statement ATTACH of DuckDB, such as `ducklake:project.ducklake`.
+
+    Raises
+    ------
+    PolyframeError
+        If the extension `ducklake` of DuckDB is not installed: nothing is downloaded.
+    """
+    name = without_password(address)
+    if address.partition(":")[2].startswith("//"):
+        raise UsageError(f"to: {name!r} is not a DuckLake as DuckDB writes it: ducklake:project.ducklake")
+    with explain_errors(name):
+        connection = duckdb.connect(config=CONFIG)
+        _load_extension(connection, name)
+        connection.execute(f"ATTACH {literal(address)} AS {_CATALOG}")
+        connection.execute(f"USE {_CATALOG}")
+    return DuckDBTarget(connection, name, has_keys=False)
+
+
+def _load_extension(connection: Any, name: str) -> None:
+    """Load the extension, installed by DuckDB or as the package duckdb-extension-ducklake."""
+    try:
+        connection.execute(f"LOAD {_EXTENSION}")
+    except duckdb.Error:
+        package = importlib.util.find_spec(f"duckdb_extension_{_EXTENSION}")
+        folder = Path(package.origin).parent if package and package.origin else Path()
+        path = folder / "extensions" / f"v{duckdb.__version__}" / f"{_EXTENSION}.duckdb_extension"
+        if package is None or not path.is_file():
+            raise PolyframeError(
+                f"{name}: DuckDB {duckdb.__version__} has no extension {_EXTENSION}; install it once with "
+                f"{_INSTALL}"
+            ) from None
+        connection.execute(f"LOAD {literal(str(path))}")
