@@ -27,6 +27,7 @@ class TargetKind:
 TARGET_KINDS: Final = {
     "duckdb": TargetKind("duckdb:///project.duckdb", "duckdb_target", "duckdb"),
     "ducklake": TargetKind("ducklake:project.ducklake", "ducklake_target", "duckdb"),
+    "delta": TargetKind("delta:///data/tables", "delta_target", "delta"),
 }
 #: An address of each kind, for help texts and messages.
 EXAMPLES: Final = ", ".join(kind.example for kind in TARGET_KINDS.values())

@@ -1,0 +1,441 @@
+"""Load tables into Delta tables: part files are linked or uploaded as they are, and listed in Delta's log."""
+
+import contextlib
+import hashlib
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import DeltaTable, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import (
+    AddAction,
+    CommitProperties,
+    RemoveAction,
+    Transaction,
+    create_table_with_add_actions,
+)
+
+from polyframe import __version__
+from polyframe.core.addresses import as_address
+from polyframe.core.atomic_files import cannot_write
+from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.plurals import counted
+from polyframe.core.tables import Table
+from polyframe.export.load.delta_files import file_statistics, parse_part_file_name, part_file_name
+from polyframe.export.load.delta_folders import BucketFolders, Folders, LocalFolders
+from polyframe.export.load.loaded_tables import LOADS, OWN_COMMENT, TargetPart, table_comment
+from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
+from polyframe.store.arrow_tables import arrow_schema
+
+_ADDRESS: Final = re.compile(r"delta:(?P<place>(?://)?.+)", re.IGNORECASE | re.DOTALL)
+#: Delta keeps a number for each name of an application, through all later commits. These are ours: of the
+#: parts of all tables, of the parts of this table, and the workflow.
+_STATE: Final = "polyframe.state"
+_FILES: Final = "polyframe.files"
+_WORKFLOW: Final = "polyframe.workflow"
+#: Tables that are opened at the same time.
+_OPENED: Final = 8
+
+
+def open_target(address: str) -> "DeltaTarget":
+    """Open a folder or a bucket for Delta tables; a missing folder is created.
+
+    Parameters
+    ----------
+    address : str
+        `delta:` and a folder or the address of a bucket, such as `delta:tables`, `delta:/data/tables` or
+        `delta:s3://bucket/tables`. Two slashes after the colon may be added: `delta:///data/tables`.
+
+    Raises
+    ------
+    UsageError, PolyframeError
+        If it is not such an address, or the place cannot be used.
+    """
+    match = _ADDRESS.fullmatch(address)
+    place = match["place"].removeprefix("//") if match else ""
+    if not place:
+        raise UsageError(
+            f"to: {address!r} names no place; expected a folder or a bucket, such as delta:///data/tables or "
+            "delta:s3://bucket/tables"
+        )
+    # deltalake decodes every address, even if it is encoded.
+    if unquote(place) != place:
+        raise UsageError(f"to: {place}: Delta tables cannot be in a place with a % in its name; name another")
+    bucket = as_address(place)
+    if bucket is None:
+        return DeltaTarget(_local_folders(Path(place)))
+    if bucket.scheme == "memory":
+        raise UsageError(f"to: {bucket}: Delta tables cannot be in memory; name a folder or a bucket")
+    return DeltaTarget(BucketFolders(bucket))
+
+
+def _local_folders(root: Path) -> LocalFolders:
+    if not root.absolute().parent.is_dir():
+        raise PolyframeError(f"{root}: the folder {root.parent} does not exist; make it, or check the path")
+    try:
+        root.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(root, error) from None
+    return LocalFolders(root)
+
+
+@dataclass(frozen=True)
+class _ActiveFile:
+    """A file of the newest version of a Delta table; `n_rows` is None if the log has no number."""
+
+    path: str
+    size: int
+    n_rows: int | None
+
+
+@dataclass(frozen=True)
+class _OpenTable:
+    """A Delta table that exists.
+
+    Attributes
+    ----------
+    delta : DeltaTable
+    files : dict of str to _ActiveFile
+        By path.
+    sizes : mapping of str to int
+        Bytes of the files that are in its folder.
+    has_deleted_rows : bool
+        Whether rows of some files are marked as deleted, by deletion vectors.
+    """
+
+    delta: DeltaTable
+    files: dict[str, _ActiveFile]
+    sizes: Mapping[str, int]
+    has_deleted_rows: bool
+
+    def parts(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the fingerprint of each part; of other files, the path and nothing."""
+        names = {path: parse_part_file_name(path) for path in self.files}
+        counts = Counter(name.part for name in names.values() if name)
+        for path, name in names.items():
+            # Twice the same part: its rows are there twice.
+            is_own = name is not None and counts[name.part] == 1 and not self.has_deleted_rows
+            yield (name.part, name.fingerprint) if name and is_own else (path, "")
+
+
+@dataclass
+class _Commit:
+    """What the next commit of a table changes.
+
+    Attributes
+    ----------
+    table : Table or None
+        None if the table is not one of the output directory.
+    added : list of AddAction
+    removed : list of RemoveAction
+    parts : list of (str, str)
+        Name and fingerprint of each part of the table after the commit.
+    replaces : bool
+        Whether it replaces the table and its columns.
+    workflow_id : int or None
+    """
+
+    table: Table | None
+    added: list[AddAction] = field(default_factory=list)
+    removed: list[RemoveAction] = field(default_factory=list)
+    parts: list[tuple[str, str]] = field(default_factory=list)
+    replaces: bool = False
+    workflow_id: int | None = None
+
+
+class DeltaTarget:
+    """A place of Delta tables that is open for loading; see `polyframe.export.load.target.Target`.
+
+    Delta has no transactions over several tables. So all files are put into place first, and `commit` then
+    makes one short commit for each table. It records the state of all tables in each of them.
+
+    Parameters
+    ----------
+    folders : Folders
+        The place.
+    """
+
+    nested_lists = True
+
+    def __init__(self, folders: Folders) -> None:
+        self.folders = folders
+        self.name = folders.name
+        self.notes: list[str] = []
+        self._tables: dict[str, _OpenTable] = {}
+        self._created: set[str] = set()
+        self._commits: dict[str, _Commit] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Nothing is open. Files without a commit belong to no table; the next load or VACUUM finds them.
+        pass
+
+    def column_types(self, table: Table) -> dict[str, str]:
+        """Return the type of each column as Delta's log spells it."""
+        return _spelled_types(_delta_schema(table), [])
+
+    def existing_tables(self, names: Collection[str]) -> dict[str, ExistingTable]:
+        """Return those Delta tables that have one of these names, and the record of loads.
+
+        The names of files are the record, so it exists always.
+        """
+        existing = {LOADS.name: ExistingTable(self.column_types(LOADS), True)}
+        wanted = [name for name in names if name != LOADS.name]
+        with ThreadPoolExecutor(_OPENED) as threads:
+            for name, table in zip(wanted, threads.map(self._open, wanted), strict=True):
+                if isinstance(table, ExistingTable):
+                    existing[name] = table
+                elif table is not None:
+                    self._tables[name] = table
+                    self._note_changes(name, table)
+                    # A table without files was dropped, see `drop_table`.
+                    if table.files:
+                        existing[name] = _existing_table(table.delta)
+        return existing
+
+    def recorded_parts(self) -> list[RecordedPart]:
+        """Return the files of all tables: our own by their parts, others without a fingerprint."""
+        return [
+            RecordedPart(name, part, fingerprint, file.n_rows or 0, _number(table.delta, _WORKFLOW))
+            for name, table in self._tables.items()
+            for file, (part, fingerprint) in zip(table.files.values(), table.parts(), strict=True)
+        ]
+
+    def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
+        """Return the number of rows of each part; -1 if its file is missing or has another size."""
+        found = self._tables[table.name]
+        files = {name: file for file, name in zip(found.files.values(), found.parts(), strict=True)}
+        counts = []
+        for part in parts:
+            file = files[part.name, part.fingerprint]
+            is_whole = found.sizes.get(file.path) == file.size and file.n_rows is not None
+            counts.append(file.n_rows if is_whole and file.n_rows is not None else -1)
+        return counts
+
+    def create_table(self, table: Table) -> None:
+        """Let the next commit create the table, replacing an existing one."""
+        self._created.add(table.name)
+
+    def drop_table(self, name: str) -> None:
+        """Let the next commit remove all files of a table; the table stays, with its history."""
+        found = self._tables[name]
+        self._commits[name] = _Commit(None, removed=_remove_actions(found.files.values()))
+
+    def replace_parts(self, change: TableChange, inserted: Callable[[], None]) -> ReplacedRows:
+        """Put the files of a table into place, for the next commit."""
+        name = change.table.name
+        found = self._tables.get(name)
+        files = found.files if found else {}
+        replaces = name in self._created or (found is not None and found.has_deleted_rows)
+        # A commit that replaces the table lists all files, by names that it does not remove.
+        placed = (*change.kept, *change.inserted) if replaces else change.inserted
+        names = {part: _file_name(part, files if replaces else ()) for part in placed}
+        present = found.sizes if found else {}
+        sources = {
+            name: part.stored.path for part, name in names.items() if present.get(name) != part.stored.size
+        }
+        self.folders.put(name, sources, inserted)
+        for _ in range(len(change.inserted) - len(sources)):
+            inserted()
+        added = [_add_action(name, part) for part, name in names.items() if replaces or name not in files]
+        stays = {part_file_name(part.name, part.fingerprint) for part in change.kept} | {*names.values()}
+        gone = [file for path, file in files.items() if replaces or path not in stays]
+        self._commits[name] = _Commit(
+            change.table,
+            [action for action, _ in added],
+            [] if replaces else _remove_actions(gone),
+            [(part.name, part.fingerprint) for part in (*change.kept, *change.inserted)],
+            replaces,
+            change.workflow_id,
+        )
+        return ReplacedRows(sum(file.n_rows or 0 for file in gone), sum(rows for _, rows in added))
+
+    def commit(self) -> None:
+        """Make one commit for each table, with the state of all tables.
+
+        Those that change come last: if the program is killed meanwhile, the next load finds what is missing.
+        """
+        unchanged = {
+            name: _Commit(None, parts=[*table.parts()], workflow_id=_number(table.delta, _WORKFLOW))
+            for name, table in self._tables.items()
+            if name not in self._commits and table.files
+        }
+        commits = unchanged | self._commits
+        state = _digest((name, *part) for name, commit in commits.items() for part in commit.parts)
+        for name, commit in commits.items():
+            if name in self._commits or _number(self._tables[name].delta, _STATE) != state:
+                with self._explained(name):
+                    self._commit(name, commit, state)
+
+    def _commit(self, name: str, commit: _Commit, state: int) -> None:
+        numbers = {_STATE: state, _FILES: _digest((name, *part) for part in commit.parts)}
+        if commit.workflow_id is not None:
+            numbers[_WORKFLOW] = commit.workflow_id
+        properties = CommitProperties(
+            custom_metadata={"userMetadata": f"polyframe {__version__}, state {state}"},
+            app_transactions=[Transaction(app, number) for app, number in numbers.items()],
+        )
+        found = self._tables.get(name)
+        if found is not None and not commit.replaces:
+            found.delta.create_write_transaction(
+                [*commit.added, *commit.removed],
+                "append",
+                found.delta.schema(),
+                [],
+                commit_properties=properties,
+            )
+            return
+        assert commit.table is not None
+        create_table_with_add_actions(
+            self.folders.url(name),
+            _delta_schema(commit.table),
+            commit.added,
+            "overwrite" if found else "error",
+            name=name,
+            description=table_comment(commit.table),
+            storage_options=self._options(),
+            commit_properties=properties,
+        )
+
+    def _open(self, name: str) -> _OpenTable | ExistingTable | None:
+        """Open a Delta table; None if there is none."""
+        content = self.folders.content(name)
+        if content is None:
+            return None
+        if not content.has_log:
+            # Of our own files, the first load was stopped before it made the table.
+            others = [file for file in content.sizes if not parse_part_file_name(file) and file[0] != "."]
+            return ExistingTable({}, False) if others or content.folders else None
+        with self._explained(name):
+            try:
+                delta = DeltaTable(self.folders.url(name), storage_options=self._options())
+            except TableNotFoundError:
+                return None
+            _check_usable(delta)
+            # Not `pyarrow.table`: it imports pandas if that is installed, a quarter of a second.
+            actions = delta.get_add_actions()
+            columns = [actions.column(name).to_pylist() for name in ("path", "size_bytes", "num_records")]
+            files = [_ActiveFile(*row) for row in zip(*columns, strict=True)]
+            deleted = delta.deletion_vectors().read_all()
+        return _OpenTable(delta, {file.path: file for file in files}, content.sizes, deleted.num_rows > 0)
+
+    def _note_changes(self, name: str, table: _OpenTable) -> None:
+        """Note if somebody else changed the files of a table of ours."""
+        recorded = _number(table.delta, _FILES)
+        if recorded is None or recorded == _digest((name, *part) for part in table.parts()):
+            return
+        foreign = sum(parse_part_file_name(path) is None for path in table.files)
+        files = f", {counted(foreign, 'file')} of which polyframe did not write" if foreign else ""
+        self.notes.append(
+            f"table {name}: another program changed it since the last load{files}; it gets the rows of the "
+            f"output directory again, version {table.delta.version()} of the Delta table keeps the others"
+        )
+
+    def _options(self) -> dict[str, str] | None:
+        return None if self.folders.options is None else dict(self.folders.options)
+
+    @contextlib.contextmanager
+    def _explained(self, table: str) -> Iterator[None]:
+        """Turn an error of deltalake into one line that names the table."""
+        place = f"{self.name}/{table}"
+        try:
+            yield
+        except CommitFailedError:
+            raise PolyframeError(
+                f"{place}: another program changed the Delta table at the same time; load again"
+            ) from None
+        except (DeltaError, OSError, ValueError) as error:
+            raise PolyframeError(f"{place}: {first_line(error)}") from None
+
+
+def _check_usable(delta: DeltaTable) -> None:
+    """Check that our files can be files of a table.
+
+    Raises
+    ------
+    ValueError
+        If columns have other names in files than in the table, or files may not be removed.
+    """
+    properties = delta.metadata().configuration
+    if properties.get("delta.columnMapping.mode", "none") != "none":
+        raise ValueError("has column mapping, with which polyframe's files cannot be read; load elsewhere")
+    if properties.get("delta.appendOnly", "false") == "true":
+        raise ValueError("is append-only (delta.appendOnly); remove that property, or load elsewhere")
+
+
+def _existing_table(delta: DeltaTable) -> ExistingTable:
+    metadata = delta.metadata()
+    columns = _spelled_types(delta.schema(), metadata.partition_columns)
+    return ExistingTable(columns, (metadata.description or "").startswith(OWN_COMMENT))
+
+
+def _delta_schema(table: Table) -> Schema:
+    """Return the columns of a table with their comments."""
+    meanings = {column.name: column.meaning for column in table.columns}
+    return Schema.from_arrow(
+        pa.schema([field.with_metadata({"comment": meanings[field.name]}) for field in arrow_schema(table)])
+    )
+
+
+def _spelled_types(schema: Schema, partition_by: Sequence[str]) -> dict[str, str]:
+    return {
+        column["name"]: _spelled(column["type"])
+        + ("" if column["nullable"] else " not null")
+        + (", partitions the table" if column["name"] in partition_by else "")
+        for column in json.loads(schema.to_json())["fields"]
+    }
+
+
+def _spelled(kind: Any) -> str:
+    if isinstance(kind, str):
+        return kind
+    return f"array<{_spelled(kind['elementType'])}>" if kind["type"] == "array" else str(kind["type"])
+
+
+def _file_name(part: TargetPart, taken: Collection[str]) -> str:
+    attempt = 1
+    while (name := part_file_name(part.name, part.fingerprint, attempt)) in taken:
+        attempt += 1
+    return name
+
+
+def _add_action(name: str, part: TargetPart) -> tuple[AddAction, int]:
+    """Return the entry of a file in Delta's log, and its number of rows."""
+    statistics = file_statistics(part.stored.path)
+    action = AddAction(name, part.stored.size, {}, _now(), True, statistics.text)
+    return action, statistics.n_rows
+
+
+def _remove_actions(files: Iterable[_ActiveFile]) -> list[RemoveAction]:
+    now = _now()
+    return [RemoveAction(file.path, True, now, file.size, {}) for file in files]
+
+
+def _now() -> int:
+    """Return the time as Delta's log has it, in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _number(delta: DeltaTable, application: str) -> int | None:
+    number: int | None = delta.transaction_version(application)
+    return number
+
+
+def _digest(parts: Iterable[tuple[str, ...]]) -> int:
+    """Return a number of 62 bits that identifies some parts, in any order."""
+    lines = "\n".join(sorted("/".join(part) for part in parts))
+    return int.from_bytes(hashlib.sha256(lines.encode()).digest()[:8]) >> 2
