@@ -118,6 +118,12 @@ class _OpenTable:
     sizes: Mapping[str, int]
     has_deleted_rows: bool
 
+    @property
+    def is_own(self) -> bool:
+        """Whether polyframe made the table."""
+        description = self.delta.metadata().description or ""
+        return description.startswith(OWN_COMMENT) or _number(self.delta, _STATE) is not None
+
     def parts(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the fingerprint of each part; of other files, the path and nothing."""
         names = {path: parse_part_file_name(path) for path in self.files}
@@ -202,9 +208,10 @@ class DeltaTarget:
                 elif table is not None:
                     self._tables[name] = table
                     self._note_changes(name, table)
-                    # A table without files was dropped, see `drop_table`.
-                    if table.files:
-                        existing[name] = _existing_table(table.delta)
+                    # A table of ours without files was dropped, see `drop_table`.
+                    if table.files or not table.is_own:
+                        types = _spelled_types(table.delta.schema(), table.delta.metadata().partition_columns)
+                        existing[name] = ExistingTable(types, table.is_own)
         return existing
 
     def recorded_parts(self) -> list[RecordedPart]:
@@ -212,6 +219,7 @@ class DeltaTarget:
         return [
             RecordedPart(name, part, fingerprint, file.n_rows or 0, _number(table.delta, _WORKFLOW))
             for name, table in self._tables.items()
+            if table.is_own
             for file, (part, fingerprint) in zip(table.files.values(), table.parts(), strict=True)
         ]
 
@@ -272,7 +280,7 @@ class DeltaTarget:
         unchanged = {
             name: _Commit(None, parts=[*table.parts()], workflow_id=_number(table.delta, _WORKFLOW))
             for name, table in self._tables.items()
-            if name not in self._commits and table.files
+            if name not in self._commits and table.files and table.is_own
         }
         commits = unchanged | self._commits
         state = _digest((name, *part) for name, commit in commits.items() for part in commit.parts)
@@ -354,11 +362,11 @@ class DeltaTarget:
         place = f"{self.name}/{table}"
         try:
             yield
-        except CommitFailedError:
-            raise PolyframeError(
-                f"{place}: another program changed the Delta table at the same time; load again"
-            ) from None
         except (DeltaError, OSError, ValueError) as error:
+            if isinstance(error, CommitFailedError) or "already exists" in str(error):
+                raise PolyframeError(
+                    f"{place}: another program changed the Delta table at the same time; load again"
+                ) from None
             raise PolyframeError(f"{place}: {first_line(error)}") from None
 
 
@@ -375,12 +383,6 @@ def _check_usable(delta: DeltaTable) -> None:
         raise ValueError("has column mapping, with which polyframe's files cannot be read; load elsewhere")
     if properties.get("delta.appendOnly", "false") == "true":
         raise ValueError("is append-only (delta.appendOnly); remove that property, or load elsewhere")
-
-
-def _existing_table(delta: DeltaTable) -> ExistingTable:
-    metadata = delta.metadata()
-    columns = _spelled_types(delta.schema(), metadata.partition_columns)
-    return ExistingTable(columns, (metadata.description or "").startswith(OWN_COMMENT))
 
 
 def _delta_schema(table: Table) -> Schema:
