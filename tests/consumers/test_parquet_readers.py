@@ -136,3 +136,38 @@ def test_fastparquet(project: Path, readers_python: str) -> None:
     assert [row["number_of_contours"] for row in rows["contours"]] == [3] * len(SUBJECTS)
     # Lists of lists are not read.
     assert {row["contours_x"] for row in rows["contours"]} == {None}
+
+
+DELTA = """
+import importlib.util, json, sys
+from pathlib import Path
+import duckdb
+
+connection = duckdb.connect()
+results = []
+for name in ("delta", "spatial"):
+    package = Path(importlib.util.find_spec(f"duckdb_extension_{name}").origin).parent
+    path = next(package.rglob(f"{name}.duckdb_extension"))
+    connection.execute(f"LOAD '{path}'")
+    if name == "delta":
+        connection.execute("SET enable_geoparquet_conversion = false")
+    lake, out, tables = sys.argv[1], sys.argv[2], sys.argv[3:]
+    for table in tables:
+        delta, files = f"FROM delta_scan('{lake}/{table}')", f"FROM '{out}/{table}/*.parquet'"
+        counts = [
+            connection.sql(f"SELECT count(*) FROM ({query})").fetchone()[0]
+            for query in (delta, files, f"{delta} EXCEPT ALL {files}", f"{files} EXCEPT ALL {delta}")
+        ]
+        results.append((table, *counts))
+print(json.dumps(results))
+"""
+
+
+def test_duckdb_delta(project: Path, readers_python: str, tmp_path: Path) -> None:
+    """Delta tables have the rows of the files, without and with the spatial extension."""
+    pf.load(project, f"delta:{tmp_path}/lake", say=str)
+    results = json_from(readers_python, DELTA, tmp_path / "lake", project, *TABLES)
+    assert [table for table, *_ in results] == [*TABLES, *TABLES]
+    for table, in_delta, in_files, too_many, missing in results:
+        rows = pf.scan(project, table).collect().height
+        assert (in_delta, in_files, too_many, missing) == (rows, rows, 0, 0), table

@@ -71,6 +71,22 @@ PARQUET_READERS = (
         "duckdb-extension-spatial",
     ),
     Consumer(
+        "DuckDB delta",
+        "1.5.5",
+        "Delta tables",
+        "`FROM delta_scan('tables/labels')`; for `geometry`, `LOAD spatial` or "
+        "`SET enable_geoparquet_conversion = false` before",
+        f"{_READERS}::test_duckdb_delta",
+        "duckdb-extension-delta",
+    ),
+    Consumer(
+        "deltalake, Polars",
+        "1.6.6",
+        "Delta tables",
+        '`polars.scan_delta("tables/labels")`',
+        "tests/export/load/test_delta_target.py::test_tables_have_the_rows_of_the_files",
+    ),
+    Consumer(
         "GeoPandas",
         "1.2.0",
         "`reductions`, `contours`",

@@ -217,7 +217,7 @@ def test_wrong_addresses(example: Path, address: str, message: str) -> None:
 
 
 def test_places_that_cannot_be_used(example: Path, tmp_path: Path) -> None:
-    with pytest.raises(PolyframeError, match="the folder .* does not exist"):
+    with pytest.raises(PolyframeError, match=r"the folder .* does not exist"):
         load(example, tmp_path / "missing" / "lake")
     (tmp_path / "file").write_text("")
     with pytest.raises(PolyframeError, match="file: cannot be written"):
