@@ -169,7 +169,7 @@ def run(
         Arrow, such as pyarrow and DuckDB.
     output : path
         The output directory: new, empty, or from an earlier run. Parts that are up to date are kept.
-    config : path, mapping or several, optional
+    config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     contours : bool
         False omits the table `contours`.
@@ -210,7 +210,7 @@ def run(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
-    configured = configure(config, chosen, say)
+    configured = configure(config, chosen, say, storage_options)
     sources = export_sources(classifications, storage_options)
     return write_tables(stages, sources, output, configured, say, progress, force=force)
 
@@ -257,7 +257,7 @@ def extract(
     ----------
     classifications : path, address, frame, or several
         The export, as for `run`.
-    config : path, mapping or several, optional
+    config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
         Write the tables `classifications`, `extractions` and `rejects` to this output directory.
@@ -276,7 +276,7 @@ def extract(
         As for `run`.
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
-    configured = configure(config, chosen, say)
+    configured = configure(config, chosen, say, storage_options)
     if output is None:
         return extract_in_memory(export_sources(classifications, storage_options), configured, say)
     sources = export_sources(classifications, storage_options)
@@ -338,7 +338,7 @@ def reduce(
         The result of `extract`; a frame with the columns of the table `extractions`; an output directory,
         whose settings apply unless they are overridden; or a CSV file of extractions of panoptes_aggregation.
         With a frame, `n_classifications` of the results counts only classifications with a mark.
-    config : path, mapping or several, optional
+    config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
         Write the tables `groups`, `labels`, `reductions`, `subjects` and `volunteers`. If `marks` is an
@@ -366,7 +366,7 @@ def reduce(
     >>> pf.reduce("out", output="out", average="union")  # doctest: +SKIP
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
-    configured = configure(config, chosen, say)
+    configured = configure(config, chosen, say, storage_options)
     if output is not None:
         return write_stage("reduce", marks, output, configured, say, progress, force=force)
     return reduce_in_memory(marks, configured, say)
@@ -429,7 +429,7 @@ def contours(
     ----------
     marks : Extraction, frame or path
         As for `reduce`.
-    config : path, mapping or several, optional
+    config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     output : path, optional
         Write the table `contours`; `marks` must be the same output directory.
@@ -448,7 +448,7 @@ def contours(
         As for `reduce`.
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
-    configured = configure(config, chosen, say)
+    configured = configure(config, chosen, say, storage_options)
     if output is not None:
         return write_stage("contours", marks, output, configured, say, progress, force=force)
     return contours_in_memory(marks, configured, say)

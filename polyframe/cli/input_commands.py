@@ -10,7 +10,7 @@ from polyframe.cli.completion import folders
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import Function, log_format_option, progress_option, quiet_option
-from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.plurals import plural
 from polyframe.synthetic.synth_options import SynthOptions
 
@@ -19,7 +19,7 @@ from polyframe.synthetic.synth_options import SynthOptions
     "polyframe config data/workflows.csv --workflow-id 4321 -o configs",
     short_help="Write configuration files from a workflow export.",
 )
-@click.argument("workflows", metavar="WORKFLOWS.csv", type=LOCAL_PATH)
+@click.argument("workflows", metavar="WORKFLOWS.csv", type=PATH_OR_ADDRESS)
 @click.option("--workflow-id", type=int, help="workflow; required if the export contains several")
 @click.option("--version", help="workflow version, such as 13.19, 13 or 4..13  [default: the newest]")
 @click.option(

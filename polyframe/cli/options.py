@@ -94,7 +94,7 @@ config_option = click.option(
     "-c",
     "--config",
     multiple=True,
-    type=LOCAL_PATH,
+    type=PATH_OR_ADDRESS,
     help="YAML configuration file, as for Panoptes; repeatable",
 )
 classifications_argument = click.argument("classifications", nargs=-1, required=True, type=PATH_OR_ADDRESS)

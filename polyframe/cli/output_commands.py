@@ -18,7 +18,7 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
 )
-from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.levels import Level
 from polyframe.core.plurals import counted
 from polyframe.export.export_options import FORMATS, ExportOptions
@@ -80,7 +80,7 @@ def _export_options(command: Function) -> Function:
 def _parameter_type(kind: Any) -> Any:
     if isinstance(kind, tuple):
         return click.Choice(kind)
-    return {Path: LOCAL_PATH, Level: LEVEL}.get(kind, kind)
+    return {Path: PATH_OR_ADDRESS, Level: LEVEL}.get(kind, kind)
 
 
 @command(
@@ -112,7 +112,7 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
 )
 @output_argument
 @click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="HTML file to write")
-@click.option("--subjects", type=LOCAL_PATH, help="subject export (CSV)")
+@click.option("--subjects", type=PATH_OR_ADDRESS, help="subject export (CSV)")
 @click.option(
     "--images",
     type=LOCAL_PATH,
@@ -121,7 +121,7 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
 )
 @click.option(
     "--classifications",
-    type=LOCAL_PATH,
+    type=PATH_OR_ADDRESS,
     help="classification export, which records the sizes of the images",
 )
 @click.option(

@@ -72,6 +72,12 @@ class Address:
         """Return the address of something below this one."""
         return Address(self.scheme, f"{self.rest.rstrip('/')}/{key}", self.options)
 
+    @property
+    def parent(self) -> "Address":
+        """The folder of a file, without the query of a link."""
+        place = self.rest if self.is_store else self.rest.partition("?")[0].partition("#")[0]
+        return Address(self.scheme, place.rpartition("/")[0], self.options)
+
     def without_secrets(self) -> "Address":
         """Return the address without those options that must not be sent to other machines."""
         shared = tuple((name, value) for name, value in self.options if not is_secret(name))

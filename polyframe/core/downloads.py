@@ -25,7 +25,7 @@ _TRIES: Final = 6
 _PAUSE: Final = 0.5
 
 
-def download(files: Sequence[tuple[Address, Path]]) -> dict[Path, str]:
+def download(files: Sequence[tuple[Address, Path]], largest: int | None = None) -> dict[Path, str]:
     """Download some files, each as one version.
 
     Memory is bounded, whatever the sizes. A request that fails is repeated from the last byte that arrived;
@@ -35,6 +35,8 @@ def download(files: Sequence[tuple[Address, Path]]) -> dict[Path, str]:
     ----------
     files : sequence of (Address, Path)
         What to download, and the file to write, in an existing folder. A file appears when it is complete.
+    largest : int, optional
+        Bytes that a file may have.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def download(files: Sequence[tuple[Address, Path]]) -> dict[Path, str]:
         If a file cannot be read or has changed in the meantime, or the disk is full. Then some of the files
         may exist.
     """
-    tasks = [_Download(address, path) for address, path in files]
+    tasks = [_Download(address, path, largest) for address, path in files]
     _run([task.begin for task in tasks])
     for task in tasks:
         task.finish()
@@ -111,10 +113,11 @@ class _Download:
         The version that is downloaded; known from the first answer on.
     """
 
-    def __init__(self, address: Address, path: Path) -> None:
+    def __init__(self, address: Address, path: Path, largest: int | None) -> None:
         self.path = path
         self.content = Content(None, None, in_ranges=False, encoding="")
         self._name = str(address)
+        self._largest = largest
         self._reader = reader_of(address)
         self._unfinished = path.with_name(f"{path.name}.unfinished")
 
@@ -162,6 +165,7 @@ class _Download:
     def _create(self) -> None:
         """Create an empty file if there is room for the content."""
         size, folder = self.content.size, self._unfinished.parent
+        self._check_size(size or 0)
         try:
             free = shutil.disk_usage(folder).free
             self._unfinished.write_bytes(b"")
@@ -171,6 +175,12 @@ class _Download:
             raise PolyframeError(
                 f"{self._name}: has {size / 1e6:,.1f} MB, but {folder} has only {free / 1e6:,.1f} MB of free "
                 "space; free some space, or choose another disk"
+            )
+
+    def _check_size(self, size: int) -> None:
+        if self._largest is not None and size > self._largest:
+            raise PolyframeError(
+                f"{self._name}: has more than {self._largest / 1e6:g} MB; is it another file?"
             )
 
     def _write(
@@ -183,6 +193,7 @@ class _Download:
             for block in blocks:
                 if stop.is_set():
                     raise _StoppedError
+                self._check_size(position + len(block))
                 position += self._write_all(file, block if end is None else block[: end - position])
                 if position == end:
                     return position, None

@@ -7,6 +7,7 @@ from polyframe.core.choices import ExportFormat
 from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel
+from polyframe.core.local_copies import AnyFile, local_copies
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
@@ -25,9 +26,9 @@ def export(
     level: AnyLevel | None = None,
     min_consensus: float | None = None,
     min_expected_iou: float | None = None,
-    subjects: AnyPath | None = None,
-    workflows: AnyPath | None = None,
-    classifications: AnyPath | None = None,
+    subjects: AnyFile | None = None,
+    workflows: AnyFile | None = None,
+    classifications: AnyFile | None = None,
     image_size: str | None = None,
     image_name: str | None = None,
     empty_images: EmptyImages | None = None,
@@ -72,25 +73,28 @@ def export(
     folder, target = local_path(output, "output"), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
         raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
-    options = ExportOptions(
-        what=what,
-        level=level,
-        min_consensus=min_consensus,
-        min_expected_iou=min_expected_iou,
-        subjects=subjects,
-        workflows=workflows,
-        classifications=classifications,
-        image_size=image_size,
-        image_name=image_name,
-        empty_images=empty_images,
-        score=score,
-        masks=masks,
-        val_share=val_share,
-        seed=seed,
-        rfc7946=rfc7946,
-    )
-    options.check_for(to)
-    read_manifest(folder)  # fails before anything is written
-    module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
-    exported: list[Exported] = module.write(folder, target, options, show if say is None else say)
+    say = show if say is None else say
+    with local_copies([subjects, workflows, classifications], say) as (files, say):
+        of_subjects, of_workflows, of_classifications = files
+        options = ExportOptions(
+            what=what,
+            level=level,
+            min_consensus=min_consensus,
+            min_expected_iou=min_expected_iou,
+            subjects=of_subjects,
+            workflows=of_workflows,
+            classifications=of_classifications,
+            image_size=image_size,
+            image_name=image_name,
+            empty_images=empty_images,
+            score=score,
+            masks=masks,
+            val_share=val_share,
+            seed=seed,
+            rfc7946=rfc7946,
+        )
+        options.check_for(to)
+        read_manifest(folder)  # fails before anything is written
+        module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
+        exported: list[Exported] = module.write(folder, target, options, say)
     return exported

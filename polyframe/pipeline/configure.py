@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from polyframe.consensus.exclusion import check_can_exclude
+from polyframe.core.addresses import Address, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import as_list, local_path
 from polyframe.core.notes import show
+from polyframe.core.object_stores import StorageOptions
 from polyframe.core.settings import Settings
 from polyframe.geometry.engines import check_engine
 from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
 from polyframe.panoptes.config.read_config import read_config
 from polyframe.panoptes.config.volunteer_names import names_of
 
-Config = str | os.PathLike[str] | Mapping[str, Any]
+Config = str | os.PathLike[str] | Address | Mapping[str, Any]
 Configs = Config | Iterable[Config] | None
 
 #: The keyword arguments that are settings, with the names of the settings.
@@ -68,17 +70,21 @@ def settings_from_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> ResolvedSettings:
+def configure(
+    config: Configs, chosen: Mapping[str, Any], say: Say = show, options: StorageOptions | None = None
+) -> ResolvedSettings:
     """Combine settings: defaults, overridden by configuration files, overridden by keyword arguments.
 
     Parameters
     ----------
-    config : path, mapping, several or None
+    config : path, address, mapping, several or None
         Configuration files in the Panoptes form, or mappings with the same keys.
     chosen : mapping
         Settings by name.
     say : callable
         Receives a note about each key of the configuration that is not used.
+    options : mapping, optional
+        Credentials and endpoint of the stores with configuration files.
 
     Raises
     ------
@@ -86,7 +92,7 @@ def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Re
         If a file or a value is not valid, or settings contradict one another.
     """
     explicit: dict[str, Any] = {}
-    sources = _sources(config)
+    sources = _sources(config, options)
     if sources:
         read = read_config(sources, chosen)
         for note in read.notes:
@@ -107,13 +113,15 @@ def configure(config: Configs, chosen: Mapping[str, Any], say: Say = show) -> Re
     return ResolvedSettings(settings, explicit, frozenset(chosen))
 
 
-def _sources(config: Configs) -> list[Path | Mapping[str, Any]]:
-    """Return the paths of the configuration files, and the mappings that replace such files."""
+def _sources(config: Configs, options: StorageOptions | None) -> list[Path | Address | Mapping[str, Any]]:
+    """Return the places of the configuration files, and the mappings that replace such files."""
     if config is None:
         return []
     expected = "a YAML file, a mapping, or a list of them"
     return [
-        source if isinstance(source, Mapping) else local_path(source, "config", expected=expected)
+        source
+        if isinstance(source, Mapping)
+        else as_address(source, options) or local_path(source, "config", expected=expected)
         for source in as_list(config)
     ]
 

@@ -88,7 +88,7 @@ class ImageSources:
     recorded: dict[tuple[int, int], tuple[int, int]]
 
 
-def check_images(subjects: Path | None, images: Path | None) -> None:
+def check_images(has_subjects: bool, images: Path | None) -> None:
     """Check that images can be read, before reading anything else.
 
     Raises
@@ -100,7 +100,7 @@ def check_images(subjects: Path | None, images: Path | None) -> None:
     """
     if images is None:
         return
-    if subjects is None:
+    if not has_subjects:
         raise UsageError("--images needs --subjects SUBJECTS.csv, which assigns the images to subjects")
     ImageFolder(images)
     try:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
+from polyframe.core.local_copies import AnyFile, local_copies
 from polyframe.core.local_paths import AnyPath, file_ending, local_path
 from polyframe.core.notes import show
 from polyframe.core.plurals import agreeing, counted
@@ -78,9 +80,9 @@ def report(
     output: AnyPath,
     path: AnyPath,
     *,
-    subjects: AnyPath | None = None,
+    subjects: AnyFile | None = None,
     images: AnyPath | None = None,
-    classifications: AnyPath | None = None,
+    classifications: AnyFile | None = None,
     level: AnyLevel | None = None,
     limit: int = LIMIT,
     say: Say | None = None,
@@ -96,12 +98,12 @@ def report(
         The output directory, with or without contours; nothing in it is changed.
     path : path
         The file to write; an existing file is replaced. The same input gives the same bytes.
-    subjects : path, optional
+    subjects : path or address, optional
         The subjects export, CSV: assigns images to subjects, with their addresses and metadata.
     images : path, optional
         The folder with the image files named in the metadata of `subjects`; needs Pillow (the extra
         `report`). Without an image the background is white.
-    classifications : path, optional
+    classifications : path or address, optional
         The classification export, which records the sizes of the images. Without it the size is that of the
         image, or else the extent of the marks.
     level : int or str, optional
@@ -136,18 +138,20 @@ def report(
     chosen_level = None if level is None else parse_level(level)
     folder, target = local_path(output, "output"), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
-    subjects, images, classifications = (
-        None if value is None else local_path(value, name)
-        for name, value in (("subjects", subjects), ("images", images), ("classifications", classifications))
+    subjects, classifications = (
+        None if value is None else as_address(value) or local_path(value, name)
+        for name, value in (("subjects", subjects), ("classifications", classifications))
     )
-    check_images(subjects, images)
+    images = None if images is None else local_path(images, "images")
+    check_images(subjects is not None, images)
     with open_tables(folder, "report") as source:
         if chosen_level:
             list(source.partitions([], contours=None))  # fails early if there is no such table
         with explain_damage(output):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         contours = source.contains("contours")
-    sources = image_sources(worst, subjects, images, classifications)
+    with local_copies([subjects, classifications], say) as ((of_subjects, of_classifications), _):
+        sources = image_sources(worst, of_subjects, images, of_classifications)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.
     embedded = dict(embedded_images(backgrounds, say))

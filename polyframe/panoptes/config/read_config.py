@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from polyframe.core.addresses import Address
 from polyframe.core.errors import UsageError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
@@ -95,12 +96,14 @@ class _Entry:
     reducer: str = ""
 
 
-def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collection[str] = ()) -> Config:
+def read_config(
+    sources: Sequence[Path | Address | Mapping[str, Any]], overridden: Collection[str] = ()
+) -> Config:
     """Read configurations in the Panoptes format.
 
     Parameters
     ----------
-    sources : sequence of pathlib.Path or mapping
+    sources : sequence of Path, Address or mapping
         Files, or their content as mappings, with `workflow_id`, `workflow_version`, `extractor_config`,
         `reducer_config` or the names of settings. They are combined; there may be none.
     overridden : collection of str
@@ -139,11 +142,11 @@ def read_config(sources: Sequence[Path | Mapping[str, Any]], overridden: Collect
     return Config(values, (*notes, *_shared_clustering(entries, reducers)))
 
 
-def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Place, Tree]]:
+def _contents(sources: Sequence[Path | Address | Mapping[str, Any]]) -> Iterator[tuple[Place, Tree]]:
     """Yield each configuration once, with its place for messages."""
-    read: set[Path] = set()
+    read: set[Path | Address] = set()
     for index, source in enumerate(sources):
-        if isinstance(source, Path):
+        if isinstance(source, Path | Address):
             if source not in read:
                 content = read_yaml(source)
                 if not _is_task_labels(source, content):
@@ -154,7 +157,7 @@ def _contents(sources: Sequence[Path | Mapping[str, Any]]) -> Iterator[tuple[Pla
             yield Place(Path(name)), tree_of(source, name)
 
 
-def _is_task_labels(path: Path, content: Tree) -> bool:
+def _is_task_labels(path: Path | Address, content: Tree) -> bool:
     """Return whether a file contains the texts of tasks rather than settings."""
     return (
         path.name.startswith(TASK_LABELS)

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import yaml
 
+from polyframe.core.addresses import Address
 from polyframe.core.errors import UsageError, no_such_file
+from polyframe.core.local_copies import read_file
 from polyframe.core.local_paths import type_name
 from polyframe.core.scalar_checks import as_builtin
 
@@ -29,12 +31,12 @@ class Scalar:
 Tree = dict[str, "Tree"] | list["Tree"] | Scalar
 
 
-def read_yaml(path: Path) -> Tree:
+def read_yaml(path: Path | Address) -> Tree:
     """Read a YAML file of at most a megabyte.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Address
 
     Returns
     -------
@@ -120,14 +122,13 @@ class _Loader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path | Address) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        data = read_file(path, _LARGEST_FILE) if isinstance(path, Address) else _start_of(path)
     except IsADirectoryError:
         raise UsageError(f"{path}: is a directory, expected a YAML file") from None
     except FileNotFoundError:
-        raise UsageError(no_such_file(path)) from None
+        raise UsageError(no_such_file(str(path))) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(data) > _LARGEST_FILE:
@@ -141,6 +142,12 @@ def _read_text(path: Path) -> str:
         raise UsageError(
             f"{path}: not UTF-8 at line {line}; expected a YAML configuration, saved as UTF-8"
         ) from None
+
+
+def _start_of(path: Path) -> bytes:
+    """Return the content of a file, or one byte more than is allowed."""
+    with path.open("rb") as file:
+        return file.read(_LARGEST_FILE + 1)
 
 
 def _tree(loader: _Loader, node: yaml.Node, place: str, parents: tuple[yaml.Node, ...]) -> Tree:

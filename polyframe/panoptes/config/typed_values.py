@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from polyframe.core.addresses import Address
 from polyframe.core.errors import UsageError
 from polyframe.core.suggestions import did_you_mean, nearest
 from polyframe.panoptes.config.strict_yaml import Scalar, Tree
@@ -18,7 +19,7 @@ _DECIMAL: Final = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]
 class Place:
     """The place of a value: the file and the keys that lead to it, joined by dots."""
 
-    file: Path
+    file: Path | Address
     keys: str = ""
 
     def key(self, name: str) -> "Place":

@@ -6,6 +6,7 @@ from pathlib import Path
 from polyframe.core.atomic_files import atomic_text
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
+from polyframe.core.local_copies import AnyFile, local_copies
 from polyframe.core.local_paths import local_path
 from polyframe.core.notes import Information, show
 from polyframe.core.scalar_checks import as_builtin, is_integer
@@ -20,7 +21,7 @@ from polyframe.panoptes.config.workflow_export import (
 
 
 def config(
-    workflows: str | os.PathLike[str],
+    workflows: AnyFile,
     folder: str | os.PathLike[str],
     workflow_id: int | None = None,
     version: str | None = None,
@@ -32,7 +33,7 @@ def config(
 
     Parameters
     ----------
-    workflows : path
+    workflows : path or address
         The workflow export of the project: CSV.
     folder : path
         For a file with the extractors, one with the averages of each extractor, one with the contours and one
@@ -62,7 +63,7 @@ def config(
     >>> pf.config("workflows.csv", "configs", workflow_id=28090)  # doctest: +SKIP
     """
     say = show if say is None else say
-    path, folder = local_path(workflows, "workflows"), local_path(folder, "folder")
+    folder = local_path(folder, "folder")
     workflow_id = as_builtin(workflow_id)
     if workflow_id is not None and not is_integer(workflow_id):
         raise UsageError(f"workflow_id: {short_repr(workflow_id)} is not an integer")
@@ -71,7 +72,9 @@ def config(
     if version is not None and not isinstance(version, str):
         version = version_spec_from_config(version)
     version = None if version == NEWEST else version
-    chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
+    with local_copies([workflows], say) as ((file,), _):
+        path = local_path(file, "workflows")
+        chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {folder / name: text for name, text in config_texts(chosen, version).items()}
     existing = [file for file in files if os.path.lexists(file)]
     if existing and not force:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.score.outlines import GoldOutlines
+from polyframe.core.addresses import Address, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame
+from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import local_path
 from polyframe.core.plurals import agreeing
 from polyframe.core.settings import Settings
@@ -25,7 +27,7 @@ from polyframe.pipeline.gold.read_coco import outlines_of_annotations
 from polyframe.pipeline.gold.read_geojson import outlines_of_features
 from polyframe.pipeline.in_memory import export_sources, extract_in_memory
 
-Gold = str | os.PathLike[str] | Frame
+Gold = str | os.PathLike[str] | Address | Frame
 
 #: In place of a file: the rows of the output directory that are marked as gold standard.
 GOLD_STANDARD: Final = "gold_standard"
@@ -38,7 +40,7 @@ class GoldSource:
 
     Attributes
     ----------
-    gold : path, frame or `gold_standard`
+    gold : path, address, frame or `gold_standard`
         A classification export; a file of GeoJSON or COCO; or `gold_standard`.
     workflow_id : int or None
         The workflow whose outlines are used; None for that of the project.
@@ -113,6 +115,21 @@ def read_gold(
     UsageError, PolyframeError
         If it cannot be read, or contains no subject of the project.
     """
+    with local_copies([source.gold], say) as ((gold,), say):
+        address = as_address(source.gold)
+        name = None if address is None else str(address)
+        return _read(dataclasses.replace(source, gold=gold), name, project, settings, marked, say)
+
+
+def _read(
+    source: GoldSource,
+    name: str | None,
+    project: Project,
+    settings: Settings,
+    marked: Callable[[], Extraction],
+    say: Say,
+) -> ReadGold:
+    """Read outlines that are no longer at an address; `name` is that address."""
     skipped, gold = Skipped(), source.gold
     classifications: frozenset[int] = frozenset()
     if isinstance(gold, str) and gold == GOLD_STANDARD:
@@ -125,7 +142,7 @@ def read_gold(
             )
         named, classifications = outlines_of_extraction(extraction, settings.filter, skipped)
     else:
-        name = f"the {type(gold).__name__}" if is_frame(gold) else str(gold)
+        name = name or (f"the {type(gold).__name__}" if is_frame(gold) else str(gold))
         content = None if is_frame(gold) else _json_object(_path(gold))
         if content is None:
             extraction = _extracted(source, name, project, settings, say)

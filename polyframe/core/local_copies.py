@@ -1,0 +1,100 @@
+"""Read smaller files at addresses: configurations, lists of names, and exports of subjects and workflows."""
+
+import contextlib
+import os
+import tempfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from polyframe.core.addresses import Address, as_address
+from polyframe.core.callbacks import Say
+from polyframe.core.errors import PolyframeError
+
+#: A file that is read: a path, or an address such as `https://...`.
+AnyFile = str | os.PathLike[str] | Address
+
+_GZIP: Final = b"\x1f\x8b"
+#: The value of `wbits` for gzip.
+_GZIP_FORMAT: Final = 31
+
+
+def read_file(address: Address, largest: int) -> bytes:
+    """Return the content of a file.
+
+    Parameters
+    ----------
+    address : Address
+    largest : int
+        Bytes that are allowed.
+
+    Raises
+    ------
+    PolyframeError
+        If it cannot be downloaded, or is larger.
+    """
+    from polyframe.core.downloads import download  # late, since most runs need no network
+
+    with tempfile.TemporaryDirectory(prefix="polyframe-") as folder:
+        path = Path(folder) / "file"
+        encoding = download([(address, path)], largest)[path]
+        content = path.read_bytes()
+    if encoding and content.startswith(_GZIP):
+        try:
+            content = zlib.decompressobj(_GZIP_FORMAT).decompress(content, largest)
+        except zlib.error:
+            raise PolyframeError(f"{address}: the server compressed it, and it is damaged") from None
+    return content
+
+
+@contextlib.contextmanager
+def local_copies(places: Sequence[Any], say: Say) -> Iterator[tuple[list[Any], Say]]:
+    """Download files that are at addresses, for code that reads local ones.
+
+    Parameters
+    ----------
+    places : sequence
+        Addresses; other values, such as local paths and None, are returned as they are.
+    say : callable
+        Receives notes of the body.
+
+    Yields
+    ------
+    places : list
+        Paths of the copies in place of the addresses.
+    say : callable
+        Names the addresses in notes; errors that the body raises name them too.
+
+    Raises
+    ------
+    PolyframeError
+        If a file cannot be downloaded.
+    """
+    addresses = {index: found for index, place in enumerate(places) if (found := as_address(place))}
+    if not addresses:
+        yield list(places), say
+        return
+    from polyframe.core.downloads import download
+
+    with tempfile.TemporaryDirectory(prefix="polyframe-") as temporary:
+        folder = Path(temporary)
+        copies = {
+            index: folder / str(index) / (address.name or "file") for index, address in addresses.items()
+        }
+        for copy in copies.values():
+            copy.parent.mkdir()
+        download([(addresses[index], copy) for index, copy in copies.items()])
+
+        def named(text: str) -> str:
+            for index, copy in copies.items():
+                text = text.replace(str(copy), str(addresses[index]))
+            return text
+
+        try:
+            yield (
+                [copies.get(index, place) for index, place in enumerate(places)],
+                lambda note: say(type(note)(named(note))),
+            )
+        except PolyframeError as error:
+            raise type(error)(named(str(error))) from None

@@ -1,0 +1,127 @@
+"""Other inputs at addresses: configurations, names of volunteers, gold outlines, subjects and workflows."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from exports import ROOT, Done
+from s3_server import Bucket
+from web_server import WebServer
+
+import polyframe as pf
+from polyframe.core.addresses import as_address
+from polyframe.core.errors import PolyframeError
+from polyframe.core.local_copies import local_copies, read_file
+from polyframe.pipeline.configure import configure
+
+DATA = ROOT / "data"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output directory of the example."""
+    out = tmp_path_factory.mktemp("made") / "out"
+    pf.run(DATA / "classifications.csv", out, DATA / "config.yaml", contours=False, say=print)
+    return out
+
+
+@pytest.fixture
+def served(web: WebServer) -> WebServer:
+    """A web server with the files of the example."""
+    for file in DATA.glob("*.*"):
+        web.serve(f"/{file.name}", file.read_bytes())
+    return web
+
+
+def test_copies_are_named_by_their_addresses(web: WebServer, tmp_path: Path) -> None:
+    web.serve("/a.txt", b"content")
+    address = as_address(f"{web.url}/a.txt?signature=secret")
+    notes: list[str] = []
+    with local_copies([address, tmp_path, None], notes.append) as (places, say):
+        copy, *others = places
+        assert copy.name == "a.txt"
+        assert copy.read_bytes() == b"content"
+        assert others == [tmp_path, None]
+        say(f"{copy}: read")
+    assert notes == [f"{web.url}/a.txt: read"]
+    assert not copy.exists()
+    with (
+        pytest.raises(PolyframeError, match=rf"^{web.url}/a\.txt: not good$"),
+        local_copies([address], notes.append) as ((copy,), _),
+    ):
+        raise PolyframeError(f"{copy}: not good")
+
+
+def test_the_size_of_a_file_is_limited(web: WebServer) -> None:
+    for sized in (False, True):
+        web.serve("/a.yaml", bytes(1001), sized=sized, ranges=sized)
+        address = as_address(f"{web.url}/a.yaml")
+        assert address is not None
+        with pytest.raises(PolyframeError, match=r"/a\.yaml: has more than 0\.001 MB; is it another file\?"):
+            read_file(address, 1000)
+        assert read_file(address, 1001) == bytes(1001)
+
+
+def test_a_configuration_at_an_address(bucket: Bucket, web: WebServer) -> None:
+    text = (DATA / "config.yaml").read_bytes()
+    expected = configure(DATA / "config.yaml", {}).settings
+    bucket.write("config.yaml", text)
+    web.serve("/packed.yaml", gzip.compress(text), headers={"Content-Encoding": "gzip"})
+    assert configure(f"{bucket.url}/config.yaml", {}, options=bucket.options).settings == expected
+    assert configure([f"{web.url}/packed.yaml?signature=1"], {}).settings == expected
+    web.serve("/bad.yaml", b"epsilon: 1\n")
+    with pytest.raises(pf.UsageError, match=rf"^{web.url}/bad\.yaml: unknown key 'epsilon'"):
+        configure(f"{web.url}/bad.yaml?signature=1", {})
+
+
+def test_names_of_volunteers_at_an_address(web: WebServer, tmp_path: Path) -> None:
+    """A relative name in a configuration at an address is in the folder of that configuration."""
+    web.serve("/project/names.txt", "ann\nbob\n".encode("utf-8-sig"))
+    web.serve("/project/config.yaml", b"exclude_volunteers: [names.txt, cleo]\n")
+    settings = configure(f"{web.url}/project/config.yaml?signature=1", {}).settings
+    assert settings.exclude_volunteers == ("ann", "bob", "cleo")
+    chosen = {"exclude_volunteers": f"{web.url}/project/names.txt"}
+    assert configure(None, chosen).settings.exclude_volunteers == ("ann", "bob")
+    web.serve("/project/config.yaml", b"exclude_volunteers: missing.txt\n")
+    with pytest.raises(PolyframeError, match=rf"{web.url}/project/missing\.txt: does not exist"):
+        configure(f"{web.url}/project/config.yaml", {})
+    local = tmp_path / "config.yaml"
+    local.write_text(f"exclude_volunteers: {web.url}/project/names.txt\n", encoding="utf-8")
+    assert configure(local, {}).settings.exclude_volunteers == ("ann", "bob")
+
+
+@pytest.mark.parametrize("name", ["expert.geojson", "classifications.csv"])
+def test_gold_outlines_at_an_address(name: str, served: WebServer, made: Path) -> None:
+    def scored(gold: str | Path) -> tuple[object, str]:
+        notes: list[str] = []
+        try:
+            return pf.score(made, gold, say=notes.append).rows(), "\n".join(notes)
+        except PolyframeError as error:  # the experts of this export took part
+            return str(error), "\n".join(notes)
+
+    here, notes_here = scored(DATA / name)
+    there, notes_there = scored(f"{served.url}/{name}?signature=secret")
+    assert there == here
+    assert notes_there == notes_here.replace(str(DATA / name), f"{served.url}/{name}")
+
+
+def test_exports_of_subjects_and_workflows_at_addresses(
+    served: WebServer, made: Path, tmp_path: Path, polyframe: Callable[..., Done]
+) -> None:
+    def exported(place: Path | str, name: str) -> object:
+        files = {what: f"{place}/{what}.csv" for what in ("subjects", "workflows", "classifications")}
+        words = [word for what, file in files.items() for word in (f"--{what}", file)]
+        assert polyframe("export", made, "--to", "coco", "-o", tmp_path / name, *words).code == 0
+        return json.loads((tmp_path / name).read_text(encoding="utf-8"))
+
+    assert exported(served.url, "there.json") == exported(DATA, "here.json")
+    for page, place in (("here.html", str(DATA)), ("there.html", served.url)):
+        pf.report(made, tmp_path / page, subjects=f"{place}/subjects.csv", say=print)
+    assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
+    assert polyframe("config", f"{served.url}/workflows.csv", "-o", tmp_path / "configs").code == 0
+    wrong = polyframe(
+        "export", made, "--to", "coco", "-o", tmp_path / "x", "--subjects", f"{served.url}/workflows.csv"
+    )
+    assert wrong.err.startswith(f"polyframe: error: {served.url}/workflows.csv: not a subject export")
