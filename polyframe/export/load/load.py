@@ -67,6 +67,7 @@ def load(
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)
             loaded = carry_out(plan, target, progress)
+            _say_notes(target, say)
         # Not inside: leaving `open_tables` checks that all parts are of one state of the output directory.
         if not plan.is_empty:
             target.commit()
@@ -81,7 +82,8 @@ def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bo
     PolyframeError
         If columns differ, and may not be changed.
     """
-    for note in (*target.notes, *plan.repairs):
+    _say_notes(target, say)
+    for note in plan.repairs:
         say(note)
     for name in plan.dropped:
         say(f"table {name} is removed from the target: the output directory does not have it")
@@ -95,6 +97,11 @@ def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bo
             "--allow-schema-change (allow_schema_change=True)"
         )
     say(Information(f"columns of the target change: {changes}"))
+
+
+def _say_notes(target: Target, say: Say) -> None:
+    while target.notes:
+        say(target.notes.pop(0))
 
 
 def carry_out(plan: LoadPlan, target: Target, progress: Progress) -> dict[str, LoadedTable]:

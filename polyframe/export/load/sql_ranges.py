@@ -1,16 +1,17 @@
 """Write ranges of subjects as conditions of SQL."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from polyframe.core.tables import Table
 from polyframe.export.load.loaded_tables import TargetPart
 
-_SUBJECT = "subject_id"
+SUBJECT: Final = "subject_id"
 
 
 def has_subjects(table: Table) -> bool:
     """Tell whether the rows of a table have a subject; otherwise it has only one part."""
-    return _SUBJECT in table.schema
+    return SUBJECT in table.schema
 
 
 def deleting_conditions(table: Table, parts: Sequence[TargetPart]) -> list[str]:
@@ -39,8 +40,8 @@ def deleting_conditions(table: Table, parts: Sequence[TargetPart]) -> list[str]:
 def _condition(table: Table, first: int | None, following: int | None) -> str:
     if not has_subjects(table):
         return "TRUE"
-    bounds = [f"{_SUBJECT} >= {first}"] if first is not None else []
-    bounds += [f"{_SUBJECT} < {following}"] if following is not None else []
+    bounds = [f"{SUBJECT} >= {first}"] if first is not None else []
+    bounds += [f"{SUBJECT} < {following}"] if following is not None else []
     condition = " AND ".join(bounds) or "TRUE"
     # Rows without a subject belong to the first part.
-    return f"({condition} OR {_SUBJECT} IS NULL)" if first is None and bounds else condition
+    return f"({condition} OR {SUBJECT} IS NULL)" if first is None and bounds else condition

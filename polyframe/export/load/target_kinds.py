@@ -23,11 +23,14 @@ class TargetKind:
     extra: str
 
 
+_POSTGRES: Final = TargetKind("postgresql://user@host/database", "postgres_target", "postgres")
 #: By the scheme of the address.
 TARGET_KINDS: Final = {
     "duckdb": TargetKind("duckdb:///project.duckdb", "duckdb_target", "duckdb"),
     "ducklake": TargetKind("ducklake:project.ducklake", "ducklake_target", "duckdb"),
     "delta": TargetKind("delta:///data/tables", "delta_target", "delta"),
+    "postgresql": _POSTGRES,
+    "postgres": _POSTGRES,
 }
 #: An address of each kind, for help texts and messages.
-EXAMPLES: Final = ", ".join(kind.example for kind in TARGET_KINDS.values())
+EXAMPLES: Final = ", ".join(dict.fromkeys(kind.example for kind in TARGET_KINDS.values()))
