@@ -211,8 +211,8 @@ def postgres() -> Iterator[Server]:
 
 @pytest.fixture
 def database(postgres: Server) -> Database:
-    """Return a new database with PostGIS."""
-    return postgres.new_database()
+    """Return a new schema of a database with PostGIS."""
+    return postgres.new_schema()
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 
 #: Which user runs the server if the tests run as root, whom PostgreSQL refuses; the first that exists.
 _USERS = ("postgres", "nobody")
-#: The database that every test copies; with PostGIS.
-_TEMPLATE = "with_postgis"
+#: The database that tests share.
+_WITH_POSTGIS = "with_postgis"
 _INSTALL = "apt-get install postgresql postgresql-postgis"
 #: Of the role `guarded`.
 PASSWORD = "open sesame"
@@ -39,24 +39,27 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Database:
-    """A database of the server for tests.
+    """A database of the server for tests, and a schema in it.
 
     Attributes
     ----------
     name : str
     folder : Path
         The folder of the server's socket.
+    schema : str
+        The schema in which statements look for tables first, and create them.
     """
 
     name: str
     folder: Path
+    schema: str = "public"
 
     def url(self, user: str = "owner", password: str | None = None, **parameters: str) -> str:
         """Return an address as users write it, with parameters such as `schema`."""
         account = user if password is None else f"{user}:{quote(password, safe='')}"
-        query = "&".join(
-            f"{key}={quote(value)}" for key, value in {"host": str(self.folder), **parameters}.items()
-        )
+        options = f"-csearch_path={self.schema},public"
+        given = {"host": str(self.folder), "options": options, **parameters}
+        query = "&".join(f"{key}={quote(value)}" for key, value in given.items())
         return f"postgresql://{account}@/{self.name}?{query}"
 
     def connect(self, user: str = "owner", **options: Any) -> Any:
@@ -77,7 +80,7 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._databases = 0
+        self._created = 0
 
     def execute(self, *statements: str, database: str = "postgres") -> None:
         """Execute statements as the superuser."""
@@ -85,12 +88,25 @@ class Server:
             for statement in statements:
                 connection.execute(statement)
 
-    def new_database(self, *, postgis: bool = True) -> Database:
-        """Create a database that belongs to `owner`."""
-        self._databases += 1
-        name = f"project_{self._databases}"
-        template = _TEMPLATE if postgis else "template1"
-        self.execute(f"CREATE DATABASE {name} OWNER owner TEMPLATE {template}")
+    def new_schema(self) -> Database:
+        """Create a schema that belongs to `owner`, in a database with PostGIS that tests share.
+
+        That is faster than a database for each test.
+        """
+        self._created += 1
+        schema = f"test_{self._created}"
+        self.execute(
+            f"CREATE SCHEMA {schema} AUTHORIZATION owner",
+            f"GRANT USAGE ON SCHEMA {schema} TO reader, guarded",
+            database=_WITH_POSTGIS,
+        )
+        return Database(_WITH_POSTGIS, self.folder, schema)
+
+    def new_database(self) -> Database:
+        """Create a database that belongs to `owner`, without PostGIS."""
+        self._created += 1
+        name = f"project_{self._created}"
+        self.execute(f"CREATE DATABASE {name} OWNER owner")
         return Database(name, self.folder)
 
 
@@ -132,7 +148,7 @@ def _running(programs: Path, folder: Path) -> Iterator[None]:
         _wait_for(folder, process)
         yield
     finally:
-        process.send_signal(signal.SIGINT)  # ends all connections
+        process.send_signal(signal.SIGQUIT)  # at once, without writing what is in memory
         try:
             process.wait(_LONGEST)
         except subprocess.TimeoutExpired:
@@ -190,9 +206,9 @@ def _create_roles(server: Server) -> None:
         "CREATE ROLE owner LOGIN",
         "CREATE ROLE reader LOGIN",
         f"CREATE ROLE guarded LOGIN PASSWORD '{PASSWORD}'",
-        f"CREATE DATABASE {_TEMPLATE}",
+        f"CREATE DATABASE {_WITH_POSTGIS} OWNER owner",
     )
     extension = "SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'"
     if not Database("postgres", server.folder).rows(extension, user="admin"):
         pytest.skip(f"PostGIS is missing: {_INSTALL}")
-    server.execute("CREATE EXTENSION postgis", database=_TEMPLATE)
+    server.execute("CREATE EXTENSION postgis", database=_WITH_POSTGIS)

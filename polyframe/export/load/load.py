@@ -6,7 +6,6 @@ from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import Information, show
-from polyframe.core.plurals import plural
 from polyframe.export.load.loaded import Loaded, LoadedTable
 from polyframe.export.load.loaded_tables import target_parts
 from polyframe.export.load.plan_load import LoadPlan, plan_load
@@ -92,8 +91,9 @@ def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bo
     changes = "; ".join(plan.schema_changes)
     if not allow_schema_change:
         number = len({change.partition(":")[0] for change in plan.schema_changes})
+        rebuilt = "this table" if number == 1 else "these tables"
         raise PolyframeError(
-            f"{target.name}: {changes}; allow polyframe to rebuild {plural(number, 'this table')} with "
+            f"{target.name}: {changes}; allow polyframe to rebuild {rebuilt} with "
             "--allow-schema-change (allow_schema_change=True)"
         )
     say(Information(f"columns of the target change: {changes}"))

@@ -58,10 +58,13 @@ def parse_address(address: str) -> PostgresAddress:
     others = "&".join(pair for pair in pairs if pair.partition("=")[0] != _SCHEMA)
     try:
         # libpq would take the part of a password after an @ or a / for the host or the database.
-        if "@" in path + query or authority.count("@") > 1:
+        if "@" in path + query or authority.count("@") > 1 or "\0" in address:
             raise psycopg.ProgrammingError
         parameters = conninfo_to_dict(f"{start}?{others}" if others else start)
-    except psycopg.Error:
+        # In `ann:secret`, the server is missing.
+        if not str(parameters.get("port", 0)).replace(",", "").isdecimal():
+            raise psycopg.ProgrammingError
+    except (psycopg.Error, UnicodeError):
         raise UsageError(
             "to: not a valid address of PostgreSQL; expected one such as "
             f"{TARGET_KINDS['postgresql'].example}, with parameters of libpq or schema=NAME, and with "
