@@ -21,8 +21,9 @@ import polyframe as pf
 from polyframe.panoptes.config.read_config import read_config
 
 RUN = ("sh", "python", "sql", "yaml", "json", "xml")
-#: Blocks for people: installing, other shells and languages, output and files of other programs.
-SHOWN = ("text", "console", "powershell", "r")
+#: Blocks for people: installing, other shells and languages, output and files of other programs. Those for
+#: PostgreSQL run in test_postgres_target.py.
+SHOWN = ("text", "console", "powershell", "postgresql", "r")
 #: Directives of the site.
 DIRECTIVES = ("{toctree}", "{image}", "{include}", "{eval-rst}")
 #: The first line of Python that needs more than polyframe and its extras.

@@ -60,7 +60,7 @@ def create_statements(
     ]
     comments = [
         sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(
-            place, sql.Identifier(column.name), sql.Literal(column.meaning)
+            place, sql.Identifier(column.name), sql.Literal(_meaning(column, geometry))
         )
         for column in table.columns
     ]
@@ -101,6 +101,11 @@ def index_statements(place: sql.Identifier, table: Table, geometry: str) -> list
             if is_geometry(column)
         ]
     return statements
+
+
+def _meaning(column: Column, geometry: str) -> str:
+    """Return the comment on a column; geometries of PostGIS are no WKB."""
+    return column.meaning if geometry == BYTES else column.meaning.removesuffix(", WKB")
 
 
 def _qualified(kind: str, postgis_schema: str | None) -> sql.Composable:

@@ -1,6 +1,7 @@
 """Load into a PostgreSQL server; compare with the Parquet files and with loads into an empty database."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from doc_pages import DOCS, blocks
 from exports import ROOT, Done
 from loaded_in_postgres import LOADED, RECORDS, all_rows, rows_in, rows_of
 from postgres_server import Database, Server
@@ -102,7 +104,8 @@ def test_columns_keys_indexes_and_comments_follow_the_definitions(loaded: Databa
         "WHERE attrelid = 'reductions'::regclass AND attnum > 0 ORDER BY attnum"
     )
     assert [(name, not nullable, comment) for name, _, nullable, comment in columns] == [
-        (column.name, column.nullable, column.meaning) for column in TABLES["reductions"].columns
+        (column.name, column.nullable, column.meaning.removesuffix(", WKB"))
+        for column in TABLES["reductions"].columns
     ]
     types = {name: kind for name, kind, _, _ in columns}
     assert {types[name] for name in ("workflow_id", "subject_id")} == {"bigint"}
@@ -127,6 +130,19 @@ def test_columns_keys_indexes_and_comments_follow_the_definitions(loaded: Databa
     assert {name for (name,) in keys} == {*LOADED, RECORDS} - {"rejects"}
     [(comment,)] = loaded.rows("SELECT obj_description('contour_levels'::regclass, 'pg_class')")
     assert comment == "polyframe: one row per cluster and level"
+
+
+def test_the_page_of_the_documentation(example: Path, database: Database, polyframe: Call) -> None:
+    page = DOCS / "guide" / "load.md"
+    [command] = [block for block in blocks(page, "console") if "postgresql:" in block]
+    program, *words = shlex.split(command.removeprefix("$ "))
+    arguments = [database.url(schema="outlines") if "://" in word else word for word in words]
+    arguments[arguments.index("out")] = str(example)
+    assert program == "polyframe"
+    assert polyframe(*arguments).code == 0
+    results = [database.rows(block) for block in blocks(page, "postgresql")]
+    assert len(results[0]) > 1
+    assert database.rows("SELECT count(*) FROM outlines.labels", user="reader") == [(232,)]
 
 
 def test_geometries_are_for_postgis(loaded: Database) -> None:
