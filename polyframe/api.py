@@ -18,7 +18,7 @@ from polyframe.core import choices
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.docstrings import with_settings
 from polyframe.core.drawing_tasks import DrawingTask
-from polyframe.core.local_paths import AnyPath
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.notes import PolyframeWarning, show
 from polyframe.core.object_stores import StorageOptions
 from polyframe.core.setting_keywords import ContoursKeywords, ExtractKeywords, ReduceKeywords
@@ -30,7 +30,7 @@ from polyframe.pipeline.in_memory import (
     extract_in_memory,
     reduce_in_memory,
 )
-from polyframe.pipeline.load_marks import InputMarks
+from polyframe.pipeline.load_marks import InputMarks, with_options
 from polyframe.pipeline.summary import Summary
 from polyframe.pipeline.write_tables import write_stage, write_tables
 
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from polyframe.pipeline.tune import tune
     from polyframe.pipeline.worst_first import subjects, volunteers
     from polyframe.store.reading import scan
-    from polyframe.store.status import Status, status
+    from polyframe.store.status import Published, Status, status
+    from polyframe.store.vacuum import Vacuumed, vacuum
     from polyframe.store.validation import Finding, Findings, validate
     from polyframe.synthetic.synth import synth
 
@@ -58,10 +59,12 @@ __all__ = [
     "Findings",
     "Loaded",
     "PolyframeWarning",
+    "Published",
     "Reduction",
     "Reported",
     "Status",
     "Summary",
+    "Vacuumed",
     "config",
     "contours",
     "explode_levels",
@@ -78,6 +81,7 @@ __all__ = [
     "synth",
     "to_geopandas",
     "tune",
+    "vacuum",
     "validate",
     "volunteers",
 ]
@@ -90,7 +94,9 @@ _IMPORTED_LATE: Final = {
     "Findings": "polyframe.store.validation",
     "Loaded": "polyframe.export.load.loaded",
     "Reported": "polyframe.export.report.write_report",
+    "Published": "polyframe.store.status",
     "Status": "polyframe.store.status",
+    "Vacuumed": "polyframe.store.vacuum",
     "config": "polyframe.panoptes.config.write_config",
     "export": "polyframe.export.export_output",
     "load": "polyframe.export.load.load",
@@ -102,6 +108,7 @@ _IMPORTED_LATE: Final = {
     "synth": "polyframe.synthetic.synth",
     "to_geopandas": "polyframe.export.geo_frames",
     "tune": "polyframe.pipeline.tune",
+    "vacuum": "polyframe.store.vacuum",
     "validate": "polyframe.store.validation",
     "volunteers": "polyframe.pipeline.worst_first",
 }
@@ -116,7 +123,7 @@ def __getattr__(name: str) -> Any:
 @with_settings("extract", "reduce", "contours", "carried", "run")
 def run(
     classifications: Exports,
-    output: AnyPath,
+    output: AnyPlace,
     config: Configs = None,
     *,
     contours: bool = True,
@@ -152,8 +159,9 @@ def run(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
-    storage_options: StorageOptions | None = None,
+    keep_versions: int | None = None,
     force: bool = False,
+    storage_options: StorageOptions | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -167,8 +175,9 @@ def run(
         object or a pattern in a store (`s3://bucket/exports/*.csv.gz`, `gs://`, `az://`; extra `cloud`). A
         frame has the columns of an export: of Polars (eager or lazy), pandas, or any library that exports
         Arrow, such as pyarrow and DuckDB.
-    output : path
-        The output directory: new, empty, or from an earlier run. Parts that are up to date are kept.
+    output : path or address
+        The output directory, such as `out` or `s3://bucket/project`: new, empty, or from an earlier run.
+        Parts that are up to date are kept.
     config : path, address, mapping or several, optional
         Configuration files in the Panoptes form, or mappings with the same keys.
     contours : bool
@@ -212,7 +221,8 @@ def run(
     stages = ["extract", "reduce", "contours"] if contours else ["extract", "reduce"]
     configured = configure(config, chosen, say, storage_options)
     sources = export_sources(classifications, storage_options)
-    return write_tables(stages, sources, output, configured, say, progress, force=force)
+    place = place_of(output, "output", storage_options)
+    return write_tables(stages, sources, place, configured, say, progress, force=force)
 
 
 @overload
@@ -225,14 +235,14 @@ def extract(
 ) -> Extraction: ...
 @overload
 def extract(
-    classifications: Exports, config: Configs = None, *, output: AnyPath, **settings: Unpack[ExtractKeywords]
+    classifications: Exports, config: Configs = None, *, output: AnyPlace, **settings: Unpack[ExtractKeywords]
 ) -> Summary: ...
 @with_settings("extract", "run")
 def extract(
     classifications: Exports,
     config: Configs = None,
     *,
-    output: AnyPath | None = None,
+    output: AnyPlace | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -246,8 +256,9 @@ def extract(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
-    storage_options: StorageOptions | None = None,
+    keep_versions: int | None = None,
     force: bool = False,
+    storage_options: StorageOptions | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Extraction | Summary:
@@ -262,7 +273,7 @@ def extract(
     output : path, optional
         Write the tables `classifications`, `extractions` and `rejects` to this output directory.
     {settings}
-    storage_options, force, say, progress
+    force, storage_options, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -280,7 +291,8 @@ def extract(
     if output is None:
         return extract_in_memory(export_sources(classifications, storage_options), configured, say)
     sources = export_sources(classifications, storage_options)
-    return write_tables(["extract"], sources, output, configured, say, progress, force=force)
+    place = place_of(output, "output", storage_options)
+    return write_tables(["extract"], sources, place, configured, say, progress, force=force)
 
 
 @overload
@@ -289,14 +301,14 @@ def reduce(
 ) -> Reduction: ...
 @overload
 def reduce(
-    marks: InputMarks, config: Configs = None, *, output: AnyPath, **settings: Unpack[ReduceKeywords]
+    marks: InputMarks, config: Configs = None, *, output: AnyPlace, **settings: Unpack[ReduceKeywords]
 ) -> Summary: ...
 @with_settings("extract", "reduce", "carried", "run")
 def reduce(
     marks: InputMarks,
     config: Configs = None,
     *,
-    output: AnyPath | None = None,
+    output: AnyPlace | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -325,8 +337,9 @@ def reduce(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
-    storage_options: StorageOptions | None = None,
+    keep_versions: int | None = None,
     force: bool = False,
+    storage_options: StorageOptions | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Reduction | Summary:
@@ -345,7 +358,7 @@ def reduce(
         output directory, this is the same one; if it is a CSV file, any directory. Marks in memory cannot be
         written.
     {settings}
-    storage_options, force, say, progress
+    force, storage_options, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -367,8 +380,10 @@ def reduce(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say, storage_options)
+    marks = with_options(marks, storage_options)
     if output is not None:
-        return write_stage("reduce", marks, output, configured, say, progress, force=force)
+        place = place_of(output, "output", storage_options)
+        return write_stage("reduce", marks, place, configured, say, progress, force=force)
     return reduce_in_memory(marks, configured, say)
 
 
@@ -378,14 +393,14 @@ def contours(
 ) -> pl.DataFrame: ...
 @overload
 def contours(
-    marks: InputMarks, config: Configs = None, *, output: AnyPath, **settings: Unpack[ContoursKeywords]
+    marks: InputMarks, config: Configs = None, *, output: AnyPlace, **settings: Unpack[ContoursKeywords]
 ) -> Summary: ...
 @with_settings("extract", "reduce", "contours", "carried", "run")
 def contours(
     marks: InputMarks,
     config: Configs = None,
     *,
-    output: AnyPath | None = None,
+    output: AnyPlace | None = None,
     workflow_id: int | None = None,
     workflow_version: str | None = None,
     drawing_tasks: DrawingTask | Iterable[DrawingTask] | None = None,
@@ -418,8 +433,9 @@ def contours(
     jobs: int | None = None,
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
-    storage_options: StorageOptions | None = None,
+    keep_versions: int | None = None,
     force: bool = False,
+    storage_options: StorageOptions | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame | Summary:
@@ -434,7 +450,7 @@ def contours(
     output : path, optional
         Write the table `contours`; `marks` must be the same output directory.
     {settings}
-    storage_options, force, say, progress
+    force, storage_options, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -449,6 +465,8 @@ def contours(
     """
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     configured = configure(config, chosen, say, storage_options)
+    marks = with_options(marks, storage_options)
     if output is not None:
-        return write_stage("contours", marks, output, configured, say, progress, force=force)
+        place = place_of(output, "output", storage_options)
+        return write_stage("contours", marks, place, configured, say, progress, force=force)
     return contours_in_memory(marks, configured, say)

@@ -18,7 +18,7 @@ from polyframe.cli.help import Group, error_message
 from polyframe.cli.input_commands import config, synth
 from polyframe.cli.invocation import begin
 from polyframe.cli.load_command import load
-from polyframe.cli.output_commands import export, report, status, validate
+from polyframe.cli.output_commands import export, report, status, vacuum, validate
 from polyframe.cli.pipeline_commands import contours, extract, reduce, run
 from polyframe.cli.plot_command import plot
 from polyframe.cli.score_command import score
@@ -66,7 +66,7 @@ def cli() -> None:
 
 cli.add("Prepare", config, synth)
 cli.add("Make tables", run, extract, reduce, contours)
-cli.add("Inspect", status, validate, plot, report, tune, score, volunteers, subjects)
+cli.add("Inspect", status, validate, vacuum, plot, report, tune, score, volunteers, subjects)
 cli.add("Export", export, load)
 cli.add("Shell", completion.completion)
 

@@ -1,12 +1,11 @@
 """Define the command `polyframe load`."""
 
-from pathlib import Path
-
 import click
 
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import log_format_option, output_argument, progress_option, quiet_option
+from polyframe.core.addresses import Place
 from polyframe.export.load.target_kinds import EXAMPLES
 
 
@@ -24,7 +23,7 @@ from polyframe.export.load.target_kinds import EXAMPLES
 @quiet_option
 @progress_option
 @log_format_option
-def load(output: Path, to: str, allow_schema_change: bool, quiet: bool) -> None:
+def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None:
     """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
 
     Only parts that differ from what was loaded before are deleted and inserted, all tables in one transaction

@@ -9,7 +9,7 @@ import click
 from polyframe.cli.completion import files, folders
 from polyframe.cli.help import SettingOption
 from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
-from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS, AliasedChoice
+from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE, AliasedChoice
 from polyframe.core.addresses import is_secret
 from polyframe.core.environment import LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
@@ -98,14 +98,14 @@ config_option = click.option(
     help="YAML configuration file, as for Panoptes; repeatable",
 )
 classifications_argument = click.argument("classifications", nargs=-1, required=True, type=PATH_OR_ADDRESS)
-output_argument = click.argument("output", metavar="OUT", type=LOCAL_PATH, shell_complete=folders)
+output_argument = click.argument("output", metavar="OUT", type=PLACE, shell_complete=folders)
 tables_option = click.option(
     "-o",
     "--output",
     required=True,
-    type=LOCAL_PATH,
+    type=PLACE,
     shell_complete=folders,
-    help="directory for the tables",
+    help="directory for the tables, or an address such as s3://bucket/project",
 )
 _GOLD_OPTIONS: Final = (
     click.option(

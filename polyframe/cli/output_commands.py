@@ -1,4 +1,4 @@
-"""Define the commands that read an output directory: status, validate, export, report."""
+"""Define the commands that work on an output directory: status, validate, vacuum, export, report."""
 
 import dataclasses
 import sys
@@ -19,6 +19,7 @@ from polyframe.cli.options import (
     quiet_option,
 )
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
+from polyframe.core.addresses import Place
 from polyframe.core.levels import Level
 from polyframe.core.plurals import counted
 from polyframe.export.export_options import FORMATS, ExportOptions
@@ -29,17 +30,18 @@ from polyframe.export.report import LIMIT
     "polyframe status out", short_help="Show what a directory contains and whether a run is in progress."
 )
 @output_argument
+@click.option("--versions", is_flag=True, help="list the versions that are kept")
 @json_option
-def status(output: Path, as_json: bool) -> None:
+def status(output: Place, versions: bool, as_json: bool) -> None:
     """Show the tables and settings of OUT, whether they are current, and whether a run is in progress.
 
     Nothing in OUT is changed, and a run in progress is not disturbed. The exit code is 1 if a part is missing
-    or damaged, judging by its length and footer; polyframe validate reads every row.
+    or damaged, judging by its length; polyframe validate reads every row.
     """
     from polyframe import api
     from polyframe.cli.status_format import status_json, status_lines
 
-    result = api.status(output)
+    result = api.status(output, versions=versions)
     for line in status_json(result) if as_json else status_lines(result):
         click.echo(line)
     if result.not_current:
@@ -49,7 +51,7 @@ def status(output: Path, as_json: bool) -> None:
 @command("polyframe validate out", short_help="Check a directory and list problems.")
 @output_argument
 @json_option
-def validate(output: Path, as_json: bool) -> None:
+def validate(output: Place, as_json: bool) -> None:
     """Check everything in OUT: files, columns, order, keys, counts, fingerprints and geometries.
 
     Prints a line for each problem; the exit code is 1 if there is any.
@@ -62,6 +64,29 @@ def validate(output: Path, as_json: bool) -> None:
         click.echo(line)
     if findings:
         sys.exit(1)
+
+
+@command("polyframe vacuum out --keep 30d", short_help="Remove old versions of the tables.")
+@output_argument
+@click.option(
+    "--keep",
+    default="30d",
+    show_default=True,
+    metavar="AGE",
+    help="keep versions that were the newest within this time, such as 30d or 12h",
+)
+@quiet_option
+def vacuum(output: Place, keep: str, quiet: bool) -> None:
+    """Remove old versions of the tables in OUT, and parts that no other version has.
+
+    The newest version always stays. Parts of no version stay for a week, since a run may be about to publish
+    them.
+    """
+    from polyframe import api
+
+    vacuumed = api.vacuum(output, keep=keep)
+    if not quiet:
+        click.echo(vacuumed)
 
 
 def _export_options(command: Function) -> Function:
@@ -96,7 +121,7 @@ def _parameter_type(kind: Any) -> Any:
 @_export_options
 @quiet_option
 @log_format_option
-def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> None:
+def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> None:
     """Export the tables of OUT to the format of another program. Nothing in OUT is changed."""
     from polyframe import api
 
@@ -138,7 +163,7 @@ def export(output: Path, to: Any, path: Path, quiet: bool, **options: Any) -> No
 )
 @quiet_option
 @log_format_option
-def report(output: Path, path: Path, quiet: bool, **options: Any) -> None:
+def report(output: Place, path: Path, quiet: bool, **options: Any) -> None:
     """Write an HTML report of OUT: statistics, the distribution of consensus, and clusters worst first.
 
     The file works offline and contains no names of volunteers. The background of the outlines is white unless

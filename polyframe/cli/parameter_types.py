@@ -1,4 +1,4 @@
-"""Define Click parameter types for paths, addresses, subject ids, contour levels and choices with aliases."""
+"""Define Click parameter types: paths, addresses, subject ids, contour levels, choices with aliases."""
 
 import os
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
-from polyframe.core.addresses import as_address
+from polyframe.core.addresses import Address, as_address
 from polyframe.core.levels import parse_level
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import local_path, place_of
 
 _LARGEST: Final = 2**63 - 1
 
@@ -44,6 +44,16 @@ class _PathOrAddress(_LocalPath):
         return as_address(value) or super().convert(value, param, ctx)
 
 
+class _Place(_LocalPath):
+    """A local path, or the address of a bucket such as `s3://bucket/project`."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        place = place_of(value, _name(param))
+        return place if isinstance(place, Address) else super().convert(place, param, ctx)
+
+
 class _SubjectId(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """A nonnegative integer of at most 64 bits."""
 
@@ -74,5 +84,6 @@ def _name(param: click.Parameter | None) -> str:
 
 LOCAL_PATH: Final = _LocalPath(path_type=Path)
 PATH_OR_ADDRESS: Final = _PathOrAddress(path_type=Path)
+PLACE: Final = _Place(path_type=Path)
 SUBJECT_ID: Final = _SubjectId()
 LEVEL: Final = _Level()

@@ -23,7 +23,8 @@ from polyframe.cli.options import (
     storage_option,
     tables_option,
 )
-from polyframe.cli.parameter_types import LOCAL_PATH
+from polyframe.cli.parameter_types import PLACE
+from polyframe.core.addresses import Place
 from polyframe.core.errors import UsageError
 
 
@@ -46,7 +47,7 @@ from polyframe.core.errors import UsageError
 def run(
     classifications: tuple[Path, ...],
     config: tuple[Path, ...],
-    output: Path,
+    output: Place,
     no_contours: bool,
     force: bool,
     quiet: bool,
@@ -92,7 +93,7 @@ def run(
 def extract(
     classifications: tuple[Path, ...],
     config: tuple[Path, ...],
-    output: Path,
+    output: Place,
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -118,14 +119,14 @@ def extract(
     "polyframe reduce out -c data/config.yaml --average union",
     short_help="Cluster marks and average each cluster.",
 )
-@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=LOCAL_PATH)
+@click.argument("extractions", metavar="OUT|EXTRACTIONS.csv", type=PLACE)
 @config_option
 @click.option(
     "-o",
     "--output",
-    type=LOCAL_PATH,
+    type=PLACE,
     shell_complete=folders,
-    help="directory for the tables, with EXTRACTIONS.csv",
+    help="directory or address for the tables, with EXTRACTIONS.csv",
 )
 @setting_options("extract", "reduce", default=DEFAULT_OF_OUT)
 @force_option
@@ -134,9 +135,9 @@ def extract(
 @log_format_option
 @json_option
 def reduce(
-    extractions: Path,
+    extractions: Place,
     config: tuple[Path, ...],
-    output: Path | None,
+    output: Place | None,
     force: bool,
     quiet: bool,
     as_json: bool,
@@ -147,7 +148,7 @@ def reduce(
     Or from EXTRACTIONS.csv, written by panoptes_aggregation: then also the tables classifications,
     extractions and rejects, in the directory given with -o. That file does not contain the workflow version.
     """
-    if output is None and extractions.is_file():
+    if output is None and isinstance(extractions, Path) and extractions.is_file():
         raise UsageError(f"{extractions}: name the directory for its tables with -o OUT")
     from polyframe import api
 
@@ -177,7 +178,7 @@ def reduce(
 @log_format_option
 @json_option
 def contours(
-    output: Path, config: tuple[Path, ...], force: bool, quiet: bool, as_json: bool, **options: Any
+    output: Place, config: tuple[Path, ...], force: bool, quiet: bool, as_json: bool, **options: Any
 ) -> None:
     """Make the table contours from the extractions in OUT."""
     from polyframe import api

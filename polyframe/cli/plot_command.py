@@ -10,7 +10,8 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, SUBJECT_ID
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PLACE, SUBJECT_ID
+from polyframe.core.addresses import Place
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
 
@@ -29,7 +30,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     "polyframe plot out -o consensus.png",
     short_help="Draw a subject, or statistics of all clusters.",
 )
-@click.argument("output", metavar="[OUT]", required=False, type=LOCAL_PATH, shell_complete=folders)
+@click.argument("output", metavar="[OUT]", required=False, type=PLACE, shell_complete=folders)
 @_content_option(
     "--subject", type=SUBJECT_ID, help="draw this subject  [default: statistics of all clusters]"
 )
@@ -72,7 +73,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     help="width of the picture in pixels",
 )
 def plot(
-    output: Path | None,
+    output: Place | None,
     subject: int | None,
     toy: bool,
     picture: Path,
@@ -93,16 +94,16 @@ def plot(
 
     file_ending(picture, PICTURE_ENDINGS, "picture")
     with pictures.own_style():
-        if toy:
+        if output is None:
             figure = pictures.toy_figure(width=width)
         elif subject is None:
-            figure = pictures.overview_figure(_required(output), width=width)
+            figure = pictures.overview_figure(output, width=width)
         else:
-            figure = _subject_figure(_required(output), subject, width, **chosen)
+            figure = _subject_figure(output, subject, width, **chosen)
         pictures.save_figure(figure, picture)
 
 
-def _check(output: Path | None, subject: int | None, toy: bool, chosen: Mapping[str, Any]) -> None:
+def _check(output: Place | None, subject: int | None, toy: bool, chosen: Mapping[str, Any]) -> None:
     """Raise a UsageError if options contradict each other."""
     if toy and (output or subject is not None):
         raise UsageError("--toy cannot be combined with OUT or --subject")
@@ -121,7 +122,7 @@ def _check(output: Path | None, subject: int | None, toy: bool, chosen: Mapping[
 
 
 def _subject_figure(
-    output: Path,
+    output: Place,
     subject: int,
     width: int,
     *,

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from polyframe.cli.printed_tables import aligned, printable, shortened_lines
+from polyframe.core.addresses import Place
 from polyframe.core.estimation import ESTIMATED_SIZES, TARGET_IOU, additional_classifications
 from polyframe.core.plurals import agreeing, counted
 
@@ -88,7 +88,7 @@ def subjects_lines(table: pl.DataFrame, limit: int | None) -> list[str]:
     return lines
 
 
-def json_lines(table: pl.DataFrame, limit: int | None, name: str, output: Path) -> list[str]:
+def json_lines(table: pl.DataFrame, limit: int | None, name: str, output: Place) -> list[str]:
     """Format a table as a JSON object: `output`, and an object for each row.
 
     Parameters

@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from polyframe.core.addresses import Place
 from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
@@ -53,7 +54,7 @@ def shortened_lines(names: Iterable[str | None]) -> list[str]:
     return ["long names are shortened; --json gives them whole"] if is_any else []
 
 
-def check_table_format(path: Path, output: Path | None = None) -> str:
+def check_table_format(path: Path, output: Place | None = None) -> str:
     """Return the ending of the file to which a table is written.
 
     Raises
@@ -62,7 +63,8 @@ def check_table_format(path: Path, output: Path | None = None) -> str:
         If it is neither .csv nor .parquet, or the file is one of those in `output`.
     """
     folder = path.resolve().parent
-    if output and folder.parent == output.resolve() and folder.name in TABLES:
+
+    if isinstance(output, Path) and folder.parent == output.resolve() and folder.name in TABLES:
         raise UsageError(f"{path}: belongs to the tables in {output}; choose another place")
     return file_ending(path, TABLE_ENDINGS, "table")
 

@@ -19,6 +19,7 @@ from polyframe.cli.options import (
     quiet_option,
 )
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
+from polyframe.core.addresses import Place
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError
 
@@ -54,7 +55,7 @@ from polyframe.core.errors import UsageError
 @quiet_option
 @log_format_option
 def score(
-    output: Path, gold: str, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
+    output: Place, gold: str, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
 ) -> None:
     """Compare what OUT contains with the outlines of an expert. Nothing in OUT is changed.
 

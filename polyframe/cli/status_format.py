@@ -3,10 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from polyframe.api import Findings, Status
+from polyframe.core.addresses import Place
 from polyframe.core.environment import set_variables, shown
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import agreeing, counted, plural
@@ -46,6 +46,7 @@ def _directory_lines(status: Status) -> list[str]:
     counts: Mapping[str, int] = status.accounting["reasons"]
     reasons = ", ".join(f"{reason} {count}" for reason, count in counts.items())
     lines.append(f"rejected by the last run: {reasons or 'nothing'}")
+    lines += _version_lines(status)
     return lines + _run_lines(status)
 
 
@@ -59,7 +60,7 @@ def status_json(status: Status) -> list[str]:
     return [json.dumps(status.to_dict(), indent=2)]
 
 
-def findings_lines(output: Path, findings: Findings) -> list[str]:
+def findings_lines(output: Place, findings: Findings) -> list[str]:
     """List the problems of an output directory in words."""
     contents = ", ".join(
         f"{number} {plural(number, noun)}"
@@ -72,7 +73,7 @@ def findings_lines(output: Path, findings: Findings) -> list[str]:
     return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} {plural(n, 'problem')}"]
 
 
-def findings_json(output: Path, findings: Findings) -> list[str]:
+def findings_json(output: Place, findings: Findings) -> list[str]:
     """List the problems of an output directory as a JSON object.
 
     Its keys: `output`; `tables`, `parts` and `rows`, the number of each that could be read; and `findings`, a
@@ -99,18 +100,30 @@ def _table_lines(status: Status) -> list[str]:
     return lines
 
 
+def _version_lines(status: Status) -> list[str]:
+    """List the versions that are kept, if they were requested, and the newest one otherwise."""
+    if not status.published:
+        return [f"version {status.number}, published {_when(status.finished_at, status.host)}"]
+    return [
+        "",
+        *(
+            f"version {version.number:>4}  {_when(version.finished_at, version.host)}  "
+            f"polyframe {version.polyframe_version}"
+            for version in status.published
+        ),
+    ]
+
+
+def _when(finished_at: str | None, host: str | None) -> str:
+    return f"{finished_at} by {host}" if finished_at else "before versions had numbers"
+
+
 def _run_lines(status: Status) -> list[str]:
     """Describe a run that is in progress or ended early."""
     partitions = counted(status.finished_partitions, "partition")
     finished = f"{counted(status.finished_parts, 'finished part')} of {partitions}"
     if status.running:
-        publishing = "; its tables are being moved into place" if status.change_decided else ""
-        return [f"{status.running} is working there now: {finished} so far{publishing}"]
-    if status.change_decided:
-        return [
-            "a run died while its finished tables were being moved into place; the next run completes the "
-            "move, and pf.scan already reads the new tables"
-        ]
+        return [f"{status.running} is working there now: {finished} so far"]
     if status.finished_parts or status.polyframe_version is None:
         wait = agreeing(status.finished_parts, "wait")
         return [f"a run ended early: {finished} {wait}; run the same command to continue"]

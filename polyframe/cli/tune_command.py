@@ -20,7 +20,8 @@ from polyframe.cli.options import (
     quiet_option,
 )
 from polyframe.cli.parameter_types import LOCAL_PATH
-from polyframe.core.local_paths import file_ending
+from polyframe.core.addresses import Place
+from polyframe.core.local_paths import file_ending, name_of_place
 
 
 @command(
@@ -69,7 +70,7 @@ from polyframe.core.local_paths import file_ending
 @progress_option
 @log_format_option
 def tune(
-    output: Path,
+    output: Place,
     config: tuple[Path, ...],
     eps: str | None,
     min_samples: str | None,
@@ -121,5 +122,5 @@ def tune(
         write_table(table, table_file)
     if picture:
         with pictures.own_style():
-            figure = pictures.tuning_figure(table, name=output.resolve().name)
+            figure = pictures.tuning_figure(table, name=name_of_place(output))
             pictures.save_figure(figure, picture)

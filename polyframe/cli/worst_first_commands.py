@@ -1,11 +1,10 @@
 """Define the commands that list rows of an output directory, the worst first: volunteers and subjects."""
 
-from pathlib import Path
-
 import click
 
 from polyframe.cli.help import command
 from polyframe.cli.options import output_argument
+from polyframe.core.addresses import Place
 
 _limit_option = click.option(
     "--limit",
@@ -25,7 +24,7 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="print one J
 @output_argument
 @_limit_option
 @_json_option
-def volunteers(output: Path, limit: int | None, as_json: bool) -> None:
+def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
     """List how well each volunteer in OUT agrees with the others, worst first.
 
     Precision is the share of their marks that others confirm, recall the share of the objects that others
@@ -50,7 +49,7 @@ def volunteers(output: Path, limit: int | None, as_json: bool) -> None:
 @output_argument
 @_limit_option
 @_json_option
-def subjects(output: Path, limit: int | None, as_json: bool) -> None:
+def subjects(output: Place, limit: int | None, as_json: bool) -> None:
     """List how sure the outlines of each subject in OUT are, worst first.
 
     The first ones need the most additional classifications. Of the others, those with the least certain

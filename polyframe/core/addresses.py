@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -82,6 +83,10 @@ class Address:
         """Return the address without those options that must not be sent to other machines."""
         shared = tuple((name, value) for name, value in self.options if not is_secret(name))
         return Address(self.scheme, self.rest, shared)
+
+
+#: A local path, or an address.
+Place = Path | Address
 
 
 def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address | None:

@@ -6,6 +6,7 @@ The content is written to a temporary file in the same folder, which then replac
 import contextlib
 import errno
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ def atomic_path(
     durable: bool = True,
     sync_parent: bool = True,
     ending: str = "",
+    unique: bool = False,
 ) -> Iterator[Path]:
     """Yield a temporary file that replaces `path` when the body is done.
 
@@ -36,6 +38,9 @@ def atomic_path(
         Whether its name must too. Many files of a folder can share one `sync_folder` at the end.
     ending : str
         Of the name of the temporary file, for libraries that judge a file by it, such as `.gpkg`.
+    unique : bool
+        Whether several processes may write the file at the same time; the last one wins. If one of them is
+        killed, its temporary file stays.
 
     Raises
     ------
@@ -43,7 +48,8 @@ def atomic_path(
         If it cannot be written, for example because the disk is full. Then no file or folder is left behind.
     """
     check_place(path)
-    temporary = path.with_name(f".{path.name}.tmp{ending}")
+    number = f".{uuid.uuid4().hex}" if unique else ""
+    temporary = path.with_name(f".{path.name}{number}.tmp{ending}")
     created = [folder for folder in path.parents if not folder.exists()]
     try:
         if create_folder:

@@ -1,4 +1,4 @@
-"""Check the paths of callers; addresses such as `s3://bucket/out` are not supported yet."""
+"""Check the paths and addresses of callers."""
 
 import errno
 import os
@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from polyframe.core.addresses import Address, Place, as_address
 from polyframe.core.errors import UsageError
 
 AnyPath = str | os.PathLike[str]
+#: A path, or an address such as `s3://bucket/project`.
+AnyPlace = str | os.PathLike[str] | Address
 
 #: `s3://bucket/x`, or `s3:/bucket/x`, to which pathlib.Path shortens it. A single letter is a drive.
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
@@ -51,6 +54,41 @@ def local_path(value: Any, name: str, expected: str = "a path") -> Path:
     return path if exists else _without_scheme(path)
 
 
+def place_of(
+    value: Any, name: str, options: Mapping[str, str] | None = None, expected: str = "a path or an address"
+) -> Place:
+    """Check an argument that is a path or an address of a store, and return it as one.
+
+    Parameters
+    ----------
+    value : str, path or Address
+        The argument.
+    name : str
+        The name of the parameter for messages, such as `output`.
+    options : mapping, optional
+        Options of the store, see `polyframe.core.object_stores.StorageOptions`.
+    expected : str
+        What messages say was expected.
+
+    Raises
+    ------
+    UsageError
+        If the value is neither, or it is the address of a web server.
+    """
+    address = as_address(value, options)
+    if address is None:
+        return local_path(value, name, expected)
+    if not address.is_store:
+        known = "s3://, gs:// or az://"
+        raise UsageError(f"{name}: {address}: expected a path, or an address that begins with {known}")
+    return address
+
+
+def name_of_place(place: Place) -> str:
+    """Return the last part of a path or an address, such as `out`."""
+    return place.name if isinstance(place, Address) else place.resolve().name
+
+
 def _without_scheme(path: Path) -> Path:
     """Return the path of `file:///path`; of another address, raise a UsageError."""
     match = _ADDRESS.match(os.fspath(path))
@@ -62,8 +100,7 @@ def _without_scheme(path: Path) -> Path:
 
         return Path(url2pathname(f"/{rest}"))
     raise UsageError(
-        f"{scheme}://{rest}: {scheme}:// addresses are not supported yet; use a local path and copy the "
-        "files from or to that address yourself"
+        f"{scheme}://{rest}: expected a local path here; copy the files from or to that address yourself"
     )
 
 

@@ -49,6 +49,7 @@ class ExtractKeywords(CallKeywords, total=False):
     jobs: int | None
     partition_size: int | None
     max_shrink: float | str | None
+    keep_versions: int | None
 
 
 class ReduceKeywords(ExtractKeywords, total=False):

@@ -372,6 +372,14 @@ class Settings:
         SHARE,
         convert=as_share,
     )
+    keep_versions: int = _setting(
+        2,
+        "run",
+        "--keep-versions",
+        "how many versions of the tables a local OUT keeps, for `pf.scan(OUT, table, version=N)` "
+        "(keep_versions >= 1); a bucket keeps all until `polyframe vacuum`",
+        integer(1),
+    )
 
     def __post_init__(self) -> None:
         """Check every value, replace earlier names of choices, and store values of the same meaning alike.

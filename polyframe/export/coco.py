@@ -14,18 +14,19 @@ from polyframe.export.export_inputs import image_export
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.image_bounds import clip_to_image, why_omitted
+from polyframe.store.reading import OutputTables
 
 #: Attributes of an annotation beside the fields of COCO.
 _ATTRIBUTES: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one file with every image that volunteers looked at, and a category for each tool.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The file to write.
     options : ExportOptions
@@ -34,7 +35,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         Receives notes about guessed image sizes and what is omitted.
     """
     n_annotations = 0
-    with image_export(output, path, options, say) as export:
+    with image_export(tables, path, options, say) as export:
         file = export.file
         categories = [_category(category) for category in export.categories.by_tool.values()]
         info = {"description": f"polyframe {__version__}", "version": __version__}

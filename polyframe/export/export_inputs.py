@@ -13,6 +13,7 @@ from polyframe.export.exported_images import ImageShapes
 from polyframe.export.image_bounds import ImageSizes, image_sizes
 from polyframe.export.omissions import NO_SIZE, SIZE_NOT_KNOWN
 from polyframe.export.shape_export import ShapeExport, shape_export
+from polyframe.store.reading import OutputTables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class ImageExport(ShapeExport):
 
 @contextlib.contextmanager
 def image_export(
-    output: Path,
+    tables: OutputTables,
     path: Path,
     options: ExportOptions,
     say: Say,
@@ -75,8 +76,8 @@ def image_export(
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The file; it is put in place when it is complete.
     options : ExportOptions
@@ -102,7 +103,7 @@ def image_export(
     sizes = image_sizes(options)
     with (
         atomic_text(path) as file,
-        shape_export(output, options, say, sized=sizes.recorded, ending=ending, check=check) as shapes,
+        shape_export(tables, options, say, sized=sizes.recorded, ending=ending, check=check) as shapes,
     ):
         export = ImageExport(
             file=file, sizes=sizes, needs_sizes=needs_sizes, guesses_sizes=guesses_sizes, **vars(shapes)

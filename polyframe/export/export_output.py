@@ -1,6 +1,7 @@
 """Export an output directory in one of the formats."""
 
 import importlib
+from collections.abc import Mapping
 
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ExportFormat
@@ -8,17 +9,17 @@ from polyframe.core.docstrings import with_options
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel
 from polyframe.core.local_copies import AnyFile, local_copies
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_paths import AnyPath, AnyPlace, local_path, place_of
 from polyframe.core.notes import show
 from polyframe.core.suggestions import nearest
 from polyframe.export.export_options import FORMATS, EmptyImages, ExportOptions, MaskValues, Score, What
 from polyframe.export.exported_file import Exported
-from polyframe.store.manifest import read_manifest
+from polyframe.store.reading import open_tables
 
 
 @with_options(ExportOptions)
 def export(
-    output: AnyPath,
+    output: AnyPlace,
     to: ExportFormat,
     path: AnyPath,
     *,
@@ -37,6 +38,7 @@ def export(
     val_share: float | None = None,
     seed: int | None = None,
     rfc7946: bool | None = None,
+    storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> list[Exported]:
     """Write the tables of an output directory for another program, like `polyframe export`.
@@ -50,6 +52,8 @@ def export(
     path : path
         The file to write, or the folder for formats of several files; existing files are replaced.
     {options}
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
     say : callable, optional
         Receives notes, for example about omitted shapes and clusters without the level.
 
@@ -70,7 +74,7 @@ def export(
     >>> import polyframe as pf
     >>> pf.export("out", "panoptes-csv", "reductions.csv")  # doctest: +SKIP
     """
-    folder, target = local_path(output, "output"), local_path(path, "path")
+    place, target = place_of(output, "output", storage_options), local_path(path, "path")
     if not isinstance(to, str) or to not in FORMATS:
         raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
     say = show if say is None else say
@@ -94,7 +98,7 @@ def export(
             rfc7946=rfc7946,
         )
         options.check_for(to)
-        read_manifest(folder)  # fails before anything is written
-        module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
-        exported: list[Exported] = module.write(folder, target, options, say)
+        with open_tables(place, "export") as tables:  # fails before anything is written
+            module = importlib.import_module(f"polyframe.export.{FORMATS[to]}")
+            exported: list[Exported] = module.write(tables, target, options, say)
     return exported

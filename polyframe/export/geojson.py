@@ -16,18 +16,19 @@ from polyframe.export.image_names import file_of
 from polyframe.export.omissions import NO_AREA
 from polyframe.export.qupath_annotations import annotation
 from polyframe.export.shape_export import ShapeExport, shape_export
+from polyframe.store.reading import OutputTables
 
 #: The endings of a single file; any other path is a folder.
 _ENDINGS: Final = (".geojson", ".json")
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one FeatureCollection, or a folder with one for each image, which QuPath reads.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         A file that ends in `.geojson` or `.json`, else a folder, which is created if needed. Its files have
         the names of the images with the ending `.geojson`.
@@ -37,13 +38,13 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         Receives notes about what is omitted.
     """
     if path.suffix.lower() in _ENDINGS:
-        return _write_file(output, path, options, say)
+        return _write_file(tables, path, options, say)
     if path.is_file():
         raise PolyframeError(f"{path}: is a file; name a folder, or a file that ends in .geojson")
-    return _write_folder(output, path, options, say)
+    return _write_folder(tables, path, options, say)
 
 
-def _write_file(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def _write_file(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     if options.empty_images is not None:
         raise UsageError(
             "empty_images: a single GeoJSON file has no entries for images; omit it, or name a folder, which "
@@ -51,7 +52,7 @@ def _write_file(output: Path, path: Path, options: ExportOptions, say: Say) -> l
         )
     # Images without a shape need no name here.
     with_shapes = replace(options, empty_images="drop")
-    with atomic_text(path) as file, shape_export(output, with_shapes, say) as export:
+    with atomic_text(path) as file, shape_export(tables, with_shapes, say) as export:
         features = (
             feature(shape, export.image_and_label(shape.properties))
             for shapes in shapes_by_partition(export.tables, export.options, export.omissions)
@@ -62,10 +63,10 @@ def _write_file(output: Path, path: Path, options: ExportOptions, say: Say) -> l
     return [Exported(path, n_features, "features")]
 
 
-def _write_folder(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def _write_folder(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     n_files = n_features = 0
     recorded = image_sizes(options).recorded
-    with shape_export(output, options, say, sized=recorded, ending=_ENDINGS[0]) as export:
+    with shape_export(tables, options, say, sized=recorded, ending=_ENDINGS[0]) as export:
         for image in export.all_images():
             export.count(image)
             features = [_annotation(shape, export) for shape in image.shapes if len(shape.points)]

@@ -19,6 +19,7 @@ from polyframe.export.exported_file import Exported
 from polyframe.export.pixel_crs import PIXEL_CRS
 from polyframe.export.shape_export import shape_export
 from polyframe.export.shape_rows import rows_by_partition, table_of_rows
+from polyframe.store.reading import OutputTables
 
 #: The column of geometries, as in the tables.
 GEOMETRY: Final = "geometry"
@@ -32,13 +33,13 @@ _GDAL_OPTIONS: Final = {
 }
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one layer, `reductions` or `contours`, with a row for each polygon or for each contour level.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The file to write, which ends in `.gpkg`.
     options : ExportOptions
@@ -62,7 +63,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     with (
         _gdal_options(),
         atomic_path(path, ending=_ENDING) as temporary,
-        shape_export(output, with_shapes, say) as export,
+        shape_export(tables, with_shapes, say) as export,
     ):
         stream = _Stream(rows_by_partition(export), table_of_rows(options).schema)
         try:

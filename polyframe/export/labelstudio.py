@@ -14,6 +14,7 @@ from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.exported_images import ImageShapes
 from polyframe.export.image_bounds import clip_to_image, why_omitted
+from polyframe.store.reading import OutputTables
 
 #: The names of the polygons and the image in the labelling configuration.
 LABEL: Final = "label"
@@ -21,13 +22,13 @@ IMAGE: Final = "image"
 _META: Final = ("tool", "cluster_label", "clusters_count", "consensus", "expected_iou", "level")
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one JSON file with a task for every image that volunteers looked at.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The file to write.
     options : ExportOptions
@@ -36,7 +37,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
         Receives notes about what is omitted.
     """
     n_tasks = 0
-    with image_export(output, path, options, say, needs_sizes=False, guesses_sizes=False) as export:
+    with image_export(tables, path, options, say, needs_sizes=False, guesses_sizes=False) as export:
         export.file.write("[")
         for image, size in export.images():
             export.file.write(",\n" if n_tasks else "\n")

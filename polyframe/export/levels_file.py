@@ -20,6 +20,7 @@ from polyframe.export.shape_rows import LEVELS, rows_by_partition
 from polyframe.store.arrow_tables import arrow_schema
 from polyframe.store.geo_metadata import GEO_KEY, Bounds, geo_json, joint_bounds
 from polyframe.store.part_files import write_options, write_row_groups
+from polyframe.store.reading import OutputTables
 
 #: The column of geometries in CSV: GDAL and QGIS read one of this name as the geometry.
 WKT: Final = "WKT"
@@ -27,13 +28,13 @@ _PARQUET: Final = ".parquet"
 _CSV: Final = ".csv"
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one file with a row for each cluster and level.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The file to write: GeoParquet if it ends in `.parquet`, CSV if it ends in `.csv`.
     options : ExportOptions
@@ -47,7 +48,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     # Images without a shape need no name here.
     of_levels = replace(options, what="contours", empty_images="drop")
     long_cells = LongCells()
-    with atomic_path(path) as temporary, shape_export(output, of_levels, say) as export:
+    with atomic_path(path) as temporary, shape_export(tables, of_levels, say) as export:
         if ending == _PARQUET:
             n_rows = _write_parquet(temporary, export)
         else:

@@ -22,6 +22,7 @@ from polyframe.export.image_bounds import clip_to_image, why_omitted
 from polyframe.export.image_names import file_of
 from polyframe.export.omissions import COVERED, NO_PIXEL, Omissions
 from polyframe.export.polygon_fill import fill
+from polyframe.store.reading import OutputTables
 
 #: Describe the pixel values, one JSON object a line: the shapes of each picture, or the classes of all.
 SHAPES_FILE: Final = "labels.jsonl"
@@ -32,13 +33,13 @@ _MOST_PIXELS: Final = 1 << 28
 _LABEL_KEYS: Final = ("subject_id", "frame", "tool", "cluster_label", "clusters_count", "consensus", "level")
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write a PNG for each image that volunteers looked at, and a file that describes the pixel values.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The folder for the pictures, which have the names of their images with the ending `.png`; created if
         needed.
@@ -54,7 +55,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     # An earlier export of the other kind would describe other values.
     (path / (SHAPES_FILE if by_class else CLASSES_FILE)).unlink(missing_ok=True)
     n_images = n_labels = 0
-    with image_export(output, description, options, say, ending=_ENDING) as export:
+    with image_export(tables, description, options, say, ending=_ENDING) as export:
         totals = _ClassTotals()
         for image, size in export.images():
             name = str(file_of(export.name_of(image), _ENDING))

@@ -31,7 +31,7 @@ from polyframe.panoptes.aggregation_csv.reduction_rows import (
     in_order,
     reduction_cells,
 )
-from polyframe.store.reading import OutputTables, open_tables
+from polyframe.store.reading import OutputTables
 
 #: The files of a folder, named as by the reference tool, except those of extractions.
 FILES: Final = {
@@ -47,13 +47,13 @@ _CLUSTER_COLUMNS: Final = {
 }
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write one CSV file, or a folder with all of them.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         A file that ends in `.csv` contains the table `options.what`. A folder gets all files, with
         the names of the reference tool; reductions and contours only if the tables exist.
@@ -64,24 +64,21 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     """
     if path.suffix.lower() == ".csv":
         if options.what == "extractions":
-            return panoptes_extractions.write(output, path, say)
-        return [_write(output, path, options.what or "reductions", say)]
+            return panoptes_extractions.write(tables, path, say)
+        return [_write(tables, path, options.what or "reductions", say)]
     if path.is_file():
         raise UsageError(f"{path}: is a file that does not end in .csv; name a folder or a .csv file")
-    with open_tables(output) as source:
-        tables = [
-            table
-            for table in FILES
-            if options.what == table or (options.what is None and source.contains(table))
-        ]
-    written = [_write(output, path / FILES[table], table, say) for table in tables]
+    chosen = [
+        table for table in FILES if options.what == table or (options.what is None and tables.contains(table))
+    ]
+    written = [_write(tables, path / FILES[table], table, say) for table in chosen]
     if options.what in (None, "extractions"):
-        written += panoptes_extractions.write(output, path, say)
+        written += panoptes_extractions.write(tables, path, say)
     return written
 
 
-def _write(output: Path, path: Path, table: str, say: Say) -> Exported:
-    with atomic_text(path) as file, open_tables(output) as source:
+def _write(source: OutputTables, path: Path, table: str, say: Say) -> Exported:
+    with atomic_text(path) as file:
         thinned = source.manifest.accounting.clusters_thinned
         if table == "contours" and thinned:
             say(

@@ -40,7 +40,7 @@ from polyframe.panoptes.aggregation_csv.extraction_rows import (
 from polyframe.panoptes.aggregation_csv.subtask_extracts import extractors_by_tool
 from polyframe.panoptes.annotations.mark_rules import extractor_kind, selection_from_settings, takes_task
 from polyframe.panoptes.annotations.tools import task_and_index
-from polyframe.store.reading import OutputTables, open_tables
+from polyframe.store.reading import OutputTables
 
 #: The file of each extractor, named as by the reference tool.
 FILES: Final = {kind: f"{extractor}_extractions.csv" for kind, extractor in EXTRACTORS.items()}
@@ -132,13 +132,13 @@ class _Survey:
         return np.unique(sample[places]) if len(sample) else sample
 
 
-def write(output: Path, path: Path, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, say: Say) -> list[Exported]:
     """Write the extractions of each extractor that was used.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         A folder, or a file that ends in `.csv` if all marks are of one extractor.
     say : callable
@@ -149,17 +149,16 @@ def write(output: Path, path: Path, say: Say) -> list[Exported]:
     UsageError
         If there are marks of two extractors, which do not fit into one file.
     """
-    with open_tables(output) as source:
-        extractors = extractors_by_tool(source.manifest.settings.subtask_extractors)
-        survey = _survey(source, extractors)
-        paths = {kind: path / FILES[kind] for kind in FILES if kind in survey.tasks}
-        if path.suffix.lower() == ".csv":
-            if len(paths) > 1:
-                names = " and ".join(file.name for file in paths.values())
-                raise UsageError(f"{path}: the extractions are two files, {names}; name a folder")
-            paths = dict.fromkeys(paths, path)
-        written = [_write(source, file, kind, survey, extractors, say) for kind, file in paths.items()]
-    _note_differences(source, survey, say)
+    extractors = extractors_by_tool(tables.manifest.settings.subtask_extractors)
+    survey = _survey(tables, extractors)
+    paths = {kind: path / FILES[kind] for kind in FILES if kind in survey.tasks}
+    if path.suffix.lower() == ".csv":
+        if len(paths) > 1:
+            names = " and ".join(file.name for file in paths.values())
+            raise UsageError(f"{path}: the extractions are two files, {names}; name a folder")
+        paths = dict.fromkeys(paths, path)
+    written = [_write(tables, file, kind, survey, extractors, say) for kind, file in paths.items()]
+    _note_differences(tables, survey, say)
     return written
 
 

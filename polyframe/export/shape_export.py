@@ -23,7 +23,7 @@ from polyframe.export.image_names import (
     read_subject_images,
 )
 from polyframe.export.omissions import NO_SHAPE, Omissions
-from polyframe.store.reading import OutputTables, open_tables
+from polyframe.store.reading import OutputTables
 
 #: Why an image in the export has no shape.
 _EMPTY: Final = "that nobody drew on"
@@ -94,7 +94,7 @@ class ShapeExport:
 
 @contextlib.contextmanager
 def shape_export(
-    output: Path,
+    tables: OutputTables,
     options: ExportOptions,
     say: Say,
     *,
@@ -106,8 +106,8 @@ def shape_export(
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     options : ExportOptions
     say : callable
         Receives a note about tools without a label.
@@ -126,21 +126,20 @@ def shape_export(
     PolyframeError
         If a file cannot be read.
     """
-    with open_tables(output) as tables:
-        subjects = _subject_images(tables, options)
-        names = names_of_images(options.image_name, subjects)
-        listed = key_frame(sized or ())
-        addressed = listed if subjects is None else pl.concat([subjects.keys, listed]).unique()
-        if sized is not None or options.image_name is not None:
-            check_names_differ(names, image_keys(tables, options, addressed), ending, check)
-        names.unnamed.clear()  # only those that are exported are reported
-        yield ShapeExport(
-            tables=tables,
-            options=options,
-            addressed=addressed,
-            names=names,
-            categories=read_categories(tables, options, say),
-        )
+    subjects = _subject_images(tables, options)
+    names = names_of_images(options.image_name, subjects)
+    listed = key_frame(sized or ())
+    addressed = listed if subjects is None else pl.concat([subjects.keys, listed]).unique()
+    if sized is not None or options.image_name is not None:
+        check_names_differ(names, image_keys(tables, options, addressed), ending, check)
+    names.unnamed.clear()  # only those that are exported are reported
+    yield ShapeExport(
+        tables=tables,
+        options=options,
+        addressed=addressed,
+        names=names,
+        categories=read_categories(tables, options, say),
+    )
 
 
 def _subject_images(tables: OutputTables, options: ExportOptions) -> SubjectImages | None:

@@ -21,6 +21,7 @@ from polyframe.export.exported_images import ImageShapes
 from polyframe.export.image_bounds import clip_to_image, why_omitted
 from polyframe.export.image_names import file_of
 from polyframe.export.split import SIDES, Side, side_of
+from polyframe.store.reading import OutputTables
 
 #: Describes the training set; the argument `data` of Ultralytics.
 DATA_FILE: Final = "data.yaml"
@@ -33,13 +34,13 @@ _ENDING: Final = ".txt"
 _READ_ENDINGS: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
-def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
+def write(tables: OutputTables, path: Path, options: ExportOptions, say: Say) -> list[Exported]:
     """Write the description of the training set, a list of images for each side, and labels for each image.
 
     Parameters
     ----------
-    output : Path
-        The output directory.
+    tables : OutputTables
+        Of the output directory.
     path : Path
         The folder of the training set; created if needed. The images themselves belong in its folder
         `images`.
@@ -54,7 +55,7 @@ def write(output: Path, path: Path, options: ExportOptions, say: Say) -> list[Ex
     with (
         # Put in place last, so that it describes files that are complete.
         image_export(
-            output,
+            tables,
             path / DATA_FILE,
             options,
             say,

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Final
 
 from polyframe.consensus.extract import Extraction
+from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.aggregation_csv.extractions_csv import export_from_extractions
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, parse_version_spec
 from polyframe.pipeline import run
-from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
+from polyframe.pipeline.safeguards import previous_selection
 from polyframe.pipeline.summary import Summary
+from polyframe.store.output import Output
+from polyframe.store.versions import recorded_manifest
 from polyframe.store.work_directory import check_output
 
 _NO_SESSIONS: Final = (
@@ -26,7 +29,7 @@ _NO_SESSIONS: Final = (
 
 def run_extractions_csv(
     extractions: Path,
-    output: Path,
+    output: Place,
     settings: Settings,
     say: Say = lambda _: None,
     progress: Progress = lambda _done, _all: None,
@@ -41,7 +44,7 @@ def run_extractions_csv(
     ----------
     extractions : Path
         A file written by panoptes_aggregation, see `polyframe.panoptes.aggregation_csv.extractions_csv`.
-    output : Path
+    output : Path or Address
         The output directory: new, empty, or made by polyframe.
     settings : Settings
         All settings. Extractions have no workflow version, so it is the lowest one that `workflow_version`
@@ -54,10 +57,12 @@ def run_extractions_csv(
     PolyframeError
         If the file cannot be used or the output cannot be written.
     """
-    check_output(output)
-    previous = previous_selection(output, recorded_manifest(output))
+    opened = Output(output)
+    check_output(opened)
+    previous = previous_selection(opened, recorded_manifest(opened))
     version = previous.workflow_version if previous else None
-    with _as_export(extractions, settings, output.absolute().parent, version) as (export, adapted):
+    parent = None if opened.folder is None else opened.folder.absolute().parent
+    with _as_export(extractions, settings, parent, version) as (export, adapted):
         stages = ["extract", "reduce"]
         _note_missing_sessions(settings, say)
         return run.run_export(

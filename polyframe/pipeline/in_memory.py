@@ -36,7 +36,7 @@ from polyframe.pipeline.engine_choice import (
     engine_for_marks,
     engine_for_output,
 )
-from polyframe.pipeline.load_marks import InputMarks, load_marks, name_of, path_of
+from polyframe.pipeline.load_marks import InputMarks, is_output, load_marks, name_of, place_of_marks
 from polyframe.pipeline.run import extract_frames
 from polyframe.pipeline.safeguards import check_tools_exist
 from polyframe.store.reading import open_tables
@@ -105,7 +105,7 @@ def contours_in_memory(marks: InputMarks, configured: ResolvedSettings, say: Say
 
 def note_ignored_settings(marks: InputMarks, configured: ResolvedSettings, say: Say) -> None:
     """Say which keyword arguments cannot apply to an extraction or a frame."""
-    if path_of(marks) is not None:
+    if place_of_marks(marks) is not None:
         return
     ignored = sorted(configured.flagged & _SETTINGS_OF_EXTRACTION)
     if ignored:
@@ -143,13 +143,13 @@ def _cluster(
     marks: InputMarks, configured: ResolvedSettings, say: Say, stage: str
 ) -> tuple[Settings, Clusters]:
     """Cluster marks; for an output directory, its own settings apply unless they are overridden."""
-    path, settings = path_of(marks), configured.settings
-    if path is not None and not path.is_file():
-        with open_tables(path, "read") as directory:
+    place, settings = place_of_marks(marks), configured.settings
+    if place is not None and is_output(place):
+        with open_tables(place, "read") as directory:
             settings = settings_for_stage(directory.manifest, "reduce", configured.explicit)
-            check_volunteers_known(settings, path)
+            check_volunteers_known(settings, place)
             names = digests_by_name(settings)
-            extractions, classifications = load_marks(path, settings)
+            extractions, classifications = load_marks(place, settings)
             settings = engine_for_output(settings, directory.manifest)
         tools = tools_in_extractions(extractions)
         check_tools_exist(name_of(marks), tools, settings, configured.flagged, say)

@@ -1,6 +1,5 @@
 """Join the parts of pieces, into which a partition was split for its workers, into the planned parts."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,10 @@ from polyframe.core.tables import VOLUNTEER_SUMS
 from polyframe.panoptes.annotations.tools import joined_tools
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, write_parts
 from polyframe.store.manifest import StageRecord
-from polyframe.store.output import Output
-from polyframe.store.part_files import read_parts
+from polyframe.store.output import Output, part_key, part_keys
+from polyframe.store.part_files import PartFile, read_parts
 from polyframe.store.run_counts import added
-from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.stages import STAGE_TABLES, stage_of
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,20 @@ def join_pieces(pieces: Pieces) -> PartitionResult:
 
 def remove_pieces(output: Output, results: Sequence[PartitionResult]) -> None:
     """Remove the parts of pieces."""
-    for result in results:
-        for stage in result.stages:
-            for table in STAGE_TABLES[stage]:
-                with contextlib.suppress(OSError):
-                    output.finished_part(table, result.partition.name).unlink()
+    output.objects.remove(
+        key
+        for result in results
+        for record in result.stages.values()
+        for key in part_keys(record.sizes, result.partition.name, record).values()
+    )
 
 
 def _joined(pieces: Pieces, table: str) -> pl.DataFrame:
-    output = pieces.task.output
-    rows = read_parts([output.finished_part(table, result.partition.name) for result in pieces.results])
+    objects, stage = pieces.task.output.objects, stage_of(table)
+    rows = read_parts(
+        [
+            PartFile(objects, part_key(table, result.partition.name, result.stages[stage]))
+            for result in pieces.results
+        ]
+    )
     return merge_sums(rows) if table == VOLUNTEER_SUMS.name else rows

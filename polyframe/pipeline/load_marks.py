@@ -1,6 +1,7 @@
 """Read marks from what callers pass: an extraction, a frame, an output directory or a CSV file."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,11 +9,12 @@ import polars as pl
 
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.votes import invalid_json
+from polyframe.core.addresses import Address, Place, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.frames import FRAMES, Frame, clean_name, data_frame, is_frame
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import plural
 from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS, TIMESTAMP
@@ -25,8 +27,9 @@ from polyframe.panoptes.classifications.column_parsers import (
 from polyframe.panoptes.classifications.metadata import known_volunteer
 from polyframe.pipeline import from_extractions
 from polyframe.store import reading
+from polyframe.store.part_files import read_parts
 
-InputMarks = Extraction | Frame | str | os.PathLike[str]
+InputMarks = Extraction | Frame | AnyPlace
 _EXPECTED: Final = (
     f"an Extraction, {FRAMES} with the columns of the table extractions, an output directory, or a CSV file "
     "of extractions"
@@ -34,16 +37,29 @@ _EXPECTED: Final = (
 _LISTS: Final = (pl.List, pl.Array)
 
 
-def path_of(marks: InputMarks) -> Path | None:
+def place_of_marks(marks: InputMarks, storage_options: Mapping[str, str] | None = None) -> Place | None:
     """Return the output directory or CSV file that contains the marks; None if they are in memory."""
     if isinstance(marks, Extraction) or is_frame(marks):
         return None
-    return local_path(marks, "the marks", expected=_EXPECTED)
+    return place_of(marks, "the marks", storage_options, expected=_EXPECTED)
+
+
+def with_options(marks: InputMarks, storage_options: Mapping[str, str] | None) -> InputMarks:
+    """Return marks; an address with its options."""
+    if isinstance(marks, Extraction) or is_frame(marks):
+        return marks
+    return as_address(marks, storage_options) or marks
+
+
+def is_output(place: Place | None) -> bool:
+    """Return whether marks are in an output directory, rather than in a CSV file or in memory."""
+    return place is not None and (isinstance(place, Address) or not place.is_file())
 
 
 def name_of(marks: InputMarks) -> str:
     """Return what messages call the marks: a path, or `the DataFrame`."""
-    return str(marks) if isinstance(marks, (str, os.PathLike)) else f"the {type(marks).__name__}"
+    is_place = isinstance(marks, (str, os.PathLike, Address))
+    return str(as_address(marks) or marks) if is_place else f"the {type(marks).__name__}"
 
 
 def load_marks(
@@ -77,13 +93,15 @@ def load_marks(
     use_polars()
     if isinstance(marks, Extraction):
         return _with_volunteers(marks.extractions), _with_volunteers(marks.classifications)
-    path = path_of(marks)
-    if path is None:
+    place = place_of_marks(marks)
+    if place is None:
         return _as_extractions(data_frame(marks, "the marks", (*EXTRACTIONS.schema, "annotations"))), None
-    if path.is_file():
-        extracted = from_extractions.extract_csv(path, settings, say)
+    if isinstance(place, Path) and place.is_file():
+        extracted = from_extractions.extract_csv(place, settings, say)
         return extracted.extractions, extracted.classifications
-    return reading.read_table(path, "extractions"), reading.read_table(path, "classifications")
+    with reading.open_tables(place, "read") as tables:
+        extractions, classifications = tables.parts("extractions"), tables.parts("classifications")
+        return read_parts(list(extractions.values())), read_parts(list(classifications.values()))
 
 
 def _as_extractions(frame: pl.DataFrame) -> pl.DataFrame:

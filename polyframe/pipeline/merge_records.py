@@ -1,7 +1,6 @@
 """Merge the records of all partitions, and check that their counts add up."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import TABLES
@@ -9,6 +8,7 @@ from polyframe.pipeline.partition_task import PartitionResult
 from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.plan import Records
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
+from polyframe.store.output import Output
 from polyframe.store.run_counts import Accounting, total
 from polyframe.store.stages import STAGE_TABLES, public_tables
 
@@ -59,7 +59,9 @@ def checked_counts(records: Sequence[PartitionRecord], rows_read: int, rows_filt
 
 
 def parts_made(
-    results: Sequence[PartitionResult], merged: Mapping[str, StageRecord], before: Manifest | None
+    results: Sequence[PartitionResult],
+    merged: Mapping[str, StageRecord],
+    known: Mapping[str, StageRecord],
 ) -> int:
     """Count the parts of tables that a run wrote, without those that were up to date.
 
@@ -69,17 +71,16 @@ def parts_made(
         The partitions that it processed.
     merged : mapping
         By stage, the tables that are merged from all partitions.
-    before : Manifest or None
-        The manifest from which merged tables were reused.
+    known : mapping
+        By stage, the merged tables that could be reused.
     """
     stages = [stage for result in results for stage in result.stages]
-    known = before.merged if before else {}
     rewritten = [stage for stage, record in merged.items() if record is not known.get(stage)]
     of_partitions = sum(table in TABLES for stage in stages for table in STAGE_TABLES[stage])
     return of_partitions + sum(len(merged[stage].sizes) for stage in rewritten)
 
 
-def removed_tables(output: Path, before: Manifest | None, manifest: Manifest) -> tuple[str, ...]:
+def removed_tables(output: Output, before: Manifest | None, manifest: Manifest) -> tuple[str, ...]:
     """Return a note if tables are removed because the rows or settings they depend on changed."""
     lost = [stage for stage in before.stages if stage not in manifest.stages] if before else []
     if not lost:

@@ -6,11 +6,11 @@ from polyframe.consensus.volunteers import volunteers_table
 from polyframe.core.choices import EngineUsed
 from polyframe.core.settings import Settings
 from polyframe.core.tables import VOLUNTEER_SUMS, VOLUNTEERS
-from polyframe.store.current_parts import current_part
+from polyframe.store.current_parts import EarlierWork, are_stored
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
-from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
-from polyframe.store.output import MERGED, Output
-from polyframe.store.part_files import Origin, read_parts, write_part
+from polyframe.store.manifest import PartitionRecord, StageRecord
+from polyframe.store.output import MERGED, Output, part_key
+from polyframe.store.part_files import Origin, PartFile, read_parts, write_part
 from polyframe.store.run_counts import Counts
 from polyframe.store.stages import stage_of, stage_settings
 
@@ -21,14 +21,15 @@ def merge_tables(
     settings: Settings,
     engines: Mapping[str, EngineUsed],
     key_digest: str | None,
-    before: Manifest | None,
+    known: Mapping[str, StageRecord],
+    earlier: EarlierWork,
 ) -> dict[str, StageRecord]:
     """Write the table `volunteers` from the sums of all partitions, if they are out of date.
 
     Parameters
     ----------
     output : Output
-        The output directory, in which all partitions are finished or published.
+        In whose store all partitions are.
     records : sequence of PartitionRecord
         The new ones.
     settings : Settings
@@ -37,8 +38,10 @@ def merge_tables(
         The engine of each stage.
     key_digest : str or None
         Of the secret with which volunteers are hashed.
-    before : Manifest or None
-        The current manifest; None to write the table even if it is up to date.
+    known : mapping of str to StageRecord
+        The merged tables of the newest version, by stage; empty to write them even if they are up to date.
+    earlier : EarlierWork
+        The parts that may be reused.
 
     Returns
     -------
@@ -52,16 +55,18 @@ def merge_tables(
     content = merged_content(record.content for record in records)
     fingerprint = stage_fingerprints(content, settings, key_digest)[stage]
     places = merged_places([record.stages[stage].places for record in records])
-    known = before.merged.get(stage) if before else None
-    if known and (known.fingerprint, known.places) == (fingerprint, places) and _is_there(known, output):
-        return {stage: known}
-    sums = read_parts([current_part(record.name, VOLUNTEER_SUMS.name, output) for record in records])
+    merged = known.get(stage)
+    is_same = merged is not None and (merged.fingerprint, merged.places) == (fingerprint, places)
+    if merged is not None and is_same and are_stored(merged, MERGED, earlier.parts):
+        return {stage: merged}
+    sums = read_parts(
+        [
+            PartFile(output.objects, part_key(VOLUNTEER_SUMS.name, record.name, record.stages[stage]))
+            for record in records
+        ]
+    )
     origin = Origin(stage_settings(settings, stage), fingerprint, places, Counts())
-    path = output.finished_part(VOLUNTEERS.name, MERGED)
-    size = write_part(volunteers_table(sums), path, VOLUNTEERS, origin)
-    return {stage: StageRecord(fingerprint, places, origin.counts, {VOLUNTEERS.name: size})}
-
-
-def _is_there(record: StageRecord, output: Output) -> bool:
-    path = output.part(VOLUNTEERS.name, MERGED)
-    return path.is_file() and path.stat().st_size == record.sizes[VOLUNTEERS.name]
+    part = PartFile(output.objects, part_key(VOLUNTEERS.name, MERGED, origin))
+    written = write_part(volunteers_table(sums), part, VOLUNTEERS, origin)
+    sizes, rows = {VOLUNTEERS.name: written.size}, {VOLUNTEERS.name: written.rows}
+    return {stage: StageRecord(fingerprint, places, origin.counts, sizes, rows)}

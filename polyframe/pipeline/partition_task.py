@@ -5,7 +5,6 @@ A task contains paths and returns counts: no frame is sent between processes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import polars as pl
@@ -38,8 +37,8 @@ from polyframe.pipeline.partitions import Partition
 from polyframe.pipeline.shuffle import Slices, read_slices
 from polyframe.store.fingerprints import digest_of_key, stage_fingerprints
 from polyframe.store.manifest import StageRecord
-from polyframe.store.output import Output
-from polyframe.store.part_files import Origin, read_parts, write_part
+from polyframe.store.output import Output, part_key
+from polyframe.store.part_files import Origin, PartFile, read_parts, write_part
 from polyframe.store.run_counts import Counts
 from polyframe.store.stages import stage_settings
 from polyframe.store.subject_ranges import within_range
@@ -56,13 +55,13 @@ class PartitionTask:
     stages : tuple of str
         Some of `extract`, `reduce` and `contours`.
     source : Slices or mapping
-        For `extract`, the rows of the export; otherwise the part files of `extract`.
+        For `extract`, the rows of the export; otherwise the parts of `extract`, by table.
     selection : Selection or None
         Which rows are used; only for `extract`.
     settings : Settings
         All settings.
     output : Output
-        The output directory, to which parts are written.
+        The output, to whose store parts are written.
     fingerprints : mapping
         The fingerprint of each stage.
     places : str
@@ -71,7 +70,7 @@ class PartitionTask:
 
     partition: Partition
     stages: tuple[str, ...]
-    source: Slices | Mapping[str, Path]
+    source: Slices | Mapping[str, PartFile]
     selection: Selection | None
     settings: Settings
     output: Output
@@ -207,13 +206,13 @@ def write_parts(
         Fingerprint of the positions of the rows, if the parts depend on them.
     """
     origin = Origin(stage_settings(task.settings, stage), task.fingerprints[stage], places, counts)
-    sizes = {
-        name: write_part(
-            frame, task.output.finished_part(name, task.partition.name), STORED_TABLES[name], origin
-        )
-        for name, frame in frames.items()
-    }
-    return StageRecord(origin.fingerprint, places, counts, sizes)
+    sizes: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    for name, frame in frames.items():
+        part = PartFile(task.output.objects, part_key(name, task.partition.name, origin))
+        written = write_part(frame, part, STORED_TABLES[name], origin)
+        sizes[name], rows[name] = written.size, written.rows
+    return StageRecord(origin.fingerprint, places, counts, sizes, rows)
 
 
 def _extraction_counts(extraction: Extraction, tools: list[str], settings: Settings) -> Counts:

@@ -13,10 +13,11 @@ from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Border, Partition, partitions_of, plan_borders
 from polyframe.pipeline.shuffle import Slices
-from polyframe.store.current_parts import EarlierWork, current_part, current_stages
+from polyframe.store.current_parts import EarlierWork, current_stages
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
-from polyframe.store.output import Output
+from polyframe.store.output import part_keys
+from polyframe.store.part_files import PartFile
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
 #: By partition and stage.
@@ -50,12 +51,6 @@ class RunSpec:
     selection: Selection | None
     earlier: EarlierWork
     key_digest: str | None = None
-
-
-def earlier_work(output: Output, before: Manifest | None, force: bool) -> EarlierWork:
-    """Return where parts of earlier runs are; with `force`, those in the output directory do not count."""
-    records = [] if before is None or force else before.partitions
-    return EarlierWork(output, {record.name: record for record in records})
 
 
 def planned_partitions(export: ExportScan, before: Manifest | None) -> list[Partition]:
@@ -107,7 +102,10 @@ def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str,
 
 
 def task_for(
-    spec: RunSpec, partition: Partition, current: Mapping[str, StageRecord], rows: Slices | None
+    spec: RunSpec,
+    partition: Partition,
+    current: Mapping[str, StageRecord],
+    rows: Slices | None,
 ) -> PartitionTask:
     """Return the task that rebuilds the out-of-date stages of a partition.
 
@@ -120,17 +118,25 @@ def task_for(
     rows : Slices or None
         Its rows of the export; None if the task starts from its extractions.
     """
-    parts = {t: current_part(partition.name, t, spec.earlier.output) for t in STAGE_TABLES["extract"]}
     return PartitionTask(
         partition=partition,
         stages=tuple(stage for stage in spec.stages if stage not in current),
-        source=parts if rows is None else rows,
+        source=_extracted(spec, partition, current) if rows is None else rows,
         selection=spec.selection,
         settings=spec.settings,
         output=spec.earlier.output,
         fingerprints=stage_fingerprints(partition.content, spec.settings, spec.key_digest),
         places=_row_positions_fingerprint(spec, partition),
     )
+
+
+def _extracted(
+    spec: RunSpec, partition: Partition, current: Mapping[str, StageRecord]
+) -> dict[str, PartFile]:
+    """Return the parts of the extraction of a partition, which is up to date."""
+    record = current.get("extract") or spec.earlier.records[partition.name].stages["extract"]
+    objects, keys = spec.earlier.output.objects, part_keys(record.sizes, partition.name, record)
+    return {table: PartFile(objects, key) for table, key in keys.items()}
 
 
 def kept_stages(

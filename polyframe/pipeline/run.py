@@ -6,7 +6,7 @@ tables.
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +24,7 @@ from polyframe.consensus.exclusion import (
 )
 from polyframe.consensus.extract import Extraction, assumed_polygons, extract_rows, undecoded_marks
 from polyframe.consensus.membership_figures import not_estimated_notes
+from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
 from polyframe.core.memory import peak_memory_bytes
@@ -53,7 +54,6 @@ from polyframe.pipeline.plan import (
     Records,
     RunSpec,
     current_records,
-    earlier_work,
     engines_by_stage,
     forgets_excluded,
     kept_stages,
@@ -67,29 +67,28 @@ from polyframe.pipeline.safeguards import (
     check_tools_exist,
     extracted_tools,
     previous_selection,
-    recorded_manifest,
 )
 from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
 from polyframe.pipeline.summary import Summary
-from polyframe.store.current_parts import check_extracted_types, remove_outdated
+from polyframe.store.current_parts import check_extracted_types, earlier_work
 from polyframe.store.fingerprints import digest_of_key
-from polyframe.store.manifest import (
-    earlier_manifest,
-    excluded_digests,
-    new_manifest,
-    read_manifest,
-    recorded_tools,
-    with_later_stages,
-)
+from polyframe.store.manifest import excluded_digests, new_manifest, recorded_tools, with_later_stages
 from polyframe.store.output import Output
-from polyframe.store.publishing import publish, remove_finished
+from polyframe.store.publishing import publish
 from polyframe.store.recorded_settings import check_volunteers_known
+from polyframe.store.versions import (
+    manifest_place,
+    newest_manifest,
+    read_manifest,
+    recorded_manifest,
+    version_numbers,
+)
 from polyframe.store.work_directory import check_output, work_directory
 
 
 def run_export(
     sources: Sequence[SourceLike],
-    output: Path,
+    place: Place,
     settings: Settings,
     stages: Sequence[str],
     say: Say = lambda _: None,
@@ -108,8 +107,8 @@ def run_export(
     ----------
     sources : sequence of path or frame
         The files of the export, see `polyframe.panoptes.classifications.sources.find_sources`.
-    output : Path
-        The output directory: new, empty, or made by polyframe.
+    place : Path or Address
+        The output: new, empty, or made by polyframe.
     settings : Settings
         All settings.
     stages : sequence of str
@@ -128,32 +127,32 @@ def run_export(
     PolyframeError
         If the export cannot be used or the output cannot be written; earlier output is not changed.
     """
-    started = time.monotonic()
+    started, output = time.monotonic(), Output(place)
     key = volunteers_key(settings)
     key_digest = digest_of_key(key)
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
     check_output(output)
-    with work_directory(output, discard=force) as directory, contextlib.ExitStack() as processes:
-        executor = processes.enter_context(JoblibExecutor(settings.jobs, directory.started, key))
+    with work_directory(output) as work, contextlib.ExitStack() as processes:
+        executor = processes.enter_context(JoblibExecutor(settings.jobs, work.started, key))
         files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
-        if previous is None and directory.manifest.is_file():
+        numbers = version_numbers(output)
+        if previous is None and numbers:
             chosen = "workflow and version are chosen as for a new directory"
-            say(f"{directory.manifest}: cannot be read; {chosen}")
-        export = with_engine(scan_export(sources, directory.sources, settings, say, previous))
-        before = earlier_manifest(output)
+            say(f"{manifest_place(output, numbers[-1])}: cannot be read; {chosen}")
+        export = with_engine(scan_export(sources, work.sources, settings, say, previous))
+        before = newest_manifest(output)
         partitions = planned_partitions(export, before)
-        earlier = earlier_work(directory, before, force)
+        earlier = earlier_work(output, before, force=force)
         spec = RunSpec(tuple(stages), export.settings, export.selection, earlier, key_digest)
         announce_change(spec, before, say)
         current = current_records(spec, partitions)
-        remove_outdated(current, earlier)
         drawings = drawings_of_export(export)
         wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
         try:
-            shuffled = _shuffle(export, partitions, current, directory.rows)
+            shuffled = _shuffle(export, partitions, current, work.rows)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
@@ -174,8 +173,7 @@ def run_export(
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
-        with _removing_parts_on_error(directory):
-            check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
+        check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )
@@ -189,8 +187,8 @@ def run_export(
         if forgets_excluded(spec, before, explicit):
             notes += (forgotten_volunteers_note(spec.settings),)
         engines = engines_by_stage(spec, before)
-        known = None if force else before
-        merged = merge_tables(directory, records, all_settings, engines, key_digest, known)
+        known = before.merged if before and not force else {}
+        merged = merge_tables(output, records, all_settings, engines, key_digest, known, earlier)
         manifest = new_manifest(
             all_settings,
             records,
@@ -207,23 +205,24 @@ def run_export(
         )
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
-        publish(directory, manifest, before)
+        published = publish(work, manifest, before, settings.keep_versions)
     # Only now, since a note can be an error: of Python's warnings.
     for note in (*notes, *removed):
         say(note)
     return Summary(
-        output,
+        place,
         counts,
         max(time.monotonic() - started, 0),
         (*export.selection.notes, *notes, *removed),
         len(records),
         len(results),
         export.temporary_bytes + shuffled.bytes,
-        manifest.stages,
+        published.stages,
         manifest.settings.workflow_id,
         manifest.versions,
         parts_made(results, merged, known),
         peak_memory_bytes(),
+        published.number,
     )
 
 
@@ -267,7 +266,7 @@ def extract_frames(
 
 
 def run_extractions(
-    output: Path,
+    place: Place,
     settings: Settings,
     stage: str,
     say: Say = lambda _: None,
@@ -280,8 +279,8 @@ def run_extractions(
 
     Parameters
     ----------
-    output : Path
-        The output directory of an earlier run.
+    place : Path or Address
+        The output of an earlier run.
     settings : Settings
         All settings, with those of the extraction.
     stage : {"reduce", "contours"}
@@ -298,12 +297,12 @@ def run_extractions(
     PolyframeError
         If the directory contains no extractions.
     """
-    started = time.monotonic()
+    started, output = time.monotonic(), Output(place)
     read_manifest(output)
     check_volunteers_known(settings, output)
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
-    with work_directory(output, discard=force) as directory:
+    with work_directory(output) as work:
         before = read_manifest(output)
         settings = engine_for_output(settings, before)
         if before.polyframe_version != __version__:
@@ -311,18 +310,17 @@ def run_extractions(
                 f"{output}: its extractions were made by polyframe {before.polyframe_version}, this is "
                 f"{__version__}. Run `polyframe run` or `polyframe extract` again."
             )
-        check_extracted_types(directory, before)
+        check_extracted_types(output, before)
         check_tools_exist(str(output), extracted_tools(before), settings, flagged, say)
         partitions = recorded_partitions(before)
-        earlier = earlier_work(directory, before, force=False)
+        earlier = earlier_work(output, before, force=False)
         # The extractions have hashes already, so the secret itself is not needed.
         spec = RunSpec((stage,), settings, None, earlier, before.key_digest)
         announce_change(spec, before, say)
         current = {} if force else current_records(spec, partitions)
-        remove_outdated(current, earlier)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
         with (
-            JoblibExecutor(settings.jobs, directory.started) as executor,
+            JoblibExecutor(settings.jobs, work.started) as executor,
             compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled,
         ):
             wait_for_compiled()
@@ -331,8 +329,8 @@ def run_extractions(
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         engines = engines_by_stage(spec, before)
-        known = None if force else before
-        merged = merge_tables(directory, records, all_settings, engines, before.key_digest, known)
+        known = {} if force else before.merged
+        merged = merge_tables(output, records, all_settings, engines, before.key_digest, known, earlier)
         manifest = with_later_stages(before, all_settings, records, counts, merged, engines)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)
@@ -341,35 +339,23 @@ def run_extractions(
         notes += not_estimated_notes(counts.clusters_too_large)
         if stage == "contours":
             notes += thinned_notes(counts.clusters_thinned, counts.clusters, all_settings.max_levels)
-        publish(directory, manifest, before)
+        published = publish(work, manifest, before, settings.keep_versions)
     for note in notes:
         say(note)
     return Summary(
-        output,
+        place,
         counts,
         max(time.monotonic() - started, 0),
         notes,
         len(records),
         len(results),
-        stages=manifest.stages,
+        stages=published.stages,
         workflow_id=manifest.settings.workflow_id,
         versions=manifest.versions,
         parts_made=parts_made(results, merged, known),
         peak_memory_bytes=peak_memory_bytes(),
+        number=published.number,
     )
-
-
-@contextlib.contextmanager
-def _removing_parts_on_error(directory: Output) -> Iterator[None]:
-    """On an error that only a different command can fix, remove the finished parts.
-
-    That command cannot reuse them.
-    """
-    try:
-        yield
-    except PolyframeError:
-        remove_finished(directory)
-        raise
 
 
 def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -> tuple[str, ...]:

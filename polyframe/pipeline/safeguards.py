@@ -4,11 +4,9 @@ A run keeps the workflow and version of the output directory, checks that the ch
 the number of marks or clusters falls too far.
 """
 
-import json
 import typing
 from collections.abc import Collection, Iterator, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -28,37 +26,15 @@ from polyframe.store.run_counts import Accounting, Counts, accounting_of, total
 _NOT_COUNTED: Final = ("volunteers", "average_type", "min_threshold")
 
 
-def recorded_manifest(output: Path) -> dict[str, Any]:
-    """Return the manifest of an output directory without checking it.
-
-    A manifest of another version of polyframe still says what the tables were made with.
-
-    Parameters
-    ----------
-    output : Path
-        The output directory; it need not exist.
-
-    Returns
-    -------
-    dict
-        Empty if there is no manifest, or it is not a JSON object.
-    """
-    try:
-        manifest = json.loads(Output(output).manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
-
-
-def previous_selection(output: Path, recorded: Mapping[str, Any]) -> PreviousSelection | None:
+def previous_selection(output: Output, recorded: Mapping[str, Any]) -> PreviousSelection | None:
     """Return the workflow and version with which an output directory was made.
 
     Parameters
     ----------
-    output : Path
-        The output directory, for messages.
+    output : Output
+        For messages.
     recorded : mapping
-        From `recorded_manifest`.
+        From `polyframe.store.versions.recorded_manifest`.
 
     Returns
     -------
@@ -128,15 +104,17 @@ def check_tools_exist(
     say(f"the configuration names {', '.join(lacking)}, but there is no outline of it so far")
 
 
-def check_shrinkage(output: Path, recorded: Mapping[str, Any], manifest: Manifest, max_shrink: float) -> None:
+def check_shrinkage(
+    output: Output, recorded: Mapping[str, Any], manifest: Manifest, max_shrink: float
+) -> None:
     """Check that the numbers of marks and clusters do not fall too far with unchanged settings.
 
     Parameters
     ----------
-    output : Path
-        The output directory, for the message.
+    output : Output
+        For the message.
     recorded : mapping
-        Its manifest, from `recorded_manifest`.
+        Its manifest, from `polyframe.store.versions.recorded_manifest`.
     manifest : Manifest
         The manifest of the new tables.
     max_shrink : float

@@ -1,13 +1,13 @@
 """Score marks, averages or contours against the outlines of an expert."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ScoredTable
 from polyframe.core.levels import AnyLevel, parse_level
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.notes import show
 from polyframe.pipeline.configure import configure, settings_from_arguments
 from polyframe.pipeline.gold.read_gold import Gold, gold_source
@@ -15,7 +15,7 @@ from polyframe.pipeline.score_output import ScoreOptions, score_output
 
 
 def score(
-    output: AnyPath,
+    output: AnyPlace,
     gold: Gold,
     *,
     what: ScoredTable | None = None,
@@ -25,6 +25,7 @@ def score(
     gold_workflow_version: str | None = None,
     task: str | Iterable[str] | None = None,
     tool: int | Iterable[int] | None = None,
+    storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> pl.DataFrame:
     """Score averaged polygons, contours or marks against the outlines of an expert, like `polyframe score`.
@@ -56,6 +57,8 @@ def score(
         newest of another workflow.
     task, tool
         As for `reduce`: score only these.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
     say : callable, optional
         Receives notes, for example about gold outlines that cannot be used.
 
@@ -84,4 +87,4 @@ def score(
     options = ScoreOptions(what, chosen_level, 0.5 if min_iou is None else min_iou)
     configured = configure(None, chosen, say)
     source = gold_source(gold, gold_workflow_id, gold_workflow_version)
-    return score_output(local_path(output, "output"), source, options, configured, say)
+    return score_output(place_of(output, "output", storage_options), source, options, configured, say)

@@ -2,7 +2,6 @@
 
 import typing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +12,7 @@ from polyframe.consensus.exclusion import digests_by_name, with_digests
 from polyframe.consensus.marks import counted_classifications, marks_taking_part, selected_marks
 from polyframe.consensus.score.compare import Comparison, compare_clusters, compare_marks, score_table
 from polyframe.consensus.score.outlines import KeyedOutlines
+from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError, short_repr
@@ -76,7 +76,7 @@ class ScoreOptions:
 
 
 def score_output(
-    output: Path, gold: GoldSource, options: ScoreOptions, configured: ResolvedSettings, say: Say
+    output: Place, gold: GoldSource, options: ScoreOptions, configured: ResolvedSettings, say: Say
 ) -> pl.DataFrame:
     """Score the marks, averages or contours of an output directory.
 

@@ -1,10 +1,10 @@
 """Summarize a run: where every row and mark went, as text and for notebooks."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from polyframe import __version__
+from polyframe.core.addresses import Place
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import counted, plural
 from polyframe.core.reprs import html_repr, listed_counts, text_repr
@@ -18,7 +18,7 @@ class Summary:
 
     Attributes
     ----------
-    output : Path
+    output : Path or Address
         The output directory.
     accounting : Accounting
         The counts of rows and marks: used, rejected, clustered and so on.
@@ -41,9 +41,11 @@ class Summary:
     peak_memory_bytes : int
         The most memory that this process used so far, and the most that each worker process used that it
         started on this computer, added up.
+    number : int
+        The number of the version of the tables, see `polyframe.scan`.
     """
 
-    output: Path
+    output: Place
     accounting: Accounting
     seconds: float
     notes: tuple[str, ...]
@@ -55,6 +57,7 @@ class Summary:
     versions: tuple[str, ...] = ()
     parts_made: int = 0
     peak_memory_bytes: int = 0
+    number: int = 0
 
     def __str__(self) -> str:
         return "\n".join(summary_lines(self))
@@ -77,7 +80,7 @@ class Summary:
 
     def _rows(self) -> dict[str, object]:
         counts = self.accounting
-        rows = {
+        rows: dict[str, object] = {
             "output": self.output,
             "stages": ", ".join(self.stages),
             "rows": f"{counts.rows_used:,} of {counts.rows_read:,} used, {counts.rows_rejected:,} rejected",

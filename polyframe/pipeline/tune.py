@@ -1,6 +1,6 @@
 """Compare many settings of the clustering on marks from anywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from polyframe.core.notes import show
 from polyframe.pipeline.configure import Configs, configure, settings_from_arguments
 from polyframe.pipeline.gold.read_gold import Gold, gold_source
 from polyframe.pipeline.in_memory import marks_outside_outputs
-from polyframe.pipeline.load_marks import InputMarks, path_of
+from polyframe.pipeline.load_marks import InputMarks, is_output, place_of_marks
 from polyframe.pipeline.tune_partitions import tune_frames, tune_output
 
 
@@ -39,6 +39,7 @@ def tune(
     min_threshold: float | None = None,
     engine: EngineName | None = None,
     jobs: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame:
@@ -73,7 +74,7 @@ def tune(
         As for `reduce`.
     filter, exclude_volunteers, gold_standard, min_threshold, engine, jobs
         As for `reduce`. For an output directory, its own settings apply unless they are overridden.
-    say, progress
+    storage_options, say, progress
         As for `run`.
 
     Returns
@@ -107,11 +108,11 @@ def tune(
     configured = configure(config, chosen | compared, say)
     if eps is not None and grid.cluster_method == ("hdbscan",):
         say("eps is ignored, since cluster_method is hdbscan")
-    path = path_of(marks)
-    if path is not None and not path.is_file():
+    place = place_of_marks(marks, storage_options)
+    if place is not None and is_output(place):
         explicit = {name: value for name, value in configured.explicit.items() if name not in compared}
         return tune_output(
-            path,
+            place,
             explicit,
             grid,
             say,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -13,6 +12,7 @@ from polyframe.consensus.tune.counts import Tally, count_settings
 from polyframe.consensus.tune.gold_counts import GoldReference
 from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_of
 from polyframe.consensus.tune.table import tuning_table
+from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Say
 from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.errors import PolyframeError
@@ -32,8 +32,8 @@ from polyframe.pipeline.gold.read_gold import GoldSource
 from polyframe.pipeline.plan import rows_of
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.store.manifest import Manifest
-from polyframe.store.part_files import read_parts
-from polyframe.store.reading import OutputTables, open_tables, part_paths
+from polyframe.store.part_files import PartFile, read_parts
+from polyframe.store.reading import OutputTables, open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
 
 #: The other settings of the clustering that are shown; drawing tasks would be too long.
@@ -48,15 +48,15 @@ class _PartitionFiles:
 
     name: str
     rows: int
-    extractions: Path
-    classifications: Path
+    extractions: PartFile
+    classifications: PartFile
     settings: Settings
     grid: Grid
     reference: GoldReference | None
 
 
 def tune_output(
-    output: Path,
+    output: Place,
     explicit: Mapping[str, Any],
     grid: Grid,
     say: Say,
@@ -68,7 +68,7 @@ def tune_output(
 
     Parameters
     ----------
-    output : Path
+    output : Path or Address
         An output directory; it is not changed.
     explicit : mapping
         Settings by name from configuration files and options; the others are those of the output.
@@ -106,7 +106,7 @@ def tune_output(
             )
             say(Information(f"{output} was made with {made_with}, which is not among these"))
         extractions, classifications = (
-            part_paths(tables.output, name, manifest) for name in ("extractions", "classifications")
+            tables.parts(name).values() for name in ("extractions", "classifications")
         )
         references = _references(tables, settings, gold, say)
         parts = [
@@ -184,7 +184,7 @@ def _compile_if_needed(settings: Settings, drawings: DrawingSizes, say: Say) -> 
         ensure_compiled(say, compiled_purposes(settings, ["reduce"], drawings))
 
 
-def _settings(output: Path, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
+def _settings(output: Place, manifest: Manifest, explicit: Mapping[str, Any], say: Say) -> Settings:
     """Combine the settings of the output with those given, and say which are used."""
     settings = settings_for_stage(manifest, "reduce", explicit)
     settings = engine_for_output(settings, manifest)

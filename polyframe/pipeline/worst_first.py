@@ -1,6 +1,6 @@
 """List volunteers and subjects, the worst first."""
 
-import os
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
@@ -8,15 +8,18 @@ import polars as pl
 from polyframe.consensus.reduce import Reduction
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.estimation import additional_classifications
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.store.output import Output
-from polyframe.store.reading import current_manifest, read_table
+from polyframe.store.reading import read_table
+from polyframe.store.versions import read_manifest
 
 _EXPECTED: Final = "an output directory, or a Reduction"
-Reduced = Reduction | str | os.PathLike[str]
+Reduced = Reduction | AnyPlace
 
 
-def volunteers(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
+def volunteers(
+    reduced: Reduced, *, limit: int | None = None, storage_options: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """List how well each volunteer agrees with the others, the worst first, like `polyframe volunteers`.
 
     Parameters
@@ -25,6 +28,8 @@ def volunteers(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
         An output directory, or the result of `reduce`.
     limit : int, optional
         Return only so many rows.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -52,11 +57,11 @@ def volunteers(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
     if isinstance(reduced, Reduction):
         table = reduced.volunteers
     else:
-        path = local_path(reduced, "output", expected=_EXPECTED)
-        table = read_table(path, "volunteers")
-        if current_manifest(Output(path)).settings.volunteers == "drop":
+        place = place_of(reduced, "output", storage_options, expected=_EXPECTED)
+        table = read_table(place, "volunteers")
+        if read_manifest(Output(place)).settings.volunteers == "drop":
             raise PolyframeError(
-                f"{path}: was made with --volunteers drop, so its volunteers are not known; "
+                f"{place}: was made with --volunteers drop, so its volunteers are not known; "
                 "run it again with --volunteers hash"
             )
     order = ("score", "n_judged", "workflow_id", "volunteer")
@@ -64,7 +69,9 @@ def volunteers(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
     return table if limit is None else table.head(limit)
 
 
-def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
+def subjects(
+    reduced: Reduced, *, limit: int | None = None, storage_options: Mapping[str, str] | None = None
+) -> pl.DataFrame:
     """List how sure the outlines of each subject are, the worst first, like `polyframe subjects`.
 
     Parameters
@@ -73,6 +80,8 @@ def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
         An output directory, or the result of `reduce`.
     limit : int, optional
         Return only so many rows.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -98,7 +107,7 @@ def subjects(reduced: Reduced, *, limit: int | None = None) -> pl.DataFrame:
     if isinstance(reduced, Reduction):
         table = reduced.subjects
     else:
-        table = read_table(local_path(reduced, "output", expected=_EXPECTED), "subjects")
+        table = read_table(place_of(reduced, "output", storage_options, expected=_EXPECTED), "subjects")
     table = table.sort(
         additional_classifications(pl.col("classifications_needed"), pl.col("n_classifications")),
         *("expected_iou_min", "consensus_min", "n_outliers", "workflow_id", "subject_id"),

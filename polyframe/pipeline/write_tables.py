@@ -4,24 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyframe.consensus.clustering_notes import ignored_eps_notes
+from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
-from polyframe.core.local_paths import AnyPath, local_path
 from polyframe.core.notes import Information
 from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.pipeline.configure import ResolvedSettings
 from polyframe.pipeline.from_extractions import run_extractions_csv
-from polyframe.pipeline.load_marks import InputMarks, path_of
+from polyframe.pipeline.load_marks import InputMarks, place_of_marks
 from polyframe.pipeline.run import run_export, run_extractions
 from polyframe.pipeline.summary import Summary
-from polyframe.store.manifest import read_manifest
+from polyframe.store.output import Output
 from polyframe.store.recorded_settings import not_default, settings_for_stage
+from polyframe.store.versions import read_manifest
 
 
 def write_tables(
     stages: Sequence[str],
     sources: Sequence[SourceLike],
-    output: AnyPath,
+    output: Place,
     configured: ResolvedSettings,
     say: Say,
     progress: Progress | None,
@@ -36,7 +37,7 @@ def write_tables(
         `extract`, optionally followed by `reduce` and `contours`.
     sources : sequence
         The export, from `polyframe.pipeline.in_memory.export_sources`.
-    output : path
+    output : Path or Address
         The output directory.
     configured, say, progress, force
         As for `write_stage`.
@@ -48,7 +49,7 @@ def write_tables(
     """
     return run_export(
         sources,
-        local_path(output, "output"),
+        output,
         configured.settings,
         stages,
         say,
@@ -62,7 +63,7 @@ def write_tables(
 def write_stage(
     stage: str,
     marks: InputMarks,
-    output: AnyPath,
+    output: Place,
     configured: ResolvedSettings,
     say: Say,
     progress: Progress | None,
@@ -77,7 +78,7 @@ def write_stage(
         The stage to run.
     marks : path
         The output directory itself; for `reduce`, also a CSV file of extractions.
-    output : path
+    output : Path or Address
         The output directory.
     configured : ResolvedSettings
         The settings of the call.
@@ -95,14 +96,14 @@ def write_stage(
     PolyframeError
         If the marks cannot be read or the tables cannot be written.
     """
-    output, progress = local_path(output, "output"), progress or no_progress
-    source = path_of(marks)
+    progress = progress or no_progress
+    source = place_of_marks(marks)
     if source is None:
         raise UsageError(
             f"output: marks in memory cannot be written as tables; first write the extractions with "
             f"extract(..., output={str(output)!r}), then pass {str(output)!r} as marks"
         )
-    if source.is_file():
+    if isinstance(source, Path) and source.is_file():
         if stage != "reduce":
             raise UsageError(f"{source}: is not an output directory; first run reduce on it, then {stage}")
         return run_extractions_csv(
@@ -115,8 +116,8 @@ def write_stage(
             explicit=configured.explicit,
             flagged=configured.flagged,
         )
-    elsewhere = source.resolve() != output.resolve()
-    if not source.exists() and (elsewhere or source.suffix.lower() == ".csv"):
+    elsewhere = not _are_same(source, output)
+    if isinstance(source, Path) and not source.exists() and (elsewhere or source.suffix.lower() == ".csv"):
         raise PolyframeError(no_such_file(source))
     if elsewhere:
         raise UsageError(
@@ -126,10 +127,21 @@ def write_stage(
     return _rerun(stage, output, configured, say, progress, force)
 
 
+def _are_same(source: Place, output: Place) -> bool:
+    if isinstance(source, Path) and isinstance(output, Path):
+        return source.resolve() == output.resolve()
+    return str(source) == str(output)
+
+
 def _rerun(
-    stage: str, output: Path, configured: ResolvedSettings, say: Say, progress: Progress, force: bool
+    stage: str,
+    output: Place,
+    configured: ResolvedSettings,
+    say: Say,
+    progress: Progress,
+    force: bool,
 ) -> Summary:
-    settings = settings_for_stage(read_manifest(output), stage, configured.explicit)
+    settings = settings_for_stage(read_manifest(Output(output)), stage, configured.explicit)
     inherited = not_default(settings, without=configured.explicit)
     say(Information(f"other settings are those of {output}: {inherited or 'the defaults'}"))
     for note in ignored_eps_notes(settings, configured.explicit):

@@ -4,8 +4,6 @@ The drawings need only the number of clusters by consensus, in steps of 0.001, a
 grow with the project.
 """
 
-import os
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from polyframe.core.arrays import Ints
 from polyframe.core.colours import HEAT
 from polyframe.core.frames import FRAMES, Frame, columns_of, data_frame, is_frame
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_paths import AnyPath, AnyPlace, name_of_place, place_of
 from polyframe.core.plurals import counted
 from polyframe.core.tables import REDUCTIONS
 from polyframe.plot.image_axes import (
@@ -43,7 +41,7 @@ _EXPECTED: Final = f"an output directory, or {FRAMES} with rows of the table red
 ClusterSource = AnyPath | Frame
 
 
-def consensus_counts(output: AnyPath) -> pl.DataFrame:
+def consensus_counts(output: AnyPlace) -> pl.DataFrame:
     """Count the clusters of an output directory by consensus and size.
 
     Parameters
@@ -187,7 +185,7 @@ def consensus_by_size(output: ClusterSource, ax: Axes, *, title: str | None = No
 
 def _counts(output: ClusterSource) -> pl.DataFrame:
     if not is_frame(output):
-        return consensus_counts(local_path(output, "output", expected=_EXPECTED))
+        return consensus_counts(place_of(output, "output", expected=_EXPECTED))
     frame = data_frame(output, "output")
     if "step" in frame.columns:
         return columns_of(frame, "output", _COUNTS)
@@ -195,7 +193,7 @@ def _counts(output: ClusterSource) -> pl.DataFrame:
 
 
 def _source_suffix(output: ClusterSource) -> str:
-    return f" of {Path(output).name}" if isinstance(output, (str, os.PathLike)) else ""
+    return "" if is_frame(output) else f" of {name_of_place(place_of(output, 'output'))}"
 
 
 def _size_classes(counts: pl.DataFrame) -> list[tuple[str, Any, Ints]]:

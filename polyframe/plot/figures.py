@@ -14,7 +14,16 @@ from polyframe.core.choices import AverageType
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame
 from polyframe.core.levels import AnyLevel, parse_level
-from polyframe.core.local_paths import AnyPath, as_list, file_ending, local_path, type_name
+from polyframe.core.local_paths import (
+    AnyPath,
+    AnyPlace,
+    as_list,
+    file_ending,
+    local_path,
+    name_of_place,
+    place_of,
+    type_name,
+)
 from polyframe.core.notes import show as show_note
 from polyframe.core.plurals import counted
 from polyframe.plot.draw_consensus import consensus, consensus_by_size, consensus_counts
@@ -134,7 +143,9 @@ def subject_figure(
     return figure
 
 
-def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
+def overview_figure(
+    output: AnyPlace, *, width: int = WIDTH, storage_options: Mapping[str, str] | None = None
+) -> Figure:
     """Draw the distribution of consensus over all clusters, and consensus by size.
 
     Parameters
@@ -143,6 +154,8 @@ def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
         The output directory.
     width : int
         Width of the picture in pixels, at 120 pixels per inch.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -153,13 +166,13 @@ def overview_figure(output: AnyPath, *, width: int = WIDTH) -> Figure:
     PolyframeError
         If the table `reductions` is missing, or it cannot be read.
     """
-    output = local_path(output, "output")
+    output = place_of(output, "output", storage_options)
     cluster_counts = consensus_counts(output)
     figure = empty_figure(width)
     axes = [add_panel(figure, 2), add_panel(figure, 2)]
     consensus(cluster_counts, axes[0])
     consensus_by_size(cluster_counts, axes[1])
-    arrange(figure, [axes], [f"All clusters of {output.resolve().name}"])
+    arrange(figure, [axes], [f"All clusters of {name_of_place(output)}"])
     return figure
 
 

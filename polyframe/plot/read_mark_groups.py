@@ -1,6 +1,6 @@
 """Read the marks, clusters, averages and contours of a subject from the tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,14 +8,13 @@ import numpy as np
 import polars as pl
 
 from polyframe.core.arrays import Floats, Ints
-from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.frames import Frame, columns_of
-from polyframe.core.local_paths import AnyPath, as_list, local_path
+from polyframe.core.local_paths import AnyPlace, as_list, place_of
 from polyframe.core.plurals import counted
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.core.tables import GROUP_KEYS, TABLES
-from polyframe.store.reading import explain_damage, open_tables, scan
+from polyframe.store.reading import OutputTables, explain_damage, open_tables
 
 _MARK: Final = ("classification_id", "mark_index")
 _MOST_LISTED: Final = 5
@@ -95,12 +94,13 @@ class MarkGroup:
 
 
 def read_groups(
-    output: AnyPath,
+    output: AnyPlace,
     subject_id: int,
     *,
     tasks: str | Iterable[str] = (),
     frames: int | Iterable[int] = (),
     tools: int | Iterable[int] = (),
+    storage_options: Mapping[str, str] | None = None,
 ) -> list[MarkGroup]:
     """Read the groups of a subject from an output directory.
 
@@ -111,6 +111,8 @@ def read_groups(
     subject_id : int
     tasks, frames, tools : str or int, or several
         Only these tasks (such as `"T0"`), frames and tool indexes; all if empty.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -125,7 +127,7 @@ def read_groups(
         If a table or the subject is missing, or the subject has no marks of a task, frame or tool in the
         choice. The message lists what is available.
     """
-    output = local_path(output, "output")
+    output = place_of(output, "output", storage_options)
     subject_id = as_builtin(subject_id)
     if not is_integer(subject_id):
         raise UsageError(f"subject_id: {short_repr(subject_id)} is not an integer")
@@ -137,12 +139,12 @@ def read_groups(
             raise UsageError(f"{name}: {short_repr(numbers)} are not integers")
     of_subject = pl.col("subject_id") == subject_id
     with open_tables(output, "plot") as source:
-        labels = _rows(output, "labels", of_subject)
+        labels = _rows(source, "labels", of_subject)
         if labels.is_empty():
-            raise PolyframeError(_unknown_subject(output, subject_id))
-        contours = _rows(output, "contours", of_subject) if source.contains("contours") else None
-        extractions = _rows(output, "extractions", of_subject)
-        groups = groups_of(extractions, labels, _rows(output, "reductions", of_subject), contours)
+            raise PolyframeError(_unknown_subject(source, subject_id))
+        contours = _rows(source, "contours", of_subject) if source.contains("contours") else None
+        extractions = _rows(source, "extractions", of_subject)
+        groups = groups_of(extractions, labels, _rows(source, "reductions", of_subject), contours)
     chosen = [
         group
         for group in groups
@@ -264,9 +266,9 @@ def _cluster(
     )
 
 
-def _rows(output: AnyPath, table: TableName, of_subject: pl.Expr) -> pl.DataFrame:
-    with explain_damage(output):
-        return scan(output, table).filter(of_subject).collect()
+def _rows(source: OutputTables, table: str, of_subject: pl.Expr) -> pl.DataFrame:
+    with explain_damage(source.output):
+        return source.scan(table).filter(of_subject).collect()
 
 
 def _by_group(rows: pl.DataFrame) -> dict[tuple[Any, ...], pl.DataFrame]:
@@ -282,12 +284,12 @@ def _tool_index(tool: str) -> int:
     return int(digits) if digits else -1
 
 
-def _unknown_subject(output: AnyPath, subject_id: int) -> str:
+def _unknown_subject(source: OutputTables, subject_id: int) -> str:
     """Return the error for a subject without marks, with the nearest subjects that have some."""
-    seen = scan(output, "classifications").filter(pl.col("subject_id") == subject_id).select(pl.len())
+    seen = source.scan("classifications").filter(pl.col("subject_id") == subject_id).select(pl.len())
     classifications = seen.collect().item()
     subjects = (
-        scan(output, "groups")
+        source.scan("groups")
         .select(pl.col("subject_id").unique())
         .sort((pl.col("subject_id") - subject_id).abs(), "subject_id")
         .head(_MOST_LISTED)
@@ -296,7 +298,7 @@ def _unknown_subject(output: AnyPath, subject_id: int) -> str:
     problem = (
         f"subject {subject_id} has {counted(classifications, 'classification')}, but no usable marks"
         if classifications
-        else f"{output}: no subject {subject_id}"
+        else f"{source.output}: no subject {subject_id}"
     )
     nearest = ", ".join(map(str, sorted(subjects)))
     return f"{problem}; subjects with marks: {nearest}" if nearest else f"{problem}; no subject has marks"

@@ -1,14 +1,14 @@
-"""Decide which parts of earlier work are up to date: published parts, and finished ones of a dead run."""
+"""Decide which parts of earlier work are up to date: those of the newest version, and those of a dead run."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import STORED_TABLES
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
-from polyframe.store.output import Output, part_name, partition_of
-from polyframe.store.part_files import has_current_types, read_origin
+from polyframe.store.objects import Entry
+from polyframe.store.output import PARTS, Output, PartIdentity, part_key
+from polyframe.store.part_files import Origin, PartFile, has_current_types, read_rows_and_origin
 from polyframe.store.stages import STAGE_TABLES
 
 
@@ -19,13 +19,40 @@ class EarlierWork:
     Attributes
     ----------
     output : Output
-        The output directory.
     records : mapping of str to PartitionRecord
-        The partitions of its manifest, by name.
+        The partitions of the newest version, by name.
+    parts : mapping of str to Entry
+        All parts in the store, by key.
     """
 
     output: Output
-    records: Mapping[str, PartitionRecord]
+    records: Mapping[str, PartitionRecord] = field(default_factory=dict)
+    parts: Mapping[str, Entry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """See `polyframe.store.output.PartIdentity`."""
+
+    fingerprint: str
+    places: str | None
+
+
+def earlier_work(output: Output, before: Manifest | None, *, force: bool) -> EarlierWork:
+    """Return the parts that a run may reuse.
+
+    Parameters
+    ----------
+    output : Output
+    before : Manifest or None
+        The newest version.
+    force : bool
+        Whether everything is rebuilt, so that no part counts.
+    """
+    if force:
+        return EarlierWork(output)
+    records = () if before is None else before.partitions
+    return EarlierWork(output, {record.name: record for record in records}, output.objects.entries(PARTS))
 
 
 def current_stages(
@@ -48,17 +75,12 @@ def current_stages(
     """
     current: dict[str, StageRecord] = {}
     for stage in stages:
-        for record in (_published(partition, stage, earlier), _finished(partition, stage, earlier.output)):
-            if record and record.fingerprint == fingerprints[stage] and record.places in (None, places):
-                current[stage] = record
-                break
+        record = _published(partition, stage, earlier)
+        if record is None or record.fingerprint != fingerprints[stage] or record.places not in (None, places):
+            record = _finished(partition, stage, fingerprints[stage], places, earlier)
+        if record is not None:
+            current[stage] = record
     return current
-
-
-def current_part(partition: str, table: str, output: Output) -> Path:
-    """Return the part of a partition that is up to date, finished or published."""
-    finished = output.finished_part(table, partition)
-    return finished if finished.exists() else output.part(table, partition)
 
 
 def check_extracted_types(output: Output, manifest: Manifest) -> None:
@@ -69,82 +91,63 @@ def check_extracted_types(output: Output, manifest: Manifest) -> None:
     Parameters
     ----------
     output : Output
-        The output directory.
+        With a store.
     manifest : Manifest
-        Its manifest.
+        Its newest version.
 
     Raises
     ------
     PolyframeError
         If an earlier version wrote them. All parts of a table are of one kind, so the first ones are read.
     """
-    first = manifest.partitions[0].name
+    first = manifest.partitions[0]
     for table in STAGE_TABLES["extract"]:
-        if not has_current_types(current_part(first, table, output), STORED_TABLES[table]):
+        part = PartFile(output.objects, part_key(table, first.name, first.stages["extract"]))
+        if not has_current_types(part, STORED_TABLES[table]):
             raise PolyframeError(
                 f"{output}: an earlier version of polyframe wrote its extractions, with other columns or "
                 "types. Run `polyframe run` or `polyframe extract` again."
             )
 
 
-def remove_outdated(current: Mapping[str, Mapping[str, StageRecord]], earlier: EarlierWork) -> None:
-    """Remove finished parts of a dead run that are not up to date, so that they are never published.
-
-    Parameters
-    ----------
-    current : mapping
-        By partition and stage, from `current_stages`.
-    earlier : EarlierWork
-        The parts that `current_stages` looked at.
-    """
-    needed = {
-        earlier.output.finished_part(table, partition)
-        for partition, stages in current.items()
-        for stage, record in stages.items()
-        if _published(partition, stage, earlier) != record
-        for table in STAGE_TABLES[stage]
-    }
-    for path in earlier.output.finished.glob("*/*"):
-        if path not in needed:
-            path.unlink()
-
-
-def finished_stages(output: Output) -> list[tuple[str, str]]:
-    """Return partition and stage of finished parts that are not published, if all tables of a stage are."""
-    partitions = {partition_of(path.name) for path in output.finished.glob(f"*/{part_name('*')}")}
-    return [
-        (partition, stage)
-        for partition in sorted(partitions)
-        for stage in STAGE_TABLES
-        if _finished(partition, stage, output)
-    ]
+def are_stored(record: StageRecord, partition: str, parts: Mapping[str, Entry]) -> bool:
+    """Return whether all parts of a record are in the store, with the recorded sizes."""
+    entries = {table: parts.get(part_key(table, partition, record)) for table in record.sizes}
+    return {table: entry and entry.size for table, entry in entries.items()} == record.sizes
 
 
 def _published(partition: str, stage: str, earlier: EarlierWork) -> StageRecord | None:
-    """Return the record in the manifest, if all part files have the recorded size."""
+    """Return the record of the newest version, if its parts are there."""
     known = earlier.records.get(partition)
     record = known.stages.get(stage) if known else None
-    if record is None:
-        return None
-    sizes = {table: _size(earlier.output.part(table, partition)) for table in STAGE_TABLES[stage]}
-    return record if sizes == record.sizes else None
+    return record if record and are_stored(record, partition, earlier.parts) else None
 
 
-def _finished(partition: str, stage: str, output: Output) -> StageRecord | None:
-    """Return a record from the footers of finished parts, if those of all tables are there and agree."""
-    paths = {table: output.finished_part(table, partition) for table in STAGE_TABLES[stage]}
-    if not all(path.exists() for path in paths.values()):
-        return None
-    origins = [read_origin(path) for path in paths.values()]
+def _finished(
+    partition: str, stage: str, fingerprint: str, places: str, earlier: EarlierWork
+) -> StageRecord | None:
+    """Return a record from the footers of parts that a run finished but did not publish."""
+    for identity in (_Identity(fingerprint, None), _Identity(fingerprint, places)):
+        keys = {table: part_key(table, partition, identity) for table in STAGE_TABLES[stage]}
+        if set(keys.values()) <= earlier.parts.keys():
+            record = _record_of(keys, identity, earlier)
+            if record is not None:
+                return record
+    return None
+
+
+def _record_of(keys: Mapping[str, str], identity: PartIdentity, earlier: EarlierWork) -> StageRecord | None:
+    """Return the record of some parts from their footers, if they are readable and agree."""
+    rows: dict[str, int] = {}
+    origins: list[Origin] = []
+    for table, key in keys.items():
+        footer = read_rows_and_origin(PartFile(earlier.output.objects, key))
+        if footer is None:
+            return None
+        rows[table] = footer[0]
+        origins.append(footer[1])
     first = origins[0]
-    if first is None or any(origin != first for origin in origins):
+    if any(origin != first for origin in origins) or first.fingerprint != identity.fingerprint:
         return None
-    sizes = {table: _size(path) for table, path in paths.items()}
-    return StageRecord(first.fingerprint, first.places, first.counts, sizes)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+    sizes = {table: earlier.parts[key].size for table, key in keys.items()}
+    return StageRecord(first.fingerprint, first.places, first.counts, sizes, rows)

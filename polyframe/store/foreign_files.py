@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import STORED_TABLES
-from polyframe.store.output import Output
+from polyframe.store.output import STORE, Output, Work
 
 #: Files that systems create in folders: views of file managers, resource forks, trash and index folders of a
 #: volume, and files that network file systems keep while a program has them open.
@@ -61,8 +61,12 @@ def refuse_links(output: Output) -> None:
     PolyframeError
         If one is; the message names it.
     """
+    assert output.folder is not None
+    store = output.folder / STORE
+    if _is_link(store):
+        raise PolyframeError(f"{store}: is a link; remove it, and make {output} itself the link")
     for table in STORED_TABLES:
-        folder = output.table(table)
+        folder = output.folder / table
         if _is_link(folder):
             raise PolyframeError(
                 f"{folder}: is a link, but a run replaces whole tables; remove it, and make {output} itself "
@@ -73,7 +77,7 @@ def refuse_links(output: Output) -> None:
                 raise PolyframeError(f"{entry.path}: is a link or not a file; remove it, then run again")
 
 
-def refuse_other_work(output: Output) -> None:
+def refuse_other_work(work: Work) -> None:
     """Check that the work directory is missing or a folder.
 
     Raises
@@ -81,14 +85,14 @@ def refuse_other_work(output: Output) -> None:
     PolyframeError
         If it is a file, or a link, which could lead anywhere.
     """
-    work = output.work
+    folder = work.folder
     # If a folder above is a file, creating the work directory fails with a better message.
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if _is_link(work) or not stat.S_ISDIR(work.lstat().st_mode):
-            raise PolyframeError(f"{work}: is a link or a file, but a run needs a folder here; remove it")
+        if _is_link(folder) or not stat.S_ISDIR(folder.lstat().st_mode):
+            raise PolyframeError(f"{folder}: is a link or a file, but a run needs a folder here; remove it")
 
 
-def refuse_foreign_files(output: Output) -> None:
+def refuse_foreign_files(work: Work) -> None:
     """Check that no file of others, or link, has a name that a run uses in its work directory.
 
     Files of other names may be there; they stay.
@@ -98,8 +102,8 @@ def refuse_foreign_files(output: Output) -> None:
     PolyframeError
         If one has such a name, or is in a folder of a run; the message names it.
     """
-    old = f"{output.replaced.name}/"
-    for name, entry in _below(output.work):
+    old = f"{work.replaced.name}/"
+    for name, entry in _below(work.folder):
         pattern = {"folder": _FOLDERS, "file": _FILES}.get(_kind(entry))
         is_ours = pattern is not None and pattern.fullmatch(name)
         is_harmless = is_system_file(entry.name) or name.startswith(old)
@@ -110,20 +114,19 @@ def refuse_foreign_files(output: Output) -> None:
             )
 
 
-def remove_own_files(output: Output, keep: Callable[[str], bool] = lambda _: False) -> None:
+def remove_own_files(work: Work, keep: Callable[[str], bool] = lambda _: False) -> None:
     """Remove files of runs from the work directory, and system files beside them.
 
     All other files stay, and the folders that contain them.
 
     Parameters
     ----------
-    output : Output
-        The output directory.
+    work : Work
     keep : callable
         Takes the path of a file or folder, relative to the work directory; true if it stays.
     """
     folders = []
-    for name, entry in _below(output.work):
+    for name, entry in _below(work.folder):
         if keep(name):
             continue
         kind = _kind(entry)
@@ -138,12 +141,12 @@ def remove_own_files(output: Output, keep: Callable[[str], bool] = lambda _: Fal
             Path(path).rmdir()
 
 
-def return_foreign_files(output: Output) -> None:
+def return_foreign_files(work: Work) -> None:
     """Move files of others from replaced tables back, beside the new parts."""
-    for replaced in _entries(output.replaced):
-        if _kind(replaced) != "folder" or not _FOLDERS.fullmatch(f"{output.replaced.name}/{replaced.name}"):
+    for replaced in _entries(work.replaced):
+        if _kind(replaced) != "folder" or not _FOLDERS.fullmatch(f"{work.replaced.name}/{replaced.name}"):
             continue
-        table = output.table(replaced.name.rpartition("-")[0])
+        table = work.folder.parent / replaced.name.rpartition("-")[0]
         for entry in _entries(Path(replaced.path)):
             is_ours = is_part_name(entry.name) and _kind(entry) == "file"
             if not is_ours and not os.path.lexists(table / entry.name):

@@ -1,33 +1,30 @@
-"""Read and write the manifest of an output directory: how its tables were made, and which parts they have."""
+"""Define the manifest of an output: how its tables were made, and which parts they have."""
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from polyframe import __version__
-from polyframe.core.atomic_files import write_bytes
 from polyframe.core.choices import EngineUsed, VersionChosenBy
 from polyframe.core.drawing_sizes import UNKNOWN_SIZES, DrawingSizes
-from polyframe.core.errors import PolyframeError, UsageError, check_name, short_repr
+from polyframe.core.errors import short_repr
 from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names
-from polyframe.store.output import MANIFEST, MERGED, Output, part_name
+from polyframe.store.output import MERGED
 from polyframe.store.run_counts import Accounting, Count, Counts
 from polyframe.store.stages import ENGINE_STAGES, MERGED_TABLES, STAGE_TABLES, stage_of
 
 #: Which settings are recorded as those of the extraction, and as those of all tables.
-_EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
-_ALL_TABLES: Final[tuple[Affects, ...]] = ("extract", "reduce", "contours", "carried")
+EXTRACTION: Final[tuple[Affects, ...]] = ("extract",)
+ALL_TABLES: Final[tuple[Affects, ...]] = ("extract", "reduce", "contours", "carried")
 
 #: Partition names become file names, so nothing else may pass.
-PartitionName = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{5,9}(-[0-9]{2})*\Z")]
+PartitionName = Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{5,12}(-[0-9]{2})*\Z")]
 Content = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{16}\Z")]
 Fingerprint = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 #: As wide as a column of subjects.
@@ -45,14 +42,15 @@ class StageRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Of the positions of the rows in the export; None if the parts do not depend on them.
     counts : Counts
         What the stage counted.
-    sizes : mapping of str to int
-        Bytes of the part file of each table.
+    sizes, rows : mapping of str to int
+        Bytes and rows of the part file of each table.
     """
 
     fingerprint: Fingerprint
     places: Fingerprint | None
     counts: Counts
     sizes: dict[str, Count]
+    rows: dict[str, Count] = {}
 
 
 class PartitionRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +107,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         How much was drawn, by which `auto` chooses the engine.
     key_digest : str or None
         Of the secret with which volunteers are hashed; None unless they are.
+    number : int
+        Of the version of the tables: 1 for the first, and one more whenever a run publishes others. 0 until
+        it is published.
+    finished_at : str or None
+        When it was published, such as `2026-11-27T06:45:00Z`.
+    host : str or None
+        The computer whose run published it.
+    run : str or None
+        A random number of that run.
     """
 
     polyframe_version: str
@@ -126,6 +133,10 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engines: dict[str, EngineUsed] = {}
     drawings: DrawingSizes = UNKNOWN_SIZES
     key_digest: Fingerprint | None = None
+    number: Count = 0
+    finished_at: str | None = None
+    host: str | None = None
+    run: str | None = None
 
     def __post_init__(self) -> None:
         """Check what the types do not express.
@@ -147,17 +158,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain JSON values, as they are in its file."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
-        plain["extraction"] = self.extraction.affecting(*_EXTRACTION)
-        plain["settings"] = self.settings.affecting(*_ALL_TABLES)
+        plain["extraction"] = self.extraction.affecting(*EXTRACTION)
+        plain["settings"] = self.settings.affecting(*ALL_TABLES)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}
 
-
-class _SchemaHeader(msgspec.Struct):
-    """What is read before the rest: the schema, and which settings are recorded."""
-
-    schema_version: Any = None
-    extraction: msgspec.Raw = msgspec.Raw()
-    settings: msgspec.Raw = msgspec.Raw()
+    def has_tables_of(self, other: "Manifest | None") -> bool:
+        """Return whether two manifests describe the same tables, whenever and wherever they were made."""
+        return other is not None and self == msgspec.structs.replace(
+            other, number=self.number, finished_at=self.finished_at, host=self.host, run=self.run
+        )
 
 
 def new_manifest(
@@ -183,10 +192,10 @@ def new_manifest(
         sources=sources,
         versions=versions,
         version_chosen_by=version_chosen_by,
-        extraction=_keep_recorded(extraction, _EXTRACTION),
+        extraction=_keep_recorded(extraction, EXTRACTION),
         last_subject=last_subject,
         stages=stages,
-        settings=_keep_recorded(settings, _ALL_TABLES),
+        settings=_keep_recorded(settings, ALL_TABLES),
         accounting=accounting,
         partitions=tuple(
             msgspec.structs.replace(partition, stages={stage: partition.stages[stage] for stage in stages})
@@ -249,106 +258,17 @@ def counts_of(partition: PartitionRecord) -> Counts:
     return Counts(**counts)
 
 
-def table_parts(manifest: Manifest, table: str) -> list[str]:
-    """Return the names of the part files of a table, in order; empty if there is no such table."""
-    return list(part_records(manifest, table))
-
-
 def part_records(manifest: Manifest, table: str) -> dict[str, StageRecord]:
-    """Return the record of each part file of a table, in order; empty if there is no such table."""
+    """Return the record of each part of a table by the name of its partition, in order.
+
+    Empty if there is no such table. A merged table has a single part, see `polyframe.store.output.MERGED`.
+    """
     stage = stage_of(table)
     if stage not in manifest.stages:
         return {}
     if table in MERGED_TABLES.get(stage, ()):
-        return {part_name(MERGED): manifest.merged[stage]}
-    return {part_name(partition.name): partition.stages[stage] for partition in manifest.partitions}
-
-
-def read_manifest(output: Path) -> Manifest:
-    """Read the manifest of an output directory.
-
-    Raises
-    ------
-    PolyframeError
-        If the directory is missing, was not written by polyframe, or its manifest cannot be read.
-    """
-    check_name(output)
-    if not output.exists():
-        raise PolyframeError(
-            f"{output}: no such directory; make it with `polyframe run CLASSIFICATIONS -o {output}`"
-        )
-    path = Output(output).manifest
-    if not path.is_file():
-        raise PolyframeError(
-            f"{output}: not a polyframe output directory ({MANIFEST} is missing); "
-            "name the directory that `polyframe run` wrote"
-        )
-    return load_manifest(path)
-
-
-def load_manifest(path: Path) -> Manifest:
-    """Read a manifest from its file.
-
-    Raises
-    ------
-    PolyframeError
-        If it cannot be read, or is damaged; the message names the place.
-    """
-    try:
-        content = path.read_bytes()
-        header = _read_schema_header(content)
-        if header.schema_version != SCHEMA_VERSION:
-            raise PolyframeError(
-                f"{path}: made by another version of polyframe; rebuild the tables with `polyframe run`"
-            )
-        manifest = msgspec.json.decode(content, type=Manifest)
-        _check_names("extraction", header.extraction, manifest, _EXTRACTION)
-        _check_names("settings", header.settings, manifest, _ALL_TABLES)
-        return manifest
-    except msgspec.ValidationError as error:
-        problem = _problem(error)
-        is_other = "missing" in problem or "unknown field" in problem
-        origin = " (damaged, or written by another version)" if is_other else ""
-        raise PolyframeError(f"{path}: {problem}{origin}; run `polyframe run` again") from None
-    except UsageError as error:
-        raise PolyframeError(f"{path}: {error}; run `polyframe run` again") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PolyframeError(f"{path}: cannot be read ({error}); run `polyframe run` again") from None
-
-
-def _read_schema_header(content: bytes) -> _SchemaHeader:
-    try:
-        return msgspec.json.decode(content, type=_SchemaHeader)
-    except msgspec.ValidationError:
-        return _SchemaHeader()
-
-
-def earlier_manifest(output: Path) -> Manifest | None:
-    """Return the manifest of an output directory; None if there is none that can be used."""
-    try:
-        return read_manifest(output)
-    except PolyframeError:
-        return None
-
-
-def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write a manifest, whole or not at all.
-
-    Raises
-    ------
-    PolyframeError
-        If it cannot be written.
-    """
-    write_bytes(path, _text(manifest).encode())
-
-
-def _text(manifest: Manifest) -> str:
-    """Return a manifest as readable JSON, with one line for each of perhaps thousands of partitions."""
-    head = manifest.to_dict()
-    partitions = head.pop("partitions")
-    text = json.dumps(head, indent=2, ensure_ascii=False)
-    lines = ",\n    ".join(json.dumps(partition, ensure_ascii=False) for partition in partitions)
-    return f'{text[: text.rindex("}")].rstrip()},\n  "partitions": [\n    {lines}\n  ]\n}}\n'
+        return {MERGED: manifest.merged[stage]}
+    return {partition.name: partition.stages[stage] for partition in manifest.partitions}
 
 
 def _keep_recorded(settings: Settings, affects: tuple[Affects, ...]) -> Settings:
@@ -371,9 +291,11 @@ def _check_partition(
     if tuple(partition.stages) != stages:
         raise ValueError(f"{place}.stages: expected {', '.join(stages)}")
     for stage, record in partition.stages.items():
+        tables = ", ".join(STAGE_TABLES[stage])
         if set(record.sizes) != set(STAGE_TABLES[stage]):
-            tables = ", ".join(STAGE_TABLES[stage])
             raise ValueError(f"{place}.stages.{stage}.sizes: expected one size for each of {tables}")
+        if record.rows and record.rows.keys() != record.sizes.keys():
+            raise ValueError(f"{place}.stages.{stage}.rows: expected a number for each of {tables}")
 
 
 def _check_merged(merged: Mapping[str, StageRecord], stages: tuple[str, ...]) -> None:
@@ -392,23 +314,3 @@ def _check_order(before: PartitionRecord, after: PartitionRecord) -> None:
         raise ValueError(
             f"partition {after.name}: first_subject {next_first} is not above that of {before.name}, {first}"
         )
-
-
-def _check_names(place: str, recorded: msgspec.Raw, manifest: Manifest, affects: tuple[Affects, ...]) -> None:
-    """Check that no recorded setting is unknown and, if this version wrote them, that none is missing."""
-    names = msgspec.json.decode(recorded)
-    known = Settings().affecting(*affects)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise msgspec.ValidationError(f"{place}: unknown setting {short_repr(unknown[0])}")
-    missing = [name for name in known if name not in names]
-    if missing and manifest.polyframe_version == __version__:
-        raise msgspec.ValidationError(f"{place}: missing setting {missing[0]!r}")
-
-
-def _problem(error: msgspec.ValidationError) -> str:
-    """Return a validation error as `place: problem`, such as `accounting.rows_read: expected int >= 0`."""
-    problem, _, path = str(error).replace("`", "").partition(" - at ")
-    problem = problem.removeprefix("Object ")
-    place = path.replace("key in ", "").removeprefix("$").removeprefix(".")
-    return f"{place}: {problem[0].lower()}{problem[1:]}" if place else problem

@@ -1,127 +1,162 @@
-"""Locate the files of an output directory.
+"""Locate the files of an output: tables of one project in a local directory or in a bucket.
 
-Layout::
+Layout of the store, which is `OUT/.polyframe/` for a local directory, and the address itself for a bucket::
 
-    OUT/polyframe.json                     the manifest: settings, accounting, partitions
-    OUT/<table>/part-00000.parquet         the tables; parts in name order are sorted by the table's keys
-    OUT/.volunteer_sums/part-*.parquet     sums of each partition, from which `volunteers` is merged
-    OUT/.polyframe-work/                   files of a run in progress, removed at its end
-        lock                               held by the process of the run
-        lock.held                          the lock on a file system without locks
-        next/<table>/part-00000.parquet    finished parts, which a later run reuses if this one dies
-        commit.json                        the new manifest, while finished tables are published
-        old/                               tables that were replaced
-        started/                           a file for each partition that a worker has started
-        rows/, sources/                    temporary files
+    manifests/00000042.json                      version 42 of the tables: settings, accounting, partitions
+    shards/<hash>.json                           partitions of manifests with more than 10,000 of them
+    parts/<table>/part=00000/<identity>.parquet  a part; it is never changed, and versions share parts
+
+A local directory also has a view of the newest version, for programs that read files::
+
+    OUT/polyframe.json                           its manifest
+    OUT/<table>/part-00000.parquet               its tables; parts in name order are sorted by the keys
+    OUT/.polyframe-work/                         files of a run in progress, removed at its end; see `Work`
 """
 
-import contextlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
+
+from polyframe.core.addresses import Place
+from polyframe.store.objects import FolderObjects, Objects, objects_at
 
 MANIFEST: Final = "polyframe.json"
 WORK: Final = ".polyframe-work"
+STORE: Final = ".polyframe"
 #: The name of the only part of a table that is merged from all partitions, in place of a partition's.
 MERGED: Final = "00000"
 
-#: Changes whenever a run publishes tables; see `Output.state`.
-State = tuple[tuple[int, ...] | None, ...]
+MANIFESTS: Final = "manifests/"
+SHARDS: Final = "shards/"
+_MANIFEST_KEY: Final = re.compile(rf"{MANIFESTS}([0-9]{{8}})\.json")
+PARTS: Final = "parts/"
+
+
+class PartIdentity(Protocol):
+    """What distinguishes the bytes of a part from those of other parts of its table and partition."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the rows and the settings."""
+
+    @property
+    def places(self) -> str | None:
+        """Of the positions of the rows in the export, if the part depends on them."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """An output directory; the only object that knows where its files are.
+    """An output: a local directory, or the address of one in a bucket.
 
     Attributes
     ----------
-    path : Path
+    place : Path or Address
         The directory.
     """
 
-    path: Path
+    place: Place
 
     def __str__(self) -> str:
-        return str(self.path)
+        return str(self.place)
 
     @property
-    def manifest(self) -> Path:
-        """The manifest of the published tables."""
-        return self.path / MANIFEST
+    def folder(self) -> Path | None:
+        """The local directory with the view of the tables; None for a bucket."""
+        return self.place if isinstance(self.place, Path) else None
 
     @property
-    def work(self) -> Path:
-        """The work directory of a run."""
-        return self.path / WORK
+    def objects(self) -> Objects:
+        """The store of manifests and parts."""
+        return FolderObjects(self.place / STORE) if isinstance(self.place, Path) else objects_at(self.place)
+
+
+@dataclass(frozen=True)
+class Work:
+    """The temporary folder of a run, on the computer of the run.
+
+    Attributes
+    ----------
+    output : Output
+        The output to which the run writes.
+    folder : Path
+        In a local output, `.polyframe-work`::
+
+            lock                               held by the process of the run
+            lock.held                          the lock on a file system without locks
+            next/<table>/part-00000.parquet    folders that replace those of the view
+            old/                               folders of the view that were replaced
+            started/                           a file for each partition that a worker has started
+            rows/, sources/                    temporary files
+    """
+
+    output: Output
+    folder: Path
 
     @property
     def lock(self) -> Path:
         """The file that a run locks."""
-        return self.work / "lock"
+        return self.folder / "lock"
 
     @property
-    def decision(self) -> Path:
-        """The new manifest while its tables are published."""
-        return self.work / "commit.json"
-
-    @property
-    def finished(self) -> Path:
-        """The folder of finished parts that are not published yet."""
-        return self.work / "next"
+    def next(self) -> Path:
+        """The folder of tables that replace those of the view."""
+        return self.folder / "next"
 
     @property
     def replaced(self) -> Path:
         """The folder of tables that were replaced."""
-        return self.work / "old"
+        return self.folder / "old"
 
     @property
     def started(self) -> Path:
         """The folder of files that name the partitions in progress."""
-        return self.work / "started"
+        return self.folder / "started"
 
     @property
     def rows(self) -> Path:
         """The folder of the rows of the export, sorted into partitions."""
-        return self.work / "rows"
+        return self.folder / "rows"
 
     @property
     def sources(self) -> Path:
         """The folder of unpacked or repaired files of the export."""
-        return self.work / "sources"
+        return self.folder / "sources"
 
-    def table(self, table: str) -> Path:
-        """Return the folder of a published table."""
-        return self.path / table
 
-    def part(self, table: str, partition: str) -> Path:
-        """Return the published part of a table and a partition."""
-        return self.table(table) / part_name(partition)
+def manifest_key(number: int) -> str:
+    """Return the key of the manifest of a version, such as `manifests/00000042.json`."""
+    return f"{MANIFESTS}{number:08d}.json"
 
-    def finished_table(self, table: str) -> Path:
-        """Return the folder of the finished parts of a table."""
-        return self.finished / table
 
-    def finished_part(self, table: str, partition: str) -> Path:
-        """Return the finished part of a table and a partition."""
-        return self.finished_table(table) / part_name(partition)
+def number_of(manifest: str) -> int | None:
+    """Return the number of a version from the key of its manifest; None if the file is something else."""
+    match = _MANIFEST_KEY.fullmatch(manifest)
+    return int(match[1]) if match else None
 
-    def state(self) -> State:
-        """Return a value that changes whenever a run publishes tables."""
-        return _identity(self.manifest), _identity(self.decision)
+
+def shard_key(name: str) -> str:
+    """Return the key of a shard of manifests."""
+    return f"{SHARDS}{name}.json"
+
+
+def part_key(table: str, partition: str, identity: PartIdentity) -> str:
+    """Return the key of a part, which is another one whenever its bytes are."""
+    places = f"-{identity.places}" if identity.places else ""
+    return f"{PARTS}{table}/part={partition}/{identity.fingerprint}{places}.parquet"
+
+
+def part_keys(sizes: Mapping[str, int], partition: str, identity: PartIdentity) -> dict[str, str]:
+    """Return the keys of the parts of some tables, by table."""
+    return {table: part_key(table, partition, identity) for table in sizes}
 
 
 def part_name(partition: str) -> str:
-    """Return the file name of a partition's part, such as `part-00000.parquet`."""
+    """Return the file name of a partition's part in the view, such as `part-00000.parquet`."""
     return f"part-{partition}.parquet"
 
 
 def partition_of(name: str) -> str:
-    """Return the partition of a part from its file name."""
+    """Return the partition of a part from its file name in the view."""
     return name.removeprefix("part-").removesuffix(".parquet")
-
-
-def _identity(path: Path) -> tuple[int, ...] | None:
-    with contextlib.suppress(OSError):
-        status = path.stat()
-        return status.st_ino, status.st_mtime_ns, status.st_size
-    return None

@@ -1,22 +1,25 @@
 """Write and read part files: Parquet with a footer that records their origin."""
 
+import io
 import itertools
 import json
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 import polars as pl
 
 from polyframe import __version__
-from polyframe.core.atomic_files import atomic_path
+from polyframe.core.addresses import Place
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import SCHEMA_VERSION, Column, Table
 from polyframe.store.arrow_tables import arrow_schema, arrow_table, row_groups
 from polyframe.store.geo_metadata import GEO_KEY, geo_json, outline_bounds
+from polyframe.store.objects import Objects
 from polyframe.store.run_counts import Counts
 
 #: The most threads that write at the same time.
@@ -48,24 +51,69 @@ class Origin(msgspec.Struct, frozen=True):
     counts: Counts
 
 
-def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) -> int:
-    """Write one part file atomically.
+@dataclass(frozen=True)
+class PartFile:
+    """The place of a part, whether it is there or not.
+
+    Attributes
+    ----------
+    objects : Objects
+        The store.
+    key : str
+        In the store.
+    """
+
+    objects: Objects
+    key: str
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+    @property
+    def place(self) -> Place:
+        """Its path or address."""
+        return self.objects.place_of(self.key)
+
+    @property
+    def path(self) -> Path:
+        """The path of a part on this computer."""
+        place = self.place
+        assert isinstance(place, Path)
+        return place
+
+    def source(self) -> Path | io.BytesIO:
+        """Return what libraries read: the path, or the content of a part in a bucket.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a part in a bucket is missing.
+        """
+        place = self.place
+        return place if isinstance(place, Path) else io.BytesIO(self.objects.read(self.key))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Size in bytes and number of rows of a part."""
+
+    size: int
+    rows: int
+
+
+def write_part(frame: pl.DataFrame, part: PartFile, table: Table, origin: Origin) -> Written:
+    """Write a part; it appears when it is complete.
 
     Parameters
     ----------
     frame : polars.DataFrame
         Rows of the table, in any order.
-    path : Path
-        The file; its folder is created.
+    part : PartFile
+        Its place.
     table : Table
         Defines columns, types and order.
     origin : Origin
         Recorded in the footer.
-
-    Returns
-    -------
-    int
-        Bytes of the file.
 
     Raises
     ------
@@ -74,13 +122,12 @@ def write_part(frame: pl.DataFrame, path: Path, table: Table, origin: Origin) ->
     """
     rows = table.conform(frame)
     footer = _footer(table, rows, origin)
-    # Publishing syncs the folder, once for all parts.
-    with _WRITERS, atomic_path(path, sync_parent=False) as temporary:
+    with _WRITERS, part.objects.writing(part.key) as file:
         try:
-            _write_rows(rows, temporary, table, footer)
+            _write_rows(rows, file, table, footer)
         except OverflowError as error:
-            raise PolyframeError(f"{path}: cannot be written ({error})") from None
-        return temporary.stat().st_size
+            raise PolyframeError(f"{part}: cannot be written ({error})") from None
+        return Written(file.tell(), rows.height)
 
 
 def stop_part_writers(seconds: float) -> None:
@@ -99,8 +146,15 @@ def stop_part_writers(seconds: float) -> None:
             return
 
 
-def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
-    """Read Parquet files into one frame.
+def read_parts(parts: Sequence[PartFile], columns: list[str] | None = None) -> pl.DataFrame:
+    """Read parts into one frame.
+
+    Parameters
+    ----------
+    parts : sequence of PartFile
+        Of one table; at least one.
+    columns : list of str, optional
+        The columns to read; all by default.
 
     Raises
     ------
@@ -108,34 +162,35 @@ def read_parts(paths: Sequence[Path]) -> pl.DataFrame:
         If one of them is missing or damaged.
     """
     try:
-        return pl.read_parquet(list(paths), glob=False)
+        sources: Any = [part.source() for part in parts]
+        return pl.read_parquet(sources, columns=columns, glob=False)
     except (pl.exceptions.PolarsError, OSError):
-        damaged = next((path for path in paths if not _is_readable(path)), paths[0])
+        damaged = next((part for part in parts if not _is_readable(part)), parts[0])
         raise PolyframeError(
             f"{damaged}: is missing or damaged; rebuild it with `polyframe run --force`"
         ) from None
 
 
-def read_origin(path: Path) -> Origin | None:
+def read_origin(part: PartFile) -> Origin | None:
     """Return the origin of a part from its footer; None if it is damaged or not written by polyframe."""
-    footer = read_rows_and_origin(path)
+    footer = read_rows_and_origin(part)
     return footer[1] if footer else None
 
 
-def read_rows_and_origin(path: Path) -> tuple[int, Origin] | None:
+def read_rows_and_origin(part: PartFile) -> tuple[int, Origin] | None:
     """Return the number of rows of a part, and its origin; None as from `read_origin`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(path)
+        metadata = pq.read_metadata(part.source())
         origin = msgspec.json.decode((metadata.metadata or {})[FOOTER.encode()], type=Origin)
         return metadata.num_rows, origin
     except (OSError, pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError, RecursionError):
         return None
 
 
-def has_current_types(path: Path, table: Table) -> bool:
+def has_current_types(part: PartFile, table: Table) -> bool:
     """Return whether a part has the columns and types that this version writes.
 
     True for a missing or damaged part: reading it says what is wrong.
@@ -144,17 +199,17 @@ def has_current_types(path: Path, table: Table) -> bool:
     import pyarrow.parquet as pq
 
     try:
-        return bool(pq.read_schema(path).equals(arrow_schema(table)))
+        return bool(pq.read_schema(part.source()).equals(arrow_schema(table)))
     except (OSError, pa.ArrowException):
         return True
 
 
-def _write_rows(rows: pl.DataFrame, path: Path, table: Table, footer: dict[str, str]) -> None:
+def _write_rows(rows: pl.DataFrame, file: IO[bytes], table: Table, footer: dict[str, str]) -> None:
     import pyarrow.parquet as pq
 
     # Not with Polars, since readers of whole folders look for the metadata in the Arrow schema.
     schema = arrow_schema(table).with_metadata(footer)
-    with pq.ParquetWriter(path, schema, **write_options(table)) as writer:
+    with pq.ParquetWriter(file, schema, **write_options(table)) as writer:
         write_row_groups(writer, rows)
 
 
@@ -197,9 +252,9 @@ def _parquet_name(column: Column) -> str:
     return name
 
 
-def _is_readable(path: Path) -> bool:
+def _is_readable(part: PartFile) -> bool:
     try:
-        pl.read_parquet(path, glob=False)
+        pl.read_parquet(part.source(), glob=False)
     except (pl.exceptions.PolarsError, OSError):
         return False
     return True

@@ -1,94 +1,43 @@
-"""Read the tables of an output directory while runs may replace them.
-
-Every reader compares `Output.state` before and after. If a run published other tables in between, the result
-is not used: short readers try again (`read_unchanged`), long ones stop with an error (`check_unchanged`).
-"""
+"""Read the tables of one version of an output, whatever runs publish meanwhile."""
 
 import contextlib
-import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from polyframe.core.addresses import Address, Place
 from polyframe.core.arrays import Ints
 from polyframe.core.choices import TableName
 from polyframe.core.errors import PolyframeError, UsageError, first_line, short_repr
 from polyframe.core.fork_guard import use_polars
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.suggestions import nearest
 from polyframe.core.tables import TABLES
-from polyframe.store import publishing
-from polyframe.store.lock import holder_of
-from polyframe.store.manifest import Manifest, read_manifest, table_parts
+from polyframe.store.manifest import Manifest
 from polyframe.store.output import Output
-from polyframe.store.part_files import read_parts
+from polyframe.store.part_files import PartFile, read_parts
 from polyframe.store.stages import stage_of
+from polyframe.store.versions import read_manifest, table_parts, version_numbers
 
 #: The most parts that stay open after `scan`; some systems allow fewer than a thousand open files.
 _MOST_OPEN: Final = 200
+#: How often a part that disappears is looked for in a newer version.
 _TRIES: Final = 20
-_PAUSE: Final = 0.02
-
-Result = TypeVar("Result")
-
-
-@contextlib.contextmanager
-def check_unchanged(output: Output, purpose: str) -> Iterator[None]:
-    """Check that no run publishes other tables while the body reads them.
-
-    Parameters
-    ----------
-    output : Output
-        The output directory.
-    purpose : str
-        What the tables are read for, such as `export`, for the message.
-
-    Raises
-    ------
-    PolyframeError
-        If a run did.
-    """
-    state = output.state()
-    try:
-        yield
-    finally:
-        # Also if a part was missing: then this is why.
-        if output.state() != state:
-            holder = holder_of(output.lock) or "a run"
-            raise PolyframeError(f"{output}: {holder} changed it during the {purpose}; {purpose} it again")
-
-
-def read_unchanged(output: Output, read: Callable[[], Result | None]) -> Result | None:
-    """Read until no run published other tables meanwhile; return None if it never succeeds.
-
-    Parameters
-    ----------
-    output : Output
-        The output directory.
-    read : callable
-        Called until it returns a result other than None, and no run changed the tables during the call.
-    """
-    for _ in range(_TRIES):
-        state = output.state()
-        result = read()
-        if result is not None and output.state() == state:
-            return result
-        time.sleep(_PAUSE)
-    return None
+#: Buckets that Polars reads by itself, with the same options as obstore.
+_READ_BY_POLARS: Final = ("s3", "s3a", "gs")
 
 
 @contextlib.contextmanager
-def explain_damage(output: str | os.PathLike[str]) -> Iterator[None]:
+def explain_damage(output: object) -> Iterator[None]:
     """Turn errors of Polars and of the system into one line that names the directory and what to do.
 
     Parameters
     ----------
-    output : path
+    output : path, Address or Output
         The output directory whose tables the body reads.
 
     Raises
@@ -106,12 +55,12 @@ def explain_damage(output: str | os.PathLike[str]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class OutputTables:
-    """The tables of an output directory, to be read partition by partition.
+    """The tables of one version of an output, to be read partition by partition.
 
     Attributes
     ----------
     output : Output
-        The output directory.
+        The output.
     manifest : Manifest
         How the tables were made.
     """
@@ -119,14 +68,27 @@ class OutputTables:
     output: Output
     manifest: Manifest
 
-    @property
-    def path(self) -> Path:
-        """The directory."""
-        return self.output.path
-
     def contains(self, table: str) -> bool:
         """Tell whether there is a table."""
         return stage_of(table) in self.manifest.stages
+
+    def parts(self, table: str) -> dict[str, PartFile]:
+        """Return the parts of a table by the names of their partitions, in order; empty without the table."""
+        return table_parts(self.output, self.manifest, table)
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """Open a table, sorted by its keys.
+
+        Raises
+        ------
+        PolyframeError
+            If there is no such table, or one of its parts is missing.
+        """
+        parts = list(self.parts(table).values())
+        if not parts:
+            raise PolyframeError(_no_table(self.output, table))
+        check_columns(self.output, table, parts)
+        return _scan_parts(parts)
 
     def partitions(
         self, subjects: Sequence[int] | None = None, /, **columns: list[str] | None
@@ -148,16 +110,16 @@ class OutputTables:
         for table in columns:
             if not self.contains(table):
                 raise PolyframeError(_no_table(self.output, table))
-        parts = {table: part_paths(self.output, table, self.manifest) for table in columns}
+        parts = {table: list(self.parts(table).values()) for table in columns}
         for table in parts:
             check_columns(self.output, table, parts[table])
         wanted = range(len(self.manifest.partitions)) if subjects is None else self.partition_of(subjects)
-        for number, paths in enumerate(zip(*parts.values(), strict=True)):
+        for number, of_partition in enumerate(zip(*parts.values(), strict=True)):
             if number not in wanted:
                 continue
             yield {
-                table: _read_part(path, names)
-                for path, (table, names) in zip(paths, columns.items(), strict=True)
+                table: read_parts([part], names)
+                for part, (table, names) in zip(of_partition, columns.items(), strict=True)
             }
 
     def partition_of(self, subjects: Sequence[int]) -> Ints:
@@ -167,132 +129,157 @@ class OutputTables:
 
 
 @contextlib.contextmanager
-def open_tables(path: Path, purpose: str = "export") -> Iterator[OutputTables]:
-    """Open the tables of an output directory; see `check_unchanged` for `purpose`.
-
-    Raises
-    ------
-    PolyframeError
-        If it is not a polyframe output directory, or a run changes it meanwhile.
-    """
-    use_polars()
-    output = Output(path)
-    with check_unchanged(output, purpose):
-        yield OutputTables(output, current_manifest(output))
-
-
-def current_manifest(output: Output) -> Manifest:
-    """Return the manifest of the current tables, even while they are published.
-
-    Raises
-    ------
-    PolyframeError
-        If it is not a polyframe output directory, or its manifest is damaged.
-    """
-    return publishing.pending_manifest(output) or read_manifest(output.path)
-
-
-def part_paths(output: Output, table: str, manifest: Manifest) -> list[Path]:
-    """Return the current part files of a table in order; empty if there are none."""
-    folder = publishing.table_folder(output, table)
-    return [folder / name for name in table_parts(manifest, table)]
-
-
-def scan(output: str | os.PathLike[str], table: TableName) -> pl.LazyFrame:
-    """Open a table of an output directory.
+def open_tables(place: Place, purpose: str = "export", version: int | None = None) -> Iterator[OutputTables]:
+    """Open the tables of a version of an output, and check at the end that it was not removed meanwhile.
 
     Parameters
     ----------
-    output : path
-        The output directory of a run.
+    place : Path or Address
+        The output.
+    purpose : str
+        What the tables are read for, such as `export`, for the message.
+    version : int, optional
+        Its number; the newest by default.
+
+    Raises
+    ------
+    PolyframeError
+        If it is not an output of polyframe, has no such version, or runs removed it meanwhile.
+    """
+    use_polars()
+    output = Output(place)
+    manifest = read_manifest(output, version)
+    try:
+        yield OutputTables(output, manifest)
+    except PolyframeError:
+        _check_still_there(output, manifest, purpose)
+        raise
+    # Parts of a version are never changed, unless they are in the folders of an output without a store.
+    if manifest.number == 0:
+        _check_still_there(output, manifest, purpose)
+
+
+def _check_still_there(output: Output, manifest: Manifest, purpose: str) -> None:
+    if manifest.number not in version_numbers(output):
+        raise PolyframeError(
+            f"{output}: runs replaced version {manifest.number} during the {purpose}; {purpose} it again"
+        ) from None
+
+
+def scan(
+    output: AnyPlace,
+    table: TableName,
+    *,
+    version: int | None = None,
+    storage_options: Mapping[str, str] | None = None,
+) -> pl.LazyFrame:
+    """Open a table of an output.
+
+    Parameters
+    ----------
+    output : path or address
+        The output directory of a run, such as `out` or `s3://bucket/project`.
     table : str
         One of `polyframe.core.tables.TABLES`, such as `"contours"`.
+    version : int, optional
+        The number of a version, see `polyframe status OUT --versions`; the newest by default.
+    storage_options : mapping, optional
+        Credentials, endpoint and region of a bucket, as obstore and Polars take them; otherwise they are
+        read from the environment.
 
     Returns
     -------
     polars.LazyFrame
-        Sorted by the table's keys; geometries as WKB. It is the table at the time of the call, even if a run
-        replaces it later (on Windows, and with more than 200 parts, collect it before a run ends).
+        Sorted by the table's keys; geometries as WKB. It is the table at the time of the call, whatever runs
+        publish later, until the version is removed (`polyframe vacuum`; a local output keeps two versions).
 
     Raises
     ------
     UsageError
         If there is no table of that name.
     PolyframeError
-        If the directory does not contain the table, or one of its parts is missing.
+        If the output does not contain the table or the version, or one of its parts is missing.
+
+    Examples
+    --------
+    >>> import polyframe as pf
+    >>> pf.scan("out", "contours", version=41).collect()  # doctest: +SKIP
     """
-    with _open_parts(local_path(output, "output"), table) as parts:
-        return pl.scan_parquet(parts, glob=False)
+    place = place_of(output, "output", storage_options)
+    with _open_parts(place, table, version) as parts:
+        return pl.scan_parquet(parts, glob=False) if isinstance(place, Path) else _scan_parts(parts)
 
 
-def read_table(output: Path, table: str) -> pl.DataFrame:
-    """Read a table of an output directory.
+def read_table(place: Place, table: str) -> pl.DataFrame:
+    """Read a table of the newest version of an output.
 
     Raises
     ------
     UsageError, PolyframeError
         As from `scan`, and if a part is damaged.
     """
-    try:
-        with _open_parts(output, table) as parts:
-            return pl.read_parquet(parts, glob=False)
-    except (pl.exceptions.PolarsError, OSError):
-        # The message of read_parts names the damaged part.
-        return read_parts(_existing_parts(Output(output), table))
+    use_polars()
+    return read_parts(_existing_parts(place, table, None))
 
 
 @contextlib.contextmanager
-def _open_parts(path: Path, table: str) -> Iterator[list[Any]]:
-    """Open the parts of a table as one run left them; open files stay readable if a run replaces them."""
+def _open_parts(place: Place, table: str, version: int | None) -> Iterator[list[Any]]:
+    """Open the parts of a table on this computer, so that they stay readable if a run removes them."""
     use_polars()
-    output = Output(path)
     with contextlib.ExitStack() as files:
-
-        def open_parts() -> list[Any] | None:
-            files.close()
-            with contextlib.suppress(OSError):
-                return _open_all(_existing_parts(output, table), files)
-            return None
-
-        parts = read_unchanged(output, open_parts)
-        if parts is None:
-            missing = [path for path in _existing_parts(output, table) if not path.is_file()]
-            if missing:
-                raise PolyframeError(f"{missing[0]}: is missing; run `polyframe run` again")
-            raise PolyframeError(f"{output}: cannot be read, or runs keep replacing it; try again")
-        yield parts
-
-
-def _open_all(paths: list[Path], files: contextlib.ExitStack) -> list[Any]:
-    """Open the files of one folder; return their paths if there are too many to be open at once."""
-    if os.open not in os.supports_dir_fd or len(paths) > _MOST_OPEN:
-        for path in paths:
-            path.stat()
-        return list(paths)
-    folder = os.open(paths[0].parent, os.O_RDONLY)
-    files.callback(os.close, folder)
-
-    def within(name: str, flags: int) -> int:
-        return os.open(name, flags, dir_fd=folder)
-
-    # Not by their paths: if the folder were replaced at this moment, that would give some parts of each.
-    return [files.enter_context(open(path.name, "rb", opener=within)) for path in paths]
+        for left in reversed(range(_TRIES)):
+            parts = _existing_parts(place, table, version)
+            if isinstance(place, Address):
+                yield parts
+                return
+            try:
+                opened = _open_all(parts, files)
+                break
+            except FileNotFoundError as error:
+                # A run may have removed the version at this moment.
+                files.close()
+                if not left or version is not None:
+                    raise PolyframeError(f"{error.filename}: is missing; run `polyframe run` again") from None
+        yield opened
 
 
-def _existing_parts(output: Output, table: str) -> list[Path]:
+def _open_all(parts: list[PartFile], files: contextlib.ExitStack) -> list[Any]:
+    """Open files; return their paths if there are too many to be open at once."""
+    if len(parts) > _MOST_OPEN:
+        for part in parts:
+            part.path.stat()
+        return [part.path for part in parts]
+    return [files.enter_context(part.path.open("rb")) for part in parts]
+
+
+def _scan_parts(parts: Sequence[PartFile]) -> pl.LazyFrame:
+    """Open parts by their paths or addresses."""
+    places = [part.place for part in parts]
+    addresses = [place for place in places if isinstance(place, Address)]
+    if not addresses:
+        paths: Any = places
+        return pl.scan_parquet(paths, glob=False)
+    if addresses[0].scheme in _READ_BY_POLARS:
+        options = dict(addresses[0].options) or None
+        return pl.scan_parquet([address.url for address in addresses], glob=False, storage_options=options)
+    return read_parts(parts).lazy()
+
+
+def _existing_parts(place: Place, table: str, version: int | None) -> list[PartFile]:
     if not isinstance(table, str) or table not in TABLES:
         raise UsageError(f"no table {short_repr(table)}{nearest(table, TABLES)}")
-    paths = part_paths(output, table, current_manifest(output))
-    if not paths:
+    output = Output(place)
+    parts = list(table_parts(output, read_manifest(output, version), table).values())
+    if not parts:
         raise PolyframeError(_no_table(output, table))
-    check_columns(output, table, paths)
-    return paths
+    check_columns(output, table, parts)
+    return parts
 
 
-def check_columns(output: Output, table: str, paths: list[Path]) -> None:
-    """Raise a PolyframeError if the parts of a table were written before it had all of its columns."""
+def check_columns(output: Output, table: str, parts: Sequence[PartFile]) -> None:
+    """Raise a PolyframeError if a table was written before it had all of its columns."""
     try:
-        present = pl.read_parquet_schema(paths[0])
+        present = pl.read_parquet_schema(parts[0].source())
     except (pl.exceptions.PolarsError, OSError):
         return  # reading it says what is wrong
     missing = [column.name for column in TABLES[table].columns if column.name not in present]
@@ -305,12 +292,3 @@ def check_columns(output: Output, table: str, paths: list[Path]) -> None:
 
 def _no_table(output: Output, table: str) -> str:
     return f"{output}: has no table {table!r}; make it with `polyframe {stage_of(table)} {output}`"
-
-
-def _read_part(path: Path, columns: list[str] | None) -> pl.DataFrame:
-    if columns is None:
-        return read_parts([path])
-    try:
-        return pl.read_parquet(path, columns=columns, glob=False)
-    except (pl.exceptions.PolarsError, OSError):
-        return read_parts([path]).select(columns)

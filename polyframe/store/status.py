@@ -1,27 +1,37 @@
 """Show what an output directory contains, and whether a run is in progress or has died."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe.core.errors import PolyframeError
-from polyframe.core.local_paths import local_path
+from polyframe.core.fork_guard import use_polars
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import counted
 from polyframe.core.reprs import html_repr, text_repr
-from polyframe.store.current_parts import finished_stages
+from polyframe.core.tables import TABLES
 from polyframe.store.lock import holder_of
-from polyframe.store.manifest import Manifest, StageRecord, load_manifest, read_manifest
-from polyframe.store.output import MERGED, Output, part_name, partition_of
-from polyframe.store.part_files import read_rows_and_origin
-from polyframe.store.publishing import table_folder
-from polyframe.store.reading import read_unchanged
+from polyframe.store.manifest import Manifest, StageRecord, part_records
+from polyframe.store.objects import Entry
+from polyframe.store.output import (
+    MANIFESTS,
+    PARTS,
+    STORE,
+    WORK,
+    Output,
+    Work,
+    manifest_key,
+    part_name,
+    partition_of,
+)
+from polyframe.store.part_files import PartFile, read_rows_and_origin
 from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, public_tables, settings_of, tables_of_stages
+from polyframe.store.versions import read_manifest, table_parts, version_numbers
+from polyframe.store.view import view_problem
 
 #: Keys of the manifest that only later runs use.
-_NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "drawings", "key_digest")
+_NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "drawings", "key_digest", "run")
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,25 @@ class TableStatus:
     bytes: int
     parts: int
     current: int
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version of the tables.
+
+    Attributes
+    ----------
+    number : int
+    finished_at, host : str or None
+        When it was published (UTC), and by which computer; None if that is not known.
+    polyframe_version : str
+        The release of polyframe that made it.
+    """
+
+    number: int
+    finished_at: str | None
+    host: str | None
+    polyframe_version: str
 
 
 @dataclass(frozen=True, repr=False)
@@ -83,8 +112,12 @@ class Status:
         The process of a run in progress.
     finished_parts, finished_partitions : int
         What a run has finished and not published; if none is in progress, the next one reuses it.
-    change_decided : bool
-        True while finished tables are published, or if a run died then; the next one completes it.
+    number : int or None
+        The number of the newest version; 0 if an earlier release wrote the tables, without numbers.
+    finished_at, host : str or None
+        When it was published (UTC), and by which computer.
+    published : list of Published
+        All versions that are kept, if they were requested.
     """
 
     output: str
@@ -107,7 +140,10 @@ class Status:
     running: str | None = None
     finished_parts: int = 0
     finished_partitions: int = 0
-    change_decided: bool = False
+    number: int | None = None
+    finished_at: str | None = None
+    host: str | None = None
+    published: list[Published] = field(default_factory=list)
 
     def __repr__(self) -> str:
         return text_repr("Status", self._rows())
@@ -133,15 +169,21 @@ class Status:
         return not_default(settings_of(self.settings))
 
 
-def status(output: str | os.PathLike[str]) -> Status:
-    """Show what an output directory contains and whether a run is in progress, like `polyframe status`.
+def status(
+    output: AnyPlace, *, versions: bool = False, storage_options: Mapping[str, str] | None = None
+) -> Status:
+    """Show what an output contains and whether a run is in progress, like `polyframe status`.
 
     Nothing is changed there, and a run in progress is not disturbed.
 
     Parameters
     ----------
-    output : path
-        The output directory.
+    output : path or address
+        The output directory, such as `out` or `s3://bucket/project`.
+    versions : bool
+        Also list all versions that are kept.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -152,33 +194,25 @@ def status(output: str | os.PathLike[str]) -> Status:
     PolyframeError
         If the directory is not a polyframe output directory, or its manifest cannot be read.
     """
-    directory = Output(local_path(output, "output"))
-    # Without a quiet moment, parts may seem to be missing.
-    return read_unchanged(directory, lambda: _status(directory)) or _status(directory)
-
-
-def _status(output: Output) -> Status:
-    path = manifest_file(output)
-    finished = finished_stages(output)
+    use_polars()
+    opened = Output(place_of(output, "output", storage_options))
+    numbers = version_numbers(opened)
+    if not numbers and not is_begun(opened):
+        read_manifest(opened)
+    manifest = read_manifest(opened, numbers[-1]) if numbers else None
+    work = None if opened.folder is None else Work(opened, opened.folder / WORK)
+    entries = opened.objects.entries(PARTS)
+    finished = _finished_stages(opened, manifest, entries)
     progress: dict[str, Any] = {
-        "output": str(output),
-        "running": holder_of(output.lock),
+        "output": str(opened),
+        "running": None if work is None else holder_of(work.lock),
         "finished_parts": sum(len(STAGE_TABLES[stage]) for _, stage in finished),
         "finished_partitions": len({partition for partition, _ in finished}),
-        "change_decided": path == output.decision,
+        "published": [_published(read_manifest(opened, number)) for number in numbers] if versions else [],
     }
-    if path is None:
+    if manifest is None:
         return Status(**progress)
-    try:
-        manifest = load_manifest(path)
-    except PolyframeError:
-        if path.is_file():
-            raise
-        # A change was completed at this moment.
-        manifest = load_manifest(output.manifest)
-    parts: dict[str, list[_Part]] = {table: [] for table in tables_of_stages(manifest.stages)}
-    for part in _parts(output, manifest):
-        parts[part.table].append(part)
+    parts = _parts(opened, manifest, entries)
     problems = {part.file: part.problem for of_table in parts.values() for part in of_table if part.problem}
     merged = {table for record in manifest.merged.values() for table in record.sizes}
     outdated = {partition_of(Path(file).name) for file in problems if file.split("/")[0] not in merged}
@@ -197,60 +231,87 @@ def _status(output: Output) -> Status:
     )
 
 
-def manifest_file(output: Output) -> Path | None:
-    """Return the file of the current manifest; None if there are no tables yet.
+def is_begun(output: Output) -> bool:
+    """Return whether a run has begun in an output without tables, and may be in progress."""
+    if output.folder is None:
+        return bool(output.objects.entries(PARTS))
+    return (output.folder / WORK).is_dir() or (output.folder / STORE).is_dir()
 
-    Raises
-    ------
-    PolyframeError
-        If the directory is not a polyframe output directory.
-    """
-    if output.decision.is_file():
-        return output.decision
-    if not output.manifest.is_file():
-        if output.work.is_dir():
-            return None
-        read_manifest(output.path)
-    return output.manifest
+
+def _published(manifest: Manifest) -> Published:
+    return Published(manifest.number, manifest.finished_at, manifest.host, manifest.polyframe_version)
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part file; `problem` is empty if it is current."""
+    """A part; `problem` is empty if it is current."""
 
-    table: str
     file: str
     rows: int
     bytes: int
     problem: str
 
 
-def _parts(output: Output, manifest: Manifest) -> Iterator[_Part]:
-    folders = {table: table_folder(output, table) for table in tables_of_stages(manifest.stages)}
-    for partition in manifest.partitions:
-        name = part_name(partition.name)
-        for stage, record in partition.stages.items():
-            for table in STAGE_TABLES[stage]:
-                yield _part(folders[table] / name, table, record)
-    for record in manifest.merged.values():
-        for table in record.sizes:
-            yield _part(folders[table] / part_name(MERGED), table, record)
+def _parts(output: Output, manifest: Manifest, entries: Mapping[str, Entry]) -> dict[str, list[_Part]]:
+    """Return the parts of a version by table."""
+    return {
+        table: [
+            _part(table, partition, part, part_records(manifest, table)[partition], output, entries)
+            for partition, part in table_parts(output, manifest, table).items()
+        ]
+        for table in tables_of_stages(manifest.stages)
+    }
 
 
-def _part(path: Path, table: str, record: StageRecord) -> _Part:
-    file, recorded = f"{table}/{path.name}", record.sizes[table]
-    try:
-        size = path.stat().st_size
-    except OSError:
-        return _Part(table, file, 0, 0, "is missing")
-    footer = read_rows_and_origin(path)
-    if footer is None:
-        return _Part(table, file, 0, size, "cannot be read")
-    rows, origin = footer
+def _part(
+    table: str,
+    partition: str,
+    part: PartFile,
+    record: StageRecord,
+    output: Output,
+    entries: Mapping[str, Entry],
+) -> _Part:
+    file, recorded = f"{table}/{part_name(partition)}", record.sizes[table]
+    size = entries[part.key].size if part.key in entries else _size(part)
+    if size is None:
+        return _Part(file, 0, 0, "is missing")
+    rows = record.rows.get(table)
     if size != recorded:
-        return _Part(table, file, rows, size, f"has {size} bytes, the manifest says {recorded}")
-    outdated = origin.fingerprint != record.fingerprint
-    return _Part(table, file, rows, size, "was made from other rows or settings" if outdated else "")
+        return _Part(file, rows or 0, size, f"has {size} bytes, the manifest says {recorded}")
+    if rows is None:
+        footer = read_rows_and_origin(part)
+        if footer is None:
+            return _Part(file, 0, size, "cannot be read")
+        rows = footer[0]
+    if output.folder is None or table not in TABLES:
+        return _Part(file, rows, size, "")
+    return _Part(file, rows, size, view_problem(output.folder / file, part))
+
+
+def _size(part: PartFile) -> int | None:
+    """Return the size of a part of an output without a store."""
+    place = part.place
+    return place.stat().st_size if isinstance(place, Path) and place.is_file() else None
+
+
+def _finished_stages(
+    output: Output, manifest: Manifest | None, entries: Mapping[str, Entry]
+) -> set[tuple[str, str]]:
+    """Return partition and stage of parts that a run wrote after the newest version was published."""
+    published = 0.0
+    if manifest is not None:
+        published = output.objects.entries(MANIFESTS)[manifest_key(manifest.number)].modified
+    new: dict[tuple[str, str], set[str]] = {}
+    for key, entry in entries.items():
+        table, _, name = key.removeprefix(PARTS).partition("/part=")
+        if entry.modified > published:
+            new.setdefault((name.partition("/")[0], table), set()).add(name)
+    return {
+        (partition, stage)
+        for partition, _ in new
+        for stage, tables in STAGE_TABLES.items()
+        if set.intersection(*(new.get((partition, table), set()) for table in tables))
+    }
 
 
 def _table(parts: list[_Part]) -> TableStatus:

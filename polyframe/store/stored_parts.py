@@ -2,16 +2,14 @@
 
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from polyframe.core.tables import TABLES, Table
 from polyframe.store.fingerprints import part_fingerprint
 from polyframe.store.manifest import Manifest, part_records
-from polyframe.store.output import partition_of
-from polyframe.store.part_files import read_parts
-from polyframe.store.reading import OutputTables, check_columns, part_paths
+from polyframe.store.part_files import PartFile, read_parts
+from polyframe.store.reading import OutputTables, check_columns
 from polyframe.store.stages import MERGED_TABLES, stage_of
 
 
@@ -33,8 +31,8 @@ class StoredPart:
         Changes whenever the bytes of the part change.
     size : int
         Bytes of the file.
-    path : Path
-        The file.
+    file : PartFile
+        Where it is.
     """
 
     table: Table
@@ -43,7 +41,7 @@ class StoredPart:
     next_subject: int | None
     fingerprint: str
     size: int
-    path: Path
+    file: PartFile
 
     def read(self) -> pl.DataFrame:
         """Read the rows, with the columns and the order of the table.
@@ -53,7 +51,7 @@ class StoredPart:
         PolyframeError
             If the file is missing or damaged.
         """
-        return read_parts([self.path])
+        return read_parts([self.file])
 
 
 def stored_parts(tables: OutputTables, table: str) -> list[StoredPart]:
@@ -68,21 +66,21 @@ def stored_parts(tables: OutputTables, table: str) -> list[StoredPart]:
     """
     if not tables.contains(table):
         return []
-    paths = part_paths(tables.output, table, tables.manifest)
-    check_columns(tables.output, table, paths)
+    files = tables.parts(table)
+    check_columns(tables.output, table, list(files.values()))
     ranges = _subject_ranges(tables.manifest, table)
-    records = part_records(tables.manifest, table).values()
+    records = part_records(tables.manifest, table)
     return [
         StoredPart(
             TABLES[table],
-            partition_of(path.name),
+            name,
             first,
             following,
-            part_fingerprint(record.fingerprint, record.places),
-            record.sizes[table],
-            path,
+            part_fingerprint(records[name].fingerprint, records[name].places),
+            records[name].sizes[table],
+            file,
         )
-        for path, (first, following), record in zip(paths, ranges, records, strict=True)
+        for (name, file), (first, following) in zip(files.items(), ranges, strict=True)
     ]
 
 

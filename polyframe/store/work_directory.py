@@ -1,12 +1,15 @@
-"""Lock an output directory for one run, and clean its work directory up afterwards.
+"""Lock an output for one run, and clean its work directory up afterwards.
 
-A run writes its parts into the work directory and publishes whole tables at the end, so if it fails or dies,
-the old tables remain. Only files of polyframe are removed or replaced there, and links are never followed
-(`polyframe.store.foreign_files`). There is no protection against links that are created during a run.
+A run writes its parts into the store and publishes a version at the end, so if it fails or dies, the old
+version remains. In a local output only files of polyframe are removed or replaced, and links are never
+followed (`polyframe.store.foreign_files`). There is no protection against links that are created during a
+run. A bucket has no lock: of two runs, the first to publish wins. Its work directory is a temporary folder.
 """
 
 import contextlib
 import errno
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Final
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, check_name
 from polyframe.core.fork_guard import use_polars
-from polyframe.store import publishing
+from polyframe.store import flat_layout
 from polyframe.store.foreign_files import (
     is_system_file,
     refuse_foreign_files,
@@ -25,85 +28,71 @@ from polyframe.store.foreign_files import (
     return_foreign_files,
 )
 from polyframe.store.lock import exclusive
-from polyframe.store.output import Output
+from polyframe.store.output import MANIFEST, MANIFESTS, PARTS, SHARDS, STORE, WORK, Output, Work
 from polyframe.store.part_files import stop_part_writers
+from polyframe.store.versions import newest_manifest, version_numbers
+from polyframe.store.view import refresh_view
 
 _TRIES: Final = 20
 _PAUSE: Final = 0.02
 #: Seconds that a process waits at its end for parts that are being written.
 _LONGEST_WRITE: Final = 2.0
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-#: The outputs that runs of this process have locked, and folders to remove with them if they are empty.
-_LOCKED: Final[dict[Output, list[Path]]] = {}
+#: The work directories of runs of this process, with folders to remove at their end if they are empty.
+_IN_USE: Final[dict[Work, list[Path]]] = {}
 
 
-def check_output(path: Path) -> None:
-    """Check that an output directory is new, empty or one of polyframe.
+def check_output(output: Output) -> None:
+    """Check that an output is new, empty or one of polyframe.
 
     Raises
     ------
     PolyframeError
         If it is a file, contains something that polyframe did not write, or its name cannot be used.
     """
-    output = Output(path)
-    check_name(path)
-    if not path.exists():
+    if version_numbers(output):
         return
-    if not path.is_dir():
-        raise PolyframeError(f"{path}: is a file; name a new or empty directory for the tables")
-    if output.manifest.is_file() or publishing.pending_manifest(output):
-        return
-    try:
-        names = (entry.name for entry in path.iterdir())
-        foreign = sorted(name for name in names if name != output.work.name and not is_system_file(name))
-    except OSError as error:
-        raise PolyframeError(f"{path}: cannot be read ({error.strerror})") from None
+    foreign = _foreign_in_bucket(output) if output.folder is None else _foreign_in_folder(output.folder)
     if foreign:
         raise PolyframeError(
-            f"{path}: already contains other files ({foreign[0]}); name a new or empty directory"
+            f"{output}: already contains other files ({foreign[0]}); name a new or empty directory"
         )
 
 
 @contextlib.contextmanager
-def work_directory(path: Path, *, discard: bool = False) -> Iterator[Output]:
-    """Lock an output directory for one run, and complete what a dead run had decided.
+def work_directory(output: Output) -> Iterator[Work]:
+    """Prepare an output for one run: lock a local one, and complete what a dead run left.
 
-    At the end temporary files are removed. If the body fails, finished parts stay for the next run.
+    At the end temporary files are removed. If the body fails, finished parts stay in the store for the next
+    run.
 
     Parameters
     ----------
-    path : Path
-        The output directory; created if missing.
-    discard : bool
-        Also remove finished parts of an earlier run.
+    output : Output
+        A local directory is created if missing.
 
     Raises
     ------
     PolyframeError
-        If the directory cannot be written, another run works there, or a file of others is in the way.
+        If the output cannot be written, another run works there, or a file of others is in the way.
     """
     use_polars()
-    output = Output(path)
-    refuse_other_work(output)
-    # If finished parts stay for the next run, these folders do too.
-    folders = [output.work] if path.exists() else [output.work, path]
+    if output.folder is None:
+        with _temporary_folder(output) as work:
+            yield work
+        return
+    work, path = Work(output, output.folder / WORK), output.folder
+    refuse_other_work(work)
+    folders = [work.folder] if path.exists() else [work.folder, path]
     with contextlib.ExitStack() as locked:
-        _lock(output, locked)
+        _lock(work, locked)
         try:
             refuse_links(output)
-            refuse_foreign_files(output)
-            if output.decision.exists() and publishing.pending_manifest(output) is None:
-                raise PolyframeError(
-                    f"{output.decision}: damaged, or written by another version of polyframe; "
-                    "move it elsewhere, then run again"
-                )
-            with _cleaned(output, folders):
-                publishing.complete(output)
-                _remove_temporary(output)
-                if discard:
-                    remove_own_files(output, keep=lambda name: not _is_finished(output, name))
-                output.started.mkdir()
-                yield output
+            refuse_foreign_files(work)
+            with _cleaned(work, folders):
+                _complete_earlier(work)
+                work.started.mkdir()
+                yield work
         except OSError as error:
             if _is_below(path, error.filename) or error.errno in _NO_SPACE:
                 raise cannot_write(Path(error.filename or path), error) from None
@@ -113,15 +102,58 @@ def work_directory(path: Path, *, discard: bool = False) -> Iterator[Output]:
             _remove_empty(folders)
 
 
+@contextlib.contextmanager
+def _temporary_folder(output: Output) -> Iterator[Work]:
+    """Make a folder of this computer for a run that writes to a bucket."""
+    work = Work(output, Path(tempfile.mkdtemp(prefix="polyframe-")))
+    work.started.mkdir()
+    _IN_USE[work] = []
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work.folder, ignore_errors=True)
+        del _IN_USE[work]
+
+
+def _complete_earlier(work: Work) -> None:
+    """Make the store of an output of an earlier release, and complete the view of the newest version."""
+    flat_layout.take_over(work.output)
+    _remove_temporary(work)
+    manifest = newest_manifest(work.output)
+    if manifest is not None:
+        refresh_view(work, manifest)
+
+
+def _foreign_in_folder(path: Path) -> list[str]:
+    check_name(path)
+    if not path.exists():
+        return []
+    if not path.is_dir():
+        raise PolyframeError(f"{path}: is a file; name a new or empty directory for the tables")
+    if (path / MANIFEST).is_file():
+        return []
+    try:
+        names = (entry.name for entry in path.iterdir())
+        return sorted(name for name in names if name not in (WORK, STORE) and not is_system_file(name))
+    except OSError as error:
+        raise PolyframeError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _foreign_in_bucket(output: Output) -> list[str]:
+    own = (MANIFESTS, SHARDS, PARTS)
+    return [key for key in output.objects.entries("") if not key.startswith(own)]
+
+
 def _is_below(folder: Path, name: object) -> bool:
     return isinstance(name, str) and Path(name).is_relative_to(folder)
 
 
-def _lock(output: Output, locked: contextlib.ExitStack) -> None:
+def _lock(work: Work, locked: contextlib.ExitStack) -> None:
+    output = work.output
     for left in reversed(range(_TRIES)):
         try:
-            output.work.mkdir(parents=True, exist_ok=True)
-            locked.enter_context(exclusive(output.lock, output.path))
+            work.folder.mkdir(parents=True, exist_ok=True)
+            locked.enter_context(exclusive(work.lock, work.folder.parent))
             return
         except FileNotFoundError as error:
             # Another run removed the work directory at its end, at this moment.
@@ -137,21 +169,14 @@ def _unwritable(output: Output, error: OSError) -> PolyframeError:
 
 
 @contextlib.contextmanager
-def _cleaned(output: Output, folders: list[Path]) -> Iterator[None]:
-    """Remove temporary files at the end, and empty folders for finished parts."""
-    _LOCKED[output] = folders
+def _cleaned(work: Work, folders: list[Path]) -> Iterator[None]:
+    """Remove temporary files at the end."""
+    _IN_USE[work] = folders
     try:
         yield
     finally:
-        _clean(output)
-        del _LOCKED[output]
-
-
-def _clean(output: Output) -> None:
-    _remove_temporary(output)
-    for folder in (*output.finished.glob("*"), output.finished):
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        _remove_temporary(work)
+        del _IN_USE[work]
 
 
 def abandon() -> None:
@@ -160,14 +185,17 @@ def abandon() -> None:
     From then on no part is written in this process.
     """
     stop_part_writers(_LONGEST_WRITE)
-    for output, folders in list(_LOCKED.items()):
+    for work, folders in list(_IN_USE.items()):
+        if work.output.folder is None:
+            shutil.rmtree(work.folder, ignore_errors=True)
+            continue
         # Repeat it, since threads that still work may have written something in the meantime.
         for _ in range(_TRIES):
-            _clean(output)
+            _remove_temporary(work)
             with contextlib.suppress(OSError):
-                output.lock.unlink()
+                work.lock.unlink()
             _remove_empty(folders)
-            if not output.work.exists() or output.finished.exists():
+            if not work.folder.exists():
                 break
 
 
@@ -177,16 +205,7 @@ def _remove_empty(folders: list[Path]) -> None:
             folder.rmdir()
 
 
-def _remove_temporary(output: Output) -> None:
-    """Remove all files of polyframe except the lock and the finished parts."""
-    return_foreign_files(output)
-    lock, decision = output.lock.name, output.decision.name
-    remove_own_files(
-        output,
-        keep=lambda name: name.startswith(lock) or name == decision or _is_finished(output, name),
-    )
-
-
-def _is_finished(output: Output, name: str) -> bool:
-    """Tell whether a path in the work directory is a finished part, or a folder of such parts."""
-    return name.split("/")[0] == output.finished.name and not name.endswith(".tmp")
+def _remove_temporary(work: Work) -> None:
+    """Remove all files of polyframe except the lock."""
+    return_foreign_files(work)
+    remove_own_files(work, keep=lambda name: name.startswith(work.lock.name))

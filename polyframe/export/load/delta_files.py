@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
+
+from polyframe.store.part_files import PartFile
 
 #: The name that `part_file_name` gives, in groups.
 _NAME: Final = re.compile(
@@ -77,11 +78,11 @@ class FileStatistics:
     text: str
 
 
-def file_statistics(path: Path) -> FileStatistics:
-    """Read the statistics of a part file from its footer."""
+def file_statistics(part: PartFile) -> FileStatistics:
+    """Read the statistics of a part from its footer."""
     import pyarrow.parquet as pq
 
-    footer = pq.read_metadata(path)
+    footer = pq.read_metadata(part.source())
     smallest: dict[str, int] = {}
     largest: dict[str, int] = {}
     missing: dict[str, int] = {}

@@ -13,6 +13,7 @@ from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import atomic_path, cannot_write, sync_folder
 from polyframe.core.errors import PolyframeError
 from polyframe.core.object_stores import open_store, store_error
+from polyframe.store.part_files import PartFile
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -70,14 +71,14 @@ class Folders(Protocol):
             If it cannot be read.
         """
 
-    def put(self, table: str, sources: Mapping[str, Path], done: Callable[[], None]) -> None:
+    def put(self, table: str, sources: Mapping[str, PartFile], done: Callable[[], None]) -> None:
         """Put files into the folder of a table; those that exist are replaced.
 
         Parameters
         ----------
         table : str
-        sources : mapping of str to Path
-            The files to put there, by their new names. They never change, so links will do.
+        sources : mapping of str to PartFile
+            The parts to put there, by their new names. They never change, so links will do.
         done : callable
             Called after each file.
 
@@ -115,7 +116,7 @@ class LocalFolders:
             raise PolyframeError(f"{folder}: cannot be read ({reason}); name another place") from None
         return FolderContent(folders, sizes)
 
-    def put(self, table: str, sources: Mapping[str, Path], done: Callable[[], None]) -> None:
+    def put(self, table: str, sources: Mapping[str, PartFile], done: Callable[[], None]) -> None:
         """Link files into the folder of a table, or copy them if the file system has no links."""
         folder = self.root / table
         try:
@@ -123,7 +124,7 @@ class LocalFolders:
         except OSError as error:
             raise cannot_write(folder, error) from None
         for name, source in sources.items():
-            _link_or_copy(source, folder / name)
+            _put_file(source, folder / name)
             done()
         sync_folder(folder)
 
@@ -151,7 +152,7 @@ class BucketFolders:
         folders = frozenset(prefix.rstrip("/").rpartition("/")[2] for prefix in found["common_prefixes"])
         return FolderContent(folders, sizes) if sizes or folders else None
 
-    def put(self, table: str, sources: Mapping[str, Path], done: Callable[[], None]) -> None:
+    def put(self, table: str, sources: Mapping[str, PartFile], done: Callable[[], None]) -> None:
         """Upload files to the folder of a table."""
         with ThreadPoolExecutor(_UPLOADS) as threads:
             uploads = [threads.submit(self._upload, table, name, path) for name, path in sources.items()]
@@ -163,12 +164,12 @@ class BucketFolders:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def _upload(self, table: str, name: str, source: Path) -> None:
+    def _upload(self, table: str, name: str, source: PartFile) -> None:
         import obstore
 
         with self._explained(f"{table}/{name}"):
             # In pieces, so that memory is bounded.
-            obstore.put(self.store, f"{table}/{name}", source)
+            obstore.put(self.store, f"{table}/{name}", source.source())
 
     @contextlib.contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -180,10 +181,16 @@ class BucketFolders:
             raise store_error(self.address.joined(key), error) from None
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        target.unlink(missing_ok=True)
-        os.link(source, target)
-    except OSError:
-        with atomic_path(target, create_folder=False, durable=False) as temporary:
+def _put_file(part: PartFile, target: Path) -> None:
+    """Link a part to a path, or copy it if the file system has no links or the part is in a bucket."""
+    source = part.source()
+    with contextlib.suppress(OSError):
+        if isinstance(source, Path):
+            target.unlink(missing_ok=True)
+            os.link(source, target)
+            return
+    with atomic_path(target, create_folder=False, durable=False) as temporary:
+        if isinstance(source, Path):
             shutil.copyfile(source, temporary)
+        else:
+            temporary.write_bytes(source.getbuffer())

@@ -254,7 +254,7 @@ class DeltaTarget:
         names = {part: _file_name(part, files if replaces else ()) for part in placed}
         present = found.sizes if found else {}
         sources = {
-            name: part.stored.path for part, name in names.items() if present.get(name) != part.stored.size
+            name: part.stored.file for part, name in names.items() if present.get(name) != part.stored.size
         }
         self.folders.put(name, sources, inserted)
         for _ in range(len(change.inserted) - len(sources)):
@@ -417,7 +417,7 @@ def _file_name(part: TargetPart, taken: Collection[str]) -> str:
 
 def _add_action(name: str, part: TargetPart) -> tuple[AddAction, int]:
     """Return the entry of a file in Delta's log, and its number of rows."""
-    statistics = file_statistics(part.stored.path)
+    statistics = file_statistics(part.stored.file)
     action = AddAction(name, part.stored.size, {}, _now(), True, statistics.text)
     return action, statistics.n_rows
 

@@ -1,10 +1,11 @@
 """Load the tables of an output directory into a warehouse."""
 
 import time
+from collections.abc import Mapping
 
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError
-from polyframe.core.local_paths import AnyPath, local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.notes import Information, show
 from polyframe.export.load.loaded import Loaded, LoadedTable
 from polyframe.export.load.loaded_tables import target_parts
@@ -15,10 +16,11 @@ from polyframe.store.reading import explain_damage, open_tables
 
 
 def load(
-    output: AnyPath,
+    output: AnyPlace,
     to: str,
     *,
     allow_schema_change: bool = False,
+    storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Loaded:
@@ -29,12 +31,14 @@ def load(
 
     Parameters
     ----------
-    output : path
+    output : path or address
         The output directory; nothing in it is changed.
     to : str
         The address of the warehouse, such as `duckdb:///project.duckdb`.
     allow_schema_change : bool
         Whether tables whose columns differ from those of this version of polyframe may be made anew.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
     say : callable, optional
         Receives each note as a string.
     progress : callable, optional
@@ -58,10 +62,10 @@ def load(
     >>> import polyframe as pf
     >>> pf.load("out", "duckdb:///project.duckdb")  # doctest: +SKIP
     """
-    start, folder = time.monotonic(), local_path(output, "output")
+    start, place = time.monotonic(), place_of(output, "output", storage_options)
     say, progress = show if say is None else say, progress or no_progress
-    with explain_damage(folder), open_target(to) as target:
-        with open_tables(folder, "load") as tables:
+    with explain_damage(place), open_target(to) as target:
+        with open_tables(place, "load") as tables:
             parts = target_parts(tables, nested_lists=target.nested_lists)
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)

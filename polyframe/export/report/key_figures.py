@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.store.manifest import Manifest
-from polyframe.store.reading import OutputTables, scan
+from polyframe.store.reading import OutputTables
 from polyframe.store.run_counts import Accounting
 
 #: Number of bars of the histogram of consensus.
@@ -50,10 +50,10 @@ def key_figures(source: OutputTables) -> KeyFigures:
     PolyframeError
         If a part is missing.
     """
-    subjects = scan(source.path, "classifications").select(pl.col("subject_id").n_unique())
+    subjects = source.scan("classifications").select(pl.col("subject_id").n_unique())
     # A little more, so that rounding does not move 0.3 to the step below.
     step = (pl.col("consensus").clip(0, 1) * BARS + 1e-9).floor().clip(0, BARS - 1).cast(pl.Int32)
-    clusters = scan(source.path, "reductions").select("subject_id", "consensus", step.alias("step")).collect()
+    clusters = source.scan("reductions").select("subject_id", "consensus", step.alias("step")).collect()
     counts = dict(clusters["step"].value_counts().iter_rows())
     median = clusters["consensus"].median()
     return KeyFigures(

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.tables import GROUP_KEYS, IMAGE_KEYS, MARK_ORDER, missing_last
-from polyframe.store.reading import OutputTables, scan
+from polyframe.store.reading import OutputTables
 
 _KEYS: Final = list(GROUP_KEYS)
 _CLUSTER: Final = [*_KEYS, "cluster_label"]
@@ -58,7 +58,7 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
     PolyframeError
         If a part is missing.
     """
-    reductions = scan(source.path, "reductions")
+    reductions = source.scan("reductions")
     worst = (
         reductions.select(*_CLUSTER, "consensus", "clusters_count")
         .sort("consensus", "clusters_count", *_CLUSTER, descending=[False, True, *[False] * len(_CLUSTER)])
@@ -68,7 +68,7 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         .collect()
     )
     keys = worst.select(_KEYS).unique()
-    groups = scan(source.path, "groups").join(keys.lazy(), on=_KEYS, how="semi").collect().sort(_KEYS)
+    groups = source.scan("groups").join(keys.lazy(), on=_KEYS, how="semi").collect().sort(_KEYS)
     images = groups.select(IMAGE_KEYS).unique().sort(IMAGE_KEYS)
     groups = groups.with_row_index("group").join(
         images.with_row_index("image"), on=IMAGE_KEYS, maintain_order="left"
@@ -84,7 +84,7 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
         .sort("cluster")
     )
     if source.contains("contours"):
-        highest = scan(source.path, "contours").select(*_CLUSTER, "number_of_contours")
+        highest = source.scan("contours").select(*_CLUSTER, "number_of_contours")
         highest = highest.join(worst.lazy(), on=_CLUSTER, how="semi")
         clusters = clusters.join(highest.collect(), on=_CLUSTER, how="left", maintain_order="left")
     return WorstClusters(
@@ -103,13 +103,13 @@ def worst_clusters(source: OutputTables, limit: int) -> WorstClusters:
 
 def _marks(source: OutputTables, places: pl.DataFrame) -> pl.DataFrame:
     labels = (
-        scan(source.path, "labels")
+        source.scan("labels")
         .select(*_MARK, "created_at", "cluster_label")
         .join(places.lazy(), on=_KEYS)
         .collect(engine="streaming")
     )
     outlines = (
-        scan(source.path, "extractions")
+        source.scan("extractions")
         .select(*_MARK, "x", "y")
         .join(labels.select(_MARK).lazy(), on=_MARK, how="semi")
         .collect(engine="streaming")
@@ -127,7 +127,7 @@ def _levels(source: OutputTables, worst: pl.DataFrame) -> pl.DataFrame:
         level = {"level": pl.Int32(), "x": outline, "y": outline, "area": pl.Float64()}
         return pl.DataFrame(schema=pl.Schema({"cluster": pl.UInt32(), **level}))
     return (
-        scan(source.path, "contours")
+        source.scan("contours")
         .select(*_CLUSTER, "contours_level", "contours_x", "contours_y", "contours_area")
         .join(worst.lazy(), on=_CLUSTER)
         .collect()

@@ -1,6 +1,6 @@
 """Write the report of an output directory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError, short_repr
 from polyframe.core.levels import AnyLevel, parse_level
 from polyframe.core.local_copies import AnyFile, local_copies
-from polyframe.core.local_paths import AnyPath, file_ending, local_path
+from polyframe.core.local_paths import AnyPath, AnyPlace, file_ending, local_path, place_of
 from polyframe.core.notes import show
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.scalar_checks import is_integer
@@ -77,7 +77,7 @@ class Reported:
 
 
 def report(
-    output: AnyPath,
+    output: AnyPlace,
     path: AnyPath,
     *,
     subjects: AnyFile | None = None,
@@ -85,6 +85,7 @@ def report(
     classifications: AnyFile | None = None,
     level: AnyLevel | None = None,
     limit: int = LIMIT,
+    storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
 ) -> Reported:
     """Write one HTML file about an output directory, like `polyframe report`.
@@ -111,6 +112,8 @@ def report(
         the marks of each cluster, such as `50%`.
     limit : int
         Largest number of clusters, at least 1.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
     say : callable, optional
         Receives notes about files that are not images and clusters without the level.
 
@@ -136,7 +139,7 @@ def report(
     if not is_integer(limit) or limit < 1:
         raise UsageError(f"limit: {short_repr(limit)} is not an integer from 1")
     chosen_level = None if level is None else parse_level(level)
-    folder, target = local_path(output, "output"), local_path(path, "path")
+    place, target = place_of(output, "output", storage_options), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
     subjects, classifications = (
         None if value is None else as_address(value) or local_path(value, name)
@@ -144,10 +147,10 @@ def report(
     )
     images = None if images is None else local_path(images, "images")
     check_images(subjects is not None, images)
-    with open_tables(folder, "report") as source:
+    with open_tables(place, "report") as source:
         if chosen_level:
             list(source.partitions([], contours=None))  # fails early if there is no such table
-        with explain_damage(output):
+        with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         contours = source.contains("contours")
     with local_copies([subjects, classifications], say) as ((of_subjects, of_classifications), _):

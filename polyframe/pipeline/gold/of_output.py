@@ -16,7 +16,7 @@ from polyframe.core.tables import REJECTS
 from polyframe.pipeline.gold.classified_outlines import gold_rows
 from polyframe.pipeline.gold.project import Project
 from polyframe.pipeline.gold.read_gold import GoldSource, ReadGold, read_gold
-from polyframe.pipeline.safeguards import previous_selection, recorded_manifest
+from polyframe.pipeline.safeguards import previous_selection
 from polyframe.store.reading import OutputTables
 
 
@@ -25,12 +25,12 @@ def project_of_output(tables: OutputTables) -> Project:
     columns = {"classifications": ["subject_id"], "extractions": ["task", "tool"]}
     frames = list(tables.partitions(**columns))
     project = project_of_frames(
-        str(tables.path),
+        str(tables.output),
         tables.manifest.settings.workflow_id,
         pl.concat(part["classifications"].unique() for part in frames),
         pl.concat(part["extractions"].unique() for part in frames),
     )
-    selection = previous_selection(tables.path, recorded_manifest(tables.path))
+    selection = previous_selection(tables.output, tables.manifest.to_dict())
     return dataclasses.replace(project, selection=selection)
 
 
@@ -70,7 +70,7 @@ def gold_for_output(tables: OutputTables, settings: Settings, gold: GoldSource, 
     read = gold_of_output(tables, settings, gold, say)
     columns = ["subject_id", "classification_id", *EXCLUSION_COLUMNS]
     classifications = rows_of_subjects(tables, "classifications", read.outlines.subjects.to_list(), columns)
-    check_gold_apart(str(tables.path), classifications, read, settings, "--gold-standard exclude")
+    check_gold_apart(str(tables.output), classifications, read, settings, "--gold-standard exclude")
     return read
 
 

@@ -1,5 +1,6 @@
 """Check the files of an output directory: exactly those in the manifest, with the right footers."""
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -18,11 +19,16 @@ from polyframe.store.arrow_tables import arrow_schema
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.foreign_files import is_system_file
 from polyframe.store.geo_metadata import GEO_KEY, Bounds, geo_metadata
-from polyframe.store.manifest import Manifest, StageRecord, table_parts
-from polyframe.store.output import MANIFEST, Output
+from polyframe.store.manifest import Manifest, StageRecord
+from polyframe.store.output import MANIFEST, Output, part_name
 from polyframe.store.part_files import FOOTER
-from polyframe.store.stages import stage_of, stage_settings, tables_of_stages
+from polyframe.store.stages import public_tables, stage_of, stage_settings, tables_of_stages
 from polyframe.store.validation.finding import FORCE, Finding
+from polyframe.store.versions import table_parts
+from polyframe.store.view import view_problem
+
+#: A part: its path, or its content from a bucket.
+Source = Path | io.BytesIO
 
 _AGAIN: Final = "run again"
 #: Number of rows with long columns in memory at once.
@@ -89,35 +95,43 @@ def settings_by_stage(manifest: Manifest) -> dict[str, Settings]:
     }
 
 
-def folder_findings(output: Output, manifest: Manifest, folders: Mapping[str, Path]) -> list[Finding]:
-    """Find tables and files that are not in the manifest.
+def view_findings(output: Output, manifest: Manifest) -> list[Finding]:
+    """Check that the folders of a local output show the parts of its newest version, and nothing else.
 
     Parameters
     ----------
     output : Output
-        The output directory.
+        Of a bucket, which has no folders, nothing is checked.
     manifest : Manifest
-    folders : mapping of str to Path
-        The folder of each table.
+        The newest version.
     """
+    folder = output.folder
+    if folder is None:
+        return []
     tables = tables_of_stages(manifest.stages)
     findings = [
         Finding("files", table, "is not a table in the manifest", "remove it")
         for table in STORED_TABLES
-        if table not in tables and os.path.lexists(output.table(table))
+        if table not in tables and os.path.lexists(folder / table)
     ]
-    for table in tables:
-        expected = set(table_parts(manifest, table))
+    for table in public_tables(manifest.stages):
+        parts = {part_name(name): part for name, part in table_parts(output, manifest, table).items()}
         findings += [
             Finding("files", f"{table}/{name}", "is not a part in the manifest", "remove it")
-            for name in _names(folders[table])
-            if name not in expected and not is_system_file(name)
+            for name in _names(folder / table)
+            if name not in parts and not is_system_file(name)
         ]
+        if manifest.number:
+            findings += [
+                Finding("files", f"{table}/{name}", problem, _AGAIN)
+                for name, part in parts.items()
+                if (problem := view_problem(folder / table / name, part))
+            ]
     return findings
 
 
-def open_part(path: Path) -> Any:
-    """Open a part file.
+def open_part(source: Source) -> Any:
+    """Open a part.
 
     Raises
     ------
@@ -127,20 +141,22 @@ def open_part(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     # Pre-buffering would load all compressed columns at once.
-    return pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
+    return pq.ParquetFile(source, pre_buffer=False, page_checksum_verification=True)
 
 
-def file_findings(expected: Expected, path: Path) -> list[Finding]:
-    """Check a part without reading its rows: size, columns and footer."""
+def file_findings(expected: Expected, source: Source | None) -> list[Finding]:
+    """Check a part, None if it is missing, without reading its rows: size, columns and footer."""
     try:
-        size = path.stat().st_size
+        size = None if source is None else _size(source)
     except OSError as error:
-        problem = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        problem = f"cannot be read ({error})"
         return [Finding("files", expected.file, problem, _AGAIN)]
+    if source is None or size is None:
+        return [Finding("files", expected.file, "is missing", _AGAIN)]
     wrong_size = size != expected.size
     sizes = f"has {size} bytes, the manifest says {expected.size}"
     try:
-        with open_part(path) as file:
+        with open_part(source) as file:
             schema, metadata = file.schema_arrow, file.metadata.metadata or {}
     except damage() as error:
         prefix = f"{sizes}, and " if wrong_size else ""
@@ -153,19 +169,19 @@ def file_findings(expected: Expected, path: Path) -> list[Finding]:
     return findings
 
 
-def geometry_findings(expected: Expected, path: Path, bounds: Bounds | None) -> list[Finding]:
+def geometry_findings(expected: Expected, source: Source, bounds: Bounds | None) -> list[Finding]:
     """Check the GeoParquet metadata of a part.
 
     Parameters
     ----------
     expected : Expected
         A part of a table with geometries.
-    path : Path
-        Its file, whose rows could be read.
+    source : Path or BytesIO
+        The part, whose rows could be read.
     bounds : tuple of float, or None
         The bounds of its geometries; None if they have no coordinates.
     """
-    with open_part(path) as file:
+    with open_part(source) as file:
         recorded = _json((file.metadata.metadata or {}).get(GEO_KEY.encode()))
     if recorded == geo_metadata(bounds):
         return []
@@ -173,13 +189,13 @@ def geometry_findings(expected: Expected, path: Path, bounds: Bounds | None) -> 
     return [Finding("footer", expected.file, problem)]
 
 
-def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
+def batches(source: Source, table: Table) -> Iterator[pl.DataFrame]:
     """Read and validate a part in batches.
 
     Parameters
     ----------
-    path : Path
-        A part file with the columns of the table.
+    source : Path or BytesIO
+        A part with the columns of the table.
     table : Table
 
     Raises
@@ -189,7 +205,7 @@ def batches(path: Path, table: Table) -> Iterator[pl.DataFrame]:
     """
     import pyarrow as pa
 
-    with open_part(path) as file:
+    with open_part(source) as file:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             # Among others, this checks for valid UTF-8, which Polars assumes.
             batch.validate(full=True)
@@ -322,6 +338,12 @@ def _json(text: bytes | None) -> Any:
         return json.loads(text or b"")
     except (ValueError, RecursionError):
         return None
+
+
+def _size(source: Source) -> int | None:
+    if not isinstance(source, Path):
+        return source.getbuffer().nbytes
+    return source.stat().st_size if source.exists() else None
 
 
 def _names(folder: Path) -> list[str]:

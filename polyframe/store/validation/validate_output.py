@@ -1,24 +1,22 @@
 """Validate an output directory: its manifest, its files, and its rows by partition."""
 
+import contextlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import polars as pl
 
 from polyframe.consensus.contours import clusters_thinned
 from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
-from polyframe.core.local_paths import local_path
+from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.settings import Settings
 from polyframe.core.tables import STORED_TABLES, TABLES, VOLUNTEER_SUMS, VOLUNTEERS
 from polyframe.store.geo_metadata import Bounds, joint_bounds, outline_bounds
-from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, load_manifest
+from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
 from polyframe.store.output import MERGED, Output, part_name
-from polyframe.store.publishing import table_folder
-from polyframe.store.reading import check_unchanged
-from polyframe.store.stages import STAGE_TABLES, stage_of, tables_of_stages
-from polyframe.store.status import manifest_file
+from polyframe.store.stages import STAGE_TABLES, stage_of
+from polyframe.store.status import is_begun
 from polyframe.store.validation import (
     check_agreement,
     check_counts,
@@ -29,15 +27,18 @@ from polyframe.store.validation import (
 )
 from polyframe.store.validation.check_agreement import PartitionTables
 from polyframe.store.validation.finding import Finding, Findings
+from polyframe.store.versions import manifest_place, read_manifest, version_numbers, version_part
 
 
-def validate(output: str | os.PathLike[str]) -> Findings:
-    """Read everything in an output directory and list problems, like `polyframe validate`.
+def validate(output: AnyPlace, *, storage_options: Mapping[str, str] | None = None) -> Findings:
+    """Read everything in the newest version of an output and list problems, like `polyframe validate`.
 
     Parameters
     ----------
-    output : path
+    output : path or address
         The output directory; nothing in it is changed.
+    storage_options : mapping, optional
+        As for `polyframe.scan`.
 
     Returns
     -------
@@ -47,27 +48,25 @@ def validate(output: str | os.PathLike[str]) -> Findings:
     Raises
     ------
     PolyframeError
-        If the directory is not an output directory, has no tables yet, or changed during the check.
+        If the directory is not an output directory, or has no tables yet.
     """
     use_polars()
-    directory = Output(local_path(output, "output"))
-    with check_unchanged(directory, "check"):
-        return _check(directory)
+    return _check(Output(place_of(output, "output", storage_options)))
 
 
 def _check(output: Output) -> Findings:
-    manifest, folders, findings = _open(output)
+    manifest, findings = _open(output)
     if manifest is None:
         return Findings(findings)
     settings = check_files.settings_by_stage(manifest)
-    findings += check_files.folder_findings(output, manifest, folders)
+    findings += check_files.view_findings(output, manifest)
     findings += check_files.fingerprint_findings(manifest)
     findings += check_counts.accounting_findings(manifest)
-    reader = _Reader(manifest, folders, settings, check_rows.ranges(manifest.partitions))
+    reader = _Reader(output, manifest, settings, check_rows.ranges(manifest.partitions))
     sums: list[pl.DataFrame | None] = []
     for record in manifest.partitions:
         frames = {
-            table: reader.read(table, part_name(record.name), of_stage, reader.ranges[record.name])
+            table: reader.read(table, record.name, of_stage, reader.ranges[record.name])
             for stage, of_stage in record.stages.items()
             for table in STAGE_TABLES[stage]
         }
@@ -82,24 +81,20 @@ def _check(output: Output) -> Findings:
     return Findings(findings, len(reader.tables), reader.n_parts, reader.n_rows)
 
 
-def _open(output: Output) -> tuple[Manifest | None, dict[str, Path], list[Finding]]:
-    """Return the manifest, or None if it is invalid, the folders of the tables, and findings about them."""
-    findings: list[Finding] = []
-    path = manifest_file(output)
-    if path is None:
+def _open(output: Output) -> tuple[Manifest | None, list[Finding]]:
+    """Return the newest manifest, or None and a finding if it is invalid."""
+    numbers = version_numbers(output)
+    if not numbers and is_begun(output):
         raise PolyframeError(f"{output}: no tables yet; run the same command to continue")
-    name = str(path.relative_to(output.path))
-    if path == output.decision:
-        problem = "a run died while it moved finished tables into place"
-        advice = "run the same command again to complete it"
-        findings.append(Finding("change", name, problem, advice))
+    place = manifest_place(output, numbers[-1] if numbers else 0)
     try:
-        manifest = load_manifest(path)
+        return read_manifest(output), []
     except PolyframeError as error:
-        problem, _, advice = str(error).removeprefix(f"{path}: ").rpartition("; ")
-        return None, {}, [*findings, Finding("manifest", name, problem, advice)]
-    folders = {table: table_folder(output, table) for table in tables_of_stages(manifest.stages)}
-    return manifest, folders, findings
+        if not numbers:
+            raise
+        problem, _, advice = str(error).removeprefix(f"{place}: ").rpartition("; ")
+        name = place.removeprefix(f"{output}{os.sep}")
+        return None, [Finding("manifest", name, problem, advice)]
 
 
 class _Reader:
@@ -107,13 +102,13 @@ class _Reader:
 
     def __init__(
         self,
+        output: Output,
         manifest: Manifest,
-        folders: Mapping[str, Path],
         settings: Mapping[str, Settings],
         ranges: Mapping[str, tuple[int | None, int | None]],
     ) -> None:
-        self.version = manifest.polyframe_version
-        self.folders, self.settings, self.ranges = folders, settings, ranges
+        self.output, self.manifest = output, manifest
+        self.settings, self.ranges = settings, ranges
         self.last_rows: dict[str, pl.DataFrame] = {}
         self.findings: list[Finding] = []
         self.tables: set[str] = set()
@@ -122,19 +117,22 @@ class _Reader:
         self.everything_read = True
 
     def read(
-        self, name: str, part: str, record: StageRecord, subjects: tuple[int | None, int | None]
+        self, name: str, partition: str, record: StageRecord, subjects: tuple[int | None, int | None]
     ) -> pl.DataFrame | None:
         """Check a part and return its short columns for later checks, or None if it is damaged."""
         table = STORED_TABLES[name]
-        expected = check_files.Expected(table, part, record, self.version, self.settings[stage_of(name)])
-        path = self.folders[name] / part
-        about_file = check_files.file_findings(expected, path)
+        version, settings = self.manifest.polyframe_version, self.settings[stage_of(name)]
+        expected = check_files.Expected(table, part_name(partition), record, version, settings)
+        source: check_files.Source | None = None
+        with contextlib.suppress(FileNotFoundError):
+            source = version_part(self.output, self.manifest, name, partition, record).source()
+        about_file = check_files.file_findings(expected, source)
         self.findings += about_file
-        if any(finding.check in ("files", "readable", "schema") for finding in about_file):
+        if source is None or any(f.check in ("files", "readable", "schema") for f in about_file):
             self.everything_read = False
             return None
         try:
-            frame = self._rows(expected, path)
+            frame = self._rows(expected, source)
         except check_files.damage() as error:
             problem = f"cannot be read ({check_files.cause(error)})"
             self.findings.append(Finding("readable", expected.file, problem))
@@ -151,7 +149,7 @@ class _Reader:
         self._count(name, frame)
         return frame.with_row_index("row")
 
-    def _rows(self, expected: check_files.Expected, path: Path) -> pl.DataFrame:
+    def _rows(self, expected: check_files.Expected, source: check_files.Source) -> pl.DataFrame:
         """Read the short columns of a part, and check the long ones in batches."""
         table = expected.table
         columns = check_rows.kept_columns(table)
@@ -159,7 +157,7 @@ class _Reader:
         n_rows = 0
         bounds: Bounds | None = None
         seen: set[str] = set()
-        for batch in check_files.batches(path, table):
+        for batch in check_files.batches(source, table):
             most = expected.settings.max_levels
             for finding in check_geometry.outline_findings(expected.file, table, batch, n_rows, most):
                 # One finding of each kind is enough for a part.
@@ -172,7 +170,7 @@ class _Reader:
             if table.geometry:
                 bounds = joint_bounds([bounds, outline_bounds(table, batch)])
         if table.geometry:
-            self.findings += check_files.geometry_findings(expected, path, bounds)
+            self.findings += check_files.geometry_findings(expected, source, bounds)
         return pl.concat(batches)
 
     def _count(self, name: str, frame: pl.DataFrame) -> None:
@@ -226,12 +224,11 @@ def _merged_findings(reader: _Reader, manifest: Manifest, sums: list[pl.DataFram
     """Check the tables that are merged from all partitions, if their sums could be read."""
     findings: list[Finding] = []
     for record in manifest.merged.values():
-        name = part_name(MERGED)
-        volunteers = reader.read(VOLUNTEERS.name, name, record, (None, None))
+        volunteers = reader.read(VOLUNTEERS.name, MERGED, record, (None, None))
         findings += reader.findings
         reader.findings.clear()
         known = [frame for frame in sums if frame is not None]
         if volunteers is not None and len(known) == len(sums):
-            file = f"{VOLUNTEERS.name}/{name}"
+            file = f"{VOLUNTEERS.name}/{part_name(MERGED)}"
             findings += check_volunteers.volunteers_findings(file, volunteers, pl.concat(known))
     return findings
