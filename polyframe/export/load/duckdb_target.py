@@ -23,7 +23,8 @@ from polyframe.export.load.sql_ranges import deleting_conditions, has_subjects
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
 from polyframe.export.load.targets import without_password
 
-_ADDRESS: Final = re.compile(r"duckdb:(?P<slashes>///)?(?P<path>(?!//[^/]).+)", re.IGNORECASE | re.DOTALL)
+#: Not with two slashes, after which an address has a host.
+_ADDRESS: Final = re.compile(r"duckdb:(?:///|(?!//))(?P<path>.+)", re.IGNORECASE | re.DOTALL)
 #: Nothing is downloaded: GEOMETRY is a type of DuckDB itself since version 1.5.
 CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": "false"}
 _TYPES: Final = {
@@ -49,7 +50,7 @@ def open_target(address: str) -> "DuckDBTarget":
         SQLAlchemy; or `duckdb:PATH`.
     """
     match = _ADDRESS.fullmatch(address)
-    if match is None or match["path"] in ("/", ":memory:"):
+    if match is None or match["path"].endswith("/") or match["path"] == ":memory:":
         raise UsageError(
             f"to: {address!r} names no database file; expected duckdb:///project.duckdb, or an absolute path "
             "with four slashes: duckdb:////data/project.duckdb"

@@ -1,5 +1,6 @@
 """Load the tables of an output directory into a warehouse."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 
@@ -64,14 +65,16 @@ def load(
     """
     start, place = time.monotonic(), place_of(output, "output", storage_options)
     say, progress = show if say is None else say, progress or no_progress
-    with explain_damage(place), open_target(to) as target:
+    with explain_damage(place), contextlib.ExitStack() as opened:
         with open_tables(place, "load") as tables:
+            # Not before: a wrong OUT must not leave an empty database.
+            target = opened.enter_context(open_target(to))
             parts = target_parts(tables, nested_lists=target.nested_lists)
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)
             loaded = carry_out(plan, target, progress)
             _say_notes(target, say)
-        # Not inside: leaving `open_tables` checks that all parts are of one state of the output directory.
+        # Not inside: leaving `open_tables` checks that all parts are of one version.
         if not plan.is_empty:
             target.commit()
     return Loaded(target.name, loaded, time.monotonic() - start)

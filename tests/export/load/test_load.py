@@ -1,43 +1,96 @@
-"""Load tables into DuckDB through the command and the function, and compare with the Parquet files."""
+"""The command and the function load the tables of a project; what they say about it."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
-import polars as pl
 import pytest
-from exports import ROOT, Done
+from duckdb_content import files_of, rows_of
+from exports import Done
+from nights import run_night
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
+from polyframe.export.load import duckdb_target
+from polyframe.export.load.target import ReplacedRows, TableChange
 
 Call = Callable[..., Done]
 
 
-@pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("example") / "out"
-    pf.run(ROOT / "data" / "classifications.csv", out, ROOT / "data" / "config.yaml", say=str)
-    return out
+def test_the_command_says_what_it_loaded(example: Path, tmp_path: Path, polyframe: Call) -> None:
+    address = f"duckdb:///{tmp_path / 'project.duckdb'}"
+    done = polyframe("load", example, "--to", address)
+    lines = done.out.splitlines()
+    assert (done.code, done.err, len(lines)) == (0, "", 1 + len(TABLES))
+    for name, line in zip(TABLES, lines, strict=False):
+        rows = files_of(example, name).height
+        assert line.split() == f"{name} 1 of 1 part inserted: {rows} rows inserted, 0 rows deleted".split()
+    assert lines[-1].endswith(f" s, tables in {address}")
+
+    again = polyframe("load", example, "--to", address).out.splitlines()
+    assert [line.split(None, 1)[1] for line in again[:-1]] == ["up to date, 1 part"] * len(TABLES)
+    assert polyframe("load", example, "--to", address, "-q") == Done(0, "", "")
 
 
-def table_in(database: Path, name: str) -> pl.DataFrame:
-    """Read a table of a database as its Parquet files have it."""
-    table = TABLES[name]
-    shape = "* REPLACE (ST_AsWKB(geometry) AS geometry)" if table.geometry else "*"
-    with duckdb.connect(str(database), read_only=True) as connection:
-        frame = connection.sql(f"SELECT {shape} FROM {name}").pl()
-    return table.conform(frame)
+def test_the_function_returns_the_same_and_reports_progress(nights: list[Path], tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    loaded = pf.load(
+        nights[4],
+        f"duckdb:///{tmp_path / 'x.duckdb'}",
+        say=pytest.fail,
+        progress=lambda *step: steps.append(step),
+    )
+    parts = sum(table.parts_inserted for table in loaded.tables.values())
+    assert steps == [(done, parts) for done in range(1, parts + 1)]
+    labels = files_of(nights[4], "labels").height
+    assert loaded.tables["labels"].rows_inserted == labels
+    assert f"labels           3 of 3 parts inserted: {labels} rows inserted, 0 rows deleted" in str(loaded)
+    assert "<polyframe.Loaded>" in repr(loaded)
+    assert "<td" in loaded._repr_html_()
 
 
-def test_tables_in_duckdb_have_the_rows_of_the_files(example: Path, tmp_path: Path, polyframe: Call) -> None:
-    database = tmp_path / "project.duckdb"
-    done = polyframe("load", str(example), "--to", f"duckdb:///{database}")
-    assert done.code == 0, done.err
-    assert "labels           1 of 1 part inserted: 232 rows inserted, 0 rows deleted" in done.out
-    for name in TABLES:
-        assert table_in(database, name).equals(pl.read_parquet(example / name / "*.parquet")), name
-    again = pf.load(example, f"duckdb:///{database}")
-    assert {
-        (table.parts_inserted, table.rows_inserted, table.rows_deleted) for table in again.tables.values()
-    } == {(0, 0, 0)}
+def test_a_run_during_a_load_does_not_change_what_is_loaded(
+    nights: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_night(tmp_path, 4)
+    replace_parts, loaded_tables = duckdb_target.DuckDBTarget.replace_parts, []
+
+    def with_a_run(target: duckdb_target.DuckDBTarget, change: TableChange, inserted: Any) -> ReplacedRows:
+        loaded_tables.append(change.table.name)
+        if len(loaded_tables) == 3:
+            run_night(tmp_path, 5)
+        return replace_parts(target, change, inserted)
+
+    monkeypatch.setattr(duckdb_target.DuckDBTarget, "replace_parts", with_a_run)
+    address = f"duckdb:///{tmp_path / 'project.duckdb'}"
+    pf.load(tmp_path / "out", address)
+    assert len(loaded_tables) == len(TABLES)
+    monkeypatch.undo()
+    with duckdb.connect(address.removeprefix("duckdb:///")) as connection:
+        for name in TABLES:
+            assert rows_of(connection, name).equals(files_of(nights[3], name)), name
+    assert pf.load(tmp_path / "out", address).tables["labels"].parts_inserted > 0
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (None, "to: expected an address such as duckdb:///project.duckdb"),
+        ("project.duckdb", "to: 'project.duckdb' is not the address of a warehouse; expected one such as"),
+        ("duckbd:///x", "is not the address of a warehouse; did you mean 'duckdb'?"),
+        ("mysql://ann:secret@host/db", "to: 'mysql://ann@host/db' is not the address of a warehouse"),
+    ],
+)
+def test_addresses_of_no_warehouse(example: Path, address: str, message: str) -> None:
+    with pytest.raises(pf.UsageError) as caught:
+        pf.load(example, address)
+    assert message in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_not_an_output_directory_leaves_no_database(tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("load", tmp_path, "--to", f"duckdb:///{tmp_path / 'x.duckdb'}")
+    assert done.code == 1
+    assert "not a polyframe output directory" in done.err
+    assert not list(tmp_path.iterdir())

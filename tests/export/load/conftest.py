@@ -1,0 +1,23 @@
+"""Share output directories between the tests of all kinds of warehouses."""
+
+from pathlib import Path
+
+import pytest
+from exports import ROOT
+from nights import nightly_outputs
+
+import polyframe as pf
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the output directory of the example project."""
+    out = tmp_path_factory.mktemp("example") / "out"
+    pf.run(ROOT / "data" / "classifications.csv", out, ROOT / "data" / "config.yaml", say=str)
+    return out
+
+
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Return the output directory after each of ten nights: parts that grow, are split, and stay."""
+    return nightly_outputs(tmp_path_factory.mktemp("nights"), 10)
