@@ -20,6 +20,8 @@ from polyframe.store.subject_ranges import within_range
 _TOLERANCE: Final = 2
 #: The pieces of a split are numbered with two digits.
 _MOST_PIECES: Final = 100
+#: The number of the first partition with a name of more than five digits.
+_LONG_NAMES: Final = 99_999
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,17 @@ def split_partition(partition: Partition, subjects: pl.DataFrame, pieces: int = 
 
 
 def _part_number(index: int) -> str:
-    return f"{index:05d}"
+    """Return the name of a partition from its number; the order of names is that of numbers.
+
+    Five digits, and from 99,999 on the largest of them followed by seven more.
+    """
+    return f"{index:05d}" if index < _LONG_NAMES else f"{_LONG_NAMES}{index - _LONG_NAMES:07d}"
+
+
+def _number_of(name: str) -> int:
+    """Return the number of a partition from its name, or from that of one of its pieces."""
+    digits = name.split("-")[0]
+    return int(digits) if len(digits) == len(str(_LONG_NAMES)) else _LONG_NAMES + int(digits[-7:])
 
 
 def _sums(values: NDArray[Any], offsets: list[int]) -> list[int]:
@@ -208,6 +220,6 @@ def _last_borders(
     known = _split_if_grown(border, ids[:n_known], weights[:n_known], partition_bytes)
     # If it had to be split, it is more than full, and new subjects begin another partition.
     filled = int(weights[:n_known].sum())
-    number = int(border.name.split("-")[0]) + 1
+    number = _number_of(border.name) + 1
     cuts = _cuts(weights[n_known:], partition_bytes, filled=filled)
     return known + [Border(_part_number(number + k), int(ids[n_known + cut])) for k, cut in enumerate(cuts)]

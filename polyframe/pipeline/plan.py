@@ -24,8 +24,8 @@ from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 Records = Mapping[str, Mapping[str, StageRecord]]
 
 _MEGABYTE: Final = 1_000_000
-#: Part names have five digits; half of them are left for subjects that come later.
-_MOST_PARTITIONS: Final = 50_000
+#: Names are there for millions; more partitions than this cost more than they are worth.
+_MOST_PARTITIONS: Final = 500_000
 
 
 @dataclass(frozen=True)

@@ -254,3 +254,21 @@ def test_hashes_wrap_around() -> None:
     assert int(partition.content, 16) == (2 * (2**64 - 1) + 5) % 2**64
     assert len(partition.content) == 16
     assert partition.rows == 6
+
+
+def test_the_order_of_names_is_that_of_numbers_above_99999_partitions() -> None:
+    n = 100_050
+    subjects = subjects_of(dict.fromkeys(range(n), TARGET))
+    borders = plan_borders(subjects, TARGET)
+    names = [border.name for border in borders]
+    assert len(names) == len(set(names)) == n
+    assert names == sorted(names)
+    assert names[99_998:100_001] == ["99998", "999990000000", "999990000001"]
+    # Subjects that come later get the next names.
+    grown = subjects_of(dict.fromkeys(range(n + 2), TARGET))
+    assert [border.name for border in plan_borders(grown, TARGET, borders, n - 1)][n - 1 :] == [
+        "999990000050",
+        "999990000051",
+        "999990000052",
+    ]
+    assert "99998-05" < "999990000000"  # a piece of the last one with five digits
