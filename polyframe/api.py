@@ -160,8 +160,8 @@ def run(
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
-    force: bool = False,
     storage_options: StorageOptions | None = None,
+    force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -257,8 +257,8 @@ def extract(
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
-    force: bool = False,
     storage_options: StorageOptions | None = None,
+    force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Extraction | Summary:
@@ -273,7 +273,7 @@ def extract(
     output : path, optional
         Write the tables `classifications`, `extractions` and `rejects` to this output directory.
     {settings}
-    force, storage_options, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -338,8 +338,8 @@ def reduce(
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
-    force: bool = False,
     storage_options: StorageOptions | None = None,
+    force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> Reduction | Summary:
@@ -358,7 +358,7 @@ def reduce(
         output directory, this is the same one; if it is a CSV file, any directory. Marks in memory cannot be
         written.
     {settings}
-    force, storage_options, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns
@@ -434,8 +434,8 @@ def contours(
     partition_size: int | None = None,
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
-    force: bool = False,
     storage_options: StorageOptions | None = None,
+    force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
 ) -> pl.DataFrame | Summary:
@@ -450,7 +450,7 @@ def contours(
     output : path, optional
         Write the table `contours`; `marks` must be the same output directory.
     {settings}
-    force, storage_options, say, progress
+    storage_options, force, say, progress
         As for `run`; `force` and `progress` only matter with `output`.
 
     Returns

@@ -64,7 +64,7 @@ def test_commands_of_the_reference_work_on_the_example(
     monkeypatch.chdir(tmp_path)
     text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     commands = re.findall(r"^\| `polyframe (.*?)` \|", text, re.MULTILINE)
-    assert len(commands) == 17
+    assert len(commands) == 18
     shutil.copy(ROOT / "data" / "workflows.csv", "WORKFLOWS.csv")
     shutil.copy(ROOT / "data" / "expert.geojson", "GOLD.geojson")
     shutil.copy(ROOT / "tests" / "panoptes" / "extractions.csv", "EXTRACTIONS.csv")
@@ -102,7 +102,7 @@ def test_code_is_linted_formatted_and_typed(command: list[str]) -> None:
 
 def test_public_names() -> None:
     stages = {"run", "extract", "reduce", "contours", "config"}
-    of_outputs = {"tune", "score", "export", "report", "scan", "status", "validate"}
+    of_outputs = {"tune", "score", "export", "report", "scan", "status", "validate", "vacuum"}
     assert stages | of_outputs <= set(dir(pf))
     with pytest.raises(AttributeError):
         _ = pf.nonsense
