@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import command
+from polyframe.cli.log_lines import print_line
 from polyframe.cli.options import (
     Function,
     drop_unset,
@@ -18,8 +20,9 @@ from polyframe.cli.options import (
     output_argument,
     quiet_option,
 )
-from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
+from polyframe.cli.parameter_types import DURATION, LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.addresses import Place
+from polyframe.core.errors import UsageError
 from polyframe.core.levels import Level
 from polyframe.core.plurals import counted
 from polyframe.export.export_options import FORMATS, ExportOptions
@@ -27,24 +30,46 @@ from polyframe.export.report import LIMIT
 
 
 @command(
-    "polyframe status out", short_help="Show what a directory contains and whether a run is in progress."
+    "polyframe status out",
+    "polyframe status out --check --max-age 26h",
+    short_help="Show what a directory contains and whether a run is in progress.",
 )
 @output_argument
 @click.option("--versions", is_flag=True, help="list the versions that are kept")
+@click.option("--check", is_flag=True, help="for monitoring: print one line, whether there is a problem")
+@click.option(
+    "--max-age",
+    type=DURATION,
+    help="with --check: the longest time since a run published the tables, or found that they are up to "
+    "date, such as 26h, 90m or 3d",
+)
 @json_option
-def status(output: Place, versions: bool, as_json: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="print only problems and errors")
+def status(
+    output: Place, versions: bool, check: bool, max_age: timedelta | None, as_json: bool, quiet: bool
+) -> None:
     """Show the tables and settings of OUT, whether they are current, and whether a run is in progress.
 
     Nothing in OUT is changed, and a run in progress is not disturbed. The exit code is 1 if a part is missing
-    or damaged, judging by its length; polyframe validate reads every row.
+    or damaged, judging by its length; polyframe validate reads every row. With --check it is also 1 if there
+    are no tables, or if they are older than --max-age.
     """
+    if max_age is not None and not check:
+        raise UsageError("--max-age needs --check")
     from polyframe import api
-    from polyframe.cli.status_format import status_json, status_lines
+    from polyframe.cli.status_format import checked_line, status_json, status_lines
 
     result = api.status(output, versions=versions)
-    for line in status_json(result) if as_json else status_lines(result):
+    problems = result.problems(max_age) if check else []
+    if problems:
+        print_line("ERROR", f"{output}: {'; '.join(problems)}")
+    if as_json:
+        lines = status_json(result, problems if check else None)
+    else:
+        lines = status_lines(result) if not check else [] if problems else [checked_line(result)]
+    for line in lines if not quiet else ():
         click.echo(line)
-    if result.not_current:
+    if problems or result.not_current:
         sys.exit(1)
 
 

@@ -1,13 +1,15 @@
-"""Define Click parameter types: paths, addresses, subject ids, contour levels, choices with aliases."""
+"""Define Click parameter types: paths, addresses, ids, contour levels, durations, choices with aliases."""
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from polyframe.core.addresses import Address, as_address
+from polyframe.core.durations import parse_duration
 from polyframe.core.levels import parse_level
 from polyframe.core.local_paths import local_path, place_of
 
@@ -75,6 +77,15 @@ class _Level(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return parse_level(value).text
 
 
+class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A duration such as `30d`, `26h` or `90m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        return parse_duration(value, _name(param))
+
+
 def _name(param: click.Parameter | None) -> str:
     """Return the name of a parameter for messages: `--output` for an option, `OUT` for an argument."""
     if param is None:
@@ -87,3 +98,4 @@ PATH_OR_ADDRESS: Final = _PathOrAddress(path_type=Path)
 PLACE: Final = _Place(path_type=Path)
 SUBJECT_ID: Final = _SubjectId()
 LEVEL: Final = _Level()
+DURATION: Final = _Duration()

@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from polyframe.api import Findings, Status
 from polyframe.core.addresses import Place
+from polyframe.core.durations import format_duration
 from polyframe.core.environment import set_variables, shown
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import agreeing, counted, plural
@@ -50,14 +51,23 @@ def _directory_lines(status: Status) -> list[str]:
     return lines + _run_lines(status)
 
 
-def status_json(status: Status) -> list[str]:
+def checked_line(status: Status) -> str:
+    """Say that there is no problem."""
+    age = status.age()
+    parts = f"{counted(status.parts, 'part')} {agreeing(status.parts, 'are')} current"
+    updated = "" if age is None else f", updated {format_duration(age)} ago"
+    return f"{status.output}: version {status.number}, {status.parts_current} of {parts}{updated}"
+
+
+def status_json(status: Status, problems: Sequence[str] | None = None) -> list[str]:
     """Describe an output directory as a JSON object whose keys are the attributes of `Status`.
 
     `tables` contains an object for each table, with the attributes of `TableStatus`; `not_current` contains
     the problem of each file; `accounting` is that of `polyframe.json`. Without tables, `polyframe_version` is
-    null and everything that depends on it is empty or 0.
+    null and everything that depends on it is empty or 0. If `problems` are given, the object contains them.
     """
-    return [json.dumps(status.to_dict(), indent=2)]
+    checked = {} if problems is None else {"problems": list(problems)}
+    return [json.dumps(status.to_dict() | checked, indent=2)]
 
 
 def findings_lines(output: Place, findings: Findings) -> list[str]:
@@ -103,7 +113,10 @@ def _table_lines(status: Status) -> list[str]:
 def _version_lines(status: Status) -> list[str]:
     """List the versions that are kept, if they were requested, and the newest one otherwise."""
     if not status.published:
-        return [f"version {status.number}, published {_when(status.finished_at, status.host)}"]
+        published = f"version {status.number}, published {_when(status.finished_at, status.host)}"
+        checked = f", found up to date {status.checked_at}" if status.checked_at != status.finished_at else ""
+        age = status.age()
+        return [published + checked + ("" if age is None else f" ({format_duration(age)} ago)")]
     return [
         "",
         *(

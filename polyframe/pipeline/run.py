@@ -206,6 +206,7 @@ def run_export(
         check_shrinkage(output, recorded, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         published = publish(work, manifest, before, settings.keep_versions)
+        peak = peak_memory_bytes()  # while there are workers
     # Only now, since a note can be an error: of Python's warnings.
     for note in (*notes, *removed):
         say(note)
@@ -221,7 +222,7 @@ def run_export(
         manifest.settings.workflow_id,
         manifest.versions,
         parts_made(results, merged, known),
-        peak_memory_bytes(),
+        peak,
         published.number,
     )
 
@@ -325,6 +326,7 @@ def run_extractions(
         ):
             wait_for_compiled()
             results = _process_tasks(tasks, executor, lambda task: [task], say, progress)
+            peak = peak_memory_bytes()  # while there are workers
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
@@ -353,7 +355,7 @@ def run_extractions(
         workflow_id=manifest.settings.workflow_id,
         versions=manifest.versions,
         parts_made=parts_made(results, merged, known),
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=max(peak, peak_memory_bytes()),
         number=published.number,
     )
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from polyframe.core.durations import format_duration, parse_duration
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
-from polyframe.core.plurals import counted
+from polyframe.core.plurals import agreeing, counted
 from polyframe.core.reprs import html_repr, text_repr
 from polyframe.core.tables import TABLES
+from polyframe.store.last_check import last_check
 from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest, StageRecord, part_records
 from polyframe.store.objects import Entry
@@ -116,6 +119,8 @@ class Status:
         The number of the newest version; 0 if an earlier release wrote the tables, without numbers.
     finished_at, host : str or None
         When it was published (UTC), and by which computer.
+    checked_at : str or None
+        When a run last published it or found that it is up to date (UTC).
     published : list of Published
         All versions that are kept, if they were requested.
     """
@@ -143,6 +148,7 @@ class Status:
     number: int | None = None
     finished_at: str | None = None
     host: str | None = None
+    checked_at: str | None = None
     published: list[Published] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -163,6 +169,48 @@ class Status:
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as plain JSON values, by name."""
         return asdict(self)
+
+    def problems(self, max_age: str | timedelta | None = None) -> list[str]:
+        """Return what a monitor should report, like `polyframe status --check`.
+
+        Parameters
+        ----------
+        max_age : str or timedelta, optional
+            The longest time since a run published tables or found that they are up to date, such as `26h`.
+
+        Returns
+        -------
+        list of str
+            Empty if there are tables, all of their parts are current, and they are not older than `max_age`.
+
+        Raises
+        ------
+        UsageError
+            If `max_age` is not a duration.
+        """
+        limit = None if max_age is None else parse_duration(max_age, "max_age")
+        if self.polyframe_version is None:
+            return ["no tables yet"]
+        found = []
+        age = self.age()
+        if limit is not None and age is None:
+            found.append("it is not known when the tables were published; run polyframe again")
+        elif limit is not None and age is not None and age > limit:
+            found.append(f"updated {format_duration(age)} ago, more than {format_duration(limit)}")
+        if self.not_current:
+            file, problem = next(iter(self.not_current.items()))
+            number = len(self.not_current)
+            found.append(
+                f"{counted(number, 'part')} {agreeing(number, 'are')} missing or damaged: {file} {problem}"
+                f"{', ...' * (number > 1)}"
+            )
+        return found
+
+    def age(self) -> timedelta | None:
+        """Return the time since `checked_at`, None if that is not known; 0 if another clock is ahead."""
+        if self.checked_at is None:
+            return None
+        return max(datetime.now(UTC) - datetime.fromisoformat(self.checked_at), timedelta(0))
 
     def changed_settings(self) -> str:
         """Return the settings that differ from the defaults, such as `eps 0.3, filter all`."""
@@ -221,6 +269,7 @@ def status(
     listed = [part for of_table in public.values() for part in of_table]
     return Status(
         **progress,
+        checked_at=last_check(opened, manifest),
         **{key: recorded[key] for key in recorded if key not in _NOT_SHOWN},
         tables={table: _table(of_table) for table, of_table in public.items()},
         partitions=len(manifest.partitions),

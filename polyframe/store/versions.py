@@ -5,7 +5,6 @@ Readers therefore see all tables of one version, however many others are publish
 writers, one creates the manifest of a number; the others fail, and their parts stay for their next try.
 """
 
-import datetime
 import json
 import platform
 import uuid
@@ -16,6 +15,7 @@ import msgspec
 
 from polyframe.core.errors import PolyframeError, UsageError, check_name
 from polyframe.store import flat_layout
+from polyframe.store.last_check import record_check, time_text
 from polyframe.store.manifest import Manifest, StageRecord, part_records
 from polyframe.store.manifest_text import ManifestText, manifest_text, parse_manifest
 from polyframe.store.output import MANIFESTS, Output, manifest_key, number_of, part_key, shard_key
@@ -131,11 +131,12 @@ def create_version(output: Output, manifest: Manifest, before: Manifest | None) 
         If another run published its version first, or nothing can be written.
     """
     if before is not None and before.number and manifest.has_tables_of(before):
+        record_check(output, before)
         return before
     numbered = msgspec.structs.replace(
         manifest,
         number=(version_numbers(output) or [0])[-1] + 1 if before is None else before.number + 1,
-        finished_at=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        finished_at=time_text(),
         host=platform.node(),
         run=uuid.uuid4().hex,
     )
