@@ -20,8 +20,10 @@ LOG_FORMAT_VARIABLE: Final = f"{PREFIX}LOG_FORMAT"
 PROGRESS_VARIABLE: Final = f"{PREFIX}PROGRESS"
 
 _OTHERS: Final = (KEY_VARIABLE, DEBUG_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE)
-#: Variables of the tests, and those that Kubernetes sets for a service that is called `polyframe`.
-_OF_OTHERS: Final = re.compile(rf"{PREFIX}(REQUIRE_ALL|[A-Z]+_PYTHON|SERVICE_\w+|PORT(_\w+)?)")
+#: Variables of the tests, and those that Kubernetes sets for a service whose name begins with `polyframe`.
+_OF_OTHERS: Final = re.compile(
+    rf"{PREFIX}(REQUIRE_ALL|[A-Z]+_PYTHON|(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP)\w*)?))"
+)
 
 
 def variable_of(flag: str) -> str:

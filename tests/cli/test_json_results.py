@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,3 +104,16 @@ def test_a_run_that_is_stopped(name: str, code: int, tmp_path: Path) -> None:
     error = json.loads(text)
     assert error["exit_code"] == code
     assert error["error"].startswith("stopped; 10 of 20 rows are finished; run the same command")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not list children")
+def test_peak_memory_includes_worker_processes(tmp_path: Path) -> None:
+    export = export_of_four(tmp_path / "export.csv")
+    peaks = []
+    for jobs, backend in ((1, None), (2, "loky")):
+        out = tmp_path / f"out{jobs}"
+        process = start("run", export, "-o", out, *ENGINE, "--jobs", jobs, "--json", backend=backend)
+        text, _ = process.communicate(timeout=120)
+        peaks.append(json.loads(text)["peak_memory_bytes"])
+    # Two workers import the same libraries as this process.
+    assert peaks[0] * 1.8 < peaks[1] < peaks[0] * 4

@@ -53,6 +53,7 @@ def test_misspelt_variables(name: str, nearest: str) -> None:
         "POLYFRAME_SERVICE_HOST",
         "POLYFRAME_PORT",
         "POLYFRAME_PORT_8786_TCP_ADDR",
+        "POLYFRAME_SCHEDULER_SERVICE_PORT_TCP_COMM",
         "MY_POLYFRAME_EPSS",
         "_POLYFRAME_COMPLETE",
     ],
