@@ -54,4 +54,6 @@ def last_check(output: Output, manifest: Manifest) -> str | None:
         check = msgspec.json.decode(output.objects.read(_KEY), type=_Check)
     except (FileNotFoundError, PolyframeError, msgspec.MsgspecError):
         return manifest.finished_at
-    return check.checked_at if check.number == manifest.number else manifest.finished_at
+    if check.number != manifest.number:
+        return manifest.finished_at
+    return max(check.checked_at, manifest.finished_at or "")

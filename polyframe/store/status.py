@@ -348,7 +348,7 @@ def _finished_stages(
 ) -> set[tuple[str, str]]:
     """Return partition and stage of parts that a run wrote after the newest version was published."""
     published = 0.0
-    if manifest is not None:
+    if manifest is not None and manifest.number:
         published = output.objects.entries(MANIFESTS)[manifest_key(manifest.number)].modified
     new: dict[tuple[str, str], set[str]] = {}
     for key, entry in entries.items():

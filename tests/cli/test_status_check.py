@@ -2,7 +2,8 @@
 
 import json
 import os
-import time
+import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,27 +24,33 @@ def out(small_export: Path, tmp_path: Path, polyframe: Call) -> Path:
 
 def make_older(out: Path, age: timedelta) -> None:
     """Let the tables look as if they were published some time ago."""
-    then = time.time() - age.total_seconds()
-    os.utime(out / "polyframe.json", (then, then))
+    manifests = out / ".polyframe" / "manifests"
+    (manifests / "checked.json").unlink(missing_ok=True)
+    path = max(manifests.glob("*.json"))
+    then = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = re.sub(r'"finished_at": "[^"]*"', f'"finished_at": "{then}"', path.read_text(encoding="utf-8"))
+    path.unlink()  # it may have another name, too
+    path.write_text(text, encoding="utf-8")
 
 
 def test_current_tables(out: Path, polyframe: Call) -> None:
     done = polyframe("status", out, "--check", "--max-age", "26h")
     assert (done.code, done.err, done.out.count("\n")) == (0, "", 1)
-    assert done.out.startswith(f"{out}: 9 of 9 parts are current, published ")
+    assert done.out.startswith(f"{out}: version 1, 9 of 9 parts are current, updated ")
     assert polyframe("status", out, "--check", "-q") == Done(0, "", "")
-    published = pf.status(out).finished_at
-    assert published is not None
-    assert timedelta(0) <= datetime.now(UTC) - datetime.fromisoformat(published) < timedelta(hours=1)
-    assert f"published {published}, " in polyframe("status", out).out
+    status = pf.status(out)
+    assert status.checked_at == status.finished_at is not None
+    age = status.age()
+    assert age is not None
+    assert timedelta(0) <= age < timedelta(hours=1)
 
 
 @pytest.mark.parametrize(
     ("age", "limit", "message"),
     [
-        (timedelta(hours=27), "26h", "published 1d 3h ago, more than 1d 2h"),
+        (timedelta(hours=27), "26h", "updated 1d 3h ago, more than 1d 2h"),
         (timedelta(hours=25), "26h", ""),
-        (timedelta(minutes=91), "90m", "published 1h 31m ago, more than 1h 30m"),
+        (timedelta(minutes=91), "90m", "updated 1h 31m ago, more than 1h 30m"),
         (timedelta(days=-1), "1m", ""),  # a clock that is ahead
     ],
 )
@@ -63,6 +70,10 @@ def test_a_run_that_changes_nothing_counts(small_export: Path, out: Path, polyfr
     assert polyframe("status", out, "--check", "--max-age", "26h").code == 1
     assert "0 of 1 partition processed" in polyframe("run", small_export, "-o", out).out
     assert polyframe("status", out, "--check", "--max-age", "26h").code == 0
+    status = pf.status(out)
+    assert status.number == 1
+    assert str(status.checked_at) > str(status.finished_at)
+    assert f"found up to date {status.checked_at} (" in polyframe("status", out).out
     make_older(out, timedelta(days=3))
     assert polyframe("run", "none.csv", "-o", out).code == 1
     assert polyframe("status", out, "--check", "--max-age", "26h").code == 1
@@ -76,16 +87,33 @@ def test_missing_and_damaged_parts(out: Path, polyframe: Call) -> None:
     os.truncate(out / "groups" / "part-00000.parquet", 100)
     make_older(out, timedelta(days=2))
     done = polyframe("status", out, "--check", "--max-age", "1d", "-q")
-    problems = "published 2d ago, more than 1d; 2 parts are missing or damaged: groups/part-00000.parquet"
+    problems = "updated 2d ago, more than 1d; 2 parts are missing or damaged: groups/part-00000.parquet"
     assert done.err.startswith(f"polyframe: error: {out}: {problems} ") or "labels" in done.err
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+
+
+def test_tables_of_an_earlier_release(out: Path, polyframe: Call) -> None:
+    (sums,) = (out / ".polyframe").glob("parts/.volunteer_sums/*/*.parquet")
+    (out / ".volunteer_sums").mkdir()
+    sums.rename(out / ".volunteer_sums" / "part-00000.parquet")
+    shutil.rmtree(out / ".polyframe")
+    path = out / "polyframe.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("number", "finished_at", "host", "run"):
+        del manifest[name]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert pf.status(out).age() is None
+    assert polyframe("status", out, "--check").out == f"{out}: version 0, 9 of 9 parts are current\n"
+    done = polyframe("status", out, "--check", "--max-age", "26h")
+    message = "it is not known when the tables were published; run polyframe again"
+    assert done == Done(1, "", f"polyframe: error: {out}: {message}\n")
 
 
 def test_json(out: Path, polyframe: Call) -> None:
     make_older(out, timedelta(days=2))
     done = polyframe("status", out, "--check", "--max-age", "1d", "--json")
     assert done.code == 1
-    assert json.loads(done.out)["problems"] == ["published 2d ago, more than 1d"]
+    assert json.loads(done.out)["problems"] == ["updated 2d ago, more than 1d"]
     assert json.loads(polyframe("status", out, "--check", "--json").out)["problems"] == []
     assert "problems" not in json.loads(polyframe("status", out, "--json").out)
 

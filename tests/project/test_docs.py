@@ -25,7 +25,7 @@ RUN = ("sh", "python", "sql", "yaml", "json", "xml")
 #: PostgreSQL run in test_postgres_target.py.
 SHOWN = ("text", "console", "powershell", "postgresql", "r")
 #: Directives of the site.
-DIRECTIVES = ("{toctree}", "{image}", "{include}", "{eval-rst}")
+DIRECTIVES = ("{toctree}", "{image}", "{include}", "{literalinclude}", "{eval-rst}")
 #: The first line of Python that needs more than polyframe and its extras.
 NOT_HERE = "# not run here: "
 #: Values that differ between runs or machines.
