@@ -28,6 +28,14 @@ _CLIENT_OPTIONS: Final = (
     "user_agent",
 )
 _PROVIDER_PREFIXES: Final = ("aws_", "google_", "azure_")
+#: Parts of errors of obstore if it has no credentials; the first is the address of a cloud's own machines.
+_NO_CREDENTIALS: Final = ("169.254.", "redential", "SecretAccessKey", "Account must be specified")
+#: By prefix, the environment variables with credentials that messages name.
+_CREDENTIALS: Final = {
+    "aws_": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket",
+    "google_": "GOOGLE_SERVICE_ACCOUNT, or GOOGLE_SKIP_SIGNATURE=true for a public bucket",
+    "azure_": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 
 
 def open_store(address: Address) -> "ObjectStore":
@@ -96,10 +104,10 @@ def store_error(address: Address, error: BaseException) -> PolyframeError:
             f"{address}: the endpoint is not encrypted; allow that with the option allow_http=true or, of "
             "S3, the environment variable AWS_ALLOW_HTTP=true"
         )
-    if "169.254." in text or "credential" in text.lower() or "SecretAccessKey" in text:
+    if any(part in text for part in _NO_CREDENTIALS):
+        variables = _CREDENTIALS[_prefix_of(address)]
         return PolyframeError(
-            f"{address}: no credentials; set them in the environment (such as AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY) or in storage_options"
+            f"{address}: no credentials; set them in the environment ({variables}) or in storage_options"
         )
     reason = text.rpartition(" - ")[2] or text
     return PolyframeError(f"{address}: cannot be reached ({reason}); check address, endpoint and network")
@@ -112,7 +120,7 @@ def _open(address: Address) -> "ObjectStore":
 
     if address.scheme == "memory":
         return stores.MemoryStore()
-    config, client = _sorted_options(address.options)
+    config, client = _sorted_options(address)
     # Its types know each option; ours are checked when it reads them.
     from_url: Any = stores.from_url
     try:
@@ -127,14 +135,24 @@ def _open(address: Address) -> "ObjectStore":
     return store
 
 
-def _sorted_options(options: tuple[tuple[str, str], ...]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Sort options into those of the store and those of the connection."""
+def _prefix_of(address: Address) -> str:
+    """Return how the names of options begin that are only for stores like this one."""
+    return {"s3": "aws_", "s3a": "aws_", "gs": "google_"}.get(address.scheme, "azure_")
+
+
+def _sorted_options(address: Address) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Sort options into those of the store and those of the connection.
+
+    Those of other stores are omitted: an export may be in another store than the output.
+    """
     config: dict[str, Any] = {}
     client: dict[str, Any] = {}
-    for name, value in options:
+    others = tuple(prefix for prefix in _PROVIDER_PREFIXES if prefix != _prefix_of(address))
+    for name, value in address.options:
         plain = name.lower()
-        for prefix in _PROVIDER_PREFIXES:
-            plain = plain.removeprefix(prefix)
+        if plain.startswith(others):
+            continue
+        plain = plain.removeprefix(_prefix_of(address))
         if plain in _CLIENT_OPTIONS:
             client[plain] = value
         else:

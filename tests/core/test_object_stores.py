@@ -79,3 +79,17 @@ def test_secrets_are_not_sent_to_workers(bucket: Bucket) -> None:
         "aws_endpoint_url",
         "aws_allow_http",
     }
+
+
+def test_options_of_other_stores_do_not_matter(bucket: Bucket) -> None:
+    options = {**bucket.options, "google_service_account": "missing.json", "azure_storage_account_name": "a"}
+    bucket.write("a", b"1")
+    assert bytes(open_store(address_of(bucket.url, options)).get("a").bytes()) == b"1"
+
+
+def test_missing_credentials_are_named() -> None:
+    url = "az://container/x"
+    assert error_of(url, {}) == (
+        f"{url}: no credentials; set them in the environment (AZURE_STORAGE_ACCOUNT_NAME and "
+        "AZURE_STORAGE_ACCOUNT_KEY) or in storage_options"
+    )
