@@ -58,7 +58,7 @@ def parse_address(address: str) -> PostgresAddress:
     others = "&".join(pair for pair in pairs if pair.partition("=")[0] != _SCHEMA)
     try:
         # libpq would take the part of a password after an @ or a / for the host or the database.
-        if "@" in path + query or authority.count("@") > 1 or "\0" in address:
+        if "@" in path + query or authority.count("@") > 1 or "\0" in address or address.split() != [address]:
             raise psycopg.ProgrammingError
         parameters = conninfo_to_dict(f"{start}?{others}" if others else start)
         # In `ann:secret`, the server is missing.

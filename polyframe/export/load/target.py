@@ -95,7 +95,8 @@ class Target(Protocol):
     nested_lists : bool
         Whether columns can be lists of lists; see `loaded_tables.target_parts`.
     notes : list of str
-        What the user should know about the target, such as a missing extension.
+        What the user should know about the target, such as a missing extension. `load` shows and removes them
+        before the changes and after them.
     """
 
     name: str
