@@ -4,7 +4,13 @@ import click
 
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
-from polyframe.cli.options import log_format_option, output_argument, progress_option, quiet_option
+from polyframe.cli.options import (
+    log_format_option,
+    output_argument,
+    progress_option,
+    quiet_option,
+    storage_option,
+)
 from polyframe.core.addresses import Place
 from polyframe.export.load.target_kinds import EXAMPLES
 
@@ -20,10 +26,17 @@ from polyframe.export.load.target_kinds import EXAMPLES
     is_flag=True,
     help="rebuild tables of the warehouse whose columns differ from those of this version",
 )
+@storage_option
 @quiet_option
 @progress_option
 @log_format_option
-def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None:
+def load(
+    output: Place,
+    to: str,
+    allow_schema_change: bool,
+    storage_options: dict[str, str] | None,
+    quiet: bool,
+) -> None:
     """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
 
     Only parts that differ from what was loaded before are deleted and inserted, all tables in one transaction
@@ -35,7 +48,12 @@ def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None
 
     with ProgressBar(quiet, "parts") as progress:
         loaded = api.load(
-            output, to, allow_schema_change=allow_schema_change, say=say(quiet), progress=progress
+            output,
+            to,
+            allow_schema_change=allow_schema_change,
+            storage_options=storage_options,
+            say=say(quiet),
+            progress=progress,
         )
     if not quiet:
         click.echo(loaded)

@@ -67,7 +67,7 @@ class ModelTarget:
         if self.has_transactions:
             self.tables, self.records = self.before
 
-    def commit(self) -> None:
+    def commit(self, version: int) -> None:
         self._step()
         self.before = (self.tables, self.records)
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import atomic_path, cannot_write, sync_folder
 from polyframe.core.errors import PolyframeError
 from polyframe.core.object_stores import open_store, store_error
+from polyframe.store.objects import link_or_copy
 from polyframe.store.part_files import PartFile
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ class LocalFolders:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from None
-        for name, source in sources.items():
-            _put_file(source, folder / name)
+        for name, part in sources.items():
+            _put_file(part, folder / name)
             done()
         sync_folder(folder)
 
@@ -164,12 +164,19 @@ class BucketFolders:
                 threads.shutdown(cancel_futures=True)
                 raise
 
-    def _upload(self, table: str, name: str, source: PartFile) -> None:
+    def _upload(self, table: str, name: str, part: PartFile) -> None:
         import obstore
 
+        source = part.place
+        target = self.address.joined(f"{table}/{name}")
+        if isinstance(source, Address) and _bucket(source) == _bucket(target):
+            with self._explained(f"{table}/{name}"):
+                obstore.copy(open_store(_bucket(target)), _key_in_bucket(source), _key_in_bucket(target))
+            return
+        content = part.source()
         with self._explained(f"{table}/{name}"):
             # In pieces, so that memory is bounded.
-            obstore.put(self.store, f"{table}/{name}", source.source())
+            obstore.put(self.store, f"{table}/{name}", content)
 
     @contextlib.contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -181,16 +188,19 @@ class BucketFolders:
             raise store_error(self.address.joined(key), error) from None
 
 
+def _bucket(address: Address) -> Address:
+    return Address(address.scheme, address.rest.partition("/")[0], address.options)
+
+
+def _key_in_bucket(address: Address) -> str:
+    return address.rest.partition("/")[2]
+
+
 def _put_file(part: PartFile, target: Path) -> None:
     """Link a part to a path, or copy it if the file system has no links or the part is in a bucket."""
     source = part.source()
-    with contextlib.suppress(OSError):
-        if isinstance(source, Path):
-            target.unlink(missing_ok=True)
-            os.link(source, target)
-            return
+    if isinstance(source, Path):
+        link_or_copy(source, target)
+        return
     with atomic_path(target, create_folder=False, durable=False) as temporary:
-        if isinstance(source, Path):
-            shutil.copyfile(source, temporary)
-        else:
-            temporary.write_bytes(source.getbuffer())
+        temporary.write_bytes(source.getbuffer())

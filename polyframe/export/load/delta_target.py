@@ -39,7 +39,8 @@ from polyframe.store.arrow_tables import arrow_schema
 
 _ADDRESS: Final = re.compile(r"delta:(?P<place>(?://)?.+)", re.IGNORECASE | re.DOTALL)
 #: Delta keeps a number for each name of an application, through all later commits. These are ours: of the
-#: parts of all tables, of the parts of this table, and the workflow.
+#: version of the output directory, of the parts of all tables, of the parts of this table, and the workflow.
+_VERSION: Final = "polyframe.version"
 _STATE: Final = "polyframe.state"
 _FILES: Final = "polyframe.files"
 _WORKFLOW: Final = "polyframe.workflow"
@@ -47,7 +48,7 @@ _WORKFLOW: Final = "polyframe.workflow"
 _OPENED: Final = 8
 
 
-def open_target(address: str) -> "DeltaTarget":
+def open_target(address: str, storage_options: Mapping[str, str] | None = None) -> "DeltaTarget":
     """Open a folder or a bucket for Delta tables; a missing folder is created.
 
     Parameters
@@ -55,6 +56,8 @@ def open_target(address: str) -> "DeltaTarget":
     address : str
         `delta:` and a folder or the address of a bucket, such as `delta:tables`, `delta:/data/tables` or
         `delta:s3://bucket/tables`. Two slashes after the colon may be added: `delta:///data/tables`.
+    storage_options : mapping, optional
+        Of the bucket.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def open_target(address: str) -> "DeltaTarget":
     # deltalake decodes every address, even if it is encoded.
     if unquote(place) != place:
         raise UsageError(f"to: {place}: Delta tables cannot be in a place with a % in its name; name another")
-    bucket = as_address(place)
+    bucket = as_address(place, storage_options)
     if bucket is None:
         return DeltaTarget(_local_folders(Path(place)))
     if bucket.scheme == "memory":
@@ -272,7 +275,7 @@ class DeltaTarget:
         )
         return ReplacedRows(sum(file.n_rows or 0 for file in gone), sum(rows for _, rows in added))
 
-    def commit(self) -> None:
+    def commit(self, version: int) -> None:
         """Make one commit for each table, with the state of all tables.
 
         Those that change come last: if the program is killed meanwhile, the next load finds what is missing.
@@ -287,14 +290,18 @@ class DeltaTarget:
         for name, commit in commits.items():
             if name in self._commits or _number(self._tables[name].delta, _STATE) != state:
                 with self._explained(name):
-                    self._commit(name, commit, state)
+                    self._commit(name, commit, state, version)
 
-    def _commit(self, name: str, commit: _Commit, state: int) -> None:
+    def _commit(self, name: str, commit: _Commit, state: int, version: int) -> None:
         numbers = {_STATE: state, _FILES: _digest((name, *part) for part in commit.parts)}
         if commit.workflow_id is not None:
             numbers[_WORKFLOW] = commit.workflow_id
+        if version:
+            numbers[_VERSION] = version
         properties = CommitProperties(
-            custom_metadata={"userMetadata": f"polyframe {__version__}, state {state}"},
+            custom_metadata={
+                "userMetadata": f"polyframe {__version__}, version {version} of the tables, state {state}"
+            },
             app_transactions=[Transaction(app, number) for app, number in numbers.items()],
         )
         found = self._tables.get(name)
@@ -417,7 +424,7 @@ def _file_name(part: TargetPart, taken: Collection[str]) -> str:
 
 def _add_action(name: str, part: TargetPart) -> tuple[AddAction, int]:
     """Return the entry of a file in Delta's log, and its number of rows."""
-    statistics = file_statistics(part.stored.file)
+    statistics = file_statistics(part.stored)
     action = AddAction(name, part.stored.size, {}, _now(), True, statistics.text)
     return action, statistics.n_rows
 

@@ -94,7 +94,7 @@ class DuckDBTarget:
         # Closing undoes what is not committed.
         self.connection.close()
 
-    def commit(self) -> None:
+    def commit(self, version: int) -> None:
         """Make the changes of all tables visible together."""
         self._execute("COMMIT")
 

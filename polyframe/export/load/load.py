@@ -39,7 +39,7 @@ def load(
     allow_schema_change : bool
         Whether tables whose columns differ from those of this version of polyframe may be made anew.
     storage_options : mapping, optional
-        As for `polyframe.scan`.
+        As for `polyframe.scan`; also for the bucket of a `delta:` address.
     say : callable, optional
         Receives each note as a string.
     progress : callable, optional
@@ -68,7 +68,7 @@ def load(
     with explain_damage(place), contextlib.ExitStack() as opened:
         with open_tables(place, "load") as tables:
             # Not before: a wrong OUT must not leave an empty database.
-            target = opened.enter_context(open_target(to))
+            target = opened.enter_context(open_target(to, storage_options))
             parts = target_parts(tables, nested_lists=target.nested_lists)
             plan = plan_load(target, parts, tables.manifest.settings.workflow_id)
             _report(plan, target, say, allow_schema_change=allow_schema_change)
@@ -76,7 +76,7 @@ def load(
             _say_notes(target, say)
         # Not inside: leaving `open_tables` checks that all parts are of one version.
         if not plan.is_empty:
-            target.commit()
+            target.commit(tables.manifest.number)
     return Loaded(target.name, loaded, time.monotonic() - start)
 
 

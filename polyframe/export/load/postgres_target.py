@@ -96,7 +96,7 @@ class PostgresTarget:
     ) -> None:
         self._session.close()
 
-    def commit(self) -> None:
+    def commit(self, version: int) -> None:
         """Make the changes of all tables visible together."""
         for name in [*self._without_indexes]:
             self._add_indexes(name)

@@ -138,5 +138,11 @@ class Target(Protocol):
             Called after each inserted part.
         """
 
-    def commit(self) -> None:
-        """Make the changes of all tables visible together, if the target can."""
+    def commit(self, version: int) -> None:
+        """Make the changes of all tables visible together, if the target can.
+
+        Parameters
+        ----------
+        version : int
+            The number of the version of the output directory, if the target records it; 0 if it has none.
+        """

@@ -16,11 +16,14 @@ class TargetKind:
         The module of this package that opens it, with `open_target(address) -> Target`.
     extra : str
         The extra that it needs.
+    in_store : bool
+        Whether it can be in a bucket, so that `open_target` takes `storage_options`, too.
     """
 
     example: str
     module: str
     extra: str
+    in_store: bool = False
 
 
 _POSTGRES: Final = TargetKind("postgresql://user@host/database", "postgres_target", "postgres")
@@ -28,7 +31,7 @@ _POSTGRES: Final = TargetKind("postgresql://user@host/database", "postgres_targe
 TARGET_KINDS: Final = {
     "duckdb": TargetKind("duckdb:///project.duckdb", "duckdb_target", "duckdb"),
     "ducklake": TargetKind("ducklake:project.ducklake", "ducklake_target", "duckdb"),
-    "delta": TargetKind("delta:///data/tables", "delta_target", "delta"),
+    "delta": TargetKind("delta:///data/tables", "delta_target", "delta", in_store=True),
     "postgresql": _POSTGRES,
     "postgres": _POSTGRES,
 }

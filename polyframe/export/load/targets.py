@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from polyframe.core.errors import PolyframeError, UsageError
@@ -19,13 +20,15 @@ _PASSWORDS: Final = (
 )
 
 
-def open_target(address: Any) -> Target:
+def open_target(address: Any, storage_options: Mapping[str, str] | None = None) -> Target:
     """Open a target.
 
     Parameters
     ----------
     address : str
         Its address; the part before the colon says what kind of target it is.
+    storage_options : mapping, optional
+        Credentials, endpoint and so on of a bucket; what is missing is read from the environment.
 
     Raises
     ------
@@ -49,7 +52,9 @@ def open_target(address: Any) -> Target:
         module = importlib.import_module(f"polyframe.export.load.{kind.module}")
     except ImportError:
         raise PolyframeError(f"load into {name} needs an extra: {install_command(kind.extra)}") from None
-    target: Target = module.open_target(address)
+    target: Target = (
+        module.open_target(address, storage_options) if kind.in_store else module.open_target(address)
+    )
     return target
 
 

@@ -38,7 +38,7 @@ def _small_partitions() -> Iterator[None]:
         yield
 
 
-def run(export: Any, out: Path, **options: Any) -> Path:
+def run(export: Any, out: Any, **options: Any) -> Any:
     options = {"jobs": 1, "partition_size": 1, "engine": "shapely", "say": str} | options
     pf.run(export, out, CONFIG, **options)
     return out
@@ -182,7 +182,8 @@ def test_only_parts_that_differ_are_added(example: Path, older: Path, tmp_path: 
     [after] = states(lake)
     assert after != before
     log = (lake / "rejects" / "_delta_log" / "00000000000000000001.json").read_text().splitlines()
-    assert json.loads(log[0])["commitInfo"]["userMetadata"] == f"polyframe {pf.__version__}, state {after}"
+    recorded = json.loads(log[0])["commitInfo"]["userMetadata"]
+    assert recorded == f"polyframe {pf.__version__}, version 1 of the tables, state {after}"
     # Time travel: the old files stay, for VACUUM.
     assert pl.scan_delta(str(lake / "labels"), version=0).collect().height == (
         pl.read_parquet(older / "labels" / "*.parquet").height
@@ -489,10 +490,10 @@ def test_two_loads_at_the_same_time(
     load(older, lake)
     commit = delta_target.DeltaTarget.commit
 
-    def load_meanwhile(target: Any) -> None:
+    def load_meanwhile(target: Any, version: int) -> None:
         monkeypatch.setattr(delta_target.DeltaTarget, "commit", commit)
         load(example, lake)
-        commit(target)
+        commit(target, version)
 
     monkeypatch.setattr(delta_target.DeltaTarget, "commit", load_meanwhile)
     with pytest.raises(PolyframeError, match="another program changed the Delta table at the same time"):
@@ -506,10 +507,10 @@ def test_two_first_loads_at_the_same_time(
 ) -> None:
     commit = delta_target.DeltaTarget.commit
 
-    def load_meanwhile(target: Any) -> None:
+    def load_meanwhile(target: Any, version: int) -> None:
         monkeypatch.setattr(delta_target.DeltaTarget, "commit", commit)
         load(example, tmp_path)
-        commit(target)
+        commit(target, version)
 
     monkeypatch.setattr(delta_target.DeltaTarget, "commit", load_meanwhile)
     with pytest.raises(PolyframeError, match="another program changed the Delta table at the same time"):
@@ -540,6 +541,39 @@ def test_a_bucket(
     assert done.code == 1
     assert done.err.count("\n") == 1
     assert "s3://no-such-bucket/lake/classifications: does not exist; check the address" in done.err
+
+
+def test_tables_in_a_bucket(example: Path, bucket: Bucket, tmp_path: Path) -> None:
+    """Options instead of the environment; the files stay in the bucket, or become those of a folder."""
+    out = f"{bucket.url}/project"
+    run(ROOT / "data" / "classifications.csv", out, storage_options=bucket.options)
+    before = bucket.keys()
+    pf.load(out, f"delta:{bucket.url}/lake", storage_options=bucket.options, say=str)
+    assert_same_rows(f"{bucket.url}/lake", example, bucket.options)
+    files = [key for key in bucket.keys().keys() - before.keys() if key.endswith(".parquet")]
+    assert len(files) > len(TABLES)
+    assert {bucket.read(key) for key in files} <= {bucket.read(key) for key in before}
+    pf.load(out, f"delta:{tmp_path}/lake", storage_options=bucket.options, say=str)
+    assert_same_rows(f"{tmp_path}/lake", example)
+    assert states(tmp_path / "lake") == {
+        deltalake.DeltaTable(
+            f"{bucket.url}/lake/{table}", storage_options=bucket.options
+        ).transaction_version("polyframe.state")
+        for table in TABLES
+    }
+
+
+def test_the_version_of_the_output_directory_is_recorded(older: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    export = pl.read_csv(ROOT / "data" / "classifications.csv", infer_schema=False)
+    for number, rows in enumerate((export[: len(export) // 2], export), 1):
+        run(rows, out)
+        load(out, tmp_path / "lake")
+        recorded = {
+            opened(tmp_path / "lake", name).transaction_version("polyframe.version") for name in TABLES
+        }
+        assert recorded == {number}
+    assert pf.scan(out, "labels", version=2).collect().height == opened(tmp_path / "lake", "labels").count()
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def parts_of(rows: Mapping[str, Sequence[Row]], borders: Sequence[int]) -> dict[
 def load(target: ModelTarget, parts: Parts, workflow_id: int | None = 1) -> dict[str, LoadedTable]:
     with target:
         loaded = carry_out(plan_load(target, parts, workflow_id), target, no_progress)
-        target.commit()
+        target.commit(1)
     return loaded
 
 
