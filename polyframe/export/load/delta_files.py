@@ -14,7 +14,7 @@ from polyframe.store.stored_parts import StoredPart
 
 #: The name that `part_file_name` gives, in groups.
 _NAME: Final = re.compile(
-    r"part-(?P<part>[0-9]{5,9}(?:-[0-9]{2})*)-(?P<fingerprint>[0-9a-f]{32})(?:-[0-9]+)?\.parquet"
+    r"part-(?P<part>[0-9]{5,12}(?:-[0-9]{2})*)-(?P<fingerprint>[0-9a-f]{32})(?:-[0-9]+)?\.parquet"
 )
 #: Bytes that are read at once; a footer has about 10,000.
 _FOOTER_BYTES: Final = 65_536
