@@ -45,6 +45,7 @@ from polyframe.export.report import LIMIT
 )
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="print only problems and errors")
+@log_format_option
 def status(
     output: Place, versions: bool, check: bool, max_age: timedelta | None, as_json: bool, quiet: bool
 ) -> None:
@@ -76,6 +77,7 @@ def status(
 @command("polyframe validate out", short_help="Check a directory and list problems.")
 @output_argument
 @json_option
+@log_format_option
 def validate(output: Place, as_json: bool) -> None:
     """Check everything in OUT: files, columns, order, keys, counts, fingerprints and geometries.
 
@@ -101,6 +103,7 @@ def validate(output: Place, as_json: bool) -> None:
     help="keep versions that were the newest within this time, such as 30d or 12h",
 )
 @quiet_option
+@log_format_option
 def vacuum(output: Place, keep: str, quiet: bool) -> None:
     """Remove old versions of the tables in OUT, and parts that no other version has.
 

@@ -13,6 +13,7 @@ from polyframe.cli.options import (
     DEFAULT_OF_OUT,
     drop_unset,
     gold_options,
+    json_option,
     log_format_option,
     named_setting_options,
     output_argument,
@@ -51,7 +52,7 @@ from polyframe.core.errors import UsageError
 @click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
 @named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
-@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@json_option
 @quiet_option
 @log_format_option
 def score(

@@ -3,7 +3,7 @@
 import click
 
 from polyframe.cli.help import command
-from polyframe.cli.options import output_argument
+from polyframe.cli.options import json_option, log_format_option, output_argument
 from polyframe.core.addresses import Place
 
 _limit_option = click.option(
@@ -12,7 +12,6 @@ _limit_option = click.option(
     metavar="N",
     help="show so many rows  [default: 20; all with --json]",
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 
 
 @command(
@@ -23,7 +22,8 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="print one J
 )
 @output_argument
 @_limit_option
-@_json_option
+@json_option
+@log_format_option
 def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
     """List how well each volunteer in OUT agrees with the others, worst first.
 
@@ -48,7 +48,8 @@ def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
 )
 @output_argument
 @_limit_option
-@_json_option
+@json_option
+@log_format_option
 def subjects(output: Place, limit: int | None, as_json: bool) -> None:
     """List how sure the outlines of each subject in OUT are, worst first.
 

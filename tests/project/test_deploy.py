@@ -16,6 +16,7 @@ import pytest
 import yaml
 from doc_pages import DOCS, blocks
 from exports import ROOT
+from s3_server import Bucket
 
 import polyframe as pf
 
@@ -85,15 +86,17 @@ def test_commands_of_the_airflow_dag(shell: dict[str, str]) -> None:
     assert Path("project.duckdb").exists()
 
 
-def test_commands_of_the_workflow_of_github(shell: dict[str, str]) -> None:
+def test_commands_of_the_workflow_of_github(shell: dict[str, str], bucket: Bucket) -> None:
     workflow = yaml.safe_load((DEPLOY / "github-actions.yml").read_text(encoding="utf-8"))
     steps = [step["run"] for step in workflow["jobs"]["tables"]["steps"] if "run" in step]
     install, *commands = steps
     assert extras_in(install) <= known_extras()
     shutil.copy("data/config.yaml", "config.yaml")
+    bucket.write("exports/classifications.csv", Path("data/classifications.csv").read_bytes())
+    store = {"EXPORT": f"{bucket.url}/exports/classifications.csv", "OUT": f"{bucket.url}/project"}
     for command in commands:
-        run(command, shell | {"GITHUB_STEP_SUMMARY": "page.md"})
-    assert pf.validate("out") == []
+        run(command, shell | bucket.environment | store | {"GITHUB_STEP_SUMMARY": "page.md"})
+    assert pf.validate(store["OUT"], storage_options=bucket.options) == []
     (content,) = re.findall(r"```json\n(.*)\n```", Path("page.md").read_text(encoding="utf-8"), re.DOTALL)
     assert json.loads(content)["accounting"]["rows_read"] == 131
 
