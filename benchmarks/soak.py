@@ -1,25 +1,26 @@
 """Run nightly on an export that grows and has rows corrected and deleted; compare with runs from scratch.
 
     python benchmarks/soak.py                            # ten nights
+    python benchmarks/soak.py --place s3                 # on an S3 server of this computer
     python benchmarks/soak.py --nights 3 --subjects 12   # tiny: shows that it works
 
 Every night the output directory is updated. It is then compared with a rebuild of everything with the same
-borders (every file, byte for byte), and with a run into a new directory (tables and accounting). Exit code 1
+borders (every part, byte for byte), and with a run into a new directory (tables and accounting). Exit code 1
 if anything differs. Times are measured in one process, without start-up.
 """
 
 import argparse
 import csv
-import json
 import random
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import places
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -83,16 +84,16 @@ def exports(path: Path, subjects: int, nights: int, seed: int) -> Iterator[int]:
         yield len(export)
 
 
-def run_night(export: Path, rows: int, folder: Path, **options: Any) -> Night:
-    """Update `folder/out`, and compare it with runs from scratch."""
-    out, copy, fresh = (folder / name for name in ("out", "forced", "fresh"))
+def run_night(
+    export: Path, rows: int, place_named: Callable[[str], Any], number: int, **options: Any
+) -> Night:
+    """Update the output of the nights before, and compare it with runs from scratch."""
+    out, fresh = place_named("out"), place_named(f"fresh {number}")
     summary, incremental = _timed(lambda: pf.run(export, out, **options))
-    shutil.copytree(out, copy)
-    pf.run(export, copy, force=True, **options)
+    updated = places.parts_of(out)
+    pf.run(export, out, force=True, **options)
     _, full = _timed(lambda: pf.run(export, fresh, **options))
-    differences = [*_different_files(out, copy), *_different_tables(out, fresh)]
-    shutil.rmtree(copy)
-    shutil.rmtree(fresh)
+    differences = [*_different_parts(updated, places.parts_of(out)), *_different_tables(out, fresh)]
     size = export.stat().st_size / 1e6
     return Night(rows, size, summary.made, summary.partitions, incremental, full, differences)
 
@@ -104,15 +105,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subjects", type=int, default=400, help="subjects of the last export")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["auto", "compiled", "shapely"], default="auto")
+    parser.add_argument("--place", choices=places.KINDS, default="local")
     options = parser.parse_args(arguments)
     failed = False
     print("night   rows      MB   rebuilt parts     incremental s   full s")
-    with tempfile.TemporaryDirectory(prefix="polyframe-soak-") as name:
+    with (
+        tempfile.TemporaryDirectory(prefix="polyframe-soak-") as name,
+        places.outputs(options.place, Path(name)) as place_named,
+    ):
         folder = Path(name)
         _warm_up(folder, options.engine)
         export = folder / "classifications.csv"
         for number, rows in enumerate(exports(export, options.subjects, options.nights, options.seed), 1):
-            night = run_night(export, rows, folder, engine=options.engine, partition_size=1)
+            night = run_night(export, rows, place_named, number, engine=options.engine, partition_size=1)
             failed = failed or bool(night.differences)
             rebuilt = f"{night.rebuilt} of {night.partitions}"
             times = f"{night.incremental:13.2f} {night.full:8.2f}"
@@ -156,25 +161,17 @@ def _correct(export: list[Row], chance: random.Random) -> None:
         export[position] = change(export[position], chance.choice(export))
 
 
-def _different_files(out: Path, copy: Path) -> Iterator[str]:
-    ours, theirs = (
-        {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (out, copy)
-    )
+def _different_parts(ours: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> Iterator[str]:
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
             yield f"{name} differs from that of a forced run"
 
 
-def _different_tables(out: Path, fresh: Path) -> Iterator[str]:
+def _different_tables(out: Any, fresh: Any) -> Iterator[str]:
     for name in TABLES:
         if not pf.scan(out, name).collect().equals(pf.scan(fresh, name).collect()):
             yield f"the table {name} differs from that of a run into a new directory"
-    ours, theirs = (
-        json.loads((folder / "polyframe.json").read_text(encoding="utf-8"))["accounting"]
-        for folder in (out, fresh)
-    )
-    if ours != theirs:
+    if pf.status(out).accounting != pf.status(fresh).accounting:
         yield "the accounting differs from that of a run into a new directory"
 
 
