@@ -37,6 +37,7 @@ MAY_SKIP = ("the reference tool fails here", "crowd-kit==", "SimpleITK==")
 MARKS = {
     "reference_python": "network",
     "spatial_python": "network",
+    "ducklake_packages": "network",
     "readers_python": "network",
     "training_python": "network",
     "lowest": "network",

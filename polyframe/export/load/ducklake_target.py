@@ -12,6 +12,8 @@ from polyframe.export.load.targets import without_password
 
 _EXTENSION: Final = "ducklake"
 _CATALOG: Final = "polyframe_target"
+#: DuckLake writes up to 10 rows into its catalog instead of a file, and rounds their numbers to 15 digits.
+_OPTIONS: Final = "DATA_INLINING_ROW_LIMIT 0"
 #: How the extension is installed if Python may download it.
 _INSTALL: Final = """python -c "import duckdb; duckdb.sql('INSTALL ducklake')\""""
 
@@ -35,7 +37,7 @@ def open_target(address: str) -> DuckDBTarget:
     with explain_errors(name):
         connection = duckdb.connect(config=CONFIG)
         _load_extension(connection, name)
-        connection.execute(f"ATTACH {literal(address)} AS {_CATALOG}")
+        connection.execute(f"ATTACH {literal(address)} AS {_CATALOG} ({_OPTIONS})")
         connection.execute(f"USE {_CATALOG}")
     return DuckDBTarget(connection, name, has_keys=False)
 
