@@ -109,9 +109,7 @@ def test_every_flag_is_listed_once_and_settings_by_topic(polyframe: Call) -> Non
 def test_commands_of_jobs_have_the_options_for_logs() -> None:
     for name, command in cli.commands.items():
         flags = {flag for parameter in command.params for flag in parameter.opts}
-        assert ("--log-format" in flags) == bool(flags & {"--quiet", "--json"} and "--limit" not in flags), (
-            name
-        )
+        assert ("--log-format" in flags) == bool(flags & {"--quiet", "--json"}), name
         assert "--progress" not in flags or "--quiet" in flags, name
 
 
