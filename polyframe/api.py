@@ -16,6 +16,7 @@ from polyframe.consensus.extract import Extraction
 from polyframe.consensus.reduce import Reduction
 from polyframe.core import choices
 from polyframe.core.callbacks import Progress, Say
+from polyframe.core.clusters import Cluster
 from polyframe.core.docstrings import with_settings
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.local_paths import AnyPlace, place_of
@@ -161,6 +162,7 @@ def run(
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
     storage_options: StorageOptions | None = None,
+    cluster: Cluster | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -186,6 +188,10 @@ def run(
     storage_options : mapping, optional
         Credentials, endpoint and region of stores, named as in obstore and Polars, such as
         `{"aws_endpoint_url": "http://localhost:9000"}`. Others are those of the environment.
+    cluster : str, distributed.Client or the module ray, optional
+        Where the workers are: `"dask://HOST:PORT"`, `"ray://HOST:PORT"`, workers of Dask or Ray started on
+        this machine (`"local-dask"`, `"local-ray"`), or what connects this process with a cluster already.
+        Default: threads or processes of this machine. The tables are the same.
     force : bool
         Rebuild everything, even parts that are up to date.
     say : callable, optional
@@ -222,7 +228,7 @@ def run(
     configured = configure(config, chosen, say, storage_options)
     sources = export_sources(classifications, storage_options)
     place = place_of(output, "output", storage_options)
-    return write_tables(stages, sources, place, configured, say, progress, force=force)
+    return write_tables(stages, sources, place, configured, say, progress, force=force, cluster=cluster)
 
 
 @overload
@@ -258,6 +264,7 @@ def extract(
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
     storage_options: StorageOptions | None = None,
+    cluster: Cluster | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -273,8 +280,8 @@ def extract(
     output : path, optional
         Write the tables `classifications`, `extractions` and `rejects` to this output directory.
     {settings}
-    storage_options, force, say, progress
-        As for `run`; `force` and `progress` only matter with `output`.
+    storage_options, cluster, force, say, progress
+        As for `run`; `cluster`, `force` and `progress` only matter with `output`.
 
     Returns
     -------
@@ -292,7 +299,7 @@ def extract(
         return extract_in_memory(export_sources(classifications, storage_options), configured, say)
     sources = export_sources(classifications, storage_options)
     place = place_of(output, "output", storage_options)
-    return write_tables(["extract"], sources, place, configured, say, progress, force=force)
+    return write_tables(["extract"], sources, place, configured, say, progress, force=force, cluster=cluster)
 
 
 @overload
@@ -339,6 +346,7 @@ def reduce(
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
     storage_options: StorageOptions | None = None,
+    cluster: Cluster | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -358,8 +366,8 @@ def reduce(
         output directory, this is the same one; if it is a CSV file, any directory. Marks in memory cannot be
         written.
     {settings}
-    storage_options, force, say, progress
-        As for `run`; `force` and `progress` only matter with `output`.
+    storage_options, cluster, force, say, progress
+        As for `run`; `cluster`, `force` and `progress` only matter with `output`.
 
     Returns
     -------
@@ -383,7 +391,7 @@ def reduce(
     marks = with_options(marks, storage_options)
     if output is not None:
         place = place_of(output, "output", storage_options)
-        return write_stage("reduce", marks, place, configured, say, progress, force=force)
+        return write_stage("reduce", marks, place, configured, say, progress, force=force, cluster=cluster)
     return reduce_in_memory(marks, configured, say)
 
 
@@ -435,6 +443,7 @@ def contours(
     max_shrink: float | str | None = None,
     keep_versions: int | None = None,
     storage_options: StorageOptions | None = None,
+    cluster: Cluster | None = None,
     force: bool = False,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -450,8 +459,8 @@ def contours(
     output : path, optional
         Write the table `contours`; `marks` must be the same output directory.
     {settings}
-    storage_options, force, say, progress
-        As for `run`; `force` and `progress` only matter with `output`.
+    storage_options, cluster, force, say, progress
+        As for `run`; `cluster`, `force` and `progress` only matter with `output`.
 
     Returns
     -------
@@ -468,5 +477,5 @@ def contours(
     marks = with_options(marks, storage_options)
     if output is not None:
         place = place_of(output, "output", storage_options)
-        return write_stage("contours", marks, place, configured, say, progress, force=force)
+        return write_stage("contours", marks, place, configured, say, progress, force=force, cluster=cluster)
     return contours_in_memory(marks, configured, say)

@@ -43,6 +43,13 @@ def files(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> 
     return [CompletionItem(incomplete, type="file")]
 
 
+def clusters(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the addresses of clusters."""
+    from polyframe.core.clusters import ADDRESSES
+
+    return [address for address in ADDRESSES if address.startswith(incomplete)]
+
+
 def gold(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem]":
     """Complete the outlines of an expert: a file, or the rows that are marked as gold standard."""
     from click.shell_completion import CompletionItem

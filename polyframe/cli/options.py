@@ -6,12 +6,12 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from polyframe.cli.completion import files, folders
-from polyframe.cli.help import SettingOption
+from polyframe.cli.completion import clusters, files, folders
+from polyframe.cli.help import SettingOption, TopicOption
 from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
 from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE, AliasedChoice
 from polyframe.core.addresses import is_secret
-from polyframe.core.environment import LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
+from polyframe.core.environment import CLUSTER_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -153,6 +153,16 @@ storage_option = click.option(
     callback=_storage_options,
     help="option of a store, such as aws_endpoint_url=http://localhost:9000; secrets are read from the "
     "environment; repeatable",
+)
+cluster_option = click.option(
+    "--cluster",
+    cls=TopicOption,
+    topic="Computation",
+    metavar="ADDRESS",
+    envvar=CLUSTER_VARIABLE,
+    help="where the workers are: dask://HOST:PORT, ray://HOST:PORT, or local-dask or local-ray to start them "
+    "on this machine  [default: threads or processes of this machine]",
+    shell_complete=clusters,
 )
 force_option = click.option(
     "--force", is_flag=True, help="rebuild everything, even parts that are up to date"

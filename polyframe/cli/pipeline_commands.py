@@ -11,6 +11,7 @@ from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
     classifications_argument,
+    cluster_option,
     config_option,
     drop_unset,
     force_option,
@@ -39,6 +40,7 @@ from polyframe.core.errors import UsageError
 @click.option("--no-contours", is_flag=True, help="skip the contours")
 @setting_options("extract", "reduce", "contours")
 @storage_option
+@cluster_option
 @force_option
 @quiet_option
 @progress_option
@@ -85,6 +87,7 @@ def run(
 @tables_option
 @setting_options("extract")
 @storage_option
+@cluster_option
 @force_option
 @quiet_option
 @progress_option
@@ -129,6 +132,7 @@ def extract(
     help="directory or address for the tables, with EXTRACTIONS.csv",
 )
 @setting_options("extract", "reduce", default=DEFAULT_OF_OUT)
+@cluster_option
 @force_option
 @quiet_option
 @progress_option
@@ -172,6 +176,7 @@ def reduce(
 @output_argument
 @config_option
 @setting_options("extract", "reduce", "contours", default=DEFAULT_OF_OUT)
+@cluster_option
 @force_option
 @quiet_option
 @progress_option

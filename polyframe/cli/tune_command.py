@@ -10,6 +10,7 @@ from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
 from polyframe.cli.options import (
     DEFAULT_OF_OUT,
+    cluster_option,
     config_option,
     drop_unset,
     gold_options,
@@ -66,6 +67,7 @@ from polyframe.core.local_paths import file_ending, name_of_place
     default=DEFAULT_OF_OUT,
 )
 @named_setting_options("engine", "jobs")
+@cluster_option
 @quiet_option
 @progress_option
 @log_format_option

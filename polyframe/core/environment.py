@@ -18,8 +18,10 @@ DEBUG_VARIABLE: Final = f"{PREFIX}DEBUG"
 #: The forms of log lines and of progress, as `--log-format` and `--progress` have them.
 LOG_FORMAT_VARIABLE: Final = f"{PREFIX}LOG_FORMAT"
 PROGRESS_VARIABLE: Final = f"{PREFIX}PROGRESS"
+#: Where the workers are, as `--cluster` has it.
+CLUSTER_VARIABLE: Final = f"{PREFIX}CLUSTER"
 
-_OTHERS: Final = (KEY_VARIABLE, DEBUG_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE)
+_OTHERS: Final = (KEY_VARIABLE, DEBUG_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, CLUSTER_VARIABLE)
 #: Variables of the tests, and those that Kubernetes sets for a service whose name begins with `polyframe`.
 _OF_OTHERS: Final = re.compile(
     rf"{PREFIX}(REQUIRE_ALL|[A-Z]+_PYTHON|(\w+_)?(SERVICE_(HOST|PORT)\w*|PORT(_\d+_(TCP|UDP)\w*)?))"

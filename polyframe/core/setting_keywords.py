@@ -20,6 +20,7 @@ from polyframe.core.choices import (
     Visitors,
     Volunteers,
 )
+from polyframe.core.clusters import Cluster
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.object_stores import StorageOptions
 
@@ -28,6 +29,7 @@ class CallKeywords(TypedDict, total=False):
     """How to reach the input, and how to report and repeat the work; these are not settings."""
 
     storage_options: StorageOptions | None
+    cluster: Cluster | None
     force: bool
     say: Say | None
     progress: Progress | None

@@ -10,6 +10,7 @@ from typing import Final
 from polyframe.consensus.extract import Extraction
 from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say
+from polyframe.core.clusters import Cluster
 from polyframe.core.errors import PolyframeError
 from polyframe.core.settings import Settings
 from polyframe.panoptes.aggregation_csv.extractions_csv import export_from_extractions
@@ -37,6 +38,7 @@ def run_extractions_csv(
     force: bool = False,
     explicit: Collection[str] = (),
     flagged: Collection[str] = (),
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Make all tables except `contours` from a CSV file of extractions.
 
@@ -49,7 +51,7 @@ def run_extractions_csv(
     settings : Settings
         All settings. Extractions have no workflow version, so it is the lowest one that `workflow_version`
         selects, or the version with which the output directory was made, or `0`.
-    say, progress, force, explicit, flagged
+    say, progress, force, explicit, flagged, cluster
         As for `polyframe.pipeline.run.run_export`.
 
     Raises
@@ -66,7 +68,16 @@ def run_extractions_csv(
         stages = ["extract", "reduce"]
         _note_missing_sessions(settings, say)
         return run.run_export(
-            [export], output, adapted, stages, say, progress, force=force, explicit=explicit, flagged=flagged
+            [export],
+            output,
+            adapted,
+            stages,
+            say,
+            progress,
+            force=force,
+            explicit=explicit,
+            flagged=flagged,
+            cluster=cluster,
         )
 
 

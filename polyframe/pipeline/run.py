@@ -26,6 +26,7 @@ from polyframe.consensus.extract import Extraction, assumed_polygons, extract_ro
 from polyframe.consensus.membership_figures import not_estimated_notes
 from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say
+from polyframe.core.clusters import Cluster
 from polyframe.core.errors import PolyframeError
 from polyframe.core.memory import peak_memory_bytes
 from polyframe.core.plurals import agreeing, counted
@@ -45,7 +46,7 @@ from polyframe.pipeline.engine_choice import (
     with_engine,
 )
 from polyframe.pipeline.executors.executor import Executor
-from polyframe.pipeline.executors.joblib_executor import JoblibExecutor
+from polyframe.pipeline.executors.open_executor import open_executor
 from polyframe.pipeline.merge_records import checked_counts, merged_records, parts_made, removed_tables
 from polyframe.pipeline.merge_tables import merge_tables
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
@@ -73,7 +74,7 @@ from polyframe.pipeline.summary import Summary
 from polyframe.store.current_parts import check_extracted_types, earlier_work
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import excluded_digests, new_manifest, recorded_tools, with_later_stages
-from polyframe.store.output import Output
+from polyframe.store.output import Output, Work
 from polyframe.store.publishing import publish
 from polyframe.store.recorded_settings import check_volunteers_known
 from polyframe.store.versions import (
@@ -97,6 +98,7 @@ def run_export(
     force: bool = False,
     explicit: Collection[str] = (),
     flagged: Collection[str] = (),
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Make the tables of a classification export.
 
@@ -121,6 +123,8 @@ def run_export(
         Names of settings that the user gave; those for stages not run now are stored for later.
     flagged : collection of str
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
+    cluster : str, distributed.Client or module, optional
+        Where the workers are, see `polyframe.core.clusters`; by default, on this machine.
 
     Raises
     ------
@@ -134,7 +138,9 @@ def run_export(
     settings = with_digests(settings, names)
     check_output(output)
     with work_directory(output) as work, contextlib.ExitStack() as processes:
-        executor = processes.enter_context(JoblibExecutor(settings.jobs, work.started, key))
+        executor = processes.enter_context(
+            open_executor(cluster, settings.jobs, marks=work.started, key=key, shared_file=_shared_file(work))
+        )
         files = file_states(sources)
         recorded = recorded_manifest(output)
         previous = previous_selection(output, recorded)
@@ -275,6 +281,7 @@ def run_extractions(
     *,
     force: bool = False,
     flagged: Collection[str] = (),
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Make the reductions or the contours from the extractions in an output directory.
 
@@ -290,7 +297,7 @@ def run_extractions(
         Receive notes, and the numbers of rows processed and to process.
     force : bool
         Rebuild everything.
-    flagged : collection of str
+    flagged, cluster
         As for `run_export`.
 
     Raises
@@ -321,7 +328,9 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
         with (
-            JoblibExecutor(settings.jobs, work.started) as executor,
+            open_executor(
+                cluster, settings.jobs, marks=work.started, shared_file=_shared_file(work)
+            ) as executor,
             compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled,
         ):
             wait_for_compiled()
@@ -373,6 +382,11 @@ def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -
         "curves (classifier 1.x) and were taken as polygons; name the tools that draw Bezier curves with "
         "--bezier-tool, or use the configuration that `polyframe config` writes",
     )
+
+
+def _shared_file(work: Work) -> Path | None:
+    """Return a file that workers see if they see the output; None for a bucket."""
+    return work.lock if work.output.folder is not None else None
 
 
 def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:

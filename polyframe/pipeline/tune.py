@@ -7,6 +7,7 @@ import polars as pl
 from polyframe.consensus.tune.parse_grid import EpsValues, MinSamplesValues, WordValues, grid_of
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.choices import EngineName, GoldStandard, RepeatFilter
+from polyframe.core.clusters import Cluster
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.errors import UsageError
 from polyframe.core.notes import show
@@ -39,6 +40,7 @@ def tune(
     min_threshold: float | None = None,
     engine: EngineName | None = None,
     jobs: int | None = None,
+    cluster: Cluster | None = None,
     storage_options: Mapping[str, str] | None = None,
     say: Say | None = None,
     progress: Progress | None = None,
@@ -74,8 +76,8 @@ def tune(
         As for `reduce`.
     filter, exclude_volunteers, gold_standard, min_threshold, engine, jobs
         As for `reduce`. For an output directory, its own settings apply unless they are overridden.
-    storage_options, say, progress
-        As for `run`.
+    cluster, storage_options, say, progress
+        As for `run`; `cluster` and `progress` only matter for an output directory.
 
     Returns
     -------
@@ -119,6 +121,7 @@ def tune(
             no_progress if progress is None else progress,
             configured.flagged,
             source,
+            cluster,
         )
     extractions, classifications = marks_outside_outputs(marks, configured, say)
     return tune_frames(extractions, classifications, configured.settings, grid, say, source)

@@ -14,6 +14,7 @@ from polyframe.consensus.tune.parse_grid import Combination, Grid, combination_o
 from polyframe.consensus.tune.table import tuning_table
 from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Say
+from polyframe.core.clusters import Cluster
 from polyframe.core.drawing_sizes import DrawingSizes
 from polyframe.core.errors import PolyframeError
 from polyframe.core.notes import Information
@@ -26,12 +27,13 @@ from polyframe.pipeline.engine_choice import (
     engine_for_output,
 )
 from polyframe.pipeline.executors.executor import Executor, Future, WorkerLost
-from polyframe.pipeline.executors.joblib_executor import JoblibExecutor
+from polyframe.pipeline.executors.open_executor import open_executor
 from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
 from polyframe.pipeline.gold.read_gold import GoldSource
 from polyframe.pipeline.plan import rows_of
 from polyframe.pipeline.safeguards import check_tools_exist, extracted_tools
 from polyframe.store.manifest import Manifest
+from polyframe.store.output import MANIFEST
 from polyframe.store.part_files import PartFile, read_parts
 from polyframe.store.reading import OutputTables, open_tables
 from polyframe.store.recorded_settings import check_volunteers_known, format_setting, settings_for_stage
@@ -63,6 +65,7 @@ def tune_output(
     progress: Callable[[int, int], None],
     flagged: Collection[str] = (),
     gold: GoldSource | None = None,
+    cluster: Cluster | None = None,
 ) -> pl.DataFrame:
     """Compare settings on the extractions in an output directory.
 
@@ -80,6 +83,8 @@ def tune_output(
         Names of the settings given by flags or arguments: the tasks and tools that they name must exist.
     gold : GoldSource, optional
         The outlines of an expert.
+    cluster : str, distributed.Client or module, optional
+        Where the workers are, see `polyframe.core.clusters`; by default, on this machine.
 
     Returns
     -------
@@ -116,7 +121,9 @@ def tune_output(
             )
         ]
         _compile_if_needed(settings, manifest.drawings, say)
-        with JoblibExecutor(settings.jobs) as executor:
+        folder = tables.output.folder
+        manifest_file = None if folder is None else folder / MANIFEST
+        with open_executor(cluster, settings.jobs, shared_file=manifest_file) as executor:
             tallies = _tallies(parts, executor, progress)
     _say_unknown_names(names, tallies, say)
     return tuning_table(tallies, grid, current)

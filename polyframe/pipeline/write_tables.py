@@ -6,6 +6,7 @@ from pathlib import Path
 from polyframe.consensus.clustering_notes import ignored_eps_notes
 from polyframe.core.addresses import Place
 from polyframe.core.callbacks import Progress, Say, no_progress
+from polyframe.core.clusters import Cluster
 from polyframe.core.errors import PolyframeError, UsageError, no_such_file
 from polyframe.core.notes import Information
 from polyframe.panoptes.classifications.sources import SourceLike
@@ -28,6 +29,7 @@ def write_tables(
     progress: Progress | None,
     *,
     force: bool = False,
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Write the tables of an export.
 
@@ -39,7 +41,7 @@ def write_tables(
         The export, from `polyframe.pipeline.in_memory.export_sources`.
     output : Path or Address
         The output directory.
-    configured, say, progress, force
+    configured, say, progress, force, cluster
         As for `write_stage`.
 
     Raises
@@ -57,6 +59,7 @@ def write_tables(
         force=force,
         explicit=configured.explicit,
         flagged=configured.flagged,
+        cluster=cluster,
     )
 
 
@@ -69,6 +72,7 @@ def write_stage(
     progress: Progress | None,
     *,
     force: bool = False,
+    cluster: Cluster | None = None,
 ) -> Summary:
     """Write the tables of `reduce` or `contours`.
 
@@ -88,6 +92,8 @@ def write_stage(
         Receives the numbers of rows processed and to process.
     force : bool
         Rebuild parts that are up to date.
+    cluster : str, distributed.Client or module, optional
+        Where the workers are, see `polyframe.core.clusters`.
 
     Raises
     ------
@@ -115,6 +121,7 @@ def write_stage(
             force=force,
             explicit=configured.explicit,
             flagged=configured.flagged,
+            cluster=cluster,
         )
     elsewhere = not _are_same(source, output)
     if isinstance(source, Path) and not source.exists() and (elsewhere or source.suffix.lower() == ".csv"):
@@ -124,7 +131,7 @@ def write_stage(
             f"output: the tables of {source} belong in {source}, not in {output}; another output directory "
             "is only for a CSV file of extractions"
         )
-    return _rerun(stage, output, configured, say, progress, force)
+    return _rerun(stage, output, configured, say, progress, force, cluster)
 
 
 def _are_same(source: Place, output: Place) -> bool:
@@ -140,10 +147,13 @@ def _rerun(
     say: Say,
     progress: Progress,
     force: bool,
+    cluster: Cluster | None,
 ) -> Summary:
     settings = settings_for_stage(read_manifest(Output(output)), stage, configured.explicit)
     inherited = not_default(settings, without=configured.explicit)
     say(Information(f"other settings are those of {output}: {inherited or 'the defaults'}"))
     for note in ignored_eps_notes(settings, configured.explicit):
         say(note)
-    return run_extractions(output, settings, stage, say, progress, force=force, flagged=configured.flagged)
+    return run_extractions(
+        output, settings, stage, say, progress, force=force, flagged=configured.flagged, cluster=cluster
+    )

@@ -1,0 +1,201 @@
+"""Run functions on the workers of a Dask cluster.
+
+A task that kills its workers is a `WorkerLost` as soon as the scheduler gives up on it: after more deaths
+than its setting `distributed.scheduler.allowed-failures`. Other tasks that ran there may be lost with it.
+"""
+
+import concurrent.futures
+import contextlib
+import logging
+import queue
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, Self
+
+from polyframe.core.clusters import ClusterAddress
+from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.extras import DISTRIBUTION, install_command
+from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
+from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost
+from polyframe.pipeline.executors.patience import Patience
+
+#: Seconds to wait for an answer of the scheduler.
+_LONGEST_ANSWER: Final = 15
+#: Seconds without a result after which the workers are counted.
+_CHECK_SECONDS: Final = 2.0
+
+
+class _Future(Generic[Result]):
+    """A task of a Dask cluster."""
+
+    def __init__(self, future: Any, cluster: str) -> None:
+        self._future, self._cluster = future, cluster
+
+    def result(self) -> Result:
+        if self._future.status == "error":
+            raise self._error()
+        try:
+            result: Result = self._future.result(timeout=_LONGEST_ANSWER)
+        except (concurrent.futures.CancelledError, OSError, TimeoutError):
+            raise _gone(self._cluster) from None
+        self._future.release()
+        return result
+
+    def _error(self) -> BaseException:
+        from distributed.scheduler import KilledWorker
+
+        error: BaseException = self._future.exception(timeout=_LONGEST_ANSWER)
+        if isinstance(error, KilledWorker):
+            return WorkerLost()
+        if isinstance(error, ImportError):
+            return PolyframeError(
+                f"{self._cluster}: a worker cannot import what it needs ({first_line(error)}); install the "
+                f"same version of {DISTRIBUTION} on all machines"
+            )
+        return error
+
+
+class DaskExecutor:
+    """Runs tasks on a Dask cluster; see `connect` for a context manager that opens it.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        A synchronous one.
+    cluster : str
+        Names the cluster in messages.
+    agreement : Agreement
+        What the workers must have in common with this process.
+    """
+
+    def __init__(self, client: Any, cluster: str, agreement: Agreement) -> None:
+        self._client, self._cluster, self._agreement = client, cluster, agreement
+        self._running: dict[str, tuple[Any, Future[Any]]] = {}
+        self._completed: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        futures = [future for future, _ in self._running.values()]
+        self._running.clear()
+        if futures and self._client.status == "running":
+            with contextlib.suppress(Exception):
+                self._client.cancel(futures)
+
+    def submit(self, function: Callable[[Task], Result], task: Task, name: str) -> Future[Result]:
+        """Run a function on a worker, see `Executor`."""
+        # A key of its own: Dask would answer a repeated one with the result, or the error, that it has.
+        key = f"polyframe-{name}-{uuid.uuid4().hex}"
+        call = agreed_call(self._agreement, function, task)
+        future = self._client.submit(AgreedCall.run, call, key=key, pure=False)
+        own: Future[Result] = _Future(future, self._cluster)
+        self._running[key] = future, own
+        future.add_done_callback(lambda done: self._completed.put(done.key))
+        return own
+
+    def as_completed(self) -> Iterator[Future[object]]:
+        """Yield the futures as they complete, see `Executor`."""
+        patience = Patience(self._cluster)
+        while self._running:
+            try:
+                key = self._completed.get(timeout=_CHECK_SECONDS)
+            except queue.Empty:
+                patience.check(self._count_workers())
+                continue
+            yield self._running.pop(key)[1]
+
+    def _count_workers(self) -> int:
+        try:
+            threads = self._client.sync(self._client.scheduler.ncores, callback_timeout=_LONGEST_ANSWER)
+        except Exception:
+            raise _gone(self._cluster) from None
+        return len(threads)
+
+
+@contextlib.contextmanager
+def connect(cluster: ClusterAddress | Any, jobs: int, agreement: Agreement) -> Iterator[DaskExecutor]:
+    """Connect with a Dask cluster, or start one on this machine.
+
+    Parameters
+    ----------
+    cluster : ClusterAddress or distributed.Client
+        A client stays open.
+    jobs : int
+        Number of workers to start on this machine; 0 means one for each processor.
+    agreement : Agreement
+        What the workers must have in common with this process.
+
+    Raises
+    ------
+    UsageError
+        If Dask is not installed, or the client is asynchronous.
+    PolyframeError
+        If no scheduler answers.
+    """
+    with contextlib.ExitStack() as opened:
+        if isinstance(cluster, ClusterAddress):
+            name = str(cluster)
+            client = _client(cluster, jobs, opened)
+        else:
+            client = cluster
+            if client.asynchronous:
+                raise UsageError("cluster: the client is asynchronous; pass Client(asynchronous=False)")
+            name = f"the Dask cluster {client.scheduler.address if client.scheduler else '(closed)'}"
+            if client.status != "running":
+                raise PolyframeError(f"{name}: the client is closed; make another one")
+        yield opened.enter_context(DaskExecutor(client, name, agreement))
+
+
+def _client(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStack) -> Any:
+    import joblib
+
+    distributed: Any
+    try:
+        import dask
+        import distributed
+    except ImportError:
+        raise UsageError(f"cluster: {cluster} needs Dask; {install_command('dask')}") from None
+    address: Any
+    if cluster.host is None:
+        # Each task that dies with a worker is tried again alone, so the scheduler need not repeat any.
+        opened.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
+        workers = jobs or joblib.cpu_count()
+        address = opened.enter_context(
+            distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+                # Workers process one partition each, so Polars needs no threads of its own.
+                env={"POLARS_MAX_THREADS": "1"},
+            )
+        )
+    else:
+        address = f"{dask.config.get('distributed.comm.default-scheme', 'tcp')}://{cluster.host}"
+    opened.enter_context(_silent_client())
+    try:
+        return opened.enter_context(
+            distributed.Client(address, timeout=_LONGEST_ANSWER, set_as_default=False)
+        )
+    except OSError as error:
+        raise PolyframeError(
+            f"{cluster}: no Dask scheduler answers ({first_line(error)}); check the address, or start one "
+            "with `dask scheduler`"
+        ) from None
+
+
+@contextlib.contextmanager
+def _silent_client() -> Iterator[None]:
+    """Silence Dask's client, which logs a traceback if it is closed after its scheduler has gone."""
+    logger = logging.getLogger("distributed.client")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _gone(cluster: str) -> PolyframeError:
+    return PolyframeError(f"{cluster}: lost the connection to the scheduler; check that it is running")

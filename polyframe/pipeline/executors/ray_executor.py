@@ -1,0 +1,182 @@
+"""Run functions on the workers of a Ray cluster."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, Self
+
+from polyframe.core.clusters import ClusterAddress
+from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.extras import DISTRIBUTION, install_command
+from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
+from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost
+from polyframe.pipeline.executors.patience import Patience
+
+#: Seconds without a result after which the workers are counted.
+_CHECK_SECONDS: Final = 2.0
+#: Workers process one partition each, so Polars needs no threads of its own.
+_ENVIRONMENT: Final = {"POLARS_MAX_THREADS": "1"}
+
+
+class _Future(Generic[Result]):
+    """A task of a Ray cluster."""
+
+    def __init__(self, ray: Any, reference: Any, cluster: str) -> None:
+        self._ray, self._reference, self._cluster = ray, reference, cluster
+
+    def result(self) -> Result:
+        errors = self._ray.exceptions
+        try:
+            result: Result = self._ray.get(self._reference)
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError):
+            raise WorkerLost from None
+        except errors.LocalRayletDiedError as error:
+            raise _gone(self._cluster, error) from None
+        except errors.RayTaskError as error:
+            raise self._cause(error) from None
+        except (errors.RayError, ConnectionError) as error:
+            raise _gone(self._cluster, error) from None
+        # The reference keeps the result in the memory of the cluster.
+        self._reference = None
+        return result
+
+    def _cause(self, error: Any) -> BaseException:
+        cause: BaseException = error.cause
+        if isinstance(cause, ImportError):
+            return PolyframeError(
+                f"{self._cluster}: a worker cannot import what it needs ({first_line(cause)}); install the "
+                f"same version of {DISTRIBUTION} on all machines"
+            )
+        return cause
+
+
+class RayExecutor:
+    """Runs tasks on a Ray cluster; see `connect` for a context manager that opens it.
+
+    Parameters
+    ----------
+    ray : module
+        Initialized.
+    cluster : str
+        Names the cluster in messages.
+    agreement : Agreement
+        What the workers must have in common with this process.
+    """
+
+    def __init__(self, ray: Any, cluster: str, agreement: Agreement) -> None:
+        self._ray, self._cluster, self._agreement = ray, cluster, agreement
+        self._running: dict[Any, Future[Any]] = {}
+        self._call = ray.remote(_call)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        running = list(self._running)
+        self._running.clear()
+        for reference in running:
+            with contextlib.suppress(Exception):
+                self._ray.cancel(reference, force=True)
+
+    def submit(self, function: Callable[[Task], Result], task: Task, name: str) -> Future[Result]:
+        """Run a function on a worker, see `Executor`."""
+        # Lost tasks are tried again alone. Ray would do so beside others, and without end for lack of memory.
+        call = self._call.options(name=name, num_cpus=1, max_retries=0)
+        try:
+            reference = call.remote(agreed_call(self._agreement, function, task))
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise _gone(self._cluster, error) from None
+        future: Future[Result] = _Future(self._ray, reference, self._cluster)
+        self._running[reference] = future
+        return future
+
+    def as_completed(self) -> Iterator[Future[object]]:
+        """Yield the futures as they complete, see `Executor`."""
+        patience = Patience(self._cluster)
+        while self._running:
+            completed = self._wait(1, _CHECK_SECONDS)
+            if not completed:
+                patience.check(self._count_workers())
+                continue
+            # Others that are completed too, since each call looks at all references.
+            for reference in self._wait(len(self._running), 0):
+                yield self._running.pop(reference)
+
+    def _wait(self, number: int, seconds: float) -> list[Any]:
+        references = list(self._running)
+        try:
+            completed, _ = self._ray.wait(references, num_returns=number, timeout=seconds, fetch_local=False)
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            raise _gone(self._cluster, error) from None
+        found: list[Any] = completed
+        return found
+
+    def _count_workers(self) -> int:
+        try:
+            return int(self._ray.cluster_resources().get("CPU", 0))
+        except Exception as error:
+            raise _gone(self._cluster, error) from None
+
+
+def _call(call: AgreedCall) -> Any:
+    return call.run()
+
+
+@contextlib.contextmanager
+def connect(cluster: ClusterAddress | Any, jobs: int, agreement: Agreement) -> Iterator[RayExecutor]:
+    """Connect with a Ray cluster, or start one on this machine.
+
+    Parameters
+    ----------
+    cluster : ClusterAddress or module
+        The module `ray` must be initialized, and stays so.
+    jobs : int
+        Number of workers to start on this machine; 0 means one for each processor.
+    agreement : Agreement
+        What the workers must have in common with this process.
+
+    Raises
+    ------
+    UsageError
+        If Ray is not installed, or it is in use already or not initialized.
+    PolyframeError
+        If no cluster answers.
+    """
+    with contextlib.ExitStack() as opened:
+        if isinstance(cluster, ClusterAddress):
+            name, ray = str(cluster), _initialized(cluster, jobs, opened)
+        else:
+            name, ray = "the Ray cluster", cluster
+            if not ray.is_initialized():
+                raise UsageError("cluster: Ray is not initialized; call ray.init() first")
+        yield opened.enter_context(RayExecutor(ray, name, agreement))
+
+
+def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStack) -> Any:
+    import joblib
+
+    ray: Any
+    try:
+        import ray
+    except ImportError:
+        raise UsageError(f"cluster: {cluster} needs Ray; {install_command('ray')}") from None
+    if ray.is_initialized():
+        raise UsageError("cluster: this process uses Ray already; pass the module ray instead of an address")
+    quiet = {"log_to_driver": False, "configure_logging": False}
+    try:
+        if cluster.host is None:
+            workers = jobs or joblib.cpu_count()
+            environment = {"runtime_env": {"env_vars": _ENVIRONMENT}}
+            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet, **environment)
+        else:
+            ray.init(f"ray://{cluster.host}", runtime_env={"env_vars": _ENVIRONMENT}, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise PolyframeError(
+            f"{cluster}: no Ray cluster answers ({first_line(error)}); check the address, or start one with "
+            "`ray start --head --ray-client-server-port=10001`"
+        ) from None
+    opened.callback(ray.shutdown)
+    return ray
+
+
+def _gone(cluster: str, error: BaseException) -> PolyframeError:
+    return PolyframeError(f"{cluster}: lost the connection ({first_line(error)})")

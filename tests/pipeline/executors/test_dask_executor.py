@@ -1,0 +1,228 @@
+"""Runs on a real Dask cluster: a scheduler and two workers as processes of this machine."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import distributed
+import pytest
+from dask_cluster import DaskCluster, dask_cluster
+from exports import Done
+from run_processes import (
+    ENGINE,
+    PARTITION_BYTES,
+    error_line,
+    files,
+    leftovers,
+    outcome,
+    small_export,
+    start,
+    wait_for,
+)
+
+import polyframe as pf
+from polyframe.pipeline import plan
+from polyframe.pipeline.executors import agreement, patience
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with dask_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export with eleven partitions of two subjects."""
+    return small_export(tmp_path_factory.mktemp("export") / "export.csv", 22)
+
+
+@pytest.fixture(scope="module")
+def expected(export: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("expected") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "_MEGABYTE", 2 * PARTITION_BYTES)
+        pf.run(export, out, engine="shapely", jobs=1)
+    assert len(list((out / "labels").iterdir())) == 11
+    return files(out)
+
+
+@pytest.fixture(autouse=True)
+def small_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_MEGABYTE", 2 * PARTITION_BYTES)
+
+
+def run(export: Path, out: Path, cluster: Any, **options: Any) -> tuple[pf.Summary, list[str]]:
+    notes: list[str] = []
+    summary = pf.run(export, out, engine="shapely", cluster=cluster, say=notes.append, **options)
+    return summary, notes
+
+
+def is_finished(out: Path, partition: str) -> bool:
+    return any(out.glob(f".polyframe/parts/contours/part={partition}/*.parquet"))
+
+
+def test_a_worker_that_is_killed_once(
+    cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    """It dies in the third partition, which is tried again, and so is one that waited for this worker."""
+    once = tmp_path / "once"
+    once.mkdir()
+    with cluster.faults(kill_worker=["00002"], once=str(once)):
+        summary, _ = run(export, tmp_path / "out", cluster.address)
+    assert [path.name for path in once.iterdir()] == ["00002"]
+    assert summary.made == 11
+    assert files(tmp_path / "out") == expected
+
+
+def test_a_partition_of_which_only_pieces_can_be_processed(
+    cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    with cluster.faults(kill_worker=["00004"]):
+        summary, notes = run(export, tmp_path / "out", cluster.address)
+    assert any("splitting partition 00004 (subjects from 9 to before 11) into 2" in note for note in notes)
+    assert summary.made == 11
+    assert files(tmp_path / "out") == expected
+
+
+def test_a_subject_that_always_kills_its_worker(
+    cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with (
+        cluster.faults(kill_worker=["00004", "00004-01"]),
+        pytest.raises(pf.PolyframeError) as raised,
+    ):
+        run(export, out, cluster.address)
+    assert "partition 00004-01 (subjects from 10 to before 11): its worker died every time" in str(
+        raised.value
+    )
+    assert raised.value.__notes__ == [
+        "10 of 11 partitions are finished and kept; run the same command to continue"
+    ]
+    assert leftovers(out) == []
+    # A client of the caller does the rest, and stays open.
+    with distributed.Client(cluster.address.replace("dask://", "tcp://"), set_as_default=False) as client:
+        summary, _ = run(export, out, client)
+        assert summary.made == 1
+        assert files(out) == expected
+        assert client.status == "running"
+        two, one = (pf.tune(out, eps="0.3,0.5", cluster=c, jobs=1) for c in (client, None))
+        assert two.equals(one)
+        assert client.futures == {}
+
+
+def test_other_stages(cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
+    """Relative paths, which mean something else in the folder of a worker."""
+    with contextlib.chdir(tmp_path):
+        pf.extract(export, output="out", engine="shapely", cluster=cluster.address)
+        pf.reduce("out", output="out", engine="shapely", cluster=cluster.address)
+        pf.contours("out", output="out", engine="shapely", cluster=cluster.address)
+    assert files(tmp_path / "out") == expected
+
+
+def test_ctrl_c_cancels_what_waits(
+    cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = ("run", export, "-o", out, *ENGINE, "--cluster", cluster.address)
+    address = cluster.address.replace("dask://", "tcp://")
+    with distributed.Client(address, set_as_default=False) as client:
+
+        def waiting() -> int:
+            keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+            return sum(key.startswith("polyframe-") for key in keys)
+
+        with cluster.faults(pause={"00003": 5, "00004": 5}):
+            process = start(*arguments, partition_bytes=2 * PARTITION_BYTES)
+            wait_for(lambda: is_finished(out, "00002"))
+            assert waiting() > 0
+            process.send_signal(signal.SIGINT)
+            code, errors = outcome(process)
+        assert code == 1
+        assert error_line(errors).endswith("run the same command to continue")
+        assert wait_for(lambda: waiting() == 0)
+        # The two that ran until then write their parts, which the next run replaces or uses.
+        wait_for(lambda: not any(client.processing().values()))
+    run(export, out, cluster.address)
+    assert files(out) == expected
+
+
+def test_workers_with_other_versions(
+    cluster: DaskCluster, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = agreement._versions()
+    other = tuple((name, "0.1" if name == "polars" else version) for name, version in own)
+    monkeypatch.setattr(agreement, "_versions", lambda: other)
+    with pytest.raises(pf.PolyframeError) as raised:
+        run(export, tmp_path / "out", cluster.address)
+    assert re.fullmatch(
+        rf"worker process \d+ on \S+ has polars {re.escape(dict(own)['polars'])}, but this process has 0\.1; "
+        "install the same versions on all machines",
+        str(raised.value),
+    )
+
+
+def test_workers_without_the_secret(
+    cluster: DaskCluster, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLYFRAME_VOLUNTEERS_KEY", "a secret of the driver")
+    with pytest.raises(pf.PolyframeError, match="variable POLYFRAME_VOLUNTEERS_KEY is missing") as raised:
+        run(export, tmp_path / "out", cluster.address, volunteers="hash")
+    assert "a secret of the driver" not in str(raised.value)
+
+
+def test_workers_that_do_not_see_the_output(
+    cluster: DaskCluster, export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another file system of the same path is as good as none: it has another lock, or none."""
+    original = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: original(path) + b"of this machine")
+    with pytest.raises(pf.PolyframeError, match=r"does not see the files in .*; name a directory that all"):
+        run(export, tmp_path / "out", cluster.address)
+
+
+def test_a_cluster_without_workers(
+    export: Path, tmp_path: Path, polyframe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "_LONGEST_WITHOUT_WORKERS", 0.1)
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with dask_cluster(folder, workers=0) as cluster:
+        done: Done = polyframe("run", export, "-o", tmp_path / "out", "--cluster", cluster.address)
+    assert done.code == 1
+    assert error_line(done.err) == (
+        f"polyframe: error: {cluster.address}: has had no worker for 0 seconds; start some, then run the "
+        "command again"
+    )
+
+
+def test_a_scheduler_that_vanishes(export: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "cluster", tmp_path / "out"
+    folder.mkdir()
+    with dask_cluster(folder, workers=1) as cluster, cluster.faults(pause={"00001": 60}):
+        address = cluster.address
+        process = start(
+            "run", export, "-o", out, *ENGINE, "--cluster", address, partition_bytes=2 * PARTITION_BYTES
+        )
+        wait_for(lambda: is_finished(out, "00000"))
+        os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+        killed = time.monotonic()
+        code, errors = outcome(process)
+        assert time.monotonic() - killed < 60
+    assert code == 1
+    lost = "lost the connection to the scheduler; check that it is running"
+    assert error_line(errors).startswith(f"polyframe: error: {address}: {lost}")
+
+
+def test_an_address_where_nothing_listens(export: Path, tmp_path: Path) -> None:
+    with pytest.raises(pf.PolyframeError, match=r"^dask://127\.0\.0\.1:9: no Dask scheduler answers \("):
+        run(export, tmp_path / "out", "dask://127.0.0.1:9")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,64 @@
+"""Runs on a real Ray cluster of this machine, started once."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from exports import ROOT
+from run_processes import PARTITION_BYTES, files, leftovers, small_export
+
+import polyframe as pf
+from polyframe.pipeline import plan
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ray opens its log files, and its sockets, without closing them.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Start Ray with two workers; return the file of their faults, see `faulty_worker`."""
+    file = tmp_path_factory.mktemp("ray") / "faults.json"
+    paths = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {"FAULTS_FILE": str(file), "POLARS_MAX_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
+    hooked = {"env_vars": environment, "worker_process_setup_hook": "faulty_worker.set_up"}
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+        runtime_env=hooked,
+    )
+    yield file
+    ray.shutdown()
+
+
+def test_workers_that_die(faults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dies once, one partition is split and joined, and one subject always kills its worker."""
+    monkeypatch.setattr(plan, "_MEGABYTE", 2 * PARTITION_BYTES)
+    export = small_export(tmp_path / "export.csv", 22)
+    pf.run(export, tmp_path / "expected", engine="shapely", jobs=1)
+    out, notes = tmp_path / "out", list[str]()
+    faults.write_text(json.dumps({"kill_worker": ["00002", "00005", "00007", "00007-00"]}))
+    with pytest.raises(pf.PolyframeError) as raised:
+        pf.run(export, out, engine="shapely", cluster=ray, say=notes.append)
+    line = "partition 00007-00 (subjects from 15 to before 16): its worker died every time"
+    assert str(raised.value).startswith(line)
+    for name in ("00002", "00005", "00007"):
+        assert any(f"splitting partition {name} " in note for note in notes)
+    finished = "10 of 11 partitions are finished and kept"
+    assert raised.value.__notes__ == [f"{finished}; run the same command to continue"]
+    assert leftovers(out) == []
+    faults.unlink()
+    assert pf.run(export, out, engine="shapely", cluster=ray).made == 1
+    assert files(out) == files(tmp_path / "expected")
+    two, one = (pf.tune(out, eps="0.3,0.5", cluster=c, jobs=1) for c in (ray, None))
+    assert two.equals(one)
+    with pytest.raises(pf.UsageError, match="uses Ray already; pass the module ray instead of an address"):
+        pf.run(export, out, engine="shapely", cluster="local-ray")
