@@ -99,7 +99,7 @@ def test_tune_takes_the_settings_of_its_command_and_those_of_the_marks() -> None
         for name in keyword_arguments(pf.tune)
         if name in hints and name not in ("eps", "min_samples", "cluster_method", "split")
     ]
-    assert named[:-3] == [
+    assert named[:-4] == [
         *("workflow_id", "workflow_version", "drawing_tasks", "task", "tool"),
         *("filter", "exclude_volunteers", "gold_standard", "min_threshold", "engine", "jobs"),
     ]
