@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from exports import drawing, export_row, export_text, square
 from losing_executor import LosingExecutor
-from run_processes import files
+from run_processes import part_files
 
 import polyframe as pf
 from polyframe.pipeline import plan, run
@@ -45,7 +45,7 @@ def lose(monkeypatch: pytest.MonkeyPatch) -> Callable[..., LosingExecutor]:
 
     def lose(*patterns: str) -> LosingExecutor:
         executor = LosingExecutor(patterns)
-        monkeypatch.setattr(run, "JoblibExecutor", lambda *_: executor)
+        monkeypatch.setattr(run, "open_executor", lambda *_, **__: executor)
         return executor
 
     return lose
@@ -75,7 +75,7 @@ def test_joined_pieces_have_the_bytes_of_an_undisturbed_run(
     summary = pf.run(export, tmp_path / "split", engine="shapely", say=notes.append, **options)
     assert "00001-00-00-01" in executor.names
     assert summary.made == summary.partitions == 3
-    assert files(tmp_path / "split") == files(tmp_path / "whole")
+    assert part_files(tmp_path / "split") == part_files(tmp_path / "whole")
     assert len([note for note in notes if "the worker died again: splitting partition" in note]) == 5
 
 
@@ -95,13 +95,10 @@ def test_a_subject_that_always_kills_its_worker_is_named(
     ]
     # The others were finished first, and no part of a piece is left.
     assert executor.names.index("00002") < executor.names.index("00001-00")
-    assert {path.name for path in (out / ".polyframe-work").rglob("*.parquet")} == {
-        "part-00000.parquet",
-        "part-00002.parquet",
-    }
+    assert {path.parent.name for path in out.rglob("*.parquet")} == {"part=00000", "part=00002"}
     lose()
     assert pf.run(export, out, engine="shapely").made == 1
-    assert files(out) == files(tmp_path / "whole")
+    assert part_files(out) == part_files(tmp_path / "whole")
 
 
 def test_partitions_of_extractions_are_not_split(

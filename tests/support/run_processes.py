@@ -88,6 +88,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def part_files(folder: Path) -> dict[str, bytes]:
+    """Return all parts below a folder. Unlike manifests, they contain neither times nor names of machines."""
+    return {name: content for name, content in files(folder).items() if name.endswith(".parquet")}
+
+
 def published_files(out: Path) -> dict[str, bytes]:
     """Return all files of an output directory, except for the work directory."""
     return {name: content for name, content in files(out).items() if not name.startswith(WORK)}

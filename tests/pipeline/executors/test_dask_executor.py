@@ -17,9 +17,9 @@ from run_processes import (
     ENGINE,
     PARTITION_BYTES,
     error_line,
-    files,
     leftovers,
     outcome,
+    part_files,
     small_export,
     start,
     wait_for,
@@ -51,7 +51,7 @@ def expected(export: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         patch.setattr(plan, "_MEGABYTE", 2 * PARTITION_BYTES)
         pf.run(export, out, engine="shapely", jobs=1)
     assert len(list((out / "labels").iterdir())) == 11
-    return files(out)
+    return part_files(out)
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_a_worker_that_is_killed_once(
         summary, _ = run(export, tmp_path / "out", cluster.address)
     assert [path.name for path in once.iterdir()] == ["00002"]
     assert summary.made == 11
-    assert files(tmp_path / "out") == expected
+    assert part_files(tmp_path / "out") == expected
 
 
 def test_a_partition_of_which_only_pieces_can_be_processed(
@@ -89,7 +89,7 @@ def test_a_partition_of_which_only_pieces_can_be_processed(
         summary, notes = run(export, tmp_path / "out", cluster.address)
     assert any("splitting partition 00004 (subjects from 9 to before 11) into 2" in note for note in notes)
     assert summary.made == 11
-    assert files(tmp_path / "out") == expected
+    assert part_files(tmp_path / "out") == expected
 
 
 def test_a_subject_that_always_kills_its_worker(
@@ -112,7 +112,7 @@ def test_a_subject_that_always_kills_its_worker(
     with distributed.Client(cluster.address.replace("dask://", "tcp://"), set_as_default=False) as client:
         summary, _ = run(export, out, client)
         assert summary.made == 1
-        assert files(out) == expected
+        assert part_files(out) == expected
         assert client.status == "running"
         two, one = (pf.tune(out, eps="0.3,0.5", cluster=c, jobs=1) for c in (client, None))
         assert two.equals(one)
@@ -125,7 +125,7 @@ def test_other_stages(cluster: DaskCluster, export: Path, expected: dict[str, by
         pf.extract(export, output="out", engine="shapely", cluster=cluster.address)
         pf.reduce("out", output="out", engine="shapely", cluster=cluster.address)
         pf.contours("out", output="out", engine="shapely", cluster=cluster.address)
-    assert files(tmp_path / "out") == expected
+    assert part_files(tmp_path / "out") == expected
 
 
 def test_ctrl_c_cancels_what_waits(
@@ -146,13 +146,13 @@ def test_ctrl_c_cancels_what_waits(
             assert waiting() > 0
             process.send_signal(signal.SIGINT)
             code, errors = outcome(process)
-        assert code == 1
+        assert code == 130
         assert error_line(errors).endswith("run the same command to continue")
         assert wait_for(lambda: waiting() == 0)
         # The two that ran until then write their parts, which the next run replaces or uses.
         wait_for(lambda: not any(client.processing().values()))
     run(export, out, cluster.address)
-    assert files(out) == expected
+    assert part_files(out) == expected
 
 
 def test_workers_with_other_versions(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import ray
 from exports import ROOT
-from run_processes import PARTITION_BYTES, files, leftovers, small_export
+from run_processes import PARTITION_BYTES, leftovers, part_files, small_export
 
 import polyframe as pf
 from polyframe.pipeline import plan
@@ -57,7 +57,7 @@ def test_workers_that_die(faults: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert leftovers(out) == []
     faults.unlink()
     assert pf.run(export, out, engine="shapely", cluster=ray).made == 1
-    assert files(out) == files(tmp_path / "expected")
+    assert part_files(out) == part_files(tmp_path / "expected")
     two, one = (pf.tune(out, eps="0.3,0.5", cluster=c, jobs=1) for c in (ray, None))
     assert two.equals(one)
     with pytest.raises(pf.UsageError, match="uses Ray already; pass the module ray instead of an address"):
