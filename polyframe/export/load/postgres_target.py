@@ -142,25 +142,40 @@ class PostgresTarget:
         return [RecordedPart(*row) for row in self._session.execute(statement)]
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
-        """Count the rows of a table in the range of subjects of each of some of its parts."""
-        place = self._place(table.name)
-        if not has_subjects(table):
-            [(count,)] = self._session.execute(sql.SQL("SELECT count(*) FROM {}").format(place))
-            return [count] * len(parts)
+        """Count the rows of a table in the range of subjects of each of some of its parts.
+
+        Returns
+        -------
+        list of int
+            -1 for a part with a row that somebody inserted or updated: another transaction wrote it than the
+            record of the part.
+        """
+        counts = [self._count_sql(table, "{subject} BETWEEN low AND high" if has_subjects(table) else "true")]
+        if has_subjects(table):
+            counts.append(self._count_sql(table, "is_first AND {subject} IS NULL"))
+        statement = sql.SQL(
+            "SELECT coalesce({}, -1) FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::boolean[]) "
+            "WITH ORDINALITY AS p (name, low, high, is_first, number) "
+            'JOIN {} record ON record.part = name AND "table" = %s ORDER BY number'
+        ).format(sql.SQL(" + ").join(counts), self._place(LOADS.name))
         firsts = [part.stored.first_subject for part in parts]
         followings = [part.stored.next_subject for part in parts]
-        counts = self._session.execute(
-            sql.SQL(
-                "SELECT (SELECT count(*) FROM {} WHERE {subject} BETWEEN low AND high) + CASE WHEN is_first "
-                "THEN (SELECT count(*) FROM {} WHERE {subject} IS NULL) ELSE 0 END "
-                "FROM unnest(%s::bigint[], %s::bigint[], %s::boolean[]) WITH ORDINALITY "
-                "AS part (low, high, is_first, number) ORDER BY number"
-            ).format(place, place, subject=sql.Identifier(SUBJECT)),
+        rows = self._session.execute(
+            statement,
+            [part.name for part in parts],
             [_LOWEST if first is None else first for first in firsts],
             [_HIGHEST if following is None else following - 1 for following in followings],
             [first is None for first in firsts],
+            table.name,
         )
-        return [count for (count,) in counts]
+        return [count for (count,) in rows]
+
+    def _count_sql(self, table: Table, condition: str) -> sql.Composed:
+        """Return a query for the number of rows; null if one is not of the transaction of the record."""
+        return sql.SQL(
+            "(SELECT CASE WHEN coalesce(bool_and(loaded.xmin = record.xmin), true) THEN count(*) END "
+            "FROM {} loaded WHERE {})"
+        ).format(self._place(table.name), sql.SQL(condition).format(subject=sql.Identifier(SUBJECT)))
 
     def create_table(self, table: Table) -> None:
         """Create an empty table with its comments, replacing an existing one whose readers may read this one.

@@ -320,6 +320,8 @@ def test_a_view_on_a_table_that_must_be_rebuilt_is_named(example: Path, database
         "UPDATE polyframe_loads SET n_rows = 0",
         "UPDATE polyframe_loads SET fingerprint = ''",
         "TRUNCATE volunteers",
+        "UPDATE volunteers SET score = 1",
+        "UPDATE labels SET cluster_label = -1 WHERE subject_id = (SELECT max(subject_id) FROM labels)",
     ],
 )
 def test_what_somebody_changed_is_repaired(example: Path, loaded: Database, statement: str) -> None:
