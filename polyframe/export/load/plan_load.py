@@ -175,7 +175,7 @@ def _table_change(
     }
     if changed := len(candidates) - len(kept):
         repairs.append(
-            f"table {table.name}: somebody changed the number of rows in {counted(changed, 'part')}; "
+            f"table {table.name}: somebody changed rows in {counted(changed, 'part')}; "
             f"{'it is' if changed == 1 else 'they are'} loaded again"
         )
     return TableChange(

@@ -119,7 +119,10 @@ class Target(Protocol):
         """Return the rows of `polyframe_loads`; called only if that table exists with its columns."""
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
-        """Count the rows of a table in the range of subjects of each of some of its parts."""
+        """Count the rows of a table in the range of subjects of each of some of its parts.
+
+        The count is -1 if the target knows that somebody changed a row.
+        """
 
     def create_table(self, table: Table) -> None:
         """Create an empty table with its primary key, indexes and comments, replacing an existing one."""

@@ -142,23 +142,23 @@ def test_a_load_that_was_killed_is_repeated(
 CHANGES: dict[str, tuple[Sequence[str], str]] = {
     "rows deleted": (
         ["DELETE FROM labels WHERE subject_id = 3"],
-        "table labels: somebody changed the number of rows in 1 part; it is loaded again",
+        "table labels: somebody changed rows in 1 part; it is loaded again",
     ),
     "all rows deleted": (
         ["DELETE FROM extractions"],
-        "table extractions: somebody changed the number of rows in 7 parts; they are loaded again",
+        "table extractions: somebody changed rows in 7 parts; they are loaded again",
     ),
     "a row inserted": (
         ["INSERT INTO rejects SELECT * FROM rejects LIMIT 1"],
-        "table rejects: somebody changed the number of rows in 1 part; it is loaded again",
+        "table rejects: somebody changed rows in 1 part; it is loaded again",
     ),
     "a row without a subject inserted": (
         ["INSERT INTO rejects VALUES (NULL, NULL, NULL, 'read', 'x', 'y')"],
-        "table rejects: somebody changed the number of rows in 1 part; it is loaded again",
+        "table rejects: somebody changed rows in 1 part; it is loaded again",
     ),
     "a volunteer deleted": (
         ["DELETE FROM volunteers WHERE n_marks = (SELECT min(n_marks) FROM volunteers)"],
-        "table volunteers: somebody changed the number of rows in 1 part; it is loaded again",
+        "table volunteers: somebody changed rows in 1 part; it is loaded again",
     ),
     "a table dropped": (
         ["DROP TABLE contours"],
