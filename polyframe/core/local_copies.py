@@ -11,6 +11,7 @@ from typing import Any, Final
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.object_stores import StorageOptions
 
 #: A file that is read: a path, or an address such as `https://...`.
 AnyFile = str | os.PathLike[str] | Address
@@ -49,7 +50,9 @@ def read_file(address: Address, largest: int) -> bytes:
 
 
 @contextlib.contextmanager
-def local_copies(places: Sequence[Any], say: Say) -> Iterator[tuple[list[Any], Say]]:
+def local_copies(
+    places: Sequence[Any], say: Say, options: StorageOptions | None = None
+) -> Iterator[tuple[list[Any], Say]]:
     """Download files that are at addresses, for code that reads local ones.
 
     Parameters
@@ -58,6 +61,8 @@ def local_copies(places: Sequence[Any], say: Say) -> Iterator[tuple[list[Any], S
         Addresses; other values, such as local paths and None, are returned as they are.
     say : callable
         Receives notes of the body.
+    options : mapping, optional
+        Of stores; addresses that have options keep them.
 
     Yields
     ------
@@ -71,7 +76,7 @@ def local_copies(places: Sequence[Any], say: Say) -> Iterator[tuple[list[Any], S
     PolyframeError
         If a file cannot be downloaded.
     """
-    addresses = {index: found for index, place in enumerate(places) if (found := as_address(place))}
+    addresses = {index: found for index, place in enumerate(places) if (found := as_address(place, options))}
     if not addresses:
         yield list(places), say
         return

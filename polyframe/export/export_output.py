@@ -78,7 +78,7 @@ def export(
     if not isinstance(to, str) or to not in FORMATS:
         raise UsageError(f"unknown format {short_repr(to)}{nearest(to, FORMATS)}")
     say = show if say is None else say
-    with local_copies([subjects, workflows, classifications], say) as (files, say):
+    with local_copies([subjects, workflows, classifications], say, storage_options) as (files, say):
         of_subjects, of_workflows, of_classifications = files
         options = ExportOptions(
             what=what,

@@ -86,5 +86,5 @@ def score(
     chosen_level = None if level is None else parse_level(level)
     options = ScoreOptions(what, chosen_level, 0.5 if min_iou is None else min_iou)
     configured = configure(None, chosen, say)
-    source = gold_source(gold, gold_workflow_id, gold_workflow_version)
+    source = gold_source(gold, gold_workflow_id, gold_workflow_version, storage_options)
     return score_output(place_of(output, "output", storage_options), source, options, configured, say)

@@ -101,7 +101,7 @@ def tune(
     chosen, say = settings_from_arguments(locals()), show if say is None else say
     source = None
     if gold is not None:
-        source = gold_source(gold, gold_workflow_id, gold_workflow_version)
+        source = gold_source(gold, gold_workflow_id, gold_workflow_version, storage_options)
     elif gold_workflow_id is not None or gold_workflow_version is not None:
         raise UsageError("gold: missing; gold_workflow_id and gold_workflow_version choose rows of it")
     grid = grid_of(eps, min_samples, cluster_method, split)

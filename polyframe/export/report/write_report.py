@@ -142,7 +142,7 @@ def report(
     place, target = place_of(output, "output", storage_options), local_path(path, "path")
     file_ending(target, _ENDINGS, "report")
     subjects, classifications = (
-        None if value is None else as_address(value) or local_path(value, name)
+        None if value is None else as_address(value, storage_options) or local_path(value, name)
         for name, value in (("subjects", subjects), ("classifications", classifications))
     )
     images = None if images is None else local_path(images, "images")
@@ -153,7 +153,10 @@ def report(
         with explain_damage(place):
             figures, worst = key_figures(source), worst_clusters(source, min(limit, _LARGEST_LIMIT))
         contours = source.contains("contours")
-    with local_copies([subjects, classifications], say) as ((of_subjects, of_classifications), _):
+    with local_copies([subjects, classifications], say, storage_options) as (
+        (of_subjects, of_classifications),
+        _,
+    ):
         sources = image_sources(worst, of_subjects, images, of_classifications)
     backgrounds = find_backgrounds(worst, sources, say)
     # Before the page, which says how many there are: an image may turn out to be damaged only now.

@@ -16,6 +16,7 @@ from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.frames import FRAMES, Frame, is_frame
 from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import local_path
+from polyframe.core.object_stores import StorageOptions
 from polyframe.core.plurals import agreeing
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.workflow_versions import version_spec_from_config
@@ -60,8 +61,12 @@ class GoldSource:
                 raise UsageError(f"gold_{name}: {why}; omit it")
 
 
-def gold_source(gold: Gold, workflow_id: Any, workflow_version: Any) -> GoldSource:
+def gold_source(
+    gold: Gold, workflow_id: Any, workflow_version: Any, storage_options: StorageOptions | None = None
+) -> GoldSource:
     """Check and convert what a caller passes as the outlines of an expert.
+
+    An address gets the options of its store.
 
     Raises
     ------
@@ -73,7 +78,8 @@ def gold_source(gold: Gold, workflow_id: Any, workflow_version: Any) -> GoldSour
         settings = Settings().replace({"workflow_id": workflow_id, "workflow_version": spec})
     except UsageError as error:
         raise UsageError(f"gold_{error}") from None
-    return GoldSource(gold, settings.workflow_id, settings.workflow_version)
+    placed: Any = as_address(gold, storage_options) or gold
+    return GoldSource(placed, settings.workflow_id, settings.workflow_version)
 
 
 @dataclass(frozen=True)
