@@ -164,9 +164,8 @@ class DuckDBTarget:
         self._execute(f"CREATE TABLE {table.name} ({', '.join(columns)})")
         self._execute(f"COMMENT ON TABLE {table.name} IS {literal(table_comment(table))}")
         for column in table.columns:
-            self._execute(
-                f"COMMENT ON COLUMN {table.name}.{_quoted(column.name)} IS {literal(column.meaning)}"
-            )
+            meaning = literal(column.meaning.removesuffix(", WKB"))
+            self._execute(f"COMMENT ON COLUMN {table.name}.{_quoted(column.name)} IS {meaning}")
 
     def drop_table(self, name: str) -> None:
         """Remove a table and its records."""
