@@ -83,7 +83,7 @@ class ProgressBar:
             is_next = since >= _SECONDS and (is_next or since >= _LONGEST_SILENCE)
         if is_next:
             self._last = (now, share)
-            message = f"{self.label}: {done:,} of {total:,} finished ({int(100 * share)} %)"
+            message = f"{self.label}: {done:,} of {total:,} finished ({100 * done // max(total, 1)} %)"
             print_line("INFO", message, done=done, total=total)
 
     def __exit__(self, *_: object) -> None:

@@ -52,7 +52,7 @@ def last_check(output: Output, manifest: Manifest) -> str | None:
     """
     try:
         check = msgspec.json.decode(output.objects.read(_KEY), type=_Check)
-    except (FileNotFoundError, PolyframeError, msgspec.MsgspecError):
+    except (OSError, PolyframeError, msgspec.MsgspecError):
         return manifest.finished_at
     if check.number != manifest.number:
         return manifest.finished_at

@@ -208,9 +208,11 @@ class Status:
 
     def age(self) -> timedelta | None:
         """Return the time since `checked_at`, None if that is not known; 0 if another clock is ahead."""
-        if self.checked_at is None:
+        try:
+            checked = datetime.fromisoformat(self.checked_at or "").astimezone(UTC)
+        except ValueError:  # somebody has edited it
             return None
-        return max(datetime.now(UTC) - datetime.fromisoformat(self.checked_at), timedelta(0))
+        return max(datetime.now(UTC) - checked, timedelta(0))
 
     def changed_settings(self) -> str:
         """Return the settings that differ from the defaults, such as `eps 0.3, filter all`."""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from doc_pages import DOCS
 from exports import Done
 from run_processes import ENGINE, begun, start, wait_for
 from run_processes import small_export as export_of_four
@@ -55,6 +57,14 @@ def test_the_object_has_the_attributes_of_the_summary(small_export: Path, tmp_pa
     names = [f.name for f in dataclasses.fields(summary)]
     assert set(summary.to_dict()) == {*names, "polyframe_version", "schema_version"}
     assert json.loads(json.dumps(summary.to_dict()))["versions"] == ["3.1"]
+
+
+def test_the_guide_lists_every_key(small_export: Path, tmp_path: Path, polyframe: Call) -> None:
+    text = (DOCS / "guide" / "operating.md").read_text(encoding="utf-8")
+    section = text.partition("## Read the result in a program")[2].partition("## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    run = result(polyframe("run", small_export, "-o", tmp_path / "out", "--json"))
+    assert set(re.findall(r"`(\w+)`", " ".join(cells))) == set(run)
 
 
 @pytest.mark.parametrize(

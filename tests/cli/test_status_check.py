@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from exports import Done
+from s3_server import Bucket
 
 import polyframe as pf
 
@@ -79,6 +80,25 @@ def test_a_run_that_changes_nothing_counts(small_export: Path, out: Path, polyfr
     assert polyframe("status", out, "--check", "--max-age", "26h").code == 1
 
 
+def test_a_bucket(
+    small_export: Path, bucket: Bucket, polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    out = f"{bucket.url}/project"
+    for number_of_runs in (1, 2):
+        assert polyframe("run", small_export, "-o", out, "-q").code == 0
+        done = polyframe("status", out, "--check", "--max-age", "26h")
+        assert done.code == 0, done.err
+        assert done.out.startswith(f"{out}: version 1, 9 of 9 parts are current, updated ")
+        keys = list(bucket.keys())
+        assert ("project/manifests/checked.json" in keys) == (number_of_runs == 2)
+    assert polyframe("validate", out).code == 0
+    bucket.delete(next(key for key in keys if "/labels/" in key))
+    done = polyframe("status", out, "--check")
+    assert (done.code, "1 part is missing or damaged: labels/" in done.err) == (1, True)
+
+
 def test_missing_and_damaged_parts(out: Path, polyframe: Call) -> None:
     (out / "labels" / "part-00000.parquet").unlink()
     done = polyframe("status", out, "--check")
@@ -107,6 +127,16 @@ def test_tables_of_an_earlier_release(out: Path, polyframe: Call) -> None:
     done = polyframe("status", out, "--check", "--max-age", "26h")
     message = "it is not known when the tables were published; run polyframe again"
     assert done == Done(1, "", f"polyframe: error: {out}: {message}\n")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"number": 1, "checked_at": "yesterday"}'])
+def test_a_damaged_record_of_a_check(content: str, out: Path, polyframe: Call) -> None:
+    (out / ".polyframe" / "manifests" / "checked.json").write_text(content, encoding="utf-8")
+    done = polyframe("status", out, "--check", "--max-age", "26h")
+    message = "it is not known when the tables were published; run polyframe again"
+    expected = (1, f"polyframe: error: {out}: {message}\n") if "yesterday" in content else (0, "")
+    assert (done.code, done.err) == expected
+    assert polyframe("status", out).code == 0
 
 
 def test_json(out: Path, polyframe: Call) -> None:
