@@ -19,6 +19,8 @@ from exports import ROOT
 from s3_server import Bucket
 
 import polyframe as pf
+from polyframe.cli.app import cli
+from polyframe.core.environment import environment_notes
 
 DEPLOY = DOCS / "deploy"
 
@@ -113,6 +115,24 @@ def test_the_container_image() -> None:
     assert users
     assert int(users[-1]) > 0
     assert extras_in("\n".join(lines)) <= known_extras()
+
+
+def test_the_cluster_on_kubernetes() -> None:
+    documents = yaml.safe_load_all((DEPLOY / "dask-cluster.yaml").read_text(encoding="utf-8"))
+    cluster, autoscaler, job = sorted(documents, key=lambda document: document["kind"] == "CronJob")
+    assert autoscaler["spec"]["cluster"] == cluster["metadata"]["name"] == "consensus"
+    parts = [cluster["spec"][name]["spec"] for name in ("scheduler", "worker")]
+    parts.append(job["spec"]["jobTemplate"]["spec"]["template"]["spec"])
+    containers = [container for part in parts for container in part["containers"]]
+    scheduler, worker, program = containers
+    # A cluster works only if all have the same versions.
+    assert len({container["image"] for container in containers}) == 1
+    assert (scheduler["command"], worker["command"]) == (["dask", "scheduler"], ["dask", "worker"])
+    context = cli.commands["run"].make_context("run", list(program["args"]))
+    port = cluster["spec"]["scheduler"]["service"]["ports"][0]["port"]
+    assert context.params["cluster"] == f"dask://consensus-scheduler:{port}"
+    variables = {variable["name"]: "1" for variable in program["env"]}
+    assert environment_notes([], variables) == []
 
 
 def extras_in(text: str) -> set[str]:
