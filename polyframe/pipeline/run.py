@@ -6,6 +6,7 @@ tables.
 
 import contextlib
 import time
+import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
@@ -74,7 +75,8 @@ from polyframe.pipeline.summary import Summary
 from polyframe.store.current_parts import check_extracted_types, earlier_work
 from polyframe.store.fingerprints import digest_of_key
 from polyframe.store.manifest import excluded_digests, new_manifest, recorded_tools, with_later_stages
-from polyframe.store.output import Output, Work
+from polyframe.store.objects import Objects
+from polyframe.store.output import ROWS, Output, Work
 from polyframe.store.publishing import publish
 from polyframe.store.recorded_settings import check_volunteers_known
 from polyframe.store.versions import (
@@ -158,7 +160,11 @@ def run_export(
         drawings = drawings_of_export(export)
         wait_for_compiled = processes.enter_context(compiling(spec, partitions, current, drawings, say))
         try:
-            shuffled = _shuffle(export, partitions, current, work.rows)
+            sent_to = None
+            if cluster is not None and output.folder is None:
+                sent_to = output.objects, f"{ROWS}{uuid.uuid4().hex}/"
+                processes.callback(_remove_rows, *sent_to)
+            shuffled = _shuffle(export, partitions, current, work.rows, sent_to)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
@@ -389,11 +395,21 @@ def _shared_file(work: Work) -> Path | None:
     return work.lock if work.output.folder is not None else None
 
 
-def _shuffle(export: ExportScan, partitions: Sequence[Partition], current: Records, folder: Path) -> Shuffled:
+def _remove_rows(objects: Objects, prefix: str) -> None:
+    objects.remove(objects.entries(prefix))
+
+
+def _shuffle(
+    export: ExportScan,
+    partitions: Sequence[Partition],
+    current: Records,
+    folder: Path,
+    sent_to: tuple[Objects, str] | None,
+) -> Shuffled:
     """Write the rows of the partitions whose extraction is out of date to disk."""
     needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
-    return shuffle(export.rows, firsts, needed, folder)
+    return shuffle(export.rows, firsts, needed, folder, sent_to)
 
 
 def _process_tasks(

@@ -6,6 +6,7 @@ collected from all runs. Since a partition needs no open file, there may be any 
 """
 
 import itertools
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,57 @@ from polyframe.core.arrays import Flags, Ints
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.ragged import runs_of_equal
+from polyframe.store.objects import Objects
 
 #: Rows in memory are written when they reach this size.
 _RUN_BYTES: Final = 64_000_000
 #: The first runs are not compressed: they fit into the system's file cache, and compressing takes half of the
 #: time of the shuffle. With more runs, the space on disk matters.
 _UNCOMPRESSED_RUNS: Final = 16
+#: The first bytes of a file in the format of Arrow; the columns and the batches follow.
+_MAGIC: Final = b"ARROW1\0\0"
+
+
+@dataclass(frozen=True)
+class SentRun:
+    """A run in the store of the output, for workers that do not see the files of this machine.
+
+    Attributes
+    ----------
+    objects : Objects
+        The store.
+    key : str
+        In the store.
+    schema : bytes
+        The columns, in the format of Arrow.
+    """
+
+    objects: Objects
+    key: str
+    schema: bytes
+
+    def __str__(self) -> str:
+        return str(self.objects.place_of(self.key))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one partition in one run.
+
+    Attributes
+    ----------
+    run : Path or SentRun
+        The file.
+    position : int
+        The number of the batch.
+    start, end : int
+        Its bytes in the file.
+    """
+
+    run: Path | SentRun
+    position: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -32,11 +78,11 @@ class Slices:
 
     Attributes
     ----------
-    batches : tuple of (Path, int)
-        Files, and the number of a batch in each, in the order of the rows.
+    batches : tuple of Batch
+        In the order of the rows.
     """
 
-    batches: tuple[tuple[Path, int], ...]
+    batches: tuple[Batch, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +101,13 @@ class Shuffled:
     bytes: int
 
 
-def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, folder: Path) -> Shuffled:
+def shuffle(
+    rows: pl.LazyFrame,
+    first_subjects: Sequence[int],
+    needed: Flags,
+    folder: Path,
+    sent_to: tuple[Objects, str] | None = None,
+) -> Shuffled:
     """Write rows to disk, sorted by partition.
 
     Parameters
@@ -69,6 +121,8 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, fo
         Partitions whose rows are written.
     folder : Path
         Folder of the files; created if missing.
+    sent_to : tuple of (Objects, str), optional
+        A store, and the first part of the keys, such as `rows/0123/`: the files are moved there.
 
     Raises
     ------
@@ -79,7 +133,7 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, fo
         return Shuffled((None,) * len(needed), 0)
     borders = np.asarray(first_subjects, np.int64)
     folder.mkdir(parents=True, exist_ok=True)
-    batches: list[list[tuple[Path, int]]] = [[] for _ in needed]
+    batches: list[list[Batch]] = [[] for _ in needed]
     buffer: list[pl.DataFrame] = []
     buffer_bytes = n_runs = total = 0
     failures: list[Exception] = []
@@ -90,9 +144,13 @@ def shuffle(rows: pl.LazyFrame, first_subjects: Sequence[int], needed: Flags, fo
             return
         path = folder / f"{n_runs:05d}.arrow"
         compression = None if n_runs < _UNCOMPRESSED_RUNS else "lz4"
-        for position, partition in enumerate(_write_run(pl.concat(buffer), borders, path, compression)):
-            batches[partition].append((path, position))
+        partitions, ends, schema = _write_run(pl.concat(buffer), borders, path, compression)
         total += path.stat().st_size
+        run = path if sent_to is None else _sent(path, schema, *sent_to)
+        for position, (partition, (start, end)) in enumerate(
+            zip(partitions, itertools.pairwise(ends), strict=True)
+        ):
+            batches[partition].append(Batch(run, position, start, end))
         n_runs += 1
         buffer.clear()
         buffer_bytes = 0
@@ -139,14 +197,12 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     import pyarrow as pa
 
     batches: list[Any] = []
-    for path, position in slices.batches:
+    for batch in slices.batches:
         try:
-            # Not mapped into memory: the rows would keep the file open.
-            with pa.OSFile(str(path)) as file:
-                batches.append(pa.ipc.open_file(file).get_batch(position))
+            batches.append(_read_batch(batch))
         except (OSError, pa.ArrowException) as error:
             raise PolyframeError(
-                f"{path}: missing or damaged ({first_line(error)}). Run the command again."
+                f"{batch.run}: missing or damaged ({first_line(error)}). Run the command again."
             ) from None
     if not batches:
         return pl.DataFrame(schema=schema)
@@ -155,13 +211,39 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     return frame
 
 
+def _read_batch(batch: Batch) -> Any:
+    import pyarrow as pa
+
+    if isinstance(batch.run, Path):
+        # Not mapped into memory: the rows would keep the file open.
+        with pa.OSFile(str(batch.run)) as file:
+            return pa.ipc.open_file(file).get_batch(batch.position)
+    message = batch.run.objects.read_range(batch.run.key, batch.start, batch.end)
+    schema = pa.ipc.read_schema(pa.py_buffer(batch.run.schema))
+    return pa.ipc.read_record_batch(pa.ipc.read_message(message), schema)
+
+
+def _sent(path: Path, schema: bytes, objects: Objects, prefix: str) -> SentRun:
+    """Move a run into a store."""
+    key = f"{prefix}{path.name}"
+    with path.open("rb") as file, objects.writing(key) as sent:
+        shutil.copyfileobj(file, sent)
+    path.unlink()
+    return SentRun(objects, key, schema)
+
+
 def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
     subjects = rows["subject_id"].fill_null(np.iinfo(np.int64).min).to_numpy()
     return np.searchsorted(borders, subjects, side="right")
 
 
-def _write_run(rows: pl.DataFrame, borders: Ints, path: Path, compression: str | None) -> list[int]:
-    """Write rows sorted by partition; return the partition of each batch."""
+def _write_run(
+    rows: pl.DataFrame, borders: Ints, path: Path, compression: str | None
+) -> tuple[list[int], list[int], bytes]:
+    """Write rows sorted by partition.
+
+    Returns the partition of each batch, where the first one starts and each one ends, and the columns.
+    """
     import pyarrow as pa
 
     partition = _partition_of(rows, borders)
@@ -172,6 +254,9 @@ def _write_run(rows: pl.DataFrame, borders: Ints, path: Path, compression: str |
     (whole,) = table.combine_chunks().to_batches()
     offsets = runs_of_equal(partition).tolist()
     options = pa.ipc.IpcWriteOptions(compression=compression)
+    schema: bytes = whole.schema.serialize().to_pybytes()
+    # Arrow writes the beginning of a file with the first batch.
+    ends = [len(_MAGIC) + len(schema)]
     try:
         with (
             pa.OSFile(str(path), "wb") as file,
@@ -179,6 +264,7 @@ def _write_run(rows: pl.DataFrame, borders: Ints, path: Path, compression: str |
         ):
             for begin, end in itertools.pairwise(offsets):
                 run.write_batch(whole.slice(begin, end - begin))
+                ends.append(file.tell())
     except OSError as error:
         raise cannot_write(path, error) from None
-    return [int(partition[begin]) for begin in offsets[:-1]]
+    return [int(partition[begin]) for begin in offsets[:-1]], ends, schema

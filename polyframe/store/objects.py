@@ -58,6 +58,9 @@ class Objects(Protocol):
             If it cannot be read.
         """
 
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """Return some bytes of a file, without the one at `end`; errors are those of `read`."""
+
     def create(self, key: str, content: bytes) -> bool:
         """Write a file unless there is one; of several writers, exactly one gets True."""
 
@@ -91,6 +94,18 @@ class FolderObjects:
         path = self.place_of(key)
         try:
             return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(str(path)) from None
+        except OSError as error:
+            raise PolyframeError(f"{path}: cannot be read ({error.strerror})") from None
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """Return some bytes of a file."""
+        path = self.place_of(key)
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return file.read(end - start)
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(str(path)) from None
         except OSError as error:
@@ -163,6 +178,11 @@ class BucketObjects:
         """Return the content of a file."""
         with self._explained(key):
             return bytes(open_store(self.place).get(key).bytes())
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """Return some bytes of a file."""
+        with self._explained(key):
+            return bytes(open_store(self.place).get_range(key, start=start, end=end))
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a file unless there is one."""

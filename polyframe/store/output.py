@@ -5,6 +5,7 @@ Layout of the store, which is `OUT/.polyframe/` for a local directory, and the a
     manifests/00000042.json                      version 42 of the tables: settings, accounting, partitions
     shards/<hash>.json                           partitions of manifests with more than 10,000 of them
     parts/<table>/part=00000/<identity>.parquet  a part; it is never changed, and versions share parts
+    rows/<run>/00000.arrow                       rows of the export for workers of a run, which removes them
 
 A local directory also has a view of the newest version, for programs that read files::
 
@@ -32,6 +33,7 @@ MANIFESTS: Final = "manifests/"
 SHARDS: Final = "shards/"
 _MANIFEST_KEY: Final = re.compile(rf"{MANIFESTS}([0-9]{{8}})\.json")
 PARTS: Final = "parts/"
+ROWS: Final = "rows/"
 
 
 class PartIdentity(Protocol):

@@ -1,5 +1,6 @@
 """Rows sorted into partitions on disk: each row once, in order, in its partition."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import polyframe as pf
 from polyframe.pipeline import shuffle as module
 from polyframe.pipeline.shuffle import Shuffled, Slices, read_slices, shuffle
+from polyframe.store.objects import FolderObjects
 
 SCHEMA = pl.Schema({"subject_id": pl.Int64, "row": pl.UInt32, "text": pl.String})
 
@@ -78,7 +80,10 @@ def test_rows_are_written_in_several_runs(tmp_path: Path, monkeypatch: pytest.Mo
 def test_rows_sorted_by_subject_give_one_batch_per_partition(tmp_path: Path) -> None:
     done = shuffle(rows_of([1, 1, 5, 5, 9]).lazy(), [4, 8], everything([4, 8]), tmp_path)
     (path,) = tmp_path.iterdir()
-    assert [slices.batches for slices in done.partitions if slices] == [((path, k),) for k in range(3)]
+    batches = [slices.batches for slices in done.partitions if slices]
+    assert [[(batch.run, batch.position) for batch in of_one] for of_one in batches] == [
+        [(path, position)] for position in range(3)
+    ]
 
 
 def test_rows_are_not_read_if_no_partition_needs_them(tmp_path: Path) -> None:
@@ -91,6 +96,26 @@ def test_rows_are_not_read_if_no_partition_needs_them(tmp_path: Path) -> None:
     assert not (tmp_path / "rows").exists()
     with pytest.raises(AssertionError, match="the rows were read"):
         shuffle(lazy, [2], np.ones(2, bool), tmp_path / "rows")
+
+
+def test_runs_in_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers read the bytes of their batches, also those of compressed runs; no file stays in the folder."""
+    monkeypatch.setattr(module, "_RUN_BYTES", 1)
+    monkeypatch.setattr(module, "_UNCOMPRESSED_RUNS", 1)
+    rows = rows_of([5, 1, 9, 1, 5, 9] * 50)
+    lazy = pl.concat([rows[:100].lazy(), rows[100:].lazy()])
+    local = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "local")
+    store = FolderObjects(tmp_path / "store")
+    sent = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "rows", (store, "rows/7/"))
+    assert len(store.entries("rows/7/")) == len(list((tmp_path / "local").iterdir())) > 1
+    assert list((tmp_path / "rows").iterdir()) == []
+    assert sent.bytes == local.bytes
+    sent = pickle.loads(pickle.dumps(sent))
+    for partition in range(3):
+        assert read(sent, partition).equals(read(local, partition))
+    store.remove(["rows/7/00001.arrow"])
+    with pytest.raises(pf.PolyframeError, match=r"rows/7/00001\.arrow: missing or damaged \(.*\)\. Run the"):
+        read(sent, 1)
 
 
 def test_a_partition_without_rows(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,15 @@ class DaskCluster:
 
 @contextlib.contextmanager
 def dask_cluster(
-    folder: Path, workers: int = 2, environment: Mapping[str, str] | None = None
+    folder: Path,
+    workers: int = 2,
+    environment: Mapping[str, str] | None = None,
+    before: Sequence[str] = (),
 ) -> Iterator[DaskCluster]:
-    """Run a scheduler on a free port and some workers; stop them at the end."""
+    """Run a scheduler on a free port and some workers; stop them at the end.
+
+    `before` is put in front of the command of the workers.
+    """
     paths = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {
         **os.environ,
@@ -58,9 +64,9 @@ def dask_cluster(
     common = ["--scheduler-file", str(file), "--no-dashboard"]
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(module: str, *options: str) -> subprocess.Popen[bytes]:
+    def start(module: str, *options: str, before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
         with (folder / f"log-{len(processes)}.txt").open("wb") as log:
-            command = [sys.executable, "-m", f"distributed.cli.{module}", *common, *options]
+            command = [*before, sys.executable, "-m", f"distributed.cli.{module}", *common, *options]
             process = subprocess.Popen(
                 command, env=variables, cwd=folder, stdout=log, stderr=log, start_new_session=True
             )
@@ -72,7 +78,7 @@ def dask_cluster(
         wait_for(lambda: file.exists() and file.read_text().endswith("}"))
         if workers:
             options = ["--nworkers", str(workers), "--nthreads", "1", "--preload", "faulty_worker"]
-            start("dask_worker", "--host", "127.0.0.1", *options)
+            start("dask_worker", "--host", "127.0.0.1", *options, before=before)
         yield DaskCluster(folder, scheduler, variables)
     finally:
         for process in reversed(processes):

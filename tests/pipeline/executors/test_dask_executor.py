@@ -3,7 +3,10 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +27,7 @@ from run_processes import (
     start,
     wait_for,
 )
+from s3_server import Bucket
 
 import polyframe as pf
 from polyframe.pipeline import plan
@@ -187,6 +191,52 @@ def test_workers_that_do_not_see_the_output(
     monkeypatch.setattr(Path, "read_bytes", lambda path: original(path) + b"of this machine")
     with pytest.raises(pf.PolyframeError, match=r"does not see the files in .*; name a directory that all"):
         run(export, tmp_path / "out", cluster.address)
+
+
+def hidden(folder: Path) -> list[str]:
+    """Return the beginning of a command that sees an empty folder in place of this one."""
+    mount = f'mount -t tmpfs tmpfs "{folder}" && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*command, "true"], capture_output=True).returncode:
+        pytest.skip("no other file system can be mounted here (needs root and unshare)")
+    return command
+
+
+def test_workers_that_see_only_a_bucket(
+    export: Path, expected: dict[str, bytes], bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export, its sorted rows and all temporary files are in a folder that is empty for the workers."""
+    own, folder, once = (tmp_path / name for name in ("own", "cluster", "once"))
+    for new in (own, folder, once):
+        new.mkdir()
+    shutil.copy(export, own / "export.csv")
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
+    # The process has the credentials from its arguments, the workers from their environment.
+    with (
+        dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster,
+        cluster.faults(kill_worker=["00002", "00005"], once=str(once)),
+    ):
+        out, notes = f"{bucket.url}/project", list[str]()
+        summary = pf.run(
+            own / "export.csv",
+            out,
+            engine="shapely",
+            cluster=cluster.address,
+            storage_options=bucket.options,
+            say=notes.append,
+        )
+        assert summary.made == 11
+        assert sorted(path.name for path in once.iterdir()) == ["00002", "00005"]
+        stored = {
+            name.removeprefix(".polyframe/"): content
+            for name, content in expected.items()
+            if name.startswith(".polyframe/")
+        }
+        objects = {key.removeprefix("project/"): bucket.read(key) for key in list(bucket.keys())}
+        del objects["manifests/00000001.json"]
+        assert objects == stored
+        with pytest.raises(pf.PolyframeError, match="does not see the files in"):
+            pf.run(own / "export.csv", own / "out", engine="shapely", cluster=cluster.address)
 
 
 def test_a_cluster_without_workers(
