@@ -26,9 +26,9 @@ from deltalake.transaction import (
 )
 
 from polyframe import __version__
-from polyframe.core.addresses import as_address
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.local_paths import place_of
 from polyframe.core.plurals import counted
 from polyframe.core.tables import Table
 from polyframe.export.load.delta_files import file_statistics, parse_part_file_name, part_file_name
@@ -74,12 +74,12 @@ def open_target(address: str, storage_options: Mapping[str, str] | None = None) 
     # deltalake decodes every address, even if it is encoded.
     if unquote(place) != place:
         raise UsageError(f"to: {place}: Delta tables cannot be in a place with a % in its name; name another")
-    bucket = as_address(place, storage_options)
-    if bucket is None:
-        return DeltaTarget(_local_folders(Path(place)))
-    if bucket.scheme == "memory":
-        raise UsageError(f"to: {bucket}: Delta tables cannot be in memory; name a folder or a bucket")
-    return DeltaTarget(BucketFolders(bucket))
+    root = place_of(place, "to", storage_options)
+    if isinstance(root, Path):
+        return DeltaTarget(_local_folders(root))
+    if root.scheme == "memory":
+        raise UsageError(f"to: {root}: Delta tables cannot be in memory; name a folder or a bucket")
+    return DeltaTarget(BucketFolders(root))
 
 
 def _local_folders(root: Path) -> LocalFolders:
@@ -296,12 +296,12 @@ class DeltaTarget:
         numbers = {_STATE: state, _FILES: _digest((name, *part) for part in commit.parts)}
         if commit.workflow_id is not None:
             numbers[_WORKFLOW] = commit.workflow_id
+        of_version = ""
         if version:
             numbers[_VERSION] = version
+            of_version = f", version {version} of the tables"
         properties = CommitProperties(
-            custom_metadata={
-                "userMetadata": f"polyframe {__version__}, version {version} of the tables, state {state}"
-            },
+            custom_metadata={"userMetadata": f"polyframe {__version__}{of_version}, state {state}"},
             app_transactions=[Transaction(app, number) for app, number in numbers.items()],
         )
         found = self._tables.get(name)
@@ -354,10 +354,10 @@ class DeltaTarget:
         if recorded is None or recorded == _digest((name, *part) for part in table.parts()):
             return
         foreign = sum(parse_part_file_name(path) is None for path in table.files)
-        files = f", {counted(foreign, 'file')} of which polyframe did not write" if foreign else ""
+        files = f" ({counted(foreign, 'file')} that polyframe did not write)" if foreign else ""
         self.notes.append(
             f"table {name}: another program changed it since the last load{files}; it gets the rows of the "
-            f"output directory again, version {table.delta.version()} of the Delta table keeps the others"
+            f"output directory again; version {table.delta.version()} of the Delta table keeps the changes"
         )
 
     def _options(self) -> dict[str, str] | None:

@@ -178,7 +178,9 @@ def test_only_parts_that_differ_are_added(example: Path, older: Path, tmp_path: 
     assert states(fresh) == {after}
 
 
-@pytest.mark.parametrize("address", ["delta:lake", "delta://lake", "delta:{}/lake", "delta:///{}/lake"])
+@pytest.mark.parametrize(
+    "address", ["delta:lake", "delta://lake", "delta:{}/lake", "delta:///{}/lake", "delta:file://{}/lake"]
+)
 def test_addresses_of_folders(
     example: Path, tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +196,8 @@ def test_addresses_of_folders(
         ("delta://", "names no place"),
         ("delta:memory://x", "cannot be in memory"),
         ("delta:a%20b", "cannot be in a place with a % in its name"),
-        ("delta:s4://bucket/x", "s4:// is not a store"),
+        ("delta:s4://bucket/x", "s4://"),
+        ("delta:https://example.org/x", "expected a path, or an address that begins with s3://"),
     ],
 )
 def test_wrong_addresses(example: Path, address: str, message: str) -> None:
@@ -311,12 +314,12 @@ def delete_a_part(lake: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
-        (append, ", 1 file of which polyframe did not write"),
-        (delete_rows, ", 1 file of which polyframe did not write"),
+        (append, " (1 file that polyframe did not write)"),
+        (delete_rows, " (1 file that polyframe did not write)"),
         (delete_all_rows, ""),
-        (update_rows, ", 1 file of which polyframe did not write"),
-        (optimize, ", 1 file of which polyframe did not write"),
-        (optimize_and_vacuum, ", 1 file of which polyframe did not write"),
+        (update_rows, " (1 file that polyframe did not write)"),
+        (optimize, " (1 file that polyframe did not write)"),
+        (optimize_and_vacuum, " (1 file that polyframe did not write)"),
         (delete_a_part, ""),
     ],
 )
@@ -330,7 +333,7 @@ def test_what_others_changed_is_reported_and_repaired(
     assert version > 0
     [note] = notes_of(example, lake)
     assert note.startswith(f"table labels: another program changed it since the last load{phrase}")
-    assert f"version {version} of the Delta table keeps the others" in note
+    assert f"version {version} of the Delta table keeps the changes" in note
     assert_same_rows(str(lake), example)
     assert len(states(lake)) == 1
     before = versions(lake)
