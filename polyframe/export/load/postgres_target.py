@@ -156,7 +156,8 @@ class PostgresTarget:
         statement = sql.SQL(
             "SELECT coalesce({}, -1) FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::boolean[]) "
             "WITH ORDINALITY AS p (name, low, high, is_first, number) "
-            'JOIN {} record ON record.part = name AND "table" = %s ORDER BY number'
+            'CROSS JOIN LATERAL (SELECT xmin FROM {} WHERE "table" = %s AND part = name LIMIT 1) record '
+            "ORDER BY number"
         ).format(sql.SQL(" + ").join(counts), self._place(LOADS.name))
         firsts = [part.stored.first_subject for part in parts]
         followings = [part.stored.next_subject for part in parts]

@@ -1,12 +1,11 @@
 """Addresses of PostgreSQL: what is accepted, and that no message contains a password."""
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exports import Done
+from exports import Done, drawing, export_row, export_text, square
 from postgres_server import PASSWORD, Database, Server
 
 import polyframe as pf
@@ -14,6 +13,16 @@ from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.export.load.postgres_address import parse_address
 
 Call = Callable[..., Done]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output directory of one subject."""
+    folder = tmp_path_factory.mktemp("address")
+    rows = [export_row(number, drawing(square(number, 0))) for number in range(3)]
+    (folder / "export.csv").write_text(export_text(rows), encoding="utf-8")
+    pf.run(folder / "export.csv", folder / "out", jobs=1, engine="shapely", say=str)
+    return folder / "out"
 
 
 @pytest.mark.parametrize(
@@ -62,8 +71,8 @@ def test_parameters_reach_libpq() -> None:
         "postgresql:ann:secret@host/db",
     ],
 )
-def test_a_wrong_address_is_not_repeated(address: str, tmp_path: Path, polyframe: Call) -> None:
-    done = polyframe("load", tmp_path, "--to", address)
+def test_a_wrong_address_is_not_repeated(address: str, out: Path, polyframe: Call) -> None:
+    done = polyframe("load", out, "--to", address)
     assert done.code == 2
     assert done.err.splitlines()[-1].startswith(
         "polyframe: error: to: not a valid address of PostgreSQL; expected one such as postgresql://user@host/"
@@ -77,8 +86,8 @@ def test_one_schema(query: str) -> None:
         parse_address(f"postgresql:///db?{query}")
 
 
-def test_no_server(tmp_path: Path, polyframe: Call) -> None:
-    done = polyframe("load", tmp_path, "--to", f"postgresql://ann:secret@/db?host={tmp_path}")
+def test_no_server(out: Path, tmp_path: Path, polyframe: Call) -> None:
+    done = polyframe("load", out, "--to", f"postgresql://ann:secret@/db?host={tmp_path}")
     assert done.code == 1
     assert done.err.startswith(f"polyframe: error: postgresql://ann@/db?host={tmp_path}: connection ")
     assert "No such file or directory" in done.err
@@ -86,11 +95,7 @@ def test_no_server(tmp_path: Path, polyframe: Call) -> None:
     assert "secret" not in done.err
 
 
-def test_passwords(
-    small_export: Path, tmp_path: Path, database: Database, postgres: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    pf.run(small_export, out, jobs=1, engine="shapely", say=str)
+def test_passwords(out: Path, database: Database, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PolyframeError, match='password authentication failed for user "guarded"') as caught:
         pf.load(out, database.url("guarded", "a wrong secret"), say=str)
     assert "secret" not in str(caught.value)
@@ -103,13 +108,12 @@ def test_passwords(
     assert not pf.load(out, database.url("guarded"), say=str).tables["labels"].rows_inserted
 
 
-def test_a_missing_extra_is_named(tmp_path: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named(out: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("polyframe.export.load.postgres")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    done = polyframe("load", tmp_path, "--to", "postgresql://localhost/db")
+    done = polyframe("load", out, "--to", "postgresql://localhost/db")
     assert done.code == 1
     assert done.err == (
         "polyframe: error: load into postgresql needs an extra: pip install 'panoptes-polyframe[postgres]'\n"
     )
-    importlib.invalidate_caches()

@@ -332,6 +332,16 @@ def test_what_somebody_changed_is_repaired(example: Path, loaded: Database, stat
     assert all_rows(loaded) == expected
 
 
+def test_repeated_records_are_repaired(example: Path, database: Database) -> None:
+    load(example, database)
+    expected = all_rows(database)
+    database.rows("ALTER TABLE polyframe_loads DROP CONSTRAINT polyframe_loads_pkey")
+    database.rows("INSERT INTO polyframe_loads SELECT * FROM polyframe_loads")
+    database.rows("DELETE FROM labels")
+    load(example, database)
+    assert all_rows(database)["labels"] == expected["labels"]
+
+
 def test_a_table_of_somebody_else_stays(example: Path, database: Database) -> None:
     database.rows("CREATE TABLE labels (name text)")
     with pytest.raises(PolyframeError, match="has a table labels that polyframe did not make"):
