@@ -9,7 +9,7 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import ProgressBar, say
 from polyframe.cli.help import command
-from polyframe.cli.options import Function, log_format_option, progress_option, quiet_option
+from polyframe.cli.options import Function, log_format_option, progress_option, quiet_option, storage_option
 from polyframe.cli.parameter_types import LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.plurals import plural
 from polyframe.synthetic.synth_options import SynthOptions
@@ -30,6 +30,7 @@ from polyframe.synthetic.synth_options import SynthOptions
     shell_complete=folders,
     help="folder for the files",
 )
+@storage_option
 @click.option("--force", is_flag=True, help="replace existing files")
 @quiet_option
 @log_format_option

@@ -9,7 +9,7 @@ import click
 from polyframe.cli.completion import clusters, files, folders
 from polyframe.cli.help import SettingOption, TopicOption
 from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
-from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE, AliasedChoice
+from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE, STORAGE_OPTIONS, AliasedChoice
 from polyframe.core.addresses import is_secret
 from polyframe.core.environment import CLUSTER_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
@@ -127,10 +127,10 @@ def gold_options(command: Function) -> Function:
     return command
 
 
-def _storage_options(
+def _keep_storage_options(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str] | None:
-    """Convert `NAME=VALUE`; None without values."""
+) -> None:
+    """Keep the options for the addresses on the command line, which are converted later."""
     options = {}
     for value in values:
         name, separator, option = value.partition("=")
@@ -142,15 +142,16 @@ def _storage_options(
                 f"{name} is secret; set the environment variable {name.upper()}", context, parameter
             )
         options[name] = option
-    return options or None
+    context.meta[STORAGE_OPTIONS] = options
 
 
 storage_option = click.option(
     "--storage-option",
-    "storage_options",
     metavar="NAME=VALUE",
     multiple=True,
-    callback=_storage_options,
+    is_eager=True,
+    expose_value=False,
+    callback=_keep_storage_options,
     help="option of a store, such as aws_endpoint_url=http://localhost:9000; secrets are read from the "
     "environment; repeatable",
 )

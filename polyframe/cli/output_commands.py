@@ -19,6 +19,7 @@ from polyframe.cli.options import (
     log_format_option,
     output_argument,
     quiet_option,
+    storage_option,
 )
 from polyframe.cli.parameter_types import DURATION, LEVEL, LOCAL_PATH, PATH_OR_ADDRESS
 from polyframe.core.addresses import Place
@@ -43,6 +44,7 @@ from polyframe.export.report import LIMIT
     help="with --check: the longest time since a run published the tables, or found that they are up to "
     "date, such as 26h, 90m or 3d",
 )
+@storage_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="print only problems and errors")
 @log_format_option
@@ -76,6 +78,7 @@ def status(
 
 @command("polyframe validate out", short_help="Check a directory and list problems.")
 @output_argument
+@storage_option
 @json_option
 @log_format_option
 def validate(output: Place, as_json: bool) -> None:
@@ -102,6 +105,7 @@ def validate(output: Place, as_json: bool) -> None:
     metavar="AGE",
     help="keep versions that were the newest within this time, such as 30d or 12h",
 )
+@storage_option
 @quiet_option
 @log_format_option
 def vacuum(output: Place, keep: str, quiet: bool) -> None:
@@ -147,6 +151,7 @@ def _parameter_type(kind: Any) -> Any:
 @click.option("--to", required=True, type=click.Choice(tuple(FORMATS)), help="format to write")
 @click.option("-o", "--output", "path", required=True, type=LOCAL_PATH, help="file or folder to write")
 @_export_options
+@storage_option
 @quiet_option
 @log_format_option
 def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> None:
@@ -189,6 +194,7 @@ def export(output: Place, to: Any, path: Path, quiet: bool, **options: Any) -> N
     show_default=True,
     help="number of clusters to show, those with the least consensus",
 )
+@storage_option
 @quiet_option
 @log_format_option
 def report(output: Place, path: Path, quiet: bool, **options: Any) -> None:

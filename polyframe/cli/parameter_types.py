@@ -14,6 +14,8 @@ from polyframe.core.levels import parse_level
 from polyframe.core.local_paths import local_path, place_of
 
 _LARGEST: Final = 2**63 - 1
+#: The key, in `click.Context.meta`, of the options of stores that the command line sets.
+STORAGE_OPTIONS: Final = "polyframe.storage_options"
 
 
 class AliasedChoice(click.Choice[str]):
@@ -43,7 +45,16 @@ class _PathOrAddress(_LocalPath):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        return as_address(value) or super().convert(value, param, ctx)
+        return as_address(value, _storage_options(ctx)) or super().convert(value, param, ctx)
+
+
+class _GoldOutlines(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A file, also at an address, or `gold_standard`."""
+
+    name = "file"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str | Address:
+        return as_address(value, _storage_options(ctx)) or value
 
 
 class _Place(_LocalPath):
@@ -52,7 +63,7 @@ class _Place(_LocalPath):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        place = place_of(value, _name(param))
+        place = place_of(value, _name(param), _storage_options(ctx))
         return place if isinstance(place, Address) else super().convert(place, param, ctx)
 
 
@@ -86,6 +97,11 @@ class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return parse_duration(value, _name(param))
 
 
+def _storage_options(ctx: click.Context | None) -> dict[str, str] | None:
+    """Return the values of `--storage-option`, which addresses carry."""
+    return None if ctx is None else ctx.meta.get(STORAGE_OPTIONS)
+
+
 def _name(param: click.Parameter | None) -> str:
     """Return the name of a parameter for messages: `--output` for an option, `OUT` for an argument."""
     if param is None:
@@ -94,6 +110,7 @@ def _name(param: click.Parameter | None) -> str:
 
 
 LOCAL_PATH: Final = _LocalPath(path_type=Path)
+GOLD_OUTLINES: Final = _GoldOutlines()
 PATH_OR_ADDRESS: Final = _PathOrAddress(path_type=Path)
 PLACE: Final = _Place(path_type=Path)
 SUBJECT_ID: Final = _SubjectId()

@@ -132,6 +132,7 @@ def extract(
     help="directory or address for the tables, with EXTRACTIONS.csv",
 )
 @setting_options("extract", "reduce", default=DEFAULT_OF_OUT)
+@storage_option
 @cluster_option
 @force_option
 @quiet_option
@@ -176,6 +177,7 @@ def reduce(
 @output_argument
 @config_option
 @setting_options("extract", "reduce", "contours", default=DEFAULT_OF_OUT)
+@storage_option
 @cluster_option
 @force_option
 @quiet_option

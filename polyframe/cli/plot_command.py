@@ -10,9 +10,11 @@ import click
 from polyframe.cli.completion import folders
 from polyframe.cli.console import say
 from polyframe.cli.help import TopicOption, command
-from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PLACE, SUBJECT_ID
-from polyframe.core.addresses import Place
+from polyframe.cli.options import storage_option
+from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
+from polyframe.core.addresses import Address, Place
 from polyframe.core.errors import UsageError
+from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import file_ending
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     shell_complete=folders,
     help="folder of the image files that the metadata in --subjects name",
 )
-@_image_option("--subjects", type=LOCAL_PATH, help="subject export (CSV)")
+@_image_option("--subjects", type=PATH_OR_ADDRESS, help="subject export (CSV)")
 @_image_option("--fetch", is_flag=True, help="download images from the URLs in --subjects")
 @click.option(
     "--width",
@@ -72,6 +74,7 @@ _image_option = functools.partial(click.option, cls=TopicOption, topic="Backgrou
     show_default=True,
     help="width of the picture in pixels",
 )
+@storage_option
 def plot(
     output: Place | None,
     subject: int | None,
@@ -156,7 +159,7 @@ def _images(
     *,
     image: Path | None,
     images: Path | None,
-    subjects: Path | None,
+    subjects: Path | Address | None,
     fetch: bool,
 ) -> dict[int, Any]:
     """Return the images of the frames that are drawn; print a note for each missing one."""
@@ -172,7 +175,8 @@ def _images(
         return {frames[0]: pictures.read_image(image)}
     if not subjects:
         return {}
-    record = pictures.read_subject(subjects, subject)
+    with local_copies([subjects], say(quiet=False)) as ((file,), _):
+        record = pictures.read_subject(file, subject)
     sources: dict[int, Any] = (
         record.locations if fetch else pictures.ImageFolder(_required(images)).of(record)
     )

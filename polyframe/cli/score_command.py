@@ -18,9 +18,10 @@ from polyframe.cli.options import (
     named_setting_options,
     output_argument,
     quiet_option,
+    storage_option,
 )
-from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH
-from polyframe.core.addresses import Place
+from polyframe.cli.parameter_types import GOLD_OUTLINES, LEVEL, LOCAL_PATH
+from polyframe.core.addresses import Address, Place
 from polyframe.core.choices import ScoredTable
 from polyframe.core.errors import UsageError
 
@@ -35,6 +36,7 @@ from polyframe.core.errors import UsageError
 @click.option(
     "--gold",
     required=True,
+    type=GOLD_OUTLINES,
     metavar="FILE|gold_standard",
     shell_complete=completion.gold,
     help="the expert's outlines: a classification export, GeoJSON or COCO; or gold_standard for the rows of "
@@ -52,11 +54,12 @@ from polyframe.core.errors import UsageError
 @click.option("--min-iou", type=float, help="least IoU of a match (0 <= min_iou <= 1)  [default: 0.5]")
 @named_setting_options("task", "tool", default=DEFAULT_OF_OUT)
 @click.option("-o", "--output", "table_file", type=LOCAL_PATH, help="save the table as .csv or .parquet")
+@storage_option
 @json_option
 @quiet_option
 @log_format_option
 def score(
-    output: Place, gold: str, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
+    output: Place, gold: str | Address, table_file: Path | None, as_json: bool, quiet: bool, **options: Any
 ) -> None:
     """Compare what OUT contains with the outlines of an expert. Nothing in OUT is changed.
 
@@ -74,7 +77,7 @@ def score(
         check_table_format(table_file, output)
     table = api.score(output, gold, say=say(quiet), **drop_unset(options))
     if not quiet:
-        for line in score_json(table, str(output), gold) if as_json else score_lines(table):
+        for line in score_json(table, str(output), str(gold)) if as_json else score_lines(table):
             click.echo(line)
     if table_file:
         write_table(table, table_file)

@@ -19,9 +19,10 @@ from polyframe.cli.options import (
     output_argument,
     progress_option,
     quiet_option,
+    storage_option,
 )
-from polyframe.cli.parameter_types import LOCAL_PATH
-from polyframe.core.addresses import Place
+from polyframe.cli.parameter_types import GOLD_OUTLINES, LOCAL_PATH
+from polyframe.core.addresses import Address, Place
 from polyframe.core.local_paths import file_ending, name_of_place
 
 
@@ -53,6 +54,7 @@ from polyframe.core.local_paths import file_ending, name_of_place
 @click.option("--split", metavar="VALUES", help="splits to try: none, doubled, or both  [default: as in OUT]")
 @click.option(
     "--gold",
+    type=GOLD_OUTLINES,
     metavar="FILE|gold_standard",
     shell_complete=completion.gold,
     help="an expert's outlines, as for polyframe score: adds precision, recall and mean IoU of the averages",
@@ -67,6 +69,7 @@ from polyframe.core.local_paths import file_ending, name_of_place
     default=DEFAULT_OF_OUT,
 )
 @named_setting_options("engine", "jobs")
+@storage_option
 @cluster_option
 @quiet_option
 @progress_option
@@ -78,7 +81,7 @@ def tune(
     min_samples: str | None,
     cluster_method: str | None,
     split: str | None,
-    gold: str | None,
+    gold: str | Address | None,
     table_file: Path | None,
     picture: Path | None,
     quiet: bool,

@@ -3,7 +3,7 @@
 import click
 
 from polyframe.cli.help import command
-from polyframe.cli.options import json_option, log_format_option, output_argument
+from polyframe.cli.options import json_option, log_format_option, output_argument, storage_option
 from polyframe.core.addresses import Place
 
 _limit_option = click.option(
@@ -22,6 +22,7 @@ _limit_option = click.option(
 )
 @output_argument
 @_limit_option
+@storage_option
 @json_option
 @log_format_option
 def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
@@ -48,6 +49,7 @@ def volunteers(output: Place, limit: int | None, as_json: bool) -> None:
 )
 @output_argument
 @_limit_option
+@storage_option
 @json_option
 @log_format_option
 def subjects(output: Place, limit: int | None, as_json: bool) -> None:

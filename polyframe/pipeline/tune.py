@@ -107,7 +107,7 @@ def tune(
     grid = grid_of(eps, min_samples, cluster_method, split)
     compared = {name: values[0] for name, values in vars(grid).items() if values}
     # The values in the configuration may then contradict one another.
-    configured = configure(config, chosen | compared, say)
+    configured = configure(config, chosen | compared, say, storage_options)
     if eps is not None and grid.cluster_method == ("hdbscan",):
         say("eps is ignored, since cluster_method is hdbscan")
     place = place_of_marks(marks, storage_options)

@@ -168,24 +168,3 @@ def test_what_is_no_export_is_an_error_of_one_line_without_secrets(
     assert done.code == 1
     assert not (tmp_path / "out").exists()
     assert not [secret for secret in SECRETS if secret in done.out + done.err]
-
-
-def test_options_of_a_store_on_the_command_line(
-    bucket: Bucket, tmp_path: Path, polyframe: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bucket.write("a.csv", CONTENT)
-    secret = "aws_secret_access_key"
-    monkeypatch.setenv(secret.upper(), bucket.options[secret])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", bucket.options["aws_access_key_id"])
-    options = [
-        word
-        for name in ("aws_endpoint_url", "aws_region", "aws_allow_http")
-        for word in ("--storage-option", f"{name}={bucket.options[name]}")
-    ]
-    arguments = ["extract", f"{bucket.url}/*.csv", "-o", str(tmp_path / "out")]
-    assert polyframe(*arguments, *options).code == 0
-    done = polyframe(*arguments, *options, "--storage-option", f"{secret}=top-secret")
-    assert done.code == 2
-    assert f"{secret} is secret; set the environment variable {secret.upper()}" in done.err
-    assert "top-secret" not in done.err
-    assert "'x' is not NAME=VALUE" in polyframe(*arguments, "--storage-option", "x").err

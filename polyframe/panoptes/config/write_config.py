@@ -9,6 +9,7 @@ from polyframe.core.errors import PolyframeError, UsageError, short_repr
 from polyframe.core.local_copies import AnyFile, local_copies
 from polyframe.core.local_paths import local_path
 from polyframe.core.notes import Information, show
+from polyframe.core.object_stores import StorageOptions
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.panoptes.classifications.workflow_versions import NEWEST, version_spec_from_config
 from polyframe.panoptes.config.workflow_export import (
@@ -26,6 +27,7 @@ def config(
     workflow_id: int | None = None,
     version: str | None = None,
     *,
+    storage_options: StorageOptions | None = None,
     force: bool = False,
     say: Say | None = None,
 ) -> list[Path]:
@@ -42,6 +44,8 @@ def config(
         Required if the export contains several workflows.
     version : str, optional
         As the setting `workflow_version`; the tasks are those of the newest version that it selects.
+    storage_options : mapping, optional
+        Credentials and endpoint, as for `run`, if `workflows` is in a store.
     force : bool
         Replace existing files.
     say : callable, optional
@@ -72,7 +76,7 @@ def config(
     if version is not None and not isinstance(version, str):
         version = version_spec_from_config(version)
     version = None if version == NEWEST else version
-    with local_copies([workflows], say) as ((file,), _):
+    with local_copies([workflows], say, storage_options) as ((file,), _):
         path = local_path(file, "workflows")
         chosen = choose_workflow(read_workflows(path), path, workflow_id, version)
     files = {folder / name: text for name, text in config_texts(chosen, version).items()}
