@@ -11,6 +11,7 @@ from polyframe.cli.options import (
     quiet_option,
     storage_option,
 )
+from polyframe.cli.parameter_types import given_storage_options
 from polyframe.core.addresses import Place
 from polyframe.export.load.target_kinds import EXAMPLES
 
@@ -30,13 +31,7 @@ from polyframe.export.load.target_kinds import EXAMPLES
 @quiet_option
 @progress_option
 @log_format_option
-def load(
-    output: Place,
-    to: str,
-    allow_schema_change: bool,
-    storage_options: dict[str, str] | None,
-    quiet: bool,
-) -> None:
+def load(output: Place, to: str, allow_schema_change: bool, quiet: bool) -> None:
     """Load the tables of OUT into a warehouse. Nothing in OUT is changed.
 
     Only parts that differ from what was loaded before are deleted and inserted, all tables in one transaction
@@ -51,7 +46,7 @@ def load(
             output,
             to,
             allow_schema_change=allow_schema_change,
-            storage_options=storage_options,
+            storage_options=given_storage_options(click.get_current_context()),
             say=say(quiet),
             progress=progress,
         )

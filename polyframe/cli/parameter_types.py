@@ -45,7 +45,7 @@ class _PathOrAddress(_LocalPath):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        return as_address(value, _storage_options(ctx)) or super().convert(value, param, ctx)
+        return as_address(value, given_storage_options(ctx)) or super().convert(value, param, ctx)
 
 
 class _GoldOutlines(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -54,7 +54,7 @@ class _GoldOutlines(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     name = "file"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str | Address:
-        return as_address(value, _storage_options(ctx)) or value
+        return as_address(value, given_storage_options(ctx)) or value
 
 
 class _Place(_LocalPath):
@@ -63,7 +63,7 @@ class _Place(_LocalPath):
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
     ) -> Any:
-        place = place_of(value, _name(param), _storage_options(ctx))
+        place = place_of(value, _name(param), given_storage_options(ctx))
         return place if isinstance(place, Address) else super().convert(place, param, ctx)
 
 
@@ -97,7 +97,7 @@ class _Duration(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return parse_duration(value, _name(param))
 
 
-def _storage_options(ctx: click.Context | None) -> dict[str, str] | None:
+def given_storage_options(ctx: click.Context | None) -> dict[str, str] | None:
     """Return the values of `--storage-option`, which addresses carry."""
     return None if ctx is None else ctx.meta.get(STORAGE_OPTIONS)
 
