@@ -1,18 +1,35 @@
 """Merge the sums of all partitions into the tables of the whole project."""
 
+import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from polyframe.consensus.volunteers import volunteers_table
+import polars as pl
+
+from polyframe.consensus.volunteers import merge_sums, volunteers_table
 from polyframe.core.choices import EngineUsed
 from polyframe.core.settings import Settings
 from polyframe.core.tables import VOLUNTEER_SUMS, VOLUNTEERS
+from polyframe.pipeline.executors.executor import Executor, Future, WorkerLost
 from polyframe.store.current_parts import EarlierWork, are_stored
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.manifest import PartitionRecord, StageRecord
-from polyframe.store.output import MERGED, Output, part_key
+from polyframe.store.output import MERGED, Output, part_key, sums_key
 from polyframe.store.part_files import Origin, PartFile, read_parts, write_part
 from polyframe.store.run_counts import Counts
 from polyframe.store.stages import stage_of, stage_settings
+
+#: Of more partitions, workers add up the sums of so many at a time.
+_PARTS_PER_TASK: Final = 500
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Parts with sums of volunteers, and where those of all together are written for a moment."""
+
+    parts: tuple[PartFile, ...]
+    total: PartFile
 
 
 def merge_tables(
@@ -23,6 +40,7 @@ def merge_tables(
     key_digest: str | None,
     known: Mapping[str, StageRecord],
     earlier: EarlierWork,
+    executor: Executor,
 ) -> dict[str, StageRecord]:
     """Write the table `volunteers` from the sums of all partitions, if they are out of date.
 
@@ -42,6 +60,8 @@ def merge_tables(
         The merged tables of the newest version, by stage; empty to write them even if they are up to date.
     earlier : EarlierWork
         The parts that may be reused.
+    executor : Executor
+        Adds up the sums of many partitions.
 
     Returns
     -------
@@ -59,14 +79,39 @@ def merge_tables(
     is_same = merged is not None and (merged.fingerprint, merged.places) == (fingerprint, places)
     if merged is not None and is_same and are_stored(merged, MERGED, earlier.parts):
         return {stage: merged}
-    sums = read_parts(
-        [
-            PartFile(output.objects, part_key(VOLUNTEER_SUMS.name, record.name, record.stages[stage]))
-            for record in records
-        ]
-    )
+    parts = [
+        PartFile(output.objects, part_key(VOLUNTEER_SUMS.name, record.name, record.stages[stage]))
+        for record in records
+    ]
+    sums = read_parts(parts) if len(parts) <= _PARTS_PER_TASK else _added_up(parts, output, executor)
     origin = Origin(stage_settings(settings, stage), fingerprint, places, Counts())
     part = PartFile(output.objects, part_key(VOLUNTEERS.name, MERGED, origin))
     written = write_part(volunteers_table(sums), part, VOLUNTEERS, origin)
     sizes, rows = {VOLUNTEERS.name: written.size}, {VOLUNTEERS.name: written.rows}
     return {stage: StageRecord(fingerprint, places, origin.counts, sizes, rows)}
+
+
+def _added_up(parts: Sequence[PartFile], output: Output, executor: Executor) -> pl.DataFrame:
+    """Add up sums on workers; they pass their results through the store."""
+    run = uuid.uuid4().hex
+    tasks = [
+        _Sums(tuple(parts[start : start + _PARTS_PER_TASK]), PartFile(output.objects, sums_key(run, start)))
+        for start in range(0, len(parts), _PARTS_PER_TASK)
+    ]
+    try:
+        futures: dict[Future[object], _Sums] = {
+            executor.submit(_add_up, task, f"{number:05d}"): task for number, task in enumerate(tasks)
+        }
+        for future in executor.as_completed():
+            try:
+                future.result()
+            except WorkerLost:
+                _add_up(futures[future])
+        return read_parts([task.total for task in tasks])
+    finally:
+        output.objects.remove(task.total.key for task in tasks)
+
+
+def _add_up(task: _Sums) -> None:
+    with task.total.objects.writing(task.total.key) as file:
+        merge_sums(read_parts(task.parts)).write_parquet(file)

@@ -200,7 +200,7 @@ def run_export(
             notes += (forgotten_volunteers_note(spec.settings),)
         engines = engines_by_stage(spec, before)
         known = before.merged if before and not force else {}
-        merged = merge_tables(output, records, all_settings, engines, key_digest, known, earlier)
+        merged = merge_tables(output, records, all_settings, engines, key_digest, known, earlier, executor)
         manifest = new_manifest(
             all_settings,
             records,
@@ -316,7 +316,7 @@ def run_extractions(
     check_volunteers_known(settings, output)
     names = digests_by_name(settings)
     settings = with_digests(settings, names)
-    with work_directory(output) as work:
+    with work_directory(output) as work, contextlib.ExitStack() as processes:
         before = read_manifest(output)
         settings = engine_for_output(settings, before)
         if before.polyframe_version != __version__:
@@ -333,21 +333,23 @@ def run_extractions(
         announce_change(spec, before, say)
         current = {} if force else current_records(spec, partitions)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
-        with (
-            open_executor(
-                cluster, settings.jobs, marks=work.started, shared_file=_shared_file(work)
-            ) as executor,
-            compiling(spec, partitions, current, before.drawings, say) as wait_for_compiled,
-        ):
-            wait_for_compiled()
-            results = _process_tasks(tasks, executor, lambda task: [task], say, progress)
-            peak = peak_memory_bytes()  # while there are workers
+        executor = processes.enter_context(
+            open_executor(cluster, settings.jobs, marks=work.started, shared_file=_shared_file(work))
+        )
+        wait_for_compiled = processes.enter_context(
+            compiling(spec, partitions, current, before.drawings, say)
+        )
+        wait_for_compiled()
+        results = _process_tasks(tasks, executor, lambda task: [task], say, progress)
+        peak = peak_memory_bytes()  # while there are workers
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
         counts = checked_counts(records, before.accounting.rows_read, before.accounting.rows_filtered)
         engines = engines_by_stage(spec, before)
         known = {} if force else before.merged
-        merged = merge_tables(output, records, all_settings, engines, before.key_digest, known, earlier)
+        merged = merge_tables(
+            output, records, all_settings, engines, before.key_digest, known, earlier, executor
+        )
         manifest = with_later_stages(before, all_settings, records, counts, merged, engines)
         check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)

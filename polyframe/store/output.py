@@ -6,6 +6,7 @@ Layout of the store, which is `OUT/.polyframe/` for a local directory, and the a
     shards/<hash>.json                           partitions of manifests with more than 10,000 of them
     parts/<table>/part=00000/<identity>.parquet  a part; it is never changed, and versions share parts
     rows/<run>/00000.arrow                       rows of the export for workers of a run, which removes them
+    sums/<run>/                                  sums of volunteers, while a run merges them
 
 A local directory also has a view of the newest version, for programs that read files::
 
@@ -34,6 +35,7 @@ SHARDS: Final = "shards/"
 _MANIFEST_KEY: Final = re.compile(rf"{MANIFESTS}([0-9]{{8}})\.json")
 PARTS: Final = "parts/"
 ROWS: Final = "rows/"
+SUMS: Final = "sums/"
 
 
 class PartIdentity(Protocol):
@@ -147,6 +149,11 @@ def part_key(table: str, partition: str, identity: PartIdentity) -> str:
     """Return the key of a part, which is another one whenever its bytes are."""
     places = f"-{identity.places}" if identity.places else ""
     return f"{PARTS}{table}/part={partition}/{identity.fingerprint}{places}.parquet"
+
+
+def sums_key(run: str, number: int) -> str:
+    """Return the key of sums that a worker passes to a run, which removes them at once."""
+    return f"{SUMS}{run}/{number:07d}.parquet"
 
 
 def part_keys(sizes: Mapping[str, int], partition: str, identity: PartIdentity) -> dict[str, str]:

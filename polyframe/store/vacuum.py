@@ -10,7 +10,16 @@ from polyframe.core.durations import parse_duration
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import counted
 from polyframe.store.manifest_text import shard_names
-from polyframe.store.output import MANIFESTS, PARTS, ROWS, SHARDS, Output, manifest_key, shard_key
+from polyframe.store.output import (
+    MANIFESTS,
+    PARTS,
+    ROWS,
+    SHARDS,
+    SUMS,
+    Output,
+    manifest_key,
+    shard_key,
+)
 from polyframe.store.stages import tables_of_stages
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
 from polyframe.store.work_directory import work_directory
@@ -115,13 +124,16 @@ def remove_versions(
     objects = output.objects
     kept = [number for number in version_numbers(output) if number not in numbers]
     # Listed before the manifests are read: what a run publishes from now on is not removed.
-    parts, shards, rows = (objects.entries(prefix) for prefix in (PARTS, SHARDS, ROWS))
+    parts = objects.entries(PARTS)
+    listed = dict(parts)
+    for prefix in (SHARDS, ROWS, SUMS):
+        listed |= objects.entries(prefix)
     needed = _keys_of(output, kept)
     of_removed = _keys_of(output, numbers) - needed
     youngest = time.time() - unpublished
     unneeded = {
         key: entry.size
-        for key, entry in {**parts, **shards, **rows}.items()
+        for key, entry in listed.items()
         if key in of_removed or (key not in needed and entry.modified <= youngest)
     }
     # The manifests first: no version that is listed lacks parts.

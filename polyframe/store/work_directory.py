@@ -28,7 +28,7 @@ from polyframe.store.foreign_files import (
     return_foreign_files,
 )
 from polyframe.store.lock import exclusive
-from polyframe.store.output import MANIFEST, MANIFESTS, PARTS, ROWS, SHARDS, STORE, WORK, Output, Work
+from polyframe.store.output import MANIFEST, MANIFESTS, PARTS, ROWS, SHARDS, STORE, SUMS, WORK, Output, Work
 from polyframe.store.part_files import stop_part_writers
 from polyframe.store.versions import newest_manifest, version_numbers
 from polyframe.store.view import refresh_view
@@ -140,7 +140,7 @@ def _foreign_in_folder(path: Path) -> list[str]:
 
 
 def _foreign_in_bucket(output: Output) -> list[str]:
-    own = (MANIFESTS, SHARDS, PARTS, ROWS)
+    own = (MANIFESTS, SHARDS, PARTS, ROWS, SUMS)
     return [key for key in output.objects.entries("") if not key.startswith(own)]
 
 

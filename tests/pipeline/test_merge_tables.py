@@ -269,3 +269,16 @@ def test_frames_in_memory_give_the_same_tables(export: Path, whole: Path) -> Non
     marks = pf.reduce(table(whole, "extractions"), engine="shapely")
     assert marks.subjects["n_classifications"].sum() < reduction.subjects["n_classifications"].sum()
     assert marks.volunteers.height <= reduction.volunteers.height
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_workers_add_up_the_sums_of_many_partitions(
+    jobs: int, export: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are the same, and the sums that workers pass to the run are removed."""
+    monkeypatch.setattr(merge_tables, "_PARTS_PER_TASK", 3)
+    monkeypatch.setattr(plan, "_MEGABYTE", SIZES[20])
+    out = tmp_path / "out"
+    assert run(export, out, jobs=jobs, partition_size=1).partitions > 10
+    assert pl.read_parquet(out / VOLUNTEERS).equals(pl.read_parquet(whole / VOLUNTEERS))
+    assert not list(out.glob(".polyframe/sums/*/*"))
