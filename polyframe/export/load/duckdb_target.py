@@ -26,7 +26,7 @@ from polyframe.export.load.targets import without_password
 #: Not with two slashes, after which an address has a host.
 _ADDRESS: Final = re.compile(r"duckdb:(?:///|(?!//))(?P<path>.+)", re.IGNORECASE | re.DOTALL)
 #: Nothing is downloaded: GEOMETRY is a type of DuckDB itself since version 1.5.
-CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": "false"}
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": False}
 _TYPES: Final = {
     pl.Int64: "BIGINT",
     pl.Int32: "INTEGER",
@@ -58,13 +58,29 @@ def open_target(address: str) -> "DuckDBTarget":
     path = Path(match["path"])
     if not path.parent.is_dir():
         raise PolyframeError(f"{path}: the folder {path.parent} does not exist; make it, or check the path")
-    with explain_errors(address):
-        connection = duckdb.connect(str(path), config=CONFIG)
-    return DuckDBTarget(connection, address)
+    return DuckDBTarget(connect(str(path), address), address)
+
+
+def connect(database: str, name: str) -> duckdb.DuckDBPyConnection:
+    """Open a database, or one in memory (`:memory:`), so that DuckDB downloads and prints nothing.
+
+    Parameters
+    ----------
+    database : str
+        Its path.
+    name : str
+        The address for messages.
+    """
+    with explain_errors(name):
+        connection = duckdb.connect(database, config=_CONFIG)
+        connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 class DuckDBTarget:
     """A DuckDB database that is open for loading; see `polyframe.export.load.target.Target`.
+
+    The records of what was loaded are written by `commit`.
 
     Parameters
     ----------
@@ -83,6 +99,8 @@ class DuckDBTarget:
         self.name = name
         self.has_keys = has_keys
         self.notes: list[str] = []
+        self.forgotten: list[tuple[str, str]] = []
+        self.records: list[tuple[str, str, str, int, int | None]] = []
 
     def __enter__(self) -> Self:
         self._execute("BEGIN")
@@ -96,6 +114,7 @@ class DuckDBTarget:
 
     def commit(self, version: int) -> None:
         """Make the changes of all tables visible together."""
+        self._write_records()
         self._execute("COMMIT")
 
     def column_types(self, table: Table) -> dict[str, str]:
@@ -180,24 +199,22 @@ class DuckDBTarget:
             self._count(f"DELETE FROM {table.name} WHERE {condition}")
             for condition in deleting_conditions(table, change.inserted)
         )
-        records = []
+        n_inserted = 0
         for part in change.inserted:
             with self._visible(part.read()):
                 rows = self._count(f"INSERT INTO {table.name} BY NAME SELECT {_selected(table)} FROM {_PART}")
-            records.append((table.name, part.name, part.fingerprint, rows, change.workflow_id))
+            self.records.append((table.name, part.name, part.fingerprint, rows, change.workflow_id))
+            n_inserted += rows
             inserted()
-        self._record(change, records)
-        return ReplacedRows(n_deleted, sum(record[3] for record in records))
+        self.forgotten += [(table.name, name) for name in change.forgotten]
+        return ReplacedRows(n_deleted, n_inserted)
 
-    def _record(self, change: TableChange, records: list[tuple[Any, ...]]) -> None:
-        """Delete the records of an earlier state of a table, and write those of the inserted parts."""
-        forgotten = pl.DataFrame({"part": change.forgotten}, schema={"part": pl.String})
-        with self._visible(forgotten):
-            self._execute(
-                f'DELETE FROM {LOADS.name} WHERE "table" = {literal(change.table.name)} '
-                f"AND part IN (FROM {_PART})"
-            )
-        with self._visible(pl.DataFrame(records, schema=LOADS.schema, orient="row")):
+    def _write_records(self) -> None:
+        """Write the records of all tables at once, since each insertion makes a file in a DuckLake."""
+        keys = {name: LOADS.schema[name] for name in LOADS.key}
+        with self._visible(pl.DataFrame(self.forgotten, schema=keys, orient="row")):
+            self._execute(f'DELETE FROM {LOADS.name} WHERE ("table", part) IN (FROM {_PART})')
+        with self._visible(pl.DataFrame(self.records, schema=LOADS.schema, orient="row")):
             self._execute(f"INSERT INTO {LOADS.name} BY NAME FROM {_PART}")
 
     @contextlib.contextmanager

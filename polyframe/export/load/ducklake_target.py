@@ -7,7 +7,7 @@ from typing import Any, Final
 import duckdb
 
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.export.load.duckdb_target import CONFIG, DuckDBTarget, explain_errors, literal
+from polyframe.export.load.duckdb_target import DuckDBTarget, connect, explain_errors, literal
 from polyframe.export.load.targets import without_password
 
 _EXTENSION: Final = "ducklake"
@@ -34,8 +34,8 @@ def open_target(address: str) -> DuckDBTarget:
     name = without_password(address)
     if address.partition(":")[2].startswith("//"):
         raise UsageError(f"to: {name!r} is not a DuckLake as DuckDB writes it: ducklake:project.ducklake")
+    connection = connect(":memory:", name)
     with explain_errors(name):
-        connection = duckdb.connect(config=CONFIG)
         _load_extension(connection, name)
         connection.execute(f"ATTACH {literal(address)} AS {_CATALOG} ({_OPTIONS})")
         connection.execute(f"USE {_CATALOG}")
