@@ -81,7 +81,7 @@ def test_the_parts_themselves_have_types_of_bigquery(example: Path) -> None:
 
 def test_the_columns_for_snowflake_are_those_of_the_levels(example: Path, tmp_path: Path) -> None:
     pf.export(example / "out", "levels", tmp_path / "levels.parquet", say=str)
-    [statements] = blocks(DOCS / "guide" / "load.md", "sql")
+    statements = "".join(blocks(DOCS / "guide" / "load.md", "sql"))
     [columns] = re.findall(r"CREATE TABLE IF NOT EXISTS levels \((.*?)\)", statements, re.DOTALL)
     kinds = {
         "INTEGER": "INT64",
