@@ -14,7 +14,6 @@ from polyframe.cli.options import storage_option
 from polyframe.cli.parameter_types import LEVEL, LOCAL_PATH, PATH_OR_ADDRESS, PLACE, SUBJECT_ID
 from polyframe.core.addresses import Address, Place
 from polyframe.core.errors import UsageError
-from polyframe.core.local_copies import local_copies
 from polyframe.core.local_paths import file_ending
 
 if TYPE_CHECKING:
@@ -175,8 +174,7 @@ def _images(
         return {frames[0]: pictures.read_image(image)}
     if not subjects:
         return {}
-    with local_copies([subjects], say(quiet=False)) as ((file,), _):
-        record = pictures.read_subject(file, subject)
+    record = pictures.read_subject(subjects, subject)
     sources: dict[int, Any] = (
         record.locations if fetch else pictures.ImageFolder(_required(images)).of(record)
     )

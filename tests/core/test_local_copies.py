@@ -125,3 +125,10 @@ def test_exports_of_subjects_and_workflows_at_addresses(
         "export", made, "--to", "coco", "-o", tmp_path / "x", "--subjects", f"{served.url}/workflows.csv"
     )
     assert wrong.err.startswith(f"polyframe: error: {served.url}/workflows.csv: not a subject export")
+
+
+def test_a_subject_of_an_export_at_an_address(served: WebServer) -> None:
+    link = f"{served.url}/subjects.csv?signature=secret"
+    assert pf.plot.read_subject(link, 1000003) == pf.plot.read_subject(DATA / "subjects.csv", 1000003)
+    with pytest.raises(PolyframeError, match=rf"^{served.url}/subjects\.csv: has no subject 5; is it"):
+        pf.plot.read_subject(link, 5)

@@ -1,16 +1,19 @@
 """Read the subject export: metadata and image addresses of subjects."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from polyframe.core.addresses import as_address
 from polyframe.core.errors import PolyframeError, UsageError, first_line, no_such_file, short_repr
 from polyframe.core.frames import clean_name
+from polyframe.core.local_copies import AnyFile, local_copies
 from polyframe.core.local_paths import local_path
+from polyframe.core.notes import show
 from polyframe.core.scalar_checks import as_builtin, is_integer
 from polyframe.panoptes.classifications.line_endings import ends_lines_with_returns
 
@@ -37,12 +40,12 @@ class Subject:
     locations: dict[int, str]
 
 
-def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
+def read_subject(subjects: AnyFile, subject_id: int) -> Subject:
     """Read a subject from a subject export.
 
     Parameters
     ----------
-    subjects : path
+    subjects : path or address
         The CSV of Zooniverse, with `subject_id`, `metadata` and `locations`.
     subject_id : int
 
@@ -62,16 +65,17 @@ def read_subject(subjects: str | os.PathLike[str], subject_id: int) -> Subject:
         raise UsageError(f"subject_id: {short_repr(subject_id)} is not an integer")
     by_id = read_subjects(subjects, [subject_id])
     if not by_id:
-        raise PolyframeError(f"{subjects}: has no subject {subject_id}; is it the export of this project?")
+        name = as_address(subjects) or subjects  # without the signature of a link
+        raise PolyframeError(f"{name}: has no subject {subject_id}; is it the export of this project?")
     return by_id[subject_id]
 
 
-def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) -> dict[int, Subject]:
+def read_subjects(subjects: AnyFile, subject_ids: Iterable[int]) -> dict[int, Subject]:
     """Read subjects from a subject export.
 
     Parameters
     ----------
-    subjects : path
+    subjects : path or address
         The CSV of Zooniverse, with `subject_id`, `metadata` and `locations`.
     subject_ids : iterable of int
 
@@ -85,7 +89,11 @@ def read_subjects(subjects: str | os.PathLike[str], subject_ids: Iterable[int]) 
     PolyframeError
         If the file is missing or not a subject export.
     """
-    subjects = local_path(subjects, "subjects")
+    with local_copies([subjects], show) as ((file,), _):
+        return _read(local_path(file, "subjects"), subject_ids)
+
+
+def _read(subjects: Path, subject_ids: Iterable[int]) -> dict[int, Subject]:
     if not subjects.is_file():
         raise PolyframeError(no_such_file(subjects))
     wanted = pl.Series(list(map(str, subject_ids)), dtype=pl.String).implode()
