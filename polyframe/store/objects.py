@@ -161,6 +161,12 @@ class FolderObjects:
         """Return the path of a file."""
         return self.place / key
 
+    def remove_unfinished(self) -> None:
+        """Remove temporary files that killed processes left; nobody else may write here meanwhile."""
+        for path in self.place.rglob(".*.tmp"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
 
 @dataclass(frozen=True)
 class BucketObjects:

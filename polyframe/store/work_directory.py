@@ -28,6 +28,7 @@ from polyframe.store.foreign_files import (
     return_foreign_files,
 )
 from polyframe.store.lock import exclusive
+from polyframe.store.objects import FolderObjects
 from polyframe.store.output import MANIFEST, MANIFESTS, PARTS, ROWS, SHARDS, STORE, SUMS, WORK, Output, Work
 from polyframe.store.part_files import stop_part_writers
 from polyframe.store.versions import newest_manifest, version_numbers
@@ -84,12 +85,15 @@ def work_directory(output: Output) -> Iterator[Work]:
     work, path = Work(output, output.folder / WORK), output.folder
     refuse_other_work(work)
     folders = [work.folder] if path.exists() else [work.folder, path]
+    was_killed = work.folder.exists()
     with contextlib.ExitStack() as locked:
         _lock(work, locked)
         try:
             refuse_links(output)
             refuse_foreign_files(work)
             with _cleaned(work, folders):
+                if was_killed and isinstance(output.objects, FolderObjects):
+                    output.objects.remove_unfinished()
                 _complete_earlier(work)
                 work.started.mkdir()
                 yield work
