@@ -1,6 +1,7 @@
 """Run functions on the workers of a Ray cluster."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, Self
 
@@ -162,13 +163,15 @@ def _initialized(cluster: ClusterAddress, jobs: int, opened: contextlib.ExitStac
     if ray.is_initialized():
         raise UsageError("cluster: this process uses Ray already; pass the module ray instead of an address")
     quiet = {"log_to_driver": False, "configure_logging": False}
+    environment = {"env_vars": _ENVIRONMENT}
     try:
-        if cluster.host is None:
-            workers = jobs or joblib.cpu_count()
-            environment = {"runtime_env": {"env_vars": _ENVIRONMENT}}
-            ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet, **environment)
-        else:
-            ray.init(f"ray://{cluster.host}", runtime_env={"env_vars": _ENVIRONMENT}, **quiet)
+        with warnings.catch_warnings(action="ignore"):
+            if cluster.host is None:
+                workers = jobs or joblib.cpu_count()
+                local = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+                ray.init(**local, runtime_env=environment, **quiet)
+            else:
+                ray.init(f"ray://{cluster.host}", runtime_env=environment, **quiet)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise PolyframeError(
             f"{cluster}: no Ray cluster answers ({first_line(error)}); check the address, or start one with "
