@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
+from stores import published
 
 import polyframe as pf
 from polyframe import api
@@ -37,10 +38,6 @@ STAGES: dict[str, tuple[tuple[str, ...], type]] = {
     "reduce": (("extract", "reduce", "carried", "run"), ReduceKeywords),
     "contours": (("extract", "reduce", "contours", "carried", "run"), ContoursKeywords),
 }
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def declared(*stages: str) -> list[str]:
@@ -211,7 +208,7 @@ def test_functions_with_output_write_what_the_commands_write(tmp_path: Path, pol
         summary = function()
         assert polyframe(*arguments).code == 0
         assert summary.output == ours
-        assert files(ours) == files(theirs), arguments
+        assert published(ours) == published(theirs), arguments
     assert set(TABLES) <= {path.name for path in ours.iterdir()}
 
 
@@ -221,7 +218,7 @@ def test_reduce_writes_tables_of_a_csv_file_like_the_command(tmp_path: Path, pol
         summary = pf.reduce(EXTRACTIONS_CSV, output=ours, eps=0.4)
     assert polyframe("reduce", EXTRACTIONS_CSV, "-o", theirs, "--eps", 0.4).code == 0
     assert summary.stages == ("extract", "reduce")
-    assert files(ours) == files(theirs)
+    assert published(ours) == published(theirs)
 
 
 def test_frames_are_the_tables_that_output_writes(tmp_path: Path) -> None:
@@ -240,10 +237,10 @@ def test_frames_are_the_tables_that_output_writes(tmp_path: Path) -> None:
 
 
 def test_without_output_nothing_is_written(written: Path) -> None:
-    before = files(written)
+    before = published(written)
     pf.reduce(written, eps=0.2)
     pf.contours(written, eps=0.2)
-    assert files(written) == before
+    assert published(written) == before
 
 
 def test_output_rebuilds_only_what_is_out_of_date(tmp_path: Path) -> None:
@@ -530,7 +527,7 @@ def test_synth_writes_what_the_command_writes(tmp_path: Path, polyframe: Call) -
     steps: list[tuple[int, int]] = []
     export = pf.synth(tmp_path / "ours", subjects=2, seed=5, progress=lambda *step: steps.append(step))
     assert polyframe("synth", tmp_path / "theirs", "--subjects", 2, "--seed", 5).code == 0
-    assert files(tmp_path / "ours") == files(tmp_path / "theirs")
+    assert published(tmp_path / "ours") == published(tmp_path / "theirs")
     assert export.path == tmp_path / "ours" / "classifications.csv"
     assert (export.subjects, steps) == (2, [(1, 2), (2, 2)])
     assert pf.synth(tmp_path / "one.csv", subjects=2, seed=5).rows == export.rows

@@ -112,7 +112,7 @@ def shard_names(content: bytes) -> Sequence[str]:
     """Return the names of the shards of a manifest from its text; empty if there are none."""
     try:
         return _read_header(content).partition_shards
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ()
 
 

@@ -5,6 +5,7 @@ Every file appears whole or not at all, and all but a few are never changed.
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -22,6 +23,8 @@ from polyframe.core.object_stores import open_store, store_error
 _MOST_IN_MEMORY: Final = 64_000_000
 #: How many keys a bucket removes with one request.
 _KEYS_PER_REQUEST: Final = 1000
+#: Files that are being written; those of processes that were killed stay.
+_UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,9 @@ class Objects(Protocol):
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files; missing ones do not matter."""
+
+    def remove_unfinished(self) -> None:
+        """Remove what processes that were killed had begun to write."""
 
     def place_of(self, key: str) -> Place:
         """Return where a file is, for messages and for libraries that read it themselves."""
@@ -140,7 +146,13 @@ class FolderObjects:
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the files whose keys begin with a prefix."""
-        listed = dict(_walk(self.place / prefix, prefix))
+        listed: dict[str, Entry] = {}
+        for key, entry in _walk(self.place / prefix, prefix):
+            # It may have been removed at this moment.
+            with contextlib.suppress(FileNotFoundError):
+                if not entry.name.startswith("."):
+                    status = entry.stat(follow_symlinks=False)
+                    listed[key] = Entry(status.st_size, status.st_mtime)
         return {key: listed[key] for key in sorted(listed)}
 
     def remove(self, keys: Iterable[str]) -> None:
@@ -156,6 +168,10 @@ class FolderObjects:
                     folder.rmdir()
                 except OSError:
                     break
+
+    def remove_unfinished(self) -> None:
+        """Remove what processes that were killed had begun to write."""
+        self.remove([key for key, entry in _walk(self.place) if _UNFINISHED.fullmatch(entry.name)])
 
     def place_of(self, key: str) -> Path:
         """Return the path of a file."""
@@ -229,6 +245,9 @@ class BucketObjects:
             with self._explained(batch[0]), contextlib.suppress(FileNotFoundError):
                 open_store(self.place).delete(batch)
 
+    def remove_unfinished(self) -> None:
+        """Nothing is to be removed: what is not sent completely never appears."""
+
     def place_of(self, key: str) -> Address:
         """Return the address of a file."""
         return self.place.joined(key)
@@ -286,12 +305,11 @@ def _moved_if_absent(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, Entry]]:
-    """List the files of a folder with their keys, without temporary files and links."""
+def _walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """List the files of a folder with their keys, without links."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path), f"{prefix}{entry.name}/")
-            elif entry.is_file(follow_symlinks=False) and not entry.name.startswith("."):
-                status = entry.stat(follow_symlinks=False)
-                yield f"{prefix}{entry.name}", Entry(status.st_size, status.st_mtime)
+            elif entry.is_file(follow_symlinks=False):
+                yield f"{prefix}{entry.name}", entry

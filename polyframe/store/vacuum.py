@@ -2,11 +2,12 @@
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from polyframe.core.durations import parse_duration
+from polyframe.core.errors import PolyframeError
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import counted
 from polyframe.store.manifest_text import shard_names
@@ -128,17 +129,20 @@ def remove_versions(
     listed = dict(parts)
     for prefix in (SHARDS, ROWS, SUMS):
         listed |= objects.entries(prefix)
-    needed = _keys_of(output, kept)
-    of_removed = _keys_of(output, numbers) - needed
+    needed = [_keys_of(output, number) for number in kept]
+    of_removed: set[str] = set().union(*(_keys_of(output, number) or () for number in numbers))
     youngest = time.time() - unpublished
     unneeded = {
         key: entry.size
         for key, entry in listed.items()
-        if key in of_removed or (key not in needed and entry.modified <= youngest)
+        # A version that cannot be read, for example one of another release, may have any part.
+        if all(keys is not None and key not in keys for keys in needed)
+        and (key in of_removed or entry.modified <= youngest)
     }
     # The manifests first: no version that is listed lacks parts.
     objects.remove(manifest_key(number) for number in numbers)
     objects.remove(unneeded)
+    objects.remove_unfinished()
     removed = [key for key in unneeded if key in parts]
     size = sum(unneeded[key] for key in removed)
     return Vacuumed(str(output), len(numbers), len(removed), size, len(kept))
@@ -154,12 +158,14 @@ def _replaced_before(output: Output, oldest: float) -> list[int]:
     ]
 
 
-def _keys_of(output: Output, numbers: Iterable[int]) -> set[str]:
-    """Return the keys of all parts and shards of some versions."""
-    keys: set[str] = set()
-    for number in numbers:
+def _keys_of(output: Output, number: int) -> set[str] | None:
+    """Return the keys of all parts and shards of a version; None if its manifest cannot be read."""
+    try:
         manifest = read_manifest(output, number)
-        for table in tables_of_stages(manifest.stages):
-            keys |= {part.key for part in table_parts(output, manifest, table).values()}
-        keys |= {shard_key(name) for name in shard_names(output.objects.read(manifest_key(number)))}
+        shards = shard_names(output.objects.read(manifest_key(number)))
+    except (PolyframeError, FileNotFoundError):
+        return None
+    keys = {shard_key(name) for name in shards}
+    for table in tables_of_stages(manifest.stages):
+        keys |= {part.key for part in table_parts(output, manifest, table).values()}
     return keys

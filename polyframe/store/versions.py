@@ -135,7 +135,7 @@ def create_version(output: Output, manifest: Manifest, before: Manifest | None) 
         return before
     numbered = msgspec.structs.replace(
         manifest,
-        number=(version_numbers(output) or [0])[-1] + 1 if before is None else before.number + 1,
+        number=_next_number(output, before),
         finished_at=time_text(),
         host=platform.node(),
         run=uuid.uuid4().hex,
@@ -143,12 +143,26 @@ def create_version(output: Output, manifest: Manifest, before: Manifest | None) 
     text = manifest_text(numbered)
     _write_shards(output, text)
     if not output.objects.create(manifest_key(numbered.number), text.text):
-        first = recorded_manifest(output)
-        raise PolyframeError(
-            f"{output}: a run on {first.get('host')} published version {first.get('number')} at "
-            f"{first.get('finished_at')}, before this one; run again: the finished parts are reused"
-        )
+        raise _published_first(output)
     return numbered
+
+
+def _next_number(output: Output, before: Manifest | None) -> int:
+    if before is not None:
+        return before.number + 1
+    numbers = version_numbers(output) or [0]
+    # When the run began, there was no version, or only one that cannot be read.
+    if newest_manifest(output) is not None:
+        raise _published_first(output)
+    return numbers[-1] + 1
+
+
+def _published_first(output: Output) -> PolyframeError:
+    first = recorded_manifest(output)
+    return PolyframeError(
+        f"{output}: a run on {first.get('host')} published version {first.get('number')} at "
+        f"{first.get('finished_at')}, before this one; run again: the finished parts are reused"
+    )
 
 
 def _write_shards(output: Output, text: ManifestText) -> None:

@@ -196,6 +196,7 @@ def abandon() -> None:
         # Repeat it, since threads that still work may have written something in the meantime.
         for _ in range(_TRIES):
             _remove_temporary(work)
+            work.output.objects.remove_unfinished()
             with contextlib.suppress(OSError):
                 work.lock.unlink()
             _remove_empty(folders)

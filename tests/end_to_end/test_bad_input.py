@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from stores import manifest_of
 
 import polyframe as pf
 from polyframe.core import reasons
-from polyframe.store.manifest import read_manifest
 from polyframe.store.output import WORK
 
 Call = Callable[..., Done]
@@ -29,7 +29,7 @@ def failed_in_one_line(done: Done, *words: str, code: int = 1) -> None:
 
 def check_counts(out: Path) -> dict[str, int]:
     """Check that the counts add up and agree with the tables; return them."""
-    counts = read_manifest(out).accounting.to_dict()
+    counts = manifest_of(out).accounting.to_dict()
     tables = {
         name: pf.scan(out, name).collect() for name in ("classifications", "extractions", "labels", "rejects")
     }
@@ -221,7 +221,7 @@ def test_damaged_output_is_named(small_export: Path, tmp_path: Path, polyframe: 
     failed_in_one_line(polyframe("reduce", out), "classifications", "part-00000.parquet", "is missing")
     for key in ("accounting", "stages", "versions", "extraction", "settings", "partitions"):
         out = fresh(key)
-        manifest = read_manifest(out).to_dict()
+        manifest = manifest_of(out).to_dict()
         del manifest[key]
         (out / "polyframe.json").write_text(json.dumps(manifest))
         failed_in_one_line(polyframe("reduce", out), "polyframe.json", key)

@@ -15,9 +15,9 @@ import pytest
 import shapely
 import yaml
 from exports import Done, drawing, export_row, export_text, square
+from stores import manifest_of
 
 import polyframe as pf
-from polyframe.store.manifest import read_manifest
 
 Call = Callable[..., Done]
 CASES = Path(__file__).parents[1] / "cases"
@@ -185,7 +185,7 @@ def test_the_counts_of_an_extraction_do_not_mention_clusters(tmp_path: Path, pol
     done = polyframe("extract", path, "-o", tmp_path / "out")
     assert done.out.splitlines()[1] == "marks seen 10 = 6 rejected + 4 extracted"
     assert "cluster" not in done.out
-    counts = read_manifest(tmp_path / "out").accounting.to_dict()
+    counts = manifest_of(tmp_path / "out").accounting.to_dict()
     assert [counts[f"marks_{name}"] for name in ("seen", "undecoded", "decoded", "rejected")] == [10, 4, 6, 6]
     assert pf.validate(tmp_path / "out") == []
     done = polyframe("reduce", tmp_path / "out")

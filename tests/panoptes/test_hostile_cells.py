@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 from exports import drawing, export_row, export_text, square
 from fuzz_rows import check_run
+from stores import manifest_of
 
 from polyframe.core import reasons
 from polyframe.core.drawing_tasks import DrawingTask
 from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.decode import decode_annotations
-from polyframe.store.manifest import read_manifest
 
 TINY = '{"toolIndex":0,"pathX":[0,1,1],"pathY":[0,0,1]}'
 MILLION = 1_000_000
@@ -180,7 +180,7 @@ def test_a_run_over_all_hostile_cells_rejects_each(tmp_path):
     started = time.process_time()
     assert check_run(export_text(rows).encode(), len(rows), {"workflow_id": 7}, tmp_path) == ""
     assert time.process_time() - started < 120  # the first run ever compiles the kernels
-    counts = read_manifest(tmp_path / "out").accounting.to_dict()
+    counts = manifest_of(tmp_path / "out").accounting.to_dict()
     expected = Counter(reason for _, reason in (*REJECTED_CELLS.values(), *REJECTED_MARKS.values()))
     assert {reason: n for reason, n in counts["reasons"].items() if reason in expected} == expected
     assert counts["rows_rejected"] == len(REJECTED_CELLS)

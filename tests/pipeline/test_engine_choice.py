@@ -1,7 +1,6 @@
 """The engine `auto`: decided once per run by the size of the work, recorded, and part of the fingerprints."""
 
 import importlib.util
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,13 +9,12 @@ from pathlib import Path
 
 import pytest
 from exports import drawing, export_row, export_text, square
+from stores import edit_manifest, manifest_of
 
 import polyframe as pf
 from polyframe.core.settings import Settings
 from polyframe.geometry import engines
 from polyframe.pipeline import engine_choice, in_memory
-from polyframe.store.manifest import read_manifest
-from polyframe.store.output import MANIFEST
 from polyframe.store.stages import stage_of
 
 fast = pytest.mark.skipif(
@@ -55,7 +53,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def used(out: Path) -> dict[str, str]:
-    return dict(read_manifest(out).engines)
+    return dict(manifest_of(out).engines)
 
 
 @fast
@@ -186,9 +184,7 @@ def test_an_output_without_recorded_engines_is_used_and_rebuilt(
         # As before engines were recorded.
         earlier.setattr("polyframe.store.fingerprints.ENGINE_STAGES", ())
         run(path, out)
-    content = json.loads((out / MANIFEST).read_text("utf-8"))
-    del content["engines"]
-    (out / MANIFEST).write_text(json.dumps(content), encoding="utf-8")
+    edit_manifest(out, lambda manifest: manifest.pop("engines") and None)
     assert not pf.validate(out)
     assert pf.status(out).engines == {}
     pf.contours(out, output=out, say=lambda _: None)

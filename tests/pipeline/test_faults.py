@@ -15,14 +15,12 @@ from run_processes import (
     PARTITION_BYTES,
     begun,
     error_line,
-    files,
-    leftovers,
     outcome,
-    published_files,
     small_export,
     start,
     wait_for,
 )
+from stores import leftovers, published
 
 import polyframe as pf
 from polyframe.pipeline import plan, run
@@ -66,7 +64,7 @@ def test_a_full_disk(small: Path, tmp_path: Path, small_disk: Path, polyframe: C
     """With more and more space the run gets further; the tables change only when there is enough."""
     out = small_disk / "out"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
-    old = files(out)
+    old = published(out)
     assert polyframe("run", small, "-o", tmp_path / "expected", "--eps", 0.2, *HERE).code == 0
     filling = small_disk / "filling"
     page = 4096
@@ -83,10 +81,10 @@ def test_a_full_disk(small: Path, tmp_path: Path, small_disk: Path, polyframe: C
         line = error_line(done.err)
         assert "No space left on device" in line
         assert str(out) in line
-        assert published_files(out) == old
+        assert published(out) == old
         assert leftovers(out) == []
         errors.append(line)
-    assert files(out) == files(tmp_path / "expected")
+    assert published(out) == published(tmp_path / "expected")
     for name in ("rows/", "part-"):
         assert any(name in line for line in errors), name
 
@@ -96,7 +94,7 @@ def test_a_disk_that_is_full_before_publishing(
 ) -> None:
     out, filling = small_disk / "out", small_disk / "filling"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
-    old = files(out)
+    old = published(out)
     publish = publishing.publish
 
     def without_room(*arguments: Any) -> None:
@@ -108,7 +106,7 @@ def test_a_disk_that_is_full_before_publishing(
         done = polyframe("run", small, "-o", out, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert "commit.json: cannot be written (No space left on device)" in error_line(done.err)
-    assert published_files(out) == old
+    assert published(out) == old
     assert leftovers(out) == []
     filling.unlink()
     assert "0 of 4 partitions processed" in polyframe("run", small, "-o", out, "--eps", 0.2, *HERE).out
@@ -117,13 +115,13 @@ def test_a_disk_that_is_full_before_publishing(
 def test_a_read_only_file_system(small: Path, small_disk: Path, polyframe: Call) -> None:
     out = small_disk / "out"
     assert polyframe("run", small, "-o", out, *HERE).code == 0
-    old = files(out)
+    old = published(out)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     for arguments in (["run", small, "-o", out, "--eps", 0.2], ["reduce", out, "--eps", 0.2]):
         done = polyframe(*arguments, *HERE)
         assert done.code == 1
         assert f"{out}: cannot be written (Read-only file system)" in error_line(done.err)
-    assert files(out) == old
+    assert published(out) == old
     assert pf.scan(out, "labels").collect().height == 20
 
 
@@ -134,28 +132,28 @@ def test_permission_denied(small: Path, finished: Path) -> None:
         before = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         if shutil.which("setpriv") is None or subprocess.run([*before, "true"]).returncode:
             pytest.skip("root cannot drop its rights here (setpriv)")
-    old = files(finished)
+    old = published(finished)
     finished.chmod(0o500)
     code, errors = outcome(start("run", small, "-o", finished, "--eps", 0.2, *HERE, before=before))
     finished.chmod(0o700)
     assert code == 1
     assert f"{finished}: cannot be written (Permission denied); name another directory" in error_line(errors)
-    assert files(finished) == old
+    assert published(finished) == old
 
 
 def test_the_export_is_deleted_during_the_run(small: Path, finished: Path) -> None:
-    old = files(finished)
+    old = published(finished)
     small_export(small, 5)
     code, errors = outcome(start("run", small, "-o", finished, *HERE, delete=str(small)))
     assert code == 1
     assert f"{small}: disappeared during the run; restore it and run the command again" in error_line(errors)
-    assert files(finished) == old
+    assert published(finished) == old
 
 
 def test_the_export_is_written_to_during_the_run(
     small: Path, finished: Path, polyframe: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = files(finished)
+    old = published(finished)
     small_export(small, 5)
     original = run.scan_export
 
@@ -169,25 +167,25 @@ def test_the_export_is_written_to_during_the_run(
         done = polyframe("run", small, "-o", finished, *HERE)
     assert done.code == 1
     assert f"{small}: changed during the run; run the command again" in error_line(done.err)
-    assert files(finished) == old
+    assert published(finished) == old
 
 
 @pytest.mark.parametrize("fault", ["missing", "truncated"])
 def test_a_damaged_part(fault: str, small: Path, finished: Path, polyframe: Call) -> None:
-    whole = files(finished)
+    whole = published(finished)
     part = sorted((finished / "extractions").iterdir())[1]
     if fault == "missing":
         part.unlink()
     else:
         part.write_bytes(part.read_bytes()[:-100])
-    old = files(finished)
+    old = published(finished)
     done = polyframe("reduce", finished, "--eps", 0.2, *HERE)
     assert done.code == 1
     assert f"{part}: is missing or damaged; rebuild it with `polyframe run --force`" in error_line(done.err)
-    assert published_files(finished) == old
+    assert published(finished) == old
     assert leftovers(finished) == []
     assert polyframe("run", small, "-o", finished, *HERE).code == 0
-    assert files(finished) == whole
+    assert published(finished) == whole
 
 
 @pytest.mark.slow
@@ -198,7 +196,7 @@ def test_a_worker_is_killed_once(small: Path, finished: Path, tmp_path: Path) ->
     code, errors = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 2, **plan))
     assert code == 0
     assert "a worker died, perhaps because of partition 00001 (subjects from 2 to before 3)" in errors
-    assert files(out) == files(finished)
+    assert published(out) == published(finished)
 
 
 @pytest.mark.slow
@@ -216,7 +214,7 @@ def test_a_partition_of_which_only_pieces_can_be_processed(tmp_path: Path) -> No
     for name in kills:
         assert f"splitting partition {name} " in errors
     assert outcome(start(*arguments, tmp_path / "whole", *HERE, *options, **plan))[0] == 0
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    assert published(tmp_path / "killed") == published(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -240,7 +238,7 @@ def test_a_partition_that_always_kills_its_worker(tmp_path: Path, polyframe: Cal
     shown, _ = process.communicate()
     assert "1 of 3 partitions processed, 2 up to date" in shown
     assert outcome(start("run", small, "-o", tmp_path / "undisturbed", *HERE, **plan))[0] == 0
-    assert files(out) == files(tmp_path / "undisturbed")
+    assert published(out) == published(tmp_path / "undisturbed")
 
 
 def test_two_runs_at_once(small: Path, finished: Path, tmp_path: Path, polyframe: Call) -> None:
@@ -255,19 +253,19 @@ def test_two_runs_at_once(small: Path, finished: Path, tmp_path: Path, polyframe
         assert "is working on it" in line
     assert first.poll() is None
     assert outcome(first)[0] == 0
-    assert files(out) == files(finished)
+    assert published(out) == published(finished)
 
 
 def test_the_lock_of_a_dead_process_does_not_block(small: Path, finished: Path, polyframe: Call) -> None:
-    whole = files(finished)
+    whole = published(finished)
     process = start("run", small, "-o", finished, "--force", *HERE, pause={"00002": 60})
     wait_for(begun(finished, "00002"))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert (finished / WORK / "lock").exists()
-    assert published_files(finished) == whole
+    assert published(finished) == whole
     assert polyframe("run", small, "-o", finished, *HERE).code == 0
-    assert files(finished) == whole
+    assert published(finished) == whole
 
 
 def test_a_clock_that_goes_backwards(small: Path, finished: Path, tmp_path: Path) -> None:
@@ -276,7 +274,7 @@ def test_a_clock_that_goes_backwards(small: Path, finished: Path, tmp_path: Path
     shown, _ = process.communicate()
     assert process.returncode == 0
     assert " -" not in shown.splitlines()[-1]
-    assert files(out) == files(finished)
+    assert published(out) == published(finished)
 
 
 def test_the_output_directory_is_removed_during_the_run(small: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs on a changing export rebuild only what changed, and their tables equal those of a new run."""
 
+import contextlib
 import itertools
 import random
 import shutil
@@ -11,11 +12,11 @@ from typing import Any
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from stores import copied, edit_manifest, manifest_file, manifest_of, published, stored, unneeded, versions
 
 import polyframe as pf
-from polyframe.core.tables import SCHEMA_VERSION, TABLES
-from polyframe.store.manifest import read_manifest
-from polyframe.store.output import WORK
+from polyframe.core.tables import TABLES, VOLUNTEER_SUMS
+from polyframe.store.output import MANIFEST, STORE, WORK, partition_of
 from polyframe.store.stages import MERGED_TABLES, STAGE_TABLES, public_tables
 
 Call = Callable[..., Done]
@@ -48,12 +49,6 @@ def run(export: Any, out: Path, **options: Any) -> pf.Summary:
     return pf.run(export, out, **{"jobs": 1, "partition_size": 1, "engine": "shapely"} | options)
 
 
-def files(out: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
-    }
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """Part files, each with its inode, time and content."""
@@ -66,14 +61,15 @@ class Snapshot:
 
 
 def snapshot(out: Path) -> Snapshot:
+    paths = {(path.parent.name, partition_of(path.name)): path for path in out.glob("*/*.parquet")}
+    with contextlib.suppress(pf.PolyframeError):
+        for record in manifest_of(out).partitions:
+            if "reduce" in record.stages:
+                paths[VOLUNTEER_SUMS.name, record.name] = stored(out, VOLUNTEER_SUMS.name, record.name)
     return Snapshot(
         {
-            f"{path.parent.name}/{path.stem.removeprefix('part-')}": (
-                path.stat().st_ino,
-                path.stat().st_mtime_ns,
-                path.read_bytes(),
-            )
-            for path in out.glob("*/*.parquet")
+            f"{table}/{name}": (path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes())
+            for (table, name), path in paths.items()
         }
     )
 
@@ -91,16 +87,16 @@ def check(export: Any, out: Path, **options: Any) -> None:
     copy, fresh = out.with_name("forced"), out.with_name("fresh")
     for folder in (copy, fresh):
         shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(out, copy)
+    copied(out, copy)
     forced = run(export, copy, force=True, **options)
     assert forced.made == forced.partitions
-    assert files(copy) == files(out)
+    assert published(copy) == published(out)
     run(export, fresh, **options)
-    stages = read_manifest(out).stages
-    assert stages == read_manifest(fresh).stages
+    stages = manifest_of(out).stages
+    assert stages == manifest_of(fresh).stages
     for name in public_tables(stages):
         assert pf.scan(out, name).collect().equals(pf.scan(fresh, name).collect()), name
-    assert read_manifest(out).accounting == read_manifest(fresh).accounting
+    assert manifest_of(out).accounting == manifest_of(fresh).accounting
     assert not (out / WORK).exists()
 
 
@@ -120,11 +116,11 @@ def export(start: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def out(start: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(start / "out", tmp_path / "out"))
+    return copied(start / "out", tmp_path / "out")
 
 
 def test_the_first_export_has_the_expected_partitions(out: Path) -> None:
-    first_subjects = {p.name: p.first_subject for p in read_manifest(out).partitions}
+    first_subjects = {p.name: p.first_subject for p in manifest_of(out).partitions}
     assert first_subjects == {"00000": None, "00001": 4, "00002": 7}
     for name, subjects in PARTITIONS.items():
         part = pl.read_parquet(out / "classifications" / f"part-{name}.parquet")
@@ -140,6 +136,7 @@ def test_an_unchanged_export_is_only_scanned(
     assert (summary.made, summary.partitions, summary.temporary_bytes) == (0, 3, 0)
     assert not before.rewritten(snapshot(out))
     assert (out / "polyframe.json").stat().st_mtime_ns == manifest.st_mtime_ns
+    assert versions(out) == [1]
     assert not (out / WORK).exists()
 
 
@@ -232,7 +229,7 @@ def test_a_partition_of_more_than_twice_its_size_is_split(export: Path, out: Pat
     before = snapshot(out)
     rows = first_rows() + [classification(s, v) for v in range(10, 15) for s in (4, 5, 6)]
     run(write(export, rows), out)
-    names = [partition.name for partition in read_manifest(out).partitions]
+    names = [partition.name for partition in manifest_of(out).partitions]
     assert names == ["00000", "00001-00", "00001-01", "00001-02", "00002"]
     assert before.rewritten(snapshot(out)) == parts(names[1:4])
     for name in TABLES:
@@ -271,12 +268,12 @@ def test_another_partition_size_keeps_the_borders(export: Path, out: Path) -> No
 def test_a_setting_rebuilds_only_the_tables_that_depend_on_it(
     options: dict[str, Any], stages: tuple[str, ...], export: Path, out: Path
 ) -> None:
-    before, bytes_before = snapshot(out), files(out)
+    before, bytes_before = snapshot(out), published(out)
     run(export, out, **options)
     assert before.rewritten(snapshot(out)) == (parts(PARTITIONS, *stages) if stages else set())
     check(export, out, **options)
     run(export, out)
-    assert files(out) == bytes_before
+    assert published(out) == bytes_before
 
 
 def test_without_contours_and_then_with(export: Path, out: Path, tmp_path: Path) -> None:
@@ -286,7 +283,7 @@ def test_without_contours_and_then_with(export: Path, out: Path, tmp_path: Path)
     before = snapshot(other)
     run(export, other)
     assert before.rewritten(snapshot(other)) == parts(PARTITIONS, "contours")
-    assert files(other) == files(out)
+    assert published(other) == published(out)
     before = snapshot(out)
     assert run(export, out, contours=False).made == 0
     assert not before.rewritten(snapshot(out))
@@ -303,20 +300,20 @@ def test_single_stages_equal_a_run_with_duplicates(export: Path, tmp_path: Path,
     polyframe("extract", export, "-o", other, "--partition-size", 1)
     assert polyframe("reduce", other, "--engine", "shapely").code == 0
     assert polyframe("contours", other, "--engine", "shapely").code == 0
-    assert files(other) == files(out)
+    assert published(other) == published(out)
     for command in (("extract", export, "-o", other), ("reduce", other), ("contours", other)):
         assert "0 of 3 partitions processed" in polyframe(*command).out
-    assert files(other) == files(out)
+    assert published(other) == published(out)
 
 
 def test_extracting_again_keeps_current_tables(export: Path, out: Path, polyframe: Call) -> None:
-    before = files(out)
+    before = published(out)
     assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
-    assert files(out) == before
+    assert published(out) == before
     write(export, CHANGES["a corrected mark"][0](first_rows()))
     assert polyframe("extract", export, "-o", out, "--partition-size", 1).code == 0
-    assert read_manifest(out).stages == ("extract",)
-    assert {path.name for path in out.iterdir()} == {*STAGE_TABLES["extract"], "polyframe.json"}
+    assert manifest_of(out).stages == ("extract",)
+    assert {path.name for path in out.iterdir()} == {*STAGE_TABLES["extract"], MANIFEST, STORE}
     assert polyframe("reduce", out, "--engine", "shapely").code == 0
     assert polyframe("contours", out, "--engine", "shapely").code == 0
     check(export, out)
@@ -335,12 +332,12 @@ def test_a_later_stage_may_use_some_of_the_marks(export: Path, out: Path, polyfr
         for v in [int(row["user_name"][-1])]
     ]
     run(write(export, rows), out)
-    whole = files(out)
+    whole = published(out)
     assert polyframe("reduce", out, "--tool", 1).code == 0
     assert pf.scan(out, "labels").collect()["tool"].unique().to_list() == ["T0_toolIndex1"]
     assert not (out / "contours").exists()
     assert run(export, out).made == 3
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 # Rows named by their position
@@ -398,10 +395,10 @@ def test_two_spellings_of_a_version_are_the_same(export: Path, tmp_path: Path) -
     ]
     write(export, rows)
     run(export, tmp_path / "new")
-    first = files(tmp_path / "new")
+    first = published(tmp_path / "new")
     for _ in range(6):
         assert run(export, tmp_path / "new").made == 0
-        assert files(tmp_path / "new") == first
+        assert published(tmp_path / "new") == first
 
 
 # Damaged parts
@@ -410,7 +407,7 @@ def test_two_spellings_of_a_version_are_the_same(export: Path, tmp_path: Path) -
 @pytest.mark.parametrize("table", ["extractions", "rejects", "labels", "contours"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "folder missing"])
 def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: Path) -> None:
-    whole, before = files(out), snapshot(out)
+    whole, before = published(out), snapshot(out)
     path = out / table / "part-00001.parquet"
     if damage == "missing":
         path.unlink()
@@ -420,7 +417,7 @@ def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: P
         path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:-50])
     summary = run(export, out)
     assert summary.made == (3 if damage == "folder missing" else 1)
-    assert files(out) == whole
+    assert published(out) == whole
     stage = next(stage for stage, tables in STAGE_TABLES.items() if table in tables)
     rebuilt = PARTITIONS if damage == "folder missing" else ["00001"]
     assert before.rewritten(snapshot(out)) <= parts(rebuilt, stage)
@@ -428,13 +425,13 @@ def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: P
 
 def test_damage_inside_a_part_is_reported_and_can_be_repaired(export: Path, out: Path) -> None:
     """The length and the footer are right, so only reading the columns shows the damage."""
-    whole = files(out)
+    whole = published(out)
     path = out / "extractions" / "part-00001.parquet"
     path.write_bytes(whole["extractions/part-00001.parquet"][:100] + bytes(300) + path.read_bytes()[400:])
     with pytest.raises(pf.PolyframeError, match=r"part-00001\.parquet: is missing or damaged; .* --force"):
         run(export, out, eps=0.3)
     run(export, out, force=True)
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 def test_parts_of_another_version_are_rebuilt(
@@ -445,10 +442,10 @@ def test_parts_of_another_version_are_rebuilt(
 
 
 def test_an_unreadable_manifest_is_ignored(export: Path, out: Path) -> None:
-    whole = files(out)
-    (out / "polyframe.json").write_text("{")
+    whole = published(out)
+    manifest_file(out).write_text("{")
     assert run(export, out).made == 3
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 # Interrupted runs
@@ -473,7 +470,8 @@ def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
     """Start a run that ends after some partitions, before it publishes anything."""
     with pytest.raises(DiedError):
         run(export, out, progress=stop(after), **options)
-    assert (out / WORK).exists()
+    assert unneeded(out)
+    assert not (out / WORK).exists()
 
 
 def test_finished_parts_are_reused(export: Path, out: Path) -> None:
@@ -485,7 +483,7 @@ def test_finished_parts_are_reused(export: Path, out: Path) -> None:
 def test_a_continued_run_equals_an_uninterrupted_one(export: Path, out: Path, tmp_path: Path) -> None:
     die(export, tmp_path / "new", after=2)
     assert run(export, tmp_path / "new").made == 1
-    assert files(tmp_path / "new") == files(out)
+    assert published(tmp_path / "new") == published(out)
 
 
 def test_finished_parts_with_other_settings_are_not_used(export: Path, out: Path) -> None:
@@ -514,20 +512,20 @@ def test_finished_parts_of_other_rows_are_not_used(export: Path, out: Path) -> N
 def test_a_later_stage_reads_published_parts(stage: str, export: Path, out: Path, polyframe: Call) -> None:
     write(export, [*first_rows(), classification(1, 9)])
     uninterrupted = out.with_name("uninterrupted")
-    shutil.copytree(out, uninterrupted)
+    copied(out, uninterrupted)
     die(export, out)
     option = ("--average", "union") if stage == "reduce" else ("--contour-method", "raster")
     for folder in (out, uninterrupted):
         assert polyframe(stage, folder, *option, "--engine", "shapely").code == 0
-    assert files(out) == files(uninterrupted)
+    assert published(out) == published(uninterrupted)
 
 
 def test_a_rebuilt_damaged_part_is_used_after_an_interruption(export: Path, out: Path) -> None:
-    whole = files(out)
+    whole = published(out)
     (out / "labels" / "part-00001.parquet").write_bytes(b"")
     die(export, out)
     run(export, out)
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -572,11 +570,8 @@ def test_an_output_of_another_schema_is_rebuilt(tmp_path: Path, polyframe: Call)
     export = write(tmp_path / "export.csv", first_rows())
     out = tmp_path / "out"
     run(export, out)
-    expected = files(out)
-    text = (out / "polyframe.json").read_text()
-    (out / "polyframe.json").write_text(
-        text.replace(f'"schema_version": {SCHEMA_VERSION}', '"schema_version": 1')
-    )
+    expected = published(out)
+    edit_manifest(out, lambda manifest: manifest.update(schema_version=1))
     for table in ("labels", "reductions"):
         for path in (out / table).iterdir():
             pl.read_parquet(path)[:, :-1].write_parquet(path)
@@ -588,4 +583,4 @@ def test_an_output_of_another_schema_is_rebuilt(tmp_path: Path, polyframe: Call)
             "made by another version of polyframe; rebuild the tables with `polyframe run`\n"
         )
     assert run(export, out).made == 3
-    assert files(out) == expected
+    assert published(out) == expected

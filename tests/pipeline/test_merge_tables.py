@@ -9,11 +9,11 @@ import naive_volunteers
 import polars as pl
 import pytest
 from exports import drawing, export_row, export_text, square
+from stores import manifest_of, without_store
 
 import polyframe as pf
 from polyframe.core.environment import KEY_VARIABLE
 from polyframe.pipeline import merge_tables, plan
-from polyframe.store.manifest import read_manifest
 from polyframe.store.output import MANIFEST
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -123,7 +123,7 @@ def test_a_growing_export_gives_the_bytes_of_a_new_run(
         run(tmp_path / "part.csv", out, partition_size=1, max_shrink=1)
         check_definitions(out)
         assert pf.validate(out) == []
-    assert read_manifest(out).merged == read_manifest(whole).merged
+    assert manifest_of(out).merged == manifest_of(whole).merged
     assert (out / VOLUNTEERS).read_bytes() == (whole / VOLUNTEERS).read_bytes()
 
 
@@ -162,7 +162,7 @@ def test_another_reduction_changes_both_tables(export: Path, whole: Path, tmp_pa
 def test_without_a_reduction_there_are_no_such_tables(export: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     pf.extract(export, output=out, jobs=1)
-    assert read_manifest(out).merged == {}
+    assert manifest_of(out).merged == {}
     for function in (pf.volunteers, pf.subjects):
         with pytest.raises(pf.PolyframeError, match=f"make it with `polyframe reduce {out}`"):
             function(out)
@@ -243,6 +243,7 @@ def test_an_output_without_these_tables_says_so_and_is_rebuilt(
 ) -> None:
     """Earlier versions had neither the tables nor their records."""
     out = Path(shutil.copytree(whole, tmp_path / "out"))
+    without_store(out)
     manifest = json.loads((out / MANIFEST).read_text())
     del manifest["merged"]
     for name in ("subjects", "volunteers", ".volunteer_sums"):

@@ -14,11 +14,11 @@ import shapely
 from exports import Done
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores import leftovers, manifest_of, published, unneeded
 
 import polyframe as pf
 from polyframe.core.tables import GROUP_KEYS, SCHEMA_VERSION, STORED_TABLES, TABLES
-from polyframe.store.manifest import read_manifest
-from polyframe.store.output import WORK
+from polyframe.store.output import MANIFEST, STORE
 from polyframe.synthetic import EXAMPLE, SynthOptions, true_outlines, write_export
 
 Call = Callable[..., Done]
@@ -40,12 +40,6 @@ def whole(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def files(out: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
-    }
-
-
 def tables(out: Path) -> dict[str, pl.DataFrame]:
     return {name: pf.scan(out, name).collect() for name in TABLES}
 
@@ -56,7 +50,7 @@ def test_the_export_has_several_partitions(whole: Path) -> None:
 
 def test_the_number_of_workers_does_not_change_a_byte(export: Path, whole: Path, tmp_path: Path) -> None:
     pf.run(export, tmp_path / "out", jobs=2, partition_size=1)
-    assert files(tmp_path / "out") == files(whole)
+    assert published(tmp_path / "out") == published(whole)
 
 
 @pytest.mark.slow
@@ -64,7 +58,7 @@ def test_the_number_of_workers_does_not_change_a_byte(export: Path, whole: Path,
 def test_the_backend_does_not_change_a_byte(backend: str, export: Path, whole: Path, tmp_path: Path) -> None:
     with joblib.parallel_config(backend=backend):
         pf.run(export, tmp_path / "out", jobs=2, partition_size=1)
-    assert files(tmp_path / "out") == files(whole)
+    assert published(tmp_path / "out") == published(whole)
 
 
 def test_partitions_do_not_change_the_tables(export: Path, whole: Path, tmp_path: Path) -> None:
@@ -98,7 +92,7 @@ def test_keys_are_unique(whole: Path) -> None:
 
 def test_tables_agree_with_each_other(whole: Path) -> None:
     frames = tables(whole)
-    counts = read_manifest(whole).accounting.to_dict()
+    counts = manifest_of(whole).accounting.to_dict()
     labels, groups = frames["labels"], frames["groups"]
     assert (
         frames["classifications"]["n_marks"].sum() == frames["extractions"].height == counts["marks_decoded"]
@@ -166,8 +160,9 @@ def test_metadata_can_be_read_from_whole_folders(whole: Path) -> None:
 
 
 def test_no_temporary_files_remain(whole: Path) -> None:
-    assert {path.name for path in whole.iterdir()} == {*STORED_TABLES, "polyframe.json"}
-    assert not (whole / WORK).exists()
+    assert {path.name for path in whole.iterdir()} == {*TABLES, MANIFEST, STORE}
+    assert leftovers(whole) == []
+    assert unneeded(whole) == set()
 
 
 def test_single_stages_equal_a_run(export: Path, whole: Path, tmp_path: Path, polyframe: Call) -> None:
@@ -177,11 +172,12 @@ def test_single_stages_equal_a_run(export: Path, whole: Path, tmp_path: Path, po
         "classifications",
         "extractions",
         "rejects",
-        "polyframe.json",
+        MANIFEST,
+        STORE,
     }
     assert polyframe("reduce", out).code == 0
     assert polyframe("contours", out).code == 0
-    assert files(out) == files(whole)
+    assert published(out) == published(whole)
 
 
 def test_reduce_with_other_settings_replaces_tables_and_removes_outdated_ones(
@@ -234,7 +230,7 @@ def test_task_and_tool_select_marks(export: Path, whole: Path, tmp_path: Path, p
     assert polyframe("extract", export, "-o", tmp_path / "two").code == 0
     assert polyframe("reduce", tmp_path / "two", "--tool", "1").code == 0
     assert pf.scan(tmp_path / "two", "labels").collect().equals(labels)
-    one, two = (read_manifest(tmp_path / out).accounting.to_dict() for out in ("one", "two"))
+    one, two = (manifest_of(tmp_path / out).accounting.to_dict() for out in ("one", "two"))
     for name in ("marks_rejected", "marks_set_aside", "marks_clustered", "marks_outliers"):
         assert one[name] == two[name], name
     assert two["marks_not_selected"] == two["marks_seen"] - one["marks_seen"] > 0

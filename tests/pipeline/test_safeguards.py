@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from stores import edit_manifest, manifest_file, manifest_of, published
 
 import polyframe as pf
 from polyframe.core.drawing_tasks import DrawingTask
@@ -21,8 +21,6 @@ from polyframe.store.manifest import (
     PartitionRecord,
     StageRecord,
     new_manifest,
-    read_manifest,
-    write_manifest,
 )
 from polyframe.store.output import MANIFEST, WORK
 from polyframe.store.run_counts import Counts, accounting_of
@@ -46,10 +44,6 @@ def rows_of(version: str = "3.1", subjects: int = 4, first: int = 0, **cells: An
 def write(path: Path, rows: Rows) -> Path:
     path.write_text(export_text(rows), encoding="utf-8")
     return path
-
-
-def files(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
 
 
 def clusters(out: Path) -> int:
@@ -81,23 +75,23 @@ ONE_NEWER = [export_row(900, drawing(square(0, 0)), workflow_version="3.2")]
 
 
 def test_a_row_of_a_newer_version_only_adds_a_note(export: Path, out: Path, polyframe: Call) -> None:
-    tables = {name: content for name, content in files(out).items() if name != MANIFEST}
+    tables = {name: content for name, content in published(out).items() if name != MANIFEST}
     write(export, rows_of() + ONE_NEWER)
     done = polyframe("run", export, "-o", out)
     assert done.code == 0
     assert f"version 3.1, as in {out}; the export also contains 1 row of newer ver" in done.err
     assert "--workflow-version newest" in done.err
-    assert {name: content for name, content in files(out).items() if name != MANIFEST} == tables
-    assert read_manifest(out).accounting.rows_filtered == 1
+    assert {name: content for name, content in published(out).items() if name != MANIFEST} == tables
+    assert manifest_of(out).accounting.rows_filtered == 1
 
 
 def test_the_version_chosen_by_newest_is_kept(export: Path, out: Path, polyframe: Call) -> None:
     write(export, rows_of() + rows_of("3.2", subjects=3, first=500))
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
-    assert (read_manifest(out).versions, clusters(out)) == (("3.2",), 3)
+    assert (manifest_of(out).versions, clusters(out)) == (("3.2",), 3)
     write(export, rows_of() + rows_of("3.2", subjects=3, first=500) + rows_of("4.1", first=700))
     assert polyframe("run", export, "-o", out).code == 0
-    assert (read_manifest(out).versions, clusters(out)) == (("3.2",), 3)
+    assert (manifest_of(out).versions, clusters(out)) == (("3.2",), 3)
 
 
 @pytest.mark.parametrize("way", ["the command", "extract", "python", "a configuration"])
@@ -122,11 +116,11 @@ def test_every_command_and_function_keeps_the_version(
             assert polyframe(command, export, "-o", out, *flags).code == 0
 
     call(None)
-    assert read_manifest(out).versions == ("3.1",)
+    assert manifest_of(out).versions == ("3.1",)
     call(newest)
-    assert read_manifest(out).versions == ("3.2",)
+    assert manifest_of(out).versions == ("3.2",)
     call(None)
-    assert read_manifest(out).versions == ("3.2",)
+    assert manifest_of(out).versions == ("3.2",)
     if way == "python":
         assert "version 3.2, the newest of 3.1, 3.2" in notes
 
@@ -135,23 +129,23 @@ def test_every_command_and_function_keeps_the_version(
 def test_a_missing_kept_version_is_an_error(
     flags: tuple[str, ...], export: Path, out: Path, polyframe: Call
 ) -> None:
-    before = files(out)
+    before = published(out)
     write(export, rows_of("3.0") + rows_of("4.2", first=500))
     done = polyframe("run", export, "-o", out, *flags)
     assert done.code == 1
     line = error_line(done)
     for words in ("no version 3.1, as in", str(out), "it has 3.0, 4.2", "--workflow-version newest"):
         assert words in line
-    assert files(out) == before
+    assert published(out) == before
     assert polyframe("run", export, "-o", out, "--workflow-version", "newest").code == 0
-    assert read_manifest(out).versions == ("4.2",)
+    assert manifest_of(out).versions == ("4.2",)
 
 
 def test_a_range_of_versions_is_kept_as_a_range(export: Path, out: Path, polyframe: Call) -> None:
     assert polyframe("run", export, "-o", out, "--workflow-version", "3..3.5").code == 0
     write(export, rows_of() + rows_of("3.5", subjects=2, first=500) + rows_of("3.6", first=700))
     done = polyframe("run", export, "-o", out)
-    assert (done.code, read_manifest(out).versions) == (0, ("3.1", "3.5"))
+    assert (done.code, manifest_of(out).versions) == (0, ("3.1", "3.5"))
     assert "12 rows of newer versions, up to 3.6; use them with --workflow-version newest" in done.err
     write(export, rows_of("3.6"))
     assert "no version 3..3.5, as in" in error_line(polyframe("run", export, "-o", out))
@@ -163,10 +157,10 @@ def test_a_default_version_is_kept_exactly(tmp_path: Path, polyframe: Call) -> N
     assert polyframe("run", export, "-o", out).code == 0
     write(export, rows_of("13") + rows_of("13.1", subjects=2, first=500))
     assert polyframe("run", export, "-o", out).code == 0
-    assert read_manifest(out).versions == ("13",)
+    assert manifest_of(out).versions == ("13",)
     assert polyframe("run", export, "-o", out, "--workflow-version", "13").code == 0
     assert polyframe("run", export, "-o", out).code == 0
-    assert read_manifest(out).versions == ("13", "13.1")
+    assert manifest_of(out).versions == ("13", "13.1")
 
 
 def test_a_first_run_chooses_the_newest_version(tmp_path: Path, polyframe: Call) -> None:
@@ -195,13 +189,13 @@ def test_tables_of_another_version_of_polyframe_keep_their_workflow_version(
 ) -> None:
     manifest = json.loads((out / MANIFEST).read_text())
     for change in ({"schema_version": 1}, {"polyframe_version": 7}):
-        (out / MANIFEST).write_text(json.dumps(manifest | change))
+        edit_manifest(out, lambda _, changed=manifest | change: changed)  # type: ignore[misc]
         write(export, rows_of() + ONE_NEWER)
         assert polyframe("run", export, "-o", out).code == 0
-        assert (read_manifest(out).versions, clusters(out)) == (("3.1",), 4)
-    (out / MANIFEST).write_text("{")
+        assert (manifest_of(out).versions, clusters(out)) == (("3.1",), 4)
+    manifest_file(out).write_text("{")
     done = polyframe("run", export, "-o", out)
-    assert f"{out / MANIFEST}: cannot be read; workflow and version are chosen as for a new" in done.err
+    assert f"{manifest_file(out)}: cannot be read; workflow and version are chosen as for a new" in done.err
 
 
 def test_later_stages_accept_a_configuration_with_newest(
@@ -221,11 +215,11 @@ def test_extractions_csv_keeps_the_version_of_the_tables(tmp_path: Path, polyfra
     extracted = Path(__file__).parents[1] / "panoptes" / "extractions.csv"
     out = tmp_path / "out"
     assert polyframe("reduce", extracted, "-o", out, "--workflow-version", "7.12").code == 0
-    before = files(out)
+    before = published(out)
     for flags in ((), ("--workflow-version", "newest")):
         assert polyframe("reduce", extracted, "-o", out, *flags).code == 0
         assert pf.status(out).versions == ["7.12"]
-    assert {n: c for n, c in files(out).items() if n != MANIFEST} == {
+    assert {n: c for n, c in published(out).items() if n != MANIFEST} == {
         n: c for n, c in before.items() if n != MANIFEST
     }
 
@@ -243,21 +237,21 @@ def test_another_workflow_in_the_export_changes_nothing(export: Path, out: Path,
 
 
 def test_a_missing_workflow_is_an_error(export: Path, out: Path, polyframe: Call) -> None:
-    before = files(out)
+    before = published(out)
     write(export, rows_of(workflow_id=8, workflow_name="Other"))
     done = polyframe("run", export, "-o", out)
     assert done.code == 1
     line = error_line(done)
     for words in ("no workflow 7, which", str(out), "8 (Other) with 12 rows", "--workflow-id"):
         assert words in line
-    assert files(out) == before
+    assert published(out) == before
 
 
 def test_another_chosen_workflow_has_its_newest_version(export: Path, out: Path, polyframe: Call) -> None:
     others = rows_of("3.1", 2, 500, workflow_id=8) + rows_of("5.2", 2, 700, workflow_id=8)
     write(export, rows_of() + others)
     assert polyframe("run", export, "-o", out, "--workflow-id", 8).code == 0
-    assert (read_manifest(out).versions, clusters(out)) == (("5.2",), 2)
+    assert (manifest_of(out).versions, clusters(out)) == (("5.2",), 2)
 
 
 # Keep the settings of OUT
@@ -281,11 +275,11 @@ def test_a_later_stage_uses_all_settings_of_out(stage: str, four: tuple[Path, Pa
     export, out = four
     more = ("--contour-method", "raster", "--num-grid-points", 30, "--smoothing", "rounded", "--tool", 0)
     assert polyframe("run", export, "-o", out, *SETTINGS, *more).code == 0
-    before = files(out)
+    before = published(out)
     for flags in ((), ("--force",)):
         done = polyframe(stage, out, *flags)
         assert done.code == 0
-        assert files(out) == before
+        assert published(out) == before
         assert "eps 0.2, min_samples 3, min_threshold 0.1" in done.err
 
 
@@ -315,7 +309,7 @@ def test_a_reduction_uses_the_configuration_of_the_extraction(
     assert polyframe("extract", export, "-o", out, "-c", config).code == 0
     assert polyframe("reduce", out).code == 0
     assert polyframe("run", export, "-o", tmp_path / "at once", "-c", config, "--no-contours").code == 0
-    assert files(out) == files(tmp_path / "at once")
+    assert published(out) == published(tmp_path / "at once")
 
 
 def test_an_extraction_keeps_the_settings_of_later_stages(
@@ -331,11 +325,11 @@ def test_an_extraction_keeps_the_settings_of_later_stages(
         text = export.read_text() + export_text([export_row(number, drawing(square(0, 1)))]).split("\n", 1)[1]
         export.write_text(text)
         assert polyframe("extract", export, "-o", out).code == 0
-        assert read_manifest(out).stages == ("extract",)
+        assert manifest_of(out).stages == ("extract",)
     assert polyframe("reduce", out).code == 0
     assert polyframe("contours", out).code == 0
     assert polyframe("run", export, "-o", tmp_path / "once", "-c", config, *SETTINGS, *raster).code == 0
-    assert files(out) == files(tmp_path / "once")
+    assert published(out) == published(tmp_path / "once")
     # An extraction of the same rows does not change the settings of the remaining tables, except those that
     # are only recorded.
     config.write_text("reducer_config: {polygon_reducer: {eps: 0.7, step_key: S1}}\n")
@@ -358,9 +352,9 @@ def test_contours_without_reductions_remain_after_the_same_extraction(
     export, out = four
     assert polyframe("extract", export, "-o", out).code == 0
     assert polyframe("contours", out, "--eps", 0.2).code == 0
-    before = files(out)
+    before = published(out)
     assert polyframe("extract", export, "-o", out).code == 0
-    assert files(out) == before
+    assert published(out) == before
 
 
 def test_functions_use_the_settings_of_a_directory(four: tuple[Path, Path], polyframe: Call) -> None:
@@ -398,7 +392,7 @@ def broken(good: int) -> Rows:
 
 def test_tables_that_would_shrink_are_not_replaced(export: Path, out: Path, polyframe: Call) -> None:
     """Twelve marks and four clusters become three and one."""
-    before = files(out)
+    before = published(out)
     write(export, broken(1))
     for flags in ((), ("--force",), ("--no-contours",), ("--max-shrink", "74.9%")):
         done = polyframe("run", export, "-o", out, *flags)
@@ -413,7 +407,7 @@ def test_tables_that_would_shrink_are_not_replaced(export: Path, out: Path, poly
             "--max-shrink 100%",
         ):
             assert words in line
-        assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+        assert published(out) == before
     done = polyframe("run", export, "-o", out, "--max-shrink", "100%")
     assert done.code == 0
     # The finished parts of the refused run are used.
@@ -424,13 +418,13 @@ def test_tables_that_would_shrink_are_not_replaced(export: Path, out: Path, poly
 
 
 def test_restored_rows_give_the_same_tables(export: Path, out: Path, polyframe: Call) -> None:
-    before = files(out)
+    before = published(out)
     good = export.read_bytes()
     write(export, broken(0))
     assert polyframe("run", export, "-o", out).code == 1
     export.write_bytes(good)
     assert polyframe("run", export, "-o", out).code == 0
-    assert files(out) == before
+    assert published(out) == before
 
 
 @pytest.mark.parametrize(
@@ -523,36 +517,36 @@ def test_a_configuration_with_newest_is_limited_too(
 
 
 def test_an_extraction_alone_is_limited(export: Path, out: Path, polyframe: Call) -> None:
-    before = files(out)
+    before = published(out)
     write(export, broken(1))
     line = error_line(polyframe("extract", export, "-o", out))
     assert f"{out}: its tables would shrink" in line
     assert "(marks from 12 to 3)" in line
-    assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+    assert published(out) == before
     assert polyframe("extract", export, "-o", out, "--max-shrink", 1).code == 0
 
 
 @pytest.mark.parametrize("stage", ["reduce", "contours"])
 def test_later_stages_are_limited(stage: str, out: Path, polyframe: Call) -> None:
-    manifest = read_manifest(out)
-    accounting = msgspec.structs.replace(manifest.accounting, clusters=9)
-    write_manifest(out / MANIFEST, msgspec.structs.replace(manifest, accounting=accounting))
-    before = files(out)
+    edit_manifest(out, lambda manifest: manifest["accounting"].update(clusters=9))
+    before = published(out)
     line = error_line(polyframe(stage, out, "--force"))
     assert f"{out}: its tables would shrink by more than 50%" in line
     assert "(clusters from 9 to 4)" in line
-    assert {name: c for name, c in files(out).items() if not name.startswith(WORK)} == before
+    assert published(out) == before
     assert polyframe(stage, out, "--force", "--eps", 0.9).code == (0 if stage == "reduce" else 2)
     assert polyframe(stage, out, "--max-shrink", "100%").code == 0
-    assert read_manifest(out).accounting.clusters == 4
+    assert manifest_of(out).accounting.clusters == 4
 
 
 def test_tables_of_another_version_of_polyframe_are_limited(export: Path, out: Path, polyframe: Call) -> None:
     """Counts with the same names are compared; anything else is ignored."""
-    manifest = json.loads((out / MANIFEST).read_text())
-    manifest["accounting"] |= {"something": 5, "reasons": {}}
-    manifest |= {"schema_version": 1, "partitions": [{}]}
-    (out / MANIFEST).write_text(json.dumps(manifest))
+
+    def as_before(manifest: dict[str, Any]) -> dict[str, Any]:
+        manifest["accounting"] |= {"something": 5, "reasons": {}}
+        return manifest | {"schema_version": 1, "partitions": [{}]}
+
+    edit_manifest(out, as_before)
     write(export, broken(1))
     assert "marks from 12 to 3 and clusters from 4 to 1" in error_line(polyframe("run", export, "-o", out))
 
@@ -619,13 +613,13 @@ def test_the_error_for_a_missing_tool_lists_the_existing_ones(
     if command == "contours":
         assert polyframe("extract", export, "-o", out.with_name("new")).code == 0
         out = out.with_name("new")
-    before = files(out)
+    before = published(out)
     named = (export, "-o", out) if command in ("run", "extract") else (out,)
     done = polyframe(command, *named, *flags.split())
     assert done.code == 1
     line = error_line(done)
     assert f"{named[0]}: contains no outline of {missing}; {EXISTING}" in line
-    assert files(out) == before
+    assert published(out) == before
 
 
 def test_a_missing_task_on_a_first_run_leaves_no_files(
@@ -717,7 +711,7 @@ def test_a_configuration_whose_tools_are_all_missing_is_an_error(
     text: str | None, many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, out = many
-    before = files(out)
+    before = published(out)
     config = configured(tmp_path / "c.yaml", "{task: T0, tools: [1]}", "{task: T9}")
     if text:
         config.write_text(text + "\n")
@@ -733,7 +727,7 @@ def test_a_configuration_whose_tools_are_all_missing_is_an_error(
         assert ": contains no outline of " in line
         assert ", which the configuration names; it contains" in line
         assert EXISTING in line
-    assert files(out) == before
+    assert published(out) == before
     with pytest.raises(pf.PolyframeError, match="which the configuration names"):
         pf.extract(export, config)
 

@@ -18,14 +18,12 @@ from run_processes import (
     Process,
     begun,
     error_line,
-    files,
-    leftovers,
     outcome,
-    published_files,
     small_export,
     start,
     wait_for,
 )
+from stores import leftovers, published
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -45,7 +43,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def expected(small: Path, tmp_path: Path) -> dict[str, bytes]:
     """Files of an uninterrupted run."""
     pf.run(small, tmp_path / "expected", engine="shapely", jobs=1)
-    return files(tmp_path / "expected")
+    return published(tmp_path / "expected")
 
 
 def kill(process: Process) -> None:
@@ -70,7 +68,7 @@ def test_a_run_that_is_killed_repeatedly(
         kill(process)
         assert not (out / "labels").exists()
     pf.run(small, out, engine="shapely", jobs=1)
-    assert files(out) == expected
+    assert published(out) == expected
 
 
 @pytest.mark.parametrize("number", [2, 30, 44])
@@ -81,7 +79,7 @@ def test_a_run_that_is_killed_at_a_rename(
     code, _ = outcome(start("run", small, "-o", out, *ENGINE, "--jobs", 1, kill_at=number))
     assert code == -signal.SIGKILL
     pf.run(small, out, engine="shapely", jobs=1)
-    assert files(out) == expected
+    assert published(out) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +115,7 @@ def test_a_run_that_receives_a_signal(
     assert leftovers(out) == []
     summary = pf.run(small, out, engine="shapely", jobs=1)
     assert summary.made < summary.partitions
-    assert files(out) == expected
+    assert published(out) == expected
 
 
 def test_a_thread_pool_ends_with_the_process_without_warnings() -> None:
@@ -228,4 +226,4 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
         reader.join()
     assert not wrong, wrong[:3]
     assert min(n_checks.values()) > 8
-    assert set(published_files(out)) == set(files(out))
+    assert set(published(out)) == set(published(out))

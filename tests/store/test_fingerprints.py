@@ -52,6 +52,7 @@ OTHER: dict[str, Any] = {
     "jobs": 3,
     "partition_size": 9,
     "max_shrink": 0.9,
+    "keep_versions": 3,
 }
 #: The stages whose fingerprints a setting changes, by the `affects` of the setting.
 CHANGED: dict[str, set[str]] = {

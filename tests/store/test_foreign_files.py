@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from exports import Done
-from run_processes import PARTITION_BYTES, error_line, files, small_export
+from run_processes import PARTITION_BYTES, error_line, small_export
+from stores import published
 
 import polyframe as pf
 from polyframe.pipeline import plan
@@ -58,23 +59,23 @@ def refused(done: Done, *words: object) -> None:
 def test_a_work_directory_that_is_a_link(
     more: tuple[str, ...], small: Path, out: Path, foreign: Path, polyframe: Call
 ) -> None:
-    before, theirs = files(out), files(foreign)
+    before, theirs = published(out), published(foreign)
     (out / WORK).symlink_to(foreign)
     for command in (["run", small, "-o", out], ["reduce", out], ["contours", out]):
         refused(polyframe(*command, *HERE, *more), out / WORK, "is a link")
-    assert files(foreign) == theirs
+    assert published(foreign) == theirs
     (out / WORK).unlink()
-    assert files(out) == before
+    assert published(out) == before
 
 
 def test_a_new_output_whose_work_directory_is_a_link(
     small: Path, tmp_path: Path, foreign: Path, polyframe: Call
 ) -> None:
-    theirs = files(foreign)
+    theirs = published(foreign)
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / WORK).symlink_to(foreign)
     refused(polyframe("run", small, "-o", tmp_path / "new", *HERE), tmp_path / "new" / WORK, "is a link")
-    assert files(foreign) == theirs
+    assert published(foreign) == theirs
 
 
 @pytest.mark.parametrize("more", [(), ("--force",)])
@@ -86,15 +87,15 @@ def test_a_link_inside_the_work_directory(
     name: str, more: tuple[str, ...], small: Path, out: Path, foreign: Path, polyframe: Call
 ) -> None:
     """Neither the link nor its target is changed."""
-    theirs, before = files(foreign), files(out)
+    theirs, before = published(foreign), published(out)
     link = out / WORK / name
     link.parent.mkdir(parents=True)
     link.symlink_to(foreign / "thesis.txt" if "lock" in name or "json" in name else foreign)
     refused(polyframe("run", small, "-o", out, *HERE, *more), link)
     assert link.is_symlink()
-    assert files(foreign) == theirs
+    assert published(foreign) == theirs
     shutil.rmtree(out / WORK)
-    assert files(out) == before
+    assert published(out) == before
 
 
 @pytest.mark.parametrize("name", ["next/labels/part-00000.parquet", "next/labels/.part-00000.parquet.tmp"])
@@ -112,14 +113,14 @@ def test_foreign_files_in_a_real_work_directory(
     small: Path, out: Path, foreign: Path, polyframe: Call
 ) -> None:
     """Files with other names stay; files with a name of a run stop it."""
-    before = files(out)
+    before = published(out)
     (out / WORK).mkdir()
     (out / WORK / "thesis.txt").write_text("precious")
     shutil.copytree(foreign, out / WORK / "papers")
     for more in ((), ("--force",)):
         assert polyframe("run", small, "-o", out, *HERE, *more).code == 0
-        theirs = {f"{WORK}/papers/{name}": text for name, text in files(foreign).items()}
-        assert files(out) == before | theirs | {f"{WORK}/thesis.txt": b"precious"}
+        theirs = {f"{WORK}/papers/{name}": text for name, text in published(foreign).items()}
+        assert published(out) == before | theirs | {f"{WORK}/thesis.txt": b"precious"}
     for name in ("rows/notes.txt", "started/a/b", "next/notes.txt", "next/labels/notes.txt", "sources/x/y"):
         place = out / WORK / name
         place.parent.mkdir(parents=True)
@@ -131,7 +132,7 @@ def test_foreign_files_in_a_real_work_directory(
 
 
 def test_files_of_an_earlier_run_are_removed(small: Path, out: Path, polyframe: Call) -> None:
-    before = files(out)
+    before = published(out)
     names = ["rows/00003.arrow", "started/00001-01", "sources/mended-0/note.txt", "sources/spooled-1", "lock"]
     names += ["sources/split-0.parquet.unfinished", "old/labels-0/part-00000.parquet", ".commit.json.tmp"]
     names += ["next/labels/part-00000.parquet", "next/labels/.part-00001.parquet.tmp", "rows/.DS_Store"]
@@ -140,7 +141,7 @@ def test_files_of_an_earlier_run_are_removed(small: Path, out: Path, polyframe: 
         (out / WORK / name).touch()
     assert polyframe("run", small, "-o", out, *HERE).code == 0
     assert not (out / WORK).exists()
-    assert files(out) == before
+    assert published(out) == before
 
 
 @pytest.mark.parametrize("name", ["lock", "commit.json"])
@@ -177,7 +178,7 @@ def test_foreign_files_beside_the_parts_stay_there(
     ]
     assert (out / "contours" / "mine" / "part-00000.parquet").read_text() == "precious"
     assert not (out / WORK).exists()
-    assert files(foreign)["thesis.txt"] == b"precious"
+    assert published(foreign)["thesis.txt"] == b"precious"
 
 
 def test_foreign_files_beside_the_parts_return_after_a_run_that_died(
@@ -211,11 +212,11 @@ def test_a_table_that_is_a_link(
     try:
         shutil.move(out / "labels", elsewhere)
         (out / "labels").symlink_to(elsewhere)
-        before = files(elsewhere)
+        before = published(elsewhere)
         commands = [["run", small, "-o", out], ["reduce", out], ["contours", out]]
         for command in commands[: 1 if "--eps" in more else 3]:
             refused(polyframe(*command, *HERE, *more), out / "labels", "is a link", "remove it")
-        assert files(elsewhere) == before
+        assert published(elsewhere) == before
         assert (out / "labels").is_symlink()
         # It can still be read.
         assert pf.scan(out, "labels").collect().height == 20

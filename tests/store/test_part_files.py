@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 import pyarrow as pa
@@ -18,14 +18,27 @@ import polyframe as pf
 from polyframe.core import atomic_files
 from polyframe.core.tables import TABLES
 from polyframe.store import arrow_tables, part_files
-from polyframe.store.output import part_name
-from polyframe.store.part_files import Origin, read_origin, read_parts, stop_part_writers, write_part
+from polyframe.store.objects import FolderObjects
+from polyframe.store.part_files import (
+    Origin,
+    PartFile,
+    Written,
+    read_origin,
+    read_parts,
+    read_rows_and_origin,
+    stop_part_writers,
+    write_part,
+)
 from polyframe.store.run_counts import Counts
 
 ORIGIN = Origin(
     {"eps": 0.5, "tool": [1]}, "0123", "4567", Counts(rows_used=3, reasons={"frame_invalid": 1}, tools=["é"])
 )
 NOTHING = Origin({}, "", None, Counts())
+
+
+def part_in(folder: Path, name: str = "part.parquet") -> PartFile:
+    return PartFile(FolderObjects(folder), name)
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +69,14 @@ def test_the_same_rows_give_the_same_bytes(
     mixed = table.sample(fraction=1, shuffle=True, seed=seed).select(reversed(table.columns))
     size = -(-mixed.height // pieces)
     chunked = pl.concat([mixed[k : k + size] for k in range(0, mixed.height, size)], rechunk=False)
-    one, two = folder / "one" / "part-00000.parquet", folder / "two" / "part-00000.parquet"
-    sizes = [write_part(frame, path, TABLES[name], ORIGIN) for frame, path in ((table, one), (chunked, two))]
-    assert one.read_bytes() == two.read_bytes()
-    assert sizes == [one.stat().st_size] * 2
+    one, two = part_in(folder, "one/part.parquet"), part_in(folder, "two/part.parquet")
+    written = [
+        write_part(frame, part, TABLES[name], ORIGIN) for frame, part in ((table, one), (chunked, two))
+    ]
+    assert one.path.read_bytes() == two.path.read_bytes()
+    assert written == [Written(one.path.stat().st_size, table.height)] * 2
     assert read_parts([two]).equals(table)
-    assert pl.read_parquet(two).schema == TABLES[name].schema
+    assert pl.read_parquet(two.path).schema == TABLES[name].schema
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -69,9 +84,9 @@ def test_only_coordinates_have_no_dictionary_and_no_statistics(
     name: str, tables: Any, tmp_path: Path
 ) -> None:
     coordinates = {"x", "y", "clusters_x", "clusters_y", "contours_x", "contours_y", "contours_area"}
-    path = tmp_path / part_name("00000")
-    write_part(tables[name], path, TABLES[name], ORIGIN)
-    group = pq.read_metadata(path).row_group(0)
+    part = part_in(tmp_path)
+    write_part(tables[name], part, TABLES[name], ORIGIN)
+    group = pq.read_metadata(part.path).row_group(0)
     columns = [group.column(k) for k in range(group.num_columns)]
     assert {column.path_in_schema.split(".")[0] for column in columns} == set(tables[name].columns)
     for column in columns:
@@ -84,9 +99,9 @@ def test_only_coordinates_have_no_dictionary_and_no_statistics(
 @pytest.mark.parametrize("name", TABLES)
 def test_values_that_are_never_missing_are_required(name: str, tables: Any, tmp_path: Path) -> None:
     """Seen in the Parquet schema, which has levels for missing values and for repetition."""
-    path = tmp_path / part_name("00000")
-    write_part(tables[name], path, TABLES[name], ORIGIN)
-    schema = pq.ParquetFile(path).schema
+    part = part_in(tmp_path)
+    write_part(tables[name], part, TABLES[name], ORIGIN)
+    schema = pq.ParquetFile(part.path).schema
     levels = {}
     for number in range(len(schema)):
         column = schema.column(number)
@@ -101,14 +116,14 @@ def test_values_that_are_never_missing_are_required(name: str, tables: Any, tmp_
 def test_row_groups_are_bounded_by_bytes(
     name: str, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, several = tmp_path / "one.parquet", tmp_path / "several.parquet"
+    one, several = part_in(tmp_path, "one.parquet"), part_in(tmp_path, "several.parquet")
     write_part(tables[name], one, TABLES[name], ORIGIN)
     monkeypatch.setattr(arrow_tables, "ROW_GROUP_BYTES", 200)
     write_part(tables[name], several, TABLES[name], ORIGIN)
-    assert pq.read_metadata(one).num_row_groups == 1
-    metadata = pq.read_metadata(several)
+    assert pq.read_metadata(one.path).num_row_groups == 1
+    metadata = pq.read_metadata(several.path)
     assert metadata.num_row_groups > 1
-    assert pl.read_parquet(several).equals(tables[name])
+    assert pl.read_parquet(several.path).equals(tables[name])
     if "subject_id" in tables[name].columns and name != "rejects":
         place = tables[name].columns.index("subject_id")
         ranges = [
@@ -123,26 +138,26 @@ def test_more_than_32_bit_offsets_reach_is_an_error(
     tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrow_tables, "_LAST_OFFSET", 50)
-    path = tmp_path / part_name("00000")
-    message = r"part-00000\.parquet: cannot be written \(a row group of geometry has more than 2 GB\)"
+    message = r"part\.parquet: cannot be written \(a row group of geometry has more than 2 GB\)"
     with pytest.raises(pf.PolyframeError, match=message):
-        write_part(tables["reductions"][:1], path, TABLES["reductions"], ORIGIN)
+        write_part(tables["reductions"][:1], part_in(tmp_path), TABLES["reductions"], ORIGIN)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_part_without_rows(name: str, tmp_path: Path) -> None:
-    path = tmp_path / part_name("00000")
-    write_part(TABLES[name].empty(), path, TABLES[name], NOTHING)
-    assert pl.read_parquet(path).equals(TABLES[name].empty())
+    part = part_in(tmp_path)
+    assert write_part(TABLES[name].empty(), part, TABLES[name], NOTHING).rows == 0
+    assert pl.read_parquet(part.path).equals(TABLES[name].empty())
 
 
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("origin", [ORIGIN, NOTHING])
 def test_the_footer_is_read_back_unchanged(name: str, origin: Origin, tables: Any, tmp_path: Path) -> None:
-    path = tmp_path / part_name("00001-02")
-    write_part(tables[name], path, TABLES[name], origin)
-    assert read_origin(path) == origin
+    part = part_in(tmp_path)
+    write_part(tables[name], part, TABLES[name], origin)
+    assert read_origin(part) == origin
+    assert read_rows_and_origin(part) == (tables[name].height, origin)
 
 
 def with_metadata(path: Path, metadata: dict[str, str] | None) -> None:
@@ -162,31 +177,32 @@ def with_metadata(path: Path, metadata: dict[str, str] | None) -> None:
 )
 def test_a_foreign_file_has_no_origin(footer: dict[str, str] | None, tmp_path: Path) -> None:
     with_metadata(tmp_path / "part.parquet", footer)
-    assert read_origin(tmp_path / "part.parquet") is None
+    assert read_origin(part_in(tmp_path)) is None
 
 
 @pytest.mark.parametrize("keep", [0, 1, 4, 8, 100, -1, -9])
 def test_a_damaged_file_has_no_origin(keep: int, tables: Any, tmp_path: Path) -> None:
-    path = tmp_path / part_name("00000")
-    write_part(tables["labels"], path, TABLES["labels"], ORIGIN)
-    path.write_bytes(path.read_bytes()[:keep])
-    assert read_origin(path) is None
-    assert read_origin(tmp_path / "missing.parquet") is None
-    assert read_origin(tmp_path) is None
-    with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: is missing or damaged"):
-        read_parts([path])
+    part = part_in(tmp_path)
+    write_part(tables["labels"], part, TABLES["labels"], ORIGIN)
+    part.path.write_bytes(part.path.read_bytes()[:keep])
+    assert read_origin(part) is None
+    assert read_origin(part_in(tmp_path, "missing.parquet")) is None
+    assert read_origin(part_in(tmp_path, ".")) is None
+    with pytest.raises(pf.PolyframeError, match=r"part\.parquet: is missing or damaged"):
+        read_parts([part])
 
 
 @pytest.mark.parametrize("fails", ["writing", "renaming"])
 def test_a_failed_write_leaves_the_old_file(
     fails: str, tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / part_name("00000")
-    write_part(tables["labels"], path, TABLES["labels"], ORIGIN)
+    part = part_in(tmp_path)
+    path = part.path
+    write_part(tables["labels"], part, TABLES["labels"], ORIGIN)
     before = path.read_bytes()
 
-    def half_written(_rows: Any, temporary: Path, _table: Any, _footer: Any) -> None:
-        temporary.write_bytes(b"PAR1 half")
+    def half_written(_rows: Any, file: IO[bytes], _table: Any, _footer: Any) -> None:
+        file.write(b"PAR1 half")
         raise OSError(28, "No space left on device")
 
     def not_renamed(temporary: Path, _: Path) -> None:
@@ -197,19 +213,18 @@ def test_a_failed_write_leaves_the_old_file(
         monkeypatch.setattr(part_files, "_write_rows", half_written)
     else:
         monkeypatch.setattr(Path, "replace", not_renamed)
-    message = r"part-00000\.parquet: cannot be written \(No space left on device\)"
+    message = r"part\.parquet: cannot be written \(No space left on device\)"
     with pytest.raises(pf.PolyframeError, match=message):
-        write_part(tables["labels"][:1], path, TABLES["labels"], NOTHING)
+        write_part(tables["labels"][:1], part, TABLES["labels"], NOTHING)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_reported(tables: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / part_name("00000")
     monkeypatch.setattr(atomic_files, "_create_empty", lambda path: path.symlink_to("/dev/full"))
-    with pytest.raises(pf.PolyframeError, match=r"part-00000\.parquet: cannot be written \(No space left"):
-        write_part(tables["labels"], path, TABLES["labels"], NOTHING)
+    with pytest.raises(pf.PolyframeError, match=r"part\.parquet: cannot be written \(No space left"):
+        write_part(tables["labels"], part_in(tmp_path), TABLES["labels"], NOTHING)
     assert not list(tmp_path.iterdir())
 
 
@@ -228,7 +243,7 @@ def test_a_process_that_ends_leaves_no_incomplete_part(
 
     def writer(name: str) -> threading.Thread:
         thread = threading.Thread(
-            target=write_part, args=(tables["labels"], tmp_path / name, TABLES["labels"], ORIGIN)
+            target=write_part, args=(tables["labels"], part_in(tmp_path, name), TABLES["labels"], ORIGIN)
         )
         thread.start()
         return thread
@@ -249,4 +264,4 @@ def test_a_process_that_ends_leaves_no_incomplete_part(
 def test_a_file_in_place_of_the_folder(tables: Any, tmp_path: Path) -> None:
     (tmp_path / "labels").touch()
     with pytest.raises(pf.PolyframeError, match="cannot be written"):
-        write_part(tables["labels"], tmp_path / "labels" / "part.parquet", TABLES["labels"], NOTHING)
+        write_part(tables["labels"], part_in(tmp_path, "labels/part.parquet"), TABLES["labels"], NOTHING)

@@ -10,7 +10,8 @@ import fault_injection
 import polars as pl
 import pytest
 from footers import settings_in
-from run_processes import PARTITION_BYTES, files, published_files, small_export
+from run_processes import PARTITION_BYTES, small_export
+from stores import published
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -82,7 +83,7 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     again(out)
     monkeypatch.setattr(run, "publish", publish)
     assert len(list((out / "groups").iterdir())) >= SUBJECTS
-    return Change(ready, tuple(seen), again, old, tables(out), files(out))
+    return Change(ready, tuple(seen), again, old, tables(out), published(out))
 
 
 def interrupted(change: Change, out: Path) -> Iterator[int]:
@@ -147,7 +148,7 @@ def test_publishing_that_is_interrupted_anywhere(
         # Once the change is decided, the old tables never come back.
         assert not (is_old and seen_new), number
         change.again(out)
-        assert files(out) == change.final, number
+        assert published(out) == change.final, number
     assert steps > 5
     assert seen_old
     assert seen_new
@@ -190,7 +191,7 @@ def test_finished_parts_with_other_settings_are_not_published(
     small.write_text(text)
     pf.run(small, out, engine="shapely", jobs=1)
     pf.run(small, tmp_path / "scratch", engine="shapely", jobs=1)
-    assert files(out) == files(tmp_path / "scratch")
+    assert published(out) == published(tmp_path / "scratch")
 
 
 def test_a_later_stage_starts_from_the_published_extractions(
@@ -204,29 +205,29 @@ def test_a_later_stage_starts_from_the_published_extractions(
     run_that_dies(small, out, monkeypatch, visitors="name")
     for folder in (out, tmp_path / "other"):
         assert polyframe("reduce", folder, "--eps", 0.3, "--engine", "shapely", "--jobs", 1).code == 0
-    assert files(out) == files(tmp_path / "other")
+    assert published(out) == published(tmp_path / "other")
 
 
 def test_a_missing_part_that_a_dead_run_rebuilt_is_published(
     export_and_output: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small, out = export_and_output
-    whole = files(out)
+    whole = published(out)
     next((out / "labels").iterdir()).unlink()
     run_that_dies(small, out, monkeypatch)
     pf.run(small, out, engine="shapely", jobs=1)
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 def test_force_rebuilds_parts_with_damage_outside_the_footer(export_and_output: tuple[Path, Path]) -> None:
     small, out = export_and_output
-    whole = files(out)
+    whole = published(out)
     damaged = sorted((out / "extractions").iterdir())[1]
     content = bytearray(damaged.read_bytes())
     content[40] ^= 0xFF
     damaged.write_bytes(content)
     pf.run(small, out, engine="shapely", jobs=1, force=True)
-    assert files(out) == whole
+    assert published(out) == whole
 
 
 def test_a_part_of_another_run_stops_publishing(
@@ -236,7 +237,7 @@ def test_a_part_of_another_run_stops_publishing(
     small, out = export_and_output
     run_that_dies(small, out, monkeypatch, eps=0.3)
     other_parts = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
-    whole = published_files(out)
+    whole = published(out)
     publish = publishing.publish
 
     def late(output: Output, *arguments: Any) -> None:
@@ -247,4 +248,4 @@ def test_a_part_of_another_run_stops_publishing(
     monkeypatch.setattr(run, "publish", late)
     with pytest.raises(pf.PolyframeError, match="run again"):
         pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
-    assert published_files(out) == whole
+    assert published(out) == whole

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from stores import manifest_of
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -19,7 +20,6 @@ from polyframe.pipeline import run
 from polyframe.pipeline.configure import configure
 from polyframe.store import publishing, status
 from polyframe.store.lock import exclusive, holder_of
-from polyframe.store.manifest import read_manifest
 from polyframe.store.output import MANIFEST, WORK, Output, part_name
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.synthetic import SynthOptions, write_export
@@ -49,7 +49,7 @@ def out(finished_output: Path, tmp_path: Path) -> Path:
 
 def test_an_output_directory_in_good_order(finished_output: Path) -> None:
     state = pf.status(finished_output)
-    manifest = read_manifest(finished_output)
+    manifest = manifest_of(finished_output)
     assert state.partitions == state.partitions_current == len(manifest.partitions) > 1
     assert state.parts == state.parts_current == (len(TABLES) - 1) * state.partitions + 1
     assert list(state.tables) == list(TABLES)
@@ -71,7 +71,7 @@ def test_lines_show_settings_that_are_not_the_defaults(finished_output: Path, po
     assert "eps 0.6" in done.out
     for usual in ("min_samples", "filter", "average_type", "step_key", "num_grid_points"):
         assert usual not in done.out
-    reasons = read_manifest(finished_output).accounting.reasons
+    reasons = manifest_of(finished_output).accounting.reasons
     assert reasons
     assert all(f"{reason} {number}" in done.out for reason, number in reasons.items())
     for name, table in pf.status(finished_output).tables.items():
@@ -153,7 +153,7 @@ def test_parts_that_are_not_current(
 
 def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
     path = out / "labels" / "part-00000.parquet"
-    manifest = read_manifest(out).to_dict()
+    manifest = manifest_of(out).to_dict()
     manifest["partitions"][0]["stages"]["reduce"]["fingerprint"] = "0" * 32
     (out / MANIFEST).write_text(json.dumps(manifest))
     problems = {

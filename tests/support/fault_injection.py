@@ -32,10 +32,10 @@ import joblib
 
 from polyframe.cli import app
 from polyframe.pipeline import partition_task, plan, process_tasks, run
-from polyframe.store import publishing
+from polyframe.store import view
 
 FAULTS = json.loads(os.environ.get("FAULTS", "{}"))
-#: All calls by which a commit changes file names.
+#: All calls by which publishing changes file names.
 RENAMES = ((os, "link"), (os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir"))
 
 _process_in_worker, _process_partition = process_tasks._process, partition_task.process_partition
@@ -89,7 +89,7 @@ def before_each_change(act: Callable[[], None]) -> list[tuple[Any, str, Any]]:
 
         return call
 
-    functions = [*RENAMES, (publishing, "_exchanged")]
+    functions = [*RENAMES, (view, "_exchanged")]
     originals = [(module, name, getattr(module, name)) for module, name in functions]
     for module, name, original in originals:
         setattr(module, name, wrapped(original))

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from exports import HEADER, Cell, export_row, export_text
 from fuzz_cells import mutated, words
+from stores import manifest_of
 
 import polyframe as pf
 from polyframe.core import reasons
 from polyframe.core.tables import TABLES
-from polyframe.store.manifest import read_manifest
 
 IDS: Final = (
     *words("abc -5 0 12.0 1e3 9223372036854775807 9223372036854775808 1;2 NaN '7 0x7 \uff11\uff12"),
@@ -112,7 +112,7 @@ def check_run(export: bytes, n_rows: int | None, options: dict[str, Any], folder
         assert "add up" not in message, message
         assert not out.exists(), "a failed run left an output directory"
         return message
-    counts = read_manifest(out).accounting.to_dict()
+    counts = manifest_of(out).accounting.to_dict()
     frames = {name: pf.scan(out, name).collect() for name in TABLES}
     rejects, marks = frames["rejects"], frames["extractions"]
     whole_row = rejects["mark_index"].is_null()

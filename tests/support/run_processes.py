@@ -83,21 +83,6 @@ def begun(out: Path, partition: str) -> Callable[[], bool]:
     return (out / WORK / "started" / partition).exists
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def part_files(folder: Path) -> dict[str, bytes]:
     """Return all parts below a folder. Unlike manifests, they contain neither times nor names of machines."""
-    return {name: content for name, content in files(folder).items() if name.endswith(".parquet")}
-
-
-def published_files(out: Path) -> dict[str, bytes]:
-    """Return all files of an output directory, except for the work directory."""
-    return {name: content for name, content in files(out).items() if not name.startswith(WORK)}
-
-
-def leftovers(out: Path) -> list[str]:
-    """Return the files in the work directory that are not finished parts."""
-    return [name for name in files(out / WORK) if not (name.startswith("next/") and "/part-" in name)]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
