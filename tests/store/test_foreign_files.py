@@ -12,7 +12,7 @@ from stores import published
 
 import polyframe as pf
 from polyframe.pipeline import plan
-from polyframe.store import publishing
+from polyframe.store import view
 from polyframe.store.foreign_files import is_system_file
 from polyframe.store.output import WORK
 
@@ -162,7 +162,7 @@ def test_foreign_files_beside_the_parts_stay_there(
 ) -> None:
     """A run replaces the folder, and moves foreign files into the new one."""
     if not exchanges:
-        monkeypatch.setattr(publishing, "_exchanged", lambda *_: False)
+        monkeypatch.setattr(view, "_exchanged", lambda *_: False)
     (out / "labels" / "notes.txt").write_text("precious")
     (out / "labels" / "linked.txt").symlink_to(foreign / "thesis.txt")
     (out / "contours" / "mine").mkdir()

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from footers import settings_in
 from run_processes import PARTITION_BYTES, small_export
-from stores import published
+from stores import all_files, copied, leftovers, manifest_of, published, stored, unneeded, versions
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
-from polyframe.store import publishing
-from polyframe.store.output import Output
+from polyframe.store import publishing, view
+from polyframe.store.output import STORE, WORK, Output, Work
 
 SUBJECTS = 2
 
@@ -71,10 +71,10 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     seen: list[Any] = []
     publish = publishing.publish
 
-    def keep_copy(output: Output, *arguments: Any) -> None:
-        shutil.copytree(output.path, ready)
+    def keep_copy(work: Work, *arguments: Any) -> Manifest:
+        copied(out, ready)
         seen.extend(arguments)
-        publish(output, *arguments)
+        return publish(work, *arguments)
 
     def again(output: Path) -> Any:
         return pf.run(small, output, **options, **changed[request.param])
@@ -89,7 +89,7 @@ def change(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def interrupted(change: Change, out: Path) -> Iterator[int]:
     """Interrupt publishing before its first change of a file name, its second, and so on to the end."""
     for number in range(1000):
-        shutil.copytree(change.ready, out)
+        copied(change.ready, out)
         left = number
 
         def count() -> None:
@@ -100,7 +100,7 @@ def interrupted(change: Change, out: Path) -> Iterator[int]:
 
         originals = fault_injection.before_each_change(count)
         try:
-            publishing.publish(Output(out), *change.arguments)
+            publishing.publish(Work(Output(out), out / WORK), *change.arguments)
             return
         except Killed:
             pass
@@ -126,7 +126,7 @@ def test_publishing_that_is_interrupted_anywhere(
     change: Change, exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(publishing, "_exchanged", lambda _one, _other: False)
+        monkeypatch.setattr(view, "_exchanged", lambda _one, _other: False)
     out = tmp_path / "interrupted"
     seen_old = seen_new = steps = 0
     for number in interrupted(change, out):
@@ -145,10 +145,12 @@ def test_publishing_that_is_interrupted_anywhere(
         )
         assert is_old or is_new, number
         seen_old, seen_new = seen_old + is_old, seen_new + (is_new and not is_old)
-        # Once the change is decided, the old tables never come back.
+        # Once the version is published, the old tables never come back.
         assert not (is_old and seen_new), number
         change.again(out)
         assert published(out) == change.final, number
+        assert leftovers(out) == []
+        assert unneeded(out) == set()
     assert steps > 5
     assert seen_old
     assert seen_new
@@ -185,13 +187,14 @@ def test_finished_parts_with_other_settings_are_not_published(
     small, out = export_and_output
     run_that_dies(small, out, monkeypatch, eps=0.2)
     run_that_dies(small, out, monkeypatch, visitors="name", eps=0.2)
-    assert len(list((Output(out).finished / "extractions").iterdir())) >= SUBJECTS
+    assert len([name for name in unneeded(out) if "/extractions/" in name]) >= SUBJECTS
     # One partition is out of date, the other is current.
     text = small.read_text().replace("volunteer9", "somebody")
     small.write_text(text)
     pf.run(small, out, engine="shapely", jobs=1)
     pf.run(small, tmp_path / "scratch", engine="shapely", jobs=1)
     assert published(out) == published(tmp_path / "scratch")
+    assert unneeded(out) == set()
 
 
 def test_a_later_stage_starts_from_the_published_extractions(
@@ -201,11 +204,11 @@ def test_a_later_stage_starts_from_the_published_extractions(
     polyframe: Callable[..., Any],
 ) -> None:
     small, out = export_and_output
-    shutil.copytree(out, tmp_path / "other")
+    other = copied(out, tmp_path / "other")
     run_that_dies(small, out, monkeypatch, visitors="name")
-    for folder in (out, tmp_path / "other"):
+    for folder in (out, other):
         assert polyframe("reduce", folder, "--eps", 0.3, "--engine", "shapely", "--jobs", 1).code == 0
-    assert published(out) == published(tmp_path / "other")
+    assert published(out) == published(other)
 
 
 def test_a_missing_part_that_a_dead_run_rebuilt_is_published(
@@ -213,6 +216,7 @@ def test_a_missing_part_that_a_dead_run_rebuilt_is_published(
 ) -> None:
     small, out = export_and_output
     whole = published(out)
+    stored(out, "labels").unlink()
     next((out / "labels").iterdir()).unlink()
     run_that_dies(small, out, monkeypatch)
     pf.run(small, out, engine="shapely", jobs=1)
@@ -230,22 +234,98 @@ def test_force_rebuilds_parts_with_damage_outside_the_footer(export_and_output: 
     assert published(out) == whole
 
 
-def test_a_part_of_another_run_stops_publishing(
+def test_a_part_that_disappears_during_the_run_stops_publishing(
     export_and_output: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For example one that a worker of a killed run wrote late."""
     small, out = export_and_output
-    run_that_dies(small, out, monkeypatch, eps=0.3)
-    other_parts = {path.name: path.read_bytes() for path in (Output(out).finished / "labels").iterdir()}
     whole = published(out)
     publish = publishing.publish
 
-    def late(output: Output, *arguments: Any) -> None:
-        name = min(other_parts)
-        (output.finished_table("labels") / name).write_bytes(other_parts[name])
-        publish(output, *arguments)
+    def without_a_part(work: Work, *arguments: Any) -> Manifest:
+        stored(out, "extractions").unlink()
+        return publish(work, *arguments)
 
-    monkeypatch.setattr(run, "publish", late)
-    with pytest.raises(pf.PolyframeError, match="run again"):
-        pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "publish", without_a_part)
+        with pytest.raises(pf.PolyframeError) as caught:
+            pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
+    assert str(caught.value) == (
+        f"{out}: parts of partition 00000 (classifications, extractions, rejects) disappeared during the run; "
+        "run again"
+    )
+    assert versions(out) == [1]
     assert published(out) == whole
+    pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
+    assert pf.validate(out) == []
+
+
+def test_parts_are_shared_by_versions_and_never_changed(export_and_output: tuple[Path, Path]) -> None:
+    """A version whose extractions are unchanged has the same files for them."""
+    small, out = export_and_output
+    first = {path: (path.read_bytes(), path.stat()) for path in (out / STORE).rglob("*") if path.is_file()}
+    pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
+    assert versions(out) == [1, 2]
+    later = {path: (path.read_bytes(), path.stat()) for path in first}
+    # Only the number of links may differ.
+    assert [(content, status.st_ino, status.st_mtime_ns) for content, status in first.values()] == [
+        (content, status.st_ino, status.st_mtime_ns) for content, status in later.values()
+    ]
+    new = [path.parts for path in (out / STORE).rglob("*.parquet") if path not in first]
+    assert not any("extractions" in path for path in new)
+    assert any("labels" in path for path in new)
+
+
+@pytest.mark.parametrize("keep", [1, 2, 4])
+def test_a_local_output_keeps_some_versions(keep: int, export_and_output: tuple[Path, Path]) -> None:
+    small, out = export_and_output
+    by_eps = {}
+    for number, eps in enumerate((0.2, 0.3, 0.4), 2):
+        summary = pf.run(small, out, engine="shapely", jobs=1, eps=eps, keep_versions=keep)
+        assert summary.number == number
+        by_eps[number] = eps
+    kept = list(range(1, 5))[-keep:]
+    assert versions(out) == kept
+    assert unneeded(out) == set()
+    for number in kept:
+        assert manifest_of(out, number).settings.eps == by_eps.get(number, 0.5)
+        assert pf.scan(out, "labels", version=number).collect().height == 5 * SUBJECTS
+    if keep < 4:
+        with pytest.raises(pf.PolyframeError, match=f"{out}: has no version 1; it has version"):
+            pf.scan(out, "labels", version=1)
+
+
+def test_a_run_that_changes_nothing_publishes_nothing(export_and_output: tuple[Path, Path]) -> None:
+    small, out = export_and_output
+    before = all_files(out)
+    summary = pf.run(small, out, engine="shapely", jobs=1)
+    assert (summary.number, summary.made) == (1, 0)
+    forced = pf.run(small, out, engine="shapely", jobs=1, force=True)
+    assert (forced.number, forced.made) == (1, forced.partitions)
+    after = all_files(out)
+    assert {name: after[name] for name in before} == before
+
+
+def test_of_two_runs_in_a_bucket_the_first_publishes_and_the_other_can_continue(
+    tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "_MEGABYTE", PARTITION_BYTES)
+    small, url = small_export(tmp_path / "export.csv", SUBJECTS), f"{bucket.url}/out"
+    options: dict[str, Any] = {"engine": "shapely", "jobs": 1, "storage_options": bucket.options}
+    publish = publishing.publish
+    monkeypatch.setattr(run, "publish", lambda *arguments: _after_another_run(publish, arguments))
+
+    def _after_another_run(publish: Callable[..., Manifest], arguments: tuple[Any, ...]) -> Manifest:
+        monkeypatch.setattr(run, "publish", publish)
+        pf.run(small, url, eps=0.2, **options)
+        return publish(*arguments)
+
+    with pytest.raises(pf.PolyframeError, match="published version 1 at .*the finished parts are reused"):
+        pf.run(small, url, **options)
+    assert pf.status(url, storage_options=bucket.options).settings["eps"] == 0.2
+    summary = pf.run(small, url, **options)
+    assert (summary.number, summary.made) == (2, 0)
+    assert pf.validate(url, storage_options=bucket.options) == []
+    pf.run(small, tmp_path / "local", engine="shapely", jobs=1)
+    for table in TABLES:
+        mine = pf.scan(url, table, storage_options=bucket.options).collect()
+        assert mine.equals(pf.scan(tmp_path / "local", table).collect()), table

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
-from stores import manifest_of
+from stores import copied, manifest_of
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -44,7 +44,7 @@ def finished_output(export: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture
 def out(finished_output: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished_output, tmp_path / "out"))
+    return copied(finished_output, tmp_path / "out")
 
 
 def test_an_output_directory_in_good_order(finished_output: Path) -> None:
