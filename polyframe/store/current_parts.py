@@ -7,7 +7,7 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import STORED_TABLES
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord
 from polyframe.store.objects import Entry
-from polyframe.store.output import PARTS, Output, PartIdentity, part_key
+from polyframe.store.output import MERGED, PARTS, Output, PartIdentity, part_key
 from polyframe.store.part_files import Origin, PartFile, has_current_types, read_rows_and_origin
 from polyframe.store.stages import STAGE_TABLES
 
@@ -114,6 +114,20 @@ def are_stored(record: StageRecord, partition: str, parts: Mapping[str, Entry]) 
     """Return whether all parts of a record are in the store, with the recorded sizes."""
     entries = {table: parts.get(part_key(table, partition, record)) for table in record.sizes}
     return {table: entry and entry.size for table, entry in entries.items()} == record.sizes
+
+
+def missing_parts(output: Output, manifest: Manifest) -> tuple[str, list[str]] | None:
+    """Return a partition and tables of which not all parts are in the store with the recorded sizes.
+
+    None if everything is there.
+    """
+    stored = output.objects.entries(PARTS)
+    records = [(part.name, record) for part in manifest.partitions for record in part.stages.values()]
+    records += [(MERGED, record) for record in manifest.merged.values()]
+    for partition, record in records:
+        if not are_stored(record, partition, stored):
+            return partition, list(record.sizes)
+    return None
 
 
 def _published(partition: str, stage: str, earlier: EarlierWork) -> StageRecord | None:

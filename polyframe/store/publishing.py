@@ -1,9 +1,9 @@
 """Publish the parts of a run as the next version of an output."""
 
 from polyframe.core.errors import PolyframeError
-from polyframe.store.current_parts import are_stored
+from polyframe.store.current_parts import missing_parts
 from polyframe.store.manifest import Manifest
-from polyframe.store.output import MERGED, PARTS, Output, Work
+from polyframe.store.output import Output, Work
 from polyframe.store.vacuum import remove_oldest
 from polyframe.store.versions import create_version
 from polyframe.store.view import refresh_view
@@ -44,12 +44,10 @@ def publish(work: Work, manifest: Manifest, before: Manifest | None, keep_versio
 
 def _check_parts(output: Output, manifest: Manifest) -> None:
     """Check that nobody removed parts since the run decided to reuse them."""
-    stored = output.objects.entries(PARTS)
-    records = [(part.name, record) for part in manifest.partitions for record in part.stages.values()]
-    records += [(MERGED, record) for record in manifest.merged.values()]
-    for partition, record in records:
-        if not are_stored(record, partition, stored):
-            tables = ", ".join(record.sizes)
-            raise PolyframeError(
-                f"{output}: parts of partition {partition} ({tables}) disappeared during the run; run again"
-            )
+    missing = missing_parts(output, manifest)
+    if missing:
+        partition, tables = missing
+        raise PolyframeError(
+            f"{output}: parts of partition {partition} ({', '.join(tables)}) disappeared during the run; "
+            "run again"
+        )

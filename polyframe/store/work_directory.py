@@ -19,6 +19,7 @@ from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, check_name
 from polyframe.core.fork_guard import use_polars
 from polyframe.store import flat_layout
+from polyframe.store.current_parts import missing_parts
 from polyframe.store.foreign_files import (
     is_system_file,
     refuse_foreign_files,
@@ -124,7 +125,8 @@ def _complete_earlier(work: Work) -> None:
     flat_layout.take_over(work.output)
     _remove_temporary(work)
     manifest = newest_manifest(work.output)
-    if manifest is not None:
+    # If a part is missing, the run may rebuild it, and shows all parts then.
+    if manifest is not None and not missing_parts(work.output, manifest):
         refresh_view(work, manifest)
 
 

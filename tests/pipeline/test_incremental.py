@@ -336,7 +336,8 @@ def test_a_later_stage_may_use_some_of_the_marks(export: Path, out: Path, polyfr
     assert polyframe("reduce", out, "--tool", 1).code == 0
     assert pf.scan(out, "labels").collect()["tool"].unique().to_list() == ["T0_toolIndex1"]
     assert not (out / "contours").exists()
-    assert run(export, out).made == 3
+    # The parts of the version before are still there.
+    assert run(export, out).made == 0
     assert published(out) == whole
 
 
@@ -408,12 +409,15 @@ def test_two_spellings_of_a_version_are_the_same(export: Path, tmp_path: Path) -
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "folder missing"])
 def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: Path) -> None:
     whole, before = published(out), snapshot(out)
-    path = out / table / "part-00001.parquet"
+    path, in_store = out / table / "part-00001.parquet", stored(out, table, "00001")
     if damage == "missing":
         path.unlink()
+        in_store.unlink()
     elif damage == "folder missing":
         shutil.rmtree(path.parent)
+        shutil.rmtree(in_store.parent.parent)
     else:
+        # The part in the store is the same file.
         path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:-50])
     summary = run(export, out)
     assert summary.made == (3 if damage == "folder missing" else 1)
@@ -423,12 +427,32 @@ def test_a_damaged_part_is_rebuilt(table: str, damage: str, export: Path, out: P
     assert before.rewritten(snapshot(out)) <= parts(rebuilt, stage)
 
 
+@pytest.mark.parametrize("damage", ["missing", "replaced", "folder missing", "foreign part"])
+def test_a_damaged_view_is_restored_from_the_store(damage: str, export: Path, out: Path) -> None:
+    whole, before = published(out), snapshot(out)
+    path = out / "labels" / "part-00001.parquet"
+    if damage == "folder missing":
+        shutil.rmtree(path.parent)
+    elif damage == "foreign part":
+        shutil.copy(path, path.with_name("part-00007.parquet"))
+    else:
+        path.unlink()
+        if damage == "replaced":
+            shutil.copy(path.with_name("part-00000.parquet"), path)
+    assert pf.validate(out)
+    assert (damage == "foreign part") == (not pf.status(out).not_current)
+    assert run(export, out).made == 0
+    assert published(out) == whole
+    assert not before.rewritten(snapshot(out))
+    assert pf.validate(out) == []
+
+
 def test_damage_inside_a_part_is_reported_and_can_be_repaired(export: Path, out: Path) -> None:
     """The length and the footer are right, so only reading the columns shows the damage."""
     whole = published(out)
     path = out / "extractions" / "part-00001.parquet"
     path.write_bytes(whole["extractions/part-00001.parquet"][:100] + bytes(300) + path.read_bytes()[400:])
-    with pytest.raises(pf.PolyframeError, match=r"part-00001\.parquet: is missing or damaged; .* --force"):
+    with pytest.raises(pf.PolyframeError, match=r"part=00001/.*parquet: is missing or damaged; .* --force"):
         run(export, out, eps=0.3)
     run(export, out, force=True)
     assert published(out) == whole
@@ -444,8 +468,13 @@ def test_parts_of_another_version_are_rebuilt(
 def test_an_unreadable_manifest_is_ignored(export: Path, out: Path) -> None:
     whole = published(out)
     manifest_file(out).write_text("{")
-    assert run(export, out).made == 3
+    # The footers of the parts say what they were made from.
+    assert run(export, out).made == 0
     assert published(out) == whole
+    assert versions(out) == [1, 2]
+    assert run(export, out, eps=0.3).number == 3
+    assert versions(out) == [2, 3]
+    assert unneeded(out) == set()
 
 
 # Interrupted runs
@@ -470,7 +499,6 @@ def die(export: Path, out: Path, after: int = 1, **options: Any) -> None:
     """Start a run that ends after some partitions, before it publishes anything."""
     with pytest.raises(DiedError):
         run(export, out, progress=stop(after), **options)
-    assert unneeded(out)
     assert not (out / WORK).exists()
 
 

@@ -9,7 +9,7 @@ import naive_volunteers
 import polars as pl
 import pytest
 from exports import drawing, export_row, export_text, square
-from stores import manifest_of, without_store
+from stores import manifest_of, stored, without_store
 
 import polyframe as pf
 from polyframe.core.environment import KEY_VARIABLE
@@ -154,8 +154,7 @@ def test_another_reduction_changes_both_tables(export: Path, whole: Path, tmp_pa
     check_definitions(out)
     run(export, tmp_path / "new", eps=0.2)
     for name in ("subjects", "volunteers", ".volunteer_sums"):
-        file = f"{name}/part-00000.parquet"
-        assert (out / file).read_bytes() == (tmp_path / "new" / file).read_bytes()
+        assert stored(out, name).read_bytes() == stored(tmp_path / "new", name).read_bytes()
     assert not table(out, "volunteers").equals(table(whole, "volunteers"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
-from stores import edit_manifest, manifest_file, manifest_of, published
+from stores import edit_manifest, leftovers, manifest_file, manifest_of, published, unneeded
 
 import polyframe as pf
 from polyframe.core.drawing_tasks import DrawingTask
@@ -22,7 +22,7 @@ from polyframe.store.manifest import (
     StageRecord,
     new_manifest,
 )
-from polyframe.store.output import MANIFEST, WORK
+from polyframe.store.output import MANIFEST, STORE, WORK
 from polyframe.store.run_counts import Counts, accounting_of
 from polyframe.store.stages import STAGE_TABLES
 
@@ -193,9 +193,10 @@ def test_tables_of_another_version_of_polyframe_keep_their_workflow_version(
         write(export, rows_of() + ONE_NEWER)
         assert polyframe("run", export, "-o", out).code == 0
         assert (manifest_of(out).versions, clusters(out)) == (("3.1",), 4)
-    manifest_file(out).write_text("{")
+    damaged = manifest_file(out)
+    damaged.write_text("{")
     done = polyframe("run", export, "-o", out)
-    assert f"{manifest_file(out)}: cannot be read; workflow and version are chosen as for a new" in done.err
+    assert f"{damaged}: cannot be read; workflow and version are chosen as for a new" in done.err
 
 
 def test_later_stages_accept_a_configuration_with_newest(
@@ -622,13 +623,16 @@ def test_the_error_for_a_missing_tool_lists_the_existing_ones(
     assert published(out) == before
 
 
-def test_a_missing_task_on_a_first_run_leaves_no_files(
+def test_a_missing_task_on_a_first_run_leaves_no_tables(
     many: tuple[Path, Path], tmp_path: Path, polyframe: Call
 ) -> None:
     export, _ = many
     done = polyframe("run", export, "-o", tmp_path / "new", "--task", "T9")
     assert f"{export}: contains no outline of task T9; {EXISTING}" in error_line(done)
-    assert not (tmp_path / "new").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == [STORE]
+    assert leftovers(tmp_path / "new") == []
+    assert polyframe("run", export, "-o", tmp_path / "new").code == 0
+    assert unneeded(tmp_path / "new") == set()
 
 
 def test_bezier_tools_must_exist(many: tuple[Path, Path], polyframe: Call) -> None:

@@ -11,12 +11,14 @@ import polars as pl
 import pytest
 from footers import settings_in
 from run_processes import PARTITION_BYTES, small_export
+from s3_server import Bucket
 from stores import all_files, copied, leftovers, manifest_of, published, stored, unneeded, versions
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan, run
 from polyframe.store import publishing, view
+from polyframe.store.manifest import Manifest
 from polyframe.store.output import STORE, WORK, Output, Work
 
 SUBJECTS = 2
@@ -147,6 +149,9 @@ def test_publishing_that_is_interrupted_anywhere(
         seen_old, seen_new = seen_old + is_old, seen_new + (is_new and not is_old)
         # Once the version is published, the old tables never come back.
         assert not (is_old and seen_new), number
+        if number % 4:
+            # To continue takes much longer than to read.
+            continue
         change.again(out)
         assert published(out) == change.final, number
         assert leftovers(out) == []
@@ -250,8 +255,8 @@ def test_a_part_that_disappears_during_the_run_stops_publishing(
         with pytest.raises(pf.PolyframeError) as caught:
             pf.run(small, out, engine="shapely", jobs=1, eps=0.2)
     assert str(caught.value) == (
-        f"{out}: parts of partition 00000 (classifications, extractions, rejects) disappeared during the run; "
-        "run again"
+        f"{out}: parts of partition 00000 (classifications, extractions, rejects) disappeared during the "
+        "run; run again"
     )
     assert versions(out) == [1]
     assert published(out) == whole
@@ -302,6 +307,7 @@ def test_a_run_that_changes_nothing_publishes_nothing(export_and_output: tuple[P
     forced = pf.run(small, out, engine="shapely", jobs=1, force=True)
     assert (forced.number, forced.made) == (1, forced.partitions)
     after = all_files(out)
+    assert after.keys() - before.keys() <= {f"{STORE}/manifests/checked.json"}
     assert {name: after[name] for name in before} == before
 
 
@@ -312,14 +318,14 @@ def test_of_two_runs_in_a_bucket_the_first_publishes_and_the_other_can_continue(
     small, url = small_export(tmp_path / "export.csv", SUBJECTS), f"{bucket.url}/out"
     options: dict[str, Any] = {"engine": "shapely", "jobs": 1, "storage_options": bucket.options}
     publish = publishing.publish
-    monkeypatch.setattr(run, "publish", lambda *arguments: _after_another_run(publish, arguments))
 
-    def _after_another_run(publish: Callable[..., Manifest], arguments: tuple[Any, ...]) -> Manifest:
+    def after_another_run(*arguments: Any) -> Manifest:
         monkeypatch.setattr(run, "publish", publish)
         pf.run(small, url, eps=0.2, **options)
         return publish(*arguments)
 
-    with pytest.raises(pf.PolyframeError, match="published version 1 at .*the finished parts are reused"):
+    monkeypatch.setattr(run, "publish", after_another_run)
+    with pytest.raises(pf.PolyframeError, match=r"published version 1 at .*the finished parts are reused"):
         pf.run(small, url, **options)
     assert pf.status(url, storage_options=bucket.options).settings["eps"] == 0.2
     summary = pf.run(small, url, **options)

@@ -11,7 +11,7 @@ from typing import Any
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import TABLES
 from polyframe.store.manifest import Manifest
-from polyframe.store.output import MANIFEST, STORE, WORK, Output, manifest_key, part_name
+from polyframe.store.output import MANIFEST, MANIFESTS, STORE, WORK, Output, manifest_key, part_name
 from polyframe.store.stages import tables_of_stages
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
 
@@ -89,7 +89,7 @@ def leftovers(out: Path) -> list[str]:
 
 def unneeded(out: Path) -> set[str]:
     """Return the files in the store that belong to no version."""
-    needed: set[Path] = set()
+    needed = {out / STORE / MANIFESTS / "checked.json"}
     for number in versions(out):
         manifest = manifest_of(out, number)
         needed.add(out / STORE / manifest_key(number))
