@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import ray
 from exports import ROOT
-from run_processes import PARTITION_BYTES, leftovers, part_files, small_export
+from run_processes import PARTITION_BYTES, part_files, small_export
+from stores import leftovers
 
 import polyframe as pf
 from polyframe.pipeline import plan
