@@ -5,7 +5,6 @@ Every file appears whole or not at all, and all but a few are never changed.
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import uuid
@@ -23,8 +22,6 @@ from polyframe.core.object_stores import open_store, store_error
 _MOST_IN_MEMORY: Final = 64_000_000
 #: How many keys a bucket removes with one request.
 _KEYS_PER_REQUEST: Final = 1000
-#: Files that are being written; those of processes that were killed stay.
-_UNFINISHED: Final = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,9 +72,6 @@ class Objects(Protocol):
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files; missing ones do not matter."""
-
-    def remove_unfinished(self) -> None:
-        """Remove what processes that were killed had begun to write."""
 
     def place_of(self, key: str) -> Place:
         """Return where a file is, for messages and for libraries that read it themselves."""
@@ -169,10 +163,6 @@ class FolderObjects:
                 except OSError:
                     break
 
-    def remove_unfinished(self) -> None:
-        """Remove what processes that were killed had begun to write."""
-        self.remove([key for key, entry in _walk(self.place) if _UNFINISHED.fullmatch(entry.name)])
-
     def place_of(self, key: str) -> Path:
         """Return the path of a file."""
         return self.place / key
@@ -245,9 +235,6 @@ class BucketObjects:
             with self._explained(batch[0]), contextlib.suppress(FileNotFoundError):
                 open_store(self.place).delete(batch)
 
-    def remove_unfinished(self) -> None:
-        """Nothing is to be removed: what is not sent completely never appears."""
-
     def place_of(self, key: str) -> Address:
         """Return the address of a file."""
         return self.place.joined(key)
@@ -305,7 +292,7 @@ def _moved_if_absent(temporary: Path, path: Path) -> bool:
     return True
 
 
-def _walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
+def _walk(folder: Path, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """List the files of a folder with their keys, without links."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:

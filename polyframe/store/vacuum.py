@@ -142,7 +142,6 @@ def remove_versions(
     # The manifests first: no version that is listed lacks parts.
     objects.remove(manifest_key(number) for number in numbers)
     objects.remove(unneeded)
-    objects.remove_unfinished()
     removed = [key for key in unneeded if key in parts]
     size = sum(unneeded[key] for key in removed)
     return Vacuumed(str(output), len(numbers), len(removed), size, len(kept))

@@ -93,8 +93,8 @@ def work_directory(output: Output) -> Iterator[Work]:
             refuse_links(output)
             refuse_foreign_files(work)
             with _cleaned(work, folders):
-                if was_killed and isinstance(output.objects, FolderObjects):
-                    output.objects.remove_unfinished()
+                if was_killed:
+                    _remove_unfinished(work)
                 _complete_earlier(work)
                 work.started.mkdir()
                 yield work
@@ -182,6 +182,8 @@ def _cleaned(work: Work, folders: list[Path]) -> Iterator[None]:
         yield
     finally:
         _remove_temporary(work)
+        # Of workers that were killed.
+        _remove_unfinished(work)
         del _IN_USE[work]
 
 
@@ -198,7 +200,7 @@ def abandon() -> None:
         # Repeat it, since threads that still work may have written something in the meantime.
         for _ in range(_TRIES):
             _remove_temporary(work)
-            work.output.objects.remove_unfinished()
+            _remove_unfinished(work)
             with contextlib.suppress(OSError):
                 work.lock.unlink()
             _remove_empty(folders)
@@ -216,3 +218,10 @@ def _remove_temporary(work: Work) -> None:
     """Remove all files of polyframe except the lock."""
     return_foreign_files(work)
     remove_own_files(work, keep=lambda name: name.startswith(work.lock.name))
+
+
+def _remove_unfinished(work: Work) -> None:
+    """Remove temporary files from the store of a local output, which this process has locked."""
+    objects = work.output.objects
+    if isinstance(objects, FolderObjects):
+        objects.remove_unfinished()
