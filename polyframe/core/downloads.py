@@ -46,8 +46,8 @@ def download(files: Sequence[tuple[Address, Path]], largest: int | None = None) 
     Raises
     ------
     PolyframeError
-        If a file cannot be read or has changed in the meantime, or the disk is full. Then some of the files
-        may exist.
+        If a file cannot be read or has changed in the meantime, or the disk is full. Then none of the
+        files exists.
     """
     tasks = [_Download(address, path, largest) for address, path in files]
     _run([task.begin for task in tasks])

@@ -68,16 +68,18 @@ def open_url(
         raise
 
 
-def check_scheme(url: str) -> None:
+def check_scheme(url: str, advice: str = _OTHER_FILE) -> None:
     """Raise a PolyframeError if the scheme of a URL is neither http nor https."""
     if not isinstance(url, str):
         raise UsageError(f"url: expected a URL, got {type_name(url)}")
     try:
         scheme = urllib.parse.urlsplit(url).scheme.lower()
     except ValueError:
-        raise PolyframeError(f"{shorten_url(url)}: is not a valid URL; {_OTHER_FILE}") from None
+        raise PolyframeError(f"{shorten_url(url)}: is not a valid URL; {advice}") from None
     if scheme not in ("http", "https"):
-        raise PolyframeError(f"{shorten_url(url)}: is not an http or https address; {_OTHER_FILE}")
+        raise PolyframeError(
+            f"{shorten_url(url.partition('?')[0])}: is not an http or https address; {advice}"
+        )
 
 
 def shorten_url(url: str) -> str:
@@ -161,7 +163,7 @@ class RedirectHandler(urllib.request.HTTPRedirectHandler):
         """Return the next request, with the remaining time as its timeout."""
         # The body of the redirect is not needed.
         fp.close()
-        check_scheme(newurl)
+        check_scheme(newurl, self._guard.advice)
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
         if request is not None:
             request.timeout = self._guard.seconds_left()

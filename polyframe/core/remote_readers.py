@@ -24,10 +24,13 @@ _PATIENCE: Final = 60.0
 _PARTIAL: Final = 206
 _NO_SUCH_RANGE: Final = 416
 _OTHER_VERSION: Final = 412
+_REDIRECTS: Final = range(300, 400)
 _MISSING: Final = (404, 410)
 _REFUSED: Final = (401, 403)
 #: Of a server that may answer if it is asked again.
 _TEMPORARY: Final = (408, 425, 429, 500, 502, 503, 504)
+#: Letters that a signed link may contain; others, such as blanks, are escaped.
+_AS_IT_IS: Final = "%/:=&?~+!$,;'@()*[]"
 _NEW_LINK: Final = "request a new one, for example from the project's Data Exports page"
 
 
@@ -140,13 +143,12 @@ class _WebReader:
         self._address = address
         try:
             parts = urllib.parse.urlsplit(address.url)
+            user, _, host = parts.netloc.rpartition("@")
+            host = host if host.isascii() else host.encode("idna").decode()
         except ValueError as error:
             raise PolyframeError(f"{address}: is not a valid address ({error})") from None
-        user, _, host = parts.netloc.rpartition("@")
-        self._url = urllib.parse.quote(
-            urllib.parse.urlunsplit((parts.scheme, host, parts.path or "/", parts.query, "")),
-            safe="%/:=&?~#+!$,;'@()*[]",
-        )
+        path, query = (urllib.parse.quote(part, safe=_AS_IT_IS) for part in (parts.path, parts.query))
+        self._url = urllib.parse.urlunsplit((parts.scheme, host, path or "/", query, ""))
         # Servers that compress on the fly cannot give ranges.
         self._headers = {"Accept-Encoding": "identity"}
         if user:
@@ -163,6 +165,9 @@ class _WebReader:
                 return Content(0, None, in_ranges=False, encoding=""), _nothing()
             raise self._problem(error) from None
         content = _content_of(response)
+        if response.status == _PARTIAL and _range_of(response)[0] != 0:
+            response.close()
+            raise InterruptedReadError("the server sent another range")
         return content, _Body(response, content.size)
 
     def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
@@ -195,8 +200,10 @@ class _WebReader:
                 self._url,
                 _PATIENCE,
                 {**self._headers, **headers},
-                advice="use the address to which it redirects",
+                advice="if that is what you want, use its address",
             )
+        except PolyframeError as error:
+            raise PolyframeError(f"{self._address}: {error}") from None
         except urllib.error.HTTPError:
             raise
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -217,7 +224,8 @@ class _WebReader:
 
     def _problem(self, error: urllib.error.HTTPError) -> Exception:
         """Return the error to raise if the server refuses a request."""
-        status = f"{error.code} {error.reason}".strip()
+        # Not the server's own words, which may be anything.
+        status = f"{error.code} {http.client.responses.get(error.code, '')}".strip()
         if error.code in _TEMPORARY:
             return InterruptedReadError(status)
         if error.code in _MISSING:
@@ -232,6 +240,11 @@ class _WebReader:
             return PolyframeError(
                 f"{self._address}: access denied ({status}); the link may have expired or need a login: "
                 f"{_NEW_LINK}"
+            )
+        if error.code in _REDIRECTS:
+            return PolyframeError(
+                f"{self._address}: redirects in a circle, or to what is neither http nor https; check the "
+                "address"
             )
         return PolyframeError(f"{self._address}: cannot be downloaded ({status}); check the address")
 

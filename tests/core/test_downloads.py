@@ -5,6 +5,7 @@ import errno
 import os
 import random
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from s3_server import Bucket
 from web_server import WebServer
 
-from polyframe.core import downloads
+from polyframe.core import downloads, remote_readers
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.downloads import download
 from polyframe.core.errors import PolyframeError
@@ -143,9 +144,8 @@ def test_a_file_that_changes_during_the_download_is_an_error(
     change: dict[str, Any], web: WebServer, tmp_path: Path
 ) -> None:
     served = web.serve("/export.csv", CONTENT, changed="Fri, 27 Nov 2026 06:00:00 GMT")
-    served.tag = change.get("tag", served.tag)
-    if change["tag"] is not None if "tag" in change else False:
-        served.tag = '"first"'
+    if "changed" in change:
+        served.tag = None
 
     def before(number: int) -> None:
         if number == 3:
@@ -244,6 +244,30 @@ def test_expiry(query: str, end: str | None) -> None:
 )
 def test_a_server_that_cannot_be_reached(url: str, message: str, tmp_path: Path) -> None:
     assert message in problem(address_of(url), tmp_path)
+
+
+def test_a_server_that_does_not_answer(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_readers, "_PATIENCE", 0.1)
+    silent = web.serve("/export.csv", CONTENT, silent=threading.Event()).silent
+    assert silent is not None
+    try:
+        assert "failed 6 times (" in problem(address_of(f"{web.url}/export.csv"), tmp_path)
+    finally:
+        silent.set()
+
+
+@pytest.mark.parametrize(
+    "to", ["/export.csv", "ftp://host/export.csv?signature=secret", "file:///etc/passwd"]
+)
+def test_redirects_that_are_not_followed(to: str, web: WebServer, tmp_path: Path) -> None:
+    web.serve("/export.csv", redirect=f"{web.url}{to}" if to.startswith("/") else to)
+    message = problem(address_of(f"{web.url}/export.csv"), tmp_path)
+    assert message in (
+        "redirects in a circle, or to what is neither http nor https; check the address",
+        "ftp://host/export.csv: is not an http or https address; if that is what you want, use its address",
+    )
 
 
 def test_a_full_disk(web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

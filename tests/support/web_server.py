@@ -32,6 +32,8 @@ class Served:
         After how many bytes it closes the connection, for the first requests that it answers.
     redirect : str or None
         Where it redirects instead.
+    silent : threading.Event or None
+        It waits for this event, for a minute at most, before it answers.
     before : callable or None
         Called before each answer with the number of the request, from 1 on.
     """
@@ -45,6 +47,7 @@ class Served:
     statuses: list[int] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
     redirect: str | None = None
+    silent: threading.Event | None = None
     before: Callable[[int], None] | None = None
 
 
@@ -95,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
             if served.statuses:
                 return self._status(served.statuses.pop(0))
             cut = served.cuts.pop(0) if served.cuts else None
+        if served.silent:
+            served.silent.wait(60)
         if served.redirect:
             return self._status(302, {"Location": served.redirect})
         if headers.get("if-match", served.tag) != served.tag:
