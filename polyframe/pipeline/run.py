@@ -141,7 +141,14 @@ def run_export(
     check_output(output)
     with work_directory(output) as work, contextlib.ExitStack() as processes:
         executor = processes.enter_context(
-            open_executor(cluster, settings.jobs, marks=work.started, key=key, shared_file=_shared_file(work))
+            open_executor(
+                cluster,
+                settings.jobs,
+                marks=work.started,
+                key=key,
+                shared_file=_shared_file(work),
+                in_memory=output.is_in_memory,
+            )
         )
         files = file_states(sources)
         recorded = recorded_manifest(output)
@@ -334,7 +341,13 @@ def run_extractions(
         current = {} if force else current_records(spec, partitions)
         tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
         executor = processes.enter_context(
-            open_executor(cluster, settings.jobs, marks=work.started, shared_file=_shared_file(work))
+            open_executor(
+                cluster,
+                settings.jobs,
+                marks=work.started,
+                shared_file=_shared_file(work),
+                in_memory=output.is_in_memory,
+            )
         )
         wait_for_compiled = processes.enter_context(
             compiling(spec, partitions, current, before.drawings, say)

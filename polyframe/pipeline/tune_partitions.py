@@ -123,7 +123,9 @@ def tune_output(
         _compile_if_needed(settings, manifest.drawings, say)
         folder = tables.output.folder
         manifest_file = None if folder is None else folder / MANIFEST
-        with open_executor(cluster, settings.jobs, shared_file=manifest_file) as executor:
+        with open_executor(
+            cluster, settings.jobs, shared_file=manifest_file, in_memory=tables.output.is_in_memory
+        ) as executor:
             tallies = _tallies(parts, executor, progress)
     _say_unknown_names(names, tallies, say)
     return tuning_table(tallies, grid, current)

@@ -70,6 +70,9 @@ class Objects(Protocol):
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the files whose keys begin with a prefix, which ends with a slash, in the order of keys."""
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """List the keys that begin with a prefix, in any order, as they become known."""
+
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files; missing ones do not matter."""
 
@@ -149,6 +152,10 @@ class FolderObjects:
                     listed[key] = Entry(status.st_size, status.st_mtime)
         return {key: listed[key] for key in sorted(listed)}
 
+    def keys(self, prefix: str) -> Iterator[str]:
+        """List the keys that begin with a prefix."""
+        return (key for key, _ in _walk(self.place / prefix, prefix))
+
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files, and folders that are then empty."""
         for key in keys:
@@ -219,13 +226,18 @@ class BucketObjects:
 
     def entries(self, prefix: str) -> dict[str, Entry]:
         """Return the files whose keys begin with a prefix."""
-        with self._explained(prefix):
-            listed = {
-                entry["path"]: Entry(entry["size"], entry["last_modified"].timestamp())
-                for entries in open_store(self.place).list(prefix.rstrip("/") or None)
-                for entry in entries
-            }
+        listed = dict(self._list(prefix))
         return {key: listed[key] for key in sorted(listed)}
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """List the keys that begin with a prefix."""
+        return (key for key, _ in self._list(prefix))
+
+    def _list(self, prefix: str) -> Iterator[tuple[str, Entry]]:
+        with self._explained(prefix):
+            for entries in open_store(self.place).list(prefix.rstrip("/") or None):
+                for entry in entries:
+                    yield entry["path"], Entry(entry["size"], entry["last_modified"].timestamp())
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove files."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from polyframe.core.addresses import Place
+from polyframe.core.addresses import Address, Place
 from polyframe.store.objects import FolderObjects, Objects, objects_at
 
 MANIFEST: Final = "polyframe.json"
@@ -69,6 +69,11 @@ class Output:
     def folder(self) -> Path | None:
         """The local directory with the view of the tables; None for a bucket."""
         return self.place if isinstance(self.place, Path) else None
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether only this process sees the output."""
+        return isinstance(self.place, Address) and self.place.scheme == "memory"
 
     @property
     def objects(self) -> Objects:

@@ -8,6 +8,7 @@ run. A bucket has no lock: of two runs, the first to publish wins. Its work dire
 
 import contextlib
 import errno
+import itertools
 import shutil
 import tempfile
 import time
@@ -147,7 +148,8 @@ def _foreign_in_folder(path: Path) -> list[str]:
 
 def _foreign_in_bucket(output: Output) -> list[str]:
     own = (MANIFESTS, SHARDS, PARTS, ROWS, SUMS)
-    return [key for key in output.objects.entries("") if not key.startswith(own)]
+    foreign = (key for key in output.objects.keys("") if not key.startswith(own))
+    return list(itertools.islice(foreign, 1))
 
 
 def _is_below(folder: Path, name: object) -> bool:

@@ -20,6 +20,7 @@ def open_executor(
     marks: Path | None = None,
     key: bytes = b"",
     shared_file: Path | None = None,
+    in_memory: bool = False,
 ) -> AbstractContextManager[Executor]:
     """Return a context manager that opens an executor.
 
@@ -35,14 +36,18 @@ def open_executor(
         The secret with which volunteers are hashed; empty if they are not.
     shared_file : Path, optional
         A file that the workers of a cluster must see.
+    in_memory : bool
+        Whether the output is in the memory of this process, so that no other process can work on it.
 
     Raises
     ------
     UsageError
         If `cluster` is not one, or its package is not installed.
     """
+    if in_memory and cluster is not None:
+        raise UsageError("cluster: its workers do not see an output at memory://; name one in a bucket")
     if cluster is None:
-        return JoblibExecutor(jobs, marks, key)
+        return JoblibExecutor(1 if in_memory else jobs, marks, key)
     return _open_cluster(cluster, jobs, agreement_of_this_process(key, shared_file))
 
 
