@@ -1,21 +1,17 @@
 """Load tables into Delta tables: part files are linked or uploaded as they are, and listed in Delta's log."""
 
 import contextlib
-import hashlib
-import json
 import re
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.parse import unquote
 
-import pyarrow as pa
-from deltalake import DeltaTable, Schema
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import (
     AddAction,
@@ -33,17 +29,23 @@ from polyframe.core.plurals import counted
 from polyframe.core.tables import Table
 from polyframe.export.load.delta_files import file_statistics, parse_part_file_name, part_file_name
 from polyframe.export.load.delta_folders import BucketFolders, Folders, LocalFolders
-from polyframe.export.load.loaded_tables import LOADS, OWN_COMMENT, TargetPart, table_comment
+from polyframe.export.load.delta_tables import (
+    FILES,
+    STATE,
+    VERSION,
+    WORKFLOW,
+    ActiveFile,
+    OpenTable,
+    as_number,
+    column_types,
+    delta_schema,
+    digest,
+    open_table,
+)
+from polyframe.export.load.loaded_tables import LOADS, TargetPart, table_comment
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
-from polyframe.store.arrow_tables import arrow_schema
 
 _ADDRESS: Final = re.compile(r"delta:(?P<place>(?://)?.+)", re.IGNORECASE | re.DOTALL)
-#: Delta keeps a number for each name of an application, through all later commits. These are ours: of the
-#: version of the output directory, of the parts of all tables, of the parts of this table, and the workflow.
-_VERSION: Final = "polyframe.version"
-_STATE: Final = "polyframe.state"
-_FILES: Final = "polyframe.files"
-_WORKFLOW: Final = "polyframe.workflow"
 #: Tables that are opened at the same time.
 _OPENED: Final = 8
 
@@ -92,51 +94,6 @@ def _local_folders(root: Path) -> LocalFolders:
     return LocalFolders(root)
 
 
-@dataclass(frozen=True)
-class _ActiveFile:
-    """A file of the newest version of a Delta table; `n_rows` is None if the log has no number."""
-
-    path: str
-    size: int
-    n_rows: int | None
-
-
-@dataclass(frozen=True)
-class _OpenTable:
-    """A Delta table that exists.
-
-    Attributes
-    ----------
-    delta : DeltaTable
-    files : dict of str to _ActiveFile
-        By path.
-    sizes : mapping of str to int
-        Bytes of the files that are in its folder.
-    has_deleted_rows : bool
-        Whether rows of some files are marked as deleted, by deletion vectors.
-    """
-
-    delta: DeltaTable
-    files: dict[str, _ActiveFile]
-    sizes: Mapping[str, int]
-    has_deleted_rows: bool
-
-    @property
-    def is_own(self) -> bool:
-        """Whether polyframe made the table."""
-        description = self.delta.metadata().description or ""
-        return description.startswith(OWN_COMMENT) or _number(self.delta, _STATE) is not None
-
-    def parts(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the fingerprint of each part; of other files, the path and nothing."""
-        names = {path: parse_part_file_name(path) for path in self.files}
-        counts = Counter(name.part for name in names.values() if name)
-        for path, name in names.items():
-            # Twice the same part: its rows are there twice.
-            is_own = name is not None and counts[name.part] == 1 and not self.has_deleted_rows
-            yield (name.part, name.fingerprint) if name and is_own else (path, "")
-
-
 @dataclass
 class _Commit:
     """What the next commit of a table changes.
@@ -180,7 +137,7 @@ class DeltaTarget:
         self.folders = folders
         self.name = folders.name
         self.notes: list[str] = []
-        self._tables: dict[str, _OpenTable] = {}
+        self._tables: dict[str, OpenTable] = {}
         self._created: set[str] = set()
         self._commits: dict[str, _Commit] = {}
 
@@ -195,14 +152,14 @@ class DeltaTarget:
 
     def column_types(self, table: Table) -> dict[str, str]:
         """Return the type of each column as Delta's log spells it."""
-        return _spelled_types(_delta_schema(table), [])
+        return column_types(table)
 
     def existing_tables(self, names: Collection[str]) -> dict[str, ExistingTable]:
         """Return those Delta tables that have one of these names, and the record of loads.
 
         The names of files are the record, so it exists always.
         """
-        existing = {LOADS.name: ExistingTable(self.column_types(LOADS), True)}
+        existing = {LOADS.name: ExistingTable(column_types(LOADS), True)}
         wanted = [name for name in names if name != LOADS.name]
         with ThreadPoolExecutor(_OPENED) as threads:
             for name, table in zip(wanted, threads.map(self._open, wanted), strict=True):
@@ -213,29 +170,23 @@ class DeltaTarget:
                     self._note_changes(name, table)
                     # A table of ours without files was dropped, see `drop_table`.
                     if table.files or not table.is_own:
-                        types = _spelled_types(table.delta.schema(), table.delta.metadata().partition_columns)
-                        existing[name] = ExistingTable(types, table.is_own)
+                        existing[name] = table.describe()
         return existing
 
     def recorded_parts(self) -> list[RecordedPart]:
         """Return the files of all tables: our own by their parts, others without a fingerprint."""
         return [
-            RecordedPart(name, part, fingerprint, file.n_rows or 0, _number(table.delta, _WORKFLOW))
+            RecordedPart(name, file.part, file.fingerprint, file.n_rows, table.workflow_id)
             for name, table in self._tables.items()
             if table.is_own
-            for file, (part, fingerprint) in zip(table.files.values(), table.parts(), strict=True)
+            for file in table.files.values()
         ]
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
         """Return the number of rows of each part; -1 if its file is missing or has another size."""
         found = self._tables[table.name]
-        files = {name: file for file, name in zip(found.files.values(), found.parts(), strict=True)}
-        counts = []
-        for part in parts:
-            file = files[part.name, part.fingerprint]
-            is_whole = found.sizes.get(file.path) == file.size and file.n_rows is not None
-            counts.append(file.n_rows if is_whole and file.n_rows is not None else -1)
-        return counts
+        files = {file.part: file for file in found.files.values()}
+        return [files[part.name].n_rows if found.is_whole(files[part.name]) else -1 for part in parts]
 
     def create_table(self, table: Table) -> None:
         """Let the next commit create the table, replacing an existing one."""
@@ -243,28 +194,28 @@ class DeltaTarget:
 
     def drop_table(self, name: str) -> None:
         """Let the next commit remove all files of a table; the table stays, with its history."""
-        found = self._tables[name]
-        self._commits[name] = _Commit(None, removed=_remove_actions(found.files.values()))
+        self._commits[name] = _Commit(None, removed=_remove_actions(self._tables[name].files.values()))
 
     def replace_parts(self, change: TableChange, inserted: Callable[[], None]) -> ReplacedRows:
         """Put the files of a table into place, for the next commit."""
         name = change.table.name
         found = self._tables.get(name)
         files = found.files if found else {}
+        present = found.sizes if found else {}
         replaces = name in self._created or (found is not None and found.has_deleted_rows)
         # A commit that replaces the table lists all files, by names that it does not remove.
         placed = (*change.kept, *change.inserted) if replaces else change.inserted
-        names = {part: _file_name(part, files if replaces else ()) for part in placed}
-        present = found.sizes if found else {}
+        paths = {part: _free_path(part, files, replaces=replaces) for part in placed}
         sources = {
-            name: part.stored.file for part, name in names.items() if present.get(name) != part.stored.size
+            path: part.stored.file for part, path in paths.items() if present.get(path) != part.stored.size
         }
         self.folders.put(name, sources, inserted)
         for _ in range(len(change.inserted) - len(sources)):
             inserted()
-        added = [_add_action(name, part) for part, name in names.items() if replaces or name not in files]
-        stays = {part_file_name(part.name, part.fingerprint) for part in change.kept} | {*names.values()}
-        gone = [file for path, file in files.items() if replaces or path not in stays]
+        added = [_add_action(path, part) for part, path in paths.items() if path not in files]
+        kept = set() if replaces else {part.name for part in change.kept}
+        stays = {*paths.values()}
+        gone = [file for path, file in files.items() if file.part not in kept and path not in stays]
         self._commits[name] = _Commit(
             change.table,
             [action for action, _ in added],
@@ -273,7 +224,7 @@ class DeltaTarget:
             replaces,
             change.workflow_id,
         )
-        return ReplacedRows(sum(file.n_rows or 0 for file in gone), sum(rows for _, rows in added))
+        return ReplacedRows(sum(file.n_rows for file in gone), sum(rows for _, rows in added))
 
     def commit(self, version: int) -> None:
         """Make one commit for each table, with the state of all tables.
@@ -281,24 +232,24 @@ class DeltaTarget:
         Those that change come last: if the program is killed meanwhile, the next load finds what is missing.
         """
         unchanged = {
-            name: _Commit(None, parts=[*table.parts()], workflow_id=_number(table.delta, _WORKFLOW))
+            name: _Commit(None, parts=table.parts, workflow_id=table.workflow_id)
             for name, table in self._tables.items()
             if name not in self._commits and table.files and table.is_own
         }
         commits = unchanged | self._commits
-        state = _digest((name, *part) for name, commit in commits.items() for part in commit.parts)
+        state = as_number(*(digest(name, commit.parts) for name, commit in commits.items() if commit.parts))
         for name, commit in commits.items():
-            if name in self._commits or _number(self._tables[name].delta, _STATE) != state:
+            if name in self._commits or self._tables[name].number(STATE) != state:
                 with self._explained(name):
                     self._commit(name, commit, state, version)
 
     def _commit(self, name: str, commit: _Commit, state: int, version: int) -> None:
-        numbers = {_STATE: state, _FILES: _digest((name, *part) for part in commit.parts)}
+        numbers = {STATE: state, FILES: as_number(digest(name, commit.parts))}
         if commit.workflow_id is not None:
-            numbers[_WORKFLOW] = commit.workflow_id
+            numbers[WORKFLOW] = commit.workflow_id
         of_version = ""
         if version:
-            numbers[_VERSION] = version
+            numbers[VERSION] = version
             of_version = f", version {version} of the tables"
         properties = CommitProperties(
             custom_metadata={"userMetadata": f"polyframe {__version__}{of_version}, state {state}"},
@@ -317,7 +268,7 @@ class DeltaTarget:
         assert commit.table is not None
         create_table_with_add_actions(
             self.folders.url(name),
-            _delta_schema(commit.table),
+            delta_schema(commit.table),
             commit.added,
             "overwrite" if found else "error",
             name=name,
@@ -326,7 +277,7 @@ class DeltaTarget:
             commit_properties=properties,
         )
 
-    def _open(self, name: str) -> _OpenTable | ExistingTable | None:
+    def _open(self, name: str) -> OpenTable | ExistingTable | None:
         """Open a Delta table; None if there is none."""
         content = self.folders.content(name)
         if content is None:
@@ -340,18 +291,12 @@ class DeltaTarget:
                 delta = DeltaTable(self.folders.url(name), storage_options=self._options())
             except TableNotFoundError:
                 return None
-            _check_usable(delta)
-            # Not `pyarrow.table`: it imports pandas if that is installed, a quarter of a second.
-            actions = delta.get_add_actions()
-            columns = [actions.column(name).to_pylist() for name in ("path", "size_bytes", "num_records")]
-            files = [_ActiveFile(*row) for row in zip(*columns, strict=True)]
-            deleted = delta.deletion_vectors().read_all()
-        return _OpenTable(delta, {file.path: file for file in files}, content.sizes, deleted.num_rows > 0)
+            return open_table(delta, content.sizes)
 
-    def _note_changes(self, name: str, table: _OpenTable) -> None:
+    def _note_changes(self, name: str, table: OpenTable) -> None:
         """Note if somebody else changed the files of a table of ours."""
-        recorded = _number(table.delta, _FILES)
-        if recorded is None or recorded == _digest((name, *part) for part in table.parts()):
+        recorded = table.number(FILES)
+        if recorded is None or recorded == as_number(digest(name, table.parts)):
             return
         foreign = sum(parse_part_file_name(path) is None for path in table.files)
         files = f" ({counted(foreign, 'file')} that polyframe did not write)" if foreign else ""
@@ -377,59 +322,24 @@ class DeltaTarget:
             raise PolyframeError(f"{place}: {first_line(error)}") from None
 
 
-def _check_usable(delta: DeltaTable) -> None:
-    """Check that our files can be files of a table.
-
-    Raises
-    ------
-    ValueError
-        If columns have other names in files than in the table, or files may not be removed.
-    """
-    properties = delta.metadata().configuration
-    if properties.get("delta.columnMapping.mode", "none") != "none":
-        raise ValueError("has column mapping, with which polyframe's files cannot be read; load elsewhere")
-    if properties.get("delta.appendOnly", "false") == "true":
-        raise ValueError("is append-only (delta.appendOnly); remove that property, or load elsewhere")
-
-
-def _delta_schema(table: Table) -> Schema:
-    """Return the columns of a table with their comments."""
-    meanings = {column.name: column.meaning for column in table.columns}
-    return Schema.from_arrow(
-        pa.schema([field.with_metadata({"comment": meanings[field.name]}) for field in arrow_schema(table)])
-    )
-
-
-def _spelled_types(schema: Schema, partition_by: Sequence[str]) -> dict[str, str]:
-    return {
-        column["name"]: _spelled(column["type"])
-        + ("" if column["nullable"] else " not null")
-        + (", partitions the table" if column["name"] in partition_by else "")
-        for column in json.loads(schema.to_json())["fields"]
-    }
-
-
-def _spelled(kind: Any) -> str:
-    if isinstance(kind, str):
-        return kind
-    return f"array<{_spelled(kind['elementType'])}>" if kind["type"] == "array" else str(kind["type"])
-
-
-def _file_name(part: TargetPart, taken: Collection[str]) -> str:
+def _free_path(part: TargetPart, files: Mapping[str, ActiveFile], *, replaces: bool) -> str:
+    """Return the path for a file; that of a file of the table only if it may stay as it is."""
     attempt = 1
-    while (name := part_file_name(part.name, part.fingerprint, attempt)) in taken:
+    while True:
+        path = part_file_name(part.name, part.fingerprint, attempt)
+        if path not in files or (not replaces and files[path].size == part.stored.size):
+            return path
         attempt += 1
-    return name
 
 
-def _add_action(name: str, part: TargetPart) -> tuple[AddAction, int]:
+def _add_action(path: str, part: TargetPart) -> tuple[AddAction, int]:
     """Return the entry of a file in Delta's log, and its number of rows."""
     statistics = file_statistics(part.stored)
-    action = AddAction(name, part.stored.size, {}, _now(), True, statistics.text)
+    action = AddAction(path, part.stored.size, {}, _now(), True, statistics.text)
     return action, statistics.n_rows
 
 
-def _remove_actions(files: Iterable[_ActiveFile]) -> list[RemoveAction]:
+def _remove_actions(files: Iterable[ActiveFile]) -> list[RemoveAction]:
     now = _now()
     return [RemoveAction(file.path, True, now, file.size, {}) for file in files]
 
@@ -437,14 +347,3 @@ def _remove_actions(files: Iterable[_ActiveFile]) -> list[RemoveAction]:
 def _now() -> int:
     """Return the time as Delta's log has it, in milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-def _number(delta: DeltaTable, application: str) -> int | None:
-    number: int | None = delta.transaction_version(application)
-    return number
-
-
-def _digest(parts: Iterable[tuple[str, ...]]) -> int:
-    """Return a number of 62 bits that identifies some parts, in any order."""
-    lines = "\n".join(sorted("/".join(part) for part in parts))
-    return int.from_bytes(hashlib.sha256(lines.encode()).digest()[:8]) >> 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import struct
 import subprocess
@@ -311,6 +312,66 @@ def delete_a_part(lake: Path) -> None:
     opened(lake, "labels").delete(f"subject_id >= {last}")
 
 
+def mark_rows_as_deleted(lake: Path) -> None:
+    """Delete two rows by a deletion vector, as Spark writes it; its bytes are made by hand."""
+    table = opened(lake, "labels")
+    file = next(
+        action
+        for action in pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        if action["num_records"] > 1
+    )
+    # A map of one bitmap of 64 bits with the rows 0 and 1, as Delta's protocol describes it.
+    vector = struct.pack("<iqi", 1681511377, 1, 0) + struct.pack("<iiHHI2H", 12346, 1, 0, 1, 16, 0, 1)
+    marked = {
+        "path": file["path"],
+        "partitionValues": {},
+        "size": file["size_bytes"],
+        "modificationTime": 0,
+        "dataChange": True,
+        "stats": json.dumps({"numRecords": file["num_records"]}),
+        "deletionVector": {
+            "storageType": "i",
+            "pathOrInlineDv": z85(vector),
+            "sizeInBytes": len(vector),
+            "cardinality": 2,
+        },
+    }
+    metadata = table.metadata()
+    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
+    entries = [
+        {"commitInfo": {"timestamp": 0, "operation": "DELETE"}},
+        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
+        {
+            "metaData": {
+                "id": str(metadata.id),
+                "name": metadata.name,
+                "description": metadata.description,
+                "format": {"provider": "parquet", "options": {}},
+                "schemaString": table.schema().to_json(),
+                "partitionColumns": [],
+                "configuration": {"delta.enableDeletionVectors": "true"},
+            }
+        },
+        {"remove": {"path": file["path"], "dataChange": True, "deletionTimestamp": 0}},
+        {"add": marked},
+    ]
+    log = lake / "labels" / "_delta_log" / f"{table.version() + 1:020}.json"
+    log.write_text("\n".join(map(json.dumps, entries)) + "\n")
+    assert pl.scan_delta(str(lake / "labels")).collect().height == table.count() - 2
+
+
+def remove_a_file(lake: Path) -> None:
+    """Remove a file of the newest version, without telling Delta."""
+    Path(opened(lake, "labels").file_uris()[0].removeprefix("file://")).unlink()
+
+
+def z85(content: bytes) -> str:
+    """Encode bytes as deletion vectors within the log are encoded (ZeroMQ RFC 32)."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+    numbers = [int.from_bytes(content[place : place + 4]) for place in range(0, len(content), 4)]
+    return "".join(digits[number // 85**power % 85] for number in numbers for power in (4, 3, 2, 1, 0))
+
+
 @pytest.mark.parametrize(
     ("change", "phrase"),
     [
@@ -321,6 +382,7 @@ def delete_a_part(lake: Path) -> None:
         (optimize, " (1 file that polyframe did not write)"),
         (optimize_and_vacuum, " (1 file that polyframe did not write)"),
         (delete_a_part, ""),
+        (mark_rows_as_deleted, ""),
     ],
 )
 def test_what_others_changed_is_reported_and_repaired(
@@ -354,56 +416,29 @@ def test_files_that_somebody_removed_or_cut_are_put_back(example: Path, tmp_path
     assert_same_rows(str(tmp_path), example)
 
 
-def test_rows_that_are_marked_as_deleted_come_back(example: Path, tmp_path: Path) -> None:
-    """By a deletion vector, as Spark and Databricks write them; its bytes are made here by hand."""
-    load(example, tmp_path)
-    table = opened(tmp_path, "labels")
-    [file, *_] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    # A map of one bitmap of 64 bits with the rows 0 and 1, as Delta's protocol describes it.
-    vector = struct.pack("<iqi", 1681511377, 1, 0) + struct.pack("<iiHHI2H", 12346, 1, 0, 1, 16, 0, 1)
-    log = tmp_path / "labels" / "_delta_log"
-    metadata = next(
-        entry["metaData"]
-        for line in (log / "00000000000000000000.json").read_text().splitlines()
-        if "metaData" in (entry := json.loads(line))
-    )
-    marked = {
-        "path": file["path"],
-        "partitionValues": {},
-        "size": file["size_bytes"],
-        "modificationTime": 0,
-        "dataChange": True,
-        "stats": json.dumps({"numRecords": file["num_records"]}),
-        "deletionVector": {
-            "storageType": "i",
-            "pathOrInlineDv": z85(vector),
-            "sizeInBytes": len(vector),
-            "cardinality": 2,
-        },
-    }
-    features = {"readerFeatures": ["deletionVectors"], "writerFeatures": ["deletionVectors"]}
-    entries = [
-        {"commitInfo": {"timestamp": 0, "operation": "DELETE"}},
-        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, **features}},
-        {"metaData": metadata | {"configuration": {"delta.enableDeletionVectors": "true"}}},
-        {"remove": {"path": file["path"], "dataChange": True, "deletionTimestamp": 0}},
-        {"add": marked},
+@pytest.mark.parametrize("seed", [4, 6, 13])
+def test_any_history_gives_the_rows_of_the_last_night(nights: list[Path], tmp_path: Path, seed: int) -> None:
+    """Loads of any nights, with changes of other programs between them."""
+    chance = random.Random(seed)
+    changes = [
+        append,
+        delete_rows,
+        update_rows,
+        optimize,
+        optimize_and_vacuum,
+        mark_rows_as_deleted,
+        remove_a_file,
     ]
-    (log / "00000000000000000001.json").write_text("\n".join(map(json.dumps, entries)) + "\n")
-    assert pl.scan_delta(str(tmp_path / "labels")).collect().height == table.count() - 2
-    [note] = notes_of(example, tmp_path)
-    assert "another program changed it" in note
-    assert_same_rows(str(tmp_path), example)
-    before = versions(tmp_path)
-    assert notes_of(example, tmp_path) == []
-    assert versions(tmp_path) == before
-
-
-def z85(content: bytes) -> str:
-    """Encode bytes as deletion vectors within the log are encoded (ZeroMQ RFC 32)."""
-    digits = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
-    numbers = [int.from_bytes(content[place : place + 4]) for place in range(0, len(content), 4)]
-    return "".join(digits[number // 85**power % 85] for number in numbers for power in (4, 3, 2, 1, 0))
+    load(nights[chance.randrange(3, 10)], tmp_path)
+    for _ in range(6):
+        if chance.random() < 0.6:
+            chance.choice(changes)(tmp_path)
+        out = nights[chance.randrange(3, 10)]
+        load(out, tmp_path)
+        assert_same_rows(str(tmp_path), out)
+        before = versions(tmp_path)
+        assert notes_of(out, tmp_path) == []
+        assert versions(tmp_path) == before
 
 
 def test_other_columns_need_a_permission(example: Path, tmp_path: Path, polyframe: Call) -> None:
