@@ -1,7 +1,7 @@
 """Encode rows in PostgreSQL's binary format of COPY, whole columns at a time.
 
-The server reads numbers as they are, so this takes it half the time of text, and us half the time of ADBC's
-driver.
+The server reads numbers as they are: it works a third of the time that it needs for text, and we half of it.
+ADBC's driver sends the same format, somewhat slower, but over its own connection, so in another transaction.
 
 References
 ----------

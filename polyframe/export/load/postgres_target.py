@@ -64,7 +64,12 @@ def open_target(address: str) -> "PostgresTarget":
     UsageError, PolyframeError
         As from `parse_address` and `Session`.
     """
-    return PostgresTarget(Session(parse_address(address)))
+    session = Session(parse_address(address))
+    try:
+        return PostgresTarget(session)
+    except BaseException:
+        session.close()
+        raise
 
 
 class PostgresTarget:
