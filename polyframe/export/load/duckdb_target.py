@@ -36,6 +36,8 @@ _TYPES: Final = {
     pl.Binary: "BLOB",
     pl.Datetime: "TIMESTAMP WITH TIME ZONE",
 }
+#: About how many bytes of rows are inserted together.
+_BATCH_BYTES: Final = 64_000_000
 #: The name under which a part is visible to SQL.
 _PART: Final = "polyframe_part"
 
@@ -200,12 +202,16 @@ class DuckDBTarget:
             for condition in deleting_conditions(table, change.inserted)
         )
         n_inserted = 0
-        for part in change.inserted:
-            with self._visible(part.read()):
-                rows = self._count(f"INSERT INTO {table.name} BY NAME SELECT {_selected(table)} FROM {_PART}")
-            self.records.append((table.name, part.name, part.fingerprint, rows, change.workflow_id))
-            n_inserted += rows
-            inserted()
+        for batch in _batches(change.inserted):
+            with self._visible(pl.concat([rows for _, rows in batch], rechunk=False)):
+                n_inserted += self._count(
+                    f"INSERT INTO {table.name} BY NAME SELECT {_selected(table)} FROM {_PART}"
+                )
+            for part, rows in batch:
+                self.records.append(
+                    (table.name, part.name, part.fingerprint, rows.height, change.workflow_id)
+                )
+                inserted()
         self.forgotten += [(table.name, name) for name in change.forgotten]
         return ReplacedRows(n_deleted, n_inserted)
 
@@ -235,6 +241,21 @@ class DuckDBTarget:
     def _count(self, statement: str) -> int:
         """Execute a statement whose result is one number, such as that of the deleted rows."""
         return int(self._execute(statement)[0][0])
+
+
+def _batches(parts: Sequence[TargetPart]) -> Iterator[list[tuple[TargetPart, pl.DataFrame]]]:
+    """Read parts and yield several small ones together: each insertion makes a file in a DuckLake."""
+    batch: list[tuple[TargetPart, pl.DataFrame]] = []
+    size = 0.0
+    for part in parts:
+        rows = part.read()
+        batch.append((part, rows))
+        size += rows.estimated_size()
+        if size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 @contextlib.contextmanager
