@@ -1,5 +1,6 @@
 """Count the rows of an export by workflow, version and subject, with hashes of their content."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import polars as pl
@@ -12,6 +13,7 @@ from polyframe.panoptes.classifications.version_selection import Selection, is_u
 
 #: Approximate size of a row without its annotations, for planning.
 _ROW_BYTES: Final = 200
+_KEYS: Final = ("workflow_id", "workflow_version", "subject_id")
 #: Columns that determine the result of a row, besides those from the metadata.
 _READ: Final = tuple(name for name in (*REQUIRED, *OPTIONAL) if name not in ("workflow_name", "metadata"))
 
@@ -39,7 +41,6 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
     -----
     The hashes are those of Polars, which depend on its version.
     """
-    keys = ("workflow_id", "workflow_version", "subject_id")
     # The long cell is hashed separately: as a member of a struct it would be copied.
     cells = [pl.col(name).hash() if name == "annotations" else pl.col(name) for name in _READ]
     row = pl.struct(*cells, *FROM_METADATA).hash(seed=1)
@@ -59,7 +60,7 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
             row.alias("content"),
             pl.struct(row.alias("content"), "source", "row").hash(seed=2).alias("places"),
         )
-        .group_by(keys)
+        .group_by(_KEYS)
         .agg(
             pl.col("workflow_name").max(),
             pl.len().cast(pl.Int64).alias("rows"),
@@ -67,8 +68,15 @@ def take_census(source: pl.LazyFrame, visitors: Visitors = "session") -> pl.Data
         )
         .with_columns(pl.col("bytes") + _ROW_BYTES * pl.col("rows"))
         .collect(engine="streaming")
-        .sort(keys)
+        .sort(_KEYS)
     )
+
+
+def merge_censuses(censuses: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Merge the censuses of the splits of an export: the result is that of the whole export."""
+    sums = ("rows", "bytes", "not_utf8", "no_time", "content", "places")
+    merged = pl.concat(censuses).group_by(_KEYS).agg(pl.col("workflow_name").max(), pl.col(sums).sum())
+    return merged.sort(_KEYS)
 
 
 def used_subjects(census: pl.DataFrame, selection: Selection) -> pl.DataFrame:

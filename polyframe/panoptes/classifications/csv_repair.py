@@ -99,7 +99,7 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
     within = in_quotes = False
     last = b"\n"
     for block in blocks(path, kind, damage):
-        line_ends, outside, in_quotes = _line_ends(np.frombuffer(block, np.uint8), in_quotes)
+        line_ends, outside, in_quotes = line_ends_of(np.frombuffer(block, np.uint8), in_quotes)
         row_ends = line_ends[outside]
         rows += len(row_ends)
         within |= len(row_ends) < len(line_ends)
@@ -127,7 +127,7 @@ def _count(fields: list[str]) -> int:
     return fields.count_of_rows if isinstance(fields, _BlankRows) else 1
 
 
-def _line_ends(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, bool]:
+def line_ends_of(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, bool]:
     """Return the line ends, whether each is outside quotes, and whether the block ends within quotes."""
     line_ends = np.flatnonzero(block == _LINE_END)
     if not len(block):
