@@ -64,6 +64,7 @@ from polyframe.pipeline.plan import (
     task_for,
 )
 from polyframe.pipeline.process_tasks import Split, process
+from polyframe.pipeline.rows_on_workers import RowsOnWorkers
 from polyframe.pipeline.safeguards import (
     check_shrinkage,
     check_tools_exist,
@@ -157,7 +158,9 @@ def run_export(
         if previous is None and numbers:
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{manifest_place(output, numbers[-1])}: cannot be read; {chosen}")
-        export = with_engine(scan_export(sources, work.sources, settings, say, previous))
+        on_workers = RowsOnWorkers(executor, settings.visitors, say)
+        count = on_workers.census if cluster is not None else lambda _paths, _opened: None
+        export = with_engine(scan_export(sources, work.sources, settings, say, previous, count))
         before = newest_manifest(output)
         partitions = planned_partitions(export, before)
         earlier = earlier_work(output, before, force=force)
@@ -171,7 +174,7 @@ def run_export(
             if cluster is not None and output.folder is None:
                 sent_to = output.objects, f"{ROWS}{uuid.uuid4().hex}/"
                 processes.callback(_remove_rows, *sent_to)
-            shuffled = _shuffle(export, partitions, current, work.rows, sent_to)
+            shuffled = _shuffle(export, partitions, current, work.rows, sent_to, on_workers)
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
@@ -420,11 +423,13 @@ def _shuffle(
     current: Records,
     folder: Path,
     sent_to: tuple[Objects, str] | None,
+    on_workers: RowsOnWorkers,
 ) -> Shuffled:
     """Write the rows of the partitions whose extraction is out of date to disk."""
     needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
-    return shuffle(export.rows, firsts, needed, folder, sent_to)
+    done = on_workers.shuffle(export.selection, firsts, needed, folder, sent_to)
+    return done or shuffle(export.rows, firsts, needed, folder, sent_to)
 
 
 def _process_tasks(

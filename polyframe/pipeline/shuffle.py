@@ -107,6 +107,7 @@ def shuffle(
     needed: Flags,
     folder: Path,
     sent_to: tuple[Objects, str] | None = None,
+    prefix: str = "",
 ) -> Shuffled:
     """Write rows to disk, sorted by partition.
 
@@ -123,6 +124,8 @@ def shuffle(
         Folder of the files; created if missing.
     sent_to : tuple of (Objects, str), optional
         A store, and the first part of the keys, such as `rows/0123/`: the files are moved there.
+    prefix : str
+        Digits with which the names of the files begin.
 
     Raises
     ------
@@ -142,7 +145,7 @@ def shuffle(
         nonlocal buffer_bytes, n_runs, total
         if not buffer:
             return
-        path = folder / f"{n_runs:05d}.arrow"
+        path = folder / f"{prefix}{n_runs:05d}.arrow"
         compression = None if n_runs < _UNCOMPRESSED_RUNS else "lz4"
         partitions, ends, schema = _write_run(pl.concat(buffer), borders, path, compression)
         total += path.stat().st_size

@@ -17,6 +17,8 @@ from polyframe.panoptes.classifications.row_checks import used_rows
 from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.panoptes.classifications.version_selection import PreviousSelection, Selection
 
+CountElsewhere = Callable[[Sequence[sources.Source], sources.OpenedSources], pl.DataFrame | None]
+
 
 @dataclass(frozen=True)
 class ExportScan:
@@ -52,6 +54,7 @@ def scan_export(
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
     previous: PreviousSelection | None = None,
+    count_elsewhere: CountElsewhere = lambda _paths, _opened: None,
 ) -> ExportScan:
     """Scan an export in one pass over its files.
 
@@ -67,6 +70,8 @@ def scan_export(
         Receives notes: what was chosen by default and what was repaired.
     previous : PreviousSelection, optional
         Workflow and version of the output directory, if it has tables.
+    count_elsewhere : callable
+        Returns the census of the files if other machines can take it, otherwise None.
 
     Raises
     ------
@@ -80,7 +85,9 @@ def scan_export(
         say(Information(f"downloading {remote[0] if len(remote) == 1 else counted(len(remote), 'file')}"))
     opened = sources.open_sources(paths, folder)
     try:
-        census = take_census(opened.rows, settings.visitors)
+        census = count_elsewhere(paths, opened)
+        if census is None:
+            census = take_census(opened.rows, settings.visitors)
     except (pl.exceptions.PolarsError, OSError):
         opened = sources.repair_sources(paths, folder)
         census = take_census(opened.rows, settings.visitors)

@@ -30,7 +30,9 @@ from run_processes import (
 from s3_server import Bucket
 
 import polyframe as pf
-from polyframe.pipeline import plan
+from polyframe.panoptes.classifications import scan_export
+from polyframe.pipeline import plan, rows_on_workers
+from polyframe.pipeline import run as run_module
 from polyframe.pipeline.executors import agreement, patience
 
 pytestmark = pytest.mark.slow
@@ -132,6 +134,28 @@ def test_other_stages(cluster: DaskCluster, export: Path, expected: dict[str, by
     assert part_files(tmp_path / "out") == expected
 
 
+@pytest.mark.parametrize("options", [{}, {"filter": "last", "tool": 0}])
+def test_a_large_export_is_counted_and_sorted_on_the_workers(
+    options: dict[str, Any],
+    cluster: DaskCluster,
+    export: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pf.run(export, tmp_path / "expected", engine="shapely", jobs=1, **options)
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    for here in ("take_census", "shuffle"):
+        module = scan_export if here == "take_census" else run_module
+        monkeypatch.setattr(module, here, lambda *_: pytest.fail("this process reads the rows"))
+    out = tmp_path / "out"
+    summary, _ = run(export, out, cluster.address, **options)
+    assert summary.made == summary.partitions == 11
+    assert part_files(out) == part_files(tmp_path / "expected")
+    assert leftovers(out) == []
+    # The hashes of the rows are those that a single process computes.
+    assert run(export, out, cluster.address, **options)[0].made == 0
+
+
 def test_ctrl_c_cancels_what_waits(
     cluster: DaskCluster, export: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -211,6 +235,7 @@ def test_workers_that_see_only_a_bucket(
         new.mkdir()
     shutil.copy(export, own / "export.csv")
     monkeypatch.setattr(tempfile, "tempdir", str(own))
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
     # The process has the credentials from its arguments, the workers from their environment.
     with (
         dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster,
@@ -226,6 +251,8 @@ def test_workers_that_see_only_a_bucket(
             say=notes.append,
         )
         assert summary.made == 11
+        (note,) = (note for note in notes if "do not see" in note)
+        assert note == f"the workers do not see {own / 'export.csv'}, so its rows are sorted by this process"
         assert sorted(path.name for path in once.iterdir()) == ["00002", "00005"]
         stored = {
             name.removeprefix(".polyframe/"): content
