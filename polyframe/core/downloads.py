@@ -5,15 +5,18 @@ import functools
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import cannot_write
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.notes import Information
 from polyframe.core.remote_readers import Content, InterruptedReadError, reader_of
 
 #: Requests at a time, for all files together.
@@ -23,9 +26,13 @@ _RANGE: Final = 16 << 20
 #: How often a request may fail, and the seconds before the first repetition; then twice as many.
 _TRIES: Final = 6
 _PAUSE: Final = 0.5
+#: Seconds between notes on a long download.
+_NOTE_SECONDS: Final = 10.0
 
 
-def download(files: Sequence[tuple[Address, Path]], largest: int | None = None) -> dict[Path, str]:
+def download(
+    files: Sequence[tuple[Address, Path]], largest: int | None = None, say: Say = lambda _: None
+) -> dict[Path, str]:
     """Download some files, each as one version.
 
     Memory is bounded, whatever the sizes. A request that fails is repeated from the last byte that arrived;
@@ -37,6 +44,8 @@ def download(files: Sequence[tuple[Address, Path]], largest: int | None = None) 
         What to download, and the file to write, in an existing folder. A file appears when it is complete.
     largest : int, optional
         Bytes that a file may have.
+    say : callable
+        Receives a note every few seconds on how much has been downloaded.
 
     Returns
     -------
@@ -50,10 +59,18 @@ def download(files: Sequence[tuple[Address, Path]], largest: int | None = None) 
         files exists.
     """
     tasks = [_Download(address, path, largest) for address, path in files]
-    _run([task.begin for task in tasks])
+    _run([task.begin for task in tasks], lambda: say(_note(tasks)))
     for task in tasks:
         task.finish()
     return {task.path: task.content.encoding for task in tasks}
+
+
+def _note(tasks: Sequence["_Download"]) -> Information:
+    """Say how much has been downloaded."""
+    received, sizes = sum(task.received for task in tasks), [task.content.size for task in tasks]
+    # The sizes of files that have not begun are not known.
+    of_all = "" if None in sizes else f" of {sum(size or 0 for size in sizes) / 1e6:,.1f}"
+    return Information(f"downloaded {received / 1e6:,.1f}{of_all} MB")
 
 
 #: A piece of work; it returns further ones.
@@ -64,8 +81,9 @@ class _StoppedError(Exception):
     """Another part of the downloads has failed."""
 
 
-def _run(jobs: Sequence[_Job]) -> None:
+def _run(jobs: Sequence[_Job], say_more: Callable[[], None]) -> None:
     """Run jobs, and those that they return, in threads; the first error ends all of them."""
+    next_note = time.monotonic() + _NOTE_SECONDS
     done: SimpleQueue[Future[Sequence[_Job]]] = SimpleQueue()
     stop = threading.Event()
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="polyframe-download") as pool:
@@ -78,7 +96,12 @@ def _run(jobs: Sequence[_Job]) -> None:
         try:
             left = submit(jobs)
             while left:
-                left += submit(done.get().result()) - 1
+                with contextlib.suppress(Empty):
+                    future = done.get(timeout=max(next_note - time.monotonic(), 0))
+                    left += submit(future.result()) - 1
+                if left and time.monotonic() >= next_note:
+                    say_more()
+                    next_note = time.monotonic() + _NOTE_SECONDS
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -110,12 +133,16 @@ class _Download:
     path : Path
         The file to write; until it is complete, it has another name.
     content : Content
-        The version that is downloaded; known from the first answer on.
+        The version that is downloaded; known after the first answer.
+    received : int
+        Bytes of it that have arrived.
     """
 
     def __init__(self, address: Address, path: Path, largest: int | None) -> None:
         self.path = path
         self.content = Content(None, None, in_ranges=False, encoding="")
+        self.received = 0
+        self._counting = threading.Lock()
         self._name = str(address)
         self._largest = largest
         self._reader = reader_of(address)
@@ -132,6 +159,7 @@ class _Download:
                 continue
             size = self.content.size
             end = size if size is None or not self.content.in_ranges else min(size, _RANGE)
+            self.received = 0
             with contextlib.closing(blocks):
                 self._create()
                 position, problem = self._write(blocks, 0, end, stop)
@@ -213,4 +241,6 @@ class _Download:
                 rest = rest[os.write(file, rest) :]
         except OSError as error:
             raise cannot_write(self._unfinished, error) from None
+        with self._counting:
+            self.received += len(block)
         return len(block)

@@ -95,6 +95,30 @@ def test_several_files_at_once(web: WebServer, tmp_path: Path) -> None:
         assert (tmp_path / str(number)).read_bytes() == CONTENT[number : number + 150_000]
 
 
+@pytest.mark.parametrize(
+    ("sized", "last"), [(True, "downloaded 1.0 of 1.0 MB"), (False, "downloaded 1.0 MB")]
+)
+def test_notes_on_a_long_download(
+    sized: bool, last: str, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is one range, and the second one is not requested before the first has arrived."""
+    monkeypatch.setattr(downloads, "_NOTE_SECONDS", 0.01)
+    monkeypatch.setattr(downloads, "_CONNECTIONS", 1)
+    web.serve("/1.csv", CONTENT, ranges=False, sized=sized)
+    arrived = threading.Event()
+    web.serve("/2.csv", CONTENT[:10], ranges=False, sized=sized, silent=arrived)
+    notes: list[str] = []
+
+    def say(note: str) -> None:
+        notes.append(note)
+        if note == "downloaded 1.0 MB":
+            arrived.set()
+
+    download([(address_of(f"{web.url}/{n}.csv"), tmp_path / str(n)) for n in (1, 2)], say=say)
+    assert arrived.is_set()
+    assert set(notes) <= {"downloaded 0.0 MB", *(f"downloaded {n / 10} MB" for n in range(11)), last}
+
+
 def test_a_connection_that_is_cut_continues_from_the_last_byte(web: WebServer, tmp_path: Path) -> None:
     web.serve("/export.csv", CONTENT[:100_000], cuts=[30_000, 20_000])
     assert fetch(address_of(f"{web.url}/export.csv"), tmp_path) == CONTENT[:100_000]

@@ -31,11 +31,11 @@ class Served:
     cuts : list of int
         After how many bytes it closes the connection, for the first requests that it answers.
     redirect : str or None
-        Where it redirects instead.
+        The address to which it redirects instead.
     silent : threading.Event or None
         It waits for this event, for a minute at most, before it answers.
     before : callable or None
-        Called before each answer with the number of the request, from 1 on.
+        Called before each answer with the number of the request, from 1.
     """
 
     content: bytes = b""

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from polyframe.core.addresses import Address
 from polyframe.core.fork_guard import use_polars
-from polyframe.core.notes import Information
-from polyframe.core.plurals import counted
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications import sources, version_selection
 from polyframe.panoptes.classifications.census import take_census, used_subjects
@@ -80,10 +77,7 @@ def scan_export(
     """
     use_polars()
     paths = sources.find_sources(files)
-    remote = [path for path in paths if isinstance(path, Address)]
-    if remote:
-        say(Information(f"downloading {remote[0] if len(remote) == 1 else counted(len(remote), 'file')}"))
-    opened = sources.open_sources(paths, folder)
+    opened = sources.open_sources(paths, folder, say)
     try:
         census = count_elsewhere(paths, opened)
         if census is None:

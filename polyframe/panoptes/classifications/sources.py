@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from polyframe.core.addresses import Address
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError, UsageError, check_name, no_such_file
 from polyframe.panoptes.classifications import csv_repair
 from polyframe.panoptes.classifications.columns import (
@@ -142,7 +143,7 @@ def repeats(inputs: Sequence[SourceLike]) -> tuple[str, ...]:
     )
 
 
-def open_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
+def open_sources(paths: Sequence[Source], work: Path, say: Say = lambda _: None) -> OpenedSources:
     """Open exports as one lazy frame.
 
     Parameters
@@ -152,13 +153,15 @@ def open_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
     work : Path
         A folder for temporary files, created if needed. A second call with the same folder reuses them, since
         standard input can be read only once.
+    say : callable
+        Receives notes on what is downloaded.
 
     Raises
     ------
     PolyframeError
         If a file cannot be an export; the message names the file and the reason.
     """
-    return _open_all(paths, work, thorough=False)
+    return _open_all(paths, work, say, thorough=False)
 
 
 def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
@@ -174,14 +177,14 @@ def repair_sources(paths: Sequence[Source], work: Path) -> OpenedSources:
     PolyframeError
         If a file has disappeared, or a Parquet file is damaged.
     """
-    return _open_all(paths, work, thorough=True)
+    return _open_all(paths, work, lambda _: None, thorough=True)
 
 
-def _open_all(paths: Sequence[Source], work: Path, thorough: bool) -> OpenedSources:
+def _open_all(paths: Sequence[Source], work: Path, say: Say, thorough: bool) -> OpenedSources:
     if not paths:
         raise UsageError("no export given; name a CSV or Parquet file, or - for standard input")
     names = source_names(paths)
-    download_files(paths, names, work)
+    download_files(paths, names, work, say)
     frames: list[pl.LazyFrame] = []
     notes: list[str] = []
     for index, path in enumerate(paths):

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from polyframe.core.addresses import Address
+from polyframe.core.callbacks import Say
 from polyframe.core.errors import PolyframeError
+from polyframe.core.notes import Information
+from polyframe.core.plurals import counted
 from polyframe.panoptes.classifications.compression import blocks, file_kind, kind_of_start
 
 STANDARD_INPUT: Final = Path("-")
@@ -21,7 +24,7 @@ def spooled_file(work: Path, index: int) -> Path:
     return work / f"spooled-{index}"
 
 
-def download_files(sources: Sequence[object], names: Sequence[str], work: Path) -> None:
+def download_files(sources: Sequence[object], names: Sequence[str], work: Path, say: Say) -> None:
     """Download those sources that are addresses, unless they have been.
 
     Parameters
@@ -32,6 +35,8 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path) 
         Their names in messages.
     work : Path
         The folder for the copies, see `spooled_file`; created if needed.
+    say : callable
+        Receives notes on what is downloaded.
 
     Raises
     ------
@@ -47,8 +52,10 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path) 
         return
     from polyframe.core.downloads import download  # late, since most runs need no network
 
+    (first, _), *others = wanted.values()
+    say(Information(f"downloading {counted(len(wanted), 'file') if others else first}"))
     work.mkdir(parents=True, exist_ok=True)
-    encodings = download([(address, path) for path, (address, _) in wanted.items()])
+    encodings = download([(address, path) for path, (address, _) in wanted.items()], say=say)
     for path, (_, name) in wanted.items():
         _undo_encoding(path, encodings[path], name)
 
