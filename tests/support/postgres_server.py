@@ -141,7 +141,9 @@ def _running(programs: Path, folder: Path) -> Iterator[None]:
     _make_cluster(programs, data, account)
     settings = {**_SETTINGS, "unix_socket_directories": str(folder)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    command = [programs / "postgres", "-D", data, *options]
+    # If the tests are killed, so is the server.
+    wrapper = ["setpriv", "--pdeathsig", "QUIT"] if shutil.which("setpriv") else []
+    command = [*wrapper, programs / "postgres", "-D", data, *options]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, user=account, cwd=folder, stdout=log, stderr=log)
     try:
