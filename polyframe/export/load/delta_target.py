@@ -75,7 +75,7 @@ def open_target(address: str, storage_options: Mapping[str, str] | None = None) 
         )
     # deltalake decodes every address, even if it is encoded.
     if unquote(place) != place:
-        raise UsageError(f"to: {place}: Delta tables cannot be in a place with a % in its name; name another")
+        raise UsageError("to: Delta tables cannot be in a place with a % in its name; name another one")
     root = place_of(place, "to", storage_options)
     if isinstance(root, Path):
         return DeltaTarget(_local_folders(root))
