@@ -1,73 +1,128 @@
-"""Readers notice that a run replaced the tables, and errors name the next step."""
+"""Readers see one version whatever runs publish meanwhile, and errors name the next step."""
 
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
+from s3_server import Bucket
+from stores import published, versions, without_store
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.store import reading
-from polyframe.store.output import MANIFEST, Output
-from polyframe.store.reading import check_unchanged, explain_damage, read_unchanged
+from polyframe.store.reading import explain_damage, open_tables
 
 
-def replace_manifest(folder: Path) -> None:
-    """Replace the manifest by one of the same bytes, as a run does that rebuilds every part."""
-    (folder / "new").write_text("{}")
-    (folder / "new").replace(folder / MANIFEST)
+def run(export: Path, out: object, eps: float = 0.5, **options: object) -> None:
+    pf.run(export, out, eps=eps, engine="shapely", jobs=1, **options)  # type: ignore[arg-type]
 
 
-def test_a_change_during_a_long_read_is_an_error(tmp_path: Path) -> None:
-    replace_manifest(tmp_path)
-    with check_unchanged(Output(tmp_path), "export"):
-        (tmp_path / "notes.txt").touch()
-    message = f"{tmp_path}: a run changed it during the export; export it again"
-    with pytest.raises(pf.PolyframeError, match=message), check_unchanged(Output(tmp_path), "export"):
-        replace_manifest(tmp_path)
+@pytest.fixture
+def out(small_export: Path, tmp_path: Path) -> Path:
+    run(small_export, tmp_path / "out")
+    return tmp_path / "out"
 
 
-def test_a_change_explains_an_error_during_a_long_read(tmp_path: Path) -> None:
-    def read(change: bool) -> None:
-        with check_unchanged(Output(tmp_path), "export"):
-            if change:
-                replace_manifest(tmp_path)
-            raise FileNotFoundError
-
-    with pytest.raises(FileNotFoundError):
-        read(change=False)
-    with pytest.raises(pf.PolyframeError, match="a run changed it during the export"):
-        read(change=True)
+def test_opened_tables_stay_as_they_are(small_export: Path, out: Path) -> None:
+    expected = pf.scan(out, "labels").collect()
+    with open_tables(out) as tables:
+        run(small_export, out, eps=0.1)
+        assert tables.scan("labels").collect().equals(expected)
+        assert [frame["labels"].height for frame in tables.partitions(labels=None)] == [expected.height]
+    assert not pf.scan(out, "labels").collect().equals(expected)
 
 
-def test_a_short_read_is_repeated_until_nothing_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_version_that_is_removed_meanwhile_is_an_error(small_export: Path, out: Path) -> None:
+    message = f"{out}: runs replaced version 1 during the export; export it again"
+    with pytest.raises(pf.PolyframeError, match=message), open_tables(out) as tables:  # noqa: PT012
+        run(small_export, out, eps=0.1, keep_versions=1)
+        list(tables.partitions(labels=None))
+
+
+def test_a_damaged_version_that_is_there_is_said_to_be_damaged(out: Path) -> None:
+    shutil.rmtree(out / ".polyframe" / "parts" / "labels")
+    with pytest.raises(pf.PolyframeError, match="is missing or damaged"), open_tables(out) as tables:
+        list(tables.partitions(labels=None))
+
+
+@pytest.mark.parametrize("most_open", [200, 0])
+def test_a_scan_is_the_table_at_the_time_of_the_call(
+    most_open: int, small_export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_PAUSE", 0)
-    replace_manifest(tmp_path)
-    results: list[int | None] = []
-
-    def read() -> int | None:
-        if len(results) < 2:
-            replace_manifest(tmp_path)
-        results.append(None if len(results) == 2 else len(results))
-        return results[-1]
-
-    assert read_unchanged(Output(tmp_path), read) == 3
-    assert results == [0, 1, None, 3]
+    """Even if the version is removed; of very many parts only while it is kept."""
+    monkeypatch.setattr(reading, "_MOST_OPEN", most_open)
+    lazy, expected = pf.scan(out, "labels"), pf.scan(out, "labels").collect()
+    run(small_export, out, eps=0.1)
+    assert lazy.collect().equals(expected)
+    if most_open:
+        run(small_export, out, eps=0.3)
+        run(small_export, out, eps=0.4)
+        assert 1 not in versions(out)
+        assert lazy.collect().equals(expected)
 
 
-def test_a_short_read_gives_up_if_the_tables_keep_changing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_older_versions_can_be_read(small_export: Path, out: Path) -> None:
+    first = {table: pf.scan(out, table).collect() for table in TABLES}
+    run(small_export, out, eps=0.1)
+    for table in TABLES:
+        assert pf.scan(out, table, version=1).collect().equals(first[table]), table
+        assert pf.scan(out, table, version=2).collect().equals(pf.scan(out, table).collect()), table
+    assert not pf.scan(out, "labels").collect().equals(first["labels"])
+    with pytest.raises(pf.PolyframeError, match="has no version 3; it has versions 1 to 2"):
+        pf.scan(out, "labels", version=3)
+
+
+def test_a_scan_of_a_version_that_a_run_removes_takes_the_newer_one(
+    small_export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_PAUSE", 0)
+    read, calls = reading.read_manifest, []
 
-    def read() -> int:
-        replace_manifest(tmp_path)
-        return 1
+    def read_and_lose(*arguments: object) -> object:
+        manifest = read(*arguments)  # type: ignore[arg-type]
+        if not calls:
+            calls.append(manifest)
+            run(small_export, out, eps=0.1, keep_versions=1)
+        return manifest
 
-    assert read_unchanged(Output(tmp_path), read) is None
+    monkeypatch.setattr(reading, "read_manifest", read_and_lose)
+    labels = pf.scan(out, "labels").collect()
+    monkeypatch.undo()
+    assert versions(out) == [2]
+    assert labels.equals(pf.scan(out, "labels").collect())
+
+
+def test_tables_in_a_bucket_are_those_of_the_disk(small_export: Path, out: Path, bucket: Bucket) -> None:
+    url = f"{bucket.url}/project"
+    run(small_export, url, storage_options=bucket.options)
+    for table in TABLES:
+        expected = pf.scan(out, table).collect()
+        assert pf.scan(url, table, storage_options=bucket.options).collect().equals(expected), table
+    lazy, expected = pf.scan(url, "labels", storage_options=bucket.options), pf.scan(out, "labels").collect()
+    run(small_export, url, eps=0.1, storage_options=bucket.options)
+    assert lazy.collect().equals(expected)
+    old = pf.scan(url, "labels", version=1, storage_options=bucket.options).collect()
+    assert old.equals(expected)
+
+
+def test_an_output_of_an_earlier_release_is_read(out: Path) -> None:
+    expected = {table: pf.scan(out, table).collect() for table in TABLES}
+    without_store(out)
+    before = published(out)
+    for table in TABLES:
+        assert pf.scan(out, table).collect().equals(expected[table]), table
+    with open_tables(out) as tables:
+        assert next(tables.partitions(labels=None))["labels"].equals(expected["labels"])
+    assert published(out) == before
+
+
+def test_a_run_that_changes_an_output_of_an_earlier_release_is_noticed(small_export: Path, out: Path) -> None:
+    """Its parts are in the folders that the run replaces."""
+    without_store(out)
+    message = f"{out}: runs replaced version 0 during the export; export it again"
+    with pytest.raises(pf.PolyframeError, match=message), open_tables(out):
+        run(small_export, out, eps=0.1)
 
 
 def test_scan_suggests_tables_and_names_the_next_step(tmp_path: Path) -> None:
