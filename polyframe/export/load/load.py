@@ -37,7 +37,7 @@ def load(
     to : str
         The address of the warehouse, such as `duckdb:///project.duckdb`.
     allow_schema_change : bool
-        Whether tables whose columns differ from those of this version of polyframe may be made anew.
+        Whether to rebuild tables whose columns differ from those of this version of polyframe.
     storage_options : mapping, optional
         As for `polyframe.scan`; also for the bucket of a `delta:` address.
     say : callable, optional

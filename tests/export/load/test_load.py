@@ -7,8 +7,9 @@ from typing import Any
 import duckdb
 import pytest
 from duckdb_content import files_of, rows_of
-from exports import Done
+from exports import ROOT, Done
 from nights import run_night
+from s3_server import Bucket
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
@@ -71,6 +72,25 @@ def test_a_run_during_a_load_does_not_change_what_is_loaded(
         for name in TABLES:
             assert rows_of(connection, name).equals(files_of(nights[3], name)), name
     assert pf.load(tmp_path / "out", address).tables["labels"].parts_inserted > 0
+
+
+def test_an_output_in_a_bucket(
+    example: Path, tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, polyframe: Call
+) -> None:
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    export, config = ROOT / "data" / "classifications.csv", ROOT / "data" / "config.yaml"
+    out, database = f"{bucket.url}/project", tmp_path / "project.duckdb"
+    assert polyframe("run", export, "-c", config, "-o", out, "-q").code == 0
+    done = polyframe("load", out, "--to", f"duckdb:///{database}")
+    assert done.code == 0, done.err
+    with duckdb.connect(str(database)) as connection:
+        for name in TABLES:
+            assert rows_of(connection, name).equals(files_of(example, name)), name
+    # The parts of the bucket are those of a local directory.
+    assert all(
+        table.parts_inserted == 0 for table in pf.load(example, f"duckdb:///{database}").tables.values()
+    )
 
 
 @pytest.mark.parametrize(
