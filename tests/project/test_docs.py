@@ -31,7 +31,7 @@ NOT_HERE = "# not run here: "
 #: The first line of SQL for a program that we do not have. What needs DuckDB's extension is in test_readable.
 OF_OTHERS = "-- Snowflake"
 #: Values that differ between runs or machines.
-VARYING = re.compile(r"\b\d[\d.,]* ?(?:s|min|ms|seconds|bytes|[kMG]B)\b")
+VARYING = re.compile(r"\b\d[\d.,]* ?(?:s|min|ms|seconds|bytes|[kMG]B)\b|\d[smhd] ago\b")
 NAMES = [path.relative_to(ROOT).as_posix() for path in page_paths()]
 
 
