@@ -30,7 +30,7 @@ def parse_duration(value: str | timedelta, name: str) -> timedelta:
     Raises
     ------
     UsageError
-        If the text is no such duration, for example because it has no unit, or if it is negative or too long.
+        If the text is not such a duration, for example without a unit, or if it is negative or too long.
 
     Examples
     --------
