@@ -69,8 +69,12 @@ def test_every_cluster_that_the_filters_choose_is_printed(browser: Any, many: Pa
     keys = rows.select("subject_id", "cluster_label").rows()
     open_page(browser, many.parent / "many.html")
     browser.execute_script(
-        "const drawn = () => { window.drawn = document.querySelectorAll('svg.outlines').length };"
-        "addEventListener('beforeprint', drawn)"
+        "const number = (selector) => document.querySelectorAll(selector).length;"
+        "window.links = () => number('#cards a[href]');"
+        "window.before = links();"
+        "addEventListener('beforeprint', () => {"
+        "  window.drawn = number('svg.outlines'); window.printedLinks = links();"
+        "})"
     )
     _, pages = printed()
     assert len(keys) > 100
@@ -78,6 +82,8 @@ def test_every_cluster_that_the_filters_choose_is_printed(browser: Any, many: Pa
     assert "Sorted by consensus, lowest first. Filters: none." in pages[0]
     assert sorted(cards_of(pages)) == sorted(keys)
     assert js(browser, "window.drawn") == len(keys)
+    # Chromium searches for the target of every link on every page.
+    assert js(browser, "[window.printedLinks, links()]") == [0, js(browser, "window.before")]
     # No card continues on another page, and there is nothing to press.
     for page in pages:
         assert len(CARD.findall(page)) == len(COUNTS.findall(page))

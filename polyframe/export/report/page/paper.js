@@ -3,12 +3,22 @@
 let onPaper = false;
 let controlsWereOpen = true;
 
+// Links lead nowhere on paper, and Chromium would search the place of every target on every page, which takes most
+// of the time if there are thousands.
+function renameAttribute(name, other) {
+  for (const link of byId("cards").querySelectorAll(`a[${name}]`)) {
+    link.setAttribute(other, link.getAttribute(name));
+    link.removeAttribute(name);
+  }
+}
+
 addEventListener("beforeprint", () => {
   if (waiting) apply();
   if (onPaper || DIALOG.open) return;
   onPaper = true;
   cardsUpTo(shown.length);
   for (const batch of byId("cards").children) batch.cards.forEach(drawPictures);
+  renameAttribute("href", "data-href");
   // They contain the key to the lines.
   controlsWereOpen = byId("controls").open;
   byId("controls").open = true;
@@ -17,6 +27,7 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   if (!onPaper) return;
   onPaper = false;
+  renameAttribute("data-href", "href");
   byId("controls").open = controlsWereOpen;
   for (const batch of byId("cards").children) if (!near.has(batch)) batch.cards.forEach(removePictures);
 });
