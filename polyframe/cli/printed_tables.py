@@ -10,6 +10,7 @@ from polyframe.core.addresses import Place
 from polyframe.core.atomic_files import atomic_path
 from polyframe.core.errors import UsageError
 from polyframe.core.local_paths import file_ending
+from polyframe.core.spreadsheet_cells import escape_formulas
 from polyframe.core.tables import TABLES
 
 TABLE_ENDINGS: Final = (".csv", ".parquet")
@@ -82,6 +83,6 @@ def write_table(table: pl.DataFrame, path: Path) -> None:
     ending = check_table_format(path)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         if ending == ".csv":
-            table.write_csv(file)
+            escape_formulas(table).write_csv(file)
         else:
             table.write_parquet(file)

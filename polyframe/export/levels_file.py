@@ -11,6 +11,7 @@ import shapely
 from polyframe.core.atomic_files import atomic_path
 from polyframe.core.callbacks import Say
 from polyframe.core.errors import UsageError
+from polyframe.core.spreadsheet_cells import escape_formulas
 from polyframe.export.export_options import ExportOptions
 from polyframe.export.exported_file import Exported
 from polyframe.export.long_cells import LONGEST, LongCells
@@ -90,7 +91,8 @@ def _write_csv(path: Path, export: ShapeExport, long_cells: LongCells) -> int:
         for rows in itertools.chain([LEVELS.empty()], rows_by_partition(export)):
             # Enough digits to read the same coordinates back.
             texts = shapely.to_wkt(_geometries(rows), rounding_precision=-1).tolist()
-            text_rows = rows.with_columns(pl.Series(WKT, texts, pl.String)).drop("geometry")
+            cells = escape_formulas(rows.drop("geometry"))
+            text_rows = cells.with_columns(pl.Series(WKT, texts, pl.String))
             text_rows.write_csv(file, include_header=not file.tell())
             long = text_rows.filter(pl.col(WKT).str.len_chars() > LONGEST)
             if not long.is_empty():

@@ -130,6 +130,13 @@ def test_names_that_are_hard_to_write(tmp_path: Path) -> None:
     for path, read in ((tmp_path / "a.csv", pl.read_csv), (tmp_path / "a.parquet", pl.read_parquet)):
         pf.export(tmp_path / "out", "levels", path, image_name=name)
         assert set(read(path)["image"]) == {name.format(subject_id=1, frame=0)}
+    # CSV may be opened by a spreadsheet, which would take this for a formula.
+    for path, read, image in (
+        (tmp_path / "a.csv", pl.read_csv, "'=1.png"),
+        (tmp_path / "a.parquet", pl.read_parquet, "=1.png"),
+    ):
+        pf.export(tmp_path / "out", "levels", path, image_name="={subject_id}.png")
+        assert set(read(path)["image"]) == {image}
 
 
 def test_invalid_calls_are_errors(example: Path, tmp_path: Path) -> None:

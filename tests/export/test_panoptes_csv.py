@@ -13,7 +13,7 @@ from exports import ROOT, Done, drawing, export_row, export_text, square
 from reference_jobs import run_jobs
 
 import polyframe as pf
-from polyframe.panoptes.aggregation_csv.reduction_rows import escape_formula
+from polyframe.core.spreadsheet_cells import escape_formula
 
 csv.field_size_limit(2**31 - 1)
 

@@ -14,7 +14,7 @@ import polars as pl
 from polyframe import __version__
 from polyframe.core.choices import ExtractorKind
 from polyframe.core.ragged import flatten
-from polyframe.panoptes.aggregation_csv.reduction_rows import escape_formula
+from polyframe.core.spreadsheet_cells import escape_formula
 from polyframe.panoptes.aggregation_csv.subtask_extracts import extracts
 
 EXTRACTORS: Final[dict[ExtractorKind, str]] = {"polygon": "polygon_extractor", "bezier": "bezier_extractor"}

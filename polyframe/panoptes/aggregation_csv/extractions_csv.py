@@ -19,8 +19,8 @@ import polars as pl
 
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.plurals import plural
+from polyframe.core.spreadsheet_cells import unescape_formula
 from polyframe.panoptes.aggregation_csv.extracted_answers import details_of_marks
-from polyframe.panoptes.aggregation_csv.reduction_rows import unescape_formula
 from polyframe.panoptes.classifications.columns import OPTIONAL, REQUIRED
 from polyframe.panoptes.classifications.compression import blocks, file_kind
 from polyframe.panoptes.classifications.csv_repair import read_header

@@ -5,13 +5,13 @@ cluster. Columns are in the order of their first occurrence, lists are Python li
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from polyframe import __version__
 from polyframe.core.settings import Settings
+from polyframe.core.spreadsheet_cells import escape_formula
 
 #: A cell by the name of its column.
 Row = dict[str, str]
@@ -23,12 +23,6 @@ FIRST_COLUMNS: Final = ("subject_id", "workflow_id", "task", "reducer")
 _NUMBERS: Final = ("cluster_label_for_contours", "number_of_contours")
 _VERSION: Final = f"polyframe {__version__}"
 _TOOL: Final = re.compile(r"(.*)_tool(?:Index)?([0-9]+)", re.DOTALL)
-#: A spreadsheet reads text that starts with one of these as a formula, also in full-width forms.
-_FORMULA_SIGNS: Final = ("=", "+", "-", "@")
-#: Some ignore white space, control characters and invisible characters before it.
-_IGNORED: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*")
-#: Without quotes, a new cell starts after these.
-_CELL_ENDS: Final = ("\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
@@ -140,18 +134,6 @@ def _contour_cells(group: Group, contours: Contours | None, settings: Settings) 
 def becomes_float_if_missing(column: str) -> bool:
     """Return whether the integers of a column become floats if a row has no value."""
     return column.endswith(_NUMBERS)
-
-
-def escape_formula(text: str) -> str:
-    """Return a string that no spreadsheet reads as a formula: prefixed with an apostrophe if one might."""
-    begin = _IGNORED.match(text)
-    first = unicodedata.normalize("NFKC", text[begin.end() :][:1]) if begin else ""
-    return f"'{text}" if first in _FORMULA_SIGNS or text.startswith(_CELL_ENDS) else text
-
-
-def unescape_formula(text: str) -> str:
-    """Return the string that `escape_formula` has changed, or the same one."""
-    return text[1:] if text.startswith("'") and escape_formula(text[1:]) == text else text
 
 
 def _parameters(values: dict[str, Any]) -> Row:
