@@ -9,7 +9,13 @@ import click
 from polyframe.cli.completion import clusters, files, folders
 from polyframe.cli.help import SettingOption, TopicOption
 from polyframe.cli.invocation import LOG_FORMATS, PROGRESS_FORMS
-from polyframe.cli.parameter_types import PATH_OR_ADDRESS, PLACE, STORAGE_OPTIONS, AliasedChoice
+from polyframe.cli.parameter_types import (
+    PATH_OR_ADDRESS,
+    PLACE,
+    STORAGE_OPTIONS,
+    AliasedChoice,
+    given_storage_options,
+)
 from polyframe.core.addresses import is_secret
 from polyframe.core.environment import CLUSTER_VARIABLE, LOG_FORMAT_VARIABLE, PROGRESS_VARIABLE, variable_of
 from polyframe.core.settings import Settings
@@ -190,5 +196,7 @@ progress_option = click.option(
 
 
 def drop_unset(options: dict[str, Any]) -> Any:
-    """Return the options that were set on the command line."""
-    return {name: value for name, value in options.items() if value not in (None, ())}
+    """Return the options that were set on the command line, with those of stores."""
+    chosen = {name: value for name, value in options.items() if value not in (None, ())}
+    stores = given_storage_options(click.get_current_context())
+    return {**chosen, "storage_options": stores} if stores else chosen

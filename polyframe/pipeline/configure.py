@@ -103,7 +103,7 @@ def configure(
         explicit["workflow_version"] = version_spec_from_config(explicit["workflow_version"])
     if "exclude_volunteers" in chosen:
         given = Settings().replace({"exclude_volunteers": chosen["exclude_volunteers"]})
-        explicit["exclude_volunteers"] = names_of(given.exclude_volunteers)
+        explicit["exclude_volunteers"] = names_of(given.exclude_volunteers, options=options)
     settings = Settings().replace(explicit)
     check_can_exclude(settings)
     # As converted: an iterator among the values has been read.

@@ -47,8 +47,11 @@ def test_options_of_stores_are_for_all_addresses(
         for word in ("--storage-option", f"{name}={bucket.options[name]}")
     ]
     config, out = f"{bucket.url}/in/config.yaml", f"{bucket.url}/out"
+    bucket.write("in/names.txt", b"nobody\n")
+    options += ["--exclude-volunteers", f"{bucket.url}/in/names.txt"]
     made = polyframe("run", *options, f"{bucket.url}/in/*.csv", "-c", config, "-o", out, "--no-contours")
     assert made.code == 0, made.err
-    scored = polyframe("score", out, "--gold", f"{bucket.url}/in/expert.geojson", *options)
+    assert "there is no classification by nobody" in made.err
+    scored = polyframe("score", out, "--gold", f"{bucket.url}/in/expert.geojson", *options[:-2])
     assert scored.code == 0, scored.err
     assert "18 gold outlines" in scored.err

@@ -7,13 +7,16 @@ from typing import Final
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.errors import UsageError, no_such_file
 from polyframe.core.local_copies import read_file
+from polyframe.core.object_stores import StorageOptions
 
 _LARGEST_FILE: Final = 10_000_000
 #: A value with such an ending is certainly meant to be a file.
 _FILE_ENDINGS: Final = (".txt", ".csv", ".tsv", ".list")
 
 
-def names_of(values: Iterable[str], folder: Path | Address = Path()) -> tuple[str, ...]:
+def names_of(
+    values: Iterable[str], folder: Path | Address = Path(), options: StorageOptions | None = None
+) -> tuple[str, ...]:
     """Replace the files among some values by the names in them.
 
     Parameters
@@ -22,6 +25,8 @@ def names_of(values: Iterable[str], folder: Path | Address = Path()) -> tuple[st
         Names, and files with one name per line; blank lines are skipped. A file may be at an address.
     folder : Path or Address
         The folder to which relative paths refer.
+    options : mapping, optional
+        Credentials and endpoint of the stores of addresses; otherwise those of `folder`, if it is one.
 
     Returns
     -------
@@ -33,13 +38,15 @@ def names_of(values: Iterable[str], folder: Path | Address = Path()) -> tuple[st
     UsageError
         If a file cannot be read, or a value that looks like a file does not exist.
     """
-    names = [name for value in values for name in _names_of(value, folder)]
+    if options is None and isinstance(folder, Address):
+        options = dict(folder.options)
+    names = [name for value in values for name in _names_of(value, folder, options)]
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def _names_of(value: str, folder: Path | Address) -> list[str]:
+def _names_of(value: str, folder: Path | Address, options: StorageOptions | None) -> list[str]:
     is_file = value.lower().endswith(_FILE_ENDINGS)
-    address = as_address(value)
+    address = as_address(value, options)
     if address is None and isinstance(folder, Address) and is_file and not Path(value).is_absolute():
         address = folder.joined(value)
     if address is not None:
