@@ -28,6 +28,15 @@ def key_of(address: Address) -> str:
     return address.rest.partition("/")[2]
 
 
+def check_readable(address: Address) -> None:
+    """Raise a UsageError if there is no way to read files of such an address."""
+    if not address.is_store and address.scheme not in WEB_SCHEMES:
+        raise UsageError(
+            f"{address}: {address.scheme}:// addresses cannot be read; expected https://, s3://, gs:// or "
+            "az://, or a local path"
+        )
+
+
 def find_remote_files(address: Address) -> list[Address]:
     """Return the addresses of the files that an address means.
 
@@ -52,11 +61,7 @@ def find_remote_files(address: Address) -> list[Address]:
     """
     if address.scheme in WEB_SCHEMES:
         return [address]
-    if not address.is_store:
-        raise UsageError(
-            f"{address}: {address.scheme}:// addresses cannot be read; expected https://, s3://, gs:// or "
-            "az://, or a local path"
-        )
+    check_readable(address)
     bucket, key = bucket_of(address), key_of(address)
     store = open_store(bucket)
     if not key:

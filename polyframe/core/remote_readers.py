@@ -16,7 +16,7 @@ from polyframe.core.addresses import WEB_SCHEMES, Address, host_of
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.object_stores import open_store, store_error
 from polyframe.core.open_url import open_url
-from polyframe.core.remote_files import bucket_of, key_of, no_such_object
+from polyframe.core.remote_files import bucket_of, check_readable, key_of, no_such_object
 
 _BLOCK: Final = 1 << 18
 #: Seconds until an answer begins, and between two blocks of it.
@@ -89,6 +89,7 @@ def reader_of(address: Address) -> Reader:
 
     Its methods raise `InterruptedReadError` if another try may succeed, otherwise a `PolyframeError`.
     """
+    check_readable(address)
     return _WebReader(address) if address.scheme in WEB_SCHEMES else _StoreReader(address)
 
 

@@ -27,5 +27,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'eps'?` if a known name is near, otherwise an empty string."""
     if not isinstance(name, str):
         return ""
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.6)
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=len(names) or 1, cutoff=0.6)
+    # Of names that are as near, the one with the same beginning: eps of epsilon, not keep_versions.
+    close.sort(key=lambda other: (-difflib.SequenceMatcher(None, other, name).ratio(), other[:2] != name[:2]))
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -69,7 +69,11 @@ def test_quiet_prints_nothing_and_writes_the_table(out: Path, tmp_path: Path, po
     ("arguments", "code", "message"),
     [
         (["--gold", "missing.csv"], 1, "missing.csv: no such file"),
-        (["--gold", "s3://bucket/gold.csv"], 2, "s3:// addresses are not supported yet"),
+        (
+            ["--gold", "ftp://host/gold.csv"],
+            2,
+            "ftp://host/gold.csv: ftp:// addresses cannot be read; expected",
+        ),
         (["--gold", "."], 1, "is a directory"),
         (["--gold", ""], 2, "gold: '' is not a path"),
         (["--gold", "gold_standard"], 1, "no classification is marked as gold standard"),

@@ -108,7 +108,7 @@ ADDRESSES = [
 def test_addresses_are_refused(address: Any) -> None:
     with pytest.raises(
         pf.UsageError,
-        match=r"^(s3|gs|https|abfs)://[a-z].*: .*:// addresses are not supported yet; use",
+        match=r"^(s3|gs|https|abfs)://[a-z].*: expected a local path here; copy the files from or to",
     ):
         local_path(address, "output")
 
