@@ -4,6 +4,7 @@ Earlier releases kept only what is now the view of the newest version. The same 
 output without its hidden folder.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +95,8 @@ def take_over(output: Output) -> None:
         output.objects.create(shard_key(name), content)
     # Last, since the store counts from then on.
     output.objects.create(manifest_key(number), text.text)
+    with contextlib.suppress(OSError):
+        (_folder(output) / _DECISION).unlink()
 
 
 def _take_over(output: Output, partition: str, record: StageRecord) -> StageRecord:

@@ -33,7 +33,7 @@ _FOLDERS: Final = re.compile(
     rf"next(?:/{_TABLE})?|old(?:/{_TABLE}-[0-9]+)?|started|rows|sources(?:/mended-[0-9]+)?"
 )
 _FILES: Final = re.compile(
-    rf"lock(?:\.held(?:\..+)?)?|commit\.json|\.commit\.json\.tmp|started/{_PARTITION}|rows/[0-9]+\.arrow"
+    rf"lock(?:\.held(?:\..+)?)?|\.commit\.json\.tmp|started/{_PARTITION}|rows/[0-9]+\.arrow"
     rf"|next/{_TABLE}/(?:{_PART}|\.{_PART}\.tmp)|old/{_TABLE}-[0-9]+/{_PART}"
     r"|sources/(?:spooled-[0-9]+|(?:split|frame)-[0-9]+\.parquet|lines-[0-9]+\.csv)(?:\.unfinished)?"
     r"|sources/unpacked-[0-9]+\.csv"

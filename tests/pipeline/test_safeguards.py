@@ -187,9 +187,8 @@ def test_status_shows_how_the_version_was_chosen(export: Path, out: Path, polyfr
 def test_tables_of_another_version_of_polyframe_keep_their_workflow_version(
     export: Path, out: Path, polyframe: Call
 ) -> None:
-    manifest = json.loads((out / MANIFEST).read_text())
     for change in ({"schema_version": 1}, {"polyframe_version": 7}):
-        edit_manifest(out, lambda _, changed=manifest | change: changed)  # type: ignore[misc]
+        edit_manifest(out, lambda manifest, change=change: manifest.update(change))  # type: ignore[misc]
         write(export, rows_of() + ONE_NEWER)
         assert polyframe("run", export, "-o", out).code == 0
         assert (manifest_of(out).versions, clusters(out)) == (("3.1",), 4)
@@ -543,9 +542,9 @@ def test_later_stages_are_limited(stage: str, out: Path, polyframe: Call) -> Non
 def test_tables_of_another_version_of_polyframe_are_limited(export: Path, out: Path, polyframe: Call) -> None:
     """Counts with the same names are compared; anything else is ignored."""
 
-    def as_before(manifest: dict[str, Any]) -> dict[str, Any]:
+    def as_before(manifest: dict[str, Any]) -> None:
         manifest["accounting"] |= {"something": 5, "reasons": {}}
-        return manifest | {"schema_version": 1, "partitions": [{}]}
+        manifest |= {"schema_version": 1, "partitions": [{}]}
 
     edit_manifest(out, as_before)
     write(export, broken(1))

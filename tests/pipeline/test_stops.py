@@ -23,12 +23,12 @@ from run_processes import (
     start,
     wait_for,
 )
-from stores import leftovers, published
+from stores import leftovers, published, unneeded
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan
-from polyframe.store.output import WORK
+from polyframe.store.output import STORE
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs POSIX process groups")
 
@@ -103,7 +103,7 @@ def test_a_run_that_receives_a_signal(
     jobs = 2 if backend else 1
     process = start("run", small, "-o", out, *ENGINE, "--jobs", jobs, backend=backend, pause={"00003": 60})
     wait_for(begun(out, "00003"))
-    wait_for(lambda: (out / WORK / "next" / "contours" / "part-00000.parquet").exists())
+    wait_for(lambda: list((out / STORE / "parts" / "contours").glob("part=00000/[!.]*")))
     (os.killpg if whole_group else os.kill)(process.pid, number)
     sent = time.monotonic()
     code, errors = outcome(process)
@@ -226,4 +226,5 @@ def test_readers_see_one_set_of_settings(small: Path, tmp_path: Path) -> None:
         reader.join()
     assert not wrong, wrong[:3]
     assert min(n_checks.values()) > 8
-    assert set(published(out)) == set(published(out))
+    assert leftovers(out) == []
+    assert unneeded(out) == set()

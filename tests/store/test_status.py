@@ -1,10 +1,12 @@
 """`polyframe status`: the tables, which parts are current, and runs in progress or dead."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,14 @@ from typing import Any
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
-from stores import copied, manifest_of
+from stores import copied, manifest_file, manifest_of
 
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import run
 from polyframe.pipeline.configure import configure
-from polyframe.store import publishing, status
 from polyframe.store.lock import exclusive, holder_of
-from polyframe.store.output import MANIFEST, WORK, Output, part_name
+from polyframe.store.output import MANIFEST, STORE, WORK, part_name
 from polyframe.store.stages import STAGE_TABLES
 from polyframe.synthetic import SynthOptions, write_export
 
@@ -62,7 +63,9 @@ def test_an_output_directory_in_good_order(finished_output: Path) -> None:
     assert state.polyframe_version == pf.__version__
     assert state.sources == ["classifications.csv"]
     assert state.accounting == manifest.accounting.to_dict()
-    assert (state.running, state.finished_parts, state.change_decided) == (None, 0, False)
+    assert (state.running, state.finished_parts) == (None, 0)
+    assert (state.number, state.finished_at, state.host) == (1, manifest.finished_at, manifest.host)
+    assert state.published == []
 
 
 def test_lines_show_settings_that_are_not_the_defaults(finished_output: Path, polyframe: Call) -> None:
@@ -88,7 +91,7 @@ def test_json_is_one_object_with_stable_keys(finished_output: Path, polyframe: C
     keys = "output polyframe_version schema_version sources versions version_chosen_by stages settings"
     keys += " extraction engines tables"
     keys += " partitions partitions_current parts parts_current not_current accounting running finished_parts"
-    keys += " finished_partitions change_decided"
+    keys += " finished_partitions number finished_at host checked_at published"
     assert list(printed) == keys.split()
     assert list(printed["tables"]["labels"]) == ["rows", "bytes", "parts", "current"]
 
@@ -123,10 +126,10 @@ def from_another(path: Path) -> None:
     ("damage", "problem"),
     [
         (remove, "is missing"),
-        (truncate, "cannot be read"),
+        (truncate, "the manifest says"),
         (lengthen, "the manifest says"),
-        (empty, "cannot be read"),
-        (as_text, "cannot be read"),
+        (empty, "has 0 bytes"),
+        (as_text, "the manifest says"),
         (from_another, "the manifest says"),
     ],
 )
@@ -151,48 +154,50 @@ def test_parts_that_are_not_current(
     )
 
 
-def test_a_part_of_the_right_length_from_other_rows(out: Path) -> None:
-    path = out / "labels" / "part-00000.parquet"
-    manifest = manifest_of(out).to_dict()
-    manifest["partitions"][0]["stages"]["reduce"]["fingerprint"] = "0" * 32
-    (out / MANIFEST).write_text(json.dumps(manifest))
-    problems = {
-        f"{table}/{path.name}": "was made from other rows or settings" for table in STAGE_TABLES["reduce"]
-    }
-    assert pf.status(out).not_current == problems
+def test_versions_are_listed(export: Path, out: Path, polyframe: Call) -> None:
+    pf.run(export, out, partition_size=1, eps=0.3)
+    state = pf.status(out, versions=True)
+    assert [version.number for version in state.published] == [1, 2]
+    newest = state.published[-1]
+    assert (newest.number, newest.finished_at, newest.host) == (2, state.finished_at, state.host)
+    assert newest.polyframe_version == pf.__version__
+    lines = polyframe("status", out, "--versions").out.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("version ")] == ["1", "2"]
+    printed = json.loads(polyframe("status", out, "--versions", "--json").out)
+    assert [version["number"] for version in printed["published"]] == [1, 2]
+    assert f"version 2, published {state.finished_at} by {state.host}" in polyframe("status", out).out
 
 
-def test_status_is_read_again_if_a_run_replaced_the_tables(
-    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+def test_parts_of_an_unpublished_run_do_not_count_as_tables(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
 ) -> None:
-    """Parts that seem damaged because a run replaces them at this moment are not."""
-    read = status._status
-    results: list[pf.Status] = []
+    """If a run dies before it publishes its version, its parts are finished, and the tables the old ones."""
 
-    def changed_meanwhile(output: Output) -> pf.Status:
-        if results:
-            return read(output)
-        manifest = status.load_manifest(output.manifest)
-        pf.run(export, out, partition_size=1, eps=0.3)
-        with monkeypatch.context() as patched:
-            patched.setattr(status, "load_manifest", lambda _: manifest)
-            results.append(read(output))
-        return results[0]
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(status, "_status", changed_meanwhile)
+    # Modification times may have whole seconds.
+    then = time.time() - 10
+    os.utime(manifest_file(out), (then, then))
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "publish", die)
+        with pytest.raises(KeyboardInterrupt):
+            pf.run(export, out, partition_size=1, eps=0.3)
     state = pf.status(out)
-    assert results[0].not_current
-    assert (state.not_current, state.settings["eps"]) == ({}, 0.3)
+    assert (state.number, state.settings["eps"], state.not_current) == (1, 0.6, {})
+    assert state.finished_partitions == state.partitions
+    assert "a run ended early: " in polyframe("status", out).out
+    pf.run(export, out, partition_size=1, eps=0.3)
+    assert (pf.status(out).number, pf.status(out).finished_parts) == (2, 0)
 
 
 def test_finished_parts_of_a_dead_run(out: Path, tmp_path: Path, polyframe: Call) -> None:
     """Before anything is published there are no tables; only stages with all tables count as finished."""
     new = tmp_path / "new"
-    waiting = Output(new).finished
-    shutil.copytree(out / "classifications", waiting / "classifications")
+    parts = new / STORE / "parts"
+    shutil.copytree(out / STORE / "parts" / "classifications", parts / "classifications")
     for table in ("extractions", "rejects", "contours"):
-        (waiting / table).mkdir()
-        shutil.copy(out / table / "part-00001.parquet", waiting / table)
+        shutil.copytree(out / STORE / "parts" / table / "part=00001", parts / table / "part=00001")
     state = pf.status(new)
     assert state.polyframe_version is None
     assert (state.finished_parts, state.finished_partitions) == (4, 1)
@@ -203,29 +208,6 @@ def test_finished_parts_of_a_dead_run(out: Path, tmp_path: Path, polyframe: Call
         "a run ended early: 4 finished parts of 1 partition wait; run the same command"
     )
     assert json.loads(polyframe("status", new, "--json").out)["tables"] == {}
-    shutil.copytree(waiting, Output(out).finished)
-    assert pf.status(out).finished_parts == 4
-    assert "a run ended early: 4 finished parts" in polyframe("status", out).out
-
-
-def test_a_change_that_is_decided_but_not_completed(
-    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If a run dies while it publishes tables, the new ones are read from the work directory."""
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(publishing, "_swap", die)
-        with pytest.raises(KeyboardInterrupt):
-            pf.run(export, out, partition_size=1, eps=0.3)
-    state = pf.status(out)
-    assert state.change_decided
-    assert state.settings["eps"] == 0.3
-    assert state.parts_current == state.parts
-    pf.run(export, out, partition_size=1, eps=0.3)
-    assert not pf.status(out).change_decided
 
 
 def test_a_run_in_progress(out: Path, polyframe: Call) -> None:
@@ -278,7 +260,7 @@ def test_a_path_that_is_not_an_output_directory(tmp_path: Path, polyframe: Call)
 def test_a_manifest_that_cannot_be_read(text: str, tmp_path: Path, polyframe: Call) -> None:
     (tmp_path / MANIFEST).write_text(text)
     done = polyframe("status", tmp_path, "--json")
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, json.loads(done.out)["exit_code"]) == (1, 1)
     assert len(done.err.splitlines()) == 1
     assert MANIFEST in done.err
 

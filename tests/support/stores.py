@@ -114,11 +114,11 @@ def copied(out: Path, to: Path) -> Path:
 
 
 def edit_manifest(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
-    """Change the manifest of the newest version, as nobody should."""
+    """Change the manifest of the newest version in place."""
     for path in (manifest_file(out), out / MANIFEST):
         manifest = json.loads(path.read_text("utf-8"))
-        edited = edit(manifest)
-        path.write_text(json.dumps(manifest if edited is None else edited), "utf-8")
+        edit(manifest)
+        path.write_text(json.dumps(manifest), "utf-8")
 
 
 def without_store(out: Path) -> None:

@@ -138,6 +138,10 @@ class _Reader:
             self.findings.append(Finding("readable", expected.file, problem))
             self.everything_read = False
             return None
+        recorded = record.rows.get(name, frame.height)
+        if frame.height != recorded:
+            problem = f"has {frame.height} rows, the manifest says {recorded}"
+            self.findings.append(Finding("counts", expected.file, problem))
         about_rows = check_rows.row_findings(expected.file, table, frame, subjects, expected.settings)
         if frame.height:
             if name in self.last_rows:
