@@ -114,7 +114,7 @@ def _check_own(
 def _check_workflow(target: Target, recorded: Sequence[RecordedPart], workflow_id: int | None) -> None:
     others = {record.workflow_id for record in recorded} - {workflow_id}
     if others:
-        names = " and ".join(map(_workflow, others))
+        names = " and ".join(map(_workflow, sorted(others, key=str)))
         raise PolyframeError(
             f"{target.name}: contains the tables of {names}, not of {_workflow(workflow_id)}; load into "
             f"another place, or drop {LOADS.name} and the tables that it lists"
