@@ -122,7 +122,7 @@ def test_bash_completes(program: dict[str, str]) -> None:
     )
     registered, *answers = done.stdout.splitlines()
     assert registered.endswith("-F _polyframe_completion polyframe")
-    assert answers == ["validate", "exact raster"]
+    assert answers == ["validate vacuum", "exact raster"]
     assert done.stderr == ""
 
 
