@@ -9,11 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 from exports import Done, drawing, export_row, export_text, square
-from stores import manifest_of
+from stores import edit_manifest, manifest_of, stored
 
 import polyframe as pf
 from polyframe.core import reasons
-from polyframe.store.output import WORK
+from polyframe.store.output import STORE, WORK
 
 Call = Callable[..., Done]
 
@@ -213,18 +213,16 @@ def test_damaged_output_is_named(small_export: Path, tmp_path: Path, polyframe: 
         return tmp_path / name
 
     out = fresh("cut")
-    part = out / "extractions" / "part-00000.parquet"
+    part = stored(out, "extractions")
     part.write_bytes(part.read_bytes()[:100])
     failed_in_one_line(polyframe("reduce", out), str(part), "damaged")
     out = fresh("lost")
-    (out / "classifications" / "part-00000.parquet").unlink()
-    failed_in_one_line(polyframe("reduce", out), "classifications", "part-00000.parquet", "is missing")
+    stored(out, "classifications").unlink()
+    failed_in_one_line(polyframe("reduce", out), "classifications", "part=00000", "is missing")
     for key in ("accounting", "stages", "versions", "extraction", "settings", "partitions"):
         out = fresh(key)
-        manifest = manifest_of(out).to_dict()
-        del manifest[key]
-        (out / "polyframe.json").write_text(json.dumps(manifest))
-        failed_in_one_line(polyframe("reduce", out), "polyframe.json", key)
+        edit_manifest(out, lambda manifest, key=key: manifest.pop(key))  # type: ignore[misc]
+        failed_in_one_line(polyframe("reduce", out), "00000001.json", key)
 
 
 def test_an_internal_error_is_one_line(
@@ -237,7 +235,7 @@ def test_an_internal_error_is_one_line(
     done = polyframe("run", small_export, "-o", tmp_path / "out")
     failed_in_one_line(done, "internal error", "ZeroDivisionError: a fault")
     # Finished parts wait for the next run and are not visible as tables.
-    assert [entry.name for entry in (tmp_path / "out").iterdir()] == [WORK]
+    assert [entry.name for entry in (tmp_path / "out").iterdir()] == [STORE]
     monkeypatch.undo()
     assert polyframe("run", small_export, "-o", tmp_path / "out").code == 0
     assert not (tmp_path / "out" / WORK).exists()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from exports import Done, drawing, export_row, export_text, square
+from stores import without_store
 
 import polyframe as pf
 from polyframe.consensus.anonymize import KEY_VARIABLE
@@ -310,6 +311,7 @@ def test_later_stages_keep_the_setting_visitors(tmp_path: Path, polyframe: Call)
 def test_tables_without_the_column_are_rebuilt(tmp_path: Path, polyframe: Call) -> None:
     out = tmp_path / "out"
     assert polyframe("run", CLASS, "-o", out, "-q", "--engine", "shapely").code == 0
+    without_store(out)
     manifest = out / "polyframe.json"
     text = manifest.read_text()
     assert '"schema_version": 3' in text

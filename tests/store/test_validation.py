@@ -87,7 +87,7 @@ def places(findings: list[pf.Finding]) -> set[tuple[str, str]]:
 def rewrite(
     out: Path, table: str, change: Change, part: str = FIRST, metadata: dict[bytes, bytes] | None = None
 ) -> None:
-    """Rewrite a part with other contents or another footer, and put its size in the manifest."""
+    """Rewrite a part with other contents or another footer, and put its size and rows in the manifest."""
     path = stored(out, table, partition_of(part))
     before = pq.read_table(path)
     frame = pl.from_arrow(before)
@@ -101,6 +101,7 @@ def rewrite(
         stages = manifest["partitions"][part == SECOND]["stages"]
         records = manifest["merged"] if table == "volunteers" else stages
         records[stage_of(table)]["sizes"][table] = size
+        records[stage_of(table)]["rows"][table] = arrow.num_rows
 
     edit_manifest(out, set_size)
 
