@@ -108,8 +108,8 @@ class RayExecutor:
             completed, _ = self._ray.wait(references, num_returns=number, timeout=seconds, fetch_local=False)
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             raise _gone(self._cluster, error) from None
-        found: list[Any] = completed
-        return found
+        ready: list[Any] = completed
+        return ready
 
     def _count_workers(self) -> int:
         try:
