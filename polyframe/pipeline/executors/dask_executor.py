@@ -28,8 +28,8 @@ _CHECK_SECONDS: Final = 2.0
 class _Future(Generic[Result]):
     """A task of a Dask cluster."""
 
-    def __init__(self, future: Any, cluster: str) -> None:
-        self._future, self._cluster = future, cluster
+    def __init__(self, future: Any, cluster: str, check: Callable[[], object]) -> None:
+        self._future, self._cluster, self._check = future, cluster, check
 
     def result(self) -> Result:
         if self._future.status == "error":
@@ -37,7 +37,9 @@ class _Future(Generic[Result]):
         try:
             result: Result = self._future.result(timeout=_LONGEST_ANSWER)
         except (concurrent.futures.CancelledError, OSError, TimeoutError):
-            raise _gone(self._cluster) from None
+            self._check()
+            # The scheduler answers, so the result was lost with the worker that had it.
+            raise WorkerLost from None
         self._future.release()
         return result
 
@@ -89,7 +91,7 @@ class DaskExecutor:
         key = f"polyframe-{name}-{uuid.uuid4().hex}"
         call = agreed_call(self._agreement, function, task)
         future = self._client.submit(AgreedCall.run, call, key=key, pure=False)
-        own: Future[Result] = _Future(future, self._cluster)
+        own: Future[Result] = _Future(future, self._cluster, self._count_workers)
         self._running[key] = future, own
         future.add_done_callback(lambda done: self._completed.put(done.key))
         return own

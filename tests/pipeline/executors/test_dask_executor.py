@@ -20,7 +20,6 @@ from run_processes import (
     ENGINE,
     PARTITION_BYTES,
     error_line,
-    leftovers,
     outcome,
     part_files,
     small_export,
@@ -28,6 +27,7 @@ from run_processes import (
     wait_for,
 )
 from s3_server import Bucket
+from stores import leftovers
 
 import polyframe as pf
 from polyframe.panoptes.classifications import scan_export
