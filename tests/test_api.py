@@ -108,7 +108,7 @@ def test_tune_takes_the_settings_of_its_command_and_those_of_the_marks() -> None
 def test_options_are_those_declared(function: Callable[..., Any], options: Any) -> None:
     parameters, hints = keyword_arguments(function), typing.get_type_hints(function)
     fields = dataclasses.fields(options)
-    own = ("say", "progress", "truth")
+    own = ("say", "progress", "truth", "storage_options")
     assert [name for name in parameters if name not in own] == [f.name for f in fields]
     assert [parameters[f.name].default for f in fields] == [f.default for f in fields]
     assert [hints[f.name] for f in fields] == [typing.get_type_hints(options)[f.name] for f in fields]
@@ -280,7 +280,7 @@ def test_output_must_fit_the_marks(written: Path, tmp_path: Path) -> None:
         pf.UsageError, match=r"extractions\.csv: is not an output directory; first run reduce"
     ):
         pf.contours(EXTRACTIONS_CSV, output=elsewhere)
-    with pytest.raises(pf.UsageError, match=r"^output: expected a path, got 5$"):
+    with pytest.raises(pf.UsageError, match=r"^output: expected a path or an address, got 5$"):
         pf.extract(DATA[0], output=typing.cast(Any, 5))
     assert not elsewhere.exists()
 
