@@ -16,6 +16,7 @@ from doc_pages import DOCS, README, fenced, page_paths, without_sizes
 from exports import ROOT, Done
 from layers import LAYERS
 from matplotlib import pyplot
+from s3_server import new_bucket
 
 import polyframe as pf
 from polyframe.panoptes.config.read_config import read_config
@@ -30,6 +31,8 @@ DIRECTIVES = ("{toctree}", "{image}", "{include}", "{literalinclude}", "{eval-rs
 NOT_HERE = "# not run here: "
 #: The first line of SQL for a program that we do not have. What needs DuckDB's extension is in test_readable.
 OF_OTHERS = "-- Snowflake"
+#: Pages whose commands use `s3://bucket`.
+IN_A_BUCKET = ("docs/guide/stores.md",)
 #: Values that differ between runs or machines.
 VARYING = re.compile(r"\b\d[\d.,]* ?(?:s|min|ms|seconds|bytes|[kMG]B)\b|\d[smhd] ago\b")
 NAMES = [path.relative_to(ROOT).as_posix() for path in page_paths()]
@@ -60,9 +63,14 @@ def test_all_blocks_of_a_page_run(
     first_run: Path,
     polyframe: Callable[..., Done],
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     if name.startswith(("docs/guide/", "docs/recipes/")):
         shutil.copytree(first_run, checkout / "out")
+    if name in IN_A_BUCKET:
+        bucket = new_bucket(request.getfixturevalue("s3_endpoint"), "bucket")
+        for variable, value in bucket.environment.items():
+            monkeypatch.setenv(variable, value)
     variables: dict[str, object] = {"__name__": name}
     printed: list[str] | None = None
     with duckdb.connect() as database:

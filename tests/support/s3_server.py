@@ -65,9 +65,9 @@ def s3_server() -> Iterator[str]:
         server.stop()
 
 
-def new_bucket(endpoint: str) -> Bucket:
-    """Make a bucket of a name that is not used yet."""
-    bucket = Bucket(f"test-{uuid.uuid4().hex[:12]}", endpoint)
+def new_bucket(endpoint: str, name: str = "") -> Bucket:
+    """Make a bucket, by default of a name that is not used yet."""
+    bucket = Bucket(name or f"test-{uuid.uuid4().hex[:12]}", endpoint)
     _client(endpoint).create_bucket(Bucket=bucket.name)
     return bucket
 
