@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from exports import ROOT, Done
+from stores import copied, edit_manifest
 
 import polyframe as pf
 from polyframe.core.errors import no_such_file
@@ -31,9 +32,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             standalone_mode=False,
         )
     (folder / "gone.csv").symlink_to("nowhere.csv")
-    shutil.copytree(folder / "ext", folder / "old")
-    manifest = folder / "old" / "polyframe.json"
-    manifest.write_text(manifest.read_text().replace('"schema_version": ', '"schema_version": 9'))
+    copied(folder / "ext", folder / "old")
+    edit_manifest(folder / "old", lambda manifest: manifest.update(schema_version=93))
     return folder
 
 

@@ -132,7 +132,9 @@ def test_a_reader_of_marks_is_read_once(from_file: pf.Extraction) -> None:
     assert reduction.reductions.height == 36
 
 
-NO_EXPORT = "classifications: expected a path, several, or a frame of Polars, pandas or Arrow, got "
+NO_EXPORT = (
+    "classifications: expected a path, an address, several, or a frame of Polars, pandas or Arrow, got "
+)
 NO_MARKS = "the marks: expected an Extraction, a frame of Polars, pandas or Arrow .*, got "
 
 

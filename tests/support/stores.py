@@ -66,11 +66,12 @@ def published(out: Path) -> dict[str, bytes]:
                 if table not in TABLES and part.path.exists():
                     shown[f"{table}/{part_name(name)}"] = part.path.read_bytes()
     with contextlib.suppress(OSError):
-        shown[MANIFEST] = _without_run((out / MANIFEST).read_bytes())
+        shown[MANIFEST] = without_run((out / MANIFEST).read_bytes())
     return shown
 
 
-def _without_run(content: bytes) -> bytes:
+def without_run(content: bytes) -> bytes:
+    """Return a manifest without what it says about the run; another file as it is."""
     try:
         manifest = json.loads(content)
     except ValueError:
