@@ -105,18 +105,25 @@ def validate(output: Place, as_json: bool) -> None:
     metavar="AGE",
     help="keep versions that were the newest within this time, such as 30d or 12h",
 )
+@click.option(
+    "--grace",
+    default="7d",
+    show_default=True,
+    metavar="AGE",
+    help="keep parts of no kept version for this time, since a run in progress may be about to publish them",
+)
 @storage_option
 @quiet_option
 @log_format_option
-def vacuum(output: Place, keep: str, quiet: bool) -> None:
-    """Remove old versions of the tables in OUT, and parts that no other version has.
+def vacuum(output: Place, keep: str, grace: str, quiet: bool) -> None:
+    """Remove old versions of the tables in OUT, and parts that no kept version has.
 
-    The newest version always stays. Parts of no version stay for a week, since a run may be about to publish
-    them.
+    The newest version always stays. In a local OUT the parts of removed versions go at once, in a bucket a
+    week after they were written: shorten --grace only if no run is in progress.
     """
     from polyframe import api
 
-    vacuumed = api.vacuum(output, keep=keep)
+    vacuumed = api.vacuum(output, keep=keep, grace=grace)
     if not quiet:
         click.echo(vacuumed)
 

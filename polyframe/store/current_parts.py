@@ -1,7 +1,9 @@
 """Decide which parts of earlier work are up to date: those of the newest version, and those of a dead run."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import STORED_TABLES
@@ -10,6 +12,10 @@ from polyframe.store.objects import Entry
 from polyframe.store.output import MERGED, PARTS, Output, PartIdentity, part_key
 from polyframe.store.part_files import Origin, PartFile, has_current_types, read_rows_and_origin
 from polyframe.store.stages import STAGE_TABLES
+
+#: A run on a bucket reuses parts of other versions than the newest for this time after they were written. A
+#: vacuum waits for a day more, which is the longest time that such a run may take.
+REUSED_SECONDS: Final = 6 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,15 @@ class EarlierWork:
         The partitions of the newest version, by name.
     parts : mapping of str to Entry
         All parts in the store, by key.
+    oldest : float
+        Other parts than those of the newest version are reused if they were written after this time (seconds
+        since 1970).
     """
 
     output: Output
     records: Mapping[str, PartitionRecord] = field(default_factory=dict)
     parts: Mapping[str, Entry] = field(default_factory=dict)
+    oldest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,10 @@ def earlier_work(output: Output, before: Manifest | None, *, force: bool) -> Ear
     if force:
         return EarlierWork(output)
     records = () if before is None else before.partitions
-    return EarlierWork(output, {record.name: record for record in records}, output.objects.entries(PARTS))
+    by_name, parts = {record.name: record for record in records}, output.objects.entries(PARTS)
+    # From a bucket, a vacuum may remove older ones at any moment.
+    oldest = 0.0 if output.folder is not None else time.time() - REUSED_SECONDS
+    return EarlierWork(output, by_name, parts, oldest)
 
 
 def current_stages(
@@ -143,7 +156,8 @@ def _finished(
     """Return a record from the footers of parts that a run finished but did not publish."""
     for identity in (_Identity(fingerprint, None), _Identity(fingerprint, places)):
         keys = {table: part_key(table, partition, identity) for table in STAGE_TABLES[stage]}
-        if set(keys.values()) <= earlier.parts.keys():
+        entries = [earlier.parts.get(key) for key in keys.values()]
+        if all(entry is not None and entry.modified >= earlier.oldest for entry in entries):
             record = _record_of(keys, identity, earlier)
             if record is not None:
                 return record

@@ -36,6 +36,11 @@ _MANIFEST_KEY: Final = re.compile(rf"{MANIFESTS}([0-9]{{8}})\.json")
 PARTS: Final = "parts/"
 ROWS: Final = "rows/"
 SUMS: Final = "sums/"
+_HASH: Final = "[0-9a-f]{32}"
+_OWN_KEYS: Final = re.compile(
+    rf"{MANIFESTS}(?:[0-9]{{8}}|checked)\.json|{SHARDS}{_HASH}\.json|(?:{ROWS}|{SUMS}){_HASH}/[^/]+(?:/[^/]+)*"
+    rf"|{PARTS}\.?[a-z_]+/part=[0-9]+(?:-[0-9]{{2}})*/{_HASH}(?:-{_HASH})?\.parquet"
+)
 
 
 class PartIdentity(Protocol):
@@ -143,6 +148,11 @@ def number_of(manifest: str) -> int | None:
     """Return the number of a version from the key of its manifest; None if the file is something else."""
     match = _MANIFEST_KEY.fullmatch(manifest)
     return int(match[1]) if match else None
+
+
+def is_own_key(key: str) -> bool:
+    """Return whether polyframe writes files with such keys; files of others may be in a bucket too."""
+    return _OWN_KEYS.fullmatch(key) is not None
 
 
 def shard_key(name: str) -> str:

@@ -18,6 +18,7 @@ from polyframe.store.output import (
     SHARDS,
     SUMS,
     Output,
+    is_own_key,
     manifest_key,
     shard_key,
 )
@@ -25,8 +26,9 @@ from polyframe.store.stages import tables_of_stages
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
 from polyframe.store.work_directory import work_directory
 
-#: Parts of no version that are younger than this may belong to a run that has yet to publish them.
-_UNPUBLISHED_SECONDS: Final = 7 * 24 * 3600.0
+#: Parts of no kept version that are younger than this may be those of a run that has yet to publish them.
+#: Runs on a bucket reuse only parts that are at least a day younger, see `current_parts.REUSED_SECONDS`.
+_GRACE: Final = "7d"
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,17 @@ class Vacuumed:
 
 
 def vacuum(
-    output: AnyPlace, *, keep: str = "30d", storage_options: Mapping[str, str] | None = None
+    output: AnyPlace,
+    *,
+    keep: str = "30d",
+    grace: str = _GRACE,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Vacuumed:
     """Remove old versions of an output and parts that no other version has, like `polyframe vacuum`.
 
-    The newest version always stays. Parts that belong to no version stay for a week, since they may be those
-    of a run in progress.
+    The newest version always stays. Parts that no kept version has stay for a week after they were written,
+    since a run in progress may be about to publish them. In a local output, in which no run can be in
+    progress, those of removed versions go at once.
 
     Parameters
     ----------
@@ -69,6 +76,9 @@ def vacuum(
         The output directory, such as `out` or `s3://bucket/project`.
     keep : str
         Versions that were the newest within this time stay, such as `30d` or `12h`.
+    grace : str
+        How long parts of no kept version stay. Shorten it only if no run is in progress and none that failed
+        shall continue.
     storage_options : mapping, optional
         As for `polyframe.scan`.
 
@@ -79,7 +89,7 @@ def vacuum(
     Raises
     ------
     UsageError
-        If `keep` is not a duration.
+        If `keep` or `grace` is not a duration.
     PolyframeError
         If it is not an output of polyframe, or a run works in a local one.
 
@@ -89,10 +99,11 @@ def vacuum(
     >>> print(pf.vacuum("out", keep="0d"))  # doctest: +SKIP
     """
     oldest = time.time() - parse_duration(keep, "keep").total_seconds()
+    stay = parse_duration(grace, "grace").total_seconds()
     opened = Output(place_of(output, "output", storage_options))
     read_manifest(opened)
     with work_directory(opened):
-        return remove_versions(opened, _replaced_before(opened, oldest))
+        return remove_versions(opened, _replaced_before(opened, oldest), stay)
 
 
 def remove_oldest(output: Output, keep: int) -> None:
@@ -105,12 +116,10 @@ def remove_oldest(output: Output, keep: int) -> None:
     keep : int
         How many versions stay; at least 1.
     """
-    remove_versions(output, version_numbers(output)[:-keep], unpublished=0)
+    remove_versions(output, version_numbers(output)[:-keep], 0)
 
 
-def remove_versions(
-    output: Output, numbers: Sequence[int], unpublished: float = _UNPUBLISHED_SECONDS
-) -> Vacuumed:
+def remove_versions(output: Output, numbers: Sequence[int], grace: float) -> Vacuumed:
     """Remove versions, and parts that no other version has.
 
     Parameters
@@ -119,32 +128,29 @@ def remove_versions(
         With a store.
     numbers : sequence of int
         The versions; not the newest.
-    unpublished : float
-        Parts of no version stay if they are younger (seconds).
+    grace : float
+        Parts of no kept version stay if they are younger (seconds); in a local output, only those that no
+        removed version has either.
     """
     objects = output.objects
     kept = [number for number in version_numbers(output) if number not in numbers]
-    # Listed before the manifests are read: what a run publishes from now on is not removed.
-    parts = objects.entries(PARTS)
-    listed = dict(parts)
-    for prefix in (SHARDS, ROWS, SUMS):
-        listed |= objects.entries(prefix)
-    needed = [_keys_of(output, number) for number in kept]
-    of_removed: set[str] = set().union(*(_keys_of(output, number) or () for number in numbers))
-    youngest = time.time() - unpublished
+    needed, all_readable = _keys_of(output, kept)
+    of_removed = _keys_of(output, numbers)[0] if output.folder is not None else set()
+    youngest = time.time() - grace
     unneeded = {
         key: entry.size
-        for key, entry in listed.items()
-        # A version that cannot be read, for example one of another release, may have any part.
-        if all(keys is not None and key not in keys for keys in needed)
-        and (key in of_removed or entry.modified <= youngest)
+        for prefix in (PARTS, SHARDS, ROWS, SUMS)
+        for key, entry in objects.entries(prefix).items()
+        if is_own_key(key) and key not in needed and (key in of_removed or entry.modified <= youngest)
     }
+    if not all_readable:
+        # A version that cannot be read, for example one of another release, may have any part.
+        unneeded = {}
     # The manifests first: no version that is listed lacks parts.
     objects.remove(manifest_key(number) for number in numbers)
     objects.remove(unneeded)
-    removed = [key for key in unneeded if key in parts]
-    size = sum(unneeded[key] for key in removed)
-    return Vacuumed(str(output), len(numbers), len(removed), size, len(kept))
+    removed = [size for key, size in unneeded.items() if key.startswith(PARTS)]
+    return Vacuumed(str(output), len(numbers), len(removed), sum(removed), len(kept))
 
 
 def _replaced_before(output: Output, oldest: float) -> list[int]:
@@ -152,19 +158,24 @@ def _replaced_before(output: Output, oldest: float) -> list[int]:
     numbers, entries = version_numbers(output), output.objects.entries(MANIFESTS)
     return [
         number
-        for number, following in itertools.pairwise(numbers)
-        if entries[manifest_key(following)].modified < oldest
+        for number, next_number in itertools.pairwise(numbers)
+        # Another vacuum may remove some of them at this moment.
+        if (published := entries.get(manifest_key(next_number))) and published.modified < oldest
     ]
 
 
-def _keys_of(output: Output, number: int) -> set[str] | None:
-    """Return the keys of all parts and shards of a version; None if its manifest cannot be read."""
-    try:
-        manifest = read_manifest(output, number)
-        shards = shard_names(output.objects.read(manifest_key(number)))
-    except (PolyframeError, FileNotFoundError):
-        return None
-    keys = {shard_key(name) for name in shards}
-    for table in tables_of_stages(manifest.stages):
-        keys |= {part.key for part in table_parts(output, manifest, table).values()}
-    return keys
+def _keys_of(output: Output, numbers: Sequence[int]) -> tuple[set[str], bool]:
+    """Return the keys of all parts and shards of some versions, and whether all manifests can be read."""
+    keys: set[str] = set()
+    all_readable = True
+    for number in numbers:
+        try:
+            manifest = read_manifest(output, number)
+            shards = shard_names(output.objects.read(manifest_key(number)))
+        except (PolyframeError, FileNotFoundError):
+            all_readable = False
+            continue
+        keys |= {shard_key(name) for name in shards}
+        for table in tables_of_stages(manifest.stages):
+            keys |= {part.key for part in table_parts(output, manifest, table).values()}
+    return keys, all_readable

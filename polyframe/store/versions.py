@@ -142,8 +142,15 @@ def create_version(output: Output, manifest: Manifest, before: Manifest | None) 
     )
     text = manifest_text(numbered)
     _write_shards(output, text)
-    if not output.objects.create(manifest_key(numbered.number), text.text):
+    key = manifest_key(numbered.number)
+    if not output.objects.create(key, text.text):
         raise _published_first(output)
+    if version_numbers(output)[-1] != numbered.number:
+        # Others published several versions, of which a vacuum removed the one with this number.
+        output.objects.remove([key])
+        raise _published_first(output)
+    # A vacuum may have removed shards of older versions, before it could know that this one has them too.
+    _write_shards(output, text)
     return numbered
 
 

@@ -31,7 +31,7 @@ from polyframe.store.foreign_files import (
 )
 from polyframe.store.lock import exclusive
 from polyframe.store.objects import FolderObjects
-from polyframe.store.output import MANIFEST, MANIFESTS, PARTS, ROWS, SHARDS, STORE, SUMS, WORK, Output, Work
+from polyframe.store.output import MANIFEST, STORE, WORK, Output, Work, is_own_key
 from polyframe.store.part_files import stop_part_writers
 from polyframe.store.versions import newest_manifest, version_numbers
 from polyframe.store.view import refresh_view
@@ -147,8 +147,7 @@ def _foreign_in_folder(path: Path) -> list[str]:
 
 
 def _foreign_in_bucket(output: Output) -> list[str]:
-    own = (MANIFESTS, SHARDS, PARTS, ROWS, SUMS)
-    foreign = (key for key in output.objects.keys("") if not key.startswith(own))
+    foreign = (key for key in output.objects.keys("") if not is_own_key(key))
     return list(itertools.islice(foreign, 1))
 
 

@@ -111,12 +111,12 @@ def test_a_version_that_cannot_be_read_keeps_its_parts(out: Path) -> None:
     second = out / STORE / "manifests" / "00000002.json"
     content = second.read_bytes()
     second.write_bytes(b"{}")
-    vacuum.remove_versions(Output(out), [1], unpublished=0)
+    vacuum.remove_versions(Output(out), [1], grace=0)
     assert versions(out) == [2, 3]
     second.write_bytes(content)
     assert pf.scan(out, "labels", version=2).collect().height == 5
     second.write_bytes(b"{}")
-    vacuum.remove_versions(Output(out), [2], unpublished=0)
+    vacuum.remove_versions(Output(out), [2], grace=0)
     assert versions(out) == [3]
     assert unneeded(out) == set()
 
@@ -140,10 +140,50 @@ def test_a_bucket_keeps_all_versions_until_they_are_removed(small: Path, bucket:
     assert bucket.keys() == before
     # The server knows whole seconds.
     time.sleep(1.1)
-    removed = pf.vacuum(url, keep="0s", **options)
+    removed = pf.vacuum(url, keep="0s", grace="0s", **options)
     assert (removed.versions, removed.kept) == (2, 1)
     after = bucket.keys()
     gone = {key: size for key, size in before.items() if key not in after and "/parts/" in key}
     assert (removed.parts, removed.bytes) == (len(gone), sum(gone.values()))
     assert pf.validate(url, **options) == []
     assert version_numbers(Output(place_of(url, "output", bucket.options))) == [3]
+
+
+def test_a_version_that_is_published_during_a_vacuum_keeps_the_parts_that_it_reuses(
+    small: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{bucket.url}/project"
+    options: dict[str, Any] = {"storage_options": bucket.options}
+
+    def run(eps: float) -> pf.Summary:
+        return pf.run(small, url, eps=eps, engine="shapely", jobs=1, **options)
+
+    run(0.5)
+    run(0.2)
+    keys_of, again = vacuum._keys_of, []
+
+    def keys_after_a_run(output: Output, numbers: Any) -> Any:
+        if not again:
+            again.append(0.5)
+            assert run(0.5).made == 0  # the parts of the first version are reused
+        return keys_of(output, numbers)
+
+    monkeypatch.setattr(vacuum, "_keys_of", keys_after_a_run)
+    pf.vacuum(url, keep="0s", **options)
+    assert pf.status(url, **options).number == 3
+    assert pf.validate(url, **options) == []
+
+
+def test_files_of_others_in_a_bucket_are_not_removed(small: Path, bucket: Bucket) -> None:
+    url, options = f"{bucket.url}/project", {"storage_options": bucket.options}
+    bucket.write("project/parts/catalog.csv", b"theirs")
+    with pytest.raises(pf.PolyframeError, match=r"other files \(parts/catalog.csv\)"):
+        pf.run(small, url, jobs=1, **options)
+    bucket.delete("project/parts/catalog.csv")
+    pf.run(small, url, jobs=1, **options)
+    theirs = {f"project/{name}" for name in ("parts/catalog.csv", "rows/2019.csv", "shards/x.json", "a.txt")}
+    for key in theirs:
+        bucket.write(key, b"theirs")
+    time.sleep(1.1)
+    pf.vacuum(url, keep="0s", grace="0s", **options)
+    assert theirs <= bucket.keys().keys()

@@ -187,3 +187,15 @@ def test_an_output_of_an_earlier_release_is_version_0(tmp_path: Path) -> None:
     assert version_numbers(output) == [0]
     assert read_manifest(output) == read_manifest(output, 0) == MADE
     assert create_version(output, MADE, read_manifest(output)).number == 1
+
+
+def test_a_version_is_never_published_below_the_newest(tmp_path: Path) -> None:
+    """Others published two versions, and a vacuum removed the one with the number of this one."""
+    output = Output(tmp_path / "out")
+    first = create_version(output, MADE, None)
+    second = create_version(output, msgspec.structs.replace(first, sources=("b.csv",)), first)
+    third = create_version(output, msgspec.structs.replace(first, sources=("c.csv",)), second)
+    output.objects.remove([manifest_key(first.number), manifest_key(second.number)])
+    with pytest.raises(pf.PolyframeError, match=f"published version {third.number} at .* before this one"):
+        create_version(output, msgspec.structs.replace(first, sources=("d.csv",)), first)
+    assert version_numbers(output) == [third.number]
