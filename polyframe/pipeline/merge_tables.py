@@ -20,7 +20,7 @@ from polyframe.store.part_files import Origin, PartFile, read_parts, write_part
 from polyframe.store.run_counts import Counts
 from polyframe.store.stages import stage_of, stage_settings
 
-#: Of more partitions, workers add up the sums of so many at a time.
+#: Number of partitions whose sums a worker adds up in one task.
 _PARTS_PER_TASK: Final = 500
 
 

@@ -25,7 +25,7 @@ from polyframe.store.objects import Objects
 
 #: Smaller exports are counted and sorted by the process that runs the command.
 _SPLIT_BYTES: Final = 256_000_000
-#: So often a split is tried whose worker dies.
+#: Attempts for a split whose worker dies.
 _TRIES: Final = 2
 
 

@@ -1,6 +1,7 @@
 """Check that a worker of a cluster gives the same tables, and the same bytes, as the process that uses it."""
 
 import functools
+import hashlib
 import io
 import os
 import pickle
@@ -35,14 +36,14 @@ class Agreement:
         Of the secret with which volunteers are hashed, which the environment of each worker must contain.
     file : Path or None
         A file that a worker must be able to read, since tasks name files beside it.
-    content : bytes
-        Its content.
+    digest : str or None
+        Of its content, which may be large, while each call contains the agreement.
     """
 
     versions: tuple[tuple[str, str], ...]
     key_digest: str | None = None
     file: Path | None = None
-    content: bytes = b""
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def agreement_of_this_process(key: bytes, file: Path | None) -> Agreement:
         A file that workers must be able to read.
     """
     file = None if file is None else file.absolute()
-    content = b"" if file is None else file.read_bytes()
-    return Agreement(_versions(), digest_of_key(key), file, content)
+    digest = None if file is None else _digest_of_file(file)
+    return Agreement(_versions(), digest_of_key(key), file, digest)
 
 
 @functools.cache
@@ -131,7 +132,7 @@ def check_agreement(agreement: Agreement) -> None:
             f"{here}: the environment variable {KEY_VARIABLE} {differs}. Set it for all workers, and restart "
             "them."
         )
-    if agreement.file is not None and not _has_content(agreement.file, agreement.content):
+    if agreement.file is not None and not _has_digest(agreement.file, agreement.digest):
         raise PolyframeError(
             f"{here} does not see the files in {agreement.file.parent}; name a directory that all machines "
             "share"
@@ -151,8 +152,12 @@ def _versions() -> tuple[tuple[str, str], ...]:
     return tuple(versions)
 
 
-def _has_content(file: Path, content: bytes) -> bool:
+def _digest_of_file(file: Path) -> str:
+    return hashlib.blake2b(file.read_bytes()).hexdigest()
+
+
+def _has_digest(file: Path, digest: str | None) -> bool:
     try:
-        return file.read_bytes() == content
+        return _digest_of_file(file) == digest
     except OSError:
         return False

@@ -62,6 +62,17 @@ def test_workers_check_that_they_see_the_same_files(tmp_path: Path) -> None:
             check_agreement(agreement)
 
 
+def test_calls_do_not_grow_with_the_file_that_workers_must_see(tmp_path: Path) -> None:
+    """A tuning names the manifest, which grows with the number of partitions, and has a call for each one."""
+    sizes = []
+    for size in (0, 10_000_000):
+        (tmp_path / "polyframe.json").write_bytes(b"x" * size)
+        agreement = agreement_of_this_process(b"", tmp_path / "polyframe.json")
+        check_agreement(agreement)
+        sizes.append(len(pickle.dumps(agreed_call(agreement, dict, {}))))
+    assert sizes[0] == sizes[1] < 1000
+
+
 def test_workers_check_the_versions() -> None:
     agreement = agreement_of_this_process(b"", None)
     changed = dataclasses.replace(agreement, versions=(("Python", "2.7"), *agreement.versions[1:]))
