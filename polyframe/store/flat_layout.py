@@ -19,10 +19,10 @@ from polyframe.store.output import (
     MANIFEST,
     MANIFESTS,
     MERGED,
-    STORE,
     WORK,
     Output,
     manifest_key,
+    number_of,
     part_key,
     part_name,
     shard_key,
@@ -37,7 +37,8 @@ _NEXT = f"{WORK}/next"
 def is_flat(output: Output) -> bool:
     """Return whether an output has tables, but no store."""
     folder = output.folder
-    if folder is None or (folder / STORE / MANIFESTS).is_dir():
+    # The folder of the manifests alone does not count: a killed process may have made it just before the first.
+    if folder is None or any(number_of(key) is not None for key in output.objects.keys(MANIFESTS)):
         return False
     return (folder / MANIFEST).is_file() or (folder / _DECISION).is_file()
 

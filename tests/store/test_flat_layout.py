@@ -181,6 +181,35 @@ def test_taking_over_is_repeated_if_it_was_interrupted(
     assert published(old) == published(whole)
 
 
+def test_taking_over_is_repeated_if_the_process_was_killed_before_the_manifest_appeared(
+    small: Path, old: Path, whole: Path
+) -> None:
+    """Its folder and a temporary file are there by then."""
+    manifests = old / STORE / "manifests"
+    manifests.mkdir(parents=True)
+    (manifests / ".00000001.json.0123456789abcdef.tmp").write_text("{")
+    assert pf.status(old).parts_current == pf.status(whole).parts
+    assert pf.scan(old, "labels").collect().equals(pf.scan(whole, "labels").collect())
+    assert pf.run(small, old, **OPTIONS).made == 0
+    assert published(old) == published(whole)
+    assert leftovers(old) == []
+
+
+def test_taking_over_is_repeated_if_the_disk_was_full(
+    small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("polyframe.store.objects._moved_if_absent", full)
+        with pytest.raises(pf.PolyframeError, match=r"00000001\.json: cannot be written \(No space left"):
+            pf.run(small, old, **OPTIONS)
+    assert pf.scan(old, "labels").collect().equals(pf.scan(whole, "labels").collect())
+    assert pf.run(small, old, **OPTIONS).made == 0
+    assert published(old) == published(whole)
+
+
 def test_many_partitions_are_taken_over_in_shards(
     small: Path, old: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
