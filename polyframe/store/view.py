@@ -10,6 +10,7 @@ If a run dies in between, the version is published nevertheless; the next run co
 
 import contextlib
 import ctypes
+import filecmp
 import os
 import shutil
 import sys
@@ -30,6 +31,8 @@ from polyframe.store.versions import table_parts
 
 _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
+#: A Parquet file ends with the length of its footer (four bytes) and `PAR1`.
+_FOOTER_END: Final = 8
 
 
 def refresh_view(work: Work, manifest: Manifest) -> None:
@@ -77,8 +80,27 @@ def refresh_view(work: Work, manifest: Manifest) -> None:
         remove_own_files(work, keep=lambda name: name.split("/")[0] not in replaced)
 
 
-def is_same_part(path: Path, part: Path) -> bool:
-    """Return whether a file of the view is a link to a part of the store, or its copy."""
+def view_problem(path: Path, part: PartFile, *, whole: bool = False) -> str:
+    """Return what is wrong with the file that shows a part in a local output; empty if nothing is.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    part : PartFile
+        The part in the store.
+    whole : bool
+        How a copy whose time is not that of the part is compared: all of it, or only the Parquet footer.
+    """
+    if not path.is_file():
+        return "is missing"
+    # A missing part is a problem of its own.
+    is_right = _is_same_part(path, part.path) or not part.path.exists() or _is_copy(path, part.path, whole)
+    return "" if is_right else "is not the part of the manifest"
+
+
+def _is_same_part(path: Path, part: Path) -> bool:
+    """Return whether a file of the view is a link to a part of the store, or its copy of the same time."""
     try:
         shown, stored = path.lstat(), part.lstat()
     except OSError:
@@ -87,13 +109,24 @@ def is_same_part(path: Path, part: Path) -> bool:
     return os.path.samestat(shown, stored) or is_copy
 
 
-def view_problem(path: Path, part: PartFile) -> str:
-    """Return what is wrong with the file that shows a part in a local output; empty if nothing is."""
-    if not path.is_file():
-        return "is missing"
-    # A missing part is a problem of its own.
-    is_right = is_same_part(path, part.path) or not part.path.exists()
-    return "" if is_right else "is not the part of the manifest"
+def _is_copy(path: Path, part: Path, whole: bool) -> bool:
+    """Return whether a file has the content of a part, as after `cp -r`, which does not keep times."""
+    try:
+        size = part.stat().st_size
+        if path.is_symlink() or path.stat().st_size != size:
+            return False
+        return filecmp.cmp(path, part, shallow=False) if whole else _footer(path, size) == _footer(part, size)
+    except OSError:
+        return False
+
+
+def _footer(path: Path, size: int) -> bytes:
+    """Return the bytes of a Parquet footer: of a damaged file, some or all bytes at its end."""
+    with path.open("rb") as file:
+        file.seek(max(size - _FOOTER_END, 0))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(size - _FOOTER_END - length, 0))
+        return file.read()
 
 
 def _parts(output: Output, manifest: Manifest, table: str) -> dict[str, Path]:
@@ -107,7 +140,7 @@ def _is_shown(folder: Path, parts: Mapping[str, Path]) -> bool:
     """Return whether a folder of the view contains these parts and no others."""
     if {path.name for path in folder.glob("*.parquet") if is_part_name(path.name)} != parts.keys():
         return False
-    return all(is_same_part(folder / name, part) for name, part in parts.items())
+    return all(_is_same_part(folder / name, part) for name, part in parts.items())
 
 
 def _complete(folder: Path, parts: Mapping[str, Path]) -> None:

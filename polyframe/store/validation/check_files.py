@@ -125,7 +125,7 @@ def view_findings(output: Output, manifest: Manifest) -> list[Finding]:
             findings += [
                 Finding("files", f"{table}/{name}", problem, _AGAIN)
                 for name, part in parts.items()
-                if (problem := view_problem(folder / table / name, part))
+                if (problem := view_problem(folder / table / name, part, whole=True))
             ]
     return findings
 
