@@ -37,7 +37,7 @@ _NEXT = f"{WORK}/next"
 def is_flat(output: Output) -> bool:
     """Return whether an output has tables, but no store."""
     folder = output.folder
-    # The folder of the manifests alone does not count: a killed process may have made it just before the first.
+    # Their folder alone does not count: a killed process may have made it just before the first manifest.
     if folder is None or any(number_of(key) is not None for key in output.objects.keys(MANIFESTS)):
         return False
     return (folder / MANIFEST).is_file() or (folder / _DECISION).is_file()
