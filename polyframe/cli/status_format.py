@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from polyframe.api import Findings, Status
+from polyframe.api import Findings, Published, Status
 from polyframe.core.addresses import Place
 from polyframe.core.durations import format_duration
 from polyframe.core.environment import set_variables, shown
@@ -119,12 +119,14 @@ def _version_lines(status: Status) -> list[str]:
         return [published + checked + ("" if age is None else f" ({format_duration(age)} ago)")]
     return [
         "",
-        *(
-            f"version {version.number:>4}  {_when(version.finished_at, version.host)}  "
-            f"polyframe {version.polyframe_version}"
-            for version in status.published
-        ),
+        *(f"version {version.number:>4}  {_origin(version)}" for version in status.published),
     ]
+
+
+def _origin(version: Published) -> str:
+    if version.polyframe_version is None:
+        return "cannot be read (damaged, or made by another version of polyframe)"
+    return f"{_when(version.finished_at, version.host)}  polyframe {version.polyframe_version}"
 
 
 def _when(finished_at: str | None, host: str | None) -> str:

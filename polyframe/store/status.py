@@ -1,12 +1,14 @@
 """Show what an output directory contains, and whether a run is in progress or has died."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from polyframe.core.durations import format_duration, parse_duration
+from polyframe.core.errors import PolyframeError
 from polyframe.core.fork_guard import use_polars
 from polyframe.core.local_paths import AnyPlace, place_of
 from polyframe.core.plurals import agreeing, counted
@@ -31,8 +33,10 @@ from polyframe.store.part_files import PartFile, read_rows_and_origin
 from polyframe.store.recorded_settings import not_default
 from polyframe.store.stages import STAGE_TABLES, public_tables, settings_of, tables_of_stages
 from polyframe.store.versions import read_manifest, table_parts, version_numbers
-from polyframe.store.view import view_problem
+from polyframe.store.view import is_view_changing, view_problem
 
+#: How often an output is read if runs remove what was read.
+_TRIES: Final = 5
 #: Keys of the manifest that only later runs use.
 _NOT_SHOWN: Final = ("partitions", "merged", "last_subject", "drawings", "key_digest", "run")
 
@@ -66,14 +70,15 @@ class Published:
     number : int
     finished_at, host : str or None
         When it was published (UTC), and by which computer; None if that is not known.
-    polyframe_version : str
-        The release of polyframe that made it.
+    polyframe_version : str or None
+        The release of polyframe that made it; None if its manifest cannot be read, for example because it is
+        one of another release.
     """
 
     number: int
     finished_at: str | None
     host: str | None
-    polyframe_version: str
+    polyframe_version: str | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -246,7 +251,22 @@ def status(
     """
     use_polars()
     opened = Output(place_of(output, "output", storage_options))
-    numbers = version_numbers(opened)
+    for left in reversed(range(_TRIES)):
+        numbers = version_numbers(opened)
+        try:
+            found = _status(opened, numbers, versions=versions)
+        except PolyframeError:
+            if not left or version_numbers(opened) == numbers:
+                raise
+            continue
+        # A run may have removed the versions that were read, and their parts.
+        if not left or set(numbers) <= set(version_numbers(opened)):
+            break
+    return found
+
+
+def _status(opened: Output, numbers: Sequence[int], *, versions: bool) -> Status:
+    """Return the status of an output with some versions."""
     if not numbers and not is_begun(opened):
         read_manifest(opened)
     manifest = read_manifest(opened, numbers[-1]) if numbers else None
@@ -258,7 +278,7 @@ def status(
         "running": None if work is None else holder_of(work.lock),
         "finished_parts": sum(len(STAGE_TABLES[stage]) for _, stage in finished),
         "finished_partitions": len({partition for partition, _ in finished}),
-        "published": [_published(read_manifest(opened, number)) for number in numbers] if versions else [],
+        "published": [_published(opened, number) for number in numbers] if versions else [],
     }
     if manifest is None:
         return Status(**progress)
@@ -289,8 +309,12 @@ def is_begun(output: Output) -> bool:
     return (output.folder / WORK).is_dir() or (output.folder / STORE).is_dir()
 
 
-def _published(manifest: Manifest) -> Published:
-    return Published(manifest.number, manifest.finished_at, manifest.host, manifest.polyframe_version)
+def _published(output: Output, number: int) -> Published:
+    try:
+        manifest = read_manifest(output, number)
+    except PolyframeError:
+        return Published(number, None, None, None)
+    return Published(number, manifest.finished_at, manifest.host, manifest.polyframe_version)
 
 
 @dataclass(frozen=True)
@@ -304,25 +328,32 @@ class _Part:
 
 
 def _parts(output: Output, manifest: Manifest, entries: Mapping[str, Entry]) -> dict[str, list[_Part]]:
-    """Return the parts of a version by table."""
-    return {
-        table: [
-            _part(table, partition, part, part_records(manifest, table)[partition], output, entries)
+    """Return the parts of a version by table, with the problems of the folders that show it."""
+    # An output of an earlier release is not shown in folders, but consists of them.
+    folder = output.folder if manifest.number and not is_view_changing(output, manifest) else None
+    parts = {}
+    for table in tables_of_stages(manifest.stages):
+        records = part_records(manifest, table)
+        view = folder if table in TABLES else None
+        parts[table] = [
+            _part(f"{table}/{part_name(partition)}", table, part, records[partition], entries, view)
             for partition, part in table_parts(output, manifest, table).items()
         ]
-        for table in tables_of_stages(manifest.stages)
-    }
+    has_problem = any(part.problem for of_table in parts.values() for part in of_table)
+    if folder is not None and has_problem and is_view_changing(output, manifest):
+        return _parts(output, manifest, entries)
+    return parts
 
 
 def _part(
+    file: str,
     table: str,
-    partition: str,
     part: PartFile,
     record: StageRecord,
-    output: Output,
     entries: Mapping[str, Entry],
+    view: Path | None,
 ) -> _Part:
-    file, recorded = f"{table}/{part_name(partition)}", record.sizes[table]
+    recorded = record.sizes[table]
     size = entries[part.key].size if part.key in entries else _size(part)
     if size is None:
         return _Part(file, 0, 0, "is missing")
@@ -334,9 +365,7 @@ def _part(
         if footer is None:
             return _Part(file, 0, size, "cannot be read")
         rows = footer[0]
-    if output.folder is None or table not in TABLES:
-        return _Part(file, rows, size, "")
-    return _Part(file, rows, size, view_problem(output.folder / file, part))
+    return _Part(file, rows, size, "" if view is None else view_problem(view / file, part))
 
 
 def _size(part: PartFile) -> int | None:
@@ -351,7 +380,9 @@ def _finished_stages(
     """Return partition and stage of parts that a run wrote after the newest version was published."""
     published = 0.0
     if manifest is not None and manifest.number:
-        published = output.objects.entries(MANIFESTS)[manifest_key(manifest.number)].modified
+        # A run may have removed the version meanwhile; then nothing is known of parts without a version.
+        entry = output.objects.entries(MANIFESTS).get(manifest_key(manifest.number))
+        published = entry.modified if entry else math.inf
     new: dict[tuple[str, str], set[str]] = {}
     for key, entry in entries.items():
         table, _, name = key.removeprefix(PARTS).partition("/part=")

@@ -21,13 +21,14 @@ from typing import Final
 from polyframe.core.atomic_files import cannot_write, sync_folder, write_bytes
 from polyframe.core.tables import STORED_TABLES
 from polyframe.store.foreign_files import is_part_name, remove_own_files, return_foreign_files
+from polyframe.store.lock import holder_of
 from polyframe.store.manifest import Manifest
 from polyframe.store.manifest_text import manifest_text
 from polyframe.store.objects import link_or_copy
-from polyframe.store.output import MANIFEST, Output, Work, part_name
+from polyframe.store.output import MANIFEST, WORK, Output, Work, part_name
 from polyframe.store.part_files import PartFile
 from polyframe.store.stages import public_tables
-from polyframe.store.versions import table_parts
+from polyframe.store.versions import table_parts, version_numbers
 
 _CURRENT_FOLDER: Final = -100
 _EXCHANGE: Final = 2
@@ -97,6 +98,25 @@ def view_problem(path: Path, part: PartFile, *, whole: bool = False) -> str:
     # A missing part is a problem of its own.
     is_right = _is_same_part(path, part.path) or not part.path.exists() or _is_copy(path, part.path, whole)
     return "" if is_right else "is not the part of the manifest"
+
+
+def is_view_changing(output: Output, manifest: Manifest) -> bool:
+    """Return whether the folders of a local output need not show a version, because a run changes them.
+
+    Between its manifest and its folders, a run has published a version that they do not show yet.
+
+    Parameters
+    ----------
+    output : Output
+        Of a bucket, which has no folders, the result is False.
+    manifest : Manifest
+        The version, which was the newest.
+    """
+    folder = output.folder
+    if folder is None:
+        return False
+    is_locked = holder_of(Work(output, folder / WORK).lock) is not None
+    return is_locked or version_numbers(output)[-1:] != [manifest.number]
 
 
 def _is_same_part(path: Path, part: Path) -> bool:

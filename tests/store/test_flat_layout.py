@@ -155,7 +155,9 @@ def test_a_change_that_an_earlier_release_did_not_complete(
             folder.rename(old / WORK / "next" / folder.name)
     for table in TABLES:
         assert pf.scan(old, table).collect().equals(expected[table]), table
-    assert pf.status(old).settings["eps"] == 0.2
+    state = pf.status(old)
+    assert (state.settings["eps"], state.not_current, state.problems()) == (0.2, {}, [])
+    assert pf.validate(old) == []
     summary = pf.run(small, old, eps=0.2, **OPTIONS)
     assert summary.made == 0
     assert without_rows(published(old)) == without_rows(complete)

@@ -1,5 +1,6 @@
 """`polyframe status`: the tables, which parts are current, and runs in progress or dead."""
 
+import importlib
 import json
 import os
 import shutil
@@ -20,12 +21,18 @@ import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import run
 from polyframe.pipeline.configure import configure
+from polyframe.store import publishing, view
 from polyframe.store.lock import exclusive, holder_of
-from polyframe.store.output import MANIFEST, STORE, WORK, part_name
+from polyframe.store.manifest import Manifest, StageRecord
+from polyframe.store.output import MANIFEST, STORE, WORK, Output, Work, manifest_key, part_name
+from polyframe.store.part_files import PartFile
 from polyframe.store.stages import STAGE_TABLES
+from polyframe.store.view import refresh_view
 from polyframe.synthetic import SynthOptions, write_export
 
 Call = Callable[..., Done]
+#: The module, which the public function of the same name hides.
+status_module: Any = importlib.import_module("polyframe.store.status")
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +173,117 @@ def test_versions_are_listed(export: Path, out: Path, polyframe: Call) -> None:
     printed = json.loads(polyframe("status", out, "--versions", "--json").out)
     assert [version["number"] for version in printed["published"]] == [1, 2]
     assert f"version 2, published {state.finished_at} by {state.host}" in polyframe("status", out).out
+
+
+def test_a_version_that_cannot_be_read_is_listed(export: Path, out: Path, polyframe: Call) -> None:
+    pf.run(export, out, partition_size=1, eps=0.3)
+    older = out / STORE / manifest_key(1)
+    older.write_text(older.read_text("utf-8").replace('"schema_version": ', '"schema_version": 9'), "utf-8")
+    assert [
+        (version.number, version.polyframe_version) for version in pf.status(out, versions=True).published
+    ] == [
+        (1, None),
+        (2, pf.__version__),
+    ]
+    done = polyframe("status", out, "--versions")
+    assert (done.code, done.err) == (0, "")
+    lines = [line for line in done.out.splitlines() if line.startswith("version ")]
+    assert lines[0] == "version    1  cannot be read (damaged, or made by another version of polyframe)"
+    assert lines[1].endswith(f"polyframe {pf.__version__}")
+    printed = json.loads(polyframe("status", out, "--versions", "--json").out)["published"]
+    assert printed[0] == {"number": 1, "finished_at": None, "host": None, "polyframe_version": None}
+
+
+def test_folders_are_not_checked_between_manifest_and_folders(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch, polyframe: Call
+) -> None:
+    """A version is published by then, which the folders do not show yet."""
+    seen: list[object] = []
+
+    def look(work: Work, manifest: Manifest) -> None:
+        if manifest.number == 2:
+            state = pf.status(out)
+            seen.extend([state.number, state.not_current, state.problems(), list(pf.validate(out))])
+            seen.append(polyframe("status", out, "--check").code)
+        refresh_view(work, manifest)
+
+    monkeypatch.setattr(publishing, "refresh_view", look)
+    pf.run(export, out, partition_size=1, eps=0.3)
+    assert seen == [2, {}, [], [], 0]
+    assert pf.status(out).problems() == pf.validate(out) == []
+
+
+@pytest.mark.parametrize("newest", [1, 2])
+def test_folders_of_a_run_that_begins_meanwhile(
+    newest: int, export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Problems are reported only if no run works there and no other version was published in the meantime."""
+    complete = view.view_problem
+    calls: list[Path] = []
+
+    def run_first(path: Path, part: PartFile, *, whole: bool = False) -> str:
+        calls.append(path)
+        if len(calls) == 1 and newest == 2:
+            pf.run(export, out, partition_size=1, eps=0.3)
+        elif len(calls) == 1:
+            path.unlink()
+        return complete(path, part, whole=whole)
+
+    monkeypatch.setattr(status_module, "view_problem", run_first)
+    problems = list(pf.status(out).not_current.values())
+    assert problems == (["is missing"] if newest == 1 else [])
+
+
+def test_a_version_that_a_run_removes_meanwhile(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest one is read, then."""
+    read = status_module.read_manifest
+    calls: list[int | None] = []
+
+    def run_after(output: Output, version: int | None = None) -> Manifest:
+        manifest = read(output, version)
+        calls.append(version)
+        if len(calls) == 1:
+            pf.run(export, out, partition_size=1, eps=0.3, keep_versions=1)
+        return manifest
+
+    monkeypatch.setattr(status_module, "read_manifest", run_after)
+    state = pf.status(out)
+    assert (state.number, state.settings["eps"], state.problems()) == (2, 0.3, [])
+    assert state.finished_parts == 0
+    assert calls == [1, 2]
+
+
+def test_a_version_that_a_run_removes_before_it_is_read(
+    export: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = status_module.read_manifest
+    calls: list[int | None] = []
+
+    def run_before(output: Output, version: int | None = None) -> Manifest:
+        calls.append(version)
+        if len(calls) == 1:
+            pf.run(export, out, partition_size=1, eps=0.3, keep_versions=1)
+        return read(output, version)
+
+    monkeypatch.setattr(status_module, "read_manifest", run_before)
+    assert pf.status(out).number == 2
+    assert calls == [1, 2]
+
+
+def test_records_are_listed_once_for_a_table(finished_output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not once for each part, since then the time would grow with the square of the number of partitions."""
+    listed: list[str] = []
+    part_records = status_module.part_records
+
+    def count(manifest: Manifest, table: str) -> dict[str, StageRecord]:
+        listed.append(table)
+        return part_records(manifest, table)
+
+    monkeypatch.setattr(status_module, "part_records", count)
+    assert pf.status(finished_output).partitions > 1
+    assert len(listed) == len(set(listed))
 
 
 def test_parts_of_an_unpublished_run_do_not_count_as_tables(

@@ -25,7 +25,7 @@ from polyframe.store.part_files import FOOTER
 from polyframe.store.stages import public_tables, stage_of, stage_settings, tables_of_stages
 from polyframe.store.validation.finding import FORCE, Finding
 from polyframe.store.versions import table_parts
-from polyframe.store.view import view_problem
+from polyframe.store.view import is_view_changing, view_problem
 
 #: A part: its path, or its content from a bucket.
 Source = Path | io.BytesIO
@@ -101,13 +101,19 @@ def view_findings(output: Output, manifest: Manifest) -> list[Finding]:
     Parameters
     ----------
     output : Output
-        Of a bucket, which has no folders, nothing is checked.
+        Of a bucket, which has no folders, nothing is checked; nor while a run may change the folders.
     manifest : Manifest
         The newest version.
     """
     folder = output.folder
-    if folder is None:
+    if folder is None or is_view_changing(output, manifest):
         return []
+    findings = _view_findings(output, manifest, folder)
+    # A run may have begun meanwhile.
+    return [] if findings and is_view_changing(output, manifest) else findings
+
+
+def _view_findings(output: Output, manifest: Manifest, folder: Path) -> list[Finding]:
     tables = tables_of_stages(manifest.stages)
     findings = [
         Finding("files", table, "is not a table in the manifest", "remove it")
