@@ -65,6 +65,12 @@ def download(
     return {task.path: task.content.encoding for task in tasks}
 
 
+def check_size(name: str | Address, size: int, largest: int | None) -> None:
+    """Raise a PolyframeError if a file has more bytes than are allowed."""
+    if largest is not None and size > largest:
+        raise PolyframeError(f"{name}: has more than {largest / 1e6:g} MB; is it another file?")
+
+
 def _note(tasks: Sequence["_Download"]) -> Information:
     """Say how much has been downloaded."""
     received, sizes = sum(task.received for task in tasks), [task.content.size for task in tasks]
@@ -193,7 +199,7 @@ class _Download:
     def _create(self) -> None:
         """Create an empty file if there is room for the content."""
         size, folder = self.content.size, self._unfinished.parent
-        self._check_size(size or 0)
+        check_size(self._name, size or 0, self._largest)
         try:
             free = shutil.disk_usage(folder).free
             self._unfinished.write_bytes(b"")
@@ -203,12 +209,6 @@ class _Download:
             raise PolyframeError(
                 f"{self._name}: has {size / 1e6:,.1f} MB, but {folder} has only {free / 1e6:,.1f} MB of free "
                 "space; free some space, or choose another disk"
-            )
-
-    def _check_size(self, size: int) -> None:
-        if self._largest is not None and size > self._largest:
-            raise PolyframeError(
-                f"{self._name}: has more than {self._largest / 1e6:g} MB; is it another file?"
             )
 
     def _write(
@@ -221,7 +221,7 @@ class _Download:
             for block in blocks:
                 if stop.is_set():
                     raise _StoppedError
-                self._check_size(position + len(block))
+                check_size(self._name, position + len(block), self._largest)
                 position += self._write_all(file, block if end is None else block[: end - position])
                 if position == end:
                     return position, None

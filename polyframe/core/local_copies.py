@@ -1,6 +1,8 @@
 """Read smaller files at addresses: configurations, lists of names, and exports of subjects and workflows."""
 
 import contextlib
+import gzip
+import io
 import os
 import tempfile
 import zlib
@@ -17,8 +19,6 @@ from polyframe.core.object_stores import StorageOptions
 AnyFile = str | os.PathLike[str] | Address
 
 _GZIP: Final = b"\x1f\x8b"
-#: The value of `wbits` for gzip.
-_GZIP_FORMAT: Final = 31
 
 
 def read_file(address: Address, largest: int) -> bytes:
@@ -28,14 +28,14 @@ def read_file(address: Address, largest: int) -> bytes:
     ----------
     address : Address
     largest : int
-        Bytes that are allowed.
+        Bytes that are allowed; of a file that the server has compressed, before and after that.
 
     Raises
     ------
     PolyframeError
-        If it cannot be downloaded, or is larger.
+        If it cannot be downloaded, is larger, or is compressed and damaged.
     """
-    from polyframe.core.downloads import download  # late, since most runs need no network
+    from polyframe.core.downloads import check_size, download  # late, since most runs need no network
 
     with tempfile.TemporaryDirectory(prefix="polyframe-") as folder:
         path = Path(folder) / "file"
@@ -43,9 +43,14 @@ def read_file(address: Address, largest: int) -> bytes:
         content = path.read_bytes()
     if encoding and content.startswith(_GZIP):
         try:
-            content = zlib.decompressobj(_GZIP_FORMAT).decompress(content, largest)
-        except zlib.error:
-            raise PolyframeError(f"{address}: the server compressed it, and it is damaged") from None
+            # Reads all members of the file, and fails if its end is missing.
+            content = gzip.GzipFile(fileobj=io.BytesIO(content)).read(largest + 1)
+        except (OSError, EOFError, zlib.error):
+            raise PolyframeError(
+                f"{address}: the server compressed it with gzip, and it is damaged or incomplete; upload it "
+                "again"
+            ) from None
+        check_size(address, len(content), largest)
     return content
 
 

@@ -64,6 +64,26 @@ def test_the_size_of_a_file_is_limited(web: WebServer) -> None:
         assert read_file(address, 1001) == bytes(1001)
 
 
+def test_a_file_that_the_server_compressed_is_read_to_its_end(web: WebServer) -> None:
+    """Programs that compress in blocks, such as bgzip, write many members."""
+    lines = [b"ann\n", b"bob\n" * 200, b"cleo\n"]
+    packed = b"".join(map(gzip.compress, lines))
+    headers = {"Content-Encoding": "gzip"}
+    web.serve("/names.txt", packed, headers=headers)
+    address = as_address(f"{web.url}/names.txt")
+    assert address is not None
+    size = len(b"".join(lines))
+    assert read_file(address, size) == b"".join(lines)
+    with pytest.raises(PolyframeError, match=r"/names\.txt: has more than 0\.00\d+ MB; is it another file\?"):
+        read_file(address, size - 1)
+    for damaged in (packed[:-9], packed[:-4] + bytes(4), packed + b"more"):
+        web.serve("/names.txt", damaged, headers=headers)
+        with pytest.raises(
+            PolyframeError, match=r"/names\.txt: the server compressed it with gzip, and it is d"
+        ):
+            read_file(address, size)
+
+
 def test_a_configuration_at_an_address(bucket: Bucket, web: WebServer) -> None:
     text = (DATA / "config.yaml").read_bytes()
     expected = configure(DATA / "config.yaml", {}).settings
@@ -82,6 +102,8 @@ def test_names_of_volunteers_at_an_address(web: WebServer, tmp_path: Path) -> No
     web.serve("/project/config.yaml", b"exclude_volunteers: [names.txt, cleo]\n")
     settings = configure(f"{web.url}/project/config.yaml?signature=1", {}).settings
     assert settings.exclude_volunteers == ("ann", "bob", "cleo")
+    members = gzip.compress(b"ann\n") + gzip.compress(b"bob\n")
+    web.serve("/project/names.txt", members, headers={"Content-Encoding": "gzip"})
     chosen = {"exclude_volunteers": f"{web.url}/project/names.txt"}
     assert configure(None, chosen).settings.exclude_volunteers == ("ann", "bob")
     web.serve("/project/config.yaml", b"exclude_volunteers: missing.txt\n")
