@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import click
@@ -85,8 +86,7 @@ def main() -> None:
         number = error.number if isinstance(error, StoppedError) else signal.SIGINT
         exit_now(number, lambda code: print_error(_stop_message(), code))
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(error.exit_code)
+        _end(error.show, error.exit_code)
     except click.ClickException as error:
         _fail(error_message(error), error.exit_code)
     except UsageError as error:
@@ -94,11 +94,7 @@ def main() -> None:
     except PolyframeError as error:
         _fail("; ".join([str(error), *getattr(error, "__notes__", [])]), 1)
     except BrokenPipeError:
-        # The reader, such as `head`, has exited. Discard what Python flushes at exit.
-        null_device = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(null_device, stream.fileno())
+        _discard_output()
         sys.exit(1)
     except OSError as error:
         file = f"{error.filename}: " if error.filename else ""
@@ -155,5 +151,21 @@ def _stop_message() -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    print_error(message, code)
+    _end(lambda: print_error(message, code), code)
+
+
+def _end(say: Callable[[], None], code: int) -> None:
+    """Print the last words, and exit; a reader that has exited does not change the code."""
+    try:
+        say()
+    except BrokenPipeError:
+        _discard_output()
     sys.exit(code)
+
+
+def _discard_output() -> None:
+    """Discard what Python flushes at exit, since the reader, such as `head`, has exited."""
+    null_device = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(null_device, stream.fileno())

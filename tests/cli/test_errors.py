@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,3 +178,36 @@ def test_suggestions_ignore_case(tmp_path: Path) -> None:
     (tmp_path / "Classifications.CSV").touch()
     assert no_such_file(tmp_path / "classifications.csv").endswith(f"'{tmp_path / 'Classifications.CSV'}'?")
     assert no_such_file(tmp_path / "x").endswith(f"no such file in {tmp_path.resolve()}; check the name")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="writing to such a pipe is another error there")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "code"),
+    [
+        (["run", "--json", "none.csv", "-o", "x"], "stdout", 1),
+        (["run", "--json", "none.csv", "--eps", "2", "-o", "x"], "stdout", 2),
+        (["run", "none.csv", "-o", "x"], "stderr", 1),
+        ([], "stderr", 2),
+        (["--help"], "stdout", 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_a_reader_that_has_exited(arguments: list[str], closed: str, code: int, tmp_path: Path) -> None:
+    """As with `| true`: no traceback, and an error keeps its exit code."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "polyframe", *arguments],
+            stdout=writer if closed == "stdout" else subprocess.PIPE,
+            stderr=writer if closed == "stderr" else subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert done.returncode == code
+    assert len((done.stderr or "").splitlines()) == (closed == "stdout" and arguments != ["--help"])
