@@ -41,15 +41,11 @@ class Address:
     options: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        host, slash, path = self.rest.partition("/")
-        user = host.rpartition("@")[0]
-        if self.is_store:
-            # Names of objects may contain ? and #. What looks like the user of abfss:// is a container.
-            shown = host if ":" not in user else host.removeprefix(f"{user}@")
-            return f"{self.scheme}://{shown}{slash}{path}"
-        place = self.rest.partition("?")[0].partition("#")[0]
-        host, slash, path = place.partition("/")
-        return f"{self.scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        place = _without_password(self.rest)
+        if not self.is_store:  # names of objects may contain ? and #
+            host, slash, path = place.partition("?")[0].partition("#")[0].partition("/")
+            place = f"{host.rpartition('@')[2]}{slash}{path}"
+        return f"{self.scheme}://{place}"
 
     def __repr__(self) -> str:
         return f"Address({str(self)!r})"
@@ -116,20 +112,46 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
     if not isinstance(value, (str, os.PathLike)):
         return None
     text = os.fspath(value)
-    match = _ADDRESS.match(text) if isinstance(text, str) else None
-    if match is None or match[1].lower() == "file":
-        return None
+    scheme, rest = split_scheme(text) if isinstance(text, str) else ("", "")
     # A folder named like an address, such as `s3:`, may exist.
-    if os.path.lexists(text):
+    if scheme in ("", "file") or os.path.lexists(text):
         return None
-    scheme = match[1].lower()
-    rest = match[2] if scheme in WEB_SCHEMES else match[2].rstrip("/")
+    if scheme not in WEB_SCHEMES:
+        rest = rest.rstrip("/")
     return Address(scheme, rest, tuple(sorted((options or {}).items())))
+
+
+def split_scheme(text: str) -> tuple[str, str]:
+    """Return the scheme of an address in lower case, and what follows `://`; two empty texts for a path.
+
+    Examples
+    --------
+    >>> split_scheme("S3://bucket/x")
+    ('s3', 'bucket/x')
+    """
+    match = _ADDRESS.match(text)
+    return (match[1].lower(), match[2]) if match else ("", "")
 
 
 def host_of(address: Address) -> str:
     """Return the bucket or the web server of an address, without a user or a password."""
     return urlsplit(str(address)).netloc
+
+
+def _without_password(rest: str) -> str:
+    """Return what follows `://` without `user:password@`.
+
+    Also if the password contains /, ? or #, which should be encoded there. A user without a password stays:
+    in abfss://, it is a container.
+    """
+    host = re.split("[/?#]", rest, maxsplit=1)[0]
+    user, at, _ = host.rpartition("@")
+    if at:
+        return rest[len(user) + 1 :] if ":" in user else rest
+    name, colon, port = host.partition(":")
+    if not colon or not port or port.isdecimal() or host.startswith("["):
+        return rest
+    return rest.rpartition("@")[2] if "@" in rest else name
 
 
 def is_secret(option: str) -> bool:

@@ -2,20 +2,17 @@
 
 import errno
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from polyframe.core.addresses import Address, Place, as_address
+from polyframe.core.addresses import Address, Place, as_address, split_scheme
 from polyframe.core.errors import UsageError
 
 AnyPath = str | os.PathLike[str]
 #: A path, or an address such as `s3://bucket/project`.
 AnyPlace = str | os.PathLike[str] | Address
 
-#: `s3://bucket/x`, or `s3:/bucket/x`, to which pathlib.Path shortens it. A single letter is a drive.
-_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
 #: Longest part of an invalid path that messages show.
 _SHOWN: Final = 40
 
@@ -91,17 +88,17 @@ def name_of_place(place: Place) -> str:
 
 def _without_scheme(path: Path) -> Path:
     """Return the path of `file:///path`; of another address, raise a UsageError."""
-    match = _ADDRESS.match(os.fspath(path))
-    if match is None:
+    address = as_address(path)
+    if address is not None:
+        raise UsageError(
+            f"{address}: expected a local path here; copy the files from or to that address yourself"
+        )
+    scheme, rest = split_scheme(os.fspath(path))
+    if scheme != "file":
         return path
-    scheme, rest = match[1].lower(), match[2]
-    if scheme == "file":
-        from urllib.request import url2pathname  # late, since it takes a twentieth of a second
+    from urllib.request import url2pathname  # late, since it takes a twentieth of a second
 
-        return Path(url2pathname(f"/{rest}"))
-    raise UsageError(
-        f"{scheme}://{rest}: expected a local path here; copy the files from or to that address yourself"
-    )
+    return Path(url2pathname(f"/{rest}"))
 
 
 def file_ending(path: Path, endings: Sequence[str], kind: str) -> str:

@@ -16,6 +16,13 @@ from polyframe.core.addresses import Address, as_address
         ("https://host/a.csv?X-Amz-Signature=abc#part", "https://host/a.csv"),
         ("https://me:secret@host:8080/a.csv", "https://host:8080/a.csv"),
         ("s3://key:secret@bucket/x", "s3://bucket/x"),
+        # What should be encoded in a password often is not.
+        ("https://me:se/cret@host/a.csv?sig=abc", "https://host/a.csv"),
+        ("https://me:se?cr#et@host/a.csv", "https://host/a.csv"),
+        ("https://me:secret", "https://me"),
+        ("s3://key:se/cret@bucket/x", "s3://bucket/x"),
+        ("http://[::1]:8080/@me/a.csv", "http://[::1]:8080/@me/a.csv"),
+        ("http://host:8080/@me/a.csv", "http://host:8080/@me/a.csv"),
         ("s3://bucket/what?#1.csv", "s3://bucket/what?#1.csv"),
         (
             "abfss://container@account.dfs.core.windows.net/x",

@@ -1,5 +1,6 @@
 """Paths and configurations as arguments: the valid ones, and the messages for the others."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,27 @@ def test_addresses_are_refused(address: Any) -> None:
         match=r"^(s3|gs|https|abfs)://[a-z].*: expected a local path here; copy the files from or to",
     ):
         local_path(address, "output")
+
+
+SIGNED = "https://me:pass/word@host/x?sig=secret"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: pf.export("out", "coco", SIGNED),
+        lambda: pf.report("out", SIGNED),
+        lambda: pf.report("out", "report.html", images=SIGNED),
+        lambda: pf.synth(SIGNED),
+    ],
+    ids=["export", "report", "report images", "synth"],
+)
+def test_messages_show_no_password(call: Callable[[], object]) -> None:
+    with pytest.raises(pf.UsageError) as caught:
+        call()
+    message = str(caught.value)
+    assert "https:" in message
+    assert not any(part in message for part in ("pass", "word", "secret"))
 
 
 def test_paths_that_look_like_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,12 @@ from polyframe.export.load.target_kinds import EXAMPLES, TARGET_KINDS
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 #: `password` of `postgresql://user:password@host`, and of `password=...` in other addresses.
 _PASSWORDS: Final = (
-    (re.compile(r"(//[^/?#@:]*):[^/?#]*@"), r"\1@"),
-    (re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|key)\w*=)('[^']*'|[^\s&;]*)"), r"\1***"),
+    # Up to the last @, since the password may contain characters that should be encoded.
+    (re.compile(r"(//[^/?#@:\s]*):\S*@"), r"\1@"),
+    (
+        re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|key|sig|credential)\w*=)('[^']*'|[^\s&;]*)"),
+        r"\1***",
+    ),
 )
 
 
@@ -44,9 +48,10 @@ def open_target(address: Any, storage_options: Mapping[str, str] | None = None) 
     kind = TARGET_KINDS.get(name)
     if kind is None:
         suggestion = did_you_mean(name, TARGET_KINDS)
+        # Any part of an address of another kind may be secret.
+        shown = f"{name}:..." if name else without_password(address)
         raise UsageError(
-            f"to: {without_password(address)!r} is not the address of a warehouse{suggestion}; expected one "
-            f"such as {EXAMPLES}"
+            f"to: {shown!r} is not the address of a warehouse{suggestion}; expected one such as {EXAMPLES}"
         )
     try:
         module = importlib.import_module(f"polyframe.export.load.{kind.module}")

@@ -99,7 +99,8 @@ def test_an_output_in_a_bucket(
         (None, "to: expected an address such as duckdb:///project.duckdb"),
         ("project.duckdb", "to: 'project.duckdb' is not the address of a warehouse; expected one such as"),
         ("duckbd:///x", "is not the address of a warehouse; did you mean 'duckdb'?"),
-        ("mysql://ann:secret@host/db", "to: 'mysql://ann@host/db' is not the address of a warehouse"),
+        ("mysql://ann:secret@host/db", "to: 'mysql:...' is not the address of a warehouse"),
+        ("https://ann:a/secret@host/x?sig=secret", "to: 'https:...' is not the address of a warehouse"),
     ],
 )
 def test_addresses_of_no_warehouse(example: Path, address: str, message: str) -> None:

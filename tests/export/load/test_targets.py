@@ -32,6 +32,8 @@ def test_a_missing_extra_is_named(example: Path, tmp_path: Path, monkeypatch: py
             "ducklake:postgres:host=h password=*** dbname=d",
         ),
         ("ducklake:postgres:password='a secret' dbname=d", "ducklake:postgres:password=*** dbname=d"),
+        ("postgresql://ann:s/e?c#r@et@host/db", "postgresql://ann@host/db"),
+        ("https://ann@host/x?X-Amz-Signature=secret", "https://ann@host/x?X-Amz-Signature=***"),
         ("delta:///bucket?aws_secret_access_key=secret", "delta:///bucket?aws_secret_access_key=***"),
     ],
 )
