@@ -3,10 +3,12 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from polyframe.core.errors import UsageError, short_repr
 
 #: The stores that obstore opens; `memory://name` is a store of this process, for tests and notebooks.
 STORE_SCHEMES: Final = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl", "memory")
@@ -34,11 +36,14 @@ class Address:
     options : tuple of (str, str)
         Credentials, endpoint and so on, see `polyframe.core.object_stores.StorageOptions`; in the order of
         their names. What is not among them is read from the environment.
+    withheld : tuple of str
+        The names of options that this process did not get, see `without_secrets`; for messages.
     """
 
     scheme: str
     rest: str
     options: tuple[tuple[str, str], ...] = ()
+    withheld: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         place = _without_password(self.rest)
@@ -67,18 +72,23 @@ class Address:
 
     def joined(self, key: str) -> "Address":
         """Return the address of something below this one."""
-        return Address(self.scheme, f"{self.rest.rstrip('/')}/{key}", self.options)
+        return replace(self, rest=f"{self.rest.rstrip('/')}/{key}")
 
     @property
     def parent(self) -> "Address":
         """The folder of a file, without the query of a link."""
         place = self.rest if self.is_store else self.rest.partition("?")[0].partition("#")[0]
-        return Address(self.scheme, place.rpartition("/")[0], self.options)
+        return replace(self, rest=place.rpartition("/")[0])
 
     def without_secrets(self) -> "Address":
-        """Return the address without those options that must not be sent to other machines."""
-        shared = tuple((name, value) for name, value in self.options if not is_secret(name))
-        return Address(self.scheme, self.rest, shared)
+        """Return the address without those options that must not be sent to other machines.
+
+        Those are keys, passwords and so on, and URLs with a user or a query, such as that of a proxy.
+        """
+        shared = tuple((name, value) for name, value in self.options if not _has_secret(name, value))
+        withheld = tuple(name for name, value in self.options if _has_secret(name, value))
+        rest = _without_password(self.rest) if self.is_store else self.rest
+        return replace(self, rest=rest, options=shared, withheld=withheld)
 
 
 #: A local path, or an address.
@@ -93,7 +103,12 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
     value : object
         An `Address`, a text, or a path, to which somebody may have converted the text.
     options : mapping, optional
-        Its options; those that an `Address` has already are kept.
+        Its options; those that an `Address` has already are kept. Numbers, True and False become text.
+
+    Raises
+    ------
+    UsageError
+        If the options are not a mapping of texts to texts, numbers or bools.
 
     Notes
     -----
@@ -107,8 +122,7 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
     True
     """
     if isinstance(value, Address):
-        own = {**(options or {}), **dict(value.options)}
-        return Address(value.scheme, value.rest, tuple(sorted(own.items())))
+        return replace(value, options=_sorted({**_text_options(options), **dict(value.options)}))
     if not isinstance(value, (str, os.PathLike)):
         return None
     text = os.fspath(value)
@@ -118,7 +132,7 @@ def as_address(value: Any, options: Mapping[str, str] | None = None) -> Address 
         return None
     if scheme not in WEB_SCHEMES:
         rest = rest.rstrip("/")
-    return Address(scheme, rest, tuple(sorted((options or {}).items())))
+    return Address(scheme, rest, _sorted(_text_options(options)))
 
 
 def split_scheme(text: str) -> tuple[str, str]:
@@ -136,6 +150,33 @@ def split_scheme(text: str) -> tuple[str, str]:
 def host_of(address: Address) -> str:
     """Return the bucket or the web server of an address, without a user or a password."""
     return urlsplit(str(address)).netloc
+
+
+def _text_options(options: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return options with text as their values, as the libraries take them."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise UsageError(
+            f"storage_options: expected a mapping of names to text, got {type(options).__name__}"
+        )
+    texts = {}
+    for name, value in options.items():
+        if not isinstance(name, str):
+            raise UsageError(f"storage_options: the name {short_repr(name)} is not text")
+        if not isinstance(value, (str, bool, int, float)):
+            # The value may be secret.
+            raise UsageError(f"storage_options: {name}: expected text, got {type(value).__name__}")
+        texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return texts
+
+
+def _sorted(options: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(options.items()))
+
+
+def _has_secret(option: str, value: str) -> bool:
+    return is_secret(option) or "@" in value or "?" in value
 
 
 def _without_password(rest: str) -> str:

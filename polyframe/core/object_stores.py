@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 #: Names and values as obstore and Polars take them, such as `{"aws_endpoint": "http://localhost:9000"}`; what
-#: is missing is read from the environment, such as `AWS_ACCESS_KEY_ID`.
+#: is missing is read from the environment, such as `AWS_ACCESS_KEY_ID`. Callers may also pass numbers, True
+#: and False, which become text.
 StorageOptions = Mapping[str, str]
 
 #: Options of the connection, which obstore takes separately.
@@ -27,6 +28,8 @@ _CLIENT_OPTIONS: Final = (
     "timeout",
     "user_agent",
 )
+#: How errors of obstore begin if the value of an option cannot be parsed.
+_CONFIG_ERROR: Final = "Generic Config error: "
 _PROVIDER_PREFIXES: Final = ("aws_", "google_", "azure_")
 #: Parts of errors of obstore if it has no credentials; the first is the address of a cloud's own machines.
 _NO_CREDENTIALS: Final = ("169.254.", "redential", "SecretAccessKey", "Account must be specified")
@@ -56,7 +59,7 @@ def open_store(address: Address) -> "ObjectStore":
     Raises
     ------
     UsageError
-        If the scheme or an option is not known.
+        If the scheme or an option is not known, or the value of an option cannot be parsed.
     PolyframeError
         If obstore is not installed, or the address is not valid.
     """
@@ -94,9 +97,11 @@ def store_error(address: Address, error: BaseException) -> PolyframeError:
     """
     import obstore.exceptions as kinds
 
-    text = first_line(error)
+    text, withheld = first_line(error), _withheld(address)
     if isinstance(error, (kinds.PermissionDeniedError, kinds.UnauthenticatedError)):
-        return PolyframeError(f"{address}: access denied; check the credentials and what they allow")
+        return PolyframeError(
+            f"{address}: access denied; check the credentials and what they allow{withheld}"
+        )
     if isinstance(error, FileNotFoundError) or "NoSuchBucket" in str(error):
         return PolyframeError(f"{address}: does not exist; check the address")
     if "builder error" in text and "http://" in text:
@@ -107,10 +112,29 @@ def store_error(address: Address, error: BaseException) -> PolyframeError:
     if any(part in text for part in _NO_CREDENTIALS):
         variables = _CREDENTIALS[_prefix_of(address)]
         return PolyframeError(
-            f"{address}: no credentials; set them in the environment ({variables}) or in storage_options"
+            f"{address}: no credentials; set them in the environment ({variables}) or in "
+            f"storage_options{withheld}"
         )
+    if text.startswith(_CONFIG_ERROR):
+        return UsageError(f"{address}: {_config_problem(address, text.removeprefix(_CONFIG_ERROR))}")
     reason = text.rpartition(" - ")[2] or text
-    return PolyframeError(f"{address}: cannot be reached ({reason}); check address, endpoint and network")
+    return PolyframeError(
+        f"{address}: cannot be reached ({reason}); check address, endpoint and network{withheld}"
+    )
+
+
+def _withheld(address: Address) -> str:
+    """Return what a message adds on a worker that did not get all options."""
+    if not address.withheld:
+        return ""
+    return f". Workers do not get {', '.join(address.withheld)} of the run: set that in their environment"
+
+
+def _config_problem(address: Address, reason: str) -> str:
+    """Return the message for a value that cannot be parsed, with the names of the options that have it."""
+    names = [name for name, value in address.options if f'"{value}"' in reason]
+    place = f"storage_options: {', '.join(names)}" if names else "options in the environment"
+    return f"{place}: {reason.replace('as Duration', 'as a duration such as 30s')}"
 
 
 @functools.cache

@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from polyframe.core.addresses import Address, as_address
+from polyframe.core.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,42 @@ def test_the_url_for_the_library_is_whole() -> None:
 
 def test_what_is_below_an_address() -> None:
     assert str(Address("s3", "bucket/x").joined("parts/a.parquet")) == "s3://bucket/x/parts/a.parquet"
+
+
+def test_no_other_machine_gets_secrets() -> None:
+    options = {
+        "aws_endpoint": "http://me:secret@host:9000",
+        "aws_region": "a",
+        "aws_secret_access_key": "secret",
+        "proxy_url": "http://me:se/cret@proxy",
+    }
+    address = as_address("s3://key:secret@bucket/x", options)
+    assert address is not None
+    shared = address.without_secrets()
+    assert shared.url == "s3://bucket/x"
+    assert shared.options == (("aws_region", "a"),)
+    assert shared.joined("y").withheld == ("aws_endpoint", "aws_secret_access_key", "proxy_url")
+
+
+def test_numbers_and_bools_are_options() -> None:
+    address = as_address("s3://bucket/x", {"allow_http": True, "aws_access_key_id": 5})  # type: ignore[dict-item]
+    assert address is not None
+    assert address.options == (("allow_http", "true"), ("aws_access_key_id", "5"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("region=a", "storage_options: expected a mapping of names to text, got str"),
+        ({"aws_access_key_id": None}, "storage_options: aws_access_key_id: expected text, got NoneType"),
+        ({"aws_secret_access_key": b"s"}, "storage_options: aws_secret_access_key: expected text, got bytes"),
+        ({5: "a"}, "storage_options: the name 5 is not text"),
+    ],
+)
+def test_invalid_options(options: Any, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        as_address("s3://bucket/x", options)
+    assert str(caught.value) == message
 
 
 def test_options_are_added_to_those_of_an_address() -> None:

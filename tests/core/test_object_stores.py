@@ -45,6 +45,29 @@ def test_an_unknown_option_is_refused(bucket: Bucket) -> None:
         open_store(address_of(f"{bucket.url}/x", {**bucket.options, "colour": "red"}))
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("timeout", 'storage_options: timeout: failed to parse "xx" as a duration such as 30s'),
+        ("aws_skip_signature", 'storage_options: aws_skip_signature: failed to parse "xx" as boolean'),
+    ],
+)
+def test_a_value_that_cannot_be_parsed_is_refused(option: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_store(address_of("s3://bucket/x", {option: "xx"}))
+    assert str(caught.value) == f"s3://bucket/x: {message}"
+
+
+def test_a_worker_says_which_options_it_does_not_get(bucket: Bucket) -> None:
+    address = address_of(f"{bucket.url}/x", bucket.options).without_secrets()
+    names = ", ".join(sorted(name for name in bucket.options if "key" in name))
+    with pytest.raises(Exception, match=r".") as raised:
+        open_store(address).get("missing")
+    assert str(store_error(address, raised.value)).endswith(
+        f". Workers do not get {names} of the run: set that in their environment"
+    )
+
+
 def test_without_obstore_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def find_spec(name: str, *others: Any) -> None:
         assert name == "obstore"

@@ -83,7 +83,7 @@ class _TaskPickler(pickle.Pickler):
             return Path, (str(value.absolute()),)
         if isinstance(value, Address):
             shared = value.without_secrets()
-            return Address, (shared.scheme, shared.rest, shared.options)
+            return Address, (shared.scheme, shared.rest, shared.options, shared.withheld)
         return NotImplemented
 
 
