@@ -67,7 +67,7 @@ def plan_load(target: Target, parts: Mapping[str, Sequence[TargetPart]], workflo
     """
     existing = target.existing_tables(TARGET_TABLES)
     recorded = _recorded(target, existing)
-    _check_own(target, existing, {LOADS.name, *parts}, {record.table for record in recorded})
+    _check_own(target, existing, {LOADS.name, *parts})
     _check_workflow(target, recorded, workflow_id)
     tables = [LOADS, *(of_table[0].table for of_table in parts.values())]
     differences = {
@@ -82,7 +82,9 @@ def plan_load(target: Target, parts: Mapping[str, Sequence[TargetPart]], workflo
         for of_table in parts.values()
     ]
     own = {name for name, table in existing.items() if table.is_own}
-    own |= {record.table for record in recorded} & {*TARGET_TABLES}
+    # To forget the records of tables that somebody dropped. A table that exists is not ours by its records
+    # alone: somebody may have replaced it.
+    own |= {record.table for record in recorded} & {*TARGET_TABLES} - {*existing}
     return LoadPlan(
         tuple(created),
         tuple(sorted(own - {LOADS.name, *parts})),
@@ -100,11 +102,9 @@ def _recorded(target: Target, existing: Mapping[str, ExistingTable]) -> list[Rec
     return target.recorded_parts()
 
 
-def _check_own(
-    target: Target, existing: Mapping[str, ExistingTable], wanted: set[str], recorded: set[str]
-) -> None:
+def _check_own(target: Target, existing: Mapping[str, ExistingTable], wanted: set[str]) -> None:
     for name, table in existing.items():
-        if name in wanted - recorded and not table.is_own:
+        if name in wanted and not table.is_own:
             raise PolyframeError(
                 f"{target.name}: has a table {name} that polyframe did not make; rename or drop it, or load "
                 "into another place"

@@ -207,7 +207,7 @@ class PostgresTarget:
     def drop_table(self, name: str) -> None:
         """Remove a table and its records."""
         existing = self.existing_tables([name, LOADS.name])
-        if name in existing:
+        if name in existing and existing[name].is_own:
             self._session.execute(sql.SQL("DROP TABLE {}").format(self._place(name)))
         if name != LOADS.name and LOADS.name in existing:
             self._delete_records(name, None)

@@ -18,8 +18,8 @@ class ExistingTable:
     columns : mapping of str to str
         The types of the columns by name, as `Target.column_types` spells them.
     is_own : bool
-        Whether polyframe made it, by its comment (`loaded_tables.table_comment`). Tables with recorded parts
-        count as our own, too.
+        Whether polyframe made it, by its comment (`loaded_tables.table_comment`). No other table is changed
+        or removed, even if parts of a table of that name are recorded.
     """
 
     columns: Mapping[str, str]

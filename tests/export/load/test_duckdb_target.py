@@ -42,6 +42,11 @@ def from_scratch(output: Path, folder: Path) -> dict[str, Any]:
     return content(database)
 
 
+def texts_of(table: str, database: Path) -> list[Any]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.sql(f"SELECT COLUMNS(*)::VARCHAR FROM {table} ORDER BY ALL").fetchall()
+
+
 def change(database: Path, *statements: str) -> None:
     with duckdb.connect(str(database)) as connection:
         for statement in statements:
@@ -244,6 +249,33 @@ def test_tables_of_others_are_refused(nights: list[Path], database: Path, statem
     with pytest.raises(pf.PolyframeError, match="has a table labels that polyframe did not make; rename"):
         load(nights[0], database)
     assert "polyframe_loads" not in str(content_without_rows(database))
+
+
+@pytest.mark.parametrize("columns", ["mine INTEGER", "LIKE"])
+def test_a_table_that_somebody_replaced_stays(
+    nights: list[Path], database: Path, loaded: Path, tmp_path: Path, columns: str
+) -> None:
+    """Even if it has our columns, the output directory has no such table, or columns may change."""
+    shutil.copy(loaded, database)
+    statement = "AS FROM contours LIMIT 3" if columns == "LIKE" else f"({columns})"
+    change(
+        database,
+        f"CREATE TABLE theirs {statement}",
+        "DROP TABLE contours",
+        "ALTER TABLE theirs RENAME TO contours",
+    )
+    theirs = texts_of("contours", database)
+    for allow_schema_change in (False, True):
+        with pytest.raises(
+            pf.PolyframeError, match="has a table contours that polyframe did not make; rename"
+        ):
+            load(nights[8], database, allow_schema_change=allow_schema_change)
+    without_contours = tmp_path / "out"
+    shutil.copytree(nights[8], without_contours)
+    pf.reduce(without_contours, output=without_contours, eps=0.01, say=str)
+    assert not (without_contours / "contours").exists()
+    assert load(without_contours, database, allow_schema_change=True) == []
+    assert texts_of("contours", database) == theirs
 
 
 def test_other_tables_and_views_stay(nights: list[Path], database: Path, expected: dict[str, Any]) -> None:

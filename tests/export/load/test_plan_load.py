@@ -174,6 +174,20 @@ def test_a_table_that_polyframe_did_not_make_is_refused() -> None:
             planned(target, example())
 
 
+def test_a_table_that_somebody_replaced_is_neither_changed_nor_removed() -> None:
+    """Although parts of it are recorded: with other columns, or with ours."""
+    for columns in ({"mine": "Int64"}, ModelTarget().column_types(LABELS)):
+        target = loaded_from_scratch(example())
+        target.tables["labels"] = theirs = ModelTable(columns, [(3, "theirs")], is_own=False)
+        with pytest.raises(PolyframeError, match="model: has a table labels that polyframe did not make"):
+            planned(target, example())
+        parts = {"rejects": example()["rejects"]}
+        assert planned(target, parts).dropped == ("volunteers",)
+        load(target, parts)
+        assert target.tables["labels"] == theirs
+        assert planned(target, parts).is_empty
+
+
 def test_tables_of_another_workflow_are_refused() -> None:
     target = ModelTarget()
     load(target, example(), 4321)

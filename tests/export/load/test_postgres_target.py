@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -351,6 +352,27 @@ def test_a_table_of_somebody_else_stays(example: Path, database: Database) -> No
     with pytest.raises(PolyframeError, match="has a table labels that polyframe did not make"):
         load(example, database)
     assert database.rows("SELECT * FROM labels") == [(1,)]
+
+
+def test_a_table_that_somebody_replaced_stays(example: Path, database: Database, tmp_path: Path) -> None:
+    """Even if it has our columns, the output directory has no such table, or columns may change."""
+    load(example, database)
+    shutil.copytree(example, tmp_path / "out")
+    pf.reduce(tmp_path / "out", output=tmp_path / "out", eps=0.2, say=str)
+    assert not (tmp_path / "out" / "contours").exists()
+    name = "contour_levels"
+    database.rows(f"CREATE TABLE theirs AS SELECT * FROM {name} LIMIT 3")
+    database.rows(f"DROP TABLE {name}")
+    database.rows(f"ALTER TABLE theirs RENAME TO {name}")
+    for statement in ("SELECT", f"ALTER TABLE {name} ADD COLUMN mine integer"):
+        database.rows(statement)
+        rows = database.rows(f"SELECT * FROM {name}")
+        assert len(rows) == 3
+        for allow_schema_change in (False, True):
+            with pytest.raises(PolyframeError, match=f"has a table {name} that polyframe did not make"):
+                load(example, database, allow_schema_change=allow_schema_change)
+        load(tmp_path / "out", database, allow_schema_change=True)
+        assert database.rows(f"SELECT * FROM {name}") == rows
 
 
 def test_tables_of_another_role(example: Path, database: Database) -> None:
