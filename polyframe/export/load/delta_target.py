@@ -73,6 +73,7 @@ def open_target(address: str, storage_options: Mapping[str, str] | None = None) 
             f"to: {address!r} names no place; expected a folder or a bucket, such as delta:///data/tables or "
             "delta:s3://bucket/tables"
         )
+    _check_no_secrets(place)
     # deltalake decodes every address, even if it is encoded.
     if unquote(place) != place:
         raise UsageError("to: Delta tables cannot be in a place with a % in its name; name another one")
@@ -82,6 +83,17 @@ def open_target(address: str, storage_options: Mapping[str, str] | None = None) 
     if root.scheme == "memory":
         raise UsageError(f"to: {root}: Delta tables cannot be in memory; name a folder or a bucket")
     return DeltaTarget(BucketFolders(root))
+
+
+def _check_no_secrets(place: str) -> None:
+    """Raise a UsageError, which repeats nothing, if an address has a user with a password, or a query."""
+    _, is_address, rest = place.partition("://")
+    has_password = ":" in rest.rpartition("@")[0]
+    if is_address and (has_password or "?" in rest or "#" in rest):
+        raise UsageError(
+            "to: the address of a bucket for Delta tables cannot contain a password, ? or #; set keys in the "
+            "environment, such as AWS_ACCESS_KEY_ID, or in storage_options"
+        )
 
 
 def _local_folders(root: Path) -> LocalFolders:

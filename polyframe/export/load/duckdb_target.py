@@ -23,8 +23,9 @@ from polyframe.export.load.sql_ranges import deleting_conditions, has_subjects
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
 from polyframe.export.load.targets import without_password
 
-#: Not with two slashes, after which an address has a host.
-_ADDRESS: Final = re.compile(r"duckdb:(?:///|(?!//))(?P<path>.+)", re.IGNORECASE | re.DOTALL)
+#: Not with two slashes, after which an address has a host, and not with a prefix such as `md:`, by which
+#: DuckDB chooses another kind of database.
+_ADDRESS: Final = re.compile(r"duckdb:(?:///|(?!//))(?P<path>(?!\w{2,}:).+)", re.IGNORECASE | re.DOTALL)
 #: Nothing is downloaded: GEOMETRY is a type of DuckDB itself since version 1.5.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {"autoinstall_known_extensions": False}
 _TYPES: Final = {
@@ -51,16 +52,19 @@ def open_target(address: str) -> "DuckDBTarget":
         `duckdb:///PATH`: three slashes before a relative path, four before an absolute one, as for
         SQLAlchemy; or `duckdb:PATH`.
     """
+    # Before an @, any part can be of a password.
+    name = "duckdb:..." if "@" in address else without_password(address)
     match = _ADDRESS.fullmatch(address)
     if match is None or match["path"].endswith("/") or match["path"] == ":memory:":
         raise UsageError(
-            f"to: {address!r} names no database file; expected duckdb:///project.duckdb, or an absolute path "
+            f"to: {name!r} names no database file; expected duckdb:///project.duckdb, or an absolute path "
             "with four slashes: duckdb:////data/project.duckdb"
         )
     path = Path(match["path"])
     if not path.parent.is_dir():
         raise PolyframeError(f"{path}: the folder {path.parent} does not exist; make it, or check the path")
-    return DuckDBTarget(connect(str(path), address), address)
+    name = without_password(address)
+    return DuckDBTarget(connect(str(path), name), name)
 
 
 def connect(database: str, name: str) -> duckdb.DuckDBPyConnection:

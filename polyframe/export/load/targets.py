@@ -13,12 +13,20 @@ from polyframe.export.load.target import Target
 from polyframe.export.load.target_kinds import EXAMPLES, TARGET_KINDS
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-#: `password` of `postgresql://user:password@host`, and of `password=...` in other addresses.
+#: Parts of the names of parameters whose values are secret.
+_SECRET: Final = r"[\w.-]*(?:pass|pwd|secret|token|key|sig|credential)[\w.-]*"
+#: What is removed from addresses and errors, with its replacement.
 _PASSWORDS: Final = (
-    # Up to the last @, since the password may contain characters that should be encoded.
-    (re.compile(r"(//[^/?#@:\s]*):\S*@"), r"\1@"),
+    # `user:password@`, up to the last @, since the password may contain characters that should be encoded.
+    (re.compile(r"(//[^/?#@:\s]*):.*@", re.DOTALL), r"\1@"),
+    # In the query of a URL.
+    (re.compile(rf"([?&]{_SECRET}=)[^&]*", re.IGNORECASE), r"\1***"),
+    # In a connection string of libpq, which allows blanks around the equals sign.
     (
-        re.compile(r"(?i)\b(\w*(?:password|passwd|secret|token|key|sig|credential)\w*=)('[^']*'|[^\s&;]*)"),
+        re.compile(
+            rf"(?<![\w.?&-])({_SECRET}\s*=\s*)('(?:\\.|[^'\\])*'?|(?:\\.|[^\s\\])*)",
+            re.IGNORECASE | re.DOTALL,
+        ),
         r"\1***",
     ),
 )
