@@ -58,6 +58,7 @@ ACCEPTED: dict[str, tuple[str, ...]] = {
     "synth subjects": ("number",),
     "n_sides": ("number",),
     "widths": (),
+    "keep_versions": ("number", "huge"),
     "max_shrink": ("fraction", "number", "NaN"),
 }
 

@@ -11,6 +11,7 @@ import pytest
 import shapely
 from exports import ROOT, Done, drawing, export_row, export_text, square
 from reference_jobs import run_jobs
+from stores import versions, without_store
 
 import polyframe as pf
 from polyframe.core.spreadsheet_cells import escape_formula
@@ -292,21 +293,31 @@ def test_other_strings_are_unchanged(text: str) -> None:
     assert escape_formula(text) == text
 
 
-def test_a_change_during_the_export_is_an_error(
-    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_of_an_earlier_release", [False, True])
+def test_a_run_during_the_export(
+    is_of_an_earlier_release: bool, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Versions stay as they are; the only version of an earlier release is replaced."""
     from polyframe.export import panoptes_csv
 
-    def changing(*_: object) -> list[str]:
-        (out / "polyframe.json").write_text("{}", encoding="utf-8")
-        return ["T0"]
+    pf.export(out, "panoptes-csv", tmp_path / "before.csv")
+    if is_of_an_earlier_release:
+        without_store(out)
+    tasks = panoptes_csv._tasks
+
+    def changing(*arguments: Any) -> list[str]:
+        pf.reduce(out, output=out, eps=0.25, min_samples=2, engine="shapely", jobs=1)
+        return tasks(*arguments)
 
     monkeypatch.setattr(panoptes_csv, "_tasks", changing)
-    (tmp_path / "r.csv").write_text("unchanged", encoding="utf-8")
-    with pytest.raises(pf.PolyframeError, match="a run changed it during the export"):
+    if is_of_an_earlier_release:
+        with pytest.raises(pf.PolyframeError, match="replaced version 0 during the export; export it again"):
+            pf.export(out, "panoptes-csv", tmp_path / "r.csv")
+    else:
         pf.export(out, "panoptes-csv", tmp_path / "r.csv")
-    assert (tmp_path / "r.csv").read_text() == "unchanged"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.csv", "out", "r.csv"]
+        assert (tmp_path / "r.csv").read_bytes() == (tmp_path / "before.csv").read_bytes()
+        assert versions(out) == [1, 2]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before.csv", "many.csv", "out", "r.csv"]
 
 
 def test_invalid_calls_are_errors(out: Path, small_export: Path, tmp_path: Path, polyframe: Call) -> None:

@@ -17,10 +17,11 @@ from PIL import EpsImagePlugin, Image, ImageFile
 from plotted_groups import DATA
 
 import polyframe.panoptes.subjects.image_files
+from polyframe.core import open_url
 from polyframe.core.errors import PolyframeError
 from polyframe.panoptes.subjects.image_files import upright_size
 from polyframe.panoptes.subjects.subject_export import Subject
-from polyframe.plot import ImageFolder, fetch_image, load_images, open_url, read_image, read_subject
+from polyframe.plot import ImageFolder, fetch_image, load_images, read_image, read_subject
 
 
 def png(width: int = 4, height: int = 3, colour: Any = (10, 20, 30), mode: str = "RGB") -> bytes:

@@ -15,6 +15,7 @@ import pytest
 from exports import Done, drawing, export_row, export_text, square
 from pages import DATA, HOSTILE, IMAGES, VOLUNTEER, page_of
 from PIL import Image
+from stores import copied, stored
 
 import polyframe as pf
 
@@ -300,8 +301,7 @@ def test_invalid_calls_are_errors_of_one_line(
 
 
 def test_a_damaged_part_is_an_error(example: Path, tmp_path: Path, polyframe: Call) -> None:
-    shutil.copytree(example, tmp_path / "out")
-    part = tmp_path / "out" / "labels" / "part-00000.parquet"
+    part = stored(copied(example, tmp_path / "out"), "labels")
     part.write_bytes(part.read_bytes()[:3000])
     done = polyframe("report", tmp_path / "out", "-o", tmp_path / "x.html")
     assert "polyframe validate" in one_line(done, 1)
