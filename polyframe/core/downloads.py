@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -28,6 +28,8 @@ _TRIES: Final = 6
 _PAUSE: Final = 0.5
 #: Seconds between notes on a long download.
 _NOTE_SECONDS: Final = 10.0
+#: Seconds that threads get to end after an error or Ctrl-C; longer waits for the network are abandoned.
+_LAST_SECONDS: Final = 1.0
 
 
 def download(
@@ -90,28 +92,52 @@ class _StoppedError(Exception):
 def _run(jobs: Sequence[_Job], say_more: Callable[[], None]) -> None:
     """Run jobs, and those that they return, in threads; the first error ends all of them."""
     next_note = time.monotonic() + _NOTE_SECONDS
+    waiting: SimpleQueue[_Job | None] = SimpleQueue()
     done: SimpleQueue[Future[Sequence[_Job]]] = SimpleQueue()
     stop = threading.Event()
-    with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="polyframe-download") as pool:
+    # Threads of an executor cannot be abandoned: it joins them, and Python joins them again when it exits.
+    threads = [
+        threading.Thread(target=_work, args=(waiting, done, stop), name="polyframe-download", daemon=True)
+        for _ in range(_CONNECTIONS)
+    ]
 
-        def submit(jobs: Sequence[_Job]) -> int:
-            for job in jobs:
-                pool.submit(job, stop).add_done_callback(done.put)
-            return len(jobs)
+    def submit(jobs: Sequence[_Job]) -> int:
+        for job in jobs:
+            waiting.put(job)
+        return len(jobs)
 
+    try:
+        for thread in threads:
+            thread.start()
+        left = submit(jobs)
+        while left:
+            with contextlib.suppress(Empty):
+                future = done.get(timeout=max(next_note - time.monotonic(), 0))
+                left += submit(future.result()) - 1
+            if left and time.monotonic() >= next_note:
+                say_more()
+                next_note = time.monotonic() + _NOTE_SECONDS
+    finally:
+        stop.set()
+        end = time.monotonic() + _LAST_SECONDS
+        for _ in threads:
+            waiting.put(None)
+        for thread in threads:
+            if thread.is_alive():
+                thread.join(max(end - time.monotonic(), 0))
+
+
+def _work(
+    waiting: "SimpleQueue[_Job | None]", done: "SimpleQueue[Future[Sequence[_Job]]]", stop: threading.Event
+) -> None:
+    """Run jobs until there is none, or until the downloads stop."""
+    while (job := waiting.get()) is not None and not stop.is_set():
+        future: Future[Sequence[_Job]] = Future()
         try:
-            left = submit(jobs)
-            while left:
-                with contextlib.suppress(Empty):
-                    future = done.get(timeout=max(next_note - time.monotonic(), 0))
-                    left += submit(future.result()) - 1
-                if left and time.monotonic() >= next_note:
-                    say_more()
-                    next_note = time.monotonic() + _NOTE_SECONDS
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            future.set_result(job(stop))
+        except BaseException as error:
+            future.set_exception(error)
+        done.put(future)
 
 
 class _Tries:
@@ -167,6 +193,8 @@ class _Download:
             end = size if size is None or not self.content.in_ranges else min(size, _RANGE)
             self.received = 0
             with contextlib.closing(blocks):
+                if stop.is_set():
+                    raise _StoppedError
                 self._create()
                 position, problem = self._write(blocks, 0, end, stop)
             if problem is None:

@@ -21,6 +21,11 @@ AnyFile = str | os.PathLike[str] | Address
 _GZIP: Final = b"\x1f\x8b"
 
 
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    # On Windows, a file of a download that was abandoned may still be open.
+    return tempfile.TemporaryDirectory(prefix="polyframe-", ignore_cleanup_errors=True)
+
+
 def read_file(address: Address, largest: int) -> bytes:
     """Return the content of a file.
 
@@ -37,7 +42,7 @@ def read_file(address: Address, largest: int) -> bytes:
     """
     from polyframe.core.downloads import check_size, download  # late, since most runs need no network
 
-    with tempfile.TemporaryDirectory(prefix="polyframe-") as folder:
+    with _temporary_folder() as folder:
         path = Path(folder) / "file"
         encoding = download([(address, path)], largest)[path]
         content = path.read_bytes()
@@ -87,7 +92,7 @@ def local_copies(
         return
     from polyframe.core.downloads import download
 
-    with tempfile.TemporaryDirectory(prefix="polyframe-") as temporary:
+    with _temporary_folder() as temporary:
         folder = Path(temporary)
         copies = {
             index: folder / str(index) / (address.name or "file") for index, address in addresses.items()

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -280,6 +281,28 @@ def test_a_server_that_does_not_answer(
         assert "failed 6 times (" in problem(address_of(f"{web.url}/export.csv"), tmp_path)
     finally:
         silent.set()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, PolyframeError])
+def test_an_interrupted_download_does_not_wait_for_the_server(
+    stop: type[BaseException], web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Ctrl-C in a notebook; the server is silent for a minute."""
+    monkeypatch.setattr(downloads, "_NOTE_SECONDS", 0.01)
+    silent = web.serve("/export.csv", CONTENT, silent=threading.Event()).silent
+    assert silent is not None
+
+    def interrupted(_: str) -> None:
+        raise stop
+
+    started = time.monotonic()
+    try:
+        with pytest.raises(stop):
+            download([(address_of(f"{web.url}/export.csv"), tmp_path / "copy")], say=interrupted)
+        assert time.monotonic() - started < 30
+    finally:
+        silent.set()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
