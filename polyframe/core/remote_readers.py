@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn, Protocol
 
 from polyframe.core.addresses import WEB_SCHEMES, Address, host_of
-from polyframe.core.errors import PolyframeError, first_line
+from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.object_stores import open_store, store_error
 from polyframe.core.open_url import open_url
 from polyframe.core.remote_files import bucket_of, check_readable, key_of, no_such_object
@@ -144,10 +144,15 @@ class _WebReader:
         self._address = address
         try:
             parts = urllib.parse.urlsplit(address.url)
+            parts.port  # noqa: B018 - raises a ValueError if it is not a number
             user, _, host = parts.netloc.rpartition("@")
             host = host if host.isascii() else host.encode("idna").decode()
-        except ValueError as error:
-            raise PolyframeError(f"{address}: is not a valid address ({error})") from None
+        except ValueError:
+            # The reason could quote a part of the password.
+            raise UsageError(
+                f"{address}: is not a valid address; check host and port, and write / ? # in a password as "
+                "%2F %3F %23"
+            ) from None
         path, query = (urllib.parse.quote(part, safe=_AS_IT_IS) for part in (parts.path, parts.query))
         self._url = urllib.parse.urlunsplit((parts.scheme, host, path or "/", query, ""))
         # Servers that compress on the fly cannot give ranges.

@@ -17,7 +17,7 @@ from web_server import WebServer
 from polyframe.core import downloads, remote_readers
 from polyframe.core.addresses import Address, as_address
 from polyframe.core.downloads import download
-from polyframe.core.errors import PolyframeError
+from polyframe.core.errors import PolyframeError, UsageError
 from polyframe.core.remote_readers import expiry
 
 CONTENT = random.Random(1).randbytes(1_000_000)
@@ -262,13 +262,25 @@ def test_expiry(query: str, end: str | None) -> None:
     ("url", "message"),
     [
         ("http://127.0.0.1:1/export.csv", "failed 6 times (Connection refused)"),
-        ("http://127.0.0.1:x/export.csv", "cannot be reached"),
+        ("http://127.0.0.1:x/export.csv", "is not a valid address"),
         ("http://[/export.csv", "is not a valid address"),
         ("http://a..b/export.csv", "cannot be reached"),
     ],
 )
 def test_a_server_that_cannot_be_reached(url: str, message: str, tmp_path: Path) -> None:
     assert message in problem(address_of(url), tmp_path)
+
+
+@pytest.mark.parametrize("password", ["se/cret", "se?cret", "se#cret", "se\u2100cret"])
+def test_a_password_that_is_not_encoded_is_not_repeated(password: str, tmp_path: Path) -> None:
+    address = address_of(f"https://ann:{password}@127.0.0.1/export.csv")
+    assert str(address) == "https://127.0.0.1/export.csv"
+    with pytest.raises(UsageError) as raised:
+        download([(address, tmp_path / "copy")])
+    assert str(raised.value) == (
+        "https://127.0.0.1/export.csv: is not a valid address; check host and port, and write / ? # in a "
+        "password as %2F %3F %23"
+    )
 
 
 def test_a_server_that_does_not_answer(
