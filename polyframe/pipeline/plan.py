@@ -1,6 +1,7 @@
 """Plan a run: which stages of which partitions are out of date, and what they are rebuilt from."""
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -17,7 +18,7 @@ from polyframe.store.current_parts import EarlierWork, current_stages
 from polyframe.store.fingerprints import places_fingerprint, stage_fingerprints
 from polyframe.store.manifest import Manifest, PartitionRecord, StageRecord, counts_of
 from polyframe.store.output import part_keys
-from polyframe.store.part_files import PartFile
+from polyframe.store.part_files import FOOTERS_AT_ONCE, PartFile
 from polyframe.store.stages import ENGINE_STAGES, STAGE_TABLES
 
 #: By partition and stage.
@@ -85,16 +86,23 @@ def rows_of(record: PartitionRecord) -> int:
 
 def current_records(spec: RunSpec, partitions: Sequence[Partition]) -> dict[str, dict[str, StageRecord]]:
     """Return the records of the stages that are up to date, by partition and stage."""
-    current = {
-        partition.name: current_stages(
+
+    def stages_of(partition: Partition) -> dict[str, StageRecord]:
+        return current_stages(
             partition.name,
             stage_fingerprints(partition.content, spec.settings, spec.key_digest),
             _row_positions_fingerprint(spec, partition),
             spec.stages,
             spec.earlier,
         )
-        for partition in partitions
-    }
+
+    names = [partition.name for partition in partitions]
+    if spec.earlier.output.folder is None and spec.earlier.parts:
+        # The footers of parts that a run did not publish are read: each is a request.
+        with ThreadPoolExecutor(FOOTERS_AT_ONCE) as threads:
+            current = dict(zip(names, threads.map(stages_of, partitions), strict=True))
+    else:
+        current = dict(zip(names, map(stages_of, partitions), strict=True))
     if spec.selection is not None and spec.settings.volunteers == "drop":
         # Extractions without names do not show who classified a subject again, so later stages need the rows.
         current = {name: r if len(r) == len(spec.stages) else {} for name, r in current.items()}

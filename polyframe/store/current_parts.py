@@ -115,7 +115,8 @@ def check_extracted_types(output: Output, manifest: Manifest) -> None:
     """
     first = manifest.partitions[0]
     for table in STAGE_TABLES["extract"]:
-        part = PartFile(output.objects, part_key(table, first.name, first.stages["extract"]))
+        record = first.stages["extract"]
+        part = PartFile(output.objects, part_key(table, first.name, record), record.sizes[table])
         if not has_current_types(part, STORED_TABLES[table]):
             raise PolyframeError(
                 f"{output}: an earlier version of polyframe wrote its extractions, with other columns or "
@@ -169,7 +170,7 @@ def _record_of(keys: Mapping[str, str], identity: PartIdentity, earlier: Earlier
     rows: dict[str, int] = {}
     origins: list[Origin] = []
     for table, key in keys.items():
-        footer = read_rows_and_origin(PartFile(earlier.output.objects, key))
+        footer = read_rows_and_origin(PartFile(earlier.output.objects, key, earlier.parts[key].size))
         if footer is None:
             return None
         rows[table] = footer[0]

@@ -20,6 +20,8 @@ from polyframe.core.object_stores import open_store, store_error
 
 #: Files up to this size are kept in memory until they are sent to a bucket.
 _MOST_IN_MEMORY: Final = 64_000_000
+#: Part of the error of a bucket if a file is shorter than the start of a range.
+_PAST_THE_END: Final = "416 Range Not Satisfiable"
 #: How many keys a bucket removes with one request.
 _KEYS_PER_REQUEST: Final = 1000
 
@@ -59,7 +61,10 @@ class Objects(Protocol):
         """
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
-        """Return some bytes of a file, without the one at `end`; errors are those of `read`."""
+        """Return some bytes of a file, without the one at `end`; errors are those of `read`.
+
+        Fewer bytes, or none, if the file is shorter.
+        """
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a file unless there is one; of several writers, exactly one gets True."""
@@ -94,21 +99,22 @@ class FolderObjects:
 
     def read(self, key: str) -> bytes:
         """Return the content of a file."""
-        path = self.place_of(key)
-        try:
-            return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(str(path)) from None
-        except OSError as error:
-            raise PolyframeError(f"{path}: cannot be read ({error.strerror})") from None
+        with self._open(key) as file:
+            return file.read()
 
     def read_range(self, key: str, start: int, end: int) -> bytes:
         """Return some bytes of a file."""
+        with self._open(key) as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    @contextlib.contextmanager
+    def _open(self, key: str) -> Iterator[IO[bytes]]:
+        """Open a file for reading; errors, also those of the body, are those of `read`."""
         path = self.place_of(key)
         try:
             with path.open("rb") as file:
-                file.seek(start)
-                return file.read(end - start)
+                yield file
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(str(path)) from None
         except OSError as error:
@@ -201,7 +207,12 @@ class BucketObjects:
     def read_range(self, key: str, start: int, end: int) -> bytes:
         """Return some bytes of a file."""
         with self._explained(key):
-            return bytes(open_store(self.place).get_range(key, start=start, end=end))
+            try:
+                return bytes(open_store(self.place).get_range(key, start=start, end=end))
+            except Exception as error:
+                if _PAST_THE_END in str(error):
+                    return b""
+                raise
 
     def create(self, key: str, content: bytes) -> bool:
         """Write a file unless there is one."""
@@ -283,11 +294,6 @@ def link_or_copy(source: Path, target: Path) -> None:
         raise
     except OSError:
         shutil.copy2(source, target)
-
-
-def objects_at(place: Place) -> Objects:
-    """Return the files below a folder or an address."""
-    return FolderObjects(place) if isinstance(place, Path) else BucketObjects(place)
 
 
 def _moved_if_absent(temporary: Path, path: Path) -> bool:

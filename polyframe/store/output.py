@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from polyframe.core.addresses import Address, Place
-from polyframe.store.objects import FolderObjects, Objects, objects_at
+from polyframe.store.objects import BucketObjects, FolderObjects, Objects
 
 MANIFEST: Final = "polyframe.json"
 WORK: Final = ".polyframe-work"
@@ -83,7 +83,8 @@ class Output:
     @property
     def objects(self) -> Objects:
         """The store of manifests and parts."""
-        return FolderObjects(self.place / STORE) if isinstance(self.place, Path) else objects_at(self.place)
+        place = self.place
+        return FolderObjects(place / STORE) if isinstance(place, Path) else BucketObjects(place)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -26,6 +26,10 @@ from polyframe.store.run_counts import Counts
 _MOST_WRITERS: Final = 64
 _WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
 
+#: How many footers of parts in a bucket are read at the same time.
+FOOTERS_AT_ONCE: Final = 16
+#: Bytes that are read at once of the end of a part in a bucket; a footer has about 10,000.
+_FOOTER_BYTES: Final = 65_536
 #: The key of our metadata in a Parquet footer.
 FOOTER: Final = "polyframe"
 
@@ -61,10 +65,13 @@ class PartFile:
         The store.
     key : str
         In the store.
+    size : int or None
+        The bytes that it should have, if that is known.
     """
 
     objects: Objects
     key: str
+    size: int | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return str(self.place)
@@ -91,6 +98,26 @@ class PartFile:
         """
         place = self.place
         return place if isinstance(place, Path) else io.BytesIO(self.objects.read(self.key))
+
+    def footer(self) -> Path | io.BytesIO:
+        """Return what libraries read for the footer: the path, or of a part in a bucket a file without rows.
+
+        If the size of the part is not known, the file has all rows.
+
+        Raises
+        ------
+        FileNotFoundError
+            If a part in a bucket is missing.
+        """
+        size = self.size
+        if size is None or isinstance(self.place, Path):
+            return self.source()
+        end = self.objects.read_range(self.key, max(size - _FOOTER_BYTES, 0), size)
+        # The length of the footer comes before the last four bytes, which are as the first four.
+        n_bytes = int.from_bytes(end[-8:-4], "little") + 8
+        if n_bytes > len(end):
+            end = self.objects.read_range(self.key, max(size - n_bytes, 0), size)
+        return io.BytesIO(end[-4:] + end[-n_bytes:])
 
 
 @dataclass(frozen=True)
@@ -183,7 +210,7 @@ def read_rows_and_origin(part: PartFile) -> tuple[int, Origin] | None:
     import pyarrow.parquet as pq
 
     try:
-        metadata = pq.read_metadata(part.source())
+        metadata = pq.read_metadata(part.footer())
         origin = msgspec.json.decode((metadata.metadata or {})[FOOTER.encode()], type=Origin)
         return metadata.num_rows, origin
     except (OSError, pa.ArrowException, KeyError, ValueError, msgspec.MsgspecError, RecursionError):
@@ -199,7 +226,7 @@ def has_current_types(part: PartFile, table: Table) -> bool:
     import pyarrow.parquet as pq
 
     try:
-        return bool(pq.read_schema(part.source()).equals(arrow_schema(table)))
+        return bool(pq.read_schema(part.footer()).equals(arrow_schema(table)))
     except (OSError, pa.ArrowException):
         return True
 

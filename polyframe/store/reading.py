@@ -279,7 +279,7 @@ def _existing_parts(place: Place, table: str, version: int | None) -> list[PartF
 def check_columns(output: Output, table: str, parts: Sequence[PartFile]) -> None:
     """Raise a PolyframeError if a table was written before it had all of its columns."""
     try:
-        present = pl.read_parquet_schema(parts[0].source())
+        present = pl.read_parquet_schema(parts[0].footer())
     except (pl.exceptions.PolarsError, OSError):
         return  # reading it says what is wrong
     missing = [column.name for column in TABLES[table].columns if column.name not in present]

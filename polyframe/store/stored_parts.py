@@ -75,12 +75,12 @@ def stored_parts(tables: OutputTables, table: str) -> list[StoredPart]:
             TABLES[table],
             name,
             first,
-            following,
+            next_subject,
             part_fingerprint(records[name].fingerprint, records[name].places),
             records[name].sizes[table],
             file,
         )
-        for (name, file), (first, following) in zip(files.items(), ranges, strict=True)
+        for (name, file), (first, next_subject) in zip(files.items(), ranges, strict=True)
     ]
 
 

@@ -98,7 +98,7 @@ def version_part(
     """Return where a part of a version is."""
     if manifest.number == 0:
         return flat_layout.part_file(output, table, partition)
-    return PartFile(output.objects, part_key(table, partition, record))
+    return PartFile(output.objects, part_key(table, partition, record), record.sizes.get(table))
 
 
 def table_parts(output: Output, manifest: Manifest, table: str) -> dict[str, PartFile]:

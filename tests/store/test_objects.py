@@ -9,9 +9,10 @@ import pytest
 from s3_server import Bucket
 
 import polyframe as pf
+from polyframe.core.addresses import Address, Place
 from polyframe.core.local_paths import place_of
 from polyframe.store import objects as module
-from polyframe.store.objects import FolderObjects, Objects, link_or_copy, objects_at
+from polyframe.store.objects import BucketObjects, FolderObjects, Objects, link_or_copy
 
 
 @pytest.fixture(params=["folder", "bucket", "memory"])
@@ -20,9 +21,9 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
     if request.param == "folder":
         return FolderObjects(tmp_path / "store")
     if request.param == "memory":
-        return objects_at(place_of(f"memory://{tmp_path.name}/store", "output"))
+        return _in_bucket(place_of(f"memory://{tmp_path.name}/store", "output"))
     bucket: Bucket = request.getfixturevalue("bucket")
-    return objects_at(place_of(f"{bucket.url}/store", "output", bucket.options))
+    return _in_bucket(place_of(f"{bucket.url}/store", "output", bucket.options))
 
 
 def test_what_is_created_is_read_back(objects: Objects) -> None:
@@ -53,6 +54,21 @@ def test_one_of_eight_writers_creates_a_file(objects: Objects) -> None:
     assert len(won) == 1
     assert objects.read("manifests/1.json") == b"%d" % won[0] * 1000
     assert list(objects.entries("")) == ["manifests/1.json"]
+
+
+def test_a_range_past_the_end_is_shorter(objects: Objects) -> None:
+    objects.create("a/b", b"0123456789")
+    assert objects.read_range("a/b", 2, 5) == b"234"
+    assert objects.read_range("a/b", 8, 20) == b"89"
+
+
+def test_a_range_after_the_end_is_empty(bucket: Bucket, tmp_path: Path) -> None:
+    for objects in (
+        _in_bucket(place_of(f"{bucket.url}/x", "output", bucket.options)),
+        FolderObjects(tmp_path),
+    ):
+        objects.create("a", b"0123456789")
+        assert objects.read_range("a", 20, 30) == b""
 
 
 def test_a_missing_file(objects: Objects) -> None:
@@ -196,7 +212,7 @@ def test_a_link_or_copy_replaces_what_is_there(
 
 
 def test_an_unknown_bucket_is_one_line(bucket: Bucket) -> None:
-    objects = objects_at(place_of("s3://no-such-bucket/out", "output", bucket.options))
+    objects = _in_bucket(place_of("s3://no-such-bucket/out", "output", bucket.options))
     for call in (
         lambda: objects.read("a"),
         lambda: objects.entries("parts/"),
@@ -210,10 +226,15 @@ def test_an_unknown_bucket_is_one_line(bucket: Bucket) -> None:
 
 def test_a_lost_answer_of_a_bucket_does_not_matter(bucket: Bucket) -> None:
     """The client sends the request again, and finds what it wrote itself."""
-    objects = objects_at(place_of(f"{bucket.url}/out", "output", bucket.options))
+    objects = _in_bucket(place_of(f"{bucket.url}/out", "output", bucket.options))
     bucket.write("out/manifests/1.json", b"mine")
     assert objects.create("manifests/1.json", b"mine")
     assert not objects.create("manifests/1.json", b"other")
+
+
+def _in_bucket(place: Place) -> Objects:
+    assert isinstance(place, Address)
+    return BucketObjects(place)
 
 
 def _no_links(*_: object) -> None:

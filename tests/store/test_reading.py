@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from stores import published, versions, without_store
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.store import reading
+from polyframe.store.objects import BucketObjects
 from polyframe.store.reading import explain_damage, open_tables
 
 
@@ -104,6 +106,48 @@ def test_tables_in_a_bucket_are_those_of_the_disk(small_export: Path, out: Path,
     assert lazy.collect().equals(expected)
     old = pf.scan(url, "labels", version=1, storage_options=bucket.options).collect()
     assert old.equals(expected)
+
+
+def test_a_table_in_a_bucket_is_opened_without_reading_whole_parts(
+    small_export: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{bucket.url}/project"
+    run(small_export, url, storage_options=bucket.options)
+    refuse_whole_parts(monkeypatch)
+    rows = pf.scan(url, "labels", storage_options=bucket.options).select(pl.len()).collect().item()
+    assert rows > 0
+
+
+def test_a_run_after_one_that_died_reads_only_footers(
+    small_export: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{bucket.url}/project"
+    run(small_export, url, storage_options=bucket.options)
+    before = bucket.keys()
+    [manifest] = [key for key in before if "/manifests/" in key]
+    bucket.delete(manifest)
+    writing = BucketObjects.writing
+
+    def write(objects: BucketObjects, key: str) -> Any:
+        # The tables that are merged from all partitions are written again.
+        assert key.startswith("parts/volunteers/"), key
+        return writing(objects, key)
+
+    refuse_whole_parts(monkeypatch)
+    monkeypatch.setattr(BucketObjects, "writing", write)
+    run(small_export, url, storage_options=bucket.options)
+    assert bucket.keys().keys() == before.keys()
+
+
+def refuse_whole_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every read of a whole part in a bucket fail, but of sums that each run adds up."""
+    read = BucketObjects.read
+
+    def refuse(objects: BucketObjects, key: str) -> bytes:
+        assert ".volunteer_sums" in key or not key.endswith(".parquet"), key
+        return read(objects, key)
+
+    monkeypatch.setattr(BucketObjects, "read", refuse)
 
 
 def test_an_output_of_an_earlier_release_is_read(out: Path) -> None:

@@ -1,23 +1,17 @@
 """Name the part files of a Delta table, and describe them for its log."""
 
-import io
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from polyframe.core.addresses import Address
-from polyframe.core.object_stores import open_store, store_error
 from polyframe.store.stored_parts import StoredPart
 
 #: The name that `part_file_name` gives, in groups.
 _NAME: Final = re.compile(
     r"part-(?P<part>[0-9]{5,12}(?:-[0-9]{2})*)-(?P<fingerprint>[0-9a-f]{32})(?:-[0-9]+)?\.parquet"
 )
-#: Bytes that are read at once; a footer has about 10,000.
-_FOOTER_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,9 @@ def file_statistics(part: StoredPart) -> FileStatistics:
     OSError, PolyframeError
         If it is missing or damaged.
     """
-    footer = _footer(part)
+    import pyarrow.parquet as pq
+
+    footer = pq.read_metadata(part.file.footer())
     smallest: dict[str, int] = {}
     largest: dict[str, int] = {}
     missing: dict[str, int] = {}
@@ -108,32 +104,6 @@ def file_statistics(part: StoredPart) -> FileStatistics:
         "nullCount": missing,
     }
     return FileStatistics(footer.num_rows, json.dumps(statistics))
-
-
-def _footer(part: StoredPart) -> Any:
-    """Read the footer of a part; of a part in a bucket, only its end is transferred."""
-    import pyarrow.parquet as pq
-
-    place = part.file.objects.place
-    return pq.read_metadata(part.file.path if isinstance(place, Path) else _end_in_bucket(part, place))
-
-
-def _end_in_bucket(part: StoredPart, place: Address) -> io.BytesIO:
-    """Return a file with the footer of a part in a bucket, but without rows."""
-    store = open_store(place)
-    from obstore.exceptions import BaseError
-
-    def last(n_bytes: int) -> bytes:
-        return bytes(store.get_range(part.file.key, start=max(part.size - n_bytes, 0), end=part.size))
-
-    try:
-        end = last(_FOOTER_BYTES)
-        # Its length comes before the last four bytes, which are as the first four.
-        n_bytes = int.from_bytes(end[-8:-4], "little") + 8
-        footer = end[-n_bytes:] if n_bytes <= len(end) else last(n_bytes)
-    except (BaseError, FileNotFoundError) as error:
-        raise store_error(place.joined(part.file.key), error) from None
-    return io.BytesIO(footer[-4:] + footer)
 
 
 def _whole_numbers(footer: Any) -> Iterator[tuple[str, list[Any]]]:

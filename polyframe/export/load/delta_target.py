@@ -44,6 +44,7 @@ from polyframe.export.load.delta_tables import (
 )
 from polyframe.export.load.loaded_tables import LOADS, TargetPart, table_comment
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
+from polyframe.store.part_files import FOOTERS_AT_ONCE
 
 _ADDRESS: Final = re.compile(r"delta:(?P<place>(?://)?.+)", re.IGNORECASE | re.DOTALL)
 #: Tables that are opened at the same time.
@@ -224,7 +225,9 @@ class DeltaTarget:
         self.folders.put(name, sources, inserted)
         for _ in range(len(change.inserted) - len(sources)):
             inserted()
-        added = [_add_action(path, part) for part, path in paths.items() if path not in files]
+        new = {path: part for part, path in paths.items() if path not in files}
+        with ThreadPoolExecutor(FOOTERS_AT_ONCE) as threads:
+            added = list(threads.map(_add_action, new, new.values()))
         kept = set() if replaces else {part.name for part in change.kept}
         stays = {*paths.values()}
         gone = [file for path, file in files.items() if file.part not in kept and path not in stays]

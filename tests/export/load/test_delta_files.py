@@ -11,8 +11,8 @@ from s3_server import Bucket
 
 import polyframe as pf
 from polyframe.core.addresses import Place, as_address
-from polyframe.export.load import delta_files
 from polyframe.export.load.delta_files import PartName, file_statistics, parse_part_file_name, part_file_name
+from polyframe.store import part_files
 from polyframe.store.reading import open_tables
 from polyframe.store.stored_parts import StoredPart, stored_parts
 
@@ -78,7 +78,7 @@ def test_statistics_of_parts_in_a_bucket(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
 ) -> None:
     """Also if the footer is longer than what is read first."""
-    monkeypatch.setattr(delta_files, "_FOOTER_BYTES", bytes_at_once)
+    monkeypatch.setattr(part_files, "_FOOTER_BYTES", bytes_at_once)
     run(tmp_path / "out")
     address = as_address(f"{bucket.url}/project", bucket.options)
     assert address is not None
