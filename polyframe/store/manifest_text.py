@@ -14,7 +14,7 @@ from polyframe.core.settings import Affects, Settings
 from polyframe.core.tables import SCHEMA_VERSION
 from polyframe.store.manifest import ALL_TABLES, EXTRACTION, Fingerprint, Manifest
 
-#: Partitions per shard; manifests with fewer have no shards. Shards that did not change are not written again.
+#: Partitions per shard; manifests with fewer have no shards. Unchanged shards are not written again.
 PARTITIONS_PER_SHARD: Final = 10_000
 #: The key of the shards in the file of a manifest, in place of its partitions.
 _SHARDS: Final = "partition_shards"

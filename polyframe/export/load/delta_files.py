@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from polyframe.core.errors import PolyframeError
 from polyframe.store.stored_parts import StoredPart
 
 #: The name that `part_file_name` gives, in groups.
@@ -86,9 +87,13 @@ def file_statistics(part: StoredPart) -> FileStatistics:
     OSError, PolyframeError
         If it is missing or damaged.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    footer = pq.read_metadata(part.file.footer())
+    try:
+        footer = pq.read_metadata(part.file.footer())
+    except pa.ArrowInvalid:
+        raise PolyframeError(f"{part.file}: is damaged; rebuild it with `polyframe run --force`") from None
     smallest: dict[str, int] = {}
     largest: dict[str, int] = {}
     missing: dict[str, int] = {}

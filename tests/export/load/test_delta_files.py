@@ -73,6 +73,14 @@ def test_statistics_are_those_of_the_rows(tmp_path: Path, table: str) -> None:
     }
 
 
+def test_a_damaged_part_is_one_line(tmp_path: Path) -> None:
+    run(tmp_path / "out")
+    [part] = parts_of(tmp_path / "out", "labels")
+    part.file.path.write_bytes(b"PAR1 is no footer")
+    with pytest.raises(pf.PolyframeError, match=r"parquet: is damaged; rebuild it with"):
+        file_statistics(part)
+
+
 @pytest.mark.parametrize("bytes_at_once", [65_536, 100])
 def test_statistics_of_parts_in_a_bucket(
     tmp_path: Path, bucket: Bucket, monkeypatch: pytest.MonkeyPatch, bytes_at_once: int
