@@ -7,13 +7,21 @@ from urllib.parse import unquote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from polyframe.core.errors import PolyframeError, UsageError
+from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.export.load.target_kinds import TARGET_KINDS
 
 #: The parameter that libpq does not know.
 _SCHEMA: Final = "schema"
 #: Seconds until a server that does not answer is given up, unless the address says otherwise.
 _CONNECT_TIMEOUT: Final = 30
+#: So that a server that vanishes is noticed within two minutes, not hours. In seconds, but the last one in
+#: milliseconds.
+_KEEPALIVES: Final = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ def parse_address(address: str) -> PostgresAddress:
             f"{TARGET_KINDS['postgresql'].example}, with parameters of libpq or schema=NAME, and with "
             "special characters encoded, such as %40 for @"
         ) from None
-    if "" in schemas or len(schemas) > 1:
+    if "" in schemas or "\0" in "".join(schemas) or len(schemas) > 1:
         raise UsageError("to: expected one schema=NAME in the address")
     return PostgresAddress(parameters, schemas[0] if schemas else None, _name_of(parameters, schemas))
 
@@ -86,6 +94,7 @@ def connect(address: PostgresAddress) -> "psycopg.Connection[Any]":
     defaults = {
         "connect_timeout": _CONNECT_TIMEOUT,
         "fallback_application_name": "polyframe load",
+        **_KEEPALIVES,
     }
     try:
         return psycopg.connect(
@@ -95,6 +104,9 @@ def connect(address: PostgresAddress) -> "psycopg.Connection[Any]":
         )
     except psycopg.Error as error:
         raise PolyframeError(f"{address.name}: {' '.join(str(error).split())}") from None
+    except UnicodeError as error:
+        # Python encodes the names of hosts.
+        raise PolyframeError(f"{address.name}: not the name of a server ({first_line(error)})") from None
 
 
 def _name_of(parameters: dict[str, Any], schemas: list[str]) -> str:

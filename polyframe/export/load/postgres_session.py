@@ -33,7 +33,12 @@ _ADVICE: Final[dict[type[psycopg.Error], str]] = {
     errors.UntranslatableCharacter: "the encoding of the database should be UTF8",
     errors.InsufficientPrivilege: "grant it to this role, or load as another one",
     errors.AdminShutdown: "nothing has changed; load again",
+    errors.IdleInTransactionSessionTimeout: (
+        "add options=-cidle_in_transaction_session_timeout%3D0 to the address"
+    ),
 }
+#: Errors of psycopg itself if there is no connection any more; values that it cannot send are others.
+_LOST: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 
 
 class Session:
@@ -126,7 +131,8 @@ class Session:
         """Lock the schema against other loads until the end of the transaction."""
         key = zlib.crc32(self.schema.encode()) - 2**31
         try:
-            self._connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOADS, key))
+            with self._explained(but=errors.LockNotAvailable):
+                self._connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOADS, key))
         except errors.LockNotAvailable:
             self._connection.rollback()
             holders = self.execute(
@@ -142,17 +148,19 @@ class Session:
             ) from None
 
     @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn an error of the server into one line that names the address."""
+    def _explained(self, but: type[psycopg.Error] | tuple[()] = ()) -> Iterator[None]:
+        """Turn an error of the server, except of the class `but`, into one line that names the address."""
         try:
             yield
+        except but:
+            raise
         except psycopg.Error as error:
             diagnosis = error.diag
             details = f" ({' '.join(diagnosis.message_detail.split())})" if diagnosis.message_detail else ""
             advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), "")
             if isinstance(error, errors.QueryCanceled) and "statement timeout" in str(error):
                 advice = "add options=-cstatement_timeout%3D0 to the address"
-            elif diagnosis.sqlstate is None:
+            elif diagnosis.sqlstate is None and isinstance(error, _LOST):
                 advice = "the connection was lost; load again"
             message = diagnosis.message_primary or first_line(error)
             raise PolyframeError(f"{self.name}: {message}{details}{'; ' if advice else ''}{advice}") from None

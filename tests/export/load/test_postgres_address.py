@@ -10,7 +10,7 @@ from postgres_server import PASSWORD, Database, Server
 
 import polyframe as pf
 from polyframe.core.errors import PolyframeError, UsageError
-from polyframe.export.load.postgres_address import parse_address
+from polyframe.export.load.postgres_address import connect, parse_address
 
 Call = Callable[..., Done]
 
@@ -80,7 +80,7 @@ def test_a_wrong_address_is_not_repeated(address: str, out: Path, polyframe: Cal
     assert "sec" not in done.err
 
 
-@pytest.mark.parametrize("query", ["schema=", "schema=a&schema=b"])
+@pytest.mark.parametrize("query", ["schema=", "schema=a&schema=b", "schema=a%00b"])
 def test_one_schema(query: str) -> None:
     with pytest.raises(UsageError, match="expected one schema=NAME in the address"):
         parse_address(f"postgresql:///db?{query}")
@@ -93,6 +93,26 @@ def test_no_server(out: Path, tmp_path: Path, polyframe: Call) -> None:
     assert "No such file or directory" in done.err
     assert len(done.err.splitlines()) == 1
     assert "secret" not in done.err
+
+
+@pytest.mark.parametrize("host", ["ex..ämple", "ä" * 70])
+def test_a_host_that_has_no_valid_name(out: Path, host: str, polyframe: Call) -> None:
+    done = polyframe("load", out, "--to", f"postgresql://ann:secret@{host}/db")
+    assert done.code == 1
+    assert done.err.startswith(f"polyframe: error: postgresql://ann@{host}/db: not the name of a server (")
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_server_that_vanishes_is_noticed(database: Database) -> None:
+    """The address can say otherwise."""
+    with connect(parse_address(database.url(keepalives_idle="5"))) as connection:
+        parameters = connection.info.get_parameters()
+    assert {name: parameters[name] for name in parameters if "keepalives" in name or "tcp" in name} == {
+        "keepalives_idle": "5",
+        "keepalives_interval": "10",
+        "keepalives_count": "6",
+        "tcp_user_timeout": "120000",
+    }
 
 
 def test_passwords(out: Path, database: Database, postgres: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import polyframe as pf
 from polyframe.core.errors import PolyframeError
 from polyframe.core.tables import TABLES
 from polyframe.export.load import postgres_session
+from polyframe.export.load.postgres_address import parse_address
 from polyframe.pipeline import plan
 
 Call = Callable[..., Done]
@@ -480,3 +482,47 @@ def test_a_lost_connection_is_one_line(example: Path, database: Database) -> Non
 def test_a_statement_timeout_is_explained(example: Path, database: Database) -> None:
     with pytest.raises(PolyframeError, match="add options=-cstatement_timeout%3D0 to the address"):
         pf.load(example, database.url(options="-cstatement_timeout=1"), say=str)
+
+
+def test_a_statement_timeout_while_another_load_is_writing(example: Path, database: Database) -> None:
+    messages = []
+    options = f"-csearch_path={database.schema},public -cstatement_timeout=500"
+
+    def second(done: int, total: int) -> None:
+        if done == 1:
+            with pytest.raises(PolyframeError) as caught:
+                pf.load(example, database.url(options=options), say=str)
+            messages.append(str(caught.value))
+
+    load(example, database, progress=second)
+    (message,) = messages
+    assert "canceling statement due to statement timeout; add options=-cstatement_timeout%3D0 to" in message
+
+
+def test_a_timeout_of_idle_transactions_is_explained(example: Path, database: Database) -> None:
+    def wait_for_the_server(done: int, total: int) -> None:
+        """Until it has ended the connection."""
+        for _ in range(600):
+            if not database.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'polyframe load' "
+                "AND datname = current_database() AND pid <> pg_backend_pid()"
+            ):
+                return
+            time.sleep(0.05)
+
+    options = f"-csearch_path={database.schema},public -cidle_in_transaction_session_timeout=500"
+    with pytest.raises(PolyframeError) as caught:
+        pf.load(example, database.url(options=options), say=str, progress=wait_for_the_server)
+    assert "-cidle_in_transaction_session_timeout%3D0 to the address" in str(caught.value)
+    assert all_rows(database) == {}
+
+
+def test_a_value_that_cannot_be_sent_is_no_lost_connection(database: Database) -> None:
+    session = postgres_session.Session(parse_address(database.url()))
+    try:
+        with pytest.raises(PolyframeError) as caught:
+            session.execute("SELECT %s", "a\0b")
+    finally:
+        session.close()
+    assert "cannot contain NUL" in str(caught.value)
+    assert "lost" not in str(caught.value)
