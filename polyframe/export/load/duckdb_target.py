@@ -37,6 +37,12 @@ _TYPES: Final = {
     pl.Binary: "BLOB",
     pl.Datetime: "TIMESTAMP WITH TIME ZONE",
 }
+#: What to do about some errors, by a part of their text.
+_ADVICE: Final = {
+    "not a valid DuckDB database file": "; name another file, or remove this one",
+    "Is a directory": "; name a file in it, such as duckdb:///project.duckdb",
+    "Could not set lock": "; close the database there, and load again",
+}
 #: About how many bytes of rows are inserted together.
 _BATCH_BYTES: Final = 64_000_000
 #: The name under which a part is visible to SQL.
@@ -268,7 +274,9 @@ def explain_errors(name: str) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise PolyframeError(f"{name}: {without_password(first_line(error))}") from None
+        message = without_password(first_line(error))
+        advice = next((text for part, text in _ADVICE.items() if part in message), "")
+        raise PolyframeError(f"{name}: {message.rstrip('!') if advice else message}{advice}") from None
 
 
 def _type_of(column: Column) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Mapping
+from typing import Final
 
 from polyframe.core.callbacks import Progress, Say, no_progress
 from polyframe.core.errors import PolyframeError
@@ -14,6 +15,9 @@ from polyframe.export.load.plan_load import LoadPlan, plan_load
 from polyframe.export.load.target import Target
 from polyframe.export.load.targets import open_target
 from polyframe.store.reading import explain_damage, open_tables
+
+#: How many differences between columns messages list.
+_MOST_LISTED: Final = 3
 
 
 def load(
@@ -95,7 +99,9 @@ def _report(plan: LoadPlan, target: Target, say: Say, *, allow_schema_change: bo
         say(f"table {name} is removed from the target: the output directory does not have it")
     if not plan.schema_changes:
         return
-    changes = "; ".join(plan.schema_changes)
+    changes = "; ".join(plan.schema_changes[:_MOST_LISTED])
+    if len(plan.schema_changes) > _MOST_LISTED:
+        changes += f"; and {len(plan.schema_changes) - _MOST_LISTED} more"
     if not allow_schema_change:
         number = len({change.partition(":")[0] for change in plan.schema_changes})
         rebuilt = "this table" if number == 1 else "these tables"

@@ -237,6 +237,15 @@ def test_columns_change_only_if_that_is_allowed(
     assert content(database) == expected
 
 
+def test_of_many_changed_columns_three_are_listed(nights: list[Path], database: Path, loaded: Path) -> None:
+    shutil.copy(loaded, database)
+    change(database, *(f"ALTER TABLE labels ADD COLUMN note_{number} VARCHAR" for number in range(15)))
+    notes = [f"table labels: column note_{number} is not one of polyframe's" for number in range(3)]
+    listed = f"{'; '.join(notes)}; and 12 more"
+    with pytest.raises(pf.PolyframeError, match=f"{listed}; allow polyframe to rebuild this table"):
+        load(nights[8], database)
+
+
 def content_without_rows(database: Path) -> list[Any]:
     with duckdb.connect(str(database), read_only=True) as connection:
         columns = "table_name, column_name, data_type, comment"
@@ -308,13 +317,19 @@ def test_a_database_that_another_process_uses(nights: list[Path], database: Path
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert f"duckdb:{database}: IO Error: Could not set lock on file" in line
+    assert line.endswith("; close the database there, and load again")
 
 
 def test_files_and_folders_that_are_no_databases(nights: list[Path], tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database" * 1000)
-    with pytest.raises(pf.PolyframeError, match=r"notes\.txt.* not a valid DuckDB database file"):
+    with pytest.raises(
+        pf.PolyframeError,
+        match=r"notes\.txt.* not a valid DuckDB database file; name another file, or remove",
+    ):
         load(nights[0], text)
+    with pytest.raises(pf.PolyframeError, match=r"Is a directory; name a file in it, such as duckdb:///proj"):
+        load(nights[0], tmp_path)
     with pytest.raises(pf.PolyframeError, match=r"the folder .*/missing does not exist; make it, or check"):
         load(nights[0], tmp_path / "missing" / "x.duckdb")
     for address in (
