@@ -112,8 +112,8 @@ def store_error(address: Address, error: BaseException) -> PolyframeError:
     if any(part in text for part in _NO_CREDENTIALS):
         variables = _CREDENTIALS[_prefix_of(address)]
         return PolyframeError(
-            f"{address}: no credentials; set them in the environment ({variables}) or in "
-            f"storage_options{withheld}"
+            f"{address}: no credentials; set them in the environment ({variables})"
+            f"{withheld or ' or in storage_options'}"
         )
     if text.startswith(_CONFIG_ERROR):
         return UsageError(f"{address}: {_config_problem(address, text.removeprefix(_CONFIG_ERROR))}")

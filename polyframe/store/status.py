@@ -196,20 +196,20 @@ class Status:
         limit = None if max_age is None else parse_duration(max_age, "max_age")
         if self.polyframe_version is None:
             return ["no tables yet"]
-        found = []
+        problems = []
         age = self.age()
         if limit is not None and age is None:
-            found.append("it is not known when the tables were published; run polyframe again")
+            problems.append("it is not known when the tables were published; run polyframe again")
         elif limit is not None and age is not None and age > limit:
-            found.append(f"updated {format_duration(age)} ago, more than {format_duration(limit)}")
+            problems.append(f"updated {format_duration(age)} ago, more than {format_duration(limit)}")
         if self.not_current:
             file, problem = next(iter(self.not_current.items()))
             number = len(self.not_current)
-            found.append(
+            problems.append(
                 f"{counted(number, 'part')} {agreeing(number, 'are')} missing or damaged: {file} {problem}"
                 f"{', ...' * (number > 1)}"
             )
-        return found
+        return problems
 
     def age(self) -> timedelta | None:
         """Return the time since `checked_at`, None if that is not known; 0 if another clock is ahead."""
