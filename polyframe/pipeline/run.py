@@ -50,6 +50,7 @@ from polyframe.pipeline.executors.executor import Executor
 from polyframe.pipeline.executors.open_executor import open_executor
 from polyframe.pipeline.merge_records import checked_counts, merged_records, parts_made, removed_tables
 from polyframe.pipeline.merge_tables import merge_tables
+from polyframe.pipeline.new_parts import removing_parts_on_error
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
@@ -195,7 +196,8 @@ def run_export(
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
-        check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
+        with removing_parts_on_error(output, results, before):
+            check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
         notes = _notes_on_marks(
             counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
         )

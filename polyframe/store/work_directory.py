@@ -86,7 +86,7 @@ def work_directory(output: Output) -> Iterator[Work]:
         return
     work, path = Work(output, output.folder / WORK), output.folder
     refuse_other_work(work)
-    folders = [work.folder] if path.exists() else [work.folder, path]
+    folders = [work.folder] if path.exists() else [work.folder, path / STORE, path]
     was_killed = work.folder.exists()
     with contextlib.ExitStack() as locked:
         _lock(work, locked)
