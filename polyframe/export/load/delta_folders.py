@@ -12,6 +12,7 @@ from polyframe.core.addresses import Address
 from polyframe.core.atomic_files import atomic_path, cannot_write, sync_folder
 from polyframe.core.errors import PolyframeError
 from polyframe.core.object_stores import open_store, store_error
+from polyframe.core.remote_files import bucket_of, key_of
 from polyframe.store.objects import link_or_copy
 from polyframe.store.part_files import PartFile
 
@@ -169,9 +170,9 @@ class BucketFolders:
 
         source = part.place
         target = self.address.joined(f"{table}/{name}")
-        if isinstance(source, Address) and _bucket(source) == _bucket(target):
+        if isinstance(source, Address) and bucket_of(source) == bucket_of(target):
             with self._explained(f"{table}/{name}"):
-                obstore.copy(open_store(_bucket(target)), _key_in_bucket(source), _key_in_bucket(target))
+                obstore.copy(open_store(bucket_of(target)), key_of(source), key_of(target))
             return
         content = part.source()
         with self._explained(f"{table}/{name}"):
@@ -186,14 +187,6 @@ class BucketFolders:
             yield
         except (BaseError, OSError) as error:
             raise store_error(self.address.joined(key), error) from None
-
-
-def _bucket(address: Address) -> Address:
-    return Address(address.scheme, address.rest.partition("/")[0], address.options)
-
-
-def _key_in_bucket(address: Address) -> str:
-    return address.rest.partition("/")[2]
 
 
 def _put_file(part: PartFile, target: Path) -> None:
