@@ -11,7 +11,7 @@ from polyframe.consensus.volunteers import merge_sums, volunteers_table
 from polyframe.core.choices import EngineUsed
 from polyframe.core.settings import Settings
 from polyframe.core.tables import VOLUNTEER_SUMS, VOLUNTEERS
-from polyframe.pipeline.executors.executor import Executor, Future, WorkerLost
+from polyframe.pipeline.executors.executor import Executor, WorkerLost, run_tasks
 from polyframe.store.current_parts import EarlierWork, are_stored
 from polyframe.store.fingerprints import merged_content, merged_places, stage_fingerprints
 from polyframe.store.manifest import PartitionRecord, StageRecord
@@ -99,14 +99,12 @@ def _added_up(parts: Sequence[PartFile], output: Output, executor: Executor) -> 
         for start in range(0, len(parts), _PARTS_PER_TASK)
     ]
     try:
-        futures: dict[Future[object], _Sums] = {
-            executor.submit(_add_up, task, f"{number:05d}"): task for number, task in enumerate(tasks)
-        }
-        for future in executor.as_completed():
+        named = ((f"{number:05d}", task) for number, task in enumerate(tasks))
+        for _, task, future in run_tasks(executor, _add_up, named):
             try:
                 future.result()
             except WorkerLost:
-                _add_up(futures[future])
+                _add_up(task)
         return read_parts([task.total for task in tasks])
     finally:
         output.objects.remove(task.total.key for task in tasks)

@@ -1,25 +1,67 @@
 """Process partitions on workers, and recover if a worker dies."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from polyframe.core.callbacks import Say
+from polyframe.core.callbacks import Progress, Say
 from polyframe.core.errors import PolyframeError
-from polyframe.pipeline.executors.executor import Executor, Future, Result, Task, WorkerLost
+from polyframe.core.plurals import agreeing, counted
+from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
 from polyframe.pipeline.join_pieces import Pieces, join_pieces, remove_pieces
 from polyframe.pipeline.partition_task import PartitionResult, PartitionTask, process_partition
+from polyframe.pipeline.partitions import Partition
 
 Split = Callable[[PartitionTask], list[PartitionTask]]
 
 
+def process_partitions(
+    partitions: Sequence[Partition],
+    task_of: Callable[[Partition], PartitionTask],
+    executor: Executor,
+    split: Split,
+    say: Say,
+    progress: Progress,
+) -> list[PartitionResult]:
+    """Process partitions; if that ends early, a note of the error says what is kept.
+
+    Parameters
+    ----------
+    partitions : sequence of Partition
+        In any order.
+    task_of : callable
+        Returns the task of a partition; for a cluster, it is called shortly before the task is sent.
+    executor, split, say
+        As for `process`.
+    progress : callable
+        Receives the numbers of rows processed and to process.
+    """
+    results: list[PartitionResult] = []
+    done, rows = 0, sum(partition.rows for partition in partitions)
+    progress(0, rows)
+    try:
+        for result in process(map(task_of, partitions), executor, split, say):
+            results.append(result)
+            done += result.partition.rows
+            progress(done, rows)
+    except (PolyframeError, OSError, KeyboardInterrupt) as error:
+        if results:
+            finished = (
+                f"{len(results)} of {counted(len(partitions), 'partition')} "
+                f"{agreeing(len(results), 'are finished and kept')}"
+            )
+            error.add_note(f"{finished}; run the same command to continue")
+        raise
+    return results
+
+
 def process(
-    tasks: Sequence[PartitionTask], executor: Executor, split: Split, say: Say
+    tasks: Iterable[PartitionTask], executor: Executor, split: Split, say: Say
 ) -> Iterator[PartitionResult]:
     """Process partitions on workers; yield results as they complete.
 
     Parameters
     ----------
-    tasks : sequence of PartitionTask
-        In any order.
+    tasks : iterable of PartitionTask
+        In any order. For a cluster, each one is taken shortly before it is sent.
     executor : Executor
         Runs them.
     split : callable
@@ -34,18 +76,15 @@ def process(
         alone, and then in smaller and smaller pieces, whose parts are joined. The error names a piece that
         cannot be split and kills its worker.
     """
-    submitted: dict[Future[object], PartitionTask] = {
-        executor.submit(_process, task, task.partition.name): task for task in tasks
-    }
     suspects: list[PartitionTask] = []
-    for future in executor.as_completed():
+    named = ((task.partition.name, task) for task in tasks)
+    for _, task, future in run_tasks(executor, _process, named):
         try:
             result = future.result()
         except WorkerLost:
-            suspects.append(submitted[future])
-            say(f"a worker died, perhaps because of {_describe(suspects[-1])}; it will be tried alone")
+            suspects.append(task)
+            say(f"a worker died, perhaps because of {_describe(task)}; it will be tried alone")
         else:
-            assert isinstance(result, PartitionResult)
             yield result
     lost: list[PartitionTask] = []
     for task in suspects:

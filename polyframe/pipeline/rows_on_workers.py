@@ -1,10 +1,11 @@
 """Count and sort the rows of a large export on the workers of a cluster."""
 
 import tempfile
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import polars as pl
 
@@ -19,8 +20,14 @@ from polyframe.panoptes.classifications.row_checks import used_rows
 from polyframe.panoptes.classifications.sources import OpenedSources, Source
 from polyframe.panoptes.classifications.spooled_files import STANDARD_INPUT
 from polyframe.panoptes.classifications.version_selection import Selection
-from polyframe.pipeline.executors.executor import Executor, Future, Result, Task, WorkerLost
-from polyframe.pipeline.shuffle import Shuffled, Slices, shuffle
+from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
+from polyframe.pipeline.shuffle import (
+    MOST_RUN_BYTES,
+    Shuffled,
+    join_shuffled,
+    nothing_shuffled,
+    shuffle,
+)
 from polyframe.store.objects import Objects
 
 #: Smaller exports are counted and sorted by the process that runs the command.
@@ -117,37 +124,27 @@ class RowsOnWorkers:
         if not self._splits:
             return None
         if not needed.any():
-            return Shuffled((None,) * len(needed), 0)
+            return nothing_shuffled(needed, folder)
         own = folder if sent_to is None else None
         tasks = [
             _Sorting(split, selection, self._visitors, first_subjects, needed, own, sent_to, f"{number:05d}")
             for number, split in enumerate(self._splits)
         ]
-        sorted_splits = self._run(_sort, tasks, "rows")
-        partitions = (
-            Slices(tuple(batch for slices in of_splits if slices for batch in slices.batches))
-            if wanted
-            else None
-            for wanted, *of_splits in zip(needed, *(done.partitions for done in sorted_splits), strict=True)
-        )
-        return Shuffled(tuple(partitions), sum(done.bytes for done in sorted_splits))
+        return join_shuffled(self._run(_sort, tasks, "rows"), folder, sent_to)
 
     def _run(self, function: Callable[[Task], Result], tasks: Sequence[Task], kind: str) -> list[Result]:
         """Return the results of all tasks in their order."""
-        results: dict[int, Result] = {}
+        named = {f"{kind}-{number}": task for number, task in enumerate(tasks)}
+        results: dict[str, Result] = {}
         for _ in range(_TRIES):
-            submitted: dict[Future[Any], int] = {
-                self._executor.submit(function, task, f"{kind}-{number}"): number
-                for number, task in enumerate(tasks)
-                if number not in results
-            }
-            for future in self._executor.as_completed():
+            left = [(name, task) for name, task in named.items() if name not in results]
+            for name, _task, future in run_tasks(self._executor, function, left):
                 try:
-                    results[submitted[future]] = cast("Future[Result]", future).result()
+                    results[name] = future.result()
                 except WorkerLost:
                     continue
-            if len(results) == len(tasks):
-                return [results[number] for number in range(len(tasks))]
+            if len(results) == len(named):
+                return [results[name] for name in named]
         raise PolyframeError(
             "a worker died every time while it read the export, most likely for lack of memory; give the "
             "workers more, or start fewer on each machine"
@@ -168,7 +165,16 @@ def _take_census(task: _Census) -> pl.DataFrame | None:
 
 
 def _sort(task: _Sorting) -> Shuffled:
+    """Sort the rows of a split.
+
+    No other attempt writes to the same files: a worker that is believed dead may go on while others already
+    read the rows of the next attempt, whose batches may have other places.
+    """
+    prefix = f"{task.prefix}-{uuid.uuid4().hex[:12]}-"
     with tempfile.TemporaryDirectory(prefix="polyframe-") as temporary:
         rows = used_rows(open_split(task.split, Path(temporary)), task.selection, task.visitors)
         folder = task.folder or Path(temporary) / "rows"
-        return shuffle(rows, task.first_subjects, task.needed, folder, task.sent_to, task.prefix)
+        # A split is small enough for one run.
+        return shuffle(
+            rows, task.first_subjects, task.needed, folder, task.sent_to, prefix, run_bytes=MOST_RUN_BYTES
+        )

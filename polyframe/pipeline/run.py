@@ -46,12 +46,11 @@ from polyframe.pipeline.engine_choice import (
     engine_for_output,
     with_engine,
 )
-from polyframe.pipeline.executors.executor import Executor
 from polyframe.pipeline.executors.open_executor import open_executor
 from polyframe.pipeline.merge_records import checked_counts, merged_records, parts_made, removed_tables
 from polyframe.pipeline.merge_tables import merge_tables
 from polyframe.pipeline.new_parts import removing_parts_on_error
-from polyframe.pipeline.partition_task import PartitionResult, PartitionTask
+from polyframe.pipeline.partition_task import PartitionTask
 from polyframe.pipeline.partitions import Partition, split_partition
 from polyframe.pipeline.plan import (
     Records,
@@ -64,7 +63,7 @@ from polyframe.pipeline.plan import (
     recorded_partitions,
     task_for,
 )
-from polyframe.pipeline.process_tasks import Split, process
+from polyframe.pipeline.process_tasks import process_partitions
 from polyframe.pipeline.rows_on_workers import RowsOnWorkers
 from polyframe.pipeline.safeguards import (
     check_shrinkage,
@@ -179,11 +178,12 @@ def run_export(
         finally:
             # If the files have changed, the counts of the scan belong to other rows.
             check_files_unchanged(files)
-        tasks = [
-            task_for(spec, partition, current[partition.name], rows)
-            for partition, rows in zip(partitions, shuffled.partitions, strict=True)
-            if len(current[partition.name]) < len(stages)
-        ]
+        numbers_of = {partition.name: number for number, partition in enumerate(partitions)}
+        todo = [partition for partition in partitions if len(current[partition.name]) < len(stages)]
+
+        def task_of(partition: Partition) -> PartitionTask:
+            rows = shuffled.rows_of(numbers_of[partition.name])
+            return task_for(spec, partition, current[partition.name], rows)
 
         def split(task: PartitionTask) -> list[PartitionTask]:
             if not isinstance(task.source, Slices):
@@ -192,7 +192,7 @@ def run_export(
             return [task_for(spec, piece, {}, task.source) for piece in pieces]
 
         wait_for_compiled()
-        results = _process_tasks(tasks, executor, split, say, progress)
+        results = process_partitions(todo, task_of, executor, split, say, progress)
         all_settings, others = kept_stages(spec, partitions, before, explicit)
         records = merged_records(partitions, results, others, current)
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
@@ -344,7 +344,7 @@ def run_extractions(
         spec = RunSpec((stage,), settings, None, earlier, before.key_digest)
         announce_change(spec, before, say)
         current = {} if force else current_records(spec, partitions)
-        tasks = [task_for(spec, p, {}, None) for p in partitions if not current.get(p.name)]
+        todo = [partition for partition in partitions if not current.get(partition.name)]
         executor = processes.enter_context(
             open_executor(
                 cluster,
@@ -358,7 +358,9 @@ def run_extractions(
             compiling(spec, partitions, current, before.drawings, say)
         )
         wait_for_compiled()
-        results = _process_tasks(tasks, executor, lambda task: [task], say, progress)
+        results = process_partitions(
+            todo, lambda p: task_for(spec, p, {}, None), executor, lambda task: [task], say, progress
+        )
         peak = peak_memory_bytes()  # while there are workers
         all_settings, kept = kept_stages(spec, partitions, before)
         records = merged_records(partitions, results, kept, current)
@@ -432,26 +434,3 @@ def _shuffle(
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
     done = on_workers.shuffle(export.selection, firsts, needed, folder, sent_to)
     return done or shuffle(export.rows, firsts, needed, folder, sent_to)
-
-
-def _process_tasks(
-    tasks: Sequence[PartitionTask], executor: Executor, split: Split, say: Say, progress: Progress
-) -> list[PartitionResult]:
-    """Process the tasks; if that ends early, a note of the error says what is kept."""
-    results: list[PartitionResult] = []
-    done, rows = 0, sum(task.partition.rows for task in tasks)
-    progress(0, rows)
-    try:
-        for result in process(tasks, executor, split, say):
-            results.append(result)
-            done += result.partition.rows
-            progress(done, rows)
-    except (PolyframeError, OSError, KeyboardInterrupt) as error:
-        if results:
-            finished = (
-                f"{len(results)} of {counted(len(tasks), 'partition')} "
-                f"{agreeing(len(results), 'are finished and kept')}"
-            )
-            error.add_note(f"{finished}; run the same command to continue")
-        raise
-    return results

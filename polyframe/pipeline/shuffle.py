@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from polyframe.core.arrays import Flags, Ints
@@ -22,83 +23,136 @@ from polyframe.core.ragged import runs_of_equal
 from polyframe.store.objects import Objects
 
 #: Rows in memory are written when they reach this size.
-_RUN_BYTES: Final = 64_000_000
+RUN_BYTES: Final = 64_000_000
+#: There is a batch for each run and partition, so their number would grow with the square of the rows. After
+#: this number of runs, each one is as large as all before it divided by this number,
+_RUNS_OF_ONE_SIZE: Final = 100
+#: up to this size.
+MOST_RUN_BYTES: Final = 256_000_000
 #: The first runs are not compressed: they fit into the system's file cache, and compressing takes half of the
 #: time of the shuffle. With more runs, the space on disk matters.
 _UNCOMPRESSED_RUNS: Final = 16
 #: The first bytes of a file in the format of Arrow; the columns and the batches follow.
 _MAGIC: Final = b"ARROW1\0\0"
 
+#: Where batches are, see `Shuffled`.
+Batches: TypeAlias = npt.NDArray[np.void]
+_BATCH: Final = np.dtype([("run", np.int32), ("position", np.int32), ("start", np.int64), ("end", np.int64)])
+
 
 @dataclass(frozen=True)
-class SentRun:
-    """A run in the store of the output, for workers that do not see the files of this machine.
+class SentRuns:
+    """Runs in the store of the output, for workers that do not see the files of this machine.
 
     Attributes
     ----------
     objects : Objects
         The store.
-    key : str
-        In the store.
+    prefix : str
+        The first part of their keys; their names follow.
     schema : bytes
         The columns, in the format of Arrow.
     """
 
     objects: Objects
-    key: str
+    prefix: str
     schema: bytes
 
-    def __str__(self) -> str:
-        return str(self.objects.place_of(self.key))
 
-
-@dataclass(frozen=True)
-class Batch:
-    """The rows of one partition in one run.
-
-    Attributes
-    ----------
-    run : Path or SentRun
-        The file.
-    position : int
-        The number of the batch.
-    start, end : int
-        Its bytes in the file.
-    """
-
-    run: Path | SentRun
-    position: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slices:
     """The rows of one partition.
 
     Attributes
     ----------
-    batches : tuple of Batch
-        In the order of the rows.
+    place : Path or SentRuns
+        Where the runs are.
+    names : tuple of str
+        The run of each batch.
+    batches : (n_batches,) structured
+        Where the batches are in their runs, see `Shuffled`, in the order of the rows.
     """
 
-    batches: tuple[Batch, ...]
+    place: Path | SentRuns
+    names: tuple[str, ...]
+    batches: Batches
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Shuffled:
     """Rows on disk.
 
+    There may be millions of batches, one for each run and each partition, so they are kept in one array.
+
     Attributes
     ----------
-    partitions : tuple of Slices or None
-        By the number of the partition; None if it was not requested.
+    place : Path or SentRuns
+        Where the runs are.
+    needed : (n_partitions,) bool
+        Partitions whose rows were requested.
+    names : tuple of str
+        Of the runs.
+    batches : (n_batches,) structured
+        By partition, and within it in the order of the rows: the number of the `run`, the `position` among
+        its batches, and the `start` and `end` of its bytes.
+    offsets : (n_partitions + 1,) int
+        Partition `p` has the batches from `offsets[p]` up to `offsets[p + 1]`.
     bytes : int
         Size on disk.
     """
 
-    partitions: tuple[Slices | None, ...]
+    place: Path | SentRuns
+    needed: Flags
+    names: tuple[str, ...]
+    batches: Batches
+    offsets: Ints
     bytes: int
+
+    def rows_of(self, partition: int) -> Slices | None:
+        """Return the rows of a partition, by its number; None if they were not requested."""
+        if not self.needed[partition]:
+            return None
+        batches = self.batches[self.offsets[partition] : self.offsets[partition + 1]]
+        return Slices(self.place, tuple(self.names[run] for run in batches["run"].tolist()), batches)
+
+
+def nothing_shuffled(needed: Flags, folder: Path) -> Shuffled:
+    """Return the result for partitions of which none is needed, or none has rows."""
+    return Shuffled(folder, needed, (), np.empty(0, _BATCH), np.zeros(len(needed) + 1, np.int64), 0)
+
+
+def join_shuffled(
+    shuffled: Sequence[Shuffled], folder: Path, sent_to: tuple[Objects, str] | None
+) -> Shuffled:
+    """Join the results for parts of an export, in the order of its rows.
+
+    Parameters
+    ----------
+    shuffled : sequence of Shuffled
+        With the same partitions, and with the runs in the same place; at least one.
+    folder, sent_to
+        As for `shuffle`.
+    """
+    names = tuple(itertools.chain.from_iterable(one.names for one in shuffled))
+    batches = np.concatenate([one.batches for one in shuffled])
+    n_runs = np.array([len(one.names) for one in shuffled])
+    batches["run"] += np.repeat(np.cumsum(n_runs) - n_runs, [len(one.batches) for one in shuffled])
+    n_partitions = len(shuffled[0].needed)
+    partitions = np.concatenate(
+        [np.repeat(np.arange(n_partitions, dtype=np.int32), np.diff(one.offsets)) for one in shuffled]
+    )
+    place: Path | SentRuns = folder
+    if sent_to is not None:
+        # All have the same columns; those without rows do not know them.
+        schemas = [one.place.schema for one in shuffled if isinstance(one.place, SentRuns)]
+        place = SentRuns(*sent_to, next(filter(None, schemas), b""))
+    return Shuffled(
+        place,
+        shuffled[0].needed,
+        names,
+        *_by_partition(partitions, batches, n_partitions),
+        sum(one.bytes for one in shuffled),
+    )
 
 
 def shuffle(
@@ -108,6 +162,7 @@ def shuffle(
     folder: Path,
     sent_to: tuple[Objects, str] | None = None,
     prefix: str = "",
+    run_bytes: int = RUN_BYTES,
 ) -> Shuffled:
     """Write rows to disk, sorted by partition.
 
@@ -125,7 +180,9 @@ def shuffle(
     sent_to : tuple of (Objects, str), optional
         A store, and the first part of the keys, such as `rows/0123/`: the files are moved there.
     prefix : str
-        Digits with which the names of the files begin.
+        With which the names of the files begin.
+    run_bytes : int
+        Size of the first runs.
 
     Raises
     ------
@@ -133,28 +190,34 @@ def shuffle(
         If they cannot be written.
     """
     if not needed.any():
-        return Shuffled((None,) * len(needed), 0)
+        return nothing_shuffled(needed, folder)
     borders = np.asarray(first_subjects, np.int64)
     folder.mkdir(parents=True, exist_ok=True)
-    batches: list[list[Batch]] = [[] for _ in needed]
+    names: list[str] = []
+    partitions: list[Ints] = []
+    batches: list[Batches] = []
+    schema = b""
     buffer: list[pl.DataFrame] = []
-    buffer_bytes = n_runs = total = 0
+    buffer_bytes = written_bytes = total = 0
     failures: list[Exception] = []
 
     def write() -> None:
-        nonlocal buffer_bytes, n_runs, total
+        nonlocal buffer_bytes, written_bytes, total, schema
         if not buffer:
             return
-        path = folder / f"{prefix}{n_runs:05d}.arrow"
-        compression = None if n_runs < _UNCOMPRESSED_RUNS else "lz4"
-        partitions, ends, schema = _write_run(pl.concat(buffer), borders, path, compression)
+        path = folder / f"{prefix}{len(names):05d}.arrow"
+        compression = None if len(names) < _UNCOMPRESSED_RUNS else "lz4"
+        own_partitions, ends, schema = _write_run(pl.concat(buffer), borders, path, compression)
         total += path.stat().st_size
-        run = path if sent_to is None else _sent(path, schema, *sent_to)
-        for position, (partition, (start, end)) in enumerate(
-            zip(partitions, itertools.pairwise(ends), strict=True)
-        ):
-            batches[partition].append(Batch(run, position, start, end))
-        n_runs += 1
+        if sent_to is not None:
+            _send(path, *sent_to)
+        own = np.empty(len(own_partitions), _BATCH)
+        own["run"], own["position"] = len(names), np.arange(len(own))
+        own["start"], own["end"] = ends[:-1], ends[1:]
+        names.append(path.name)
+        partitions.append(own_partitions)
+        batches.append(own)
+        written_bytes += buffer_bytes
         buffer.clear()
         buffer_bytes = 0
 
@@ -166,7 +229,7 @@ def shuffle(
             if batch.height:
                 buffer.append(batch)
                 buffer_bytes += int(batch.estimated_size())
-            if buffer_bytes >= _RUN_BYTES:
+            if buffer_bytes >= max(run_bytes, min(written_bytes // _RUNS_OF_ONE_SIZE, MOST_RUN_BYTES)):
                 write()
         except Exception as error:
             # Raise it later: Polars would wrap an error of a callback.
@@ -177,10 +240,11 @@ def shuffle(
     if failures:
         raise failures[0]
     write()
-    slices = tuple(
-        Slices(tuple(own)) if is_needed else None for own, is_needed in zip(batches, needed, strict=True)
-    )
-    return Shuffled(slices, total)
+    if not names:
+        return nothing_shuffled(needed, folder)
+    place = folder if sent_to is None else SentRuns(*sent_to, schema)
+    index = _by_partition(np.concatenate(partitions), np.concatenate(batches), len(needed))
+    return Shuffled(place, needed, tuple(names), *index, total)
 
 
 def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
@@ -200,12 +264,16 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     import pyarrow as pa
 
     batches: list[Any] = []
-    for batch in slices.batches:
+    for name, (_, position, start, end) in zip(slices.names, slices.batches.tolist(), strict=True):
         try:
-            batches.append(_read_batch(batch))
+            if isinstance(slices.place, Path):
+                batches.append(_read_batch(slices.place / name, position))
+            else:
+                batches.append(_read_sent_batch(slices.place, name, start, end))
         except (OSError, pa.ArrowException) as error:
             raise PolyframeError(
-                f"{batch.run}: missing or damaged ({first_line(error)}). Run the command again."
+                f"{_place_of(slices.place, name)}: missing or damaged ({first_line(error)}). Run the command "
+                "again."
             ) from None
     if not batches:
         return pl.DataFrame(schema=schema)
@@ -214,25 +282,38 @@ def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
     return frame
 
 
-def _read_batch(batch: Batch) -> Any:
+def _read_batch(path: Path, position: int) -> Any:
     import pyarrow as pa
 
-    if isinstance(batch.run, Path):
-        # Not mapped into memory: the rows would keep the file open.
-        with pa.OSFile(str(batch.run)) as file:
-            return pa.ipc.open_file(file).get_batch(batch.position)
-    message = batch.run.objects.read_range(batch.run.key, batch.start, batch.end)
-    schema = pa.ipc.read_schema(pa.py_buffer(batch.run.schema))
+    # Not mapped into memory: the rows would keep the file open.
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).get_batch(position)
+
+
+def _read_sent_batch(runs: SentRuns, name: str, start: int, end: int) -> Any:
+    import pyarrow as pa
+
+    message = runs.objects.read_range(f"{runs.prefix}{name}", start, end)
+    schema = pa.ipc.read_schema(pa.py_buffer(runs.schema))
     return pa.ipc.read_record_batch(pa.ipc.read_message(message), schema)
 
 
-def _sent(path: Path, schema: bytes, objects: Objects, prefix: str) -> SentRun:
+def _place_of(runs: Path | SentRuns, name: str) -> str:
+    return str(runs / name if isinstance(runs, Path) else runs.objects.place_of(f"{runs.prefix}{name}"))
+
+
+def _send(path: Path, objects: Objects, prefix: str) -> None:
     """Move a run into a store."""
-    key = f"{prefix}{path.name}"
-    with path.open("rb") as file, objects.writing(key) as sent:
+    with path.open("rb") as file, objects.writing(f"{prefix}{path.name}") as sent:
         shutil.copyfileobj(file, sent)
     path.unlink()
-    return SentRun(objects, key, schema)
+
+
+def _by_partition(partitions: Ints, batches: Batches, n_partitions: int) -> tuple[Batches, Ints]:
+    """Sort batches by their partitions; return them, and where those of each partition begin and end."""
+    offsets = np.zeros(n_partitions + 1, np.int64)
+    np.cumsum(np.bincount(partitions, minlength=n_partitions), out=offsets[1:])
+    return batches[np.argsort(partitions, kind="stable")], offsets
 
 
 def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
@@ -242,7 +323,7 @@ def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
 
 def _write_run(
     rows: pl.DataFrame, borders: Ints, path: Path, compression: str | None
-) -> tuple[list[int], list[int], bytes]:
+) -> tuple[Ints, Ints, bytes]:
     """Write rows sorted by partition.
 
     Returns the partition of each batch, where the first one starts and each one ends, and the columns.
@@ -255,7 +336,7 @@ def _write_run(
         rows, partition = rows[order], partition[order]
     table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     (whole,) = table.combine_chunks().to_batches()
-    offsets = runs_of_equal(partition).tolist()
+    offsets = runs_of_equal(partition)
     options = pa.ipc.IpcWriteOptions(compression=compression)
     schema: bytes = whole.schema.serialize().to_pybytes()
     # Arrow writes the beginning of a file with the first batch.
@@ -265,9 +346,9 @@ def _write_run(
             pa.OSFile(str(path), "wb") as file,
             pa.ipc.new_file(file, whole.schema, options=options) as run,
         ):
-            for begin, end in itertools.pairwise(offsets):
+            for begin, end in itertools.pairwise(offsets.tolist()):
                 run.write_batch(whole.slice(begin, end - begin))
                 ends.append(file.tell())
     except OSError as error:
         raise cannot_write(path, error) from None
-    return [int(partition[begin]) for begin in offsets[:-1]], ends, schema
+    return partition[offsets[:-1]].astype(np.int32), np.array(ends), schema

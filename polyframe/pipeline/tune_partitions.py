@@ -26,7 +26,7 @@ from polyframe.pipeline.engine_choice import (
     engine_for_marks,
     engine_for_output,
 )
-from polyframe.pipeline.executors.executor import Executor, Future, WorkerLost
+from polyframe.pipeline.executors.executor import Executor, WorkerLost, run_tasks
 from polyframe.pipeline.executors.open_executor import open_executor
 from polyframe.pipeline.gold.of_output import gold_for_frames, gold_for_output
 from polyframe.pipeline.gold.read_gold import GoldSource
@@ -220,20 +220,15 @@ def _tallies(
 ) -> list[Tally]:
     done, rows = 0, sum(part.rows for part in parts)
     progress(0, rows)
-    submitted: dict[Future[object], _PartitionFiles] = {
-        executor.submit(_tally_part, part, part.name): part for part in parts
-    }
     tallies: list[Tally] = []
-    for future in executor.as_completed():
+    for _, part, future in run_tasks(executor, _tally_part, ((part.name, part) for part in parts)):
         try:
-            tally = future.result()
+            tallies.append(future.result())
         except WorkerLost:
             raise PolyframeError(
                 "a worker died, most likely for lack of memory: free memory, or try --jobs 1"
             ) from None
-        assert isinstance(tally, Tally)
-        tallies.append(tally)
-        done += submitted[future].rows
+        done += part.rows
         progress(done, rows)
     return tallies
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import polyframe as pf
 from polyframe.pipeline import shuffle as module
-from polyframe.pipeline.shuffle import Shuffled, Slices, read_slices, shuffle
+from polyframe.pipeline.executors.agreement import agreed_call, agreement_of_this_process
+from polyframe.pipeline.shuffle import Shuffled, join_shuffled, read_slices, shuffle
 from polyframe.store.objects import FolderObjects
 
 SCHEMA = pl.Schema({"subject_id": pl.Int64, "row": pl.UInt32, "text": pl.String})
@@ -38,7 +39,7 @@ def everything(firsts: list[int]) -> np.ndarray:
 
 
 def read(done: Shuffled, number: int) -> pl.DataFrame:
-    slices = done.partitions[number]
+    slices = done.rows_of(number)
     assert slices is not None
     return read_slices(slices, SCHEMA)
 
@@ -55,22 +56,19 @@ def test_every_row_is_in_its_partition_once_and_in_order(
     # In several batches, as from several files.
     step = data.draw(st.integers(1, 60))
     lazy = pl.concat([rows[k : k + step].lazy() for k in range(0, max(len(ids), 1), step)])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_RUN_BYTES", run_bytes)
-        done = shuffle(lazy, firsts, np.array(needed), folder)
+    done = shuffle(lazy, firsts, np.array(needed), folder, run_bytes=run_bytes)
     for number, is_needed in enumerate(needed):
         if is_needed:
             assert read(done, number).equals(expected(rows, firsts, number))
         else:
-            assert done.partitions[number] is None
+            assert done.rows_of(number) is None
     assert done.bytes == sum(path.stat().st_size for path in folder.iterdir())
 
 
-def test_rows_are_written_in_several_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RUN_BYTES", 1)
+def test_rows_are_written_in_several_runs(tmp_path: Path) -> None:
     rows = rows_of([5, None, 1, 9] * 3)
     lazy = pl.concat([rows[k : k + 4].lazy() for k in (0, 4, 8)])
-    done = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path)
+    done = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path, run_bytes=1)
     assert len(list(tmp_path.iterdir())) > 1
     assert read(done, 0)["row"].to_list() == [1, 2, 5, 6, 9, 10]
     assert read(done, 1)["row"].to_list() == [0, 4, 8]
@@ -80,9 +78,9 @@ def test_rows_are_written_in_several_runs(tmp_path: Path, monkeypatch: pytest.Mo
 def test_rows_sorted_by_subject_give_one_batch_per_partition(tmp_path: Path) -> None:
     done = shuffle(rows_of([1, 1, 5, 5, 9]).lazy(), [4, 8], everything([4, 8]), tmp_path)
     (path,) = tmp_path.iterdir()
-    batches = [slices.batches for slices in done.partitions if slices]
-    assert [[(batch.run, batch.position) for batch in of_one] for of_one in batches] == [
-        [(path, position)] for position in range(3)
+    slices = [done.rows_of(partition) for partition in range(3)]
+    assert [one and (one.place, one.names, one.batches["position"].tolist()) for one in slices] == [
+        (tmp_path, (path.name,), [position]) for position in range(3)
     ]
 
 
@@ -92,7 +90,8 @@ def test_rows_are_not_read_if_no_partition_needs_them(tmp_path: Path) -> None:
 
     lazy = rows_of([1, 2]).lazy().map_batches(never, schema=SCHEMA)
     done = shuffle(lazy, [2], np.zeros(2, bool), tmp_path / "rows")
-    assert done == Shuffled((None, None), 0)
+    assert done.rows_of(0) is done.rows_of(1) is None
+    assert done.bytes == 0
     assert not (tmp_path / "rows").exists()
     with pytest.raises(AssertionError, match="the rows were read"):
         shuffle(lazy, [2], np.ones(2, bool), tmp_path / "rows")
@@ -100,13 +99,12 @@ def test_rows_are_not_read_if_no_partition_needs_them(tmp_path: Path) -> None:
 
 def test_runs_in_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers read the bytes of their batches, also those of compressed runs; no file stays in the folder."""
-    monkeypatch.setattr(module, "_RUN_BYTES", 1)
     monkeypatch.setattr(module, "_UNCOMPRESSED_RUNS", 1)
     rows = rows_of([5, 1, 9, 1, 5, 9] * 50)
     lazy = pl.concat([rows[:100].lazy(), rows[100:].lazy()])
-    local = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "local")
+    local = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "local", run_bytes=1)
     store = FolderObjects(tmp_path / "store")
-    sent = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "rows", (store, "rows/7/"))
+    sent = shuffle(lazy, [4, 8], everything([4, 8]), tmp_path / "rows", (store, "rows/7/"), run_bytes=1)
     assert len(store.entries("rows/7/")) == len(list((tmp_path / "local").iterdir())) > 1
     assert list((tmp_path / "rows").iterdir()) == []
     assert sent.bytes == local.bytes
@@ -118,19 +116,77 @@ def test_runs_in_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         read(sent, 1)
 
 
+@pytest.mark.parametrize("in_store", [False, True])
+def test_parts_of_an_export_are_joined(in_store: bool, tmp_path: Path) -> None:
+    """Also those without rows, and those with several runs."""
+    rows = rows_of([5, 1, 9, None, 5, 9] * 20)
+    sent_to = (FolderObjects(tmp_path / "store"), "rows/7/") if in_store else None
+    done = [
+        shuffle(
+            part.lazy(), [4, 8, 20], everything([4, 8, 20]), tmp_path / "rows", sent_to, prefix, run_bytes=1
+        )
+        for prefix, part in (("a", rows[:0]), ("b", rows[:50]), ("c", rows[50:51]), ("d", rows[51:]))
+    ]
+    joined = join_shuffled(done, tmp_path / "rows", sent_to)
+    for partition in range(4):
+        assert read(joined, partition).equals(expected(rows, [4, 8, 20], partition))
+    assert joined.bytes == sum(one.bytes for one in done)
+    nothing = join_shuffled(done[:1], tmp_path / "rows", sent_to)
+    assert read(nothing, 1).is_empty()
+
+
+def test_runs_grow_with_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the number of batches would grow with the square of the rows."""
+    monkeypatch.setattr(module, "_RUNS_OF_ONE_SIZE", 4)
+    monkeypatch.setattr(module, "MOST_RUN_BYTES", 8000)
+    rows = pl.DataFrame({"subject_id": 1, "row": range(1000), "text": "a" * 88}, SCHEMA)
+    lazy = pl.concat([rows[k : k + 1].lazy() for k in range(1000)])
+    done = shuffle(lazy, [], everything([]), tmp_path, run_bytes=1000)
+    slices = done.rows_of(0)
+    assert slices is not None
+    sizes = [
+        read_slices(type(slices)(slices.place, (name,), slices.batches[k : k + 1]), SCHEMA).height
+        for k, name in enumerate(slices.names)
+    ]
+    # Of about 100 bytes each: four of the first size, then a quarter more each time, up to the largest.
+    assert sizes[:5] == [10, 10, 10, 10, 10]
+    assert sizes[5:-1] == sorted(sizes[5:-1])
+    assert max(sizes) == 80
+    assert sum(sizes) == 1000
+
+
+def test_a_partition_is_sent_in_few_bytes(tmp_path: Path) -> None:
+    """Those of a batch, and the columns only once; nothing of other partitions."""
+    firsts = list(range(1, 400))
+    rows = rows_of([*range(400)] * 20)
+    lazy = pl.concat([rows[k : k + 400].lazy() for k in range(0, 8000, 400)])
+    store = FolderObjects(tmp_path / "store")
+    done = shuffle(lazy, firsts, everything(firsts), tmp_path / "rows", (store, "rows/"), run_bytes=1)
+    agreement = agreement_of_this_process(b"", None)
+    assert len(done.batches) >= 8000
+    assert done.batches.nbytes == 24 * len(done.batches)
+    for partition in (0, 399):
+        slices = done.rows_of(partition)
+        assert slices is not None
+        assert len(slices.names) >= 20
+        sent = agreed_call(agreement, read_slices, slices).pickled
+        assert len(sent) < 48 * len(slices.names) + 2500
+
+
 def test_a_partition_without_rows(tmp_path: Path) -> None:
     done = shuffle(rows_of([1]).lazy(), [5], everything([5]), tmp_path)
-    assert done.partitions[1] == Slices(())
+    slices = done.rows_of(1)
+    assert slices is not None
+    assert slices.names == ()
     assert read(done, 1).schema == SCHEMA
     assert read(done, 1).is_empty()
 
 
 def test_only_later_runs_are_compressed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_RUN_BYTES", 1)
     monkeypatch.setattr(module, "_UNCOMPRESSED_RUNS", 1)
     rows = pl.DataFrame({"subject_id": [1, 2], "row": [0, 1], "text": ["a" * 10_000, "a" * 10_000]}, SCHEMA)
     lazy = pl.concat([rows[:1].lazy(), rows[1:].lazy()])
-    done = shuffle(lazy, [2], everything([2]), tmp_path)
+    done = shuffle(lazy, [2], everything([2]), tmp_path, run_bytes=1)
     first, second = sorted(tmp_path.iterdir())
     assert first.stat().st_size > 10_000 > 5_000 > second.stat().st_size
     assert pl.concat([read(done, 0), read(done, 1)]).equals(rows)
@@ -149,12 +205,11 @@ def test_incompressible_rows(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("run_bytes", [1, 64_000_000])
-def test_a_full_disk_names_the_file(run_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_names_the_file(run_bytes: int, tmp_path: Path) -> None:
     """Even if it becomes full within Polars' pass over the rows."""
-    monkeypatch.setattr(module, "_RUN_BYTES", run_bytes)
     (tmp_path / "00000.arrow").symlink_to("/dev/full")
     with pytest.raises(pf.PolyframeError, match=r"00000\.arrow: cannot be written \(No space left"):
-        shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path)
+        shuffle(rows_of([1, 2]).lazy(), [2], everything([2]), tmp_path, run_bytes=run_bytes)
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "foreign"])

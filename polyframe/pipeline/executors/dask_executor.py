@@ -16,7 +16,7 @@ from polyframe.core.clusters import ClusterAddress
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.extras import DISTRIBUTION, install_command
 from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
-from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost
+from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost, cluster_window
 from polyframe.pipeline.executors.patience import Patience
 
 #: Seconds to wait for an answer of the scheduler.
@@ -95,6 +95,10 @@ class DaskExecutor:
         self._running[key] = future, own
         future.add_done_callback(lambda done: self._completed.put(done.key))
         return own
+
+    def window(self) -> int:
+        """Return how many tasks should wait or run at a time, see `Executor`."""
+        return cluster_window(self._count_workers())
 
     def as_completed(self) -> Iterator[Future[object]]:
         """Yield the futures as they complete, see `Executor`."""

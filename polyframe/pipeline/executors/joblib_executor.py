@@ -5,6 +5,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -71,6 +72,10 @@ class JoblibExecutor:
         """Run a function on a worker as soon as somebody waits for the result, see `Executor`."""
         future = self._submitted[name] = _Future(function, task, name)
         return future
+
+    def window(self) -> int:
+        """Return no limit: tasks are in this process until a worker is free, see `Executor`."""
+        return sys.maxsize
 
     def as_completed(self) -> Iterator[Future[object]]:
         """Run the submitted tasks, and yield their futures as they complete, see `Executor`."""

@@ -9,7 +9,7 @@ from polyframe.core.clusters import ClusterAddress
 from polyframe.core.errors import PolyframeError, UsageError, first_line
 from polyframe.core.extras import DISTRIBUTION, install_command
 from polyframe.pipeline.executors.agreement import AgreedCall, Agreement, agreed_call
-from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost
+from polyframe.pipeline.executors.executor import Future, Result, Task, WorkerLost, cluster_window
 from polyframe.pipeline.executors.patience import Patience
 
 #: Seconds without a result after which the workers are counted.
@@ -89,6 +89,10 @@ class RayExecutor:
         future: Future[Result] = _Future(self._ray, reference, self._cluster)
         self._running[reference] = future
         return future
+
+    def window(self) -> int:
+        """Return how many tasks should wait or run at a time, see `Executor`."""
+        return cluster_window(self._count_workers())
 
     def as_completed(self) -> Iterator[Future[object]]:
         """Yield the futures as they complete, see `Executor`."""
