@@ -170,7 +170,7 @@ def _sort(task: _Sorting) -> Shuffled:
     No other attempt writes to the same files: a worker that is believed dead may go on while others already
     read the rows of the next attempt, whose batches may have other places.
     """
-    prefix = f"{task.prefix}-{uuid.uuid4().hex[:12]}-"
+    prefix = f"{task.prefix}{uuid.uuid4().int:039d}"
     with tempfile.TemporaryDirectory(prefix="polyframe-") as temporary:
         rows = used_rows(open_split(task.split, Path(temporary)), task.selection, task.visitors)
         folder = task.folder or Path(temporary) / "rows"

@@ -180,7 +180,7 @@ def shuffle(
     sent_to : tuple of (Objects, str), optional
         A store, and the first part of the keys, such as `rows/0123/`: the files are moved there.
     prefix : str
-        With which the names of the files begin.
+        Digits with which the names of the files begin.
     run_bytes : int
         Size of the first runs.
 

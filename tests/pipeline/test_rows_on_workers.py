@@ -11,10 +11,15 @@ from losing_executor import Future, LosingExecutor
 from run_processes import small_export
 
 import polyframe as pf
+from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.census import take_census
+from polyframe.panoptes.classifications.row_checks import rows_schema
 from polyframe.panoptes.classifications.sources import OpenedSources, open_sources
+from polyframe.panoptes.classifications.version_selection import select
 from polyframe.pipeline import rows_on_workers
 from polyframe.pipeline.rows_on_workers import RowsOnWorkers
+from polyframe.pipeline.shuffle import Shuffled, read_slices
+from polyframe.store.objects import FolderObjects
 
 
 class LosingFirst(LosingExecutor):
@@ -70,3 +75,32 @@ def test_exports_that_are_not_split(
     assert len(notes) == 1
     # Then the rows are sorted here too.
     assert on_workers.shuffle(None, [], np.ones(1, bool), tmp_path, None) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("in_store", [False, True])
+def test_a_worker_that_is_believed_dead_does_not_change_what_others_read(
+    in_store: bool, opened: tuple[Path, OpenedSources], tmp_path: Path
+) -> None:
+    """It goes on while the next attempt is finished and used."""
+    path, sources = opened
+    executor = LosingExecutor([])
+    on_workers = RowsOnWorkers(executor, "session", lambda _: None)
+    census = on_workers.census([path], sources)
+    assert census is not None
+    chosen = select(census, Settings(), sources.names, None)
+    store = FolderObjects(tmp_path / "store")
+    sent_to = (store, "rows/7/") if in_store else None
+
+    folder = tmp_path / ("store/rows/7" if in_store else "rows")
+
+    def shuffled() -> tuple[Shuffled, list[bytes]]:
+        done = on_workers.shuffle(chosen, [6], np.ones(2, bool), tmp_path / "rows", sent_to)
+        assert done is not None
+        return done, [(folder / name).read_bytes() for name in done.names]
+
+    first, content = shuffled()
+    second, _ = shuffled()
+    assert not set(first.names) & set(second.names)
+    assert [(folder / name).read_bytes() for name in first.names] == content
+    rows = [read_slices(slices, rows_schema()) for slices in map(first.rows_of, (0, 1)) if slices]
+    assert pl.concat(rows).height == chosen.rows_read - chosen.rows_filtered
