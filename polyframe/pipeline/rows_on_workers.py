@@ -124,7 +124,7 @@ class RowsOnWorkers:
         if not self._splits:
             return None
         if not needed.any():
-            return nothing_shuffled(needed, folder)
+            return nothing_shuffled(folder)
         own = folder if sent_to is None else None
         tasks = [
             _Sorting(split, selection, self._visitors, first_subjects, needed, own, sent_to, f"{number:05d}")

@@ -182,8 +182,9 @@ def run_export(
         todo = [partition for partition in partitions if len(current[partition.name]) < len(stages)]
 
         def task_of(partition: Partition) -> PartitionTask:
-            rows = shuffled.rows_of(numbers_of[partition.name])
-            return task_for(spec, partition, current[partition.name], rows)
+            own = current[partition.name]
+            rows = None if "extract" in own else shuffled.rows_of(numbers_of[partition.name])
+            return task_for(spec, partition, own, rows)
 
         def split(task: PartitionTask) -> list[PartitionTask]:
             if not isinstance(task.source, Slices):

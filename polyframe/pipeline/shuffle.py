@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from polyframe.core.arrays import Flags, Ints
+from polyframe.core.arrays import Flags, Ints, ShortInts
 from polyframe.core.atomic_files import cannot_write
 from polyframe.core.errors import PolyframeError, first_line
 from polyframe.core.ragged import runs_of_equal
@@ -26,7 +26,7 @@ from polyframe.store.objects import Objects
 RUN_BYTES: Final = 64_000_000
 #: There is a batch for each run and partition, so their number would grow with the square of the rows. After
 #: this number of runs, each one is as large as all before it divided by this number,
-_RUNS_OF_ONE_SIZE: Final = 100
+_RUNS_OF_ONE_SIZE: Final = 160
 #: up to this size.
 MOST_RUN_BYTES: Final = 256_000_000
 #: The first runs are not compressed: they fit into the system's file cache, and compressing takes half of the
@@ -88,37 +88,33 @@ class Shuffled:
     ----------
     place : Path or SentRuns
         Where the runs are.
-    needed : (n_partitions,) bool
-        Partitions whose rows were requested.
     names : tuple of str
         Of the runs.
     batches : (n_batches,) structured
         By partition, and within it in the order of the rows: the number of the `run`, the `position` among
         its batches, and the `start` and `end` of its bytes.
-    offsets : (n_partitions + 1,) int
-        Partition `p` has the batches from `offsets[p]` up to `offsets[p + 1]`.
+    partitions : (n_batches,) int
+        The partition of each batch, increasing.
     bytes : int
         Size on disk.
     """
 
     place: Path | SentRuns
-    needed: Flags
     names: tuple[str, ...]
     batches: Batches
-    offsets: Ints
+    partitions: ShortInts
     bytes: int
 
-    def rows_of(self, partition: int) -> Slices | None:
-        """Return the rows of a partition, by its number; None if they were not requested."""
-        if not self.needed[partition]:
-            return None
-        batches = self.batches[self.offsets[partition] : self.offsets[partition + 1]]
+    def rows_of(self, partition: int) -> Slices:
+        """Return the rows of a partition, by its number."""
+        begin, end = np.searchsorted(self.partitions, np.array([partition, partition + 1], np.int32))
+        batches = self.batches[begin:end]
         return Slices(self.place, tuple(self.names[run] for run in batches["run"].tolist()), batches)
 
 
-def nothing_shuffled(needed: Flags, folder: Path) -> Shuffled:
-    """Return the result for partitions of which none is needed, or none has rows."""
-    return Shuffled(folder, needed, (), np.empty(0, _BATCH), np.zeros(len(needed) + 1, np.int64), 0)
+def nothing_shuffled(folder: Path) -> Shuffled:
+    """Return the result without any rows."""
+    return Shuffled(folder, (), np.empty(0, _BATCH), np.empty(0, np.int32), 0)
 
 
 def join_shuffled(
@@ -129,30 +125,25 @@ def join_shuffled(
     Parameters
     ----------
     shuffled : sequence of Shuffled
-        With the same partitions, and with the runs in the same place; at least one.
+        With the runs in the same place; at least one.
     folder, sent_to
         As for `shuffle`.
     """
     names = tuple(itertools.chain.from_iterable(one.names for one in shuffled))
-    batches = np.concatenate([one.batches for one in shuffled])
-    n_runs = np.array([len(one.names) for one in shuffled])
-    batches["run"] += np.repeat(np.cumsum(n_runs) - n_runs, [len(one.batches) for one in shuffled])
-    n_partitions = len(shuffled[0].needed)
-    partitions = np.concatenate(
-        [np.repeat(np.arange(n_partitions, dtype=np.int32), np.diff(one.offsets)) for one in shuffled]
-    )
+    partitions = [one.partitions for one in shuffled]
+    batches: list[Batches] = []
+    n_runs = 0
+    for one in shuffled:
+        own = one.batches.copy()
+        own["run"] += n_runs
+        batches.append(own)
+        n_runs += len(one.names)
     place: Path | SentRuns = folder
     if sent_to is not None:
         # All have the same columns; those without rows do not know them.
         schemas = [one.place.schema for one in shuffled if isinstance(one.place, SentRuns)]
         place = SentRuns(*sent_to, next(filter(None, schemas), b""))
-    return Shuffled(
-        place,
-        shuffled[0].needed,
-        names,
-        *_by_partition(partitions, batches, n_partitions),
-        sum(one.bytes for one in shuffled),
-    )
+    return Shuffled(place, names, *_by_partition(partitions, batches), sum(one.bytes for one in shuffled))
 
 
 def shuffle(
@@ -190,11 +181,11 @@ def shuffle(
         If they cannot be written.
     """
     if not needed.any():
-        return nothing_shuffled(needed, folder)
+        return nothing_shuffled(folder)
     borders = np.asarray(first_subjects, np.int64)
     folder.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
-    partitions: list[Ints] = []
+    partitions: list[ShortInts] = []
     batches: list[Batches] = []
     schema = b""
     buffer: list[pl.DataFrame] = []
@@ -207,7 +198,7 @@ def shuffle(
             return
         path = folder / f"{prefix}{len(names):05d}.arrow"
         compression = None if len(names) < _UNCOMPRESSED_RUNS else "lz4"
-        own_partitions, ends, schema = _write_run(pl.concat(buffer), borders, path, compression)
+        own_partitions, ends, schema = _write_run(buffer, borders, path, compression)
         total += path.stat().st_size
         if sent_to is not None:
             _send(path, *sent_to)
@@ -218,7 +209,6 @@ def shuffle(
         partitions.append(own_partitions)
         batches.append(own)
         written_bytes += buffer_bytes
-        buffer.clear()
         buffer_bytes = 0
 
     def take(batch: pl.DataFrame) -> bool:
@@ -241,10 +231,9 @@ def shuffle(
         raise failures[0]
     write()
     if not names:
-        return nothing_shuffled(needed, folder)
+        return nothing_shuffled(folder)
     place = folder if sent_to is None else SentRuns(*sent_to, schema)
-    index = _by_partition(np.concatenate(partitions), np.concatenate(batches), len(needed))
-    return Shuffled(place, needed, tuple(names), *index, total)
+    return Shuffled(place, tuple(names), *_by_partition(partitions, batches), total)
 
 
 def read_slices(slices: Slices, schema: pl.Schema) -> pl.DataFrame:
@@ -309,11 +298,13 @@ def _send(path: Path, objects: Objects, prefix: str) -> None:
     path.unlink()
 
 
-def _by_partition(partitions: Ints, batches: Batches, n_partitions: int) -> tuple[Batches, Ints]:
-    """Sort batches by their partitions; return them, and where those of each partition begin and end."""
-    offsets = np.zeros(n_partitions + 1, np.int64)
-    np.cumsum(np.bincount(partitions, minlength=n_partitions), out=offsets[1:])
-    return batches[np.argsort(partitions, kind="stable")], offsets
+def _by_partition(partitions: list[ShortInts], batches: list[Batches]) -> tuple[Batches, ShortInts]:
+    """Sort batches by their partitions, and return both. The lists are emptied to free memory."""
+    all_partitions, all_batches = np.concatenate(partitions), np.concatenate(batches)
+    partitions.clear()
+    batches.clear()
+    order = np.argsort(all_partitions, kind="stable")
+    return all_batches[order], all_partitions[order]
 
 
 def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
@@ -322,19 +313,24 @@ def _partition_of(rows: pl.DataFrame, borders: Ints) -> Ints:
 
 
 def _write_run(
-    rows: pl.DataFrame, borders: Ints, path: Path, compression: str | None
-) -> tuple[Ints, Ints, bytes]:
+    buffer: list[pl.DataFrame], borders: Ints, path: Path, compression: str | None
+) -> tuple[ShortInts, Ints, bytes]:
     """Write rows sorted by partition.
+
+    The buffer is emptied, so that there are at most two copies of the rows in memory.
 
     Returns the partition of each batch, where the first one starts and each one ends, and the columns.
     """
     import pyarrow as pa
 
+    rows = pl.concat(buffer)
+    buffer.clear()
     partition = _partition_of(rows, borders)
     if np.any(partition[1:] < partition[:-1]):
         order = np.argsort(partition, kind="stable")
         rows, partition = rows[order], partition[order]
     table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    del rows
     (whole,) = table.combine_chunks().to_batches()
     offsets = runs_of_equal(partition)
     options = pa.ipc.IpcWriteOptions(compression=compression)
