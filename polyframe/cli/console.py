@@ -1,6 +1,5 @@
 """Print notes, progress, results and errors."""
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -118,4 +117,6 @@ def print_error(message: str, exit_code: int) -> None:
 
 def _print_object(result: dict[str, Any], exit_code: int) -> None:
     """Print a JSON object on one line, which a collector of logs takes as one record."""
+    import json  # late, since most results are text
+
     click.echo(json.dumps({"command": current().command, "exit_code": exit_code} | result))

@@ -1,6 +1,5 @@
 """Print lines on standard error: for people on a terminal, elsewhere as log lines with time and level."""
 
-import json
 import sys
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -43,6 +42,8 @@ def print_line(level: Level, message: str, **numbers: int) -> None:
     if form is None:
         text = _PREFIXES[level] + text
     elif form == "json":
+        import json  # late, since most lines are text
+
         text = json.dumps({"time": time, "level": level, "message": text, **numbers})
     else:
         text = f"{time} {level} {text}"

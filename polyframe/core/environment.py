@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import shlex
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -73,5 +72,7 @@ def environment_notes(used: Collection[str], environment: Mapping[str, str]) -> 
 
 def shown(names: Iterable[str], environment: Mapping[str, str]) -> str:
     """Return variables with their values, without those of volunteers, which are personal data."""
+    import shlex  # late, since `polyframe --help` shows none
+
     hidden = variable_of("--exclude-volunteers")
     return ", ".join(name if name == hidden else f"{name}={shlex.quote(environment[name])}" for name in names)

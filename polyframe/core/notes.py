@@ -1,14 +1,12 @@
 """Show notes to Python callers: as warnings if they may need action, otherwise in the log."""
 
 import inspect
-import logging
 import os
 import warnings
 from pathlib import Path
 from typing import Final
 
 _PACKAGE: Final = str(Path(__file__).parents[1]) + os.sep
-_LOGGER: Final = logging.getLogger("polyframe")
 
 
 class PolyframeWarning(UserWarning):
@@ -31,7 +29,9 @@ def show(note: str) -> None:
     The warning points to the line outside of polyframe that called a public function.
     """
     if isinstance(note, Information):
-        _LOGGER.info(note)
+        import logging  # late, since `polyframe --help` logs nothing
+
+        logging.getLogger("polyframe").info(note)
     else:
         warnings.warn(note, PolyframeWarning, stacklevel=_callers_level())
 
