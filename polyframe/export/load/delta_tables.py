@@ -137,7 +137,7 @@ def delta_schema(table: Table) -> Schema:
 
 
 def digest(table: str, parts: Iterable[tuple[str, str]]) -> str:
-    """Return a text that identifies the parts of a table, in any order."""
+    """Return a string that identifies the parts of a table, in any order."""
     lines = "\n".join(sorted("/".join((table, *part)) for part in parts))
     return hashlib.sha256(lines.encode()).hexdigest()
 

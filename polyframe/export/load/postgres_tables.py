@@ -104,7 +104,7 @@ def index_statements(place: sql.Identifier, table: Table, geometry: str) -> list
 
 
 def _meaning(column: Column, geometry: str) -> str:
-    """Return the comment on a column; geometries of PostGIS are no WKB."""
+    """Return the comment on a column; geometries of PostGIS are not WKB."""
     return column.meaning if geometry == BYTES else column.meaning.removesuffix(", WKB")
 
 
