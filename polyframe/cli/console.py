@@ -10,6 +10,7 @@ import click
 from polyframe import __version__
 from polyframe.cli.invocation import current
 from polyframe.cli.log_lines import is_terminal, log_format, print_line
+from polyframe.core.errors import one_line
 from polyframe.core.notes import Information
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def print_error(message: str, exit_code: int) -> None:
     print_line("ERROR", message)
     if call.as_json:
         seconds = max(time.monotonic() - call.started, 0)
-        result = {"error": " ".join(message.split()), "seconds": seconds, "notes": call.notes}
+        result = {"error": one_line(message), "seconds": seconds, "notes": call.notes}
         _print_object({"polyframe_version": __version__, **result}, exit_code)
 
 

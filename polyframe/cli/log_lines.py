@@ -7,6 +7,7 @@ from typing import Final, Literal
 import click
 
 from polyframe.cli.invocation import LogFormat, current
+from polyframe.core.errors import one_line
 
 Level = Literal["INFO", "WARNING", "ERROR"]
 
@@ -36,7 +37,7 @@ def print_line(level: Level, message: str, **numbers: int) -> None:
     **numbers : int
         Figures in the message, which the JSON form has as fields of their own.
     """
-    text = " ".join(message.split())
+    text = one_line(message)
     form = log_format()
     time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if form is None:

@@ -9,6 +9,7 @@ from polyframe.api import Findings, Published, Status
 from polyframe.core.addresses import Place
 from polyframe.core.durations import format_duration
 from polyframe.core.environment import set_variables, shown
+from polyframe.core.errors import one_line
 from polyframe.core.estimation import unsure_lines
 from polyframe.core.plurals import agreeing, counted, plural
 
@@ -79,7 +80,7 @@ def findings_lines(output: Place, findings: Findings) -> list[str]:
     n = len(findings)
     if not n:
         return [f"{output}: {contents}: no problems"]
-    lines = [_one_line(str(finding)) for finding in findings[:_MOST_LISTED]]
+    lines = [one_line(str(finding)) for finding in findings[:_MOST_LISTED]]
     return [*lines, *_unlisted(n), f"{output}: {contents} read: {n} {plural(n, 'problem')}"]
 
 
@@ -152,7 +153,3 @@ def _environment_lines() -> list[str]:
 
 def _unlisted(count: int) -> list[str]:
     return [f"... and {count - _MOST_LISTED} more"] if count > _MOST_LISTED else []
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

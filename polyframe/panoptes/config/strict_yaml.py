@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from polyframe.core.addresses import Address
-from polyframe.core.errors import UsageError, no_such_file
+from polyframe.core.errors import UsageError, no_such_file, one_line
 from polyframe.core.local_copies import read_file
 from polyframe.core.local_paths import type_name
 from polyframe.core.scalar_checks import as_builtin
@@ -61,9 +61,9 @@ def read_yaml(path: Path | Address) -> Tree:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}" if mark else ""
         problem = error.problem or error.context or "malformed"
-        raise UsageError(f"{path}: not YAML{where}: {_one_line(problem)}") from None
+        raise UsageError(f"{path}: not YAML{where}: {one_line(problem)}") from None
     except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML: {_one_line(str(error))}") from None
+        raise UsageError(f"{path}: not YAML: {one_line(str(error))}") from None
     except _Unreadable as error:
         raise UsageError(f"{path}: {error}") from None
     except RecursionError:
@@ -167,7 +167,7 @@ def _tree(loader: _Loader, node: yaml.Node, place: str, parents: tuple[yaml.Node
     try:
         return Scalar(loader.construct_object(node), node.value)
     except ValueError as error:
-        raise _Unreadable(f"{where}: {_one_line(str(error))}") from None
+        raise _Unreadable(f"{where}: {one_line(str(error))}") from None
 
 
 def _distinct_keys(node: yaml.MappingNode, place: str) -> Iterator[tuple[str, yaml.Node]]:
@@ -185,7 +185,3 @@ def _distinct_keys(node: yaml.MappingNode, place: str) -> Iterator[tuple[str, ya
             raise _Unreadable(f"{where}: the key {name!r} occurs twice; keep one")
         seen.add(key.value)
         yield key.value, value
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
