@@ -1,9 +1,9 @@
 """Stop a command within seconds on Ctrl-C and SIGTERM, even during long calls of compiled code.
 
 The first signal raises `StoppedError` in the main thread. The exit code is 128 plus the number of the signal,
-as in shells. Compiled code or a wait for worker threads can delay that for minutes, so a second thread watches
-for signals too: if the main thread has not ended after 2 seconds, that thread removes the temporary files and
-ends the process. Part files appear complete or not at all, so this is safe.
+as in shells. Compiled code or a wait for worker threads can delay that for minutes, so a second thread
+watches for signals too: if the main thread has not ended after 2 seconds, that thread removes the temporary
+files and ends the process. Part files appear complete or not at all, so this is safe.
 """
 
 import contextlib
