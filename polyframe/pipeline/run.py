@@ -228,7 +228,7 @@ def run_export(
             drawings=drawings,
             key_digest=key_digest,
         )
-        check_shrinkage(output, recorded, manifest, settings.max_shrink)
+        check_shrinkage(output, recorded, before, manifest, settings.max_shrink)
         removed = removed_tables(output, before, manifest)
         published = publish(work, manifest, before, settings.keep_versions)
         peak = peak_memory_bytes()  # while there are workers
@@ -372,7 +372,7 @@ def run_extractions(
             output, records, all_settings, engines, before.key_digest, known, earlier, executor
         )
         manifest = with_later_stages(before, all_settings, records, counts, merged, engines)
-        check_shrinkage(output, before.to_dict(), manifest, settings.max_shrink)
+        check_shrinkage(output, before.to_dict(), before, manifest, settings.max_shrink)
         notes = removed_tables(output, before, manifest)
         notes += too_large_notes(counts.groups_too_large, all_settings)
         notes += unknown_names_notes(names, excluded_digests(records))

@@ -105,7 +105,11 @@ def check_tools_exist(
 
 
 def check_shrinkage(
-    output: Output, recorded: Mapping[str, Any], manifest: Manifest, max_shrink: float
+    output: Output,
+    recorded: Mapping[str, Any],
+    before: Manifest | None,
+    manifest: Manifest,
+    max_shrink: float,
 ) -> None:
     """Check that the numbers of marks and clusters do not fall too far with unchanged settings.
 
@@ -115,6 +119,8 @@ def check_shrinkage(
         For the message.
     recorded : mapping
         Its manifest, from `polyframe.store.versions.recorded_manifest`.
+    before : Manifest or None
+        The same, with the partitions that may be in files of their own; None if it cannot be read.
     manifest : Manifest
         The manifest of the new tables.
     max_shrink : float
@@ -127,18 +133,19 @@ def check_shrinkage(
         settings of the extraction are unchanged, clusters only if those of the clustering are too.
     """
     new = manifest.to_dict()
-    before, after = _extracted(recorded), _extracted(new)
+    old_counts = _recorded_extraction(recorded) if before is None else _extraction(before)
+    new_counts = _extraction(manifest)
     compared: list[tuple[str, int, int]] = []
     if _same_settings(recorded, new, "extraction", ("extract",)):
-        compared.append(("marks", _n_marks(before), _n_marks(after)))
+        compared.append(("marks", _n_marks(old_counts), _n_marks(new_counts)))
     if _clustered(recorded) and _clustered(new):
-        before, after = _known_counts(recorded.get("accounting")), manifest.accounting
+        old_counts, new_counts = _known_counts(recorded.get("accounting")), manifest.accounting
         if compared and _same_settings(recorded, new, "settings", ("extract", "reduce")):
-            compared.append(("clusters", before.clusters, after.clusters))
+            compared.append(("clusters", old_counts.clusters, new_counts.clusters))
     allowed = Fraction(repr(max_shrink))
     falls = [f"{name} from {old} to {new}" for name, old, new in compared if old - new > allowed * old]
     if falls:
-        changes = ", ".join(_changes(before, after)) or "none that is counted"
+        changes = ", ".join(_changes(old_counts, new_counts)) or "none that is counted"
         raise PolyframeError(
             f"{output}: its tables would shrink by more than {float(100 * allowed):g}% with unchanged "
             f"settings ({' and '.join(falls)}), so they were not replaced. All changes: {changes}. Check the "
@@ -167,8 +174,14 @@ def _clustered(recorded: Mapping[str, Any]) -> bool:
     return isinstance(stages, list) and any(stage in stages for stage in ("reduce", "contours"))
 
 
-def _extracted(recorded: Mapping[str, Any]) -> Accounting:
+def _extraction(manifest: Manifest) -> Accounting:
     """Return the counts of the extraction alone, which may contain more marks than later stages use."""
+    counts = (partition.stages["extract"].counts for partition in manifest.partitions)
+    return total(counts, manifest.accounting.rows_read, manifest.accounting.rows_filtered)
+
+
+def _recorded_extraction(recorded: Mapping[str, Any]) -> Accounting:
+    """Return the same of a manifest of another release; all counts if its partitions cannot be read."""
     whole = _known_counts(recorded.get("accounting"))
     try:
         extractions = [partition["stages"]["extract"] for partition in recorded["partitions"]]

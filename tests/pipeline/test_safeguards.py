@@ -16,13 +16,14 @@ from polyframe.core.settings import Settings
 from polyframe.core.tables import EXTRACTIONS
 from polyframe.panoptes.annotations.tools import Tools, tools_from_names, tools_to_record
 from polyframe.pipeline import plan, safeguards
+from polyframe.store import manifest_text
 from polyframe.store.manifest import (
     Manifest,
     PartitionRecord,
     StageRecord,
     new_manifest,
 )
-from polyframe.store.output import MANIFEST, WORK
+from polyframe.store.output import MANIFEST, STORE, WORK, Output
 from polyframe.store.run_counts import Counts, accounting_of
 from polyframe.store.stages import STAGE_TABLES
 
@@ -442,10 +443,11 @@ def test_a_fall_by_exactly_the_limit_is_accepted(
 
 def test_the_limit_is_compared_as_a_decimal_number(tmp_path: Path) -> None:
     """As floats, 29% of 100 is less than 29."""
-    recorded = manifest_with(100).to_dict()
-    safeguards.check_shrinkage(tmp_path, recorded, manifest_with(71), 0.29)
+    before = manifest_with(100)
+    recorded, output = before.to_dict(), Output(tmp_path)
+    safeguards.check_shrinkage(output, recorded, before, manifest_with(71), 0.29)
     with pytest.raises(pf.PolyframeError, match=r"would shrink by more than 29% .*\(marks from 100 to 70\)"):
-        safeguards.check_shrinkage(tmp_path, recorded, manifest_with(70), 0.29)
+        safeguards.check_shrinkage(output, recorded, before, manifest_with(70), 0.29)
 
 
 def manifest_with(marks: int) -> Manifest:
@@ -602,6 +604,30 @@ MISTAKES = [
     ("--task T1 --tool 0", "tool 0 of task T1"),
     ("--task T9 --tool 5", "task T9 or tool 5 of task T9"),
 ]
+
+
+@pytest.mark.parametrize("in_shards", [False, True])
+def test_an_extraction_is_compared_with_the_earlier_extraction_alone(
+    in_shards: bool, many: tuple[Path, Path], polyframe: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts of later stages, which an extraction does not have, are no changes."""
+    export, out = many
+    monkeypatch.setattr(plan, "_MEGABYTE", 60)
+    if in_shards:
+        monkeypatch.setattr(manifest_text, "PARTITIONS_PER_SHARD", 1)
+    assert polyframe("run", export, "-o", out).code == 0
+    assert polyframe("reduce", out, "--task", "T1").code == 0
+    assert len(list((out / STORE).glob("shards/*.json"))) == (8 if in_shards else 0)
+    write(export, two_tasks()[:5])
+    line = error_line(polyframe("extract", export, "-o", out))
+    assert "would shrink by more than 50% with unchanged settings (marks from 36 to 15)" in line
+    changes = line.partition("All changes: ")[2].partition(". ")[0].split(", ")
+    assert changes == [
+        "rows read 12 -> 5",
+        "rows used 12 -> 5",
+        "marks seen 36 -> 15",
+        "marks decoded 36 -> 15",
+    ]
 
 
 @pytest.mark.parametrize("command", ["run", "extract", "reduce", "contours", "tune"])
