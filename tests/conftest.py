@@ -108,6 +108,15 @@ def without_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def parts_that_can_be_damaged() -> Iterator[None]:
+    """Let tests write into parts, also without root's rights; those of other processes are read-only."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.name != "nt" and os.geteuid() != 0:
+            patch.setattr("polyframe.store.part_files._WRITABLE", 0)
+        yield
+
+
 @pytest.fixture
 def without_root_rights() -> Iterator[None]:
     """Remove root's right to ignore file permissions, in this thread."""

@@ -27,7 +27,7 @@ from polyframe.store.output import (
     part_name,
     shard_key,
 )
-from polyframe.store.part_files import PartFile, read_rows_and_origin
+from polyframe.store.part_files import PartFile, protect, read_rows_and_origin
 
 #: Where earlier releases kept the new manifest and the new tables while they were moved into place.
 _DECISION = f"{WORK}/commit.json"
@@ -108,7 +108,9 @@ def _take_over(output: Output, partition: str, record: StageRecord) -> StageReco
         if footer is None or (footer[1].fingerprint, footer[1].places) != (record.fingerprint, record.places):
             continue
         rows[table] = footer[0]
-        _link(part.path, PartFile(output.objects, part_key(table, partition, record)).path)
+        stored = PartFile(output.objects, part_key(table, partition, record))
+        _link(part.path, stored.path)
+        protect(stored)
     return msgspec.structs.replace(record, rows=rows if len(rows) == len(record.sizes) else {})
 
 

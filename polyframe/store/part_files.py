@@ -1,8 +1,11 @@
 """Write and read part files: Parquet with a footer that records their origin."""
 
+import contextlib
 import io
 import itertools
 import json
+import os
+import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -30,6 +33,7 @@ _WRITERS: Final = threading.Semaphore(_MOST_WRITERS)
 FOOTERS_AT_ONCE: Final = 16
 #: Bytes that are read at once of the end of a part in a bucket; a footer has about 10,000.
 _FOOTER_BYTES: Final = 65_536
+_WRITABLE: Final = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 #: The key of our metadata in a Parquet footer.
 FOOTER: Final = "polyframe"
 
@@ -154,7 +158,22 @@ def write_part(frame: pl.DataFrame, part: PartFile, table: Table, origin: Origin
             _write_rows(rows, file, table, footer)
         except OverflowError as error:
             raise PolyframeError(f"{part}: cannot be written ({error})") from None
-        return Written(file.tell(), rows.height)
+        written = Written(file.tell(), rows.height)
+    protect(part)
+    return written
+
+
+def protect(part: PartFile) -> None:
+    """Make a part on this computer read-only, since versions and folders share it; nothing for a bucket.
+
+    Otherwise a program that writes into a file of the folders would change all versions with the part. Parts
+    can still be removed and replaced. On Windows they could not, so there nothing happens.
+    """
+    if os.name == "nt" or not isinstance(part.place, Path):
+        return
+    # It may belong to somebody else, or the file system has no modes.
+    with contextlib.suppress(OSError):
+        part.path.chmod(part.path.stat().st_mode & ~_WRITABLE)
 
 
 def stop_part_writers(seconds: float) -> None:

@@ -23,7 +23,7 @@ from stores import (
 import polyframe as pf
 from polyframe.core.tables import TABLES
 from polyframe.pipeline import plan
-from polyframe.store import manifest_text
+from polyframe.store import manifest_text, part_files
 from polyframe.store.flat_layout import is_flat
 from polyframe.store.output import MANIFEST, STORE, WORK, Output
 from polyframe.store.work_directory import work_directory
@@ -82,6 +82,7 @@ def test_a_run_takes_over_an_output_of_an_earlier_release(small: Path, old: Path
     assert published(old) == published(whole)
     assert {path.relative_to(old): path.stat().st_ino for path in old.glob("[!.]*/*.parquet")} == inodes
     assert stored(old, "labels").samefile(old / "labels" / "part-00000.parquet")
+    assert not stored(old, "labels").stat().st_mode & part_files._WRITABLE
     assert not is_flat(Output(old))
     assert versions(old) == [1]
     assert leftovers(old) == []

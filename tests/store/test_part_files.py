@@ -1,6 +1,7 @@
 """Part files: the same bytes for the same rows, a footer with their origin, written atomically."""
 
 import itertools
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -265,3 +266,29 @@ def test_a_file_in_place_of_the_folder(tables: Any, tmp_path: Path) -> None:
     (tmp_path / "labels").touch()
     with pytest.raises(pf.PolyframeError, match="cannot be written"):
         write_part(tables["labels"], part_in(tmp_path, "labels/part.parquet"), TABLES["labels"], NOTHING)
+
+
+@pytest.mark.usefixtures("without_root_rights")
+def test_other_programs_cannot_write_into_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files in the folders are links to parts that versions share; they can be replaced and removed."""
+    monkeypatch.setattr(part_files, "_WRITABLE", 0o222)
+    export, out = tmp_path / "export.csv", tmp_path / "out"
+    export.write_text(export_text([export_row(1, drawing(square(0, 0)))]), encoding="utf-8")
+    pf.run(export, out, engine="shapely", jobs=1)
+    shown = sorted(out.glob("[!.]*/*.parquet"))
+    assert len(shown) == len(TABLES)
+    for path in shown:
+        with pytest.raises(PermissionError):
+            path.open("r+b")
+    assert pf.run(export, out, engine="shapely", jobs=1, force=True).made > 0
+    assert pf.run(export, out, engine="shapely", jobs=1, eps=0.2, keep_versions=1).made > 0
+    assert pf.vacuum(out, keep="0d").versions == 0
+    copy = Path(shutil.copytree(out, tmp_path / "copy"))
+    pf.run(export, copy, engine="shapely", jobs=1, eps=0.3, keep_versions=1)
+    assert pf.validate(copy) == pf.validate(out) == []
+    path = out / "labels" / "part-00000.parquet"
+    path.with_suffix(".new").write_bytes(b"other")
+    path.with_suffix(".new").replace(path)
+    assert list(pf.status(out).not_current) == ["labels/part-00000.parquet"]
+    shutil.rmtree(out)
+    shutil.rmtree(copy)

@@ -123,7 +123,10 @@ def edit_manifest(out: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 
 
 def without_store(out: Path) -> None:
-    """Turn an output into one of an earlier release, which has no store and whose version has no number."""
+    """Turn an output into one of an earlier release, which has no store and whose version has no number.
+
+    Its parts can be written.
+    """
     manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     hidden = {
         table: table_parts(Output(out), manifest_of(out), table)
@@ -135,6 +138,8 @@ def without_store(out: Path) -> None:
         for name, part in parts.items():
             shutil.copy2(part.path, out / table / part_name(name))
     shutil.rmtree(out / STORE)
+    for path in out.glob("*/*.parquet"):
+        path.chmod(0o644)
     for record in [*manifest["partitions"], {"stages": manifest["merged"]}]:
         for stage in record["stages"].values():
             del stage["rows"]
