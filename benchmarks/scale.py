@@ -206,7 +206,9 @@ def _measure(export: Path, output: Path, arguments: argparse.Namespace, *, is_fi
         done = run_process([sys.executable, "-c", _COMMAND, *command], memory=True, folder=tree)
         partitions = next(line for line in done.output.splitlines() if _PARTITIONS.search(line))
         temporary = float(partitions.partition("; ")[2].split(" MB")[0] or 0)
-        size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
+        # The files of the folders are links to the parts in the store.
+        files = {path.stat().st_ino: path.stat().st_size for path in output.rglob("*") if path.is_file()}
+        size = sum(files.values()) / 1e6
         before = tree != ROOT
         lines.append(Line(gigabytes, name, done, size, temporary, partitions.partition(";")[0], before))
     shutil.rmtree(output)
