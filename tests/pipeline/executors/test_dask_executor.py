@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import distributed
 import pytest
 from dask_cluster import DaskCluster, dask_cluster
 from exports import Done
@@ -71,6 +70,14 @@ def run(export: Path, out: Path, cluster: Any, **options: Any) -> tuple[pf.Summa
     return summary, notes
 
 
+def connected(cluster: DaskCluster) -> contextlib.AbstractContextManager[Any]:
+    """Return a client of the cluster; it is closed at the end."""
+    import distributed  # not when the tests are collected, since it needs modules that not every system has
+
+    address = cluster.address.replace("dask://", "tcp://")
+    return distributed.Client(address, set_as_default=False)
+
+
 def is_finished(out: Path, partition: str) -> bool:
     return any(out.glob(f".polyframe/parts/contours/part={partition}/*.parquet"))
 
@@ -115,7 +122,7 @@ def test_a_subject_that_always_kills_its_worker(
     ]
     assert leftovers(out) == []
     # A client of the caller does the rest, and stays open.
-    with distributed.Client(cluster.address.replace("dask://", "tcp://"), set_as_default=False) as client:
+    with connected(cluster) as client:
         summary, _ = run(export, out, client)
         assert summary.made == 1
         assert part_files(out) == expected
@@ -161,8 +168,7 @@ def test_ctrl_c_cancels_what_waits(
 ) -> None:
     out = tmp_path / "out"
     arguments = ("run", export, "-o", out, *ENGINE, "--cluster", cluster.address)
-    address = cluster.address.replace("dask://", "tcp://")
-    with distributed.Client(address, set_as_default=False) as client:
+    with connected(cluster) as client:
 
         def waiting() -> int:
             keys = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))

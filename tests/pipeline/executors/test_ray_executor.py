@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import ray
 from exports import ROOT
 from run_processes import PARTITION_BYTES, part_files, small_export
 from stores import leftovers
@@ -24,6 +23,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Start Ray with two workers; return the file of their faults, see `faulty_worker`."""
+    import ray  # not when the tests are collected, since it needs modules that not every system has
+
     file = tmp_path_factory.mktemp("ray") / "faults.json"
     paths = [str(ROOT), str(ROOT / "tests" / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"FAULTS_FILE": str(file), "POLARS_MAX_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)}
@@ -42,6 +43,8 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_workers_that_die(faults: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One dies once, one partition is split and joined, and one subject always kills its worker."""
+    import ray
+
     monkeypatch.setattr(plan, "_MEGABYTE", 2 * PARTITION_BYTES)
     export = small_export(tmp_path / "export.csv", 22)
     pf.run(export, tmp_path / "expected", engine="shapely", jobs=1)
