@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 import pytest
-from exports import ROOT, drawing, export_row, export_text
+from exports import ROOT, drawing, export_row, export_text, square
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN
@@ -416,19 +416,32 @@ def test_without_reductions_no_row_is_current(
     assert _content(tmp_path / "out") == before
 
 
-def test_a_run_during_the_comparison_is_an_error(
-    tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_runs_during_the_tune_do_not_change_its_table(
+    n_runs: int, tmp_path: Path, small_export: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pf.run(small_export, tmp_path / "out", jobs=1)
-    count = tune_partitions.count_settings
+    """A local output keeps two versions, so that the second run removes the one that the tune reads."""
+    out = tmp_path / "out"
+    pf.run(small_export, out, jobs=1)
+    expected = pf.tune(out)
+    rows = [export_row(100 + number, drawing(square(0, 0))) for number in range(n_runs)]
+    more = export_text(rows).splitlines(keepends=True)[1:]
+    read = tune_partitions.read_parts
 
-    def changed(*arguments: Any) -> Any:
-        pf.run(small_export, tmp_path / "out", jobs=1, eps=0.9)
-        return count(*arguments)
+    def run_and_read(*arguments: Any) -> Any:
+        while more:
+            small_export.write_text(small_export.read_text(encoding="utf-8") + more.pop(), encoding="utf-8")
+            pf.run(small_export, out, jobs=1)
+        return read(*arguments)
 
-    monkeypatch.setattr("polyframe.pipeline.tune_partitions.count_settings", changed)
-    with pytest.raises(pf.PolyframeError, match="a run changed it during the tune; tune it again"):
-        pf.tune(tmp_path / "out")
+    monkeypatch.setattr(tune_partitions, "read_parts", run_and_read)
+    if n_runs == 1:
+        assert pf.tune(out).equals(expected)
+    else:
+        with pytest.raises(pf.PolyframeError, match="runs replaced version 1 during the tune; tune it again"):
+            pf.tune(out)
+    assert more == []
+    assert not pf.tune(out).equals(expected)
 
 
 def test_a_damaged_part_is_named(tmp_path: Path, small_export: Path) -> None:
