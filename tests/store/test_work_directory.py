@@ -59,8 +59,10 @@ def test_a_bucket_with_other_files_is_refused(bucket: Bucket) -> None:
     address = as_address(f"{bucket.url}/out", bucket.options)
     assert address is not None
     check_output(Output(address))
-    bucket.write("out/parts/labels/part=00000/a.parquet", b"")
+    bucket.write(f"out/parts/labels/part=00000/{'0' * 32}.parquet", b"")
     check_output(Output(address))
-    bucket.write("out/notes.txt", b"")
-    with pytest.raises(pf.PolyframeError, match=r"already contains other files \(notes\.txt\)"):
-        check_output(Output(address))
+    for name in ("notes.txt", "parts/labels/part=00000/a.parquet"):
+        bucket.write(f"out/{name}", b"")
+        with pytest.raises(pf.PolyframeError, match=rf"already contains other files \({name}\)"):
+            check_output(Output(address))
+        bucket.delete(f"out/{name}")
