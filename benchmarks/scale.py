@@ -83,7 +83,7 @@ def main() -> int:
         for gigabytes in arguments.gigabytes:
             export = work / f"export-{gigabytes:g}.csv"
             if not export.exists():
-                _make_export(export, gigabytes)
+                make_export(export, gigabytes)
             for line in _measure(export, work / "out", arguments, is_first=not lines):
                 lines.append(line)
                 print(_row(line), flush=True)
@@ -132,7 +132,7 @@ def _compile(tree: Path, output: Path, engine: str) -> None:
     run_process([sys.executable, "-c", _COMMAND, *arguments], folder=tree)
 
 
-def _make_export(export: Path, gigabytes: float) -> None:
+def make_export(export: Path, gigabytes: float) -> None:
     """Generate an export, or repeat a generated one."""
     start = time.perf_counter()
     copies = 1 if gigabytes <= GENERATED_UP_TO else round(gigabytes)
