@@ -61,6 +61,11 @@ class Address:
         return f"{self.scheme}://{self.rest}"
 
     @property
+    def contains_secret(self) -> bool:
+        """Whether the address itself must not be sent to other machines, such as a signed link."""
+        return self.url != str(self)
+
+    @property
     def name(self) -> str:
         """The last part of the path, such as `export.csv.gz`."""
         return str(self).rstrip("/").rpartition("/")[2]

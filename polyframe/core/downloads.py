@@ -6,7 +6,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -65,6 +65,80 @@ def download(
     for task in tasks:
         task.finish()
     return {task.path: task.content.encoding for task in tasks}
+
+
+def look_up(addresses: Sequence[Address], first_bytes: int) -> list[tuple[Content, bytes]]:
+    """Return the current version of each file, and its first bytes.
+
+    Parameters
+    ----------
+    addresses : sequence of Address
+    first_bytes : int
+        How many bytes are wanted; fewer if the file is shorter.
+
+    Raises
+    ------
+    PolyframeError
+        If a file cannot be read.
+    """
+    found: dict[int, tuple[Content, bytes]] = {}
+
+    def job(number: int, stop: threading.Event) -> Sequence[_Job]:
+        tries = _Tries(str(addresses[number]), stop)
+        while number not in found:
+            try:
+                content, blocks = reader_of(addresses[number]).open(first_bytes)
+                with contextlib.closing(blocks):
+                    found[number] = content, b"".join(_first(blocks, first_bytes))
+            except InterruptedReadError as error:
+                tries.failed(error)
+        return []
+
+    _run([functools.partial(job, number) for number in range(len(addresses))], lambda: None)
+    return [found[number] for number in range(len(addresses))]
+
+
+def download_pieces(
+    address: Address, content: Content, pieces: Sequence[tuple[int, int]], path: Path, shift: int = 0
+) -> None:
+    """Download pieces of a version of a file into an existing file.
+
+    Parameters
+    ----------
+    address : Address
+    content : Content
+        The version, which can be read in ranges, see `look_up`.
+    pieces : sequence of (int, int)
+        The first byte of each piece, and the one after its last.
+    path : Path
+        The file to write; other bytes of it remain.
+    shift : int
+        How many bytes before their position in the original the pieces are written.
+
+    Raises
+    ------
+    PolyframeError
+        As from `download`.
+    """
+    task = _Download(address, path, None)
+    task.write_pieces_of(content, shift)
+    _run(
+        [
+            functools.partial(task.fill, begin, min(begin + _RANGE, end))
+            for start, end in pieces
+            for begin in range(start, end, _RANGE)
+        ],
+        lambda: None,
+    )
+
+
+def _first(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Yield the first bytes of blocks."""
+    for block in blocks:
+        yield block[:size]
+        size -= len(block)
+        if size <= 0:
+            return
 
 
 def check_size(name: str | Address, size: int, largest: int | None) -> None:
@@ -179,6 +253,11 @@ class _Download:
         self._largest = largest
         self._reader = reader_of(address)
         self._unfinished = path.with_name(f"{path.name}.unfinished")
+        self._shift = 0
+
+    def write_pieces_of(self, content: Content, shift: int) -> None:
+        """Prepare to write pieces of a version into the file itself; for `shift` see `download_pieces`."""
+        self.content, self._shift, self._unfinished = content, shift, self.path
 
     def begin(self, stop: threading.Event) -> Sequence[_Job]:
         """Download the first range, or all if there are no ranges; return the jobs for the others."""
@@ -206,13 +285,14 @@ class _Download:
         if size is None or end is None or end == size:
             return []
         starts = range(end, size, _RANGE)
-        return [functools.partial(self._continue, start, min(start + _RANGE, size)) for start in starts]
+        return [functools.partial(self.fill, start, min(start + _RANGE, size)) for start in starts]
 
     def finish(self) -> None:
         """Give the complete file its name."""
         self._unfinished.replace(self.path)
 
-    def _continue(self, start: int, end: int, stop: threading.Event) -> Sequence[_Job]:
+    def fill(self, start: int, end: int, stop: threading.Event) -> Sequence[_Job]:
+        """Download a range; a job of `_run`."""
         self._fill(start, end, _Tries(self._name, stop), stop)
         return []
 
@@ -245,7 +325,7 @@ class _Download:
         """Write what arrives up to `end`; return the position after it, and what went wrong."""
         file = os.open(self._unfinished, os.O_WRONLY | getattr(os, "O_BINARY", 0))
         try:
-            os.lseek(file, position, os.SEEK_SET)
+            os.lseek(file, position - self._shift, os.SEEK_SET)
             for block in blocks:
                 if stop.is_set():
                     raise _StoppedError

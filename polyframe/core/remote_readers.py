@@ -60,6 +60,14 @@ class Content:
     encoding: str
 
 
+#: An empty file, which has no first byte.
+_EMPTY: Final = Content(0, None, in_ranges=False, encoding="")
+
+
+class _NoSuchRangeError(Exception):
+    """A file of a store has fewer bytes."""
+
+
 class Blocks(Protocol):
     """The content of an answer, in blocks of bytes; to be closed."""
 
@@ -73,8 +81,8 @@ class Blocks(Protocol):
 class Reader(Protocol):
     """Reads a file."""
 
-    def open(self) -> tuple[Content, Blocks]:
-        """Return its current version, and its bytes from the start."""
+    def open(self, first_bytes: int | None = None) -> tuple[Content, Blocks]:
+        """Return its current version, and its bytes from the start; at least the first ones."""
 
     def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
         """Yield the bytes from `start` to before `stop` of a version; an error if the file has changed."""
@@ -104,14 +112,20 @@ class _StoreReader:
         self._address = address
         self._store = open_store(bucket_of(address))
 
-    def open(self) -> tuple[Content, Blocks]:
-        result = self._get({})
+    def open(self, first_bytes: int | None = None) -> tuple[Content, Blocks]:
+        try:
+            result = self._get({} if first_bytes is None else {"range": (0, first_bytes)})
+        except _NoSuchRangeError:
+            return _EMPTY, _nothing()
         size, tag = result.meta["size"], result.meta["e_tag"]
         encoding = result.attributes.get("Content-Encoding", "")
         return Content(size, tag, tag is not None, encoding), self._blocks(result)
 
     def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
-        result = self._get({"range": (start, stop), "if_match": content.version})
+        try:
+            result = self._get({"range": (start, stop), "if_match": content.version})
+        except _NoSuchRangeError:
+            raise _changed(self._address) from None
         if result.meta["e_tag"] != content.version or result.meta["size"] != content.size:
             raise _changed(self._address)
         yield from self._blocks(result)
@@ -126,6 +140,8 @@ class _StoreReader:
         except FileNotFoundError:
             raise no_such_object(self._address) from None
         except (exceptions.BaseError, ValueError, OSError) as error:
+            if f"{_NO_SUCH_RANGE} " in str(error):
+                raise _NoSuchRangeError from None
             raise store_error(self._address, error) from None
 
     def _blocks(self, result: Any) -> Generator[bytes, None, None]:
@@ -161,20 +177,24 @@ class _WebReader:
             secret = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
             self._headers["Authorization"] = f"Basic {secret}"
 
-    def open(self) -> tuple[Content, Blocks]:
+    def open(self, first_bytes: int | None = None) -> tuple[Content, Blocks]:
         # Signed links allow GET only, so HEAD cannot tell the size.
+        last = "" if first_bytes is None else first_bytes - 1
         try:
-            response = self._get({"Range": "bytes=0-"})
+            response = self._get({"Range": f"bytes=0-{last}"})
         except urllib.error.HTTPError as error:
             if error.code == _NO_SUCH_RANGE:
-                # An empty file has no first byte.
-                return Content(0, None, in_ranges=False, encoding=""), _nothing()
+                return _EMPTY, _nothing()
             raise self._problem(error) from None
-        content = _content_of(response)
-        if response.status == _PARTIAL and _range_of(response)[0] != 0:
-            response.close()
-            raise InterruptedReadError("the server sent another range")
-        return content, _Body(response, content.size)
+        content, size = _content_of(response), None
+        if response.status == _PARTIAL:
+            first, final, size = _range_of(response)
+            if first != 0:
+                response.close()
+                raise InterruptedReadError("the server sent another range")
+            if first_bytes is not None and final is not None:
+                size = final + 1
+        return content, _Body(response, content.size if size is None else size)
 
     def read(self, content: Content, start: int, stop: int) -> Generator[bytes, None, None]:
         headers = {"Range": f"bytes={start}-{stop - 1}"}

@@ -4,8 +4,9 @@ import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 import polars as pl
 
@@ -13,12 +14,27 @@ from polyframe.core.arrays import Flags
 from polyframe.core.callbacks import Say
 from polyframe.core.choices import Visitors
 from polyframe.core.errors import PolyframeError
-from polyframe.panoptes.classifications.census import merge_censuses, take_census
-from polyframe.panoptes.classifications.compression import file_kind
-from polyframe.panoptes.classifications.csv_splits import CsvSplit, cut_csv, open_split
+from polyframe.panoptes.classifications.census import merge_censuses
+from polyframe.panoptes.classifications.csv_splits import CsvSplit, cut_csv, pieces_of, survey_piece
+from polyframe.panoptes.classifications.export_files import (
+    ExportFile,
+    describe_files,
+    why_not_readable,
+    why_not_shared,
+)
 from polyframe.panoptes.classifications.row_checks import used_rows
-from polyframe.panoptes.classifications.sources import OpenedSources, Source
-from polyframe.panoptes.classifications.spooled_files import STANDARD_INPUT
+from polyframe.panoptes.classifications.scan_export import CountedRows
+from polyframe.panoptes.classifications.sources import Source, source_names
+from polyframe.panoptes.classifications.splits import (
+    Split,
+    SplitCensus,
+    WholeFiles,
+    bytes_of_rows,
+    can_be_cut,
+    in_groups,
+    open_split,
+    take_split_census,
+)
 from polyframe.panoptes.classifications.version_selection import Selection
 from polyframe.pipeline.executors.executor import Executor, Result, Task, WorkerLost, run_tasks
 from polyframe.pipeline.shuffle import (
@@ -38,13 +54,13 @@ _TRIES: Final = 2
 
 @dataclass(frozen=True)
 class _Census:
-    split: CsvSplit
+    split: Split
     visitors: Visitors
 
 
 @dataclass(frozen=True)
 class _Sorting:
-    split: CsvSplit
+    split: Split
     selection: Selection
     visitors: Visitors
     first_subjects: Sequence[int]
@@ -54,10 +70,19 @@ class _Sorting:
     prefix: str
 
 
+@dataclass(frozen=True)
+class _FirstRows:
+    split: Split
+    selection: Selection
+    visitors: Visitors
+    most: int
+
+
 class RowsOnWorkers:
     """Counts the rows of an export on workers, and sorts them there into partitions.
 
-    That is only possible for CSV files that are not compressed and that the workers see under the same path.
+    The workers must be able to read its files under the same paths or addresses, with what is in their own
+    environment.
 
     Parameters
     ----------
@@ -66,43 +91,87 @@ class RowsOnWorkers:
     visitors : {"session", "name"}
         The setting.
     say : callable
-        Receives a note if the workers do not see the export.
+        Receives a note if the workers cannot read the export.
     """
 
     def __init__(self, executor: Executor, visitors: Visitors, say: Say) -> None:
         self._executor, self._visitors, self._say = executor, visitors, say
-        self._splits: list[CsvSplit] = []
+        self._splits: list[Split] = []
 
-    def census(self, paths: Sequence[Source], opened: OpenedSources) -> pl.DataFrame | None:
-        """Return the census of an export; None if the caller must take it.
+    def count(self, sources: Sequence[Source]) -> CountedRows | None:
+        """Count the rows of an export; return None if the caller must do it.
 
         Parameters
         ----------
-        paths : sequence of Path, Address or FrameSource
+        sources : sequence of Path, Address or FrameSource
             The files of the export.
-        opened : OpenedSources
-            The same, opened by this process.
         """
-        files = [path for path in paths if isinstance(path, Path) and path != STANDARD_INPUT]
-        copied = len(files) < len(paths) or opened.notes or opened.temporary_bytes
-        if copied or any(file_kind(file, str(file)) != "csv" for file in files):
+        names = source_names(sources)
+        files = describe_files(sources, names)
+        if files is None or sum(map(bytes_of_rows, files)) <= _SPLIT_BYTES:
             return None
-        sizes = [file.stat().st_size for file in files]
-        if sum(sizes) <= _SPLIT_BYTES:
+        problem = why_not_shared(files)
+        if problem is None:
+            (problem,) = self._run(why_not_readable, [files], "files")
+        if problem is not None:
+            self._say(f"the workers {problem}, so its rows are sorted by this process")
             return None
-        if self._run(_size, files, "size") != sizes:
-            self._say(f"the workers do not see {opened.names[0]}, so its rows are sorted by this process")
-            return None
-        splits = [
-            split
-            for number, (file, name) in enumerate(zip(files, opened.names, strict=True))
-            for split in cut_csv(file, name, number, _SPLIT_BYTES)
+        found = self._take_censuses(self._cut(files))
+        self._splits = [census.split for census in found]
+        notes = dict(sorted(note for census in found for note in census.notes))
+        census = merge_censuses(census.census for census in found)
+        return CountedRows(census, tuple(notes.values()), names)
+
+    def first_rows(self, selection: Selection, most: int) -> pl.LazyFrame:
+        """Return some of the rows that are used, after `count` has counted them.
+
+        Parameters
+        ----------
+        selection : Selection
+            The rows that are used.
+        most : int
+            How many rows are wanted; all if there are fewer.
+        """
+        rows: list[pl.DataFrame] = []
+        left = most
+        for split in self._splits:
+            rows += self._run(_read_first, [_FirstRows(split, selection, self._visitors, left)], "first")
+            left -= rows[-1].height
+            if not left:
+                break
+        return pl.concat(rows).lazy()
+
+    def _cut(self, files: Sequence[ExportFile]) -> list[Split]:
+        """Return splits with the rows of the files, in their order."""
+        pieces = {
+            file.source: pieces_of(file, _SPLIT_BYTES) for file in files if can_be_cut(file, _SPLIT_BYTES)
+        }
+        surveyed = iter(self._run(survey_piece, list(chain.from_iterable(pieces.values())), "survey"))
+        cut: dict[int, list[CsvSplit] | None] = {
+            source: cut_csv(files[source], own, [next(surveyed) for _ in own])
+            for source, own in pieces.items()
+        }
+        splits: list[Split] = []
+        for own_splits, group in groupby(files, lambda file: cut.get(file.source)):
+            splits += in_groups(list(group), _SPLIT_BYTES) if own_splits is None else own_splits
+        return splits
+
+    def _take_censuses(self, splits: Sequence[Split]) -> list[SplitCensus]:
+        """Count the rows of splits; files that turn out to be malformed are read as a whole."""
+        found = self._run(_take_census, [_Census(split, self._visitors) for split in splits], "census")
+        malformed = {
+            split.file.source: split.file
+            for split, census in zip(splits, found, strict=True)
+            if census is None and isinstance(split, CsvSplit)
+        }
+        whole = [_Census(WholeFiles((file,)), self._visitors) for file in malformed.values()]
+        repaired = self._run(_take_census, whole, "whole")
+        return [
+            census
+            for census in (*found, *repaired)
+            if census is not None
+            and not (isinstance(census.split, CsvSplit) and census.split.file.source in malformed)
         ]
-        censuses = self._run(_take_census, [_Census(split, self._visitors) for split in splits], "census")
-        if not splits or any(census is None for census in censuses):
-            return None
-        self._splits = splits
-        return merge_censuses(cast("list[pl.DataFrame]", censuses))
 
     def shuffle(
         self,
@@ -111,8 +180,8 @@ class RowsOnWorkers:
         needed: Flags,
         folder: Path,
         sent_to: tuple[Objects, str] | None,
-    ) -> Shuffled | None:
-        """Sort the rows into partitions; None if the caller must do it.
+    ) -> Shuffled:
+        """Sort the rows into partitions, after `count` has counted them.
 
         Parameters
         ----------
@@ -121,8 +190,6 @@ class RowsOnWorkers:
         first_subjects, needed, folder, sent_to
             As for `polyframe.pipeline.shuffle.shuffle`.
         """
-        if not self._splits:
-            return None
         if not needed.any():
             return nothing_shuffled(folder)
         own = folder if sent_to is None else None
@@ -151,17 +218,21 @@ class RowsOnWorkers:
         )
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1
+def _take_census(task: _Census) -> SplitCensus | None:
+    """Count the rows of a split; None if its file has to be read as a whole."""
+    with _temporary_folder() as folder:
+        return take_split_census(task.split, task.visitors, Path(folder))
 
 
-def _take_census(task: _Census) -> pl.DataFrame | None:
-    """Count the rows of a split; None if Polars cannot read it."""
-    with tempfile.TemporaryDirectory(prefix="polyframe-") as folder:
-        try:
-            return take_census(open_split(task.split, Path(folder)), task.visitors)
-        except pl.exceptions.PolarsError:
-            return None
+def _read_first(task: _FirstRows) -> pl.DataFrame:
+    """Read the first rows of a split that are used."""
+    with _temporary_folder() as folder:
+        rows = used_rows(open_split(task.split, Path(folder)), task.selection, task.visitors)
+        return rows.head(task.most).collect(engine="streaming")
+
+
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="polyframe-")
 
 
 def _sort(task: _Sorting) -> Shuffled:
@@ -171,10 +242,10 @@ def _sort(task: _Sorting) -> Shuffled:
     read the rows of the next attempt, whose batches may have other places.
     """
     prefix = f"{task.prefix}{uuid.uuid4().int:039d}"
-    with tempfile.TemporaryDirectory(prefix="polyframe-") as temporary:
+    with _temporary_folder() as temporary:
         rows = used_rows(open_split(task.split, Path(temporary)), task.selection, task.visitors)
         folder = task.folder or Path(temporary) / "rows"
-        # A split is small enough for one run.
+        # Most splits are small enough for one run.
         return shuffle(
             rows, task.first_subjects, task.needed, folder, task.sent_to, prefix, run_bytes=MOST_RUN_BYTES
         )

@@ -32,7 +32,7 @@ from polyframe.core.errors import PolyframeError
 from polyframe.core.memory import peak_memory_bytes
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.settings import Settings
-from polyframe.panoptes.annotations.explain_no_marks import explain_no_marks
+from polyframe.panoptes.annotations.explain_no_marks import MOST_ROWS, explain_no_marks
 from polyframe.panoptes.annotations.tools import tools_from_names, tools_to_record
 from polyframe.panoptes.classifications.changed_files import check_files_unchanged, file_states
 from polyframe.panoptes.classifications.row_checks import check_rows
@@ -159,7 +159,7 @@ def run_export(
             chosen = "workflow and version are chosen as for a new directory"
             say(f"{manifest_place(output, numbers[-1])}: cannot be read; {chosen}")
         on_workers = RowsOnWorkers(executor, settings.visitors, say)
-        count = on_workers.census if cluster is not None else lambda _paths, _opened: None
+        count = on_workers.count if cluster is not None else lambda _: None
         export = with_engine(scan_export(sources, work.sources, settings, say, previous, count))
         before = newest_manifest(output)
         partitions = planned_partitions(export, before)
@@ -199,9 +199,8 @@ def run_export(
         counts = checked_counts(records, export.selection.rows_read, export.selection.rows_filtered)
         with removing_parts_on_error(output, results, before):
             check_tools_exist(", ".join(export.names), recorded_tools(records), export.settings, flagged, say)
-        notes = _notes_on_marks(
-            counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons, export
-        )
+        marks = counts.marks_seen, counts.marks_decoded, counts.marks_assumed_polygons
+        notes = _notes_on_marks(*marks, export, on_workers)
         if len(stages) > 1:
             notes += ignored_eps_notes(all_settings, explicit)
             notes += too_large_notes(counts.groups_too_large, all_settings)
@@ -279,6 +278,7 @@ def extract_frames(
     """
     key = volunteers_key(settings)
     export = with_engine(scan_export(sources, work, settings, say, previous))
+    assert export.rows is not None
     rows = export.rows.collect(engine="streaming")
     checked = check_rows(rows, export.selection, show_cells=may_show_cells(settings))
     extraction = extract_rows(checked, export.settings)
@@ -398,10 +398,16 @@ def run_extractions(
     )
 
 
-def _notes_on_marks(seen: int, decoded: int, assumed: int, export: ExportScan) -> tuple[str, ...]:
+def _notes_on_marks(
+    seen: int, decoded: int, assumed: int, export: ExportScan, on_workers: RowsOnWorkers | None = None
+) -> tuple[str, ...]:
     """Return a note if no mark can be used, or if marks are assumed to be polygons."""
     if not seen:
-        return (explain_no_marks(export.rows, export.settings),)
+        rows = export.rows
+        if rows is None:
+            assert on_workers is not None
+            rows = on_workers.first_rows(export.selection, MOST_ROWS + 1)
+        return (explain_no_marks(rows, export.settings),)
     if not decoded:
         return (f"none of {counted(seen, 'mark')} can be used; the table rejects says why",)
     if not assumed:
@@ -433,5 +439,6 @@ def _shuffle(
     """Write the rows of the partitions whose extraction is out of date to disk."""
     needed = np.array(["extract" not in current[partition.name] for partition in partitions])
     firsts = [partition.first_subject for partition in partitions if partition.first_subject is not None]
-    done = on_workers.shuffle(export.selection, firsts, needed, folder, sent_to)
-    return done or shuffle(export.rows, firsts, needed, folder, sent_to)
+    if export.rows is None:
+        return on_workers.shuffle(export.selection, firsts, needed, folder, sent_to)
+    return shuffle(export.rows, firsts, needed, folder, sent_to)

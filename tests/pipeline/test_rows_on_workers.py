@@ -1,22 +1,36 @@
 """Counting and sorting the rows of an export on workers that die, or that cannot do it."""
 
+import gzip
+import io
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
+from exports import drawing, export_row, export_text, square
 from losing_executor import Future, LosingExecutor
+from polars.testing import assert_frame_equal
 from run_processes import small_export
+from s3_server import Bucket
+from web_server import WebServer
 
 import polyframe as pf
+from polyframe.core import downloads, object_stores
+from polyframe.core.addresses import as_address
 from polyframe.core.settings import Settings
 from polyframe.panoptes.classifications.census import take_census
+from polyframe.panoptes.classifications.export_files import describe_files, why_not_readable
 from polyframe.panoptes.classifications.row_checks import rows_schema
-from polyframe.panoptes.classifications.sources import OpenedSources, open_sources
+from polyframe.panoptes.classifications.scan_export import scan_export
+from polyframe.panoptes.classifications.sources import FrameSource, OpenedSources, Source, open_sources
+from polyframe.panoptes.classifications.spooled_files import STANDARD_INPUT
 from polyframe.panoptes.classifications.version_selection import select
 from polyframe.pipeline import rows_on_workers
+from polyframe.pipeline.executors.agreement import Agreement, agreed_call
 from polyframe.pipeline.rows_on_workers import RowsOnWorkers
 from polyframe.pipeline.shuffle import Shuffled, read_slices
 from polyframe.store.objects import FolderObjects
@@ -46,35 +60,220 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Opene
 def test_splits_whose_worker_dies_are_tried_again(opened: tuple[Path, OpenedSources]) -> None:
     path, sources = opened
     executor = LosingFirst()
-    census = RowsOnWorkers(executor, "session", lambda _: None).census([path], sources)
-    assert census is not None
-    assert census.equals(take_census(sources.rows))
+    counted = RowsOnWorkers(executor, "session", lambda _: None).count([path])
+    assert counted is not None
+    assert counted.census.equals(take_census(sources.rows))
     assert executor.names.count("census-0") == executor.names.count("census-3") == 2
 
 
 def test_splits_whose_worker_always_dies(opened: tuple[Path, OpenedSources]) -> None:
-    path, sources = opened
+    path, _ = opened
     with pytest.raises(pf.PolyframeError, match="a worker died every time while it read the export"):
-        RowsOnWorkers(LosingFirst(every_time=True), "session", lambda _: None).census([path], sources)
+        RowsOnWorkers(LosingFirst(every_time=True), "session", lambda _: None).count([path])
 
 
-def test_exports_that_are_not_split(
-    opened: tuple[Path, OpenedSources], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class PicklingExecutor(LosingExecutor):
+    """Runs tasks in this process, but sends them as a cluster does; keeps what it sent."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.sent: list[bytes] = []
+
+    def submit(self, function: Callable[[Any], Any], task: Any, name: str) -> Future:
+        call = agreed_call(Agreement(()), function, task)
+        self.sent.append(call.pickled)
+        return super().submit(lambda c: pickle.loads(pickle.dumps(c.run())), call, name)
+
+
+def csv_rows(first: int, last: int, name: str = "ada") -> bytes:
+    """Return an export with a subject for two rows each."""
+    rows = [
+        export_row(k, drawing(square(k % 3, 0)), subject_ids=k // 2, user_name=name)
+        for k in range(first, last)
+    ]
+    return export_text(rows).encode()
+
+
+def parquet(content: bytes) -> bytes:
+    target = io.BytesIO()
+    rows = pl.read_csv(content, schema_overrides={"workflow_version": pl.String})
+    rows.write_parquet(target, row_group_size=20)
+    return target.getvalue()
+
+
+def zstd(content: bytes) -> bytes:
+    packed: bytes = pa.Codec("zstd").compress(content, asbytes=True)
+    return packed
+
+
+PLAIN = csv_rows(1, 100)
+MALFORMED = PLAIN.replace(b",ada,", b',"ada,', 1)
+#: By name, the content of each file of an export.
+EXPORTS = {
+    "plain": {"a.csv": PLAIN},
+    "line ends in cells": {"a.csv": csv_rows(1, 100, name="two\nlines")},
+    "several": {"a.csv": PLAIN, "b.csv": csv_rows(100, 102), "c.csv": csv_rows(102, 200)},
+    "gzip": {f"{k}.csv.gz": gzip.compress(csv_rows(50 * k, 50 * k + 50)) for k in range(3)},
+    "one gzip": {"a.csv.gz": gzip.compress(csv_rows(1, 800))},
+    "zstd": {"a.csv.zst": zstd(PLAIN), "b.csv": csv_rows(100, 200)},
+    "parquet": {"a.parquet": parquet(PLAIN), "b.parquet": parquet(csv_rows(100, 102))},
+    "malformed": {"a.csv": MALFORMED, "b.csv": csv_rows(100, 150)},
+    "truncated": {"a.csv.gz": gzip.compress(PLAIN)[:-20], "b.csv": PLAIN[:-30], "c.csv": csv_rows(100, 150)},
+    "quotes in different places": {
+        "a.csv": PLAIN.replace(b",ada,", b',a"da,').replace(b',a"da,', b",ada,", 90)
+    },
+    "returns": {"a.csv": PLAIN.replace(b"\n", b"\r"), "b.csv": csv_rows(100, 150)},
+    "blank lines": {"a.csv": PLAIN.replace(b"\n", b"\r\n\r\n\n")},
+    "twice": {"a.csv": PLAIN, "b.csv": PLAIN},
+}
+
+
+def check_that_workers_read(files: list[Source], executor: PicklingExecutor, folder: Path) -> None:
+    """Check that workers read the same rows, and say the same, as this process."""
+    counted = RowsOnWorkers(executor, "session", pytest.fail).count(files)
+    assert counted is not None
+    here = scan_export(files, folder / "here", Settings(), (notes := list[str]()).append)
+    on_workers = RowsOnWorkers(executor, "session", pytest.fail)
+    there_notes: list[str] = []
+    there = scan_export(files, folder / "there", Settings(), there_notes.append, None, on_workers.count)
+    assert there_notes == [note for note in notes if not note.startswith("downloading ")]
+    assert (there.names, there.selection, there.settings) == (here.names, here.selection, here.settings)
+    assert_frame_equal(there.subjects, here.subjects)
+    assert there.rows is None
+    assert here.rows is not None
+    assert list((folder).glob("there/*")) == []
+    rows = here.rows.collect().sort("source", "row")
+    shuffled = on_workers.shuffle(there.selection, [10, 30], np.ones(3, bool), folder / "rows", None)
+    read = [read_slices(shuffled.rows_of(partition), rows_schema()) for partition in (0, 1, 2)]
+    assert all(frame.height for frame in read)
+    assert_frame_equal(pl.concat(read).sort("source", "row"), rows)
+    assert_frame_equal(on_workers.first_rows(there.selection, 7).collect(), rows.head(7))
+    assert_frame_equal(on_workers.first_rows(there.selection, 10_000).collect(), rows)
+
+
+@pytest.mark.parametrize("split_bytes", [700, 5000, 15_000])
+@pytest.mark.parametrize("name", EXPORTS)
+def test_workers_read_the_same_rows(
+    name: str, split_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, sources = opened
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", split_bytes)
+    for file, content in EXPORTS[name].items():
+        (tmp_path / file).write_bytes(content)
+    files: list[Source] = [tmp_path / file for file in EXPORTS[name]]
+    check_that_workers_read(files, PicklingExecutor(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["several", "gzip", "parquet", "malformed", "returns"])
+def test_workers_read_the_objects_of_a_bucket(
+    name: str, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process has the credentials from its arguments, the workers from their environment."""
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    for file, content in EXPORTS[name].items():
+        bucket.write(file, content)
+    files: list[Source] = []
+    for file in EXPORTS[name]:
+        address = as_address(f"{bucket.url}/{file}", bucket.options)
+        assert address is not None
+        files.append(address)
     notes: list[str] = []
+    executor = PicklingExecutor()
+    assert RowsOnWorkers(executor, "session", notes.append).count(files) is None
+    (note,) = notes
+    assert note.startswith(f"the workers cannot read the export ({bucket.url}/")
+    assert "Workers do not get aws_access_key_id, aws_secret_access_key of the run" in note
+    assert note.endswith("), so its rows are sorted by this process")
+    for variable, value in bucket.environment.items():
+        monkeypatch.setenv(variable, value)
+    object_stores._open.cache_clear()
+    check_that_workers_read(files, executor, tmp_path)
+    assert not [task for task in executor.sent if b"test-secret" in task]
+    # An object that is replaced between counting and sorting.
+    on_workers = RowsOnWorkers(executor, "session", pytest.fail)
+    counted = on_workers.count(files)
+    assert counted is not None
+    selection = select(counted.census, Settings(), counted.names, None)
+    changed = next(iter(EXPORTS[name]))
+    bucket.write(changed, EXPORTS[name][changed][:-10] + b"0" * 10)
+    with pytest.raises(pf.PolyframeError, match=f"^{bucket.url}/{changed}: changed while it was downloaded"):
+        on_workers.shuffle(selection, [20], np.ones(2, bool), tmp_path / "rows", None)
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip", "both"])
+def test_workers_read_files_of_web_servers(
+    encoding: str, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    if encoding:
+        content = gzip.compress(gzip.compress(PLAIN) if encoding == "both" else PLAIN)
+        web.serve("/a.csv", content, headers={"Content-Encoding": "gzip"})
+    else:
+        web.serve("/a.csv", PLAIN, cuts=[10, 2000], statuses=[503])
+    monkeypatch.setattr(downloads, "_PAUSE", 0.0)
+    address = as_address(f"{web.url}/a.csv")
+    assert address is not None
+    check_that_workers_read([address], PicklingExecutor(), tmp_path)
+
+
+def test_links_that_workers_do_not_read(
+    web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    for name, details in {
+        "tag": {"tag": None},
+        "ranges": {"ranges": False},
+        "size": {"sized": False, "ranges": False},
+    }.items():
+        web.serve(f"/{name}.csv", PLAIN, **details)  # type: ignore[arg-type]
+    web.serve("/a.csv", PLAIN)
+    local = tmp_path / "a.csv"
+    local.write_bytes(PLAIN)
+    executor = PicklingExecutor()
+    expected = {
+        "a.csv?signature=sig-secret": "do not get the link {}/a.csv, which contains a secret",
+        "tag.csv": "cannot read pieces of one version of {}/tag.csv, which its server does not offer",
+        "ranges.csv": "cannot read pieces of one version of {}/ranges.csv, which its server does not offer",
+    }
+    for link, problem in expected.items():
+        notes: list[str] = []
+        address = as_address(f"{web.url}/{link}")
+        assert address is not None
+        on_workers = RowsOnWorkers(executor, "session", notes.append)
+        assert on_workers.count([address, local]) is None
+        assert notes == [f"the workers {problem.format(web.url)}, so its rows are sorted by this process"]
+    unknown = as_address(f"{web.url}/size.csv")
+    assert unknown is not None
+    assert RowsOnWorkers(executor, "session", pytest.fail).count([unknown]) is None
+    assert executor.sent == []
+
+
+def test_exports_that_workers_do_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    path, notes = tmp_path / "a.csv", list[str]()
+    path.write_bytes(PLAIN)
     on_workers = RowsOnWorkers(LosingExecutor([]), "session", notes.append)
-    parquet = tmp_path / "export.parquet"
-    pl.read_csv(path, infer_schema=False).write_parquet(parquet)
-    assert on_workers.census([parquet], open_sources([parquet], tmp_path / "work")) is None
-    monkeypatch.setattr(rows_on_workers, "_size", lambda _: -1)
-    assert on_workers.census([path], sources) is None
+    frame = FrameSource(pl.read_csv(path, infer_schema=False).lazy())
+    for other in (frame, STANDARD_INPUT, tmp_path / "missing.csv", tmp_path):
+        assert on_workers.count([path, other]) is None
+    assert notes == []
+    monkeypatch.setattr(rows_on_workers, "why_not_readable", lambda _: f"do not see {path}")
+    assert on_workers.count([path]) is None
     assert notes == [f"the workers do not see {path}, so its rows are sorted by this process"]
     monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 10**9)
-    assert on_workers.census([path], sources) is None
+    assert on_workers.count([path]) is None
     assert len(notes) == 1
-    # Then the rows are sorted here too.
-    assert on_workers.shuffle(None, [], np.ones(1, bool), tmp_path, None) is None  # type: ignore[arg-type]
+
+
+def test_what_workers_see_is_compared(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(PLAIN)
+    files = describe_files([path], ["a.csv"])
+    assert files is not None
+    assert why_not_readable(files) is None
+    path.write_bytes(PLAIN + b"\n")
+    assert why_not_readable(files) == "do not see a.csv"
+    path.unlink()
+    assert why_not_readable(files) == "do not see a.csv"
 
 
 @pytest.mark.parametrize("in_store", [False, True])
@@ -85,9 +284,9 @@ def test_a_worker_that_is_believed_dead_does_not_change_what_others_read(
     path, sources = opened
     executor = LosingExecutor([])
     on_workers = RowsOnWorkers(executor, "session", lambda _: None)
-    census = on_workers.census([path], sources)
-    assert census is not None
-    chosen = select(census, Settings(), sources.names, None)
+    counted = on_workers.count([path])
+    assert counted is not None
+    chosen = select(counted.census, Settings(), sources.names, None)
     store = FolderObjects(tmp_path / "store")
     sent_to = (store, "rows/7/") if in_store else None
 

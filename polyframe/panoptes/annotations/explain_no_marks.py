@@ -13,7 +13,8 @@ from polyframe.core.settings import Settings
 from polyframe.panoptes.annotations.decode import decode_annotations
 from polyframe.panoptes.annotations.general_decoder import is_annotation, with_nested
 
-_MOST_ROWS: Final = 2_000
+#: How many rows are examined.
+MOST_ROWS: Final = 2_000
 _MOST_KINDS: Final = 4
 _MOST_KEYS: Final = 8
 _LONGEST_NAME: Final = 30
@@ -38,9 +39,9 @@ def explain_no_marks(rows: pl.LazyFrame, settings: Settings) -> str:
     str
         Such as `no marks; the annotations contain 55 objects of task T0 with the keys path, tool; ...`.
     """
-    cells = rows.select("annotations").head(_MOST_ROWS + 1).collect()["annotations"].to_list()
-    examined = cells[:_MOST_ROWS]
-    where = f" of the first {_MOST_ROWS:,} rows" if len(cells) > _MOST_ROWS else ""
+    cells = rows.select("annotations").head(MOST_ROWS + 1).collect()["annotations"].to_list()
+    examined = cells[:MOST_ROWS]
+    where = f" of the first {MOST_ROWS:,} rows" if len(cells) > MOST_ROWS else ""
     content = f"the annotations{where} contain {_content(examined, settings)}"
     return f"no marks; {content}; {_advice(examined, settings)}"
 

@@ -36,7 +36,8 @@ _PAGES: Final = {
     b"<?xml": "an XML document, such as an error message of a server; download the export again",
 }
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_START_BYTES: Final = 64
+#: The first bytes of a file that show its kind.
+START_BYTES: Final = 64
 _BLOCK_BYTES: Final = 64 * 1024
 _PLAIN_BLOCK_BYTES: Final = 1 << 20
 #: The value of `wbits` for gzip.
@@ -65,7 +66,7 @@ def file_kind(path: Path, name: str) -> Kind:
     """
     try:
         with path.open("rb") as file:
-            start = file.read(_START_BYTES)
+            start = file.read(START_BYTES)
     except FileNotFoundError:
         raise PolyframeError(no_such_file(name)) from None
     except IsADirectoryError:
@@ -74,6 +75,11 @@ def file_kind(path: Path, name: str) -> Kind:
         ) from None
     except OSError as error:
         raise PolyframeError(f"{name}: cannot be read ({error.strerror or error})") from None
+    return checked_kind(start, name)
+
+
+def checked_kind(start: bytes, name: str) -> Kind:
+    """Return the kind of a file by its first `START_BYTES`, see `file_kind`."""
     for magic, kind in _OTHER_KINDS.items():
         if start.startswith(magic):
             if magic == _ZIP and Path(name).suffix.lower() in _WORKBOOKS:

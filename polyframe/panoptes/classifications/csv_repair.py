@@ -10,20 +10,21 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from polyframe.core.arrays import Flags, Ints
 from polyframe.core.frames import clean_name
 from polyframe.panoptes.classifications.compression import Kind, blocks
+from polyframe.panoptes.classifications.csv_survey import (
+    SHORTEST_ROW_BYTES,
+    Survey,
+    survey_block,
+    surveys_of_file,
+)
 
 #: A row that spans more lines is an unclosed quote.
 _LONGEST_ROW_IN_LINES: Final = 1000
-#: A row of fewer bytes, with its line end, is unusable: the required columns need more.
-_SHORTEST_ROW_BYTES: Final = 20
 #: Up to this many short and blank rows are parsed by Polars, which needs 300 bytes of memory for each.
 _MOST_SHORT_ROWS: Final = 100_000
 #: A file with more unusable rows that are not blank is not an export: a spreadsheet has 1,048,576 rows. They
@@ -40,9 +41,6 @@ _PORTION_BYTES: Final = 64 * 1024
 _ROW_BYTES: Final = 500
 _LARGEST_FIELD: Final = 2**31 - 1
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_QUOTE: Final = ord('"')
-_LINE_END: Final = ord("\n")
-_RETURN: Final = ord("\r")
 #: Replaces the cells that a too long row has lost, so that no truncated cell looks complete.
 _TRUNCATED_CELL: Final = "[cut: the row is too long]"
 #: Sixteen or more consecutive blank lines, which are handled as one block.
@@ -95,48 +93,69 @@ def is_well_formed(path: Path, kind: Kind) -> bool:
         If it has more than `MOST_UNUSABLE_ROWS` lines that are too short to be rows and not blank.
     """
     damage: list[str] = []
-    rows = since = blank = short = 0
-    within = in_quotes = False
-    last = b"\n"
-    for block in blocks(path, kind, damage):
-        line_ends, outside, in_quotes = line_ends_of(np.frombuffer(block, np.uint8), in_quotes)
-        row_ends = line_ends[outside]
-        rows += len(row_ends)
-        within |= len(row_ends) < len(line_ends)
-        lengths = np.diff(row_ends, prepend=-1 - since)
-        # A line of only a carriage return is blank too; block[-1] is the byte before the block.
-        returns = (lengths == 2) & (np.frombuffer(block, np.uint8)[row_ends - 1] == _RETURN)
-        blank_here = int(np.count_nonzero(lengths == 1) + np.count_nonzero(returns))
-        blank += blank_here
-        short += int(np.count_nonzero(lengths < _SHORTEST_ROW_BYTES)) - blank_here
-        if short > MOST_UNUSABLE_ROWS:
-            raise TooManyUnusableRowsError
-        since = len(block) - int(row_ends[-1]) if len(row_ends) else since + len(block)
-        if since > LONGEST_ROW_BYTES:
+    survey = None
+    for survey in surveys_of_file(map(survey_block, blocks(path, kind, damage))):
+        check_usable(survey)
+        if survey.last > LONGEST_ROW_BYTES:
             return False
-        last = block[-1:] or last
-    if damage or in_quotes or blank + short > _MOST_SHORT_ROWS:
+    if survey is None:
+        return not damage
+    if damage or not looks_well_formed(survey):
         return False
-    if not within:
-        return True
-    width = len(read_header(path, kind))
-    return sum(map(_count, _records(_lines(path, kind, []), width))) == rows + (last != b"\n")
+    return not survey.quoted_line_ends or count_rows(path, kind, len(read_header(path, kind))) == survey.rows
+
+
+def check_usable(survey: Survey) -> None:
+    """Raise a `TooManyUnusableRowsError` if a file has more short rows than any damaged export."""
+    if survey.short > MOST_UNUSABLE_ROWS:
+        raise TooManyUnusableRowsError
+
+
+def looks_well_formed(survey: Survey) -> bool:
+    """Return whether a file is well formed, unless its line ends within quotes show the contrary."""
+    too_long = max(survey.longest, survey.last) > LONGEST_ROW_BYTES
+    return not (survey.ends_in_quotes or too_long or survey.blank + survey.short > _MOST_SHORT_ROWS)
+
+
+def count_rows(path: Path, kind: Kind, width: int) -> int | None:
+    """Count the rows of a CSV file, with its header, as the tolerant parser reads them.
+
+    Parameters
+    ----------
+    path, kind
+        The file and its compression.
+    width : int
+        Number of columns.
+
+    Returns
+    -------
+    int or None
+        None if the file ends within a row.
+    """
+    lines = _EndingLines(_lines(path, kind, []))
+    rows = sum(map(_count, _records(lines, width)))
+    return rows if lines.ends == 1 else None
+
+
+class _EndingLines:
+    """Lines that count how often a reader met their end."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.ends = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            return line
+        self.ends += 1
+        raise StopIteration
 
 
 def _count(fields: list[str]) -> int:
     return fields.count_of_rows if isinstance(fields, _BlankRows) else 1
-
-
-def line_ends_of(block: NDArray[np.uint8], in_quotes: bool) -> tuple[Ints, Flags, bool]:
-    """Return the line ends, whether each is outside quotes, and whether the block ends within quotes."""
-    line_ends = np.flatnonzero(block == _LINE_END)
-    if not len(block):
-        return line_ends, np.ones(0, np.bool_), in_quotes
-    starts = np.concatenate([np.zeros(1, np.int64), line_ends])
-    odd = np.bitwise_xor.reduceat((block == _QUOTE).view(np.uint8), starts)
-    odd[0] ^= in_quotes
-    inside = np.bitwise_xor.accumulate(odd).view(np.bool_)
-    return line_ends, ~inside[:-1], bool(inside[-1])
 
 
 def read_header(path: Path, kind: Kind) -> list[str]:
@@ -191,7 +210,7 @@ def repair_csv(path: Path, kind: Kind, folder: Path, selected: Sequence[str]) ->
         if isinstance(fields, _BlankRows):
             continue
         row_size = sum(map(len, fields))
-        if fields and row_size + len(fields) < _SHORTEST_ROW_BYTES:
+        if fields and row_size + len(fields) < SHORTEST_ROW_BYTES:
             short += 1
             if short > MOST_UNUSABLE_ROWS:
                 raise TooManyUnusableRowsError

@@ -14,7 +14,27 @@ from polyframe.panoptes.classifications.row_checks import used_rows
 from polyframe.panoptes.classifications.sources import SourceLike
 from polyframe.panoptes.classifications.version_selection import PreviousSelection, Selection
 
-CountElsewhere = Callable[[Sequence[sources.Source], sources.OpenedSources], pl.DataFrame | None]
+
+@dataclass(frozen=True)
+class CountedRows:
+    """The rows of an export as other machines have counted them.
+
+    Attributes
+    ----------
+    census : polars.DataFrame
+        See `census.take_census`.
+    notes : tuple of str
+        Which files were repaired and why.
+    names : tuple of str
+        The names of the files in messages.
+    """
+
+    census: pl.DataFrame
+    notes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+CountElsewhere = Callable[[Sequence[sources.Source]], CountedRows | None]
 
 
 @dataclass(frozen=True)
@@ -23,8 +43,8 @@ class ExportScan:
 
     Attributes
     ----------
-    rows : polars.LazyFrame
-        The rows that are used or rejected.
+    rows : polars.LazyFrame or None
+        The rows that are used or rejected; None if other machines read them.
     selection : Selection
         The workflow and versions that are used.
     subjects : polars.DataFrame
@@ -37,7 +57,7 @@ class ExportScan:
         Its files, for messages.
     """
 
-    rows: pl.LazyFrame
+    rows: pl.LazyFrame | None
     selection: Selection
     subjects: pl.DataFrame
     settings: Settings
@@ -51,9 +71,9 @@ def scan_export(
     settings: Settings,
     say: Callable[[str], None] = lambda _: None,
     previous: PreviousSelection | None = None,
-    count_elsewhere: CountElsewhere = lambda _paths, _opened: None,
+    count_elsewhere: CountElsewhere = lambda _: None,
 ) -> ExportScan:
-    """Scan an export in one pass over its files.
+    """Scan an export: count its rows, and choose which are used.
 
     Parameters
     ----------
@@ -68,7 +88,7 @@ def scan_export(
     previous : PreviousSelection, optional
         Workflow and version of the output directory, if it has tables.
     count_elsewhere : callable
-        Returns the census of the files if other machines can take it, otherwise None.
+        Counts the rows of the files on other machines; returns None if these cannot do it.
 
     Raises
     ------
@@ -77,22 +97,24 @@ def scan_export(
     """
     use_polars()
     paths = sources.find_sources(files)
-    opened = sources.open_sources(paths, folder, say)
-    try:
-        census = count_elsewhere(paths, opened)
-        if census is None:
+    counted, rows, temporary_bytes = count_elsewhere(paths), None, 0
+    if counted is None:
+        opened = sources.open_sources(paths, folder, say)
+        try:
             census = take_census(opened.rows, settings.visitors)
-    except (pl.exceptions.PolarsError, OSError):
-        opened = sources.repair_sources(paths, folder)
-        census = take_census(opened.rows, settings.visitors)
-    chosen = version_selection.select(census, settings, opened.names, previous)
-    for note in (*sources.repeats(files), *opened.notes, *chosen.notes):
+        except (pl.exceptions.PolarsError, OSError):
+            opened = sources.repair_sources(paths, folder)
+            census = take_census(opened.rows, settings.visitors)
+        counted = CountedRows(census, opened.notes, opened.names)
+        rows, temporary_bytes = opened.rows, opened.temporary_bytes
+    chosen = version_selection.select(counted.census, settings, counted.names, previous)
+    for note in (*sources.repeats(files), *counted.notes, *chosen.notes):
         say(note)
     return ExportScan(
-        used_rows(opened.rows, chosen, settings.visitors),
+        None if rows is None else used_rows(rows, chosen, settings.visitors),
         chosen,
-        used_subjects(census, chosen),
+        used_subjects(counted.census, chosen),
         settings.replace({"workflow_id": chosen.workflow_id, "workflow_version": chosen.workflow_version}),
-        opened.temporary_bytes,
-        opened.names,
+        temporary_bytes,
+        counted.names,
     )

@@ -188,15 +188,16 @@ def _open_all(paths: Sequence[Source], work: Path, say: Say, thorough: bool) -> 
     frames: list[pl.LazyFrame] = []
     notes: list[str] = []
     for index, path in enumerate(paths):
-        rows, note = _open(path, names[index], work, index, thorough)
+        rows, note = open_source(path, names[index], work, index, thorough)
         frames.append(rows.select(pl.lit(index, pl.UInt16).alias("source"), pl.all()))
         if note:
             notes.append(note)
     temporary = sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) if work.exists() else 0
-    return OpenedSources(_one_after_another(frames), tuple(notes), names, temporary)
+    return OpenedSources(one_after_another(frames), tuple(notes), names, temporary)
 
 
-def _one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+def one_after_another(frames: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """Concatenate the rows of files, of which only one is read at a time."""
     if len(frames) == 1:
         return frames[0]
     # If the order of rows does not matter, as for a group_by, Polars reads all files at once and needs 300 MB
@@ -208,8 +209,43 @@ def _identical(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _open(path: Source, name: str, work: Path, index: int, thorough: bool) -> tuple[pl.LazyFrame, str | None]:
-    """Open one source; return its rows, and a note if it was repaired."""
+def open_source(
+    path: Source,
+    name: str,
+    work: Path,
+    index: int,
+    thorough: bool = False,
+    well_formed: bool | None = None,
+) -> tuple[pl.LazyFrame, str | None]:
+    """Open one source.
+
+    Parameters
+    ----------
+    path : Path, Address or FrameSource
+        A file at an address is in `work` already, see `spooled_files.download_files`.
+    name : str
+        Its name in messages.
+    work : Path
+        A folder for temporary files.
+    index : int
+        Distinguishes the temporary files of the source.
+    thorough : bool
+        Read all of it, to find out whether Polars can.
+    well_formed : bool, optional
+        Whether a CSV file is well formed; None if that is to be found out.
+
+    Returns
+    -------
+    rows : polars.LazyFrame
+        See `OpenedSources`, without `source`.
+    note : str or None
+        What was wrong with a CSV file that was repaired.
+
+    Raises
+    ------
+    PolyframeError
+        If the file cannot be an export; the message names the file and the reason.
+    """
     if isinstance(path, FrameSource):
         file = _frame_file(path, work / f"frame-{index}.parquet")
     else:
@@ -227,11 +263,11 @@ def _open(path: Source, name: str, work: Path, index: int, thorough: bool) -> tu
         file, kind = write_with_feeds(file, kind, work / f"lines-{index}.csv", name), "csv"
     repaired = work / f"mended-{index}"
     try:
-        if repaired.exists():
+        if repaired.exists() or well_formed is False:
             raise MalformedError(name)
         readable, readable_kind = _readable_by_polars(file, kind, work / f"unpacked-{index}.csv")
         rows = open_csv(readable, readable_kind, name)
-        if not csv_repair.is_well_formed(file, kind):
+        if well_formed is None and not csv_repair.is_well_formed(file, kind):
             raise MalformedError(name)
         if thorough:
             _read_all(rows)

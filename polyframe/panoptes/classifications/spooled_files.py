@@ -57,10 +57,10 @@ def download_files(sources: Sequence[object], names: Sequence[str], work: Path, 
     work.mkdir(parents=True, exist_ok=True)
     encodings = download([(address, path) for path, (address, _) in wanted.items()], say=say)
     for path, (_, name) in wanted.items():
-        _undo_encoding(path, encodings[path], name)
+        undo_encoding(path, encodings[path], name)
 
 
-def _undo_encoding(path: Path, encoding: str, name: str) -> None:
+def undo_encoding(path: Path, encoding: str, name: str) -> None:
     """Decompress what the server compressed, unless that gives the CSV, which is read as it is."""
     unsupported = [part for part in _UNSUPPORTED if part in encoding.replace(" ", "").split(",")]
     if unsupported:

@@ -1,6 +1,8 @@
 """Runs on a real Dask cluster: a scheduler and two workers as processes of this machine."""
 
 import contextlib
+import gzip
+import io
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from dask_cluster import DaskCluster, dask_cluster
 from exports import Done
@@ -270,6 +273,62 @@ def test_workers_that_see_only_a_bucket(
         assert objects == stored
         with pytest.raises(pf.PolyframeError, match="does not see the files in"):
             pf.run(own / "export.csv", own / "out", engine="shapely", cluster=cluster.address)
+
+
+def in_forms(export: Path) -> dict[str, bytes]:
+    """Return the files of an export in several formats: one that is cut, compressed ones, and Parquet."""
+    header, *rows = export.read_bytes().splitlines(keepends=True)
+    parts = [header + b"".join(rows[start::6]) for start in range(6)]
+    parquet = io.BytesIO()
+    frame = pl.read_csv(io.BytesIO(parts[5]), schema_overrides={"workflow_version": pl.String})
+    frame.write_parquet(parquet)
+    return {
+        "a.csv": parts[0] + b"".join(rows[1::6]),
+        **{f"{number}.csv.gz": gzip.compress(parts[number]) for number in (2, 3, 4)},
+        "z.parquet": parquet.getvalue(),
+    }
+
+
+def test_workers_read_an_export_that_this_process_does_not_download(
+    export: Path, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers see the export in the bucket, or in a folder, but no folder of this process."""
+    own, folder, shared = (tmp_path / name for name in ("own", "cluster", "shared"))
+    for new in (own, folder, shared):
+        new.mkdir()
+    files = in_forms(export)
+    # A row that is rejected: its detail names the file and the row.
+    files["3.csv.gz"] = gzip.compress(gzip.decompress(files["3.csv.gz"]).replace(b"\n100", b"\nx", 1))
+    for name, content in files.items():
+        (shared / name).write_bytes(content)
+        bucket.write(f"exports/{name}", content)
+    monkeypatch.setattr(rows_on_workers, "_SPLIT_BYTES", 5000)
+    monkeypatch.setattr(tempfile, "tempdir", str(own))
+    options: dict[str, Any] = {"engine": "shapely", "storage_options": bucket.options}
+
+    def run_from(place: str, out: Path | str, **more: Any) -> list[str]:
+        notes: list[str] = []
+        sources = [f"{place}/a.csv", f"{place}/*.csv.gz", f"{place}/z.parquet"]
+        summary = pf.run(sources, out, say=notes.append, **options, **more)
+        assert summary.accounting.rows_rejected == 1
+        return [note for note in notes if not note.startswith("downloading ")]
+
+    places = (f"{bucket.url}/exports", str(shared))
+    expected_notes = [run_from(place, tmp_path / "expected", jobs=1) for place in places]
+    stored = tmp_path / "expected" / ".polyframe"
+    expected = {str(path.relative_to(stored)): path.read_bytes() for path in stored.rglob("*.parquet")}
+    with dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster:
+        for here in ("take_census", "shuffle"):
+            module = scan_export if here == "take_census" else run_module
+            monkeypatch.setattr(module, here, lambda *_: pytest.fail("this process reads the rows"))
+        for number, place in enumerate(places):
+            notes = run_from(place, f"{bucket.url}/project-{number}", cluster=cluster.address)
+            assert notes == expected_notes[number]
+            prefix = f"project-{number}/"
+            keys = [key for key in list(bucket.keys()) if key.startswith(f"{prefix}parts/")]
+            assert {key.removeprefix(prefix): bucket.read(key) for key in keys} == expected
+    (reject,) = pl.read_parquet(tmp_path / "expected" / "rejects")["detail"]
+    assert reject.startswith("3.csv.gz row 1: classification_id x")
 
 
 def test_a_cluster_without_workers(
