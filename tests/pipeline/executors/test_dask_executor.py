@@ -313,17 +313,16 @@ def test_workers_read_an_export_that_this_process_does_not_download(
         assert summary.accounting.rows_rejected == 1
         return [note for note in notes if not note.startswith("downloading ")]
 
-    places = (f"{bucket.url}/exports", str(shared))
-    expected_notes = [run_from(place, tmp_path / "expected", jobs=1) for place in places]
+    expected_notes = run_from(str(shared), tmp_path / "expected", jobs=1)
     stored = tmp_path / "expected" / ".polyframe"
     expected = {str(path.relative_to(stored)): path.read_bytes() for path in stored.rglob("*.parquet")}
     with dask_cluster(folder, environment=bucket.environment, before=hidden(own)) as cluster:
         for here in ("take_census", "shuffle"):
             module = scan_export if here == "take_census" else run_module
             monkeypatch.setattr(module, here, lambda *_: pytest.fail("this process reads the rows"))
-        for number, place in enumerate(places):
+        for number, place in enumerate((f"{bucket.url}/exports", str(shared))):
             notes = run_from(place, f"{bucket.url}/project-{number}", cluster=cluster.address)
-            assert notes == expected_notes[number]
+            assert notes == expected_notes
             prefix = f"project-{number}/"
             keys = [key for key in list(bucket.keys()) if key.startswith(f"{prefix}parts/")]
             assert {key.removeprefix(prefix): bucket.read(key) for key in keys} == expected
