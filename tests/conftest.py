@@ -2,7 +2,9 @@
 
 import collections
 import ctypes
+import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +55,21 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let xdist distribute the files in our order; it would start those with few tests last, however slow."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one process more than there are processors, since some tests wait for other processes."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", usable + 1))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the fast engine before xdist starts its processes, each of which would compile it."""
+    is_controller = getattr(session.config.option, "tx", None) and not hasattr(session.config, "workerinput")
+    if is_controller and importlib.util.find_spec("numba"):
+        code = "from polyframe.geometry.compile_ahead import ensure_compiled; ensure_compiled(lambda _: None)"
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

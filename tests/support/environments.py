@@ -27,7 +27,7 @@ def python_with(name: str, requirements: Sequence[str], *, bare: Sequence[str] =
     ----------
     name : str
     requirements : sequence of str
-        Packages that are installed with what they depend on.
+        Packages that are installed with what they depend on; perhaps none.
     bare : sequence of str
         Packages that are installed without, since most of what they depend on is large and not needed here.
         Their environment uses the packages of this one, too, so that `requirements` are only those that this
@@ -111,7 +111,8 @@ def _install(folder: Path, python: Path, requirements: Sequence[str], bare: Sequ
         packages = sysconfig.get_path("purelib", "venv", {"base": str(folder)})
         Path(packages, "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
         subprocess.run([*install, "--no-deps", *bare], check=True, capture_output=True)
-    subprocess.run([*install, *requirements], check=True, capture_output=True)
+    if requirements:
+        subprocess.run([*install, *requirements], check=True, capture_output=True)
 
 
 def _npm_install(folder: Path, packages: Sequence[str]) -> None:
