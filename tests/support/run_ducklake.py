@@ -1,7 +1,8 @@
 """Load output directories into a DuckLake one after another; executed with the DuckDB that has the extension.
 
 Takes the path of a DuckLake, and output directories. After each load, compares everything in the DuckLake
-with that of a first load into another one. Prints as JSON how many parts of `labels` stayed and were new.
+with that of a first load into another one. Then changes values by hand, and loads the last one again.
+Prints as JSON how many parts of `labels` stayed and were new, and the notes of the last load.
 """
 
 import json
@@ -42,7 +43,17 @@ def main() -> None:
             assert connection.sql(LAST_SNAPSHOT).fetchall() == before
         labels = loaded.tables["labels"]
         results.append([labels.parts_kept, labels.parts_inserted])
-    print(json.dumps({"version": duckdb.__version__, "labels": results, "tables": list(content)}))
+    changes = "UPDATE labels SET cluster_label = 7 WHERE subject_id = 3", "UPDATE volunteers SET score = 0"
+    with open_lake(lake) as connection:
+        for statement in (*changes, "CALL polyframe_target.merge_adjacent_files()"):
+            connection.execute(statement)
+        assert content_of(connection) != content
+    notes: list[str] = []
+    pf.load(outputs[-1], f"ducklake:{lake}", say=notes.append)
+    with open_lake(lake) as connection:
+        assert content_of(connection) == content
+    result = {"version": duckdb.__version__, "labels": results, "tables": list(content), "notes": notes}
+    print(json.dumps(result))
 
 
 main()

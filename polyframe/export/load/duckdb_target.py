@@ -1,6 +1,7 @@
 """Load tables into a DuckDB database."""
 
 import contextlib
+import dataclasses
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ import duckdb
 import polars as pl
 
 from polyframe.core.errors import PolyframeError, UsageError, first_line
+from polyframe.core.notes import Information
 from polyframe.core.tables import Column, Table
+from polyframe.export.load.duckdb_checksums import RANGES, checksum_query, part_ranges
 from polyframe.export.load.loaded_tables import (
     LOADS,
     OWN_COMMENT,
@@ -19,7 +22,7 @@ from polyframe.export.load.loaded_tables import (
     primary_key,
     table_comment,
 )
-from polyframe.export.load.sql_ranges import deleting_conditions, has_subjects
+from polyframe.export.load.sql_ranges import deleting_conditions
 from polyframe.export.load.target import ExistingTable, RecordedPart, ReplacedRows, TableChange
 from polyframe.export.load.targets import without_password
 
@@ -45,8 +48,10 @@ _ADVICE: Final = {
 }
 #: About how many bytes of rows are inserted together.
 _BATCH_BYTES: Final = 64_000_000
-#: The name under which a part is visible to SQL.
-_PART: Final = "polyframe_part"
+#: The name under which rows are visible to SQL.
+_ROWS: Final = "polyframe_rows"
+#: Begins a checksum, since versions of DuckDB may differ in their function `hash`.
+_VERSION: Final = f"DuckDB {duckdb.__version__}: "
 
 
 def open_target(address: str) -> "DuckDBTarget":
@@ -100,19 +105,28 @@ class DuckDBTarget:
         Its current schema receives the tables. It is closed at the end.
     name : str
         The address for messages.
+
+    Attributes
+    ----------
     has_keys : bool
-        Whether tables can have primary keys; those of a DuckLake cannot.
+        Whether tables can have primary keys.
+    recorded_checksum : str
+        An expression of SQL for what the checksum of a recorded part must be.
+    checksums_begin : str
+        How checksums begin; others cannot be compared.
     """
 
     nested_lists = True
+    has_keys = True
+    recorded_checksum = "checksum"
+    checksums_begin = _VERSION
 
-    def __init__(self, connection: Any, name: str, *, has_keys: bool = True) -> None:
+    def __init__(self, connection: Any, name: str) -> None:
         self.connection = connection
         self.name = name
-        self.has_keys = has_keys
         self.notes: list[str] = []
         self.forgotten: list[tuple[str, str]] = []
-        self.records: list[tuple[str, str, str, int, int | None]] = []
+        self.records: list[tuple[str, str, str, int, int | None, str | None]] = []
 
     def __enter__(self) -> Self:
         self._execute("BEGIN")
@@ -154,34 +168,49 @@ class DuckDBTarget:
         }
 
     def recorded_parts(self) -> list[RecordedPart]:
-        """Return the rows of `polyframe_loads`."""
+        """Return the rows of `polyframe_loads`; without fingerprints if checksums cannot be compared."""
         names = ", ".join(_quoted(column.name) for column in LOADS.columns)
-        return [RecordedPart(*row) for row in self._execute(f"SELECT {names} FROM {LOADS.name}")]
+        records = [RecordedPart(*row) for row in self._execute(f"SELECT {names} FROM {LOADS.name}")]
+        comparable = [(record.checksum or "").startswith(self.checksums_begin) for record in records]
+        if all(comparable):
+            return records
+        self.notes.append(
+            Information(
+                "another version of DuckDB loaded these tables, whose checksums DuckDB "
+                f"{duckdb.__version__} cannot compare; they are loaded again"
+            )
+        )
+        return [
+            record if same else dataclasses.replace(record, fingerprint="")
+            for record, same in zip(records, comparable, strict=True)
+        ]
 
     def count_rows(self, table: Table, parts: Sequence[TargetPart]) -> list[int]:
-        """Count the rows of a table in the range of subjects of each of some of its parts."""
-        if not has_subjects(table):
-            return [self._count(f"SELECT count(*) FROM {table.name}")] * len(parts)
-        lowest = -(2**63)
-        ranges = pl.DataFrame(
-            {
-                "number": range(len(parts)),
-                "first": [part.stored.first_subject for part in parts],
-                "following": [part.stored.next_subject for part in parts],
-            },
-            schema={"number": pl.Int64, "first": pl.Int64, "following": pl.Int64},
-        ).with_columns(pl.col("first").fill_null(lowest))
-        counts = [0] * len(parts)
-        with self._visible(ranges):
-            # By subject first, so that the join has few rows.
-            rows = self._execute(
-                f"SELECT number, sum(n)::BIGINT FROM (SELECT coalesce(subject_id, {lowest}) AS subject, "
-                f"count(*) AS n FROM {table.name} GROUP BY ALL) ASOF JOIN {_PART} ON subject >= first "
-                "WHERE following IS NULL OR subject < following GROUP BY number"
+        """Count the rows of a table in the range of each of some of its parts; -1 if the checksum differs."""
+        recorded = dict(
+            self._execute(
+                f"SELECT part, {self.recorded_checksum} FROM {LOADS.name} "
+                f'WHERE "table" = {literal(table.name)}'
             )
-        for number, count in rows:
-            counts[number] = count
-        return counts
+        )
+        found = self._checksums(table.name, table, parts)
+        return [
+            count if checksum == recorded[part.name] else -1
+            for part, (count, checksum) in zip(parts, found, strict=True)
+        ]
+
+    def row_hash(self, table: Table) -> str:
+        """Return an expression of SQL for the hash of a row, which differs if somebody changed the row."""
+        return f"hash({', '.join(_quoted(column.name) for column in table.columns)})"
+
+    def _checksums(self, source: str, table: Table, parts: Sequence[TargetPart]) -> list[tuple[int, str]]:
+        """Return the number of rows and the checksum of each of some parts, see `checksum_query`."""
+        found = [(0, f"{self.checksums_begin}0")] * len(parts)
+        with self._visible(RANGES, part_ranges(parts)):
+            rows = self._execute(checksum_query(source, table, self.row_hash(table)))
+        for number, count, checksum in rows:
+            found[number] = count, f"{self.checksums_begin}{checksum}"
+        return found
 
     def create_table(self, table: Table) -> None:
         """Create an empty table with its primary key and comments, replacing an existing one."""
@@ -213,34 +242,37 @@ class DuckDBTarget:
         )
         n_inserted = 0
         for batch in _batches(change.inserted):
-            with self._visible(pl.concat([rows for _, rows in batch], rechunk=False)):
-                n_inserted += self._count(
-                    f"INSERT INTO {table.name} BY NAME SELECT {_selected(table)} FROM {_PART}"
-                )
-            for part, rows in batch:
+            with self._visible(_ROWS, pl.concat([rows for _, rows in batch], rechunk=False)):
+                n_inserted += self._count(f"INSERT INTO {table.name} BY NAME {_selected(table)}")
+                checksums = self.new_checksums(table, [part for part, _ in batch])
+            for (part, rows), checksum in zip(batch, checksums, strict=True):
                 self.records.append(
-                    (table.name, part.name, part.fingerprint, rows.height, change.workflow_id)
+                    (table.name, part.name, part.fingerprint, rows.height, change.workflow_id, checksum)
                 )
                 inserted()
         self.forgotten += [(table.name, name) for name in change.forgotten]
         return ReplacedRows(n_deleted, n_inserted)
 
+    def new_checksums(self, table: Table, parts: Sequence[TargetPart]) -> Sequence[str | None]:
+        """Return the checksums to record for parts whose rows are visible."""
+        return [checksum for _, checksum in self._checksums(f"({_selected(table)})", table, parts)]
+
     def _write_records(self) -> None:
         """Write the records of all tables at once, since each insertion makes a file in a DuckLake."""
         keys = {name: LOADS.schema[name] for name in LOADS.key}
-        with self._visible(pl.DataFrame(self.forgotten, schema=keys, orient="row")):
-            self._execute(f'DELETE FROM {LOADS.name} WHERE ("table", part) IN (FROM {_PART})')
-        with self._visible(pl.DataFrame(self.records, schema=LOADS.schema, orient="row")):
-            self._execute(f"INSERT INTO {LOADS.name} BY NAME FROM {_PART}")
+        with self._visible(_ROWS, pl.DataFrame(self.forgotten, schema=keys, orient="row")):
+            self._execute(f'DELETE FROM {LOADS.name} WHERE ("table", part) IN (FROM {_ROWS})')
+        with self._visible(_ROWS, pl.DataFrame(self.records, schema=LOADS.schema, orient="row")):
+            self._execute(f"INSERT INTO {LOADS.name} BY NAME FROM {_ROWS}")
 
     @contextlib.contextmanager
-    def _visible(self, frame: pl.DataFrame) -> Iterator[None]:
+    def _visible(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
         """Show a frame to SQL as a view, without a copy."""
-        self.connection.register(_PART, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
+        self.connection.register(name, frame.to_arrow(compat_level=pl.CompatLevel.newest()))
         try:
             yield
         finally:
-            self.connection.unregister(_PART)
+            self.connection.unregister(name)
 
     def _execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Execute a statement and return all rows of its result, since DuckDB refuses another before."""
@@ -290,7 +322,9 @@ def _type_of(column: Column) -> str:
 
 
 def _selected(table: Table) -> str:
-    return "* REPLACE (ST_GeomFromWKB(geometry) AS geometry)" if table.geometry else "*"
+    """Return a query for the visible rows as those of a table."""
+    columns = "* REPLACE (ST_GeomFromWKB(geometry) AS geometry)" if table.geometry else "*"
+    return f"SELECT {columns} FROM {_ROWS}"
 
 
 def _quoted(name: str) -> str:

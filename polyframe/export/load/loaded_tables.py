@@ -39,6 +39,12 @@ LOADS: Final = Table(
         Column("fingerprint", pl.String, "changes whenever the rows of the part may have changed"),
         Column("n_rows", pl.Int64, "rows of the part in this table"),
         Column("workflow_id", pl.Int64, "the workflow of the output directory; missing if it has none", True),
+        Column(
+            "checksum",
+            pl.String,
+            "of the rows; missing if the target needs none to notice changed values",
+            True,
+        ),
     ),
     ("table", "part"),
     ("table", "part"),

@@ -228,7 +228,7 @@ class PostgresTarget:
         for part in change.inserted:
             rows = _without_nul(part.read().select(*table.schema), texts_with_nul)
             session.copy(copy, copy_blocks(rows))
-            records.append((table.name, part.name, part.fingerprint, rows.height, change.workflow_id))
+            records.append((table.name, part.name, part.fingerprint, rows.height, change.workflow_id, None))
             inserted()
         self._delete_records(table.name, change.forgotten)
         self._insert_records(records)

@@ -37,6 +37,8 @@ class RecordedPart:
         Rows that were inserted.
     workflow_id : int or None
         The workflow of the output directory.
+    checksum : str or None
+        Of the rows, if the target needs one to notice changed values.
     """
 
     table: str
@@ -44,6 +46,7 @@ class RecordedPart:
     fingerprint: str
     n_rows: int
     workflow_id: int | None
+    checksum: str | None = None
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,31 @@ CHANGES: dict[str, tuple[Sequence[str], str]] = {
         ["DELETE FROM volunteers WHERE n_marks = (SELECT min(n_marks) FROM volunteers)"],
         "table volunteers: somebody changed rows in 1 part; it is loaded again",
     ),
+    "a value changed": (
+        ["UPDATE labels SET cluster_label = cluster_label + 1 WHERE subject_id = 3"],
+        "table labels: somebody changed rows in 1 part; it is loaded again",
+    ),
+    "an outline changed": (
+        ["UPDATE contours SET contours_x = [list_reverse(x) FOR x IN contours_x] WHERE subject_id = 3"],
+        "table contours: somebody changed rows in 1 part; it is loaded again",
+    ),
+    "a geometry changed": (
+        ["UPDATE reductions SET geometry = (SELECT max(geometry) FROM reductions)"],
+        "table reductions: somebody changed rows in 7 parts; they are loaded again",
+    ),
+    "a volunteer changed": (
+        ["UPDATE volunteers SET score = NULL WHERE n_marks = (SELECT max(n_marks) FROM volunteers)"],
+        "table volunteers: somebody changed rows in 1 part; it is loaded again",
+    ),
+    "a checksum changed": (
+        ["UPDATE polyframe_loads SET checksum = concat(checksum, '0') WHERE \"table\" = 'volunteers'"],
+        "table volunteers: somebody changed rows in 1 part; it is loaded again",
+    ),
+    "another version of DuckDB": (
+        ["UPDATE polyframe_loads SET checksum = replace(checksum, 'DuckDB ', 'DuckDB 1')"],
+        f"another version of DuckDB loaded these tables, whose checksums DuckDB {duckdb.__version__} cannot "
+        "compare; they are loaded again",
+    ),
     "a table dropped": (
         ["DROP TABLE contours"],
         "table contours was removed from the target; it is created again",
