@@ -93,7 +93,7 @@ nights = st.builds(
     st.integers(0, len(TABLES) - 1),
     st.sampled_from(
         [
-            *("nothing", "rows deleted", "row inserted", "table dropped", "column dropped"),
+            *("nothing", "rows deleted", "row inserted", "row changed", "table dropped", "column dropped"),
             *("loads dropped", "loads emptied", "record deleted", "record edited", "record doubled"),
         ]
     ),
@@ -109,6 +109,8 @@ def change_by_hand(target: ModelTarget, night: Night) -> None:
             table.rows = table.rows[:-2]
         case "row inserted" if table:
             table.rows.append((3, "by hand"))
+        case "row changed" if table and table.rows:
+            table.rows[0] = (table.rows[0][0], "by hand")
         case "table dropped":
             target.tables.pop(name, None)
         case "column dropped" if table:
