@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Unpack, overload
 
 import polars as pl
 
-from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.consensus.extract import Extraction
 from polyframe.consensus.reduce import Reduction
 from polyframe.core import choices

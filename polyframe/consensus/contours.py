@@ -1,28 +1,24 @@
-"""Compute the agreement contours of clusters: the table contours, and one row for each of its levels."""
+"""Compute the agreement contours of clusters: the table contours."""
 
 from typing import Any
 
 import numpy as np
 import polars as pl
-import shapely
 from numpy.typing import NDArray
 
 from polyframe.consensus.group_clusters import Clusters
 from polyframe.consensus.reduce import cluster_keys, clusters_above_threshold
 from polyframe.core.arrays import Ints
-from polyframe.core.errors import UsageError
-from polyframe.core.frames import Frame, columns_of
 from polyframe.core.plurals import agreeing, counted
 from polyframe.core.ragged import (
     binary_column,
-    flatten,
     list_column,
     nested_list_column,
     offsets_of,
     positions_of,
 )
 from polyframe.core.settings import Settings
-from polyframe.core.tables import CONTOURS, GROUP_KEYS
+from polyframe.core.tables import CONTOURS
 from polyframe.geometry.engines import KnownCrossings, engine_named
 from polyframe.geometry.level_rings import LevelRings, rings_from_polygons
 from polyframe.geometry.wkb import rings_to_wkb
@@ -74,62 +70,6 @@ def thinned_notes(thinned: int, clusters: int, max_levels: int) -> tuple[str, ..
         f"{counted(max_levels, 'level')}; evenly spaced ones were written, see contours_level; --max-levels "
         "writes more",
     )
-
-
-def explode_levels(contours: Frame) -> pl.DataFrame:
-    """Return one row for each cluster and level, each with its geometry.
-
-    Parameters
-    ----------
-    contours : frame
-        Rows of the table `contours`, in Polars, pandas or Arrow.
-
-    Returns
-    -------
-    polars.DataFrame
-        The group keys, `cluster_label`, `clusters_count`, `consensus`, `level` (i32, from `contours_level`),
-        `area` (square pixels) and `geometry` (WKB polygon). Clusters without a level have no row.
-
-    Raises
-    ------
-    UsageError
-        If it is not a frame, lacks a column, or the lists of a row have different lengths.
-    """
-    keys = (*GROUP_KEYS, "cluster_label", "clusters_count", "consensus")
-    lists = ("contours_x", "contours_y", "contours_area", "contours_level")
-    clusters = columns_of(contours, "contours", CONTOURS.schema, (*keys, *lists))
-    _check_lists(clusters)
-    levels = clusters.explode(*lists, empty_as_null=False).rename({"contours_level": "level"})
-    x, offsets = flatten(levels["contours_x"])
-    y, _ = flatten(levels["contours_y"])
-    rings = np.arange(len(offsets))
-    polygons = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, np.column_stack([x, y]), (offsets, rings)
-    )
-    return levels.drop("contours_x", "contours_y").select(
-        pl.exclude("contours_area", "level"),
-        "level",
-        pl.col("contours_area").alias("area"),
-        pl.Series("geometry", shapely.to_wkb(polygons).tolist(), pl.Binary),
-    )
-
-
-def _check_lists(clusters: pl.DataFrame) -> None:
-    """Raise a UsageError for the first row whose lists do not describe one ring and area per level."""
-    x, y, area, level = (pl.col(f"contours_{name}") for name in ("x", "y", "area", "level"))
-    points = [rings.list.eval(pl.element().list.len()) for rings in (x, y)]
-    valid = (
-        x.list.len().eq_missing(area.list.len())
-        & x.list.len().eq_missing(level.list.len())
-        & points[0].eq_missing(points[1])
-        & points[0].list.min().fill_null(4).ge(4)
-    )
-    invalid = clusters.select(valid.not_()).to_series().arg_true()
-    if len(invalid):
-        raise UsageError(
-            f"contours: row {invalid[0]} of the frame (from 0) does not have one area and one ring of at "
-            "least 4 points for each level"
-        )
 
 
 def _members_of(clusters: Clusters, kept: Ints) -> tuple[Ints, Ints]:

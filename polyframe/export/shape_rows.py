@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.core.tables import CONTOURS, GROUP_KEYS, IMAGE_KEYS, REDUCTIONS, Column, Table
 from polyframe.export.cluster_shapes import (
     CLUSTER_KEYS,

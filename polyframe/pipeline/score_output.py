@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import shapely
 
-from polyframe.consensus.contours import explode_levels
 from polyframe.consensus.exclusion import digests_by_name, with_digests
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.consensus.marks import counted_classifications, marks_taking_part, selected_marks
 from polyframe.consensus.score.compare import Comparison, compare_clusters, compare_marks, score_table
 from polyframe.consensus.score.outlines import KeyedOutlines

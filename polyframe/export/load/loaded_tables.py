@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.consensus.contours import explode_levels
+from polyframe.consensus.explode_levels import explode_levels
 from polyframe.core.tables import CONTOURS, TABLES, Column, Table
 from polyframe.store.reading import OutputTables
 from polyframe.store.stored_parts import StoredPart, stored_parts
