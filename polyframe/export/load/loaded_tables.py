@@ -6,7 +6,6 @@ from typing import Final
 
 import polars as pl
 
-from polyframe.consensus.explode_levels import explode_levels
 from polyframe.core.tables import CONTOURS, TABLES, Column, Table
 from polyframe.store.reading import OutputTables
 from polyframe.store.stored_parts import StoredPart, stored_parts
@@ -84,7 +83,11 @@ class TargetPart:
     def read(self) -> pl.DataFrame:
         """Read the rows, with the columns of `table`."""
         rows = self.stored.read()
-        return rows if self.table == self.stored.table else explode_levels(rows)
+        if self.table == self.stored.table:
+            return rows
+        from polyframe.consensus.explode_levels import explode_levels  # late, since most targets need no GEOS
+
+        return explode_levels(rows)
 
 
 def target_parts(tables: OutputTables, *, nested_lists: bool) -> dict[str, list[TargetPart]]:
